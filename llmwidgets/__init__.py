@@ -1,0 +1,3 @@
+"""llmwidgets."""
+
+__version__ = "0.1.0"

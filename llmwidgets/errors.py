@@ -1,0 +1,206 @@
+"""Every exception of llmwidgets, with the sentence a user reads and the step that leads on.
+
+    LLMWidgetsError(message, hint)
+    ├── StoreError      WrongPassphrase · StoreLocked · DamagedStore · NewerStore ·
+    │                   UnknownConnection · AlreadyConnected
+    ├── FieldError      one or more fields of a form, a schema, texts or truth
+    ├── PolicyError     model or host not allowed, and by whose rule
+    ├── CallError       Unreachable · Unauthorized · Forbidden · UnknownModel · RateLimited ·
+    │                   QuotaExhausted · Overloaded · TooLong · BadRequest
+    ├── ReplyError      Refused · Filtered · Truncated · CutInput · InvalidJSON · InvalidRecord
+    └── NotAsked        Stopped · OverBudget
+
+No message ever holds a secret, a header, a body, a document's text or an extracted value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class LLMWidgetsError(Exception):
+    """What happened, and what to do now."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(message, hint)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class StoreError(LLMWidgetsError):
+    """The store of connections cannot do what was asked."""
+
+
+class WrongPassphrase(StoreError):
+    """The passphrase does not open the store."""
+
+
+class StoreLocked(StoreError):
+    """The store is locked and nothing here can unlock it."""
+
+
+class DamagedStore(StoreError):
+    """A file of the store does not pass its integrity check; it is kept as it is."""
+
+
+class NewerStore(StoreError):
+    """The store was written by a newer llmwidgets; it is read-only here."""
+
+
+class UnknownConnection(StoreError):
+    """No connection answers to this label or reference."""
+
+
+class AlreadyConnected(StoreError):
+    """The organization has this connection already."""
+
+
+class FieldError(LLMWidgetsError):
+    """One or more fields of a form, a schema, texts or truth are not right.
+
+    `problems` maps each field's name to its sentence, in the order of the form.
+    """
+
+    def __init__(self, problems: Mapping[str, str] | str, hint: str = "") -> None:
+        self.problems: dict[str, str] = (
+            {"": problems} if isinstance(problems, str) else dict(problems)
+        )
+        super().__init__(
+            " ".join(f"{name}: {said}" if name else said for name, said in self.problems.items()),
+            hint,
+        )
+
+
+class PolicyError(LLMWidgetsError):
+    """A rule forbids this model or host. `rule` says whose rule it is."""
+
+    def __init__(self, message: str, hint: str = "", *, rule: str = "") -> None:
+        self.rule = rule
+        super().__init__(message, hint)
+
+
+class Failure(LLMWidgetsError):
+    """How an extraction can end other than `ok`. `scored` says whether it counts as not right."""
+
+    scored: ClassVar[bool] = False
+
+
+class CallError(Failure):
+    """The call did not bring a reply of the model: a failure of the way, never scored."""
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        label: str = "",
+        model: str = "",
+        status: int | None = None,
+        request_id: str | None = None,
+        code: str = "",
+        retry_after: float | None = None,
+        perhaps_answered: bool = False,
+    ) -> None:
+        self.label = label
+        self.model = model
+        self.status = status
+        self.request_id = request_id
+        self.code = code
+        self.retry_after = retry_after
+        self.perhaps_answered = perhaps_answered
+        super().__init__(message, hint)
+
+
+class Unreachable(CallError):
+    """Nothing, or nothing useful, answers at the address."""
+
+
+class Unauthorized(CallError):
+    """The key was not accepted."""
+
+
+class Forbidden(CallError):
+    """The key is valid but has no right to this."""
+
+
+class UnknownModel(CallError):
+    """The server has no such model or deployment."""
+
+
+class RateLimited(CallError):
+    """Too many requests, also after waiting as asked."""
+
+
+class QuotaExhausted(CallError):
+    """The account has no credit or quota left; waiting does not help."""
+
+
+class Overloaded(CallError):
+    """The server is overloaded or had an error of its own."""
+
+
+class TooLong(CallError):
+    """The text is longer than the model's window."""
+
+
+class BadRequest(CallError):
+    """The server does not take the request as it is."""
+
+
+class ReplyError(Failure):
+    """The model answered, and the answer is no valid record."""
+
+    scored: ClassVar[bool] = True
+
+
+class Refused(ReplyError):
+    """The model declined to answer."""
+
+
+class Filtered(ReplyError):
+    """The provider's safety filter stopped the text or the answer."""
+
+
+class Truncated(ReplyError):
+    """The answer reached the output limit before its end."""
+
+
+class CutInput(ReplyError):
+    """The server read only a part of the text; says nothing about the model, so not scored."""
+
+    scored: ClassVar[bool] = False
+
+
+class InvalidJSON(ReplyError):
+    """The answer is no JSON."""
+
+
+class InvalidRecord(ReplyError):
+    """The answer is JSON that the user's schema refuses; scored field by field."""
+
+
+class NotAsked(Failure):
+    """The model was not asked."""
+
+
+class Stopped(NotAsked):
+    """The run was stopped before this text's turn, or during it."""
+
+
+class OverBudget(NotAsked):
+    """The next call could cost more than what is left of the budget."""
+
+
+FAILURES: dict[str, type[Failure]] = {
+    each.__name__: each
+    for each in (
+        Refused, Filtered, Truncated, CutInput, InvalidJSON, InvalidRecord,
+        Unreachable, Unauthorized, Forbidden, UnknownModel, RateLimited, QuotaExhausted,
+        Overloaded, TooLong, BadRequest, Stopped, OverBudget,
+    )
+}  # fmt: skip
+"""Every class an extraction can end in beside `ok`, by name, in the order tables show them."""

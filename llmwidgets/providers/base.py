@@ -1,0 +1,134 @@
+"""Provider: one kind of connection as data. Fields, links, steps, dialect and model facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from types import ModuleType
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from llmwidgets.dialects.messages import Form, Target
+from llmwidgets.secret import Secret
+
+Kind = Literal[
+    "openai", "gemini", "vertex_ai", "anthropic", "azure_openai", "azure_ai_foundry", "custom"
+]
+
+
+class Fields(BaseModel):
+    """What a form asks. A field's title is its label, its description the help line.
+
+    Walk `model_fields`: `Secret` type = secret field, `is_required()` = required,
+    `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    base_url: Annotated[
+        str | None,
+        Field(
+            title="Base URL",
+            description="Only for a company gateway or a region: as in the provider's own SDK.",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None
+    headers: Annotated[
+        dict[str, Secret],
+        Field(
+            title="Extra headers",
+            description="Sent with every call; the values are kept like keys.",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = {}
+    ca_bundle: Annotated[
+        str | None,
+        Field(
+            title="CA bundle",
+            description="A PEM file with your company's certificate authority.",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None
+    allow_plain_http: Annotated[
+        bool,
+        Field(
+            title="Allow plain http",
+            description="The key would cross the network unencrypted.",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = False
+    price: Annotated[
+        dict[str, float] | None,
+        Field(
+            title="Own price",
+            description="US dollars for a million tokens: input and output. 0 for your own server.",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page a user needs: to make an account, to get a key."""
+
+    text: str
+    url: str
+
+
+Status = Literal["active", "preview", "ending", "retired"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of one model id, dated, with its source; never guessed from the name.
+
+    `efforts` are the levels the model takes, weakest first, by the provider's own words;
+    `("none", …)` means thinking can be off. Empty: no control is sent.
+    `sampling` says whether a temperature may be sent. Limits are in tokens.
+    """
+
+    id: str
+    form: Form = Form.JSON_SCHEMA
+    efforts: tuple[str, ...] = ()
+    sampling: bool = False
+    input_limit: int | None = None
+    output_limit: int | None = None
+    status: Status = "active"
+    ends: date | None = None
+    successor: str | None = None
+    note: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A kind of connection: what its form asks, where it leads, which models it may call.
+
+    `target(fields, model)` says where a model answers. `dialect` is a module of
+    `llmwidgets.dialects`. `single` kinds exist once per organization and give a whitelist;
+    the others name one model each, in the field `model_field`.
+    `warn(field, value)` returns a sentence for a value of the wrong shape (a key of another
+    provider, say), or None. It sees the value of a secret only inside the one expression
+    that calls it and never quotes more than a public prefix.
+    """
+
+    kind: Kind
+    title: str
+    fields: type[Fields]
+    links: tuple[Link, ...]
+    steps: tuple[str, ...]
+    dialect: ModuleType
+    target: Callable[[Fields, str], Target]
+    models: tuple[ModelFacts, ...] = ()
+    retired: Mapping[str, str] = field(default_factory=dict)
+    single: bool = False
+    model_field: str | None = None
+    warn: Callable[[str, str], str | None] = lambda _field, _value: None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    price_provider: str | None = None
+
+    def facts(self, model: str) -> ModelFacts | None:
+        """The facts of a whitelisted model, or None."""
+        return next((facts for facts in self.models if facts.id == model), None)

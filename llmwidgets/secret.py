@@ -1,0 +1,162 @@
+"""Secret: a value that can be sent and sealed, but not shown; and the redaction of texts."""
+
+from __future__ import annotations
+
+import os
+import re
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
+
+from llmwidgets.errors import FieldError
+
+_MASK = "••••"
+_openers: weakref.WeakKeyDictionary[Secret, Callable[[], str]] = weakref.WeakKeyDictionary()
+
+
+class Secret:
+    """A key, token or passphrase that no repr, pickle, comparison or traceback shows.
+
+    The value lives in a closure beside the object, so `vars`, `__slots__` and a debugger's list
+    of locals have nothing to print. Only the transport and the sealed store call `reveal`.
+
+    A text that starts with `env:` or `file:` is a reference: it is looked up at each use, and
+    it is the reference that a store keeps. Blanks, quotes and line ends around a pasted value
+    are cut.
+
+    >>> Secret("made-up-key-0001")
+    Secret(ends in 0001)
+    >>> Secret("env:OPENAI_API_KEY").reference
+    'env:OPENAI_API_KEY'
+    """
+
+    __slots__ = ("__weakref__", "reference")
+
+    reference: str | None
+    """`env:NAME` or `file:PATH` where the value is looked up at use; None for a value itself."""
+
+    def __init__(self, value: str) -> None:
+        self.reference = None
+        if value.startswith(("env:", "file:")):
+            self.reference = value
+            _openers[self] = lambda: _look_up(value)
+            return
+        cleaned = _strip(value)
+        _openers[self] = lambda: cleaned
+
+    def reveal(self) -> str:
+        """The value itself; FieldError where a reference leads nowhere. Never bind it to a name."""
+        return _openers[self]()
+
+    @property
+    def tail(self) -> str:
+        """The last four characters, to tell two keys apart; empty for a short value."""
+        try:
+            return self.reveal()[-4:] if len(self.reveal()) >= 12 else ""
+        except FieldError:
+            return ""
+
+    def __bool__(self) -> bool:
+        return bool(self.reference) or bool(self.reveal())
+
+    def __repr__(self) -> str:
+        if self.reference:
+            return f"Secret({self.reference})"
+        return f"Secret(ends in {self.tail})" if self.tail else "Secret()"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        message = "A Secret cannot be pickled; save the connection in a store instead."
+        raise TypeError(message)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        # Anything but a str or a Secret is refused by type alone: pydantic keeps the input of a
+        # failed check in `errors()`, so a value must be wrapped before it can fail.
+        return core_schema.no_info_plain_validator_function(
+            _wrap, serialization=core_schema.plain_serializer_function_ser_schema(repr)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "format": "password", "writeOnly": True}
+
+
+def _wrap(value: object) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if isinstance(value, str):
+        return Secret(value)
+    message = "is not a text"
+    raise ValueError(message)
+
+
+def _strip(value: str) -> str:
+    bare = value.strip()
+    if len(bare) >= 2 and bare[0] == bare[-1] and bare[0] in "\"'":
+        return bare[1:-1].strip()
+    return bare
+
+
+def _look_up(reference: str) -> str:
+    source, _, name = reference.partition(":")
+    if source == "env":
+        if name in os.environ:
+            return _strip(os.environ[name])
+        raise FieldError(
+            f"The variable {name} is not set.",
+            f"Set {name} before Jupyter starts, or type the key.",
+        )
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise FieldError(f"There is no file {name}.", "Check the path after file:.")
+    return _strip(path.read_text("utf-8"))
+
+
+_SHAPES = re.compile(
+    r"(?i:bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
+    r"|\bsk-[A-Za-z0-9_*-]{6,}"
+    r"|\bAQ\.[A-Za-z0-9_-]{8,}"
+    r"|\bAIza[A-Za-z0-9_-]{8,}"
+    r"|\bhf_[A-Za-z0-9]{8,}"
+    r"|\bya29\.[A-Za-z0-9_-]{8,}"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_.-]+"
+    r"|AGE-SECRET-KEY-1[A-Z0-9]+"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
+)
+_PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+
+
+def redact(text: str) -> str:
+    """The text with every live secret and everything shaped like a key masked.
+
+    For words that come from elsewhere (a provider's error, a log line) before they are shown.
+    """
+    for opener in list(_openers.values()):
+        text = _without(text, opener)
+    return _PASSWORD_IN_URL.sub(_MASK, _SHAPES.sub(_MASK, text))
+
+
+def _without(text: str, opener: Callable[[], str]) -> str:
+    try:
+        return text.replace(opener(), _MASK) if len(opener()) >= 6 else text
+    except FieldError:
+        return text
