@@ -1,4 +1,4 @@
-"""What every test shares: no host but loopback, no user folder, no key of the person who runs it."""
+"""What every test shares: no host but loopback, no user folder, no key of the user."""
 
 from __future__ import annotations
 
