@@ -1,3 +1,78 @@
-"""llmwidgets."""
+"""Which model extracts my fields best from my texts, at what price? Inside Jupyter.
+
+    import llmwidgets as lw
+    from llmwidgets.demo import invoices
+
+    lw.ConnectionPanel()
+    lw.ComparisonPanel(invoices.Schema, invoices.texts, truth=invoices.truth)
+    result = lw.compare(invoices.Schema, invoices.texts, models="demo", truth=invoices.truth)
+
+The names load on first use, so that `import llmwidgets` costs nothing that is not needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmwidgets import errors
+    from llmwidgets.comparison import Comparison, Variant, compare, estimate, extract, load
+    from llmwidgets.connections import Connection, Store
+    from llmwidgets.demo import start_demo
+    from llmwidgets.engine import check
+    from llmwidgets.providers import PROVIDERS
+    from llmwidgets.widgets import ComparisonPanel, ConnectionForm, ConnectionPanel
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "PROVIDERS",
+    "Comparison",
+    "ComparisonPanel",
+    "Connection",
+    "ConnectionForm",
+    "ConnectionPanel",
+    "Store",
+    "Variant",
+    "__version__",
+    "check",
+    "compare",
+    "errors",
+    "estimate",
+    "extract",
+    "load",
+    "start_demo",
+]
+
+_HOMES = {
+    "PROVIDERS": "llmwidgets.providers",
+    "Comparison": "llmwidgets.comparison",
+    "ComparisonPanel": "llmwidgets.widgets",
+    "Connection": "llmwidgets.connections",
+    "ConnectionForm": "llmwidgets.widgets",
+    "ConnectionPanel": "llmwidgets.widgets",
+    "Store": "llmwidgets.connections",
+    "Variant": "llmwidgets.comparison",
+    "check": "llmwidgets.engine",
+    "compare": "llmwidgets.comparison",
+    "estimate": "llmwidgets.comparison",
+    "extract": "llmwidgets.comparison",
+    "load": "llmwidgets.comparison",
+    "start_demo": "llmwidgets.demo",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("llmwidgets.errors")
+    if name not in _HOMES:
+        message = f"module 'llmwidgets' has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,6 +6,7 @@ import os
 import re
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,8 +46,7 @@ class Secret:
             self.reference = value
             _openers[self] = lambda: _look_up(value)
             return
-        cleaned = _strip(value)
-        _openers[self] = lambda: cleaned
+        _openers[self] = partial(_strip, value)
 
     def reveal(self) -> str:
         """The value itself; FieldError where a reference leads nowhere. Never bind it to a name."""

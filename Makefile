@@ -1,0 +1,53 @@
+# Four words: demo, lab, test, and pictures for the README. All of them make their own .venv.
+# PYTHON=python3.12 make demo  takes another interpreter.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo lab test lint types pictures benchmarks clean
+
+demo: $(VENV)/.installed
+	@$(BIN)/llmwidgets demo
+
+lab: $(VENV)/.installed-lab
+	@$(BIN)/llmwidgets lab
+
+test: $(VENV)/.installed-test
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff format llmwidgets tests benchmarks
+	$(BIN)/ruff check --fix llmwidgets tests benchmarks
+
+types: $(VENV)/.installed-test
+	$(BIN)/mypy
+
+pictures: $(VENV)/.installed-test
+	$(BIN)/python -m tests.pictures
+
+benchmarks: $(VENV)/.installed-test
+	@for each in benchmarks/*.py; do $(BIN)/python $$each; done
+
+clean:
+	rm -rf $(VENV) build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "llmwidgets needs Python 3.11 or newer: PYTHON=python3.12 make $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing llmwidgets into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-lab: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing llmwidgets and JupyterLab into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[lab]"
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing llmwidgets and its test tools into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-lab

@@ -1,0 +1,128 @@
+"""What holds for the project as a whole: layout, lint, types, cost of import, public names."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import llmwidgets
+
+ROOT = Path(__file__).parents[2]
+
+# Loaded on first use only: `import llmwidgets` must not pay for them.
+HEAVY = (
+    "pandas", "numpy", "aiohttp", "httpx", "google.auth", "genai_prices", "ipywidgets",
+    "anywidget", "cryptography", "pydantic", "jsonschema_rs", "rapidfuzz", "rich", "IPython",
+)  # fmt: skip
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_import_loads_nothing_heavy() -> None:
+    """`import llmwidgets` loads none of the packages that only some uses need."""
+    code = f"import sys, llmwidgets; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_are_sorted_and_load() -> None:
+    """Every name of the contract is there, and no other."""
+    assert llmwidgets.__all__ == sorted(llmwidgets.__all__)
+    assert set(llmwidgets.__all__) == {
+        "Connection", "Store", "ConnectionForm", "ConnectionPanel", "ComparisonPanel",
+        "Comparison", "Variant", "PROVIDERS", "compare", "extract", "estimate", "check",
+        "start_demo", "load", "errors", "__version__",
+    }  # fmt: skip
+    for name in llmwidgets.__all__:
+        assert getattr(llmwidgets, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        llmwidgets.nonsense  # noqa: B018
+
+
+def test_version_is_the_same_everywhere() -> None:
+    declared = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.M)
+    assert declared is not None
+    assert declared.group(1) == llmwidgets.__version__
+    assert f"## {llmwidgets.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_imports_go_one_way() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("words", [("check",), ("format", "--check")], ids=["lint", "format"])
+def test_ruff(words: tuple[str, ...]) -> None:
+    done = run("ruff", *words, "llmwidgets", "tests", "benchmarks")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_types() -> None:
+    done = run("mypy")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_only_the_doors_open_secrets() -> None:
+    """`reveal` is called by the transport, the token exchange and the sealed store alone."""
+    openers = set()
+    for path in (ROOT / "llmwidgets").rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr == "reveal":
+                openers.add(path.relative_to(ROOT / "llmwidgets").as_posix())
+    assert openers == {
+        "secret.py",
+        "connections/connection.py",
+        "connections/sealing.py",
+        "connections/store.py",
+        "engine/transport.py",
+    }
+
+
+def test_no_revealed_secret_gets_a_name() -> None:
+    """What `reveal` returns is used inside its expression: a local would show in a traceback."""
+    for path in (ROOT / "llmwidgets").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr):
+                value = node.value
+                direct = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)
+                assert not (direct and value.func.attr == "reveal"), f"{path}:{node.lineno}"
+
+
+def test_the_project_speaks_of_itself_alone() -> None:
+    """No path of a machine and no unfinished mark stands in a tracked file."""
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    path_of_a_machine = re.compile(r"(?<![\w.])/(?:root|home/\w+|Users/\w+)/\w")
+    mark = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
+    found = []
+    for name in tracked:
+        if Path(name).suffix in {".png", ".svg"} or not (ROOT / name).is_file():
+            continue
+        text = (ROOT / name).read_text("utf-8")
+        if path_of_a_machine.search(text):
+            found.append(f"{name}: a path of a machine")
+        if name.startswith("llmwidgets/") and mark.search(text):
+            found.append(f"{name}: an unfinished mark")
+    assert found == []
