@@ -1,0 +1,163 @@
+"""Panel: what every widget shares. State goes to the page, actions come back, errors are shown.
+
+A widget of this package is one Python class and a few static files:
+
+- `_esm = source("dom.js", …, "mine.js")`: anywidget wants one module a widget and nothing here is
+  built or bundled, so the files are put one after the other. Only the last one says
+  `export default { render }`; the others just define functions.
+- `_css = style("mine.css")`: the shared look (`llmwidgets.css`) and then the widget's own.
+
+No trait holds data, so nothing of it lands in a saved notebook. A view asks by `{type: "hello"}`
+when it is drawn; the widget answers by `{type: "state", …}` and sends a new state when something
+changed. Every other message is an action: `{type: "save", …}` runs `async def act_save(content,
+buffers)` on the engine's loop. The callback itself only submits and returns, because it may run on
+any thread and beside a running cell. An error ends as a redacted sentence in the state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from importlib import resources
+from typing import Any
+
+import anywidget
+
+from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.secret import redact
+
+_BATCH_SECONDS = 0.05
+
+Content = dict[str, Any]
+Buffers = Sequence[memoryview]
+
+
+def source(*names: str) -> str:
+    """The static files, one after the other: an ES module out of several readable files."""
+    folder = resources.files("llmwidgets.widgets") / "static"
+    return "\n".join((folder / name).read_text("utf-8") for name in names)
+
+
+def style(*names: str) -> str:
+    """The shared look, then the widget's own files."""
+    return source("llmwidgets.css", *names)
+
+
+class Panel(anywidget.AnyWidget):
+    """The base of every widget: a DOMWidget without data in its traits.
+
+    Subclasses give `_esm`, `state()`, `summary()` and one `async def act_<type>(content, buffers)`
+    for each message the page may send.
+    """
+
+    _css = style()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last_error: str | None = None
+        self._error: dict[str, str] | None = None
+        self._due = False
+        self._turn = threading.Lock()
+        self._under_way: set[Future[None]] = set()
+        self.on_msg(self._arrive)
+
+    # -- what a subclass says ------------------------------------------------------------------
+
+    def state(self) -> Content:
+        """What the page shows now, as JSON; never a secret."""
+        return {}
+
+    def summary(self) -> tuple[str, list[str]]:
+        """A sentence and lines that say the same without a kernel; never a secret."""
+        return type(self).__name__, []
+
+    # -- to the page ---------------------------------------------------------------------------
+
+    def push(self) -> None:
+        """Send the whole state to every view; callable from any thread."""
+        self.send({"type": "state", "error": self._error, **self.state()})
+
+    def push_soon(self) -> None:
+        """Send the state once within 50 ms, however often this is called meanwhile."""
+        with self._turn:
+            if self._due:
+                return
+            self._due = True
+        self.submit(self._push_later())
+
+    async def _push_later(self) -> None:
+        await asyncio.sleep(_BATCH_SECONDS)
+        with self._turn:
+            self._due = False
+        self.push()
+
+    def show_error(self, error: BaseException) -> None:
+        """Put the error before the user as a sentence and the next step, redacted."""
+        self._error = sentence_of(error)
+        self.last_error = " ".join(part for part in self._error.values() if part)
+        self.push()
+
+    # -- from the page -------------------------------------------------------------------------
+
+    def submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Run the coroutine on the engine's loop; its exception ends in the widget."""
+        from llmwidgets.engine.loop import submit
+
+        future: Future[None] = submit(self._shown(work))
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return future
+
+    async def _shown(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - nobody reads this future but the user
+            self.show_error(error)
+
+    def _arrive(self, _widget: object, content: object, buffers: Buffers) -> None:
+        if not isinstance(content, dict):
+            return
+        kind = content.get("type")
+        if kind == "hello":
+            self.submit(self.act_hello(content, buffers))
+            return
+        action: Callable[[Content, Buffers], Coroutine[Any, Any, None]] | None = (
+            getattr(self, f"act_{kind}", None) if isinstance(kind, str) else None
+        )
+        if action is not None:
+            self._error = None
+            self.submit(action(content, buffers))
+
+    async def act_hello(self, _content: Content, _buffers: Buffers) -> None:
+        """A view was drawn and asks for the state."""
+        self.push()
+
+    # -- without a kernel ----------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.summary()[0]})"
+
+    def _fallback_html(self) -> str:
+        sentence, lines = self.summary()
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        return f"<p>{html.escape(sentence)}</p>" + (f"<ul>{items}</ul>" if items else "")
+
+    def _repr_mimebundle_(self, **_options: Any) -> tuple[Content, Content]:
+        data, metadata = super()._repr_mimebundle_() or ({}, {})
+        data["text/plain"] = "\n".join([repr(self), *(f"  {line}" for line in self.summary()[1])])
+        data["text/html"] = self._fallback_html()
+        return data, metadata
+
+
+def sentence_of(error: BaseException) -> dict[str, str]:
+    """What to show for an error: the sentence and the next step, every secret masked."""
+    if isinstance(error, LLMWidgetsError):
+        return {"sentence": redact(error.message), "hint": redact(error.hint)}
+    said = redact(str(error)).strip()
+    return {
+        "sentence": f"This stopped with an unexpected {type(error).__name__}.",
+        "hint": f"It says: {said}" if said else "",
+    }

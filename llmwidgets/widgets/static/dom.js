@@ -1,0 +1,257 @@
+// Helpers every widget shares. Data becomes text nodes and attributes, never markup.
+//
+//   h(tag, props, ...children)   an element; `on…` are handlers, `key` keeps it apart in a redraw
+//   icon, button, link, note, alertLine, table, tag, choice        small parts of the look
+//   rove(list, selector)         arrow keys inside a list that is one tab stop
+//   mount({ model, el, draw })   asks for the state, redraws at each one, keeps focus and typing
+//
+// A redraw builds a fresh tree and changes the old one where they differ, so focus, caret, scroll
+// and open <details> stay. An input keeps what was typed until its `rev` property changes.
+
+const SVG = "http://www.w3.org/2000/svg";
+const PROPERTIES = new Set(["value", "checked", "disabled", "indeterminate", "open", "hidden"]);
+
+function h(tag, props, ...children) {
+  const element = tag.startsWith("svg:")
+    ? document.createElementNS(SVG, tag.slice(4))
+    : document.createElement(tag);
+  element.lwOn = {};
+  for (const [name, value] of Object.entries(props || {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) listen(element, name.slice(2), value);
+    else if (name === "key") element.dataset.key = value;
+    else if (name === "rev") element.dataset.rev = value;
+    else if (name === "class") element.setAttribute("class", value);
+    else if (PROPERTIES.has(name) && name in element) element[name] = value;
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const child of children.flat(Infinity)) {
+    if (child === undefined || child === null || child === false || child === "") continue;
+    element.append(child instanceof Node ? child : String(child));
+  }
+  return element;
+}
+
+// One listener a kind of event, looked up at the time of the event: a redraw swaps the handler.
+function listen(element, event, handler) {
+  element.lwOn[event] = handler;
+  element.addEventListener(event, (e) => element.lwOn[event] && element.lwOn[event](e));
+}
+
+function adopt(element, fresh) {
+  for (const event of Object.keys(element.lwOn)) {
+    if (!(event in fresh.lwOn)) delete element.lwOn[event];
+  }
+  for (const [event, handler] of Object.entries(fresh.lwOn)) {
+    if (event in element.lwOn) element.lwOn[event] = handler;
+    else listen(element, event, handler);
+  }
+}
+
+// ---- redraw ------------------------------------------------------------------------------------
+
+function same(a, b) {
+  return a.nodeType === b.nodeType && a.nodeName === b.nodeName
+    && (a.nodeType !== Node.ELEMENT_NODE
+      || (a.dataset?.key === b.dataset?.key && a.getAttribute("type") === b.getAttribute("type")));
+}
+
+function morph(old, fresh) {
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  if (old.dataset?.owned !== undefined) return; // a part that draws itself (a virtual grid)
+  const revised = old.dataset?.rev !== fresh.dataset?.rev;
+  for (const { name } of [...old.attributes]) {
+    const stays = old.nodeName === "DETAILS" && name === "open";
+    if (!fresh.hasAttribute(name) && !stays && name !== "data-roved") old.removeAttribute(name);
+  }
+  for (const { name, value } of [...fresh.attributes]) {
+    const stays = old.nodeName === "DETAILS" && name === "open";
+    if (old.getAttribute(name) !== value && !stays) old.setAttribute(name, value);
+  }
+  if ("disabled" in old) old.disabled = fresh.disabled;
+  adopt(old, fresh);
+  morphChildren(old, fresh);
+  if (/^(INPUT|TEXTAREA|SELECT)$/.test(old.nodeName)) {
+    if (revised) old.value = fresh.value;
+    if (revised || fresh.dataset.rev === undefined) old.checked = fresh.checked;
+    old.indeterminate = fresh.indeterminate;
+  }
+}
+
+function morphChildren(old, fresh) {
+  const keyed = new Map();
+  for (const child of old.childNodes) if (child.dataset?.key) keyed.set(child.dataset.key, child);
+  let place = old.firstChild;
+  for (const wanted of [...fresh.childNodes]) {
+    const key = wanted.dataset?.key;
+    let found = key ? keyed.get(key) : place;
+    if (!found || !same(found, wanted)) {
+      old.insertBefore(wanted, place);
+      continue;
+    }
+    if (found === place) place = place.nextSibling;
+    else old.insertBefore(found, place);
+    morph(found, wanted);
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+// ---- small parts -------------------------------------------------------------------------------
+
+let serial = 0;
+function freshId(stem) {
+  serial += 1;
+  return `lw-${stem}-${Math.random().toString(36).slice(2, 8)}-${serial}`;
+}
+
+/** A 16 px icon: ok none warn fail lock open down right left plus wait. `tone` colours it. */
+function icon(name, tone) {
+  return h("span", { class: `i ${name}${tone ? ` tone-${tone}` : ""}`, "aria-hidden": "true" });
+}
+
+/** options: go, bare, small, iconOnly, key, title, disabled, and any attribute or handler. */
+function button(label, onclick, options = {}) {
+  const { go, bare, small, iconOnly, ...rest } = options;
+  const looks = ["btn", go && "go", bare && "bare", small && "sm", iconOnly && "icon"];
+  return h("button", { type: "button", class: looks.filter(Boolean).join(" "), onclick,
+    "aria-label": iconOnly ? label : undefined, title: iconOnly ? label : undefined, ...rest },
+  iconOnly ? icon(iconOnly) : label);
+}
+
+/** A button that reads like a link. */
+function textButton(label, onclick, options = {}) {
+  return h("button", { type: "button", class: "aslink", onclick, ...options }, label);
+}
+
+/** A link to a page elsewhere; anything but http(s) and mailto stays plain text. */
+function link(text, url) {
+  if (!/^(https?:|mailto:)/i.test(url || "")) return document.createTextNode(text);
+  return h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, text);
+}
+
+/** Icon, bold sentence, plain sentence, then whatever leads on. */
+function note(name, title, text, ...more) {
+  return h("div", { class: "note" }, icon(name, name),
+    h("p", {}, title && h("span", { class: "b" }, title), title && text ? " " : "", text), more);
+}
+
+/** The panel's error: a sentence and the next step, read out at once. */
+function alertLine(error) {
+  return h("div", { key: "alert", role: "alert", class: error ? "callout fail" : "quiet" },
+    error && h("div", { class: "note" }, icon("fail", "fail"), h("h3", {}, error.sentence),
+      error.hint && h("p", {}, error.hint)));
+}
+
+function tag(text) {
+  return h("span", { class: "tag" }, text);
+}
+
+/** A tick box with its words; `rev` makes a redraw take the state's value. */
+function choice(label, checked, onchange, options = {}) {
+  return h("label", { class: "choice", key: options.key },
+    h("input", { type: "checkbox", checked, rev: String(checked), ...options, key: undefined,
+      onchange: (e) => onchange(e.target.checked) }), h("span", {}, label));
+}
+
+/** head: [{text, right}], rows: [{key, off, cells: [node or text]}]; the first cell heads its row. */
+function table(head, rows, options = {}) {
+  const right = (n) => (head[n] && head[n].right ? "r" : undefined);
+  return h("table", { class: options.class || "flush" },
+    options.caption && h("caption", {}, options.caption),
+    h("thead", {}, h("tr", {}, head.map((each, n) =>
+      h("th", { scope: "col", class: right(n) }, each.text)))),
+    h("tbody", {}, rows.map((row) =>
+      h("tr", { key: row.key, class: row.off ? "off" : undefined }, row.cells.map((cell, n) =>
+        h(n ? "td" : "th", { class: right(n), scope: n ? undefined : "row" }, cell))))));
+}
+
+// ---- keys --------------------------------------------------------------------------------------
+
+/** Arrow keys, Home and End move inside `list`, which is one tab stop (roving tabindex). */
+function rove(list, selector) {
+  const items = () => [...list.querySelectorAll(selector)].filter((each) => !each.disabled);
+  const point = (target) => items().forEach((each) => {
+    each.tabIndex = each === target ? 0 : -1;
+  });
+  const settle = () => {
+    const all = items();
+    const chosen = all.find((each) => each === document.activeElement)
+      || all.find((each) => each.getAttribute("aria-current") || each.ariaSelected === "true");
+    point(chosen || all[0]);
+  };
+  if (!list.dataset.roved) {
+    list.dataset.roved = "1";
+    list.addEventListener("focusin", (e) => {
+      if (e.target.matches(selector)) point(e.target);
+    });
+    list.addEventListener("keydown", (e) => {
+      const all = items();
+      const at = all.indexOf(document.activeElement);
+      const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[e.key];
+      const to = e.key === "Home" ? 0 : e.key === "End" ? all.length - 1
+        : step ? Math.min(all.length - 1, Math.max(0, at + step)) : -1;
+      if (at < 0 || to < 0) return;
+      e.preventDefault();
+      all[to].focus();
+    });
+  }
+  settle();
+}
+
+/** The panel keeps its key events, so that the notebook's shortcuts stay asleep inside it. */
+function keepKeys(root) {
+  for (const event of ["keydown", "keyup", "keypress"]) {
+    root.addEventListener(event, (e) => {
+      if (e.key === "Escape" && event === "keydown" && !e.defaultPrevented) {
+        const cell = root.closest(".jp-Cell, .jp-OutputArea");
+        document.activeElement?.blur();
+        cell?.closest("[tabindex]")?.focus();
+        return; // nothing was open: the keys go back to the notebook
+      }
+      e.stopPropagation();
+    });
+  }
+  root.dataset.lmSuppressShortcuts = "true";
+  root.setAttribute("data-lm-suppress-shortcuts", "true");
+}
+
+// ---- state -------------------------------------------------------------------------------------
+
+/**
+ * Draw a widget: `draw(state, send, root)` gives the children of the panel.
+ * options.label names the region; options.onmessage sees every other message;
+ * options.after(root, state) runs behind each redraw. Returns what anywidget calls at the end.
+ */
+function mount({ model, el, draw, label, onmessage, after }) {
+  const root = h("section", { class: "lw", "aria-label": label, "aria-busy": "true" },
+    h("p", { class: "waiting muted" }, "Waiting for the kernel."));
+  el.append(root);
+  keepKeys(root);
+  const view = { root, state: null, redraw, send };
+  function send(type, content = {}, buffers = []) {
+    model.send({ type, ...content }, undefined, buffers);
+  }
+  function redraw() {
+    if (!view.state) return;
+    root.removeAttribute("aria-busy");
+    const fresh = h("section", {}, draw(view.state, send, view));
+    morphChildren(root, fresh);
+    if (after) after(root, view.state);
+  }
+  function hear(message, buffers) {
+    if (message.type === "state") {
+      view.state = message;
+      redraw();
+    } else if (onmessage) onmessage(message, buffers, view);
+  }
+  model.on("msg:custom", hear);
+  send("hello");
+  return () => model.off("msg:custom", hear);
+}
