@@ -1,0 +1,7 @@
+"""What a run is asked for and what it returns: variants, texts, truth and the Comparison."""
+
+from __future__ import annotations
+
+from llmwidgets.comparison.variant import Variant
+
+__all__ = ["Variant"]

@@ -1,0 +1,211 @@
+"""The truth of each text: a list, a dict by id or a DataFrame with a column a leaf."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.analysis.scoring import NOTHING
+from llmwidgets.comparison.plain import blank, plain
+from llmwidgets.comparison.texts import Source, few
+from llmwidgets.errors import FieldError
+
+if TYPE_CHECKING:
+    from llmwidgets.schemas import Leaf, Schema
+
+_SHOWN = 5
+
+
+def read_truth(truth: Any, sources: Sequence[Source], schemas: Sequence[Schema]) -> tuple[Any, ...]:
+    """One truth a text, as JSON; NOTHING where a text is not labelled.
+
+    Without `truth` the rows' own `truth` holds. An absent key, a blank cell and a text of its
+    own that is None are not labelled; null inside a record is the label null. FieldError names
+    row, field and why a truth does not fit the schema, never the value.
+    """
+    if truth is None:
+        given = [NOTHING if each.truth is None else plain(each.truth) for each in sources]
+    elif hasattr(truth, "to_dict") and hasattr(truth, "columns"):
+        given = _by_frame(truth, sources, schemas)
+    elif isinstance(truth, Mapping):
+        given = _by_id(truth, sources, schemas)
+    elif isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
+        raise FieldError(
+            {"truth": f"is a {type(truth).__name__}."},
+            "Give a list as long as the texts, a dict by id, or a DataFrame with a column a field.",
+        )
+    else:
+        given = _by_place(list(truth), sources)
+    read = [
+        _from_text(value, schema) for value, schema in zip(given, schemas, strict=True)
+    ]  # fmt: skip
+    _judge(read, sources, schemas)
+    return tuple(read)
+
+
+def _by_place(rows: list[Any], sources: Sequence[Source]) -> list[Any]:
+    if len(rows) != len(sources):
+        raise FieldError(
+            {"truth": f"has {len(rows)} rows for {len(sources)} texts."},
+            "Give one for each text, None where a text has no truth, or a dict by id.",
+        )
+    return [NOTHING if row is None or blank(row) else plain(row) for row in rows]
+
+
+def _by_id(
+    truth: Mapping[Any, Any], sources: Sequence[Source], schemas: Sequence[Schema]
+) -> list[Any]:
+    named = {str(key): value for key, value in truth.items()}
+    ids = {source.id for source in sources}
+    unknown = [name for name in named if name not in ids]
+    if unknown:
+        fields = {leaf.path.split(".")[0].split("[")[0] for leaf in schemas[0].leaves}
+        hint = "The keys of a truth dict are the ids of the texts."
+        if fields.issuperset(unknown):
+            hint = "This looks like one record: put it in a list, truth=[…], one for each text."
+        raise FieldError({"truth": f"no text has the id {few(unknown)}."}, hint)
+    rows = [named.get(source.id) for source in sources]
+    return [NOTHING if row is None or blank(row) else plain(row) for row in rows]
+
+
+def _by_frame(frame: Any, sources: Sequence[Source], schemas: Sequence[Schema]) -> list[Any]:
+    places = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
+    columns = [str(name) for name in frame.columns if str(name) not in ("id", "text")]
+    _know_columns(columns, places)
+    rows = frame.to_dict("records")
+    if "id" in frame.columns:
+        ids = [str(row["id"]) for row in rows]
+        twice = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
+        if twice:
+            raise FieldError(
+                {"truth": f"these ids stand more than once: {few(twice)}."},
+                "Keep one row of truth for each id.",
+            )
+        records = {name: _nest(row, columns, places) for name, row in zip(ids, rows, strict=True)}
+        return _by_id(records, sources, schemas)
+    return _by_place([_nest(row, columns, places) for row in rows], sources)
+
+
+def _know_columns(columns: Sequence[str], places: Mapping[str, Leaf]) -> None:
+    known = {_outside_arrays(path) for path in places}
+    problems = {}
+    for name in columns:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), 1)
+            problems[name] = "no field of the schema has this name" + (
+                f"; {near[0]} is the nearest." if near else "."
+            )
+    if problems:
+        raise FieldError(
+            dict(list(problems.items())[:_SHOWN]),
+            "A column of truth is named like a field, policy.number for a field inside another.",
+        )
+
+
+def _outside_arrays(path: str) -> str:
+    return path.split("[]")[0]
+
+
+def _nest(row: Mapping[Any, Any], columns: Sequence[str], places: Mapping[str, Leaf]) -> Any:
+    record: dict[str, Any] = {}
+    for name in columns:
+        cell = row[name]
+        if cell is None or blank(cell) or (isinstance(cell, str) and not cell.strip()):
+            continue
+        *parents, last = name.split(".")
+        inside = record
+        for parent in parents:
+            inside = inside.setdefault(parent, {})
+        inside[last] = _read_cell(plain(cell), places.get(name))
+    return record or None
+
+
+def _read_cell(cell: Any, leaf: Leaf | None) -> Any:
+    """A cell of a table as the leaf's type: tables know only text and floats."""
+    if leaf is None:
+        return _json_or(cell) if isinstance(cell, str) else cell
+    if isinstance(cell, str) and cell.strip() == "null" and leaf.nullable:
+        return None
+    if leaf.type in ("number", "integer", "boolean") and isinstance(cell, str):
+        return _json_or(cell.strip().lower() if leaf.type == "boolean" else cell.strip())
+    if leaf.type == "string" and isinstance(cell, int | float) and not isinstance(cell, bool):
+        return str(cell)
+    return cell
+
+
+def _json_or(cell: str) -> Any:
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return cell
+
+
+def _from_text(value: Any, schema: Schema) -> Any:
+    """A record that is still JSON text, as a column of a table may hold it."""
+    if isinstance(value, str) and not any(leaf.path == "" for leaf in schema.leaves):
+        return _json_or(value)
+    return value
+
+
+def _judge(given: Sequence[Any], sources: Sequence[Source], schemas: Sequence[Schema]) -> None:
+    problems: dict[str, str] = {}
+    for value, source, schema in zip(given, sources, schemas, strict=True):
+        if value is NOTHING:
+            continue
+        for path, said in _misfits(value, schema):
+            problems[f"truth of {source.id}" + (f", {path}" if path else "")] = said
+    if problems:
+        more = len(problems) - _SHOWN
+        raise FieldError(
+            dict(list(problems.items())[:_SHOWN]),
+            (f"{more} more places do not fit. " if more > 0 else "")
+            + "Correct the truth, or the schema where the truth is right.",
+        )
+
+
+def _misfits(value: Any, schema: Schema) -> list[tuple[str, str]]:
+    said = [(problem.path, _sentence(problem.said)) for problem in schema.judge_partial(value)]
+    if said or _is_open(schema.json):
+        return said
+    return list(_unknown_keys(value, "", {leaf.path for leaf in schema.leaves}))
+
+
+def _unknown_keys(value: Any, pattern: str, leaves: set[str]) -> Iterable[tuple[str, str]]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _unknown_keys(item, f"{pattern}[]", leaves)
+    if not isinstance(value, dict):
+        return
+    start = f"{pattern}." if pattern else ""
+    declared = {
+        leaf[len(start) :].split(".")[0].split("[")[0]
+        for leaf in leaves
+        if leaf.startswith(start) and leaf
+    }
+    for key, inside in value.items():
+        if declared and key not in declared:
+            near = get_close_matches(key, sorted(declared), 1)
+            yield (
+                f"{start}{key}",
+                "no field of the schema has this name"
+                + (f"; {near[0]} is the nearest." if near else "."),
+            )
+        elif declared:
+            yield from _unknown_keys(inside, f"{start}{key}", leaves)
+
+
+def _is_open(schema: Any) -> bool:
+    """Whether some object of the schema takes keys that it does not name."""
+    if isinstance(schema, list):
+        return any(_is_open(each) for each in schema)
+    if not isinstance(schema, dict):
+        return False
+    if schema.get("additionalProperties") or schema.get("patternProperties"):
+        return True
+    return any(_is_open(each) for each in schema.values())
+
+
+def _sentence(said: str) -> str:
+    return said if said.endswith(".") else f"{said}."

@@ -1,0 +1,155 @@
+"""Variant: one column of a comparison, a model together with how it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, get_args
+
+from llmwidgets.dialects.messages import Effort, Example
+from llmwidgets.errors import FieldError
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
+
+    Model = str | Connection | tuple[Connection, str]
+    Examples = int | Sequence[Example | tuple[str, Any]]
+    Price = float | tuple[float, float] | Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A model and how it is asked; what is None follows the comparison's own defaults.
+
+    `model` is a reference ("openai/gpt-6-luna"), a Connection or a pair (Connection, model id).
+    `price` is in US dollars for a million tokens: one number, (input, output), or a dict with
+    `input` and `output`; 0 for a server of your own. FieldError for a setting that is not right.
+
+    >>> Variant("openai/gpt-6-luna", effort="high").effort
+    'high'
+    """
+
+    model: Model
+    label: str | None = field(default=None, kw_only=True)
+    instructions: str | None = field(default=None, kw_only=True)
+    examples: Examples | None = field(default=None, kw_only=True, hash=False)
+    effort: Effort | None = field(default=None, kw_only=True)
+    temperature: float | None = field(default=None, kw_only=True)
+    max_output_tokens: int | None = field(default=None, kw_only=True)
+    price: Price | None = field(default=None, kw_only=True, hash=False)
+
+    def __post_init__(self) -> None:
+        problems = {
+            name: said
+            for name, said in (
+                ("label", _of_label(self.label)),
+                ("instructions", _of_instructions(self.instructions)),
+                ("effort", _of_effort(self.effort)),
+                ("temperature", _of_number(self.temperature, 0, 2)),
+                ("max_output_tokens", _of_limit(self.max_output_tokens)),
+            )
+            if said
+        }
+        if problems:
+            raise FieldError(problems, "Correct these settings of the Variant.")
+        object.__setattr__(self, "examples", read_examples(self.examples))
+        object.__setattr__(self, "price", read_price(self.price))
+
+    def settings(self) -> str:
+        """What is set here beside the model, in a few words for a default label."""
+        words = [
+            f"{name} {value}"
+            for name, value in (
+                ("effort", self.effort),
+                ("temperature", self.temperature),
+                ("at most", f"{self.max_output_tokens} tokens" if self.max_output_tokens else None),
+            )
+            if value is not None
+        ]
+        if self.examples:
+            words.append(f"{count_examples(self.examples)} examples")
+        return ", ".join(words)
+
+    def on(self, model: Model) -> Variant:
+        """The same settings on another model."""
+        return replace(self, model=model)
+
+
+def read_examples(examples: Examples | None) -> int | tuple[Example, ...] | None:
+    """n, or (text, record) pairs as Examples; FieldError for anything else."""
+    if examples is None or isinstance(examples, bool):
+        return None
+    if isinstance(examples, int):
+        if examples < 0:
+            raise FieldError({"examples": "is a negative number."}, "Give 0 or more.")
+        return examples or None
+    return tuple(_example(each, at) for at, each in enumerate(examples, 1)) or None
+
+
+def count_examples(examples: Examples) -> int:
+    """How many examples this is."""
+    return examples if isinstance(examples, int) else len(examples)
+
+
+def read_price(price: Price | None) -> dict[str, float] | None:
+    """US dollars for a million tokens as {"input", "output"}; FieldError for anything else."""
+    if price is None:
+        return None
+    if isinstance(price, Mapping):
+        pair = (price.get("input"), price.get("output"))
+    elif isinstance(price, tuple) and len(price) == 2:
+        pair = price
+    elif isinstance(price, int | float):
+        pair = (price, price)
+    else:
+        pair = (None, None)
+    if any(_of_number(each, 0, 1e6) or each is None for each in pair):
+        raise FieldError(
+            {"price": "is not a price."},
+            'Give US dollars for a million tokens: {"input": 0.2, "output": 1.2}, or 0.',
+        )
+    return {"input": float(pair[0] or 0), "output": float(pair[1] or 0)}
+
+
+def _example(each: object, at: int) -> Example:
+    if isinstance(each, Example):
+        return each
+    if isinstance(each, tuple | list) and len(each) == 2 and isinstance(each[0], str):
+        from llmwidgets.comparison.plain import plain
+
+        return Example(each[0], plain(each[1]))
+    raise FieldError(
+        {"examples": f"example {at} is not a pair of a text and its record."},
+        "Give (text, record) pairs, or a number n to take n labelled texts.",
+    )
+
+
+def _of_label(label: object) -> str:
+    if label is None or (isinstance(label, str) and label.strip()):
+        return ""
+    return "is empty or not a text."
+
+
+def _of_instructions(instructions: object) -> str:
+    if instructions is None or (isinstance(instructions, str) and instructions.strip()):
+        return ""
+    return "is empty or not a text; leave it out for the default instructions."
+
+
+def _of_effort(effort: object) -> str:
+    known = get_args(Effort)
+    return "" if effort is None or effort in known else f"is none of {', '.join(known)}."
+
+
+def _of_number(value: object, least: float, most: float) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return "is not a number."
+    return "" if least <= value <= most else f"is not between {least:g} and {most:g}."
+
+
+def _of_limit(value: object) -> str:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return ""
+    return "is not a whole number above 0."
