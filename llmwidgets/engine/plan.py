@@ -1,0 +1,54 @@
+"""What a run asks: columns (who, and how) times texts (what), times repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.dialects.messages import Effort, Example
+from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
+from llmwidgets.schemas import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One document with the schema of its record; `truth` is NOTHING where it has no label."""
+
+    id: str
+    text: str
+    schema: Schema
+    truth: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One variant, resolved: a model of a connection and the way it is asked.
+
+    `price` is in US dollars for a million tokens, {"input": …, "output": …}; None looks it up.
+    """
+
+    label: str
+    connection: Connection
+    model: str
+    instructions: str = DEFAULT_INSTRUCTIONS
+    examples: tuple[Example, ...] = ()
+    effort: Effort = "least"
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    price: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every column is asked every text, `repeats` times."""
+
+    columns: tuple[Column, ...]
+    texts: tuple[Text, ...]
+    repeats: int = 1
+
+    @property
+    def asked(self) -> int:
+        """How many extractions each column ends with."""
+        return len(self.texts) * self.repeats
