@@ -1,0 +1,138 @@
+"""The static HTML of a comparison: plain tables, glyphs and words, everything escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
+
+from llmwidgets.report import figures, style
+from llmwidgets.report.summary import GLYPHS, LEGEND, Cell, Line, Row, Summary
+
+LIMIT = 60_000
+"""Most bytes of a fragment that stands in a notebook."""
+
+_LONG = 120
+
+
+def fragment(summary: Summary, *, limit: int | None = LIMIT) -> str:
+    """The comparison as one element with its style, cut at whole rows to stay under `limit`."""
+    text = _fragment(summary)
+    while limit is not None and len(text.encode()) > limit and (summary.lines or summary.rows):
+        if summary.lines:
+            summary = replace(summary, lines=summary.lines[: len(summary.lines) // 2])
+        else:
+            summary = replace(summary, rows=summary.rows[: len(summary.rows) // 2])
+        text = _fragment(summary)
+    return text
+
+
+def page(title: str, summary: Summary, sections: Sequence[tuple[str, str]] = ()) -> str:
+    """A whole document that needs nothing from elsewhere; `sections` are (heading, HTML)."""
+    more = "".join(f"<h2>{escape(heading)}</h2>{body}" for heading, body in sections)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{style.PAGE}</style></head>"
+        f'<body><h1>{escape(title)}</h1>{fragment(summary, limit=None)}<div class="lw-static">'
+        f"{more}</div></body></html>\n"
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """A plain table of texts; the columns in `right` stand at the right."""
+    names = "".join(_cell("th", name, at in right) for at, name in enumerate(head))
+    body = "".join(
+        "<tr>" + "".join(_cell("td", text, at in right) for at, text in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="lw-scroll"><table><thead><tr>{names}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(tag: str, text: str, right: bool) -> str:
+    kind = ' class="lw-r"' if right else ""
+    return f"<{tag}{kind}>{escape(text)}</{tag}>"
+
+
+def _fragment(summary: Summary) -> str:
+    notes = "".join(f'<p class="lw-meta">{escape(note)}</p>' for note in summary.notes)
+    return (
+        f'<div class="lw-static"><style>{style.FRAGMENT}</style>'
+        f'<p class="lw-verdict"><b>{escape(summary.sentence)}</b></p>'
+        f"{_scoreboard(summary.rows)}{_lines(summary)}{notes}"
+        f'<p class="lw-meta">{escape(summary.footer)}</p></div>'
+    )
+
+
+def _scoreboard(rows: Sequence[Row]) -> str:
+    scored = any(row.accuracy is not None for row in rows)
+    head = ["Variant"]
+    head += ["% of fields right", "95 % interval"] if scored else []
+    head += ["Valid", "Failures", "p50 / p95", "$ per 1,000 texts"]
+    body = []
+    for row in rows:
+        share = [figures.percent(row.accuracy), figures.interval(row.low, row.high)]
+        body.append(
+            [
+                f"{row.letter} {figures.shorten(row.label, _LONG)}",
+                *(share if scored else []),
+                f"{row.valid} of {row.asked}",
+                figures.failures(row.failures),
+                _times(row),
+                figures.money(row.cost_per_1000),
+            ]
+        )
+    return table(head, body, right=range(1, 3) if scored else ())
+
+
+def _times(row: Row) -> str:
+    if row.p50_seconds is None:
+        return figures.UNKNOWN
+    return f"{figures.seconds(row.p50_seconds)} / {figures.seconds(row.p95_seconds)} s"
+
+
+def _lines(summary: Summary) -> str:
+    if not summary.differing:
+        return ""
+    first = (
+        f"the first {len(summary.lines)} of {summary.differing} rows"
+        if len(summary.lines) < summary.differing
+        else f"{summary.differing} rows"
+    )
+    truth = "<th>Truth</th>" if summary.values else ""
+    names = "".join(
+        f"<th>{escape(row.letter)} {escape(figures.shorten(row.label, 40))}</th>"
+        for row in summary.rows
+    )
+    body = "".join(_line(line, summary.values) for line in summary.lines)
+    return (
+        f"<p><b>Disagreements</b>, {first} ({LEGEND})</p>"
+        f'<div class="lw-scroll"><table><thead><tr><th>Text</th><th>Field</th>{truth}{names}</tr>'
+        f"</thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _line(line: Line, values: bool) -> str:
+    truth = f"<td>{_value(line.truth)}</td>" if values else ""
+    field = escape(figures.shorten(line.field, _LONG)) or "<i>all fields</i>"
+    cells = "".join(_mark(cell, values) for cell in line.cells)
+    name = escape(figures.shorten(line.text_id, _LONG))
+    return f'<tr><td>{name}</td><td class="lw-m">{field}</td>{truth}{cells}</tr>'
+
+
+def _mark(cell: Cell, values: bool) -> str:
+    words = GLYPHS[cell.state]
+    if values and cell.state in ("differ", "invented"):
+        words += f" <b>{_value(cell.value)}</b>"
+    elif cell.state == "missing":
+        words += " no value"
+    if cell.note:
+        words += f" {escape(cell.note)}" if cell.state == "failed" else f" ({escape(cell.note)})"
+    return f'<td class="lw-{cell.state}">{words}</td>'
+
+
+def _value(value: str | None) -> str:
+    return "<i>none</i>" if value is None else escape(figures.shorten(value, _LONG))

@@ -1,0 +1,74 @@
+"""Summary: the plain values that the static HTML and the plain text of a comparison show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["agree", "differ", "missing", "invented", "failed"]
+
+GLYPHS: dict[State, str] = {
+    "agree": "=",
+    "differ": "≠",
+    "missing": "−",
+    "invented": "+",
+    "failed": "!",
+}
+"""The mark of each state of a cell; it is enough without colour."""
+
+LEGEND = "= agrees, ≠ differs, − missing, + invented, ! failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One variant of the scoreboard. Shares are 0–1, times seconds, money US dollars.
+
+    None is unknown, or, for the accuracy, not scored.
+    """
+
+    letter: str
+    label: str
+    asked: int
+    valid: int
+    failures: tuple[tuple[str, int], ...]
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    p50_seconds: float | None
+    p95_seconds: float | None
+    cost_per_1000: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one variant says for one field; `value` is None unless values were asked for."""
+
+    state: State
+    value: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One field of one text where the variants disagree, or differ from the truth."""
+
+    text_id: str
+    field: str
+    truth: str | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a comparison says at a glance. `lines` are the first of `differing` lines.
+
+    `values` tells whether extracted values and truth may be shown.
+    """
+
+    sentence: str
+    rows: tuple[Row, ...]
+    lines: tuple[Line, ...]
+    differing: int
+    values: bool
+    notes: tuple[str, ...]
+    footer: str
