@@ -1,0 +1,207 @@
+"""Canonical: any draft of JSON Schema rewritten as draft 2020-12 with all references in `$defs`.
+
+Compiling and reading leaves work on this one form. The user's own schema stays the judge.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from llmwidgets.schemas.place import any_name, item, step
+from llmwidgets.schemas.references import SINGLES, Document, Found
+
+Node = dict[str, Any]
+NEVER: Node = {"not": {}}
+"""The schema that nothing satisfies, where JSON Schema writes `false`."""
+
+_BOOKKEEPING = frozenset({
+    "$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary",
+    "$comment", "$defs", "definitions", "$ref", "$dynamicRef", "$recursiveRef",
+})  # fmt: skip
+_SINCE = {
+    "const": 6, "contains": 6, "propertyNames": 6, "if": 7, "then": 7, "else": 7,
+    "dependentRequired": 2019, "dependentSchemas": 2019, "unevaluatedItems": 2019,
+    "unevaluatedProperties": 2019, "minContains": 2019, "maxContains": 2019,
+    "prefixItems": 2020,
+}  # fmt: skip
+_UNTIL = {"dependencies": 7, "additionalItems": 2019}
+
+
+def draft_of(schema: Any) -> int:
+    """The draft that `$schema` names: 4, 6, 7, 2019 or 2020; 2020 where it names none."""
+    name = schema.get("$schema") if isinstance(schema, dict) else None
+    found = re.search(r"draft-0?(4|6|7)\b|draft/(2019|2020)", name or "")
+    return int(found.group(1) or found.group(2)) if found else 2020
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """The root and its definitions, references written `#/$defs/NAME`."""
+
+    root: Node
+    defs: dict[str, Node]
+
+    def resolve(self, node: Node) -> Node:
+        """The node itself, or what its bare reference names, however long the chain."""
+        for _ in range(len(self.defs) + 1):
+            if set(node) != {"$ref"}:
+                return node
+            node = self.defs[ref_name(node)]
+        return NEVER
+
+    @cached_property
+    def recursive(self) -> frozenset[str]:
+        """Names of definitions that lead back to themselves."""
+        edges = {name: _names_in(node) for name, node in self.defs.items()}
+        return frozenset(name for name in edges if name in _reachable(name, edges))
+
+    def alone(self, node: Node) -> Node:
+        """The node as a schema document of its own."""
+        draft = "https://json-schema.org/draft/2020-12/schema"
+        return {"$schema": draft, "$defs": self.defs, **node}
+
+
+def ref_name(node: Node) -> str:
+    """The definition's name in `{"$ref": "#/$defs/NAME"}`."""
+    return str(node["$ref"]).removeprefix("#/$defs/")
+
+
+def canonical(schema: Any) -> Canonical:
+    """Rewrite a schema that passed its meta-schema; FieldError for a reference that leads out."""
+    return _Rewriting(schema).run()
+
+
+def _names_in(node: Any) -> set[str]:
+    names: set[str] = set()
+    waiting = [node]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            if isinstance(each.get("$ref"), str):
+                names.add(ref_name(each))
+            waiting.extend(value for key, value in each.items() if key not in {"enum", "const"})
+        elif isinstance(each, list):
+            waiting.extend(each)
+    return names
+
+
+def _reachable(name: str, edges: dict[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(edges[name])
+    while waiting:
+        each = waiting.pop()
+        if each not in seen:
+            seen.add(each)
+            waiting.extend(edges.get(each, ()))
+    return seen
+
+
+class _Rewriting:
+    def __init__(self, schema: Any) -> None:
+        self.draft = draft_of(schema)
+        self.document = Document(schema, "id" if self.draft == 4 else "$id")
+        self.defs: dict[str, Node] = {}
+        self.names: dict[int, str] = {}
+        self.waiting: list[tuple[str, Found, str]] = []
+
+    def run(self) -> Canonical:
+        root = self.rewrite(self.document.root, "", "")
+        while self.waiting:
+            name, found, path = self.waiting.pop()
+            self.defs[name] = self.rewrite(found.node, found.base, path)
+        return Canonical(root, dict(sorted(self.defs.items())))
+
+    def rewrite(self, node: Any, base: str, path: str) -> Node:
+        if not isinstance(node, dict):
+            return {} if node is True else NEVER
+        base = self.document.base_of(node, base)
+        whole: Node = {}
+        for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
+            if isinstance(node.get(keyword), str):
+                whole["$ref"] = self.refer(node[keyword], base, path)
+                break
+        if whole and self.draft <= 7:
+            return whole
+        for keyword, value in node.items():
+            if keyword not in _BOOKKEEPING and self.known(keyword):
+                self.put(whole, keyword, value, base, path)
+        return _with_rest_of_tuple(_with_numeric_bounds(whole))
+
+    def known(self, keyword: str) -> bool:
+        return _SINCE.get(keyword, 0) <= self.draft <= _UNTIL.get(keyword, 9999)
+
+    def put(self, whole: Node, keyword: str, value: Any, base: str, path: str) -> None:
+        if keyword in {"properties", "patternProperties", "dependentSchemas"}:
+            if isinstance(value, dict):
+                whole[keyword] = self.each_name(keyword, value, base, path)
+        elif keyword in {"anyOf", "oneOf", "allOf"}:
+            if isinstance(value, list):
+                whole[keyword] = [self.rewrite(each, base, path) for each in value]
+        elif keyword == "prefixItems" or (keyword == "items" and isinstance(value, list)):
+            if isinstance(value, list):
+                whole["prefixItems"] = [self.rewrite(each, base, item(path)) for each in value]
+        elif keyword == "dependencies":
+            self.put_dependencies(whole, value, base, path)
+        elif keyword == "additionalProperties" and value is False:
+            whole[keyword] = False
+        elif keyword in SINGLES:
+            if isinstance(value, dict | bool):
+                whole[keyword] = self.rewrite(value, base, _inner(keyword, path))
+        else:
+            whole[keyword] = value
+
+    def each_name(self, keyword: str, value: Node, base: str, path: str) -> Node:
+        def inner(name: str) -> str:
+            return step(path, name) if keyword == "properties" else _inner(keyword, path)
+
+        return {name: self.rewrite(each, base, inner(name)) for name, each in value.items()}
+
+    def put_dependencies(self, whole: Node, value: Any, base: str, path: str) -> None:
+        for name, each in value.items() if isinstance(value, dict) else ():
+            if isinstance(each, list):
+                whole.setdefault("dependentRequired", {})[name] = each
+            else:
+                rewritten = self.rewrite(each, base, path)
+                whole.setdefault("dependentSchemas", {})[name] = rewritten
+
+    def refer(self, reference: str, base: str, path: str) -> str:
+        found = self.document.find(reference, base, path)
+        key = id(found.node)
+        if key not in self.names:
+            self.names[key] = self.new_name(reference)
+            self.waiting.append((self.names[key], found, path))
+        return f"#/$defs/{self.names[key]}"
+
+    def new_name(self, reference: str) -> str:
+        last = reference.rpartition("/")[2].rpartition("#")[2]
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", last).strip("_") or "Record"
+        taken = set(self.names.values())
+        count = 1
+        while (unique := name if count == 1 else f"{name}_{count}") in taken:
+            count += 1
+        return unique
+
+
+def _inner(keyword: str, path: str) -> str:
+    if keyword in {"items", "contains", "unevaluatedItems", "additionalItems"}:
+        return item(path)
+    if keyword in {"additionalProperties", "patternProperties", "unevaluatedProperties"}:
+        return any_name(path)
+    return path
+
+
+def _with_numeric_bounds(node: Node) -> Node:
+    for bound, keyword in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(node.get(keyword), bool) and node.pop(keyword) and bound in node:
+            node[keyword] = node.pop(bound)
+    return node
+
+
+def _with_rest_of_tuple(node: Node) -> Node:
+    rest = node.pop("additionalItems", None)
+    if rest is not None and "prefixItems" in node:
+        node["items"] = rest
+    return node

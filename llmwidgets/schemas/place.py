@@ -1,0 +1,33 @@
+"""Places inside a record, written the way a user reads them: `lines[0].total`, `lines[].total`."""
+
+from __future__ import annotations
+
+import json
+
+_SPECIAL = frozenset(".[]*\"' \n\t")
+
+
+def step(path: str, name: str) -> str:
+    """The place of property `name` inside the object at `path`.
+
+    >>> step("policy", "number"), step("policy", "a.b")
+    ('policy.number', 'policy["a.b"]')
+    """
+    if not name or not _SPECIAL.isdisjoint(name):
+        return f"{path}[{json.dumps(name, ensure_ascii=False)}]"
+    return f"{path}.{name}" if path else name
+
+
+def item(path: str, index: int | None = None) -> str:
+    """The place of an item of the list at `path`; without `index`, the place of every item."""
+    return f"{path}[]" if index is None else f"{path}[{index}]"
+
+
+def any_name(path: str) -> str:
+    """The place of every property of the open object at `path`: `totals.*`."""
+    return f"{path}.*" if path else "*"
+
+
+def shown(path: str) -> str:
+    """The place in a sentence; the root has no path, so it is called the record."""
+    return path or "the record"

@@ -1,0 +1,224 @@
+"""Shape: how a value of the sent schema maps to one of the user's schema, and back.
+
+A place that needs no mapping has no shape (None). Data that does not fit passes unchanged, so
+that the user's own schema judges what the model really said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+KEY, VALUE = "key", "value"
+
+
+class Shape(Protocol):
+    """The two directions of one place."""
+
+    def restore(self, data: Any) -> Any:
+        """From the sent shape to the user's."""
+        ...
+
+    def adapt(self, data: Any) -> Any:
+        """From the user's shape to the sent one."""
+        ...
+
+
+def restore(shape: Shape | None, data: Any) -> Any:
+    return shape.restore(data) if shape else data
+
+
+def adapt(shape: Shape | None, data: Any) -> Any:
+    return shape.adapt(data) if shape else data
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A value that travels as the only property of an object."""
+
+    name: str
+    inner: Shape | None
+
+    def restore(self, data: Any) -> Any:
+        if isinstance(data, dict) and self.name in data and len(data) == 1:
+            return restore(self.inner, data[self.name])
+        return restore(self.inner, data)
+
+    def adapt(self, data: Any) -> Any:
+        return {self.name: adapt(self.inner, data)}
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list whose items are mapped one by one."""
+
+    inner: Shape
+
+    def restore(self, data: Any) -> Any:
+        return [self.inner.restore(each) for each in data] if isinstance(data, list) else data
+
+    def adapt(self, data: Any) -> Any:
+        return [self.inner.adapt(each) for each in data] if isinstance(data, list) else data
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """An open object that travels as a list of `{"key": …, "value": …}`."""
+
+    inner: Shape | None
+
+    def restore(self, data: Any) -> Any:
+        if not isinstance(data, list) or not all(is_entry(each) for each in data):
+            return data
+        return {each[KEY]: restore(self.inner, each[VALUE]) for each in data}
+
+    def adapt(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return [{KEY: name, VALUE: adapt(self.inner, value)} for name, value in data.items()]
+
+
+def is_entry(data: object) -> bool:
+    """Whether this is `{"key": a text, "value": anything}`."""
+    return isinstance(data, dict) and set(data) == {KEY, VALUE} and isinstance(data[KEY], str)
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """An object with listed properties, all of them sent.
+
+    `droppable` are optional properties that refuse null: null there means absent. `nullable`
+    are optional ones that take null: null stays, unless the object as a whole is only right
+    without (`accepts` judges the whole object, None where nothing hangs on presence).
+    `rest` names the property that carries whatever else an open object holds.
+    """
+
+    shapes: Mapping[str, Shape | None]
+    droppable: frozenset[str] = frozenset()
+    nullable: frozenset[str] = frozenset()
+    rest: str | None = None
+    rest_shape: Entries | None = None
+    accepts: Callable[[Any], bool] | None = None
+
+    def restore(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        whole = {
+            name: restore(self.shapes.get(name), value)
+            for name, value in data.items()
+            if name != self.rest and not (value is None and name in self.droppable)
+        }
+        if self.rest is not None and self.rest_shape is not None:
+            others = self.rest_shape.restore(data.get(self.rest))
+            if isinstance(others, dict):
+                whole = {**others, **whole}
+        return self._settle(whole)
+
+    def _settle(self, whole: dict[str, Any]) -> dict[str, Any]:
+        if self.accepts is None or self.accepts(whole):
+            return whole
+        fewer = {k: v for k, v in whole.items() if v is not None or k not in self.nullable}
+        return fewer if len(fewer) < len(whole) and self.accepts(fewer) else whole
+
+    def adapt(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        sent: dict[str, Any] = dict.fromkeys(self.shapes)
+        sent.update(
+            (name, adapt(self.shapes[name], value))
+            for name, value in data.items()
+            if name in self.shapes
+        )
+        if self.rest is not None and self.rest_shape is not None:
+            others = {name: value for name, value in data.items() if name not in self.shapes}
+            sent[self.rest] = self.rest_shape.adapt(others)
+        return sent
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One branch of a union: its mapping, and the judge of the branch in the user's schema.
+
+    `fits` tells from the outside of a sent value whether it can belong to this branch.
+    """
+
+    shape: Shape | None
+    accepts: Callable[[Any], bool]
+    fits: Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A union: the first branch whose own schema takes the result decides."""
+
+    options: tuple[Option, ...]
+
+    def restore(self, data: Any) -> Any:
+        fallback: list[Any] = []
+        for option in self.options:
+            if option.fits(data):
+                whole = restore(option.shape, data)
+                if option.accepts(whole):
+                    return whole
+                fallback.append(whole)
+        return fallback[0] if fallback else data
+
+    def adapt(self, data: Any) -> Any:
+        for option in self.options:
+            if option.accepts(data):
+                return adapt(option.shape, data)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A reference to a shared shape, looked up at use because definitions may be recursive."""
+
+    table: Mapping[str, Shape | None] = field(repr=False)
+    name: str
+
+    def restore(self, data: Any) -> Any:
+        return restore(self.table.get(self.name), data)
+
+    def adapt(self, data: Any) -> Any:
+        return adapt(self.table.get(self.name), data)
+
+
+ENTRIES = "entries"
+
+
+@dataclass(frozen=True, slots=True)
+class AnyValue:
+    """Any JSON: objects travel as `{"entries": [{"key": …, "value": …}]}`, all else as it is."""
+
+    def restore(self, data: Any) -> Any:
+        if isinstance(data, list):
+            return [self.restore(each) for each in data]
+        if isinstance(data, dict) and set(data) == {ENTRIES} and isinstance(data[ENTRIES], list):
+            return Entries(self).restore(data[ENTRIES])
+        return data
+
+    def adapt(self, data: Any) -> Any:
+        if isinstance(data, list):
+            return [self.adapt(each) for each in data]
+        if isinstance(data, dict):
+            return {ENTRIES: Entries(self).adapt(data)}
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class JSONText:
+    """A value that travels as the JSON text of itself, where recursion is not taken."""
+
+    def restore(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            return data
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            return data
+
+    def adapt(self, data: Any) -> Any:
+        return json.dumps(data, ensure_ascii=False)

@@ -1,0 +1,139 @@
+"""Validation: the verdict of JSON Schema in sentences that hold places and rules, never values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from llmwidgets.errors import FieldError
+from llmwidgets.schemas.place import any_name, item, shown, step
+
+MAX_PROBLEMS = 50
+"""More problems than this in one record are not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A place of a record that breaks a rule; `said` names the rule and never the value.
+
+    >>> str(Problem("lines[0].total", "is no number"))
+    'lines[0].total is no number'
+    """
+
+    path: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.path)} {self.said}"
+
+
+def validator_of(schema: dict[str, Any]) -> Any:
+    """The jsonschema-rs validator; FieldError where the schema is no schema.
+
+    Formats are asserted, the draft is `$schema`'s or else 2020-12, and nothing is fetched.
+    """
+    import jsonschema_rs
+
+    try:
+        return jsonschema_rs.validator_for(schema, validate_formats=True, retriever=_refuse)
+    except (
+        jsonschema_rs.ValidationError,
+        jsonschema_rs.ReferencingError,
+        ValueError,
+        TypeError,
+        RecursionError,
+    ) as error:
+        problem = _schema_problem(error)
+    raise problem
+
+
+def _refuse(uri: str) -> NoReturn:
+    message = f"{uri} is outside the schema"
+    raise ValueError(message)
+
+
+def _schema_problem(error: Exception) -> FieldError:
+    place = "".join(f"/{part}" for part in getattr(error, "instance_path", ()) or ())
+    hint = "Check it against json-schema.org, or give a pydantic class or field rows instead."
+    if place:
+        keyword = place.rpartition("/")[2]
+        return FieldError(f"The JSON Schema is not valid at {place}: {keyword} is wrong.", hint)
+    # The library's own first line names the reference or the draft that it cannot find.
+    reason = str(error).partition("\n")[0].rstrip(".")
+    return FieldError(f"The JSON Schema is not valid: {reason}.", hint)
+
+
+_SAID = {
+    "additionalItems": "has more items than the schema lists",
+    "const": "is not the one value allowed",
+    "contains": "lacks an item that the schema asks for",
+    "dependentRequired": "lacks a property that another one requires",
+    "enum": "is none of the allowed values",
+    "falseSchema": "must not be there",
+    "not": "is what the schema rules out",
+    "oneOf": "fits none, or more than one, of the forms allowed",
+    "anyOf": "fits none of the forms allowed",
+    "pattern": "does not match the pattern",
+    "propertyNames": "has a property whose name is not allowed",
+    "required": "is required and missing",
+    "unevaluatedItems": "has more items than the schema lists",
+    "unevaluatedProperties": "has a property that the schema does not list",
+    "additionalProperties": "has a property that the schema does not list",
+    "uniqueItems": "has the same item twice",
+}
+_LIMITS = {
+    "exclusiveMaximum": "must be below {}",
+    "exclusiveMinimum": "must be above {}",
+    "maximum": "must be at most {}",
+    "minimum": "must be at least {}",
+    "maxItems": "may have at most {} items",
+    "minItems": "must have at least {} items",
+    "maxLength": "may have at most {} characters",
+    "minLength": "must have at least {} characters",
+    "maxProperties": "may have at most {} properties",
+    "minProperties": "must have at least {} properties",
+    "multipleOf": "must be a multiple of {}",
+    "format": "is not in the format {}",
+}
+
+
+def problems_of(validator: Any, data: Any, names: frozenset[str]) -> Iterator[Problem]:
+    """Each broken rule, at most MAX_PROBLEMS; `names` are the property names a schema speaks of.
+
+    A key that the schema does not name may hold what the model read, so it is shown as `*`.
+    """
+    import jsonschema_rs
+
+    try:
+        for count, error in enumerate(validator.iter_errors(data)):
+            if count == MAX_PROBLEMS:
+                return
+            yield _problem(error, names)
+    except (ValueError, TypeError, OverflowError, RecursionError, jsonschema_rs.ValidationError):
+        yield Problem("", "is no JSON value")
+
+
+def path_of(parts: Iterable[str | int], names: frozenset[str]) -> str:
+    """The place that a list of keys and indices leads to, unlisted keys shown as `*`."""
+    path = ""
+    for part in parts:
+        if isinstance(part, int):
+            path = item(path, part)
+        else:
+            path = step(path, part) if part in names else any_name(path)
+    return path
+
+
+def _problem(error: Any, names: frozenset[str]) -> Problem:
+    keyword = error.kind.name
+    path = path_of(error.instance_path, names)
+    if keyword == "required":
+        return Problem(step(path, str(error.kind.property)), _SAID["required"])
+    if keyword == "type":
+        wanted = error.kind.types if hasattr(error.kind, "types") else error.kind.value
+        names_of_types = [wanted] if isinstance(wanted, str) else list(wanted)
+        return Problem(path, f"must be {' or '.join(str(each) for each in names_of_types)}")
+    if keyword in _LIMITS:
+        return Problem(path, _LIMITS[keyword].format(error.kind.value))
+    return Problem(path, _SAID.get(keyword, f"breaks the rule {keyword}"))
