@@ -60,6 +60,14 @@ class Secret:
         except FieldError:
             return ""
 
+    @property
+    def has_scheme(self) -> bool:
+        """Whether a blank parts the value in two, as in `Basic …` or `Bearer …`."""
+        try:
+            return " " in self.reveal()
+        except FieldError:
+            return False
+
     def __bool__(self) -> bool:
         return bool(self.reference) or bool(self.reveal())
 

@@ -1,0 +1,302 @@
+"""Connection: a named, filled-in set of one provider's fields."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NoReturn, Self, cast
+
+from llmwidgets.connections.reading import close_secrets, is_secret, read_fields
+from llmwidgets.dialects.messages import AuthHeader, Capability, Form, Mode, Target
+from llmwidgets.errors import FieldError
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.address import is_loopback, read_address
+from llmwidgets.providers.base import Fields, Kind, ModelFacts, Provider
+from llmwidgets.secret import Secret
+
+Origin = Literal["given", "store", "session", "environment", "demo"]
+
+
+class Connection:
+    """A provider's fields, filled in and named: what a store keeps and a run calls.
+
+    FieldError names each field that is not right, never its value. Secrets take `env:NAME` and
+    `file:PATH` references. A connection never changes; the `with_…` methods give a new one.
+
+    >>> Connection("openai", api_key="env:OPENAI_API_KEY").label
+    'openai'
+    """
+
+    __slots__ = (
+        "__weakref__", "_capabilities", "checked_at", "fields", "kind", "label", "origin",
+        "provider", "saved_at",
+    )  # fmt: skip
+
+    kind: Kind
+    label: str
+    provider: Provider
+    fields: Fields
+    origin: Origin
+    checked_at: datetime | None
+    saved_at: datetime | None
+
+    def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
+        provider = _provider(kind)
+        close_secrets(provider, fields)
+        filled = read_fields(provider, fields)
+        self._set(
+            kind=provider.kind,
+            provider=provider,
+            fields=filled,
+            label=_label(label, provider, filled),
+            origin="given",
+            checked_at=None,
+            saved_at=None,
+            _capabilities={},
+        )
+        _check_host(self)
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        message = f"A connection does not change: {name} cannot be set. Make a new one."
+        raise AttributeError(message)
+
+    def __delattr__(self, name: str) -> NoReturn:
+        message = f"A connection does not change: {name} cannot be deleted."
+        raise AttributeError(message)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it was found in the environment, so that no store keeps or renames it."""
+        return self.origin == "environment"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The shipped whitelist of a single kind; else the one model the connection names."""
+        if self.provider.model_field is None:
+            return tuple(facts.id for facts in self.provider.models)
+        return (str(getattr(self.fields, self.provider.model_field)),)
+
+    def facts(self, model: str) -> ModelFacts | None:
+        """What is known of a model; a deployment that bears an OpenAI model's name is that model.
+
+        None where nothing is known: then no thinking level and no temperature is certain.
+        """
+        if self.kind in {"azure_openai", "azure_ai_foundry"}:
+            return PROVIDERS["openai"].facts(model)
+        return self.provider.facts(model)
+
+    def target(self, model: str) -> Target:
+        """Where the model answers, with the label and the extra headers in place."""
+        target = self.provider.target(self.fields, model)
+        extra = tuple(AuthHeader(name, secret) for name, secret in self.fields.headers.items())
+        return replace(
+            target,
+            auth=target.auth + extra,
+            ca_bundle=self.fields.ca_bundle,
+            allow_plain_http=self.fields.allow_plain_http,
+            label=self.label,
+        )
+
+    @property
+    def address(self) -> str:
+        """Scheme, host and port that the key is bound to: `https://api.openai.com`."""
+        return read_address(self.target(self.models[0]).url).origin
+
+    @property
+    def host(self) -> str:
+        """The host, and the port where one is given: `api.openai.com`, `localhost:11434`."""
+        return self.address.partition("://")[2]
+
+    @property
+    def secret_fields(self) -> dict[str, Secret]:
+        """The secret fields that are filled in, by name, closed."""
+        return {
+            name: getattr(self.fields, name)
+            for name in self.provider.fields.model_fields
+            if is_secret(self.provider, name) and getattr(self.fields, name)
+        }
+
+    @property
+    def plain_fields(self) -> dict[str, Any]:
+        """The filled-in fields that are no secrets; headers are secrets and stand apart."""
+        return {
+            name: value
+            for name, value in self.fields
+            if name != "headers"
+            and not is_secret(self.provider, name)
+            and value not in (None, False)
+        }
+
+    @property
+    def tail(self) -> str:
+        """The last four characters of the main secret, to tell two keys apart."""
+        return next((secret.tail for secret in self.secret_fields.values()), "")
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences about values that look wrong but may be right; none holds a key."""
+        said = [_warned(self.provider, name, secret) for name, secret in self.secret_fields.items()]
+        said += [
+            self.provider.warn(name, value)
+            for name, value in self.plain_fields.items()
+            if isinstance(value, str)
+        ]
+        notes = getattr(self.fields, "notes", None)
+        said += notes() if notes else []
+        if self.fields.ca_bundle and not Path(self.fields.ca_bundle).expanduser().is_file():
+            said.append(
+                f"There is no file {self.fields.ca_bundle}: check the path of the CA bundle."
+            )
+        return [sentence for sentence in said if sentence]
+
+    def capability(self, model: str) -> Capability | None:
+        """What the model was seen, or is known, to enforce; None where only a probe can tell."""
+        seen = self._capabilities.get(model)
+        if seen is not None:
+            return seen
+        facts = self.facts(model)
+        if facts is None and self.kind in {"custom", "azure_ai_foundry"}:
+            return None
+        return Capability(facts.form if facts else Form.JSON_SCHEMA, Mode.SCHEMA)
+
+    def with_capability(self, model: str, capability: Capability) -> Self:
+        """The same connection, knowing what a probe of the model saw."""
+        return self._changed(_capabilities={**self._capabilities, model: capability})
+
+    def with_label(self, label: str) -> Self:
+        """The same connection under another label; the model it sends stays as it is."""
+        return self._changed(label=_label(label, self.provider, self.fields))
+
+    def with_origin(self, origin: Origin) -> Self:
+        """The same connection, told where it comes from."""
+        return self._changed(origin=origin)
+
+    def with_checked_at(self, moment: datetime | None) -> Self:
+        """The same connection, with the time of its last check that succeeded."""
+        return self._changed(checked_at=moment)
+
+    def with_saved_at(self, moment: datetime | None) -> Self:
+        """The same connection, with the time it was saved."""
+        return self._changed(saved_at=moment)
+
+    def _changed(self, **changes: Any) -> Self:
+        twin = object.__new__(type(self))
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "__weakref__"}
+        twin._set(**{**values, **changes})
+        return twin
+
+    def to_payload(self) -> dict[str, Any]:
+        """What a store seals: plain values as JSON, secrets closed, references as their text."""
+        headers = {name: _kept(secret) for name, secret in self.fields.headers.items()}
+        secrets = {name: _kept(secret) for name, secret in self.secret_fields.items()}
+        fields = {**self.plain_fields, **secrets, **({"headers": headers} if headers else {})}
+        return {
+            "kind": self.kind,
+            "label": self.label,
+            "fields": copy.deepcopy(fields),
+            "capabilities": {model: _spelled(seen) for model, seen in self._capabilities.items()},
+            "checked_at": self.checked_at.isoformat() if self.checked_at else None,
+            "saved_at": self.saved_at.isoformat() if self.saved_at else None,
+        }
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
+        """The connection a store kept; FieldError where a field no longer fits."""
+        connection = cls(payload["kind"], label=payload["label"], **payload["fields"])
+        seen = payload.get("capabilities") or {}
+        return connection._changed(
+            _capabilities={model: _read_capability(said) for model, said in seen.items()},
+            checked_at=_moment(payload.get("checked_at")),
+            saved_at=_moment(payload.get("saved_at")),
+        )
+
+    def __repr__(self) -> str:
+        ends = f", key ends in {self.tail}" if self.tail else ""
+        return f"Connection({self.kind!r}, label={self.label!r}, host={self.host!r}{ends})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        message = "A connection cannot be pickled: save it in a store and refer to it by its label."
+        raise TypeError(message)
+
+
+def _provider(kind: str) -> Provider:
+    provider = PROVIDERS.get(cast(Kind, kind))
+    if provider is not None:
+        return provider
+    close = difflib.get_close_matches(str(kind), PROVIDERS, n=1, cutoff=0.5)
+    nearest = f" The nearest is {close[0]}." if close else ""
+    raise FieldError(
+        {"kind": f"There is no kind of connection {kind!r}.{nearest}"},
+        f"The kinds are {', '.join(PROVIDERS)}.",
+    )
+
+
+def _label(label: str | None, provider: Provider, fields: Fields) -> str:
+    if label is None:
+        own = provider.model_field
+        return str(getattr(fields, own)) if own else provider.kind
+    cut = label.strip() if isinstance(label, str) else ""
+    if not cut:
+        raise FieldError({"label": "The label is empty: give the connection a name."})
+    if not cut.isprintable():
+        raise FieldError({"label": "The label holds a line end or another unseen character."})
+    return cut
+
+
+def _check_host(connection: Connection) -> None:
+    address = connection.address
+    plain = address.startswith("http://") and not is_loopback(connection.host)
+    if not plain or connection.fields.allow_plain_http:
+        return
+    overridden = (
+        connection.fields.base_url or "endpoint" not in connection.provider.fields.model_fields
+    )
+    raise FieldError(
+        {
+            "base_url" if overridden else "endpoint": f"{address} is plain http: the key and the "
+            "texts would cross the network unencrypted."
+        },
+        "Use https, or tick Allow plain http (allow_plain_http=True) for a network you trust.",
+    )
+
+
+def _warned(provider: Provider, name: str, secret: Secret) -> str | None:
+    try:
+        return provider.warn(name, secret.reveal())
+    except FieldError as error:
+        return str(error)
+
+
+def _kept(secret: Secret) -> Secret | str:
+    return secret.reference or secret
+
+
+def _spelled(seen: Capability) -> dict[str, Any]:
+    return {
+        "form": seen.form.value,
+        "mode": seen.mode.value,
+        "tried": [[form.value, said, obeyed] for form, said, obeyed in seen.tried],
+    }
+
+
+def _read_capability(said: Mapping[str, Any]) -> Capability:
+    tried = tuple((Form(form), str(did), bool(obeyed)) for form, did, obeyed in said["tried"])
+    return Capability(Form(said["form"]), Mode(said["mode"]), tried)
+
+
+def _moment(said: str | None) -> datetime | None:
+    return datetime.fromisoformat(said) if said else None

@@ -1,0 +1,140 @@
+"""Reading what a form or a call gives into a provider's fields, with a sentence a field."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from typing import Any
+
+from pydantic import ValidationError
+
+from llmwidgets.errors import FieldError
+from llmwidgets.providers.base import Fields, Provider
+from llmwidgets.secret import Secret
+
+_AUTH_NAMES = frozenset(
+    "authorization proxy-authorization api-key x-api-key x-goog-api-key cookie set-cookie host "
+    "content-length content-type transfer-encoding connection".split()
+)
+_TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
+
+
+def is_secret(provider: Provider, name: str) -> bool:
+    """Whether a field of this name holds a secret."""
+    known = provider.fields.model_fields.get(name)
+    return known is not None and known.annotation in (Secret, Secret | None)
+
+
+def close_secrets(provider: Provider, given: dict[str, Any]) -> None:
+    """Wrap every value that could be a secret, in place, before anything can fail.
+
+    A misspelled field name counts as a secret's: the values of a refused call stand in the
+    frames of its traceback.
+    """
+    plain = {name for name in provider.fields.model_fields if not is_secret(provider, name)}
+    for name, value in given.items():
+        if isinstance(value, str) and name not in plain:
+            given[name] = Secret(value)
+        elif name == "headers" and isinstance(value, dict):
+            given[name] = {
+                key: Secret(said) if isinstance(said, str) else said for key, said in value.items()
+            }
+
+
+def read_fields(provider: Provider, given: dict[str, Any]) -> Fields:
+    """The filled-in fields, blanks cut; FieldError with a sentence for each that is not right."""
+    filled = {name: value for name, value in map(_cut, given.items()) if not _blank(value)}
+    problems = _unknown(provider, filled)
+    problems |= _header_problems(filled.get("headers"))
+    problems |= _price_problems(filled.get("price"))
+    known = {name: value for name, value in filled.items() if name not in problems}
+    fields = _validated(provider, known, problems)
+    if fields is None or problems:
+        order = [*provider.fields.model_fields, *problems]
+        raise FieldError(
+            {name: problems[name] for name in dict.fromkeys(order) if name in problems}
+        )
+    return fields
+
+
+def _cut(item: tuple[str, Any]) -> tuple[str, Any]:
+    name, value = item
+    return name, value.strip() if isinstance(value, str) else value
+
+
+def _blank(value: Any) -> bool:
+    return value is None or value == {} or (isinstance(value, str | Secret) and not value)
+
+
+def _unknown(provider: Provider, filled: dict[str, Any]) -> dict[str, str]:
+    known = list(provider.fields.model_fields)
+    return {
+        name: f"{provider.title} has no field of this name{_nearest(name, known)}."
+        for name in filled
+        if name not in known
+    }
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    plain = ", ".join(known)
+    return f"; the nearest is {close[0]}" if close else f"; its fields are {plain}"
+
+
+def _validated(
+    provider: Provider, known: dict[str, Any], problems: dict[str, str]
+) -> Fields | None:
+    try:
+        return provider.fields.model_validate(known)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+    for each in found:
+        name = str(each["loc"][0]) if each["loc"] else ""
+        said = _sentence(provider, name, each["type"], each["msg"])
+        problems.setdefault(name, said)
+    return None
+
+
+def _sentence(provider: Provider, name: str, rule: str, said: str) -> str:
+    field = provider.fields.model_fields.get(name)
+    title = (field.title if field else None) or name
+    if rule == "missing":
+        page = next((link for link in provider.links if "key" in link.text.lower()), None)
+        where = f" Get one at {page.url}" if page and is_secret(provider, name) else ""
+        return f"{title} is needed.{where}"
+    if rule == "value_error":
+        return f"{title} {said.removeprefix('Value error, ').rstrip('.')}."
+    kinds = {"string_type": "is not a text", "bool_parsing": "is neither True nor False",
+             "bool_type": "is neither True nor False", "dict_type": "is not a dict of names and values",
+             "float_type": "is not a number", "float_parsing": "is not a number"}  # fmt: skip
+    return f"{title} {kinds.get(rule, 'is not of the right kind')}."
+
+
+def _header_problems(headers: Any) -> dict[str, str]:
+    if not isinstance(headers, dict):
+        return {}
+    for name in headers:
+        if not isinstance(name, str) or not name or not set(name.lower()) <= _TOKEN_CHARACTERS:
+            return {"headers": "A header's name has letters, digits and - only."}
+        if name.lower() in _AUTH_NAMES:
+            return {
+                "headers": f"{name} is set by the connection itself and cannot stand among the "
+                "extra headers: use the key or token field."
+            }
+    return {}
+
+
+def _price_problems(price: Any) -> dict[str, str]:
+    if price is None or not isinstance(price, dict):
+        return {}
+    numbers = [
+        value
+        for value in price.values()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    right = all(math.isfinite(value) and value >= 0 for value in numbers)
+    if set(price) == {"input", "output"} and len(numbers) == 2 and right:
+        return {}
+    return {
+        "price": 'Own price gives US dollars for a million tokens: {"input": 0.5, "output": 2}.'
+    }

@@ -1,0 +1,243 @@
+"""The OpenAI chat format: OpenAI, Azure OpenAI, Azure AI Foundry and every Custom server.
+
+What differs between servers are options of the target, not branches on their names:
+
+- `token_parameter`: `max_completion_tokens`, or `max_tokens` where a server knows no other.
+- `system_role`: `developer` or `system`.
+- `store`: send `"store": false`, so that the provider keeps neither text nor answer.
+- `effort`: the server knows `reasoning_effort`.
+- `object_schema`: the server takes a schema beside `{"type": "json_object"}`.
+- `route`: what is added to the URL; `models_url`: where models are listed, else beside the route.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from llmwidgets.dialects.messages import (
+    Call,
+    Ending,
+    Form,
+    ListedModel,
+    Payload,
+    Reply,
+    Request,
+    Target,
+    Usage,
+)
+from llmwidgets.dialects.openai_errors import (
+    explain,
+    form_refused,
+    nothing_answers,
+    parameter_refused,
+)
+from llmwidgets.dialects.openai_said import read_body, request_id
+from llmwidgets.dialects.prompt import system_text, turns
+from llmwidgets.errors import BadRequest
+from llmwidgets.schemas import Subset
+
+__all__ = [
+    "NAME", "SUBSET", "decode", "encode", "explain", "form_refused", "listed_models",
+    "models_call", "parameter_refused",
+]  # fmt: skip
+
+NAME = "openai_chat"
+
+SUBSET = Subset(
+    name="OpenAI",
+    keywords=frozenset(
+        "description const pattern format minimum maximum exclusiveMinimum exclusiveMaximum "
+        "multipleOf minItems maxItems".split()
+    ),
+    formats=frozenset("date-time time date duration email hostname ipv4 ipv6 uuid".split()),
+    all_required=True,
+    closed=True,
+    root_object=True,
+    distinct_first_keys=True,
+    max_depth=10,
+    max_properties=5000,
+    max_enum_values=1000,
+    large_enum=250,
+    max_large_enum_chars=15_000,
+    max_chars=120_000,
+)
+"""What OpenAI's strict mode takes: the safest common form for other servers as well."""
+
+_ENDINGS: dict[str, Ending] = {"length": "truncated", "content_filter": "filtered"}
+
+
+def encode(request: Request, target: Target) -> Call:
+    """The request as one POST to the target's chat route."""
+    options = target.options
+    role = options.get("system_role", "system")
+    instructions = system_text(request)
+    messages = [{"role": role, "content": instructions}] if instructions else []
+    messages += [{"role": who, "content": said} for who, said in turns(request)]
+    body: dict[str, Any] = {"model": target.model, "messages": messages}
+    body |= _response_format(request, target)
+    body[options.get("token_parameter", "max_tokens")] = request.max_output_tokens
+    if request.effort_sent is not None and options.get("effort"):
+        body["reasoning_effort"] = request.effort_sent
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if options.get("store"):
+        body["store"] = False
+    url = _with_query(target.url + options.get("route", "/chat/completions"), target)
+    return Call(
+        method="POST",
+        url=url,
+        auth=target.auth,
+        headers=dict(target.headers),
+        body=body,
+        ca_bundle=target.ca_bundle,
+        allow_plain_http=target.allow_plain_http,
+        label=target.label,
+        model=target.model,
+    )
+
+
+def _response_format(request: Request, target: Target) -> dict[str, Any]:
+    schema = request.schema.schema
+    if request.form is Form.JSON_SCHEMA:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "")).strip("_")[:64]
+        strict = {"name": name or "extraction", "strict": True, "schema": schema}
+        return {"response_format": {"type": "json_schema", "json_schema": strict}}
+    if request.form is Form.JSON_OBJECT_SCHEMA:
+        if not target.options.get("object_schema"):
+            raise BadRequest(
+                f"{target.label or 'This connection'} takes no schema beside json_object.",
+                "This form is for Custom servers only.",
+                label=target.label,
+                model=target.model,
+                code="response_format",
+            )
+        return {"response_format": {"type": "json_object", "schema": schema}}
+    if request.form is Form.JSON_OBJECT:
+        return {"response_format": {"type": "json_object"}}
+    return {}
+
+
+def _with_query(url: str, target: Target) -> str:
+    return f"{url}?{urlencode(target.query)}" if target.query else url
+
+
+def decode(payload: Payload, *, call: Call | None = None) -> Reply:
+    """What the model said; CallError where the answer is not of the OpenAI chat format."""
+    body = read_body(payload)
+    if not isinstance(body, dict) or body.get("error") or not isinstance(body.get("choices"), list):
+        raise explain(payload, call=call)
+    choice = body["choices"][0] if body["choices"] else {"finish_reason": "content_filter"}
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        if not body["choices"] and body.get("prompt_filter_results"):
+            message = {}
+        else:
+            raise nothing_answers(payload, call=call)
+    refusal = message.get("refusal")
+    ending: Ending = _ENDINGS.get(choice.get("finish_reason"), "complete")
+    if isinstance(refusal, str) and refusal.strip():
+        ending = "refused"
+    return Reply(
+        text=_spoken(message.get("content")),
+        ending=ending,
+        usage=_usage(body.get("usage")),
+        served_model=_text(body.get("model")),
+        request_id=request_id(payload, body),
+        explanation=_explanation(ending, refusal, choice, body),
+    )
+
+
+def _explanation(ending: Ending, refusal: Any, choice: dict[str, Any], body: Any) -> str:
+    if ending == "refused":
+        return str(refusal).strip()[:300]
+    if ending != "filtered":
+        return ""
+    found = choice.get("content_filter_results") or {}
+    for each in body.get("prompt_filter_results") or []:
+        found = found or (each.get("content_filter_results") if isinstance(each, dict) else {})
+    hit = [
+        name
+        for name, verdict in (found.items() if isinstance(found, dict) else ())
+        if isinstance(verdict, dict) and verdict.get("filtered")
+    ]
+    return ", ".join(hit)
+
+
+def _spoken(content: Any) -> str:
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        content = "".join(str(part.get("text") or "") for part in parts)
+    return _without_thinking(content) if isinstance(content, str) else ""
+
+
+def _without_thinking(text: str) -> str:
+    bare = text.lstrip()
+    if bare.startswith("<think>"):
+        return bare.partition("</think>")[2].lstrip()
+    # Chat templates that open the block themselves leave only its end in the answer.
+    if "</think>" in bare and not bare.startswith(("{", "[")):
+        return bare.rpartition("</think>")[2].lstrip()
+    return text
+
+
+def _usage(said: Any) -> Usage:
+    if not isinstance(said, dict):
+        return Usage()
+    prompt, completion = said.get("prompt_tokens_details"), said.get("completion_tokens_details")
+    cached = prompt.get("cached_tokens") if isinstance(prompt, dict) else None
+    thought = completion.get("reasoning_tokens") if isinstance(completion, dict) else None
+    return Usage(
+        input_tokens=_count(said.get("prompt_tokens")),
+        output_tokens=_count(said.get("completion_tokens")),
+        cached_tokens=_count(cached),
+        reasoning_tokens=_count(thought),
+    )
+
+
+def _count(value: Any) -> int | None:
+    right = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if right else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def models_call(target: Target) -> Call:
+    """The free GET that lists models and so proves the key, where the server guards the list."""
+    return Call(
+        method="GET",
+        url=target.options.get("models_url") or _with_query(f"{target.url}/models", target),
+        auth=target.auth,
+        headers=dict(target.headers),
+        ca_bundle=target.ca_bundle,
+        allow_plain_http=target.allow_plain_http,
+        label=target.label,
+        model=target.model,
+    )
+
+
+def listed_models(payload: Payload) -> tuple[list[ListedModel], Call | None]:
+    """The models in one page of the list, and the call for the next page (here always None)."""
+    body = read_body(payload)
+    rows = body.get("data", body.get("models")) if isinstance(body, dict) else body
+    if not isinstance(rows, list) or (isinstance(body, dict) and body.get("error")):
+        raise explain(payload)
+    return [_listed(row) for row in rows if isinstance(row, dict) and _text(row.get("id"))], None
+
+
+def _listed(row: dict[str, Any]) -> ListedModel:
+    deprecation = row.get("deprecation")
+    ends = deprecation.get("inference") if isinstance(deprecation, dict) else None
+    limit = row.get("max_model_len") or row.get("context_length")
+    return ListedModel(row["id"], _day(row.get("shutdown_date") or ends), _count(limit))
+
+
+def _day(value: Any) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return datetime.fromtimestamp(value, UTC).date().isoformat()
+    found = re.match(r"\d{4}-\d{2}-\d{2}", value) if isinstance(value, str) else None
+    return found.group() if found else None

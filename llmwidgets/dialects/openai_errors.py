@@ -1,0 +1,335 @@
+"""What a server of the OpenAI format says instead of an answer: one class, one sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from llmwidgets.dialects.messages import Call, Payload
+from llmwidgets.dialects.openai_said import Said, quoted, read_body, read_said, request_id, wait
+from llmwidgets.errors import (
+    BadRequest,
+    CallError,
+    Failure,
+    Filtered,
+    Forbidden,
+    Overloaded,
+    QuotaExhausted,
+    RateLimited,
+    TooLong,
+    Truncated,
+    Unauthorized,
+    UnknownModel,
+    Unreachable,
+)
+
+_QUOTA = re.compile(
+    r"insufficient_quota|exceeded your current quota|credit balance|billing|out of credits"
+    r"|enforced_spend_limit|depleted your|payment required",
+    re.I,
+)
+_LENGTH = re.compile(
+    r"context[ _]length|maximum context|context window|context size|input tokens? exceed"
+    r"|prompt is too long|input is too long|too many tokens|reduce the length|input token count"
+    r"|longer than the model|request entity too large",
+    re.I,
+)
+_FILTER = re.compile(r"content_filter|content_policy_violation|ResponsibleAIPolicyViolation", re.I)
+_BAD_KEY = re.compile(
+    r"invalid_api_key|api key not valid|invalid api key|API_KEY_INVALID|incorrect api key", re.I
+)
+_BAD_SCHEMA = re.compile(
+    r"invalid schema|schema is too|unsupported schema|invalid json ?schema", re.I
+)
+_FORM = re.compile(
+    r"response_format|json_schema|json_object|\bschema\b|\bgrammar\b|structured.?outputs?|guided",
+    re.I,
+)
+_NO_MODEL = re.compile(
+    r"model_not_found|unknown_model|DeploymentNotFound|not_found_error|no such model"
+    r"|model .{0,120}?(?:not found|does ?n[o']t exist|not exist|is not available|not loaded)"
+    r"|deployment .{0,80}?does not exist|unknown model|invalid model",
+    re.I | re.S,
+)
+_PARAMETERS = ("temperature", "reasoning_effort", "max_completion_tokens", "max_tokens", "store")
+_NOT_TAKEN = re.compile(
+    r"unsupported|not supported|does not support|unrecognized|unknown|not permitted|extra|deprecated"
+    r"|only the default|unexpected",
+    re.I,
+)
+_OUT_OF_ROOM = re.compile(r"could not finish the message because max_tokens", re.I)
+
+
+def explain(
+    payload: Payload, *, label: str = "", model: str = "", call: Call | None = None
+) -> Failure:
+    """The failure that a payload without an answer stands for.
+
+    A CallError, except where the provider judged the text or the answer: Filtered, Truncated.
+    With the `call`, words that repeat the document are left out, and the address is named.
+    """
+    said = read_said(payload)
+    case = _Case(payload, said, label or (call.label if call else ""),
+                 model or (call.model if call else ""), call)  # fmt: skip
+    status = said.status or payload.status
+    if said.page and status not in {401, 403, 408, 429} and status < 500:
+        return nothing_answers(payload, label=case.label, model=case.model, call=call)
+    if 300 <= status < 400:
+        return _redirected(case)
+    return next(found for found in (rule(case, status) for rule in _RULES) if found is not None)
+
+
+def form_refused(error: Failure) -> bool:
+    """Whether the server does not take this `response_format`, or not this schema in it."""
+    return isinstance(error, BadRequest) and error.code in {"response_format", "invalid_schema"}
+
+
+def parameter_refused(error: Failure) -> str | None:
+    """The name of the one parameter that the server does not take, or None."""
+    if isinstance(error, BadRequest) and error.code.startswith("unsupported_parameter:"):
+        return error.code.partition(":")[2]
+    return None
+
+
+def nothing_answers(
+    payload: Payload, *, label: str = "", model: str = "", call: Call | None = None
+) -> CallError:
+    """The error for a web page, or JSON of another kind, where a chat answer was asked for."""
+    where = _address(call) or label or "this address"
+    return Unreachable(
+        f"Nothing of OpenAI format answers at {where}.",
+        "Check that the endpoint ends in /v1.",
+        label=label or (call.label if call else ""),
+        model=model or (call.model if call else ""),
+        status=payload.status,
+        request_id=request_id(payload, None),
+        code="no OpenAI format",
+    )
+
+
+def _address(call: Call | None) -> str:
+    if call is None:
+        return ""
+    parts = urlsplit(call.url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+class _Case:
+    """One payload to explain, with what is known about the call."""
+
+    def __init__(
+        self, payload: Payload, said: Said, label: str, model: str, call: Call | None
+    ) -> None:
+        self.payload, self.said, self.label, self.model, self.call = (
+            payload, said, label, model, call,
+        )  # fmt: skip
+        self.who = label or "The server"
+        self.model_words = f"the model {model}" if model else "the model"
+        self.words = f"{said.code} {said.type} {said.inner} {said.param} {said.message}"
+
+    def error(
+        self,
+        kind: type[CallError],
+        message: str,
+        hint: str = "",
+        *,
+        code: str = "",
+        quote: bool = False,
+        after: float | None = None,
+        perhaps_answered: bool = False,
+    ) -> CallError:
+        words = quoted(self.said.message, self.call) if quote else ""
+        return kind(
+            f"{message} It says: {words}" if words else message,
+            hint,
+            label=self.label,
+            model=self.model,
+            status=self.payload.status,
+            request_id=request_id(self.payload, read_body(self.payload)),
+            code=code or self.said.code or self.said.type,
+            retry_after=after,
+            perhaps_answered=perhaps_answered,
+        )
+
+
+def _redirected(case: _Case) -> CallError:
+    parts = urlsplit(case.payload.headers.get("location", ""))
+    to = f" to {parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else ""
+    return case.error(
+        Unreachable,
+        f"{case.who} answers with a redirect{to}, and a key travels to its own host only.",
+        "Use the address it leads to as the endpoint.",
+    )
+
+
+def _quota(case: _Case, status: int) -> Failure | None:
+    if status != 402 and not (status in {400, 403, 429} and _QUOTA.search(case.words)):
+        return None
+    return case.error(
+        QuotaExhausted,
+        f"The account of {case.label or 'this key'} has no credit or quota left.",
+        "Add credit, or raise the limit, on the provider's billing page.",
+        code=case.said.code or "insufficient_quota",
+    )
+
+
+def _limited(case: _Case, status: int) -> Failure | None:
+    if status != 429:
+        return None
+    after = wait(case.payload, case.said)
+    hint = f"Wait {after:.0f} s, then ask again." if after else "Wait, or ask with less at a time."
+    return case.error(
+        RateLimited, f"{case.who} takes no more requests for now.", hint, after=after,
+        code=_no_retry(case),
+    )  # fmt: skip
+
+
+def _no_retry(case: _Case) -> str:
+    refused = case.payload.headers.get("x-should-retry", "").lower() == "false"
+    return "x-should-retry: false" if refused else ""
+
+
+def _unauthorized(case: _Case, status: int) -> Failure | None:
+    if status != 401 and not (status in {400, 403} and _BAD_KEY.search(case.words)):
+        return None
+    azure = re.search(r"wrong API endpoint|PermissionDenied|subscription key", case.words, re.I)
+    other = ", or it belongs to another resource than this endpoint" if azure else ""
+    owner = case.label or "the server"
+    return case.error(
+        Unauthorized,
+        f"The key was not accepted by {owner}.",
+        f"Check that it was copied whole{other}." if case.call is None or case.call.auth else
+        "The server asks for a key: fill in the API key or the auth token.",
+    )  # fmt: skip
+
+
+def _filtered(case: _Case, status: int) -> Failure | None:
+    if not (status in {400, 403, 422} or status == 200) or not _FILTER.search(case.words):
+        return None
+    category = f" ({', '.join(case.said.categories)})" if case.said.categories else ""
+    return Filtered(f"The provider's safety filter stopped this text{category}.")
+
+
+def _truncated(case: _Case, status: int) -> Failure | None:
+    if not _OUT_OF_ROOM.search(case.said.message):
+        return None
+    return Truncated(
+        "The answer reached the output limit before its end.",
+        "Raise the limit or lower the thinking level.",
+    )
+
+
+def _too_long(case: _Case, status: int) -> Failure | None:
+    if status >= 500 or (status != 413 and not _LENGTH.search(case.words)):
+        return None
+    return case.error(
+        TooLong,
+        f"The text is longer than {case.model_words} can read.",
+        "Take a model with a larger window, or split the text.",
+    )
+
+
+def _unknown_model(case: _Case, status: int) -> Failure | None:
+    named = _NO_MODEL.search(case.words)
+    if status == 403 and named:
+        return case.error(
+            Forbidden,
+            f"The key is valid but has no access to {case.model_words}.",
+            "Ask the owner of the account for access, or take another model.",
+        )
+    if status not in {200, 400, 404, 422} or not named:
+        return None
+    if "DeploymentNotFound" in case.words or "deployment" in case.said.message.lower():
+        return case.error(
+            UnknownModel,
+            f"There is no deployment called {case.model or 'this'} on this resource.",
+            "Azure asks for the name of the deployment, not of the model; a new deployment needs "
+            "about 5 minutes.",
+            code="DeploymentNotFound",
+        )
+    pull = f"Run: ollama pull {case.model}" if "try pulling" in case.said.message else ""
+    return case.error(
+        UnknownModel,
+        f"{case.who} has no model {case.model}".rstrip()
+        + " (retired, misspelled or without access).",
+        pull or "Check the name against the provider's list of models.",
+    )
+
+
+def _form(case: _Case, status: int) -> Failure | None:
+    if status not in {200, 400, 404, 422, 501} or not _FORM.search(case.words):
+        return None
+    if _BAD_SCHEMA.search(case.said.message):
+        return case.error(
+            BadRequest, f"{case.who} cannot take this schema.",
+            "The schema can go into the prompt instead.", code="invalid_schema", quote=True,
+        )  # fmt: skip
+    return case.error(
+        BadRequest, f"{case.who} does not take this response_format.",
+        "A test of the connection finds the form it takes.", code="response_format", quote=True,
+    )  # fmt: skip
+
+
+def _parameter(case: _Case, status: int) -> Failure | None:
+    if status not in {200, 400, 422} or not _NOT_TAKEN.search(case.words):
+        return None
+    named = (name for name in _PARAMETERS if name == case.said.param)
+    mentioned = (name for name in _PARAMETERS if re.search(rf"\b{name}\b", case.said.message))
+    name = next(named, None) or next(mentioned, None)
+    if name is None:
+        return None
+    return case.error(
+        BadRequest, f"{case.who} does not take {name} for {case.model_words}.",
+        f"Leave {name} out.", code=f"unsupported_parameter:{name}", quote=True,
+    )  # fmt: skip
+
+
+def _overloaded(case: _Case, status: int) -> Failure | None:
+    if status < 500 and status not in {408, 409, 425}:
+        return None
+    return case.error(
+        Overloaded,
+        f"{case.who} is overloaded or has an error of its own ({status}).",
+        "Try again in a minute.",
+        after=wait(case.payload, case.said),
+        code=_no_retry(case),
+        perhaps_answered=status == 504,
+    )
+
+
+def _forbidden(case: _Case, status: int) -> Failure | None:
+    if status != 403:
+        return None
+    if case.said.page:
+        return case.error(
+            Forbidden,
+            f"{case.who} answers 403 with a web page: a proxy or firewall stands in between.",
+            "Ask the administrator of the network, or set a base URL that it lets through.",
+        )
+    return case.error(
+        Forbidden, f"The key is valid but has no right to {case.model_words}.",
+        "Ask the owner of the account for access.", quote=True,
+    )  # fmt: skip
+
+
+def _no_route(case: _Case, status: int) -> Failure | None:
+    if status not in {404, 405, 410}:
+        return None
+    return nothing_answers(case.payload, label=case.label, model=case.model, call=case.call)
+
+
+def _refused(case: _Case, status: int) -> Failure:
+    version = "api-version" in case.said.message or "API version" in case.said.message
+    hint = "Paste the target URI anew: its api-version is not known there." if version else ""
+    return case.error(
+        BadRequest, f"{case.who} does not take the request ({status}).",
+        hint or "The exact request can be looked at in the result.", quote=True,
+    )  # fmt: skip
+
+
+_RULES: tuple[Callable[[_Case, int], Failure | None], ...] = (
+    _quota, _limited, _unauthorized, _filtered, _truncated, _too_long, _form, _parameter,
+    _unknown_model, _overloaded, _forbidden, _no_route, _refused,
+)  # fmt: skip
+"""Tried in this order: what a code says before what a status says."""

@@ -1,0 +1,171 @@
+"""What stands in the body and headers of a refusal, whichever server of the format wrote it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from llmwidgets.dialects.messages import Call, Payload
+from llmwidgets.secret import redact
+
+_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
+_WAIT = re.compile(r"(?:try again|retry)\s+(?:in|after)\s+([\d.]+)\s*(ms|m(?!s)|s)?", re.I)
+_INPUT = re.compile(r"['\"]?input(?:_value)?['\"]?\s*[=:]\s*('[^']*'|\"[^\"]*\"|[^,}\]]*)", re.I)
+_LONG_QUOTE = re.compile(r"(['\"`])(?:(?!\1).){60,}\1", re.S)
+_LONGEST = 300
+_ECHO = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The words of a refusal. `status` is one written in the body; `page`: it is no JSON."""
+
+    message: str = ""
+    code: str = ""
+    type: str = ""
+    param: str = ""
+    inner: str = ""
+    categories: tuple[str, ...] = ()
+    status: int | None = None
+    page: bool = False
+
+
+def read_body(payload: Payload) -> Any:
+    """The JSON of a payload, or None where it holds none."""
+    try:
+        return json.loads(payload.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_said(payload: Payload) -> Said:
+    """The refusal's words, from every shape in use, code and message apart."""
+    body = read_body(payload)
+    if isinstance(body, list) and body:
+        body = body[0]
+    if not isinstance(body, dict):
+        text = payload.body[:2000].decode("utf-8", "replace").strip()
+        page = text.startswith("<") or "html" in payload.headers.get("content-type", "")
+        return Said(message="" if page else text, page=page or (payload.status == 200))
+    error = body.get("error")
+    source = error if isinstance(error, dict) else body
+    inner = source.get("innererror")
+    inner = inner if isinstance(inner, dict) else {}
+    code = source.get("code", source.get("statusCode"))
+    numbered = str(code).isdigit() and 400 <= int(str(code)) < 600
+    return Said(
+        message=_message(source, error, body),
+        code="" if code is None or isinstance(code, bool) else str(code)[:80],
+        type=_word(source.get("type")),
+        param=_word(source.get("param")),
+        inner=_word(inner.get("code")),
+        categories=_categories(inner),
+        status=int(str(code)) if payload.status == 200 and numbered else None,
+    )
+
+
+def _message(source: dict[str, Any], error: Any, body: dict[str, Any]) -> str:
+    for said in (source.get("message"), error, body.get("error_description"), body.get("detail")):
+        if isinstance(said, str) and said.strip():
+            return said.strip()
+        if isinstance(said, list):
+            return "; ".join(_detail(each) for each in said[:3])
+    return ""
+
+
+def _detail(each: Any) -> str:
+    # FastAPI's rows also hold the `input`, which can be the document.
+    if not isinstance(each, dict):
+        return ""
+    place = each.get("loc")
+    where = ".".join(str(part) for part in place) if isinstance(place, list) else ""
+    return f"{where} {_word(each.get('msg'), 120)}".strip()
+
+
+def _word(value: Any, longest: int = 80) -> str:
+    return value[:longest] if isinstance(value, str) else ""
+
+
+def _categories(inner: dict[str, Any]) -> tuple[str, ...]:
+    result = inner.get("content_filter_result") or inner.get("content_filter_results")
+    if not isinstance(result, dict):
+        return ()
+    return tuple(
+        _word(name)
+        for name, verdict in result.items()
+        if isinstance(verdict, dict) and verdict.get("filtered")
+    )
+
+
+def request_id(payload: Payload, body: Any) -> str | None:
+    """The id that the provider's support asks for: from a header, else the body's own."""
+    for name in _ID_HEADERS:
+        if payload.headers.get(name):
+            return payload.headers[name]
+    own = (body.get("id") or body.get("request_id")) if isinstance(body, dict) else None
+    return own if isinstance(own, str) else None
+
+
+def wait(payload: Payload, said: Said) -> float | None:
+    """Seconds the server asks to wait before the next try, or None."""
+    exact = _number(payload.headers.get("retry-after-ms"))
+    if exact is not None:
+        return exact / 1000
+    header = payload.headers.get("retry-after")
+    seconds = _number(header)
+    if seconds is not None:
+        return seconds
+    until = _moment(header)
+    if until is not None:
+        now = _moment(payload.headers.get("date")) or datetime.now(UTC)
+        return max(0.0, (until - now).total_seconds())
+    found = _WAIT.search(said.message)
+    amount = _number(found.group(1)) if found else None
+    if found is None or amount is None:
+        return None
+    return amount * {"ms": 0.001, "m": 60.0}.get((found.group(2) or "s").lower(), 1.0)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < 10**7 else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def quoted(message: str, call: Call | None) -> str:
+    """The server's own words, short, keys masked; empty where they repeat the document."""
+    plain = " ".join(redact(message).split())
+    if call is not None and any(_repeats(plain, text) for text in _documents(call)):
+        return ""
+    bare = _LONG_QUOTE.sub("“…”", _INPUT.sub("input …", plain))
+    return bare if len(bare) <= _LONGEST else f"{bare[: _LONGEST - 1]}…"
+
+
+def _documents(call: Call) -> Iterator[str]:
+    messages = call.body.get("messages") if isinstance(call.body, dict) else None
+    for message in messages or []:
+        if message.get("role") in {"user", "assistant"} and isinstance(message["content"], str):
+            text = message["content"].removeprefix("<document>").removesuffix("</document>")
+            yield " ".join(text.split())
+
+
+def _repeats(plain: str, text: str) -> bool:
+    size = min(_ECHO, len(text))
+    if size < 8:
+        return False
+    return any(plain[i : i + size] in text for i in range(len(plain) - size + 1))

@@ -1,0 +1,87 @@
+"""Address: what a pasted endpoint or base URL says, before anything is sent to it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+_KEYS_IN_QUERY = frozenset(
+    "key api_key api-key apikey subscription-key access_token token sig signature code".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A web address in parts; `host` has the port where one is given."""
+
+    scheme: str
+    host: str
+    path: str
+    query: dict[str, str]
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: what a key is bound to."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def url(self) -> str:
+        """The address without its query."""
+        return self.origin + self.path
+
+
+def read_address(value: str) -> Address:
+    """The address in parts; ValueError with a sentence where it is none, or holds a secret.
+
+    >>> read_address(" https://llm.acme.example/v1/ ").url
+    'https://llm.acme.example/v1'
+    """
+    text = value.strip().strip("\"'<>").strip()
+    scheme, separator, _ = text.partition("://")
+    if not separator or scheme.lower() not in {"http", "https"}:
+        message = "is no web address: it starts with https:// (or http:// on this computer)."
+        raise ValueError(message)
+    if any(character.isspace() for character in text):
+        message = "has blanks inside: copy the address alone."
+        raise ValueError(message)
+    parts, port = _split(text)
+    if parts.username is not None or parts.password is not None:
+        message = "holds a user name or password: take it out and use the key or token field."
+        raise ValueError(message)
+    if not parts.hostname:
+        message = "names no host: it reads like https://host/path."
+        raise ValueError(message)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if any(name.lower() in _KEYS_IN_QUERY for name in query):
+        message = "holds a key after the question mark: take it out and use the key field."
+        raise ValueError(message)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    plain = port is None or port == {"http": 80, "https": 443}[parts.scheme.lower()]
+    return Address(
+        parts.scheme.lower(), host if plain else f"{host}:{port}", parts.path.rstrip("/"), query
+    )
+
+
+def _split(text: str) -> tuple[SplitResult, int | None]:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(text)
+        return parts, parts.port
+    message = "is no web address: the host or the port cannot be read."
+    raise ValueError(message)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host (with or without a port) is this computer itself.
+
+    >>> is_loopback("127.0.0.1:8000"), is_loopback("127.0.0.1.example.com")
+    (True, False)
+    """
+    name = (urlsplit(f"//{host}").hostname or "").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,141 @@
+"""Custom: any server that speaks the OpenAI format; one connection for each model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from llmwidgets.dialects import openai_chat
+from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.providers.address import read_address
+from llmwidgets.providers.base import Fields, Link, Provider
+from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.secret import Secret
+
+
+_ANY = ("sk-", "sk-or-", "sk-ant-", "hf_", "eyJ", "AIza", "AQ.")
+
+
+def _endpoint(value: str) -> str:
+    address = read_address(value)
+    path = address.path
+    for route in ("/chat/completions", "/completions", "/responses", "/models"):
+        path = path.removesuffix(route)
+    query = "&".join(f"{name}={said}" for name, said in address.query.items())
+    return address.origin + path.rstrip("/") + (f"?{query}" if query else "")
+
+
+class CustomFields(Fields):
+    """What the form of Custom asks."""
+
+    name: Annotated[
+        str,
+        Field(
+            title="Name",
+            description="The model's name exactly as the server calls it: it is sent as it is.",
+            examples=["llama3.2"],
+        ),
+    ]
+    endpoint: Annotated[
+        str,
+        AfterValidator(_endpoint),
+        Field(
+            title="Endpoint",
+            description="The server's address in OpenAI format; it ends in /v1.",
+            examples=["http://localhost:11434/v1"],
+        ),
+    ]
+    api_key: Annotated[
+        Secret | None,
+        Field(
+            title="API key",
+            description="Tied to an account. Ollama takes any word, for example ollama.",
+            examples=["ollama"],
+        ),
+    ] = None
+    auth_token: Annotated[
+        Secret | None,
+        Field(
+            title="Auth token",
+            description=(
+                "Gives access at the server level. With a scheme (Basic …, Bearer …) it is sent "
+                "as typed, without one as Bearer."
+            ),
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None
+    base_url: Annotated[
+        str | None,
+        AfterValidator(lambda value: _endpoint(value) if value else None),
+        Field(
+            title="Base URL",
+            description="Only for a gateway in front of the endpoint: calls go there instead.",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None
+
+
+def _auth(key: Secret | None, token: Secret | None) -> tuple[AuthHeader, ...]:
+    if not token:
+        return (AuthHeader("Authorization", key, "Bearer {}"),) if key else ()
+    template = "{}" if token.has_scheme else "Bearer {}"
+    bearer = AuthHeader("Authorization", token, template)
+    return (bearer, *(AuthHeader(name, key) for name in ("x-api-key", "api-key") if key))
+
+
+def _target(fields: Fields, model: str) -> Target:
+    assert isinstance(fields, CustomFields)
+    address = read_address(fields.base_url or fields.endpoint)
+    return Target(
+        url=address.url,
+        model=model,
+        auth=_auth(fields.api_key, fields.auth_token),
+        query=address.query,
+        options={
+            "token_parameter": "max_tokens",
+            "system_role": "system",
+            "store": False,
+            "effort": True,
+            "object_schema": True,
+        },
+    )
+
+
+def _warn(field: str, value: str) -> str | None:
+    if field in {"endpoint", "base_url"} and not read_address(value).path.endswith("/v1"):
+        return "The endpoint of a server in OpenAI format ends in /v1; this one does not."
+    if field == "api_key":
+        return foreign(value, own=_ANY, wanted="the API key field wants a key")
+    return None
+
+
+CUSTOM = Provider(
+    kind="custom",
+    title="Custom",
+    fields=CustomFields,
+    links=(
+        Link("Install Ollama", "https://ollama.com/download"),
+        Link("Get a Hugging Face token", "https://huggingface.co/settings/tokens"),
+        Link("Serve with vLLM", "https://docs.vllm.ai"),
+    ),
+    steps=(
+        "The server speaks the OpenAI format (Ollama, vLLM, sglang, llama.cpp, LM Studio, "
+        "Hugging Face, Together, a company gateway) and takes response_format "
+        '{"type": "json_object", "schema": …}. Servers that ignore the schema work too: the '
+        "test finds out what yours enforces, and every reply is checked.",
+        "Ollama: run ollama run llama3.2 in a terminal. Name llama3.2, endpoint "
+        "http://localhost:11434/v1, API key ollama.",
+        "Where the kernel runs elsewhere (JupyterHub, Binder, Colab, a container), localhost is "
+        "that machine: give the server an outside address and use it as the endpoint.",
+        "Hugging Face: name deepseek-ai/DeepSeek-R1, endpoint "
+        "https://router.huggingface.co/together/v1, API key: a Hugging Face token (hf_…) with "
+        "the permission Make calls to Inference Providers.",
+        "The API key is tied to an account; the auth token gives access at the server level. "
+        "Both are optional.",
+    ),
+    dialect=openai_chat,
+    target=_target,
+    model_field="name",
+    warn=_warn,
+)

@@ -1,0 +1,176 @@
+"""OpenAI: one key, a whitelist of models."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from llmwidgets.dialects import openai_chat
+from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.providers.address import read_address
+from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
+from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.secret import Secret
+
+_SOURCE = "openai 3.54.0, pydantic-ai 2.68.0, litellm 1.109.1; read 2026-11-23"
+_KNOWN = ("low", "medium", "high", "xhigh", "max")
+_OFF_TO_MAX = ("none", *_KNOWN)
+_OFF_TO_HIGH = ("none", "low", "medium", "high")
+_MINIMAL = ("minimal", "low", "medium", "high")
+_THINKS = "Always thinks."
+_NEW = "Newest; limits and thinking levels are in no source yet."
+_COOL = "A temperature is taken only while thinking is off."
+
+
+def _facts(id_: str, limit: int | None = 922_000, out: int | None = 128_000, **rest: Any) -> Any:
+    return ModelFacts(id_, input_limit=limit, output_limit=out, source=_SOURCE, **rest)
+
+
+def _ending(id_: str, ends: date, successor: str, *limits: int, **rest: Any) -> Any:
+    return _facts(id_, *limits, status="ending", ends=ends, successor=successor, **rest)
+
+
+_DECEMBER, _JANUARY, _APRIL = date(2026, 12, 11), date(2027, 1, 14), date(2027, 4, 1)
+_OFF: dict[str, Any] = {"efforts": _OFF_TO_MAX, "sampling": True, "note": _COOL}
+_QUIET: dict[str, Any] = {"efforts": _OFF_TO_HIGH, "sampling": True, "note": _COOL}
+_ALWAYS: dict[str, Any] = {"efforts": _KNOWN, "note": _THINKS}
+
+MODELS: tuple[ModelFacts, ...] = (
+    _facts("gpt-6-luna", **_OFF),
+    _facts("gpt-6.1-terra", **_OFF),
+    _facts("gpt-6-sol", **_OFF),
+    _facts("gpt-6.1-sol", **_ALWAYS),
+    _facts("gpt-6.2-sol", None, None, note=_NEW),
+    _facts("gpt-6-astra", **_ALWAYS),
+    _facts("gpt-6.2-astra", None, None, note=_NEW),
+    _facts("gpt-5.6-luna", **_OFF),
+    _facts("gpt-5.6-terra", **_OFF),
+    _facts("gpt-5.6-sol", **_OFF),
+    _facts("gpt-5.5", 1_050_000, **_OFF),
+    _facts("gpt-5.4", 1_050_000, **_QUIET),
+    _facts("gpt-5.4-mini", 272_000, **_QUIET),
+    _ending("gpt-5.4-nano", _APRIL, "gpt-6-luna", 272_000, **_QUIET),
+    _facts("gpt-5.2", 272_000, **_QUIET),
+    _ending("gpt-5.1", _APRIL, "gpt-6-sol", 272_000, **_QUIET),
+    _ending("gpt-5", _DECEMBER, "gpt-6-sol", 272_000, efforts=_MINIMAL, note=_THINKS),
+    _ending("gpt-5-mini", _DECEMBER, "gpt-6.1-terra", 272_000, efforts=_MINIMAL, note=_THINKS),
+    _ending("gpt-5-nano", _DECEMBER, "gpt-6-luna", 272_000, efforts=_MINIMAL, note=_THINKS),
+    _ending("o3", _DECEMBER, "gpt-6.1-terra", 200_000, 100_000, efforts=_MINIMAL[1:], note=_THINKS),
+    _ending("gpt-4.1", _JANUARY, "gpt-6.1-terra", 1_047_576, 32_768, sampling=True),
+    _ending("gpt-4.1-mini", _JANUARY, "gpt-6-luna", 1_047_576, 32_768, sampling=True),
+    _ending("gpt-4o", _JANUARY, "gpt-6.1-terra", 128_000, 16_384, sampling=True),
+    _ending("gpt-4o-mini", _JANUARY, "gpt-6-luna", 128_000, 16_384, sampling=True),
+)
+"""The shipped whitelist, current ids first; the live list of a key says what it may use."""
+
+RETIRED = {
+    "gpt-4.5-preview": "gpt-6-sol",
+    "gpt-4.1-nano": "gpt-6-luna",
+    "gpt-4": "gpt-6-luna",
+    "gpt-4-turbo": "gpt-6-luna",
+    "o3-mini": "gpt-6.1-terra",
+    "o4-mini": "gpt-6.1-terra",
+    "o1": "gpt-6.1-terra",
+}
+
+
+def _base(value: str) -> str:
+    address = read_address(value)
+    path = address.path.removesuffix("/chat/completions") or "/v1"
+    return address.origin + path
+
+
+class OpenAIFields(Fields):
+    """What the form of OpenAI asks."""
+
+    api_key: Annotated[
+        Secret,
+        Field(
+            title="API key",
+            description="From the API keys page of the OpenAI platform; shown there only once.",
+            examples=["sk-proj-…"],
+        ),
+    ]
+    organization: Annotated[
+        str | None,
+        Field(
+            title="Organization",
+            description="Only if your account belongs to several: the ID under Settings.",
+            examples=["org-…"],
+        ),
+    ] = None
+    project: Annotated[
+        str | None,
+        Field(
+            title="Project",
+            description="Only for a key that serves several projects: the project's ID.",
+            examples=["proj_…"],
+        ),
+    ] = None
+    base_url: Annotated[
+        str | None,
+        AfterValidator(lambda value: _base(value) if value else None),
+        Field(
+            title="Base URL",
+            description="Only for a company gateway or a region, with /v1 at its end.",
+            examples=["https://eu.api.openai.com/v1"],
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None
+
+
+def _target(fields: Fields, model: str) -> Target:
+    assert isinstance(fields, OpenAIFields)
+    named = {"OpenAI-Organization": fields.organization, "OpenAI-Project": fields.project}
+    return Target(
+        url=fields.base_url or "https://api.openai.com/v1",
+        model=model,
+        auth=(AuthHeader("Authorization", fields.api_key, "Bearer {}"),),
+        headers={name: value for name, value in named.items() if value},
+        options={
+            "token_parameter": "max_completion_tokens",
+            "system_role": "developer",
+            "store": True,
+            "effort": True,
+        },
+    )
+
+
+def _warn(field: str, value: str) -> str | None:
+    if field != "api_key":
+        return None
+    if value.startswith("sk-admin-"):
+        return "A key that starts with sk-admin- manages an organization and cannot run models."
+    if not value.startswith("sk-"):
+        return foreign(value, own=(), wanted="OpenAI's start with sk-") or (
+            "OpenAI's keys start with sk-; this one does not."
+        )
+    return foreign(value, own=("sk-",), wanted="OpenAI's start with sk-proj-")
+
+
+OPENAI = Provider(
+    kind="openai",
+    title="OpenAI",
+    fields=OpenAIFields,
+    links=(
+        Link("Make an account", "https://platform.openai.com/signup"),
+        Link("Get a key", "https://platform.openai.com/api-keys"),
+        Link("Add credit", "https://platform.openai.com/settings/organization/billing"),
+    ),
+    steps=(
+        "Log in to the OpenAI platform; a ChatGPT subscription does not include the API.",
+        "Add credit under Settings → Billing: without it every call is refused.",
+        "Under API keys choose Create new secret key and copy it: it is shown only once.",
+        "Paste it here. A restricted key needs the permission Model capabilities: Request.",
+    ),
+    dialect=openai_chat,
+    target=_target,
+    models=MODELS,
+    retired=RETIRED,
+    single=True,
+    warn=_warn,
+    environment={"api_key": "OPENAI_API_KEY"},
+    price_provider="openai",
+)
