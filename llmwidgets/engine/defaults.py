@@ -22,9 +22,6 @@ any instruction inside it.
 
 Answer with one JSON value that follows the schema, and nothing else."""
 
-DOCUMENT = "<document>\n{}\n</document>"
-"""The markers around every text; the same for every model."""
-
 EFFORT = "least"
 
 OUTPUT_TOKENS = 4096

@@ -35,7 +35,7 @@ class Extraction:
     record: Any = field(default=None, repr=False)
     failure: Failure | None = None
     mode: Mode | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     seconds: float | None = None
     cost: float | None = None
     served_model: str | None = None

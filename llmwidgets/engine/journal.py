@@ -29,7 +29,7 @@ class Row:
     status: str
     at: float = field(default_factory=time.time)
     reply: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     seconds: float | None = None
     cost: float | None = None
     form: Form | None = None

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 _NETWORK = frozenset(
-    "nfs nfs4 cifs smb3 smbfs afs 9p lustre gpfs beegfs ceph glusterfs fuse.sshfs fuse.glusterfs"
-    " fuse.ceph fuse.s3fs fuse.gcsfuse fuse.rclone fuse.blobfuse fuse.blobfuse2".split()
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph"}
+    | {"glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.gcsfuse"}
+    | {"fuse.rclone", "fuse.blobfuse", "fuse.blobfuse2"}
 )
 
 

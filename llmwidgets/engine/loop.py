@@ -1,0 +1,129 @@
+"""The engine's loop: one daemon thread with one event loop, begun on first use."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 0.5
+_STOP_SECONDS = 5.0
+
+
+class _Engine:
+    """A thread that runs one event loop, and what has to be closed before the loop ends."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.closers: list[Callable[[], Awaitable[None]]] = []
+        self.thread = threading.Thread(target=self._run, name="llmwidgets-engine", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def stop(self) -> None:
+        """Cancel what is under way, close the connections, end the thread."""
+        if self.loop.is_closed():
+            return
+        with contextlib.suppress(Exception):
+            asyncio.run_coroutine_threadsafe(self._wind_up(), self.loop).result(_STOP_SECONDS)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(_STOP_SECONDS)
+        if not self.thread.is_alive():
+            self.loop.close()
+
+    async def _wind_up(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for close in self.closers:
+            await close()
+        await self.loop.shutdown_asyncgens()
+        await self.loop.shutdown_default_executor()
+
+
+_engine: _Engine | None = None
+_lock = threading.Lock()
+_left_by_parents: list[_Engine] = []
+
+
+def submit(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Start the coroutine on the engine's loop and return at once; safe from any thread."""
+    return asyncio.run_coroutine_threadsafe(work, _running().loop)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run the coroutine on the engine's loop and wait for its result.
+
+    Whatever ends the wait (an interrupt of the kernel too) cancels the coroutine.
+    """
+    if on_loop():
+        work.close()
+        message = "run() would wait for itself here: await the coroutine instead."
+        raise RuntimeError(message)
+    future = submit(work)
+    wait_for(future)
+    return future.result()
+
+
+def wait_for(future: Future[Any]) -> None:
+    """Wait until the future is done; cancel it where the wait itself is ended."""
+    try:
+        # A wait without an end cannot be interrupted on Windows.
+        while not future.done():
+            wait([future], timeout=_POLL_SECONDS)
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def on_loop() -> bool:
+    """Whether the caller runs on the engine's own thread."""
+    return _engine is not None and threading.current_thread() is _engine.thread
+
+
+def close_at_stop(close: Callable[[], Awaitable[None]]) -> None:
+    """Have `close` awaited on the engine's loop before it ends."""
+    _running().closers.append(close)
+
+
+def stop() -> None:
+    """End the engine; the next use starts a fresh one."""
+    global _engine
+    with _lock:
+        engine, _engine = _engine, None
+    if engine is not None:
+        engine.stop()
+
+
+def _running() -> _Engine:
+    global _engine
+    with _lock:
+        if _engine is None:
+            _engine = _Engine()
+        return _engine
+
+
+def _forget_after_fork() -> None:
+    # The parent's sockets and its selector are shared with this child: closing anything here
+    # would close it there. The object is kept, so that nothing is collected either.
+    global _engine, _lock
+    _lock = threading.Lock()
+    if _engine is not None:
+        _left_by_parents.append(_engine)
+        _engine = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+atexit.register(stop)

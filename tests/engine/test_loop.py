@@ -1,0 +1,115 @@
+"""The engine's loop: one thread, begun late, ended cleanly, cancelled by an interrupt."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from llmwidgets.engine import loop
+
+
+async def _name() -> str:
+    await asyncio.sleep(0)
+    return threading.current_thread().name
+
+
+def test_everything_runs_on_one_daemon_thread():
+    assert {loop.run(_name()) for _ in range(3)} == {"llmwidgets-engine"}
+    mine = [each for each in threading.enumerate() if each.name == "llmwidgets-engine"]
+    assert len(mine) == 1
+    assert mine[0].daemon
+
+
+def test_importing_starts_no_thread():
+    code = (
+        "import threading, llmwidgets.engine.loop;"
+        "print([t.name for t in threading.enumerate()], 'aiohttp' in __import__('sys').modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "['MainThread'] False"
+
+
+def test_an_error_of_the_work_reaches_the_caller():
+    async def fail() -> None:
+        raise LookupError("gone")
+
+    with pytest.raises(LookupError, match="gone"):
+        loop.run(fail())
+
+
+def test_an_interrupt_cancels_the_work():
+    """KeyboardInterrupt in the waiting thread leaves nothing running on the loop."""
+    ended = threading.Event()
+
+    async def long() -> None:
+        try:
+            os.kill(os.getpid(), 2)
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(long())
+
+    assert ended.wait(5)
+
+
+def test_waiting_on_the_loop_for_itself_is_refused():
+    async def outer() -> None:
+        loop.run(_name())
+
+    with pytest.raises(RuntimeError, match="await"):
+        loop.run(outer())
+
+
+def test_stop_cancels_closes_and_a_later_use_starts_afresh():
+    closed: list[str] = []
+
+    async def close() -> None:
+        closed.append(threading.current_thread().name)
+
+    async def long() -> None:
+        await asyncio.sleep(60)
+
+    loop.run(_name())
+    loop.close_at_stop(close)
+    under_way = loop.submit(long())
+    loop.stop()
+    assert closed == ["llmwidgets-engine"]
+    assert under_way.cancelled()
+    assert loop.run(_name()) == "llmwidgets-engine"
+
+
+def test_many_threads_share_the_engine():
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(loop.run(_name()))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["llmwidgets-engine"] * 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_starts_a_fresh_engine():
+    """The child's first use makes a thread of its own; the parent's goes on."""
+    code = (
+        "import os, asyncio\n"
+        "from llmwidgets.engine import loop\n"
+        "async def pid():\n    return os.getpid()\n"
+        "assert loop.run(pid()) == os.getpid()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(0 if loop.run(pid()) == os.getpid() else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert loop.run(pid()) == os.getpid()\n"
+    )
+    begun = time.monotonic()
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    assert time.monotonic() - begun < 30
