@@ -1,0 +1,141 @@
+"""Frames: a comparison as pandas tables, cell by cell or record by record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.analysis.alignment import leaves_of
+from llmwidgets.analysis.grounding import ground
+from llmwidgets.analysis.scoring import NOTHING
+from llmwidgets.comparison.marks import has_data, mark
+from llmwidgets.comparison.rows import Place
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.engine.extraction import Extraction
+    from llmwidgets.engine.plan import Text
+
+COLUMNS = (
+    "variant", "text_id", "repeat", "field", "value", "truth", "right", "status", "grounded",
+)  # fmt: skip
+
+
+def long_frame(comparison: Comparison) -> pd.DataFrame:
+    """A row a field of each extraction; `right` is None where it is not labelled or not scored.
+
+    `grounded` says how the value stands in the text: exact, normalised, fuzzy, absent or
+    not applicable. An extraction without a record and without a label keeps one row.
+    """
+    import pandas as pd
+
+    rows = [row for place in comparison.places() for row in _cells(comparison, place)]
+    return pd.DataFrame(rows, columns=pd.Index(COLUMNS), dtype=object).astype({"repeat": int})
+
+
+def _cells(comparison: Comparison, place: Place) -> Iterator[tuple[Any, ...]]:
+    extraction = comparison.extraction(place)
+    text = comparison.texts[place.text]
+    marked = mark(extraction, text, comparison.scoring)
+    start = (extraction.variant, text.id, place.repeat)
+    leaves = {leaf.path: leaf for leaf in text.schema.leaves}
+    for cell in marked.cells:
+        value = _shown(cell.value)
+        grounded = None
+        if value is not None and text.text:
+            grounded = ground(value, text.text, leaves.get(cell.pattern)).kind
+        truth = _shown(cell.truth)
+        yield (*start, cell.path, value, truth, cell.right, extraction.status, grounded)
+    if not marked.cells:
+        yield (*start, "", None, None, None, extraction.status, None)
+
+
+def _shown(value: Any) -> Any:
+    return None if value is NOTHING else value
+
+
+def record_frame(comparison: Comparison, variant: int) -> pd.DataFrame:
+    """A row a text, a column a leaf; a leaf inside an array is a list. Failed rows are empty."""
+    import pandas as pd
+
+    patterns = list(
+        dict.fromkeys(leaf.path for text in comparison.texts for leaf in text.schema.leaves)
+    )
+    rows, index = [], []
+    for at, text in enumerate(comparison.texts):
+        for repeat in range(comparison.repeats):
+            extraction = comparison.extraction(Place(variant, at, repeat))
+            rows.append(_record(extraction, text))
+            index.append((text.id, repeat) if comparison.repeats > 1 else text.id)
+    frame = pd.DataFrame(rows, columns=pd.Index([name or "value" for name in patterns]))
+    frame.index = (
+        pd.MultiIndex.from_tuples(index, names=["text_id", "repeat"])
+        if comparison.repeats > 1
+        else pd.Index(index, name="text_id")
+    )
+    return frame
+
+
+def _record(extraction: Extraction, text: Text) -> dict[str, Any]:
+    if not has_data(extraction):
+        return {}
+    record: dict[str, Any] = {}
+    for _path, pattern, value in leaves_of(text.schema, extraction.data):
+        name = pattern or "value"
+        if "[]" in pattern:
+            record.setdefault(name, []).append(_shown(value))
+        else:
+            record[name] = _shown(value)
+    return record
+
+
+def difference_frame(comparison: Comparison) -> pd.DataFrame:
+    """A row a field where variants disagree or differ from the truth, a column a variant.
+
+    `marks` has a glyph for each variant, in the order of the columns: = agrees, ≠ differs,
+    − missing, + invented, ! failed.
+    """
+    import pandas as pd
+
+    from llmwidgets.report.summary import GLYPHS
+
+    rows = []
+    for found in comparison.differing():
+        rows.append(
+            (
+                found.text_id,
+                found.repeat,
+                found.field,
+                _shown(found.truth),
+                *(_shown(each.value) for each in found.said),
+                " ".join(GLYPHS[each.state] for each in found.said),
+            )
+        )
+    names = ["text_id", "repeat", "field", "truth", *comparison.labels, "marks"]
+    return pd.DataFrame(rows, columns=pd.Index(names), dtype=object).astype({"repeat": int})
+
+
+def flipped_frame(comparison: Comparison, earlier: Comparison) -> pd.DataFrame:
+    """A row a field whose value or rightness is another than in the earlier comparison."""
+    import pandas as pd
+
+    key = ["variant", "text_id", "repeat", "field"]
+    kept = [*key, "value", "right", "status"]
+    both = pd.merge(
+        earlier.to_frame()[kept],
+        comparison.to_frame()[kept],
+        on=key,
+        suffixes=("_before", "_now"),
+    )
+    changed = [
+        not (same(row.value_before, row.value_now) and row.right_before == row.right_now)
+        for row in both.itertuples()
+    ]
+    return both[changed].reset_index(drop=True)
+
+
+def same(before: Any, now: Any) -> bool:
+    """Whether two cells hold the same."""
+    return bool(before == now)

@@ -1,0 +1,76 @@
+"""Lookup: where a reference's connection is found, nearest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from llmwidgets.connections import Connection, Policy, Store, environment_connections, resolve
+from llmwidgets.errors import StoreLocked, UnknownConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(slots=True)
+class Lookup:
+    """Connections in the order they are looked up: given, store, session, environment, demo.
+
+    The store is opened only for a reference that nothing given answers; a locked one counts only
+    where the reference is found nowhere else.
+    """
+
+    store: Store | None = None
+    given: list[Connection] = field(default_factory=list)
+    _found: list[Connection] | None = None
+    _locked: StoreLocked | None = None
+
+    def resolve(self, reference: str) -> tuple[Connection, str]:
+        """The connection and model id; StoreLocked or UnknownConnection with the nearest."""
+        try:
+            return resolve(reference, _first_of_label(self.given))
+        except UnknownConnection:
+            known = _first_of_label([*self.given, *self._elsewhere(), *_demo(reference)])
+        try:
+            return resolve(reference, known)
+        except UnknownConnection:
+            if self._locked is None:
+                raise
+            locked = self._locked
+        raise StoreLocked(
+            f"{reference} is not among the connections at hand, and the store is locked.",
+            locked.hint,
+        )
+
+    def policy(self) -> Policy:
+        """The rules of the store's organization; the shipped whitelist without a store."""
+        try:
+            return (self.store or Store()).policy
+        except StoreLocked:
+            return Policy()
+
+    def _elsewhere(self) -> list[Connection]:
+        if self._found is None:
+            self._found = [*self._stored(), *environment_connections()]
+        return self._found
+
+    def _stored(self) -> Iterator[Connection]:
+        try:
+            yield from self.store or Store()
+        except StoreLocked as error:
+            self._locked = error
+
+
+def _demo(reference: str) -> list[Connection]:
+    if not reference.startswith("demo"):
+        return []
+    from llmwidgets.demo import start_demo
+
+    return list(start_demo())
+
+
+def _first_of_label(connections: list[Connection]) -> list[Connection]:
+    first: dict[str, Connection] = {}
+    for connection in connections:
+        first.setdefault(connection.label, connection)
+    return list(first.values())

@@ -1,0 +1,53 @@
+"""Marks: how one extraction is scored, whatever way it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.analysis.scoring import NOTHING, Cell, TextScore, failed_score, score
+from llmwidgets.errors import FAILURES
+
+if TYPE_CHECKING:
+    from llmwidgets.engine.extraction import Extraction
+    from llmwidgets.engine.plan import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The cells of one extraction and its share right.
+
+    `accuracy` is None where the text is not labelled or the failure is one of the way.
+    """
+
+    cells: tuple[Cell, ...] = ()
+    accuracy: float | None = None
+    perfect: bool = False
+    invented: int = 0
+    missed: int = 0
+
+
+def mark(extraction: Extraction, text: Text, scoring: Mapping[str, Any] | None) -> Mark:
+    """The extraction against its text's truth, by the rules of what counts as right.
+
+    The model's own failures leave labelled fields not right; an invalid record is scored field
+    by field; failures of the way are not scored.
+    """
+    if has_data(extraction):
+        return _read(score(text.schema, extraction.data, text.truth, scoring=scoring))
+    failure = FAILURES.get(extraction.status)
+    if failure is None or not failure.scored or text.truth is NOTHING:
+        return Mark()
+    return _read(failed_score(text.schema, text.truth))
+
+
+def has_data(extraction: Extraction) -> bool:
+    """Whether there is a record to look at, valid or not."""
+    return extraction.status == "ok" or (
+        extraction.status == "InvalidRecord" and extraction.data is not None
+    )
+
+
+def _read(scored: TextScore) -> Mark:
+    return Mark(scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed)

@@ -1,0 +1,116 @@
+"""Outputs made elsewhere as a comparison: rows in a journal in memory, no call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.comparison.plain import plain
+from llmwidgets.comparison.rows import Place, Rows
+from llmwidgets.comparison.texts import few
+from llmwidgets.engine.extraction import Extraction
+from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
+from llmwidgets.schemas import parse_json
+
+if TYPE_CHECKING:
+    from llmwidgets.engine.plan import Text
+
+
+def read_outputs(outputs: Any, texts: Sequence[Text]) -> dict[str, list[Any]]:
+    """A list of outputs as long as the texts for each label; FieldError where one does not fit."""
+    if not isinstance(outputs, Mapping) or not outputs:
+        raise FieldError(
+            {"outputs": "is not a dict of outputs by label."},
+            'Give {"A": […], "B": […]}, each as long as the texts, or by id.',
+        )
+    return {str(label): _by_place(str(label), each, texts) for label, each in outputs.items()}
+
+
+def _by_place(label: str, outputs: Any, texts: Sequence[Text]) -> list[Any]:
+    if isinstance(outputs, Mapping):
+        named = {str(name): value for name, value in outputs.items()}
+        unknown = set(named) - {text.id for text in texts}
+        if unknown:
+            raise FieldError(
+                {f"outputs of {label}": f"no text has the id {few(sorted(unknown))}."},
+                "The keys are the ids of the texts.",
+            )
+        return [named.get(text.id) for text in texts]
+    listed = list(outputs)
+    if len(listed) != len(texts):
+        raise FieldError(
+            {f"outputs of {label}": f"has {len(listed)} outputs for {len(texts)} texts."},
+            "Give one for each text, None where there is none.",
+        )
+    return listed
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Rows that no call made, and how to read one."""
+
+    rows: Rows
+    journal: Journal
+    read: Callable[[Row, Place], Extraction]
+
+
+def given(
+    rows: Iterable[Row],
+    labels: Sequence[str],
+    models: Sequence[str],
+    texts: Sequence[Text],
+    repeats: int = 1,
+) -> Given:
+    """The rows, in the order of their places, in a journal in memory."""
+    places, journal = Rows(len(labels), len(texts), repeats), Journal(False)
+    for place, row in zip(places.places(), rows, strict=True):
+        places.put(place, journal.put(row))
+
+    def read(row: Row, place: Place) -> Extraction:
+        at = place.variant
+        return read_row(row, labels[at], models[at], texts[place.text], place.repeat)
+
+    return Given(places, journal, read)
+
+
+def row_of(label: str, output: Any, text: Text) -> Row:
+    """The output as a journal's row: judged by the text's schema, a string parsed first."""
+    if output is None:
+        failure = Stopped("There is no output for this text.", "Give one, or leave the text out.")
+        return Row.of_failure("", failure)
+    reply = output if isinstance(output, str) else json.dumps(plain(output), ensure_ascii=False)
+    try:
+        text.schema.judge(parse_json(reply))
+    except (InvalidJSON, InvalidRecord) as failure:
+        return Row.of_failure("", failure, reply=reply, label=label)
+    return Row(key="", status="ok", reply=reply, label=label)
+
+
+def read_row(row: Row, label: str, model: str, text: Text, repeat: int) -> Extraction:
+    """The extraction of a row whose reply is in the user's own shape."""
+    data = record = None
+    if row.reply is not None and row.status in ("ok", "InvalidRecord"):
+        data = parse_json(row.reply)
+        record = text.schema.judge(data) if row.status == "ok" else None
+    return Extraction(
+        variant=label,
+        text_id=text.id,
+        repeat=repeat,
+        model=model,
+        status=row.status,
+        data=data,
+        record=record,
+        failure=row.failure(),
+        mode=row.mode,
+        usage=row.usage,
+        seconds=row.seconds,
+        cost=row.cost,
+        served_model=row.served_model,
+        reply_text=row.reply,
+        request_id=row.request_id,
+        tries=row.tries,
+        notes=row.notes,
+    )

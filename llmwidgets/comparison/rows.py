@@ -1,0 +1,55 @@
+"""Rows: where each extraction of a comparison stands in its journal."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One extraction of a comparison, counted from 0."""
+
+    variant: int
+    text: int
+    repeat: int
+
+
+class Rows:
+    """Journal ids by place, 8 bytes each; 0 where nothing was put down.
+
+    >>> rows = Rows(2, 3, 1)
+    >>> rows.put(Place(1, 2, 0), 7)
+    >>> rows.id(Place(1, 2, 0)), rows.id(Place(0, 0, 0)), len(rows)
+    (7, 0, 6)
+    """
+
+    __slots__ = ("_ids", "repeats", "texts", "variants")
+
+    def __init__(self, variants: int, texts: int, repeats: int, ids: Iterable[int] = ()) -> None:
+        self.variants, self.texts, self.repeats = variants, texts, repeats
+        self._ids = array("q", ids)
+        if not self._ids:
+            self._ids = array("q", bytes(8 * variants * texts * repeats))
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def id(self, place: Place) -> int:
+        """The journal's id of this place, 0 where there is none."""
+        return self._ids[self._at(place)]
+
+    def put(self, place: Place, row: int) -> None:
+        """Note that this place's extraction is the journal's row of this id."""
+        self._ids[self._at(place)] = row
+
+    def places(self) -> Iterator[Place]:
+        """Every place: variant by variant, each text with its repeats."""
+        for variant in range(self.variants):
+            for text in range(self.texts):
+                for repeat in range(self.repeats):
+                    yield Place(variant, text, repeat)
+
+    def _at(self, place: Place) -> int:
+        return (place.variant * self.texts + place.text) * self.repeats + place.repeat

@@ -1,0 +1,150 @@
+"""Saved comparisons: one JSON file with schemas, texts, truth and rows; no key, no header."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from llmwidgets import __version__
+from llmwidgets.analysis.scoring import NOTHING
+from llmwidgets.comparison import outputs
+from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.variant import Variant
+from llmwidgets.dialects.messages import Example, Mode, Usage
+from llmwidgets.engine.journal import Row
+from llmwidgets.engine.plan import Text
+from llmwidgets.errors import FieldError
+from llmwidgets.report.files import write_text
+from llmwidgets.schemas import read_schema
+
+FORMAT = "llmwidgets comparison"
+VERSION = 1
+
+_ASKED = ("label", "instructions", "effort", "temperature", "max_output_tokens", "price")
+
+
+def save(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
+    """Write the comparison, with its texts and replies, to a file of the user's."""
+    schemas = {text.schema.digest: text.schema for text in comparison.texts}
+    saved = {
+        "format": FORMAT,
+        "version": VERSION,
+        "llmwidgets": __version__,
+        "made_at": comparison.made_at.isoformat(),
+        "notes": list(comparison.notes),
+        "scoring": comparison.scoring,
+        "repeats": comparison.repeats,
+        "schemas": {digest: schema.json for digest, schema in schemas.items()},
+        "texts": [_text(text) for text in comparison.texts],
+        "variants": [
+            _variant(variant, model)
+            for variant, model in zip(comparison.variants, comparison.models, strict=True)
+        ],
+        "rows": [_row(comparison, place) for place in comparison.places()],
+    }
+    return write_text(path, json.dumps(saved, ensure_ascii=False, indent=1) + "\n")
+
+
+def load(path: str | os.PathLike[str]) -> Comparison:
+    """The comparison that was saved; records are plain JSON, whatever class the schema was.
+
+    FieldError for a file that is none, or that a newer llmwidgets wrote.
+    """
+    saved = _read(Path(path).expanduser())
+    schemas = {digest: read_schema(schema) for digest, schema in saved["schemas"].items()}
+    texts = tuple(
+        Text(each["id"], each["text"], schemas[each["schema"]], each.get("truth", NOTHING))
+        for each in saved["texts"]
+    )
+    variants = tuple(_read_variant(each) for each in saved["variants"])
+    models = tuple(each["model"] for each in saved["variants"])
+    labels = [variant.label or "" for variant in variants]
+    given = outputs.given(map(_read_row, saved["rows"]), labels, models, texts, saved["repeats"])
+    return Comparison(
+        variants=variants,
+        models=models,
+        texts=texts,
+        rows=given.rows,
+        journal=given.journal,
+        read=given.read,
+        scoring=saved["scoring"],
+        notes=tuple(saved["notes"]),
+        made_at=datetime.fromisoformat(saved["made_at"]),
+    )
+
+
+def _text(text: Text) -> dict[str, Any]:
+    truth = {} if text.truth is NOTHING else {"truth": text.truth}
+    return {"id": text.id, "text": text.text, "schema": text.schema.digest, **truth}
+
+
+def _variant(variant: Variant, model: str) -> dict[str, Any]:
+    kept = {name: getattr(variant, name) for name in _ASKED}
+    shots = variant.examples if isinstance(variant.examples, tuple) else ()
+    examples = [asdict(each) if isinstance(each, Example) else each for each in shots]
+    return {"model": model, "reference": reference(variant), "examples": examples, **kept}
+
+
+def reference(variant: Variant) -> str:
+    """The variant's model as a reference that a store can answer."""
+    if isinstance(variant.model, str):
+        return variant.model
+    connection, model = variant.model if isinstance(variant.model, tuple) else (variant.model, "")
+    single = len(connection.models) == 1
+    return connection.label if single or not model else f"{connection.label}/{model}"
+
+
+def _read_variant(saved: dict[str, Any]) -> Variant:
+    examples = tuple(Example(each["text"], each["record"]) for each in saved["examples"])
+    return Variant(
+        saved["reference"], examples=examples or None, **{name: saved[name] for name in _ASKED}
+    )
+
+
+_LEFT_OUT = ("id", "key", "form")
+
+
+def _row(comparison: Comparison, place: Place) -> dict[str, Any]:
+    row = comparison.row(place)
+    kept = {name: value for name, value in asdict(row).items() if name not in _LEFT_OUT and value}
+    extraction = comparison.extraction(place)
+    if extraction.data is not None:
+        # In the user's own shape: what a provider wraps is unwrapped already.
+        kept["reply"] = json.dumps(extraction.data, ensure_ascii=False)
+    elif extraction.status == "ok":
+        kept["reply"] = "null"
+    return {**kept, "seconds": row.seconds, "cost": row.cost}
+
+
+def _read_row(saved: dict[str, Any]) -> Row:
+    kept = dict(saved)
+    kept["usage"] = Usage(**kept.get("usage", {}))
+    kept["mode"] = Mode(kept["mode"]) if kept.get("mode") else None
+    for name in ("notes", "dropped"):
+        kept[name] = tuple(kept.get(name, ()))
+    return Row(key="", **kept)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        saved = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise FieldError(f"{path} cannot be read: {why}.", "Check the path.") from None
+    except ValueError:
+        saved = None
+    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
+        raise FieldError(
+            f"{path} is no saved comparison.", "Give a file that comparison.save(path) wrote."
+        )
+    if saved.get("version") != VERSION:
+        raise FieldError(
+            f"{path} was saved by llmwidgets {saved.get('llmwidgets')}, newer than this one.",
+            "Install that version to load it.",
+        )
+    return saved

@@ -1,0 +1,118 @@
+"""Scoreboard and verdict: what a comparison's tallies say about each variant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.analysis.significance import Column, Verdict, decide, mean_interval
+from llmwidgets.errors import FAILURES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.reading import Tally
+
+
+def scoreboard(comparison: Comparison) -> pd.DataFrame:
+    """A row a variant. Shares are 0–1, times seconds, money US dollars; NaN is unknown."""
+    import pandas as pd
+
+    rows = [
+        _row(comparison, at, tally) for at, tally in enumerate(comparison.reading.tallies)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    counts = ["texts", "scored", "invented", "missed", *FAILURES]
+    texts = ["variant", "model", "effort", "mode"]
+    for name in frame.columns.difference([*counts, *texts], sort=False):
+        frame[name] = frame[name].astype(float)
+    return frame
+
+
+def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
+    scores = tally.mean_scores
+    low, high = bounds(tally)
+    asked = len(comparison.texts) * comparison.repeats
+    p50, p95 = quantiles(tally.seconds)
+    return {
+        "variant": comparison.labels[at],
+        "model": comparison.models[at],
+        "effort": comparison.variants[at].effort or "",
+        "mode": " / ".join(tally.modes),
+        "texts": len(comparison.texts),
+        "scored": len(scores),
+        "valid": tally.statuses["ok"] / asked,
+        "accuracy": _mean(list(scores.values())),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "perfect": _mean([sum(each) / len(each) for each in tally.perfect.values()]),
+        "invented": tally.invented,
+        "missed": tally.missed,
+        **{name: tally.statuses[name] for name in FAILURES},
+        "p50_seconds": p50,
+        "p95_seconds": p95,
+        "input_tokens": tally.input_tokens,
+        "output_tokens": tally.output_tokens,
+        "reasoning_tokens": tally.reasoning_tokens,
+        "cost": tally.total_cost,
+        "cost_per_1000": tally.cost_per_1000,
+    }
+
+
+def bounds(tally: Tally) -> tuple[float | None, float | None]:
+    """The 95 % interval of the accuracy; None, None where too few texts are scored for one."""
+    scores = list(tally.mean_scores.values())
+    if len(scores) < 2:
+        return None, None
+    low, high = mean_interval(scores)
+    return float(low), float(high)
+
+
+def accuracy(tally: Tally) -> float | None:
+    """The mean over scored texts of the share of labelled fields right; None without any."""
+    return _mean(list(tally.mean_scores.values()))
+
+
+def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
+    """Median and 95th percentile, None without any."""
+    import numpy as np
+
+    if not seconds:
+        return None, None
+    p50, p95 = np.percentile(seconds, [50, 95])
+    return float(p50), float(p95)
+
+
+def verdict(comparison: Comparison) -> Verdict:
+    """Whether the variants' differences are real, by the texts that were scored."""
+    tallies = comparison.reading.tallies
+    if not any(tally.scores for tally in tallies):
+        return Verdict(_unscored(comparison), (), None, ())
+    return decide(
+        [
+            Column(label, tally.mean_scores, tally.cost_per_1000)
+            for label, tally in zip(comparison.labels, tallies, strict=True)
+        ]
+    )
+
+
+def _unscored(comparison: Comparison) -> str:
+    from llmwidgets.analysis.scoring import NOTHING
+
+    labelled = sum(text.truth is not NOTHING for text in comparison.texts)
+    valid = sum(tally.statuses["ok"] for tally in comparison.reading.tallies)
+    total = len(comparison)
+    answers = f"{valid} of {total} replies are valid records"
+    if labelled:
+        return f"{answers}; no labelled text was answered, so nothing is scored."
+    if len(comparison.variants) == 1:
+        return f"{answers}; without truth nothing says whether they are right."
+    rows = comparison.reading.differing
+    return (
+        f"{answers}; the variants differ in {rows} {'row' if rows == 1 else 'rows'}. "
+        "Without truth nothing says which of them is right."
+    )
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None

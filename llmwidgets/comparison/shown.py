@@ -1,0 +1,166 @@
+"""The static view of a comparison: its reading as the plain values that report renders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets import __version__
+from llmwidgets.analysis.grounding import ground
+from llmwidgets.analysis.scoring import NOTHING
+from llmwidgets.comparison import scoreboard
+from llmwidgets.comparison.differences import Difference, Said
+from llmwidgets.errors import FAILURES
+from llmwidgets.report import figures, html
+from llmwidgets.report.summary import Cell, Line, Row, Summary
+
+if TYPE_CHECKING:
+    from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.reading import Tally
+    from llmwidgets.engine.plan import Text
+
+_NOTEBOOK_LINES = 20
+_PAGE_LINES = 2_000
+
+
+def summary(comparison: Comparison, *, values: bool = False, page: bool = False) -> Summary:
+    """What the static views show; extracted values and truth only where `values` asks."""
+    reading = comparison.reading
+    found: Iterable[Difference] = reading.first[:_NOTEBOOK_LINES]
+    if page:
+        found = (each for _, each in zip(range(_PAGE_LINES), comparison.differing(), strict=False))
+    texts = {text.id: text for text in comparison.texts}
+    failures = _failures(comparison)
+    return Summary(
+        sentence=comparison.verdict().sentence,
+        rows=tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies)),
+        lines=tuple(_line(each, texts[each.text_id], values, failures) for each in found),
+        differing=reading.differing,
+        values=values,
+        notes=comparison.notes + _paid_before(comparison),
+        footer=_footer(comparison),
+    )
+
+
+def sections(comparison: Comparison) -> list[tuple[str, str]]:
+    """What a whole page shows beside the static view: right by field, and how it was asked."""
+    shares = _by_field(comparison)
+    found = []
+    if shares:
+        head = ["Field", *(f"{figures.letter(at)}" for at in range(len(comparison.variants)))]
+        rows = [[name, *(figures.percent(share) for share in row)] for name, row in shares]
+        found.append(
+            ("% right by field", html.table(head, rows, right=range(1, len(head))))
+        )  # fmt: skip
+    asked = [
+        [
+            f"{figures.letter(at)} {label}",
+            comparison.models[at],
+            comparison.variants[at].effort or "",
+            comparison.variants[at].instructions or "",
+        ]
+        for at, label in enumerate(comparison.labels)
+    ]
+    found.append(
+        ("How each was asked", html.table(["Variant", "Model", "Thinking", "Instructions"], asked))
+    )
+    return found
+
+
+def _row(comparison: Comparison, at: int, tally: Tally) -> Row:
+    low, high = scoreboard.bounds(tally)
+    p50, p95 = scoreboard.quantiles(tally.seconds)
+    return Row(
+        letter=figures.letter(at),
+        label=comparison.labels[at],
+        asked=sum(tally.statuses.values()),
+        valid=tally.statuses["ok"],
+        failures=tuple((name, tally.statuses[name]) for name in FAILURES if tally.statuses[name]),
+        accuracy=scoreboard.accuracy(tally),
+        low=low,
+        high=high,
+        p50_seconds=p50,
+        p95_seconds=p95,
+        cost_per_1000=tally.cost_per_1000,
+    )
+
+
+def _line(found: Difference, text: Text, values: bool, failures: dict[Any, str]) -> Line:
+    cells = []
+    for variant, said in enumerate(found.said):
+        note = failures.get((variant, found.text_id, found.repeat), "")
+        if said.state != "failed":
+            note = "not in the text" if _absent(said, text) else ""
+        shown = values and said.state in ("differ", "invented")
+        cells.append(Cell(said.state, _spelled(said.value) if shown else None, note))
+    labelled = values and found.truth is not NOTHING
+    name = f"{found.text_id} · {found.repeat + 1}" if found.repeat else found.text_id
+    return Line(name, found.field, _spelled(found.truth) if labelled else None, tuple(cells))
+
+
+def _absent(said: Said, text: Text) -> bool:
+    if said.state not in ("differ", "invented") or said.value is NOTHING or not text.text:
+        return False
+    return bool(ground(said.value, text.text).kind == "absent")
+
+
+def _spelled(value: Any) -> str | None:
+    if value is None or value is NOTHING:
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _failures(comparison: Comparison) -> dict[Any, str]:
+    failed = {}
+    for at, tally in enumerate(comparison.reading.tallies):
+        if set(tally.statuses) - {"ok"}:
+            for place in comparison.places(at):
+                status = comparison.status(place)
+                if status != "ok":
+                    name = comparison.texts[place.text].id
+                    failed[at, name, place.repeat] = figures.words(status)
+    return failed
+
+
+def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
+    counts: dict[str, list[list[int]]] = {}
+    for place in comparison.places():
+        for cell in comparison.mark(place).cells:
+            if cell.right is not None:
+                row = counts.setdefault(cell.pattern, [[0, 0] for _ in comparison.variants])
+                row[place.variant][0] += bool(cell.right)
+                row[place.variant][1] += 1
+    shares = [
+        (name, [right / of if of else None for right, of in row]) for name, row in counts.items()
+    ]
+    return sorted(shares, key=lambda item: min(share for share in item[1] if share is not None))
+
+
+def _paid_before(comparison: Comparison) -> tuple[str, ...]:
+    tallies = comparison.reading.tallies
+    reused = sum(tally.reused for tally in tallies)
+    dates = [tally.paid_before for tally in tallies if tally.paid_before]
+    if not reused or not dates:
+        return ()
+    day = max(dates).astimezone()
+    return (
+        f"{reused} of {len(comparison)} replies reused, paid before on {day.day} {day:%b %Y}.",
+    )  # fmt: skip
+
+
+def _footer(comparison: Comparison) -> str:
+    fields = {leaf.path for text in comparison.texts for leaf in text.schema.leaves}
+    day = comparison.made_at.astimezone()
+    counted = [
+        _count(len(fields), "field"),
+        _count(len(comparison.texts), "text"),
+        _count(len(comparison.variants), "variant"),
+    ]
+    if comparison.repeats > 1:
+        counted.append(f"{comparison.repeats} repeats")
+    return f"{', '.join(counted)}, {day.day} {day:%b %Y}, llmwidgets {__version__}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
