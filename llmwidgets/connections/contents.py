@@ -1,0 +1,244 @@
+"""What a store holds, as a value: read from and written to the JSON that is sealed.
+
+A change is a function from Contents to Contents, so that it can be applied to the file as it is.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hmac
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.errors import (
+    AlreadyConnected,
+    DamagedStore,
+    FieldError,
+    NewerStore,
+    UnknownConnection,
+)
+from llmwidgets.secret import Secret
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.sealing import Identity
+
+FORMAT = "llmwidgets-store"
+SCHEMA = 1
+
+# A secret stands in the JSON as {"secret value": "…"}: no field and no header can bear a name
+# with a blank, so nothing else looks like it, and no plain text of a key ever enters a dict.
+_SECRET = "secret value"
+_HEAD, _TAIL, _TAG = b'{"auth": "', b'", ', 64
+
+Rule = tuple[str, str]
+"""A connection's label and a model's id."""
+Payload = Mapping[str, Any]
+"""A connection as `Connection.to_payload` gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who can open the store."""
+
+    name: str
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The connections and rules of one organization at one revision."""
+
+    recipients: tuple[Recipient, ...] = ()
+    payloads: tuple[Payload, ...] = ()
+    allowed: tuple[Rule, ...] = ()
+    denied: tuple[Rule, ...] = ()
+    store_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    revision: int = 0
+    schema: int = SCHEMA
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the connections, in the order they were saved."""
+        return tuple(payload["label"] for payload in self.payloads)
+
+
+def saved(contents: Contents, connection: Connection, *, over: bool) -> Contents:
+    """The contents with the connection in them; AlreadyConnected where its place is taken."""
+    single = connection.provider.single
+    taken = [
+        place
+        for place, payload in enumerate(contents.payloads)
+        if payload["label"] == connection.label or (single and payload["kind"] == connection.kind)
+    ]
+    if len(taken) > 1 or (taken and not over):
+        raise _taken(contents.payloads[taken[0]], connection, single=single, more=len(taken) > 1)
+    payload = connection.with_saved_at(datetime.now(UTC)).to_payload()
+    start = taken[0] if taken else len(contents.payloads)
+    before, after = contents.payloads[:start], contents.payloads[start + 1 :]
+    return replace(contents, payloads=(*before, payload, *after))
+
+
+def renamed(contents: Contents, old: str, new: str) -> Contents:
+    """The contents with one label changed, in its rules too.
+
+    UnknownConnection where it is gone, AlreadyConnected where the new label is taken.
+    """
+    _check_there(contents, old)
+    if new != old and new in contents.labels:
+        message = f"There is a connection {new} already."
+        raise AlreadyConnected(message, "Choose another label, or delete that one first.")
+    return replace(
+        contents,
+        payloads=tuple(
+            {**payload, "label": new} if payload["label"] == old else payload
+            for payload in contents.payloads
+        ),
+        allowed=tuple((new if label == old else label, model) for label, model in contents.allowed),
+        denied=tuple((new if label == old else label, model) for label, model in contents.denied),
+    )
+
+
+def deleted(contents: Contents, label: str) -> Contents:
+    """The contents without one connection; the organization's rules for its label stay."""
+    _check_there(contents, label)
+    kept = tuple(payload for payload in contents.payloads if payload["label"] != label)
+    return replace(contents, payloads=kept)
+
+
+def ruled(contents: Contents, rule: Rule, *, allow: bool) -> Contents:
+    """The contents with a model allowed or denied; the last word on it counts."""
+    allowed = tuple(each for each in contents.allowed if each != rule)
+    denied = tuple(each for each in contents.denied if each != rule)
+    if allow:
+        return replace(contents, allowed=(*allowed, rule), denied=denied)
+    return replace(contents, allowed=allowed, denied=(*denied, rule))
+
+
+def write(contents: Contents, identity: Identity, spell: Callable[[Secret], str]) -> memoryview:
+    """The JSON to seal, with the tag of the identity that writes it; `spell` opens a secret."""
+
+    def plain(value: object) -> dict[str, str]:
+        if isinstance(value, Secret):
+            return {_SECRET: spell(value)}
+        message = f"A {type(value).__name__} does not fit in the store."
+        raise TypeError(message)
+
+    body = memoryview(json.dumps(_document(contents), default=plain).encode("ascii"))
+    return memoryview(b"".join((_HEAD, identity.tag(body).encode("ascii"), _TAIL, body[1:])))
+
+
+def read(plain: memoryview, identity: Identity) -> Contents:
+    """The contents in an opened file.
+
+    DamagedStore where no holder of the identity wrote it, NewerStore where a newer llmwidgets
+    wrote it in a form that is not known here.
+    """
+    document = _parsed(plain)
+    if document is None or document.get("format") != FORMAT:
+        message = "connections.age opens, but does not hold a store."
+        raise DamagedStore(message)
+    schema = document.get("schema")
+    newer = isinstance(schema, int) and schema > SCHEMA
+    contents = _contents(document) if _is_own(plain, identity) else None
+    if contents is not None:
+        return contents
+    if newer:
+        message = "The store was written by a newer llmwidgets, in a form that is not known here."
+        raise NewerStore(message, "Update llmwidgets: pip install -U llmwidgets.")
+    message = "connections.age opens, but was not written by a holder of the store's identity."
+    raise DamagedStore(message)
+
+
+def unknown(label: str, labels: Iterable[str]) -> UnknownConnection:
+    """The error for a label that nothing bears, with the nearest one that exists."""
+    there = list(labels)
+    close = difflib.get_close_matches(label, there, n=1, cutoff=0.5)
+    hint = f"The nearest is {close[0]}." if close else f"There are: {', '.join(there) or 'none'}."
+    return UnknownConnection(f"There is no connection {label!r}.", hint)
+
+
+def _check_there(contents: Contents, label: str) -> None:
+    if label not in contents.labels:
+        raise unknown(label, contents.labels)
+
+
+def _document(contents: Contents) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "schema": contents.schema,
+        "store_id": contents.store_id,
+        "rev": contents.revision,
+        "recipients": [
+            {"name": each.name, "recipient": each.recipient} for each in contents.recipients
+        ],
+        "connections": list(contents.payloads),
+        "allowed": contents.allowed,
+        "denied": contents.denied,
+    }
+
+
+def _contents(document: dict[str, Any]) -> Contents | None:
+    try:
+        return Contents(
+            recipients=tuple(Recipient(**each) for each in document["recipients"]),
+            payloads=tuple(document["connections"]),
+            allowed=tuple((label, model) for label, model in document["allowed"]),
+            denied=tuple((label, model) for label, model in document["denied"]),
+            store_id=document["store_id"],
+            revision=document["rev"],
+            schema=document["schema"],
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _is_own(plain: memoryview, identity: Identity) -> bool:
+    end = len(_HEAD) + _TAG
+    if plain[: len(_HEAD)] != _HEAD or plain[end : end + len(_TAIL)] != _TAIL:
+        return False
+    body = memoryview(b"".join((b"{", plain[end + len(_TAIL) :])))
+    return hmac.compare_digest(identity.tag(body).encode("ascii"), plain[len(_HEAD) : end])
+
+
+def _parsed(plain: memoryview) -> dict[str, Any] | None:
+    # A JSONDecodeError holds the whole text: it ends here, and nothing is raised within `except`.
+    try:
+        document = json.loads(bytes(plain), object_hook=_close)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _close(value: dict[str, Any]) -> Any:
+    if value.keys() == {_SECRET} and isinstance(value[_SECRET], str):
+        return Secret(value[_SECRET])
+    return value
+
+
+def read_connection(payload: Payload) -> Connection | None:
+    """The connection that a payload describes; None where this version cannot read it."""
+    try:
+        return Connection.from_payload(payload).with_origin("store")
+    except (FieldError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _taken(there: Payload, connection: Connection, *, single: bool, more: bool) -> AlreadyConnected:
+    if more:
+        message = (
+            f"{connection.provider.title} is connected as {there['label']} already, "
+            f"and {connection.label} is the label of another connection."
+        )
+        return AlreadyConnected(message, f"Choose another label than {connection.label}.")
+    if single and there["kind"] == connection.kind:
+        message = f"{connection.provider.title} is connected already, as {there['label']}."
+        return AlreadyConnected(
+            message, "One organization has one of these: replace it with replace=True."
+        )
+    message = f"There is a connection {there['label']} already."
+    return AlreadyConnected(message, "Give this one another label, or replace it: replace=True.")

@@ -1,0 +1,298 @@
+"""Bytes to sealed bytes and back: strict age v1 with X25519 and scrypt, and the writer's tag.
+
+The only importer of `cryptography` among the connections. No frame here binds key or plaintext
+to a name that a traceback could print: keys stay in opaque objects, plaintexts and derived keys
+travel as `memoryview`, whose repr shows an address alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from llmwidgets.connections import age_format, bech32
+from llmwidgets.connections.age_format import Header, Stanza
+from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, WrongPassphrase
+from llmwidgets.secret import Secret
+
+WORK_FACTOR = 17
+"""scrypt's log2(N) when writing: about 0.35 s and 129 MB, OWASP's minimum."""
+LARGEST_WORK_FACTOR = 20
+"""Above it a file is not read: whoever wrote it chooses what opening costs, here over 1 GB."""
+
+_CHUNK = 64 * 1024
+_TAG = 16
+_NONCE = bytes(12)  # a wrapping key is used once, so age fixes its nonce at zero
+_X25519 = "X25519"
+_SCRYPT = "scrypt"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identity:
+    """The key that opens a store; `recipient` is its public half, `age1…`."""
+
+    secret: Secret = field(repr=False)
+    recipient: str
+
+    @classmethod
+    def generate(cls) -> Identity:
+        """A new identity from the system's random source."""
+        key = X25519PrivateKey.generate()
+        return cls(
+            Secret(bech32.encode("age-secret-key-", key.private_bytes_raw()).upper()),
+            _recipient(key.public_key()),
+        )
+
+    @classmethod
+    def parse(cls, secret: Secret) -> Identity:
+        """The identity spelled `AGE-SECRET-KEY-1…`; FieldError where it is none."""
+        key = _private_key(secret.reveal())
+        if key is None:
+            raise FieldError(
+                "This is no age identity.", "It starts with AGE-SECRET-KEY-1 and has 74 characters."
+            )
+        return cls(secret, _recipient(key.public_key()))
+
+    def tag(self, message: memoryview) -> str:
+        """A code in hex that only a holder of this identity can make for the message."""
+        return hmac.digest(
+            bytes(_derived(_raw(self), b"", b"llmwidgets/store/v1/writer")),
+            message,
+            "sha256",
+        ).hex()
+
+
+def encrypt(plaintext: memoryview, recipients: Sequence[str]) -> bytes:
+    """An age file that each of the recipients can open; FieldError for no recipient's name."""
+    file_key = memoryview(os.urandom(16))
+    return _sealed(plaintext, file_key, [_wrap(file_key, each) for each in recipients])
+
+
+def decrypt(data: bytes, identities: Sequence[Identity]) -> memoryview:
+    """The plaintext of an age file.
+
+    StoreLocked where none of the identities opens it, DamagedStore where it breaks a rule.
+    """
+    header, payload = age_format.read_header(data)
+    _check_alone(header)
+    shares = [_share(stanza) for stanza in header.stanzas if stanza.kind == _X25519]
+    for identity in identities:
+        for stanza, share in shares:
+            file_key = _unwrap(stanza, share, identity)
+            if file_key is not None:
+                return _opened(header, payload, file_key)
+    message = "The file is not sealed to this identity."
+    raise StoreLocked(message)
+
+
+def encrypt_passphrase(
+    plaintext: memoryview, passphrase: Secret, *, work_factor: int = WORK_FACTOR
+) -> bytes:
+    """An age file that the passphrase opens."""
+    file_key, salt = memoryview(os.urandom(16)), os.urandom(16)
+    body = ChaCha20Poly1305(_stretched(passphrase, salt, work_factor)).encrypt(
+        _NONCE, file_key, None
+    )
+    arguments = (age_format.padless(salt).decode("ascii"), str(work_factor))
+    return _sealed(plaintext, file_key, [Stanza(_SCRYPT, arguments, body)])
+
+
+def decrypt_passphrase(data: bytes, passphrase: Secret) -> memoryview:
+    """The plaintext of an age file sealed by a passphrase.
+
+    WrongPassphrase where it does not open it, StoreLocked where no passphrase opens the file,
+    DamagedStore where it breaks a rule or asks for more than 1 GB of memory.
+    """
+    header, payload = age_format.read_header(data)
+    _check_alone(header)
+    stanza = header.stanzas[0]
+    if stanza.kind != _SCRYPT:
+        message = "The file is not sealed by a passphrase."
+        raise StoreLocked(message)
+    salt, factor = _cost(stanza)
+    file_key = _plain(ChaCha20Poly1305(_stretched(passphrase, salt, factor)), stanza.body)
+    if file_key is None:
+        message = "The passphrase does not open the store."
+        raise WrongPassphrase(message, "Check Caps Lock and the keyboard's language.")
+    return _opened(header, payload, file_key)
+
+
+def wrap_identity(identity: Identity, passphrase: Secret) -> bytes:
+    """An `identity.age`: the identity as `age-keygen` writes it, sealed by the passphrase."""
+    return encrypt_passphrase(
+        memoryview(
+            f"# public key: {identity.recipient}\n{identity.secret.reveal()}\n".encode("ascii")
+        ),
+        passphrase,
+    )
+
+
+def digest(data: bytes | memoryview) -> bytes:
+    """SHA-256, to compare two plaintexts without a name for either."""
+    return hashlib.sha256(data).digest()
+
+
+def _private_key(text: str) -> X25519PrivateKey | None:
+    raw = bech32.decode("age-secret-key-", text)
+    if raw is None or len(raw) != 32 or not text.isupper():
+        return None
+    return X25519PrivateKey.from_private_bytes(raw)
+
+
+def _key(identity: Identity) -> X25519PrivateKey:
+    key = _private_key(identity.secret.reveal())
+    if key is None:
+        message = "The identity has changed since it was read."
+        raise StoreLocked(message, "Unlock the store again.")
+    return key
+
+
+def _raw(identity: Identity) -> memoryview:
+    return memoryview(_key(identity).private_bytes_raw())
+
+
+def _recipient(key: X25519PublicKey) -> str:
+    return bech32.encode("age", key.public_bytes_raw())
+
+
+def _derived(key: memoryview, salt: bytes, info: bytes) -> memoryview:
+    return memoryview(HKDF(SHA256(), 32, salt, info).derive(key))
+
+
+def _wrap(file_key: memoryview, recipient: str) -> Stanza:
+    raw = bech32.decode("age", recipient)
+    if raw is None or len(raw) != 32:
+        raise FieldError({"recipient": "is no age recipient."}, "It starts with age1.")
+    once = X25519PrivateKey.generate()
+    share = once.public_key().public_bytes_raw()
+    shared = memoryview(once.exchange(X25519PublicKey.from_public_bytes(raw)))
+    wrapping = _derived(shared, share + raw, b"age-encryption.org/v1/X25519")
+    body = ChaCha20Poly1305(wrapping).encrypt(_NONCE, file_key, None)
+    return Stanza(_X25519, (age_format.padless(share).decode("ascii"),), body)
+
+
+def _share(stanza: Stanza) -> tuple[Stanza, bytes]:
+    share = age_format.unpadded("".join(stanza.arguments).encode("ascii"))
+    if len(stanza.arguments) != 1 or share is None or len(share) != 32 or len(stanza.body) != 32:
+        message = "A recipient in the file's header is not as age spells it."
+        raise DamagedStore(message)
+    return stanza, share
+
+
+def _unwrap(stanza: Stanza, share: bytes, identity: Identity) -> memoryview | None:
+    key = _key(identity)
+    shared = _exchanged(key, share)
+    if shared is None:
+        message = "A recipient in the file's header is a point that age forbids."
+        raise DamagedStore(message)
+    salt = share + key.public_key().public_bytes_raw()
+    wrapping = _derived(shared, salt, b"age-encryption.org/v1/X25519")
+    return _plain(ChaCha20Poly1305(wrapping), stanza.body)
+
+
+def _exchanged(key: X25519PrivateKey, share: bytes) -> memoryview | None:
+    try:
+        return memoryview(key.exchange(X25519PublicKey.from_public_bytes(share)))
+    except ValueError:  # a point of low order: the shared key would be zero
+        return None
+
+
+def _plain(cipher: ChaCha20Poly1305, body: bytes) -> memoryview | None:
+    try:
+        return memoryview(cipher.decrypt(_NONCE, body, None))
+    except InvalidTag:
+        return None
+
+
+def _check_alone(header: Header) -> None:
+    if len(header.stanzas) > 1 and any(stanza.kind == _SCRYPT for stanza in header.stanzas):
+        message = "The file's header mixes a passphrase with other keys, which age forbids."
+        raise DamagedStore(message)
+
+
+def _cost(stanza: Stanza) -> tuple[bytes, int]:
+    salt, factor = (*stanza.arguments, "", "")[:2]
+    raw = age_format.unpadded(salt.encode("ascii"))
+    spelled = re.fullmatch(r"[1-9][0-9]{0,8}", factor)
+    if len(stanza.arguments) != 2 or raw is None or len(raw) != 16 or not spelled:
+        message = "The passphrase's line in the file's header is not as age spells it."
+        raise DamagedStore(message)
+    if len(stanza.body) != 32:
+        message = "The key in the file's header has not the length age gives it."
+        raise DamagedStore(message)
+    if int(factor) > LARGEST_WORK_FACTOR:
+        needed = f"2^{int(factor) - 20} GB" if int(factor) > 30 else f"{2 ** (int(factor) - 20)} GB"
+        message = f"Opening the file would take {needed} of memory; the limit is 1 GB."
+        raise DamagedStore(message, "Seal the identity again with a work factor of 20 or less.")
+    return raw, int(factor)
+
+
+def _stretched(passphrase: Secret, salt: bytes, factor: int) -> memoryview:
+    salt = b"age-encryption.org/v1/scrypt" + salt
+    try:
+        return memoryview(
+            Scrypt(salt, 32, 2**factor, 8, 1).derive(passphrase.reveal().encode("utf-8"))
+        )
+    except MemoryError:
+        pass
+    message = f"There is too little memory here to open the file: {2**factor // 1024} MB."
+    raise StoreError(message, "Close other programs, or unlock with a key file.")
+
+
+def _mac(file_key: memoryview, signed: bytes) -> bytes:
+    return hmac.digest(bytes(_derived(file_key, b"", b"header")), signed, "sha256")
+
+
+def _sealed(plaintext: memoryview, file_key: memoryview, stanzas: Sequence[Stanza]) -> bytes:
+    signed, nonce = age_format.signed_part(stanzas), os.urandom(16)
+    cipher = ChaCha20Poly1305(_derived(file_key, nonce, b"payload"))
+    sealed = b"".join(
+        cipher.encrypt(counter, plaintext[at : at + _CHUNK], None)
+        for counter, at in _counted(len(plaintext), _CHUNK)
+    )
+    return age_format.finished(signed, _mac(file_key, signed)) + nonce + sealed
+
+
+def _opened(header: Header, payload: memoryview, file_key: memoryview) -> memoryview:
+    if not hmac.compare_digest(_mac(file_key, header.signed), header.mac):
+        message = "The file's header was changed after it was sealed."
+        raise DamagedStore(message)
+    nonce, sealed = bytes(payload[:16]), payload[16:]
+    last = len(sealed) % (_CHUNK + _TAG)
+    if len(nonce) == 16 and (last != _TAG or len(sealed) == _TAG):
+        plaintext = _unsealed(ChaCha20Poly1305(_derived(file_key, nonce, b"payload")), sealed)
+        if plaintext is not None:
+            return plaintext
+    message = "The content of the file was changed or cut after it was sealed."
+    raise DamagedStore(message)
+
+
+def _unsealed(cipher: ChaCha20Poly1305, sealed: memoryview) -> memoryview | None:
+    size = _CHUNK + _TAG
+    try:
+        return memoryview(
+            b"".join(
+                cipher.decrypt(counter, sealed[at : at + size], None)
+                for counter, at in _counted(len(sealed), size)
+            )
+        )
+    except InvalidTag:
+        return None
+
+
+def _counted(length: int, size: int) -> Iterator[tuple[bytes, int]]:
+    """The nonce and the start of every chunk; an empty text is one empty chunk."""
+    starts = range(0, max(length, 1), size)
+    for number, at in enumerate(starts):
+        yield number.to_bytes(11, "big") + bytes([at == starts[-1]]), at

@@ -1,0 +1,140 @@
+"""What all Stores of one folder share in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+from llmwidgets.connections import unlock
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.contents import Contents, Payload, read_connection
+from llmwidgets.connections.store_file import Signature, StoreFile
+from llmwidgets.connections.unlock import Unlocked
+from llmwidgets.errors import FieldError
+
+logger = logging.getLogger(__name__)
+
+_ORGANIZATION = re.compile(r"\w(?:[\w. -]{0,62}\w)?")
+
+
+class Session:
+    """The shared state of one folder; `folder` is None for a store that lives in memory.
+
+    `locked_by_hand` keeps a store locked that a variable or key file would open again at once.
+    `last` is the newest contents read, valid while the file bears the mark `seen`.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.guard = threading.RLock()
+        self.unlocked: Unlocked | None = None
+        self.locked_by_hand = False
+        self.last: Contents | None = None
+        self.seen: Signature | None = None
+        self.temporary: dict[str, Connection] = {}
+        self._made: dict[int, Connection | None] = {}
+        self._observers: dict[object, Callable[[], object]] = {}
+
+    @property
+    def name(self) -> str:
+        """The store in words: `The store in ~/.config/llmwidgets/acme`."""
+        if self.folder is None:
+            return "The store in memory"
+        shown, home = str(self.folder), str(Path.home())
+        return f"The store in {shown.replace(home, '~', 1) if shown.startswith(home) else shown}"
+
+    @property
+    def argument(self) -> str:
+        """What `lw.Store` is called with to name this store: `"acme"`, `path="…"`."""
+        if self.folder is not None and self.folder.parent == default_folder("x").parent:
+            return f'"{self.folder.name}"'
+        return f'path="{self.folder}"'
+
+    def file(self, name: str) -> StoreFile:
+        """One of the folder's files."""
+        if self.folder is None:
+            message = "A store in memory has no files."
+            raise ValueError(message)
+        return StoreFile(self.folder / name)
+
+    def keep(self, contents: Contents, seen: Signature | None) -> None:
+        """Remember contents that were read or written."""
+        self.last, self.seen, self._made = contents, seen, {}
+
+    def connection(self, payload: Payload) -> Connection | None:
+        """The connection of a remembered payload, made once; None where it cannot be read."""
+        if id(payload) not in self._made:
+            self._made[id(payload)] = read_connection(payload)
+        return self._made[id(payload)]
+
+    def forget(self) -> None:
+        """Drop the identity and everything it opened."""
+        if self.folder is not None:
+            self.unlocked, self.last, self.seen, self._made = None, None, None, {}
+
+    def observe(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call back after every change, on the thread that made it, until unsubscribed."""
+        ticket = object()
+        self._observers[ticket] = callback
+
+        def unsubscribe() -> None:
+            self._observers.pop(ticket, None)
+
+        return unsubscribe
+
+    def changed(self) -> None:
+        """Tell every observer; one that fails does not undo what was saved."""
+        for callback in list(self._observers.values()):
+            try:
+                callback()
+            except Exception:
+                logger.exception("An observer of the store failed.")
+
+    def start_anew(self) -> None:
+        """After a fork: no identity, no observers of the parent's page, a lock nobody holds."""
+        self.guard = threading.RLock()
+        self._observers.clear()
+        self.forget()
+
+
+_sessions: dict[Path, Session] = {}
+_guard = threading.Lock()
+
+
+def default_folder(organization: str) -> Path:
+    """Where an organization's store lies unless a path is given; FieldError for no such name."""
+    import platformdirs
+
+    organization = unicodedata.normalize("NFC", organization)
+    if not _ORGANIZATION.fullmatch(organization):
+        raise FieldError(
+            {"organization": "is no name of an organization."},
+            "Use letters, digits, dots, blanks, - and _, at most 64, no dot or blank at the ends.",
+        )
+    return Path(os.path.realpath(platformdirs.user_config_dir("llmwidgets", False))) / organization
+
+
+def session_of(folder: Path) -> Session:
+    """The one session of a folder, whatever path leads to it."""
+    real = Path(os.path.realpath(folder))
+    with _guard:
+        if real not in _sessions:
+            _sessions[real] = Session(real)
+        return _sessions[real]
+
+
+def _after_fork() -> None:
+    global _guard
+    _guard = threading.Lock()
+    for session in _sessions.values():
+        session.start_anew()
+    unlock.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,318 @@
+"""Store: an organization's connections, sealed in one file that every panel and run shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from llmwidgets.connections import contents as content
+from llmwidgets.connections import sealed_folder, store_file, unlock
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.contents import Contents, Payload
+from llmwidgets.connections.session import Session, default_folder, session_of
+from llmwidgets.errors import AlreadyConnected, FieldError, StoreError, UnknownConnection
+from llmwidgets.secret import Secret
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.policy import Policy
+
+SHORTEST_PASSPHRASE = 12
+
+
+class Store:
+    """The connections of one organization: saved in an encrypted file, or for this session.
+
+    All Stores, panels and runs of a process that name the same folder share one state: what one
+    unlocks or saves, the others see. The file opens with `age -d -i identity.age connections.age`.
+
+    >>> store = Store.in_memory()
+    >>> store.save(Connection("openai", api_key="env:OPENAI_API_KEY"))
+    >>> [connection.label for connection in store]
+    ['openai']
+    """
+
+    def __init__(self, organization: str = "default", *, path: str | Path | None = None) -> None:
+        self.organization = _checked_organization(organization)
+        self._session = session_of(
+            default_folder(self.organization) if path is None else Path(path)
+        )
+
+    @classmethod
+    def create(
+        cls,
+        organization: str = "default",
+        *,
+        passphrase: str | Secret | None = None,
+        path: str | Path | None = None,
+    ) -> Self:
+        """Make a store on disk and return it unlocked.
+
+        Without a passphrase the identity of LLMWIDGETS_STORE_KEY_FILE or LLMWIDGETS_STORE_KEY
+        is used; StoreLocked where there is none. FieldError for a passphrase under 12 characters,
+        StoreError where the folder holds a store already.
+        """
+        passphrase = None if passphrase is None else _closed(passphrase)
+        if passphrase is not None:
+            _check_length(passphrase)
+        store = cls(organization, path=path)
+        sealed_folder.create(store._session, passphrase, _spelled)
+        store._session.changed()
+        return store
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """A store that touches no disk, is never locked and ends with the process."""
+        store = cls.__new__(cls)
+        store.organization = "memory"
+        store._session = Session(None)
+        store._session.keep(Contents(), None)
+        return store
+
+    @property
+    def path(self) -> Path | None:
+        """The folder of the store's files; None in memory."""
+        return self._session.folder
+
+    @property
+    def exists(self) -> bool:
+        """Whether the store has been made."""
+        return sealed_folder.exists(self._session)
+
+    @property
+    def locked(self) -> bool:
+        """Whether a store is there that nothing has unlocked in this process."""
+        return self.exists and self.path is not None and self._session.unlocked is None
+
+    @property
+    def unlocked_by(self) -> str | None:
+        """What opened the store: `passphrase` or the variable's name; None while locked."""
+        return self._session.unlocked.by if self._session.unlocked else None
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be saved: the folder takes no files, or the store is newer."""
+        last = self._session.last
+        newer = last is not None and last.schema > content.SCHEMA
+        if self.path is None:
+            return False
+        return newer or not store_file.writable(
+            self._session.file(sealed_folder.CONNECTIONS).target.parent
+        )
+
+    @property
+    def notice(self) -> str:
+        """What a user should know about this store, in one or two sentences; often empty."""
+        last = self._session.last
+        if self.path is None:
+            return "This store lives in memory only: its connections end with the kernel."
+        if last is not None and last.schema > content.SCHEMA:
+            return "This store was written by a newer llmwidgets; it is read-only here."
+        said = []
+        if self.read_only:
+            said.append("The store's folder is read-only: new connections last for this session.")
+        lost = [
+            payload["label"]
+            for payload in (last.payloads if last else ())
+            if self._session.connection(payload) is None
+        ]
+        if lost:
+            said.append(f"This version cannot read {', '.join(lost)}; it is kept as it is.")
+        return " ".join(said)
+
+    def unlock(self, passphrase: str | Secret | None = None) -> None:
+        """Unlock the store for the whole process; nothing is ever asked at a prompt.
+
+        Without a passphrase the key file and the variable are tried. WrongPassphrase,
+        StoreLocked with the ways out, DamagedStore.
+        """
+        passphrase = None if passphrase is None else _closed(passphrase)
+        sealed_folder.open_up(self._session, passphrase)
+        self._session.changed()
+
+    def lock(self) -> None:
+        """Forget the identity and everything it opened, for every Store and panel."""
+        session = self._session
+        if session.folder is None:
+            return
+        with session.guard:
+            if session.unlocked is not None and session.unlocked.by == unlock.KEY:
+                unlock.forget()
+            session.forget()
+            session.locked_by_hand = True
+        session.changed()
+
+    def __getitem__(self, label: str) -> Connection:
+        """The connection of this label; UnknownConnection with the nearest, StoreLocked."""
+        session = self._session
+        with session.guard:
+            if label in session.temporary:
+                return session.temporary[label]
+            payloads = self._payloads()
+            for payload in payloads:
+                if payload["label"] == label:
+                    return _readable(session.connection(payload), label)
+            raise content.unknown(label, [each["label"] for each in payloads])
+
+    def __iter__(self) -> Iterator[Connection]:
+        """The saved connections, then those of this session; StoreLocked."""
+        session = self._session
+        with session.guard:
+            saved = [
+                session.connection(payload)
+                for payload in self._payloads()
+                if payload["label"] not in session.temporary
+            ]
+            listed = [each for each in saved if each is not None] + self.for_session
+        return iter(listed)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, label: object) -> bool:
+        if label in self._session.temporary:
+            return True
+        return any(payload["label"] == label for payload in self._payloads())
+
+    def __delitem__(self, label: str) -> None:
+        """Delete a connection; UnknownConnection, StoreLocked, or StoreError."""
+        self._changeable(label)
+        with self._session.guard:
+            if self._session.temporary.pop(label, None) is None:
+                self._change(lambda now: content.deleted(now, label))
+        self._session.changed()
+
+    def __repr__(self) -> str:
+        if self.path is None:
+            state = "in memory"
+        elif not self.exists:
+            state = "not made yet"
+        else:
+            state = f"unlocked by {self.unlocked_by}" if self.unlocked_by else "locked"
+        return f"Store({self._session.argument}, {state})" if self.path else f"Store({state})"
+
+    @property
+    def for_session(self) -> list[Connection]:
+        """The connections of this session only; they need no unlocked store."""
+        return list(self._session.temporary.values())
+
+    @property
+    def policy(self) -> Policy:
+        """Which models may be called: the whitelist, this organization's additions and denials."""
+        from llmwidgets.connections.policy import Policy
+
+        now = sealed_folder.read(self._session)
+        return Policy(additions=now.allowed if now else (), denials=now.denied if now else ())
+
+    def save(self, connection: Connection, *, replace: bool = False) -> None:
+        """Keep a connection in the store.
+
+        AlreadyConnected where its label, or the one place of its kind, is taken, unless
+        `replace`; StoreLocked where the store is locked.
+        """
+        if connection.read_only:
+            message = f"{connection.label} comes from the environment; the store keeps no copy."
+            raise StoreError(message, 'Save a reference instead: api_key="env:NAME".')
+        with self._session.guard:
+            self._change(lambda now: content.saved(now, connection, over=replace))
+            self._session.temporary.pop(connection.label, None)
+        self._session.changed()
+
+    def add_for_session(self, connection: Connection) -> None:
+        """Use a connection in this process only; nothing is written, and no store is needed.
+
+        It stands before a saved one of the same label.
+        """
+        if connection.origin in {"given", "store"}:
+            connection = connection.with_origin("session")
+        with self._session.guard:
+            self._session.temporary[connection.label] = connection
+        self._session.changed()
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a connection another label; the model it sends stays as it is."""
+        session = self._session
+        with session.guard:
+            twin = self._changeable(old).with_label(new)
+            if old not in session.temporary:
+                self._change(lambda now: content.renamed(now, old, twin.label))
+            elif twin.label != old and twin.label in session.temporary:
+                message = f"There is a connection {twin.label} already."
+                raise AlreadyConnected(message, "Choose another label.")
+            else:
+                others = session.temporary.items()
+                session.temporary = dict(
+                    (twin.label, twin) if label == old else (label, each) for label, each in others
+                )
+        session.changed()
+
+    def allow(self, label: str, model: str) -> None:
+        """Add a model to those that this organization calls through a connection."""
+        self._change(lambda now: content.ruled(now, (label, model), allow=True))
+        self._session.changed()
+
+    def deny(self, label: str, model: str) -> None:
+        """Forbid a model to this organization, also one on the shipped whitelist."""
+        self._change(lambda now: content.ruled(now, (label, model), allow=False))
+        self._session.changed()
+
+    def observe(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Be called after every change in this process, on the thread that made it.
+
+        Returns the function that ends it.
+        """
+        return self._session.observe(callback)
+
+    def _change(self, operation: Callable[[Contents], Contents]) -> None:
+        sealed_folder.change(self._session, operation, _spelled)
+
+    def _payloads(self) -> tuple[Payload, ...]:
+        now = sealed_folder.read(self._session)
+        return now.payloads if now else ()
+
+    def _changeable(self, label: str) -> Connection:
+        """The connection of this label if it is the store's or the session's to change."""
+        try:
+            connection = self[label]
+        except UnknownConnection:
+            found = _in_environment(label)
+            if found is None:
+                raise
+            connection = found
+        if connection.read_only:
+            message = f"{label} comes from the environment and is read-only."
+            raise StoreError(message, "Unset its variable, or save a connection of the same label.")
+        return connection
+
+
+def _in_environment(label: str) -> Connection | None:
+    from llmwidgets.connections.environment import environment_connections
+
+    return next((each for each in environment_connections() if each.label == label), None)
+
+
+def _readable(connection: Connection | None, label: str) -> Connection:
+    if connection is None:
+        message = f"The connection {label} was saved by another version and cannot be read here."
+        raise StoreError(message, "It is kept as it is. Update llmwidgets, or replace it.")
+    return connection
+
+
+def _closed(passphrase: str | Secret) -> Secret:
+    return passphrase if isinstance(passphrase, Secret) else Secret(passphrase)
+
+
+def _check_length(passphrase: Secret) -> None:
+    if len(passphrase.reveal()) < SHORTEST_PASSPHRASE:
+        raise FieldError(
+            {"passphrase": f"has fewer than {SHORTEST_PASSPHRASE} characters."},
+            "Six random words are easy to keep in mind and hard to guess.",
+        )
+
+
+def _spelled(secret: Secret) -> str:
+    """How a secret stands in the sealed payload: a reference as such, a value as it is."""
+    return secret.reference or secret.reveal()

@@ -1,0 +1,130 @@
+"""Where a store's identity comes from: a passphrase, a key file or a variable. Nothing asks."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked
+from llmwidgets.secret import Secret
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.sealing import Identity
+
+KEY_FILE = "LLMWIDGETS_STORE_KEY_FILE"
+KEY = "LLMWIDGETS_STORE_KEY"
+
+WITHOUT_A_SCREEN = (
+    f"Without a screen, set {KEY_FILE} to a file of mode 0600 that holds the identity, "
+    f"or {KEY} to the identity itself."
+)
+REMEDIES = (
+    "Unlock it in lw.ConnectionPanel(), or call store.unlock(passphrase). " + WITHOUT_A_SCREEN
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """An identity and the source it came from, in the words the panel shows."""
+
+    identity: Identity
+    by: str
+
+
+_taken: Unlocked | None = None
+
+
+def headless_identity() -> Unlocked | None:
+    """The identity that the surroundings hold: the key file, else the variable; None for neither.
+
+    The variable is read once and removed, so that no child process inherits it; the identity
+    stays in this process until `forget`. StoreError for a source that cannot be trusted or read.
+    """
+    global _taken
+    if os.environ.get(KEY_FILE):
+        return Unlocked(_of_key_file(Path(os.environ[KEY_FILE]).expanduser()), KEY_FILE)
+    if KEY in os.environ:
+        identity = _parsed(Secret(_identity_line(os.environ.pop(KEY))))
+        if identity is None:
+            message = f"{KEY} holds no age identity."
+            raise StoreError(message, "It starts with AGE-SECRET-KEY-1 and has 74 characters.")
+        _taken = Unlocked(identity, KEY)
+    return _taken
+
+
+def forget() -> None:
+    """Drop the identity that came from the variable."""
+    global _taken
+    _taken = None
+
+
+def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:
+    """The identity in the bytes of an `identity.age`; WrongPassphrase or DamagedStore."""
+    from llmwidgets.connections import sealing
+
+    identity = _parsed(
+        Secret(_identity_line(str(sealing.decrypt_passphrase(sealed, passphrase), "ascii", "?")))
+    )
+    if identity is None:
+        message = "identity.age opens, but holds no age identity."
+        raise DamagedStore(message, "Put back the identity.age that belongs to this store.")
+    return identity
+
+
+def locked(name: str) -> StoreLocked:
+    """The error for a store that nothing here can unlock, with the ways out."""
+    return StoreLocked(f"{name} is locked.", REMEDIES)
+
+
+def _of_key_file(path: Path) -> Identity:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | _NO_WAIT)
+    except OSError as error:
+        reason = error.strerror or "it cannot be opened"
+    else:
+        with os.fdopen(descriptor, "rb") as file:
+            reason = _distrust(os.fstat(file.fileno()))
+            identity = (
+                None
+                if reason
+                else _parsed(Secret(_identity_line(str(file.read(65536), "utf-8", "replace"))))
+            )
+            if identity is not None:
+                return identity
+    message = f"The key file {path} of {KEY_FILE} is not used: "
+    message += f"{reason or 'it holds no line that starts with AGE-SECRET-KEY-1'}."
+    raise StoreError(message, "It is a regular file of yours with mode 0600 that age-keygen made.")
+
+
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe in place of the file must not hang the kernel
+
+
+def _distrust(status: os.stat_result) -> str:
+    """Why a key file cannot be trusted; empty where it can."""
+    if not stat.S_ISREG(status.st_mode):
+        return "it is no regular file"
+    if not hasattr(os, "getuid"):
+        return ""
+    if status.st_uid != os.getuid():
+        return "it belongs to another user"
+    if stat.S_IMODE(status.st_mode) & 0o177:
+        return f"others can reach it (mode {stat.S_IMODE(status.st_mode):04o})"
+    return ""
+
+
+def _identity_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    keys = [line for line in lines if line.startswith("AGE-SECRET-KEY-1")]
+    return keys[0] if len(keys) == 1 else ""
+
+
+def _parsed(secret: Secret) -> Identity | None:
+    from llmwidgets.connections.sealing import Identity
+
+    try:
+        return Identity.parse(secret)
+    except FieldError:
+        return None
