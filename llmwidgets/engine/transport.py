@@ -13,6 +13,7 @@ import errno
 import json
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast
@@ -117,6 +118,7 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
                 **_OWN_HEADERS,
                 **({} if body is None else {"content-type": "application/json"}),
                 **call.headers,
+                **(_proxy_auth(proxy) if call.url.startswith("http:") else {}),
                 **{each.name: each.template.format(each.secret.reveal()) for each in call.auth},
             },
             content=body,
@@ -223,7 +225,11 @@ class _Door:
         if proxy is None:
             return plain
         return AiohttpTransport(
-            verify=plain.ssl_context, client=plain.client, proxy=_spell(proxy), trust_env=False
+            verify=plain.ssl_context,
+            client=plain.client,
+            # Sent with CONNECT alone, that is for https; a plain call carries its own.
+            proxy=httpx.Proxy(proxy.url, headers=_proxy_auth(proxy)),
+            trust_env=False,
         )
 
     def _make(self, ca_bundle: str | None) -> AiohttpTransport:
@@ -251,10 +257,13 @@ def _tls(ca_bundle: str | None) -> ssl.SSLContext:
     return context
 
 
-def _spell(proxy: Proxy) -> httpx.Proxy:
-    if proxy.password is None:
-        return httpx.Proxy(proxy.url)
-    return httpx.Proxy(proxy.url, auth=(proxy.user, proxy.password.reveal()))
+def _proxy_auth(proxy: Proxy | None) -> dict[str, str]:
+    if proxy is None or proxy.password is None:
+        return {}
+    return {
+        "proxy-authorization": "Basic "
+        + b64encode(f"{proxy.user}:{proxy.password.reveal()}".encode()).decode()
+    }
 
 
 _doors: list[_Door] = []
