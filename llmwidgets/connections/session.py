@@ -15,7 +15,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Payload, read_connection
 from llmwidgets.connections.store_file import Signature, StoreFile
 from llmwidgets.connections.unlock import Unlocked
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import AlreadyConnected, FieldError
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,21 @@ class Session:
         if id(payload) not in self._made:
             self._made[id(payload)] = read_connection(payload)
         return self._made[id(payload)]
+
+    def unreadable(self) -> list[str]:
+        """The labels of remembered connections that this version cannot read."""
+        payloads = self.last.payloads if self.last else ()
+        return [each["label"] for each in payloads if self.connection(each) is None]
+
+    def rename(self, old: str, twin: Connection) -> None:
+        """Put a session's connection in its own place under its new label; AlreadyConnected."""
+        if twin.label != old and twin.label in self.temporary:
+            message = f"There is a connection {twin.label} already."
+            raise AlreadyConnected(message, "Choose another label.")
+        self.temporary = dict(
+            (twin.label, twin) if label == old else (label, each)
+            for label, each in self.temporary.items()
+        )
 
     def forget(self) -> None:
         """Drop the identity and everything it opened."""

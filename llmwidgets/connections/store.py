@@ -11,7 +11,7 @@ from llmwidgets.connections import sealed_folder, store_file, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Payload
 from llmwidgets.connections.session import Session, default_folder, session_of
-from llmwidgets.errors import AlreadyConnected, FieldError, StoreError, UnknownConnection
+from llmwidgets.errors import FieldError, StoreError, UnknownConnection
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ class Store:
     """
 
     def __init__(self, organization: str = "default", *, path: str | Path | None = None) -> None:
-        self.organization = _checked_organization(organization)
-        self._session = session_of(
-            default_folder(self.organization) if path is None else Path(path)
-        )
+        self.organization = organization
+        self._session = session_of(default_folder(organization) if path is None else Path(path))
 
     @classmethod
     def create(
@@ -111,11 +109,7 @@ class Store:
         said = []
         if self.read_only:
             said.append("The store's folder is read-only: new connections last for this session.")
-        lost = [
-            payload["label"]
-            for payload in (last.payloads if last else ())
-            if self._session.connection(payload) is None
-        ]
+        lost = self._session.unreadable()
         if lost:
             said.append(f"This version cannot read {', '.join(lost)}; it is kept as it is.")
         return " ".join(said)
@@ -237,16 +231,10 @@ class Store:
         session = self._session
         with session.guard:
             twin = self._changeable(old).with_label(new)
-            if old not in session.temporary:
-                self._change(lambda now: content.renamed(now, old, twin.label))
-            elif twin.label != old and twin.label in session.temporary:
-                message = f"There is a connection {twin.label} already."
-                raise AlreadyConnected(message, "Choose another label.")
+            if old in session.temporary:
+                session.rename(old, twin)
             else:
-                others = session.temporary.items()
-                session.temporary = dict(
-                    (twin.label, twin) if label == old else (label, each) for label, each in others
-                )
+                self._change(lambda now: content.renamed(now, old, twin.label))
         session.changed()
 
     def allow(self, label: str, model: str) -> None:
