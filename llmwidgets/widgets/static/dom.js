@@ -226,10 +226,11 @@ function keepKeys(root) {
 
 /**
  * Draw a widget: `draw(state, send, root)` gives the children of the panel.
- * options.label names the region; options.onmessage sees every other message;
- * options.after(root, state) runs behind each redraw. Returns what anywidget calls at the end.
+ * options.label names the region; begin(view) runs once, before the first state; onmessage sees
+ * every other message; after(root, state) runs behind each redraw. Returns what anywidget calls
+ * when the view goes.
  */
-function mount({ model, el, draw, label, onmessage, after }) {
+function mount({ model, el, draw, label, begin, onmessage, after }) {
   const root = h("section", { class: "lw", "aria-label": label, "aria-busy": "true" },
     h("p", { class: "waiting muted" }, "Waiting for the kernel."));
   el.append(root);
@@ -251,6 +252,7 @@ function mount({ model, el, draw, label, onmessage, after }) {
       redraw();
     } else if (onmessage) onmessage(message, buffers, view);
   }
+  if (begin) begin(view);
   model.on("msg:custom", hear);
   send("hello");
   return () => model.off("msg:custom", hear);

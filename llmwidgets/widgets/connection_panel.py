@@ -1,0 +1,225 @@
+"""ConnectionPanel: the kinds with their state, the form of one, what this computer offers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.errors import LLMWidgetsError, StoreError
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.widgets.base import Buffers, Content, source, style
+from llmwidgets.widgets.form_draft import Draft
+from llmwidgets.widgets.form_panel import FormPanel
+from llmwidgets.widgets.found import Found, local_rows
+from llmwidgets.widgets.kinds_view import kinds_view
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
+    from llmwidgets.connections.store import Store
+    from llmwidgets.providers.base import Kind
+
+
+class ConnectionPanel(FormPanel):
+    """Connect providers: fill in a form, test it, keep it in the store or for this session.
+
+        lw.ConnectionPanel()                    # the default organization
+        lw.ConnectionPanel(lw.Store("acme"))
+
+    `.store` is the store the panel works on.
+    """
+
+    _esm = source("dom.js", "secret_field.js", "fields.js", "checked.js", "store_gate.js",
+                  "connection_panel.js")  # fmt: skip
+    _css = style("connections.css")
+
+    def __init__(self, store: Store | None = None) -> None:
+        super().__init__(store)
+        self._drafts: dict[str, Draft] = {}
+        self._selected: str | None = None
+        self._found = Found()
+        if self.store.exists and self.store.locked:
+            self.gate = "unlock"
+
+    # -- which form is open --------------------------------------------------------------------
+
+    def connections(self) -> list[Connection]:
+        """The store's connections, if it is open, and those of this session."""
+        try:
+            return list(self.store)
+        except StoreError:
+            return []
+
+    def draft(self) -> Draft | None:
+        """The form that is open, if one is."""
+        return self._drafts.get(self._selected or "")
+
+    def _open(self, kind: Kind, connection: Connection | None) -> Draft:
+        draft = Draft(kind, connection)
+        draft = self._drafts.setdefault(draft.key, draft)
+        self._selected = draft.key
+        return draft
+
+    def _follow(self, connections: list[Connection]) -> None:
+        """Bring the forms in line with connections that changed outside this panel."""
+        present = {f"{each.kind}/{each.label}": each for each in connections}
+        for key, draft in list(self._drafts.items()):
+            kept = draft.connection
+            if kept is not None and key not in present:
+                del self._drafts[key]
+            elif kept is not None and present[key] is not kept and not draft.busy:
+                if present[key].saved_at != kept.saved_at or present[key].origin != kept.origin:
+                    self._drafts[key] = Draft(draft.provider.kind, present[key])
+        if self._selected and self._selected not in self._drafts:
+            self._selected = None
+        if self._selected is None and connections:
+            self._open(connections[0].kind, connections[0])
+
+    async def act_hello(self, content: Content, buffers: Buffers) -> None:
+        """A view was drawn: look what the environment holds, then send the state."""
+        await asyncio.to_thread(self._found.look_around)
+        self._follow(self.connections())
+        if draft := self.draft():
+            await draft.look_up(self.policy)
+        await super().act_hello(content, buffers)
+
+    async def act_select(self, content: Content, _buffers: Buffers) -> None:
+        """Open the form of a connection, or a fresh one of its kind."""
+        kind, label = content.get("kind"), content.get("label")
+        if kind not in PROVIDERS:
+            return
+        known = next(
+            (each for each in self.connections() if each.label == label and each.kind == kind), None
+        )
+        draft = self._open(kind, known)
+        await draft.look_up(self.policy)
+        self.push()
+
+    def kept(self, draft: Draft, connection: Connection, said: str) -> None:
+        """A form that was new is now the form of its connection."""
+        old = draft.key
+        super().kept(draft, connection, said)
+        if self._drafts.get(old) is draft:
+            del self._drafts[old]
+        self._drafts[draft.key] = draft
+        if self._selected == old:
+            self._selected = draft.key
+
+    # -- what is done with a connection --------------------------------------------------------
+
+    async def act_remove(self, content: Content, _buffers: Buffers) -> None:
+        """Delete the connection of the open form; the page has asked before."""
+        draft = self._meant(content)
+        if draft is not None and draft.connection is not None:
+            await asyncio.to_thread(self.store.__delitem__, draft.connection.label)
+            self._drafts.pop(draft.key, None)
+            self._follow(self.connections())
+            self.push()
+
+    async def act_rename(self, content: Content, _buffers: Buffers) -> None:
+        """Give the connection of the open form another label."""
+        draft = self._meant(content)
+        label = str(content.get("label") or "").strip()
+        if draft is None or draft.connection is None or label == draft.connection.label:
+            return
+        old = draft.key
+        await asyncio.to_thread(self.store.rename, draft.connection.label, label)
+        self._drafts.pop(old, None)
+        draft.settle(self.store[label], "")
+        self._drafts[draft.key] = draft
+        self._selected = draft.key
+        self.push()
+
+    async def act_move(self, content: Content, _buffers: Buffers) -> None:
+        """Take a received key to the kind it seems to belong to."""
+        draft, kind = self._meant(content), content.get("kind")
+        if draft is None or kind not in PROVIDERS:
+            return
+        moved = next((kept.received for kept in draft.secrets.values() if kept.received), None)
+        known = next((each for each in self.connections() if each.kind == kind), None)
+        target = self._open(kind, known)
+        if moved is not None:
+            for name in list(draft.secrets):
+                draft.clear(name)
+            target.receive("api_key", moved)
+        self.push()
+
+    # -- what this computer offers -------------------------------------------------------------
+
+    async def act_demo(self, _content: Content, _buffers: Buffers) -> None:
+        """Start the keyless demo server; its models are connected for this session."""
+        from llmwidgets.demo import start_demo
+
+        connections = await asyncio.to_thread(start_demo)
+        for connection in connections:
+            if connection.label not in self.store:
+                self.store.add_for_session(connection)
+        self.gate = ""
+        first = self.store[connections[0].label]
+        self._open(first.kind, first)
+        self.push()
+
+    async def act_add_found(self, content: Content, _buffers: Buffers) -> None:
+        """Connect what the environment holds; the reference is kept, not the value."""
+        found = self._found.environment(str(content.get("label")))
+        if found is None:
+            return
+        draft = self._open(found.kind, None)
+        draft.take(found.plain_fields)
+        for name, secret in found.secret_fields.items():
+            draft.receive(name, secret)
+        draft.rev += 1
+        draft.intent = "save" if self.usable else "session"
+        await self.test(draft)
+
+    async def act_discover(self, _content: Content, _buffers: Buffers) -> None:
+        """Look for servers of models on this computer; only ever on a click."""
+        self._found.looking = True
+        self.push()
+        try:
+            await self._found.discover()
+        finally:
+            self._found.looking = False
+        self.push()
+
+    async def act_add_local(self, content: Content, _buffers: Buffers) -> None:
+        """Connect every model of a server found on this computer, each tested."""
+        for connection in self._found.local(str(content.get("endpoint"))):
+            if any(each.label == connection.label for each in self.connections()):
+                continue
+            draft = self._open(connection.kind, None)
+            draft.take(connection.plain_fields)
+            for name, secret in connection.secret_fields.items():
+                draft.receive(name, secret)
+            draft.rev += 1
+            draft.intent = "save" if self.usable else "session"
+            await self.test(draft)
+            if draft.report is None or not draft.report.ok:
+                return
+
+    # -- to the page ---------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        connections = self.connections()
+        self._follow(connections)
+        draft = self.draft()
+        return {
+            "store": self.store_view(),
+            "kinds": kinds_view(connections, self._drafts, self._selected),
+            "connected": len(connections),
+            "form": self.form_view(draft) if draft else None,
+            "found": self._found.rows(connections),
+            "local": local_rows(self._found, connections),
+            "looking": self._found.looking,
+            "looked": self._found.looked,
+        }
+
+    def summary(self) -> tuple[str, list[str]]:
+        try:
+            known = list(self.store)
+        except LLMWidgetsError:
+            return f"the store {self.store.organization} is locked", []
+        lines = [f"{each.label}: {each.provider.title}, {each.host}" for each in known]
+        count = {0: "no connection yet", 1: "1 connection"}.get(
+            len(known), f"{len(known)} connections"
+        )
+        return f"{self.store.organization}, {count}", lines

@@ -1,0 +1,259 @@
+"""Draft: one form being filled in. What was typed, the secrets received, what the check said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.errors import FieldError
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.secret import Secret, redact
+from llmwidgets.widgets.check_view import endings, model_rows, report_view, since
+from llmwidgets.widgets.form_fields import groups, secret_names
+from llmwidgets.widgets.secret_field import SecretField
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.policy import Policy
+    from llmwidgets.engine.check import CheckReport
+    from llmwidgets.providers.base import Kind
+
+_UNSET = "not-typed-yet-0000"
+_WORDS = {
+    "Unauthorized": "key refused",
+    "Forbidden": "no access",
+    "UnknownModel": "not found",
+    "Unreachable": "no answer",
+    "QuotaExhausted": "no credit",
+    "RateLimited": "limited",
+    "Overloaded": "overloaded",
+}
+
+
+class Draft:
+    """A form of one kind, empty or over a connection that exists.
+
+    `rev` grows when the kernel changes what the inputs say; the page then takes the new values.
+    `intent` is what follows a check that succeeds: `save`, `session` or `none`.
+    """
+
+    def __init__(self, kind: Kind, connection: Connection | None = None) -> None:
+        self.provider = PROVIDERS[kind]
+        self.connection = connection
+        self.values: dict[str, Any] = dict(connection.plain_fields) if connection else {}
+        self.secrets = _closed(connection.secret_fields if connection else {})
+        self.headers = _closed(connection.fields.headers if connection else {})
+        self.problems: dict[str, str] = {}
+        self.hint = ""
+        self.doubts: list[str] = []
+        self.report: CheckReport | None = None
+        self.tested: Connection | None = None
+        self.checked_at = connection.checked_at if connection else None
+        self.rows: list[dict[str, Any]] | None = None
+        self.said = ""
+        self.busy = ""
+        self.intent = "save"
+        self.rev = 0
+
+    @property
+    def key(self) -> str:
+        """What the page calls this form; a message for another form is dropped."""
+        return f"{self.provider.kind}/{self.connection.label if self.connection else ''}"
+
+    # -- filling in ----------------------------------------------------------------------------
+
+    def take(self, values: Mapping[str, Any]) -> None:
+        """Keep what was typed; secrets never come this way."""
+        closed = {"headers", *secret_names(self.provider)}
+        known = [*self.provider.fields.model_fields, "label"]
+        for name, value in values.items():
+            if name in known and name not in closed:
+                self.values[name] = _price(value) if name == "price" else value
+
+    def receive(self, name: str, secret: Secret, header: str = "") -> None:
+        """Keep a secret that arrived, in place of the stored one until saved or cleared."""
+        kept = self.headers if header else self.secrets
+        place = header or name
+        kept[place] = SecretField(kept.get(place, SecretField()).stored, secret if secret else None)
+        self.problems.pop(name, None)
+        self.doubts = []
+
+    def clear(self, name: str, header: str = "") -> None:
+        """Drop the secret received; a header goes altogether."""
+        if header:
+            self.headers.pop(header, None)
+        elif name in self.secrets:
+            self.secrets[name] = SecretField(self.secrets[name].stored)
+        self.doubts = []
+
+    def apply_fix(self) -> None:
+        """Put the values the check proposes into the form."""
+        if self.report is not None and self.report.fix:
+            self.values.update(self.report.fix)
+            self.rev += 1
+
+    # -- checking ------------------------------------------------------------------------------
+
+    def build(self) -> Connection | None:
+        """The connection as the form stands, or None with a sentence at each field."""
+        self.problems, self.hint = {}, ""
+        secrets = {name: kept.secret for name, kept in self.secrets.items() if kept.secret}
+        headers = {name: kept.secret for name, kept in self.headers.items() if kept.secret}
+        values = {name: value for name, value in self.values.items() if name != "label"}
+        label = self.connection.label if self.connection else self.values.get("label") or None
+        try:
+            return Connection(
+                self.provider.kind, label=label, **values, **secrets, headers=headers
+            )
+        except FieldError as error:
+            self.problems = {name: redact(said) for name, said in error.problems.items()}
+            self.hint = redact(error.hint)
+            return None
+
+    def doubt(self, connection: Connection) -> bool:
+        """Whether a secret looks like another provider's; then nothing is sent before a yes."""
+        plain = {
+            self.provider.warn(name, value)
+            for name, value in connection.plain_fields.items()
+            if isinstance(value, str)
+        }
+        notes = getattr(connection.fields, "notes", None)
+        harmless = plain | set(notes() if notes else [])
+        self.doubts = [redact(said) for said in connection.warnings if said not in harmless]
+        return bool(self.doubts)
+
+    async def check(self, connection: Connection, policy: Policy | None) -> CheckReport:
+        """Check the connection as a run would call it; the report stays in the draft."""
+        from llmwidgets.engine.check import check_connection
+
+        self.report, self.rows, self.said = None, None, ""
+        report = await check_connection(connection, policy=policy)
+        if report.ok:
+            self.checked_at = datetime.now(UTC)
+            connection = connection.with_checked_at(self.checked_at)
+            if report.capability:
+                connection = connection.with_capability(connection.models[0], report.capability)
+        self.report, self.tested = report, connection
+        return report
+
+    async def look_up(self, policy: Policy | None) -> None:
+        """Find prices and notes of the models; off the loop, for the price list takes a while."""
+        connection = self.tested or self.connection
+        if connection is None or self.rows is not None or not self.provider.single:
+            return
+        allowed = policy.allowed(connection) if policy else connection.models
+        reachable = self.report.models if self.report and self.report.ok else None
+        today = datetime.now().astimezone().date()
+        self.rows = await asyncio.to_thread(model_rows, connection, allowed, reachable, today)
+
+    def settle(self, connection: Connection, said: str) -> None:
+        """The connection is kept now: what was received is what is stored."""
+        self.connection, self.said = connection, said
+        self.values = dict(connection.plain_fields)
+        self.secrets = _closed(connection.secret_fields)
+        self.headers = _closed(connection.fields.headers)
+        self.rev += 1
+
+    # -- to the page ---------------------------------------------------------------------------
+
+    @property
+    def fact(self) -> tuple[str, str]:
+        """The status icon and the one fact that stands beside the name."""
+        if self.report is not None and not self.report.ok:
+            return "fail", _WORDS.get(self.report.code.split(" ")[-1], "failed")
+        return ("none", "") if self.connection is None else fact_of(self.connection)
+
+    def view(self, reference: str = "") -> dict[str, Any]:
+        """The form as JSON; of a secret only its last characters."""
+        provider, kept = self.provider, self.connection
+        now = datetime.now(UTC)
+        return {
+            "key": self.key,
+            "rev": f"{self.key}:{self.rev}",
+            "kind": provider.kind,
+            "title": provider.title,
+            "label": kept.label if kept else "",
+            "about": "" if provider.single else _about(provider.model_field),
+            "labelled": not provider.single and kept is None,
+            "typed_label": self.values.get("label") or "",
+            "origin": kept.origin if kept else "",
+            "saved": since(kept.saved_at, now) if kept else "",
+            "checked": since(self.checked_at, now),
+            "reference": reference,
+            "host": self._host(),
+            "groups": groups(provider, self.values, self.secrets, self.headers, self.problems),
+            "problem": self.problems.get("") or self.problems.get("label") or "",
+            "hint": self.hint,
+            "links": [{"text": link.text, "url": link.url} for link in provider.links],
+            "steps": list(provider.steps),
+            "doubts": self.doubts,
+            "owners": self._owners(),
+            "busy": self.busy,
+            "intent": self.intent,
+            "said": self.said,
+            "report": self._report(),
+            "rows": self.rows,
+        }
+
+    def _report(self) -> dict[str, Any] | None:
+        if self.report is None or self.tested is None:
+            return None
+        view = report_view(self.report, self.tested, self.values)
+        today = datetime.now().astimezone().date()
+        view["endings"] = endings(self.tested, self.report.models, today)
+        return view
+
+    def _owners(self) -> list[dict[str, str]]:
+        """Kinds whose key this seems to be, for one click that takes it there."""
+        words = " ".join(self.doubts)
+        return [
+            {"kind": kind, "title": other.title}
+            for kind, other in PROVIDERS.items()
+            if other.single and other is not self.provider and f"of {other.title}" in words
+        ]
+
+    def _host(self) -> str:
+        """The host the key would go to as the form stands; empty while nobody can say."""
+        names = secret_names(self.provider)
+        values = {name: value for name, value in self.values.items() if name != "label"}
+        if self.provider.model_field and not values.get(self.provider.model_field):
+            values[self.provider.model_field] = "model"
+        try:
+            return Connection(
+                self.provider.kind, **values, **{name: Secret(_UNSET) for name in names}
+            ).host
+        except FieldError:
+            return ""
+
+
+def fact_of(connection: Connection) -> tuple[str, str]:
+    """Icon and fact of a connection that exists: tick, triangle or ring."""
+    if connection.origin == "demo":
+        return "ok", "demo"
+    if not connection.provider.single:
+        seen = connection.capability(connection.models[0])
+        if seen and seen.mode.value != "schema enforced":
+            return "warn", seen.mode.value
+    if connection.checked_at is None:
+        return "none", "not tested"
+    return "ok", f"{len(connection.models)} models" if connection.provider.single else ""
+
+
+def _closed(secrets: Mapping[str, Secret]) -> dict[str, SecretField]:
+    return {name: SecretField(secret) for name, secret in secrets.items()}
+
+
+def _about(model_field: str | None) -> str:
+    return f"one connection per {'deployment' if model_field == 'deployment' else 'model'}"
+
+
+def _price(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return None
+    given = {name: said for name, said in value.items() if said not in ("", None)}
+    try:
+        return {name: float(said) for name, said in given.items()} or None
+    except (TypeError, ValueError):
+        return given

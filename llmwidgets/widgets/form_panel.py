@@ -1,0 +1,153 @@
+"""FormPanel: what a form does in a widget. Fill in, test, mend, save, keep for the session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.store import Store
+from llmwidgets.secret import Secret
+from llmwidgets.widgets.base import Buffers, Content
+from llmwidgets.widgets.form_draft import Draft
+from llmwidgets.widgets.store_panel import StorePanel
+
+INTENTS = ("save", "session", "none")
+
+
+class FormPanel(StorePanel):
+    """A widget with one form open at a time, over a store."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        super().__init__(store)
+        self._waiting: Draft | None = None
+
+    def draft(self) -> Draft | None:
+        """The form that is open."""
+        return None
+
+    def _meant(self, content: Content) -> Draft | None:
+        """The open form, if the message is for it and it is not busy."""
+        draft = self.draft()
+        return draft if draft and not draft.busy and content.get("form") == draft.key else None
+
+    # -- filling in ----------------------------------------------------------------------------
+
+    def receive(self, content: Content, secret: Secret) -> None:
+        """Keep a secret for the form it was typed in."""
+        draft = self.draft()
+        if draft is not None and content.get("form") == draft.key:
+            draft.receive(str(content.get("field")), secret, str(content.get("header") or ""))
+
+    async def act_clear(self, content: Content, _buffers: Buffers) -> None:
+        """Drop a secret that was received."""
+        if draft := self._meant(content):
+            draft.clear(str(content.get("field")), str(content.get("header") or ""))
+            self.push()
+
+    async def act_edit(self, content: Content, _buffers: Buffers) -> None:
+        """A field was left: keep what it says, and tell where the key would go."""
+        if draft := self._meant(content):
+            draft.take(content.get("values") or {})
+            self.push()
+
+    # -- testing and keeping -------------------------------------------------------------------
+
+    async def act_test(self, content: Content, _buffers: Buffers) -> None:
+        """Test the form as it stands; then save it, keep it for the session, or neither."""
+        if draft := self._meant(content):
+            draft.take(content.get("values") or {})
+            intent = content.get("intent")
+            draft.intent = intent if intent in INTENTS else "save"
+            await self.test(draft, certain=bool(content.get("certain")))
+
+    async def act_fix(self, content: Content, _buffers: Buffers) -> None:
+        """Put the proposed values in, and test again."""
+        if draft := self._meant(content):
+            draft.apply_fix()
+            await self.test(draft)
+
+    async def act_keep(self, content: Content, _buffers: Buffers) -> None:
+        """Keep a connection whose test failed, where it replaces no working one."""
+        draft = self._meant(content)
+        if draft is None:
+            return
+        connection = draft.build()
+        if connection is not None and not self.replaces_working(draft):
+            await self.keep(draft, connection)
+        self.push()
+
+    async def test(self, draft: Draft, *, certain: bool = False) -> None:
+        """Check the draft on the engine's loop and show each step."""
+        connection = draft.build()
+        if connection is None or (not certain and draft.doubt(connection)):
+            draft.report = None
+            self.push()
+            return
+        draft.doubts, draft.busy = [], f"Asking {connection.host}"
+        self.push()
+        try:
+            report = await draft.check(connection, self.policy)
+            if report.ok and draft.tested is not None:
+                await self.keep(draft, draft.tested)
+            await draft.look_up(self.policy)
+        finally:
+            draft.busy = ""
+        self.push()
+
+    @property
+    def policy(self) -> Any:
+        """The organization's policy, or None while the store is closed."""
+        return self.store.policy if self.usable else None
+
+    def replaces_working(self, draft: Draft) -> bool:
+        """Whether keeping the draft would put it in place of a connection that passed a check."""
+        kept = draft.connection
+        return kept is not None and kept.checked_at is not None
+
+    async def keep(self, draft: Draft, connection: Connection) -> None:
+        """Save it, or add it for the session, or open the gate of the store first."""
+        if draft.intent == "none":
+            return
+        if draft.intent == "session":
+            self.store.add_for_session(connection)
+            self.kept(draft, self.store[connection.label], "Ready for this session.")
+            return
+        if not self.usable:
+            self.gate, self._waiting = ("unlock" if self.store.exists else "create"), draft
+            return
+        replace = draft.connection is not None and draft.connection.origin == "store"
+        await asyncio.to_thread(self.store.save, connection, replace=replace)
+        said = "Saved." if draft.report is not None and draft.report.ok else "Saved untested."
+        self.kept(draft, self.store[connection.label], said)
+
+    def kept(self, draft: Draft, connection: Connection, said: str) -> None:
+        """The connection is in the store or the session now."""
+        draft.settle(connection, said)
+
+    async def after_gate(self) -> None:
+        """Save what waited for the store."""
+        draft, self._waiting = self._waiting, None
+        connection = draft.tested if draft and draft.report and draft.report.ok else None
+        if draft is not None:
+            connection = connection or draft.build()
+        if draft is not None and connection is not None:
+            await self.keep(draft, connection)
+
+    def gate_left(self) -> None:
+        """The connection that waited stays in its form, not saved."""
+        self._waiting = None
+
+    def form_view(self, draft: Draft) -> dict[str, Any]:
+        """The open form for the page, with what may be done with it."""
+        view = draft.view(self.reference_of(draft))
+        view["may_keep"] = not self.replaces_working(draft)
+        view["notice"] = "" if self.store.exists else "not made yet"
+        return view
+
+    def reference_of(self, draft: Draft) -> str:
+        """How code refers to the connection."""
+        kept = draft.connection
+        if kept is None:
+            return ""
+        return f"{kept.label}/{kept.models[0]}" if kept.provider.single else kept.label

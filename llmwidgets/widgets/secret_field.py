@@ -1,0 +1,119 @@
+"""SecretField: a key on its way from the page to a Secret; no trait, message or log holds it.
+
+The page empties its input in the tick in which it reads it, then sends
+`{type: "secret", field, sealed}` with the bytes in binary buffers only. Where the browser has
+`crypto.subtle` (https, or this computer) the buffers are an AES-256-GCM key wrapped with
+RSA-OAEP to the key of this kernel, a nonce, and the sealed bytes; elsewhere the bytes as typed,
+and the form says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.errors import FieldError
+from llmwidgets.secret import Secret
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+MOST_BYTES = 64 * 1024
+_RSA_BITS = 2048
+_making = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class SecretField:
+    """What a form knows of one secret: the value stored, the value received since, or neither."""
+
+    stored: Secret | None = None
+    received: Secret | None = None
+
+    @property
+    def secret(self) -> Secret | None:
+        """The value that the connection will have."""
+        return self.received or self.stored
+
+    def view(self) -> dict[str, Any]:
+        """What the page may know: the state and the last four characters or the reference."""
+        if self.secret is None:
+            return {"state": "empty"}
+        return {
+            "state": "received" if self.received else "stored",
+            "tail": self.secret.tail,
+            "reference": self.secret.reference,
+            "replaces": bool(self.received and self.stored),
+        }
+
+
+async def public_key() -> str:
+    """The kernel's public key (SPKI, base64); made once a process, off the calling thread."""
+    return await asyncio.to_thread(_spki)
+
+
+def open_secret(content: Mapping[str, Any], buffers: Sequence[memoryview]) -> Secret:
+    """The Secret in a message of the page; FieldError for one that cannot be opened."""
+    if content.get("sealed") and len(buffers) == 3:
+        secret = _unsealed(str(content.get("field", "")), buffers)
+    elif not content.get("sealed") and len(buffers) == 1 and len(buffers[0]) <= MOST_BYTES:
+        secret = _plain(buffers[0])
+    else:
+        secret = None
+    if secret is None:
+        raise FieldError(
+            "The value did not arrive whole.", "Run the cell again, then type or paste it again."
+        )
+    return secret
+
+
+def _plain(buffer: memoryview) -> Secret | None:
+    try:
+        return Secret(bytes(buffer).decode("utf-8"))
+    except UnicodeDecodeError:
+        return None
+
+
+def _unsealed(field: str, buffers: Sequence[memoryview]) -> Secret | None:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    wrapped, nonce, sealed = (bytes(each) for each in buffers)
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    if len(sealed) > MOST_BYTES + 16:
+        return None
+    try:
+        return Secret(
+            AESGCM(_private_key().decrypt(wrapped, oaep))
+            .decrypt(nonce, sealed, field.encode())
+            .decode("utf-8")
+        )
+    except (InvalidTag, ValueError):
+        return None
+
+
+def _private_key() -> RSAPrivateKey:
+    with _making:
+        return _made_key()
+
+
+@cache
+def _made_key() -> RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+
+
+def _spki() -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public = _private_key().public_key()
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(der).decode()

@@ -1,0 +1,198 @@
+// ConnectionPanel: the kinds at the left, the form of one at the right, what was found below.
+
+function render({ model, el }) {
+  startSealing(model);
+  return mountStore({ model, el, draw: drawPanel, label: "Connections", after: (root) => {
+    const list = root.querySelector(".kinds");
+    if (list) rove(list, "button.kind, button.add");
+  } });
+}
+
+function drawPanel(state, send, view) {
+  const { store } = state;
+  const gate = storeGate(view, state);
+  return [
+    h("header", { key: "header" }, h("h2", {}, "Connections"),
+      h("span", { class: "s muted" }, store.organization), h("span", { class: "grow" }),
+      storeState(view, store)),
+    storeNotice(store),
+    alertLine(state.error),
+    gate || h("div", { class: "cols panel", key: "cols" }, kindsList(view, state),
+      h("div", { class: "body stack", key: state.form ? state.form.key : "empty" },
+        state.form ? openForm(view, state.form) : nothingYet(view, state))),
+    foundHere(view, state, gate),
+  ];
+}
+
+// ---- the list of kinds -------------------------------------------------------------------------
+
+const TELL = { ok: "works", none: "not set up", warn: "works with a limit", fail: "last check failed" };
+
+function kindsList(view, state) {
+  const open = (kind, label) => () => {
+    view.ui = {};
+    view.send("select", { kind, label });
+  };
+  const row = (kind, each, name, sub) => h("li", { key: `${kind.kind}/${each.label}` },
+    h("button", { type: "button", class: `kind inset${sub ? " sub" : ""}`,
+      "aria-current": each.selected ? "true" : undefined,
+      onclick: open(kind.kind, each.label) },
+    icon(each.icon, each.icon), h("span", { class: "name" }, name),
+    h("span", { class: "spoken" }, `, ${TELL[each.icon]}`),
+    each.fact && h("span", { class: "n" }, each.fact)));
+  const many = (kind) => [
+    h("li", { key: kind.kind, class: "head" },
+      h("button", { type: "button", class: "kind inset",
+        onclick: open(kind.kind, kind.rows.length ? kind.rows[0].label : "") },
+      h("span", { class: "name" }, kind.title),
+      kind.count > 0 && h("span", { class: "n" }, String(kind.count))),
+      h("button", { type: "button", class: "btn bare icon sm add inset",
+        "aria-label": `Add a connection: ${kind.title}`, title: `Add a connection: ${kind.title}`,
+        onclick: open(kind.kind, "") }, icon("plus"))),
+    kind.rows.map((each) => row(kind, each, each.name, true)),
+  ];
+  const single = state.kinds.filter((kind) => kind.single);
+  const multiple = state.kinds.filter((kind) => !kind.single);
+  return h("nav", { class: "kinds", "aria-label": "Kinds of connection", key: "kinds" },
+    h("div", {}, h("h3", {}, "One per organization"),
+      h("ul", {}, single.map((kind) => row(kind, kind, kind.title, false)))),
+    h("div", {}, h("h3", {}, "One per model"), h("ul", {}, multiple.map(many))));
+}
+
+function nothingYet(view, state) {
+  return [
+    h("div", { key: "nothing" }, h("h3", {}, "No connection yet"),
+      h("p", { class: "muted" }, "Pick a kind at the left",
+        state.found.length ? ", or add what was found on this computer." : ".")),
+    h("div", { class: "row wrap", key: "ways" }, demoButton(view, state, {})),
+  ];
+}
+
+function demoButton(view, state, options) {
+  return button("Use the demo server, no key needed", () => view.send("demo"),
+    { key: "demo", ...options });
+}
+
+// ---- the form of one ---------------------------------------------------------------------------
+
+function openForm(view, form) {
+  return [
+    formHead(view, form),
+    view.ui.removing && removeQuestion(view, form),
+    h("div", { class: form.origin ? "stack" : "beside-guide", key: "form" },
+      h("div", { class: "stack", key: "fields" }, formFields(view, form), openNote(),
+        doubtNote(view, form), formButtons(view, form), checkResult(view, form)),
+      form.origin
+        ? h("details", { class: "folded", key: "guide" }, h("summary", {}, icon("right"),
+          "Where to find it"), h("div", { class: "inside" }, whereToFind(form)))
+        : h("aside", { class: "stack t", key: "guide", "aria-label": "Where to find it" },
+          h("h3", {}, "Where to find it"), whereToFind(form))),
+  ];
+}
+
+const ORIGINS = { session: "this session only", demo: "rule-based demo, no LLM · this session only",
+  environment: "from the environment" };
+
+function formHead(view, form) {
+  if (view.ui.renaming) return renameRow(view, form);
+  const facts = form.origin
+    ? [ORIGINS[form.origin] || (form.saved && `saved ${form.saved}`),
+      form.checked && `checked ${form.checked}`].filter(Boolean).join(" · ")
+    : form.about;
+  const name = form.origin && form.about ? form.label : form.title;
+  return h("div", { class: "row wrap head", key: "head" }, h("h2", {}, name),
+    h("span", { class: "s muted" }, facts), h("span", { class: "grow" }),
+    form.origin && button("Rename", () => {
+      view.ui.renaming = true;
+      view.redraw();
+      view.focusField("rename");
+    }, { bare: true, small: true }),
+    form.origin && button("Remove", () => {
+      view.ui.removing = true;
+      view.redraw();
+      view.focusField("keep");
+    }, { bare: true, small: true, "aria-expanded": String(Boolean(view.ui.removing)) }),
+    form.reference && h("p", { class: "s muted whole" }, "In code: ", h("code", {}, form.reference)));
+}
+
+function renameRow(view, form) {
+  const leave = () => {
+    view.ui.renaming = false;
+    view.redraw();
+  };
+  const rename = () => {
+    const { value } = view.root.querySelector("[data-focus=rename]");
+    view.ui.renaming = false;
+    view.send("rename", { form: form.key, label: value });
+    view.redraw();
+  };
+  return h("div", { class: "row head", key: "rename" },
+    h("input", { class: "in narrow", type: "text", value: form.label, rev: form.rev,
+      "aria-label": `New label of ${form.label}`, "data-focus": "rename", autocomplete: "off",
+      onkeydown: (e) => {
+        if (e.key === "Enter") rename();
+        else if (e.key === "Escape") leave();
+        else return;
+        e.preventDefault();
+      } }),
+    button("Rename", rename, {}), button("Cancel", leave, { bare: true }));
+}
+
+function removeQuestion(view, form) {
+  const leave = () => {
+    view.ui.removing = false;
+    view.redraw();
+  };
+  const stored = form.origin === "store";
+  return h("div", { class: "callout warn", key: "remove", role: "alertdialog",
+    "aria-label": `Remove ${form.label}`, onkeydown: (e) => {
+      if (e.key !== "Escape") return;
+      e.preventDefault();
+      leave();
+    } },
+  h("div", { class: "note" }, icon("warn", "warn"), h("h3", {}, `Remove ${form.label}?`),
+    h("p", {}, stored ? "Its key is deleted from the store; nothing here brings it back."
+      : "It is forgotten in this session."),
+    h("div", { class: "row wrap act" },
+      button(`Remove ${form.label}`, () => {
+        view.ui = {};
+        view.send("remove", { form: form.key });
+      }, {}),
+      button("Keep it", leave, { bare: true, "data-focus": "keep" }))));
+}
+
+// ---- found on this computer --------------------------------------------------------------------
+
+function foundHere(view, state, gate) {
+  if (gate && state.store.gate === "create") return null;
+  const rows = [
+    ...state.found.map((each) => foundRow(`env:${each.label}`, h("code", {}, each.source),
+      each.where, button(`Add as ${each.title}`, () => view.send("add_found",
+        { label: each.label }), { small: true }))),
+    ...state.local.map((each) => foundRow(each.endpoint, each.title,
+      `on ${each.host} with ${listed(each.models)}`,
+      button(each.models.length === 1 ? `Add ${each.models[0]}` : `Add ${each.models.length} models`,
+        () => view.send("add_local", { endpoint: each.endpoint }), { small: true }))),
+  ];
+  const nothing = state.looked && !state.local.length;
+  return h("footer", { key: "found" }, h("div", { class: "found" },
+    h("h3", {}, "Found on this computer"),
+    h("ul", {}, rows, h("li", { key: "look", class: "row wrap", role: "status" },
+      h("span", { class: "grow s muted" }, state.looking ? "Asking the usual ports…"
+        : nothing ? "No local server of models answers, or its models are connected already." : ""),
+      button("Look for local servers", () => view.send("discover"),
+        { small: true, disabled: state.looking, key: "discover" }),
+      (state.connected > 0 || gate) && demoButton(view, state, { small: true, bare: true })))));
+}
+
+function foundRow(key, what, where, action) {
+  return h("li", { key, class: "row" }, h("span", { class: "grow" }, what, " ",
+    h("span", { class: "s muted" }, where)), action);
+}
+
+function listed(models) {
+  if (models.length > 3) return `${models.slice(0, 2).join(", ")} and ${models.length - 2} more`;
+  return models.length < 2 ? models.join("") : `${models.slice(0, -1).join(", ")} and ${models.at(-1)}`;
+}
+
+export default { render };
