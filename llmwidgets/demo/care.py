@@ -27,5 +27,6 @@ class Care:
 
 
 CAREFUL = Care(True, True, True, True, True, True)
-QUICK = Care(False, True, True, True, True, False)
+QUICK = Care(False, True, True, False, True, False)
+BRISK = Care(False, True, True, True, True, False)
 HASTY = Care(False, False, False, False, False, False)

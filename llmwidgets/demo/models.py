@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from llmwidgets.demo.care import CAREFUL, HASTY, QUICK, Care
+from llmwidgets.demo.care import BRISK, CAREFUL, HASTY, QUICK, Care
 from llmwidgets.demo.filling import fill
 from llmwidgets.demo.obedience import obey
 from llmwidgets.demo.prompt import Prompt
@@ -84,7 +84,7 @@ MODELS: dict[str, RuleModel] = {
         RuleModel("demo-careful", CAREFUL, 0.07, 0.04),
         RuleModel("demo-quick", QUICK, 0.03, 0.01),
         RuleModel("demo-hasty", HASTY, 0.015, 0.005),
-        RuleModel("demo-flaky", QUICK, 0.045, 0.02, fails=True),
+        RuleModel("demo-flaky", BRISK, 0.045, 0.02, fails=True),
     )
 }
 """The demo's models by the id a request names."""

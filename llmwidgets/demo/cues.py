@@ -1,0 +1,110 @@
+"""Cues: the words that stand near a value in documents, found from a field's name and description.
+
+The vocabulary is general business language in several languages; it knows no sample.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from llmwidgets.demo.care import Care
+from llmwidgets.demo.document import fold
+
+_TYPE_WORDS = frozenset(
+    ["date", "day", "number", "no", "id", "name", "amount", "value", "text", "string", "code", "type", "is", "has", "was", "the", "a", "of", "and", "or", "as", "to", "in", "on", "for", "with", "by", "written", "if", "any", "named", "day", "it", "at", "be", "not", "no", "from", "who", "when", "which", "that"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cues:
+    """Patterns for (`own`) and against (`rival`) a field, over folded text."""
+
+    own: tuple[re.Pattern[str], ...]
+    rival: tuple[re.Pattern[str], ...]
+
+    def weigh(self, before: str, after: str) -> float:
+        """How well the words around a candidate fit: near ones weigh more, earlier ones most."""
+        own = max((_pull(pattern, before, after) for pattern in self.own), default=0.0)
+        rival = max((_pull(pattern, before, after) for pattern in self.rival), default=0.0)
+        return own - 0.8 * rival
+
+    def near(self, before: str, after: str) -> bool:
+        """Whether any own word stands there."""
+        return any(p.search(before) or p.search(after) for p in self.own)
+
+    def label(self, text: str) -> bool:
+        """Whether a label, such as a column's head, names the field."""
+        return any(pattern.search(text) for pattern in self.own)
+
+
+def _pull(pattern: re.Pattern[str], before: str, after: str) -> float:
+    pull = 0.0
+    for match in pattern.finditer(before):
+        length = 1 + 0.06 * (match.end() - match.start())
+        pull = max(pull, length / (1 + (len(before) - match.end()) / 30))
+    behind = pattern.search(after)
+    if behind:
+        pull = max(pull, 0.6 / (1 + behind.start() / 15))
+    return pull
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> dict[str, dict[str, dict[str, str]]]:
+    text = (files("llmwidgets.demo") / "vocabulary.json").read_text(encoding="utf-8")
+    vocabulary: dict[str, dict[str, dict[str, str]]] = json.loads(text)
+    return vocabulary
+
+
+@lru_cache(maxsize=4096)
+def pattern(says: str) -> re.Pattern[str]:
+    """A folded phrase as a pattern on whole words; a closing star lets the word go on."""
+    phrase = re.escape(says.rstrip("*")).replace(r"\ ", r"\s+")
+    return re.compile(rf"(?<![^\W_]){phrase}" + ("" if says.endswith("*") else r"(?![^\W_])"))
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a field's name: snake_case, camelCase, kebab-case, folded."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return [word for word in re.split(r"[^a-z0-9]+", fold(spaced)) if word]
+
+
+def concepts(group: str, words: Iterable[str]) -> list[str]:
+    """The concepts of a group that any of the words stands for."""
+    told = set(words)
+    return [name for name, cue in _vocabulary()[group].items() if told & set(cue["field"].split())]
+
+
+def said(group: str, concept: str, care: Care) -> Iterator[str]:
+    """The phrases by which documents say a concept, in the languages a model speaks."""
+    cue = _vocabulary()[group][concept]
+    yield from cue["en"].split("|")
+    if care.speaks:
+        yield from cue["more"].split("|")
+
+
+def read_cues(group: str, name: str, description: str, care: Care) -> Cues:
+    """The cues of a field within a group of concepts."""
+    words = words_of(name)
+    known = concepts(group, words)
+    if not known and care.reads_descriptions:
+        known = concepts(group, words_of(description))
+    telling = [word for word in words if word not in _TYPE_WORDS] or words
+    own = [*telling, *(phrase for each in known for phrase in said(group, each, care))]
+    rest = [
+        each
+        for each in _vocabulary()[group]
+        if each not in known and "weak" not in _vocabulary()[group][each]
+    ]
+    rival = (phrase for each in rest for phrase in said(group, each, care))
+    return Cues(tuple(map(pattern, own)), tuple(pattern(p) for p in rival if p not in own))
+
+
+def described(group: str, word: str) -> list[Any]:
+    """The concepts that one word stands for, for the values of an enum."""
+    return concepts(group, [word])
