@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -27,7 +28,7 @@ Spell = Callable[[Secret], str]
 
 def exists(session: Session) -> bool:
     """Whether the folder holds a store."""
-    return session.folder is None or session.file(CONNECTIONS).signature() is not None
+    return session.folder is None or session.file(CONNECTIONS).exists
 
 
 def create(session: Session, passphrase: Secret | None, spell: Spell) -> None:
@@ -81,14 +82,14 @@ def read(session: Session) -> Contents | None:
     with session.guard:
         if session.folder is None:
             return session.last
-        seen = session.file(CONNECTIONS).signature()
-        if seen is None:
+        if not exists(session):
             _check_not_lost(session)
             return None
         found = _unlocked(session)
+        data = session.file(CONNECTIONS).read()
+        seen = hashlib.sha256(data).digest()
         if session.last is None or seen != session.seen:
-            contents = _opened(session, found.identity)
-            session.keep(contents, seen)
+            session.keep(_opened(session, data, found.identity), seen)
         return session.last
 
 
@@ -103,7 +104,7 @@ def change(session: Session, operation: Operation, spell: Spell) -> None:
             if not store_file.writable(file.target.parent):
                 raise _read_only(session)
             with file.locked():
-                now = _opened(session, found.identity)
+                now = _opened(session, file.read(), found.identity)
                 if now.schema > content.SCHEMA:
                     message = f"{session.name} was written by a newer llmwidgets."
                     raise NewerStore(
@@ -116,14 +117,13 @@ def change(session: Session, operation: Operation, spell: Spell) -> None:
 def _write(session: Session, contents: Contents, identity: Identity, spell: Spell) -> None:
     from llmwidgets.connections import sealing
 
-    file = session.file(CONNECTIONS)
     plain = content.write(contents, identity, spell)
     sealed = sealing.encrypt(plain, [each.recipient for each in contents.recipients])
     if sealing.digest(sealing.decrypt(sealed, [identity])) != sealing.digest(plain):
         message = "The sealed connections did not open again, so nothing was written."
         raise StoreError(message, "Try again; if it comes back, this computer's memory is failing.")
-    file.replace(sealed)
-    session.keep(contents, file.signature())
+    session.file(CONNECTIONS).replace(sealed)
+    session.keep(contents, hashlib.sha256(sealed).digest())
 
 
 def _unlocked(session: Session) -> Unlocked:
@@ -138,18 +138,18 @@ def _unlocked(session: Session) -> Unlocked:
 
 def _accept(session: Session, found: Unlocked) -> None:
     """Take an identity for the process once it has opened the store."""
-    seen = session.file(CONNECTIONS).signature()
+    data = session.file(CONNECTIONS).read()
     try:
-        contents = _opened(session, found.identity)
+        contents = _opened(session, data, found.identity)
     except _Foreign:
         contents = None
     if contents is not None:
-        session.keep(contents, seen)
+        session.keep(contents, hashlib.sha256(data).digest())
         session.unlocked, session.locked_by_hand = found, False
     elif found.by == "passphrase":
         raise _damaged(session, "It is not sealed to the identity in identity.age.")
     else:
-        message = f"The identity in {found.by} does not open {session.name.lower()}."
+        message = f"{session.name} does not open with the identity in {found.by}."
         raise StoreLocked(message, "It belongs to another store, or connections.age is damaged.")
 
 
@@ -157,10 +157,9 @@ class _Foreign(DamagedStore):
     """The file is sealed to other identities alone, or damaged so that it seems so."""
 
 
-def _opened(session: Session, identity: Identity) -> Contents:
+def _opened(session: Session, data: bytes, identity: Identity) -> Contents:
     from llmwidgets.connections import sealing
 
-    data = session.file(CONNECTIONS).read()
     try:
         return content.read(sealing.decrypt(data, [identity]), identity)
     except StoreLocked:
@@ -172,7 +171,7 @@ def _opened(session: Session, identity: Identity) -> Contents:
 
 def _by_passphrase(session: Session, passphrase: Secret) -> Identity:
     file = session.file(IDENTITY)
-    if file.signature() is None:
+    if not file.exists:
         message = f"{session.name} has no identity.age, so no passphrase opens it."
         raise StoreLocked(message, unlock.WITHOUT_A_SCREEN)
     sealed = file.read()

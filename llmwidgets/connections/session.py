@@ -13,7 +13,7 @@ from pathlib import Path
 from llmwidgets.connections import unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Payload, read_connection
-from llmwidgets.connections.store_file import Signature, StoreFile
+from llmwidgets.connections.store_file import StoreFile
 from llmwidgets.connections.unlock import Unlocked
 from llmwidgets.errors import AlreadyConnected, FieldError
 
@@ -26,7 +26,7 @@ class Session:
     """The shared state of one folder; `folder` is None for a store that lives in memory.
 
     `locked_by_hand` keeps a store locked that a variable or key file would open again at once.
-    `last` is the newest contents read, valid while the file bears the mark `seen`.
+    `last` is the newest contents read, valid while the file has the SHA-256 `seen`.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -35,7 +35,7 @@ class Session:
         self.unlocked: Unlocked | None = None
         self.locked_by_hand = False
         self.last: Contents | None = None
-        self.seen: Signature | None = None
+        self.seen: bytes | None = None
         self.temporary: dict[str, Connection] = {}
         self._made: dict[int, Connection | None] = {}
         self._observers: dict[object, Callable[[], object]] = {}
@@ -62,7 +62,7 @@ class Session:
             raise ValueError(message)
         return StoreFile(self.folder / name)
 
-    def keep(self, contents: Contents, seen: Signature | None) -> None:
+    def keep(self, contents: Contents, seen: bytes | None) -> None:
         """Remember contents that were read or written."""
         self.last, self.seen, self._made = contents, seen, {}
 

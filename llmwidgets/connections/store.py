@@ -34,7 +34,9 @@ class Store:
 
     def __init__(self, organization: str = "default", *, path: str | Path | None = None) -> None:
         self.organization = organization
-        self._session = session_of(default_folder(organization) if path is None else Path(path))
+        self._session = session_of(
+            default_folder(organization) if path is None else Path(path).expanduser()
+        )
 
     @classmethod
     def create(

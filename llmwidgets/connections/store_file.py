@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
 import stat
@@ -24,9 +25,6 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 
-Signature = tuple[int, int, int, int]
-"""Device-independent mark of one state of a file: it changes with every replacement."""
-
 
 class StoreFile:
     """A sealed file that is replaced as a whole, behind a symlink or not.
@@ -43,13 +41,16 @@ class StoreFile:
         """The file itself, every symlink followed."""
         return Path(os.path.realpath(self.path))
 
-    def signature(self) -> Signature | None:
-        """The mark of the file's present state, None where there is no file."""
+    @property
+    def exists(self) -> bool:
+        """Whether something is there, readable or not."""
         try:
-            status = os.stat(self.path)
-        except OSError:
-            return None
-        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+            os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # `read` says what stands in the way
+            return True
+        return True
 
     def read(self) -> bytes:
         """The file's bytes; a mode that lets others in is mended on the way. StoreError."""
@@ -139,7 +140,7 @@ class StoreFile:
 
     def _sweep(self, target: Path) -> None:
         """Remove what a killed process left half-written; whoever holds the lock is alone."""
-        for left in target.parent.glob(f".{target.name}.*.tmp"):
+        for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
             with suppress(OSError):
                 if time.time() - left.stat().st_mtime > _LEFTOVER_AGE:
                     left.unlink()
@@ -200,7 +201,11 @@ def _second_name(target: Path, backup: Path) -> None:
     try:
         os.link(target, backup)
     except OSError:  # a file system without hard links
-        write_new(backup, target.read_bytes())
+        try:
+            write_new(backup, target.read_bytes())
+        except OSError:
+            backup.unlink(missing_ok=True)
+            raise
 
 
 def _change_over(temporary: Path, target: Path) -> None:
