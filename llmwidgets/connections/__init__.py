@@ -3,5 +3,9 @@
 from __future__ import annotations
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.environment import environment_connections
+from llmwidgets.connections.policy import Policy
+from llmwidgets.connections.reference import resolve
+from llmwidgets.connections.store import Store
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Policy", "Store", "environment_connections", "resolve"]

@@ -43,6 +43,7 @@ class Connection:
     origin: Origin
     checked_at: datetime | None
     saved_at: datetime | None
+    _capabilities: dict[str, Capability]
 
     def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
         provider = _provider(kind)
@@ -79,10 +80,19 @@ class Connection:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The shipped whitelist of a single kind; else the one model the connection names."""
+        """The shipped whitelist of a single kind; else the one model the connection names.
+
+        Empty where `any_model` is true.
+        """
         if self.provider.model_field is None:
             return tuple(facts.id for facts in self.provider.models)
-        return (str(getattr(self.fields, self.provider.model_field)),)
+        return () if self.any_model else (str(getattr(self.fields, self.provider.model_field)),)
+
+    @property
+    def any_model(self) -> bool:
+        """Whether `*` stands for the model, so that each reference names its deployment."""
+        own = self.provider.model_field
+        return own is not None and getattr(self.fields, own) == "*"
 
     def facts(self, model: str) -> ModelFacts | None:
         """What is known of a model; a deployment that bears an OpenAI model's name is that model.
@@ -108,7 +118,7 @@ class Connection:
     @property
     def address(self) -> str:
         """Scheme, host and port that the key is bound to: `https://api.openai.com`."""
-        return read_address(self.target(self.models[0]).url).origin
+        return read_address(self.target(next(iter(self.models), "")).url).origin
 
     @property
     def host(self) -> str:
@@ -247,8 +257,8 @@ def _provider(kind: str) -> Provider:
 
 def _label(label: str | None, provider: Provider, fields: Fields) -> str:
     if label is None:
-        own = provider.model_field
-        return str(getattr(fields, own)) if own else provider.kind
+        named = str(getattr(fields, provider.model_field)) if provider.model_field else "*"
+        return provider.kind if named == "*" else named
     cut = label.strip() if isinstance(label, str) else ""
     if not cut:
         raise FieldError({"label": "The label is empty: give the connection a name."})

@@ -12,11 +12,20 @@ from llmwidgets.errors import FieldError
 from llmwidgets.providers.base import Fields, Provider
 from llmwidgets.secret import Secret
 
-_AUTH_NAMES = frozenset(
-    "authorization proxy-authorization api-key x-api-key x-goog-api-key cookie set-cookie host "
-    "content-length content-type transfer-encoding connection".split()
-)
+_AUTH_NAMES = frozenset({
+    "authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie",
+    "set-cookie", "host", "content-length", "content-type", "transfer-encoding", "connection",
+})  # fmt: skip
 _TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
+
+_KINDS = {
+    "string_type": "is not a text",
+    "bool_parsing": "is neither True nor False",
+    "bool_type": "is neither True nor False",
+    "dict_type": "is not a dict of names and values",
+    "float_type": "is not a number",
+    "float_parsing": "is not a number",
+}
 
 
 def is_secret(provider: Provider, name: str) -> bool:
@@ -104,10 +113,7 @@ def _sentence(provider: Provider, name: str, rule: str, said: str) -> str:
         return f"{title} is needed.{where}"
     if rule == "value_error":
         return f"{title} {said.removeprefix('Value error, ').rstrip('.')}."
-    kinds = {"string_type": "is not a text", "bool_parsing": "is neither True nor False",
-             "bool_type": "is neither True nor False", "dict_type": "is not a dict of names and values",
-             "float_type": "is not a number", "float_parsing": "is not a number"}  # fmt: skip
-    return f"{title} {kinds.get(rule, 'is not of the right kind')}."
+    return f"{title} {_KINDS.get(rule, 'is not of the right kind')}."
 
 
 def _header_problems(headers: Any) -> dict[str, str]:

@@ -10,13 +10,26 @@ NAME = "anthropic_messages"
 
 SUBSET = Subset(
     name="Anthropic",
-    keywords=frozenset("title description const format minItems".split()),
-    formats=frozenset("date-time time date duration email hostname uri ipv4 ipv6 uuid".split()),
+    keywords=frozenset(["title", "description", "const", "format", "minItems"]),
+    formats=frozenset(
+        [
+            "date-time",
+            "time",
+            "date",
+            "duration",
+            "email",
+            "hostname",
+            "uri",
+            "ipv4",
+            "ipv6",
+            "uuid",
+        ]
+    ),
     closed=True,
     root_object=True,
     recursion=False,
     min_items_up_to=1,
-)
+)  # fmt: skip
 """What `output_config.format` takes; optional properties stay optional, recursion is refused."""
 
 

@@ -10,10 +10,25 @@ NAME = "gemini_content"
 
 SUBSET = Subset(
     name="Gemini",
-    keywords=frozenset("title description format minItems maxItems minimum maximum".split()),
-    formats=frozenset("date-time time date duration email hostname uri ipv4 ipv6 uuid".split()),
+    keywords=frozenset(
+        ["title", "description", "format", "minItems", "maxItems", "minimum", "maximum"]
+    ),
+    formats=frozenset(
+        [
+            "date-time",
+            "time",
+            "date",
+            "duration",
+            "email",
+            "hostname",
+            "uri",
+            "ipv4",
+            "ipv6",
+            "uuid",
+        ]
+    ),
     root_object=True,
-)
+)  # fmt: skip
 """What `responseJsonSchema` takes; optional properties stay optional."""
 
 

@@ -48,11 +48,13 @@ NAME = "openai_chat"
 
 SUBSET = Subset(
     name="OpenAI",
-    keywords=frozenset(
-        "description const pattern format minimum maximum exclusiveMinimum exclusiveMaximum "
-        "multipleOf minItems maxItems".split()
+    keywords=frozenset({
+        "description", "const", "pattern", "format", "minimum", "maximum", "exclusiveMinimum",
+        "exclusiveMaximum", "multipleOf", "minItems", "maxItems",
+    }),
+    formats=frozenset(
+        ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"]
     ),
-    formats=frozenset("date-time time date duration email hostname ipv4 ipv6 uuid".split()),
     all_required=True,
     closed=True,
     root_object=True,
@@ -63,7 +65,7 @@ SUBSET = Subset(
     large_enum=250,
     max_large_enum_chars=15_000,
     max_chars=120_000,
-)
+)  # fmt: skip
 """What OpenAI's strict mode takes: the safest common form for other servers as well."""
 
 _ENDINGS: dict[str, Ending] = {"length": "truncated", "content_filter": "filtered"}
@@ -137,7 +139,7 @@ def decode(payload: Payload, *, call: Call | None = None) -> Reply:
         else:
             raise nothing_answers(payload, call=call)
     refusal = message.get("refusal")
-    ending: Ending = _ENDINGS.get(choice.get("finish_reason"), "complete")
+    ending: Ending = _ENDINGS.get(str(choice.get("finish_reason")), "complete")
     if isinstance(refusal, str) and refusal.strip():
         ending = "refused"
     return Reply(

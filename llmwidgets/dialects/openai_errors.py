@@ -54,8 +54,8 @@ _NO_MODEL = re.compile(
 )
 _PARAMETERS = ("temperature", "reasoning_effort", "max_completion_tokens", "max_tokens", "store")
 _NOT_TAKEN = re.compile(
-    r"unsupported|not supported|does not support|unrecognized|unknown|not permitted|extra|deprecated"
-    r"|only the default|unexpected",
+    r"unsupported|not supported|does not support|unrecognized|unknown|not permitted|extra"
+    r"|deprecated|only the default|unexpected",
     re.I,
 )
 _OUT_OF_ROOM = re.compile(r"could not finish the message because max_tokens", re.I)

@@ -26,7 +26,7 @@ def document_text(text: str) -> str:
 
 
 def turns(request: Request) -> list[tuple[str, str]]:
-    """The conversation as (role, text): each example as a question and its answer, then the document."""
+    """The conversation as (role, text): every example with its answer, then the document."""
     spoken: list[tuple[str, str]] = []
     for example in request.examples:
         record = request.schema.adapt(example.record)

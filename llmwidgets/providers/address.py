@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-_KEYS_IN_QUERY = frozenset(
-    "key api_key api-key apikey subscription-key access_token token sig signature code".split()
-)
+_KEYS_IN_QUERY = frozenset({
+    "key", "api_key", "api-key", "apikey", "subscription-key", "access_token", "token", "sig",
+    "signature", "code",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from llmwidgets.providers.base import Fields, Link, Provider
 from llmwidgets.providers.key_shapes import foreign
 from llmwidgets.secret import Secret
 
-
 _ANY = ("sk-", "sk-or-", "sk-ant-", "hf_", "eyJ", "AIza", "AQ.")
 
 

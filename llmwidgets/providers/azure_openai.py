@@ -1,0 +1,93 @@
+"""Azure OpenAI: one connection for each deployment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from llmwidgets.dialects import openai_chat
+from llmwidgets.dialects.messages import Target
+from llmwidgets.providers.azure_endpoint import AzureFields, azure_target, checked_endpoint
+from llmwidgets.providers.base import Fields, Link, Provider
+from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.secret import Secret
+
+
+class AzureOpenAIFields(AzureFields):
+    """What the form of Azure OpenAI asks."""
+
+    deployment: Annotated[
+        str,
+        Field(
+            title="Deployment",
+            description="The deployment's own name; by default it is the model's name.",
+            examples=["gpt-6-luna"],
+        ),
+    ]
+    endpoint: Annotated[
+        str,
+        AfterValidator(checked_endpoint),
+        Field(
+            title="Endpoint",
+            description="Paste the target URI in any form the portal shows.",
+            examples=["https://acme.openai.azure.com/openai/deployments/gpt-6-luna/chat/…"],
+        ),
+    ]
+    api_key: Annotated[
+        Secret,
+        Field(
+            title="API key",
+            description="Key 1 or key 2 of the resource that holds the deployment.",
+            examples=["32 or 84 characters"],
+        ),
+    ]
+    base_url: Annotated[
+        str | None,
+        AfterValidator(lambda value: checked_endpoint(value) if value else None),
+        Field(
+            title="Base URL",
+            description="Only for a gateway in front of the resource: calls go there instead.",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None
+
+
+def _target(fields: Fields, model: str) -> Target:
+    assert isinstance(fields, AzureOpenAIFields)
+    return azure_target(fields, model, fields.api_key, both_headers=False)
+
+
+def _warn(field: str, value: str) -> str | None:
+    wanted = "an Azure resource has keys of its own"
+    return foreign(value, own=(), wanted=wanted) if field == "api_key" else None
+
+
+AZURE_OPENAI = Provider(
+    kind="azure_openai",
+    title="Azure OpenAI",
+    fields=AzureOpenAIFields,
+    links=(
+        Link("Make an account", "https://azure.microsoft.com/free"),
+        Link(
+            "Create the resource",
+            "https://portal.azure.com/#create/Microsoft.CognitiveServicesOpenAI",
+        ),
+        Link("Deploy a model and get the key", "https://ai.azure.com"),
+    ),
+    steps=(
+        "In the Azure portal create an Azure OpenAI resource (or take one that exists).",
+        "In the Azure AI Foundry portal, on that resource, choose Deployments → Deploy model, "
+        "take one chat model and give the deployment a name: by default the model's name, but "
+        "it is the deployment's name that counts here.",
+        "Open the deployment, then Details: copy the Target URI into Endpoint and the Key into "
+        "API key.",
+        "One connection serves one deployment: add another connection for another model.",
+    ),
+    dialect=openai_chat,
+    target=_target,
+    model_field="deployment",
+    warn=_warn,
+    environment={"api_key": "AZURE_OPENAI_API_KEY", "endpoint": "AZURE_OPENAI_ENDPOINT"},
+    price_provider="azure",
+)

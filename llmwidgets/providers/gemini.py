@@ -1,0 +1,128 @@
+"""Gemini: one key of Google AI Studio, a whitelist of models."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from llmwidgets.dialects import gemini_content
+from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.providers.address import read_address
+from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
+from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.secret import Secret
+
+_SOURCE = "pydantic-ai 2.68.0, genai-prices 0.2.3, litellm 1.109.1; read 2026-11-23"
+_LOW = ("LOW", "MEDIUM", "HIGH")
+_MINIMAL = ("MINIMAL", *_LOW)
+_BUDGET = "Thinking is a budget in tokens; 0 turns it off."
+
+
+def _facts(id_: str, efforts: tuple[str, ...], out: int = 65_536, **rest: Any) -> ModelFacts:
+    return ModelFacts(
+        id_, efforts=efforts, input_limit=1_048_576, output_limit=out, source=_SOURCE, **rest
+    )
+
+
+def _ending(id_: str, efforts: tuple[str, ...], ends: date, successor: str, **rest: Any) -> Any:
+    return _facts(id_, efforts, status="ending", ends=ends, successor=successor, **rest)
+
+
+_DECEMBER, _LITE = date(2026, 12, 1), "gemini-3.5-flash-lite"
+
+MODELS: tuple[ModelFacts, ...] = (
+    _facts("gemini-3.8-flash", _LOW, note="The price doubles on 2027-01-01."),
+    _facts("gemini-3.5-flash-lite", _MINIMAL),
+    _facts("gemini-4-argon", _LOW, 1_048_576, note="The price doubles on 2026-12-01."),
+    ModelFacts("gemini-4-carbon", source=_SOURCE, note="Newest; limits are in no source yet."),
+    _facts("gemini-3.7-flash", _LOW, note="The price doubles on 2027-01-01."),
+    _facts("gemini-3.6-flash", _MINIMAL),
+    _facts("gemini-3.5-flash", _MINIMAL, sampling=True),
+    _facts("gemini-3.1-pro-preview", _LOW, sampling=True, status="preview"),
+    _ending("gemini-3.1-flash-lite", _MINIMAL, date(2027, 5, 7), _LITE, sampling=True),
+    _facts("gemini-3-flash-preview", _MINIMAL, sampling=True, status="preview"),
+    _facts("gemini-2.5-flash-lite", ("none",), sampling=True, note=_BUDGET),
+    _ending("gemini-2.5-pro", (), _DECEMBER, "gemini-3.8-flash", sampling=True),
+    _ending("gemini-2.5-flash", ("none",), _DECEMBER, _LITE, sampling=True, note=_BUDGET),
+)
+"""The shipped whitelist; after their day the 2.5 ids are answered by other models, unsaid."""
+
+RETIRED = {
+    "gemini-2.5-pro-preview-03-25": "gemini-3.8-flash",
+    "gemini-2.0-flash": "gemini-3.5-flash-lite",
+    "gemini-2.0-flash-lite": "gemini-3.1-flash-lite",
+    "gemini-1.5-flash": "gemini-3.5-flash-lite",
+    "gemini-1.5-flash-8b": "gemini-3.5-flash-lite",
+    "gemini-1.5-pro": "gemini-3.8-flash",
+}
+
+
+def _base(value: str) -> str:
+    return re.sub(r"/v1(?:beta\d*)?$", "", read_address(value).url)
+
+
+class GeminiFields(Fields):
+    """What the form of Gemini asks."""
+
+    api_key: Annotated[
+        Secret,
+        Field(
+            title="API key",
+            description="From Google AI Studio; new keys start with AQ.",
+            examples=["AQ.…"],
+        ),
+    ]
+    base_url: Annotated[
+        str | None,
+        AfterValidator(lambda value: _base(value) if value else None),
+        Field(
+            title="Base URL",
+            description="Only for a company gateway, without /v1 at its end.",
+            examples=["https://llm-gateway.acme.example/gemini"],
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None
+
+
+def _target(fields: Fields, model: str) -> Target:
+    assert isinstance(fields, GeminiFields)
+    return Target(
+        url=f"{fields.base_url or 'https://generativelanguage.googleapis.com'}/v1",
+        model=model,
+        auth=(AuthHeader("x-goog-api-key", fields.api_key),),
+    )
+
+
+def _warn(field: str, value: str) -> str | None:
+    if field != "api_key":
+        return None
+    if value.startswith("AIza"):
+        return "Google is ending AIza keys: make a new key in AI Studio (it starts with AQ.)."
+    return foreign(value, own=("AQ.",), wanted="Gemini wants a key of Google AI Studio (AQ.…)")
+
+
+GEMINI = Provider(
+    kind="gemini",
+    title="Gemini",
+    fields=GeminiFields,
+    links=(
+        Link("Open Google AI Studio", "https://aistudio.google.com"),
+        Link("Get a key", "https://aistudio.google.com/apikey"),
+    ),
+    steps=(
+        "Log in to Google AI Studio with a Google account.",
+        "Choose Get API key → Create API key and copy it; it starts with AQ.",
+        "Without billing the free tier holds: few calls a day, and Google may read the texts.",
+    ),
+    dialect=gemini_content,
+    target=_target,
+    models=MODELS,
+    retired=RETIRED,
+    single=True,
+    warn=_warn,
+    environment={"api_key": "GEMINI_API_KEY"},
+    price_provider="google",
+)

@@ -1,0 +1,66 @@
+"""What a call costs in US dollars; what no source knows is None, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from llmwidgets.dialects.messages import Usage
+from llmwidgets.providers.base import Provider
+
+
+def cost(
+    own_price: Mapping[str, float] | None,
+    provider: Provider | None,
+    model: str,
+    usage: Usage,
+    at: datetime,
+    base_url: str | None = None,
+) -> float | None:
+    """US dollars for one call at its moment; None where price or usage is unknown.
+
+    An own price ({"input", "output"} for a million tokens) goes before the price list of
+    genai-prices. `base_url` finds the price of a Custom server that is a known provider's.
+    """
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    if own_price is not None:
+        spent = usage.input_tokens * own_price["input"] + usage.output_tokens * own_price["output"]
+        return spent / 1_000_000
+    price = _listed(provider, model, usage, at, base_url)
+    return None if price is None else float(price.total_price)
+
+
+def price_per_million(
+    provider: Provider | None, model: str, at: datetime, base_url: str | None = None
+) -> tuple[float, float] | None:
+    """US dollars for a million tokens of input and of output, for texts of ordinary length."""
+    # Some prices rise with the length of the prompt: a million tokens at once is the long rate.
+    thousand = Usage(input_tokens=1000, output_tokens=1000)
+    price = _listed(provider, model, thousand, at, base_url)
+    if price is None:
+        return None
+    return float(price.input_price * 1000), float(price.output_price * 1000)
+
+
+def _listed(
+    provider: Provider | None, model: str, usage: Usage, at: datetime, base_url: str | None
+) -> Any:
+    name = provider.price_provider if provider else None
+    if not name and not base_url:
+        return None
+    import genai_prices
+
+    spent = genai_prices.Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=min(usage.cached_tokens or 0, usage.input_tokens or 0),
+    )
+    where = {"provider_id": name} if name else {"provider_api_url": base_url}
+    try:
+        price = genai_prices.calc_price(spent, model, genai_request_timestamp=at, **where)
+    except (LookupError, ValueError):
+        return None
+    known = price.total_price > 0 or not (usage.input_tokens or usage.output_tokens)
+    return price if known else None

@@ -1,0 +1,164 @@
+"""Vertex AI: Gemini models in a Google Cloud project, by a service account."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from llmwidgets.dialects import gemini_content
+from llmwidgets.dialects.messages import Target
+from llmwidgets.providers import gemini
+from llmwidgets.providers.address import read_address
+from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
+from llmwidgets.secret import Secret
+
+_ENDS = {
+    "gemini-3.7-flash": (date(2027, 1, 28), "gemini-3.8-flash"),
+    "gemini-3.5-flash": (date(2027, 5, 19), "gemini-3.8-flash"),
+    "gemini-3.5-flash-lite": (date(2027, 7, 21), None),
+}
+
+RETIRED = gemini.RETIRED | {
+    "gemini-3.6-flash": "gemini-3.8-flash",
+    "gemini-2.5-pro": "gemini-3.8-flash",
+    "gemini-2.5-flash": "gemini-3.5-flash-lite",
+    "gemini-2.5-flash-lite": "gemini-3.5-flash-lite",
+}
+
+
+def _here(facts: ModelFacts) -> ModelFacts:
+    if facts.id not in _ENDS:
+        return facts
+    ends, successor = _ENDS[facts.id]
+    return replace(facts, status="ending", ends=ends, successor=successor)
+
+
+MODELS = tuple(_here(facts) for facts in gemini.MODELS if facts.id not in RETIRED)
+"""Google Cloud ends models on days of its own, earlier than the Gemini API."""
+
+
+def _location(value: str) -> str:
+    if re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value.lower()):
+        return value.lower()
+    message = "is no location: it reads like global, eu or europe-west4."
+    raise ValueError(message)
+
+
+def _project(value: str) -> str:
+    if re.fullmatch(r"[a-z0-9:.-]{4,60}", value):
+        return value
+    message = "is no project ID: it has small letters, digits and - (the ID, not the name)."
+    raise ValueError(message)
+
+
+def _base(value: str) -> str:
+    return re.sub(r"/v1(?:beta\d*)?$", "", read_address(value).url)
+
+
+class VertexFields(Fields):
+    """What the form of Vertex AI asks."""
+
+    credentials: Annotated[
+        Secret,
+        Field(
+            title="JSON credentials",
+            description="The key file of a service account: choose the file or paste its content.",
+            examples=['{"type": "service_account", …}'],
+        ),
+    ]
+    project: Annotated[
+        str | None,
+        AfterValidator(lambda value: _project(value) if value else None),
+        Field(
+            title="Project ID",
+            description="By default the project of the credentials.",
+            examples=["acme-claims-123456"],
+        ),
+    ] = None
+    location: Annotated[
+        str | None,
+        AfterValidator(lambda value: _location(value) if value else None),
+        Field(
+            title="Location",
+            description="By default global; eu, us or a region keeps the texts there.",
+            examples=["global"],
+        ),
+    ] = None
+    base_url: Annotated[
+        str | None,
+        AfterValidator(
+            lambda value: (
+                re.sub(r"/v1(?:beta\d*)?$", "", read_address(value).url) if value else None
+            )
+        ),
+        Field(
+            title="Base URL",
+            description="Only for a company gateway, without a version at its end.",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None
+
+
+def _host(location: str) -> str:
+    if location == "global":
+        return "https://aiplatform.googleapis.com"
+    if location in {"us", "eu"}:
+        return f"https://aiplatform.{location}.rep.googleapis.com"
+    return f"https://{location}-aiplatform.googleapis.com"
+
+
+def _target(fields: Fields, model: str) -> Target:
+    assert isinstance(fields, VertexFields)
+    location = fields.location or "global"
+    return Target(
+        url=f"{fields.base_url or _host(location)}/v1beta1",
+        model=model,
+        options={
+            "google_credentials": fields.credentials,
+            "project": fields.project,
+            "location": location,
+        },
+    )
+
+
+def _warn(field: str, value: str) -> str | None:
+    if field != "credentials":
+        return None
+    if not value.lstrip().startswith("{"):
+        return "The credentials are a JSON text that starts with {; for a path write file:PATH."
+    if not re.search(r'"type"\s*:\s*"service_account"', value):
+        return "This JSON is not the key of a service account: its type says otherwise."
+    return None
+
+
+VERTEX_AI = Provider(
+    kind="vertex_ai",
+    title="Vertex AI",
+    fields=VertexFields,
+    links=(
+        Link("Open Google Cloud", "https://console.cloud.google.com"),
+        Link("Turn on the API", "https://console.cloud.google.com/apis/library/aiplatform.googleapis.com"),
+        Link("Get a key file", "https://console.cloud.google.com/iam-admin/serviceaccounts"),
+    ),
+    steps=(
+        "In a Google Cloud project with billing turn on the Vertex AI API.",
+        "Under IAM & Admin → Service accounts create a service account and give it the role "
+        "Vertex AI User.",
+        "Open it, choose Keys → Add key → Create new key → JSON: the credentials file is "
+        "downloaded, once.",
+        "Choose that file here, or paste its content. Project ID and location are optional: the "
+        "file names the project, and global serves every model.",
+    ),
+    dialect=gemini_content,
+    target=_target,
+    models=MODELS,
+    retired=RETIRED,
+    single=True,
+    warn=_warn,
+    environment={"credentials": "GOOGLE_APPLICATION_CREDENTIALS"},
+    price_provider="google",
+)  # fmt: skip
