@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.scoring import NOTHING
+from llmwidgets.comparison.fields import columns_of, no_such_field, parts, tree_of, unknown_keys
 from llmwidgets.comparison.plain import blank, plain
 from llmwidgets.comparison.texts import Source, few
 from llmwidgets.errors import FieldError
@@ -61,7 +61,7 @@ def _by_id(
     ids = {source.id for source in sources}
     unknown = [name for name in named if name not in ids]
     if unknown:
-        fields = {leaf.path.split(".")[0].split("[")[0] for leaf in schemas[0].leaves}
+        fields = {step for leaf in schemas[0].leaves for step in parts(leaf.path)[:1]}
         hint = "The keys of a truth dict are the ids of the texts."
         if fields.issuperset(unknown):
             hint = "This looks like one record: put it in a list, truth=[…], one for each text."
@@ -71,54 +71,43 @@ def _by_id(
 
 
 def _by_frame(frame: Any, sources: Sequence[Source], schemas: Sequence[Schema]) -> list[Any]:
-    places = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
-    columns = [str(name) for name in frame.columns if str(name) not in ("id", "text")]
-    _know_columns(columns, places)
-    rows = frame.to_dict("records")
-    if "id" in frame.columns:
-        ids = [str(row["id"]) for row in rows]
-        twice = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
-        if twice:
-            raise FieldError(
-                {"truth": f"these ids stand more than once: {few(twice)}."},
-                "Keep one row of truth for each id.",
-            )
-        records = {name: _nest(row, columns, places) for name, row in zip(ids, rows, strict=True)}
-        return _by_id(records, sources, schemas)
-    return _by_place([_nest(row, columns, places) for row in rows], sources)
-
-
-def _know_columns(columns: Sequence[str], places: Mapping[str, Leaf]) -> None:
-    known = {_outside_arrays(path) for path in places}
-    problems = {}
-    for name in columns:
-        if name not in known:
-            near = get_close_matches(name, sorted(known), 1)
-            problems[name] = "no field of the schema has this name" + (
-                f"; {near[0]} is the nearest." if near else "."
-            )
+    leaves = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
+    known = columns_of(leaves)
+    named = [str(name) for name in frame.columns if str(name) not in ("id", "text")]
+    problems = {name: no_such_field(name, known) for name in named if name not in known}
     if problems:
         raise FieldError(
             dict(list(problems.items())[:_SHOWN]),
             "A column of truth is named like a field, policy.number for a field inside another.",
         )
+    table = [(name, known[name], leaves.get(name)) for name in named]
+    rows = frame.to_dict("records")
+    records = [_nest(row, table) for row in rows]
+    if "id" not in frame.columns:
+        return _by_place(records, sources)
+    ids = [str(row["id"]) for row in rows]
+    twice = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
+    if twice:
+        raise FieldError(
+            {"truth": f"these ids stand more than once: {few(twice)}."},
+            "Keep one row of truth for each id.",
+        )
+    return _by_id(dict(zip(ids, records, strict=True)), sources, schemas)
 
 
-def _outside_arrays(path: str) -> str:
-    return path.split("[]")[0]
+_Table = Sequence[tuple[str, tuple[str, ...], "Leaf | None"]]
 
 
-def _nest(row: Mapping[Any, Any], columns: Sequence[str], places: Mapping[str, Leaf]) -> Any:
+def _nest(row: Mapping[Any, Any], table: _Table) -> Any:
     record: dict[str, Any] = {}
-    for name in columns:
+    for name, (*parents, last), leaf in table:
         cell = row[name]
         if cell is None or blank(cell) or (isinstance(cell, str) and not cell.strip()):
             continue
-        *parents, last = name.split(".")
         inside = record
         for parent in parents:
             inside = inside.setdefault(parent, {})
-        inside[last] = _read_cell(plain(cell), places.get(name))
+        inside[last] = _read_cell(plain(cell), leaf)
     return record or None
 
 
@@ -169,31 +158,7 @@ def _misfits(value: Any, schema: Schema) -> list[tuple[str, str]]:
     said = [(problem.path, _sentence(problem.said)) for problem in schema.judge_partial(value)]
     if said or _is_open(schema.json):
         return said
-    return list(_unknown_keys(value, "", {leaf.path for leaf in schema.leaves}))
-
-
-def _unknown_keys(value: Any, pattern: str, leaves: set[str]) -> Iterable[tuple[str, str]]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _unknown_keys(item, f"{pattern}[]", leaves)
-    if not isinstance(value, dict):
-        return
-    start = f"{pattern}." if pattern else ""
-    declared = {
-        leaf[len(start) :].split(".")[0].split("[")[0]
-        for leaf in leaves
-        if leaf.startswith(start) and leaf
-    }
-    for key, inside in value.items():
-        if declared and key not in declared:
-            near = get_close_matches(key, sorted(declared), 1)
-            yield (
-                f"{start}{key}",
-                "no field of the schema has this name"
-                + (f"; {near[0]} is the nearest." if near else "."),
-            )
-        elif declared:
-            yield from _unknown_keys(inside, f"{start}{key}", leaves)
+    return list(unknown_keys(value, tree_of(leaf.path for leaf in schema.leaves)))
 
 
 def _is_open(schema: Any) -> bool:

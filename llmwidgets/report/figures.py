@@ -55,6 +55,7 @@ def failures(counts: tuple[tuple[str, int], ...]) -> str:
 
 
 def shorten(text: str, most: int) -> str:
-    """The text on one line, cut to `most` characters."""
+    """The text on one line, cut to `most` characters; unseen characters (an escape) are marked."""
     line = " ".join(text.split())
+    line = "".join(each if each.isprintable() else "\ufffd" for each in line[: most + 1])
     return line if len(line) <= most else line[: most - 1] + "…"

@@ -1,0 +1,56 @@
+"""llmwidgets lab: the notebook, opened in JupyterLab."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import llmwidgets
+from llmwidgets.errors import LLMWidgetsError
+
+NOTEBOOK = "01_connect_and_compare.ipynb"
+
+
+def lab(more: Sequence[str]) -> int:
+    """Open the notebook; what stands after -- goes to JupyterLab. Its exit status."""
+    if find_spec("jupyterlab") is None:
+        raise LLMWidgetsError(
+            "JupyterLab is not installed.", 'Install it with: pip install "llmwidgets[lab]".'
+        )
+    extra = list(more[1:]) if more[:1] == ["--"] else list(more)
+    command = [sys.executable, "-m", "jupyterlab", str(find_notebook(Path.cwd())), *extra]
+    with subprocess.Popen(command) as server:
+        while True:
+            try:
+                return server.wait()
+            except KeyboardInterrupt:
+                # JupyterLab got the same Ctrl-C, and asks its user whether to end.
+                continue
+
+
+def find_notebook(folder: Path) -> Path:
+    """The repository's notebook, or a copy of the packaged one in `folder`, made once."""
+    package = Path(llmwidgets.__file__).parent
+    repository = package.parent / "notebooks" / NOTEBOOK
+    if repository.is_file() and (package.parent / "pyproject.toml").is_file():
+        return repository
+    copy = folder / NOTEBOOK
+    if copy.exists():
+        return copy
+    packaged = package / "notebooks" / NOTEBOOK
+    if not packaged.is_file():
+        raise LLMWidgetsError(
+            "The notebook is not in this installation.", "Install llmwidgets from its wheel."
+        )
+    try:
+        shutil.copyfile(packaged, copy)
+    except OSError as error:
+        raise LLMWidgetsError(
+            f"The notebook cannot be copied into {folder}: {error.strerror}.",
+            "Go to a folder that may be written.",
+        ) from None
+    return copy

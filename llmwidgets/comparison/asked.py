@@ -1,0 +1,141 @@
+"""What was asked: schema, texts, truth, rules and models read together, before the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.analysis.scoring import NOTHING, read_scoring
+from llmwidgets.comparison.lookup import Lookup
+from llmwidgets.comparison.models import Chosen, read_models
+from llmwidgets.comparison.texts import Source, few, read_sources
+from llmwidgets.comparison.truth import read_truth
+from llmwidgets.comparison.variant import Examples, Variant
+from llmwidgets.connections import Policy, Store
+from llmwidgets.dialects.messages import Example
+from llmwidgets.engine.plan import Plan, Text
+from llmwidgets.errors import FieldError
+from llmwidgets.schemas import Schema, read_schema
+
+if TYPE_CHECKING:
+    from llmwidgets.connections import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A plan, and the variants it came from, in the order of its columns."""
+
+    plan: Plan
+    variants: tuple[Variant, ...]
+    policy: Policy
+    notes: tuple[str, ...] = ()
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The connection of each column."""
+        return tuple(column.connection for column in self.plan.columns)
+
+
+def read_asked(
+    texts: Sequence[Text],
+    models: Any,
+    *,
+    instructions: str | Mapping[str, str] | None = None,
+    examples: Examples | None = None,
+    repeats: int = 1,
+    store: Store | None = None,
+) -> Asked:
+    """The plan of these texts on these models; FieldError or StoreError before any call."""
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+        raise FieldError({"repeats": "is not a whole number of 1 or more."}, "Give repeats=1.")
+    lookup = Lookup(store)
+    chosen = read_models(models, lookup, instructions=instructions, examples=examples)
+    shown = max((_taken(each.variant) for each in chosen), default=0)
+    pool, rest = _split(texts, shown)
+    columns = tuple(each.column(_examples(each.variant, pool)) for each in chosen)
+    variants = tuple(
+        replace(each.variant, examples=column.examples or None)
+        for each, column in zip(chosen, columns, strict=True)
+    )
+    return Asked(Plan(columns, rest, repeats), variants, lookup.policy(), _notes(chosen, pool))
+
+
+def read_documents(
+    schema: Any, texts: Any, truth: Any = None, *, allow_empty: bool = False
+) -> tuple[Text, ...]:
+    """The texts with schema and truth, each read and checked; FieldError names what misfits."""
+    sources = read_sources(texts, allow_empty=allow_empty)
+    schemas = _schemas(schema, sources)
+    labels = read_truth(truth, sources, schemas)
+    return tuple(
+        Text(source.id, source.text, own, label)
+        for source, own, label in zip(sources, schemas, labels, strict=True)
+    )
+
+
+def read_rules(scoring: Any, texts: Sequence[Text]) -> Any:
+    """The scoring rules, each known to a schema of the texts; FieldError for one that is not."""
+    schemas = list(dict.fromkeys(text.schema for text in texts))
+    if not isinstance(scoring, Mapping) or len(schemas) == 1:
+        return read_scoring(scoring, schemas[0])
+    for name, rule in scoring.items():
+        homes = [each for each in schemas if any(leaf.path == name for leaf in each.leaves)]
+        for home in homes or schemas[:1]:
+            read_scoring({name: rule}, home)
+    return dict(scoring)
+
+
+def _schemas(schema: Any, sources: Sequence[Source]) -> list[Schema]:
+    common = None if schema is None else read_schema(schema)
+    known: dict[int, Schema] = {}
+    read = []
+    for source in sources:
+        if source.schema is None and common is None:
+            raise FieldError(
+                {source.id: "has no schema."},
+                "Give a schema for all texts, or one in each text's key schema.",
+            )
+        if source.schema is None:
+            read.append(common)
+            continue
+        if id(source.schema) not in known:
+            known[id(source.schema)] = read_schema(source.schema)
+        read.append(known[id(source.schema)])
+    return [each for each in read if each is not None]
+
+
+def _taken(variant: Variant) -> int:
+    return variant.examples if isinstance(variant.examples, int) else 0
+
+
+def _split(texts: Sequence[Text], shown: int) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
+    """The first `shown` texts with a whole valid truth, which serve as examples, and the rest."""
+    if not shown:
+        return (), tuple(texts)
+    whole = [
+        text for text in texts if text.truth is not NOTHING and not text.schema.problems(text.truth)
+    ]
+    if len(whole) < shown or len(texts) <= shown:
+        raise FieldError(
+            {"examples": f"{shown} asked for, but {len(whole)} texts have a whole truth."},
+            "Label more texts in full, ask for fewer, or give (text, record) pairs.",
+        )
+    pool = tuple(whole[:shown])
+    taken = {text.id for text in pool}
+    return pool, tuple(text for text in texts if text.id not in taken)
+
+
+def _examples(variant: Variant, pool: Sequence[Text]) -> tuple[Example, ...]:
+    if isinstance(variant.examples, int):
+        return tuple(Example(text.text, text.truth) for text in pool[: variant.examples])
+    return tuple(each for each in variant.examples or () if isinstance(each, Example))
+
+
+def _notes(chosen: Sequence[Chosen], pool: Sequence[Text]) -> tuple[str, ...]:
+    notes = []
+    if any(each.connection.origin == "demo" for each in chosen):
+        notes.append("Rule-based demo models, no LLM; cost unknown.")
+    if pool:
+        notes.append(f"Shown as examples and left out: {few(text.id for text in pool)}.")
+    return tuple(notes)
