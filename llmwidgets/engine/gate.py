@@ -1,0 +1,76 @@
+"""The one way out: every call of every path passes the policy and the host check here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.dialects.messages import Call, Payload
+from llmwidgets.engine import defaults
+from llmwidgets.engine.proxies import is_loopback, port_of
+from llmwidgets.errors import PolicyError
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.policy import Policy
+
+
+async def send(
+    connection: Connection,
+    model: str,
+    call: Call,
+    *,
+    policy: Policy,
+    connect: float = defaults.CONNECT_SECONDS,
+    total: float = defaults.TOTAL_SECONDS,
+) -> Payload:
+    """Send a call of this connection, if its model is allowed and its host is the key's own.
+
+    Raises PolicyError before anything is sent, else what the transport raises.
+    """
+    from llmwidgets.engine import transport
+
+    policy.permit(connection, model)
+    if _origin(call.url) != _bound(connection):
+        raise PolicyError(
+            f"The key of {connection.label} is bound to {connection.host}; it was not sent to"
+            f" {urlsplit(call.url).hostname}.",
+            "Make a connection of its own for the other host.",
+            rule="A key travels only to its own host.",
+        )
+    return await transport.send(call, connect=connect, total=total)
+
+
+def total_seconds(connection: Connection, *, thinking: bool) -> float:
+    """The whole time a call may take: longer with thinking, on loopback and for Custom."""
+    patient = thinking or connection.kind == "custom" or local(connection)
+    return defaults.PATIENT_SECONDS if patient else defaults.TOTAL_SECONDS
+
+
+def first_concurrency(connection: Connection) -> int:
+    """How many calls of this connection begin at once."""
+    if local(connection):
+        return defaults.CONCURRENCY_LOOPBACK
+    return defaults.CONCURRENCY_CUSTOM if connection.kind == "custom" else defaults.CONCURRENCY
+
+
+def local(connection: Connection) -> bool:
+    """Whether the connection's server is on this computer."""
+    return is_loopback(urlsplit(connection.address).hostname or "")
+
+
+_bounds: WeakKeyDictionary[Connection, tuple[str, str, int]] = WeakKeyDictionary()
+
+
+def _bound(connection: Connection) -> tuple[str, str, int]:
+    # A connection never changes, and its address is worked out anew at each look.
+    found = _bounds.get(connection)
+    if found is None:
+        found = _bounds[connection] = _origin(connection.address)
+    return found
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", port_of(parts)

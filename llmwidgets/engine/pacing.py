@@ -1,0 +1,216 @@
+"""Pacing: how many calls a connection takes at once, and when a call is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from llmwidgets.engine import defaults
+from llmwidgets.engine.unreachable import HOPELESS
+from llmwidgets.errors import CallError, Overloaded, RateLimited, Unreachable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as the engine sees it: seconds now, a wait, a number from 0 to 1 for jitter."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[], float] = random.random
+
+
+class Pace:
+    """How many calls of one connection run at once: more while throughput grows, fewer on 429.
+
+    After each change it lets the calls of before run out, measures one round, and compares. A
+    limit makes every call wait, not only the one that was told.
+    """
+
+    def __init__(
+        self, start: int, most: int = defaults.CONCURRENCY_MOST, clock: Clock | None = None
+    ) -> None:
+        self.clock = clock or Clock()
+        self.limit = max(1, min(start, most))
+        self.most = max(1, most)
+        self.running = 0
+        self.paused_until = 0.0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._was_limited = False
+        self._best = 0.0
+        self._before: int | None = None
+        self._rest = 0
+        self._to_settle = 0
+        self._round_begun: float | None = None
+        self._round = 0
+
+    @property
+    def state(self) -> str:
+        """What the connection is doing, in words."""
+        wait = self.paused_until - self.clock.now()
+        if wait > 0:
+            return f"waiting for the limit, next in {max(1, round(wait))} s"
+        return f"{self.limit} at a time"
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """One of the calls that may run now; waits for its turn, and for a pause to end."""
+        await self._enter()
+        try:
+            yield
+        finally:
+            self.running -= 1
+            self._wake()
+
+    async def _enter(self) -> None:
+        while True:
+            wait = self.paused_until - self.clock.now()
+            if wait > 0:
+                await self.clock.sleep(wait)
+            elif self.running < self.limit:
+                self.running += 1
+                return
+            else:
+                await self._turn()
+
+    async def _turn(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._wake()
+            raise
+        finally:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+
+    def _wake(self) -> None:
+        for _ in range(self.limit - self.running):
+            while self._waiting and self._waiting[0].done():
+                self._waiting.popleft()
+            if not self._waiting:
+                return
+            self._waiting.popleft().set_result(None)
+
+    def limited(self, wait: float) -> None:
+        """The server asked for a pause: all wait, and afterwards fewer run at once."""
+        now = self.clock.now()
+        # The calls sent before the first refusal are refused too; they are one event.
+        if now >= self.paused_until:
+            self.most = max(1, self.limit * 9 // 10)
+            self.limit = max(1, self.limit * 3 // 5)
+            self._was_limited, self._best, self._before = True, 0.0, None
+            self._settle(self.limit * 2)
+        self.paused_until = max(self.paused_until, now + wait)
+
+    def answered(self) -> None:
+        """A call came through: count it, and at the end of a round compare."""
+        if self.limit >= self.most and self._before is None:
+            return
+        if self._to_settle:
+            self._to_settle -= 1
+            return
+        now = self.clock.now()
+        if self._round_begun is None:
+            self._round_begun = now
+            return
+        self._round += 1
+        if self._round >= max(4, self.limit) and now > self._round_begun:
+            self._compare(self._round / (now - self._round_begun))
+
+    def _compare(self, throughput: float) -> None:
+        if self._rest:
+            self._rest -= 1
+            self._settle(0)
+        elif self._was_limited:
+            self._grow(self.limit + 1)
+        elif throughput > self._best * 1.1:
+            self._best = throughput
+            self._grow(self.limit * 2)
+        else:
+            # More at once brought nothing: the server works them off one after the other.
+            self.limit, self._before, self._rest = self._before or self.limit, None, 8
+            self._settle(self.limit)
+
+    def _grow(self, wanted: int) -> None:
+        full = self.running >= self.limit - 1
+        self._settle(self.limit)
+        if not full:
+            return
+        self._before, self.limit = self.limit, min(self.most, wanted)
+        self._wake()
+
+    def _settle(self, calls: int) -> None:
+        self._to_settle, self._round, self._round_begun = calls, 0, None
+
+
+@dataclass(slots=True)
+class Tried:
+    """How often a call was sent, and how often it was perhaps answered and paid in vain."""
+
+    tries: int = 0
+    perhaps_answered: int = 0
+    waited: float = 0.0
+
+
+async def persist(pace: Pace, once: Callable[[], Awaitable[T]], tried: Tried) -> T:
+    """Do `once` in a slot of the pace, again where that can help; the slot is free during waits.
+
+    Unsent calls are tried again; one that was perhaps answered, at most once; a wait that the
+    server asks for is kept. Raises the last CallError.
+    """
+    while True:
+        failure: CallError | None = None
+        async with pace.slot():
+            tried.tries += 1
+            try:
+                result = await once()
+            except CallError as error:
+                failure = error
+            else:
+                pace.answered()
+                return result
+        wait = _wait(failure, tried, pace.clock)
+        if failure.perhaps_answered:
+            tried.perhaps_answered += 1
+        if isinstance(failure, RateLimited):
+            pace.limited(min(wait or 0.0, defaults.LONGEST_WAIT_SECONDS))
+        if wait is None:
+            raise failure
+        tried.waited += wait
+        await pace.clock.sleep(wait)
+
+
+def _wait(failure: CallError, tried: Tried, clock: Clock) -> float | None:
+    """Seconds until the next try, or None where there is none."""
+    most = _tries(failure)
+    if tried.tries >= most or (failure.perhaps_answered and tried.perhaps_answered):
+        return None
+    asked = failure.retry_after
+    if asked is not None and asked > defaults.LONGEST_WAIT_SECONDS:
+        return None
+    backoff = min(8.0, 0.5 * 2 ** (tried.tries - 1)) * (0.75 + 0.5 * clock.jitter())
+    # A little later than asked: clocks differ, and too early counts as one more refusal.
+    return backoff if asked is None else asked + 0.05 + 0.25 * clock.jitter()
+
+
+def _tries(failure: CallError) -> int:
+    if failure.code == "x-should-retry: false":
+        return 1
+    if isinstance(failure, RateLimited):
+        return defaults.RATE_LIMIT_TRIES
+    if isinstance(failure, Overloaded):
+        return defaults.OVERLOADED_TRIES
+    # A web page in place of the model's answer is a wrong address; it has a status.
+    if isinstance(failure, Unreachable) and failure.code not in HOPELESS and not failure.status:
+        return defaults.UNSENT_TRIES
+    return 1

@@ -1,0 +1,252 @@
+"""Pacing: more at once while it helps, fewer when refused, tried again only where it may help."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+
+import pytest
+
+from llmwidgets.engine.pacing import Clock, Pace, Tried, persist
+from llmwidgets.errors import (
+    BadRequest,
+    Overloaded,
+    QuotaExhausted,
+    RateLimited,
+    Unauthorized,
+    Unreachable,
+)  # fmt: skip
+
+
+class Hours:
+    """A clock that jumps to the next alarm whenever nobody has anything to do."""
+
+    def __init__(self) -> None:
+        self.at, self._alarms, self._count = 0.0, [], 0
+        self.waits: list[float] = []
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(lambda: self.at, self.sleep, lambda: 0.5)
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        alarm = asyncio.get_running_loop().create_future()
+        self._count += 1
+        heapq.heappush(self._alarms, (self.at + seconds, self._count, alarm))
+        await alarm
+
+    async def run(self, work):
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            for _ in range(20):
+                await asyncio.sleep(0)
+            if self._alarms and not task.done():
+                self.at, _, alarm = heapq.heappop(self._alarms)
+                if not alarm.done():
+                    alarm.set_result(None)
+        return await task
+
+
+def failing_then(*failures):
+    """An `once` that fails so, call by call, and then gives "reply"."""
+    left = list(failures)
+
+    async def once() -> str:
+        if left:
+            raise left.pop(0)
+        return "reply"
+
+    return once
+
+
+def persisted(*failures):
+    hours, tried = Hours(), Tried()
+    pace = Pace(8, clock=hours.clock)
+    return asyncio.run(hours.run(persist(pace, failing_then(*failures), tried))), tried, hours
+
+
+def test_an_unsent_call_is_tried_again():
+    reply, tried, _ = persisted(Unreachable("no", code="refused"), Unreachable("no", code="dns"))
+    assert (reply, tried.tries, tried.perhaps_answered) == ("reply", 3, 0)
+
+
+def test_a_call_that_was_perhaps_answered_is_tried_again_once_and_counted():
+    lost = Unreachable("no", code="hung_up", perhaps_answered=True)
+    reply, tried, _ = persisted(lost)
+    assert (reply, tried.tries, tried.perhaps_answered) == ("reply", 2, 1)
+    with pytest.raises(Unreachable):
+        persisted(lost, lost)
+
+
+def test_a_perhaps_answered_call_is_counted_among_other_failures():
+    gone = Overloaded("504", perhaps_answered=True)
+    with pytest.raises(Overloaded) as caught:
+        persisted(gone, RateLimited("wait", retry_after=1), gone)
+    assert caught.value is gone
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        QuotaExhausted("no credit"),
+        Unauthorized("key"),
+        BadRequest("body"),
+        Unreachable("certificate", code="tls"),
+        Unreachable("a web page", status=404),
+        RateLimited("no", code="x-should-retry: false"),
+        RateLimited("tomorrow", retry_after=86_400),
+    ],
+)
+def test_what_another_try_cannot_mend_is_tried_once(failure):
+    with pytest.raises(type(failure)) as caught:
+        persisted(failure)
+    assert caught.value is failure
+
+
+def test_the_wait_a_server_asks_for_is_kept():
+    _, _, hours = persisted(RateLimited("wait", retry_after=37.0))
+    assert 37.0 < hours.at < 38.0
+
+
+def test_without_a_hint_waits_grow():
+    _, _, hours = persisted(*[Overloaded("busy")] * 4)
+    assert hours.waits == [0.5, 1.0, 2.0, 4.0]
+
+
+def test_a_limit_that_stays_ends_as_rate_limited_after_eight_tries():
+    with pytest.raises(RateLimited):
+        persisted(*[RateLimited("wait", retry_after=1)] * 8)
+    assert persisted(*[RateLimited("wait", retry_after=1)] * 7)[1].tries == 8
+
+
+def test_the_slot_is_free_while_a_call_waits():
+    """With one call at a time, a second one runs during the first one's wait."""
+    hours = Hours()
+    pace, order = Pace(1, 1, hours.clock), []
+
+    async def busy() -> str:
+        order.append("busy")
+        if order.count("busy") == 1:
+            raise Overloaded("busy", retry_after=5)
+        return "late"
+
+    async def quick() -> str:
+        order.append("quick")
+        return "soon"
+
+    async def both():
+        return await asyncio.gather(persist(pace, busy, Tried()), persist(pace, quick, Tried()))
+
+    assert asyncio.run(hours.run(both())) == ["late", "soon"]
+    assert order == ["busy", "quick", "busy"]
+
+
+def test_a_pause_holds_every_call_and_is_told():
+    hours = Hours()
+    pace = Pace(8, clock=hours.clock)
+    pace.limited(12.0)
+    assert pace.state == "waiting for the limit, next in 12 s"
+
+    async def one() -> float:
+        async with pace.slot():
+            return hours.at
+
+    assert asyncio.run(hours.run(one())) == 12.0
+    assert pace.state == "4 at a time"
+
+
+def simulate(answer, texts: int, start: int, most: int = 512):
+    """Ask `texts` in a simulated hour; `answer(hours, running)` is the server."""
+    hours = Hours()
+    pace = Pace(start, most, hours.clock)
+    peak = 0
+
+    async def once() -> str:
+        nonlocal peak
+        peak = max(peak, pace.running)
+        return await answer(hours, pace.running)
+
+    async def everything():
+        await asyncio.gather(*[persist(pace, once, Tried()) for _ in range(texts)])
+
+    asyncio.run(hours.run(everything()))
+    return pace, hours, peak
+
+
+def test_the_number_at_once_grows_while_the_server_keeps_up():
+    async def answer(hours, running):
+        await hours.sleep(1.0)
+        return "reply"
+
+    _, hours, peak = simulate(answer, 1500, 8)
+    assert peak >= 128
+    assert hours.at < 40
+
+
+def test_a_server_that_works_one_after_the_other_is_not_crowded():
+    """Its throughput stays the same, so the number at once stays where it is."""
+    free_at = 0.0
+
+    async def answer(hours, running):
+        nonlocal free_at
+        free_at = max(free_at, hours.at) + 1.0
+        await hours.sleep(free_at - hours.at)
+        return "reply"
+
+    pace, _, peak = simulate(answer, 100, 1)
+    assert peak <= 2
+    assert pace.limit == 1
+
+
+def test_fewer_at_once_after_a_refusal():
+    """A server that takes 10 at once refuses few calls after the first refusal."""
+    refused = 0
+
+    async def answer(hours, running):
+        nonlocal refused
+        if running > 10:
+            refused += 1
+            await hours.sleep(0.05)
+            raise RateLimited("too many", retry_after=1.0)
+        await hours.sleep(1.0)
+        return "reply"
+
+    pace, _, _ = simulate(answer, 400, 8)
+    assert pace.limit <= 14
+    assert refused <= 20
+
+
+def test_a_number_given_is_never_passed():
+    async def answer(hours, running):
+        await hours.sleep(1.0)
+        return "reply"
+
+    _, hours, peak = simulate(answer, 60, 3, most=3)
+    assert peak == 3
+    assert hours.at == 20.0
+
+
+def test_a_cancelled_call_leaves_its_turn_to_the_next():
+    async def scene() -> str:
+        pace = Pace(1, 1)
+        entered = asyncio.Event()
+
+        async def hold() -> None:
+            async with pace.slot():
+                entered.set()
+                await asyncio.sleep(30)
+
+        async def quick() -> str:
+            async with pace.slot():
+                return "through"
+
+        holder = asyncio.ensure_future(hold())
+        await entered.wait()
+        waiting, last = asyncio.ensure_future(quick()), asyncio.ensure_future(quick())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        holder.cancel()
+        return await asyncio.wait_for(last, 5)
+
+    assert asyncio.run(scene()) == "through"
