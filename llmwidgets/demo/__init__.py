@@ -48,7 +48,7 @@ def start_demo() -> list[Connection]:
 
     url = demo_url()
     return [
-        Connection("custom", name=name, endpoint=url, label=name, origin="demo")
+        Connection("custom", name=name, endpoint=url, label=name).with_origin("demo")
         for name in DEMO_MODELS
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from llmwidgets.demo.document import Document, Found
+from llmwidgets.demo.document import Document
 
 _CURRENCIES = {
     "€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR",
@@ -17,15 +17,19 @@ _CURRENCIES = {
 _SIGN = "|".join(re.escape(sign) for sign in sorted(_CURRENCIES, key=len, reverse=True))
 _FIGURE = r"\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?"
 _NUMBER = re.compile(
-    rf"(?<![\w.,/-])(?P<before>{_SIGN})?[ \t]*(?P<minus>[-−])?(?P<figure>{_FIGURE})(?P<thousand>k\b)?"
+    rf"(?<![\w.,/-])(?P<before>{_SIGN})?[ \t]*(?P<minus>[-−])?"
+    rf"(?P<figure>{_FIGURE})(?P<thousand>k\b)?"
     rf"(?:[ \t]?(?P<after>{_SIGN})(?![a-z]))?(?![\w/]|[.,-]\w)"
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Amount(Found):
+class Amount:
     """A number; `currency` is its ISO code or None, `figure` how it is written."""
 
+    value: float | int
+    start: int
+    end: int
     currency: str | None = None
     figure: str = ""
 

@@ -13,7 +13,27 @@ from llmwidgets.demo.document import Document, fold
 
 _ENDINGS = re.compile(r"(?:ations?|ition|ing|ed|ment|ies|es|s|e|y)$")
 _NOT = re.compile(r"\b(?:not|no|never|non|nicht|kein\w*|pas|nie|niet|senza|sin|isn't)\b")
-_SMALL = frozenset(["the", "a", "an", "of", "or", "is", "it", "from", "in", "to", "for", "by", "some", "what", "where", "when", "before"])
+_SMALL = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "of",
+        "or",
+        "is",
+        "it",
+        "from",
+        "in",
+        "to",
+        "for",
+        "by",
+        "some",
+        "what",
+        "where",
+        "when",
+        "before",
+    ]
+)
 
 
 def choose(

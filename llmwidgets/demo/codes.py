@@ -8,7 +8,12 @@ from llmwidgets.demo.amounts import amounts_in
 from llmwidgets.demo.dates import find_dates
 from llmwidgets.demo.document import Document, Found, fold
 
-_CODE = re.compile(r"(?<![\w@.+-])#?(?P<code>[A-Za-z]{0,5}[-/]?\d[\w/-]*(?:[.][\w-]+)*|[A-Z]{2,}[\w]*-[\w/-]*\d[\w/-]*|\d{2,}(?:-[A-Z\d]+)+|\d{4}-[A-Z]-\d+)(?![\w@])")  # fmt: skip
+_CODE = re.compile(
+    r"(?<![\w@.+-])#?(?P<code>"
+    r"[A-Za-z]{0,5}[-/]?\d[\w/-]*(?:[.][\w-]+)*"
+    r"|[A-Z]{2,}\w*-[\w/-]*\d[\w/-]*"
+    r")(?![\w@])"
+)
 _TAX = re.compile(
     r"(?<![\w@-])(?P<code>(?:[A-Z]{2}|CHE)[ -]?[A-Z]?\d(?:[ .]?[\dA-Z])*\d[A-Z]?\d*)(?![\w@])"
 )
@@ -16,7 +21,7 @@ _TAX = re.compile(
 
 def find_codes(document: Document) -> list[Found]:
     """Every token with a digit that is no date and carries no currency."""
-    taken = [each for each in find_dates(document, locale=False)]
+    taken = find_dates(document, locale=False)
     found = []
     for match in _CODE.finditer(document.text):
         start, end = match.span("code")

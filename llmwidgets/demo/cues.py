@@ -16,9 +16,11 @@ from typing import Any
 from llmwidgets.demo.care import Care
 from llmwidgets.demo.document import fold
 
-_TYPE_WORDS = frozenset(
-    ["date", "day", "number", "no", "id", "name", "amount", "value", "text", "string", "code", "type", "is", "has", "was", "the", "a", "of", "and", "or", "as", "to", "in", "on", "for", "with", "by", "written", "if", "any", "named", "day", "it", "at", "be", "not", "no", "from", "who", "when", "which", "that"]
-)
+_TYPE_WORDS = frozenset({
+    "date", "day", "number", "no", "id", "name", "amount", "value", "text", "string", "code",
+    "type", "is", "has", "was", "be", "the", "a", "and", "or", "not", "as", "to", "in", "on", "of",
+    "at", "for", "with", "by", "from", "it", "who", "when", "which", "that", "if", "any",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

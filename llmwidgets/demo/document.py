@@ -6,11 +6,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 _SENTENCE = re.compile(r"(?<=[a-zà-ÿ)»\"]{2})[.!?;]\s+(?=[A-ZÀ-Þ\"«])|(?<=\d{4})\.\s+(?=[A-ZÀ-Þ])")
 _LABEL = re.compile(
-    r"(?:^|\|)[ \t>*-]*(?P<label>[^\W\d][^\n:|=]{1,38}?)(?:[ \t]*:[ \t]+|[ \t]{3,})(?P<value>[^\n|]*\S)",
+    r"(?:^|\|)[ \t>*-]*(?P<label>[^\W\d][^\n:|=]{1,38}?)"
+    r"(?:[ \t]*:[ \t]+|[ \t]{3,})(?P<value>[^\n|]*\S)",
     re.M,
 )
 
@@ -19,7 +19,7 @@ _LABEL = re.compile(
 class Found:
     """A candidate for a value, with its place in the document."""
 
-    value: Any
+    value: str
     start: int
     end: int
 

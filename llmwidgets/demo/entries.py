@@ -6,12 +6,15 @@ import re
 
 from llmwidgets.demo.care import Care
 from llmwidgets.demo.cues import Cues, concepts, read_cues, words_of
+from llmwidgets.demo.dates import find_dates
 from llmwidgets.demo.document import Document, fold
 from llmwidgets.demo.names import capitalised, signature
 
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+(?P<text>\S.*)$")
 _AND = re.compile(r"\s*[,;]\s*(?:(?:and|und|et|y|e|en)\s+)?|\s+(?:and|und|et|y)\s+")
 _QUOTED = re.compile(r"[\"“„«](?P<text>[^\"”“»\n]{3,50})[\"”“»]")
+_GREETING = re.compile(r"^[^\n,.]{2,40},[ \t]*$", re.M)
+_ARTICLE = re.compile(r"(?:The|A|Our|Die|Der|Das|Le|La|Les|Il|El|De|Het)\s")
 _MAIL_HEAD = re.compile(r"^(?:\w[\w-]*)\s?:\s.*$", re.M)
 
 
@@ -70,8 +73,10 @@ def _products(document: Document, care: Care) -> list[str]:
     bullets = [match["text"] for line in document.lines if (match := _BULLET.match(line))]
     if bullets:
         return bullets
-    body = _MAIL_HEAD.sub("", document.text)
+    body = _GREETING.sub("", _MAIL_HEAD.sub("", document.text))
     quoted = [match["text"] for match in _QUOTED.finditer(body)]
+    for day in reversed(find_dates(Document(body), locale=False)):
+        body = body[: day.start] + " " * (day.end - day.start) + body[day.end :]
     if quoted or not care.weighs_context:
         return quoted
     signed = {line.value for line in signature(document)}
@@ -79,4 +84,5 @@ def _products(document: Document, care: Care) -> list[str]:
         found.value
         for found in capitalised(body)
         if not any(found.value in line or line in found.value for line in signed)
+        and not _ARTICLE.match(found.value)
     ]

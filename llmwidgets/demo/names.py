@@ -15,10 +15,20 @@ _FORM = (
     r"N\.V\.|NV|S\.p\.A\.|S\.r\.l\.|Srl|Oy|AB|ApS|A/S|Co|Kft|Sp\. z o\.o\.)"
 )
 _COMPANY = re.compile(
-    rf"(?P<name>{_WORD}(?:(?:{_JOINED})?[ ]{_WORD})*?,?[ ]{_FORM}(?!\w)\.?(?<!\.\.)(?:[ ]&[ ]Co\.?[ ]KG)?)"
+    rf"(?P<name>{_WORD}(?:(?:{_JOINED})?[ ]{_WORD})*?,?[ ]{_FORM}(?!\w)\.?(?<!\.\.)"
+    r"(?:[ ]&[ ]Co\.?[ ]KG)?)"
 )
-_PERSON = re.compile(rf"(?:Dr\.?[ ]|Prof\.?[ ])?{_WORD}(?:[ ](?:van|von|de|da|di|del))?(?:[ ]{_WORD}){{1,2}}")  # fmt: skip
+_PERSON = re.compile(
+    rf"(?:Dr\.?[ ]|Prof\.?[ ])?{_WORD}(?:[ ](?:van|von|de|da|di|del))?(?:[ ]{_WORD}){{1,2}}"
+)
+_RUN = re.compile(
+    rf"(?<![\w.@]){_WORD}(?:[ ]{_WORD})+(?:[ ]\d{{1,4}})?"
+    rf"|(?<![\w.@]){_WORD}(?:[ ]{_WORD})*[ ]\d{{1,4}}(?![\d/.])"
+)
 _PLACE = re.compile(rf"\b(?:in|at|à|bei|en|a|te)[ ](?P<name>{_WORD}(?:[ ]{_WORD}){{0,2}})")
+_FOLLOWS = re.compile(rf"[ ]{{1,3}}(?P<name>{_PROPER})")
+_AFTER_COMMA = re.compile(rf",[ ](?P<name>{_WORD}(?:[ ]{_WORD})?)[ ]*$", re.M)
+_LINE = 60
 _ARTICLES = re.compile(r"^(?:Die|Der|Das|The|Our|Unsere|La|Le|El|Il|De)[ ](?=[A-ZÀ-Þ])")
 _CLOSING = re.compile(
     r"^\s*(?:(?:kind|best|warm)(?: regards| wishes)?|regards|yours \w+|thanks|thank you|cheers|"
@@ -43,12 +53,13 @@ def find_companies(document: Document) -> list[Found]:
 def signature(document: Document) -> list[Found]:
     """The lines under the closing words of a letter; else the last lines, nearest first."""
     places = _places(document)
-    for number, (start, line) in enumerate(places):
+    for number, (_, line) in enumerate(places):
         if _CLOSING.match(fold(line)):
             return [
                 Found(text.strip(), at, at + len(text)) for at, text in places[number + 1 :][:3]
             ]
-    return [Found(text.strip(), at, at + len(text)) for at, text in reversed(places[-3:])]
+    last = [(at, text) for at, text in reversed(places[-3:]) if len(text) < _LINE]
+    return [Found(text.strip(), at, at + len(text)) for at, text in last]
 
 
 def _places(document: Document) -> list[tuple[int, str]]:
@@ -85,21 +96,17 @@ def find_places(document: Document) -> list[Found]:
     """Capitalised words after a preposition of place, and after a company's name and a comma."""
     found = [Found(match["name"], *match.span("name")) for match in _PLACE.finditer(document.text)]
     for company in find_companies(document):
-        after = re.match(rf",[ ](?P<name>{_WORD}(?:[ ]{_WORD})?)[ ]*$", document.text[company.end :],
-                         re.M)  # fmt: skip
+        after = _AFTER_COMMA.match(document.text, company.end)
         if after:
-            start = company.end + after.start("name")
-            found.insert(0, Found(after["name"], start, start + len(after["name"])))
+            found.insert(0, Found(after["name"], *after.span("name")))
     return found
 
 
-def named_after(document: Document, cues: Cues, *, distance: int = 3) -> str | None:
+def named_after(document: Document, cues: Cues) -> str | None:
     """The capitalised words that follow a cue at once, such as a client's name."""
     for pattern in cues.own:
         for match in pattern.finditer(document.folded):
-            name = re.match(
-                rf"[ ]{{1,{distance}}}(?P<name>{_PROPER})", document.text[match.end() :]
-            )
+            name = _FOLLOWS.match(document.text, match.end())
             if name:
                 return name["name"]
     return None
@@ -107,5 +114,4 @@ def named_after(document: Document, cues: Cues, *, distance: int = 3) -> str | N
 
 def capitalised(text: str) -> list[Found]:
     """Runs of two or more capitalised words, each perhaps closed by a model number."""
-    run = re.compile(rf"(?<![\w.@]){_WORD}(?:[ ]{_WORD})+(?:[ ]\d{{1,4}})?|{_WORD}(?:[ ]{_WORD})*[ ]\d{{1,4}}(?![\d/.])")  # fmt: skip
-    return [Found(match[0], *match.span()) for match in run.finditer(text)]
+    return [Found(match[0], *match.span()) for match in _RUN.finditer(text)]

@@ -64,6 +64,8 @@ def _weighed(
             score += 0.4 if number.currency else -0.2 if "," not in number.figure else 0.0
         if document.folded[number.end :].lstrip().startswith("%"):
             score -= 2
+        if money and not number.currency and re.fullmatch(r"\d\d?", number.figure):
+            score -= 1
         rated.append((score, place, number))
     if not rated:
         return None

@@ -12,8 +12,11 @@ _MARKERS = (
     re.compile(r"<(document|text|doc|input|content)\b[^>]*>\r?\n?(.*)</\1\s*>", re.S | re.I),
     re.compile(r"<<<+[ \w]*\n(.*?)\n[ \w]*>>>+", re.S),
     re.compile(r"^-{3,}\s*BEGIN[^\n]*\n(.*)\n-{3,}\s*END[^\n]*$", re.S | re.I | re.M),
-    re.compile(r"^([-=#*]{3,}|\"{3}|'{3}|`{3,}\w*)[ \t]*\n(.*)\n(?:[-=#*]{3,}|\"{3}|'{3}|`{3,})[ \t]*$", re.S | re.M),
-)  # fmt: skip
+    re.compile(
+        r"^([-=#*]{3,}|\"{3}|'{3}|`{3,}\w*)[ \t]*\n(.*)\n(?:[-=#*]{3,}|\"{3}|'{3}|`{3,})[ \t]*$",
+        re.S | re.M,
+    ),
+)
 _SCHEMA_KEYS = frozenset({"properties", "$defs", "anyOf", "oneOf", "allOf", "items", "enum"})
 
 

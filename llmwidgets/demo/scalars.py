@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
 from llmwidgets.demo.shapes import Disobeyed, Node
 
@@ -78,10 +78,10 @@ def fit_number(node: Node, value: Any, *, whole: bool) -> int | float:
 
 
 def _bounds(node: Node) -> tuple[float, float]:
-    lows = [node.get("minimum"), node.get("exclusiveMinimum")]
-    highs = [node.get("maximum"), node.get("exclusiveMaximum")]
-    low = max((each for each in lows if _number(each)), default=-math.inf)
-    high = min((each for each in highs if _number(each)), default=math.inf)
+    lows = (node.get("minimum"), node.get("exclusiveMinimum"))
+    highs = (node.get("maximum"), node.get("exclusiveMaximum"))
+    low = max((float(each) for each in lows if _number(each)), default=-math.inf)
+    high = min((float(each) for each in highs if _number(each)), default=math.inf)
     return low, high
 
 
@@ -90,7 +90,7 @@ def _open(node: Node, keyword: str, bound: float) -> bool:
     return said is True or (_number(said) and said == bound)
 
 
-def _number(value: Any) -> bool:
+def _number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -108,11 +108,12 @@ def example(pattern: str, least: int = 0) -> str:
         tree = parser.parse(pattern)
     except (re.error, RecursionError):
         raise Disobeyed("The demo cannot read a pattern of the schema.") from None
-    text = "".join(_spell(operation, argument, 0) for operation, argument in tree)
-    if len(text) < least:
-        spare = least - len(text)
-        text = "".join(_spell(operation, argument, spare) for operation, argument in tree)
-    return text
+    text = _spell_all(tree, 0)
+    return text if len(text) >= least else _spell_all(tree, least - len(text))
+
+
+def _spell_all(tree: Any, spare: int) -> str:
+    return "".join(_spell(operation, argument, spare) for operation, argument in tree)
 
 
 def _spell(operation: Any, argument: Any, spare: int) -> str:
@@ -126,13 +127,13 @@ def _spell(operation: Any, argument: Any, spare: int) -> str:
         case "IN":
             return _member(argument)
         case "BRANCH":
-            return "".join(_spell(*each, spare) for each in argument[1][0])
+            return _spell_all(argument[1][0], spare)
         case "SUBPATTERN":
-            return "".join(_spell(*each, spare) for each in argument[3])
+            return _spell_all(argument[3], spare)
         case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
             low, high, inner = argument
             times = min(low + spare, int(high), low + 1000)
-            return "".join(_spell(*each, 0) for each in inner) * times
+            return _spell_all(inner, 0) * int(times)
         case _:
             return ""
 

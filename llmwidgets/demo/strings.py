@@ -25,8 +25,8 @@ Finder = Callable[[Document, Field, Care], str | None]
 _CODE_WORDS = {"number", "id", "no", "nr", "code", "reference", "ref", "sku", "identifier"}
 _GENDERS = re.compile(r"\s*\((?:[mfwdx](?:/[mfwdx])+|maternity cover|all genders)\)", re.I)
 _SEEKING = re.compile(
-    r"\b(?:looking for|need|hiring|seeking|have another|sucht|suchen|recherch\w+|busca\w*)\b[^.\n]{0,15}?"
-    r"\b(?:an?|another|eine[nr]?|une?)\s+(?P<name>(?:freelance\s+)?[A-ZÀ-Þ][\w/-]*(?:\s[A-ZÀ-Þ][\w/-]*)*)"
+    r"\b(?:looking for|need|hiring|seeking|have another|sucht|suchen|recherch\w+|busca\w*)\b"
+    r"[^.\n]{0,15}?\b(?:an?|another|eine[nr]?|une?)\s+(?P<name>(?:freelance\s+)?[A-ZÀ-Þ][\w/-]*(?:\s[A-ZÀ-Þ][\w/-]*)*)"
 )
 
 

@@ -121,19 +121,21 @@ def _number(cell: str) -> float | int | None:
     return seen[0].value if seen else None
 
 
-def _numbers(row: Row) -> list[Amount]:
-    return [amount for cell in row.cells for amount in amounts_in(fold(cell))]
-
-
 def _loose_number(row: Row, known: list[str], care: Care) -> float | int | None:
-    numbers = [n for cell in row.cells if len(row.cells) == 1 or _led(cell) for n in
-               (amounts_in(fold(cell)) if len(row.cells) == 1 else amounts_in(fold(cell))[:1])]  # fmt: skip
+    numbers = _numbers(row)
     if not numbers:
         return None
     if "quantity" in known:
         first = numbers[0] if len(numbers) > 1 else None
         return first.value if first and not first.currency else 1
-    return numbers[-1].value if care.weighs_context else max(n.value for n in numbers)
+    return numbers[-1].value if care.weighs_context else max(each.value for each in numbers)
+
+
+def _numbers(row: Row) -> list[Amount]:
+    """Every number of a single cell; else one of each cell that begins with one."""
+    if len(row.cells) == 1:
+        return amounts_in(fold(row.cells[0]))
+    return [amount for cell in row.cells if _led(cell) for amount in amounts_in(fold(cell))[:1]]
 
 
 def _led(cell: str) -> bool:
