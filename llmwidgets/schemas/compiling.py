@@ -1,22 +1,359 @@
-"""Compiling: a canonical schema cut to a dialect's subset."""
+"""Compiling: a canonical schema cut to a dialect's subset, with its losses and the way back."""
 
 from __future__ import annotations
 
-from llmwidgets.schemas.canonical import Canonical
-from llmwidgets.schemas.shape import Wrapped
-from llmwidgets.schemas.subset import Compiled, Subset
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmwidgets.schemas import limits
+from llmwidgets.schemas.canonical import NEVER, Canonical, Node, ref_name
+from llmwidgets.schemas.compiling_objects import compile_object
+from llmwidgets.schemas.compiling_unions import compile_union
+from llmwidgets.schemas.judge import Judge
+from llmwidgets.schemas.leaves import types_of
+from llmwidgets.schemas.merging import ANNOTATIONS, ConflictError, key_of, merge
+from llmwidgets.schemas.nulls import NULL
+from llmwidgets.schemas.place import item
+from llmwidgets.schemas.shape import (
+    ENTRIES,
+    KEY,
+    VALUE,
+    AnyValue,
+    Definition,
+    Items,
+    JSONText,
+    Shape,
+    Wrapped,
+)
+from llmwidgets.schemas.subset import Compiled, Loss, Subset
+
+_BY_TYPE = {
+    "string": {"minLength", "maxLength", "pattern", "format"},
+    "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
+    "array": {
+        "minItems", "maxItems", "uniqueItems", "contains", "minContains", "maxContains",
+        "unevaluatedItems", "items", "prefixItems",
+    },
+    "object": {
+        "minProperties", "maxProperties", "propertyNames", "dependentRequired",
+        "dependentSchemas", "unevaluatedProperties", "properties", "patternProperties",
+        "additionalProperties", "required",
+    },
+}  # fmt: skip
+_BY_TYPE["integer"] = _BY_TYPE["number"]
+_STRUCTURE = {"items", "properties", "additionalProperties", "required"}
+_ANY_TYPE = {"not", "if", "then", "else"}
+_LOOK_AROUND = re.compile(r"\(\?<?[=!]")
+
+
+@dataclass(slots=True)
+class Part:
+    """A sent schema and how its values map back."""
+
+    node: Node
+    shape: Shape | None = None
+    possible: bool = True
+    """False where no value satisfies the user's schema at this place."""
+
+
+@dataclass(slots=True)
+class Compiling:
+    """The work on one schema; the parts of it that other modules use have no underscore."""
+
+    schema: Canonical
+    subset: Subset
+    enum_chars: int | None = None
+    losses: dict[tuple[str, str], Loss] = field(default_factory=dict)
+    defs: dict[str, Node] = field(default_factory=dict)
+    shapes: dict[str, Shape | None] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    inside: list[str] = field(default_factory=list)
+    merging: list[str] = field(default_factory=list)
+    enum_values: int = 0
+    work: int = 0
+
+    def lose(self, keyword: str, path: str, why: str = "") -> None:
+        """Report a constraint that the sent schema does not hold."""
+        said = why or f"{self.subset.name} does not enforce it"
+        self.losses.setdefault((keyword, path), Loss(keyword, path, said))
+
+    def judge(self, node: Node) -> Callable[[Any], bool]:
+        """Whether a value satisfies a canonical schema, compiled when first asked."""
+        return Judge(self.schema, node)
+
+    def part(self, node: Node, path: str) -> Part:
+        """Compile one place of the record."""
+        self.work += 1
+        origin = node
+        node = self._flat(node, path)
+        if "$ref" in node:
+            return self._reference(node, path)
+        if any(node.get(keyword) for keyword in ("anyOf", "oneOf")):
+            return compile_union(self, node, path)
+        if node == NEVER:
+            return Part(dict(NULL), possible=False)
+        if "enum" in node or "const" in node:
+            return self._values(node, path)
+        types = types_of(node) or _implied(node)
+        if not types:
+            self._report(node, set(_ANY_TYPE), path)
+            return self.any_value(node)
+        if len(types) > 1 and types & {"object", "array"}:
+            order = [name for name in _listed(node) if name in types] or sorted(types)
+            split = [{**_only(node, name), "type": name} for name in order]
+            outside = {key: node[key] for key in node if key in ANNOTATIONS}
+            return compile_union(self, {"anyOf": split, **outside}, path)
+        if "object" in types:
+            return compile_object(self, node, path, origin)
+        if "array" in types:
+            return self._array(node, path)
+        return Part(self._scalar(node, path, types))
+
+    def described(self, node: Node, source: Node, notes: list[str] | None = None) -> Node:
+        """The sent node with the description of its source, and notes on what is not enforced."""
+        if "description" not in self.subset.keywords:
+            return node
+        words = [source["description"]] if isinstance(source.get("description"), str) else []
+        if notes and self.subset.notes:
+            words.append("{" + ", ".join(notes) + "}")
+        return {**node, "description": " ".join(words)} if words else node
+
+    def any_value(self, source: Node) -> Part:
+        """Any JSON at all."""
+        if not self.subset.closed:
+            return Part(self.described({}, source))
+        if not self.subset.recursion:
+            node = self.described({"type": "string"}, source, ["any JSON, written as JSON text"])
+            return Part(node, JSONText())
+        self.defs.setdefault("AnyJSON", _any_json())
+        return Part(self._refer("AnyJSON", source), AnyValue())
+
+    def kept(self, node: Node, types: set[str], path: str) -> tuple[Node, list[str]]:
+        """The keywords taken as they are, and notes on those that are not, which are reported."""
+        relevant = set().union(*(_BY_TYPE.get(each, set()) for each in types)) - _STRUCTURE
+        keep = {k: v for k, v in node.items() if k in relevant and self._takes(k, v)}
+        return keep, self._report(node, (relevant | _ANY_TYPE) - set(keep), path)
+
+    def _report(self, node: Node, keywords: set[str], path: str) -> list[str]:
+        notes = []
+        for keyword, value in node.items():
+            if keyword not in keywords or self._is_held(keyword, value):
+                continue
+            self.lose(keyword, path)
+            if isinstance(value, str | int | float) and len(str(value)) <= 80:
+                notes.append(f"{keyword}: {value}")
+        return notes
+
+    def _is_held(self, keyword: str, value: Any) -> bool:
+        """Whether the sent schema holds it though the keyword itself is gone."""
+        if keyword == "unevaluatedProperties":
+            return value == {} or (self.subset.closed and value == NEVER)
+        if keyword in {"minLength", "minItems", "minProperties"}:
+            return bool(value == 0)
+        return keyword in {"uniqueItems", "dependentRequired"} and not value
+
+    def _takes(self, keyword: str, value: Any) -> bool:
+        if keyword not in self.subset.keywords:
+            return False
+        if keyword == "format":
+            return value in self.subset.formats
+        if keyword == "pattern":
+            return self.subset.look_around or not _LOOK_AROUND.search(value)
+        most = self.subset.min_items_up_to
+        return not (keyword == "minItems" and most is not None and value > most)
+
+    def _flat(self, node: Node, path: str) -> Node:
+        """The node without `allOf`, and with a `$ref` only where nothing constrains beside it."""
+        parts = list(node.get("allOf", ()))
+        own = {key: value for key, value in node.items() if key not in {"allOf", "$ref"}}
+        if "$ref" in node:
+            parts.insert(0, {"$ref": node["$ref"]})
+        if not parts:
+            return node
+        if len(parts) == 1 and not set(own) - ANNOTATIONS:
+            inner = self._flat(parts[0], path) if "$ref" not in parts[0] else parts[0]
+            return {**inner, **own}
+        for each in parts:
+            try:
+                own = self.merged(own, each, path)
+            except ConflictError:
+                self.lose("allOf", path, "no value satisfies all its parts")
+        return own
+
+    def merged(self, own: Node, part: Node, path: str) -> Node:
+        """Both schemas as one, references looked up; ConflictError where nothing satisfies both."""
+        name = ref_name(part) if "$ref" in part else ""
+        if name and name in self.merging:
+            self.lose("allOf", path, "a definition that contains itself is not merged")
+            return own
+        if name:
+            self.merging.append(name)
+        try:
+            flat = self._flat({**self.schema.defs[name], **_beside(part)} if name else part, path)
+            own, lost = merge(own, flat)
+        finally:
+            if name:
+                self.merging.pop()
+        for keyword in lost:
+            self.lose(keyword, path, "two of them hold at once, and only one is sent")
+        return own
+
+    def _reference(self, node: Node, path: str) -> Part:
+        name = ref_name(node)
+        if not self.subset.recursion and name in self.inside:
+            self.lose("$ref", path, f"{self.subset.name} does not take recursion")
+            sent = self.described({"type": "string"}, node, ["JSON text of the same form"])
+            return Part(sent, JSONText())
+        if name not in self.begun:
+            self.begun.add(name)
+            self.inside.append(name)
+            part = self.part(self.schema.defs[name], path)
+            self.inside.pop()
+            self.defs[name], self.shapes[name] = part.node, part.shape
+        if name in self.shapes and self.shapes[name] is None:
+            return Part(self._refer(name, node))
+        return Part(self._refer(name, node), Definition(self.shapes, name))
+
+    def _refer(self, name: str, source: Node) -> Node:
+        bare: Node = {"$ref": f"#/$defs/{name}"}
+        sent = self.described(bare, source)
+        if sent == bare or self.subset.ref_siblings:
+            return sent
+        return {"anyOf": [bare], "description": sent["description"]}
+
+    def _values(self, node: Node, path: str) -> Part:
+        listed = [node["const"]] if "const" in node else node["enum"]
+        types = types_of(node)
+        unique = {key_of(each): each for each in listed if _is_of(each, types)}
+        values = list(unique.values())
+        keyword = "const" if "const" in node else "enum"
+        if not values:
+            return Part(dict(NULL), possible=False)
+        plain = all(each is None or isinstance(each, str | int | float) for each in values)
+        names = list(dict.fromkeys(_type_of(each) for each in values))
+        if plain and limits.enum_fits(self, values):
+            kind = names[0] if len(names) == 1 else names
+            keep, notes = self.kept(node, set(names), path)
+            exact: Node = {"enum": values}
+            if keyword == "const" and "const" in self.subset.keywords:
+                exact = {"const": values[0]}
+            return Part(self.described({"type": kind, **exact, **keep}, node, notes))
+        why = limits.enum_reason(self) if plain else f"{self.subset.name} takes plain values only"
+        self.lose(keyword, path, why)
+        rest = {key: value for key, value in node.items() if key not in {"const", "enum"}}
+        return self.part({**rest, "type": names}, path)
+
+    def _array(self, node: Node, path: str) -> Part:
+        keep, notes = self.kept(node, {"array"}, path)
+        options = list(node.get("prefixItems", ()))
+        rest = node.get("items")
+        if rest == NEVER:
+            if "maxItems" in self.subset.keywords:
+                keep["maxItems"] = min(len(options), node.get("maxItems", len(options)))
+        elif rest is not None or not options:
+            options.append(rest or {})
+        options = [each for each in options if each != NEVER]
+        unique = list({key_of(each): each for each in options}.values())
+        inner: Node = {"anyOf": unique} if len(unique) > 1 else unique[0] if unique else NEVER
+        part = self.part(inner, item(path))
+        sent = self.described({"type": "array", "items": part.node, **keep}, node, notes)
+        return Part(sent, Items(part.shape) if part.shape else None)
+
+    def _scalar(self, node: Node, path: str, types: set[str]) -> Node:
+        keep, notes = self.kept(node, types, path)
+        order = [each for each in _listed(node) if each in types] or sorted(types)
+        kind = order[0] if len(order) == 1 else order
+        return self.described({"type": kind, **keep}, node, notes)
 
 
 def compile_schema(schema: Canonical, subset: Subset) -> Compiled:
     """The schema to send, what it lost, and the way back."""
-    root = schema.resolve(schema.root)
-    sent = {**root, **({"$defs": schema.defs} if schema.defs else {})}
-    if root.get("type") == "object":
-        return Compiled(sent)
-    wrapped = {
+    work, root = _compile(schema, subset, None)
+    allowed = limits.enum_chars_allowed(root.node, work.defs, subset)
+    if allowed is not None:
+        work, root = _compile(schema, subset, allowed)
+    node, wrapped, shape = root.node, False, root.shape
+    if "$ref" in node:
+        node = work.defs[ref_name(node)]
+    if subset.root_object and (node.get("type") != "object" or "anyOf" in node):
+        node, wrapped, shape = _wrap(root.node), True, Wrapped("value", root.shape)
+    limits.hoist(work, node)
+    limits.report(work, node)
+    sent = {**node, "$defs": dict(sorted(work.defs.items()))} if work.defs else node
+    return Compiled(sent, tuple(work.losses.values()), wrapped, shape)
+
+
+def _compile(schema: Canonical, subset: Subset, enum_chars: int | None) -> tuple[Compiling, Part]:
+    work = Compiling(schema, subset, enum_chars)
+    return work, work.part(schema.root, "")
+
+
+def _wrap(node: Node) -> Node:
+    return {
         "type": "object",
-        "properties": {"value": root},
+        "properties": {"value": node},
         "required": ["value"],
         "additionalProperties": False,
     }
-    return Compiled(wrapped, wrapped=True, shape=Wrapped("value", None))
+
+
+def _any_json() -> Node:
+    again: Node = {"$ref": "#/$defs/AnyJSON"}
+    scalars: list[Node] = [{"type": name} for name in ("string", "number", "boolean", "null")]
+    listed: Node = {"type": "array", "items": again}
+    entry = _closed({KEY: {"type": "string"}, VALUE: again})
+    return {"anyOf": [*scalars, listed, _closed({ENTRIES: {"type": "array", "items": entry}})]}
+
+
+def _closed(properties: Node) -> Node:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _implied(node: Node) -> set[str]:
+    """The type that the other keywords speak of, where `type` is absent."""
+    for name in ("object", "array", "string", "number"):
+        if not _BY_TYPE[name].isdisjoint(node):
+            return {name}
+    return set()
+
+
+def _listed(node: Node) -> list[str]:
+    named = node.get("type", [])
+    return [named] if isinstance(named, str) else list(named)
+
+
+def _only(node: Node, kind: str) -> Node:
+    """The node's keywords that speak of values of one type."""
+    mine = _BY_TYPE.get(kind, set()) | _ANY_TYPE
+    return {key: value for key, value in node.items() if key in mine}
+
+
+def _beside(node: Node) -> Node:
+    return {key: value for key, value in node.items() if key != "$ref"}
+
+
+def _type_of(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
+
+
+def _is_of(value: Any, types: set[str]) -> bool:
+    kind = _type_of(value)
+    whole = isinstance(value, float) and value.is_integer() and "integer" in types
+    return not types or kind in types or (kind == "integer" and "number" in types) or whole

@@ -80,7 +80,7 @@ def _walk(schema: Canonical, node: Node, at: Leaf, inside: frozenset[str]) -> It
         return
     inner = list(_structure(schema, node, at, inside))
     for each in node.get("allOf", ()):
-        if _says_something(each):
+        if says_something(each):
             inner += _walk(schema, each, at, inside)
     for keyword in ("anyOf", "oneOf"):
         inner += _options(schema, node, keyword, at, inside)
@@ -95,7 +95,7 @@ def _options(
     inner = replace(at, nullable=at.nullable or len(real) < len(options))
     kind = {"type": node["type"]} if "type" in node else {}
     for each in real:
-        if _says_something(each):
+        if says_something(each):
             yield from _walk(schema, {**kind, **each}, inner, inside)
 
 
@@ -105,7 +105,8 @@ _SAYING = frozenset({
 })  # fmt: skip
 
 
-def _says_something(node: Node) -> bool:
+def says_something(node: Node) -> bool:
+    """Whether a schema tells what a value is, and not only what must be there."""
     return not _SAYING.isdisjoint(node)
 
 

@@ -92,7 +92,8 @@ class Properties:
     `droppable` are optional properties that refuse null: null there means absent. `nullable`
     are optional ones that take null: null stays, unless the object as a whole is only right
     without (`accepts` judges the whole object, None where nothing hangs on presence).
-    `rest` names the property that carries whatever else an open object holds.
+    `rest` names the property that carries whatever else an open object holds; `keeps_others`
+    says that the dialect takes open objects as they are.
     """
 
     shapes: Mapping[str, Shape | None]
@@ -101,6 +102,7 @@ class Properties:
     rest: str | None = None
     rest_shape: Entries | None = None
     accepts: Callable[[Any], bool] | None = None
+    keeps_others: bool = False
 
     def restore(self, data: Any) -> Any:
         if not isinstance(data, dict):
@@ -125,16 +127,16 @@ class Properties:
     def adapt(self, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        sent: dict[str, Any] = dict.fromkeys(self.shapes)
-        sent.update(
-            (name, adapt(self.shapes[name], value))
-            for name, value in data.items()
-            if name in self.shapes
-        )
+        sent: dict[str, Any] = {}
+        for name, shape in self.shapes.items():
+            if name in data:
+                sent[name] = adapt(shape, data[name])
+            elif name in self.droppable or name in self.nullable:
+                sent[name] = None
+        others = {name: value for name, value in data.items() if name not in self.shapes}
         if self.rest is not None and self.rest_shape is not None:
-            others = {name: value for name, value in data.items() if name not in self.shapes}
             sent[self.rest] = self.rest_shape.adapt(others)
-        return sent
+        return {**sent, **others} if self.keeps_others else sent
 
 
 @dataclass(frozen=True, slots=True)
