@@ -1,0 +1,287 @@
+"""A real JupyterLab in a real Chromium, for tests and pictures.
+
+`lab` is a server with folders of its own, once a session; `page` opens a notebook of it:
+
+    def test_panel(lab, page):
+        lab.notebook("a.ipynb", ["import llmwidgets as lw", "lw.ConnectionPanel()"])
+        page.open("a.ipynb").run_all()
+        page.output().get_by_role("button", name="OpenAI").click()
+        page.save()
+
+Another folder's conftest takes the fixtures by `lab, page = jupyterlab.lab, jupyterlab.page`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
+PANEL_WIDTH = 1000
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
+    "@jupyterlab/apputils-extension/notification": {
+        "checkForUpdates": False,
+        "fetchNews": "false",
+        "doNotDisturbMode": True,
+    },
+    "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
+}
+_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--font-render-hinting=none",
+]  # fmt: skip
+_READY = "app.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+
+
+@dataclass
+class Lab:
+    """A running server: its notebook folder, address, token and log."""
+
+    root: Path
+    url: str
+    token: str
+    home: Path
+    log: Path
+    chromium: str
+    process: subprocess.Popen[bytes]
+
+    def notebook(self, name: str, cells: list[str], tags: dict[int, list[str]] | None = None) -> Path:
+        """Write a notebook of code cells into the server's folder."""
+        path = self.root / name
+        written = [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {"tags": tags[number]} if tags and number in tags else {},
+                "source": source,
+                "outputs": [],
+                "execution_count": None,
+            }
+            for number, source in enumerate(cells)
+        ]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        path.write_text(
+            json.dumps(
+                {
+                    "cells": written,
+                    "metadata": {"kernelspec": kernel},
+                    "nbformat": 4,
+                    "nbformat_minor": 5,
+                }
+            )
+        )
+        return path
+
+    def stop(self) -> None:
+        """Ask the server to end, and make sure it does."""
+        request = urllib.request.Request(
+            f"{self.url}/api/shutdown?token={self.token}", method="POST", data=b""
+        )
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=10):
+            pass
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass
+class LabPage:
+    """One page of the browser, on one notebook; `frames` is all that crossed its websockets."""
+
+    lab: Lab
+    browser_page: Any
+    name: str = ""
+    frames: list[str | bytes] = field(default_factory=list)
+    sent: list[str | bytes] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    def open(self, name: str) -> LabPage:
+        """Open a notebook and wait for its kernel."""
+        self.name = name
+        page = self.browser_page
+        page.goto(f"{self.lab.url}/lab/tree/{name}?token={self.lab.token}&reset")
+        page.wait_for_function("window.jupyterapp !== undefined")
+        page.wait_for_function(f"(() => {{ const app = window.jupyterapp; return {_READY} }})()")
+        if page.evaluate("!document.querySelector('.jp-SideBar.jp-mod-left .lm-mod-current')"):
+            return self
+        self.command("application:toggle-left-area")
+        return self
+
+    def command(self, command: str, **arguments: Any) -> None:
+        """Run a command of JupyterLab."""
+        self.browser_page.evaluate(
+            "([name, args]) => window.jupyterapp.commands.execute(name, args)", [command, arguments]
+        )
+
+    def run_all(self) -> LabPage:
+        """Run every cell, and wait until the kernel is idle."""
+        self.command("notebook:run-all-cells")
+        self.browser_page.wait_for_function(
+            f"(() => {{ const app = window.jupyterapp; return {_READY} }})()"
+        )
+        return self
+
+    def output(self, number: int = -1) -> Any:
+        """The widget panel of one output, the last by default."""
+        panels = self.browser_page.locator(".jp-OutputArea .lw")
+        return panels.nth(number) if number >= 0 else panels.last
+
+    def save(self) -> dict[str, Any]:
+        """Save the notebook and return it as it lies on the disk."""
+        saved = self.browser_page.expect_response(
+            lambda reply: reply.request.method == "PUT" and self.name in reply.url and reply.ok
+        )
+        with saved:
+            self.command("docmanager:save")
+        content: dict[str, Any] = json.loads((self.lab.root / self.name).read_text())
+        return content
+
+    def theme(self, name: str) -> None:
+        """Change JupyterLab's theme, and wait until the page wears it."""
+        self.command("apputils:change-theme", theme=name)
+        light = "true" if "Light" in name else "false"
+        self.browser_page.wait_for_function(
+            f"document.body.dataset.jpThemeLight === '{light}'"
+            " && getComputedStyle(document.body).getPropertyValue('--jp-layout-color1') !== ''"
+        )
+
+    def widen(self, width: int = PANEL_WIDTH, height: int = 1400) -> None:
+        """Make the window such that the panels are so many pixels wide."""
+        page = self.browser_page
+        for _ in range(3):
+            now = page.locator(".jp-OutputArea .lw").last.evaluate("each => each.offsetWidth")
+            wide = page.viewport_size["width"] + width - round(now)
+            page.set_viewport_size({"width": wide, "height": height})
+            page.evaluate("() => new Promise(done => requestAnimationFrame(() => done()))")
+
+    def picture(self, path: Path, number: int = -1, theme: str = LIGHT) -> None:
+        """Write a picture of one panel in a theme."""
+        self.theme(theme)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.output(number).screenshot(path=str(path), animations="disabled")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Lab]:
+    """One JupyterLab for the session; widget state is saved into notebooks."""
+    home = tmp_path_factory.mktemp("lab")
+    server = start_lab(home, chromium)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Any]:
+    """One Chromium for the session."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(lab: Lab, browser: Any) -> Iterator[LabPage]:
+    """A fresh page; a script error in it fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1400})
+    opened = LabPage(lab, context.new_page())
+    listen(opened)
+    yield opened
+    context.close()
+    assert not opened.troubles, opened.troubles
+
+
+def listen(opened: LabPage) -> None:
+    """Keep what crosses the websockets, and the script errors of the widgets."""
+
+    def heard(websocket: Any) -> None:
+        websocket.on("framesent", lambda payload: opened.sent.append(payload))
+        websocket.on("framesent", lambda payload: opened.frames.append(payload))
+        websocket.on("framereceived", lambda payload: opened.frames.append(payload))
+
+    opened.browser_page.set_default_timeout(30_000)
+    opened.browser_page.on("websocket", heard)
+    opened.browser_page.on("pageerror", lambda error: opened.troubles.append(str(error)))
+
+
+def start_lab(home: Path, chromium: str, *, binder: bool = False) -> Lab:
+    """Start a server with folders of its own and wait until it answers."""
+    root = home / "notebooks"
+    root.mkdir()
+    for plugin, settings in _SETTINGS.items():
+        path = home / "settings" / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings))
+    token, port = secrets.token_hex(16), _free_port()
+    log = home / "server.log"
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
+        "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", "--allow-root",
+        f"--ServerApp.root_dir={root}", "--expose-app-in-browser",
+    ]  # fmt: skip
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=root, env=_surroundings(home, binder), stdout=output, stderr=output
+        )
+    server = Lab(root, f"http://127.0.0.1:{port}", token, home, log, chromium, process)
+    _await_answer(server)
+    return server
+
+
+def _surroundings(home: Path, binder: bool) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
+    names = ("CONFIG", "DATA", "RUNTIME")
+    return {
+        **kept,
+        **{f"JUPYTER_{name}_DIR": str(home / f"jupyter-{name.lower()}") for name in names},
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "XDG_DATA_HOME": str(home / "data"),
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **({"BINDER_SERVICE_HOST": "127.0.0.1"} if binder else {}),
+    }
+
+
+def _await_answer(server: Lab) -> None:
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        if server.process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{server.url}/api/status?token={server.token}", timeout=5):
+                return
+        except (OSError, urllib.error.URLError):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.process.wait(0.1)
+    pytest.fail(f"JupyterLab did not start: {server.log.read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
