@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from llmwidgets import __version__
 from llmwidgets.errors import FieldError
+
+_Number = TypeVar("_Number", int, float)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,24 +63,24 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        message = f"{text} is not between 0 and 1"
-        raise argparse.ArgumentTypeError(message)
-    return value
+    return _between(text, float, 0, 1)
 
 
 def _money(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1e9:
-        message = f"{text} is no amount of US dollars"
-        raise argparse.ArgumentTypeError(message)
-    return value
+    return _between(text, float, 0, 1e9)
 
 
 def _whole(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        message = f"{text} is not 1 or more"
+    return _between(text, int, 1, 100_000)
+
+
+def _between(text: str, kind: Callable[[str], _Number], least: int, most: float) -> _Number:
+    try:
+        value = kind(text)
+    except ValueError:
+        message = f"{text} is no number"
+        raise argparse.ArgumentTypeError(message) from None
+    if not least <= value <= most:
+        message = f"{text} is not between {least} and {most:g}"
         raise argparse.ArgumentTypeError(message)
     return value

@@ -37,7 +37,7 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """The frame as CSV; a cell that a spreadsheet would run as a formula gets a ' in front."""
     safe = frame.map(safe_cell)
     safe.columns = [safe_cell(str(name)) for name in frame.columns]
-    return write_text(path, safe.to_csv(index=False))
+    return write_text(path, safe.to_csv(index=False, lineterminator="\r\n"))
 
 
 def safe_cell(value: Any) -> Any:

@@ -1,0 +1,69 @@
+"""A Variant holds how a model is asked; a setting that is not right is said at once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from llmwidgets.comparison.variant import Variant
+from llmwidgets.dialects.messages import Example
+from llmwidgets.errors import FieldError
+
+
+def test_a_plain_variant_asks_for_nothing_special() -> None:
+    variant = Variant("openai/gpt-6-luna")
+    assert variant.settings() == ""
+    assert variant.price is None
+
+
+def test_a_variant_does_not_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Variant("a").label = "b"
+
+
+def test_settings_are_keywords_alone() -> None:
+    with pytest.raises(TypeError):
+        Variant("a", "label")
+
+
+@pytest.mark.parametrize(
+    ("price", "read"),
+    [
+        (0, {"input": 0.0, "output": 0.0}),
+        ((0.2, 1.2), {"input": 0.2, "output": 1.2}),
+        ({"input": 0.2, "output": 1.2}, {"input": 0.2, "output": 1.2}),
+    ],
+)
+def test_prices_of_any_shape_are_for_input_and_output(price, read) -> None:
+    assert Variant("a", price=price).price == read
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"effort": "maximal"}, "effort"),
+        ({"temperature": -1}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": True}, "temperature"),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"label": " "}, "label"),
+        ({"instructions": ""}, "instructions"),
+        ({"price": -1}, "price"),
+        ({"price": {"input": 1}}, "price"),
+        ({"examples": -1}, "examples"),
+        ({"examples": ["only a text"]}, "examples"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings, field: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        Variant("a", **settings)
+    assert list(caught.value.problems) == [field]
+    assert caught.value.hint
+
+
+def test_examples_are_pairs_of_text_and_record() -> None:
+    variant = Variant("a", examples=[("a text", {"n": 1})])
+    assert variant.examples == (Example("a text", {"n": 1}),)
+    assert variant.settings() == "1 examples"
+    assert hash(variant) == hash(Variant("a"))

@@ -1,0 +1,102 @@
+"""Exports are whole files that no spreadsheet runs."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmwidgets.errors import FieldError
+from llmwidgets.report import figures
+from llmwidgets.report.files import safe_cell, write_csv, write_jsonl, write_parquet, write_text
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_cell_that_starts_like_a_formula_is_quoted(start: str, tmp_path) -> None:
+    frame = pd.DataFrame({"=name": [f"{start}cmd|' /C calc'!A0", "plain"], "n": [-5, 1]})
+    path = write_csv(frame, tmp_path / "out.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        head, first, second = list(csv.reader(file))
+    assert head == ["'=name", "n"]
+    assert first == [f"'{start}cmd|' /C calc'!A0", "-5"]
+    assert second == ["plain", "1"]
+
+
+@given(st.text())
+def test_no_text_cell_starts_like_a_formula(value: str) -> None:
+    assert not safe_cell(value).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert safe_cell(value).endswith(value)
+
+
+def test_lists_in_a_cell_become_json(tmp_path) -> None:
+    path = write_csv(pd.DataFrame({"tags": [["a", "b"]]}), tmp_path / "out.csv")
+    assert list(csv.reader(path.read_text("utf-8").splitlines()))[1] == ['["a", "b"]']
+
+
+def test_jsonl_is_one_object_a_line(tmp_path) -> None:
+    rows = [{"text": "two\nlines \u2028 é"}, {"n": None}]
+    lines = write_jsonl(rows, tmp_path / "out.jsonl").read_text("utf-8").split("\n")
+    assert [json.loads(line) for line in lines[:-1]] == rows
+    assert lines[-1] == ""
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("llmwidgets.report.files.find_spec", lambda name: None)
+    with pytest.raises(FieldError, match="pyarrow") as caught:
+        write_parquet(pd.DataFrame({"a": [1]}), tmp_path / "out.parquet")
+    assert "pip install pyarrow" in caught.value.hint
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
+def test_parquet_keeps_values_as_json(tmp_path) -> None:
+    path = write_parquet(pd.DataFrame({"value": [1, None, ["a"], "b"]}), tmp_path / "out.parquet")
+    assert list(pd.read_parquet(path)["value"]) == ["1", None, '["a"]', "b"]
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FieldError, match="cannot be written") as caught:
+        write_text(tmp_path / "file" / "out.html", "x")
+    assert caught.value.hint
+
+
+def test_an_old_file_is_replaced_whole(tmp_path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("old and longer")
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["out.txt"]
+
+
+@pytest.mark.parametrize(
+    ("at", "letter"), [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ")]
+)
+def test_letters_go_on_after_z(at: int, letter: str) -> None:
+    assert figures.letter(at) == letter
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("InvalidRecord", "invalid record"), ("InvalidJSON", "invalid JSON"), ("TooLong", "too long")],
+)
+def test_failures_are_words(name: str, said: str) -> None:
+    assert figures.words(name) == said
+
+
+def test_unknown_is_never_zero() -> None:
+    assert (figures.money(None), figures.money(0), figures.money(0.012)) == (
+        "unknown",
+        "0",
+        "0.012",
+    )
+    assert figures.seconds(None) == "unknown"
+    assert figures.percent(None) == "–"
+
+
+def test_an_escape_sequence_does_not_reach_a_terminal() -> None:
+    assert figures.shorten("\x1b[31mred\u202e", 40) == "\ufffd[31mred\ufffd"
