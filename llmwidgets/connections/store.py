@@ -200,8 +200,8 @@ class Store:
         """Which models may be called: the whitelist, this organization's additions and denials."""
         from llmwidgets.connections.policy import Policy
 
-        now = sealed_folder.read(self._session)
-        return Policy(additions=now.allowed if now else (), denials=now.denied if now else ())
+        now = sealed_folder.read(self._session) or Contents()
+        return Policy(now.allowed, now.denied, organization=self.organization)
 
     def save(self, connection: Connection, *, replace: bool = False) -> None:
         """Keep a connection in the store.
@@ -241,13 +241,11 @@ class Store:
 
     def allow(self, label: str, model: str) -> None:
         """Add a model to those that this organization calls through a connection."""
-        self._change(lambda now: content.ruled(now, (label, model), allow=True))
-        self._session.changed()
+        self._rule(label, model, allow=True)
 
     def deny(self, label: str, model: str) -> None:
         """Forbid a model to this organization, also one on the shipped whitelist."""
-        self._change(lambda now: content.ruled(now, (label, model), allow=False))
-        self._session.changed()
+        self._rule(label, model, allow=False)
 
     def observe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Be called after every change in this process, on the thread that made it.
@@ -259,23 +257,32 @@ class Store:
     def _change(self, operation: Callable[[Contents], Contents]) -> None:
         sealed_folder.change(self._session, operation, _spelled)
 
+    def _rule(self, label: str, model: str, *, allow: bool) -> None:
+        self._found(label)
+        self._change(lambda now: content.ruled(now, (label, model), allow=allow))
+        self._session.changed()
+
     def _payloads(self) -> tuple[Payload, ...]:
         now = sealed_folder.read(self._session)
         return now.payloads if now else ()
 
     def _changeable(self, label: str) -> Connection:
         """The connection of this label if it is the store's or the session's to change."""
-        try:
-            connection = self[label]
-        except UnknownConnection:
-            found = _in_environment(label)
-            if found is None:
-                raise
-            connection = found
+        connection = self._found(label)
         if connection.read_only:
             message = f"{label} comes from the environment and is read-only."
             raise StoreError(message, "Unset its variable, or save a connection of the same label.")
         return connection
+
+    def _found(self, label: str) -> Connection:
+        """The connection of this label here or in the environment; UnknownConnection."""
+        try:
+            return self[label]
+        except UnknownConnection:
+            found = _in_environment(label)
+            if found is None:
+                raise
+        return found
 
 
 def _in_environment(label: str) -> Connection | None:

@@ -55,9 +55,7 @@ class StoreFile:
     def read(self) -> bytes:
         """The file's bytes; a mode that lets others in is mended on the way. StoreError."""
         try:
-            with os.fdopen(os.open(self.path, os.O_RDONLY | _CLOSE_ON_EXEC | _NO_WAIT), "rb") as it:
-                _close_to_others(it.fileno())
-                return it.read()
+            return _read(self.path)
         except OSError as error:
             reason = _reason(error)
         message = f"{self.path} cannot be read: {reason}."
@@ -65,7 +63,7 @@ class StoreFile:
 
     def backups(self) -> list[Path]:
         """The backups that exist, newest first."""
-        return [path for path in self._places() if path.exists()]
+        return [path for path in self._places() if os.path.exists(path)]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -178,7 +176,7 @@ def make_folder(folder: Path) -> None:
 
 def writable(folder: Path) -> bool:
     """Whether the folder, or the nearest one above it that exists, takes new files."""
-    there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    there = next((each for each in (folder, *folder.parents) if os.path.exists(each)), folder)
     return os.access(there, os.W_OK | os.X_OK)
 
 
@@ -192,6 +190,21 @@ def sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | _CLOSE_ON_EXEC | _NO_WAIT)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        if hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) & 0o077:
+            with suppress(OSError):
+                os.fchmod(descriptor, 0o600)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
     finally:
         os.close(descriptor)
 
@@ -218,12 +231,6 @@ def _change_over(temporary: Path, target: Path) -> None:
                 raise
             time.sleep(pause)
     return None
-
-
-def _close_to_others(descriptor: int) -> None:
-    if hasattr(os, "fchmod") and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-        with suppress(OSError):
-            os.fchmod(descriptor, 0o600)
 
 
 def _reason(error: OSError) -> str:

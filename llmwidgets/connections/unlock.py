@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 KEY_FILE = "LLMWIDGETS_STORE_KEY_FILE"
 KEY = "LLMWIDGETS_STORE_KEY"
 
+_START = b"AGE-SECRET-KEY-1"
+_CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe in place of the file must not hang the kernel
+
 WITHOUT_A_SCREEN = (
     f"Without a screen, set {KEY_FILE} to a file of mode 0600 that holds the identity, "
     f"or {KEY} to the identity itself."
@@ -47,7 +51,7 @@ def headless_identity() -> Unlocked | None:
     if os.environ.get(KEY_FILE):
         return Unlocked(_of_key_file(Path(os.environ[KEY_FILE]).expanduser()), KEY_FILE)
     if KEY in os.environ:
-        identity = _parsed(Secret(_identity_line(os.environ.pop(KEY))))
+        identity = _parsed(_identity_in(memoryview(os.environ.pop(KEY).encode())))
         if identity is None:
             message = f"{KEY} holds no age identity."
             raise StoreError(message, "It starts with AGE-SECRET-KEY-1 and has 74 characters.")
@@ -65,9 +69,7 @@ def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:
     """The identity in the bytes of an `identity.age`; WrongPassphrase or DamagedStore."""
     from llmwidgets.connections import sealing
 
-    identity = _parsed(
-        Secret(_identity_line(str(sealing.decrypt_passphrase(sealed, passphrase), "ascii", "?")))
-    )
+    identity = _parsed(_identity_in(sealing.decrypt_passphrase(sealed, passphrase)))
     if identity is None:
         message = "identity.age opens, but holds no age identity."
         raise DamagedStore(message, "Put back the identity.age that belongs to this store.")
@@ -81,25 +83,25 @@ def locked(name: str) -> StoreLocked:
 
 def _of_key_file(path: Path) -> Identity:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | _NO_WAIT)
+        reason, identity = _read_key_file(path)
     except OSError as error:
-        reason = error.strerror or "it cannot be opened"
-    else:
-        with os.fdopen(descriptor, "rb") as file:
-            reason = _distrust(os.fstat(file.fileno()))
-            identity = (
-                None
-                if reason
-                else _parsed(Secret(_identity_line(str(file.read(65536), "utf-8", "replace"))))
-            )
-            if identity is not None:
-                return identity
+        reason, identity = (error.strerror or "it cannot be opened").lower(), None
+    if identity is not None:
+        return identity
     message = f"The key file {path} of {KEY_FILE} is not used: "
     message += f"{reason or 'it holds no line that starts with AGE-SECRET-KEY-1'}."
     raise StoreError(message, "It is a regular file of yours with mode 0600 that age-keygen made.")
 
 
-_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe in place of the file must not hang the kernel
+def _read_key_file(path: Path) -> tuple[str, Identity | None]:
+    descriptor = os.open(path, os.O_RDONLY | _CLOSE_ON_EXEC | _NO_WAIT)
+    try:
+        reason = _distrust(os.fstat(descriptor))
+        if reason:
+            return reason, None
+        return "", _parsed(_identity_in(memoryview(os.read(descriptor, 65536))))
+    finally:
+        os.close(descriptor)
 
 
 def _distrust(status: os.stat_result) -> str:
@@ -115,10 +117,11 @@ def _distrust(status: os.stat_result) -> str:
     return ""
 
 
-def _identity_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines()]
-    keys = [line for line in lines if line.startswith("AGE-SECRET-KEY-1")]
-    return keys[0] if len(keys) == 1 else ""
+def _identity_in(text: memoryview) -> Secret:
+    """The one line that spells an identity, closed; an empty Secret where there is not one."""
+    lines = map(bytes.strip, bytes(text).splitlines())
+    keys = [Secret(line.decode("ascii", "replace")) for line in lines if line.startswith(_START)]
+    return keys[0] if len(keys) == 1 else Secret("")
 
 
 def _parsed(secret: Secret) -> Identity | None:

@@ -1,0 +1,235 @@
+"""Unlocking: which source gives the identity, what is refused, and that nothing ever asks."""
+
+from __future__ import annotations
+
+import builtins
+import getpass
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llmwidgets.connections import unlock
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.sealing import Identity
+from llmwidgets.connections.store import Store
+from llmwidgets.errors import FieldError, StoreError, StoreLocked, WrongPassphrase
+from llmwidgets.secret import Secret
+
+PASSPHRASE = "a made-up passphrase"
+IDENTITY = Identity.generate()
+
+
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test starts without an identity, and any question at a prompt fails it."""
+
+    def asked(*_words: object) -> str:
+        message = "something asked at a prompt"
+        raise AssertionError(message)
+
+    monkeypatch.setattr(builtins, "input", asked)
+    monkeypatch.setattr(getpass, "getpass", asked)
+    unlock.forget()
+    yield
+    unlock.forget()
+
+
+@pytest.fixture
+def keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a store made by the variable, locked again."""
+    monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+    store = Store.create(path=tmp_path / "keyed")
+    store.save(Connection("custom", name="m", endpoint="http://localhost:1/v1"))
+    store.lock()
+    store._session.locked_by_hand = False
+    return tmp_path / "keyed"
+
+
+def key_file(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.touch(0o600)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_the_variable_opens_and_is_removed(keyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read once, so that no child process inherits it."""
+    monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+    store = Store(path=keyed)
+    assert store.locked
+    assert [each.label for each in store] == ["m"]
+    assert store.unlocked_by == unlock.KEY
+    assert unlock.KEY not in os.environ
+
+
+def test_the_key_file_comes_before_the_variable(
+    keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"# created by age-keygen\n{IDENTITY.secret.reveal()}\n"
+    monkeypatch.setenv(unlock.KEY_FILE, str(key_file(tmp_path / "key", text)))
+    monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+    store = Store(path=keyed)
+    store.unlock()
+    assert store.unlocked_by == unlock.KEY_FILE
+    assert unlock.KEY in os.environ
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666, 0o700])
+def test_a_key_file_that_others_reach_is_refused(
+    keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    file = key_file(tmp_path / "key", IDENTITY.secret.reveal(), mode)
+    monkeypatch.setenv(unlock.KEY_FILE, str(file))
+    with pytest.raises(StoreError, match=f"mode {mode:04o}"):
+        Store(path=keyed).unlock()
+
+
+def test_a_key_file_of_another_user_is_refused(
+    keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give a file to another user")
+    file = key_file(tmp_path / "key", IDENTITY.secret.reveal())
+    os.chown(file, 65534, 65534)
+    monkeypatch.setenv(unlock.KEY_FILE, str(file))
+    with pytest.raises(StoreError, match="belongs to another user"):
+        Store(path=keyed).unlock()
+
+
+def test_what_is_no_key_file_is_refused(
+    keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder, a pipe, a missing file, a text without and with two identities."""
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    two = IDENTITY.secret.reveal() + "\n" + Identity.generate().secret.reveal()
+    places = [
+        (tmp_path, "no regular file"),
+        (tmp_path / "pipe", "no regular file"),
+        (tmp_path / "none", "no such file"),
+        (key_file(tmp_path / "text", "made-up"), "holds no line"),
+        (key_file(tmp_path / "two", two), "holds no line"),
+    ]
+    for place, said in places:
+        monkeypatch.setenv(unlock.KEY_FILE, str(place))
+        with pytest.raises(StoreError, match=said):
+            Store(path=keyed).unlock()
+
+
+def test_a_variable_without_an_identity_is_said(
+    keyed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(unlock.KEY, "made-up-nonsense-0001")
+    with pytest.raises(StoreError, match="holds no age identity") as caught:
+        Store(path=keyed).unlock()
+    assert "nonsense" not in str(caught.value)
+    assert unlock.KEY not in os.environ
+
+
+def test_an_identity_of_another_store_is_said(keyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(unlock.KEY, Identity.generate().secret.reveal())
+    with pytest.raises(
+        StoreLocked, match="does not open with the identity in LLMWIDGETS_STORE_KEY"
+    ):
+        list(Store(path=keyed))
+
+
+def test_nothing_to_unlock_with_names_the_ways_out(keyed: Path) -> None:
+    unlock.forget()
+    store = Store(path=keyed)
+    for use in (store.unlock, lambda: list(store), lambda: store["m"], lambda: "m" in store):
+        with pytest.raises(StoreLocked) as caught:
+            use()
+        for remedy in ("ConnectionPanel", "store.unlock(", unlock.KEY_FILE, unlock.KEY):
+            assert remedy in caught.value.hint
+
+
+def test_a_store_without_a_passphrase_says_so(keyed: Path) -> None:
+    with pytest.raises(StoreLocked, match=r"no identity\.age"):
+        Store(path=keyed).unlock(PASSPHRASE)
+
+
+def test_create_without_a_passphrase_never_asks(tmp_path: Path) -> None:
+    with pytest.raises(StoreLocked, match="needs a passphrase") as caught:
+        Store.create(path=tmp_path / "s")
+    assert "ConnectionPanel" in caught.value.hint
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("short", ["", "eleven char", Secret("short")])
+def test_a_short_passphrase_is_a_field_error(tmp_path: Path, short: str | Secret) -> None:
+    with pytest.raises(FieldError, match="12 characters"):
+        Store.create(path=tmp_path / "s", passphrase=short)
+    assert not (tmp_path / "s").exists()
+
+
+def test_passphrase_shared_by_all_stores_of_the_process(tmp_path: Path) -> None:
+    """One unlock counts for every Store of the folder, one lock closes them all."""
+    folder = tmp_path / "s"
+    first = Store.create(path=folder, passphrase=PASSPHRASE)
+    first.save(Connection("openai", api_key="sk-made-up-0123456789abcdef"))
+    (tmp_path / "link").symlink_to(folder)
+    second = Store(path=tmp_path / "link")
+    assert (first.locked, second.locked, second.unlocked_by) == (False, False, "passphrase")
+    second.lock()
+    assert first.locked
+    with pytest.raises(WrongPassphrase):
+        first.unlock("another made-up one")
+    assert first.locked
+    first.unlock(Secret(PASSPHRASE))
+    assert second["openai"].tail == "cdef"
+
+
+def test_locked_by_hand_stays_locked(
+    keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key file does not open by itself what the user has just locked; `unlock` does."""
+    file = key_file(tmp_path / "key", IDENTITY.secret.reveal())
+    monkeypatch.setenv(unlock.KEY_FILE, str(file))
+    store = Store(path=keyed)
+    assert len(store) == 1
+    store.lock()
+    with pytest.raises(StoreLocked):
+        list(store)
+    store.unlock()
+    assert len(store) == 1
+
+
+def test_lock_forgets_the_identity_of_the_variable(
+    keyed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+    store = Store(path=keyed)
+    store.unlock()
+    store.lock()
+    with pytest.raises(StoreLocked):
+        store.unlock()
+
+
+def test_a_fork_forgets_the_identity(keyed: Path) -> None:
+    """The child of a fork is locked, while the parent stays open."""
+    code = """
+import os, sys
+from llmwidgets.connections.store import Store
+from llmwidgets.errors import StoreLocked
+store = Store(path=sys.argv[1])
+store.unlock()
+child = os.fork()
+if not child:
+    try:
+        list(store)
+    except StoreLocked:
+        os._exit(7 if store.locked else 1)
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+assert len(store) == 1
+"""
+    subprocess.run(
+        [sys.executable, "-c", code, str(keyed)],
+        check=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, unlock.KEY: IDENTITY.secret.reveal()},
+    )
