@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +20,8 @@ from llmwidgets.providers.base import Fields, Kind, ModelFacts, Provider
 from llmwidgets.secret import Secret
 
 Origin = Literal["given", "store", "session", "environment", "demo"]
+
+_KIND_LIKE = re.compile(r"[A-Za-z_ ]{1,24}")
 
 
 class Connection:
@@ -249,8 +252,10 @@ def _provider(kind: str) -> Provider:
         return provider
     close = difflib.get_close_matches(str(kind), PROVIDERS, n=1, cutoff=0.5)
     nearest = f" The nearest is {close[0]}." if close else ""
+    # What stands here by mistake can be a key.
+    named = f" {kind}" if isinstance(kind, str) and _KIND_LIKE.fullmatch(kind) else ""
     raise FieldError(
-        {"kind": f"There is no kind of connection {kind!r}.{nearest}"},
+        {"kind": f"There is no kind of connection{named}.{nearest}"},
         f"The kinds are {', '.join(PROVIDERS)}.",
     )
 
@@ -258,6 +263,8 @@ def _provider(kind: str) -> Provider:
 def _label(label: str | None, provider: Provider, fields: Fields) -> str:
     if label is None:
         named = str(getattr(fields, provider.model_field)) if provider.model_field else "*"
+        if not named.isprintable():
+            raise FieldError({provider.model_field or "": "The name holds an unseen character."})
         return provider.kind if named == "*" else named
     cut = label.strip() if isinstance(label, str) else ""
     if not cut:

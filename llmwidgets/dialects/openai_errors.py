@@ -73,10 +73,10 @@ def explain(
     case = _Case(payload, said, label or (call.label if call else ""),
                  model or (call.model if call else ""), call)  # fmt: skip
     status = said.status or payload.status
-    if said.page and status not in {401, 403, 408, 429} and status < 500:
-        return nothing_answers(payload, label=case.label, model=case.model, call=call)
     if 300 <= status < 400:
         return _redirected(case)
+    if said.page and status < 500 and status not in {401, 402, 403, 408, 413, 429}:
+        return nothing_answers(payload, label=case.label, model=case.model, call=call)
     return next(found for found in (rule(case, status) for rule in _RULES) if found is not None)
 
 

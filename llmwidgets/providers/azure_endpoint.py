@@ -54,10 +54,12 @@ def read_endpoint(value: str) -> AzureEndpoint:
     if path.startswith("/models") and path.removeprefix("/models")[:1] in {"", "/"}:
         _only_chat(address.path[len("/models") :])
         return _models(address, version)
-    if re.search(rf"\.models\.ai\.{_CLOUD}(?::|$)", address.host) or re.match(r".*/v1(/|$)", path):
-        base, _, route = path.partition("/v1")
-        _only_chat(route or base if "/v1" not in path else route, "/models")
-        return _serverless(address, base if "/v1" in path else "")
+    if found := re.match(r"^(.*?)/v1(/.*)?$", address.path, re.I):
+        _only_chat(found[2] or "", "/models")
+        return _serverless(address, found[1])
+    if re.search(rf"\.models\.ai\.{_CLOUD}(?::|$)", address.host):
+        _only_chat(address.path)
+        return _serverless(address, "")
     project = re.fullmatch(r"/api/projects/[^/]+", address.path, re.I)
     if path in {"", "/openai"} or project or path == "/openai/responses":
         return _v1(address, "/openai/v1")

@@ -1,0 +1,68 @@
+"""A price is known, dated and by length, or it is None; never a wrong 0."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from llmwidgets.dialects.messages import Usage
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.prices import cost, price_per_million
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+USED = Usage(input_tokens=1000, output_tokens=200)
+OPENAI, CUSTOM = PROVIDERS["openai"], PROVIDERS["custom"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "price"),
+    [
+        ("openai", "gpt-6-luna", (0.1, 0.5)),
+        ("openai", "gpt-6-sol", (2, 10)),
+        ("openai", "gpt-5", (1.25, 10)),
+        ("anthropic", "claude-haiku-5-5", (0.1, 0.5)),
+        ("azure_openai", "gpt-6-luna", (0.1, 0.5)),
+    ],
+)
+def test_the_table_shows_the_price_of_ordinary_texts(kind, model, price):
+    """Not the rate of a prompt of a million tokens, which some models bill higher."""
+    assert price_per_million(PROVIDERS[kind], model, NOW) == pytest.approx(price)
+
+
+def test_a_price_that_changes_by_date_follows_the_date():
+    gemini = PROVIDERS["gemini"]
+    before = price_per_million(gemini, "gemini-4-argon", NOW)
+    after = price_per_million(gemini, "gemini-4-argon", datetime(2026, 12, 2, tzinfo=UTC))
+    assert before == pytest.approx((2, 10))
+    assert after == pytest.approx((4, 20))
+
+
+@pytest.mark.parametrize("model", ["gpt-6.2-sol", "claims-luna", ""])
+def test_an_unknown_price_is_none(model):
+    assert price_per_million(OPENAI, model, NOW) is None
+    assert cost(None, OPENAI, model, USED, NOW) is None
+
+
+def test_a_server_of_ones_own_has_no_price_unless_given():
+    local = "http://127.0.0.1:8000/v1"
+    assert cost(None, CUSTOM, "gpt-6-luna", USED, NOW) is None
+    assert cost(None, CUSTOM, "gpt-6-luna", USED, NOW, local) is None
+    assert cost({"input": 0.5, "output": 2}, CUSTOM, "x", USED, NOW) == pytest.approx(0.0009)
+    assert cost({"input": 0, "output": 0}, CUSTOM, "x", USED, NOW) == 0
+
+
+def test_cost_counts_input_output_and_the_cheaper_cached_part():
+    plain = cost(None, OPENAI, "gpt-6-sol", USED, NOW)
+    cached = cost(None, OPENAI, "gpt-6-sol", Usage(1000, 200, cached_tokens=1000), NOW)
+    assert plain == pytest.approx(0.004)
+    assert cached == pytest.approx(0.0022)
+
+
+def test_usage_that_a_server_does_not_tell_costs_an_unknown_sum():
+    assert cost(None, OPENAI, "gpt-6-sol", Usage(), NOW) is None
+    assert cost({"input": 1, "output": 1}, OPENAI, "gpt-6-sol", Usage(5, None), NOW) is None
+
+
+def test_more_cached_than_read_is_no_error():
+    assert cost(None, OPENAI, "gpt-6-sol", Usage(10, 10, cached_tokens=99), NOW) is not None

@@ -1,0 +1,276 @@
+"""Every kind is data from which a form, a table and a command line can be made."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+
+from llmwidgets.connections import Connection
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.address import is_loopback, read_address
+from llmwidgets.secret import Secret
+
+KINDS = list(PROVIDERS)
+
+
+def a_connection(kind: str) -> Connection:
+    key = "q" * 32
+    given = {
+        "openai": {"api_key": "sk-proj-" + key},
+        "gemini": {"api_key": "AQ." + key},
+        "vertex_ai": {"credentials": '{"type": "service_account"}'},
+        "anthropic": {"api_key": "sk-ant-api03-" + key},
+        "azure_openai": {
+            "deployment": "luna", "endpoint": "https://r.openai.azure.com", "api_key": key,
+        },
+        "azure_ai_foundry": {
+            "model": "mistral-large-3", "endpoint": "https://r.services.ai.azure.com/models",
+            "api_key": key,
+        },
+        "custom": {"name": "llama3.2", "endpoint": "http://localhost:11434/v1"},
+    }  # fmt: skip
+    return Connection(kind, **given[kind])
+
+
+def test_the_kinds_come_in_the_order_of_the_panel():
+    assert KINDS == [
+        "openai", "gemini", "vertex_ai", "anthropic", "azure_openai", "azure_ai_foundry", "custom",
+    ]  # fmt: skip
+    assert [provider.single for provider in PROVIDERS.values()] == [True] * 4 + [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("openai", {"api_key": True, "organization": False, "project": False}),
+        ("gemini", {"api_key": True}),
+        ("vertex_ai", {"credentials": True, "project": False, "location": False}),
+        ("anthropic", {"api_key": True}),
+        ("azure_openai", {"deployment": True, "endpoint": True, "api_key": True}),
+        ("azure_ai_foundry", {"model": True, "endpoint": True, "api_key": True}),
+        ("custom", {"name": True, "endpoint": True, "api_key": False, "auth_token": False}),
+    ],
+)
+def test_each_form_asks_exactly_what_it_needs(kind, asked):
+    """The fields beside the advanced ones that every kind has, and which are required."""
+    advanced = {"base_url", "headers", "ca_bundle", "allow_plain_http", "price"}
+    fields = PROVIDERS[kind].fields.model_fields
+    own = {name: field.is_required() for name, field in fields.items() if name not in advanced}
+    assert own == asked
+    assert advanced <= set(fields)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_field_explains_itself(kind):
+    """A label and a help line for every field; a placeholder for every required one."""
+    for name, field in PROVIDERS[kind].fields.model_fields.items():
+        assert field.title, name
+        assert field.description, name
+        assert field.description.endswith("."), name
+        assert field.examples or not field.is_required(), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_links_and_steps_lead_to_a_key(kind):
+    provider = PROVIDERS[kind]
+    assert provider.links
+    assert provider.steps
+    assert all(link.url.startswith("https://") for link in provider.links)
+    assert all(step.endswith((".", "only once.")) for step in provider.steps)
+    if kind != "custom":
+        assert any("key" in link.text.lower() for link in provider.links)
+
+
+def test_the_steps_hold_the_sentences_users_look_for():
+    said = {kind: " ".join(provider.steps) for kind, provider in PROVIDERS.items()}
+    for words in (
+        "ollama run llama3.2", "http://localhost:11434/v1", "API key ollama", "outside address",
+        "deepseek-ai/DeepSeek-R1", "https://router.huggingface.co/together/v1",
+    ):  # fmt: skip
+        assert words in said["custom"]
+    assert re.search("create.*resource.*Deploy.*Details", said["azure_openai"], re.S)
+    assert re.search("catalogue.*Deploy.*Details → Endpoint", said["azure_ai_foundry"], re.S)
+    assert "Create new key → JSON" in said["vertex_ai"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if PROVIDERS[kind].single])
+def test_whitelists_hold_no_id_twice_and_no_retired_one(kind):
+    provider = PROVIDERS[kind]
+    ids = [facts.id for facts in provider.models]
+    assert ids
+    assert len(ids) == len(set(ids))
+    assert not set(ids) & set(provider.retired)
+    assert set(provider.retired.values()) <= set(ids)
+    for facts in provider.models:
+        assert facts.source
+        assert (facts.status == "ending") == (facts.ends is not None)
+        assert facts.successor is None or facts.successor in ids
+        assert facts.ends is None or facts.ends > date(2026, 11, 23)
+
+
+def test_what_the_picture_of_the_panel_says_is_in_the_data():
+    openai = PROVIDERS["openai"]
+    gpt_5 = openai.facts("gpt-5")
+    assert gpt_5 is not None
+    assert (gpt_5.ends, gpt_5.successor) == (date(2026, 12, 11), "gpt-6-sol")
+    assert openai.retired["o1"] == "gpt-6.1-terra"
+    luna = openai.facts("gpt-6-luna")
+    assert luna is not None
+    assert luna.efforts[0] == "none"
+    assert openai.facts("gpt-6-astra").efforts[0] == "low"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_target_carries_its_key_closed(kind):
+    connection = a_connection(kind)
+    target = connection.target(connection.models[0])
+    assert read_address(target.url).origin == connection.address
+    assert target.label == connection.label
+    for header in target.auth:
+        assert isinstance(header.secret, Secret)
+    assert "q" * 8 not in repr(target)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("openai", ["Authorization"]),
+        ("gemini", ["x-goog-api-key"]),
+        ("vertex_ai", []),
+        ("anthropic", ["x-api-key"]),
+        ("azure_openai", ["api-key"]),
+        ("azure_ai_foundry", ["api-key", "Authorization"]),
+        ("custom", []),
+    ],
+)
+def test_each_kind_sends_its_key_in_its_own_header(kind, names):
+    connection = a_connection(kind)
+    assert [header.name for header in connection.target(connection.models[0]).auth] == names
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "words"),
+    [
+        ("openai", "sk-ant-api03-xyz", "sk-ant-"),
+        ("openai", "sk-admin-xyz", "sk-admin-"),
+        ("openai", "AIzaSyxyz", "AIza"),
+        ("openai", "hf_xyz", "hf_"),
+        ("openai", "nonsense", "start with sk-"),
+        ("openai", "sk-one sk-two", "blanks"),
+        ("openai", "sk-proj-fine", None),
+        ("gemini", "AIzaSyxyz", "ending AIza"),
+        ("gemini", "sk-xyz", "sk-"),
+        ("gemini", "ya29.xyz", "ya29."),
+        ("gemini", "eyJhbGciOi", "eyJ"),
+        ("gemini", "AQ.fine", None),
+        ("anthropic", "sk-ant-admin01-xyz", "sk-ant-admin"),
+        ("anthropic", "sk-ant-oat01-xyz", "sk-ant-oat"),
+        ("anthropic", "sk-proj-xyz", "sk-ant-api"),
+        ("anthropic", "sk-ant-api03-fine", None),
+        ("azure_openai", "sk-xyz", "sk-"),
+        ("azure_ai_foundry", "https://r.azure.com", "address"),
+        ("azure_openai", "0123456789abcdef0123456789abcdef", None),
+        ("custom", "hf_fine", None),
+    ],
+)
+def test_a_key_of_another_provider_is_told_by_its_public_prefix_only(kind, key, words):
+    said = PROVIDERS[kind].warn("api_key", key)
+    if words is None:
+        assert said is None
+        return
+    assert said is not None
+    assert words in said
+    assert "xyz" not in said
+    assert said.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("key", "token", "sent"),
+    [
+        (None, None, {}),
+        ("k1", None, {"Authorization": "Bearer {}"}),
+        (None, "tok", {"Authorization": "Bearer {}"}),
+        (None, "Basic dXNlcg==", {"Authorization": "{}"}),
+        ("k1", "tok", {"Authorization": "Bearer {}", "x-api-key": "{}", "api-key": "{}"}),
+    ],
+)
+def test_custom_sends_key_and_token_as_the_server_needs_them(key, token, sent):
+    """A token with a scheme goes as typed, without one as Bearer; the key stands beside it."""
+    connection = Connection(
+        "custom", name="m", endpoint="https://h.example/v1", api_key=key, auth_token=token
+    )
+    auth = connection.target("m").auth
+    assert {header.name: header.template for header in auth} == sent
+    if token:
+        assert auth[0].secret is connection.secret_fields["auth_token"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" http://localhost:11434/v1 ", "http://localhost:11434/v1"),
+        ("https://h.example/v1/chat/completions", "https://h.example/v1"),
+        ("https://h.example:443/v1/", "https://h.example/v1"),
+        ("https://H.example/a/v1/models", "https://h.example/a/v1"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("https://h.example/v1?tenant=a", "https://h.example/v1?tenant=a"),
+    ],
+)
+def test_a_pasted_endpoint_is_cut_to_its_base(typed, kept):
+    connection = Connection("custom", name="m", endpoint=typed)
+    assert connection.plain_fields["endpoint"] == kept
+    assert connection.warnings == []
+
+
+def test_an_endpoint_without_v1_is_a_warning_and_no_refusal():
+    connection = Connection("custom", name="m", endpoint="http://localhost:11434")
+    assert len(connection.warnings) == 1
+    assert "/v1" in connection.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        (None, "https://api.openai.com/v1"),
+        ("https://eu.api.openai.com", "https://eu.api.openai.com/v1"),
+        ("https://eu.api.openai.com/v1/", "https://eu.api.openai.com/v1"),
+        ("https://gw.example/openai", "https://gw.example/openai"),
+    ],
+)
+def test_openai_takes_a_base_url_with_and_without_v1(base, url):
+    connection = Connection("openai", api_key="sk-proj-abc", base_url=base)
+    assert connection.target("gpt-6-luna").url == url
+
+
+def test_organization_and_project_travel_as_headers():
+    connection = Connection("openai", api_key="sk-a", organization="org-1", project="proj_1")
+    assert connection.target("gpt-6-luna").headers == {
+        "OpenAI-Organization": "org-1", "OpenAI-Project": "proj_1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        (None, "aiplatform.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+        ("europe-west4", "europe-west4-aiplatform.googleapis.com"),
+    ],
+)
+def test_vertex_finds_its_host_by_location(location, host):
+    connection = Connection("vertex_ai", credentials="{}", location=location)
+    assert connection.host == host
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("localhost", True), ("127.0.0.1:80", True), ("[::1]:80", True), ("a.localhost", True),
+        ("127.0.0.1.example.com", False), ("localhost.example.com", False), ("10.0.0.1", False),
+        ("", False),
+    ],
+)  # fmt: skip
+def test_loopback_is_this_computer_alone(host, own):
+    assert is_loopback(host) is own
