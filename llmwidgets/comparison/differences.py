@@ -47,16 +47,28 @@ def differences_of(
     scoring: Mapping[str, Any] | None,
 ) -> list[Difference]:
     """The differences in one text, in the order of the schema; failures stand in every row."""
-    answered = [at for at, each in enumerate(extractions) if has_data(each)]
     found = [
-        Difference(text.id, repeat, path, truth, _spread(said, len(extractions), answered))
-        for path, (truth, said) in _by_path(text, extractions, marks, answered, scoring)
-        if any(each.state != "agree" for each in said.values())
+        Difference(text.id, repeat, path, truth, said)
+        for path, truth, said in fields_of(text, extractions, marks, scoring)
+        if any(each.state not in ("agree", "failed") for each in said)
     ]
+    answered = [at for at, each in enumerate(extractions) if has_data(each)]
     if not found and len(answered) < len(extractions):
         blank = _spread({}, len(extractions), answered)
         return [Difference(text.id, repeat, "", NOTHING, blank)]
     return found
+
+
+def fields_of(
+    text: Text,
+    extractions: Sequence[Extraction],
+    marks: Sequence[Mark],
+    scoring: Mapping[str, Any] | None,
+) -> Iterator[tuple[str, Any, tuple[Said, ...]]]:
+    """Every field of one text that can be compared: its path, its truth, what each variant says."""
+    answered = [at for at, each in enumerate(extractions) if has_data(each)]
+    for path, (truth, said) in _by_path(text, extractions, marks, answered, scoring):
+        yield path, truth, _spread(said, len(extractions), answered)
 
 
 def _spread(said: Mapping[int, Said], variants: int, answered: Sequence[int]) -> tuple[Said, ...]:
