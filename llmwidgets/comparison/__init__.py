@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.saved import load
 from llmwidgets.comparison.variant import Variant
 
-__all__ = ["Variant"]
+__all__ = ["Comparison", "Variant", "load"]

@@ -11,7 +11,7 @@ from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.models import Chosen, read_models
 from llmwidgets.comparison.texts import Source, few, read_sources
 from llmwidgets.comparison.truth import read_truth
-from llmwidgets.comparison.variant import Examples, Variant
+from llmwidgets.comparison.variant import Variant
 from llmwidgets.connections import Policy, Store
 from llmwidgets.dialects.messages import Example
 from llmwidgets.engine.plan import Plan, Text
@@ -19,6 +19,7 @@ from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Schema, read_schema
 
 if TYPE_CHECKING:
+    from llmwidgets.comparison.variant import Examples
     from llmwidgets.connections import Connection
 
 
@@ -51,6 +52,9 @@ def read_asked(
         raise FieldError({"repeats": "is not a whole number of 1 or more."}, "Give repeats=1.")
     lookup = Lookup(store)
     chosen = read_models(models, lookup, instructions=instructions, examples=examples)
+    policy = lookup.policy()
+    for each in chosen:
+        policy.permit(each.connection, each.model)
     shown = max((_taken(each.variant) for each in chosen), default=0)
     pool, rest = _split(texts, shown)
     columns = tuple(each.column(_examples(each.variant, pool)) for each in chosen)
@@ -58,7 +62,7 @@ def read_asked(
         replace(each.variant, examples=column.examples or None)
         for each, column in zip(chosen, columns, strict=True)
     )
-    return Asked(Plan(columns, rest, repeats), variants, lookup.policy(), _notes(chosen, pool))
+    return Asked(Plan(columns, rest, repeats), variants, policy, _notes(chosen, pool))
 
 
 def read_documents(

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
 from llmwidgets.connections import Connection, Policy, Store, environment_connections, resolve
-from llmwidgets.errors import StoreLocked, UnknownConnection
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from llmwidgets.errors import StoreError, StoreLocked, UnknownConnection
 
 
 @dataclass(slots=True)
 class Lookup:
-    """Connections in the order they are looked up: given, store, session, environment, demo.
+    """Connections in the order they are looked up: given, session, store, environment, demo.
 
     The store is opened only for a reference that nothing given answers; a locked one counts only
     where the reference is found nowhere else.
@@ -43,10 +38,16 @@ class Lookup:
         )
 
     def policy(self) -> Policy:
-        """The rules of the store's organization; the shipped whitelist without a store."""
-        try:
+        """The rules of the store's organization; the shipped whitelist without a store.
+
+        A default store that cannot be opened does not stand in the way of connections that
+        were handed over and need no store.
+        """
+        if self.store is not None or self._found is not None and self._locked is None:
             return (self.store or Store()).policy
-        except StoreLocked:
+        try:
+            return Store().policy
+        except StoreError:
             return Policy()
 
     def _elsewhere(self) -> list[Connection]:
@@ -54,11 +55,13 @@ class Lookup:
             self._found = [*self._stored(), *environment_connections()]
         return self._found
 
-    def _stored(self) -> Iterator[Connection]:
+    def _stored(self) -> list[Connection]:
+        store = self.store or Store()
         try:
-            yield from self.store or Store()
+            return list(store)
         except StoreLocked as error:
             self._locked = error
+            return store.for_session
 
 
 def _demo(reference: str) -> list[Connection]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.texts import few
-from llmwidgets.comparison.variant import Examples, Variant, read_examples, read_price
+from llmwidgets.comparison.variant import Variant, read_examples, read_price
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.messages import Example
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
@@ -16,7 +16,7 @@ from llmwidgets.engine.plan import Column
 from llmwidgets.errors import FieldError, UnknownConnection
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.variant import Model
+    from llmwidgets.comparison.variant import Examples, Model
 
 DEMO = "demo"
 

@@ -155,10 +155,20 @@ def _judge(given: Sequence[Any], sources: Sequence[Source], schemas: Sequence[Sc
 
 
 def _misfits(value: Any, schema: Schema) -> list[tuple[str, str]]:
-    said = [(problem.path, _sentence(problem.said)) for problem in schema.judge_partial(value)]
+    found = schema.judge_partial(_without_nulls(value))
+    said = [(problem.path, _sentence(problem.said)) for problem in found]
     if said or _is_open(schema.json):
         return said
     return list(unknown_keys(value, tree_of(leaf.path for leaf in schema.leaves)))
+
+
+def _without_nulls(value: Any) -> Any:
+    """Null says that the text holds no value: a label for any field, nullable or not."""
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return value
 
 
 def _is_open(schema: Any) -> bool:
