@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.errors import LLMWidgetsError, StoreError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.widgets.base import Buffers, Content, source, style
 from llmwidgets.widgets.form_draft import Draft
@@ -42,13 +41,6 @@ class ConnectionPanel(FormPanel):
 
     # -- which form is open --------------------------------------------------------------------
 
-    def connections(self) -> list[Connection]:
-        """The store's connections, if it is open, and those of this session."""
-        try:
-            return list(self.store)
-        except StoreError:
-            return []
-
     def draft(self) -> Draft | None:
         """The form that is open, if one is."""
         return self._drafts.get(self._selected or "")
@@ -66,9 +58,8 @@ class ConnectionPanel(FormPanel):
             kept = draft.connection
             if kept is not None and key not in present:
                 del self._drafts[key]
-            elif kept is not None and present[key] is not kept and not draft.busy:
-                if present[key].saved_at != kept.saved_at or present[key].origin != kept.origin:
-                    self._drafts[key] = Draft(draft.provider.kind, present[key])
+            elif kept is not None and not draft.busy and _differs(present[key], kept):
+                self._drafts[key] = Draft(draft.provider.kind, present[key])
         if self._selected and self._selected not in self._drafts:
             self._selected = None
         if self._selected is None and connections:
@@ -76,11 +67,12 @@ class ConnectionPanel(FormPanel):
 
     async def act_hello(self, content: Content, buffers: Buffers) -> None:
         """A view was drawn: look what the environment holds, then send the state."""
+        await super().act_hello(content, buffers)
         await asyncio.to_thread(self._found.look_around)
         self._follow(self.connections())
         if draft := self.draft():
             await draft.look_up(self.policy)
-        await super().act_hello(content, buffers)
+        self.push()
 
     async def act_select(self, content: Content, _buffers: Buffers) -> None:
         """Open the form of a connection, or a fresh one of its kind."""
@@ -150,8 +142,9 @@ class ConnectionPanel(FormPanel):
         from llmwidgets.demo import start_demo
 
         connections = await asyncio.to_thread(start_demo)
+        known = {each.label for each in self.connections()}
         for connection in connections:
-            if connection.label not in self.store:
+            if connection.label not in known:
                 self.store.add_for_session(connection)
         self.gate = ""
         first = self.store[connections[0].label]
@@ -206,6 +199,7 @@ class ConnectionPanel(FormPanel):
             "store": self.store_view(),
             "kinds": kinds_view(connections, self._drafts, self._selected),
             "connected": len(connections),
+            "demo": any(each.origin == "demo" for each in connections),
             "form": self.form_view(draft) if draft else None,
             "found": self._found.rows(connections),
             "local": local_rows(self._found, connections),
@@ -214,12 +208,12 @@ class ConnectionPanel(FormPanel):
         }
 
     def summary(self) -> tuple[str, list[str]]:
-        try:
-            known = list(self.store)
-        except LLMWidgetsError:
-            return f"the store {self.store.organization} is locked", []
+        known = self.connections()
         lines = [f"{each.label}: {each.provider.title}, {each.host}" for each in known]
-        count = {0: "no connection yet", 1: "1 connection"}.get(
-            len(known), f"{len(known)} connections"
-        )
-        return f"{self.store.organization}, {count}", lines
+        count = {0: "no connection", 1: "1 connection"}.get(len(known), f"{len(known)} connections")
+        locked = ", locked" if self.store.exists and self.store.locked else ""
+        return f"{self.store.organization}{locked}, {count}", lines
+
+
+def _differs(now: Connection, then: Connection) -> bool:
+    return (now.saved_at, now.origin) != (then.saved_at, then.origin)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -104,9 +106,7 @@ class Draft:
         values = {name: value for name, value in self.values.items() if name != "label"}
         label = self.connection.label if self.connection else self.values.get("label") or None
         try:
-            return Connection(
-                self.provider.kind, label=label, **values, **secrets, headers=headers
-            )
+            return Connection(self.provider.kind, label=label, **values, **secrets, headers=headers)
         except FieldError as error:
             self.problems = {name: redact(said) for name, said in error.problems.items()}
             self.hint = redact(error.hint)
@@ -119,8 +119,7 @@ class Draft:
             for name, value in connection.plain_fields.items()
             if isinstance(value, str)
         }
-        notes = getattr(connection.fields, "notes", None)
-        harmless = plain | set(notes() if notes else [])
+        harmless = plain | set(_notes(connection))
         self.doubts = [redact(said) for said in connection.warnings if said not in harmless]
         return bool(self.doubts)
 
@@ -167,7 +166,7 @@ class Draft:
 
     def view(self, reference: str = "") -> dict[str, Any]:
         """The form as JSON; of a secret only its last characters."""
-        provider, kept = self.provider, self.connection
+        provider, kept, preview = self.provider, self.connection, self._preview()
         now = datetime.now(UTC)
         return {
             "key": self.key,
@@ -182,8 +181,10 @@ class Draft:
             "saved": since(kept.saved_at, now) if kept else "",
             "checked": since(self.checked_at, now),
             "reference": reference,
-            "host": self._host(),
-            "groups": groups(provider, self.values, self.secrets, self.headers, self.problems),
+            "host": preview.host if preview else "",
+            "read": read_from(preview, str(self.values.get("endpoint") or "")),
+            "notes": _notes(preview),
+            "groups": groups(provider, self.values, self.secrets, self.headers, self._problems()),
             "problem": self.problems.get("") or self.problems.get("label") or "",
             "hint": self.hint,
             "links": [{"text": link.text, "url": link.url} for link in provider.links],
@@ -196,6 +197,11 @@ class Draft:
             "report": self._report(),
             "rows": self.rows,
         }
+
+    def _problems(self) -> dict[str, str]:
+        """What is wrong with each field: by its own rule, or by what the check proposes."""
+        fix = (self.report.fix if self.report and not self.report.ok else None) or {}
+        return {name: f"The check proposes {new}." for name, new in fix.items()} | self.problems
 
     def _report(self) -> dict[str, Any] | None:
         if self.report is None or self.tested is None:
@@ -214,18 +220,15 @@ class Draft:
             if other.single and other is not self.provider and f"of {other.title}" in words
         ]
 
-    def _host(self) -> str:
-        """The host the key would go to as the form stands; empty while nobody can say."""
-        names = secret_names(self.provider)
+    def _preview(self) -> Connection | None:
+        """The connection with stand-ins for what is not typed yet; None while nobody can say."""
         values = {name: value for name, value in self.values.items() if name != "label"}
-        if self.provider.model_field and not values.get(self.provider.model_field):
-            values[self.provider.model_field] = "model"
-        try:
-            return Connection(
-                self.provider.kind, **values, **{name: Secret(_UNSET) for name in names}
-            ).host
-        except FieldError:
-            return ""
+        values |= {name: Secret(_UNSET) for name in secret_names(self.provider)}
+        own = self.provider.model_field
+        for stand_in in ({}, {own: "model"} if own else {}):
+            with contextlib.suppress(ValueError, FieldError):
+                return Connection(self.provider.kind, **{**values, **stand_in})
+        return None
 
 
 def fact_of(connection: Connection) -> tuple[str, str]:
@@ -239,6 +242,24 @@ def fact_of(connection: Connection) -> tuple[str, str]:
     if connection.checked_at is None:
         return "none", "not tested"
     return "ok", f"{len(connection.models)} models" if connection.provider.single else ""
+
+
+def read_from(connection: Connection | None, typed: str) -> list[list[str]]:
+    """What a pasted address says beside its host: deployment, version, the form it is used in."""
+    if connection is None or not typed:
+        return []
+    version = connection.target(connection.models[0]).query.get("api-version")
+    deployment = re.search(r"/deployments/([^/?]+)", typed)
+    used = str(getattr(connection.fields, "endpoint", typed))
+    said = [["deployment", deployment[1]]] if deployment else []
+    said += [["API version", version]] if version else []
+    said += [["used as", used]] if used.rstrip("/") != typed.strip().rstrip("/") else []
+    return [["host", connection.host], *said] if said else []
+
+
+def _notes(connection: Connection | None) -> list[str]:
+    notes = getattr(connection.fields, "notes", None) if connection else None
+    return [redact(said) for said in notes()] if notes else []
 
 
 def _closed(secrets: Mapping[str, Secret]) -> dict[str, SecretField]:

@@ -25,7 +25,7 @@ def groups(
         field = _described(name, info)
         field["error"] = problems.get(name, "")
         if field["type"] == "secret":
-            field["secret"] = secrets.get(name, SecretField()).view()
+            field["secret"] = secrets.get(name, SecretField()).view(told=not field["multiline"])
         elif field["type"] == "headers":
             field["rows"] = [{"name": key, **kept.view()} for key, kept in headers.items()]
         else:
@@ -41,15 +41,13 @@ def groups(
 
 def secret_names(provider: Provider) -> list[str]:
     """The names of the fields that hold one secret each."""
-    return [
-        name for name, info in provider.fields.model_fields.items() if _type(info) == "secret"
-    ]
+    return [name for name, info in provider.fields.model_fields.items() if _type(info) == "secret"]
 
 
 def label_of(provider: Provider, name: str) -> str:
     """The label of a field; its name where the provider has no such field."""
     info = provider.fields.model_fields.get(name)
-    return (info.title if info else None) or name
+    return str(info.title) if info and info.title else name
 
 
 def _described(name: str, info: FieldInfo) -> dict[str, Any]:

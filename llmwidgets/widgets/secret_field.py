@@ -40,13 +40,16 @@ class SecretField:
         """The value that the connection will have."""
         return self.received or self.stored
 
-    def view(self) -> dict[str, Any]:
-        """What the page may know: the state and the last four characters or the reference."""
+    def view(self, *, told: bool = True) -> dict[str, Any]:
+        """What the page may know: the state and the last four characters or the reference.
+
+        `told=False` leaves the characters out, where the end of a value says nothing (a file).
+        """
         if self.secret is None:
             return {"state": "empty"}
         return {
             "state": "received" if self.received else "stored",
-            "tail": self.secret.tail,
+            "tail": self.secret.tail if told else "",
             "reference": self.secret.reference,
             "replaces": bool(self.received and self.stored),
         }

@@ -18,7 +18,7 @@ function goodNews(view, form, report) {
     report.endings.slice(0, 3).map((end) => note("warn", "",
       [h("code", {}, end.model), " ", end.text])),
     report.endings.length > 3 && h("p", { class: "indent muted" },
-      `${report.endings.length - 3} more models end soon; the table tells when.`),
+      `${report.endings.length - 3} more of these models will end soon: see the notes below.`),
     probeTable(report),
   ];
 }
@@ -30,7 +30,7 @@ function seconds(said) {
 function badNews(view, form, report) {
   const fixes = report.fix.length > 0;
   return h("div", { class: "callout fail stack t", key: "failed", role: "alert" },
-    h("div", { class: "note" }, icon("fail", "fail"), h("h3", {}, report.title),
+    h("div", { class: "note" }, icon("fail", "fail"), h("h3", {}, report.title.replace(/\.$/, "")),
       report.text && h("p", {}, report.text),
       report.hint && h("p", {}, report.hint),
       fixes && h("div", { class: "swap" }, report.fix.flatMap((each) => [

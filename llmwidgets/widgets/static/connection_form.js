@@ -5,7 +5,10 @@ function render({ model, el }) {
   const draw = (state, send, view) => {
     const { form, store } = state;
     const gate = storeGate(view, state);
-    if (gate) return [storeNotice(store), alertLine(state.error), gate];
+    if (gate) {
+      return [store.gate === "create" && h("header", { key: "header" }, createHead(store)),
+        storeNotice(store), alertLine(state.error), gate];
+    }
     return [
       storeNotice(store), alertLine(state.error),
       h("div", { class: "cols halves", key: "cols" },

@@ -12,9 +12,9 @@ function drawPanel(state, send, view) {
   const { store } = state;
   const gate = storeGate(view, state);
   return [
-    h("header", { key: "header" }, h("h2", {}, "Connections"),
-      h("span", { class: "s muted" }, store.organization), h("span", { class: "grow" }),
-      storeState(view, store)),
+    h("header", { key: "header" }, store.gate === "create" ? createHead(store)
+      : [h("h2", {}, "Connections"), h("span", { class: "s muted" }, store.organization),
+        h("span", { class: "grow" }), storeState(view, store)]),
     storeNotice(store),
     alertLine(state.error),
     gate || h("div", { class: "cols panel", key: "cols" }, kindsList(view, state),
@@ -182,7 +182,7 @@ function foundHere(view, state, gate) {
         : nothing ? "No local server of models answers, or its models are connected already." : ""),
       button("Look for local servers", () => view.send("discover"),
         { small: true, disabled: state.looking, key: "discover" }),
-      (state.connected > 0 || gate) && demoButton(view, state, { small: true, bare: true })))));
+      (state.connected > 0 || gate) && !state.demo && demoButton(view, state, { small: true, bare: true })))));
 }
 
 function foundRow(key, what, where, action) {

@@ -242,9 +242,17 @@ function mount({ model, el, draw, label, begin, onmessage, after }) {
   function redraw() {
     if (!view.state) return;
     root.removeAttribute("aria-busy");
-    const fresh = h("section", {}, draw(view.state, send, view));
-    morphChildren(root, fresh);
+    const held = root.contains(document.activeElement) ? document.activeElement : null;
+    morphChildren(root, h("section", {}, draw(view.state, send, view)));
+    if (held && !root.contains(document.activeElement)) keepFocus(held);
     if (after) after(root, view.state);
+  }
+  // What had the focus is gone: its namesake takes it, else the step that leads on.
+  function keepFocus(held) {
+    const name = held.dataset?.focus;
+    const next = (name && root.querySelector(`[data-focus="${CSS.escape(name)}"]`))
+      || root.querySelector("[data-next]") || root.querySelector("[data-main]");
+    next?.focus({ preventScroll: true });
   }
   function hear(message, buffers) {
     if (message.type === "state") {

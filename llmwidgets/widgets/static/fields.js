@@ -64,7 +64,18 @@ function inputField(form, field, view) {
     ? h("textarea", { ...attributes, rows: 1 })
     : h("input", { ...attributes, type: "text" });
   return h("div", { class: "field", key: ids.control }, heading(field, ids), control,
-    lineBelow(field, ids, field.help));
+    lineBelow(field, ids, field.help), field.name === "endpoint" && readFromIt(form));
+}
+
+/** What the pasted address was read as, and what in it differs from the other fields. */
+function readFromIt(form) {
+  return [
+    form.read.length > 0 && h("p", { class: "row wrap s read" },
+      h("span", { class: "muted" }, "Read from it:"), form.read.map(([name, said]) =>
+        h("span", {}, h("span", { class: "muted" }, `${name} `),
+          h("code", { class: name === "deployment" ? "b" : "" }, said)))),
+    !(form.report && form.report.fix.length) && form.notes.map((said) => h("p", { class: "s tone-warn" }, said)),
+  ];
 }
 
 function secretField(view, form, field) {
@@ -168,20 +179,24 @@ function submitForm(view, form, type, more = {}) {
 /** The buttons under the form, and what the step costs. */
 function formButtons(view, form) {
   const test = (intent) => () => submitForm(view, form, "test", { intent });
-  if (form.busy) {
-    return h("div", { class: "row", key: "buttons", role: "status" }, icon("busy", "muted"),
-      h("span", { class: "muted" }, `${form.busy}…`));
-  }
+  const busy = Boolean(form.busy);
   const failed = form.report && !form.report.ok && form.report.fix.length;
   const settled = form.origin && !failed;
   const main = form.origin ? "Test again" : "Test and save";
   return h("div", { class: "row wrap", key: "buttons" },
-    button(main, test(form.origin === "session" || form.origin === "demo" ? "session" : "save"),
-      { key: "test", go: !settled && !failed, "data-focus": "test", "data-main": "1" }),
-    !form.origin && button("Use for this session only", test("session"), { key: "session" }),
-    (form.origin === "session" || form.origin === "environment")
+    button(main, test(isBrief(form) ? "session" : "save"), { key: "test",
+      go: !settled && !failed && !form.doubts.length, "data-focus": "test", "data-main": "1",
+      "aria-disabled": busy ? "true" : undefined }),
+    !busy && !form.origin && !view.state.store.memory && button("Use for this session only", test("session"), { key: "session" }),
+    !busy && form.origin === "session"
       && button("Save in the store", test("save"), { key: "save" }),
-    h("span", { class: "s muted grow" }, costOfTest(form)));
+    h("span", { class: "s muted cost", key: "cost", role: "status" },
+      busy ? [icon("busy"), ` ${form.busy}…`] : costOfTest(form)));
+}
+
+/** Whether the connection lasts for this session only, also after the next test. */
+function isBrief(form) {
+  return form.origin === "session" || form.origin === "demo";
 }
 
 function costOfTest(form) {

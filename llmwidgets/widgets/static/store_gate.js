@@ -17,8 +17,8 @@ function storeState(view, store) {
 }
 
 function storeNotice(store) {
-  return store.notice && h("div", { class: "band", key: "notice", role: "note" },
-    note("info", "", store.notice));
+  return store.notices.length > 0 && h("div", { class: "band", key: "notice", role: "note" },
+    store.notices.map((said) => note("info", "", said)));
 }
 
 /** The screen that asks for a passphrase, to unlock or to make the store; null without one. */
@@ -66,7 +66,8 @@ function unlockGate(view, store) {
         `Opens the store ${store.organization} in this session; it is stored nowhere.`,
         saidOf(store), unlock),
       button(store.busy ? "Unlocking…" : "Unlock", unlock,
-        { go: true, disabled: store.busy, class: "btn go beside", "data-main": "1" })),
+        { "aria-disabled": store.busy ? "true" : undefined, class: "btn go beside",
+          "data-main": "1" })),
     openNote(),
     h("div", { class: "row wrap" },
       button("Go on without the store", () => view.send("gate", { screen: "" }), { bare: true }),
@@ -91,24 +92,32 @@ function createGate(view, store) {
     sendSecret(view.model, first, "passphrase");
     inOrder(view.model, () => view.send("create"));
   };
-  return h("div", { class: "body stack gate", key: "gate" },
-    h("div", { class: "stack x" },
-      h("h2", {}, `Create the store for ${store.organization}`),
-      h("p", { class: "muted" }, "Keys are encrypted on disk. The file also opens with the ",
-        h("code", {}, "age"), " tool.")),
-    h("div", { class: "narrow stack" },
-      passphraseField("passphrase", "Passphrase", "Six random words are easy to keep in mind and "
-        + "hard to guess. It is asked for once per session and stored nowhere: without it "
-        + "nobody opens the store.", problem, () => view.focusField("again")),
-      passphraseField("again", "The same again", "So that a slip of the hand locks nobody out.",
-        "", create)),
-    openNote(),
-    h("div", { class: "row wrap" },
+  return [
+    h("div", { class: "step gate", key: "gate" },
+      h("div", {}, h("h3", {}, "Passphrase"),
+        h("p", { class: "s muted" }, "Asked for once per session, stored nowhere. Without it "
+          + "nobody opens the store.")),
+      h("div", { class: "stack narrow" },
+        passphraseField("passphrase", "Passphrase",
+          "Six random words are easy to keep in mind and hard to guess.", problem,
+          () => view.focusField("again")),
+        passphraseField("again", "The same again", "So that a slip of the hand locks nobody out.",
+          "", create),
+        openNote())),
+    h("footer", { key: "create", class: "wrap" },
       button(store.busy ? "Creating…" : "Create store and save", create,
-        { go: true, disabled: store.busy, "data-main": "1" }),
+        { go: true, "aria-disabled": store.busy ? "true" : undefined, "data-main": "1" }),
       button("Back to the form", () => view.send("gate", { screen: "" }), { bare: true }),
       h("span", { class: "grow" }),
-      h("span", { class: "s muted m nw narrow-hide" }, store.path)));
+      h("span", { class: "s muted m nw narrow-hide" }, store.path)),
+  ];
+}
+
+/** What stands in the header while the store is made. */
+function createHead(store) {
+  return [h("h2", {}, `Create the store for ${store.organization}`), h("span", { class: "grow" }),
+    h("span", { class: "s muted" }, "Keys are encrypted on disk. The file also opens with the ",
+      h("code", {}, "age"), " tool.")];
 }
 
 /** Enter in a field presses the step that leads on; what every widget over a store does. */
