@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.jupyterlab import browser, lab, page  # noqa: F401 - fixtures of the whole suite
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 _KEY_VARIABLES = (
