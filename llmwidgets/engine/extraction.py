@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from llmwidgets.dialects.messages import Mode, Usage
-from llmwidgets.errors import Failure
-from llmwidgets.schemas import Loss
+from llmwidgets.dialects.messages import Capability, Mode, Usage
+from llmwidgets.engine.journal import Row
+from llmwidgets.engine.plan import Column, Text
+from llmwidgets.engine.question import Dropped, Manner
+from llmwidgets.errors import Failure, InvalidRecord
+from llmwidgets.schemas import Loss, parse_json
 
 
 def _no_request() -> dict[str, Any]:
@@ -65,3 +68,47 @@ class Extraction:
             parts.append(f"{self.seconds:.1f} s")
         parts.append("cost unknown" if self.cost is None else f"${self.cost:.4f}")
         return f"Extraction({', '.join(parts)})"
+
+
+def read(column: Column, text: Text, repeat: int, row: Row, *, reused: bool = False) -> Extraction:
+    """The extraction that a journal's row holds for this column and text."""
+    compiled = text.schema.compile(column.connection.provider.dialect.SUBSET)
+    status, data, record, failure = row.status, None, None, row.failure()
+    if row.reply is not None and status in {"ok", "InvalidRecord"}:
+        data = compiled.restore(parse_json(row.reply))
+    if status == "ok":
+        try:
+            record = text.schema.judge(data)
+        except InvalidRecord as error:
+            status, failure = "InvalidRecord", error
+    return Extraction(
+        variant=column.label,
+        text_id=text.id,
+        repeat=repeat,
+        model=column.model,
+        status=status,
+        data=data,
+        record=record,
+        failure=failure,
+        mode=row.mode,
+        usage=row.usage,
+        seconds=row.seconds,
+        cost=row.cost,
+        served_model=row.served_model,
+        losses=compiled.losses,
+        reply_text=row.reply,
+        request_id=row.request_id,
+        tries=row.tries,
+        notes=row.notes,
+        paid_before=row.when if reused else None,
+        encoded=lambda: _encoded(column, text, row),
+    )
+
+
+def _encoded(column: Column, text: Text, row: Row) -> dict[str, Any]:
+    if row.form is None or row.mode is None or not row.tries:
+        return {}
+    question = Manner(column, text.schema).request(text, Capability(row.form, row.mode))
+    target = column.connection.target(column.model)
+    request, target = Dropped(frozenset(row.dropped)).apply(question, target)
+    return dict(column.connection.provider.dialect.encode(request, target).shown())

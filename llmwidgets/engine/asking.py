@@ -1,0 +1,245 @@
+"""Asking: the one path from a question to its row. Encode, send, decode, restore, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.dialects.messages import Capability, Form, Mode, Payload, Reply, Usage
+from llmwidgets.engine import capability as capabilities
+from llmwidgets.engine import gate
+from llmwidgets.engine.budget import Budget
+from llmwidgets.engine.journal import Row
+from llmwidgets.engine.pacing import Pace, Tried, persist
+from llmwidgets.engine.plan import Column, Text
+from llmwidgets.engine.question import Dropped, Manner
+from llmwidgets.engine.token_count import tokens_in
+from llmwidgets.errors import (
+    BadRequest,
+    CutInput,
+    Failure,
+    Filtered,
+    Forbidden,
+    LLMWidgetsError,
+    PolicyError,
+    Refused,
+    Truncated,
+)
+from llmwidgets.providers.prices import cost
+from llmwidgets.schemas import Schema, parse_json
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.policy import Policy
+
+_WORD = re.compile(r"\w+")
+_SMALLEST_WINDOW = 1500
+_LOWER: dict[Form, Form] = {
+    Form.JSON_SCHEMA: Form.JSON_OBJECT,
+    Form.JSON_OBJECT_SCHEMA: Form.JSON_OBJECT,
+    Form.JSON_OBJECT: Form.TEXT,
+}
+
+
+class Asker:
+    """Asks one column's questions; what the server refused once is left out of the next ones."""
+
+    def __init__(
+        self, column: Column, *, policy: Policy, pace: Pace, budget: Budget | None = None
+    ) -> None:
+        self.column, self.policy, self.pace = column, policy, pace
+        self.budget = budget or Budget()
+        self.connection, self.model = column.connection, column.model
+        self.dialect = column.connection.provider.dialect
+        self.target = column.connection.target(column.model)
+        self.capability = capabilities.known(self.connection, self.model)
+        self.dropped = Dropped()
+        self._manners: dict[Schema, Manner] = {}
+
+    def manner(self, schema: Schema) -> Manner:
+        """How this column asks about this schema; made once."""
+        if schema not in self._manners:
+            self._manners[schema] = Manner(self.column, schema)
+        return self._manners[schema]
+
+    async def learn(self) -> Capability:
+        """Find out what the model enforces, by a probe where nothing is known.
+
+        Raises what the calls raise.
+        """
+        if self.capability is None:
+            self.capability = await capabilities.find(
+                self.connection, self.model, policy=self.policy, pace=self.pace
+            )
+        return self.capability
+
+    async def ask(self, text: Text, key: str = "") -> Row:
+        """How the question ended; every failure is a row, nothing but a cancel is raised."""
+        tried = Tried()
+        try:
+            return await self._ask(text, key, tried)
+        except LLMWidgetsError as error:
+            failure = as_failure(error, self.column)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd text must not lose the run
+            failure = internal(error, self.column)
+        return Row.of_failure(key, failure, **self._circumstances(text, tried))
+
+    async def _ask(self, text: Text, key: str, tried: Tried) -> Row:
+        await self.learn()
+        while True:
+            sent = self.capability, self.dropped
+            try:
+                payload, reply = await persist(self.pace, lambda: self._once(text), tried)
+            except Failure as error:
+                if not self._adapted(error, *sent):
+                    raise
+                continue
+            return self._judged(text, key, payload, reply, tried)
+
+    async def _once(self, text: Text) -> tuple[Payload, Reply]:
+        manner = self.manner(text.schema)
+        assert self.capability is not None
+        request, target = self.dropped.apply(manner.request(text, self.capability), self.target)
+        call = self.dialect.encode(request, target)
+        async with self.budget.reserve(self._worst(text)) as bill:
+            try:
+                payload = await gate.send(
+                    self.connection,
+                    self.model,
+                    call,
+                    policy=self.policy,
+                    total=gate.total_seconds(self.connection, thinking=manner.thinking),
+                )
+                if payload.status >= 400:
+                    raise self.dialect.explain(payload, call=call)
+                reply = self.dialect.decode(payload)
+            except LLMWidgetsError as error:
+                bill.dollars = None if getattr(error, "perhaps_answered", False) else 0.0
+                raise
+            bill.dollars = self.cost(reply.usage)
+        return payload, reply
+
+    def _worst(self, text: Text) -> float | None:
+        """The most that a call can cost; not worked out where there is no budget."""
+        if self.budget.dollars is None:
+            return None
+        manner = self.manner(text.schema)
+        return self.cost(Usage(tokens_in(manner, text).high, manner.max_output_tokens))
+
+    def _adapted(self, error: Failure, sent: Capability | None, left_out: Dropped) -> bool:
+        """Whether the question can be put in another way that the server may take."""
+        if (self.capability, self.dropped) != (sent, left_out):
+            return getattr(error, "code", "").startswith(("unsupported", "response", "invalid_sch"))
+        dropped = self.dropped.with_refused(error, self.dialect)
+        if dropped is not None:
+            self.dropped = dropped
+            return True
+        refused = getattr(self.dialect, "form_refused", None)
+        if refused is None or not refused(error) or sent is None or sent.form not in _LOWER:
+            return False
+        lower = _LOWER[sent.form]
+        mode = Mode.JSON if lower is Form.JSON_OBJECT else Mode.TEXT
+        tried = (*sent.tried, (sent.form, f"refused, {getattr(error, 'status', 0)}", False))
+        self.capability = Capability(lower, mode, tried)
+        if getattr(error, "code", "") == "response_format":
+            capabilities.learn(self.connection, self.model, self.capability)
+        return True
+
+    def _judged(self, text: Text, key: str, payload: Payload, reply: Reply, tried: Tried) -> Row:
+        row = Row(
+            key=key,
+            status="ok",
+            reply=reply.explanation if reply.ending == "refused" else reply.text,
+            usage=reply.usage,
+            seconds=payload.seconds,
+            cost=self.cost(reply.usage),
+            served_model=reply.served_model,
+            request_id=reply.request_id,
+            **self._circumstances(text, tried),
+        )
+        return self.judge(row, text, ending_of(reply, self.manner(text.schema), self._cuts(text)))
+
+    def judge(self, row: Row, text: Text, ended: Failure | None = None) -> Row:
+        """The row with the class that the user's own schema gives its reply."""
+        try:
+            if ended is not None:
+                raise ended
+            data = self.manner(text.schema).compiled.restore(parse_json(row.reply or ""))
+            text.schema.judge(data)
+        except Failure as failure:
+            told = Row.of_failure(row.key, failure)
+            return replace(row, status=told.status, message=told.message, hint=told.hint)
+        return replace(row, status="ok", message="", hint="")
+
+    def cost(self, usage: Usage) -> float | None:
+        """US dollars by the column's own price, the connection's, or the price list."""
+        own = self.column.price or self.connection.fields.price
+        provider, now = self.connection.provider, datetime.now(UTC)
+        return cost(own, provider, self.model, usage, now, self.target.url)
+
+    def _cuts(self, text: Text) -> int:
+        # Every word is at least one token, so a server that read clearly fewer has cut the input:
+        # Ollama does so without a word. Made-up token counts of short texts prove nothing.
+        if self.connection.kind != "custom":
+            return 0
+        words = sum(1 for _ in _WORD.finditer(text.text))
+        return words if words > _SMALLEST_WINDOW else 0
+
+    def _circumstances(self, text: Text, tried: Tried) -> dict[str, Any]:
+        known, notes = self.capability, self.manner(text.schema).notes + self.dropped.notes
+        if tried.perhaps_answered:
+            notes += (f"{tried.perhaps_answered} try was perhaps answered and paid unseen.",)
+        return {
+            "form": known and known.form,
+            "mode": known and known.mode,
+            "tries": tried.tries,
+            "notes": notes,
+            "dropped": tuple(sorted(self.dropped.names)),
+        }
+
+
+def ending_of(reply: Reply, manner: Manner, words: int) -> Failure | None:
+    """The failure that a reply is before it is read, or None."""
+    if reply.ending == "refused":
+        return Refused("The model declined to answer.", "Its own words are kept with the reply.")
+    if reply.ending == "filtered":
+        category = f" ({reply.explanation})" if reply.explanation else ""
+        return Filtered(f"The provider's safety filter stopped this text or its answer{category}.")
+    read = reply.usage.input_tokens
+    if words and read is not None and read < 0.8 * words:
+        return CutInput(
+            f"The server read {read} tokens of a text of {words} words: it cut the rest.",
+            "Give the server a larger context (Ollama: OLLAMA_CONTEXT_LENGTH).",
+        )
+    if reply.ending == "truncated":
+        return Truncated(
+            f"The answer reached the output limit of {manner.max_output_tokens} tokens.",
+            "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
+        )
+    return None
+
+
+def as_failure(error: LLMWidgetsError, column: Column) -> Failure:
+    """The class an extraction ends in for an error that is no failure by itself."""
+    if isinstance(error, Failure):
+        return error
+    kind = Forbidden if isinstance(error, PolicyError) else BadRequest
+    code = "policy" if isinstance(error, PolicyError) else "field"
+    return kind(
+        error.message, error.hint, label=column.connection.label, model=column.model, code=code
+    )
+
+
+def internal(error: BaseException, column: Column) -> BadRequest:
+    """The failure for an error of this package; its words stay here, they may hold the text."""
+    return BadRequest(
+        f"An internal error ({type(error).__name__}) ended this extraction.",
+        "The other texts went on; report it with the class named here.",
+        label=column.connection.label,
+        model=column.model,
+        code="internal",
+    )

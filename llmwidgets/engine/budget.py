@@ -1,0 +1,63 @@
+"""Budget: what a run may spend; the worst case of a call is set aside before it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from llmwidgets.errors import OverBudget
+
+
+@dataclass(slots=True)
+class Bill:
+    """What one call turned out to cost; None until it is known."""
+
+    dollars: float | None = None
+
+
+class Budget:
+    """US dollars for a whole run; None is no limit. Calls of unknown price are not held back."""
+
+    def __init__(self, dollars: float | None = None) -> None:
+        self.dollars = dollars
+        self.spent = 0.0
+        self.reserved = 0.0
+        self._changed: asyncio.Event | None = None
+
+    @asynccontextmanager
+    async def reserve(self, worst: float | None) -> AsyncIterator[Bill]:
+        """Set the worst case aside while the call runs, then count what the bill says.
+
+        A call that ends without a bill was perhaps answered, so it counts in full unless
+        `bill.dollars` is set to 0. OverBudget where the rest is too small.
+        """
+        bill = Bill()
+        if worst is None or self.dollars is None:
+            yield bill
+            self.spent += bill.dollars or 0.0
+            return
+        await self._wait_for(worst, self.dollars)
+        self.reserved += worst
+        try:
+            yield bill
+        finally:
+            self.reserved -= worst
+            self.spent += worst if bill.dollars is None else bill.dollars
+            if self._changed is not None:
+                self._changed.set()
+
+    async def _wait_for(self, worst: float, dollars: float) -> None:
+        # What others have set aside is mostly given back: only when nothing is under way is the
+        # rest really too small.
+        while self.spent + self.reserved + worst > dollars:
+            if self.reserved < 1e-12:
+                raise OverBudget(
+                    f"${self.spent:.2f} of ${dollars:.2f} is spent, and the next call could cost"
+                    f" ${worst:.2g}.",
+                    "Raise the budget and run it again: what is answered is not paid twice.",
+                )
+            self._changed = self._changed or asyncio.Event()
+            self._changed.clear()
+            await self._changed.wait()

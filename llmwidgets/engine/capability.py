@@ -1,0 +1,173 @@
+"""Capability: what a model really enforces of a schema, found out by a probe once per process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.dialects.messages import (
+    Capability,
+    Form,
+    Mode,
+    Payload,
+    Request,
+    Target,
+    TextPart,
+)
+from llmwidgets.engine import gate
+from llmwidgets.engine.pacing import Pace, Tried, persist
+from llmwidgets.engine.question import Dropped, effort_sent
+from llmwidgets.errors import BadRequest, CallError, Failure, InvalidJSON, Overloaded
+from llmwidgets.schemas import Compiled, parse_json, read_schema
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.policy import Policy
+
+_NAME, _VALUE = "zq_vermilion_index", "okapi-4417"
+_PROBE_SCHEMA = {
+    "title": "Probe",
+    "type": "object",
+    "properties": {_NAME: {"type": "string", "enum": [_VALUE]}},
+    "required": [_NAME],
+    "additionalProperties": False,
+}
+_QUESTION = "Reply with a JSON object about the weather."
+_OUTPUT_TOKENS = 2048
+_LADDER = (Form.JSON_SCHEMA, Form.JSON_OBJECT_SCHEMA, Form.JSON_OBJECT, Form.TEXT)
+
+_seen: dict[tuple[str, str], Capability] = {}
+_under_way: dict[tuple[str, str], asyncio.Lock] = {}
+
+
+def known(connection: Connection, model: str) -> Capability | None:
+    """What is known without a call: from the model's facts, the store, or an earlier probe."""
+    return _seen.get(_key(connection, model)) or connection.capability(model)
+
+
+def learn(connection: Connection, model: str, capability: Capability) -> None:
+    """Keep what a call taught, for the rest of the process."""
+    _seen[_key(connection, model)] = capability
+
+
+def forget() -> None:
+    """Forget every probe: the next run asks anew."""
+    _seen.clear()
+    _under_way.clear()
+
+
+async def find(connection: Connection, model: str, *, policy: Policy, pace: Pace) -> Capability:
+    """What the model enforces; probed where nothing is known, once even for many who ask.
+
+    Raises what the calls raise where the server does not answer at all.
+    """
+    key = _key(connection, model)
+    async with _under_way.setdefault(key, asyncio.Lock()):
+        found = known(connection, model)
+        return (
+            found if found is not None else await probe(connection, model, policy=policy, pace=pace)
+        )
+
+
+async def probe(connection: Connection, model: str, *, policy: Policy, pace: Pace) -> Capability:
+    """Climb down the ladder of forms until one is obeyed; without one, the best accepted.
+
+    Each rung asks for any JSON under a schema whose one property and value nobody would guess:
+    a reply that has them shows that the schema was enforced. A 200 alone proves nothing.
+    """
+    prober = _Prober(connection, model, policy, pace)
+    accepted: Form | None = None
+    for form in _LADDER[:3]:
+        obeyed = await prober.rung(form)
+        if obeyed and form is not Form.JSON_OBJECT:
+            return prober.concluded(form, Mode.SCHEMA)
+        if obeyed:
+            accepted = form
+    if accepted is None:
+        await prober.rung(Form.TEXT)
+        return prober.concluded(Form.TEXT, Mode.TEXT)
+    return prober.concluded(accepted, Mode.JSON)
+
+
+class _Prober:
+    def __init__(self, connection: Connection, model: str, policy: Policy, pace: Pace) -> None:
+        self.connection, self.model, self.policy, self.pace = connection, model, policy, pace
+        self.dialect = connection.provider.dialect
+        self.schema: Compiled = read_schema(_PROBE_SCHEMA).compile(self.dialect.SUBSET)
+        self.tried: list[tuple[Form, str, bool]] = []
+        self.dropped = Dropped()
+
+    def concluded(self, form: Form, mode: Mode) -> Capability:
+        found = Capability(form, mode, tuple(self.tried))
+        learn(self.connection, self.model, found)
+        return found
+
+    async def rung(self, form: Form) -> bool:
+        """Whether the reply under this form is what the form promises."""
+        try:
+            text = await self._ask(form)
+        except (BadRequest, Overloaded) as error:
+            if form is Form.TEXT:
+                raise
+            self.tried.append((form, f"refused, {error.status or 'no reply'}", False))
+            return False
+        except Failure as error:
+            if isinstance(error, CallError):
+                raise
+            text = ""
+        obeyed = _obeys(text, form)
+        self.tried.append((form, "accepted", obeyed))
+        return obeyed
+
+    async def _ask(self, form: Form) -> str:
+        while True:
+            try:
+                payload = await persist(self.pace, lambda: self._send(form), Tried())
+                return str(self.dialect.decode(payload).text)
+            except Failure as error:
+                dropped = self.dropped.with_refused(error, self.dialect)
+                if dropped is None:
+                    raise
+                self.dropped = dropped
+
+    async def _send(self, form: Form) -> Payload:
+        request, target = self.dropped.apply(self._request(form), self._target())
+        call = self.dialect.encode(request, target)
+        payload = await gate.send(
+            self.connection,
+            self.model,
+            call,
+            policy=self.policy,
+            total=gate.total_seconds(self.connection, thinking=False),
+        )
+        if payload.status >= 400:
+            raise self.dialect.explain(payload, call=call)
+        return payload
+
+    def _target(self) -> Target:
+        return self.connection.target(self.model)
+
+    def _request(self, form: Form) -> Request:
+        return Request(
+            model=self.model,
+            instructions="",
+            parts=(TextPart(_QUESTION),),
+            schema=self.schema,
+            form=form,
+            max_output_tokens=_OUTPUT_TOKENS,
+            effort_sent=effort_sent(self.connection.facts(self.model), "least"),
+        )
+
+
+def _obeys(text: str, form: Form) -> bool:
+    try:
+        data = parse_json(text)
+    except InvalidJSON:
+        return False
+    if form in {Form.JSON_SCHEMA, Form.JSON_OBJECT_SCHEMA}:
+        return bool(data == {_NAME: _VALUE})
+    return isinstance(data, dict)
+
+
+def _key(connection: Connection, model: str) -> tuple[str, str]:
+    return connection.target(model).url, model
