@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmwidgets.schemas import limits
@@ -64,7 +64,10 @@ class Compiling:
 
     schema: Canonical
     subset: Subset
+    multiply: bool = True
+    """Whether what stands beside a union is multiplied into its branches."""
     enum_chars: int | None = None
+    """Characters that enums may hold in all."""
     losses: dict[tuple[str, str], Loss] = field(default_factory=dict)
     defs: dict[str, Node] = field(default_factory=dict)
     shapes: dict[str, Shape | None] = field(default_factory=dict)
@@ -129,6 +132,14 @@ class Compiling:
             return Part(node, JSONText())
         self.defs.setdefault("AnyJSON", _any_json())
         return Part(self._refer("AnyJSON", source), AnyValue())
+
+    def also(self, name: str, node: Node) -> Node:
+        """Keep a variation of a definition beside it; the reference to it."""
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+        while self.defs.get(name, node) != node or name in self.schema.defs:
+            name += "_"
+        self.defs[name] = node
+        return {"$ref": f"#/$defs/{name}"}
 
     def kept(self, node: Node, types: set[str], path: str) -> tuple[Node, list[str]]:
         """The keywords taken as they are, and notes on those that are not, which are reported."""
@@ -270,24 +281,28 @@ class Compiling:
 
 def compile_schema(schema: Canonical, subset: Subset) -> Compiled:
     """The schema to send, what it lost, and the way back."""
-    work, root = _compile(schema, subset, None)
-    allowed = limits.enum_chars_allowed(root.node, work.defs, subset)
+    compiled, work = _compile(Compiling(schema, subset))
+    if limits.too_many_properties(work, compiled.schema):
+        compiled, work = _compile(Compiling(schema, subset, multiply=False))
+    allowed = limits.enum_chars_allowed(compiled.schema, subset)
     if allowed is not None:
-        work, root = _compile(schema, subset, allowed)
+        compiled, work = _compile(
+            Compiling(schema, subset, multiply=work.multiply, enum_chars=allowed)
+        )
+    limits.report(work, compiled.schema)
+    return replace(compiled, losses=tuple(work.losses.values()))
+
+
+def _compile(work: Compiling) -> tuple[Compiled, Compiling]:
+    root = work.part(work.schema.root, "")
     node, wrapped, shape = root.node, False, root.shape
     if "$ref" in node:
         node = work.defs[ref_name(node)]
-    if subset.root_object and (node.get("type") != "object" or "anyOf" in node):
+    if work.subset.root_object and (node.get("type") != "object" or "anyOf" in node):
         node, wrapped, shape = _wrap(root.node), True, Wrapped("value", root.shape)
     limits.hoist(work, node)
-    limits.report(work, node)
     sent = {**node, "$defs": dict(sorted(work.defs.items()))} if work.defs else node
-    return Compiled(sent, tuple(work.losses.values()), wrapped, shape)
-
-
-def _compile(schema: Canonical, subset: Subset, enum_chars: int | None) -> tuple[Compiling, Part]:
-    work = Compiling(schema, subset, enum_chars)
-    return work, work.part(schema.root, "")
+    return Compiled(sent, (), wrapped, shape), work
 
 
 def _wrap(node: Node) -> Node:

@@ -99,7 +99,7 @@ def _rest(node: Node) -> Node | None:
     if patterns:
         unique = list({key_of(each): each for each in patterns}.values())
         return unique[0] if len(unique) == 1 else {"anyOf": unique}
-    return {} if rest is not False and not _listed(node) and "properties" not in node else None
+    return {} if rest is not False and not _listed(node) else None
 
 
 def _entries(work: Compiling, rest: Node, path: str) -> tuple[Node, Entries]:

@@ -63,10 +63,13 @@ def _branches(work: Compiling, base: Node, listed: list[Node], path: str) -> lis
     if not base:
         return options
     plain = not any(says_something(work.schema.resolve(each)) for each in options)
-    if plain or work.work > _MAX_WORK:
+    if plain or not work.multiply or work.work > _MAX_WORK:
         return []
     merged = []
     for each in options:
+        if set(base) == {"type"} and types_of(base) >= types_of(work.schema.resolve(each)) > set():
+            merged.append(each)
+            continue
         try:
             merged.append(work.merged(base, each, path))
         except ConflictError:
@@ -182,16 +185,16 @@ def _coming_first_keys(work: Compiling, original: Node) -> set[str]:
 
 
 def _reordered(work: Compiling, node: Node, taken: set[str]) -> Node | None:
-    """A copy of an object schema that begins with a property no other branch begins with."""
-    if set(node) == {"$ref"}:
-        node = work.defs.get(ref_name(node), node)
-    if node.get("type") != "object" or "properties" not in node:
+    """An object schema that begins with a property no other branch begins with."""
+    name = ref_name(node) if set(node) == {"$ref"} else ""
+    whole = work.defs.get(name, node)
+    if whole.get("type") != "object" or "properties" not in whole:
         return None
-    names = list(node["properties"])
-    free = [name for name in names if name not in taken]
+    free = [each for each in whole["properties"] if each not in taken]
     if not free:
         return None
-    order = [free[0], *(name for name in names if name != free[0])]
-    required = [name for name in order if name in node["required"]]
-    properties = {name: node["properties"][name] for name in order}
-    return {**node, "properties": properties, "required": required}
+    order = [free[0], *(each for each in whole["properties"] if each != free[0])]
+    properties = {each: whole["properties"][each] for each in order}
+    required = [each for each in order if each in whole["required"]]
+    moved = {**whole, "properties": properties, "required": required}
+    return work.also(f"{name}_by_{free[0]}", moved) if name else moved

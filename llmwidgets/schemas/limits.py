@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.schemas.canonical import Node
@@ -36,13 +36,13 @@ def enum_reason(work: Compiling) -> str:
     return f"{work.subset.name} does not take so many or so long allowed values"
 
 
-def enum_chars_allowed(root: Node, defs: Mapping[str, Node], subset: Subset) -> int | None:
+def enum_chars_allowed(schema: Node, subset: Subset) -> int | None:
     """How many characters enums may hold beside the names; None where all fit as they are."""
     if subset.max_chars is None:
         return None
-    names = sum(len(name) for name in defs)
+    names = sum(len(name) for name in schema.get("$defs", ()))
     values = 0
-    for node in [each for top in (root, *defs.values()) for each in nodes_in(top)]:
+    for node in nodes_in(schema):
         names += sum(len(name) for name in node.get("properties", ()))
         values += sum(len(str(each)) for each in node.get("enum", ()))
         values += len(str(node["const"])) if "const" in node else 0
@@ -51,14 +51,19 @@ def enum_chars_allowed(root: Node, defs: Mapping[str, Node], subset: Subset) -> 
     return max(0, subset.max_chars - names)
 
 
-def report(work: Compiling, root: Node) -> None:
-    """Add a loss where the schema has more properties than are taken."""
+def too_many_properties(work: Compiling, schema: Node) -> int:
+    """How many properties a sent schema has, where that is more than are taken; else 0."""
+    count = sum(len(node.get("properties", ())) for node in nodes_in(schema))
     most = work.subset.max_properties
-    tops = [root, *work.defs.values()]
-    count = sum(len(node.get("properties", ())) for top in tops for node in nodes_in(top))
-    if most is not None and count > most:
-        name = work.subset.name
-        work.lose("properties", "", f"{name} takes at most {most:,} and there are {count:,}")
+    return count if most is not None and count > most else 0
+
+
+def report(work: Compiling, schema: Node) -> None:
+    """Add a loss where the schema has more properties than are taken."""
+    count = too_many_properties(work, schema)
+    if count:
+        most = f"{work.subset.name} takes at most {work.subset.max_properties:,}"
+        work.lose("properties", "", f"{most} and there are {count:,}")
 
 
 def hoist(work: Compiling, root: Node) -> None:
@@ -96,6 +101,7 @@ def nodes_in(node: Node) -> Iterator[Node]:
         each = waiting.pop()
         yield each
         waiting.extend(each.get("properties", {}).values())
+        waiting.extend(each.get("$defs", {}).values())
         waiting.extend(each.get("anyOf", ()))
         for keyword in ("items", "additionalProperties"):
             if isinstance(each.get(keyword), dict):
