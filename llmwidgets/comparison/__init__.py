@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from llmwidgets.comparison.compare import compare, estimate, extract
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.saved import load
 from llmwidgets.comparison.variant import Variant
 
-__all__ = ["Comparison", "Variant", "load"]
+__all__ = ["Comparison", "Variant", "compare", "estimate", "extract", "load"]

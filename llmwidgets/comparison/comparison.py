@@ -16,6 +16,7 @@ from llmwidgets.comparison.differences import Difference, differences_of
 from llmwidgets.comparison.marks import Mark, mark
 from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.variant import Variant
+from llmwidgets.engine.extraction import read as read_extraction
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.errors import FieldError, Stopped
 from llmwidgets.report import html, text
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from llmwidgets.analysis.significance import Verdict
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
+    from llmwidgets.engine.run import Run
 
 _NOT_ASKED = Row.of_failure(
     "", Stopped("The run was stopped before this text's turn.", "Run it again to go on."), at=0.0
@@ -155,6 +157,44 @@ class Comparison:
     def against(self, earlier: Comparison) -> pd.DataFrame:
         """What flipped since an earlier comparison: value, right and status, before and now."""
         return frames.flipped_frame(self, earlier)
+
+    @classmethod
+    def of_run(
+        cls,
+        run: Run,
+        *,
+        variants: tuple[Variant, ...] = (),
+        scoring: Mapping[str, Any] | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Comparison:
+        """What a run has brought so far; open extractions are `Stopped`.
+
+        `variants` are those the plan's columns came from; without them the columns speak for
+        themselves.
+        """
+        plan = run.plan
+        rows = Rows(len(plan.columns), len(plan.texts), plan.repeats)
+        for place in rows.places():
+            at = (place.variant, place.text, place.repeat)
+            rows.put(place, run.row_id(*at), reused=run.reused(*at))
+
+        def read(row: Row, place: Place) -> Extraction:
+            column, document = plan.columns[place.variant], plan.texts[place.text]
+            again = rows.reused(place)
+            return read_extraction(column, document, place.repeat, row, reused=again)
+
+        if run.error is not None:
+            notes += (f"The run ended early by an internal error, {type(run.error).__name__}.",)
+        return cls(
+            variants=variants or tuple(map(Variant.of_column, plan.columns)),
+            models=tuple(column.model for column in plan.columns),
+            texts=plan.texts,
+            rows=rows,
+            journal=run.journal,
+            read=read,
+            scoring=scoring,
+            notes=notes,
+        )
 
     @classmethod
     def from_outputs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
 from llmwidgets.connections import Connection, Policy, Store, environment_connections, resolve
 from llmwidgets.errors import StoreError, StoreLocked, UnknownConnection
 
@@ -43,7 +44,7 @@ class Lookup:
         A default store that cannot be opened does not stand in the way of connections that
         were handed over and need no store.
         """
-        if self.store is not None or self._found is not None and self._locked is None:
+        if self.store is not None or (self._found is not None and self._locked is None):
             return (self.store or Store()).policy
         try:
             return Store().policy

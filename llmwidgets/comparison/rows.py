@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -17,7 +17,7 @@ class Place:
 
 
 class Rows:
-    """Journal ids by place, 8 bytes each; 0 where nothing was put down.
+    """Journal ids by place, 9 bytes each; 0 where nothing was put down.
 
     >>> rows = Rows(2, 3, 1)
     >>> rows.put(Place(1, 2, 0), 7)
@@ -25,13 +25,12 @@ class Rows:
     (7, 0, 6)
     """
 
-    __slots__ = ("_ids", "repeats", "texts", "variants")
+    __slots__ = ("_ids", "_reused", "repeats", "texts", "variants")
 
-    def __init__(self, variants: int, texts: int, repeats: int, ids: Iterable[int] = ()) -> None:
+    def __init__(self, variants: int, texts: int, repeats: int) -> None:
         self.variants, self.texts, self.repeats = variants, texts, repeats
-        self._ids = array("q", ids)
-        if not self._ids:
-            self._ids = array("q", bytes(8 * variants * texts * repeats))
+        self._ids = array("q", bytes(8 * variants * texts * repeats))
+        self._reused = bytearray(len(self._ids))
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -40,9 +39,14 @@ class Rows:
         """The journal's id of this place, 0 where there is none."""
         return self._ids[self._at(place)]
 
-    def put(self, place: Place, row: int) -> None:
+    def reused(self, place: Place) -> bool:
+        """Whether an earlier run paid for this place's reply."""
+        return bool(self._reused[self._at(place)])
+
+    def put(self, place: Place, row: int, *, reused: bool = False) -> None:
         """Note that this place's extraction is the journal's row of this id."""
-        self._ids[self._at(place)] = row
+        at = self._at(place)
+        self._ids[at], self._reused[at] = row, reused
 
     def places(self) -> Iterator[Place]:
         """Every place: variant by variant, each text with its repeats."""

@@ -11,6 +11,7 @@ from llmwidgets.errors import FieldError
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
+    from llmwidgets.engine.plan import Column
 
     Model = str | Connection | tuple[Connection, str]
     Examples = int | Sequence[Example | tuple[str, Any]]
@@ -54,6 +55,20 @@ class Variant:
             raise FieldError(problems, "Correct these settings of the Variant.")
         object.__setattr__(self, "examples", read_examples(self.examples))
         object.__setattr__(self, "price", read_price(self.price))
+
+    @classmethod
+    def of_column(cls, column: Column) -> Variant:
+        """The variant that a plan's column stands for."""
+        return cls(
+            (column.connection, column.model),
+            label=column.label,
+            instructions=column.instructions,
+            examples=column.examples or None,
+            effort=column.effort,
+            temperature=column.temperature,
+            max_output_tokens=column.max_output_tokens,
+            price=column.price,
+        )
 
     def settings(self) -> str:
         """What is set here beside the model, in a few words for a default label."""
@@ -114,7 +129,7 @@ def read_price(price: Price | None) -> dict[str, float] | None:
 def _example(each: object, at: int) -> Example:
     if isinstance(each, Example):
         return each
-    if isinstance(each, tuple | list) and len(each) == 2 and isinstance(each[0], str):
+    if isinstance(each, Sequence) and len(each) == 2 and isinstance(each[0], str):
         from llmwidgets.comparison.plain import plain
 
         return Example(each[0], plain(each[1]))

@@ -1,0 +1,204 @@
+"""compare, extract and estimate: the calls that ask models about texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.comparison.asked import Asked, read_asked, read_documents, read_rules
+from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.progress import watch
+from llmwidgets.engine import defaults
+from llmwidgets.engine.estimate import Estimate
+from llmwidgets.engine.estimate import estimate as estimate_plan
+from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.run import Run
+from llmwidgets.errors import FieldError
+
+if TYPE_CHECKING:
+    from llmwidgets.comparison.variant import Examples
+    from llmwidgets.connections import Store
+    from llmwidgets.engine.extraction import Extraction
+
+
+def compare(
+    schema: Any,
+    texts: Any,
+    models: Any,
+    *,
+    truth: Any = None,
+    instructions: str | Mapping[str, str] | None = None,
+    examples: Examples | None = None,
+    repeats: int = 1,
+    scoring: Mapping[str, Any] | None = None,
+    store: Store | None = None,
+    concurrency: int | None = None,
+    budget: float | None = None,
+    journal: str | Path | bool | None = None,
+    reuse: bool = True,
+    progress: bool = True,
+) -> Comparison:
+    """Ask every model about every text, and compare the records.
+
+    Blocks with a progress bar; an interrupt stops cleanly and gives what is there. `budget` is
+    in US dollars for new calls; a run estimated above 5 asks for one. `journal` is a path,
+    False for memory, or the user's cache folder. What cannot be asked raises before the first
+    call (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
+
+    >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
+    >>> compare(invoices.Schema, invoices.texts, "demo", truth=invoices.truth)  # doctest: +SKIP
+    """
+    documents = read_documents(schema, texts, truth)
+    rules = read_rules(scoring, documents)
+    asked = read_asked(
+        documents, models, instructions=instructions, examples=examples, repeats=repeats,
+        store=store,
+    )  # fmt: skip
+    return _run(
+        asked, rules, journal=journal, concurrency=concurrency, budget=budget, reuse=reuse,
+        progress=progress,
+    )  # fmt: skip
+
+
+def compare_again(
+    before: Comparison,
+    models: Any = None,
+    *,
+    store: Store | None = None,
+    concurrency: int | None = None,
+    budget: float | None = None,
+    journal: str | Path | bool | None = None,
+    reuse: bool = True,
+    progress: bool = True,
+) -> Comparison:
+    """The texts, truth and rules of a comparison on its own or on other models.
+
+    Plain references take over the instructions and examples that all its variants share.
+    """
+    silent = [text.id for text in before.texts if not text.text.strip()]
+    if silent:
+        raise FieldError(
+            {"texts": f"{len(silent)} of {len(before.texts)} have no text to ask about."},
+            "This comparison was made from outputs; compare texts instead.",
+        )
+    words = {variant.instructions for variant in before.variants}
+    shots = [variant.examples for variant in before.variants]
+    asked = read_asked(
+        before.texts,
+        before.variants if models is None else models,
+        instructions=words.pop() if len(words) == 1 else None,
+        examples=shots[0] if all(each == shots[0] for each in shots) else None,
+        repeats=before.repeats,
+        store=store,
+    )
+    kept = before.journal if journal is None and before.journal.path is not None else journal
+    return _run(
+        asked, before.scoring, journal=kept, concurrency=concurrency, budget=budget, reuse=reuse,
+        progress=progress,
+    )  # fmt: skip
+
+
+def extract(
+    schema: Any,
+    text: Any,
+    model: Any,
+    *,
+    instructions: str | None = None,
+    examples: Examples | None = None,
+    store: Store | None = None,
+    journal: str | Path | bool | None = None,
+    reuse: bool = True,
+) -> Extraction:
+    """One text, one model: .record .data .failure .status .mode .usage .seconds .request.
+
+    A failure is in `.failure`, not raised; what cannot be asked raises as in `compare`.
+
+    >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
+    >>> extract(invoices.Schema, invoices.texts[0], "demo-careful").record     # doctest: +SKIP
+    """
+    compared = compare(
+        schema, [text], model, instructions=instructions, examples=examples, store=store,
+        journal=journal, reuse=reuse, progress=False,
+    )  # fmt: skip
+    if len(compared) != 1:
+        raise FieldError(
+            {"model": f"stands for {len(compared)} models."}, "Name one, or use compare."
+        )
+    return next(iter(compared))
+
+
+def estimate(
+    schema: Any,
+    texts: Any,
+    models: Any,
+    *,
+    truth: Any = None,
+    instructions: str | Mapping[str, str] | None = None,
+    examples: Examples | None = None,
+    repeats: int = 1,
+    scoring: Mapping[str, Any] | None = None,
+    store: Store | None = None,
+    concurrency: int | None = None,
+    budget: float | None = None,
+    journal: str | Path | bool | None = None,
+    reuse: bool = True,
+    progress: bool = True,
+) -> Estimate:
+    """What the same `compare` would take: tokens, US dollars, seconds, hosts; calls nothing."""
+    documents = read_documents(schema, texts, truth)
+    read_rules(scoring, documents)
+    asked = read_asked(
+        documents, models, instructions=instructions, examples=examples, repeats=repeats,
+        store=store,
+    )  # fmt: skip
+    return estimate_plan(asked.plan)
+
+
+def _run(
+    asked: Asked,
+    rules: Mapping[str, Any] | None,
+    *,
+    journal: Journal | str | Path | bool | None,
+    concurrency: int | None,
+    budget: float | None,
+    reuse: bool,
+    progress: bool,
+) -> Comparison:
+    _check(concurrency, budget)
+    _ask_for_budget(asked, budget)
+    kept = journal if isinstance(journal, Journal) else Journal(journal)
+    run = Run(
+        asked.plan, journal=kept, policy=asked.policy, concurrency=concurrency, budget=budget,
+        reuse=reuse,
+    )  # fmt: skip
+    watch(run, shown=progress)
+    notes = asked.notes
+    if kept.notice and journal is not False:
+        notes += (kept.notice,)
+    return Comparison.of_run(run, variants=asked.variants, scoring=rules, notes=notes)
+
+
+def _check(concurrency: int | None, budget: float | None) -> None:
+    problems = {}
+    if concurrency is not None and (isinstance(concurrency, bool) or concurrency < 1):
+        problems["concurrency"] = "is not a whole number of 1 or more."
+    if budget is not None and not budget >= 0:
+        problems["budget"] = "is no amount of US dollars."
+    if problems:
+        raise FieldError(problems, "Correct these before the run.")
+
+
+def _ask_for_budget(asked: Asked, budget: float | None) -> None:
+    if budget is not None or all(each.origin == "demo" for each in asked.connections):
+        return
+    likely = estimate_plan(asked.plan)
+    if likely.cost_high is None or likely.cost_high <= defaults.ASK_BUDGET_ABOVE:
+        return
+    raise FieldError(
+        {
+            "budget": f"{likely.calls:,} calls are estimated at {likely.cost_low:.2f} to "
+            f"{likely.cost_high:.2f} US$."
+        },
+        f"Give budget={likely.cost_high:.0f} to go on, or a smaller one to stop there.",
+    )
