@@ -232,6 +232,9 @@ class Connection:
         )
 
     def __repr__(self) -> str:
+        # A verbose traceback of a refusal shows the connection that never came to be.
+        if not hasattr(self, "fields"):
+            return "Connection(unfinished)"
         ends = f", key ends in {self.tail}" if self.tail else ""
         return f"Connection({self.kind!r}, label={self.label!r}, host={self.host!r}{ends})"
 

@@ -1,0 +1,86 @@
+"""A reference means exactly one connection and one model, or says what was meant."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmwidgets.connections import Connection, resolve
+from llmwidgets.errors import FieldError, UnknownConnection
+
+
+def custom(label: str, name: str = "m") -> Connection:
+    return Connection("custom", label=label, name=name, endpoint="http://localhost:1/v1")
+
+
+OPENAI = Connection("openai", api_key="sk-proj-a")
+LAPTOP = custom("laptop", "llama3.2")
+KNOWN = [OPENAI, LAPTOP, custom("deepseek-ai/DeepSeek-R1"), custom("openai/eu", "x")]
+
+
+def test_a_label_alone_is_its_connection_and_model():
+    assert resolve("laptop", KNOWN) == (LAPTOP, "llama3.2")
+    assert resolve("deepseek-ai/DeepSeek-R1", KNOWN)[1] == "m"
+
+
+def test_what_follows_the_label_is_the_model_with_slashes_and_colons():
+    assert resolve("openai/gpt-6-luna", KNOWN) == (OPENAI, "gpt-6-luna")
+    assert resolve("laptop/qwen/qwen3:8b", KNOWN) == (LAPTOP, "qwen/qwen3:8b")
+
+
+def test_an_exact_label_goes_before_a_shorter_one_and_the_longest_head_wins():
+    assert resolve("openai/eu", KNOWN) == (KNOWN[3], "x")
+    assert resolve("openai/eu/gpt-6-luna", KNOWN) == (KNOWN[3], "gpt-6-luna")
+    assert resolve("openai/eur", KNOWN) == (OPENAI, "eur")
+
+
+@pytest.mark.parametrize("reference", ["openai", "openai/", "openai/ "])
+def test_a_connection_of_many_models_says_how_to_name_one(reference):
+    with pytest.raises(FieldError) as caught:
+        resolve(reference, KNOWN)
+    assert '"openai/gpt-6-luna"' in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("reference", "nearest"),
+    [
+        ("laptpo", "laptop"),
+        ("gpt-6-luna", "openai/gpt-6-luna"),
+        ("opneai/gpt-6-sol", "openai/gpt-6-sol"),
+        ("OpenAI/gpt-6-sol", "openai/gpt-6-sol"),
+    ],
+)
+def test_an_unknown_reference_names_the_nearest(reference, nearest):
+    with pytest.raises(UnknownConnection) as caught:
+        resolve(reference, KNOWN)
+    assert f"The nearest is {nearest}." in caught.value.message
+    assert "laptop" in caught.value.hint
+
+
+def test_with_nothing_connected_the_demo_is_offered():
+    with pytest.raises(UnknownConnection, match="demo"):
+        resolve("openai/gpt-6-luna", [])
+
+
+LABELS = st.text(alphabet="ab/:", min_size=1, max_size=6)
+
+
+@given(st.lists(LABELS, unique=True, max_size=5), LABELS)
+def test_the_rule_of_references_holds_for_every_label(labels, reference):
+    """Exact label; else the longest label followed by a slash, and all the rest; else unknown."""
+    known = [custom(label) for label in labels]
+    heads = [label for label in labels if reference.startswith(f"{label}/")]
+    try:
+        connection, model = resolve(reference, known)
+    except UnknownConnection:
+        assert reference not in labels
+        assert not heads
+    except FieldError:
+        assert f"{max(heads, key=len)}/" == reference
+    else:
+        if reference in labels:
+            assert (connection.label, model) == (reference, "m")
+        else:
+            assert connection.label == max(heads, key=len)
+            assert f"{connection.label}/{model}" == reference
