@@ -13,6 +13,7 @@ from llmwidgets.widgets.form_fields import label_of
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
     from llmwidgets.engine.check import CheckReport
+    from llmwidgets.providers.base import ModelFacts
 
 _LIMITS = {
     Mode.JSON: (
@@ -56,16 +57,23 @@ def report_view(
     }
 
 
-def endings(connection: Connection, models: Sequence[str], today: date) -> list[dict[str, str]]:
-    """A sentence for each model in use that is shut down soon."""
-    found = []
+def endings(connection: Connection, models: Sequence[str], today: date) -> list[dict[str, Any]]:
+    """A sentence for each day on which models in use are shut down soon, earliest first."""
+    by_day: dict[date, list[ModelFacts]] = {}
     for model in models:
         facts = connection.facts(model)
         if facts and facts.ends and (facts.ends - today).days <= _SOON_DAYS:
-            successor = f"{facts.successor} replaces it." if facts.successor else ""
-            when = f"is shut down on {day(facts.ends)}, {_in_days(facts.ends, today)}."
-            found.append({"model": model, "text": f"{when} {successor}".strip()})
-    return found
+            by_day.setdefault(facts.ends, []).append(facts)
+    return [_ending(end, by_day[end], today) for end in sorted(by_day)]
+
+
+def _ending(end: date, ended: Sequence[ModelFacts], today: date) -> dict[str, Any]:
+    names = [facts.id for facts in ended]
+    when = f"shut down on {day(end)}, {_in_days(end, today)}."
+    if len(names) > 1:
+        return {"models": names, "text": f"are {when} The table names what replaces them."}
+    successor = f" {ended[0].successor} replaces it." if ended[0].successor else ""
+    return {"models": names, "text": f"is {when}{successor}"}
 
 
 def model_rows(
@@ -91,7 +99,8 @@ def _model_row(
     ended = bool(facts and facts.ends and facts.ends <= today)
     note, loud = (facts.note if facts else ""), False
     if facts and facts.ends:
-        note, loud = f"{'ended' if ended else 'ends'} {day(facts.ends)}", True
+        then = f", then {facts.successor}" if facts.successor else ""
+        note, loud = f"{'ended' if ended else 'ends'} {day(facts.ends)}{then}", True
     if off:
         note, loud = "this key has no access", False
     return {

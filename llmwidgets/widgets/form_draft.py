@@ -200,7 +200,8 @@ class Draft:
 
     def _problems(self) -> dict[str, str]:
         """What is wrong with each field: by its own rule, or by what the check proposes."""
-        fix = (self.report.fix if self.report and not self.report.ok else None) or {}
+        report = self.report
+        fix = (report.fix if report is not None and not report.ok else None) or {}
         return {name: f"The check proposes {new}." for name, new in fix.items()} | self.problems
 
     def _report(self) -> dict[str, Any] | None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import os
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 
 def _load(name: str, path: Path) -> ModuleType:
@@ -22,3 +33,94 @@ def _load(name: str, path: Path) -> ModuleType:
 
 _jupyterlab = _load("tests_jupyterlab", Path(__file__).parents[1] / "jupyterlab.py")
 lab, browser, page = _jupyterlab.lab, _jupyterlab.browser, _jupyterlab.page
+
+
+class Wire:
+    """The page's end of a widget's comm, without a kernel: hears states, sends actions."""
+
+    def __init__(self, widget: Any) -> None:
+        self.widget = widget
+        self.messages: list[dict[str, Any]] = []
+        self.raw: list[tuple[dict[str, Any], list[Any]]] = []
+        widget.comm.publish_msg = self._published
+
+    def _published(self, kind: str, data: Any = None, buffers: Any = None, **_rest: Any) -> None:
+        self.raw.append((data or {}, list(buffers or [])))
+        if data and data.get("method") == "custom":
+            self.messages.append(data["content"])
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The newest state the page was sent."""
+        return next(each for each in reversed(self.messages) if each["type"] == "state")
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The form that is open."""
+        return self.state["form"]
+
+    def field(self, name: str) -> dict[str, Any]:
+        """One field of the form that is open."""
+        groups = self.form["groups"]
+        return next(each for group in groups for each in group["fields"] if each["name"] == name)
+
+    def send(self, kind: str, _buffers: list[bytes] | None = None, **content: Any) -> None:
+        """Send an action as the page does and wait until its work is done."""
+        data = {"method": "custom", "content": {"type": kind, **content}}
+        buffers = [memoryview(each) for each in _buffers or []]
+        self.widget.comm.handle_msg({"content": {"data": data}, "buffers": buffers})
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until nothing that was submitted is under way."""
+        while under_way := set(self.widget._under_way):
+            wait(under_way, timeout=30)
+
+    def type_secret(self, field: str, value: str, **content: Any) -> None:
+        """Seal a value to the kernel's key and send it, as secret_field.js does."""
+        self.send("sealing")
+        spki = next(each["spki"] for each in self.messages if each["type"] == "sealing")
+        self.send("secret", seal(spki, field, value), field=field, sealed=True, **content)
+
+    def submit(self, kind: str = "test", **content: Any) -> None:
+        """Press a button of the open form."""
+        self.send(kind, form=self.form["key"], **content)
+
+
+def seal(spki: str, field: str, value: str) -> list[bytes]:
+    """What WebCrypto makes in the page: wrapped key, nonce, sealed bytes."""
+    public = load_der_public_key(base64.b64decode(spki))
+    key, nonce = AESGCM.generate_key(256), os.urandom(12)
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    closed = AESGCM(key).encrypt(nonce, value.encode(), field.encode())
+    return [public.encrypt(key, oaep), nonce, closed]
+
+
+@pytest.fixture(scope="session", name="seal")
+def _seal() -> Callable[[str, str, str], list[bytes]]:
+    """What the page makes of a value: `seal(spki, field, value)`."""
+    return seal
+
+
+@pytest.fixture
+def wire() -> Iterator[Callable[[Any], Wire]]:
+    """Join a widget to a page that asks for its state; the widget is closed at the end."""
+    joined: list[Any] = []
+
+    def join(widget: Any) -> Wire:
+        joined.append(widget)
+        page_end = Wire(widget)
+        page_end.send("hello")
+        return page_end
+
+    yield join
+    for widget in joined:
+        widget.close()
+
+
+@pytest.fixture(scope="session")
+def demo_address() -> str:
+    """The address of the real demo server, which speaks the OpenAI format."""
+    from llmwidgets.demo import demo_url
+
+    return demo_url()

@@ -15,10 +15,9 @@ function goodNews(view, form, report) {
     report.hint && h("p", { class: "indent muted" }, report.hint),
     report.limit && note("warn", report.limit, "",
       h("p", { class: "muted" }, report.limit_text)),
-    report.endings.slice(0, 3).map((end) => note("warn", "",
-      [h("code", {}, end.model), " ", end.text])),
-    report.endings.length > 3 && h("p", { class: "indent muted" },
-      `${report.endings.length - 3} more of these models will end soon: see the notes below.`),
+    report.endings.map((end) => note("warn", "", [end.models.map((model, n) => [
+      n === 0 ? "" : n === end.models.length - 1 ? " and " : ", ", h("code", {}, model)]),
+    " ", end.text])),
     probeTable(report),
   ];
 }
@@ -39,7 +38,7 @@ function badNews(view, form, report) {
           h("span", { class: "new" }, each.new))])),
       h("div", { class: "row wrap act" },
         fixes && button("Apply fix and test", () => view.send("fix", { form: form.key }),
-          { go: true, key: "fix", "data-focus": "fix" }),
+          { go: true, key: "fix", "data-focus": "fix", "data-next": "1" }),
         form.may_keep && button(form.intent === "session" ? "Use it anyway, this session"
           : "Save anyway", () => view.send("keep", { form: form.key }), { bare: true }),
         !form.may_keep && h("span", { class: "s muted" },

@@ -76,14 +76,15 @@ function demoButton(view, state, options) {
 // ---- the form of one ---------------------------------------------------------------------------
 
 function openForm(view, form) {
+  const told = form.origin || form.report;
   return [
     formHead(view, form),
     view.ui.removing && removeQuestion(view, form),
-    h("div", { class: form.origin ? "stack" : "beside-guide", key: "form" },
+    h("div", { class: told ? "stack" : "beside-guide", key: "form" },
       h("div", { class: "stack", key: "fields" }, formFields(view, form), openNote(),
         doubtNote(view, form), formButtons(view, form), checkResult(view, form)),
-      form.origin
-        ? h("details", { class: "folded", key: "guide" }, h("summary", {}, icon("right"),
+      told
+        ? h("details", { class: "folded", key: "guide-folded" }, h("summary", {}, icon("right"),
           "Where to find it"), h("div", { class: "inside" }, whereToFind(form)))
         : h("aside", { class: "stack t", key: "guide", "aria-label": "Where to find it" },
           h("h3", {}, "Where to find it"), whereToFind(form))),

@@ -34,7 +34,8 @@ function passphraseField(name, label, help, said, onEnter) {
     h("label", { for: ids.control }, label),
     h("input", { class: "in", type: "password", id: ids.control, autocomplete: "off",
       "data-lpignore": "true", "data-1p-ignore": "", "data-passphrase": name,
-      "data-focus": name, "aria-describedby": ids.line, "aria-required": "true",
+      "data-focus": name, "data-next": name === "passphrase" ? "1" : undefined,
+      "aria-describedby": ids.line, "aria-required": "true",
       "aria-invalid": said ? "true" : undefined,
       onkeydown: (e) => {
         if (e.key !== "Enter") return;
@@ -131,9 +132,23 @@ function storeKeys(view, submit) {
   });
 }
 
+/** Who pressed Test finds the focus on the step that mends it, once that is there. */
+function leadOn(root, state) {
+  const next = root.querySelector("[data-next]");
+  const sign = next && (state.store.gate || state.form?.key);
+  if (sign && root.dataset.led !== sign && document.activeElement?.matches(".lw [data-main]")) {
+    next.focus({ preventScroll: true });
+  }
+  root.dataset.led = sign || "";
+}
+
 /** Mount with what forms need: the model, room for what only the page knows, Enter as submit. */
 function mountStore(options) {
   return mount({ ...options,
+    after: (root, state) => {
+      if (options.after) options.after(root, state);
+      leadOn(root, state);
+    },
     onmessage: (message) => hearSealing(options.model, message),
     begin: (view) => {
       view.model = options.model;
