@@ -51,7 +51,7 @@ def headless_identity() -> Unlocked | None:
     if os.environ.get(KEY_FILE):
         return Unlocked(_of_key_file(Path(os.environ[KEY_FILE]).expanduser()), KEY_FILE)
     if KEY in os.environ:
-        identity = _parsed(_identity_in(memoryview(os.environ.pop(KEY).encode())))
+        identity = _parsed(_identity_in(memoryview(os.fsencode(os.environ.pop(KEY)))))
         if identity is None:
             message = f"{KEY} holds no age identity."
             raise StoreError(message, "It starts with AGE-SECRET-KEY-1 and has 74 characters.")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.connections import store_file
-from llmwidgets.connections.store_file import StoreFile, make_folder, writable
+from llmwidgets.connections.store_file import StoreFile, make_folder
 from llmwidgets.errors import StoreError
 
 
@@ -202,6 +202,7 @@ if not os.getuid():
     os.setreuid(65534, 65534)
 told = [writable(shut), writable(shut / "deeper"), writable(top), writable(top / "deeper")]
 shut.rmdir()
+top.rmdir()
 sys.exit(0 if told == [False, False, True, True] else 1)
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
