@@ -89,7 +89,17 @@ async def probe(connection: Connection, model: str, *, policy: Policy, pace: Pac
     return prober.concluded(accepted, Mode.JSON)
 
 
+async def greet(connection: Connection, model: str, *, policy: Policy, pace: Pace) -> None:
+    """The smallest question: the model answers it, whatever it says; else CallError."""
+    greeter = _Prober(connection, model, policy, pace)
+    greeter.question, greeter.output_tokens = "Reply with OK.", 16
+    await greeter.rung(Form.TEXT)
+
+
 class _Prober:
+    question = _QUESTION
+    output_tokens = _OUTPUT_TOKENS
+
     def __init__(self, connection: Connection, model: str, policy: Policy, pace: Pace) -> None:
         self.connection, self.model, self.policy, self.pace = connection, model, policy, pace
         self.dialect = connection.provider.dialect
@@ -151,10 +161,10 @@ class _Prober:
         return Request(
             model=self.model,
             instructions="",
-            parts=(TextPart(_QUESTION),),
+            parts=(TextPart(self.question),),
             schema=self.schema,
             form=form,
-            max_output_tokens=_OUTPUT_TOKENS,
+            max_output_tokens=self.output_tokens,
             effort_sent=effort_sent(self.connection.facts(self.model), "least"),
         )
 

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from llmwidgets.dialects.messages import Capability, Mode
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy import Policy
+from llmwidgets.dialects.messages import Capability, ListedModel, Mode
+from llmwidgets.engine import capability as capabilities
+from llmwidgets.engine import gate, loop
+from llmwidgets.engine.diagnosis import Diagnosis, diagnose, mended
+from llmwidgets.engine.pacing import Pace
+from llmwidgets.errors import (
+    BadRequest,
+    CallError,
+    Forbidden,
+    LLMWidgetsError,
+    Overloaded,
+    UnknownModel,
+    Unreachable,
+)
+
+_LIST_SECONDS = 20.0
+_MOST_PAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +42,169 @@ class CheckReport:
     fix: Mapping[str, str] | None = None
     models: tuple[str, ...] = ()
     mode: Mode | None = None
-    capability: Capability | None = None
+    capability: Capability | None = field(default=None, repr=False)
     seconds: float = 0.0
     details: tuple[tuple[str, str], ...] = ()
     code: str = ""
 
     def __bool__(self) -> bool:
         return self.ok
+
+
+def check(connection: Connection, *, policy: Policy | None = None) -> CheckReport:
+    """Whether the connection works, by its own path; never raises for what a server does.
+
+    >>> check(Connection("openai", api_key="env:OPENAI_API_KEY")).sentence   # doctest: +SKIP
+    'Key accepted. 12 of 14 whitelisted models can be used.'
+    """
+    return loop.run(check_connection(connection, policy=policy))
+
+
+async def check_connection(connection: Connection, *, policy: Policy | None = None) -> CheckReport:
+    """`check` as a coroutine for the engine's loop."""
+    begun = time.perf_counter()
+    checker = _Checker(connection, policy or Policy())
+    try:
+        report = await checker.run()
+    except LLMWidgetsError as error:
+        report = await checker.explained(error)
+    except Exception as error:  # noqa: BLE001 - its words may hold a key
+        report = CheckReport(
+            False,
+            f"An internal error ({type(error).__name__}) ended the check.",
+            "Report it with the class named here.",
+            code="internal",
+        )
+    return replace(report, seconds=time.perf_counter() - begun)
+
+
+class _Checker:
+    def __init__(self, connection: Connection, policy: Policy) -> None:
+        self.connection, self.policy = connection, policy
+        self.dialect = connection.provider.dialect
+        self.pace = Pace(1, 1)
+        self.pace.patient = False
+        self.allowed = policy.allowed(connection)
+        self.model = next(iter(self.allowed), next(iter(connection.models), ""))
+        self.listed: tuple[ListedModel, ...] | None = None
+
+    async def run(self) -> CheckReport:
+        await self._list()
+        if self.connection.provider.single:
+            return await self._single()
+        if self.connection.any_model:
+            return CheckReport(True, "Key accepted. Each reference names its deployment.")
+        if self.connection.capability(self.model) is None or self.connection.kind == "custom":
+            return await self._probed()
+        await capabilities.greet(self.connection, self.model, policy=self.policy, pace=self.pace)
+        return self._named(f"Key accepted. The deployment {self.model} answers.", None)
+
+    async def explained(self, error: LLMWidgetsError) -> CheckReport:
+        """The report of a check that failed; a fix is offered only where it was tried."""
+        names = tuple(each.id for each in self.listed or ())
+        told = diagnose(error, self.connection, model=self.model, listed=names)
+        fix = dict(told.fix) if told.fix and await self._mends(told) else None
+        details = [("Host", self.connection.host)] if self.connection.models else []
+        request_id = getattr(error, "request_id", None)
+        if request_id:
+            details.append(("Request id", str(request_id)))
+        return CheckReport(
+            False, told.sentence, told.hint, fix, details=tuple(details), code=told.code
+        )
+
+    async def _mends(self, told: Diagnosis) -> bool:
+        try:
+            other = mended(self.connection, told.fix or {})
+            if "endpoint" in (told.fix or {}):
+                await _Checker(other, self.policy)._listed()
+        except LLMWidgetsError:
+            return False
+        return True
+
+    async def _list(self) -> None:
+        """Ask for the list of models, where that tells anything; the calls that follow decide."""
+        try:
+            self.listed = tuple(await self._listed())
+        except Forbidden:
+            # A key can be allowed to run models and not to list them.
+            return
+        except (BadRequest, Overloaded, UnknownModel):
+            if self.connection.provider.single:
+                raise
+        except Unreachable as error:
+            # An answer of another format (404, a web page): many servers list nothing.
+            if error.status is None or self.connection.provider.single:
+                raise
+        except CallError:
+            raise
+
+    async def _listed(self) -> list[ListedModel]:
+        target = self.connection.target(self.model)
+        call, found = self.dialect.models_call(target), []
+        for _ in range(_MOST_PAGES):
+            payload = await gate.send(
+                self.connection, self.model or "*", call, policy=self.policy, total=_LIST_SECONDS
+            )
+            if payload.status >= 400:
+                raise self.dialect.explain(payload, call=call)
+            page, call = self.dialect.listed_models(payload)
+            found += page
+            if call is None:
+                break
+        return found
+
+    async def _single(self) -> CheckReport:
+        if self.listed is None:
+            await capabilities.greet(
+                self.connection, self.model, policy=self.policy, pace=self.pace
+            )
+            said = f"Key accepted. It may not list models; {self.model} answers."
+            return self._named(said, None, self.allowed)
+        names = {each.id for each in self.listed}
+        usable = tuple(model for model in self.allowed if model in names)
+        missing = [model for model in self.allowed if model not in names]
+        details = [("Not available to this key", ", ".join(missing))] if missing else []
+        details += [
+            (each.id, f"ends on {each.ends}")
+            for each in self.listed
+            if each.ends and each.id in usable
+        ]
+        said = f"Key accepted. {len(usable)} of {len(self.allowed)} whitelisted models can be used."
+        if not usable:
+            return CheckReport(
+                False,
+                said,
+                "Ask the owner of the account for access, or allow a model that the key may use.",
+                details=tuple(details),
+            )
+        known = self.connection.capability(usable[0])
+        return CheckReport(
+            True,
+            said,
+            models=usable,
+            mode=known.mode if known else None,
+            capability=known,
+            details=tuple(details),
+        )
+
+    async def _probed(self) -> CheckReport:
+        found = await capabilities.probe(
+            self.connection, self.model, policy=self.policy, pace=self.pace
+        )
+        keyed = " and accepts the key" if self.connection.secret_fields else ""
+        return self._named(f"The server answers{keyed}.", found)
+
+    def _named(
+        self, said: str, found: Capability | None, models: tuple[str, ...] = ()
+    ) -> CheckReport:
+        known = found or self.connection.capability(self.model)
+        names = [each.id for each in self.listed or ()]
+        details = [("Models of the server", ", ".join(names[:20]))] if names and found else []
+        return CheckReport(
+            True,
+            said,
+            models=models or (self.model,),
+            mode=known.mode if known else None,
+            capability=known,
+            details=tuple(details),
+        )

@@ -31,13 +31,15 @@ class Pace:
     """How many calls of one connection run at once: more while throughput grows, fewer on 429.
 
     After each change it lets the calls of before run out, measures one round, and compares. A
-    limit makes every call wait, not only the one that was told.
+    limit makes every call wait, not only the one that was told. With `patient` off, nothing is
+    tried again: a check says at once what it sees.
     """
 
     def __init__(
         self, start: int, most: int = defaults.CONCURRENCY_MOST, clock: Clock | None = None
     ) -> None:
         self.clock = clock or Clock()
+        self.patient = True
         self.limit = max(1, min(start, most))
         self.most = max(1, most)
         self.running = 0
@@ -179,7 +181,7 @@ async def persist(pace: Pace, once: Callable[[], Awaitable[T]], tried: Tried) ->
             else:
                 pace.answered()
                 return result
-        wait = _wait(failure, tried, pace.clock)
+        wait = _wait(failure, tried, pace.clock) if pace.patient else None
         if failure.perhaps_answered:
             tried.perhaps_answered += 1
         if isinstance(failure, RateLimited):

@@ -1,0 +1,129 @@
+"""Estimate: what a plan would send, cost and take; calls nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from llmwidgets.dialects.messages import Usage
+from llmwidgets.engine import defaults, gate
+from llmwidgets.engine.plan import Column, Plan, Text
+from llmwidgets.engine.question import Manner
+from llmwidgets.engine.token_count import Tokens, count, overhead, tokens_out
+from llmwidgets.providers.prices import cost
+from llmwidgets.schemas import Schema
+
+_SECONDS_A_CALL = 1.5
+_SECONDS_A_TOKEN = 0.012
+
+
+@dataclass(frozen=True, slots=True)
+class TooLongText:
+    """A text that is longer than a model's window, told before the run."""
+
+    text_id: str
+    variant: str
+    tokens: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run would take. Costs in US dollars, of the priced columns alone.
+
+    Tokens are worked out from characters (four of Latin text, one of Chinese, Japanese or
+    Korean); the real number lies between 0.75 and 1.5 times that, and the costs say so.
+    `unpriced` names the columns with no known price; `hosts` where texts would go.
+    """
+
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    cost_low: float
+    cost_high: float
+    unpriced: tuple[str, ...]
+    seconds: float
+    hosts: tuple[str, ...]
+    too_long: tuple[TooLongText, ...]
+
+    @property
+    def cost(self) -> float:
+        """The likely cost: between low and high."""
+        return (self.cost_low * self.cost_high) ** 0.5 if self.cost_low else self.cost_high / 2
+
+
+def estimate(plan: Plan) -> Estimate:
+    """What the plan would take, were nothing reused."""
+    asked = [_Column(column, plan) for column in plan.columns]
+    return Estimate(
+        calls=plan.asked * len(plan.columns),
+        tokens_in=sum(each.tokens_in.likely for each in asked),
+        tokens_out=sum(each.tokens_out.likely for each in asked),
+        cost_low=sum(each.cost(low=True) or 0.0 for each in asked),
+        cost_high=sum(each.cost(low=False) or 0.0 for each in asked),
+        unpriced=tuple(each.column.label for each in asked if each.cost(low=True) is None),
+        seconds=max((each.seconds for each in asked), default=0.0),
+        hosts=tuple(dict.fromkeys(column.connection.host for column in plan.columns)),
+        too_long=tuple(text for each in asked for text in each.too_long),
+    )
+
+
+class _Column:
+    """One column's sums over all texts."""
+
+    def __init__(self, column: Column, plan: Plan) -> None:
+        self.column, self.calls = column, plan.asked
+        self.too_long: list[TooLongText] = []
+        self._manners: dict[Schema, tuple[Manner, int, Tokens]] = {}
+        tokens_in, tokens_out = Counter[str](), Counter[str]()
+        for text in plan.texts:
+            self._add(text, plan.repeats, tokens_in, tokens_out)
+        self.tokens_in = Tokens(tokens_in["likely"], tokens_in["low"], tokens_in["high"])
+        self.tokens_out = Tokens(tokens_out["likely"], tokens_out["low"], tokens_out["high"])
+
+    def _add(
+        self, text: Text, repeats: int, tokens_in: Counter[str], tokens_out: Counter[str]
+    ) -> None:
+        manner, around, out = self._manner(text.schema)
+        likely = around + count(text.text)
+        # A text is told as too long when it is even by the lower end of the range.
+        least, limit = int(likely * 0.75), manner.facts.input_limit if manner.facts else None
+        if limit and least > limit:
+            self.too_long.append(TooLongText(text.id, self.column.label, likely, limit))
+        asked = {"likely": likely, "low": least, "high": int(likely * 1.5) + 1}
+        for name in asked:
+            tokens_in[name] += asked[name] * repeats
+            tokens_out[name] += getattr(out, name) * repeats
+
+    def _manner(self, schema: Schema) -> tuple[Manner, int, Tokens]:
+        if schema not in self._manners:
+            manner = Manner(self.column, schema)
+            self._manners[schema] = (manner, overhead(manner), tokens_out(manner))
+        return self._manners[schema]
+
+    def cost(self, *, low: bool) -> float | None:
+        """US dollars at one end of the range; None where the price is unknown."""
+        pick: Callable[[Tokens], int] = (lambda t: t.low) if low else (lambda t: t.high)
+        calls = max(1, self.calls)
+        # Priced by the call: some prices rise with the length of one prompt.
+        one = Usage(pick(self.tokens_in) // calls, pick(self.tokens_out) // calls)
+        connection = self.column.connection
+        price = cost(
+            self.column.price or connection.fields.price,
+            connection.provider,
+            self.column.model,
+            one,
+            datetime.now(UTC),
+            connection.target(self.column.model).url,
+        )
+        return None if price is None else price * calls
+
+    @property
+    def seconds(self) -> float:
+        """A rough time: columns run side by side, so the slowest one counts."""
+        each = _SECONDS_A_CALL + _SECONDS_A_TOKEN * self.tokens_out.likely / max(1, self.calls)
+        at_once = gate.first_concurrency(self.column.connection)
+        grown = at_once if at_once == defaults.CONCURRENCY_LOOPBACK else at_once * 4
+        return self.calls * each / max(1, min(grown, self.calls or 1))
