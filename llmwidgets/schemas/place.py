@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 _SPECIAL = frozenset(".[]*\"' \n\t")
+_PARTS = re.compile(r'\[\d*\]|\["(?:[^"\\]|\\.)*"\]|\.?[^.\[\]]+')
 
 
 def step(path: str, name: str) -> str:
@@ -31,3 +33,12 @@ def any_name(path: str) -> str:
 def shown(path: str) -> str:
     """The place in a sentence; the root has no path, so it is called the record."""
     return path or "the record"
+
+
+def prefixes(path: str) -> list[str]:
+    """The path and every place around it, outermost first.
+
+    >>> prefixes("lines[].total")
+    ['lines', 'lines[]', 'lines[].total']
+    """
+    return [path[: found.end()] for found in _PARTS.finditer(path)] or [path]

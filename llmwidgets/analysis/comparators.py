@@ -1,0 +1,201 @@
+"""Comparators: when a value counts as the same as truth, by type of leaf or as the user says."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any
+
+from llmwidgets.analysis.readings import Number, Reading, clock_in, plain, read
+from llmwidgets.errors import FieldError
+from llmwidgets.schemas import Leaf, Schema
+
+KINDS = ("exact", "text", "number", "date", "similar")
+_CLOSE = Decimal("1e-12")
+_HINT = 'Examples: {"total": "number:0.01", "address": "similar:0.9", "code": "exact"}.'
+
+
+@dataclass(frozen=True, slots=True)
+class Comparator:
+    """One way to compare: `number` within ± `amount`, `similar` from `amount` (0 to 1) on.
+
+    >>> str(Comparator("similar", 0.9))
+    'similar:0.9'
+    """
+
+    kind: str
+    amount: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.amount:g}" if self.amount else self.kind
+
+
+def read_scoring(
+    scoring: Mapping[str, str | Comparator] | None, schema: Schema | None
+) -> dict[str, Comparator]:
+    """The comparator for each leaf the user names; FieldError for a field or comparator unknown.
+
+    Keys are patterns of leaves (`lines[].total`); values are `exact`, `text`, `number`,
+    `number:0.01` (± 0.01), `date` or `similar:0.9`.
+    """
+    chosen: dict[str, Comparator] = {}
+    problems: dict[str, str] = {}
+    paths = None if schema is None else [leaf.path for leaf in schema.leaves]
+    for path, said in (scoring or {}).items():
+        if paths is not None and path not in paths:
+            near = get_close_matches(str(path), paths, 1)
+            meant = f" Nearest is {near[0]}." if near else ""
+            problems[str(path)] = f"The schema has no such field.{meant}"
+            continue
+        comparator = said if isinstance(said, Comparator) else _parse(str(said))
+        if comparator is None:
+            problems[str(path)] = f"{said!r} is no comparator; they are {', '.join(KINDS)}."
+        else:
+            chosen[path] = comparator
+    if problems:
+        raise FieldError(problems, _HINT)
+    return chosen
+
+
+def _parse(said: str) -> Comparator | None:
+    kind, _, amount = said.partition(":")
+    if kind not in KINDS or (amount and kind not in {"number", "similar"}):
+        return None
+    try:
+        figure = float(amount) if amount else (0.9 if kind == "similar" else 0.0)
+    except ValueError:
+        return None
+    most = 1.0 if kind == "similar" else math.inf
+    return Comparator(kind, figure) if 0 <= figure <= most and math.isfinite(figure) else None
+
+
+_DEFAULTS = {
+    "enum": Comparator("exact"), "boolean": Comparator("exact"), "email": Comparator("caseless"),
+    "number": Comparator("number"), "integer": Comparator("number"), "date": Comparator("date"),
+    "datetime": Comparator("date"), "time": Comparator("clock"),
+}  # fmt: skip
+_CASELESS_FORMATS = {"uri", "uri-reference", "iri", "uuid", "hostname", "ipv4", "ipv6"}
+
+
+def default_for(leaf: Leaf | None) -> Comparator:
+    """How values of a leaf are compared unless the user says otherwise."""
+    if leaf is None:
+        return Comparator("text")
+    if leaf.type == "string" and leaf.format in _CASELESS_FORMATS:
+        return Comparator("caseless")
+    return _DEFAULTS.get(leaf.type, Comparator("text"))
+
+
+@dataclass(slots=True)
+class Comparing:
+    """Compares values at leaf patterns; each value is read once."""
+
+    leaves: Mapping[str, Leaf]
+    chosen: Mapping[str, Comparator]
+    _comparators: dict[str, Comparator] = field(default_factory=dict)
+    _readings: dict[tuple[type, Any], Reading] = field(default_factory=dict)
+
+    def same(self, pattern: str, truth: Any, value: Any) -> bool:
+        """Whether the value at this place counts as the truth. Both say something."""
+        if isinstance(truth, dict | list) or isinstance(value, dict | list):
+            return False
+        comparator = self._comparators.get(pattern)
+        if comparator is None:
+            comparator = self.chosen.get(pattern) or default_for(self.leaves.get(pattern))
+            self._comparators[pattern] = comparator
+        if isinstance(truth, bool) or isinstance(value, bool):
+            return truth is value
+        if comparator.kind == "exact":
+            return bool(truth == value)
+        if comparator.kind == "caseless":
+            return str(truth).strip().casefold() == str(value).strip().casefold()
+        return _RULES[comparator.kind](
+            self._read(truth), self._read(value), (truth, value), comparator.amount
+        )
+
+    def _read(self, value: Any) -> Reading:
+        key = (type(value), value)
+        try:
+            if key not in self._readings:
+                self._readings[key] = read(value)
+        except TypeError:
+            return read(value)
+        return self._readings[key]
+
+
+Raw = tuple[Any, Any]
+
+
+def _text(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+    if one.number and other.number:
+        return _same_number(one.number, other.number, 0.0)
+    if one.day and other.day:
+        return one.day == other.day
+    texts = [each.text or plain(str(value)) for each, value in zip((one, other), raw, strict=True)]
+    return texts[0] == texts[1]
+
+
+def _number(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+    if one.number and other.number:
+        return _same_number(one.number, other.number, amount)
+    return _text(one, other, raw, amount)
+
+
+def _same_number(one: Number, other: Number, amount: float) -> bool:
+    if one.unit and other.unit and one.unit != other.unit:
+        return False
+    left, right = one.value, other.value
+    if left == right:
+        return True
+    if not (left.is_finite() and right.is_finite()):
+        return False
+    # The tolerance swallows what binary floats add, never a digit that was written.
+    slack = Decimal(repr(amount)) + _CLOSE * max(abs(left), abs(right))
+    written = left == left.to_integral_value() and right == right.to_integral_value()
+    return abs(left - right) <= (Decimal(repr(amount)) if written else slack)
+
+
+def _date(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+    if one.day and other.day:
+        return one.day == other.day
+    return _text(one, other, raw, amount)
+
+
+def _clock(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+    clocks = [clock_in(str(each)) for each in raw]
+    if clocks[0] is not None and clocks[1] is not None:
+        return clocks[0] == clocks[1]
+    return _text(one, other, raw, amount)
+
+
+def _similar(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+    if _text(one, other, raw, amount):
+        return True
+    return likeness(str(raw[0]), str(raw[1])) >= amount
+
+
+def likeness(one: str, other: str) -> float:
+    """How alike two texts are, 0 to 1; 0 where any digit differs."""
+    if digits(one) != digits(other):
+        return 0.0
+    from rapidfuzz import fuzz
+
+    return float(fuzz.ratio(plain(one), plain(other))) / 100
+
+
+def digits(text: str) -> str:
+    """The digits of a text in their order."""
+    return "".join(re.findall(r"\d", text))
+
+
+_RULES: dict[str, Callable[[Reading, Reading, Raw, float], bool]] = {
+    "text": _text,
+    "number": _number,
+    "date": _date,
+    "clock": _clock,
+    "similar": _similar,
+}
