@@ -1,1 +1,1 @@
-
+"""Pure analysis of records: alignment, scoring, grounding and what differences mean."""

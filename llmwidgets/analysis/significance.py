@@ -1,0 +1,241 @@
+"""Significance: whether one variant is better than another on the texts both answered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from llmwidgets.analysis.student import quantile
+from llmwidgets.analysis.verdict_words import Standing, sentence_for
+
+FEWEST_TEXTS = 10
+"""Under this number of scored texts nothing is said about which is better."""
+LEVEL = 0.05
+_EXACT_UP_TO = 14
+_FLIPS = 20_000
+_SEED = 20_261_123
+_CLOSE = 1e-12
+_POWER = (1.959963985 + 0.841621234) ** 2
+"""Square of the normal quantiles at 97.5 % and 80 %: seen four times in five at the 5 % level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A variant with its accuracy (0 to 1) on each text, repeats averaged within the text.
+
+    `cost_per_1000` is in US dollars for 1,000 texts, None where the price is unknown.
+    """
+
+    label: str
+    scores: Mapping[str, float]
+    cost_per_1000: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two variants compared on the texts both answered.
+
+    `difference` is a minus b, `low` to `high` its 95 % interval by the paired t, `p` from the
+    paired sign-flip permutation test, `p_holm` corrected for all pairs shown. `texts_needed` is
+    how many texts would show a difference of `matters` four times in five.
+    """
+
+    a: str
+    b: str
+    texts: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    verdict: str
+    texts_needed: int | None = None
+
+    @property
+    def told_apart(self) -> bool:
+        return self.texts >= FEWEST_TEXTS and self.p_holm <= LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What can be said of all variants together.
+
+    `not_told_apart` are groups of labels of which no two differ for sure; `recommended` is the
+    cheapest of those not told apart from the best, None where nothing can be said.
+    """
+
+    sentence: str
+    not_told_apart: tuple[tuple[str, ...], ...]
+    recommended: str | None
+    table: tuple[Pair, ...]
+
+
+def mean_interval(scores: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of a mean of shares, 0 to 1, by Student's t.
+
+    Where every text has the same share, the spread is unknown: at 0 or 1 the exact binomial
+    bound is given, and for fewer than two texts the interval is everything.
+
+    >>> low, high = mean_interval([0.8, 0.9, 1.0])
+    >>> round(low, 3), round(high, 3)
+    (0.652, 1.0)
+    """
+    count = len(scores)
+    if count < 2:
+        return 0.0, 1.0
+    mean, spread = _mean_and_error(scores)
+    if spread == 0 and mean in (0.0, 1.0):
+        bound = (LEVEL / 2) ** (1 / count)
+        return (bound, 1.0) if mean else (0.0, 1 - bound)
+    half = quantile(1 - LEVEL / 2, count - 1) * spread
+    return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def paired_interval(differences: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of a mean difference, by the paired t; ±1 for fewer than two texts."""
+    if len(differences) < 2:
+        return -1.0, 1.0
+    mean, spread = _mean_and_error(differences)
+    half = quantile(1 - LEVEL / 2, len(differences) - 1) * spread
+    return max(-1.0, mean - half), min(1.0, mean + half)
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """Two-sided p of the paired sign-flip permutation test on the mean difference.
+
+    Exact up to 14 texts, beyond by 20,000 flips with a fixed seed. Texts without a difference
+    change nothing.
+    """
+    import numpy as np
+
+    moved = np.array([each for each in differences if abs(each) > _CLOSE])
+    if not len(moved):
+        return 1.0
+    seen = abs(moved.sum()) - _CLOSE * len(moved)
+    if len(moved) <= _EXACT_UP_TO:
+        numbers = np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved)) & 1
+        return float((np.abs((1 - 2 * numbers) @ moved) >= seen).mean())
+    generator = np.random.default_rng(_SEED)
+    reached, chunk = 0, max(1, 2_000_000 // len(moved))
+    for start in range(0, _FLIPS, chunk):
+        size = (min(chunk, _FLIPS - start), len(moved))
+        signs = 1 - 2 * generator.integers(0, 2, size, dtype=np.int8)
+        reached += int((np.abs(signs @ moved) >= seen).sum())
+    return (reached + 1) / (_FLIPS + 1)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Each p corrected for all of them by Holm's step-down method.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    corrected = [1.0] * len(ps)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=lambda each: ps[each])):
+        highest = max(highest, min(1.0, ps[index] * (len(ps) - rank)))
+        corrected[index] = highest
+    return corrected
+
+
+def texts_needed(differences: Sequence[float], matters: float) -> int | None:
+    """How many texts show a mean difference of `matters` four times in five; None if unknown."""
+    if len(differences) < 2 or matters <= 0:
+        return None
+    deviation = _mean_and_error(differences)[1] * math.sqrt(len(differences))
+    return max(FEWEST_TEXTS, math.ceil(_POWER * (deviation / matters) ** 2))
+
+
+def decide(columns: Sequence[Column], matters: float = 0.02) -> Verdict:
+    """Compare all variants in pairs and say in one sentence what follows.
+
+    `matters` is the smallest difference in accuracy that counts (0.02: 2 fields in 100).
+    """
+    common = [text for text in _texts(columns) if all(text in each.scores for each in columns)]
+    standings = [
+        Standing(
+            each.label,
+            sum(each.scores[text] for text in common) / len(common) if common else 0.0,
+            each.cost_per_1000,
+        )
+        for each in columns
+    ]
+    standings.sort(key=lambda each: -each.accuracy)
+    by_label = {each.label: each for each in columns}
+    ordered = [by_label[each.label] for each in standings]
+    table = _table(ordered, matters)
+    alone = {(each.a, each.b) for each in table if each.told_apart}
+    alone |= {(b, a) for a, b in alone}
+    groups = _groups([each.label for each in standings], alone)
+    if not columns or len(common) < FEWEST_TEXTS:
+        said = sentence_for(standings, [], table, len(common), None, FEWEST_TEXTS, matters)
+        return Verdict(said, groups, None, table)
+    best = standings[0]
+    tied = [each for each in standings if (best.label, each.label) not in alone]
+    priced = [each for each in tied if each.cost_per_1000 is not None]
+    chosen = min(priced, key=lambda each: (each.cost_per_1000 or 0.0, -each.accuracy), default=best)
+    said = sentence_for(standings, tied, table, len(common), chosen, FEWEST_TEXTS, matters)
+    return Verdict(said, groups, chosen.label, table)
+
+
+def _texts(columns: Sequence[Column]) -> list[str]:
+    return list(columns[0].scores) if columns else []
+
+
+def _table(columns: Sequence[Column], matters: float) -> tuple[Pair, ...]:
+    pairs = [_pair(a, b, matters) for a, b in combinations(columns, 2)]
+    tested = [index for index, each in enumerate(pairs) if each.texts >= FEWEST_TEXTS]
+    corrected = holm([pairs[index].p for index in tested])
+    for index, p in zip(tested, corrected, strict=True):
+        pairs[index] = _judged(replace(pairs[index], p_holm=p))
+    return tuple(pairs)
+
+
+def _pair(a: Column, b: Column, matters: float) -> Pair:
+    differences = [a.scores[text] - b.scores[text] for text in a.scores if text in b.scores]
+    count = len(differences)
+    if not count:
+        return Pair(a.label, b.label, 0, 0.0, -1.0, 1.0, 1.0, 1.0, "no text both answered")
+    low, high = paired_interval(differences)
+    return Pair(
+        a.label,
+        b.label,
+        count,
+        sum(differences) / count,
+        low,
+        high,
+        sign_flip_p(differences),
+        1.0,
+        "too few texts",
+        texts_needed(differences, matters),
+    )
+
+
+def _judged(pair: Pair) -> Pair:
+    if not pair.told_apart:
+        return replace(pair, verdict="cannot be told apart")
+    better = pair.a if pair.difference > 0 else pair.b
+    return replace(pair, verdict=f"{better} is better")
+
+
+def _groups(labels: Sequence[str], alone: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
+    """Groups of labels, best first, in which no two are told apart; none inside another."""
+    groups: list[tuple[str, ...]] = []
+    for index, first in enumerate(labels):
+        group = [first]
+        for other in labels[index + 1 :]:
+            if all((each, other) not in alone for each in group):
+                group.append(other)
+        if len(group) > 1 and not any(set(group) <= set(each) for each in groups):
+            groups.append(tuple(group))
+    return tuple(groups)
+
+
+def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and its standard error; an error that is only rounding counts as none."""
+    count = len(values)
+    mean = math.fsum(values) / count
+    variance = math.fsum((each - mean) ** 2 for each in values) / (count - 1)
+    return mean, math.sqrt(variance / count) if variance > _CLOSE**2 else 0.0

@@ -1,0 +1,145 @@
+"""The verdict in words that a manager can use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A variant's accuracy on the texts that all answered, and its cost for 1,000 texts."""
+
+    label: str
+    accuracy: float
+    cost_per_1000: float | None
+
+
+class PairLike(Protocol):
+    """What the words need of a compared pair."""
+
+    @property
+    def a(self) -> str: ...
+    @property
+    def b(self) -> str: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def texts_needed(self) -> int | None: ...
+
+
+def sentence_for(
+    standings: Sequence[Standing],
+    tied: Sequence[Standing],
+    table: Sequence[PairLike],
+    texts: int,
+    chosen: Standing | None,
+    fewest: int,
+    matters: float,
+) -> str:
+    """What can be said; `standings` are best first, `tied` those not told apart from the best."""
+    if not standings:
+        return "Nothing was compared."
+    if chosen is None:
+        return (
+            f"No verdict: {_texts(texts)} {'is' if texts == 1 else 'are'} labelled and answered by "
+            f"{_all(standings)}, and under {fewest} a difference can be chance. Label more texts."
+        )
+    if len(standings) == 1:
+        return f"On {texts} labelled texts {_right(standings)}."
+    if len(tied) == 1:
+        return _one_ahead(standings, table, texts)
+    return _several_ahead(standings, tied, table, texts, chosen, matters)
+
+
+def _one_ahead(standings: Sequence[Standing], table: Sequence[PairLike], texts: int) -> str:
+    best, second = standings[0], standings[1]
+    low, high = _margin(table, best.label, second.label)
+    beaten = "" if len(standings) == 2 else f" than {second.label}"
+    said = (
+        f"On {texts} labelled texts {_right(standings)}; {best.label} is better{beaten} by "
+        f"{_points(max(0.0, low))} to {_points(high)} in 100 (95 %)."
+    )
+    if len(standings) > 2:
+        said += (
+            f" As the best of {len(standings)}, its figure is likely a little too good; "
+            "expect somewhat less on new texts."
+        )
+    return said
+
+
+def _several_ahead(
+    standings: Sequence[Standing],
+    tied: Sequence[Standing],
+    table: Sequence[PairLike],
+    texts: int,
+    chosen: Standing,
+    matters: float,
+) -> str:
+    best = standings[0]
+    said = f"{_names(tied)} cannot be told apart on {texts} texts"
+    if chosen.cost_per_1000 is None:
+        said += "; their prices are unknown"
+    else:
+        unknown = [each.label for each in tied if each.cost_per_1000 is None]
+        known = " of those with a known price" if unknown else ""
+        said += f"; cheapest{known} is {chosen.label}, {_money(chosen.cost_per_1000)} for 1,000"
+        if chosen.label != best.label:
+            worst = max(0.0, _margin(table, best.label, chosen.label)[1])
+            said += f"; at most {_points(worst)} fields in 100 worse than the best"
+    said += "."
+    others = [each for each in standings if each not in tied]
+    if others:
+        said += f" {_names(others)} {'is' if len(others) == 1 else 'are'} worse than {best.label}."
+    labels = {each.label for each in tied}
+    needed = [each.texts_needed or 0 for each in table if {each.a, each.b} <= labels]
+    if needed and max(needed) > texts:
+        said += (
+            f" About {max(needed):,} texts would show a difference of {_points(matters)} in 100 "
+            "four times in five."
+        )
+    return said
+
+
+def _margin(table: Sequence[PairLike], better: str, worse: str) -> tuple[float, float]:
+    for each in table:
+        if (each.a, each.b) == (better, worse):
+            return each.low, each.high
+        if (each.b, each.a) == (better, worse):
+            return -each.high, -each.low
+    return -1.0, 1.0
+
+
+def _right(standings: Sequence[Standing]) -> str:
+    best, *others = standings
+    said = f"{best.label} got {_points(best.accuracy)} of 100 fields right"
+    return ", ".join([said, *(f"{each.label} {_points(each.accuracy)}" for each in others)])
+
+
+def _points(share: float) -> str:
+    """A share in hundredths, one decimal, none where it is .0."""
+    return f"{100 * share:.1f}".removesuffix(".0")
+
+
+def _money(dollars: float) -> str:
+    if 0 < dollars < 0.01:
+        return "under $0.01"
+    return f"${dollars:,.2f}"
+
+
+def _names(standings: Sequence[Standing]) -> str:
+    labels = [each.label for each in standings]
+    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+
+
+def _all(standings: Sequence[Standing]) -> str:
+    return {1: standings[0].label, 2: "both variants"}.get(
+        len(standings), f"all {len(standings)} variants"
+    )
+
+
+def _texts(count: int) -> str:
+    return "only 1 text" if count == 1 else f"only {count} texts" if count else "no texts"
