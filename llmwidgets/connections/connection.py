@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Self, cast
 
+from llmwidgets.connections.payload import kept, moment, read_capability, spelled
 from llmwidgets.connections.reading import close_secrets, is_secret, read_fields
 from llmwidgets.dialects.messages import AuthHeader, Capability, Form, Mode, Target
 from llmwidgets.errors import FieldError
@@ -35,8 +36,8 @@ class Connection:
     """
 
     __slots__ = (
-        "__weakref__", "_capabilities", "checked_at", "fields", "kind", "label", "origin",
-        "provider", "saved_at",
+        "__weakref__", "_capabilities", "any_model", "checked_at", "fields", "kind", "label",
+        "origin", "provider", "saved_at",
     )  # fmt: skip
 
     kind: Kind
@@ -44,6 +45,8 @@ class Connection:
     provider: Provider
     fields: Fields
     origin: Origin
+    any_model: bool
+    """Whether each reference names its deployment, as with a resource of the environment."""
     checked_at: datetime | None
     saved_at: datetime | None
     _capabilities: dict[str, Capability]
@@ -58,6 +61,7 @@ class Connection:
             fields=filled,
             label=_label(label, provider, filled),
             origin="given",
+            any_model=False,
             checked_at=None,
             saved_at=None,
             _capabilities={},
@@ -90,12 +94,6 @@ class Connection:
         if self.provider.model_field is None:
             return tuple(facts.id for facts in self.provider.models)
         return () if self.any_model else (str(getattr(self.fields, self.provider.model_field)),)
-
-    @property
-    def any_model(self) -> bool:
-        """Whether `*` stands for the model, so that each reference names its deployment."""
-        own = self.provider.model_field
-        return own is not None and getattr(self.fields, own) == "*"
 
     def facts(self, model: str) -> ModelFacts | None:
         """What is known of a model; a deployment that bears an OpenAI model's name is that model.
@@ -188,6 +186,10 @@ class Connection:
         """The same connection under another label; the model it sends stays as it is."""
         return self._changed(label=_label(label, self.provider, self.fields))
 
+    def with_any_model(self) -> Self:
+        """The same connection, for whatever deployment a reference names."""
+        return self._changed(any_model=True)
+
     def with_origin(self, origin: Origin) -> Self:
         """The same connection, told where it comes from."""
         return self._changed(origin=origin)
@@ -208,14 +210,14 @@ class Connection:
 
     def to_payload(self) -> dict[str, Any]:
         """What a store seals: plain values as JSON, secrets closed, references as their text."""
-        headers = {name: _kept(secret) for name, secret in self.fields.headers.items()}
-        secrets = {name: _kept(secret) for name, secret in self.secret_fields.items()}
+        headers = {name: kept(secret) for name, secret in self.fields.headers.items()}
+        secrets = {name: kept(secret) for name, secret in self.secret_fields.items()}
         fields = {**self.plain_fields, **secrets, **({"headers": headers} if headers else {})}
         return {
             "kind": self.kind,
             "label": self.label,
             "fields": copy.deepcopy(fields),
-            "capabilities": {model: _spelled(seen) for model, seen in self._capabilities.items()},
+            "capabilities": {model: spelled(seen) for model, seen in self._capabilities.items()},
             "checked_at": self.checked_at.isoformat() if self.checked_at else None,
             "saved_at": self.saved_at.isoformat() if self.saved_at else None,
         }
@@ -226,9 +228,9 @@ class Connection:
         connection = cls(payload["kind"], label=payload["label"], **payload["fields"])
         seen = payload.get("capabilities") or {}
         return connection._changed(
-            _capabilities={model: _read_capability(said) for model, said in seen.items()},
-            checked_at=_moment(payload.get("checked_at")),
-            saved_at=_moment(payload.get("saved_at")),
+            _capabilities={model: read_capability(said) for model, said in seen.items()},
+            checked_at=moment(payload.get("checked_at")),
+            saved_at=moment(payload.get("saved_at")),
         )
 
     def __repr__(self) -> str:
@@ -265,10 +267,10 @@ def _provider(kind: str) -> Provider:
 
 def _label(label: str | None, provider: Provider, fields: Fields) -> str:
     if label is None:
-        named = str(getattr(fields, provider.model_field)) if provider.model_field else "*"
+        named = str(getattr(fields, provider.model_field or "", provider.kind))
         if not named.isprintable():
             raise FieldError({provider.model_field or "": "The name holds an unseen character."})
-        return provider.kind if named == "*" else named
+        return named
     cut = label.strip() if isinstance(label, str) else ""
     if not cut:
         raise FieldError({"label": "The label is empty: give the connection a name."})
@@ -299,24 +301,3 @@ def _warned(provider: Provider, name: str, secret: Secret) -> str | None:
         return provider.warn(name, secret.reveal())
     except FieldError as error:
         return str(error)
-
-
-def _kept(secret: Secret) -> Secret | str:
-    return secret.reference or secret
-
-
-def _spelled(seen: Capability) -> dict[str, Any]:
-    return {
-        "form": seen.form.value,
-        "mode": seen.mode.value,
-        "tried": [[form.value, said, obeyed] for form, said, obeyed in seen.tried],
-    }
-
-
-def _read_capability(said: Mapping[str, Any]) -> Capability:
-    tried = tuple((Form(form), str(did), bool(obeyed)) for form, did, obeyed in said["tried"])
-    return Capability(Form(said["form"]), Mode(said["mode"]), tried)
-
-
-def _moment(said: str | None) -> datetime | None:
-    return datetime.fromisoformat(said) if said else None

@@ -63,7 +63,7 @@ def _connection(kind: str, fields: dict[str, Any]) -> Connection:
         if set(error.problems) != {"deployment"}:
             raise
     # The variables name a resource and no deployment: the reference names it then.
-    return Connection(kind, **{**fields, "deployment": "*"})
+    return Connection(kind, label=kind, **{**fields, "deployment": "*"}).with_any_model()
 
 
 def _value(name: str) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from llmwidgets.dialects.messages import Call, Payload
-from llmwidgets.dialects.openai_said import Said, quoted, read_body, read_said, request_id, wait
+from llmwidgets.dialects.openai_case import Case
+from llmwidgets.dialects.openai_said import read_said, request_id, wait
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -70,7 +71,7 @@ def explain(
     With the `call`, words that repeat the document are left out, and the address is named.
     """
     said = read_said(payload)
-    case = _Case(payload, said, label or (call.label if call else ""),
+    case = Case(payload, said, label or (call.label if call else ""),
                  model or (call.model if call else ""), call)  # fmt: skip
     status = said.status or payload.status
     if 300 <= status < 400:
@@ -115,45 +116,7 @@ def _address(call: Call | None) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
-class _Case:
-    """One payload to explain, with what is known about the call."""
-
-    def __init__(
-        self, payload: Payload, said: Said, label: str, model: str, call: Call | None
-    ) -> None:
-        self.payload, self.said, self.label, self.model, self.call = (
-            payload, said, label, model, call,
-        )  # fmt: skip
-        self.who = label or "The server"
-        self.model_words = f"the model {model}" if model else "the model"
-        self.words = f"{said.code} {said.type} {said.inner} {said.param} {said.message}"
-
-    def error(
-        self,
-        kind: type[CallError],
-        message: str,
-        hint: str = "",
-        *,
-        code: str = "",
-        quote: bool = False,
-        after: float | None = None,
-        perhaps_answered: bool = False,
-    ) -> CallError:
-        words = quoted(self.said.message, self.call) if quote else ""
-        return kind(
-            f"{message} It says: {words}" if words else message,
-            hint,
-            label=self.label,
-            model=self.model,
-            status=self.payload.status,
-            request_id=request_id(self.payload, read_body(self.payload)),
-            code=code or self.said.code or self.said.type,
-            retry_after=after,
-            perhaps_answered=perhaps_answered,
-        )
-
-
-def _redirected(case: _Case) -> CallError:
+def _redirected(case: Case) -> CallError:
     parts = urlsplit(case.payload.headers.get("location", ""))
     to = f" to {parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else ""
     return case.error(
@@ -163,7 +126,7 @@ def _redirected(case: _Case) -> CallError:
     )
 
 
-def _quota(case: _Case, status: int) -> Failure | None:
+def _quota(case: Case, status: int) -> Failure | None:
     if status != 402 and not (status in {400, 403, 429} and _QUOTA.search(case.words)):
         return None
     return case.error(
@@ -174,7 +137,7 @@ def _quota(case: _Case, status: int) -> Failure | None:
     )
 
 
-def _limited(case: _Case, status: int) -> Failure | None:
+def _limited(case: Case, status: int) -> Failure | None:
     if status != 429:
         return None
     after = wait(case.payload, case.said)
@@ -185,12 +148,12 @@ def _limited(case: _Case, status: int) -> Failure | None:
     )  # fmt: skip
 
 
-def _no_retry(case: _Case) -> str:
+def _no_retry(case: Case) -> str:
     refused = case.payload.headers.get("x-should-retry", "").lower() == "false"
     return "x-should-retry: false" if refused else ""
 
 
-def _unauthorized(case: _Case, status: int) -> Failure | None:
+def _unauthorized(case: Case, status: int) -> Failure | None:
     if status != 401 and not (status in {400, 403} and _BAD_KEY.search(case.words)):
         return None
     azure = re.search(r"wrong API endpoint|PermissionDenied|subscription key", case.words, re.I)
@@ -204,14 +167,14 @@ def _unauthorized(case: _Case, status: int) -> Failure | None:
     )  # fmt: skip
 
 
-def _filtered(case: _Case, status: int) -> Failure | None:
+def _filtered(case: Case, status: int) -> Failure | None:
     if not (status in {400, 403, 422} or status == 200) or not _FILTER.search(case.words):
         return None
     category = f" ({', '.join(case.said.categories)})" if case.said.categories else ""
     return Filtered(f"The provider's safety filter stopped this text{category}.")
 
 
-def _truncated(case: _Case, status: int) -> Failure | None:
+def _truncated(case: Case, status: int) -> Failure | None:
     if not _OUT_OF_ROOM.search(case.said.message):
         return None
     return Truncated(
@@ -220,7 +183,7 @@ def _truncated(case: _Case, status: int) -> Failure | None:
     )
 
 
-def _too_long(case: _Case, status: int) -> Failure | None:
+def _too_long(case: Case, status: int) -> Failure | None:
     if status >= 500 or (status != 413 and not _LENGTH.search(case.words)):
         return None
     return case.error(
@@ -230,7 +193,7 @@ def _too_long(case: _Case, status: int) -> Failure | None:
     )
 
 
-def _unknown_model(case: _Case, status: int) -> Failure | None:
+def _unknown_model(case: Case, status: int) -> Failure | None:
     named = _NO_MODEL.search(case.words)
     if status == 403 and named:
         return case.error(
@@ -257,7 +220,7 @@ def _unknown_model(case: _Case, status: int) -> Failure | None:
     )
 
 
-def _form(case: _Case, status: int) -> Failure | None:
+def _form(case: Case, status: int) -> Failure | None:
     if status not in {200, 400, 404, 422, 501} or not _FORM.search(case.words):
         return None
     if _BAD_SCHEMA.search(case.said.message):
@@ -271,7 +234,7 @@ def _form(case: _Case, status: int) -> Failure | None:
     )  # fmt: skip
 
 
-def _parameter(case: _Case, status: int) -> Failure | None:
+def _parameter(case: Case, status: int) -> Failure | None:
     if status not in {200, 400, 422} or not _NOT_TAKEN.search(case.words):
         return None
     named = (name for name in _PARAMETERS if name == case.said.param)
@@ -285,7 +248,7 @@ def _parameter(case: _Case, status: int) -> Failure | None:
     )  # fmt: skip
 
 
-def _overloaded(case: _Case, status: int) -> Failure | None:
+def _overloaded(case: Case, status: int) -> Failure | None:
     if status < 500 and status not in {408, 409, 425}:
         return None
     return case.error(
@@ -298,7 +261,7 @@ def _overloaded(case: _Case, status: int) -> Failure | None:
     )
 
 
-def _forbidden(case: _Case, status: int) -> Failure | None:
+def _forbidden(case: Case, status: int) -> Failure | None:
     if status != 403:
         return None
     if case.said.page:
@@ -313,13 +276,13 @@ def _forbidden(case: _Case, status: int) -> Failure | None:
     )  # fmt: skip
 
 
-def _no_route(case: _Case, status: int) -> Failure | None:
+def _no_route(case: Case, status: int) -> Failure | None:
     if status not in {404, 405, 410}:
         return None
     return nothing_answers(case.payload, label=case.label, model=case.model, call=case.call)
 
 
-def _refused(case: _Case, status: int) -> Failure:
+def _refused(case: Case, status: int) -> Failure:
     version = "api-version" in case.said.message or "API version" in case.said.message
     hint = "Paste the target URI anew: its api-version is not known there." if version else ""
     return case.error(
@@ -328,7 +291,7 @@ def _refused(case: _Case, status: int) -> Failure:
     )  # fmt: skip
 
 
-_RULES: tuple[Callable[[_Case, int], Failure | None], ...] = (
+_RULES: tuple[Callable[[Case, int], Failure | None], ...] = (
     _quota, _limited, _unauthorized, _filtered, _truncated, _too_long, _form, _parameter,
     _unknown_model, _overloaded, _forbidden, _no_route, _refused,
 )  # fmt: skip

@@ -104,9 +104,10 @@ def test_the_unified_endpoint_knows_max_tokens_and_no_thinking_level():
     assert (options["token_parameter"], options["effort"]) == ("max_tokens", False)
 
 
-def test_a_star_leaves_the_deployment_to_the_reference():
+def test_a_resource_can_leave_the_deployment_to_the_reference():
     connection = Connection("azure_openai", deployment="*", endpoint=DATED, api_key=KEY)
-    assert (connection.label, connection.models) == ("azure_openai", ())
+    assert connection.with_any_model().models == ()
+    assert connection.with_any_model().address == R
     assert connection.target("other one").url == f"{R}/openai/deployments/other%20one"
 
 

@@ -1,0 +1,35 @@
+"""How a connection's parts are spelled in what a store seals, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from llmwidgets.dialects.messages import Capability, Form, Mode
+from llmwidgets.secret import Secret
+
+
+def kept(secret: Secret) -> Secret | str:
+    """The secret itself, closed; of a reference its text."""
+    return secret.reference or secret
+
+
+def spelled(seen: Capability) -> dict[str, Any]:
+    """What a probe saw, as JSON."""
+    return {
+        "form": seen.form.value,
+        "mode": seen.mode.value,
+        "tried": [[form.value, said, obeyed] for form, said, obeyed in seen.tried],
+    }
+
+
+def read_capability(said: Mapping[str, Any]) -> Capability:
+    """What a probe saw, from JSON."""
+    tried = tuple((Form(form), str(did), bool(obeyed)) for form, did, obeyed in said["tried"])
+    return Capability(Form(said["form"]), Mode(said["mode"]), tried)
+
+
+def moment(said: str | None) -> datetime | None:
+    """A time of the store, or None."""
+    return datetime.fromisoformat(said) if said else None
