@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 _SENTENCE = re.compile(r"(?<=[a-zà-ÿ)»\"]{2})[.!?;]\s+(?=[A-ZÀ-Þ\"«])|(?<=\d{4})\.\s+(?=[A-ZÀ-Þ])")
+_REACH = 300
 _LABEL = re.compile(
     r"(?:^|\|)[ \t>*-]*(?P<label>[^\W\d][^\n:|=]{1,38}?)"
     r"(?:[ \t]*:[ \t]+|[ \t]{3,})(?P<value>[^\n|]*\S)",
@@ -61,18 +62,17 @@ class Document:
 
     def before(self, start: int, *, above: bool = True) -> str:
         """Folded words before a place: of its sentence on its line, or else the line above."""
-        line = self.text.rfind("\n", 0, start) + 1
+        line = max(self.text.rfind("\n", 0, start) + 1, start - _REACH)
         words = self.folded[line:start]
         cuts = [match.end() for match in _SENTENCE.finditer(self.text, line, start)]
         if cuts:
             words = self.folded[cuts[-1] : start]
         if above and not cuts and not re.search(r"[^\W\d]", words):
-            higher = self.folded[:line].rstrip("\n")
+            higher = self.folded[max(0, line - _REACH) : line].rstrip("\n")
             words = higher[higher.rfind("\n") + 1 :] + " " + words
         return words[-90:]
 
     def after(self, end: int) -> str:
         """Folded words after a place, to the end of its clause."""
-        line = self.folded.find("\n", end)
-        words = self.folded[end : line if line >= 0 else len(self.folded)]
+        words = self.folded[end : end + _REACH].partition("\n")[0]
         return re.split(r"[.;,:|]\s|\d", words, maxsplit=1)[0][:40]
