@@ -13,8 +13,6 @@ from llmwidgets.demo import invoices, stop_demo
 
 PAGE = Path("build") / "demo.html"
 
-_LINES = 12
-
 
 def demo() -> int:
     """Compare the demo's models on the sample invoices; nothing is kept but the page."""
@@ -25,11 +23,11 @@ def demo() -> int:
     result = compare(
         invoices.Schema, invoices.texts, models="demo", truth=invoices.truth, journal=False
     )
-    terminal.side_by_side(console, result, _LINES)
+    terminal.side_by_side(console, result, 0)
     console.print()
     terminal.scoreboard(console, result)
     page = result.to_html(PAGE, values=True)
     stop_demo()
-    console.print(Text(f"\nThe whole comparison as a page: {page}"))
+    console.print(Text(f"\nAll {result.reading.differing} rows that differ, as a page: {page}"))
     console.print(Text("The same by clicking: make lab, or llmwidgets lab"))
     return 0

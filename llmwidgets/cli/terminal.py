@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmwidgets.analysis.scoring import NOTHING
+from llmwidgets.comparison.differences import Said, fields_of
+from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.shown import summary
 from llmwidgets.report import figures
 from llmwidgets.report.summary import GLYPHS, LEGEND
 
 if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison
-    from llmwidgets.report.summary import Cell, Row
+    from llmwidgets.report.summary import Row
 
 _STYLES = {
     "agree": "dim", "differ": "yellow", "missing": "italic", "invented": "magenta", "failed": "red",
@@ -53,29 +57,33 @@ def _cells(row: Row, scored: bool) -> list[str]:
     ]
 
 
-def side_by_side(console: Console, comparison: Comparison, most: int) -> None:
-    """The first fields where variants differ, with values: for texts that may be shown."""
-    shown = summary(comparison, values=True)
-    table = Table(title="Where they differ", title_justify="left", caption=LEGEND)
-    table.add_column("Text", overflow="ellipsis", max_width=16, no_wrap=True)
-    table.add_column("Field", overflow="ellipsis", max_width=22, no_wrap=True)
-    table.add_column("Truth", overflow="ellipsis", max_width=18, no_wrap=True)
-    for row in shown.rows:
-        table.add_column(f"{row.letter} {row.label}", overflow="ellipsis", no_wrap=True)
-    for line in shown.lines[:most]:
-        truth = Text("none", style="italic") if line.truth is None else _plain(line.truth)
-        cells = (_mark(cell) for cell in line.cells)
-        table.add_row(_plain(line.text_id), _plain(line.field), truth, *cells)
+def side_by_side(console: Console, comparison: Comparison, at: int) -> None:
+    """One text, field by field, with values: for texts that may be shown."""
+    text = comparison.texts[at]
+    places = [Place(variant, at, 0) for variant in range(len(comparison.variants))]
+    found = [comparison.extraction(place) for place in places]
+    marks = [comparison.mark(place) for place in places]
+    table = Table(title=f"Side by side: {text.id}", title_justify="left", caption=LEGEND)
+    for name in ("Field", "Truth"):
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
+    for variant, label in enumerate(comparison.labels):
+        table.add_column(f"{figures.letter(variant)} {label}", overflow="ellipsis", no_wrap=True)
+    for path, truth, said in fields_of(text, found, marks, comparison.scoring):
+        cells = (_mark(each, found[at].status) for at, each in enumerate(said))
+        table.add_row(_plain(path), _plain(_spelled(truth)), *cells)
     console.print(table)
-    if shown.differing > most:
-        console.print(Text(f"{most} of {shown.differing} rows that differ.", style="dim"))
 
 
-def _mark(cell: Cell) -> Text:
-    value = cell.value if cell.value is not None else cell.note
-    return Text(
-        figures.shorten(f"{GLYPHS[cell.state]} {value or ''}", 40), style=_STYLES[cell.state]
-    )
+def _mark(said: Said, status: str) -> Text:
+    value = figures.words(status) if said.state == "failed" else _spelled(said.value)
+    shown = f"{GLYPHS[said.state]} {value}"
+    return Text(figures.shorten(shown, 40), style=_STYLES[said.state])
+
+
+def _spelled(value: object) -> str:
+    if value is None or value is NOTHING:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _plain(text: str) -> Text:

@@ -78,16 +78,25 @@ def read_documents(
     )
 
 
-def read_rules(scoring: Any, texts: Sequence[Text]) -> Any:
-    """The scoring rules, each known to a schema of the texts; FieldError for one that is not."""
+def read_rules(scoring: Any, texts: Sequence[Text]) -> dict[str, str] | None:
+    """The scoring rules as texts, each known to a schema of the texts; FieldError otherwise."""
+    if scoring is None:
+        return None
+    if not isinstance(scoring, Mapping):
+        raise FieldError(
+            {"scoring": f"is a {type(scoring).__name__}, not rules by field."},
+            'Give {"total": "number:0.01", "address": "similar:0.9"}.',
+        )
     schemas = list(dict.fromkeys(text.schema for text in texts))
-    if not isinstance(scoring, Mapping) or len(schemas) == 1:
-        return read_scoring(scoring, schemas[0])
+    read: dict[str, str] = {}
     for name, rule in scoring.items():
-        homes = [each for each in schemas if any(leaf.path == name for leaf in each.leaves)]
-        for home in homes or schemas[:1]:
-            read_scoring({name: rule}, home)
-    return dict(scoring)
+        home = next((each for each in schemas if _has(each, name)), schemas[0])
+        read |= {path: str(how) for path, how in read_scoring({name: rule}, home).items()}
+    return read
+
+
+def _has(schema: Schema, path: str) -> bool:
+    return any(leaf.path == path for leaf in schema.leaves)
 
 
 def _schemas(schema: Any, sources: Sequence[Source]) -> list[Schema]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.scoring import NOTHING, Cell, score
-from llmwidgets.comparison.marks import Mark, has_data
+from llmwidgets.analysis.scoring import NOTHING, Cell
+from llmwidgets.comparison.marks import Mark, against, has_data
 from llmwidgets.report.summary import State
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _among_themselves(
     reference = extractions[answered[0]].data
     places: dict[str, dict[int, Cell]] = {}
     for at in answered:
-        compared = score(text.schema, extractions[at].data, reference, scoring=scoring)
+        compared = against(text.schema, extractions[at].data, reference, scoring)
         for cell in compared.cells:
             if cell.pattern not in labelled:
                 places.setdefault(cell.path, {})[at] = cell

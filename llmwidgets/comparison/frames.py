@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import leaves_of
-from llmwidgets.analysis.grounding import ground
+from llmwidgets.analysis.grounding import Source, ground
 from llmwidgets.analysis.scoring import NOTHING
 from llmwidgets.comparison.marks import has_data, mark
 from llmwidgets.comparison.rows import Place
@@ -31,22 +31,31 @@ def long_frame(comparison: Comparison) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [row for place in comparison.places() for row in _cells(comparison, place)]
-    return pd.DataFrame(rows, columns=pd.Index(COLUMNS), dtype=object).astype({"repeat": int})
+    found: list[list[tuple[Any, ...]]] = [[] for _ in comparison.variants]
+    for at, text in enumerate(comparison.texts):
+        source = Source(text.text) if text.text else None
+        for variant, rows in enumerate(found):
+            for repeat in range(comparison.repeats):
+                rows += _cells(comparison, Place(variant, at, repeat), source)
+    frame = pd.DataFrame(
+        [row for rows in found for row in rows], columns=pd.Index(COLUMNS), dtype=object
+    )
+    return frame.astype({"repeat": int})
 
 
-def _cells(comparison: Comparison, place: Place) -> Iterator[tuple[Any, ...]]:
+def _cells(
+    comparison: Comparison, place: Place, source: Source | None
+) -> Iterator[tuple[Any, ...]]:
     extraction = comparison.extraction(place)
     text = comparison.texts[place.text]
     marked = mark(extraction, text, comparison.scoring)
     start = (extraction.variant, text.id, place.repeat)
     leaves = {leaf.path: leaf for leaf in text.schema.leaves}
     for cell in marked.cells:
-        value = _shown(cell.value)
+        value, truth = _shown(cell.value), _shown(cell.truth)
         grounded = None
-        if value is not None and text.text:
-            grounded = ground(value, text.text, leaves.get(cell.pattern)).kind
-        truth = _shown(cell.truth)
+        if value is not None and source is not None:
+            grounded = ground(value, source, leaves.get(cell.pattern)).kind
         yield (*start, cell.path, value, truth, cell.right, extraction.status, grounded)
     if not marked.cells:
         yield (*start, "", None, None, None, extraction.status, None)

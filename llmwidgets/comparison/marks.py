@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.scoring import NOTHING, Cell, TextScore, failed_score, score
+from llmwidgets.analysis.scoring import NOTHING, Cell, TextScore, failed_score, read_scoring, score
 from llmwidgets.errors import FAILURES
 
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
+    from llmwidgets.schemas import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,23 @@ def mark(extraction: Extraction, text: Text, scoring: Mapping[str, Any] | None) 
     by field; failures of the way are not scored.
     """
     if has_data(extraction):
-        return _read(score(text.schema, extraction.data, text.truth, scoring=scoring))
+        return _read(against(text.schema, extraction.data, text.truth, scoring))
     failure = FAILURES.get(extraction.status)
     if failure is None or not failure.scored or text.truth is NOTHING:
         return Mark()
     return _read(failed_score(text.schema, text.truth))
+
+
+def against(schema: Schema, data: Any, truth: Any, scoring: Mapping[str, Any] | None) -> TextScore:
+    """The data scored against the truth, by those rules that this schema has the fields for."""
+    rules = _rules(tuple(scoring.items()), schema) if scoring else None
+    return score(schema, data, truth, scoring=rules)
+
+
+@lru_cache(maxsize=1024)
+def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, Any]:
+    known = {leaf.path for leaf in schema.leaves}
+    return dict(read_scoring({name: how for name, how in scoring if name in known}, schema))
 
 
 def has_data(extraction: Extraction) -> bool:
