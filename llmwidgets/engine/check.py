@@ -173,7 +173,7 @@ class _Checker:
         if not usable:
             return CheckReport(
                 False,
-                said,
+                f"Key accepted, but it can use none of the {len(self.allowed)} whitelisted models.",
                 "Ask the owner of the account for access, or allow a model that the key may use.",
                 details=tuple(details),
             )

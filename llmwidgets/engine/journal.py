@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,8 @@ CREATE TABLE IF NOT EXISTS extraction (
 CREATE INDEX IF NOT EXISTS answered_by_key ON extraction (key) WHERE answered;
 """
 _COLUMNS = ("id", "key", "at", "status", "reply")
+_FACTS = tuple(each.name for each in fields(Row) if each.name not in _COLUMNS)
+_TOKENS = tuple(each.name for each in fields(Usage))
 
 
 class Journal:
@@ -128,9 +130,9 @@ class Journal:
 
     def put(self, row: Row) -> int:
         """Put the row down; it is committed when this returns. The row's id."""
-        facts = asdict(row)
-        for name in _COLUMNS:
-            del facts[name]
+        facts = {name: getattr(row, name) for name in _FACTS}
+        usage = row.usage
+        facts["usage"] = {name: getattr(usage, name) for name in _TOKENS}
         with self._lock:
             cursor = self._now().execute(
                 "INSERT INTO extraction (key, at, status, answered, reply, facts)"

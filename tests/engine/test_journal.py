@@ -1,0 +1,218 @@
+"""The journal: on disk before it is shown, never damaged, never a text or a key."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmwidgets.dialects.messages import Form, Mode, Usage
+from llmwidgets.engine import places
+from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.errors import FAILURES, CallError, Truncated, Unreachable
+
+FULL = Row(
+    key="k",
+    status="ok",
+    at=1_700_000_000.5,
+    reply='{"a": 1}',
+    usage=Usage(100, 20, 10, 5),
+    seconds=1.25,
+    cost=0.0003,
+    form=Form.JSON_SCHEMA,
+    mode=Mode.SCHEMA,
+    served_model="m-1",
+    request_id="r",
+    tries=2,
+    notes=("a note",),
+    dropped=("temperature",),
+)
+
+
+@pytest.fixture(params=["file", "memory"])
+def journal(request, tmp_path):
+    return Journal(tmp_path / "j.sqlite" if request.param == "file" else False)
+
+
+def test_a_row_comes_back_as_it_was_put_down(journal):
+    row_id = journal.put(FULL)
+    assert journal.get(row_id) == replace(FULL, id=row_id)
+
+
+@given(
+    st.sampled_from(["ok", *FAILURES]),
+    st.text(),
+    st.one_of(st.none(), st.integers(0, 10**9)),
+    st.one_of(st.none(), st.floats(0, 1e6)),
+)
+def test_any_row_comes_back(status, words, tokens, cost):
+    words = words.encode("utf-8", "replace").decode()
+    row = Row(key="k", status=status, reply=words, message=words, usage=Usage(tokens), cost=cost)
+    journal = Journal(False)
+    row_id = journal.put(row)
+    assert journal.get(row_id) == replace(row, id=row_id)
+    journal.close()
+
+
+@pytest.mark.parametrize("kind", FAILURES.values())
+def test_a_failure_comes_back_with_its_class_and_words(kind):
+    facts = {"label": "l", "model": "m", "status": 503, "code": "c", "perhaps_answered": True}
+    failure = kind("What.", "Next.", **(facts if issubclass(kind, CallError) else {}))
+    back = Row.of_failure("k", failure).failure()
+    assert type(back) is kind
+    assert vars(back) == vars(failure)
+
+
+def test_only_answered_rows_are_found_and_the_newest_first(journal):
+    journal.put(replace(FULL, reply="old"))
+    newest = journal.put(replace(FULL, reply="new"))
+    journal.put(Row.of_failure("k", Unreachable("gone")))
+    assert journal.find("k").id == newest
+    assert journal.find("other") is None
+
+
+def test_a_scored_failure_is_an_answer_and_a_failure_of_the_way_is_none(journal):
+    journal.put(Row.of_failure("cut", Truncated("cut")))
+    journal.put(Row.of_failure("gone", Unreachable("gone")))
+    assert journal.find("cut").status == "Truncated"
+    assert journal.find("gone") is None
+
+
+def test_an_unknown_id_is_a_key_error(journal):
+    with pytest.raises(KeyError):
+        journal.get(7)
+
+
+def test_the_file_is_its_owners_alone(tmp_path):
+    journal = Journal(tmp_path / "deep" / "j.sqlite")
+    journal.put(FULL)
+    for path in (tmp_path / "deep").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_a_row_is_committed_before_put_returns(tmp_path):
+    """Another process, or this one after a kill, reads it at once."""
+    path = tmp_path / "j.sqlite"
+    code = (
+        "import os, sys; from llmwidgets.engine.journal import Journal, Row\n"
+        "Journal(sys.argv[1]).put(Row(key='k', status='ok', reply='kept'))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert Journal(path).find("k").reply == "kept"
+
+
+def test_a_damaged_file_is_kept_and_a_new_one_begun(tmp_path):
+    path = tmp_path / "j.sqlite"
+    path.write_bytes(b"no database, but somebody's bytes" * 100)
+    journal = Journal(path)
+    journal.put(FULL)
+    kept = [
+        each for each in tmp_path.iterdir() if "damaged" in each.name and "wal" not in each.name
+    ]
+    assert [each.read_bytes()[:11] for each in kept] == [b"no database"]
+    assert kept[0].name in journal.notice
+    assert Journal(path).find("k").reply == FULL.reply
+
+
+def test_somebody_elses_database_is_kept_and_not_written_to(tmp_path):
+    path = tmp_path / "j.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE extraction (id INTEGER PRIMARY KEY, mine TEXT)")
+    other.close()
+    journal = Journal(path)
+    assert journal.notice
+    assert journal.find("k") is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_means_memory(tmp_path):
+    tmp_path.chmod(0o500)
+    journal = Journal(tmp_path / "j.sqlite")
+    assert journal.path is None
+    assert "memory" in journal.notice
+
+
+def test_a_path_that_cannot_be_a_file_means_memory(tmp_path):
+    (tmp_path / "file").write_text("")
+    journal = Journal(tmp_path / "file" / "j.sqlite")
+    assert journal.path is None
+    assert "memory" in journal.notice
+    assert journal.get(journal.put(FULL)).reply == FULL.reply
+
+
+def test_by_default_it_lies_in_the_users_cache(tmp_path, monkeypatch):
+    assert Journal().path == places.default_path()
+    assert str(tmp_path) in str(places.default_path())
+    assert Journal().notice == ""
+
+
+def test_on_binder_it_is_in_memory(monkeypatch):
+    monkeypatch.setenv("BINDER_SERVICE_HOST", "10.0.0.1")
+    journal = Journal()
+    assert journal.path is None
+    assert "Binder" in journal.notice
+
+
+def test_a_network_file_system_is_told_from_the_mounts(tmp_path):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda1 / ext4 rw 0 0\n"
+        "server:/home /home nfs4 rw 0 0\n"
+        "/dev/sdb /home/me/fast xfs rw 0 0\n"
+    )
+    assert places.on_network(Path("/home/me/.cache/x"), mounts)
+    assert not places.on_network(Path("/home/me/fast/x"), mounts)
+    assert not places.on_network(Path("/tmp/x"), mounts)
+    assert not places.on_network(Path("/tmp/x"), tmp_path / "no mounts")
+
+
+def test_on_a_network_file_system_it_moves_to_local_space(monkeypatch, tmp_path):
+    monkeypatch.setattr(places, "on_network", lambda path: True)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    journal = Journal()
+    assert tmp_path in journal.path.parents
+    assert "network file system" in journal.notice
+
+
+def test_a_folder_somebody_else_prepared_is_not_used(monkeypatch, tmp_path):
+    monkeypatch.setattr(places, "on_network", lambda path: True)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    trap = tmp_path / f"llmwidgets-{os.getuid()}"
+    trap.symlink_to(tmp_path / "elsewhere")
+    assert trap not in Journal().path.parents
+
+
+def test_threads_may_write_at_once(journal):
+    threads = [
+        threading.Thread(target=lambda: [journal.put(FULL) for _ in range(50)]) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(journal) == 400
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_opens_the_file_anew(tmp_path):
+    code = (
+        "import os, sys; from llmwidgets.engine.journal import Journal, Row\n"
+        "journal = Journal(sys.argv[1]); journal.put(Row(key='parent', status='ok'))\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    journal.put(Row(key='child', status='ok')); os._exit(0)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert journal.find('child') and len(journal) == 2\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "j")], check=True, timeout=30)
