@@ -9,7 +9,7 @@ function drawCharts(state, send, view) {
     return h("div", { class: "body stack t" }, h("h3", {}, "No quality to draw"),
       h("p", { class: "muted" }, "None of these texts has truth. With truth, this shows the share of fields right against cost and time."));
   }
-  return h("div", { class: "cols lw-halves", key: "charts" },
+  return h("div", { class: "cols lw-halves lw-even", key: "charts" },
     h("div", { class: "body stack t" }, h("div", {}, h("h3", {}, "Quality against cost"),
       h("p", { class: "s muted" }, "% of fields right, with 95 % interval")), costChart(got)),
     h("div", { class: "body stack t" }, h("div", {}, h("h3", {}, "Quality against time"),
@@ -97,7 +97,7 @@ function tallMark(got, each, x, y, placed, right, bare) {
   const at = y(each.right);
   const line = each.interval && h("svg:path", { class: "iv",
     d: `M${x} ${y(each.interval[0])}V${y(each.interval[2])}M${x - 4} ${y(each.interval[0])}h8M${x - 4} ${y(each.interval[2])}h8` });
-  const wide = each.label.length * 6.6;
+  const wide = each.label.length * 7.2;
   const below = each.interval ? y(each.interval[0]) + 16 : at + 24;
   const spots = [[x, below, "middle"], [x, (each.interval ? y(each.interval[2]) : at) - 8, "middle"],
     [x + 13, at + 4, "start"], [x - 13, at + 4, "end"], [x, below + 16, "middle"]];
@@ -121,7 +121,7 @@ function timeChart(got) {
   const marks = [...points].sort((a, b) => b.right - a.right).map((each) => {
     let at = y(each.right);
     const [from, to] = [scale.x(each.p50), scale.x(Math.max(each.p95 || each.p50, each.p50))];
-    const wide = each.label.length * 6.6 + 16;
+    const wide = each.label.length * 7.2 + 16;
     const flip = to + wide > CHART.right;
     const [left, right] = flip ? [from - wide - 8, to] : [from - 8, to + wide];
     while (placed.some((other) => left < other[2] && other[0] < right && Math.abs(at - other[1]) < 18)) at += 2;

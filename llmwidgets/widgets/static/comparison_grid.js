@@ -1,8 +1,9 @@
 // The grid of differences: rows are fields, columns are variants, grouped by text.
 //
 // The kernel lays the grid out: a height for every text, in pixels, as 32-bit numbers. The page
-// asks for the texts that come into sight, a chunk at a time, and draws only those. One tab stop:
-// the grid keeps the focus and `aria-activedescendant` points at the cell.
+// asks for the texts that come into sight, a chunk at a time, and draws only those; a text whose
+// values need more lines grows when it arrives, and what is in sight stays where it is. One tab
+// stop: the grid keeps the focus and `aria-activedescendant` points at the cell.
 
 const GRID = { line: 16, pad: 9, group: 29, fold: 25, failed: 74, chunk: 40, margin: 600, most: 150 };
 
@@ -55,7 +56,7 @@ class DifferencesGrid {
     const width = this.root.clientWidth || 960;
     const narrow = width <= 760;
     const field = narrow ? 128 : Math.max(150, Math.round(width * 0.17));
-    const truth = this.truth * (narrow ? 96 : Math.max(110, Math.round(width * 0.15)));
+    const truth = this.truthWidth = this.truth * (narrow ? 96 : Math.max(110, Math.round(width * 0.15)));
     const count = this.variants.length;
     const each = Math.max(narrow ? 104 : 150, Math.floor((width - field - truth) / count));
     this.narrow = narrow;
@@ -131,8 +132,11 @@ class DifferencesGrid {
 
   take(message, first) {
     if (message.layout !== this.layout || !message.blocks) return;
+    const anchor = this.blockAt(this.root.scrollTop);
+    const into = this.root.scrollTop - this.tops[anchor];
     message.blocks.forEach((block, n) => {
       this.blocks.set(message.from + n, block);
+      this.heights[message.from + n] = block.h;
       const drawn = this.drawn.get(message.from + n);
       if (drawn) {
         drawn.remove();
@@ -140,6 +144,8 @@ class DifferencesGrid {
       }
     });
     this.asked.add(Math.floor(message.from / GRID.chunk));
+    this.prefix();
+    if (into > 0 && this.tops[anchor] + into !== this.root.scrollTop) this.root.scrollTop = this.tops[anchor] + into;
     if (first) this.at.line = this.lines(0).findIndex((line) => line.kind === "row");
     if (this.at.line < 0) this.at.line = 0;
     this.draw();
@@ -268,7 +274,7 @@ class DifferencesGrid {
     this.draw();
     const cell = document.getElementById(this.cellId(this.at));
     if (cell && this.width > this.root.clientWidth && this.at.col > this.truth) {
-      const fixed = parseFloat(this.root.style.getPropertyValue("--lw-truth-left")) + (this.truth ? 96 : 0);
+      const fixed = parseFloat(this.root.style.getPropertyValue("--lw-truth-left")) + this.truthWidth;
       const left = cell.offsetLeft;
       if (left - fixed < this.root.scrollLeft) this.root.scrollLeft = left - fixed;
       if (left + cell.offsetWidth > this.root.scrollLeft + this.root.clientWidth) {

@@ -26,7 +26,7 @@ function drawRequest(state, send, view) {
 }
 
 function drawExchange(shown, send, wanted) {
-  return h("div", { class: "cols lw-halves", key: "exchange" },
+  return h("div", { class: "cols lw-halves lw-even", key: "exchange" },
     h("div", { class: "body stack t", key: "asked" },
       h("div", { class: "row" }, h("h3", {}, "Request"), h("span", { class: "s muted" }, shown.mode), h("span", { class: "grow" }),
         shown.request && button("Copy as curl", () => send("curl", wanted), { small: true, key: "curl" })),

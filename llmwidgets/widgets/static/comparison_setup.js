@@ -154,7 +154,8 @@ function drawFields(schema, view) {
       view.ui.open.fields = true;
       view.redraw();
     }, { key: "more-fields" }),
-    schema.losses.map((each) => h("p", { class: "s muted" }, h("b", { class: "tone-warn" }, "*"), " ", each)));
+    schema.losses.map((each) => h("p", { class: "s muted" }, h("b", { class: "tone-warn" }, "*"), " ", each)),
+    schema.hint && h("p", { class: "s muted" }, schema.hint));
 }
 
 function drawTexts(texts, send) {

@@ -99,5 +99,5 @@ function drawValues(field, on, pick) {
 function valueClass(group) {
   const none = group.kind === "value" ? "" : " none";
   if (group.state === "agree") return `muted${none}`;
-  return group.state === "truth" || group.state === "unlabelled" ? none : `b${none}`;
+  return group.state === "truth" || none ? none : "b";
 }

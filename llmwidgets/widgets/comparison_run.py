@@ -1,0 +1,272 @@
+"""A run that a panel shows: how far each column is, in words, and the comparison so far."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.comparison.asked import read_rules
+from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.rows import Rows
+from llmwidgets.engine import gate
+from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.run import Run
+from llmwidgets.errors import FAILURES, NotAsked
+from llmwidgets.report import figures
+from llmwidgets.widgets.comparison_grid import fields_in
+from llmwidgets.widgets.comparison_setup import Setup
+from llmwidgets.widgets.grid_cells import count
+from llmwidgets.widgets.setup_view import dollars
+
+if TYPE_CHECKING:
+    from llmwidgets.comparison.asked import Asked
+    from llmwidgets.engine.progress import ColumnProgress, News
+
+_COUNT_SECONDS = 0.5
+_KEPT = "Every reply is on disk as it arrives. Stop keeps them; Resume asks only for the rest."
+_FINISHED = "Every reply is on disk. Resume asks only for what is missing."
+
+
+class LiveRun:
+    """A run and what the page is told of it; `changed` is called at each news."""
+
+    def __init__(self, asked: Asked, setup: Setup, changed: Callable[[], None]) -> None:
+        self.asked = asked
+        self.budget = setup.options.budget
+        self.journal = Journal()
+        self.run = Run(
+            asked.plan,
+            journal=self.journal,
+            policy=asked.policy,
+            concurrency=setup.options.concurrency,
+            budget=setup.options.budget,
+            observer=self._hear,
+        )
+        self._changed = changed
+        self._begun = time.monotonic()
+        self._took = 0.0
+        self._over = asyncio.Event()
+        self._differing = 0
+        self._counted: set[int] = set()
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._begun = time.monotonic()
+        self.run.start()
+
+    def stop(self) -> None:
+        """Cancel what is under way; what came is kept."""
+        self.run.stop()
+
+    @property
+    def ended(self) -> bool:
+        """Whether every extraction has ended."""
+        return self.run.finished
+
+    @property
+    def stopped(self) -> bool:
+        """Whether something was left unasked: by Stop, or by the budget."""
+        return self.ended and any(_unasked(each) for each in self.run.progress)
+
+    async def finished(self) -> None:
+        """Wait for the end; meanwhile the differences are counted now and then."""
+        while not self._over.is_set():
+            try:
+                async with asyncio.timeout(_COUNT_SECONDS):
+                    await self._over.wait()
+            except TimeoutError:
+                await asyncio.to_thread(self._count)
+        if self.run.error is not None:
+            raise self.run.error
+
+    def _hear(self, news: News) -> None:
+        if news.finished:
+            self._took = time.monotonic() - self._begun
+            self._over.set()
+        self._changed()
+
+    # -- what there is so far ------------------------------------------------------------------
+
+    def comparison(self) -> Comparison:
+        """Everything once the run is over; before, the texts that every column has answered."""
+        return self._whole() if self.ended else self._of(self._complete())
+
+    def _whole(self) -> Comparison:
+        asked = self.asked
+        notes = asked.notes + ((self.journal.notice,) if self.journal.notice else ())
+        rules = read_rules(None, asked.plan.texts)
+        return Comparison.of_run(self.run, variants=asked.variants, scoring=rules, notes=notes)
+
+    def _complete(self) -> list[int]:
+        repeats, columns = self.asked.plan.repeats, range(len(self.asked.plan.columns))
+        return [
+            text
+            for text in range(len(self.asked.plan.texts))
+            if all(self.run.row_id(at, text, repeat) for at in columns for repeat in range(repeats))
+        ]
+
+    def _of(self, texts: list[int]) -> Comparison:
+        """The comparison of some of the texts."""
+        whole = self._whole()
+        rows = Rows(len(whole.variants), len(texts), whole.repeats)
+        for place in rows.places():
+            there = replace(place, text=texts[place.text])
+            rows.put(place, whole.rows.id(there), reused=whole.rows.reused(there))
+        return replace(
+            whole,
+            texts=tuple(whole.texts[text] for text in texts),
+            rows=rows,
+            read=lambda row, place: whole.read(row, replace(place, text=texts[place.text])),
+        )
+
+    def _count(self) -> None:
+        fresh = [text for text in self._complete() if text not in self._counted]
+        if not fresh or len(self.asked.plan.columns) < 2:
+            return
+        some = self._of(fresh)
+        for at in range(len(fresh)):
+            for repeat in range(some.repeats):
+                fields = fields_in(some, at, repeat)
+                self._differing += sum(field.disagreeing > 0 for field in fields)
+        self._counted.update(fresh)
+        self._changed()
+
+    # -- to the page ---------------------------------------------------------------------------
+
+    def view(self) -> dict[str, Any]:
+        """How far each column is, who waits for what, what it cost, what can be done now."""
+        progress = self.run.progress
+        total = sum(each.total for each in progress)
+        kept = sum(_answered(each) for each in progress)
+        ended = self.ended
+        left = total - kept
+        over = sum(each.failures.get("OverBudget", 0) for each in progress)
+        stopping = self.run.stopped and not ended
+        return {
+            "status": "Stopped" if ended else "Stopping" if stopping else "Running",
+            "said": self._said(progress, kept, total),
+            "stop": "" if ended else "Stop",
+            "stopping": stopping,
+            "again": "Raise the limit" if ended and over else "Start over" if ended else "",
+            "resume": f"Resume {count(left, 'call')}" if ended and left and not over else "",
+            "show": f"Show the {kept:,}" if ended and kept else "",
+            "note": self._over_budget(progress, kept, total) if over else None,
+            "foot": _FINISHED if ended else _KEPT,
+            "differences": str(self._differing) if self._counted and not ended else "",
+            "columns": [self._column(at, each) for at, each in enumerate(progress)],
+        }
+
+    def _said(self, progress: tuple[ColumnProgress, ...], kept: int, total: int) -> str:
+        spent, unknown = _spent(progress)
+        reused = sum(each.reused for each in progress)
+        noun = "reply" if total == 1 else "replies"
+        words = [f"{kept:,} of {total:,} {noun}{' kept' if self.ended else ''}"]
+        words.append(self._time(progress))
+        if reused:
+            words.append(f"{reused:,} paid before")
+        limit = f" of {dollars(self.budget)}" if self.budget is not None else ""
+        if spent or not unknown:
+            words.append(f"{dollars(spent)}{limit}{' and unknown prices' if unknown else ''}")
+        elif unknown:
+            words.append("cost unknown")
+        return " · ".join(words)
+
+    def _time(self, progress: tuple[ColumnProgress, ...]) -> str:
+        if self.ended:
+            return clock(self._took)
+        took = time.monotonic() - self._begun
+        slowest = 0.0
+        for each in progress:
+            asked = each.done - each.reused
+            if not each.finished and asked:
+                slowest = max(slowest, took * (each.total - each.done) / asked)
+        return f"{clock(took)}, about {clock(slowest)} left" if slowest else clock(took)
+
+    def _over_budget(
+        self, progress: tuple[ColumnProgress, ...], kept: int, total: int
+    ) -> dict[str, str]:
+        limit = dollars(self.budget) if self.budget is not None else "the limit"
+        return {
+            "sentence": f"Stopped before {limit}.",
+            "hint": f"{dollars(_spent(progress)[0])} is spent and the next call could cost more "
+            f"than the rest. {kept:,} of {total:,} replies are kept.",
+        }
+
+    def _column(self, at: int, each: ColumnProgress) -> dict[str, Any]:
+        answered, failed = _answered(each), _failed(each)
+        column = self.asked.plan.columns[at]
+        cost = figures.UNKNOWN if each.cost is None else dollars(each.cost)
+        median = "–" if each.median_seconds is None else f"{figures.seconds(each.median_seconds)} s"
+        return {
+            "letter": figures.letter(at),
+            "label": each.label,
+            "done": answered - failed,
+            "failed": failed,
+            "total": each.total,
+            "count": f"{answered:,} / {each.total:,}",
+            "median": median,
+            "cost": cost,
+            "now": _now(each, gate.local(column.connection)),
+        }
+
+    def part(self, texts: int) -> tuple[str, str]:
+        """What a view of the result must say where not everything was asked, and how to go on."""
+        progress = self.run.progress
+        kept = sum(_answered(each) for each in progress)
+        total = sum(each.total for each in progress)
+        mine = len(self.asked.plan.texts)
+        whole = texts * self.asked.plan.repeats * len(progress)
+        if not self.ended:
+            return f"So far: {len(self._complete()):,} of {count(mine, 'text')}.", ""
+        if mine < texts:
+            said = f"The first {mine} of {count(texts, 'text')}."
+            return said, f"Run the other {count(whole - kept, 'call')}"
+        if self.stopped:
+            said = f"Stopped: {kept:,} of {total:,} replies are here."
+            return said, f"Resume {count(total - kept, 'call')}"
+        return "", ""
+
+
+def _is_unasked(name: str) -> bool:
+    return issubclass(FAILURES[name], NotAsked) if name in FAILURES else False
+
+
+def _unasked(each: ColumnProgress) -> int:
+    return sum(many for name, many in each.failures.items() if _is_unasked(name))
+
+
+def _answered(each: ColumnProgress) -> int:
+    return each.done - _unasked(each)
+
+
+def _failed(each: ColumnProgress) -> int:
+    return sum(each.failures.values()) - _unasked(each)
+
+
+def _spent(progress: tuple[ColumnProgress, ...]) -> tuple[float, bool]:
+    unknown = any(each.cost is None for each in progress)
+    return sum(each.cost or 0.0 for each in progress), unknown
+
+
+def _now(each: ColumnProgress, local: bool) -> dict[str, str]:
+    if each.finished and not _unasked(each):
+        whole = _failed(each) == each.total
+        worst = next(iter(each.failures), "")
+        if whole and worst:
+            return {"icon": "fail", "tone": "fail", "text": f"failed: {figures.words(worst)}"}
+        return {"icon": "ok", "tone": "ok", "text": "done"}
+    if each.state.startswith("waiting for the limit"):
+        return {"icon": "wait", "tone": "warn", "text": each.state}
+    here = ", on this computer" if local and each.state.endswith("at a time") else ""
+    return {"icon": "", "tone": "", "text": f"{each.state}{here}"}
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds: 0:48."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"

@@ -1,0 +1,72 @@
+"""A value, its truth and its text as one cell of a view says them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.grounding import Grounding, Source, ground
+from llmwidgets.report import figures
+
+if TYPE_CHECKING:
+    from llmwidgets.comparison.differences import Said
+    from llmwidgets.engine.plan import Text
+    from llmwidgets.schemas import Leaf
+    from llmwidgets.widgets.comparison_grid import Field
+
+LOUD = frozenset({"differ", "missing", "invented"})
+"""The states of a cell that says something else than the truth, or than the other variants."""
+
+LONGEST = 400
+
+
+def leaf_of(field: Field, text: Text) -> Leaf | None:
+    """The schema's leaf that the field fills."""
+    return next((leaf for leaf in text.schema.leaves if leaf.path == field.pattern), None)
+
+
+def is_absent(said: Said, leaf: Leaf | None, source: Source) -> bool:
+    """Whether a value that disagrees stands nowhere in the text."""
+    if said.state not in LOUD or said.value is NOTHING or said.value is None or not source.text:
+        return False
+    return ground(said.value, source, leaf).kind == "absent"
+
+
+def truth_of(truth: Any) -> list[str]:
+    """The truth as a cell: its words, and whether it is a value, none, or not labelled."""
+    if truth is NOTHING:
+        return ["not labelled", "blank"]
+    return ["none", "none"] if truth is None else [figures.shorten(shown(truth), LONGEST), "value"]
+
+
+def shown(value: Any, nothing: str = "") -> str:
+    """A value as a reader sees it: text as it is, everything else as JSON."""
+    if value is None or value is NOTHING:
+        return nothing
+    if value == "":
+        return "“”"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def name_of(text: Text, repeat: int, repeats: int) -> str:
+    """The id of a text, and which repeat where there are several."""
+    return f"{text.id} · {repeat + 1}" if repeats > 1 else text.id
+
+
+def title_of(text: Text) -> str:
+    """The first line of the text that says something, shortened."""
+    first = next((line for line in text.text.splitlines() if line.strip()), "")
+    return figures.shorten(first, 90)
+
+
+def count(number: int, noun: str) -> str:
+    """The number with its noun: `1 text`, `30 texts`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def locate(value: Any, field: Field, text: Text) -> Grounding | None:
+    """Where the value stands in its text; None where there is nothing to look for."""
+    if value is None or value is NOTHING or isinstance(value, list | dict) or not text.text:
+        return None
+    return ground(value, text.text, leaf_of(field, text))

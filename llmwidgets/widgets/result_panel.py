@@ -1,0 +1,239 @@
+"""ResultPanel: a comparison in a widget. Grid, text, scores, requests, exports, static output."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.comparison import shown
+from llmwidgets.comparison.rows import Place
+from llmwidgets.report import figures
+from llmwidgets.report import html as pages
+from llmwidgets.report.files import safe_cell
+from llmwidgets.widgets.base import Buffers, Content, Panel
+from llmwidgets.widgets.comparison_grid import Filter, GridIndex, Shown
+from llmwidgets.widgets.grid_cells import count
+from llmwidgets.widgets.grid_rows import Metrics, blocks, heights
+from llmwidgets.widgets.score_view import score_view
+from llmwidgets.widgets.static_output import StaticOutput
+from llmwidgets.widgets.text_view import text_view
+from llmwidgets.widgets.views import curl_of, detail_view, request_view
+
+if TYPE_CHECKING:
+    from llmwidgets.comparison.comparison import Comparison
+
+CHUNK = 40
+_LAYOUTS = 8
+
+
+class ResultPanel(Panel):
+    """A widget that shows a comparison: the page asks by message for what comes into sight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.comparison: Comparison | None = None
+        self._index: GridIndex | None = None
+        self._edition = 0
+        self._layouts: dict[int, tuple[list[Shown], Metrics]] = {}
+        self._laid = 0
+        self._static = StaticOutput()
+
+    def show_result(self, comparison: Comparison) -> None:
+        """Take a comparison in: everything the page asks for from now on is about it."""
+        self._index = GridIndex(comparison)
+        self.comparison = comparison
+        self._edition += 1
+        self._layouts = {}
+        self._show_static()
+
+    def result_view(self) -> Content:
+        """What the page knows of the comparison before it asks for more; no value, no text."""
+        comparison, index = self.comparison, self._index
+        assert comparison is not None
+        assert index is not None
+        return {
+            "run": self._edition,
+            "variants": [
+                {"letter": figures.letter(at), "label": label, "title": comparison.models[at]}
+                for at, label in enumerate(comparison.labels)
+            ],
+            "truth": any(text.truth is not NOTHING for text in comparison.texts),
+            "texts": len(index.units),
+            "counts": index.counts(),
+            "fields": index.patterns(),
+        }
+
+    def answer(self, kind: str, content: Content, buffers: list[bytes] | None = None) -> None:
+        """Send what the page asked for; one that belongs to an older result is ignored there."""
+        self.send({"type": kind, "run": self._edition, **content}, buffers)
+
+    # -- the grid ------------------------------------------------------------------------------
+
+    async def act_grid(self, content: Content, _buffers: Buffers) -> None:
+        """Lay the grid out by a filter: heights of all texts, rows of the first ones."""
+        if self._index is not None:
+            await asyncio.to_thread(self._lay, self._index, content)
+
+    def _lay(self, index: GridIndex, content: Content) -> None:
+        wanted, metrics = Filter.read(content), Metrics.read(content)
+        layout = index.layout(wanted)
+        self._laid += 1
+        self._layouts[self._laid] = (layout, metrics)
+        for old in sorted(self._layouts)[:-_LAYOUTS]:
+            del self._layouts[old]
+        lines = sum(1 + len(each.loud) + bool(each.quiet) for each in layout)
+        self.answer(
+            "grid",
+            {
+                "layout": self._laid,
+                "texts": len(layout),
+                "lines": lines,
+                "said": "" if wanted.only == "all" else " with a disagreement",
+                "empty": None if layout else self._nothing(index, wanted),
+                "from": 0,
+                "blocks": list(blocks(index, layout, metrics, 0, CHUNK)),
+            },
+            [heights(index, layout, metrics)],
+        )
+
+    def _nothing(self, index: GridIndex, wanted: Filter) -> Content:
+        counts = index.counts()
+        whole = {"only": "all", "states": [], "field": "", "query": ""}
+        if wanted.query:
+            where = f" in {wanted.field}" if wanted.field else ""
+            found = index.matching_elsewhere(wanted) if wanted.field else 0
+            ways = [{"label": "Clear search", "filter": {"query": ""}}]
+            if found:
+                ways.insert(0, {"label": "Search all fields", "filter": {"field": ""}})
+            hint = f"{count(found, 'row')} match in other fields." if found else ""
+            return {"good": False, "sentence": f"No row matches the search{where}", "hint": hint,
+                    "ways": ways}  # fmt: skip
+        everything = {"label": f"Show all {count(counts['rows'], 'row')}", "filter": whole}
+        if counts["disagree"] or counts["failed"] or not counts["rows"]:
+            return {"good": False, "sentence": "No row fits these filters", "hint": "",
+                    "ways": [everything] if counts["rows"] else []}  # fmt: skip
+        assert self.comparison is not None
+        labelled = any(text.truth is not NOTHING for text in self.comparison.texts)
+        hint = "They also agree with the truth. " if labelled else ""
+        return {
+            "good": True,
+            "sentence": f"All models agree on all {count(counts['rows'], 'value')}",
+            "hint": f"{hint}Harder texts would tell more than more texts of this sort.",
+            "ways": [everything],
+        }
+
+    async def act_blocks(self, content: Content, _buffers: Buffers) -> None:
+        """Rows that come into sight."""
+        laid = self._layouts.get(content.get("layout", 0))
+        if self._index is not None and laid is not None:
+            await asyncio.to_thread(self._send_blocks, self._index, laid, content)
+
+    def _send_blocks(
+        self, index: GridIndex, laid: tuple[list[Shown], Metrics], content: Content
+    ) -> None:
+        start, many = int(content.get("from", 0)), int(content.get("count", CHUNK))
+        found = list(blocks(index, *laid, start, many))
+        self.answer("blocks", {"layout": content["layout"], "from": start, "blocks": found})
+
+    async def act_detail(self, content: Content, _buffers: Buffers) -> None:
+        """One cell, with the words its value came from."""
+        if self._index is not None and (at := self._unit(content)) is not None:
+            path, column = str(content.get("path") or ""), int(content.get("column", -1))
+            view = await asyncio.to_thread(detail_view, self._index, at, path, column)
+            self.answer("detail", view)
+
+    def _unit(self, content: Content) -> int | None:
+        at = content.get("index")
+        known = self._index is not None and isinstance(at, int) and 0 <= at < len(self._index.units)
+        return at if known else None
+
+    # -- the other views -----------------------------------------------------------------------
+
+    async def act_text(self, content: Content, _buffers: Buffers) -> None:
+        """One text with the spans of every variant."""
+        if self._index is not None and (at := self._unit(content)) is not None:
+            self.answer("text", await asyncio.to_thread(text_view, self._index, at))
+
+    async def act_scores(self, _content: Content, _buffers: Buffers) -> None:
+        """The scoreboard and the charts."""
+        if self.comparison is not None:
+            self.answer("scores", await asyncio.to_thread(score_view, self.comparison))
+
+    async def act_request(self, content: Content, _buffers: Buffers) -> None:
+        """The exact request of one call, secrets cut."""
+        at, column = self._unit(content), self._column(content)
+        if self._index is not None and at is not None and column is not None:
+            self.answer("request", await asyncio.to_thread(request_view, self._index, at, column))
+
+    def _column(self, content: Content) -> int | None:
+        column = content.get("column")
+        if self.comparison is None or not isinstance(column, int):
+            return None
+        return column if 0 <= column < len(self.comparison.variants) else None
+
+    async def act_curl(self, content: Content, _buffers: Buffers) -> None:
+        """The request as a curl command, to be copied."""
+        at, column = self._unit(content), self._column(content)
+        if self._index is None or self.comparison is None or at is None or column is None:
+            return
+        unit = self._index.units[at]
+        extraction = self.comparison.extraction(Place(column, unit.text, unit.repeat))
+        self.answer(
+            "code",
+            {
+                "title": "This request as curl",
+                "text": curl_of(extraction),
+                "said": "It holds the text; KEY stands for the key.",
+                "from": "curl",
+            },
+        )
+
+    # -- what leaves ---------------------------------------------------------------------------
+
+    def code(self) -> str:
+        """The call that makes the same comparison; empty where there is none."""
+        return ""
+
+    async def act_code(self, _content: Content, _buffers: Buffers) -> None:
+        """The same comparison as code, to be copied."""
+        self.send({"type": "code", "title": "The same comparison as code", "text": self.code()})
+
+    async def act_csv(self, _content: Content, _buffers: Buffers) -> None:
+        """Every value as a CSV file that no spreadsheet runs."""
+        if self.comparison is None:
+            return
+        frame = await asyncio.to_thread(self.comparison.to_frame)
+        words = frame.map(safe_cell).to_csv(index=False)
+        file = {"name": "comparison.csv", "mime": "text/csv;charset=utf-8"}
+        self.answer("file", file, [words.encode("utf-8-sig")])
+
+    async def act_html(self, content: Content, _buffers: Buffers) -> None:
+        """The report as one HTML file; values only where they were asked for."""
+        if self.comparison is None:
+            return
+        words = await asyncio.to_thread(_page, self.comparison, bool(content.get("values")))
+        self.answer("file", {"name": "comparison.html", "mime": "text/html"}, [words.encode()])
+
+    # -- without a kernel ----------------------------------------------------------------------
+
+    def _fallback_html(self) -> str:
+        if self.comparison is None:
+            sentence = html.escape(self.summary()[0])
+            return f"<p><b>Comparison:</b> {sentence}. Run this cell to open the panel.</p>"
+        return self.comparison._repr_html_()
+
+    def _show_static(self) -> None:
+        self._static.update(self._fallback_html())
+
+    def _ipython_display_(self) -> None:
+        """Two outputs: the widget, and the result as HTML where the widget cannot be shown."""
+        data, metadata = self._repr_mimebundle_()
+        data.pop("text/html", None)
+        self._static.display(data, metadata, self._fallback_html())
+
+
+def _page(comparison: Any, values: bool) -> str:
+    summary = shown.summary(comparison, values=values, page=True)
+    return pages.page("Comparison", summary, shown.sections(comparison))

@@ -1,0 +1,208 @@
+"""What the scoreboard and the charts show, as JSON for the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.analysis.significance import FEWEST_TEXTS
+from llmwidgets.comparison import scoreboard
+from llmwidgets.errors import FAILURES
+from llmwidgets.report import figures
+
+if TYPE_CHECKING:
+    from llmwidgets.analysis.significance import Pair, Verdict
+    from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.reading import Tally
+
+_FOOT = (
+    "Failures of the way (unreachable, limited, stopped) are not scored; a model's own failures "
+    "leave their fields not right. Intervals are 95 %; pairs use the texts both answered."
+)
+_FOOT_UNSCORED = "Without truth nothing is scored: valid replies, time and cost are what is known."
+
+
+def score_view(comparison: Comparison) -> dict[str, Any]:
+    """Verdict, a row a variant, pairs, fields, and the points of the charts."""
+    tallies = comparison.reading.tallies
+    verdict = comparison.verdict()
+    rows = [_row(comparison, at, tally) for at, tally in enumerate(tallies)]
+    scored = [row for row in rows if row["share"] is not None]
+    low, high, step = _scale(rows)
+    pairs = _pairs(comparison, verdict.table)
+    ordered = sorted(rows, key=lambda row: -1.0 if row["share"] is None else -row["share"])
+    return {
+        "verdict": verdict.sentence,
+        "beside": list(comparison.notes),
+        "scored": bool(scored),
+        "scale": [low, high],
+        "step": step,
+        "groups": _groups(ordered, verdict, comparison),
+        "pairs": pairs,
+        "pair_scale": _pair_scale(pairs),
+        "order": [row["letter"] for row in ordered],
+        "fields": _by_field(comparison, [row["at"] for row in ordered]),
+        "points": [_point(row) for row in rows],
+        "foot": _FOOT if scored else _FOOT_UNSCORED,
+    }
+
+
+def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
+    share = scoreboard.accuracy(tally)
+    low, high = scoreboard.bounds(tally)
+    p50, p95 = scoreboard.quantiles(tally.seconds)
+    known = low is not None and high is not None and share is not None
+    failures = tuple((name, tally.statuses[name]) for name in FAILURES if tally.statuses[name])
+    return {
+        "at": at,
+        "letter": figures.letter(at),
+        "label": comparison.labels[at],
+        "said": _effort(comparison, at),
+        "share": share,
+        "right": figures.percent(share),
+        "interval": _percents(low, share, high) if known else _percents(None, share, None),
+        "range": figures.interval(low, high),
+        "valid": f"{tally.statuses['ok']} of {sum(tally.statuses.values())}",
+        "failures": figures.failures(failures) if failures else "",
+        "seconds": "–" if p50 is None else f"{figures.seconds(p50)} / {figures.seconds(p95)}",
+        "p50": p50,
+        "p95": p95,
+        "tokens": f"{thousands(tally.input_tokens)} / {thousands(tally.output_tokens)}",
+        "cost": figures.money(tally.cost_per_1000),
+        "cost_per_1000": tally.cost_per_1000,
+    }
+
+
+def _effort(comparison: Comparison, at: int) -> str:
+    variant, tally = comparison.variants[at], comparison.reading.tallies[at]
+    said = [] if variant.effort in (None, "least") else [f"thinking {variant.effort}"]
+    if tally.reasoning_tokens:
+        said.append(f"{thousands(tally.reasoning_tokens)} thinking tokens")
+    return ", ".join(said)
+
+
+def _percents(low: float | None, share: float | None, high: float | None) -> list[Any] | None:
+    if share is None:
+        return None
+    return [None if each is None else round(100 * each, 1) for each in (low, share, high)]
+
+
+def thousands(number: int | None) -> str:
+    """A count of tokens: 812, 20.4k, unknown."""
+    if number is None:
+        return "unknown"
+    return f"{number:,}" if number < 10_000 else f"{number / 1000:.1f}k"
+
+
+def _scale(rows: Sequence[dict[str, Any]]) -> tuple[int, int, int]:
+    """Round ends around every interval, in percent, and the step between lines."""
+    least = [
+        min(part for part in row["interval"] if part is not None)
+        for row in rows
+        if row["interval"] is not None
+    ]
+    if not least:
+        return 0, 100, 25
+    low = min(int(math.floor(min(least) / 10) * 10), 90)
+    step = 5 if low >= 80 else 10 if low >= 50 else 25
+    return low - low % step, 100, step
+
+
+def _groups(
+    rows: Sequence[dict[str, Any]], verdict: Verdict, comparison: Comparison
+) -> list[dict[str, Any]]:
+    """The variants that share the first place, then those that read fewer fields right."""
+    best = next((row["label"] for row in rows if row["share"] is not None), None)
+    together = next((set(group) for group in verdict.not_told_apart if best in group), set())
+    first = [row for row in rows if row["label"] in together]
+    rest = [row for row in rows if row["label"] not in together]
+    if not first or any(pair.texts < FEWEST_TEXTS for pair in verdict.table):
+        return [{"title": "", "more": "", "rows": list(rows)}]
+    found = [{"title": "Cannot be told apart", "more": "", "rows": first}]
+    if rest:
+        found.append({"title": "The others", "more": "", "rows": rest})
+        if all(_beaten(verdict, row["label"], together) for row in rest):
+            found[1].update(title="Fewer fields right", more="than each of those")
+    return found
+
+
+def _beaten(verdict: Verdict, label: str, by: set[str]) -> bool:
+    certain = [pair for pair in verdict.table if label in (pair.a, pair.b) and pair.told_apart]
+    return all(any(better in (pair.a, pair.b) for pair in certain) for better in by)
+
+
+def _pairs(comparison: Comparison, table: Sequence[Pair]) -> list[dict[str, Any]]:
+    letters = {label: figures.letter(at) for at, label in enumerate(comparison.labels)}
+    return [_pair(each, letters) for each in table if each.texts]
+
+
+def _pair(pair: Pair, letters: dict[str, str]) -> dict[str, Any]:
+    a, b, turn = pair.a, pair.b, 1.0
+    if pair.difference < 0:
+        a, b, turn = pair.b, pair.a, -1.0
+    low, high = sorted(100 * turn * end for end in (pair.low, pair.high))
+    points = 100 * turn * pair.difference
+    certain = pair.told_apart
+    return {
+        "a": letters.get(a, a),
+        "b": letters.get(b, b),
+        "points": signed(points),
+        "interval": [low, points, high],
+        "range": f"{signed(low)} … {signed(high)}",
+        "certain": certain,
+        "verdict": f"{letters.get(a, a)} reads more right" if certain else _unclear(pair),
+    }
+
+
+def _unclear(pair: Pair) -> str:
+    return "too few texts to tell" if pair.texts < FEWEST_TEXTS else "cannot be told apart"
+
+
+def signed(points: float) -> str:
+    """Points with their sign; a real minus."""
+    return f"{'−' if points < 0 else '+'}{abs(points):.1f}"
+
+
+def _pair_scale(pairs: Sequence[dict[str, Any]]) -> list[float]:
+    ends = [end for pair in pairs for end in pair["interval"]]
+    return [min([0.0, *ends]) - 1, max([1.0, *ends]) + 1]
+
+
+def _by_field(comparison: Comparison, order: Sequence[int]) -> list[dict[str, Any]]:
+    """The share right of each field, hardest first; None where nothing of it is labelled."""
+    counts: dict[str, list[list[int]]] = {}
+    for place in comparison.places():
+        for cell in comparison.mark(place).cells:
+            if cell.right is not None:
+                row = counts.setdefault(cell.pattern, [[0, 0] for _ in comparison.variants])
+                row[place.variant][0] += bool(cell.right)
+                row[place.variant][1] += 1
+    found = [_field(name or "value", row, order) for name, row in counts.items()]
+    return sorted(found, key=lambda row: (row["least"], row["mean"]))
+
+
+def _field(name: str, row: list[list[int]], order: Sequence[int]) -> dict[str, Any]:
+    shares = [100 * row[at][0] / row[at][1] if row[at][1] else None for at in order]
+    known = [share for share in shares if share is not None]
+    return {
+        "name": name,
+        "shares": shares,
+        "least": min(known),
+        "most": max(known),
+        "mean": sum(known) / len(known),
+    }
+
+
+def _point(row: dict[str, Any]) -> dict[str, Any]:
+    interval = row["interval"]
+    bounded = interval is not None and interval[0] is not None
+    return {
+        "letter": row["letter"],
+        "label": row["label"],
+        "right": None if interval is None else interval[1],
+        "interval": interval if bounded else None,
+        "cost": row["cost_per_1000"],
+        "p50": row["p50"],
+        "p95": row["p95"],
+    }
