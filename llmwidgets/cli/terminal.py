@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmwidgets.analysis.scoring import NOTHING
+from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.differences import Said, fields_of
 from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.shown import summary
@@ -29,7 +30,7 @@ def scoreboard(console: Console, comparison: Comparison) -> None:
     """The verdict and a row a variant."""
     shown = summary(comparison)
     scored = any(row.accuracy is not None for row in shown.rows)
-    table = Table(title="Scoreboard", title_justify="left")
+    table = Table(title="Scoreboard", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("Variant", overflow="fold", min_width=12)
     if scored:
         table.add_column("% right", justify="right")
@@ -63,9 +64,11 @@ def side_by_side(console: Console, comparison: Comparison, at: int) -> None:
     places = [Place(variant, at, 0) for variant in range(len(comparison.variants))]
     found = [comparison.extraction(place) for place in places]
     marks = [comparison.mark(place) for place in places]
-    table = Table(title=f"Side by side: {text.id}", title_justify="left", caption=LEGEND)
-    for name in ("Field", "Truth"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True)
+    table = Table(
+        title=f"Side by side: {text.id}", title_justify="left", caption=LEGEND, box=SIMPLE_HEAD
+    )
+    table.add_column("Field", overflow="ellipsis", no_wrap=True, min_width=20)
+    table.add_column("Truth", overflow="ellipsis", no_wrap=True)
     for variant, label in enumerate(comparison.labels):
         table.add_column(f"{figures.letter(variant)} {label}", overflow="ellipsis", no_wrap=True)
     for path, truth, said in fields_of(text, found, marks, comparison.scoring):
@@ -75,7 +78,11 @@ def side_by_side(console: Console, comparison: Comparison, at: int) -> None:
 
 
 def _mark(said: Said, status: str) -> Text:
-    value = figures.words(status) if said.state == "failed" else _spelled(said.value)
+    value = ""  # Agreement is quiet: its value stands beside it, under Truth.
+    if said.state == "failed":
+        value = figures.words(status)
+    elif said.state in ("differ", "invented"):
+        value = _spelled(said.value)
     shown = f"{GLYPHS[said.state]} {value}"
     return Text(figures.shorten(shown, 40), style=_STYLES[said.state])
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.scoring import NOTHING, read_scoring
+from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.comparators import read_scoring
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.models import Chosen, read_models
 from llmwidgets.comparison.texts import Source, few, read_sources

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.scoring import NOTHING, Cell
+from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.scoring import Cell
 from llmwidgets.comparison.marks import Mark, against, has_data
 from llmwidgets.report.summary import State
 

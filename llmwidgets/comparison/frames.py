@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import leaves_of
+from llmwidgets.analysis.alignment import NOTHING, leaves_of
 from llmwidgets.analysis.grounding import Source, ground
-from llmwidgets.analysis.scoring import NOTHING
 from llmwidgets.comparison.marks import has_data, mark
 from llmwidgets.comparison.rows import Place
 
@@ -77,14 +76,10 @@ def record_frame(comparison: Comparison, variant: int) -> pd.DataFrame:
         for repeat in range(comparison.repeats):
             extraction = comparison.extraction(Place(variant, at, repeat))
             rows.append(_record(extraction, text))
-            index.append((text.id, repeat) if comparison.repeats > 1 else text.id)
+            index.append((text.id, repeat))
     frame = pd.DataFrame(rows, columns=pd.Index([name or "value" for name in patterns]))
-    frame.index = (
-        pd.MultiIndex.from_tuples(index, names=["text_id", "repeat"])
-        if comparison.repeats > 1
-        else pd.Index(index, name="text_id")
-    )
-    return frame
+    frame.index = pd.MultiIndex.from_tuples(index, names=["text_id", "repeat"])
+    return frame if comparison.repeats > 1 else frame.droplevel("repeat")
 
 
 def _record(extraction: Extraction, text: Text) -> dict[str, Any]:
@@ -127,7 +122,7 @@ def difference_frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def flipped_frame(comparison: Comparison, earlier: Comparison) -> pd.DataFrame:
-    """A row a field whose value or rightness is another than in the earlier comparison."""
+    """A row a field whose value, rightness or status is another than in the earlier one."""
     import pandas as pd
 
     key = ["variant", "text_id", "repeat", "field"]
@@ -135,16 +130,14 @@ def flipped_frame(comparison: Comparison, earlier: Comparison) -> pd.DataFrame:
     both = pd.merge(
         earlier.to_frame()[kept],
         comparison.to_frame()[kept],
+        how="outer",
         on=key,
         suffixes=("_before", "_now"),
-    )
+    ).astype(object)
+    both = both.where(both.notna(), None)
     changed = [
-        not (same(row.value_before, row.value_now) and row.right_before == row.right_now)
+        (row.value_before, row.right_before, row.status_before)
+        != (row.value_now, row.right_now, row.status_now)
         for row in both.itertuples()
     ]
     return both[changed].reset_index(drop=True)
-
-
-def same(before: Any, now: Any) -> bool:
-    """Whether two cells hold the same."""
-    return bool(before == now)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.scoring import NOTHING, Cell, TextScore, failed_score, read_scoring, score
+from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.comparators import read_scoring
+from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
 from llmwidgets.errors import FAILURES
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.texts import few
@@ -17,8 +17,10 @@ from llmwidgets.errors import FieldError, UnknownConnection
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.variant import Examples, Model
+    from llmwidgets.dialects.messages import Effort
 
 DEMO = "demo"
+_EFFORT = cast("Effort", EFFORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Chosen:
             model=self.model,
             instructions=variant.instructions or DEFAULT_INSTRUCTIONS,
             examples=examples,
-            effort=variant.effort or EFFORT,
+            effort=variant.effort or _EFFORT,
             temperature=variant.temperature,
             max_output_tokens=variant.max_output_tokens,
             price=read_price(variant.price),
@@ -95,8 +97,8 @@ def _is_pair(model: Any) -> bool:
 
 def _connections(listed: Sequence[Any]) -> list[Connection]:
     models = [each.model if isinstance(each, Variant) else each for each in listed]
-    pairs = [model[0] for model in models if _is_pair(model)]
-    return [model for model in models if isinstance(model, Connection)] + pairs
+    given = [model for model in models if isinstance(model, Connection)]
+    return given + [model[0] for model in models if isinstance(model, tuple) and _is_pair(model)]
 
 
 def _variants(each: Any) -> list[Variant]:
@@ -173,7 +175,7 @@ def _filled(
         label=f"{label} · {name}" if name else label,
         instructions=variant.instructions or words or DEFAULT_INSTRUCTIONS,
         examples=variant.examples if variant.examples is not None else shots,
-        effort=variant.effort or EFFORT,
+        effort=variant.effort or _EFFORT,
     )
 
 

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from llmwidgets.report import figures
 
@@ -80,21 +81,21 @@ def _terminal(run: Run) -> Iterator[Show]:
 
 @contextmanager
 def _notebook() -> Iterator[Show]:
-    from IPython.display import HTML, display
-
-    handle = display(HTML(""), display_id=True)
+    # Its own names carry no types.
+    page_of: Any = import_module("IPython.display")
+    handle = page_of.display(page_of.HTML(""), display_id=True)
     last = [""]
 
     def show(progress: Sequence[ColumnProgress]) -> None:
         page = bar_html(progress)
         if handle is not None and page != last[0]:
             last[0] = page
-            handle.update(HTML(page))
+            handle.update(page_of.HTML(page))
 
     yield show
     if handle is not None:
         # The comparison that follows says it all; a finished bar would only be saved with it.
-        handle.update(HTML(""))
+        handle.update(page_of.HTML(""))
 
 
 def bar_html(progress: Sequence[ColumnProgress]) -> str:

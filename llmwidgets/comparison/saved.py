@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets import __version__
-from llmwidgets.analysis.scoring import NOTHING
+from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison import outputs
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.rows import Place

@@ -97,7 +97,7 @@ def verdict(comparison: Comparison) -> Verdict:
 
 
 def _unscored(comparison: Comparison) -> str:
-    from llmwidgets.analysis.scoring import NOTHING
+    from llmwidgets.analysis.alignment import NOTHING
 
     labelled = sum(text.truth is not NOTHING for text in comparison.texts)
     valid = sum(tally.statuses["ok"] for tally in comparison.reading.tallies)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
+from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.grounding import ground
-from llmwidgets.analysis.scoring import NOTHING
 from llmwidgets.comparison import scoreboard
 from llmwidgets.comparison.differences import Difference, Said
 from llmwidgets.errors import FAILURES

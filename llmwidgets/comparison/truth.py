@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.scoring import NOTHING
+from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.fields import columns_of, no_such_field, parts, tree_of, unknown_keys
 from llmwidgets.comparison.plain import blank, plain
 from llmwidgets.comparison.texts import Source, few

@@ -110,6 +110,7 @@ def read_price(price: Price | None) -> dict[str, float] | None:
     """US dollars for a million tokens as {"input", "output"}; FieldError for anything else."""
     if price is None:
         return None
+    pair: tuple[Any, Any]
     if isinstance(price, Mapping):
         pair = (price.get("input"), price.get("output"))
     elif isinstance(price, tuple) and len(price) == 2:

@@ -8,9 +8,9 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from llmwidgets.analysis.scoring import NOTHING
 from pydantic import BaseModel
 
+from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.asked import read_documents
 from llmwidgets.errors import FieldError
 
