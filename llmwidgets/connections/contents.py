@@ -215,7 +215,7 @@ def _parsed(plain: memoryview) -> dict[str, Any] | None:
 
 
 def _close(value: dict[str, Any]) -> Any:
-    if value.keys() == {_SECRET} and isinstance(value[_SECRET], str):
+    if len(value) == 1 and isinstance(value.get(_SECRET), str):
         return Secret(value[_SECRET])
     return value
 

@@ -31,6 +31,18 @@ def exists(session: Session) -> bool:
     return session.folder is None or session.file(CONNECTIONS).exists
 
 
+def is_open(session: Session) -> bool:
+    """Whether the store is unlocked, or the surroundings unlock it now."""
+    if session.folder is None:
+        return True
+    with session.guard:
+        try:
+            _unlocked(session)
+        except StoreError:
+            return False
+        return True
+
+
 def create(session: Session, passphrase: Secret | None, spell: Spell) -> None:
     """Make the two files, or the connections' alone where the surroundings hold an identity."""
     from llmwidgets.connections import sealing

@@ -44,6 +44,7 @@ class Identity:
 
     secret: Secret = field(repr=False)
     recipient: str
+    key: X25519PrivateKey = field(repr=False)  # opaque: it has no repr and cannot be pickled
 
     @classmethod
     def generate(cls) -> Identity:
@@ -52,6 +53,7 @@ class Identity:
         return cls(
             Secret(bech32.encode("age-secret-key-", key.private_bytes_raw()).upper()),
             _recipient(key.public_key()),
+            key,
         )
 
     @classmethod
@@ -62,12 +64,16 @@ class Identity:
             raise FieldError(
                 "This is no age identity.", "It starts with AGE-SECRET-KEY-1 and has 74 characters."
             )
-        return cls(secret, _recipient(key.public_key()))
+        return cls(secret, _recipient(key.public_key()), key)
 
     def tag(self, message: memoryview) -> str:
         """A code in hex that only a holder of this identity can make for the message."""
         return hmac.digest(
-            bytes(_derived(_raw(self), b"", b"llmwidgets/store/v1/writer")),
+            bytes(
+                _derived(
+                    memoryview(self.key.private_bytes_raw()), b"", b"llmwidgets/store/v1/writer"
+                )
+            ),
             message,
             "sha256",
         ).hex()
@@ -150,18 +156,6 @@ def _private_key(text: str) -> X25519PrivateKey | None:
     return X25519PrivateKey.from_private_bytes(raw)
 
 
-def _key(identity: Identity) -> X25519PrivateKey:
-    key = _private_key(identity.secret.reveal())
-    if key is None:
-        message = "The identity has changed since it was read."
-        raise StoreLocked(message, "Unlock the store again.")
-    return key
-
-
-def _raw(identity: Identity) -> memoryview:
-    return memoryview(_key(identity).private_bytes_raw())
-
-
 def _recipient(key: X25519PublicKey) -> str:
     return bech32.encode("age", key.public_bytes_raw())
 
@@ -191,12 +185,11 @@ def _share(stanza: Stanza) -> tuple[Stanza, bytes]:
 
 
 def _unwrap(stanza: Stanza, share: bytes, identity: Identity) -> memoryview | None:
-    key = _key(identity)
-    shared = _exchanged(key, share)
+    shared = _exchanged(identity.key, share)
     if shared is None:
         message = "A recipient in the file's header is a point that age forbids."
         raise DamagedStore(message)
-    salt = share + key.public_key().public_bytes_raw()
+    salt = share + identity.key.public_key().public_bytes_raw()
     wrapping = _derived(shared, salt, b"age-encryption.org/v1/X25519")
     return _plain(ChaCha20Poly1305(wrapping), stanza.body)
 

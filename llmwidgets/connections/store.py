@@ -81,8 +81,8 @@ class Store:
 
     @property
     def locked(self) -> bool:
-        """Whether a store is there that nothing has unlocked in this process."""
-        return self.exists and self.path is not None and self._session.unlocked is None
+        """Whether a store is there that nothing at hand opens; a key file or variable is tried."""
+        return self.exists and not sealed_folder.is_open(self._session)
 
     @property
     def unlocked_by(self) -> str | None:

@@ -60,7 +60,6 @@ def test_the_variable_opens_and_is_removed(keyed: Path, monkeypatch: pytest.Monk
     """It is read once, so that no child process inherits it."""
     monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
     store = Store(path=keyed)
-    assert store.locked
     assert [each.label for each in store] == ["m"]
     assert store.unlocked_by == unlock.KEY
     assert unlock.KEY not in os.environ
@@ -117,6 +116,21 @@ def test_what_is_no_key_file_is_refused(
         monkeypatch.setenv(unlock.KEY_FILE, str(place))
         with pytest.raises(StoreError, match=said):
             Store(path=keyed).unlock()
+
+
+def test_a_store_that_the_surroundings_open_is_not_locked(
+    keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no panel asks for a passphrase that nobody needs; a useless key leaves it locked."""
+    store = Store(path=keyed)
+    assert store.locked
+    wrong = key_file(tmp_path / "wrong", Identity.generate().secret.reveal())
+    monkeypatch.setenv(unlock.KEY_FILE, str(wrong))
+    assert store.locked
+    right = key_file(tmp_path / "right", IDENTITY.secret.reveal())
+    monkeypatch.setenv(unlock.KEY_FILE, str(right))
+    assert not store.locked
+    assert store.unlocked_by == unlock.KEY_FILE
 
 
 def test_a_variable_without_an_identity_is_said(
