@@ -62,7 +62,9 @@ class Lab:
     chromium: str
     process: subprocess.Popen[bytes]
 
-    def notebook(self, name: str, cells: list[str], tags: dict[int, list[str]] | None = None) -> Path:
+    def notebook(
+        self, name: str, cells: list[str], tags: dict[int, list[str]] | None = None
+    ) -> Path:
         """Write a notebook of code cells into the server's folder."""
         path = self.root / name
         written = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.errors import FieldError, StoreError
+from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.widgets.base import source, style
 from llmwidgets.widgets.form_draft import Draft
@@ -53,10 +53,7 @@ class ConnectionForm(FormPanel):
         """The store's connection of a single kind: the form is then about that one."""
         if not self._provider.single:
             return None
-        try:
-            return next((each for each in self.store if each.kind == self._provider.kind), None)
-        except StoreError:
-            return None
+        return next((each for each in self.connections() if each.kind == self._provider.kind), None)
 
     async def after_gate(self) -> None:
         """Save what waited; an untouched form turns to what the store already has."""

@@ -23,15 +23,7 @@ if TYPE_CHECKING:
     from llmwidgets.providers.base import Kind
 
 _UNSET = "not-typed-yet-0000"
-_WORDS = {
-    "Unauthorized": "key refused",
-    "Forbidden": "no access",
-    "UnknownModel": "not found",
-    "Unreachable": "no answer",
-    "QuotaExhausted": "no credit",
-    "RateLimited": "limited",
-    "Overloaded": "overloaded",
-}
+_WORDS = {"401": "key refused", "403": "no access", "404": "not found", "429": "limited"}
 
 
 class Draft:
@@ -132,7 +124,7 @@ class Draft:
         if report.ok:
             self.checked_at = datetime.now(UTC)
             connection = connection.with_checked_at(self.checked_at)
-            if report.capability:
+            if report.capability and connection.models and not self.provider.single:
                 connection = connection.with_capability(connection.models[0], report.capability)
         self.report, self.tested = report, connection
         return report
@@ -161,7 +153,8 @@ class Draft:
     def fact(self) -> tuple[str, str]:
         """The status icon and the one fact that stands beside the name."""
         if self.report is not None and not self.report.ok:
-            return "fail", _WORDS.get(self.report.code.split(" ")[-1], "failed")
+            status, _, _ = self.report.code.partition(" ")
+            return "fail", _WORDS.get(status, "failed" if status.isdigit() else "no answer")
         return ("none", "") if self.connection is None else fact_of(self.connection)
 
     def view(self, reference: str = "") -> dict[str, Any]:

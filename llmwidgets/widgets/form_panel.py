@@ -110,6 +110,8 @@ class FormPanel(StorePanel):
         if draft.intent == "none":
             return
         if draft.intent == "session":
+            if draft.connection is not None and draft.connection.origin == "demo":
+                connection = connection.with_origin("demo")
             self.store.add_for_session(connection)
             self.kept(draft, self.store[connection.label], "Ready for this session.")
             return

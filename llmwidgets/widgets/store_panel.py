@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import weakref
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.store import Store
-from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.base import Buffers, Content, Panel, sentence_of
 from llmwidgets.widgets.secret_field import open_secret, public_key
@@ -21,6 +26,8 @@ class StorePanel(Panel):
     `gate` is the screen that stands before the rest: `unlock`, `create` or none. A connection
     that waits for the store is kept by `after_gate` of the subclass.
     """
+
+    _unwatch: Callable[[], None] | None = None
 
     def __init__(self, store: Store | None = None) -> None:
         super().__init__()
@@ -44,8 +51,31 @@ class StorePanel(Panel):
 
     def close(self) -> None:
         """Stop listening to the store and leave the page."""
-        self._unwatch()
+        if self._unwatch is not None:
+            self._unwatch()
         super().close()
+
+    def connections(self) -> list[Connection]:
+        """The store's connections, if it is open, and those of this session."""
+        try:
+            return list(self.store)
+        except StoreError:
+            return self.store.for_session
+
+    async def open_quietly(self) -> None:
+        """Open a store that a key file or a variable opens; one that needs a passphrase waits."""
+        if self.store.exists and self.store.locked:
+            with contextlib.suppress(StoreLocked):
+                await asyncio.to_thread(list, self.store)
+        if self.usable and self.gate == "unlock":
+            self.gate = ""
+
+    async def act_hello(self, content: Content, buffers: Buffers) -> None:
+        """A view was drawn: open the store if nothing needs to be asked, then send the state."""
+        try:
+            await self.open_quietly()
+        finally:
+            await super().act_hello(content, buffers)
 
     @property
     def usable(self) -> bool:
@@ -119,16 +149,11 @@ class StorePanel(Panel):
         await asyncio.to_thread(self.store.unlock, passphrase)
 
     async def _create(self, passphrase: Secret) -> None:
-        old = self.store
-        created = await asyncio.to_thread(
-            Store.create, old.organization, passphrase=passphrase, path=old.path
+        # A new Store over the same folder shares its state, so `self.store` is made as well.
+        store = self.store
+        await asyncio.to_thread(
+            Store.create, store.organization, passphrase=passphrase, path=store.path
         )
-        for connection in old:
-            if connection.label not in created:
-                created.add_for_session(connection)
-        self._unwatch()
-        self.store = created
-        self._watch(created)
 
     async def _at_gate(self, step: Any) -> None:
         self._gate_busy, self._gate_said = True, None
@@ -153,7 +178,8 @@ class StorePanel(Panel):
             "organization": store.organization,
             "exists": store.exists,
             "locked": store.exists and store.locked,
-            "notice": store.notice or "",
+            "notices": [said for said in (binder_notice(), store.notice) if said],
+            "memory": store.path is None,
             "read_only": store.read_only,
             "by": "" if store.locked else store.unlocked_by or "",
             "path": _short(str(store.path)) if store.path else "",
@@ -163,9 +189,17 @@ class StorePanel(Panel):
         }
 
 
-def _short(path: str) -> str:
-    from pathlib import Path
+def binder_notice() -> str:
+    """What to know where the kernel runs on a public Binder; else nothing."""
+    if not {"BINDER_SERVICE_HOST", "BINDER_REPO_URL"} & os.environ.keys():
+        return ""
+    return (
+        "This kernel runs on Binder, a public service: connections end with this session, and a "
+        "real key is better not typed here. The demo server needs none."
+    )
 
+
+def _short(path: str) -> str:
     home = str(Path.home())
     return "~" + path.removeprefix(home) if path.startswith(home) else path
 

@@ -64,11 +64,11 @@ class Wire:
         groups = self.form["groups"]
         return next(each for group in groups for each in group["fields"] if each["name"] == name)
 
-    def send(self, kind: str, _buffers: list[bytes] | None = None, **content: Any) -> None:
+    def send(self, kind: str, buffers: list[bytes] | None = None, /, **content: Any) -> None:
         """Send an action as the page does and wait until its work is done."""
         data = {"method": "custom", "content": {"type": kind, **content}}
-        buffers = [memoryview(each) for each in _buffers or []]
-        self.widget.comm.handle_msg({"content": {"data": data}, "buffers": buffers})
+        views = [memoryview(each) for each in buffers or []]
+        self.widget.comm.handle_msg({"content": {"data": data}, "buffers": views})
         self.settle()
 
     def settle(self) -> None:
@@ -82,7 +82,7 @@ class Wire:
         spki = next(each["spki"] for each in self.messages if each["type"] == "sealing")
         self.send("secret", seal(spki, field, value), field=field, sealed=True, **content)
 
-    def submit(self, kind: str = "test", **content: Any) -> None:
+    def submit(self, kind: str = "test", /, **content: Any) -> None:
         """Press a button of the open form."""
         self.send(kind, form=self.form["key"], **content)
 

@@ -1,0 +1,402 @@
+"""ConnectionPanel: every kind with its state, one form, the store's gate, what this computer has."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import ipywidgets
+import pytest
+
+from llmwidgets import PROVIDERS
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.store import Store
+from llmwidgets.engine import discovery
+from llmwidgets.widgets import ConnectionPanel
+
+CANARY = "sk-made-up-canary-0004711-3fQz"
+PASSPHRASE = "copper lantern orbit mellow"
+
+
+@pytest.fixture(scope="module")
+def sealed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store on disk with one connection, made once: sealing takes its time on purpose."""
+    folder = tmp_path_factory.mktemp("made") / "store"
+    store = Store.create("acme", passphrase=PASSPHRASE, path=folder)
+    store.save(Connection("openai", api_key=CANARY))
+    return folder
+
+
+@pytest.fixture
+def folder(sealed_folder: Path, tmp_path: Path) -> Path:
+    """A fresh copy of the sealed store: locked, for nothing in this process has opened it."""
+    copy = tmp_path / "store"
+    copy.mkdir(mode=0o700)
+    for each in sealed_folder.iterdir():
+        if each.suffix == ".age":
+            (copy / each.name).write_bytes(each.read_bytes())
+            (copy / each.name).chmod(0o600)
+    return copy
+
+
+def kind(page, name: str) -> dict:
+    return next(each for each in page.state["kinds"] if each["kind"] == name)
+
+
+def test_all_seven_kinds_are_listed_in_order(wire) -> None:
+    """Single kinds are one line each, the others a line with count; nothing is set up."""
+    page = wire(ConnectionPanel(Store.in_memory()))
+    assert [each["kind"] for each in page.state["kinds"]] == list(PROVIDERS)
+    singles = [each for each in page.state["kinds"] if each["single"]]
+    assert [each["icon"] for each in singles] == ["none"] * 4
+    assert [each["count"] for each in page.state["kinds"] if not each["single"]] == [0, 0, 0]
+    assert page.state["form"] is None
+    assert page.state["connected"] == 0
+
+
+def test_a_connection_shows_with_its_state(wire) -> None:
+    """Tested: tick and models; not tested: ring; another connection of a kind: a line below it."""
+    store = Store.in_memory()
+    store.save(Connection("openai", api_key=CANARY))
+    store.save(Connection("custom", name="llama3.2", endpoint="http://localhost:11434/v1"))
+    page = wire(ConnectionPanel(store))
+    assert kind(page, "openai")["fact"] == "not tested"
+    assert kind(page, "custom")["count"] == 1
+    assert kind(page, "custom")["rows"][0]["name"] == "llama3.2"
+    assert page.form["kind"] == "openai"
+    assert page.form["rows"][0]["reply"] == "schema enforced"
+    assert page.form["reference"].startswith("openai/")
+
+
+def test_choosing_a_kind_opens_its_form(wire) -> None:
+    """A click on Vertex AI: its form, its secret field takes a file."""
+    page = wire(ConnectionPanel(Store.in_memory()))
+    page.send("select", kind="vertex_ai", label="")
+    assert page.form["kind"] == "vertex_ai"
+    assert page.field("credentials")["multiline"] is True
+    assert kind(page, "vertex_ai")["selected"] is True
+
+
+def test_a_new_connection_of_a_kind_with_many_stands_below_it(wire) -> None:
+    """+ adds a line New connection, not saved."""
+    page = wire(ConnectionPanel(Store.in_memory()))
+    page.send("select", kind="azure_openai", label="")
+    row = kind(page, "azure_openai")["rows"][0]
+    assert (row["name"], row["fact"], row["selected"]) == ("New connection", "not saved", True)
+
+
+def test_an_unknown_kind_is_ignored(wire) -> None:
+    """A strange message opens nothing."""
+    page = wire(ConnectionPanel(Store.in_memory()))
+    page.send("select", kind="smtp", label="")
+    assert page.state["form"] is None
+
+
+def test_what_another_cell_saves_appears(wire) -> None:
+    """The panel follows the store: saved, renamed and deleted from code."""
+    store = Store.in_memory()
+    page = wire(ConnectionPanel(store))
+    store.save(Connection("openai", api_key=CANARY))
+    page.settle()
+    assert kind(page, "openai")["label"] == "openai"
+    del store["openai"]
+    page.settle()
+    assert kind(page, "openai")["label"] == ""
+    assert page.state["form"] is None
+
+
+def test_a_closed_panel_no_longer_listens() -> None:
+    """After close() the store has forgotten the panel."""
+    store = Store.in_memory()
+    panel = ConnectionPanel(store)
+    panel.close()
+    store.save(Connection("openai", api_key=CANARY))
+    assert not panel._under_way
+
+
+def test_the_demo_is_one_click_and_no_key(wire, tmp_path: Path) -> None:
+    """The demo's models are connected for this session, without any store."""
+    page = wire(ConnectionPanel(Store(path=tmp_path / "none")))
+    page.send("demo")
+    rows = kind(page, "custom")["rows"]
+    assert [row["fact"] for row in rows] == ["demo"] * len(rows)
+    assert len(rows) >= 3
+    assert page.form["origin"] == "demo"
+    page.send("demo")
+    assert kind(page, "custom")["count"] == len(rows)
+    assert not (tmp_path / "none").exists()
+
+
+def test_remove_and_rename(wire, demo_address: str) -> None:
+    """A connection takes another label, its model's name stays; then it goes."""
+    store = Store.in_memory()
+    store.save(Connection("custom", name="demo-quick", endpoint=demo_address))
+    page = wire(ConnectionPanel(store))
+    page.submit("rename", label="the quick one")
+    assert page.form["label"] == "the quick one"
+    assert store["the quick one"].models == ("demo-quick",)
+    page.submit("remove")
+    assert len(store) == 0
+    assert page.state["form"] is None
+
+
+def test_a_label_that_is_taken_is_a_sentence(wire, demo_address: str) -> None:
+    """Renaming onto another label changes nothing and says why."""
+    store = Store.in_memory()
+    for name in ("demo-quick", "demo-hasty"):
+        store.save(Connection("custom", name=name, endpoint=demo_address))
+    page = wire(ConnectionPanel(store))
+    page.submit("rename", label="demo-hasty")
+    assert "demo-hasty" in page.state["error"]["sentence"]
+    assert page.state["error"]["hint"]
+    assert {each.label for each in store} == {"demo-quick", "demo-hasty"}
+
+
+def test_a_foreign_key_moves_to_its_kind(wire) -> None:
+    """Use it for Anthropic: the key is there and no longer in OpenAI's form."""
+    page = wire(ConnectionPanel(Store.in_memory()))
+    page.send("select", kind="openai", label="")
+    page.type_secret("api_key", "sk-ant-made-up-00001111", form=page.form["key"])
+    page.submit(values={}, intent="save")
+    assert page.form["doubts"]
+    page.submit("move", kind="anthropic")
+    assert page.form["kind"] == "anthropic"
+    assert page.field("api_key")["secret"]["state"] == "received"
+    page.send("select", kind="openai", label="")
+    assert page.field("api_key")["secret"]["state"] == "empty"
+
+
+def test_keys_of_the_environment_are_offered(wire, monkeypatch) -> None:
+    """OPENAI_API_KEY is found by name; its value is in no message."""
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+    page = wire(ConnectionPanel(Store.in_memory()))
+    assert [(each["title"], each["source"]) for each in page.state["found"]] == [
+        ("OpenAI", "OPENAI_API_KEY")
+    ]
+    assert CANARY not in json.dumps(page.messages)
+
+
+def test_adding_a_found_key_keeps_the_reference(wire, monkeypatch, demo_address: str) -> None:
+    """One click tests it and saves env:OPENAI_API_KEY, not the value."""
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+    monkeypatch.setenv("OPENAI_BASE_URL", demo_address)
+    store = Store.in_memory()
+    page = wire(ConnectionPanel(store))
+    page.send("add_found", label=page.state["found"][0]["label"])
+    assert page.form["kind"] == "openai"
+    assert page.field("api_key")["secret"]["reference"] == "env:OPENAI_API_KEY"
+    assert page.form["report"] is not None
+
+
+def test_local_servers_are_looked_for_on_a_click_only(wire, monkeypatch, demo_address: str) -> None:
+    """Nothing is asked before the click; then a server is offered with its models, and added."""
+    asked: list[int] = []
+    port = int(demo_address.rsplit(":", 1)[1].split("/")[0])
+
+    async def discover() -> list[discovery.LocalServer]:
+        asked.append(1)
+        found = await real((discovery.Usual("Ollama", port, "ollama"),))
+        return [discovery.LocalServer("Ollama", each.endpoint, each.models[:2], "ollama")
+                for each in found]  # fmt: skip
+
+    real = discovery.discover
+    monkeypatch.setattr(discovery, "discover", discover)
+    store = Store.in_memory()
+    page = wire(ConnectionPanel(store))
+    assert not asked
+    assert page.state["local"] == []
+    page.send("discover")
+    assert page.state["local"][0]["models"] == ["demo-careful", "demo-quick"]
+    page.send("add_local", endpoint=page.state["local"][0]["endpoint"])
+    assert [each.label for each in store] == ["demo-careful", "demo-quick"]
+    assert page.state["local"] == []
+
+
+# -- the store's gate ------------------------------------------------------------------------------
+
+
+def test_a_locked_store_asks_for_the_passphrase(wire, folder: Path) -> None:
+    """Locked: the gate is there and no connection is known; the right words open it."""
+    page = wire(ConnectionPanel(Store("acme", path=folder)))
+    assert page.state["store"]["gate"] == "unlock"
+    assert page.state["connected"] == 0
+    page.type_secret("passphrase", PASSPHRASE)
+    page.send("unlock")
+    assert page.state["store"]["gate"] == ""
+    assert page.state["store"]["by"] == "passphrase"
+    assert kind(page, "openai")["label"] == "openai"
+    assert PASSPHRASE not in json.dumps(page.messages)
+
+
+def test_a_wrong_passphrase_is_a_sentence(wire, folder: Path) -> None:
+    """The store stays locked, the field is told, and an empty one is told too."""
+    page = wire(ConnectionPanel(Store("acme", path=folder)))
+    page.type_secret("passphrase", "not the words of this store")
+    page.send("unlock")
+    assert page.state["store"]["locked"] is True
+    assert "passphrase" in page.state["store"]["said"]["sentence"].lower()
+    page.send("unlock")
+    assert page.state["store"]["said"]["sentence"] == "The passphrase is empty."
+
+
+def test_lock_forgets_and_shows_the_gate(wire, folder: Path) -> None:
+    """Lock: every connection of the store leaves the page."""
+    store = Store("acme", path=folder)
+    store.unlock(PASSPHRASE)
+    page = wire(ConnectionPanel(store))
+    assert page.state["connected"] == 1
+    page.send("lock")
+    assert store.locked
+    assert page.state["store"]["gate"] == "unlock"
+    assert page.state["connected"] == 0
+
+
+def test_a_locked_store_leaves_the_session_usable(wire, folder: Path) -> None:
+    """Go on without the store: the demo works, and saving asks for the passphrase."""
+    page = wire(ConnectionPanel(Store("acme", path=folder)))
+    page.send("demo")
+    assert page.state["store"]["gate"] == ""
+    assert page.state["connected"] >= 3
+    page.submit(values={}, intent="save")
+    assert page.state["store"]["gate"] == "unlock"
+
+
+def test_the_first_save_makes_the_store(wire, tmp_path: Path, demo_address: str) -> None:
+    """No store yet: after the test the gate asks for a passphrase, makes it, and saves."""
+    store = Store("acme", path=tmp_path / "store")
+    page = wire(ConnectionPanel(store))
+    page.send("select", kind="custom", label="")
+    page.type_secret("api_key", CANARY, form=page.form["key"])
+    page.submit(values={"name": "demo-careful", "endpoint": demo_address}, intent="save")
+    assert page.state["store"]["gate"] == "create"
+    assert not store.exists
+    page.type_secret("passphrase", "short")
+    page.send("create")
+    assert page.state["store"]["said"]["sentence"].startswith("The passphrase has fewer than")
+    page.type_secret("passphrase", PASSPHRASE)
+    page.send("create")
+    assert page.form["said"] == "Saved."
+    assert [each.label for each in store] == ["demo-careful"]
+    written = b"".join(each.read_bytes() for each in (tmp_path / "store").iterdir())
+    assert CANARY.encode() not in written
+    assert PASSPHRASE.encode() not in written
+
+
+def test_back_to_the_form_keeps_what_was_typed(wire, tmp_path: Path, demo_address: str) -> None:
+    """Leaving the gate saves nothing and loses nothing."""
+    store = Store("acme", path=tmp_path / "store")
+    page = wire(ConnectionPanel(store))
+    page.send("select", kind="custom", label="")
+    page.submit(values={"name": "demo-careful", "endpoint": demo_address}, intent="save")
+    page.send("gate", screen="")
+    assert page.field("name")["value"] == "demo-careful"
+    assert page.form["origin"] == ""
+    assert not store.exists
+
+
+def test_a_key_file_opens_the_store_unasked(wire, tmp_path: Path, monkeypatch) -> None:
+    """With LLMWIDGETS_STORE_KEY_FILE nobody is asked: the panel opens unlocked."""
+    from llmwidgets.connections.sealing import Identity
+
+    key = tmp_path / "key"
+    key.touch(0o600)
+    key.write_text(Identity.generate().secret.reveal() + "\n")
+    monkeypatch.setenv("LLMWIDGETS_STORE_KEY_FILE", str(key))
+    store = Store.create("acme", path=tmp_path / "store")
+    store._session.forget()
+    page = wire(ConnectionPanel(store))
+    assert page.state["store"]["gate"] == ""
+    assert page.state["store"]["by"] == "LLMWIDGETS_STORE_KEY_FILE"
+
+
+def test_memory_and_binder_are_said(wire, monkeypatch) -> None:
+    """A store in memory says so; on Binder a warning against real keys stands above."""
+    monkeypatch.setenv("BINDER_SERVICE_HOST", "127.0.0.1")
+    page = wire(ConnectionPanel(Store.in_memory()))
+    binder, memory = page.state["store"]["notices"]
+    assert "a real key is better not typed here" in binder
+    assert "memory only" in memory
+
+
+# -- being a widget --------------------------------------------------------------------------------
+
+
+def test_a_callback_only_submits(wire, folder: Path, monkeypatch) -> None:
+    """A slow unlock does not hold the thread that the click came on."""
+    store = Store("acme", path=folder)
+    panel = ConnectionPanel(store)
+    page = wire(panel)
+    page.type_secret("passphrase", PASSPHRASE)
+    go_on, threads = threading.Event(), []
+
+    def slow(_passphrase: object) -> None:
+        threads.append(threading.current_thread())
+        go_on.wait(10)
+
+    monkeypatch.setattr(store, "unlock", slow)
+    panel._arrive(panel, {"type": "unlock"}, [])
+    assert panel._under_way
+    go_on.set()
+    page.settle()
+    assert threads[0] is not threading.main_thread()
+
+
+def test_many_changes_are_one_push(wire) -> None:
+    """Changes in a burst reach the page together, not one by one."""
+    store = Store.in_memory()
+    page = wire(ConnectionPanel(store))
+    before = len(page.messages)
+    for number in range(20):
+        store.add_for_session(
+            Connection("custom", name=f"m{number}", endpoint="http://localhost:1/v1")
+        )
+    page.settle()
+    assert page.state["connected"] == 20
+    assert len(page.messages) - before <= 3
+
+
+def test_two_panels_show_the_same_store(wire, demo_address: str) -> None:
+    """What one panel saves, the other shows."""
+    store = Store.in_memory()
+    one, other = wire(ConnectionPanel(store)), wire(ConnectionPanel(store))
+    one.send("select", kind="custom", label="")
+    one.submit(values={"name": "demo-careful", "endpoint": demo_address}, intent="save")
+    other.settle()
+    assert kind(other, "custom")["count"] == 1
+
+
+def test_the_panel_reads_without_a_kernel(wire) -> None:
+    """Text and HTML list the connections, without key, tail or address of an object."""
+    store = Store.in_memory()
+    store.save(Connection("openai", api_key=CANARY))
+    store.save(
+        Connection("custom", name="<b>x</b>", endpoint="http://localhost:1/v1", label="<b>x</b>")
+    )
+    panel = ConnectionPanel(store)
+    wire(panel)
+    data, _metadata = panel._repr_mimebundle_()
+    assert repr(panel) == "ConnectionPanel(memory, 2 connections)"
+    assert "openai: OpenAI, api.openai.com" in data["text/plain"]
+    assert "&lt;b&gt;x&lt;/b&gt;" in data["text/html"]
+    assert "<b>x" not in data["text/html"]
+    assert "3fQz" not in data["text/plain"] + data["text/html"]
+
+
+def test_the_panel_takes_its_place_in_a_box(wire) -> None:
+    """It is a DOMWidget like any other."""
+    panel = ConnectionPanel(Store.in_memory())
+    wire(panel)
+    assert ipywidgets.HBox([panel]).children == (panel,)
+
+
+def test_importing_the_package_of_widgets_loads_none() -> None:
+    """The names are there; anywidget is loaded with the first of them that is used."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, llmwidgets.widgets as w; assert 'ConnectionPanel' in dir(w); "
+        "assert 'anywidget' not in sys.modules and 'cryptography' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
