@@ -30,8 +30,8 @@ def scoreboard(console: Console, comparison: Comparison) -> None:
     """The verdict and a row a variant."""
     shown = summary(comparison)
     scored = any(row.accuracy is not None for row in shown.rows)
-    table = Table(title="Scoreboard", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("Variant", overflow="fold", min_width=12)
+    table = _table("Scoreboard")
+    table.add_column("Variant", overflow="fold", min_width=16)
     if scored:
         table.add_column("% right", justify="right")
         table.add_column("95 %", justify="right", no_wrap=True)
@@ -44,6 +44,12 @@ def scoreboard(console: Console, comparison: Comparison) -> None:
     console.print(Text(shown.sentence, style="bold"))
     for note in (*shown.notes, shown.footer):
         console.print(Text(note, style="dim"))
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False
+    )
 
 
 def _cells(row: Row, scored: bool) -> list[str]:
@@ -64,17 +70,17 @@ def side_by_side(console: Console, comparison: Comparison, at: int) -> None:
     places = [Place(variant, at, 0) for variant in range(len(comparison.variants))]
     found = [comparison.extraction(place) for place in places]
     marks = [comparison.mark(place) for place in places]
-    table = Table(
-        title=f"Side by side: {text.id}", title_justify="left", caption=LEGEND, box=SIMPLE_HEAD
-    )
+    table = _table(f"Side by side: {text.id}")
     table.add_column("Field", overflow="ellipsis", no_wrap=True, min_width=20)
-    table.add_column("Truth", overflow="ellipsis", no_wrap=True)
-    for variant, label in enumerate(comparison.labels):
-        table.add_column(f"{figures.letter(variant)} {label}", overflow="ellipsis", no_wrap=True)
+    table.add_column("Truth", overflow="ellipsis", no_wrap=True, max_width=16)
+    for variant in range(len(comparison.variants)):
+        table.add_column(figures.letter(variant), overflow="ellipsis", no_wrap=True, min_width=4)
     for path, truth, said in fields_of(text, found, marks, comparison.scoring):
         cells = (_mark(each, found[at].status) for at, each in enumerate(said))
         table.add_row(_plain(path), _plain(_spelled(truth)), *cells)
     console.print(table)
+    letters = (f"{figures.letter(at)} {label}" for at, label in enumerate(comparison.labels))
+    console.print(Text(f"{', '.join(letters)}\n{LEGEND}", style="dim"))
 
 
 def _mark(said: Said, status: str) -> Text:

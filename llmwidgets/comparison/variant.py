@@ -110,15 +110,11 @@ def read_price(price: Price | None) -> dict[str, float] | None:
     """US dollars for a million tokens as {"input", "output"}; FieldError for anything else."""
     if price is None:
         return None
-    pair: tuple[Any, Any]
+    pair: tuple[Any, ...] = (price, price)
     if isinstance(price, Mapping):
         pair = (price.get("input"), price.get("output"))
-    elif isinstance(price, tuple) and len(price) == 2:
-        pair = price
-    elif isinstance(price, int | float):
-        pair = (price, price)
-    else:
-        pair = (None, None)
+    elif isinstance(price, tuple):
+        pair = price if len(price) == 2 else (None, None)
     if any(_of_number(each, 0, 1e6) or each is None for each in pair):
         raise FieldError(
             {"price": "is not a price."},

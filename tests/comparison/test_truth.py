@@ -122,7 +122,9 @@ MISFITS = {
     "another length": ([{"claim_number": "A"}], "3 texts", "Give one for each text"),
     "an unknown id": ({"text-99": {}}, "text-99", "ids of the texts"),
     "one record": ({"claim_number": "A"}, "claim_number", "put it in a list"),
-    "a wrong value": ([{"amount": SECRET_VALUE}, None, None], "truth of text-01, amount", "Correct"),
+    "a wrong value": (
+        [{"amount": SECRET_VALUE}, None, None], "truth of text-01, amount", "Correct",
+    ),
     "a nested one": (
         [None, {"policy": {"number": 7}}, None], "truth of text-02, policy", "Correct",
     ),
