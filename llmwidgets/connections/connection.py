@@ -100,9 +100,11 @@ class Connection:
 
         None where nothing is known: then no thinking level and no temperature is certain.
         """
-        if self.kind in {"azure_openai", "azure_ai_foundry"}:
-            return PROVIDERS["openai"].facts(model)
-        return self.provider.facts(model)
+        if self.kind not in {"azure_openai", "azure_ai_foundry"}:
+            return self.provider.facts(model)
+        facts = PROVIDERS["openai"].facts(model)
+        # Azure ends models on days of its own, later than OpenAI.
+        return facts and replace(facts, status="active", ends=None, successor=None)
 
     def target(self, model: str) -> Target:
         """Where the model answers, with the label and the extra headers in place."""

@@ -98,9 +98,11 @@ def nothing_answers(
 ) -> CallError:
     """The error for a web page, or JSON of another kind, where a chat answer was asked for."""
     where = _address(call) or label or "this address"
+    azure = call is not None and "/openai/" in call.url
+    paste = "Paste the Target URI anew: it stands under Details of the deployment."
     return Unreachable(
         f"Nothing of OpenAI format answers at {where}.",
-        "Check that the endpoint ends in /v1.",
+        paste if azure else "Check that the endpoint ends in /v1.",
         label=label or (call.label if call else ""),
         model=model or (call.model if call else ""),
         status=payload.status,
@@ -171,7 +173,10 @@ def _filtered(case: Case, status: int) -> Failure | None:
     if not (status in {400, 403, 422} or status == 200) or not _FILTER.search(case.words):
         return None
     category = f" ({', '.join(case.said.categories)})" if case.said.categories else ""
-    return Filtered(f"The provider's safety filter stopped this text{category}.")
+    return Filtered(
+        f"The provider's safety filter stopped this text{category}.",
+        "Leave the text out, or ask a model of another provider.",
+    )
 
 
 def _truncated(case: Case, status: int) -> Failure | None:

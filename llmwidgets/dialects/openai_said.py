@@ -17,6 +17,8 @@ _ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id
 _WAIT = re.compile(r"(?:try again|retry)\s+(?:in|after)\s+([\d.]+)\s*(ms|m(?!s)|s)?", re.I)
 _INPUT = re.compile(r"['\"]?input(?:_value)?['\"]?\s*[=:]\s*('[^']*'|\"[^\"]*\"|[^,}\]]*)", re.I)
 _LONG_QUOTE = re.compile(r"(['\"`])(?:(?!\1).){60,}\1", re.S)
+_QUOTE = re.compile(r"(['\"`])((?:(?!\1).){3,})\1", re.S)
+_READ = 2000
 _LONGEST = 300
 _ECHO = 24
 
@@ -49,7 +51,7 @@ def read_said(payload: Payload) -> Said:
     if isinstance(body, list) and body:
         body = body[0]
     if not isinstance(body, dict):
-        text = payload.body[:2000].decode("utf-8", "replace").strip()
+        text = payload.body[:_READ].decode("utf-8", "replace").strip()
         page = text.startswith("<") or "html" in payload.headers.get("content-type", "")
         return Said(message="" if page else text, page=page or (payload.status == 200))
     error = body.get("error")
@@ -59,8 +61,8 @@ def read_said(payload: Payload) -> Said:
     code = source.get("code", source.get("statusCode"))
     numbered = str(code).isdigit() and 400 <= int(str(code)) < 600
     return Said(
-        message=_message(source, error, body),
-        code="" if code is None or isinstance(code, bool) else str(code)[:80],
+        message=_message(source, error, body)[:_READ],
+        code="" if code is None or isinstance(code, bool) else redact(str(code)[:80]),
         type=_word(source.get("type")),
         param=_word(source.get("param")),
         inner=_word(inner.get("code")),
@@ -99,7 +101,7 @@ def _categories(inner: dict[str, Any]) -> tuple[str, ...]:
         _word(name)
         for name, verdict in result.items()
         if isinstance(verdict, dict) and verdict.get("filtered")
-    )
+    )[:5]
 
 
 def request_id(payload: Payload, body: Any) -> str | None:
@@ -149,10 +151,15 @@ def _moment(text: str | None) -> datetime | None:
 
 def quoted(message: str, call: Call | None) -> str:
     """The server's own words, short, keys masked; empty where they repeat the document."""
-    plain = " ".join(redact(message).split())
-    if call is not None and any(_repeats(plain, text) for text in _documents(call)):
+    plain = " ".join(redact(message).split())[: 2 * _LONGEST]
+    documents = list(_documents(call)) if call is not None else []
+    if any(_repeats(plain, text) for text in documents):
         return ""
-    bare = _LONG_QUOTE.sub("“…”", _INPUT.sub("input …", plain))
+
+    def masked(found: re.Match[str]) -> str:
+        return "“…”" if any(found[2] in text for text in documents) else found[0]
+
+    bare = _QUOTE.sub(masked, _LONG_QUOTE.sub("“…”", _INPUT.sub("input …", plain)))
     return bare if len(bare) <= _LONGEST else f"{bare[: _LONGEST - 1]}…"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -124,7 +125,7 @@ def test_each_shape_of_refusal_has_its_class_and_sentence(status, body, kind, wo
     error = openai_chat.explain(a_payload(status, body), call=a_call())
     assert type(error) is kind
     assert words in str(error)
-    assert error.hint or kind is errors.Filtered
+    assert error.hint
     assert "canary" not in str(error)
     if isinstance(error, errors.CallError):
         assert (error.label, error.model, error.status) == ("m", "m", status)
@@ -230,6 +231,7 @@ def test_a_server_without_a_key_that_wants_one_asks_for_it():
 @pytest.mark.parametrize("shape", [
     lambda said: {"error": {"message": f"Bad value: {said}", "code": None}},
     lambda said: {"error": f"cannot read {said[:40]}"},
+    lambda said: {"error": "Invalid value: 'Marigold' in `Peter Quill`."},
     lambda said: {"detail": [{"loc": ["body"], "msg": "wrong", "input": said}]},
     lambda said: {"message": f"schema: 1 validation error [type=x, input_value='{said}']"},
     lambda said: f"could not parse {said}",
@@ -249,6 +251,25 @@ def test_a_server_that_repeats_the_key_is_quoted_without_it(key):
     assert "no scope for" in error.message
     assert "canary" not in str(error)
     assert kept.reference is None
+
+
+def test_azure_is_told_to_paste_the_target_uri():
+    connection = Connection("azure_openai", deployment="d", endpoint="https://r.example",
+                            api_key="k")  # fmt: skip
+    request = Request("d", "Extract.", (TextPart(DOCUMENT),), COMPILED, Form.JSON_SCHEMA, 100)
+    call = openai_chat.encode(request, connection.target("d"))
+    error = openai_chat.explain(
+        a_payload(404, {"error": {"code": "404", "message": "Resource not found"}}), call=call
+    )
+    assert "https://r.example/openai/v1/chat/completions" in error.message
+    assert "Target URI" in error.hint
+
+
+def test_a_huge_message_is_read_in_no_time():
+    """A server cannot hold up a run by its words."""
+    started = time.perf_counter()
+    openai_chat.explain(a_payload(400, {"error": "model 'x " * 200_000}), call=a_call())
+    assert time.perf_counter() - started < 1
 
 
 def test_a_long_message_is_cut():
