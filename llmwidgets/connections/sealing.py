@@ -141,6 +141,7 @@ def wrap_identity(identity: Identity, passphrase: Secret) -> bytes:
             f"# public key: {identity.recipient}\n{identity.secret.reveal()}\n".encode("ascii")
         ),
         passphrase,
+        work_factor=WORK_FACTOR,
     )
 
 

@@ -45,6 +45,7 @@ CANARY = "sk-made-up-canary-5b1e0f7a9c"
 PASSPHRASE = "a made-up passphrase 42"
 IDENTITY = Identity.generate()
 SEALED = "connections.age"
+SHIPPED_WORK_FACTOR = sealing.WORK_FACTOR
 
 
 def openai(key: str = CANARY, **fields: Any) -> Connection:
@@ -60,7 +61,9 @@ def labels(store: Store) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def forgetful() -> Iterator[None]:
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test starts without an identity, and its passphrases are cheap to stretch."""
+    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     unlock.forget()
     yield
     unlock.forget()
@@ -412,11 +415,14 @@ def test_nothing_on_the_disk_is_plain(disk: Store) -> None:
 
 
 @pytest.mark.skipif(shutil.which("age") is None, reason="the age tool is not installed")
-def test_the_age_tool_opens_it_with_the_passphrase(tmp_path: Path) -> None:
+def test_the_age_tool_opens_it_with_the_passphrase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`age -d -i identity.age connections.age` asks for the passphrase and prints the JSON."""
     import fcntl
     import termios
 
+    monkeypatch.setattr(sealing, "WORK_FACTOR", 17)
     store = Store.create(path=tmp_path / "s", passphrase=PASSPHRASE)
     store.save(openai())
     ours, theirs = os.openpty()
@@ -514,6 +520,17 @@ def test_files_that_do_not_belong_together_are_said(tmp_path: Path, disk: Store)
     disk.lock()
     with pytest.raises(DamagedStore, match=r"not sealed to the identity in identity\.age"):
         disk.unlock(PASSPHRASE)
+
+
+def test_a_passphrase_costs_what_age_files_should_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N = 2^17 stands in identity.age unless a test makes it cheap."""
+    monkeypatch.setattr(sealing, "WORK_FACTOR", SHIPPED_WORK_FACTOR)
+    Store.create(path=tmp_path / "s", passphrase=PASSPHRASE)
+    line = (tmp_path / "s" / "identity.age").read_bytes().splitlines()[1]
+    assert line.startswith(b"-> scrypt ")
+    assert line.endswith(b" 17")
 
 
 def test_a_damaged_identity_is_told_from_a_wrong_passphrase(tmp_path: Path) -> None:

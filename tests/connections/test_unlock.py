@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import unlock
+from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.sealing import Identity
 from llmwidgets.connections.store import Store
@@ -25,12 +25,13 @@ IDENTITY = Identity.generate()
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test starts without an identity, and any question at a prompt fails it."""
+    """Each test starts without an identity; any question at a prompt fails it."""
 
     def asked(*_words: object) -> str:
         message = "something asked at a prompt"
         raise AssertionError(message)
 
+    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     monkeypatch.setattr(builtins, "input", asked)
     monkeypatch.setattr(getpass, "getpass", asked)
     unlock.forget()
