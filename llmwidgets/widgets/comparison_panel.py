@@ -301,8 +301,11 @@ class ComparisonPanel(ResultPanel):
         return "Start over" if self._setup.documents else ""
 
     def _result_view(self) -> Content:
-        part = self._run.part(len(self._setup.documents)) if self._run is not None else ("", "")
-        return {**self.result_view(), "note": part[0], "resume": part[1]}
+        notes: list[str] = []
+        resume = ""
+        if self._run is not None:
+            notes, resume = self._run.part(len(self._setup.documents))
+        return {**self.result_view(), "notes": notes, "resume": resume}
 
     def code(self) -> str:
         """The call that makes the same comparison."""

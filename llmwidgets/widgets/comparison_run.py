@@ -18,7 +18,7 @@ from llmwidgets.errors import FAILURES, NotAsked
 from llmwidgets.report import figures
 from llmwidgets.widgets.comparison_grid import fields_in
 from llmwidgets.widgets.comparison_setup import Setup
-from llmwidgets.widgets.grid_cells import count
+from llmwidgets.widgets.grid_cells import count, may_ask_again
 from llmwidgets.widgets.setup_view import dollars
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class LiveRun:
         if reused:
             words.append(f"{reused:,} paid before")
         limit = f" of {dollars(self.budget)}" if self.budget is not None else ""
-        if spent or not unknown:
+        if spent or (self.budget is not None and not unknown):
             words.append(f"{dollars(spent)}{limit}{' and unknown prices' if unknown else ''}")
         elif unknown:
             words.append("cost unknown")
@@ -199,6 +199,8 @@ class LiveRun:
         answered, failed = _answered(each), _failed(each)
         column = self.asked.plan.columns[at]
         cost = figures.UNKNOWN if each.cost is None else dollars(each.cost)
+        if each.cost == 0 and answered == each.reused:
+            cost = "–"
         median = "–" if each.median_seconds is None else f"{figures.seconds(each.median_seconds)} s"
         return {
             "letter": figures.letter(at),
@@ -212,22 +214,39 @@ class LiveRun:
             "now": _now(each, gate.local(column.connection)),
         }
 
-    def part(self, texts: int) -> tuple[str, str]:
-        """What a view of the result must say where not everything was asked, and how to go on."""
+    def part(self, texts: int) -> tuple[list[str], str]:
+        """What a view of the result must say where it is not whole, and how to go on."""
         progress = self.run.progress
         kept = sum(_answered(each) for each in progress)
         total = sum(each.total for each in progress)
         mine = len(self.asked.plan.texts)
-        whole = texts * self.asked.plan.repeats * len(progress)
         if not self.ended:
-            return f"So far: {len(self._complete()):,} of {count(mine, 'text')}.", ""
+            return [f"So far: {len(self._complete()):,} of {count(mine, 'text')}."], ""
+        notes = [said for at, each in enumerate(progress) if (said := self._dead(at, each))]
         if mine < texts:
+            rest = texts * self.asked.plan.repeats * len(progress) - kept
             said = f"The first {mine} of {count(texts, 'text')}."
-            return said, f"Run the other {count(whole - kept, 'call')}"
+            return [said, *notes], f"Run the other {count(rest, 'call')}"
         if self.stopped:
             said = f"Stopped: {kept:,} of {total:,} replies are here."
-            return said, f"Resume {count(total - kept, 'call')}"
-        return "", ""
+            return [said, *notes], f"Resume {count(total - kept, 'call')}"
+        lost = sum(
+            many for each in progress for name, many in each.failures.items() if may_ask_again(name)
+        )
+        if not lost:
+            return notes, ""
+        if not notes:
+            notes = [f"{count(lost, 'call')} brought no reply of the model."]
+        return notes, f"Ask the {lost:,} again"
+
+    def _dead(self, at: int, each: ColumnProgress) -> str:
+        """Why a column brought nothing at all; empty where it brought something."""
+        name = next(iter(each.failures), "")
+        if each.failures.get(name, 0) < each.total or not may_ask_again(name):
+            return ""
+        failure = self.run.extraction(at, 0).failure
+        words = f"{failure.message} {failure.hint}".strip() if failure else figures.words(name)
+        return f"{figures.letter(at)} {each.label}: {words}"
 
 
 def _is_unasked(name: str) -> bool:

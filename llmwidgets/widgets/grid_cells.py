@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.grounding import Grounding, Source, ground
+from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.report import figures
 
 if TYPE_CHECKING:
@@ -70,3 +71,9 @@ def locate(value: Any, field: Field, text: Text) -> Grounding | None:
     if value is None or value is NOTHING or isinstance(value, list | dict) or not text.text:
         return None
     return ground(value, text.text, leaf_of(field, text))
+
+
+def may_ask_again(status: str) -> bool:
+    """Whether asking again can help: the model itself did not answer."""
+    failure = FAILURES.get(status)
+    return failure is not None and not issubclass(failure, ReplyError)

@@ -17,6 +17,7 @@ from llmwidgets.widgets.grid_cells import (
     count,
     is_absent,
     leaf_of,
+    may_ask_again,
     name_of,
     shown,
     title_of,
@@ -162,9 +163,9 @@ def _fold(each: Shown, unit: Unit, variants: int) -> str:
     return f"{count(len(each.quiet), 'field')} {verb} in {whom}"
 
 
-def _failure(comparison: Comparison, place: Place) -> dict[str, str]:
+def _failure(comparison: Comparison, place: Place) -> dict[str, Any]:
     extraction = comparison.extraction(place)
-    if extraction.failure is None:
-        return {"name": figures.words(extraction.status).capitalize(), "said": ""}
     name = figures.words(extraction.status)
-    return {"name": name[:1].upper() + name[1:], "said": extraction.failure.message}
+    said = extraction.failure.message if extraction.failure is not None else ""
+    again = may_ask_again(extraction.status)
+    return {"name": name[:1].upper() + name[1:], "said": said, "again": again}

@@ -202,7 +202,7 @@ def notes_of(connection: Connection, model: str) -> list[dict[str, str]]:
     facts = connection.facts(model)
     if facts is not None and facts.status in ("ending", "retired", "preview"):
         notes.append(_lifetime(facts, date.today()))
-    if connection.provider.model_field is not None:
+    if connection.provider.model_field is not None and connection.origin != "demo":
         named = [] if model == connection.label else [model]
         notes.append(_note("muted", " on ".join([*named, connection.host])))
     if connection.origin == "environment":

@@ -104,9 +104,9 @@ def _scale(rows: Sequence[dict[str, Any]]) -> tuple[int, int, int]:
     ]
     if not least:
         return 0, 100, 25
-    low = min(int(math.floor(min(least) / 10) * 10), 90)
-    step = 5 if low >= 80 else 10 if low >= 50 else 25
-    return low - low % step, 100, step
+    low = min(math.floor(min(least) / 10) * 10, 90)
+    step = 5 if low >= 80 else 10 if low >= 40 else 20
+    return low - (100 - low) % step, 100, step
 
 
 def _groups(

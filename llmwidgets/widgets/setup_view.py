@@ -97,7 +97,7 @@ def setup_view(setup: Setup, guess: Guess, ran_before: bool) -> dict[str, Any]:
         "code": bool(setup.picks.listed),
         "problems": [problem_view(each) for each in _problems(setup, guess)],
         "empty": None if total else _empty(setup),
-        "ticked": f"{count(len(setup.picks.listed), 'column')} of {count(total, 'model')}",
+        "ticked": _ticked(setup, total),
         "groups": groups,
         "schema": _schema_view(setup),
         "texts": _texts_view(setup),
@@ -108,6 +108,13 @@ def setup_view(setup: Setup, guess: Guess, ran_before: bool) -> dict[str, Any]:
         "run": f"Run {count(calls, 'call')}" if calls else "Run",
         "missing": missing,
     }
+
+
+def _ticked(setup: Setup, total: int) -> str:
+    listed = setup.picks.listed
+    ticked = len({pick.ref for pick in listed if pick.plain})
+    columns = f", {count(len(listed), 'column')}" if len(listed) != ticked else ""
+    return f"{ticked} ticked of {total}{columns}"
 
 
 def problem_view(problem: Problem) -> dict[str, Any]:
@@ -310,6 +317,8 @@ def cost_words(likely: Estimate) -> tuple[str, str]:
     unpriced = list(likely.unpriced)
     few = f"{', '.join(unpriced[:3])}{' and others' if len(unpriced) > 3 else ''}"
     verb = "has" if len(unpriced) == 1 else "have"
+    if len(unpriced) > 1 and not likely.cost_high:
+        few, verb = "none of these", "has"
     low, high = likely.cost_low, likely.cost_high
     if unpriced and not high:
         return "Cost unknown", f"{few} {verb} no known price"

@@ -13,7 +13,7 @@ from llmwidgets.dialects.messages import AuthHeader, Call
 from llmwidgets.report import figures
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.comparison_grid import Field, GridIndex, fields_in
-from llmwidgets.widgets.grid_cells import leaf_of, locate, name_of, shown, truth_of
+from llmwidgets.widgets.grid_cells import leaf_of, locate, may_ask_again, name_of, shown, truth_of
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
@@ -68,7 +68,7 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> dict[str, 
         **content,
         "failure": failure,
         "reply": extraction.reply_text or "",
-        "again": "Ask again" if failure and not extraction.tries else "",
+        "again": "Ask again" if may_ask_again(extraction.status) else "",
         "facts": _one(comparison, field, column, text) + _facts(extraction),
     }
 

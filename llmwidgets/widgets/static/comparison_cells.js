@@ -18,9 +18,6 @@ function drawDifferences(state, send, view) {
   if (!view.grid.root.isConnected) requestAnimationFrame(() => view.grid.draw());
   const empty = got && got.texts === 0;
   return [
-    state.result.note && h("div", { class: "lw-bar row wrap", key: "part" }, h("span", { class: "s" },
-      h("b", { class: "tone-warn" }, "! "), state.result.note), h("span", { class: "grow" }),
-    state.result.resume && button(state.result.resume, () => send("resume"), { small: true, key: "resume" })),
     drawFilters(state, view),
     empty && drawNothing(state, view, got),
     h("div", { key: "scroll", hidden: empty, class: "lw-hold" }, stub),
@@ -123,7 +120,8 @@ function variantCell(grid, n, block, line, variant, col, place) {
     const height = Math.max(GRID.failed, last ? last.top + last.height - line.top : 0);
     return h("span", { class: "lw-cell lw-c failed", role: "gridcell", "aria-rowspan": lines.length, style: `height:${height}px`,
       "aria-label": `${variant.label}: failed, ${failed.name}. ${failed.said}`, title: failed.said, ...at },
-    h("span", { class: "lw-v" }, h("b", {}, failed.name), h("span", {}, failed.said)));
+    h("span", { class: "lw-v" }, h("b", {}, failed.name), h("span", {}, failed.said),
+      failed.again && textButton("Ask again", () => grid.send("resume"), { tabindex: -1 })));
   }
   const [state, text, absent] = line.row.c[col];
   const truth = grid.truth && line.row.t[1] !== "blank" ? `, truth ${line.row.t[0]}` : "";

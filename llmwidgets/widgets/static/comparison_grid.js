@@ -55,7 +55,8 @@ class DifferencesGrid {
   measureColumns() {
     const width = this.root.clientWidth || 960;
     const narrow = width <= 760;
-    const field = narrow ? 128 : Math.max(150, Math.round(width * 0.17));
+    const longest = Math.max(0, ...this.view.state.result.fields.map((name) => name.length));
+    const field = narrow ? 128 : Math.round(Math.max(width * 0.17, Math.min(width * 0.22, longest * 7.3 + 42)));
     const truth = this.truthWidth = this.truth * (narrow ? 96 : Math.max(110, Math.round(width * 0.15)));
     const count = this.variants.length;
     const each = Math.max(narrow ? 104 : 150, Math.floor((width - field - truth) / count));
@@ -317,7 +318,6 @@ class DifferencesGrid {
         : this.moveTo(this.at.block, this.at.line, wide)),
       PageDown: () => this.page(1), PageUp: () => this.page(-1),
       Enter: () => this.enter(), " ": () => this.enter(),
-      "/": () => this.view.root.querySelector(".lw-search input")?.focus(),
     };
     const escape = e.key === "Escape" && this.open ? () => this.shut() : null;
     const move = escape || moves[e.key];

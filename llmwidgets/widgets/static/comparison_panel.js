@@ -39,8 +39,20 @@ function drawComparison(state, send, view) {
     view.grid = null;
   }
   view.root.classList.add("lw-comparison");
+  if (!view.keyed) {
+    view.keyed = true;
+    view.root.addEventListener("keydown", (e) => slash(e, view.root));
+  }
   const screens = { setup: drawSetup, running: drawRunning, results: drawResults };
   return [screens[state.screen](state, send, view), drawSheet(view)];
+}
+
+/** "/" goes to the search box of what is shown, except where it is typed. */
+function slash(e, root) {
+  const box = root.querySelector(".lw-search input");
+  if (e.key !== "/" || !box || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.nodeName)) return;
+  e.preventDefault();
+  box.focus();
 }
 
 function drawResults(state, send, view) {
@@ -61,6 +73,7 @@ function drawResults(state, send, view) {
       button("HTML", () => askForReport(view, send), { bare: true, small: true, key: "html", title: "Download a report" }),
       drawAgain(state, send)),
     alertLine(state.error),
+    drawNotes(state.result, send),
     h("div", { key: `tab-${ui.tab}`, role: "tabpanel", class: "lw-tab", "aria-label": ui.tab },
       tabs[ui.tab](state, send, view)),
   ];
@@ -70,6 +83,15 @@ function drawAgain(state, send) {
   if (!state.again) return null;
   return button(state.again, () => send("again"), { bare: true, small: true, key: "again",
     title: "Back to models, fields and texts" });
+}
+
+/** What is not whole about this result, and the one way on. */
+function drawNotes(result, send) {
+  if (!result.notes.length) return null;
+  return h("div", { class: "lw-bar lw-parts", key: "parts", role: "status" },
+    h("div", { class: "grow" }, result.notes.map((each) => h("p", { class: "s" },
+      h("b", { class: "tone-warn" }, "! "), each))),
+    result.resume && button(result.resume, () => send("resume"), { small: true, key: "resume" }));
 }
 
 function drawTabs(open, show) {
@@ -155,6 +177,7 @@ function hearComparison(message, buffers, view) {
     request: () => keepGot(view, "request", message),
     code: () => showCopied(view, message),
     file: () => download(message, buffers),
+    embed: () => embed(view, message),
   };
   if (message.run !== undefined && message.run !== view.run) return;
   kinds[message.type]?.();
@@ -177,6 +200,33 @@ function need(view, send, name, content, fits) {
   return null;
 }
 
+/** Another widget inside this one, where the page has a manager of widgets. */
+async function embed(view, message) {
+  const manager = view.manager;
+  if (!manager?.create_view) {
+    openSheet(view, { title: "Connections", from: "connections", text: "lw.ConnectionPanel()",
+      said: "Run this in a cell; what is connected there appears here." });
+    return;
+  }
+  const child = await manager.create_view(await manager.get_model(message.model));
+  view.ui.embed = h("div", { key: "embedded", "data-owned": "" }, child.el);
+  view.redraw();
+  view.root.querySelector(".lw-embed button")?.focus();
+}
+
+function drawEmbedded(view) {
+  const inside = view.ui.embed;
+  if (!inside) return null;
+  const close = () => {
+    view.ui.embed = null;
+    view.redraw();
+  };
+  return h("div", { class: "lw-embed", key: "embed" },
+    h("div", { class: "row" }, h("span", { class: "s muted" }, "What is connected here can be ticked below."),
+      h("span", { class: "grow" }), button("Done", close, { small: true, key: "embed-done" })),
+    inside.isConnected ? h("div", { key: "embedded", "data-owned": "" }) : inside);
+}
+
 function waiting(words) {
   return h("p", { class: "body muted", role: "status" }, words);
 }
@@ -193,5 +243,8 @@ function afterComparison(root) {
 
 export default {
   render: ({ model, el }) => mount({ model, el, label: "Comparison", draw: drawComparison,
-    onmessage: hearComparison, after: afterComparison }),
+    onmessage: (message, buffers, view) => {
+      view.manager = model.widget_manager;
+      hearComparison(message, buffers, view);
+    }, after: afterComparison }),
 };

@@ -5,7 +5,7 @@ function drawRunning(state, send, view) {
   return [
     h("header", { key: "head" }, h("h2", {}, "Comparison"), h("b", {}, run.status),
       h("span", { class: "s muted", role: "status" }, run.said), h("span", { class: "grow" }),
-      run.resume && button("Start over", () => send("again"), { bare: true, key: "again" }),
+      run.again && button(run.again, () => send("again"), { bare: true, key: "again" }),
       run.show && button(run.show, () => send("show"), { key: "show" }),
       run.resume && button(run.resume, () => send("resume"), { go: true, key: "resume" }),
       run.stop && button(run.stop, () => send("stop"), { key: "stop", disabled: run.stopping })),

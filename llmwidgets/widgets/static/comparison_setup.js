@@ -12,6 +12,7 @@ function drawSetup(state, send, view) {
       setup.code && button("Copy as code", () => send("code"), { bare: true, small: true, key: "code" })),
     alertLine(state.error),
     drawProblems(setup.problems, send),
+    drawEmbedded(view),
     setup.empty ? drawNoModels(setup.empty, send) : h("div", { key: "setup", class: "cols lw-setup" },
       drawModels(setup, send, view),
       h("div", { class: "body stack", key: "material" },
@@ -147,7 +148,7 @@ function drawFields(schema, view) {
     shown.length > 0 && h("table", { class: "flush lw-fields" },
       h("thead", {}, h("tr", {}, ["Name", "Type", "Description"].map((each) => h("th", { scope: "col" }, each)))),
       h("tbody", {}, shown.map((each) => h("tr", { key: `field-${each.path}` },
-        h("th", { class: "m", scope: "row" }, each.path),
+        h("th", { class: "m", scope: "row", title: each.path }, each.path),
         h("td", {}, each.type, each.loss && [" ", h("b", { class: "tone-warn", title: each.loss }, "*")]),
         h("td", { class: "muted" }, each.description))))),
     schema.fields.length > shown.length && textButton(`Show ${schema.fields.length - shown.length} more`, () => {
