@@ -158,6 +158,10 @@ class Journal:
         with self._lock:
             return int(self._now().execute("SELECT count(*) FROM extraction").fetchone()[0])
 
+    def __bool__(self) -> bool:
+        # An empty journal is still one: `journal or Journal()` must not swap it.
+        return True
+
     def close(self) -> None:
         """Close the file; the journal cannot be used afterwards."""
         with self._lock:

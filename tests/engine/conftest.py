@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from llmwidgets.engine import loop
+from llmwidgets.engine import capability, loop
 
 
 @dataclass
@@ -138,7 +138,75 @@ def far_end() -> Iterator[Callable[..., FarEnd]]:
 
 @pytest.fixture(autouse=True)
 def fresh_engine() -> Iterator[None]:
-    """Each test has an engine of its own, and leaves no open socket behind."""
+    """Each test has an engine of its own."""
     yield
     loop.stop()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left_open() -> Iterator[None]:
+    """A socket or a file that a test left open is found here, as a warning and so an error."""
+    yield
     gc.collect()
+
+
+class Model:
+    """A model behind the wire: obeys schemas, or not; answers texts as told.
+
+    `replies` maps a word of the document to what happens: a status, a text, or a coroutine.
+    """
+
+    def __init__(self) -> None:
+        self.enforces = {"json_schema"}
+        self.takes = {"json_schema", "json_object", "text"}
+        self.schema_beside_object = False
+        self.record: object = {"total": 12.5}
+        self.replies: dict[str, object] = {}
+        self.asked: list[dict] = []
+        self.probes: list[dict] = []
+
+    async def __call__(self, seen: Seen, wire: Wire) -> None:
+        if seen.line.startswith("GET"):
+            wire.answer({"object": "list", "data": [{"id": "m"}]})
+            return
+        form = seen.json.get("response_format", {"type": "text"})
+        schema = form.get("json_schema", form).get("schema", {})
+        document = seen.json["messages"][-1]["content"]
+        probe = "weather" in document
+        (self.probes if probe else self.asked).append(seen.json)
+        if form["type"] not in self.takes:
+            wire.answer({"error": {"message": "response_format is not supported"}}, 400)
+            return
+        obeys = form["type"] in self.enforces or (self.schema_beside_object and bool(schema))
+        if probe:
+            record = {n: p["enum"][0] for n, p in schema.get("properties", {}).items()}
+            said = {"weather": "fine"} if form["type"] != "text" else "Sunny, I think."
+            wire.chat(record if obeys and record else said)
+            return
+        for word, happens in self.replies.items():
+            if word in document:
+                await self._happen(happens, wire)
+                return
+        wire.chat(self.record)
+
+    async def _happen(self, happens: object, wire: Wire) -> None:
+        if isinstance(happens, int):
+            wire.answer({"error": {"message": "no"}}, happens)
+        elif isinstance(happens, bytes):
+            wire.write(happens)
+            await wire.drain()
+            wire.close()
+        elif callable(happens):
+            await happens(wire)
+        else:
+            wire.chat(happens)
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture(autouse=True)
+def forget_probes() -> None:
+    capability.forget()

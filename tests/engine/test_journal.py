@@ -87,6 +87,10 @@ def test_a_scored_failure_is_an_answer_and_a_failure_of_the_way_is_none(journal)
     assert journal.find("gone") is None
 
 
+def test_an_empty_journal_is_not_taken_for_none(journal):
+    assert (len(journal), bool(journal)) == (0, True)
+
+
 def test_an_unknown_id_is_a_key_error(journal):
     with pytest.raises(KeyError):
         journal.get(7)
