@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from llmwidgets.schemas import limits
+from llmwidgets.schemas import keywords, limits
 from llmwidgets.schemas.canonical import NEVER, Canonical, Node, ref_name
 from llmwidgets.schemas.compiling_objects import compile_object
 from llmwidgets.schemas.compiling_unions import compile_union
@@ -28,24 +28,6 @@ from llmwidgets.schemas.shape import (
     Wrapped,
 )
 from llmwidgets.schemas.subset import Compiled, Loss, Subset
-
-_BY_TYPE = {
-    "string": {"minLength", "maxLength", "pattern", "format"},
-    "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
-    "array": {
-        "minItems", "maxItems", "uniqueItems", "contains", "minContains", "maxContains",
-        "unevaluatedItems", "items", "prefixItems",
-    },
-    "object": {
-        "minProperties", "maxProperties", "propertyNames", "dependentRequired",
-        "dependentSchemas", "unevaluatedProperties", "properties", "patternProperties",
-        "additionalProperties", "required",
-    },
-}  # fmt: skip
-_BY_TYPE["integer"] = _BY_TYPE["number"]
-_STRUCTURE = {"items", "properties", "additionalProperties", "required"}
-_ANY_TYPE = {"not", "if", "then", "else"}
-_LOOK_AROUND = re.compile(r"\(\?<?[=!]")
 
 
 @dataclass(slots=True)
@@ -99,13 +81,13 @@ class Compiling:
             return Part(dict(NULL), possible=False)
         if "enum" in node or "const" in node:
             return self._values(node, path)
-        types = types_of(node) or _implied(node)
+        types = types_of(node) or keywords.implied(node)
         if not types:
-            self._report(node, set(_ANY_TYPE), path)
+            self._report(node, set(keywords.ANY_TYPE), path)
             return self.any_value(node)
         if len(types) > 1 and types & {"object", "array"}:
-            order = [name for name in _listed(node) if name in types] or sorted(types)
-            split = [{**_only(node, name), "type": name} for name in order]
+            order = [name for name in keywords.listed_types(node) if name in types] or sorted(types)
+            split = [{**keywords.only(node, name), "type": name} for name in order]
             outside = {key: node[key] for key in node if key in ANNOTATIONS}
             return compile_union(self, {"anyOf": split, **outside}, path)
         if "object" in types:
@@ -143,37 +125,21 @@ class Compiling:
 
     def kept(self, node: Node, types: set[str], path: str) -> tuple[Node, list[str]]:
         """The keywords taken as they are, and notes on those that are not, which are reported."""
-        relevant = set().union(*(_BY_TYPE.get(each, set()) for each in types)) - _STRUCTURE
-        keep = {k: v for k, v in node.items() if k in relevant and self._takes(k, v)}
-        return keep, self._report(node, (relevant | _ANY_TYPE) - set(keep), path)
+        relevant = keywords.relevant(types)
+        keep = {
+            k: v for k, v in node.items() if k in relevant and keywords.taken(k, v, self.subset)
+        }
+        return keep, self._report(node, (relevant | keywords.ANY_TYPE) - set(keep), path)
 
-    def _report(self, node: Node, keywords: set[str], path: str) -> list[str]:
+    def _report(self, node: Node, named: set[str], path: str) -> list[str]:
         notes = []
         for keyword, value in node.items():
-            if keyword not in keywords or self._is_held(keyword, value):
+            if keyword not in named or keywords.held(keyword, value, self.subset):
                 continue
             self.lose(keyword, path)
             if isinstance(value, str | int | float) and len(str(value)) <= 80:
                 notes.append(f"{keyword}: {value}")
         return notes
-
-    def _is_held(self, keyword: str, value: Any) -> bool:
-        """Whether the sent schema holds it though the keyword itself is gone."""
-        if keyword == "unevaluatedProperties":
-            return value == {} or (self.subset.closed and value == NEVER)
-        if keyword in {"minLength", "minItems", "minProperties"}:
-            return bool(value == 0)
-        return keyword in {"uniqueItems", "dependentRequired"} and not value
-
-    def _takes(self, keyword: str, value: Any) -> bool:
-        if keyword not in self.subset.keywords:
-            return False
-        if keyword == "format":
-            return value in self.subset.formats
-        if keyword == "pattern":
-            return self.subset.look_around or not _LOOK_AROUND.search(value)
-        most = self.subset.min_items_up_to
-        return not (keyword == "minItems" and most is not None and value > most)
 
     def _flat(self, node: Node, path: str) -> Node:
         """The node without `allOf`, and with a `$ref` only where nothing constrains beside it."""
@@ -195,21 +161,27 @@ class Compiling:
 
     def merged(self, own: Node, part: Node, path: str) -> Node:
         """Both schemas as one, references looked up; ConflictError where nothing satisfies both."""
-        name = ref_name(part) if "$ref" in part else ""
-        if name and name in self.merging:
-            self.lose("allOf", path, "a definition that contains itself is not merged")
-            return own
-        if name:
-            self.merging.append(name)
-        try:
-            flat = self._flat({**self.schema.defs[name], **_beside(part)} if name else part, path)
-            own, lost = merge(own, flat)
-        finally:
-            if name:
-                self.merging.pop()
+        if "$ref" in part:
+            return self._merged_reference(own, part, path)
+        flat = self._flat(part, path)
+        if "$ref" in flat:
+            return self._merged_reference(own, flat, path)
+        own, lost = merge(own, flat)
         for keyword in lost:
             self.lose(keyword, path, "two of them hold at once, and only one is sent")
         return own
+
+    def _merged_reference(self, own: Node, part: Node, path: str) -> Node:
+        name = ref_name(part)
+        if name in self.merging:
+            self.lose("allOf", path, "a definition that contains itself is not merged")
+            return own
+        beside = {key: value for key, value in part.items() if key != "$ref"}
+        self.merging.append(name)
+        try:
+            return self.merged(merge(own, beside)[0], self.schema.defs[name], path)
+        finally:
+            self.merging.pop()
 
     def _reference(self, node: Node, path: str) -> Part:
         name = ref_name(node)
@@ -237,13 +209,13 @@ class Compiling:
     def _values(self, node: Node, path: str) -> Part:
         listed = [node["const"]] if "const" in node else node["enum"]
         types = types_of(node)
-        unique = {key_of(each): each for each in listed if _is_of(each, types)}
+        unique = {key_of(each): each for each in listed if keywords.is_of(each, types)}
         values = list(unique.values())
         keyword = "const" if "const" in node else "enum"
         if not values:
             return Part(dict(NULL), possible=False)
         plain = all(each is None or isinstance(each, str | int | float) for each in values)
-        names = list(dict.fromkeys(_type_of(each) for each in values))
+        names = list(dict.fromkeys(keywords.type_of(each) for each in values))
         if plain and limits.enum_fits(self, values):
             kind = names[0] if len(names) == 1 else names
             keep, notes = self.kept(node, set(names), path)
@@ -274,7 +246,7 @@ class Compiling:
 
     def _scalar(self, node: Node, path: str, types: set[str]) -> Node:
         keep, notes = self.kept(node, types, path)
-        order = [each for each in _listed(node) if each in types] or sorted(types)
+        order = [each for each in keywords.listed_types(node) if each in types] or sorted(types)
         kind = order[0] if len(order) == 1 else order
         return self.described({"type": kind, **keep}, node, notes)
 
@@ -329,46 +301,3 @@ def _closed(properties: Node) -> Node:
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def _implied(node: Node) -> set[str]:
-    """The type that the other keywords speak of, where `type` is absent."""
-    for name in ("object", "array", "string", "number"):
-        if not _BY_TYPE[name].isdisjoint(node):
-            return {name}
-    return set()
-
-
-def _listed(node: Node) -> list[str]:
-    named = node.get("type", [])
-    return [named] if isinstance(named, str) else list(named)
-
-
-def _only(node: Node, kind: str) -> Node:
-    """The node's keywords that speak of values of one type."""
-    mine = _BY_TYPE.get(kind, set()) | _ANY_TYPE
-    return {key: value for key, value in node.items() if key in mine}
-
-
-def _beside(node: Node) -> Node:
-    return {key: value for key, value in node.items() if key != "$ref"}
-
-
-def _type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    return "array" if isinstance(value, list) else "object"
-
-
-def _is_of(value: Any, types: set[str]) -> bool:
-    kind = _type_of(value)
-    whole = isinstance(value, float) and value.is_integer() and "integer" in types
-    return not types or kind in types or (kind == "integer" and "number" in types) or whole

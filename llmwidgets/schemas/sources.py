@@ -8,10 +8,12 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas.field_rows import schema_of_rows
+from llmwidgets.schemas.typed_dicts import readable_by_pydantic
 
 _HINT = (
     "Give a pydantic class, a TypedDict, a dataclass, list[…], a JSON Schema (dict, text or a "
@@ -38,7 +40,8 @@ def read_source(source: Any) -> Source:
         return _from_json(dict(source))
     if isinstance(source, Sequence) and not isinstance(source, bytes | bytearray):
         return _from_json(schema_of_rows(source))
-    if source is None or source is Any or isinstance(source, bool | int | float | bytes):
+    plain = bool | int | float | bytes | FunctionType | BuiltinFunctionType
+    if source is None or source is Any or isinstance(source, plain):
         raise FieldError(f"{_kind(source)} is no schema.", _HINT)
     return _from_type(source)
 
@@ -103,7 +106,7 @@ def _from_type(source: Any) -> Source:
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
     try:
-        adapter = TypeAdapter[Any](source)
+        adapter = TypeAdapter[Any](readable_by_pydantic(source))
         schema = adapter.json_schema(mode="validation")
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError) as error:
         reason = f"{_name(source)} cannot be turned into a JSON Schema ({type(error).__name__})."
@@ -115,5 +118,8 @@ def _from_type(source: Any) -> Source:
 def _name(source: Any) -> str:
     if isinstance(source, type) and not typing.get_args(source):
         return source.__name__
-    inner = [_name(each) for each in typing.get_args(source) if isinstance(each, type)]
-    return inner[0] if inner else "Record"
+    own = [
+        each for each in typing.get_args(source) if getattr(each, "__module__", "") != "builtins"
+    ]
+    named = [_name(each) for each in own if isinstance(each, type)]
+    return named[0] if named else "Record"

@@ -131,9 +131,30 @@ def _problem(error: Any, names: frozenset[str]) -> Problem:
     if keyword == "required":
         return Problem(step(path, str(error.kind.property)), _SAID["required"])
     if keyword == "type":
-        wanted = error.kind.types if hasattr(error.kind, "types") else error.kind.value
-        names_of_types = [wanted] if isinstance(wanted, str) else list(wanted)
-        return Problem(path, f"must be {' or '.join(str(each) for each in names_of_types)}")
+        return Problem(path, _type_said(error.kind))
+    if keyword in {"anyOf", "oneOf"} and (only := _only_branch_but_null(error.kind)):
+        inner = _problem(only, names)
+        null = " or null" if inner.path == path and inner.said.startswith("must be") else ""
+        return Problem(inner.path, inner.said + null)
     if keyword in _LIMITS:
         return Problem(path, _LIMITS[keyword].format(error.kind.value))
     return Problem(path, _SAID.get(keyword, f"breaks the rule {keyword}"))
+
+
+def _type_said(kind: Any) -> str:
+    wanted = [kind.value] if isinstance(kind.value, str) else kind.value
+    return f"must be {' or '.join(str(each) for each in wanted)}"
+
+
+def _only_branch_but_null(kind: Any) -> Any:
+    """The first error of a union's one branch beside null; None where there are more branches."""
+    branches = [
+        errors
+        for errors in getattr(kind, "context", ())
+        if not (len(errors) == 1 and errors[0].kind.name == "type" and _is_null(errors[0].kind))
+    ]
+    return branches[0][0] if len(branches) == 1 and branches[0] else None
+
+
+def _is_null(kind: Any) -> bool:
+    return list(kind.value) == ["null"] or kind.value == "null"
