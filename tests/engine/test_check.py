@@ -1,0 +1,288 @@
+"""A check says what is right, what is not, and the change that mends it."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from llmwidgets.connections import Connection, Policy
+from llmwidgets.dialects.messages import Form, Mode
+from llmwidgets.engine import loop
+from llmwidgets.engine.check import check
+from llmwidgets.engine.diagnosis import SYMPTOMS, diagnose, mended
+from llmwidgets.engine.discovery import Usual, discover
+from llmwidgets.errors import (
+    QuotaExhausted,
+    RateLimited,
+    Unauthorized,
+    UnknownModel,
+    Unreachable,
+)  # fmt: skip
+
+CANARY = "canary-key-7c1f0e9d55aa"
+
+
+def custom(url: str, name: str = "m", **more) -> Connection:
+    return Connection("custom", name=name, endpoint=url, **more)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listing(*ids: str, status: int = 200, chat: int = 200):
+    """A server that lists these models and answers chats with a status."""
+
+    async def behave(seen, wire):
+        if seen.line.startswith("GET"):
+            wire.answer({"object": "list", "data": [{"id": each} for each in ids]}, status)
+        elif chat != 200:
+            wire.answer({"error": {"message": "no", "code": "x"}}, chat)
+        else:
+            wire.chat("OK")
+
+    return behave
+
+
+def test_a_custom_server_is_probed_by_the_runs_own_path(far_end, model):
+    report = check(custom(far_end(model).url, api_key=CANARY))
+    assert report.ok
+    assert bool(report) is True
+    assert report.sentence == "The server answers and accepts the key."
+    assert (report.mode, report.capability.form) == (Mode.SCHEMA, Form.JSON_SCHEMA)
+    assert report.models == ("m",)
+    assert report.seconds > 0
+    assert CANARY not in repr(report)
+
+
+def test_each_check_probes_anew(far_end, model):
+    """A server can be changed between two checks."""
+    connection = custom(far_end(model).url)
+    assert check(connection).mode is Mode.SCHEMA
+    model.enforces = set()
+    assert check(connection).mode is Mode.JSON
+
+
+def test_openai_counts_what_the_key_may_use(far_end):
+    end = far_end(listing("gpt-6-luna", "gpt-6-sol", "other"))
+    report = check(Connection("openai", api_key=CANARY, base_url=end.url))
+    allowed = len(Policy().allowed(Connection("openai", api_key=CANARY)))
+    assert report.sentence == f"Key accepted. 2 of {allowed} whitelisted models can be used."
+    assert set(report.models) == {"gpt-6-luna", "gpt-6-sol"}
+    assert len(end.seen) == 1, "the list is free, and enough"
+
+
+def test_an_addition_of_the_organization_counts(far_end):
+    end = far_end(listing("own-model"))
+    policy = Policy(additions=[("openai", "own-model")])
+    report = check(Connection("openai", api_key=CANARY, base_url=end.url), policy=policy)
+    assert report.models == ("own-model",)
+
+
+def test_a_key_that_may_not_list_is_tried_with_a_small_question(far_end):
+    end = far_end(listing(status=403))
+    report = check(Connection("openai", api_key=CANARY, base_url=end.url))
+    assert report.ok
+    assert "may not list" in report.sentence
+    sent = end.seen[-1].json
+    assert sent["max_completion_tokens"] == 16
+
+
+def test_a_key_that_can_use_nothing_is_no_success(far_end):
+    end = far_end(listing("something-else"))
+    report = check(Connection("openai", api_key=CANARY, base_url=end.url))
+    assert not report.ok
+    assert "none of" in report.sentence
+
+
+def test_a_custom_server_without_a_list_is_fine(far_end, model):
+    async def no_list(seen, wire):
+        if seen.line.startswith("GET"):
+            wire.answer({"detail": "Not Found"}, 404)
+        else:
+            await model(seen, wire)
+
+    assert check(custom(far_end(no_list).url)).ok
+
+
+def test_a_missing_v1_is_found_and_the_fix_was_tried(far_end, model):
+    async def behave(seen, wire):
+        if "/v1/" in seen.line:
+            await model(seen, wire)
+        else:
+            wire.answer(b"<html>Not Found</html>", 404, "content-type: text/html\r\n")
+
+    end = far_end(behave)
+    report = check(custom(end.url.removesuffix("/v1")))
+    assert not report.ok
+    assert "ends in /v1" in report.sentence
+    assert report.fix == {"endpoint": end.url}
+    assert check(mended(custom(end.url.removesuffix("/v1")), report.fix)).ok
+
+
+def test_a_fix_that_does_not_help_is_not_offered(far_end):
+    async def nothing(seen, wire):
+        wire.answer(b"<html>Not Found</html>", 404)
+
+    assert check(custom(far_end(nothing).url.removesuffix("/v1"))).fix is None
+
+
+def test_the_native_address_of_ollama_is_mended(far_end, model):
+    async def behave(seen, wire):
+        if "/v1/" in seen.line:
+            await model(seen, wire)
+        else:
+            wire.answer(b"404 page not found", 404)
+
+    end = far_end(behave)
+    assert check(custom(end.url.replace("/v1", "/api"))).fix == {"endpoint": end.url}
+
+
+def test_a_web_page_where_a_model_should_be(far_end):
+    async def page(seen, wire):
+        wire.answer(b"<!doctype html><title>Sign in</title>", 200)
+
+    report = check(custom(far_end(page).url))
+    assert not report.ok
+    assert "no model server in OpenAI format" in report.sentence
+
+
+def test_a_wrong_key_of_another_provider_is_named(far_end):
+    async def refuse(seen, wire):
+        wire.answer({"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}, 401)
+
+    key = "sk-ant-api03-" + "x" * 30
+    report = check(Connection("openai", api_key=key, base_url=far_end(refuse).url))
+    assert not report.ok
+    assert "Anthropic" in report.sentence
+    assert report.code == "401 invalid_api_key"
+    assert key not in repr(report)
+
+
+def test_a_server_that_asks_for_a_key_where_none_is_given(far_end):
+    async def refuse(seen, wire):
+        wire.answer({"error": "Unauthorized"}, 401)
+
+    report = check(custom(far_end(refuse).url))
+    assert report.sentence == "The server asks for a key, and none is given."
+
+
+def test_an_unknown_model_names_the_nearest(far_end):
+    async def behave(seen, wire):
+        if seen.line.startswith("GET"):
+            wire.answer({"data": [{"id": "llama3.2:3b"}]})
+        else:
+            told = 'model "llama3.1:3b" not found, try pulling it first'
+            wire.answer({"error": {"message": told, "type": "not_found_error"}}, 404)
+
+    report = check(custom(far_end(behave).url, "llama3.1:3b"))
+    assert report.fix == {"name": "llama3.2:3b"}
+    assert "ollama pull llama3.1:3b" in report.hint
+
+
+def test_nobody_listens_says_what_to_start():
+    report = check(custom(f"http://127.0.0.1:{free_port()}/v1"))
+    assert not report.ok
+    assert "Nothing is listening" in report.sentence
+    assert report.code == "refused"
+    assert report.seconds < 3
+
+
+def test_dialects_that_are_not_spoken_say_so():
+    report = check(Connection("anthropic", api_key="sk-ant-api03-made-up-key-000"))
+    assert not report.ok
+    assert "not spoken" in report.sentence
+    assert report.hint
+
+
+def test_a_denied_model_is_not_checked(far_end, model):
+    end = far_end(model)
+    report = check(custom(end.url), policy=Policy(denials=[("m", "m")]))
+    assert not report.ok
+    assert not end.seen
+
+
+def test_a_limit_is_told_at_once(far_end):
+    """A check does not wait for a limit."""
+    report = check(custom(far_end(listing(status=429, chat=429)).url))
+    assert not report.ok
+    assert "limit" in report.sentence
+    assert report.seconds < 3
+
+
+AZURE = Connection(
+    "azure_openai",
+    deployment="gpt-6-luna",
+    api_key="x" * 32,
+    endpoint="https://acme-claims.openai.azure.com/openai/deployments/claims-luna/chat/completions"
+    "?api-version=2025-01-01-preview",
+)
+
+
+def test_the_deployment_in_a_pasted_address_is_proposed():
+    error = UnknownModel("no", "later", status=404, code="DeploymentNotFound")
+    told = diagnose(error, AZURE, model="gpt-6-luna")
+    assert told.fix == {"deployment": "claims-luna"}
+    assert told.sentence.startswith("The server and the key are right; the deployment name is not.")
+    assert told.code == "404 DeploymentNotFound"
+    assert mended(AZURE, told.fix).models == ("claims-luna",)
+
+
+def test_mending_keeps_the_key_and_the_label():
+    other = mended(AZURE, {"deployment": "claims-luna"})
+    assert other.label == AZURE.label
+    assert other.secret_fields["api_key"] is AZURE.secret_fields["api_key"]
+
+
+OLLAMA = Connection("custom", name="llama3.2", endpoint="http://localhost:11434/v1")
+STUDIO = Connection("custom", name="m", endpoint="http://localhost:1234/v1")
+OPENAI = Connection("openai", api_key="sk-proj-made-up-key-for-tests")
+
+
+@pytest.mark.parametrize(
+    ("error", "connection", "words"),
+    [
+        (Unreachable("r", "h", code="refused"), OLLAMA, "Ollama is not running"),
+        (Unreachable("r", "h", code="refused"), STUDIO, "LM Studio"),
+        (Unreachable("r", "h", code="dns"), AZURE, "no Azure resource"),
+        (QuotaExhausted("q"), OPENAI, "no credit"),
+        (RateLimited("q"), OPENAI, "limit of requests"),
+        (UnknownModel("q", code="x"), OLLAMA, "q"),
+        (Unauthorized("own words"), OPENAI, "own words"),
+    ],
+)
+def test_a_symptom_has_its_sentence(error, connection, words):
+    assert words in diagnose(error, connection).sentence
+
+
+def test_a_retired_model_names_its_successor():
+    told = diagnose(UnknownModel("gone"), OPENAI, model="gpt-4-turbo")
+    assert "retired gpt-4-turbo" in told.sentence
+    assert "gpt-6-luna" in told.hint
+
+
+@pytest.mark.parametrize("symptom", SYMPTOMS)
+def test_a_sentence_of_the_table_is_plain(symptom):
+    assert symptom.sentence.endswith((".", "}"))
+    assert symptom.hint
+    said = f"{symptom.sentence} {symptom.hint}".lower()
+    assert not {"please", "oops", "!", " we "} & set(said.split())
+
+
+def test_a_local_server_is_found_with_its_models(far_end, model):
+    end = far_end(model)
+    usual = (Usual("Ollama", end.port, "ollama"), Usual("vLLM", free_port()))
+    found = loop.run(discover(usual))
+    assert [(each.title, each.models, each.key) for each in found] == [("Ollama", ("m",), "ollama")]
+    assert found[0].endpoint == f"http://localhost:{end.port}/v1"
+    assert "authorization" not in end.seen[0].headers
+
+
+def test_something_else_on_a_usual_port_is_no_model_server(far_end):
+    async def page(seen, wire):
+        wire.answer(b"<html>Jenkins</html>", 200)
+
+    assert loop.run(discover((Usual("vLLM", far_end(page).port),))) == []

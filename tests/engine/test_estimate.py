@@ -1,0 +1,80 @@
+"""The estimate: what a run would take, before anything is sent."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmwidgets.connections import Connection
+from llmwidgets.engine import loop
+from llmwidgets.engine.estimate import estimate
+from llmwidgets.engine.plan import Column, Plan, Text
+from llmwidgets.engine.token_count import count
+from llmwidgets.schemas import read_schema
+
+SCHEMA = read_schema([{"name": "total", "type": "number"}])
+LOCAL = Connection("custom", name="llama", endpoint="http://localhost:11434/v1")
+OPENAI = Connection("openai", api_key="sk-proj-made-up-key-for-tests")
+
+
+def plan(*columns: Column, words: str = "Total 12.50 " * 100, texts: int = 10, repeats: int = 1):
+    return Plan(columns, tuple(Text(str(n), words, SCHEMA, None) for n in range(texts)), repeats)
+
+
+LUNA = Column("luna", OPENAI, "gpt-6-luna")
+LLAMA = Column("llama", LOCAL, "llama")
+
+
+def test_it_counts_calls_tokens_and_dollars_and_calls_nothing():
+    found = estimate(plan(LUNA, repeats=3))
+    assert found.calls == 30
+    assert found.tokens_in > 30 * 300
+    assert 0 < found.cost_low < found.cost < found.cost_high
+    assert found.seconds > 0
+    assert found.hosts == ("api.openai.com",)
+    assert not loop.on_loop()
+    assert loop._engine is None
+
+
+def test_an_unknown_price_is_named_and_never_zero_in_words():
+    found = estimate(plan(LUNA, LLAMA))
+    assert found.unpriced == ("llama",)
+    assert found.hosts == ("api.openai.com", "localhost:11434")
+    assert found.cost_high == estimate(plan(LUNA)).cost_high
+
+
+def test_an_own_price_goes_first():
+    own = Column("own", LOCAL, "llama", price={"input": 1.0, "output": 0.0})
+    found = estimate(plan(own))
+    assert found.unpriced == ()
+    assert found.cost_low <= found.tokens_in / 1e6 <= found.cost_high
+
+
+def test_a_text_beyond_the_window_is_told_before_the_run():
+    found = estimate(plan(LUNA, words="word " * 1_200_000, texts=1))
+    assert [(each.text_id, each.variant, each.limit) for each in found.too_long] == [
+        ("0", "luna", 922_000)
+    ]
+    assert estimate(plan(LUNA)).too_long == ()
+
+
+def test_an_empty_plan_costs_nothing():
+    found = estimate(Plan((), ()))
+    assert (found.calls, found.cost_low, found.cost_high, found.seconds) == (0, 0, 0, 0)
+    assert estimate(plan(LUNA, texts=0)).calls == 0
+
+
+@given(st.integers(1, 40), st.integers(1, 3))
+def test_more_texts_never_cost_less(texts, repeats):
+    less, more = plan(LUNA, texts=texts, repeats=repeats), plan(LUNA, texts=texts + 1, repeats=3)
+    assert estimate(less).cost_high <= estimate(more).cost_high
+    assert estimate(less).tokens_in <= estimate(more).tokens_in
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("", 0), ("abcd", 1), ("abcde", 2), ("発注書", 3), ("발주서", 3), ("ab発注", 3)],
+)
+def test_tokens_are_counted_by_characters(text, tokens):
+    assert count(text) == tokens
