@@ -142,6 +142,14 @@ class LabPage:
         )
         return self
 
+    def execute(self, code: str) -> None:
+        """Run code in the kernel, as another program on the same kernel would."""
+        self.browser_page.evaluate(
+            "code => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+            ".requestExecute({ code }).done.then(() => undefined)",
+            code,
+        )
+
     def output(self, number: int = -1) -> Any:
         """The widget panel of one output, the last by default."""
         panels = self.browser_page.locator(".jp-OutputArea .lw")

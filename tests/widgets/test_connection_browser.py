@@ -1,15 +1,240 @@
-"""The connection panel in a real JupyterLab: what is typed, where it goes, how it looks."""
+"""The connection panel in a real JupyterLab: what is typed, where it goes, how it is reached."""
 
 from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.browser
 
+CANARY = "sk-proj-made-up-canary-0004711-3fQz"
+PASSPHRASE = "copper lantern orbit mellow"
+MODELS = ("gpt-6-luna", "gpt-6-sol", "gpt-5")
+PANEL = "import llmwidgets as lw\nlw.ConnectionPanel(lw.Store.in_memory())"
 
-def test_the_panel_shows_in_jupyterlab(lab, page) -> None:
-    """The three-cell start: the panel stands there with all seven kinds."""
-    lab.notebook("kinds.ipynb", ["import llmwidgets as lw\nlw.ConnectionPanel()"])
-    page.open("kinds.ipynb").run_all()
-    page.output().get_by_role("button", name="OpenAI, not set up").wait_for()
-    page.browser_page.screenshot(path="/tmp/shot.png")
+
+class _OpenAI(BaseHTTPRequestHandler):
+    """Lists three models to whoever comes with the key, and remembers the header."""
+
+    seen: list[str] = []
+
+    def do_GET(self) -> None:
+        self.seen.append(self.headers.get("Authorization", ""))
+        body = json.dumps({"object": "list", "data": [{"id": each} for each in MODELS]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def openai() -> Iterator[str]:
+    """The address of a server that answers as OpenAI's list of models does."""
+    _OpenAI.seen.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _OpenAI)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def frames_with(page: Any, text: str) -> int:
+    """How many websocket frames hold the text in clear."""
+    needle = text.encode()
+    told = [each.encode() if isinstance(each, str) else each for each in page.frames]
+    return sum(needle in each for each in told)
+
+
+def open_kind(panel: Any, name: str) -> None:
+    panel.get_by_role("button", name=name).first.click()
+    panel.get_by_role("heading", name=name, exact=True).wait_for()
+
+
+def test_a_typed_key_is_in_the_store_and_nowhere_else(lab, page, openai: str) -> None:
+    """Typed, sealed, tested, saved: the input is empty at once; file and wire never hold it."""
+    lab.notebook("key.ipynb", ["import llmwidgets as lw\nlw.ConnectionPanel()"])
+    page.open("key.ipynb").run_all()
+    panel = page.output()
+    open_kind(panel, "OpenAI")
+    panel.get_by_text("Base URL, extra headers").click()
+    panel.get_by_label("Base URL").fill(openai)
+
+    field = panel.get_by_label("API key")
+    field.press_sequentially(CANARY)
+    field.evaluate(
+        "each => { window.lwLeft = null; each.addEventListener('change',"
+        " () => { window.lwLeft = each.value; }); }"
+    )
+    field.press("Tab")
+    assert page.browser_page.evaluate("window.lwLeft") == ""
+    panel.get_by_text("Received, ends in 3fQz, not saved yet").wait_for()
+    panel.get_by_role("button", name="Test and save").click()
+
+    panel.get_by_label("Passphrase").fill(PASSPHRASE)
+    panel.get_by_label("The same again").fill(PASSPHRASE)
+    panel.get_by_role("button", name="Create store and save").click()
+    panel.get_by_text("Stored, ends in 3fQz").wait_for()
+    panel.get_by_text("3 of 24 whitelisted models can be used.").wait_for()
+    assert set(_OpenAI.seen) == {f"Bearer {CANARY}"}
+
+    notebook = json.dumps(page.save())
+    assert "ConnectionPanel(default" in notebook
+    assert "application/vnd.jupyter.widget-state+json" in notebook
+    for secret in (CANARY, PASSPHRASE):
+        assert secret not in notebook
+        assert frames_with(page, secret) == 0
+        written = [each for each in lab.home.rglob("*") if each.is_file()]
+        assert not [each for each in written if secret.encode() in each.read_bytes()]
+    assert (lab.home / "config/llmwidgets/default/connections.age").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_search_finds_a_bare_password_field(lab, page) -> None:
+    """The same search over ipywidgets.Password finds the key: an empty result means something."""
+    lab.notebook("bare.ipynb", ["import ipywidgets\nipywidgets.Password(description='bare')"])
+    page.open("bare.ipynb").run_all()
+    field = page.browser_page.get_by_role("textbox", name="bare")
+    field.fill(CANARY)
+    field.press("Tab")
+    assert CANARY in json.dumps(page.save())
+    assert frames_with(page, CANARY) > 0
+
+
+def test_without_https_the_form_says_so(lab, page, openai: str) -> None:
+    """No crypto.subtle: a visible note, the key travels in a buffer, and the form works."""
+    page.browser_page.add_init_script(
+        "Object.defineProperty(globalThis.crypto, 'subtle', { value: undefined });"
+    )
+    lab.notebook("plain.ipynb", [PANEL])
+    page.open("plain.ipynb").run_all()
+    panel = page.output()
+    open_kind(panel, "OpenAI")
+    panel.get_by_text("the key crosses the network as typed.").wait_for()
+    panel.get_by_label("API key").fill(CANARY)
+    panel.get_by_label("API key").press("Tab")
+    panel.get_by_text("Received, ends in 3fQz, not saved yet").wait_for()
+    assert CANARY not in json.dumps(page.save())
+
+
+def test_the_panel_is_worked_by_keyboard(lab, page, openai: str) -> None:
+    """One tab stop and arrows in the list, Enter tests, the focus stays, Lab's keys sleep."""
+    lab.notebook("keys.ipynb", [PANEL])
+    page.open("keys.ipynb").run_all()
+    panel, keyboard = page.output(), page.browser_page.keyboard
+    stops = panel.locator("nav button[tabindex='0']")
+    assert stops.count() == 1
+    stops.focus()
+    keyboard.press("ArrowDown")
+    keyboard.press("ArrowDown")
+    assert panel.locator("nav button:focus").inner_text().startswith("Vertex AI")
+    keyboard.press("Home")
+    keyboard.press("Enter")
+    field = panel.get_by_label("API key")
+    field.wait_for()
+    panel.get_by_text("Base URL, extra headers").click()
+    panel.get_by_label("Base URL").fill(openai)
+    field.fill(CANARY)
+    field.press("Enter")
+    panel.get_by_text("Saved.").wait_for()
+    assert panel.locator("button:focus").inner_text() == "Test again"
+    keyboard.press("b")
+    keyboard.press("d")
+    keyboard.press("d")
+    assert page.browser_page.locator(".jp-Notebook .jp-CodeCell").count() == 1
+    panel.get_by_role("button", name="Remove").click()
+    assert panel.locator("button:focus").inner_text() == "Keep it"
+    keyboard.press("Escape")
+    assert panel.get_by_role("alertdialog").count() == 0
+
+
+def test_typing_survives_what_happens_elsewhere(lab, page) -> None:
+    """A change of the store from another cell redraws the panel, not the field being typed in."""
+    lab.notebook(
+        "typing.ipynb",
+        ["import llmwidgets as lw\nstore = lw.Store.in_memory()\nlw.ConnectionPanel(store)"],
+    )
+    page.open("typing.ipynb").run_all()
+    panel = page.output()
+    open_kind(panel, "OpenAI")
+    panel.get_by_text("Organization and project").click()
+    panel.get_by_label("Organization").press_sequentially("org-half")
+    panel.get_by_label("API key").press_sequentially("sk-half")
+    page.execute(
+        "store.add_for_session(lw.Connection('custom', name='m', endpoint='http://localhost:1/v1'))"
+    )
+    panel.get_by_text("not tested").wait_for()
+    assert panel.get_by_label("Organization").input_value() == "org-half"
+    assert panel.get_by_label("API key").input_value() == "sk-half"
+    assert panel.get_by_label("API key").evaluate("each => each === document.activeElement")
+
+
+def test_every_control_has_a_name_and_text_has_contrast(lab, page) -> None:
+    """In light and dark, every button and field can be named, and all text reads at 4.5:1."""
+    lab.notebook("names.ipynb", [PANEL])
+    page.open("names.ipynb").run_all()
+    panel = page.output()
+    for kind in ("Vertex AI", "Azure OpenAI", "Custom"):
+        panel.get_by_role("button", name=kind).first.click()
+        panel.get_by_role("heading", name=kind, exact=True).wait_for()
+        for summary in panel.locator("summary").all():
+            summary.click()
+        nameless = panel.evaluate(
+            "each => [...each.querySelectorAll('button, input:not([type=file]), textarea')]"
+            ".filter(one => !one.getAttribute('aria-label') && !one.textContent.trim()"
+            " && !(one.labels && one.labels.length)).map(one => one.outerHTML)"
+        )
+        assert nameless == []
+    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+        page.theme(theme)
+        assert panel.evaluate(_LOW_CONTRAST) == []
+
+
+def test_the_panel_fits_a_narrow_cell(lab, page) -> None:
+    """At 640 pixels the kinds stand above the form, and nothing is cut off at the side."""
+    lab.notebook("narrow.ipynb", [PANEL])
+    page.open("narrow.ipynb").run_all()
+    panel = page.output()
+    open_kind(panel, "Azure OpenAI")
+    page.widen(640)
+    kinds, form = panel.locator("nav").bounding_box(), panel.locator(".body").bounding_box()
+    assert kinds["y"] + kinds["height"] <= form["y"] + 1
+    assert panel.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
+_LOW_CONTRAST = """panel => {
+  const numbers = (colour) => colour.startsWith('color(srgb')
+    ? colour.match(/[\\d.]+/g).slice(0, 4).map((n, i) => i < 3 ? n * 255 : +n)
+    : colour.match(/[\\d.]+/g).map(Number);
+  const over = (top, under) => { const a = top[3] ?? 1;
+    return [0, 1, 2].map((i) => top[i] * a + under[i] * (1 - a)); };
+  const light = (rgb) => rgb.map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (node) => { const stack = [];
+    for (let at = node; at; at = at.parentElement) {
+      const colour = numbers(getComputedStyle(at).backgroundColor);
+      stack.push(colour);
+      if ((colour[3] ?? 1) === 1) break;
+    }
+    return stack.reduceRight((under, top) => over(top, under), [255, 255, 255]); };
+  const low = [];
+  for (const node of panel.querySelectorAll('*')) {
+    const said = [...node.childNodes].some((each) => each.nodeType === 3 && each.data.trim());
+    if (!said || node.closest('.spoken') || !node.offsetWidth) continue;
+    const under = ground(node);
+    const [a, b] = [light(over(numbers(getComputedStyle(node).color), under)), light(under)];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) low.push(`${node.textContent.slice(0, 30)} ${ratio.toFixed(2)}`);
+  }
+  return low;
+}"""

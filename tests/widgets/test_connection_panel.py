@@ -1,4 +1,4 @@
-"""ConnectionPanel: every kind with its state, one form, the store's gate, what this computer has."""
+"""ConnectionPanel: every kind with its state, one form, the gate of the store, what was found."""
 
 from __future__ import annotations
 
