@@ -21,7 +21,6 @@ from llmwidgets.schemas import Schema, read_schema
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.variant import Examples
-    from llmwidgets.connections import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,6 @@ class Asked:
     variants: tuple[Variant, ...]
     policy: Policy
     notes: tuple[str, ...] = ()
-
-    @property
-    def connections(self) -> tuple[Connection, ...]:
-        """The connection of each column."""
-        return tuple(column.connection for column in self.plan.columns)
 
 
 def read_asked(

@@ -190,10 +190,13 @@ def _check(concurrency: int | None, budget: float | None) -> None:
 
 
 def _ask_for_budget(asked: Asked, budget: float | None) -> None:
-    if budget is not None or all(each.origin == "demo" for each in asked.connections):
+    free = all(
+        column.connection.origin == "demo" and column.price is None for column in asked.plan.columns
+    )
+    if budget is not None or free:
         return
     likely = estimate_plan(asked.plan)
-    if likely.cost_high is None or likely.cost_high <= defaults.ASK_BUDGET_ABOVE:
+    if likely.cost_high <= defaults.ASK_BUDGET_ABOVE:
         return
     raise FieldError(
         {

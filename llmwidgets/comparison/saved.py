@@ -56,6 +56,16 @@ def load(path: str | os.PathLike[str]) -> Comparison:
     FieldError for a file that is none, or that a newer llmwidgets wrote.
     """
     saved = _read(Path(path).expanduser())
+    try:
+        return _comparison(saved)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass
+    raise FieldError(
+        f"{path} is a damaged comparison.", "Save it again, or run the comparison anew."
+    )
+
+
+def _comparison(saved: dict[str, Any]) -> Comparison:
     schemas = {digest: read_schema(schema) for digest, schema in saved["schemas"].items()}
     texts = tuple(
         Text(each["id"], each["text"], schemas[each["schema"]], each.get("truth", NOTHING))

@@ -1,0 +1,296 @@
+"""A Comparison is a value: its figures add up, its views agree, and it survives being saved."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import pandas as pd
+import pytest
+from pydantic import BaseModel
+
+from llmwidgets.comparison import Comparison, load
+from llmwidgets.errors import FAILURES, FieldError
+
+MARKER = "Birkenweg-Marker-8-Ulm"
+
+
+class Line(BaseModel):
+    name: str
+    total: float | None = None
+
+
+class Letter(BaseModel):
+    sender: str | None
+    amount: float | None = None
+    lines: list[Line] = []
+
+
+TEXTS = [f"A letter of Ada to {MARKER} about 12.50 euro.", "A letter of Bob.", "Nothing much."]
+TRUTH = [
+    {"sender": "Ada", "amount": 12.5, "lines": [{"name": "paint", "total": 7}]},
+    {"sender": "Bob", "amount": None},
+    {"sender": None},
+]
+GOOD = [
+    {"sender": "Ada", "amount": 12.5, "lines": [{"name": "paint", "total": 7}]},
+    {"sender": "Bob", "amount": None},
+    {"sender": None},
+]
+BAD = [
+    {"sender": "Ada", "amount": 99, "lines": []},
+    '{"sender": "Eve", "amount": 3}',
+    "no JSON at all",
+]
+
+
+@pytest.fixture
+def result() -> Comparison:
+    return Comparison.from_outputs(Letter, TEXTS, {"good": GOOD, "bad": BAD}, truth=TRUTH)
+
+
+def test_the_scoreboard_has_the_columns_of_the_contract_in_order(result: Comparison) -> None:
+    assert list(result.scoreboard().columns) == [
+        "variant", "model", "effort", "mode", "texts", "scored", "valid", "accuracy",
+        "accuracy_low", "accuracy_high", "perfect", "invented", "missed", *FAILURES,
+        "p50_seconds", "p95_seconds", "input_tokens", "output_tokens", "reasoning_tokens",
+        "cost", "cost_per_1000",
+    ]  # fmt: skip
+
+
+def test_what_is_right_wrong_invented_and_missed_is_counted(result: Comparison) -> None:
+    good, bad = (row for _, row in result.scoreboard().iterrows())
+    assert (good.accuracy, good.perfect, good.valid, good.invented, good.missed) == (1, 1, 1, 0, 0)
+    # Text 1: sender right of four labelled leaves; text 2: none of two; text 3: no JSON.
+    assert bad.accuracy == pytest.approx((1 / 4 + 0 + 0) / 3)
+    assert (bad.valid, bad.perfect) == (pytest.approx(2 / 3), 0)
+    assert bad.InvalidJSON == 1
+    assert bad.invented == 1
+    assert bad.missed == 2
+
+
+def test_every_extraction_ends_in_exactly_one_class(result: Comparison) -> None:
+    board = result.scoreboard()
+    ok = [sum(e.status == "ok" for e in result if e.variant == name) for name in board.variant]
+    assert list(board[list(FAILURES)].sum(axis=1) + ok) == list(board.texts)
+    assert len(result) == len(list(result)) == 6
+
+
+def test_unknown_is_nan_and_never_zero(result: Comparison) -> None:
+    row = result.scoreboard().iloc[0]
+    for name in ("cost", "cost_per_1000", "p50_seconds", "input_tokens", "reasoning_tokens"):
+        assert math.isnan(row[name])
+
+
+def test_a_model_failure_is_not_right_and_a_failure_of_the_way_is_not_scored() -> None:
+    none = Comparison.from_outputs(Letter, TEXTS, {"a": [GOOD[0], None, "no JSON"]}, truth=TRUTH)
+    row = none.scoreboard().iloc[0]
+    assert (row.scored, row.Stopped, row.InvalidJSON) == (2, 1, 1)
+    assert row.accuracy == pytest.approx((1 + 0) / 2)
+
+
+def test_an_invalid_record_is_scored_field_by_field() -> None:
+    outputs = {"a": [{"sender": "Ada", "amount": "much"}, *GOOD[1:]]}
+    result = Comparison.from_outputs(Letter, TEXTS, outputs, truth=TRUTH)
+    row = result.scoreboard().iloc[0]
+    assert (row.InvalidRecord, row.scored) == (1, 3)
+    assert row.accuracy == pytest.approx((1 / 4 + 1 + 1) / 3)
+    assert next(iter(result)).data == {"sender": "Ada", "amount": "much"}
+
+
+def test_the_long_frame_says_it_cell_by_cell(result: Comparison) -> None:
+    frame = result.to_frame()
+    assert list(frame.columns) == [
+        "variant", "text_id", "repeat", "field", "value", "truth", "right", "status", "grounded",
+    ]  # fmt: skip
+    cells = frame.set_index(["variant", "text_id", "field"])
+    wrong = cells.loc[("bad", "text-01", "amount")]
+    assert (wrong.value, wrong.truth, wrong.right, wrong.grounded) == (99, 12.5, False, "absent")
+    assert cells.loc[("good", "text-01", "amount")].grounded in ("exact", "normalised")
+    failed = frame[(frame.variant == "bad") & (frame.text_id == "text-03")]
+    assert set(failed.status) == {"InvalidJSON"}
+    assert list(failed.right) == [False]
+
+
+def test_an_unscored_failure_keeps_a_row() -> None:
+    result = Comparison.from_outputs(Letter, TEXTS, {"a": [None] * 3}, truth=TRUTH)
+    frame = result.to_frame()
+    assert list(frame.text_id) == ["text-01", "text-02", "text-03"]
+    assert set(frame.right) == {None}
+
+
+def test_records_are_a_row_a_text_and_a_column_a_leaf(result: Comparison) -> None:
+    records = result.records("good")
+    assert list(records.columns) == ["sender", "amount", "lines[].name", "lines[].total"]
+    assert list(records.index) == ["text-01", "text-02", "text-03"]
+    assert records.loc["text-01", "lines[].name"] == ["paint"]
+    assert result.records("bad").loc["text-03"].isna().all()
+    with pytest.raises(FieldError, match="good, bad"):
+        result.records("other")
+
+
+def test_differences_show_each_variant_beside_the_truth(result: Comparison) -> None:
+    frame = result.differences().set_index(["text_id", "field"])
+    row = frame.loc[("text-01", "amount")]
+    assert (row.truth, row.good, row.bad, row.marks) == (12.5, 12.5, 99, "= ≠")
+    assert frame.loc[("text-02", "amount")].marks == "= +"
+    assert frame.loc[("text-01", "lines[0].name")].marks == "= −"
+    assert ("text-01", "sender") not in frame.index
+    assert frame.loc[("text-03", "")].marks == "= !"
+
+
+def test_without_truth_the_majority_agrees() -> None:
+    outputs = {name: [{"sender": name[1:]}] for name in ("1Ada", "2ada ", "3Eve")}
+    result = Comparison.from_outputs(Letter, ["x"], outputs)
+    row = result.differences().iloc[0]
+    assert (row.field, row.marks) == ("sender", "= = ≠")
+    assert math.isnan(result.scoreboard().accuracy[0])
+    assert "Without truth" in result.verdict().sentence
+
+
+def test_without_a_majority_nobody_is_right() -> None:
+    outputs = {"a": [{"sender": "Ada"}], "b": [{"sender": None}]}
+    result = Comparison.from_outputs(Letter, ["x"], outputs)
+    assert list(result.differences().marks) == ["≠ −"]
+
+
+def test_rescore_calls_nothing_and_leaves_the_first_as_it_was(result: Comparison) -> None:
+    before = result.scoreboard()
+    again = result.rescore({"amount": "number:100"})
+    assert again.scoreboard().accuracy[1] > before.accuracy[1]
+    pd.testing.assert_frame_equal(result.scoreboard(), before)
+    with pytest.raises(FieldError, match="amount"):
+        result.rescore({"amuont": "number"})
+    with pytest.raises(FieldError):
+        result.rescore({"amount": "roughly"})
+
+
+def test_against_says_what_flipped(result: Comparison) -> None:
+    better = Comparison.from_outputs(
+        Letter, TEXTS, {"good": GOOD, "bad": [GOOD[0], *BAD[1:]]}, truth=TRUTH
+    )
+    flipped = better.against(result).set_index(["variant", "field"])
+    assert set(flipped.index.get_level_values("variant")) == {"bad"}
+    row = flipped.loc[("bad", "amount")]
+    assert (row.value_before, row.value_now) == (99, 12.5)
+    assert (row.right_before, row.right_now) == (False, True)
+    assert better.against(better).empty
+
+
+def test_saved_and_loaded_it_says_the_same(result: Comparison, tmp_path) -> None:
+    path = result.save(tmp_path / "result.json")
+    loaded = load(path)
+    pd.testing.assert_frame_equal(loaded.scoreboard(), result.scoreboard())
+    pd.testing.assert_frame_equal(loaded.to_frame(), result.to_frame())
+    pd.testing.assert_frame_equal(loaded.differences(), result.differences())
+    assert [e.status for e in loaded] == [e.status for e in result]
+    assert str(loaded.verdict().sentence) == str(result.verdict().sentence)
+    again = load(loaded.save(tmp_path / "again.json"))
+    assert json.loads((tmp_path / "again.json").read_text()) == json.loads(path.read_text())
+    assert len(again) == 6
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no saved comparison"),
+        ("[1, 2]", "no saved comparison"),
+        ('{"format": "other"}', "no saved comparison"),
+        ('{"format": "llmwidgets comparison", "version": 99}', "newer"),
+        ('{"format": "llmwidgets comparison", "version": 1, "texts": 7}', "damaged"),
+    ],
+)
+def test_a_file_that_is_none_is_said(tmp_path, content: str, said: str) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(content)
+    with pytest.raises(FieldError, match=said):
+        load(path)
+    with pytest.raises(FieldError, match="cannot be read"):
+        load(tmp_path / "missing.json")
+
+
+def test_a_notebook_shows_scores_and_marks_but_no_value_and_no_text(result: Comparison) -> None:
+    bundle = result._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html"}
+    for said in bundle.values():
+        assert "good" in said
+        for kept in (MARKER, "Ada", "Eve", "99", "12.5", "paint"):
+            assert kept not in re.sub(r"<style>.*?</style>", "", said, flags=re.S)
+    assert "≠" in bundle["text/html"]
+    assert len(bundle["text/html"].encode()) < 60_000
+    assert bundle == result._repr_mimebundle_()
+
+
+def test_the_page_shows_values_only_where_asked(result: Comparison, tmp_path) -> None:
+    quiet = result.to_html(tmp_path / "quiet.html").read_text("utf-8")
+    loud = result.to_html(tmp_path / "loud.html", values=True).read_text("utf-8")
+    assert "Eve" in loud
+    assert "Eve" not in quiet
+    assert MARKER not in quiet
+    for page in (quiet, loud):
+        assert "% right by field" in page
+        assert "<script" not in page
+
+
+def test_hostile_names_and_values_stay_text(tmp_path) -> None:
+    hostile = "<script>alert(1)</script>"
+    schema = {"type": "object", "properties": {hostile: {"type": "string"}}}
+    outputs = {hostile: [{hostile: hostile}], "b": [{hostile: "other"}]}
+    result = Comparison.from_outputs(schema, [{"id": hostile, "text": hostile}], outputs)
+    for page in (
+        result._repr_html_(), result.to_html(tmp_path / "p.html", values=True).read_text("utf-8"),
+    ):  # fmt: skip
+        assert "<script" not in page
+        assert "&lt;script&gt;" in page
+
+
+MISFITS = {
+    "too few": ({"a": GOOD[:1]}, "1 outputs for 3 texts"),
+    "unknown id": ({"a": {"text-99": {}}}, "text-99"),
+    "no outputs": ({}, "no|not a dict"),
+    "a list": ([GOOD], "not a dict"),
+}
+
+
+@pytest.mark.parametrize(("outputs", "said"), MISFITS.values(), ids=MISFITS.keys())
+def test_outputs_that_do_not_fit_are_said(outputs, said: str) -> None:
+    with pytest.raises(FieldError, match=said) as caught:
+        Comparison.from_outputs(Letter, TEXTS, outputs)
+    assert caught.value.hint
+
+
+def test_outputs_by_id_may_leave_texts_out() -> None:
+    result = Comparison.from_outputs(Letter, TEXTS, {"a": {"text-02": GOOD[1]}})
+    assert [e.status for e in result] == ["Stopped", "ok", "Stopped"]
+
+
+def test_what_was_made_elsewhere_without_texts_cannot_be_asked_again() -> None:
+    texts = [{"id": "a", "text": ""}]
+    result = Comparison.from_outputs(Letter, texts, {"x": [{"sender": "Ada"}]})
+    with pytest.raises(FieldError, match="no text") as caught:
+        result.rerun(models="demo")
+    assert caught.value.hint
+
+
+def test_docubench_runs_with_a_schema_a_text(shared_data) -> None:
+    """50 documents × 3 real models, each document with its own schema and hand-made truth."""
+    folder = shared_data / "docubench"
+
+    def read(part: str, name: str):
+        return json.loads((folder / part / f"{name}.json").read_text("utf-8"))
+
+    ids = sorted(path.stem for path in (folder / "schemas").glob("*.json"))
+    texts = [{"id": name, "text": "", "schema": read("schemas", name)} for name in ids]
+    outputs = {
+        model: [read(f"results/{model}", name)["data"] for name in ids]
+        for model in ("gpt", "claude", "gemini")
+    }
+    truth = {name: read("labels", name) for name in ids}
+    result = Comparison.from_outputs(None, texts, outputs, truth)
+    board = result.scoreboard().set_index("variant")
+    assert list(board.texts) == list(board.scored) == [50, 50, 50]
+    assert board.accuracy.between(0.75, 1).all()
+    assert board.accuracy["gemini"] == board.accuracy.max()
+    assert len(result.verdict().table) == 3
+    assert len(result._repr_html_().encode()) < 60_000
