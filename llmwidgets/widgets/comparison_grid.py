@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -136,46 +138,65 @@ def _unlabelled(extractions: Sequence[Extraction], cells: Sequence[Sequence[Any]
 class GridIndex:
     """The fields of a whole comparison by state: what is counted, filtered and laid out.
 
+    `grow` reads texts until its time is up, so that the first rows show while the rest is read.
     Values are read again from the comparison when a row comes into sight.
     """
 
     def __init__(self, comparison: Comparison) -> None:
         self.comparison = comparison
-        self.units = tuple(
-            _unit(comparison, text, repeat)
-            for text in range(len(comparison.texts))
-            for repeat in range(comparison.repeats)
-        )
+        self.units: list[Unit] = []
+        self.total = len(comparison.texts) * comparison.repeats
+
+    @property
+    def whole(self) -> bool:
+        """Whether every text has been read."""
+        return len(self.units) == self.total
+
+    def place(self, at: int) -> Place:
+        """The text and repeat of a unit, read already or not."""
+        text, repeat = divmod(at, self.comparison.repeats)
+        return Place(0, text, repeat)
+
+    def grow(self, seconds: float = math.inf) -> None:
+        """Read on, at least one text, for about so many seconds."""
+        until = time.monotonic() + seconds
+        while not self.whole:
+            place = self.place(len(self.units))
+            self.units.append(_unit(self.comparison, place.text, place.repeat))
+            if time.monotonic() >= until:
+                return
 
     def counts(self) -> dict[str, int]:
         """Rows, rows that disagree, and cells by state."""
-        cells = Counter(
-            state for unit in self.units for field in unit.fields for state in field.states
-        )
-        bare = sum(len(unit.failed) for unit in self.units if not unit.fields)
+        units = list(self.units)
+        fields = [field for unit in units for field in unit.fields]
+        cells = Counter(state for field in fields for state in field.states)
+        bare = sum(len(unit.failed) for unit in units if not unit.fields)
         return {
-            "rows": sum(len(unit.fields) for unit in self.units),
-            "disagree": sum(field.disagreeing > 0 for unit in self.units for field in unit.fields),
+            "rows": len(fields),
+            "disagree": sum(field.disagreeing > 0 for field in fields),
             **{state: cells[state] for state in ("agree", "differ", "missing", "invented")},
             "failed": cells["failed"] + bare,
         }
 
     def patterns(self) -> list[str]:
         """The schema paths that have rows, in their order."""
-        return list(dict.fromkeys(field.pattern for unit in self.units for field in unit.fields))
+        units = list(self.units)
+        return list(dict.fromkeys(field.pattern for unit in units for field in unit.fields))
 
     def layout(self, wanted: Filter) -> list[Shown]:
         """The texts to show; those with most disagreement first, else in their own order."""
-        shown = [each for at, unit in enumerate(self.units) if (each := _shown(at, unit, wanted))]
+        units = list(self.units)
+        shown = [each for at, unit in enumerate(units) if (each := _shown(at, unit, wanted))]
         if wanted.only == "disagree":
-            shown.sort(key=lambda each: _rank(self.units[each.unit]))
+            shown.sort(key=lambda each: _rank(units[each.unit]))
         return shown
 
     def matching_elsewhere(self, wanted: Filter) -> int:
         """How many rows the search finds in fields other than the chosen one."""
         return sum(
             wanted.query in field.words and field.pattern != wanted.field
-            for unit in self.units
+            for unit in list(self.units)
             for field in unit.fields
         )
 

@@ -239,8 +239,13 @@ class ComparisonPanel(ResultPanel):
 
     async def act_show(self, _content: Content, _buffers: Buffers) -> None:
         """Show what there is so far."""
-        if self._run is not None:
-            await self._show(self._run)
+        if self._run is None:
+            return
+        if self._run.ended and self.comparison is not None:
+            self._screen = "results"
+            self.push()
+            return
+        await self._show(self._run)
 
     async def act_back(self, _content: Content, _buffers: Buffers) -> None:
         """Back from the choices to the result, or to the run."""
@@ -268,16 +273,13 @@ class ComparisonPanel(ResultPanel):
         if run is not self._run:
             return
         if run.stopped:
-            self.comparison = await asyncio.to_thread(run.comparison)
-            await asyncio.to_thread(self._show_static)
+            await asyncio.to_thread(lambda: self.show_result(run.comparison()))
             self.push()
         else:
             await self._show(run)
 
     async def _show(self, run: LiveRun) -> None:
-        comparison = await asyncio.to_thread(run.comparison)
-        await asyncio.to_thread(self._finish, comparison)
-        self._screen = "results"
+        await asyncio.to_thread(lambda: self._finish(run.comparison()))
         self.push()
 
     def _finish(self, comparison: Comparison) -> None:
@@ -301,11 +303,12 @@ class ComparisonPanel(ResultPanel):
         return "Start over" if self._setup.documents else ""
 
     def _result_view(self) -> Content:
-        notes: list[str] = []
+        facts: list[str] = []
+        wrong: list[str] = []
         resume = ""
         if self._run is not None:
-            notes, resume = self._run.part(len(self._setup.documents))
-        return {**self.result_view(), "notes": notes, "resume": resume}
+            facts, wrong, resume = self._run.part(len(self._setup.documents))
+        return {**self.result_view(), "facts": facts, "notes": wrong, "resume": resume}
 
     def code(self) -> str:
         """The call that makes the same comparison."""

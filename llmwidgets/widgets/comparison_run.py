@@ -214,30 +214,30 @@ class LiveRun:
             "now": _now(each, gate.local(column.connection)),
         }
 
-    def part(self, texts: int) -> tuple[list[str], str]:
-        """What a view of the result must say where it is not whole, and how to go on."""
+    def part(self, texts: int) -> tuple[list[str], list[str], str]:
+        """Where a result is not whole: facts, what went wrong, and the label of the way on."""
         progress = self.run.progress
         kept = sum(_answered(each) for each in progress)
         total = sum(each.total for each in progress)
         mine = len(self.asked.plan.texts)
         if not self.ended:
-            return [f"So far: {len(self._complete()):,} of {count(mine, 'text')}."], ""
+            return [f"So far: {len(self._complete()):,} of {count(mine, 'text')}."], [], ""
         notes = [said for at, each in enumerate(progress) if (said := self._dead(at, each))]
         if mine < texts:
             rest = texts * self.asked.plan.repeats * len(progress) - kept
             said = f"The first {mine} of {count(texts, 'text')}."
-            return [said, *notes], f"Run the other {count(rest, 'call')}"
+            return [said], notes, f"Run the other {count(rest, 'call')}"
         if self.stopped:
             said = f"Stopped: {kept:,} of {total:,} replies are here."
-            return [said, *notes], f"Resume {count(total - kept, 'call')}"
+            return [said], notes, f"Resume {count(total - kept, 'call')}"
         lost = sum(
             many for each in progress for name, many in each.failures.items() if may_ask_again(name)
         )
         if not lost:
-            return notes, ""
+            return [], notes, ""
         if not notes:
             notes = [f"{count(lost, 'call')} brought no reply of the model."]
-        return notes, f"Ask the {lost:,} again"
+        return [], notes, f"Ask the {lost:,} again"
 
     def _dead(self, at: int, each: ColumnProgress) -> str:
         """Why a column brought nothing at all; empty where it brought something."""

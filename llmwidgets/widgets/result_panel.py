@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import html
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison import shown
@@ -24,8 +26,12 @@ from llmwidgets.widgets.views import curl_of, detail_view, request_view
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
 
+T = TypeVar("T")
+
 CHUNK = 40
 _LAYOUTS = 8
+_FIRST_SECONDS = 0.3
+_NEXT_SECONDS = 0.1
 
 
 class ResultPanel(Panel):
@@ -39,14 +45,30 @@ class ResultPanel(Panel):
         self._layouts: dict[int, tuple[list[Shown], Metrics]] = {}
         self._laid = 0
         self._static = StaticOutput()
+        self._counting = threading.Lock()
+        self._answering = 0
 
     def show_result(self, comparison: Comparison) -> None:
-        """Take a comparison in: everything the page asks for from now on is about it."""
-        self._index = GridIndex(comparison)
-        self.comparison = comparison
+        """Take a comparison in: everything the page asks for from now on is about it.
+
+        The first texts are read at once, the others and the static output behind the scenes.
+        """
+        index = GridIndex(comparison)
+        index.grow(_FIRST_SECONDS)
+        self._index, self.comparison = index, comparison
         self._edition += 1
         self._layouts = {}
-        self._show_static()
+        self.submit(self._read_on(index))
+
+    async def _read_on(self, index: GridIndex) -> None:
+        while not index.whole and index is self._index:
+            if self._answering:
+                await asyncio.sleep(_NEXT_SECONDS)
+                continue
+            await asyncio.to_thread(index.grow, _NEXT_SECONDS)
+            self.push_soon()
+        if index is self._index:
+            await asyncio.to_thread(self._show_static)
 
     def result_view(self) -> Content:
         """What the page knows of the comparison before it asks for more; no value, no text."""
@@ -60,10 +82,19 @@ class ResultPanel(Panel):
                 for at, label in enumerate(comparison.labels)
             ],
             "truth": any(text.truth is not NOTHING for text in comparison.texts),
-            "texts": len(index.units),
+            "texts": index.total,
+            "read": len(index.units),
             "counts": index.counts(),
             "fields": index.patterns(),
         }
+
+    async def work(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run what the page waits for in a thread; reading on pauses meanwhile."""
+        self._answering += 1
+        try:
+            return await asyncio.to_thread(function, *arguments)
+        finally:
+            self._answering -= 1
 
     def answer(self, kind: str, content: Content, buffers: list[bytes] | None = None) -> None:
         """Send what the page asked for; one that belongs to an older result is ignored there."""
@@ -74,7 +105,7 @@ class ResultPanel(Panel):
     async def act_grid(self, content: Content, _buffers: Buffers) -> None:
         """Lay the grid out by a filter: heights of all texts, rows of the first ones."""
         if self._index is not None:
-            await asyncio.to_thread(self._lay, self._index, content)
+            await self.work(self._lay, self._index, content)
 
     def _lay(self, index: GridIndex, content: Content) -> None:
         wanted, metrics = Filter.read(content), Metrics.read(content)
@@ -91,7 +122,8 @@ class ResultPanel(Panel):
                 "texts": len(layout),
                 "lines": lines,
                 "said": "" if wanted.only == "all" else " with a disagreement",
-                "empty": None if layout else self._nothing(index, wanted),
+                "read": len(index.units),
+                "empty": None if layout or not index.whole else self._nothing(index, wanted),
                 "from": 0,
                 "blocks": list(blocks(index, layout, metrics, 0, CHUNK)),
             },
@@ -128,7 +160,7 @@ class ResultPanel(Panel):
         """Rows that come into sight."""
         laid = self._layouts.get(content.get("layout", 0))
         if self._index is not None and laid is not None:
-            await asyncio.to_thread(self._send_blocks, self._index, laid, content)
+            await self.work(self._send_blocks, self._index, laid, content)
 
     def _send_blocks(
         self, index: GridIndex, laid: tuple[list[Shown], Metrics], content: Content
@@ -141,12 +173,12 @@ class ResultPanel(Panel):
         """One cell, with the words its value came from."""
         if self._index is not None and (at := self._unit(content)) is not None:
             path, column = str(content.get("path") or ""), int(content.get("column", -1))
-            view = await asyncio.to_thread(detail_view, self._index, at, path, column)
+            view = await self.work(detail_view, self._index, at, path, column)
             self.answer("detail", view)
 
     def _unit(self, content: Content) -> int | None:
         at = content.get("index")
-        known = self._index is not None and isinstance(at, int) and 0 <= at < len(self._index.units)
+        known = self._index is not None and isinstance(at, int) and 0 <= at < self._index.total
         return at if known else None
 
     # -- the other views -----------------------------------------------------------------------
@@ -154,18 +186,23 @@ class ResultPanel(Panel):
     async def act_text(self, content: Content, _buffers: Buffers) -> None:
         """One text with the spans of every variant."""
         if self._index is not None and (at := self._unit(content)) is not None:
-            self.answer("text", await asyncio.to_thread(text_view, self._index, at))
+            self.answer("text", await self.work(text_view, self._index, at))
 
     async def act_scores(self, _content: Content, _buffers: Buffers) -> None:
         """The scoreboard and the charts."""
         if self.comparison is not None:
-            self.answer("scores", await asyncio.to_thread(score_view, self.comparison))
+            self.answer("scores", await self.work(self._scores, self.comparison))
+
+    def _scores(self, comparison: Comparison) -> Content:
+        # The comparison keeps the sums over all replies: two threads must not make them twice.
+        with self._counting:
+            return score_view(comparison)
 
     async def act_request(self, content: Content, _buffers: Buffers) -> None:
         """The exact request of one call, secrets cut."""
         at, column = self._unit(content), self._column(content)
         if self._index is not None and at is not None and column is not None:
-            self.answer("request", await asyncio.to_thread(request_view, self._index, at, column))
+            self.answer("request", await self.work(request_view, self._index, at, column))
 
     def _column(self, content: Content) -> int | None:
         column = content.get("column")
@@ -178,7 +215,7 @@ class ResultPanel(Panel):
         at, column = self._unit(content), self._column(content)
         if self._index is None or self.comparison is None or at is None or column is None:
             return
-        unit = self._index.units[at]
+        unit = self._index.place(at)
         extraction = self.comparison.extraction(Place(column, unit.text, unit.repeat))
         self.answer(
             "code",
@@ -204,7 +241,7 @@ class ResultPanel(Panel):
         """Every value as a CSV file that no spreadsheet runs."""
         if self.comparison is None:
             return
-        frame = await asyncio.to_thread(self.comparison.to_frame)
+        frame = await self.work(self.comparison.to_frame)
         words = frame.map(safe_cell).to_csv(index=False)
         file = {"name": "comparison.csv", "mime": "text/csv;charset=utf-8"}
         self.answer("file", file, [words.encode("utf-8-sig")])
@@ -213,7 +250,7 @@ class ResultPanel(Panel):
         """The report as one HTML file; values only where they were asked for."""
         if self.comparison is None:
             return
-        words = await asyncio.to_thread(_page, self.comparison, bool(content.get("values")))
+        words = await self.work(_page, self.comparison, bool(content.get("values")))
         self.answer("file", {"name": "comparison.html", "mime": "text/html"}, [words.encode()])
 
     # -- without a kernel ----------------------------------------------------------------------
@@ -225,7 +262,8 @@ class ResultPanel(Panel):
         return self.comparison._repr_html_()
 
     def _show_static(self) -> None:
-        self._static.update(self._fallback_html())
+        with self._counting:
+            self._static.update(self._fallback_html())
 
     def _ipython_display_(self) -> None:
         """Two outputs: the widget, and the result as HTML where the widget cannot be shown."""

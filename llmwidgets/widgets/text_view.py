@@ -18,7 +18,7 @@ LONGEST_TEXT = 200_000
 
 def text_view(index: GridIndex, at: int) -> dict[str, Any]:
     """The source with the spans of every variant, and the list of fields."""
-    comparison, unit = index.comparison, index.units[at]
+    comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
     fields = sorted(
         fields_in(comparison, unit.text, unit.repeat), key=lambda field: -field.disagreeing
@@ -27,7 +27,7 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
     return {
         "index": at,
         "id": name_of(text, unit.repeat, comparison.repeats),
-        "total": len(index.units),
+        "total": index.total,
         "text": text.text[:LONGEST_TEXT],
         "cut": f"The first {LONGEST_TEXT:,} characters." if len(text.text) > LONGEST_TEXT else "",
         "spans": [span for field, groups in grouped for span in _spans(field, groups, text)],

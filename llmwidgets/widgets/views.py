@@ -47,7 +47,7 @@ def failure_of(extraction: Extraction) -> dict[str, str] | None:
 
 def detail_view(index: GridIndex, at: int, path: str, column: int) -> dict[str, Any]:
     """The value, the truth and the words they came from; `column` -1 is the field itself."""
-    comparison, unit = index.comparison, index.units[at]
+    comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
     fields = fields_in(comparison, unit.text, unit.repeat)
     field = next((each for each in fields if each.path == path), Field(path, NOTHING, ()))
@@ -166,7 +166,7 @@ def cost_of(extraction: Extraction) -> str:
 
 def request_view(index: GridIndex, at: int, column: int) -> dict[str, Any]:
     """The exact request of one call, secrets cut, and what came back."""
-    comparison, unit = index.comparison, index.units[at]
+    comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
     extraction = comparison.extraction(Place(column, unit.text, unit.repeat))
     request = extraction.request

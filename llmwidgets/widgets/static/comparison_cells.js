@@ -14,11 +14,16 @@ function drawDifferences(state, send, view) {
     if (place) place.textContent = seenWords(view, first, last);
   };
   const got = view.got.grid;
+  const more = got && got.read < state.result.read && state.result.read === state.result.texts;
+  if (more && !view.grid.waits && view.grid.untouched) view.grid.ask();
   const stub = view.grid.root.isConnected ? h("div", { key: "grid", "data-owned": "" }) : view.grid.root;
   if (!view.grid.root.isConnected) requestAnimationFrame(() => view.grid.draw());
   const empty = got && got.texts === 0;
   return [
     drawFilters(state, view),
+    more && !view.grid.untouched && h("div", { class: "lw-bar row", key: "fresh" },
+      h("span", { class: "s" }, "All texts are read now."),
+      button("Show them, most disagreement first", () => view.grid.ask(), { small: true, key: "fresh" })),
     empty && drawNothing(state, view, got),
     h("div", { key: "scroll", hidden: empty, class: "lw-hold" }, stub),
     h("footer", { key: "foot", class: "lw-low" }, hints([[["↑", "↓", "←", "→"], "move"], [["Enter"], "open"],

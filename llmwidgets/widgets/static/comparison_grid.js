@@ -44,6 +44,11 @@ class DifferencesGrid {
     return this.view.state.result.truth ? 1 : 0;
   }
 
+  /** Whether nobody has moved in it, so that a newer layout surprises nobody. */
+  get untouched() {
+    return this.root.scrollTop === 0 && !this.open && !this.root.contains(document.activeElement);
+  }
+
   /** Ask for the layout: what to show, and how much fits in a cell. */
   ask() {
     this.measureColumns();

@@ -87,9 +87,11 @@ function drawAgain(state, send) {
 
 /** What is not whole about this result, and the one way on. */
 function drawNotes(result, send) {
-  if (!result.notes.length) return null;
+  const reading = result.read < result.texts ? [`${result.read} of ${result.texts} texts are read.`] : [];
+  const facts = [...result.facts, ...reading];
+  if (!facts.length && !result.notes.length) return null;
   return h("div", { class: "lw-bar lw-parts", key: "parts", role: "status" },
-    h("div", { class: "grow" }, result.notes.map((each) => h("p", { class: "s" },
+    h("div", { class: "grow" }, facts.map((each) => h("p", { class: "s" }, each)), result.notes.map((each) => h("p", { class: "s" },
       h("b", { class: "tone-warn" }, "! "), each))),
     result.resume && button(result.resume, () => send("resume"), { small: true, key: "resume" }));
 }
