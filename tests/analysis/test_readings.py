@@ -1,0 +1,87 @@
+"""Numbers, dates and times are understood in the ways people write them, and no further."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmwidgets.analysis.readings import clock_in, day_in, number_in, plain, plain_with_offsets
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        ("1250", "1250", ""), ("1,250", "1250", ""), ("1,25", "1.25", ""), ("1.25", "1.25", ""),
+        ("1.250,00", "1250.00", ""), ("1,250.00", "1250.00", ""), ("1 250,5", "1250.5", ""),
+        ("1'250'000", "1250000", ""), ("1.250.000", "1250000", ""), ("0.5", "0.5", ""),
+        (".5", "0.5", ""), ("-3", "-3", ""), ("−3", "-3", ""), ("(3)", "-3", ""),
+        ("$ 5", "5", "USD"), ("5 EUR", "5", "EUR"), ("12%", "12", "%"), ("0", "0", ""),
+    ],
+)  # fmt: skip
+def test_a_number_is_read(text, value, unit):
+    found = number_in(text)
+    assert found is not None
+    assert (found.value, found.unit) == (Decimal(value), unit)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["007", "1.2.3", "12 34", "1,25,3", "1e5", "12 March", "a1", "", "5 USD EUR", "--5", "(5",
+     "192.168.0.1", "2024-03-12", "1,2500.00"],
+)  # fmt: skip
+def test_what_only_looks_like_a_number_is_none(text):
+    assert number_in(text) is None
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=0, max_value=10**12))
+def test_a_number_is_the_same_with_separators(value):
+    for written in (f"{value:.2f}", f"{value:,.2f}"):
+        found = number_in(written)
+        assert found is not None
+        assert found.value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2024-03-12", datetime(2024, 3, 12)), ("12.03.2024", datetime(2024, 3, 12)),
+        ("12 March 2024", datetime(2024, 3, 12)), ("March 12th, 2024", datetime(2024, 3, 12)),
+        ("12-Mar-2024", datetime(2024, 3, 12)), ("25/12/2024", datetime(2024, 12, 25)),
+        ("12/25/2024", datetime(2024, 12, 25)), ("05/05/2024", datetime(2024, 5, 5)),
+        ("2024-03-12T10:00:00Z", datetime(2024, 3, 12, 10)),
+        ("2024-03-12T10:00:00+02:00", datetime(2024, 3, 12, 8)),
+        ("Tuesday, 12 March 2024", datetime(2024, 3, 12)),
+    ],
+)  # fmt: skip
+def test_a_date_is_read(text, day):
+    assert day_in(text) == day
+
+
+@pytest.mark.parametrize("text", ["03/04/2024", "2024-13-01", "30.02.2024", "March 2024", "5", ""])
+def test_an_ambiguous_or_impossible_date_is_none(text):
+    assert day_in(text) is None
+
+
+def test_times_are_read():
+    assert clock_in("10:30") == time(10, 30)
+    assert clock_in("12:05 am") == time(0, 5)
+    assert clock_in("25:00") is None
+
+
+@given(st.text())
+def test_every_reading_takes_any_text(text):
+    number_in(text)
+    day_in(text)
+    clock_in(text)
+    flat, offsets = plain_with_offsets(text)
+    assert len(flat) == len(offsets)
+    assert offsets == sorted(offsets)
+
+
+@given(st.text(alphabet="abcXYZ äöüÉ.,-!12", max_size=20))
+def test_case_and_outer_blanks_change_nothing(text):
+    assert plain(f"  {text.upper()} ") == plain(text)

@@ -1,0 +1,218 @@
+"""A difference is said to be one only where the texts show it, and the words are plain."""
+
+from __future__ import annotations
+
+import random
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmwidgets.analysis.assignment import assign
+from llmwidgets.analysis.significance import (
+    Column,
+    decide,
+    holm,
+    mean_interval,
+    paired_interval,
+    sign_flip_p,
+    texts_needed,
+)
+from llmwidgets.analysis.student import cumulative, quantile
+
+
+@pytest.mark.parametrize(
+    ("probability", "freedom", "t"),
+    [
+        (0.975, 1, 12.7062047), (0.975, 2, 4.30265273), (0.975, 9, 2.26215716),
+        (0.975, 29, 2.04522964), (0.975, 100, 1.98397152), (0.975, 10_000, 1.96020124),
+        (0.95, 5, 2.01504837), (0.995, 14, 2.97684273), (0.9, 3, 1.63774436),
+    ],
+)  # fmt: skip
+def test_quantiles_of_t_are_those_of_the_tables(probability, freedom, t):
+    assert quantile(probability, freedom) == pytest.approx(t, rel=1e-7)
+    assert quantile(1 - probability, freedom) == pytest.approx(-t, rel=1e-7)
+
+
+@given(st.floats(0.501, 0.9999), st.integers(1, 5000))
+@settings(max_examples=80, deadline=None)
+def test_the_quantile_inverts_the_distribution(probability, freedom):
+    assert cumulative(quantile(probability, freedom), freedom) == pytest.approx(probability)
+
+
+def test_the_interval_of_a_mean_is_by_t_and_clipped():
+    low, high = mean_interval([0.5, 0.7, 0.6, 0.8])
+    assert (low, high) == (pytest.approx(0.4445739), pytest.approx(0.8554261))
+    assert mean_interval([0.8, 1.0])[1] == 1.0
+
+
+def test_texts_all_alike_do_not_make_an_interval_of_nothing():
+    low, high = mean_interval([1.0] * 20)
+    assert (low, high) == (pytest.approx(0.8316, abs=1e-4), 1.0)
+    assert mean_interval([0.0] * 20) == (0.0, pytest.approx(0.1684, abs=1e-4))
+    assert mean_interval([0.7]) == (0.0, 1.0)
+    assert mean_interval([]) == (0.0, 1.0)
+
+
+def test_the_paired_interval_is_that_of_the_textbook():
+    low, high = paired_interval([0.1, 0.2, 0.0, 0.1])
+    assert (low, high) == (pytest.approx(-0.0299228), pytest.approx(0.2299228))
+
+
+def test_the_sign_flip_test_counts_every_flip_of_few_texts():
+    assert sign_flip_p([0.1] * 5) == 2 / 32
+    assert sign_flip_p([0.1, 0.1, -0.1, 0.0]) == 1.0
+    assert sign_flip_p([0.3, 0.1]) == 0.5
+    assert sign_flip_p([0.0] * 30) == 1.0
+    assert sign_flip_p([]) == 1.0
+
+
+def test_many_texts_are_flipped_by_chance_the_same_each_time():
+    generator = random.Random(2)
+    differences = [generator.gauss(0.02, 0.1) for _ in range(60)]
+    assert sign_flip_p(differences) == sign_flip_p(differences)
+    assert sign_flip_p(differences) == pytest.approx(sign_flip_p([-d for d in differences]))
+    assert sign_flip_p([d + 1 for d in differences]) < 0.001
+
+
+def test_holm_corrects_for_all_pairs():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_texts_needed_follow_from_the_spread():
+    spread = [0.1, -0.1] * 50
+    assert texts_needed(spread, 0.02) == pytest.approx(198, abs=3)
+    assert texts_needed([0.0] * 20, 0.02) == 10
+
+
+def column(label: str, scores: list[float], cost: float | None = None) -> Column:
+    return Column(label, {f"t{i}": each for i, each in enumerate(scores)}, cost)
+
+
+def around(mean: float, seed: int, count: int = 60) -> list[float]:
+    generator = random.Random(seed)
+    return [min(1.0, max(0.0, generator.gauss(mean, 0.08))) for _ in range(count)]
+
+
+def wobbled(base: list[float]) -> list[float]:
+    """Scores that differ text by text, by as much up as down."""
+    return [each + (0.1 if index % 2 else -0.1) for index, each in enumerate(base)]
+
+
+def test_under_ten_texts_there_is_no_verdict():
+    verdict = decide([column("Luna", [1.0] * 9), column("Haiku", [0.0] * 9)])
+    assert verdict.recommended is None
+    assert verdict.sentence == (
+        "No verdict: only 9 texts are labelled and answered by both variants, and under 10 a "
+        "difference can be chance. Label more texts."
+    )
+    assert verdict.table[0].verdict == "too few texts"
+    assert verdict.not_told_apart == (("Luna", "Haiku"),)
+
+
+def test_two_variants_told_apart():
+    base = around(0.9, 1)
+    better = [min(1.0, each + 0.03 + 0.001 * (i % 7)) for i, each in enumerate(base)]
+    verdict = decide([column("Haiku", base, 0.41), column("Luna", better, 2.0)])
+    assert verdict.recommended == "Luna"
+    assert verdict.not_told_apart == ()
+    assert verdict.sentence.startswith("On 60 labelled texts Luna got 9")
+    assert "Luna is better by " in verdict.sentence
+    assert verdict.sentence.endswith(" in 100 (95 %).")
+
+
+def test_variants_not_told_apart_recommend_the_cheapest():
+    verdict = decide(
+        [column("Luna", around(0.93, 1), 2.0), column("Haiku", wobbled(around(0.93, 1)), 0.41)]
+    )
+    assert verdict.recommended == "Haiku"
+    assert (
+        "cannot be told apart on 60 texts; cheapest is Haiku, $0.41 for 1,000" in verdict.sentence
+    )
+    assert "wins" not in verdict.sentence
+    assert "four times in five" in verdict.sentence
+    assert verdict.table[0].verdict == "cannot be told apart"
+
+
+def test_an_unknown_price_is_never_the_cheapest():
+    columns = [column("A", around(0.93, 1), None), column("B", wobbled(around(0.93, 1)), 5.0)]
+    verdict = decide(columns)
+    assert verdict.recommended == "B"
+    assert "of those with a known price is B, $5.00" in verdict.sentence
+    unpriced = decide([column("A", around(0.93, 1)), column("B", wobbled(around(0.93, 1)))])
+    assert "prices are unknown" in unpriced.sentence
+    assert "$" not in unpriced.sentence
+
+
+def test_a_free_model_costs_nothing():
+    columns = [column("A", around(0.93, 1), 0.0), column("B", wobbled(around(0.93, 1)), 5.0)]
+    assert decide(columns).recommended == "A"
+
+
+def test_the_best_of_several_is_said_to_look_a_little_too_good():
+    verdict = decide(
+        [column(label, around(mean, 3)) for label, mean in (("A", 0.6), ("B", 0.9), ("C", 0.7))]
+    )
+    assert verdict.recommended == "B"
+    assert "As the best of 3, its figure is likely a little too good" in verdict.sentence
+
+
+def test_only_the_texts_both_answered_are_compared():
+    a = Column("A", {f"t{i}": 0.5 for i in range(30)})
+    b = Column("B", {f"t{i}": 0.5 for i in range(18, 60)})
+    assert decide([a, b]).table[0].texts == 12
+    nothing = decide([a, Column("B", {"x": 1.0})])
+    assert nothing.table[0].texts == 0
+    assert "no texts" in nothing.sentence
+
+
+def test_one_variant_and_none():
+    assert decide([column("Luna", [0.9] * 12)]).sentence == (
+        "On 12 labelled texts Luna got 90 of 100 fields right."
+    )
+    assert decide([]).recommended is None
+
+
+def accuracies(generator: random.Random, texts: int, share: float) -> list[float]:
+    return [sum(generator.random() < share for _ in range(8)) / 8 for _ in range(texts)]
+
+
+@pytest.mark.parametrize(
+    ("variants", "texts", "share", "seeds"),
+    [(2, 10, 0.8, 250), (2, 12, 0.98, 250), (2, 40, 0.93, 120), (8, 12, 0.8, 60)],
+)
+def test_equal_variants_are_rarely_called_different(variants, texts, share, seeds):
+    """After correction, at most 6.5 % of comparisons of equal variants name any difference."""
+    wrong = 0
+    for seed in range(seeds):
+        generator = random.Random(seed)
+        columns = [
+            column(f"v{each}", accuracies(generator, texts, share)) for each in range(variants)
+        ]
+        wrong += any(pair.told_apart for pair in decide(columns).table)
+    assert wrong <= 0.065 * seeds
+
+
+def test_a_planted_difference_is_found_as_often_as_promised():
+    """With the number of texts it asks for, a difference is seen about four times in five."""
+    found = 0
+    for seed in range(100):
+        generator = random.Random(seed)
+        base = [generator.gauss(0, 0.1) for _ in range(50)]
+        needed = texts_needed(base, 0.04)
+        assert needed is not None
+        sample = [generator.gauss(0.04, 0.1) for _ in range(50)]
+        found += sign_flip_p(sample) <= 0.05
+    assert 70 <= found <= 92
+
+
+@given(st.lists(st.lists(st.integers(-50, 50), min_size=5, max_size=5), min_size=5, max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_the_assignment_is_the_cheapest_of_all(cost):
+    paired = assign(cost)
+    assert sorted(paired) == list(range(5))
+    best = min(sum(cost[i][j] for i, j in enumerate(order)) for order in permutations(range(5)))
+    assert sum(cost[i][j] for i, j in enumerate(paired)) == best
