@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from llmwidgets.demo.document import Document
 
@@ -16,6 +17,7 @@ _CURRENCIES = {
 }  # fmt: skip
 _SIGN = "|".join(re.escape(sign) for sign in sorted(_CURRENCIES, key=len, reverse=True))
 _FIGURE = r"\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?"
+_MOST = 2000
 _NUMBER = re.compile(
     rf"(?<![\w.,/-])(?P<before>{_SIGN})?[ \t]*(?P<minus>[-−])?"
     rf"(?P<figure>{_FIGURE})(?P<thousand>k\b)?"
@@ -35,12 +37,12 @@ class Amount:
 
 
 def find_amounts(document: Document) -> list[Amount]:
-    """Every number of the text in its order."""
+    """The numbers of the text in its order, the first two thousand."""
     return amounts_in(document.folded)
 
 
 def amounts_in(folded: str) -> list[Amount]:
-    """Every number of a folded piece of text."""
+    """The numbers of a folded piece of text."""
     return [
         Amount(
             _value(match["figure"], match["thousand"], match["minus"]),
@@ -48,7 +50,7 @@ def amounts_in(folded: str) -> list[Amount]:
             _CURRENCIES.get(match["before"] or match["after"] or ""),
             match["figure"],
         )
-        for match in _NUMBER.finditer(folded)
+        for match in islice(_NUMBER.finditer(folded), _MOST)
     ]
 
 

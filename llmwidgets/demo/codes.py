@@ -10,12 +10,12 @@ from llmwidgets.demo.document import Document, Found, fold
 
 _CODE = re.compile(
     r"(?<![\w@.+-])#?(?P<code>"
-    r"[A-Za-z]{0,5}[-/]?\d[\w/-]*(?:[.][\w-]+)*"
+    r"[A-Za-z]{0,5}[-/]?\d[\w/-]{0,30}(?:[.][\w-]{1,30}){0,4}"
     r"|[A-Z]{2,}\w*-[\w/-]*\d[\w/-]*"
     r")(?![\w@])"
 )
 _TAX = re.compile(
-    r"(?<![\w@-])(?P<code>(?:[A-Z]{2}|CHE)[ -]?[A-Z]?\d(?:[ .]?[\dA-Z])*\d[A-Z]?\d*)(?![\w@])"
+    r"(?<![\w@-])(?P<code>(?:[A-Z]{2}|CHE)[ -]?[A-Z]?\d(?:[ .]?[\dA-Z]){5,16}(?<=\d))(?![\w@])"
 )
 
 

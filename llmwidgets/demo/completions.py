@@ -14,6 +14,8 @@ from llmwidgets.demo.obedience import Disobeyed
 from llmwidgets.demo.prompt import read_prompt
 
 FINGERPRINT = "rule-based demo, no LLM"
+LONGEST = 40_000
+"""Characters of the longest document that the models read."""
 _LETTERS_PER_TOKEN = 4
 
 
@@ -63,6 +65,14 @@ def complete(request: Any) -> Answer:
         return wanted
     messages = request["messages"]
     prompt = read_prompt(messages)
+    if len(prompt.document) > LONGEST:
+        return failure(
+            400,
+            f"The demo reads documents of up to {LONGEST} characters; "
+            f"this one has {len(prompt.document)}.",
+            param="messages",
+            code="context_length_exceeded",
+        )
     started = time.monotonic()
     try:
         said = model.say(prompt, form=wanted.form, sent=wanted.sent)

@@ -6,7 +6,7 @@ import re
 
 from llmwidgets.demo.document import Document, Found
 
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
 _URL = re.compile(r"https?://[^\s<>\"')\]]+|(?<![\w@.])www\.[\w-]+(?:\.[\w-]+)+[^\s<>\"')\]]*")
 _PHONE = re.compile(r"(?<![\w./-])\+?\(?\d[\d ()/-]{5,17}\d(?![\w.]\d)")
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
 
 from llmwidgets.demo.care import Care
 from llmwidgets.demo.document import fold
@@ -25,35 +24,31 @@ _TYPE_WORDS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Cues:
-    """Patterns for (`own`) and against (`rival`) a field, over folded text."""
+    """Phrases for (`own`) and against (`rival`) a field, each set as one pattern."""
 
-    own: tuple[re.Pattern[str], ...]
-    rival: tuple[re.Pattern[str], ...]
+    own: re.Pattern[str]
+    rival: re.Pattern[str]
 
     def weigh(self, before: str, after: str) -> float:
         """How well the words around a candidate fit: near ones weigh more, earlier ones most."""
-        own = max((_pull(pattern, before, after) for pattern in self.own), default=0.0)
-        rival = max((_pull(pattern, before, after) for pattern in self.rival), default=0.0)
-        return own - 0.8 * rival
+        return _pull(self.own, before, after) - 0.8 * _pull(self.rival, before, after)
 
     def near(self, before: str, after: str) -> bool:
-        """Whether any own word stands there."""
-        return any(p.search(before) or p.search(after) for p in self.own)
+        """Whether any own phrase stands there."""
+        return bool(self.own.search(before) or self.own.search(after))
 
     def label(self, text: str) -> bool:
         """Whether a label, such as a column's head, names the field."""
-        return any(pattern.search(text) for pattern in self.own)
+        return self.own.search(text) is not None
 
 
-def _pull(pattern: re.Pattern[str], before: str, after: str) -> float:
+def _pull(phrases: re.Pattern[str], before: str, after: str) -> float:
     pull = 0.0
-    for match in pattern.finditer(before):
+    for match in phrases.finditer(before):
         length = 1 + 0.06 * (match.end() - match.start())
         pull = max(pull, length / (1 + (len(before) - match.end()) / 30))
-    behind = pattern.search(after)
-    if behind:
-        pull = max(pull, 0.6 / (1 + behind.start() / 15))
-    return pull
+    behind = phrases.search(after)
+    return max(pull, 0.6 / (1 + behind.start() / 15)) if behind else pull
 
 
 @lru_cache(maxsize=1)
@@ -64,10 +59,14 @@ def _vocabulary() -> dict[str, dict[str, dict[str, str]]]:
 
 
 @lru_cache(maxsize=4096)
-def pattern(says: str) -> re.Pattern[str]:
-    """A folded phrase as a pattern on whole words; a closing star lets the word go on."""
-    phrase = re.escape(says.rstrip("*")).replace(r"\ ", r"\s+")
-    return re.compile(rf"(?<![^\W_]){phrase}" + ("" if says.endswith("*") else r"(?![^\W_])"))
+def pattern(*phrases: str) -> re.Pattern[str]:
+    """Folded phrases as one pattern on whole words; a closing star lets the word go on."""
+    spelled = (
+        re.escape(phrase.rstrip("*")).replace(r"\ ", r"\s+")
+        + ("" if phrase.endswith("*") else r"(?![^\W_])")
+        for phrase in sorted(set(phrases), key=lambda phrase: (-len(phrase), phrase))
+    )
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(spelled) or '(?!)'})")
 
 
 def words_of(name: str) -> list[str]:
@@ -104,9 +103,4 @@ def read_cues(group: str, name: str, description: str, care: Care) -> Cues:
         if each not in known and "weak" not in _vocabulary()[group][each]
     ]
     rival = (phrase for each in rest for phrase in said(group, each, care))
-    return Cues(tuple(map(pattern, own)), tuple(pattern(p) for p in rival if p not in own))
-
-
-def described(group: str, word: str) -> list[Any]:
-    """The concepts that one word stands for, for the values of an enum."""
-    return concepts(group, [word])
+    return Cues(pattern(*own), pattern(*(phrase for phrase in rival if phrase not in own)))

@@ -23,6 +23,7 @@ _MONTHS = (
 )
 _NUMBER_OF = {word: place for place, words in enumerate(_MONTHS, 1) for word in words.split()}
 _MONTH = "(?P<month>" + "|".join(sorted(_NUMBER_OF, key=len, reverse=True)) + r")\.?"
+_MOST = 500
 _FORMS = (
     re.compile(r"(?<!\d)(?P<year>\d{4})-(?P<month>\d\d?)-(?P<day>\d\d?)(?!\d)"),
     re.compile(r"(?<!\d)(?P<year>\d{4})/(?P<month>\d\d?)/(?P<day>\d\d?)(?!\d)"),
@@ -36,7 +37,7 @@ _SLASHED = re.compile(r"(?<![\d/])(?P<a>\d\d?)/(?P<b>\d\d?)/(?P<year>\d{4}|\d\d)
 
 
 def find_dates(document: Document, *, locale: bool) -> list[Found]:
-    """Every whole date as an ISO day, in the order of the text.
+    """The first five hundred whole dates as ISO days, in the order of the text.
 
     With `locale`, 06/02/2025 is read by the document's other dates and its currency; without,
     as day first.
@@ -53,7 +54,7 @@ def find_dates(document: Document, *, locale: bool) -> list[Found]:
         iso = _iso(match["year"], month, day) or _iso(match["year"], day, month)
         if iso:
             found.append(Found(iso, *match.span()))
-    return sorted(found, key=lambda each: each.start)
+    return sorted(found, key=lambda each: each.start)[:_MOST]
 
 
 def _iso(year: str, month: str, day: str) -> str | None:

@@ -12,6 +12,7 @@ from llmwidgets.demo.names import capitalised, signature
 
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+(?P<text>\S.*)$")
 _AND = re.compile(r"\s*[,;]\s*(?:(?:and|und|et|y|e|en)\s+)?|\s+(?:and|und|et|y)\s+")
+_SENTENCE = 400
 _QUOTED = re.compile(r"[\"“„«](?P<text>[^\"”“»\n]{3,50})[\"”“»]")
 _GREETING = re.compile(r"^[^\n,.]{2,40},[ \t]*$", re.M)
 _ARTICLE = re.compile(r"(?:The|A|Our|Die|Der|Das|Le|La|Les|Il|El|De|Het)\s")
@@ -61,11 +62,11 @@ def _split(text: str) -> list[str]:
 
 
 def _in_sentence(document: Document, cues: Cues) -> list[str]:
-    for pattern in cues.own:
-        for match in pattern.finditer(document.folded):
-            rest = re.split(r"[.\n]", document.text[match.end() :], maxsplit=1)[0]
-            if rest.count(",") >= 1:
-                return [part for part in _split(rest) if len(part) < 50]
+    for match in cues.own.finditer(document.folded):
+        reach = document.text[match.end() : match.end() + _SENTENCE]
+        rest = re.split(r"[.\n]", reach, maxsplit=1)[0]
+        if "," in rest:
+            return [part for part in _split(rest) if len(part) < 50]
     return []
 
 

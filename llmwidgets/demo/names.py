@@ -7,23 +7,23 @@ import re
 from llmwidgets.demo.cues import Cues
 from llmwidgets.demo.document import Document, Found, fold
 
-_WORD = r"[A-ZÀ-Þ][\w'’-]*"
+_WORD = r"[A-ZÀ-Þ][\w'’-]{0,30}"
 _JOINED = r"(?:[ ](?:&|of|de|du|des|del|di|da|van|von|der|la|les|el|y|et|und|and)){1,2}"
-_PROPER = rf"{_WORD}(?:(?:{_JOINED})?[ ]{_WORD})*"
+_PROPER = rf"{_WORD}(?:(?:{_JOINED})?[ ]{_WORD}){{0,6}}"
 _FORM = (
     r"(?:GmbH|AG|KG|OHG|SE|UG|Ltd|LLC|LLP|Inc|Corp|PLC|plc|SARL|SAS|SA|S\.A\.|S\.L\.|SL|B\.V\.|BV|"
     r"N\.V\.|NV|S\.p\.A\.|S\.r\.l\.|Srl|Oy|AB|ApS|A/S|Co|Kft|Sp\. z o\.o\.)"
 )
 _COMPANY = re.compile(
-    rf"(?P<name>{_WORD}(?:(?:{_JOINED})?[ ]{_WORD})*?,?[ ]{_FORM}(?!\w)\.?(?<!\.\.)"
+    rf"(?P<name>{_WORD}(?:(?:{_JOINED})?[ ]{_WORD}){{0,6}}?,?[ ]{_FORM}(?!\w)\.?(?<!\.\.)"
     r"(?:[ ]&[ ]Co\.?[ ]KG)?)"
 )
 _PERSON = re.compile(
     rf"(?:Dr\.?[ ]|Prof\.?[ ])?{_WORD}(?:[ ](?:van|von|de|da|di|del))?(?:[ ]{_WORD}){{1,2}}"
 )
 _RUN = re.compile(
-    rf"(?<![\w.@]){_WORD}(?:[ ]{_WORD})+(?:[ ]\d{{1,4}})?"
-    rf"|(?<![\w.@]){_WORD}(?:[ ]{_WORD})*[ ]\d{{1,4}}(?![\d/.])"
+    rf"(?<![\w.@]){_WORD}(?:[ ]{_WORD}){{1,6}}(?:[ ]\d{{1,4}})?"
+    rf"|(?<![\w.@]){_WORD}(?:[ ]{_WORD}){{0,6}}[ ]\d{{1,4}}(?![\d/.])"
 )
 _PLACE = re.compile(rf"\b(?:in|at|à|bei|en|a|te)[ ](?P<name>{_WORD}(?:[ ]{_WORD}){{0,2}})")
 _FOLLOWS = re.compile(rf"[ ]{{1,3}}(?P<name>{_PROPER})")
@@ -104,11 +104,10 @@ def find_places(document: Document) -> list[Found]:
 
 def named_after(document: Document, cues: Cues) -> str | None:
     """The capitalised words that follow a cue at once, such as a client's name."""
-    for pattern in cues.own:
-        for match in pattern.finditer(document.folded):
-            name = _FOLLOWS.match(document.text, match.end())
-            if name:
-                return name["name"]
+    for match in cues.own.finditer(document.folded):
+        name = _FOLLOWS.match(document.text, match.end())
+        if name:
+            return name["name"]
     return None
 
 

@@ -23,10 +23,11 @@ from llmwidgets.demo.names import (
 
 Finder = Callable[[Document, Field, Care], str | None]
 _CODE_WORDS = {"number", "id", "no", "nr", "code", "reference", "ref", "sku", "identifier"}
-_GENDERS = re.compile(r"\s*\((?:[mfwdx](?:/[mfwdx])+|maternity cover|all genders)\)", re.I)
+_REMARK = re.compile(r"\s+\([^()]{1,40}\)\s*$")
 _SEEKING = re.compile(
-    r"\b(?:looking for|need|hiring|seeking|have another|sucht|suchen|recherch\w+|busca\w*)\b"
-    r"[^.\n]{0,15}?\b(?:an?|another|eine[nr]?|une?)\s+(?P<name>(?:freelance\s+)?[A-ZÀ-Þ][\w/-]*(?:\s[A-ZÀ-Þ][\w/-]*)*)"
+    r"\b(?:looking for|need|hiring|seeking|sucht|suchen|recherch\w+|busca\w*)\b"
+    r"[^.\n]{0,15}?\b(?:an?|another|eine[nr]?|une?)\s+"
+    r"(?P<name>(?:freelance\s+)?[A-ZÀ-Þ][\w/-]{0,30}(?:\s[A-ZÀ-Þ][\w/-]{0,30}){0,5})"
 )
 
 
@@ -200,7 +201,7 @@ def _title(document: Document, field: Field, care: Care) -> str | None:
             return re.sub(r"^freelance\s+", "", sought["name"])
     first = next((line.strip() for line in document.lines if line.strip()), None)
     said = label.value if label else first
-    return _GENDERS.sub("", said).strip() if said and care.weighs_context else said
+    return _REMARK.sub("", said).strip() if said and care.weighs_context else said
 
 
 def _label(document: Document, cues: Cues) -> Found | None:

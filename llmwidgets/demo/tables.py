@@ -75,8 +75,8 @@ def _is_row(cells: tuple[str, ...], care: Care) -> bool:
     if not last or not any(re.search(r"[^\W\d_]{2}", cell) for cell in cells):
         return False
     label = fold(" ".join(cells[:-1]))
-    sums = (phrase for name in _SUM for phrase in said("amount", name, care))
-    return not any(pattern(phrase).search(label) for phrase in sums) and ":" not in cells[0]
+    sums = pattern(*(phrase for name in _SUM for phrase in said("amount", name, care)))
+    return not sums.search(label) and ":" not in cells[0]
 
 
 def _listed(document: Document) -> list[Row]:

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -130,6 +131,24 @@ def test_output_limit_cuts_the_answer(server: DemoServer) -> None:
     _, answer = _post(server, {**body, "max_completion_tokens": 10})
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["usage"]["completion_tokens"] == 10
+
+
+def test_a_long_document_is_too_long(server: DemoServer) -> None:
+    """A document over the limit is refused by OpenAI's code for it, not read in part."""
+    status, answer = _post(server, _ask("demo-quick", "word " * 9000))
+    assert status == 400
+    assert answer["error"]["code"] == "context_length_exceeded"
+
+
+@pytest.mark.parametrize("piece", ["1 ", "Aa ", "1,", "a: ", '"', "- 1 x 2\n", "1 May 2025 ", "{"])
+def test_no_document_takes_long(server: DemoServer, piece: str) -> None:
+    """The longest documents of the most awkward make are answered within seconds."""
+    text = piece * (40_000 // len(piece) - 1)
+    form = _strict(jobs.Schema.model_json_schema())
+    started = time.monotonic()
+    status, _ = _post(server, _ask("demo-careful", text, response_format=form))
+    assert status == 200
+    assert time.monotonic() - started < 10
 
 
 def test_flaky_fails_by_class_and_always_alike(server: DemoServer) -> None:
