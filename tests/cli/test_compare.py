@@ -1,0 +1,304 @@
+"""llmwidgets compare: the main job over the user's files, and an exit status that scripts trust."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmwidgets.cli import main
+from llmwidgets.demo import invoices, stop_demo
+
+ROOT = Path(__file__).parents[2]
+KEYS = [
+    "text_id", "variant", "model", "repeat", "status", "record", "mode", "seconds",
+    "input_tokens", "output_tokens", "cost",
+]  # fmt: skip
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "number": {"type": ["string", "null"], "description": "Invoice number, as printed"},
+        "total": {"type": ["number", "null"], "description": "Amount to pay"},
+    },
+    "required": ["number", "total"],
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def demo():
+    yield
+    stop_demo()
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a schema and three texts with truth, and nowhere else to write."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    rows = [
+        {**text, "truth": {"number": invoices.truth[text["id"]]["number"]}}
+        for text in invoices.texts[:3]
+    ]
+    Path("schema.json").write_text(json.dumps(SCHEMA))
+    Path("texts.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return folder
+
+
+def run(*more: str, texts: str = "texts.jsonl", models: str = "demo-careful") -> int:
+    words = ["compare", "--schema", "schema.json", "--texts", texts, "--models", *models.split()]
+    return main([*words, "--journal", "none", *more])
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr."""
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("llmwidgets: ")
+    return lines[0]
+
+
+def lines_of(path: str) -> list[dict]:
+    return [json.loads(line) for line in Path(path).read_text("utf-8").splitlines()]
+
+
+def test_it_finishes_and_writes_what_was_asked(files: Path, capsys) -> None:
+    status = run("--truth", "truth", "--jsonl", "out.jsonl", "--html", "out.html")
+    printed = capsys.readouterr()
+    assert (status, printed.err) == (0, "")
+    assert "A demo-careful" in printed.out
+    rows = lines_of("out.jsonl")
+    assert [list(row) for row in rows] == [KEYS] * 3
+    assert [row["text_id"] for row in rows] == [text["id"] for text in invoices.texts[:3]]
+    assert {row["status"] for row in rows} == {"ok"}
+    assert all(row["cost"] is None for row in rows)
+    page = Path("out.html").read_text("utf-8")
+    assert "demo-careful" in page
+    numbers = [row["record"]["number"] for row in rows if row["record"]["number"]]
+    assert numbers
+    assert not any(number in page for number in numbers)
+
+
+def test_values_stand_in_the_page_where_asked(files: Path) -> None:
+    assert run("--html", "out.html", "--values", models="demo-careful demo-hasty") == 0
+    assert run("--jsonl", "out.jsonl", models="demo-careful demo-hasty") == 0
+    page = Path("out.html").read_text("utf-8")
+    numbers = {row["record"]["number"] for row in lines_of("out.jsonl")}
+    assert any(number in page for number in numbers if number)
+
+
+def test_a_bar_that_is_not_met_ends_with_1_and_says_which(files: Path, capsys) -> None:
+    assert run("--truth", "truth", "--min-accuracy", "0", "--min-valid", "1") == 0
+    Path("letter.txt").write_text("Invoice number: A-17")
+    capsys.readouterr()
+    assert run("--min-accuracy", "0.5", texts="letter.txt") == 1
+    assert "accuracy 0.5 by demo-careful unknown" in told(capsys)
+    assert run("--truth", "truth", "--min-accuracy", "1", models="demo") == 1
+    assert "demo-hasty" in told(capsys)
+
+
+def test_a_second_run_is_reused(files: Path, capsys) -> None:
+    for _ in range(2):
+        assert run("--journal", "journal.sqlite") == 0
+    first, second = re.split("Scoreboard", capsys.readouterr().out)[1:]
+    assert "reused" not in first
+    assert "3 of 3 replies reused, paid before on" in " ".join(second.split())
+
+
+def test_repeats_and_instructions(files: Path) -> None:
+    Path("ask.txt").write_text("Extract the fields.")
+    assert run("--repeats", "2", "--instructions", "ask.txt", "--jsonl", "out.jsonl") == 0
+    assert sorted(row["repeat"] for row in lines_of("out.jsonl")) == [0, 0, 0, 1, 1, 1]
+
+
+SHAPES = {
+    "texts.csv": "id,text,number\na,Invoice number: A-17,A-17\nb,Invoice number: B-18,\n",
+    "texts.json": json.dumps([{"id": "a", "text": "Invoice A-17"}, "Invoice B-18"]),
+    "letter.txt": "Invoice number: A-17",
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_texts_of_every_shape(files: Path, name: str) -> None:
+    Path(name).write_text(SHAPES[name], "utf-8")
+    assert run("--jsonl", "out.jsonl", texts=name) == 0
+    ids = [row["text_id"] for row in lines_of("out.jsonl")]
+    assert ids == {"texts.csv": ["a", "b"], "texts.json": ["a", "text-02"]}.get(name, ["letter"])
+
+
+def test_a_folder_of_texts(files: Path) -> None:
+    Path("letters").mkdir()
+    for name in ("b.txt", "a.txt", "notes.md"):
+        Path("letters", name).write_text(f"Invoice {name}")
+    assert run("--jsonl", "out.jsonl", texts="letters") == 0
+    assert [row["text_id"] for row in lines_of("out.jsonl")] == ["a", "b", "notes"]
+
+
+TRUTHS = {
+    "truth.json": lambda ids: json.dumps({ids[0]: {"number": "x"}}),
+    "truth.jsonl": lambda ids: json.dumps({"id": ids[0], "number": "x"}) + "\n",
+    "truth.csv": lambda ids: f"id,number,total\n{ids[0]},x,\n{ids[1]},,12.5\n",
+}
+
+
+@pytest.mark.parametrize("name", TRUTHS)
+def test_truth_of_every_shape(files: Path, name: str, capsys) -> None:
+    Path(name).write_text(TRUTHS[name]([text["id"] for text in invoices.texts[:3]]), "utf-8")
+    texts = [{key: row[key] for key in ("id", "text")} for row in lines_of("texts.jsonl")]
+    Path("texts.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    assert run("--truth", name) == 0
+    assert "% right" in capsys.readouterr().out
+
+
+def test_a_class_as_schema(files: Path) -> None:
+    Path("fields.py").write_text(
+        "from __future__ import annotations\nfrom pydantic import BaseModel\n"
+        "class Invoice(BaseModel):\n    number: str | None\n"
+    )
+    words = ["compare", "--texts", "texts.jsonl", "--models", "demo-careful", "--journal", "none"]
+    assert main([*words, "--schema", "fields.py:Invoice"]) == 0
+    assert main([*words, "--schema", "llmwidgets.demo.invoices:Schema"]) == 0
+    assert main([*words, "--schema", "fields.py:Other"]) == 2
+
+
+def mistakes() -> dict[str, tuple[list[str], str]]:
+    return {
+        "no command": ([], "demo | lab | compare"),
+        "an unknown command": (["compere"], "--help"),
+        "no models": (["compare", "--schema", "schema.json", "--texts", "texts.jsonl"], "--models"),
+        "a share above 1": (["--min-accuracy", "90"], "between 0 and 1"),
+        "no number": (["--budget", "much"], "no number"),
+        "no such texts": (["--texts", "nothing.jsonl"], "no file nothing.jsonl"),
+        "no such schema": (["--schema", "nothing.json"], "no file nothing.json"),
+        "no such truth": (["--truth", "nothing.csv"], "no file nothing.csv"),
+        "no such key": (["--truth", "labels"], "no key or column labels"),
+        "a bad line": (["--texts", "bad.jsonl"], "line 2"),
+        "a line without text": (["--texts", "mute.jsonl"], "line 1 has no key text"),
+        "a pdf": (["--texts", "claim.pdf"], "pypdf"),
+        "a pdf by another name": (["--texts", "claim.txt"], "pypdf"),
+        "no UTF-8": (["--texts", "latin.txt"], "UTF-8"),
+        "an empty folder": (["--texts", "empty"], "no .txt"),
+        "a broken schema": (["--schema", "bad.jsonl"], "bad.jsonl|JSON"),
+        "an unknown model": (["--models", "demo-carefull"], "demo-careful"),
+        "no store": (["--models", "openai/gpt-6-luna"], "openai/gpt-6-luna"),
+        "a refused truth": (["--truth", "wrong.json"], "total"),
+        "a place that cannot be written": (["--html", "texts.jsonl/out.html"], "cannot be written"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", mistakes())
+def test_a_mistake_is_one_line_and_ends_with_2(files: Path, capsys, name: str) -> None:
+    Path("bad.jsonl").write_text('{"text": "a"}\n{"text": \n')
+    Path("mute.jsonl").write_text('{"body": "a"}\n')
+    Path("claim.pdf").write_bytes(b"%PDF-1.7\n\xff\xfe")
+    Path("claim.txt").write_bytes(b"%PDF-1.7\n1 0 obj")
+    Path("latin.txt").write_bytes("Gruß".encode("latin-1"))
+    Path("empty").mkdir()
+    Path("wrong.json").write_text(json.dumps({invoices.texts[0]["id"]: {"total": "MANY-VALUE"}}))
+    words, said = mistakes()[name]
+    status = (
+        main(words) if name.startswith(("no command", "an unknown c", "no models")) else run(*words)
+    )
+    assert status == 2
+    line = told(capsys)
+    assert re.search(said, line)
+    assert "MANY-VALUE" not in line
+    assert "Traceback" not in line
+
+
+def test_a_dead_endpoint_is_a_row_and_no_traceback(files: Path, capsys, monkeypatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-key-000000000")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
+    assert run("--jsonl", "out.jsonl", "--min-valid", "1", models="openai/gpt-6-luna") == 1
+    assert {row["status"] for row in lines_of("out.jsonl")} == {"Unreachable"}
+    assert "valid 1 by openai/gpt-6-luna 0.000" in told(capsys)
+
+
+def test_an_interrupt_writes_what_is_there_and_ends_with_130(files: Path) -> None:
+    """Ctrl-C during a long run of a real process."""
+    rows = [{"text": f"Invoice number: A-{at}\n" + "word " * 400} for at in range(3000)]
+    Path("many.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    process = subprocess.Popen(
+        [
+            sys.executable, "-u", "-m", "llmwidgets", "compare", "--schema", "schema.json",
+            "--texts", "many.jsonl", "--models", "demo-careful", "--journal", "j.sqlite",
+            "--jsonl", "out.jsonl",
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        _until(lambda: _answered(Path("j.sqlite")) > 3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "Interrupted; what was answered is kept." in err
+    statuses = [row["status"] for row in lines_of("out.jsonl")]
+    assert len(statuses) == 3000
+    assert statuses.count("ok") > 3
+    assert statuses.count("Stopped") > 0
+    assert "stopped" in out
+
+
+def _answered(path: Path) -> int:
+    import sqlite3
+
+    if not path.exists():
+        return 0
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return database.execute("SELECT count(*) FROM extraction").fetchone()[0]
+    except sqlite3.Error:
+        return 0
+    finally:
+        database.close()
+
+
+def _until(happened) -> None:
+    import threading
+
+    clock = threading.Event()
+    for _ in range(600):
+        if happened():
+            return
+        clock.wait(0.05)
+    message = "it did not happen within 30 s"
+    raise AssertionError(message)
+
+
+def test_the_insurance_claims_add_up(shared_data: Path, tmp_path: Path, capsys) -> None:
+    """30 real claims × every demo model: one class each, and the totals add up."""
+    folder = shared_data / "insurance-claims"
+    out = tmp_path / "out.jsonl"
+    status = main(
+        [
+            "compare", "--schema", str(folder / "schema.json"), "--texts",
+            str(folder / "claims.jsonl"), "--truth", "truth", "--models", "demo", "--jsonl",
+            str(out), "--journal", "none",
+        ]
+    )  # fmt: skip
+    assert status == 0
+    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    models = {row["variant"] for row in rows}
+    assert len(models) >= 3
+    assert len(rows) == 30 * len(models)
+    assert len({(row["variant"], row["text_id"]) for row in rows}) == len(rows)
+    printed = " ".join(capsys.readouterr().out.split())
+    for model in models:
+        mine = [row for row in rows if row["variant"] == model]
+        ok = sum(row["status"] == "ok" for row in mine)
+        assert f"{ok} of 30" in printed
+        assert all((row["record"] is not None) == (row["status"] == "ok") for row in mine)
