@@ -88,7 +88,7 @@ def _part(info: FieldInfo, field: Mapping[str, Any]) -> str:
 def _title(part: str, fields: list[dict[str, Any]]) -> str:
     if part == "main":
         return ""
-    labels = [field["label"] for field in fields]
+    labels = [str(field["label"]) for field in fields]
     words = [labels[0], *(_lowered(label) for label in labels[1:])]
     if part == "optional" and len(words) > 1:
         return ", ".join(words[:-1]) + " and " + words[-1]

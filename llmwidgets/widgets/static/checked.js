@@ -2,7 +2,7 @@
 
 function checkResult(view, form) {
   const { report } = form;
-  return h("div", { class: "stack t", key: "result", role: "status", "aria-live": "polite" },
+  return h("div", { class: "stack t result", key: "result", role: "status", "aria-live": "polite" },
     report && (report.ok ? goodNews(view, form, report) : badNews(view, form, report)),
     !report && form.said && note("ok", form.said, ""),
     modelTable(view, form));
@@ -23,7 +23,8 @@ function goodNews(view, form, report) {
 }
 
 function seconds(said) {
-  return said ? ` ${said < 10 ? said.toFixed(1) : Math.round(said)} s` : "";
+  if (!said) return "";
+  return said < 0.1 ? " under 0.1 s" : ` ${said < 10 ? said.toFixed(1) : Math.round(said)} s`;
 }
 
 function badNews(view, form, report) {

@@ -17,15 +17,20 @@ function render({ model, el }) {
             h("span", { class: "s muted" }, form.about), h("span", { class: "grow" }),
             storeState(view, store)),
           formFields(view, form), openNote(), doubtNote(view, form), formButtons(view, form)),
-        h("div", { class: "body stack" }, checkResult(view, form),
-          form.report || form.origin
-            ? h("details", { class: "folded" }, h("summary", {}, icon("right"),
-              "Where to find it"), h("div", { class: "inside" }, whereToFind(form)))
-            : h("div", { class: "stack t" }, h("h3", {}, "Where to find it"),
-              whereToFind(form)))),
+        h("div", { class: "body stack" }, checkResult(view, form), guide(form))),
     ];
   };
   return mountStore({ model, el, draw, label: "Connection" });
+}
+
+/** Open while the form is empty, folded away once there is something to show. */
+function guide(form) {
+  if (!form.report && !form.origin) {
+    return h("div", { class: "stack t", key: "guide" }, h("h3", {}, "Where to find it"),
+      whereToFind(form));
+  }
+  return h("details", { class: "folded", key: "guide-folded" }, h("summary", {}, icon("right"),
+    "Where to find it"), h("div", { class: "inside" }, whereToFind(form)));
 }
 
 export default { render };

@@ -180,7 +180,7 @@ function foundHere(view, state, gate) {
     h("h3", {}, "Found on this computer"),
     h("ul", {}, rows, h("li", { key: "look", class: "row wrap", role: "status" },
       h("span", { class: "grow s muted" }, state.looking ? "Asking the usual ports…"
-        : nothing ? "No local server of models answers, or its models are connected already." : ""),
+        : nothing ? "No other local server of models answers." : ""),
       button("Look for local servers", () => view.send("discover"),
         { small: true, disabled: state.looking, key: "discover" }),
       (state.connected > 0 || gate) && !state.demo && demoButton(view, state, { small: true, bare: true })))));

@@ -80,7 +80,7 @@ function readFromIt(form) {
 
 function secretField(view, form, field) {
   const ids = idsOf(form, field.name);
-  const spec = { ...field, error: field.error };
+  const spec = { ...field, brief: isBrief(form) };
   const help = [field.secret.state === "empty" && field.help ? `${field.help} ` : "",
     form.host ? `Sent to ${form.host} and to no other host. ` : "",
     field.name.endsWith("key") && keyLink(form)];
@@ -141,7 +141,7 @@ function headersField(view, form, field) {
   return h("fieldset", { class: "field", key: ids.control },
     h("legend", { class: "label" }, field.label, h("i", {}, " optional")),
     field.rows.map((row) => h("div", { class: "in ro", key: `header:${row.name}` },
-      icon("lock", "muted"), h("code", {}, row.name), secretLine(row),
+      icon("lock", "muted"), h("code", {}, row.name), secretLine(row, isBrief(form)),
       button("Remove", () => view.send("clear", { form: form.key, field: field.name,
         header: row.name }), { bare: true, small: true, class: "btn bare sm within",
         "aria-label": `Remove the header ${row.name}` }))),

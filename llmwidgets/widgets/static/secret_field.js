@@ -68,7 +68,7 @@ function secretControl(view, spec, ids) {
   if (state !== "empty" && !(ui[open] && state === "stored")) {
     if (state === "received") delete ui[open];
     return h("div", { class: "row", key: `${open}:line` },
-      h("div", { class: "in ro grow" }, icon("lock", "muted"), secretLine(spec.secret),
+      h("div", { class: "in ro grow" }, icon("lock", "muted"), secretLine(spec.secret, spec.brief),
         state === "received" && button("Clear", () => send("clear"), { bare: true, small: true,
           class: "btn bare sm within", "aria-label": `Clear ${spec.label}` })),
       state === "stored" && button(replaceLabel(spec), () => {
@@ -104,7 +104,7 @@ function secretControl(view, spec, ids) {
       else if (spec.multiline) setTimeout(() => leave(field));
     },
   });
-  const cancel = ui[open] && button("Keep the stored one", () => {
+  const cancel = ui[open] && button("Keep the old one", () => {
     delete ui[open];
     view.redraw();
     view.focusField(spec.name);
@@ -145,12 +145,14 @@ function replaceLabel(spec) {
   return /key$/i.test(spec.label) ? "Replace key" : "Replace";
 }
 
-function secretLine(secret) {
+/** `brief`: the connection lasts for this session only, so nothing is stored. */
+function secretLine(secret, brief) {
   if (secret.reference) {
     return h("span", { class: "grow" }, "Looked up at each use: ", h("code", {}, secret.reference));
   }
   const ends = secret.tail ? [", ends in ", h("code", {}, secret.tail)] : "";
-  return h("span", { class: "grow" }, secret.state === "stored" ? "Stored" : "Received", ends,
+  const said = secret.state === "received" ? "Received" : brief ? "Kept for this session" : "Stored";
+  return h("span", { class: "grow" }, said, ends,
     secret.state === "received" && ", not saved yet");
 }
 

@@ -132,10 +132,11 @@ function storeKeys(view, submit) {
   });
 }
 
-/** Who pressed Test finds the focus on the step that mends it, once that is there. */
+/** Who pressed Test finds the focus on what is wrong, or the step that mends it. */
 function leadOn(root, state) {
-  const next = root.querySelector("[data-next]");
-  const sign = next && (state.store.gate || state.form?.key);
+  const next = root.querySelector("[data-next]") || root.querySelector("[aria-invalid=true]");
+  const sign = next && [state.store.gate, state.form?.key, next.dataset.focus,
+    next.getAttribute("aria-invalid")].join(" ");
   if (sign && root.dataset.led !== sign && document.activeElement?.matches(".lw [data-main]")) {
     next.focus({ preventScroll: true });
   }
