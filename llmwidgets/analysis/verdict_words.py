@@ -29,6 +29,8 @@ class PairLike(Protocol):
     def high(self) -> float: ...
     @property
     def texts_needed(self) -> int | None: ...
+    @property
+    def told_apart(self) -> bool: ...
 
 
 def sentence_for(
@@ -80,7 +82,12 @@ def _several_ahead(
     matters: float,
 ) -> str:
     best = standings[0]
-    said = f"{_names(tied)} cannot be told apart on {texts} texts"
+    labels = {each.label for each in tied}
+    among = [each for each in table if {each.a, each.b} <= labels]
+    if any(each.told_apart for each in among):
+        said = f"{_names(tied[1:])} cannot be told apart from {best.label} on {texts} texts"
+    else:
+        said = f"{_names(tied)} cannot be told apart on {texts} texts"
     if chosen.cost_per_1000 is None:
         said += "; their prices are unknown"
     else:
@@ -94,8 +101,7 @@ def _several_ahead(
     others = [each for each in standings if each not in tied]
     if others:
         said += f" {_names(others)} {'is' if len(others) == 1 else 'are'} worse than {best.label}."
-    labels = {each.label for each in tied}
-    needed = [each.texts_needed or 0 for each in table if {each.a, each.b} <= labels]
+    needed = [each.texts_needed or 0 for each in among]
     if needed and max(needed) > texts:
         said += (
             f" About {max(needed):,} texts would show a difference of {_points(matters)} in 100 "

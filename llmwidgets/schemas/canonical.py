@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from llmwidgets.errors import FieldError
 from llmwidgets.schemas.place import any_name, item, step
 from llmwidgets.schemas.references import SINGLES, Document, Found
 
 Node = dict[str, Any]
+ANY_JSON = "AnyJSON"
+"""The name kept free for the definition of any JSON value."""
 NEVER: Node = {"not": {}}
 """The schema that nothing satisfies, where JSON Schema writes `false`."""
 
@@ -112,6 +115,7 @@ class _Rewriting:
         while self.waiting:
             name, found, path = self.waiting.pop()
             self.defs[name] = self.rewrite(found.node, found.base, path)
+        _refuse_circles(self.defs)
         return Canonical(root, dict(sorted(self.defs.items())))
 
     def rewrite(self, node: Any, base: str, path: str) -> Node:
@@ -178,11 +182,30 @@ class _Rewriting:
     def new_name(self, reference: str) -> str:
         last = reference.rpartition("/")[2].rpartition("#")[2]
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", last).strip("_") or "Record"
-        taken = set(self.names.values())
+        taken = {*self.names.values(), ANY_JSON}
         count = 1
         while (unique := name if count == 1 else f"{name}_{count}") in taken:
             count += 1
         return unique
+
+
+def _refuse_circles(defs: dict[str, Node]) -> None:
+    """FieldError where a definition is, or may be, nothing but itself."""
+    edges = {name: _names_at_once(node) for name, node in defs.items()}
+    for name in edges:
+        if name in _reachable(name, edges):
+            raise FieldError(
+                f"$ref to {name} leads back to itself without any value on the way.",
+                "Let it pass through a property or an item, or say what the value is.",
+            )
+
+
+def _names_at_once(node: Node) -> set[str]:
+    """The definitions that a value of this one has to satisfy at the same place."""
+    names = {ref_name(node)} if "$ref" in node else set()
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        names.update(*(_names_at_once(each) for each in node.get(keyword, ())))
+    return names
 
 
 def _inner(keyword: str, path: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmwidgets.schemas import keywords, limits
-from llmwidgets.schemas.canonical import NEVER, Canonical, Node, ref_name
+from llmwidgets.schemas.canonical import ANY_JSON, NEVER, Canonical, Node, ref_name
 from llmwidgets.schemas.compiling_objects import compile_object
 from llmwidgets.schemas.compiling_unions import compile_union
 from llmwidgets.schemas.judge import Judge
@@ -112,8 +112,8 @@ class Compiling:
         if not self.subset.recursion:
             node = self.described({"type": "string"}, source, ["any JSON, written as JSON text"])
             return Part(node, JSONText())
-        self.defs.setdefault("AnyJSON", _any_json())
-        return Part(self._refer("AnyJSON", source), AnyValue())
+        self.defs.setdefault(ANY_JSON, _any_json())
+        return Part(self._refer(ANY_JSON, source), AnyValue())
 
     def also(self, name: str, node: Node) -> Node:
         """Keep a variation of a definition beside it; the reference to it."""
@@ -287,7 +287,7 @@ def _wrap(node: Node) -> Node:
 
 
 def _any_json() -> Node:
-    again: Node = {"$ref": "#/$defs/AnyJSON"}
+    again: Node = {"$ref": f"#/$defs/{ANY_JSON}"}
     scalars: list[Node] = [{"type": name} for name in ("string", "number", "boolean", "null")]
     listed: Node = {"type": "array", "items": again}
     entry = _closed({KEY: {"type": "string"}, VALUE: again})

@@ -467,6 +467,14 @@ def test_any_json_goes_there_and_back(value):
         assert result.restore(adapted) == {"any": value}
 
 
+def test_a_definition_of_the_users_may_be_called_like_ours():
+    schema = an_object(a={"$ref": "#/$defs/AnyJSON"}, b={})
+    result = compiled({**schema, "$defs": {"AnyJSON": {"type": "integer"}}})
+    record = {"a": 3, "b": {"x": [1]}}
+    assert result.restore(result.adapt(record)) == record
+    assert jsonschema_rs.is_valid(result.schema, result.adapt(record))
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),

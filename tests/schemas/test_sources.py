@@ -149,6 +149,21 @@ def test_a_reference_to_nowhere_is_said():
 @pytest.mark.parametrize(
     "schema",
     [
+        {"$ref": "#"},
+        {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
+        {"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}},
+        {"$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}},
+         "$ref": "#/$defs/a"},
+    ],
+)  # fmt: skip
+def test_a_definition_that_is_nothing_but_itself_is_refused(schema):
+    with pytest.raises(FieldError, match="leads back to itself"):
+        read_schema(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
         {"$defs": {"n": {"type": "integer"}}, "properties": {"a": {"$ref": "#/$defs/n"}}},
         {
             "$id": "https://example.org/s.json",
