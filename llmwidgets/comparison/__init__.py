@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmwidgets.comparison.compare import compare, estimate, extract
+from llmwidgets.comparison.calls import compare, estimate, extract
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.saved import load
 from llmwidgets.comparison.variant import Variant

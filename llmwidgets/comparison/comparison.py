@@ -150,7 +150,7 @@ class Comparison:
         `models` takes the place of the variants; `more` are keywords of `compare` such as
         `store`, `budget` or `progress`.
         """
-        from llmwidgets.comparison.compare import compare_again
+        from llmwidgets.comparison.calls import compare_again
 
         return compare_again(self, models, **more)
 

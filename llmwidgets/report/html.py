@@ -15,10 +15,10 @@ LIMIT = 60_000
 _LONG = 120
 
 
-def fragment(summary: Summary, *, limit: int | None = LIMIT) -> str:
+def fragment(summary: Summary, *, limit: int = LIMIT) -> str:
     """The comparison as one element with its style, cut at whole rows to stay under `limit`."""
     text = _fragment(summary)
-    while limit is not None and len(text.encode()) > limit and (summary.lines or summary.rows):
+    while len(text.encode()) > limit and (summary.lines or summary.rows):
         if summary.lines:
             summary = replace(summary, lines=summary.lines[: len(summary.lines) // 2])
         else:
@@ -28,14 +28,16 @@ def fragment(summary: Summary, *, limit: int | None = LIMIT) -> str:
 
 
 def page(title: str, summary: Summary, sections: Sequence[tuple[str, str]] = ()) -> str:
-    """A whole document that needs nothing from elsewhere; `sections` are (heading, HTML)."""
-    more = "".join(f"<h2>{escape(heading)}</h2>{body}" for heading, body in sections)
+    """A whole document that needs nothing from elsewhere; `sections` are (heading, HTML).
+
+    They stand between the scoreboard and the disagreements, which can be long.
+    """
+    between = "".join(f"<h2>{escape(heading)}</h2>{body}" for heading, body in sections)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{style.PAGE}</style></head>"
-        f'<body><h1>{escape(title)}</h1>{fragment(summary, limit=None)}<div class="lw-static">'
-        f"{more}</div></body></html>\n"
+        f"<body><h1>{escape(title)}</h1>{_fragment(summary, between)}</body></html>\n"
     )
 
 
@@ -57,12 +59,12 @@ def _cell(tag: str, text: str, right: bool) -> str:
     return f"<{tag}{kind}>{escape(text)}</{tag}>"
 
 
-def _fragment(summary: Summary) -> str:
+def _fragment(summary: Summary, between: str = "") -> str:
     notes = "".join(f'<p class="lw-meta">{escape(note)}</p>' for note in summary.notes)
     return (
         f'<div class="lw-static"><style>{style.FRAGMENT}</style>'
         f'<p class="lw-verdict"><b>{escape(summary.sentence)}</b></p>'
-        f"{_scoreboard(summary.rows)}{_lines(summary)}{notes}"
+        f"{_scoreboard(summary.rows)}{between}{_lines(summary)}{notes}"
         f'<p class="lw-meta">{escape(summary.footer)}</p></div>'
     )
 
@@ -120,7 +122,7 @@ def _line(line: Line, values: bool) -> str:
     field = escape(figures.shorten(line.field, _LONG)) or "<i>all fields</i>"
     cells = "".join(_mark(cell, values) for cell in line.cells)
     name = escape(figures.shorten(line.text_id, _LONG))
-    return f'<tr><td>{name}</td><td class="lw-m">{field}</td>{truth}{cells}</tr>'
+    return f'<tr><td class="lw-n">{name}</td><td class="lw-m">{field}</td>{truth}{cells}</tr>'
 
 
 def _mark(cell: Cell, values: bool) -> str:

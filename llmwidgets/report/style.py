@@ -13,6 +13,7 @@ FRAGMENT = """
   border-bottom:1px solid color-mix(in srgb,currentColor 13%,transparent)}
 .lw-static th{font-weight:600;white-space:nowrap}
 .lw-static .lw-r{text-align:right;white-space:nowrap}
+.lw-static .lw-n{white-space:nowrap}
 .lw-static .lw-m{font-family:var(--jp-code-font-family,ui-monospace,monospace)}
 .lw-static td.lw-agree{opacity:.7}
 .lw-static td.lw-differ{background:color-mix(in srgb,#ef6c00 13%,transparent)}
@@ -28,6 +29,6 @@ PAGE = """
 body{margin:0 auto;padding:16px 24px 48px;max-width:1200px;background:var(--bg);color:var(--text);
   font:13px/20px system-ui,-apple-system,"Segoe UI",sans-serif}
 h1{font-size:16px;line-height:24px;margin:8px 0}
-h2{font-size:14px;line-height:20px;margin:24px 0 8px}
+h2,.lw-static h2{font-size:14px;line-height:20px;margin:24px 0 8px}
 a{color:var(--link)}pre{white-space:pre-wrap;font-size:12px;line-height:16px}
 """
