@@ -43,7 +43,4 @@ def assign(cost: Sequence[Sequence[int]]) -> list[int]:
         while column:
             taken[column] = taken[way[column]]
             column = int(way[column])
-    paired = [0] * size
-    for column in range(1, size + 1):
-        paired[int(taken[column]) - 1] = column - 1
-    return paired
+    return [int(each) for each in np.argsort(taken[1:])]

@@ -16,10 +16,8 @@ from llmwidgets.schemas.leaves import types_of
 from llmwidgets.schemas.merging import ANNOTATIONS, ConflictError, key_of, merge
 from llmwidgets.schemas.nulls import NULL
 from llmwidgets.schemas.place import item
+from llmwidgets.schemas.sent_forms import any_json, closed
 from llmwidgets.schemas.shape import (
-    ENTRIES,
-    KEY,
-    VALUE,
     AnyValue,
     Definition,
     Items,
@@ -112,7 +110,7 @@ class Compiling:
         if not self.subset.recursion:
             node = self.described({"type": "string"}, source, ["any JSON, written as JSON text"])
             return Part(node, JSONText())
-        self.defs.setdefault(ANY_JSON, _any_json())
+        self.defs.setdefault(ANY_JSON, any_json())
         return Part(self._refer(ANY_JSON, source), AnyValue())
 
     def also(self, name: str, node: Node) -> Node:
@@ -271,33 +269,7 @@ def _compile(work: Compiling) -> tuple[Compiled, Compiling]:
     if "$ref" in node:
         node = work.defs[ref_name(node)]
     if work.subset.root_object and (node.get("type") != "object" or "anyOf" in node):
-        node, wrapped, shape = _wrap(root.node), True, Wrapped("value", root.shape)
+        node, wrapped, shape = closed({"value": root.node}), True, Wrapped("value", root.shape)
     limits.hoist(work, node)
     sent = {**node, "$defs": dict(sorted(work.defs.items()))} if work.defs else node
     return Compiled(sent, (), wrapped, shape), work
-
-
-def _wrap(node: Node) -> Node:
-    return {
-        "type": "object",
-        "properties": {"value": node},
-        "required": ["value"],
-        "additionalProperties": False,
-    }
-
-
-def _any_json() -> Node:
-    again: Node = {"$ref": f"#/$defs/{ANY_JSON}"}
-    scalars: list[Node] = [{"type": name} for name in ("string", "number", "boolean", "null")]
-    listed: Node = {"type": "array", "items": again}
-    entry = _closed({KEY: {"type": "string"}, VALUE: again})
-    return {"anyOf": [*scalars, listed, _closed({ENTRIES: {"type": "array", "items": entry}})]}
-
-
-def _closed(properties: Node) -> Node:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }

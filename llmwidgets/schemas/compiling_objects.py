@@ -8,7 +8,8 @@ from llmwidgets.schemas.canonical import NEVER, Node
 from llmwidgets.schemas.merging import key_of
 from llmwidgets.schemas.nulls import nullable, takes_null
 from llmwidgets.schemas.place import any_name, step
-from llmwidgets.schemas.shape import KEY, VALUE, Entries, Properties, Shape
+from llmwidgets.schemas.sent_forms import entries
+from llmwidgets.schemas.shape import Entries, Properties, Shape
 
 if TYPE_CHECKING:
     from llmwidgets.schemas.compiling import Compiling, Part
@@ -29,8 +30,8 @@ def compile_object(work: Compiling, node: Node, path: str, origin: Node) -> Part
     if not work.subset.closed:
         return _open(work, node, path, (keep, notes), listed)
     if not listed and rest is not None:
-        listing, entries = _entries(work, rest, any_name(path))
-        return Part(work.described({**listing, **keep}, node, notes), entries)
+        listing, mapped = _entries(work, rest, any_name(path))
+        return Part(work.described({**listing, **keep}, node, notes), mapped)
     if node.get("additionalProperties") == {} and not node.get("patternProperties"):
         work.lose("additionalProperties", path, f"{work.subset.name} fills listed properties only")
     properties: dict[str, Node] = {}
@@ -104,13 +105,7 @@ def _rest(node: Node) -> Node | None:
 
 def _entries(work: Compiling, rest: Node, path: str) -> tuple[Node, Entries]:
     part = work.part(rest, path)
-    entry = {
-        "type": "object",
-        "properties": {KEY: {"type": "string"}, VALUE: part.node},
-        "required": [KEY, VALUE],
-        "additionalProperties": False,
-    }
-    return {"type": "array", "items": entry}, Entries(part.shape)
+    return entries(part.node), Entries(part.shape)
 
 
 def _carry_rest(

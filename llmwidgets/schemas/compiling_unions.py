@@ -10,6 +10,7 @@ from llmwidgets.schemas.canonical import NEVER, Node, ref_name
 from llmwidgets.schemas.leaves import says_something, types_of
 from llmwidgets.schemas.merging import ANNOTATIONS, ConflictError, key_of
 from llmwidgets.schemas.nulls import NULL
+from llmwidgets.schemas.sent_forms import closed
 from llmwidgets.schemas.shape import Choice, Option, Wrapped
 
 if TYPE_CHECKING:
@@ -139,12 +140,7 @@ def _distinct(work: Compiling, originals: list[Node], parts: list[Part]) -> list
         moved = _reordered(work, part.node, taken)
         if moved is None:
             name = _unused(f"option_{index + 1}", taken)
-            wrapped: Node = {
-                "type": "object",
-                "properties": {name: part.node},
-                "required": [name],
-                "additionalProperties": False,
-            }
+            wrapped = closed({name: part.node})
             settled.append(Part(wrapped, Wrapped(name, part.shape)))
             used.add(name)
         else:
