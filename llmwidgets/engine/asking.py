@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"\w+")
 _SMALLEST_WINDOW = 1500
+Key = Callable[[Form], str]
 _LOWER: dict[Form, Form] = {
     Form.JSON_SCHEMA: Form.JSON_OBJECT,
     Form.JSON_OBJECT_SCHEMA: Form.JSON_OBJECT,
@@ -75,8 +77,11 @@ class Asker:
             )
         return self.capability
 
-    async def ask(self, text: Text, key: str = "") -> Row:
-        """How the question ended; every failure is a row, nothing but a cancel is raised."""
+    async def ask(self, text: Text, key: Key = lambda _form: "") -> Row:
+        """How the question ended; every failure is a row, nothing but a cancel is raised.
+
+        `key` gives the journal's key for the form in which the question was put.
+        """
         tried = Tried()
         try:
             return await self._ask(text, key, tried)
@@ -86,9 +91,9 @@ class Asker:
             raise
         except Exception as error:  # noqa: BLE001 - one odd text must not lose the run
             failure = internal(error, self.column)
-        return Row.of_failure(key, failure, **self._circumstances(text, tried))
+        return replace(Row.of_failure("", failure), **self._circumstances(text, key, tried))
 
-    async def _ask(self, text: Text, key: str, tried: Tried) -> Row:
+    async def _ask(self, text: Text, key: Key, tried: Tried) -> Row:
         await self.learn()
         while True:
             sent = self.capability, self.dropped
@@ -149,9 +154,8 @@ class Asker:
             capabilities.learn(self.connection, self.model, self.capability)
         return True
 
-    def _judged(self, text: Text, key: str, payload: Payload, reply: Reply, tried: Tried) -> Row:
+    def _judged(self, text: Text, key: Key, payload: Payload, reply: Reply, tried: Tried) -> Row:
         row = Row(
-            key=key,
             status="ok",
             reply=reply.explanation if reply.ending == "refused" else reply.text,
             usage=reply.usage,
@@ -159,7 +163,7 @@ class Asker:
             cost=self.cost(reply.usage),
             served_model=reply.served_model,
             request_id=reply.request_id,
-            **self._circumstances(text, tried),
+            **self._circumstances(text, key, tried),
         )
         return self.judge(row, text, ending_of(reply, self.manner(text.schema), self._cuts(text)))
 
@@ -173,7 +177,7 @@ class Asker:
         except Failure as failure:
             told = Row.of_failure(row.key, failure)
             return replace(row, status=told.status, message=told.message, hint=told.hint)
-        return replace(row, status="ok", message="", hint="")
+        return row if row.status == "ok" else replace(row, status="ok", message="", hint="")
 
     def cost(self, usage: Usage) -> float | None:
         """US dollars by the column's own price, the connection's, or the price list."""
@@ -186,14 +190,17 @@ class Asker:
         # Ollama does so without a word. Made-up token counts of short texts prove nothing.
         if self.connection.kind != "custom":
             return 0
+        if len(text.text) < 2 * _SMALLEST_WINDOW:
+            return 0
         words = sum(1 for _ in _WORD.finditer(text.text))
         return words if words > _SMALLEST_WINDOW else 0
 
-    def _circumstances(self, text: Text, tried: Tried) -> dict[str, Any]:
+    def _circumstances(self, text: Text, key: Key, tried: Tried) -> dict[str, Any]:
         known, notes = self.capability, self.manner(text.schema).notes + self.dropped.notes
         if tried.perhaps_answered:
             notes += (f"{tried.perhaps_answered} try was perhaps answered and paid unseen.",)
         return {
+            "key": key(known.form) if known else "",
             "form": known and known.form,
             "mode": known and known.mode,
             "tries": tried.tries,

@@ -7,6 +7,7 @@ import hashlib
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from llmwidgets.dialects.messages import Form
 from llmwidgets.engine import defaults
@@ -150,9 +151,7 @@ class ColumnRun:
         for index in waiting:
             if self._over is not None:
                 return
-            row = await self.asker.ask(self._text(index))
-            if row.form is not None:
-                row = replace(row, key=self._key(index, row.form))
+            row = await self.asker.ask(self._text(index), partial(self._key, index))
             self._note(index, self.journal.put(row), row, reused=False)
             self._watch(row)
 

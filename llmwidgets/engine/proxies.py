@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from llmwidgets.secret import Secret
@@ -36,6 +37,7 @@ def proxy_for(url: str) -> Proxy | None:
     return _read(found if "://" in found else f"http://{found}")
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether the host is this computer by its name or address alone."""
     if host == "localhost":

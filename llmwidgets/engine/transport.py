@@ -16,6 +16,7 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -113,7 +114,7 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     response = await transport.handle_async_request(
         httpx.Request(
             call.method,
-            call.url,
+            _url(call.url),
             headers={
                 **_OWN_HEADERS,
                 **({} if body is None else {"content-type": "application/json"}),
@@ -141,6 +142,11 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
         time.perf_counter() - begun,
         first_byte,
     )
+
+
+@lru_cache(maxsize=256)
+def _url(text: str) -> httpx.URL:
+    return httpx.URL(text)
 
 
 def _encode(body: Any) -> bytes:
