@@ -82,20 +82,27 @@ def _terminal(run: Run) -> Iterator[Show]:
 @contextmanager
 def _notebook() -> Iterator[Show]:
     # Its own names carry no types.
-    page_of: Any = import_module("IPython.display")
-    handle = page_of.display(page_of.HTML(""), display_id=True)
+    display: Any = import_module("IPython.display").display
+    handle = display(_bundle("", ""), raw=True, display_id=True)
     last = [""]
 
     def show(progress: Sequence[ColumnProgress]) -> None:
         page = bar_html(progress)
         if handle is not None and page != last[0]:
             last[0] = page
-            handle.update(page_of.HTML(page))
+            said = ", ".join(f"{each.label} {each.done} of {each.total}" for each in progress)
+            handle.update(_bundle(said, page), raw=True)
 
-    yield show
-    if handle is not None:
-        # The comparison that follows says it all; a finished bar would only be saved with it.
-        handle.update(page_of.HTML(""))
+    try:
+        yield show
+    finally:
+        if handle is not None:
+            # The comparison that follows says it all; a finished bar would be saved beside it.
+            handle.update(_bundle("", ""), raw=True)
+
+
+def _bundle(text: str, page: str) -> dict[str, str]:
+    return {"text/plain": text, "text/html": page}
 
 
 def bar_html(progress: Sequence[ColumnProgress]) -> str:

@@ -11,6 +11,7 @@ from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.grounding import ground
 from llmwidgets.comparison import scoreboard
 from llmwidgets.comparison.differences import Difference, Said
+from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import figures, html
 from llmwidgets.report.summary import Cell, Line, Row, Summary
@@ -53,19 +54,22 @@ def sections(comparison: Comparison) -> list[tuple[str, str]]:
         found.append(
             ("% right by field", html.table(head, rows, right=range(1, len(head))))
         )  # fmt: skip
-    asked = [
-        [
-            f"{figures.letter(at)} {label}",
-            comparison.models[at],
-            comparison.variants[at].effort or "",
-            comparison.variants[at].instructions or "",
-        ]
-        for at, label in enumerate(comparison.labels)
-    ]
-    found.append(
-        ("How each was asked", html.table(["Variant", "Model", "Thinking", "Instructions"], asked))
-    )
-    return found
+    return [*found, ("How each was asked", _asked(comparison))]
+
+
+def _asked(comparison: Comparison) -> str:
+    rows = []
+    for at, variant in enumerate(comparison.variants):
+        words = variant.instructions or ""
+        name = f"{figures.letter(at)} {comparison.labels[at]}"
+        default = words == DEFAULT_INSTRUCTIONS
+        rows.append(
+            [name, comparison.models[at], variant.effort or "", "default" if default else words]
+        )
+    table = html.table(["Variant", "Model", "Thinking", "Instructions"], rows)
+    if not any(variant.instructions == DEFAULT_INSTRUCTIONS for variant in comparison.variants):
+        return table
+    return f"{table}{html.folded('The default instructions', DEFAULT_INSTRUCTIONS)}"
 
 
 def _row(comparison: Comparison, at: int, tally: Tally) -> Row:

@@ -54,6 +54,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[in
     )
 
 
+def folded(heading: str, text: str) -> str:
+    """A longer text that opens on a click, its lines kept."""
+    return f"<details><summary>{escape(heading)}</summary><pre>{escape(text)}</pre></details>"
+
+
 def _cell(tag: str, text: str, right: bool) -> str:
     kind = ' class="lw-r"' if right else ""
     return f"<{tag}{kind}>{escape(text)}</{tag}>"

@@ -14,6 +14,7 @@ FRAGMENT = """
 .lw-static th{font-weight:600;white-space:nowrap}
 .lw-static .lw-r{text-align:right;white-space:nowrap}
 .lw-static .lw-n{white-space:nowrap}
+.lw-static td{white-space:pre-line}
 .lw-static .lw-m{font-family:var(--jp-code-font-family,ui-monospace,monospace)}
 .lw-static td.lw-agree{opacity:.7}
 .lw-static td.lw-differ{background:color-mix(in srgb,#ef6c00 13%,transparent)}
@@ -24,11 +25,12 @@ FRAGMENT = """
 """
 
 PAGE = """
-:root{color-scheme:light dark;--bg:#fff;--text:#212121;--link:#0d47a1}
-@media (prefers-color-scheme:dark){:root{--bg:#212121;--text:#e2e2e2;--link:#64b5f6}}
+:root{color-scheme:light dark;--bg:#fff;--text:#212121}
+@media (prefers-color-scheme:dark){:root{--bg:#212121;--text:#e2e2e2}}
 body{margin:0 auto;padding:16px 24px 48px;max-width:1200px;background:var(--bg);color:var(--text);
   font:13px/20px system-ui,-apple-system,"Segoe UI",sans-serif}
 h1{font-size:16px;line-height:24px;margin:8px 0}
 h2,.lw-static h2{font-size:14px;line-height:20px;margin:24px 0 8px}
-a{color:var(--link)}pre{white-space:pre-wrap;font-size:12px;line-height:16px}
+pre{white-space:pre-wrap;font-size:12px;line-height:16px}
+summary{cursor:pointer;font-size:12px}
 """
