@@ -162,6 +162,11 @@ class ConnectionPanel(FormPanel):
             draft.receive(name, secret)
         draft.rev += 1
         draft.intent = "save" if self.usable else "session"
+        if found.any_model:
+            # The variables name a resource and no deployment, which only the user knows.
+            draft.values.pop(found.provider.model_field or "", None)
+            self.push()
+            return
         await self.test(draft)
 
     async def act_discover(self, _content: Content, _buffers: Buffers) -> None:

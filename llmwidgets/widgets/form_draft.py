@@ -230,19 +230,20 @@ def fact_of(connection: Connection) -> tuple[str, str]:
     if connection.origin == "demo":
         return "ok", "demo"
     if not connection.provider.single:
-        seen = connection.capability(connection.models[0])
+        seen = connection.capability(connection.models[0]) if connection.models else None
         if seen and seen.mode.value != "schema enforced":
             return "warn", seen.mode.value
     if connection.checked_at is None:
         return "none", "not tested"
-    return "ok", f"{len(connection.models)} models" if connection.provider.single else ""
+    return "ok", f"{len(connection.models)} allowed" if connection.provider.single else ""
 
 
 def read_from(connection: Connection | None, typed: str) -> list[list[str]]:
     """What a pasted address says beside its host: deployment, version, the form it is used in."""
     if connection is None or not typed:
         return []
-    version = connection.target(connection.models[0]).query.get("api-version")
+    model = next(iter(connection.models), "*")
+    version = connection.target(model).query.get("api-version")
     deployment = re.search(r"/deployments/([^/?]+)", typed)
     used = str(getattr(connection.fields, "endpoint", typed))
     said = [["deployment", deployment[1]]] if deployment else []

@@ -152,4 +152,5 @@ class FormPanel(StorePanel):
         kept = draft.connection
         if kept is None:
             return ""
-        return f"{kept.label}/{kept.models[0]}" if kept.provider.single else kept.label
+        example = kept.provider.single or kept.any_model
+        return f"{kept.label}/{next(iter(kept.models), '…')}" if example else kept.label

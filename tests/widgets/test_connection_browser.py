@@ -157,6 +157,29 @@ def test_the_panel_is_worked_by_keyboard(lab, page, openai: str) -> None:
     assert panel.get_by_role("alertdialog").count() == 0
 
 
+def test_escape_gives_the_keys_back(lab, page) -> None:
+    """Esc with nothing open: the notebook is in command mode again, b adds a cell."""
+    lab.notebook("escape.ipynb", [PANEL])
+    page.open("escape.ipynb").run_all()
+    open_kind(page.output(), "OpenAI")
+    page.output().get_by_label("API key").focus()
+    page.browser_page.keyboard.press("Escape")
+    page.browser_page.keyboard.press("b")
+    page.browser_page.locator(".jp-Notebook .jp-CodeCell").nth(1).wait_for()
+
+
+def test_a_reload_brings_the_form_back_and_no_key(lab, page) -> None:
+    """The kernel lives on: after a reload the form is open, the typed half of a key is gone."""
+    lab.notebook("reload.ipynb", [PANEL])
+    page.open("reload.ipynb").run_all()
+    open_kind(page.output(), "OpenAI")
+    page.output().get_by_label("API key").press_sequentially("sk-half")
+    page.save()
+    page.browser_page.reload()
+    page.output().get_by_role("heading", name="OpenAI", exact=True).wait_for()
+    assert page.output().get_by_label("API key").input_value() == ""
+
+
 def test_typing_survives_what_happens_elsewhere(lab, page) -> None:
     """A change of the store from another cell redraws the panel, not the field being typed in."""
     lab.notebook(

@@ -142,6 +142,37 @@ def test_a_failed_test_never_replaces_a_working_connection(wire, demo_address: s
     assert store["demo-careful"].fields.endpoint == demo_address
 
 
+def test_a_proposed_fix_is_applied_and_tested(wire, demo_address: str) -> None:
+    """An endpoint without /v1: old → new is shown and marked; Apply fix and test saves."""
+    store = Store.in_memory()
+    page = wire(ConnectionForm("custom", store))
+    short = demo_address.removesuffix("/v1")
+    page.submit(values={"name": "demo-careful", "endpoint": short}, intent="save")
+    assert page.form["report"]["fix"] == [
+        {"label": "Endpoint", "old": short, "new": demo_address}
+    ]  # fmt: skip
+    assert page.field("endpoint")["error"] == f"The check proposes {demo_address}."
+    before = page.form["rev"]
+    page.submit("fix")
+    assert page.form["said"] == "Saved."
+    assert page.form["rev"] != before
+    assert page.field("endpoint")["value"] == demo_address
+    assert store["demo-careful"].fields.endpoint == demo_address
+
+
+def test_a_pasted_target_uri_is_read(wire) -> None:
+    """Azure: host, deployment and version stand below the endpoint, the key's host at the key."""
+    page = wire(ConnectionForm("azure_openai", Store.in_memory()))
+    uri = "https://acme.openai.azure.com/openai/deployments/luna/chat/completions?api-version=2025-01-01"
+    page.submit("edit", values={"deployment": "", "endpoint": uri})
+    assert page.form["read"] == [
+        ["host", "acme.openai.azure.com"],
+        ["deployment", "luna"],
+        ["API version", "2025-01-01"],
+    ]
+    assert page.form["host"] == "acme.openai.azure.com"
+
+
 def test_a_received_key_is_told_by_its_tail_and_can_be_cleared(wire) -> None:
     """Received, ends in 3fQz; Clear empties the field again."""
     page = wire(ConnectionForm("openai", Store.in_memory()))

@@ -189,6 +189,19 @@ def test_adding_a_found_key_keeps_the_reference(wire, monkeypatch, demo_address:
     assert page.form["report"] is not None
 
 
+def test_a_found_resource_without_a_deployment_asks_for_it(wire, monkeypatch) -> None:
+    """Azure's variables name no deployment: the form opens with the rest filled in."""
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", CANARY)
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://acme.openai.azure.com")
+    page = wire(ConnectionPanel(Store.in_memory()))
+    page.send("add_found", label=page.state["found"][0]["label"])
+    assert page.form["kind"] == "azure_openai"
+    assert page.field("endpoint")["value"] == "https://acme.openai.azure.com"
+    assert page.field("deployment")["value"] is None
+    assert page.field("api_key")["secret"]["reference"] == "env:AZURE_OPENAI_API_KEY"
+    assert page.form["report"] is None
+
+
 def test_local_servers_are_looked_for_on_a_click_only(wire, monkeypatch, demo_address: str) -> None:
     """Nothing is asked before the click; then a server is offered with its models, and added."""
     asked: list[int] = []

@@ -232,7 +232,7 @@ function keepKeys(root) {
  */
 function mount({ model, el, draw, label, begin, onmessage, after }) {
   const root = h("section", { class: "lw", "aria-label": label, "aria-busy": "true" },
-    h("p", { class: "waiting muted" }, "Waiting for the kernel."));
+    h("p", { class: "waiting muted" }, "Waiting for the kernel. If this stays, run the cell again."));
   el.append(root);
   keepKeys(root);
   const view = { root, state: null, redraw, send };

@@ -1,0 +1,105 @@
+"""What the page shows of a check: the endings, the models with their prices, the fix."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.dialects.messages import Capability, Form, Mode
+from llmwidgets.engine.check import CheckReport
+from llmwidgets.widgets.check_view import endings, model_rows, price_text, report_view, since
+
+TODAY = date(2026, 11, 23)
+
+
+@pytest.fixture
+def openai() -> Connection:
+    return Connection("openai", api_key="sk-made-up-key-00003fQz")
+
+
+def test_one_model_that_ends_names_what_replaces_it(openai: Connection) -> None:
+    """`gpt-5 is shut down on 11 Dec 2026, in 18 days. gpt-6-sol replaces it.`"""
+    assert endings(openai, ["gpt-6-luna", "gpt-5"], TODAY) == [
+        {
+            "models": ["gpt-5"],
+            "text": "is shut down on 11 Dec 2026, in 18 days. gpt-6-sol replaces it.",
+        }
+    ]
+
+
+def test_models_of_one_day_share_a_sentence(openai: Connection) -> None:
+    """Four models that end together are one line, not four."""
+    december, january = endings(openai, openai.models, TODAY)
+    assert len(december["models"]) == 4
+    assert december["text"].startswith("are shut down on 11 Dec 2026, in 18 days.")
+    assert january["text"].startswith("are shut down on 14 Jan 2027, in 52 days.")
+
+
+@pytest.mark.parametrize(
+    ("today", "said"),
+    [(11, "today"), (10, "tomorrow"), (12, "no longer")],
+)
+def test_the_days_left_are_words(openai: Connection, today: int, said: str) -> None:
+    """Today, tomorrow, and past: each in its own words."""
+    assert said in endings(openai, ["gpt-5"], date(2026, 12, today))[0]["text"]
+
+
+def test_far_endings_are_not_told(openai: Connection) -> None:
+    """An end more than two months away is in the table, not above it."""
+    assert endings(openai, ["gpt-5"], date(2026, 6, 1)) == []
+
+
+def test_models_the_key_cannot_use_come_last(openai: Connection) -> None:
+    """They are marked off, without reply form; the order of the whitelist holds otherwise."""
+    rows = model_rows(openai, openai.models, openai.models[1:4], TODAY)
+    assert [row["model"] for row in rows[:3]] == list(openai.models[1:4])
+    assert {row["off"] for row in rows[:3]} == {False}
+    assert rows[3]["model"] == openai.models[0]
+    assert rows[3]["note"] == "this key has no access"
+    assert rows[3]["reply"] == "–"
+
+
+def test_a_price_is_known_own_or_unknown(openai: Connection) -> None:
+    """A known price has two numbers; an own one counts; unknown is never 0."""
+    low, high = price_text(openai, "gpt-6-luna").split(" / ")
+    assert 0 < float(low) < float(high)
+    own = Connection("custom", name="m", endpoint="http://localhost:1/v1",
+                     price={"input": 0, "output": 0.025})  # fmt: skip
+    assert price_text(own, "m") == "0.00 / 0.025"
+    free = Connection("custom", name="no-such-model", endpoint="http://localhost:1/v1")
+    assert price_text(free, "no-such-model") == "unknown"
+
+
+def test_a_failed_report_shows_old_and_new(openai: Connection) -> None:
+    """The fix names the field by its label; words that look like a key are masked."""
+    report = CheckReport(
+        False, "The key sk-made-up-key-00003fQz failed. Look again.", fix={"organization": "org-2"}
+    )
+    view = report_view(report, openai, {"organization": "org-1"})
+    assert view["fix"] == [{"label": "Organization", "old": "org-1", "new": "org-2"}]
+    assert view["text"] == "Look again."
+    assert "3fQz" not in view["title"]
+
+
+def test_a_limit_is_told_with_what_follows(openai: Connection) -> None:
+    """JSON only: the sentence, why it matters, and the probe's rows with the one used."""
+    seen = Capability(Form.JSON_OBJECT, Mode.JSON, (
+        (Form.JSON_SCHEMA, "refused, 400", False),
+        (Form.JSON_OBJECT_SCHEMA, "accepted", False),
+        (Form.JSON_OBJECT, "accepted", False),
+    ))  # fmt: skip
+    view = report_view(CheckReport(True, "Fine.", mode=Mode.JSON, capability=seen), openai, {})
+    assert view["limit"].startswith("JSON only")
+    assert [(row["accepted"], row["used"]) for row in view["tried"]] == [
+        (False, False), (True, False), (True, True),
+    ]  # fmt: skip
+
+
+def test_times_are_just_now_or_a_day() -> None:
+    """A check of the last two minutes is just now; an older one has its day; none is empty."""
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert since(now - timedelta(seconds=30), now) == "just now"
+    assert since(now - timedelta(days=1), now) == "22 Nov 2026"
+    assert since(None, now) == ""
