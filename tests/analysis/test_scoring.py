@@ -152,6 +152,12 @@ def test_alignment_is_optimal_and_not_greedy():
     assert score(None, value, truth).right == 5
 
 
+def test_what_is_right_comes_before_what_is_fewest():
+    """The exact item is the partner, though the other one left over has more leaves."""
+    result = score(None, {"l": [{"a": 2, "b": 3}, {"a": 1}]}, {"l": [{"a": 1}]})
+    assert (result.labelled, result.right, result.invented) == (3, 1, 2)
+
+
 def test_an_item_too_many_is_invented_and_one_too_few_is_missed():
     """An extra item counts each leaf it has as labelled and not right."""
     two = {"lines": [{"name": "a", "total": 1}, {"name": "b", "total": 2}]}

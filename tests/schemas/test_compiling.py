@@ -342,6 +342,16 @@ def test_optional_properties_are_sent_nullable_and_null_means_absent():
     assert result.adapt({}) == {"name": None, "note": None}
 
 
+def test_null_is_dropped_where_the_object_is_only_right_without():
+    """A property that takes null stays null, unless its presence breaks the object's own rule."""
+    text_or_null = {"type": ["string", "null"]}
+    schema = an_object(card=text_or_null, address={"type": "string"})
+    schema["dependentRequired"] = {"card": ["address"]}
+    result = compiled(schema)
+    assert result.restore({"card": None, "address": None}) == {}
+    assert result.restore({"card": None, "address": "x"}) == {"card": None, "address": "x"}
+
+
 def test_a_root_that_is_no_object_is_wrapped_and_unwrapped():
     result = compiled({"type": "array", "items": {"type": "string"}})
     assert result.wrapped
