@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.scoring import Cell
 from llmwidgets.comparison.marks import Mark, against, has_data
+from llmwidgets.errors import FAILURES
 from llmwidgets.report.summary import State
 
 if TYPE_CHECKING:
@@ -47,17 +48,25 @@ def differences_of(
     marks: Sequence[Mark],
     scoring: Mapping[str, Any] | None,
 ) -> list[Difference]:
-    """The differences in one text, in the order of the schema; failures stand in every row."""
+    """The differences in one text, in the order of the schema; failures stand in every row.
+
+    Where nothing else differs, a failure of the model's own has a row; one of the way has none.
+    """
     found = [
         Difference(text.id, repeat, path, truth, said)
         for path, truth, said in fields_of(text, extractions, marks, scoring)
         if any(each.state not in ("agree", "failed") for each in said)
     ]
-    answered = [at for at, each in enumerate(extractions) if has_data(each)]
-    if not found and len(answered) < len(extractions):
+    if not found and any(_is_own_failure(each) for each in extractions):
+        answered = [at for at, each in enumerate(extractions) if has_data(each)]
         blank = _spread({}, len(extractions), answered)
         return [Difference(text.id, repeat, "", NOTHING, blank)]
     return found
+
+
+def _is_own_failure(extraction: Extraction) -> bool:
+    failure = FAILURES.get(extraction.status)
+    return failure is not None and failure.scored and not has_data(extraction)
 
 
 def fields_of(

@@ -8,6 +8,8 @@ import re
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison, load
@@ -138,6 +140,11 @@ def test_differences_show_each_variant_beside_the_truth(result: Comparison) -> N
     assert frame.loc[("text-01", "lines[0].name")].marks == "= −"
     assert ("text-01", "sender") not in frame.index
     assert frame.loc[("text-03", "")].marks == "= !"
+
+
+def test_a_failure_of_the_way_is_no_difference() -> None:
+    result = Comparison.from_outputs(Letter, TEXTS, {"a": GOOD, "b": [None] * 3}, truth=TRUTH)
+    assert result.differences().empty
 
 
 def test_without_truth_the_majority_agrees() -> None:
@@ -271,6 +278,52 @@ def test_what_was_made_elsewhere_without_texts_cannot_be_asked_again() -> None:
     with pytest.raises(FieldError, match="no text") as caught:
         result.rerun(models="demo")
     assert caught.value.hint
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.text(max_size=8),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "sender": st.none() | st.text(max_size=5),
+            "amount": st.none() | st.floats(-1e6, 1e6) | st.text(max_size=3),
+            "lines": st.lists(st.fixed_dictionaries({"name": st.text(max_size=3)}), max_size=3),
+        },
+    ),
+)
+
+
+@given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_outputs_are_the_sums_add_up(rows) -> None:
+    outputs = {"a": [row[0] for row in rows], "b": [row[1] for row in rows]}
+    truth = [TRUTH[at % 3] for at in range(len(rows))]
+    result = Comparison.from_outputs(Letter, ["some text"] * len(rows), outputs, truth)
+    board = result.scoreboard()
+    assert (
+        list(board[list(FAILURES)].sum(axis=1) + (board.valid * board.texts).round())
+        == [len(rows)] * 2
+    )
+    assert (board.scored <= board.texts).all()
+    assert board.accuracy.dropna().between(0, 1).all()
+    frame = result.to_frame()
+    assert set(zip(frame.variant, frame.text_id, strict=True)) == {
+        (each.variant, each.text_id) for each in result
+    }
+    assert len(result._repr_html_().encode()) < 60_000
+
+
+def test_explore_asks_the_panel_for_itself(result: Comparison, monkeypatch) -> None:
+    import llmwidgets
+
+    class Panel:
+        @classmethod
+        def _on(cls, comparison: Comparison) -> tuple:
+            return ("panel on", comparison)
+
+    monkeypatch.setattr(llmwidgets, "ComparisonPanel", Panel, raising=False)
+    assert result.explore() == ("panel on", result)
 
 
 def test_docubench_runs_with_a_schema_a_text(shared_data) -> None:
