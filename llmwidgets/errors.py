@@ -30,6 +30,10 @@ class LLMWidgetsError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: what a user can mend needs none."""
+        return [f"{type(self).__name__}: {self.message}", *([self.hint] if self.hint else [])]
+
 
 class StoreError(LLMWidgetsError):
     """The store of connections cannot do what was asked."""
