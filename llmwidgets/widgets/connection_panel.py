@@ -36,8 +36,6 @@ class ConnectionPanel(FormPanel):
         self._drafts: dict[str, Draft] = {}
         self._selected: str | None = None
         self._found = Found()
-        if self.store.exists and self.store.locked:
-            self.gate = "unlock"
 
     # -- which form is open --------------------------------------------------------------------
 

@@ -109,19 +109,20 @@ class FormPanel(StorePanel):
         """Save it, or add it for the session, or open the gate of the store first."""
         if draft.intent == "none":
             return
+        passed = draft.report is not None and draft.report.ok
         if draft.intent == "session":
             if draft.connection is not None and draft.connection.origin == "demo":
                 connection = connection.with_origin("demo")
             self.store.add_for_session(connection)
-            self.kept(draft, self.store[connection.label], "Ready for this session.")
+            said = "Ready for this session." if passed else "Kept for this session, untested."
+            self.kept(draft, self.store[connection.label], said)
             return
         if not self.usable:
             self.gate, self._waiting = ("unlock" if self.store.exists else "create"), draft
             return
         replace = draft.connection is not None and draft.connection.origin == "store"
         await asyncio.to_thread(self.store.save, connection, replace=replace)
-        said = "Saved." if draft.report is not None and draft.report.ok else "Saved untested."
-        self.kept(draft, self.store[connection.label], said)
+        self.kept(draft, self.store[connection.label], "Saved." if passed else "Saved untested.")
 
     def kept(self, draft: Draft, connection: Connection, said: str) -> None:
         """The connection is in the store or the session now."""

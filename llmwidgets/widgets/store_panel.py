@@ -32,7 +32,7 @@ class StorePanel(Panel):
     def __init__(self, store: Store | None = None) -> None:
         super().__init__()
         self.store = store if store is not None else Store()
-        self.gate = ""
+        self.gate = "unlock" if self.store.exists and self.store.locked else ""
         self._passphrase: Secret | None = None
         self._gate_said: dict[str, str] | None = None
         self._gate_busy = False

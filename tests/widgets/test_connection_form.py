@@ -128,6 +128,7 @@ def test_save_anyway_keeps_a_connection_that_failed(wire) -> None:
     page.submit(values={"name": "llama3.2", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
     page.submit("keep")
     assert page.form["said"] == "Saved untested."
+    assert page.form["report"]["ok"] is False
     assert store["llama3.2"].checked_at is None
 
 

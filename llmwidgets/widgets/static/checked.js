@@ -29,7 +29,8 @@ function seconds(said) {
 
 function badNews(view, form, report) {
   const fixes = report.fix.length > 0;
-  return h("div", { class: "callout fail stack t", key: "failed", role: "alert" },
+  const kept = form.said && note("info", form.said, "");
+  return [kept, h("div", { class: "callout fail stack t", key: "failed", role: "alert" },
     h("div", { class: "note" }, icon("fail", "fail"), h("h3", {}, report.title.replace(/\.$/, "")),
       report.text && h("p", {}, report.text),
       report.hint && h("p", {}, report.hint),
@@ -40,7 +41,7 @@ function badNews(view, form, report) {
       h("div", { class: "row wrap act" },
         fixes && button("Apply fix and test", () => view.send("fix", { form: form.key }),
           { go: true, key: "fix", "data-focus": "fix", "data-next": "1" }),
-        form.may_keep && button(form.intent === "session" ? "Use it anyway, this session"
+        form.may_keep && !form.said && button(form.intent === "session" ? "Use it anyway, this session"
           : "Save anyway", () => view.send("keep", { form: form.key }), { bare: true }),
         !form.may_keep && h("span", { class: "s muted" },
           "The connection that worked is kept as it was."),
@@ -52,7 +53,7 @@ function badNews(view, form, report) {
             view.redraw();
           }, { "aria-expanded": String(Boolean(view.ui.details)) }))),
       view.ui.details && h("dl", { class: "details s" }, report.details.flatMap(([name, said]) =>
-        [h("dt", { class: "muted" }, name), h("dd", { class: "m" }, said)]))));
+        [h("dt", { class: "muted" }, name), h("dd", { class: "m" }, said)]))))];
 }
 
 /** What the server did with each form of the request. */
