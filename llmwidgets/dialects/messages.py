@@ -179,8 +179,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """A model as the provider's live list gives it; `ends` is an ISO day or None."""
+    """A model as the provider's live list gives it; `ends` is an ISO day or None.
+
+    `lifecycle` is the provider's own word, empty where it says none. Limits are in tokens.
+    """
 
     id: str
     ends: str | None = None
     input_limit: int | None = None
+    output_limit: int | None = None
+    lifecycle: str = ""
