@@ -47,7 +47,12 @@ class ComparisonPanel(ResultPanel):
     ) -> None:
         super().__init__()
         self._setup = Setup(
-            store or Store(), schema, _kept(texts), _kept(truth), options=_options(instructions)
+            store or Store(),
+            store,
+            schema,
+            _kept(texts),
+            _kept(truth),
+            options=_options(instructions),
         )
         self._run: LiveRun | None = None
         self._guess = Guess()

@@ -53,10 +53,12 @@ class Options:
 class Setup:
     """The choices of a panel. Nothing here calls a provider.
 
-    `documents` is what the texts were read to; empty while schema or texts are wrong.
+    `documents` is what the texts were read to; empty while schema or texts are wrong. `named` is
+    the store that code named: its rules hold, so it must be open; None is the default one.
     """
 
     store: Store
+    named: Store | None = None
     schema_given: Any = None
     texts_given: Any = None
     truth_given: Any = None
@@ -103,7 +105,7 @@ class Setup:
         """Choose what code asked for; what cannot be found becomes a problem, the rest stays."""
         for each in _listed(models):
             try:
-                lookup = Lookup(self.store)
+                lookup = Lookup(self.named)
                 chosen = read_models([each], lookup)
             except LLMWidgetsError as error:
                 self.problems.append(Problem("models", error.message, error.hint))
@@ -152,7 +154,7 @@ class Setup:
         try:
             stored = list(self.store)
         except StoreError:
-            stored = []
+            stored = list(self.store.for_session)
         first: dict[str, Connection] = {}
         for connection in [*self.given, *stored, *environment_connections()]:
             first.setdefault(connection.label, connection)
@@ -251,6 +253,11 @@ class Setup:
         """The columns as variants, in the order of their letters."""
         return [pick.asked() for pick in self.picks.listed]
 
+    @property
+    def columns(self) -> int:
+        """How many columns a run has: sets of instructions cross with what is ticked."""
+        return len(self.picks.listed) * len(self.options.crossed or [""])
+
     def asked(self, texts: Sequence[Text] | None = None) -> Asked:
         """The plan of what is chosen; FieldError or StoreError where it cannot be made."""
         instructions: Any = self.options.crossed or self.options.instructions
@@ -259,7 +266,7 @@ class Setup:
             self.variants(),
             instructions=instructions,
             repeats=self.options.repeats,
-            store=self.store,
+            store=self.named,
         )
 
     def one(self, connection: Connection, model: str) -> Asked:
@@ -268,7 +275,7 @@ class Setup:
             self.documents[:20],
             [(connection, model)],
             instructions=self.options.instructions,
-            store=self.store,
+            store=self.named,
         )
 
     def missing(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.engine import defaults
 from llmwidgets.engine.estimate import Estimate, estimate
-from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.errors import LLMWidgetsError, StoreLocked
 from llmwidgets.report import figures
 from llmwidgets.widgets.comparison_setup import Options, Problem, Setup
 from llmwidgets.widgets.grid_cells import count, title_of
@@ -82,7 +82,7 @@ def setup_view(setup: Setup, guess: Guess, ran_before: bool) -> dict[str, Any]:
     """Models, fields, texts, options, the estimate, and what is still missing."""
     connections = setup.connections()
     missing = setup.missing() or _over(setup, guess)
-    calls = len(setup.picks.listed) * len(setup.documents) * setup.options.repeats
+    calls = setup.columns * len(setup.documents) * setup.options.repeats
     trial = len(setup.documents) > TRIAL
     groups = groups_of(
         connections,
@@ -138,12 +138,18 @@ def _problems(setup: Setup, guess: Guess) -> list[Problem]:
                 {"label": "Open connections", "type": "connections"},
             )
         )
-    if guess.trouble is not None:
+    if guess.trouble is not None and not _waits_for_store(setup, guess):
         found.append(Problem("estimate", guess.trouble.message, guess.trouble.hint))
     return found
 
 
+def _waits_for_store(setup: Setup, guess: Guess) -> bool:
+    return setup.store.locked and isinstance(guess.trouble, StoreLocked)
+
+
 def _over(setup: Setup, guess: Guess) -> str:
+    if _waits_for_store(setup, guess):
+        return "Unlock the store first: the organization's rules are in it."
     if guess.trouble is not None:
         return "The problem above must be mended first."
     if guess.estimate is None or setup.options.budget is not None:
@@ -300,7 +306,7 @@ def _estimate_view(setup: Setup, guess: Guess, calls: int) -> dict[str, Any]:
     likely = guess.estimate
     if setup.missing() or likely is None:
         return {"head": "", "rest": "", "lines": []}
-    columns, texts = len(setup.picks.listed), len(setup.documents)
+    columns, texts = setup.columns, len(setup.documents)
     head, rest = cost_words(likely)
     product = f"{count(columns, 'column')} × {count(texts, 'text')}"
     if setup.options.repeats > 1:

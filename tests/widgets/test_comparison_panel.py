@@ -1,0 +1,780 @@
+"""ComparisonPanel without a browser: what is shown before, during and after a run."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import pytest
+
+from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, compare, demo
+from llmwidgets.demo import invoices
+from llmwidgets.widgets.comparison_grid import Filter, GridIndex
+from llmwidgets.widgets.grid_rows import Metrics, blocks, heights
+
+MARKER = "Larkfield Joinery"
+PASSPHRASE = "copper lantern orbit mellow"
+KEY = "sk-made-up-canary-0004711-3fQz"
+NAME = {
+    "type": "object",
+    "title": "Person",
+    "properties": {"name": {"type": "string"}, "age": {"type": ["integer", "null"]}},
+    "required": ["name"],
+}
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store.in_memory()
+
+
+def panel(store: Store, **more: Any) -> ComparisonPanel:
+    given = {"schema": invoices.Schema, "texts": invoices.texts, "truth": invoices.truth, **more}
+    return ComparisonPanel(store=store, **given)
+
+
+def last(page: Any, kind: str) -> dict[str, Any]:
+    return next(each for each in reversed(page.messages) if each["type"] == kind)
+
+
+def ask(page: Any, kind: str, /, **content: Any) -> dict[str, Any]:
+    page.send(kind, **content)
+    return last(page, kind)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """The demo models over the sample invoices, run once."""
+    journal = tmp_path_factory.mktemp("journal") / "replies.sqlite"
+    return compare(
+        invoices.Schema,
+        invoices.texts,
+        "demo",
+        truth=invoices.truth,
+        journal=journal,
+        progress=False,
+    )
+
+
+@pytest.fixture
+def finished(wire, store: Store, compared: Comparison) -> Any:
+    """A panel that shows what the demo models said about the sample invoices."""
+    widget = panel(store, models="demo")
+    widget._finish(compared)
+    return wire(widget)
+
+
+def test_a_run_ends_in_its_result(wire, store: Store) -> None:
+    """Run, and the differences are there: all extractions, each in one class, and the value."""
+    page = wire(panel(store, models="demo"))
+    assert page.widget.comparison is None
+    page.send("run")
+    assert page.state["screen"] == "results", page.widget.last_error
+    assert len(list(page.widget.comparison)) == 32
+    screens = [each["screen"] for each in page.messages if each["type"] == "state"]
+    assert "running" in screens
+
+
+# -- before the run --------------------------------------------------------------------------------
+
+
+def test_the_setup_says_what_is_asked_of_whom_and_where_it_goes(wire, store: Store) -> None:
+    """Models with letters, fields with types, texts with truth, the hosts, the number of calls."""
+    page = wire(panel(store, models="demo"))
+    setup = page.state["setup"]
+    rows = [row for group in setup["groups"] for row in group["rows"]]
+    assert [(row["ref"], row["letter"]) for row in rows] == list(
+        zip(demo.DEMO_MODELS, "ABCD", strict=True)
+    )
+    assert setup["schema"]["said"] == "10, from Invoice"
+    assert {field["path"]: field["type"] for field in setup["schema"]["fields"]}["due_date"] == (
+        "date or none"
+    )
+    assert setup["texts"]["said"].startswith("8, all with truth")
+    assert setup["run"] == "Run 32 calls"
+    assert setup["missing"] == ""
+    said = " ".join(setup["estimate"]["lines"])
+    assert "4 columns × 8 texts = 32 calls" in said
+    assert re.search(r"The texts go to 127\.0\.0\.1:\d+ on this computer, and to no other", said)
+    assert setup["estimate"]["head"] == "Cost unknown"
+
+
+def test_nothing_connected_shows_the_two_ways_on(wire, store: Store) -> None:
+    """Without a model the panel says so; the demo button connects and ticks the demo models."""
+    page = wire(panel(store))
+    assert page.state["setup"]["empty"]["sentence"] == "No model to compare"
+    page.send("demo")
+    assert page.state["setup"]["empty"] is None
+    assert page.state["setup"]["ticked"] == "4 ticked of 4"
+
+
+def test_without_material_a_sample_can_be_used(wire, store: Store) -> None:
+    """An empty panel says what is missing and offers the sample tasks."""
+    page = wire(ComparisonPanel(models="demo", store=store))
+    assert page.state["setup"]["missing"] == "There are no fields and no texts yet."
+    page.send("sample", name="emails")
+    assert page.state["setup"]["missing"] == ""
+    assert page.widget.schema is demo.emails.Schema
+    page.send("sample", name="../../etc")
+    assert page.widget.schema is demo.emails.Schema
+
+
+def test_ticks_letters_and_columns_follow_each_other(wire, store: Store) -> None:
+    """Unticking moves the letters up; a duplicate column goes away with its model."""
+    page = wire(panel(store, models=["demo-quick", "demo-careful"]))
+    page.send("duplicate", ref="demo-quick")
+
+    def letters() -> dict[str, str]:
+        rows = [row for group in page.state["setup"]["groups"] for row in group["rows"]]
+        found = {row["ref"]: row["letter"] for row in rows if row["ticked"]}
+        copies = {copy["label"]: copy["letter"] for row in rows for copy in row["copies"]}
+        return {**found, **copies}
+
+    assert letters() == {"demo-quick": "A", "demo-careful": "B", "demo-quick · 2": "C"}
+    assert page.state["setup"]["run"] == "Run 24 calls"
+    page.send("tick", ref="demo-quick", on=False)
+    assert letters() == {"demo-careful": "A"}
+    page.send("tick_all", label="custom", on=False)
+    assert page.state["setup"]["missing"] == "Tick a model first."
+    assert page.state["setup"]["run"] == "Run"
+
+
+def test_a_duplicate_column_is_edited_and_asked_its_own_way(wire, store: Store) -> None:
+    """Own instructions and thinking reach the variant; the first column's replies are reused."""
+    page = wire(panel(store, models=["demo-quick"]))
+    page.send("run")
+    page.send("again")
+    page.send("duplicate", ref="demo-quick")
+    copy = page.state["setup"]["groups"][0]["rows"][0]["copies"][0]
+    page.send("edit_copy", key=copy["key"], label="terse", instructions="Read it.", effort="low")
+    page.send("run")
+    first, second = page.widget.comparison.variants
+    assert (second.label, second.instructions, second.effort) == ("terse", "Read it.", "low")
+    assert first.instructions != "Read it."
+    paid = [(each.variant, each.paid_before is not None) for each in page.widget.comparison]
+    assert {again for name, again in paid if name == "demo-quick"} == {True}
+    assert {again for name, again in paid if name == "terse"} == {False}
+
+
+def test_two_columns_of_one_name_are_refused(wire, store: Store) -> None:
+    """A name that another column has is said, and nothing changes."""
+    page = wire(panel(store, models=["demo-quick", "demo-careful"]))
+    page.send("duplicate", ref="demo-quick")
+    copy = (
+        page.state["setup"]["groups"][0]["rows"][0]["copies"]
+        or (page.state["setup"]["groups"][0]["rows"][1]["copies"])
+    )
+    page.send("edit_copy", key=copy[0]["key"], label="demo-careful")
+    assert "Another column is named demo-careful." in page.state["error"]["sentence"]
+    assert [each.label for each in page.widget._setup.variants()][-1] == "demo-quick · 2"
+
+
+@pytest.mark.parametrize(
+    ("given", "where", "words", "hint"),
+    [
+        ({"texts": []}, "texts", "is empty", "at least one text"),
+        ({"texts": ["", "b"]}, "texts", "text-01: is empty", "Leave empty texts out"),
+        ({"texts": ["claim.pdf"]}, "texts", "is a PDF", "pypdf"),
+        ({"texts": [{"id": "a", "text": "x"}] * 2}, "texts", "more than once: a", "an id of its"),
+        ({"truth": [{}]}, "truth", "1 rows for 8 texts", "one for each text"),
+        ({"truth": {"nobody": {}}}, "truth", "no text has the id nobody", "ids of the texts"),
+        (
+            {"truth": {"workshop-en": {"total": "much"}}},
+            "truth",
+            "truth of workshop-en, total",
+            "Correct the truth",
+        ),
+        (
+            {"schema": {"$ref": "https://example.com/s.json"}},
+            "schema",
+            "example.com",
+            "",
+        ),
+        ({"schema": 7}, "schema", "", ""),
+        ({"models": ["nobody/gpt"]}, "models", "There is no connection for nobody/gpt", "demo"),
+    ],
+)
+def test_bad_input_is_a_sentence_in_the_panel(
+    wire, store: Store, given: dict[str, Any], where: str, words: str, hint: str
+) -> None:
+    """Whatever is wrong, the panel stands, names the thing and the next step, and runs nothing."""
+    page = wire(panel(store, **{"models": "demo", **given}))
+    problem = next(each for each in page.state["setup"]["problems"] if each["where"] == where)
+    assert words in problem["sentence"]
+    assert problem["sentence"].endswith(".")
+    assert hint in problem["hint"]
+    assert page.state["setup"]["missing"]
+    page.send("run")
+    assert page.state["screen"] == "setup"
+    assert page.widget.comparison is None
+
+
+def test_truth_that_does_not_fit_can_be_left_out(wire, store: Store) -> None:
+    """The button at the truth's problem compares without it."""
+    page = wire(panel(store, models=["demo-quick"], truth=[{}]))
+    action = page.state["setup"]["problems"][0]["action"]
+    page.send(action["type"])
+    assert page.state["setup"]["problems"] == []
+    assert "without truth" in page.state["setup"]["texts"]["said"]
+
+
+def test_a_model_off_the_whitelist_is_refused_by_name_and_can_be_allowed(wire, tmp_path) -> None:
+    """The refusal says whose rule it is; allowing it for the organization ticks it."""
+    store = Store.create("acme", passphrase=PASSPHRASE, path=tmp_path / "acme")
+    store.save(Connection("openai", api_key=KEY))
+    page = wire(panel(store, models=["openai/gpt-99-nova"]))
+    problem = page.state["setup"]["problems"][0]
+    assert "gpt-99-nova is not on the shipped whitelist" in problem["sentence"]
+    page.send(problem["action"]["type"], **problem["action"]["content"])
+    assert page.state["setup"]["problems"] == []
+    assert [each.label for each in page.widget._setup.variants()] == ["openai/gpt-99-nova"]
+
+
+def test_a_retired_model_names_its_successor(wire, store: Store) -> None:
+    """A model that was shut down is not asked; the panel says which one replaces it."""
+    store.save(Connection("openai", api_key=KEY))
+    page = wire(panel(store, models=["openai/gpt-4"]))
+    problem = page.state["setup"]["problems"][0]
+    assert "retired gpt-4" in problem["sentence"]
+    assert "openai/gpt-6-luna" in problem["hint"]
+
+
+@pytest.fixture
+def locked(tmp_path) -> Store:
+    """A store on disk with one connection that nothing has unlocked."""
+    store = Store.create("acme", passphrase=PASSPHRASE, path=tmp_path / "acme")
+    store.save(Connection("openai", api_key=KEY))
+    store.lock()
+    return store
+
+
+def test_a_locked_store_is_said_with_the_way_to_unlock_it(wire, locked: Store) -> None:
+    """The rules are in the store, so a store that code names must be open; unlocking is enough."""
+    page = wire(panel(locked, models="demo"))
+    problem = page.state["setup"]["problems"][0]
+    assert "locked" in problem["sentence"]
+    assert problem["action"]["type"] == "connections"
+    assert page.state["setup"]["missing"].startswith("Unlock the store first")
+    page.send("connections")
+    assert last(page, "embed")["model"] == page.widget._connecting.model_id
+    locked.unlock(PASSPHRASE)
+    page.settle()
+    page.send("hello")
+    assert page.state["setup"]["problems"] == []
+    assert page.state["setup"]["missing"] == ""
+    assert KEY not in json.dumps(page.messages)
+
+
+def test_a_locked_default_store_leaves_given_connections_to_run(wire, tmp_path) -> None:
+    """Without a store named in code, what code gave is compared beside a locked default store."""
+    Store.create(passphrase=PASSPHRASE).lock()
+    page = wire(ComparisonPanel(NAME, ["Ada."], models="demo"))
+    assert page.state["setup"]["problems"][0]["where"] == "store"
+    assert page.state["setup"]["missing"] == ""
+    page.send("run")
+    assert page.state["screen"] == "results"
+
+
+@pytest.mark.parametrize("words", ["much", "-1", "0", "1e9"])
+def test_a_budget_that_is_no_amount_is_said(wire, store: Store, words: str) -> None:
+    """The limit keeps its value; the sentence says what to write."""
+    page = wire(panel(store, models="demo"))
+    page.send("budget", budget="1.50")
+    page.send("budget", budget=words)
+    assert "not an amount" in page.state["error"]["sentence"]
+    assert page.state["setup"]["budget"] == "1.50"
+    page.send("budget", budget="")
+    assert page.state["setup"]["budget"] == ""
+
+
+def test_a_dear_run_asks_for_a_limit_first(wire, store: Store) -> None:
+    """Above five dollars nothing runs until a limit is set; the estimate names what it knows."""
+    store.save(Connection("openai", api_key=KEY))
+    long = [f"{number} " + "word " * 60_000 for number in range(3)]
+    page = wire(panel(store, texts=long, truth=None, models=["openai/gpt-6-sol"]))
+    assert page.state["setup"]["missing"] == ""
+    page.send("options", repeats="20")
+    setup = page.state["setup"]
+    assert setup["estimate"]["head"].startswith("About $")
+    assert "set a limit" in setup["missing"]
+    page.send("budget", budget="3")
+    assert page.state["setup"]["missing"] == ""
+    assert float(setup["groups"][0]["rows"][0]["price"]) > 0
+
+
+def test_instructions_by_name_cross_with_the_models(wire, store: Store) -> None:
+    """Two sets of instructions make two columns of each model, and the panel says so."""
+    words = {"plain": "Read it.", "strict": "Read it twice."}
+    page = wire(panel(store, models=["demo-quick"], instructions=words))
+    assert "plain, strict" in page.state["setup"]["options"]["crossed"]
+    page.send("run")
+    assert page.widget.comparison.labels == ("demo-quick · plain", "demo-quick · strict")
+    page.send("again")
+    assert page.state["setup"]["run"] == "Run 16 calls"
+
+
+def test_texts_that_can_be_read_once_are_read_once(wire, store: Store) -> None:
+    """A generator of texts serves the panel and the run."""
+    page = wire(panel(store, texts=(each for each in invoices.texts), models=["demo-quick"]))
+    assert page.state["setup"]["run"] == "Run 8 calls"
+
+
+# -- the run ---------------------------------------------------------------------------------------
+
+
+class _Slow(BaseHTTPRequestHandler):
+    """Answers the probe at once and documents when it is let; counts the documents."""
+
+    let = threading.Event()
+    free = threading.Semaphore(0)
+    documents = 0
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if "Ada" in body and not self.let.is_set():
+            self.free.acquire(timeout=20)
+        if "Ada" in body:
+            type(self).documents += 1
+        answer = {
+            "id": "r",
+            "object": "chat.completion",
+            "model": "slow",
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "stop",
+                    "message": {"role": "assistant", "content": '{"name": "Ada", "age": 36}'},
+                }
+            ],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+        }
+        data = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        try:
+            self.wfile.write(data)
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def open_up() -> None:
+    """From now on every text is answered at once."""
+    _Slow.let.set()
+    _Slow.free.release(100)
+
+
+@pytest.fixture
+def slow() -> Iterator[Connection]:
+    """A server that answers two texts, and the others when `_Slow.let` is set."""
+    _Slow.let.clear()
+    _Slow.free = threading.Semaphore(2)
+    _Slow.documents = 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Slow)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    endpoint = f"http://127.0.0.1:{server.server_port}/v1"
+    yield Connection("custom", name="slow", endpoint=endpoint, api_key=KEY)
+    open_up()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def post(page: Any, kind: str) -> None:
+    """Send an action and do not wait for its end."""
+    data = {"method": "custom", "content": {"type": kind}}
+    page.widget.comm.handle_msg({"content": {"data": data}, "buffers": []})
+
+
+def until(page: Any, holds: Any) -> None:
+    """Wait until the newest state is as asked."""
+    waited = threading.Event()
+    for _ in range(1000):
+        if holds(page.state):
+            return
+        waited.wait(0.02)
+    pytest.fail(f"the state never came; the newest: {page.state}")
+
+
+def test_stop_keeps_what_came_and_resume_asks_for_the_rest(wire, store, slow) -> None:
+    """Two replies, Stop, then Resume: every text is asked once, none is paid twice."""
+    texts = [f"Ada number {number}" for number in range(6)]
+    page = wire(ComparisonPanel(NAME, texts, models=[slow], store=store))
+    post(page, "run")
+    until(
+        page, lambda now: now["screen"] == "running" and now["running"]["columns"][0]["done"] == 2
+    )
+    running = page.state["running"]
+    assert running["columns"][0]["count"] == "2 / 6"
+    assert "2 of 6 replies" in running["said"]
+    post(page, "stop")
+    page.settle()
+    stopped = page.state["running"]
+    assert stopped["status"] == "Stopped"
+    assert stopped["resume"] == "Resume 4 calls"
+    assert stopped["show"] == "Show the 2"
+    page.send("show")
+    assert page.state["result"]["facts"] == ["Stopped: 2 of 6 replies are here."]
+    assert sorted(each.status for each in page.widget.comparison) == ["Stopped"] * 4 + ["ok"] * 2
+    open_up()
+    page.send("resume")
+    assert page.state["screen"] == "results"
+    statuses = [each.status for each in page.widget.comparison]
+    assert statuses == ["ok"] * 6
+    assert sum(each.paid_before is not None for each in page.widget.comparison) == 2
+    assert page.state["result"]["facts"] == []
+
+
+def test_the_kernel_is_free_while_a_run_goes_on(wire, store, slow) -> None:
+    """The callback returns at once, and what is there can be looked at before the end."""
+    texts = [f"Ada number {number}" for number in range(4)]
+    page = wire(ComparisonPanel(NAME, texts, models=[slow], store=store))
+    post(page, "run")
+    until(
+        page, lambda now: now["screen"] == "running" and now["running"]["columns"][0]["done"] == 2
+    )
+    assert not page.widget._run.ended
+    post(page, "show")
+    until(page, lambda now: now["screen"] == "results")
+    assert page.state["result"]["facts"] == ["So far: 2 of 4 texts."]
+    assert page.state["again"] == "Back to the run"
+    open_up()
+    page.settle()
+    assert len(page.widget.comparison) == 4
+
+
+def test_five_texts_first_then_the_others(wire, store: Store) -> None:
+    """The trial says that it is one; the rest is asked for without asking the five again."""
+    page = wire(panel(store, models=["demo-careful"]))
+    assert page.state["setup"]["trial"] == "Try 5 texts first"
+    page.send("run", trial=True)
+    assert len(page.widget.comparison) == 5
+    assert page.state["result"]["facts"] == ["The first 5 of 8 texts."]
+    assert page.state["result"]["resume"] == "Run the other 3 calls"
+    page.send("resume")
+    assert len(page.widget.comparison) == 8
+
+
+def test_a_dead_endpoint_is_named_and_the_others_go_on(wire, store: Store) -> None:
+    """One connection without a server: its column says why; the way on is to ask again."""
+    dead = Connection("custom", name="gone", endpoint="http://127.0.0.1:9/v1")
+    page = wire(panel(store, models=["demo-quick", dead]))
+    page.send("run")
+    result = page.state["result"]
+    assert result["resume"] == "Ask the 8 again"
+    assert len(result["notes"]) == 1
+    assert result["notes"][0].startswith("B gone: ")
+    grid = ask(page, "grid", only="disagree", states=["failed"], chars=20)
+    assert grid["texts"] == 8
+    failed = grid["blocks"][0]["failed"]["1" if "1" in grid["blocks"][0]["failed"] else 1]
+    assert failed["name"] == "Unreachable"
+    assert failed["again"] is True
+
+
+# -- the result ------------------------------------------------------------------------------------
+
+
+def test_the_counts_of_the_result_add_up(finished) -> None:
+    """Rows that disagree are those of the comparison itself; every cell has one state."""
+    result, comparison = finished.state["result"], finished.widget.comparison
+    counts = result["counts"]
+    cells = sum(counts[name] for name in ("agree", "differ", "missing", "invented", "failed"))
+    assert cells == 4 * counts["rows"]
+    marks = comparison.differences()["marks"]
+    assert counts["disagree"] == sum(bool(set(each.split()) & set("≠−+")) for each in marks)
+    for name, glyph in {"differ": "≠", "missing": "−", "invented": "+"}.items():
+        assert counts[name] == sum(each.split().count(glyph) for each in marks)
+
+
+def test_the_grid_shows_disagreement_first_and_folds_the_rest(finished) -> None:
+    """Texts with most disagreement come first; agreeing fields of a text are folded and said."""
+    grid = ask(finished, "grid", only="disagree", chars=20)
+    loud = [sum(not row["q"] for row in block["rows"]) for block in grid["blocks"]]
+    assert loud == sorted(loud, reverse=True)
+    first = grid["blocks"][0]
+    assert all(row["q"] for row in first["rows"][loud[0] :])
+    folded = len(first["rows"]) - loud[0]
+    assert first["fold"].startswith(f"{folded} field")
+    assert first["said"].startswith(f"{loud[0]} of {len(first['rows'])} fields disagree")
+    raw = next(each for each in reversed(finished.raw) if each[1])[1][0]
+    estimated = np.frombuffer(raw, dtype=np.uint32)
+    assert len(estimated) == grid["texts"] == 8
+    for block, least in zip(grid["blocks"], estimated, strict=True):
+        assert block["h"] >= least
+
+
+@pytest.mark.parametrize("state", ["differ", "missing", "invented"])
+def test_a_chip_shows_rows_of_its_state_only(finished, state: str) -> None:
+    """Each open row has a cell of the state; all such cells of the comparison are there."""
+    grid = ask(finished, "grid", only="disagree", states=[state], chars=20)
+    rows = [row for block in grid["blocks"] for row in block["rows"] if not row["q"]]
+    rows = [row for row in rows if row["name"] != "all fields"]
+    assert rows
+    assert all(any(cell[0] == state for cell in row["c"]) for row in rows)
+    found = sum(cell[0] == state for row in rows for cell in row["c"])
+    assert found == finished.state["result"]["counts"][state]
+
+
+def test_search_and_field_narrow_the_grid(finished) -> None:
+    """A search finds values of truth and variants; nothing found says how to find more."""
+    grid = ask(finished, "grid", only="disagree", query="LJ-20417", chars=20)
+    rows = [row for block in grid["blocks"] for row in block["rows"]]
+    assert [row["name"] for row in rows] == ["number"]
+    assert rows[0]["t"] == ["LJ-20417", "value"]
+    grid = ask(finished, "grid", only="all", field="currency", chars=20)
+    assert {row["name"] for block in grid["blocks"] for row in block["rows"]} == {"currency"}
+    grid = ask(finished, "grid", only="all", field="currency", query="LJ-20417", chars=20)
+    assert grid["texts"] == 0
+    assert grid["empty"]["sentence"] == "No row matches the search in currency"
+    assert grid["empty"]["hint"] == "1 row match in other fields."
+    assert [way["label"] for way in grid["empty"]["ways"]] == ["Search all fields", "Clear search"]
+
+
+def test_values_of_the_grid_are_the_extractions_values(finished) -> None:
+    """What a cell shows stands in the record of its variant, whatever was sorted or aligned."""
+    comparison = finished.widget.comparison
+    records = {(each.variant, each.text_id): json.dumps(each.data) for each in comparison}
+    grid = ask(finished, "grid", only="all", chars=20)
+    checked = 0
+    for block in grid["blocks"]:
+        for row in block["rows"]:
+            for label, (state, words, _absent) in zip(comparison.labels, row["c"], strict=True):
+                if state in ("differ", "invented") and not words.endswith("…"):
+                    plain = json.dumps(words)[1:-1]
+                    assert plain in records[label, block["id"]], (row["name"], words)
+                    checked += 1
+    assert checked > 20
+
+
+def test_a_detail_shows_the_words_a_value_came_from(finished) -> None:
+    """The marked words stand in the text; the facts name truth, value, reply and cost."""
+    text = next(each for each in invoices.texts if each["id"] == "workshop-en")["text"]
+    detail = ask(finished, "detail", index=0, path="number", column=1)
+    quote = detail["quote"]
+    assert quote["mark"] in text
+    names = [row[0] for row in detail["facts"]]
+    assert names == ["Truth", "B", "Reply", "Cost"]
+    assert "price unknown" in detail["facts"][3][1]
+    everyone = ask(finished, "detail", index=0, path="number", column=-1)
+    assert [row[0] for row in everyone["facts"]] == ["Truth", "A", "B", "C", "D"]
+
+
+def test_spans_slice_to_their_words_also_beyond_the_first_plane(wire, store: Store) -> None:
+    """Offsets are counted as the page counts them: an emoji before the words moves nothing."""
+    text = "🧾🧾 Invoice for Ada Lovelace, aged 36."
+    outputs = {"A": [{"name": "Ada Lovelace", "age": 36}], "B": [{"name": "Ada", "age": 41}]}
+    made = Comparison.from_outputs(NAME, [text], outputs, truth=[{"name": "Ada Lovelace"}])
+    page = wire(ComparisonPanel._on(made))
+    view = ask(page, "text", index=0)
+    wide = text.encode("utf-16-le")
+    found = {
+        (span["letters"], wide[2 * span["s"] : 2 * span["e"]].decode("utf-16-le"))
+        for span in view["spans"]
+    }
+    assert ("TA", "Ada Lovelace") in found
+    assert ("B", "Ada") in found
+    fields = {field["path"]: field["groups"] for field in view["fields"]}
+    assert [group["letters"] for group in fields["name"]] == ["TA", "B"]
+    assert [(group["text"], group["absent"]) for group in fields["age"]][-1] == ("41", True)
+
+
+def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -> None:
+    """Best first, each with its own letter, intervals around the value, fields hardest first."""
+    scores = ask(finished, "scores")
+    comparison = finished.widget.comparison
+    assert scores["verdict"] == comparison.verdict().sentence
+    rows = [row for group in scores["groups"] for row in group["rows"]]
+    assert {row["letter"]: row["label"] for row in rows} == dict(
+        zip("ABCD", comparison.labels, strict=True)
+    )
+    shares = [row["share"] for row in rows]
+    assert shares == sorted(shares, reverse=True)
+    for row in rows:
+        low, value, high = row["interval"]
+        assert scores["scale"][0] <= low <= value <= high <= scores["scale"][1]
+    least = [field["least"] for field in scores["fields"]]
+    assert least == sorted(least)
+    assert all(row["cost"] == "unknown" for row in rows)
+    assert len(scores["pairs"]) == 6
+
+
+def test_a_certain_difference_stands_in_a_group_of_its_own(wire) -> None:
+    """Twenty texts where B is always wrong: A alone reads more fields right, and B stands below."""
+    texts = [f"The name is Ada {number}." for number in range(20)]
+    right = [{"name": f"Ada {number}"} for number in range(20)]
+    outputs = {"A": right, "B": [{"name": "Bob"}] * 20}
+    page = wire(ComparisonPanel._on(Comparison.from_outputs(NAME, texts, outputs, truth=right)))
+    scores = ask(page, "scores")
+    (pair,) = scores["pairs"]
+    assert (pair["a"], pair["b"], pair["certain"]) == ("A", "B", True)
+    assert pair["points"] == "+100.0"
+    titles = [group["title"] for group in scores["groups"]]
+    assert "Cannot be told apart" not in titles or scores["groups"][0]["rows"][0]["letter"] == "A"
+    assert [row["letter"] for group in scores["groups"] for row in group["rows"]] == ["A", "B"]
+
+
+def test_requests_are_shown_whole_with_every_secret_cut(wire, store, slow) -> None:
+    """The request, its curl and everything the page ever heard hold no key."""
+    open_up()
+    page = wire(ComparisonPanel(NAME, ["Ada is 36."], models=[slow], store=store))
+    page.send("run")
+    request = ask(page, "request", index=0, column=0)
+    assert "Ada is 36." in request["request"]
+    assert "••••" in request["request"]
+    page.send("curl", index=0, column=0)
+    assert "${KEY}" in last(page, "code")["text"]
+    assert KEY not in json.dumps(page.messages)
+    assert KEY not in json.dumps([str(each) for each in page.raw])
+    page.send("request", index=99, column=0)
+    page.send("request", index=0, column=7)
+    page.send("text", index="0")
+    assert page.state["error"] is None
+
+
+def test_csv_is_whole_and_no_spreadsheet_runs_it(wire) -> None:
+    """Every value is in the file; one that starts like a formula is quoted."""
+    outputs = {"A": [{"name": "=cmd|' /C calc'!A0"}]}
+    page = wire(ComparisonPanel._on(Comparison.from_outputs(NAME, ["a text"], outputs)))
+    page.send("csv")
+    data = next(each for each in reversed(page.raw) if each[1])[1][0]
+    assert data.decode("utf-8-sig").splitlines()[0].startswith("variant,text_id")
+    assert "'=cmd|" in data.decode("utf-8-sig")
+    assert last(page, "file")["name"] == "comparison.csv"
+
+
+def test_the_report_holds_values_only_where_they_were_asked_for(finished) -> None:
+    """Without values: verdict and marks; with values: the records too; never the texts."""
+
+    def report(values: bool) -> str:
+        finished.send("html", values=values)
+        return next(each for each in reversed(finished.raw) if each[1])[1][0].decode()
+
+    without, with_values = report(False), report(True)
+    assert "LJ-20417" not in without
+    assert "LJ-20417" in with_values
+    for page in (without, with_values):
+        assert finished.widget.comparison.verdict().sentence in page
+        assert "Please quote the invoice number" not in page
+
+
+def test_the_code_makes_the_same_comparison(finished) -> None:
+    """Copied code runs as it is and gives the same labels and the same records."""
+    finished.send("code")
+    code = last(finished, "code")["text"]
+    names = {"Invoice": invoices.Schema, "texts": invoices.texts, "truth": invoices.truth}
+    exec(code, names)
+    made = names["result"]
+    assert made.labels == finished.widget.comparison.labels
+    assert [each.data for each in made] == [each.data for each in finished.widget.comparison]
+
+
+def test_what_is_saved_holds_no_text_and_no_value(finished) -> None:
+    """Traits, mimebundle and static output: the verdict, no text, no value, under 60 kB."""
+    widget = finished.widget
+    state = widget.get_state()
+    assert set(state) <= {key for key in state if key.startswith("_")} | {
+        "layout", "tabbable", "tooltip"
+    }  # fmt: skip
+    saved = json.dumps(state, default=str)
+    bundle = json.dumps(widget._repr_mimebundle_()[0])
+    static = widget._fallback_html()
+    for words in (MARKER, "LJ-20417", "Oak reception desk"):
+        assert words in json.dumps([*finished.messages, ask(finished, "text", index=0)])
+        assert words not in saved
+        assert words not in bundle
+        assert words not in static
+    assert widget.comparison.verdict().sentence in static
+    assert len(static.encode()) < 60_000
+
+
+def test_before_a_run_the_static_output_says_that_nothing_ran(store: Store) -> None:
+    """Without a kernel a panel that never ran says so, in words and without an address."""
+    widget = panel(store)
+    assert "not run yet" in widget._fallback_html()
+    assert repr(widget) == "ComparisonPanel(0 columns, 8 texts, not run yet)"
+    assert isinstance(ipywidgets.VBox([widget]), ipywidgets.VBox)
+    widget.close()
+
+
+def test_a_comparison_can_be_explored(wire) -> None:
+    """The panel on a comparison that is there already shows it at once and offers no run."""
+    outputs = {"A": [{"name": "Ada"}, {"name": "Bob"}], "B": [{"name": "Ada"}, {"name": "Bob"}]}
+    made = Comparison.from_outputs(NAME, ["Ada.", "Bob."], outputs)
+    page = wire(made.explore())
+    assert page.state["screen"] == "results"
+    assert page.state["again"] == ""
+    assert page.widget.comparison is made
+    grid = ask(page, "grid", only="disagree", chars=20)
+    assert grid["empty"]["sentence"] == "All models agree on all 2 values"
+    assert grid["empty"]["good"] is True
+
+
+def test_values_alone_are_shown_where_there_is_nothing_to_compare_with(wire) -> None:
+    """One variant, no truth: its values stand in the grid, nothing is called different."""
+    made = Comparison.from_outputs(NAME, ["Ada is 36."], {"A": [{"name": "Ada", "age": None}]})
+    page = wire(ComparisonPanel._on(made))
+    grid = ask(page, "grid", only="all", chars=20)
+    rows = {row["name"]: row["c"][0] for row in grid["blocks"][0]["rows"]}
+    assert rows["name"][:2] == ["agree", "Ada"]
+    assert page.state["result"]["counts"]["disagree"] == 0
+
+
+def test_hostile_names_and_values_stay_text(wire) -> None:
+    """Markup in names and values reaches the page as plain JSON strings."""
+    evil = "<img src=x onerror=window.hacked=1>"
+    schema = {"type": "object", "properties": {evil: {"type": "string"}}}
+    made = Comparison.from_outputs(schema, [evil], {evil: [{evil: evil}], "B": [{evil: "b"}]})
+    page = wire(ComparisonPanel._on(made))
+    grid = ask(page, "grid", only="disagree", chars=20)
+    row = grid["blocks"][0]["rows"][0]
+    assert evil in row["name"]
+    assert row["c"][0][1] == evil
+    assert evil not in page.widget._fallback_html()
+
+
+def test_a_large_grid_is_laid_out_without_reading_its_values() -> None:
+    """Heights come from counts; rows are read for the texts that are asked for, and no others."""
+    texts = [f"Ada {number}" for number in range(300)]
+    outputs = {"A": [{"name": "Ada"}] * 300, "B": [{"name": "Bob"}] * 300}
+    index = GridIndex(Comparison.from_outputs(NAME, texts, outputs))
+    index.grow(0)
+    assert len(index.units) == 1
+    index.grow()
+    assert index.whole
+    layout = index.layout(Filter())
+    assert len(heights(index, layout, Metrics())) == 4 * 300
+    some = list(blocks(index, layout, Metrics(), 290, 40))
+    assert [block["id"] for block in some] == [f"text-{number:03}" for number in range(291, 301)]
+    assert list(blocks(index, layout, Metrics(), 5000, 40)) == []
+
+
+def test_odd_measures_of_a_page_change_nothing() -> None:
+    """Heights out of a message are whole numbers above 0, or the defaults."""
+    odd = {"metrics": {"line": "16", "pad": -4, "group": None, "fold": 10**9}, "chars": 0}
+    assert Metrics.read(odd) == Metrics()
+    assert Metrics.read({"metrics": {"line": 20}, "chars": 33}) == Metrics(line=20, chars=33)
+
+
+def test_a_variant_given_in_code_is_a_column_of_its_own(wire, store: Store) -> None:
+    """A Variant with a label stands under its model and keeps its settings."""
+    page = wire(
+        panel(store, models=["demo-quick", Variant("demo-quick", label="low", effort="low")])
+    )
+    row = page.state["setup"]["groups"][0]["rows"]
+    copies = [copy for each in row for copy in each["copies"]]
+    assert [(copy["label"], copy["effort"], copy["letter"]) for copy in copies] == [
+        ("low", "low", "B")
+    ]
+    assert [each.label for each in page.widget._setup.variants()] == ["demo-quick", "low"]
