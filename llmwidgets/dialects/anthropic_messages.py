@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
+from llmwidgets.dialects.anthropic_subset import SUBSET
 from llmwidgets.dialects.messages import Call, Request, Target
 from llmwidgets.errors import BadRequest
-from llmwidgets.schemas import Subset
+
+__all__ = ["NAME", "SUBSET", "encode", "models_call"]
 
 NAME = "anthropic_messages"
-
-SUBSET = Subset(
-    name="Anthropic",
-    keywords=frozenset(["title", "description", "const", "format", "minItems"]),
-    formats=frozenset(
-        [
-            "date-time",
-            "time",
-            "date",
-            "duration",
-            "email",
-            "hostname",
-            "uri",
-            "ipv4",
-            "ipv6",
-            "uuid",
-        ]
-    ),
-    closed=True,
-    root_object=True,
-    recursion=False,
-    min_items_up_to=1,
-)  # fmt: skip
-"""What `output_config.format` takes; optional properties stay optional, recursion is refused."""
 
 
 def encode(request: Request, target: Target) -> Call:

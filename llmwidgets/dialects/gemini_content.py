@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
+from llmwidgets.dialects.gemini_subset import SUBSET
 from llmwidgets.dialects.messages import Call, Request, Target
 from llmwidgets.errors import BadRequest
-from llmwidgets.schemas import Subset
+
+__all__ = ["NAME", "SUBSET", "encode", "models_call"]
 
 NAME = "gemini_content"
-
-SUBSET = Subset(
-    name="Gemini",
-    keywords=frozenset(
-        ["title", "description", "format", "minItems", "maxItems", "minimum", "maximum"]
-    ),
-    formats=frozenset(
-        [
-            "date-time",
-            "time",
-            "date",
-            "duration",
-            "email",
-            "hostname",
-            "uri",
-            "ipv4",
-            "ipv6",
-            "uuid",
-        ]
-    ),
-    root_object=True,
-)  # fmt: skip
-"""What `responseJsonSchema` takes; optional properties stay optional."""
 
 
 def encode(request: Request, target: Target) -> Call:

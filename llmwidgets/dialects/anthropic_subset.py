@@ -1,0 +1,21 @@
+"""What Anthropic's `output_config.format` takes of JSON Schema; optional properties stay optional.
+
+Source: the provider's SDK, November 2026.
+"""
+
+from __future__ import annotations
+
+from llmwidgets.schemas import Subset
+
+SUBSET = Subset(
+    name="Anthropic",
+    keywords=frozenset({"description", "const", "format", "minItems"}),
+    formats=frozenset({
+        "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6",
+        "uuid",
+    }),
+    closed=True,
+    root_object=True,
+    recursion=False,
+    min_items_up_to=1,
+)  # fmt: skip
