@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from llmwidgets.providers.base import Provider
+from llmwidgets.providers.base import Fields, Provider
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.secret_field import SecretField
 
@@ -21,7 +21,8 @@ def groups(
 ) -> list[dict[str, Any]]:
     """The form in three parts: what is needed, what is optional, what is advanced."""
     parts: dict[str, list[dict[str, Any]]] = {"main": [], "optional": [], "advanced": []}
-    for name, info in provider.fields.model_fields.items():
+    for name in _in_order(provider):
+        info = provider.fields.model_fields[name]
         field = _described(name, info)
         field["error"] = problems.get(name, "")
         if field["type"] == "secret":
@@ -48,6 +49,11 @@ def label_of(provider: Provider, name: str) -> str:
     """The label of a field; its name where the provider has no such field."""
     info = provider.fields.model_fields.get(name)
     return str(info.title) if info and info.title else name
+
+
+def _in_order(provider: Provider) -> list[str]:
+    """The kind's own fields first, then those that every kind has."""
+    return sorted(provider.fields.model_fields, key=lambda name: name in Fields.model_fields)
 
 
 def _described(name: str, info: FieldInfo) -> dict[str, Any]:

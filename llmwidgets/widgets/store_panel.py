@@ -178,7 +178,7 @@ class StorePanel(Panel):
             "organization": store.organization,
             "exists": store.exists,
             "locked": store.exists and store.locked,
-            "notices": [said for said in (binder_notice(), store.notice) if said],
+            "notices": _notices(store),
             "memory": store.path is None,
             "read_only": store.read_only,
             "by": "" if store.locked else store.unlocked_by or "",
@@ -197,6 +197,14 @@ def binder_notice() -> str:
         "This kernel runs on Binder, a public service: connections end with this session, and a "
         "real key is better not typed here. The demo server needs none."
     )
+
+
+def _notices(store: Store) -> list[str]:
+    """What to know above everything; on Binder memory needs no second sentence."""
+    public = binder_notice()
+    return [
+        said for said in (public, "" if public and store.path is None else store.notice) if said
+    ]
 
 
 def _short(path: str) -> str:

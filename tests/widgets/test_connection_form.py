@@ -59,6 +59,12 @@ def test_required_fields_stand_before_folded_ones(wire) -> None:
     ]
 
 
+def test_the_kind_s_own_fields_come_first(wire) -> None:
+    """Custom's auth token stands before what every kind can have."""
+    page = wire(ConnectionForm("custom", Store.in_memory()))
+    assert page.form["groups"][1]["title"] == "Auth token, base URL, extra headers"
+
+
 def test_an_unknown_kind_is_a_sentence() -> None:
     """A kind that does not exist names those that do."""
     with pytest.raises(FieldError, match="no kind of connection 'opanai'") as caught:

@@ -139,8 +139,11 @@ def test_memory_and_binder_are_said(wire, monkeypatch) -> None:
     """A store in memory says so; on Binder a warning against real keys stands above."""
     monkeypatch.setenv("BINDER_SERVICE_HOST", "127.0.0.1")
     page = wire(ConnectionPanel(Store.in_memory()))
-    binder, memory = page.state["store"]["notices"]
+    [binder] = page.state["store"]["notices"]
     assert "a real key is better not typed here" in binder
+    monkeypatch.delenv("BINDER_SERVICE_HOST")
+    page.send("hello")
+    [memory] = page.state["store"]["notices"]
     assert "memory only" in memory
 
 
