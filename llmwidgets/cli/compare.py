@@ -13,6 +13,7 @@ from rich.text import Text
 from llmwidgets import cli
 from llmwidgets.cli import files, terminal
 from llmwidgets.connections import Store
+from llmwidgets.errors import FieldError
 from llmwidgets.report.files import write_jsonl
 
 if TYPE_CHECKING:
@@ -90,11 +91,23 @@ def _run(asked: Asked) -> Comparison:
         truth=truth,
         instructions=files.read_file(asked.instructions) if asked.instructions else None,
         repeats=asked.repeats,
-        store=Store(asked.organization) if asked.organization else None,
+        store=_store(asked.organization),
         concurrency=asked.concurrency,
         budget=asked.budget,
         journal=False if asked.journal == "none" else asked.journal,
     )
+
+
+def _store(organization: str | None) -> Store | None:
+    if organization is None:
+        return None
+    store = Store(organization)
+    if not store.exists:
+        raise FieldError(
+            {"organization": f"{organization} has no store on this computer."},
+            f'Make one in ConnectionPanel(), or with Store.create("{organization}").',
+        )
+    return store
 
 
 def _missed(asked: Asked, comparison: Comparison) -> Iterator[str]:

@@ -92,7 +92,11 @@ def compare_again(
         repeats=before.repeats,
         store=store,
     )
-    kept = before.journal if journal is None and before.journal.path is not None else journal
+    if journal is None and any(before.row(place).key for place in before.places()):
+        kept: Journal | str | Path | bool | None = before.journal
+    else:
+        # Rows without a key were loaded or made elsewhere: no question can find them again.
+        kept = journal
     return _run(
         asked, before.scoring, journal=kept, concurrency=concurrency, budget=budget, reuse=reuse,
         progress=progress,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.cli import main
-from llmwidgets.demo import invoices, stop_demo
+from llmwidgets.demo import demo_url, invoices, stop_demo
 
 ROOT = Path(__file__).parents[2]
 KEYS = [
@@ -188,6 +188,7 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "a broken schema": (["--schema", "bad.jsonl"], "bad.jsonl|JSON"),
         "an unknown model": (["--models", "demo-carefull"], "demo-careful"),
         "no store": (["--models", "openai/gpt-6-luna"], "openai/gpt-6-luna"),
+        "no such organization": (["--organization", "acme"], "acme has no store"),
         "a refused truth": (["--truth", "wrong.json"], "total"),
         "a place that cannot be written": (["--html", "texts.jsonl/out.html"], "cannot be written"),
     }  # fmt: skip
@@ -221,6 +222,14 @@ def test_a_dead_endpoint_is_a_row_and_no_traceback(files: Path, capsys, monkeypa
     assert run("--jsonl", "out.jsonl", "--min-valid", "1", models="openai/gpt-6-luna") == 1
     assert {row["status"] for row in lines_of("out.jsonl")} == {"Unreachable"}
     assert "valid 1 by openai/gpt-6-luna 0.000" in told(capsys)
+
+
+def test_a_budget_that_is_too_small_ends_with_1(files: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-key-000000000")
+    monkeypatch.setenv("OPENAI_BASE_URL", demo_url())
+    assert run("--budget", "0", "--jsonl", "out.jsonl", models="openai/gpt-6-luna") == 1
+    assert {row["status"] for row in lines_of("out.jsonl")} == {"OverBudget"}
+    assert "budget 0 US$, 3 of 3 calls were left out" in told(capsys)
 
 
 def test_an_interrupt_writes_what_is_there_and_ends_with_130(files: Path) -> None:

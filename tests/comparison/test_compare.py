@@ -121,6 +121,12 @@ def test_rerun_asks_only_the_new_model(demo, tmp_path) -> None:
     assert [bool(e.paid_before) for e in more] == [True] * 3 + [False] * 3
 
 
+def test_a_rerun_of_a_run_in_memory_stays_in_memory(demo) -> None:
+    again = ask(demo[:1]).rerun(progress=False)
+    assert all(e.paid_before for e in again)
+    assert not list(Path.home().rglob("*.sqlite"))
+
+
 def test_repeats_are_averaged_within_the_text(demo) -> None:
     result = ask(demo[:1], repeats=2)
     row = result.scoreboard().iloc[0]
