@@ -19,7 +19,9 @@ from llmwidgets.engine.question import key_of
 from llmwidgets.errors import Failure, LLMWidgetsError
 from llmwidgets.schemas import Schema
 
-_DEAD = frozenset({"Unreachable", "Unauthorized", "Forbidden", "UnknownModel", "QuotaExhausted"})
+_DEAD = frozenset(
+    {"Unreachable", "Unauthorized", "Forbidden", "UnknownModel", "QuotaExhausted", "RateLimited"}
+)
 _BREATH = 200
 _SAMPLE = 20
 

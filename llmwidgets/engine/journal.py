@@ -227,7 +227,9 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _row(found: sqlite3.Row) -> Row:
-    facts = json.loads(found["facts"])
+    told = json.loads(found["facts"])
+    # A row of another version of this package has other facts: what is known here is read.
+    facts = {name: told[name] for name in _FACTS if name in told}
     facts["usage"] = Usage(**facts["usage"])
     facts["form"] = facts["form"] and Form(facts["form"])
     facts["mode"] = facts["mode"] and Mode(facts["mode"])

@@ -18,6 +18,10 @@ from llmwidgets.errors import CallError, Overloaded, RateLimited, Unreachable
 T = TypeVar("T")
 
 
+_ROUNDS_UNDER_CEILING = 4
+_ROUNDS_AT_REST = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Time as the engine sees it: seconds now, a wait, a number from 0 to 1 for jitter."""
@@ -45,7 +49,7 @@ class Pace:
         self.running = 0
         self.paused_until = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._was_limited = False
+        self._ceiling: int | None = None
         self._best = 0.0
         self._before: int | None = None
         self._rest = 0
@@ -108,9 +112,9 @@ class Pace:
         now = self.clock.now()
         # The calls sent before the first refusal are refused too; they are one event.
         if now >= self.paused_until:
-            self.most = max(1, self.limit * 9 // 10)
+            self._ceiling, self._rest = self.limit, _ROUNDS_UNDER_CEILING
             self.limit = max(1, self.limit * 3 // 5)
-            self._was_limited, self._best, self._before = True, 0.0, None
+            self._before = None
             self._settle(self.limit * 2)
         self.paused_until = max(self.paused_until, now + wait)
 
@@ -130,18 +134,32 @@ class Pace:
             self._compare(self._round / (now - self._round_begun))
 
     def _compare(self, throughput: float) -> None:
-        if self._rest:
+        if self._ceiling is not None:
+            self._recover(self._ceiling)
+        elif self._rest:
             self._rest -= 1
             self._settle(0)
-        elif self._was_limited:
-            self._grow(self.limit + 1)
         elif throughput > self._best * 1.1:
             self._best = throughput
             self._grow(self.limit * 2)
         else:
             # More at once brought nothing: the server works them off one after the other.
-            self.limit, self._before, self._rest = self._before or self.limit, None, 8
+            self.limit, self._before = self._before or self.limit, None
+            self._rest = _ROUNDS_AT_REST
             self._settle(self.limit)
+
+    def _recover(self, ceiling: int) -> None:
+        # Back up quickly to just under what was refused; then, after some quiet rounds, one more:
+        # a refusal can also have been an accident of a burst.
+        wanted = self.limit + max(1, self.limit // 8)
+        if wanted < ceiling:
+            self._grow(wanted)
+        elif self._rest:
+            self._rest -= 1
+            self._settle(0)
+        else:
+            self._ceiling = self.most + 1
+            self._grow(self.limit + 1)
 
     def _grow(self, wanted: int) -> None:
         full = self.running >= self.limit - 1

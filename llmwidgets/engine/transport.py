@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -257,7 +258,7 @@ def _tls(ca_bundle: str | None) -> ssl.SSLContext:
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if ca_bundle:
         try:
-            context.load_verify_locations(cafile=ca_bundle)
+            context.load_verify_locations(cafile=str(Path(ca_bundle).expanduser()))
         except OSError:
             raise _Ended("ca_bundle") from None
     return context

@@ -87,6 +87,17 @@ def test_a_scored_failure_is_an_answer_and_a_failure_of_the_way_is_none(journal)
     assert journal.find("gone") is None
 
 
+def test_a_row_of_another_version_is_read_as_far_as_it_is_known(tmp_path):
+    journal = Journal(tmp_path / "j.sqlite")
+    row_id = journal.put(FULL)
+    with sqlite3.connect(tmp_path / "j.sqlite") as other:
+        other.execute(
+            "UPDATE extraction SET facts = json_remove(json_set(facts, '$.later', 1), '$.tries')"
+        )
+    other.close()
+    assert journal.get(row_id) == replace(FULL, id=row_id, tries=0)
+
+
 def test_an_empty_journal_is_not_taken_for_none(journal):
     assert (len(journal), bool(journal)) == (0, True)
 

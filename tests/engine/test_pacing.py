@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import random
 
 import pytest
 
@@ -201,20 +202,42 @@ def test_a_server_that_works_one_after_the_other_is_not_crowded():
 
 def test_fewer_at_once_after_a_refusal():
     """A server that takes 10 at once refuses few calls after the first refusal."""
-    refused = 0
+    refused = inside = 0
 
     async def answer(hours, running):
-        nonlocal refused
-        if running > 10:
+        nonlocal refused, inside
+        if inside == 10:
             refused += 1
             await hours.sleep(0.05)
             raise RateLimited("too many", retry_after=1.0)
+        inside += 1
         await hours.sleep(1.0)
+        inside -= 1
         return "reply"
 
-    pace, _, _ = simulate(answer, 400, 8)
-    assert pace.limit <= 14
+    pace, hours, _ = simulate(answer, 400, 8)
+    assert pace.limit <= 11
     assert refused <= 20
+    assert hours.at < 400 / 10 * 1.6
+
+
+def test_a_limit_of_calls_a_second_is_found_with_few_refusals():
+    """200 calls a second, in bursts of 20: under 5 % refused, within three times the ideal."""
+    chance, tokens, last, refused = random.Random(4), 20.0, 0.0, 0
+
+    async def answer(hours, running):
+        nonlocal tokens, last, refused
+        tokens, last = min(20.0, tokens + (hours.at - last) * 200), hours.at
+        if tokens < 1:
+            refused += 1
+            raise RateLimited("too many", retry_after=0.5)
+        tokens -= 1
+        await hours.sleep(0.5 * (0.7 + 0.6 * chance.random()))
+        return "reply"
+
+    _, hours, _ = simulate(answer, 2000, 8)
+    assert refused < 100
+    assert hours.at < 30
 
 
 def test_a_number_given_is_never_passed():

@@ -7,7 +7,9 @@ import base64
 import json
 import socket
 import ssl
+import subprocess
 import sys
+import threading
 import traceback
 import zlib
 from pathlib import Path
@@ -436,6 +438,33 @@ async def _pipe(reader, writer) -> None:
         writer.write(data)
         await writer.drain()
     writer.close()
+
+
+def test_leaving_with_calls_in_flight_warns_of_nothing(far_end):
+    """The clients are closed before the interpreter ends, even under -W error."""
+    everyone = threading.Event()
+
+    async def hold(seen, wire):
+        if end.at_once == 20:
+            everyone.set()
+        await asyncio.sleep(30)
+
+    end = far_end(hold)
+    code = (
+        "import sys\n"
+        "from llmwidgets.engine import loop, transport\n"
+        "from llmwidgets.dialects.messages import Call\n"
+        "calls = [transport.send(Call('POST', sys.argv[1], body={})) for _ in range(20)]\n"
+        "futures = [loop.submit(call) for call in calls]\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code, end.url]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as leaving:
+        assert everyone.wait(30)
+        said = leaving.communicate("", timeout=30)
+    assert said == ("", "")
+    assert leaving.returncode == 0
 
 
 def test_only_this_file_opens_the_key_of_a_call():
