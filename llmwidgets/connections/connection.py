@@ -11,16 +11,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Self, cast
 
+from llmwidgets.connections.live_list import facts_now
 from llmwidgets.connections.payload import kept, moment, read_capability, spelled
 from llmwidgets.connections.reading import close_secrets, is_secret, read_fields
 from llmwidgets.dialects.messages import AuthHeader, Capability, Form, Mode, Target
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.address import is_loopback, read_address
+from llmwidgets.providers.azure_models import azure_facts
 from llmwidgets.providers.base import Fields, Kind, ModelFacts, Provider
 from llmwidgets.secret import Secret
 
-Origin = Literal["given", "store", "session", "environment", "demo"]
+Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
 
 _KIND_LIKE = re.compile(r"[A-Za-z_ ]{1,24}")
 
@@ -82,8 +84,8 @@ class Connection:
 
     @property
     def read_only(self) -> bool:
-        """Whether it was found in the environment, so that no store keeps or renames it."""
-        return self.origin == "environment"
+        """Whether the environment or a policy file holds it: no store keeps or renames it."""
+        return self.origin in {"environment", "policy"}
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -98,13 +100,14 @@ class Connection:
     def facts(self, model: str) -> ModelFacts | None:
         """What is known of a model; a deployment that bears an OpenAI model's name is that model.
 
-        None where nothing is known: then no thinking level and no temperature is certain.
+        What a live list said in this process goes before the shipped table. None where nothing
+        is known: then no thinking level and no temperature is certain.
         """
-        if self.kind not in {"azure_openai", "azure_ai_foundry"}:
-            return self.provider.facts(model)
-        facts = PROVIDERS["openai"].facts(model)
-        # Azure ends models on days of its own, later than OpenAI.
-        return facts and replace(facts, status="active", ends=None, successor=None)
+        return facts_now(self, model, self._shipped(model))
+
+    def _shipped(self, model: str) -> ModelFacts | None:
+        azure = self.kind in {"azure_openai", "azure_ai_foundry"}
+        return azure_facts(model) if azure else self.provider.facts(model)
 
     def target(self, model: str) -> Target:
         """Where the model answers, with the label and the extra headers in place."""
@@ -175,7 +178,8 @@ class Connection:
         seen = self._capabilities.get(model)
         if seen is not None:
             return seen
-        facts = self.facts(model)
+        # A live list tells limits, and nothing of what a server enforces.
+        facts = self._shipped(model)
         if facts is None and self.kind in {"custom", "azure_ai_foundry"}:
             return None
         return Capability(facts.form if facts else Form.JSON_SCHEMA, Mode.SCHEMA)

@@ -1,0 +1,57 @@
+"""Live lists: what providers said of their models in this process; it goes before the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from llmwidgets.dialects.messages import ListedModel
+from llmwidgets.providers.base import ModelFacts
+from llmwidgets.providers.lifecycle import as_of, ending, merged, today
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
+
+_Key = tuple[str, str, str]
+_lists: dict[_Key, dict[str, ListedModel]] = {}
+
+
+def remember(connection: Connection, listed: Iterable[ListedModel]) -> None:
+    """Keep a live list for the rest of the process.
+
+    Azure lists a region's base models and not the deployments that can be called, so its lists
+    are not kept.
+    """
+    if connection.provider.single or connection.kind == "custom":
+        _lists[_key(connection)] = {each.id: each for each in listed}
+
+
+def forget() -> None:
+    """Forget every list: the tables alone count again."""
+    _lists.clear()
+
+
+def facts_now(connection: Connection, model: str, shipped: ModelFacts | None) -> ModelFacts | None:
+    """The facts of a model today: the table's, with the live list's word where there is one."""
+    listed = _list_of(connection).get(model)
+    if listed is not None:
+        return merged(shipped, listed, today())
+    return as_of(shipped, today()) if shipped is not None else None
+
+
+def model_notes(connection: Connection, model: str) -> tuple[str, ...]:
+    """What a user should know before the model is called: its end, and that a list lacks it."""
+    facts = connection.facts(model)
+    said = [ending(facts, today())] if facts is not None else []
+    live = _list_of(connection)
+    if live and model not in live:
+        said.append(f"{connection.host} does not list {model}: it may refuse the calls.")
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _list_of(connection: Connection) -> dict[str, ListedModel]:
+    return _lists.get(_key(connection), {}) if _lists else {}
+
+
+def _key(connection: Connection) -> _Key:
+    return connection.kind, connection.label, connection.address

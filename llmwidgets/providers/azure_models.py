@@ -1,0 +1,46 @@
+"""Azure's own days: how long it serves OpenAI's models, which is longer than OpenAI itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from llmwidgets.providers.base import ModelFacts
+from llmwidgets.providers.openai import OPENAI
+
+_SOURCE = "litellm 1.109.1 (azure/*); read 2026-11-23"
+
+ENDS: dict[str, date] = {
+    "gpt-4o": date(2027, 4, 14),
+    "gpt-4o-mini": date(2027, 4, 14),
+    "gpt-4.1": date(2027, 4, 14),
+    "gpt-4.1-mini": date(2027, 4, 14),
+    "gpt-5": date(2027, 2, 9),
+    "gpt-5-mini": date(2027, 2, 9),
+    "gpt-5-nano": date(2027, 2, 9),
+    "gpt-5.1": date(2027, 5, 15),
+    "gpt-5.4": date(2027, 9, 2),
+    "gpt-5.6-luna": date(2028, 1, 11),
+    "gpt-5.6-terra": date(2028, 1, 11),
+    "gpt-5.6-sol": date(2028, 1, 11),
+    "gpt-6-luna": date(2028, 3, 11),
+    "gpt-6-sol": date(2028, 3, 11),
+    "gpt-6.1-sol": date(2028, 3, 11),
+    "o3": date(2026, 11, 19),
+}
+"""By the model's id; the ids that stand nowhere here have no day that a source names."""
+
+
+def azure_facts(model: str) -> ModelFacts | None:
+    """What is known of a deployment that bears an OpenAI model's name, with Azure's own end."""
+    facts = OPENAI.facts(model)
+    if facts is None:
+        return None
+    ends = ENDS.get(model)
+    return replace(
+        facts,
+        status="ending" if ends else "active",
+        ends=ends,
+        successor=facts.successor if ends else None,
+        source=f"{facts.source}; {_SOURCE}" if ends else facts.source,
+    )
