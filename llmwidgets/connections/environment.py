@@ -1,4 +1,4 @@
-"""Connections found in environment variables: read-only, keys as references, no store needed."""
+"""Connections found in policy files and environment variables: read-only, no store needed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy_layers import machine_rules
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
 
@@ -32,10 +33,21 @@ _KEYS = (
 
 
 def environment_connections() -> list[Connection]:
-    """What the environment connects, one of each kind, labelled by the kind or the deployment.
+    """What policy files provide, then what variables connect: one of each kind.
 
-    Values are looked up again at each use. A variable that is empty or unusable gives nothing.
+    Those of variables are labelled by the kind or the deployment; a variable that is empty or
+    unusable gives nothing. Values are looked up again at each use. Policy files may forbid
+    variables (`environment = false`).
     """
+    layers = machine_rules()
+    provided: dict[str, Connection] = {}
+    for connection in (each for rules in layers for each in rules.connections):
+        provided.setdefault(connection.label, connection)
+    found = _of_variables() if all(rules.environment for rules in layers) else []
+    return [*provided.values(), *(each for each in found if each.label not in provided)]
+
+
+def _of_variables() -> list[Connection]:
     found: dict[str, Connection] = {}
     for kind, name in _KEYS:
         if kind not in found and _value(name):

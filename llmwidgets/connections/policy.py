@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy_layers import machine_rules
+from llmwidgets.connections.rules import Rules
 from llmwidgets.errors import PolicyError
 
 _SHIPPED = "the shipped whitelist of llmwidgets"
@@ -14,10 +16,11 @@ _SHIPPED = "the shipped whitelist of llmwidgets"
 
 @dataclass(frozen=True)
 class Policy:
-    """Allowed = (the shipped whitelist ∪ the organization's additions) − its denials.
+    """Allowed = (the shipped whitelist ∪ additions) − denials, layer by layer.
 
-    `additions` and `denials` are pairs (label, model). Kinds that name one model are allowed by
-    being connected.
+    `additions` and `denials` are the organization's own pairs (label, model). `layers` are the
+    rules of the policy files of this machine, which stand before them: what one layer denies no
+    later one allows. Kinds that name one model are allowed by being connected.
 
     >>> Policy(denials=[("openai", "gpt-4o")]).allowed(Connection("openai", api_key="env:KEY"))[0]
     'gpt-6-luna'
@@ -26,34 +29,119 @@ class Policy:
     additions: Iterable[tuple[str, str]] = ()
     denials: Iterable[tuple[str, str]] = ()
     organization: str = field(default="", kw_only=True)
+    layers: tuple[Rules, ...] = field(default_factory=machine_rules, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("additions", "denials"):
             pairs = tuple((label, model) for label, model in getattr(self, name))
             object.__setattr__(self, name, pairs)
 
+    @property
+    def whose(self) -> str:
+        """Whose the additions and denials are, in a sentence."""
+        return f"the organization {self.organization}" if self.organization else "this store"
+
+    @property
+    def closed_by(self) -> str:
+        """Whose rule forbids that the organization adds models; empty where it may."""
+        return next((rules.whose for rules in self.layers if not rules.allow_additions), "")
+
+    def budget(self, asked: float | None) -> tuple[float | None, str]:
+        """The US dollars that a run may spend, and whose rule that is; empty for the user's own."""
+        bounds = [(r.max_budget, r.whose) for r in self.layers if r.max_budget is not None]
+        smallest = min(bounds, default=(None, ""), key=lambda bound: bound[0])
+        if smallest[0] is None or (asked is not None and asked <= smallest[0]):
+            return asked, ""
+        return smallest
+
     def allowed(self, connection: Connection) -> tuple[str, ...]:
         """The models of this connection that may be called, the whitelist's order first."""
-        added = [model for label, model in self.additions if label == connection.label]
-        single = connection.provider.model_field is None
-        models = dict.fromkeys([*connection.models, *(added if single else ())])
-        return tuple(model for model in models if (connection.label, model) not in self.denials)
+        models = dict.fromkeys([*connection.models, *self._added(connection)])
+        return tuple(
+            model
+            for model in models
+            if self._denial(connection, model) is None and self._listed(connection, model)
+        )
 
-    def permit(self, connection: Connection, model: str) -> None:
-        """Raise PolicyError where the model may not be called; it says whose rule that is."""
-        label = connection.label
-        if (label, model) in self.denials:
-            whose = f"the organization {self.organization}" if self.organization else "this store"
-            raise PolicyError(
-                f"{whose[0].upper()}{whose[1:]} does not allow {model} on {label}.",
-                f'Whoever keeps the store can lift this: store.allow("{label}", "{model}").',
-                rule=whose,
-            )
-        if model in self.allowed(connection) or (connection.any_model and model):
+    def permit(self, connection: Connection, model: str | None) -> None:
+        """Raise PolicyError where the model may not be called; it says whose rule that is.
+
+        None for the model asks about the connection alone, for calls that name no model.
+        """
+        denial = self._denial(connection, model)
+        if denial is not None:
+            raise denial
+        if model is None or self._listed(connection, model):
             return
         if connection.provider.model_field is not None:
             raise _other_model(connection, model)
-        raise _not_listed(connection, model, self.allowed(connection))
+        raise self._not_listed(connection, model)
+
+    def _listed(self, connection: Connection, model: str) -> bool:
+        if connection.provider.model_field is not None:
+            return model in connection.models or (connection.any_model and bool(model))
+        if model in self._added(connection):
+            return True
+        facts = connection.facts(model) if model in connection.models else None
+        return facts is not None and facts.status != "retired"
+
+    def _added(self, connection: Connection) -> tuple[str, ...]:
+        if connection.provider.model_field is not None:
+            return ()
+        return tuple(self._additions(connection))
+
+    def _additions(self, connection: Connection) -> Iterator[str]:
+        for rules in self.layers:
+            yield from rules.added(connection)
+            if not rules.allow_additions:
+                return
+        yield from (model for label, model in self.additions if label == connection.label)
+
+    def _denial(self, connection: Connection, model: str | None) -> PolicyError | None:
+        for rules in self.layers:
+            if rules.damage is not None:
+                return PolicyError(*rules.damage, rule=rules.whose)
+            denied = rules.denied(connection, model)
+            if denied:
+                return PolicyError(
+                    f"{denied} not allowed by {rules.whose}.",
+                    "Choose another, or ask whoever keeps that file.",
+                    rule=rules.whose,
+                )
+        if (connection.label, model) not in tuple(self.denials):
+            return None
+        return PolicyError(
+            f"{self.whose[0].upper()}{self.whose[1:]} does not allow {model} on"
+            f" {connection.label}.",
+            f'Whoever keeps the store can lift this: store.allow("{connection.label}", "{model}").',
+            rule=self.whose,
+        )
+
+    def _not_listed(self, connection: Connection, model: str) -> PolicyError:
+        label, provider = connection.label, connection.provider
+        facts = connection.facts(model)
+        ended = facts if facts is not None and facts.status == "retired" else None
+        successor = ended.successor if ended else provider.retired.get(model)
+        if ended or successor:
+            day = f" on {ended.ends:%Y-%m-%d}" if ended and ended.ends else ""
+            instead = f"Use {successor} instead: {label}/{successor}." if successor else ""
+            return PolicyError(
+                f"{provider.title} has retired {model}{day}.",
+                f"{instead} {self._offer(label, model, 'Where the account still has it')}".strip(),
+                rule=_SHIPPED,
+            )
+        close = difflib.get_close_matches(model, self.allowed(connection), n=1, cutoff=0.5)
+        nearest = f" The nearest that is: {label}/{close[0]}." if close else ""
+        return PolicyError(
+            f"{model} is not on {_SHIPPED} for {provider.title}.{nearest}",
+            self._offer(label, model, "Allow it for this organization")
+            or f"{self.closed_by[0].upper()}{self.closed_by[1:]} lets no models be added:"
+            " ask whoever keeps it.",
+            rule=self.closed_by or _SHIPPED,
+        )
+
+    def _offer(self, label: str, model: str, words: str) -> str:
+        return "" if self.closed_by else f'{words}: store.allow("{label}", "{model}").'
 
 
 def _other_model(connection: Connection, model: str) -> PolicyError:
@@ -62,22 +150,4 @@ def _other_model(connection: Connection, model: str) -> PolicyError:
         f"{connection.label} serves {named} and no other model, so not {model or 'an empty name'}.",
         f"Write the reference {connection.label}, or add a connection for {model}.",
         rule=f"one model for each {connection.provider.title} connection",
-    )
-
-
-def _not_listed(connection: Connection, model: str, allowed: tuple[str, ...]) -> PolicyError:
-    label, provider = connection.label, connection.provider
-    successor = provider.retired.get(model)
-    if successor is not None:
-        return PolicyError(
-            f"{provider.title} has retired {model}.",
-            f"Use {successor} instead: {label}/{successor}.",
-            rule=_SHIPPED,
-        )
-    close = difflib.get_close_matches(model, allowed, n=1, cutoff=0.5)
-    nearest = f" The nearest that is: {label}/{close[0]}." if close else ""
-    return PolicyError(
-        f"{model} is not on {_SHIPPED} for {provider.title}.{nearest}",
-        f'Allow it for this organization: store.allow("{label}", "{model}").',
-        rule=_SHIPPED,
     )

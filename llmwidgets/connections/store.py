@@ -11,7 +11,7 @@ from llmwidgets.connections import sealed_folder, store_file, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Payload
 from llmwidgets.connections.session import Session, default_folder, session_of
-from llmwidgets.errors import FieldError, StoreError, UnknownConnection
+from llmwidgets.errors import FieldError, PolicyError, StoreError, UnknownConnection
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class Store:
         `replace`; StoreLocked where the store is locked.
         """
         if connection.read_only:
-            message = f"{connection.label} comes from the environment; the store keeps no copy."
+            message = f"{connection.label} comes from {_source(connection)}; it is not kept twice."
             raise StoreError(message, 'Save a reference instead: api_key="env:NAME".')
         with self._session.guard:
             self._change(lambda now: content.saved(now, connection, over=replace))
@@ -240,7 +240,14 @@ class Store:
         session.changed()
 
     def allow(self, label: str, model: str) -> None:
-        """Add a model to those that this organization calls through a connection."""
+        """Add a model to those that this organization calls through a connection.
+
+        PolicyError where a policy file lets no models be added.
+        """
+        closed_by = self.policy.closed_by
+        if closed_by:
+            message = f"{closed_by[0].upper()}{closed_by[1:]} lets no models be added."
+            raise PolicyError(message, "Ask whoever keeps that file.", rule=closed_by)
         self._rule(label, model, allow=True)
 
     def deny(self, label: str, model: str) -> None:
@@ -270,8 +277,8 @@ class Store:
         """The connection of this label if it is the store's or the session's to change."""
         connection = self._found(label)
         if connection.read_only:
-            message = f"{label} comes from the environment and is read-only."
-            raise StoreError(message, "Unset its variable, or save a connection of the same label.")
+            message = f"{label} comes from {_source(connection)} and is read-only."
+            raise StoreError(message, "Save a connection of the same label to use that instead.")
         return connection
 
     def _found(self, label: str) -> Connection:
@@ -283,6 +290,10 @@ class Store:
             if found is None:
                 raise
         return found
+
+
+def _source(connection: Connection) -> str:
+    return "a policy file" if connection.origin == "policy" else "the environment"
 
 
 def _in_environment(label: str) -> Connection | None:
