@@ -165,21 +165,22 @@ def _connections(document: Mapping[str, Any]) -> tuple[Connection, ...]:
 def _connection(label: str, fields: dict[str, Any]) -> Connection:
     keys = ("connections", label)
     kind = fields.pop("kind", None)
-    if kind not in PROVIDERS:
+    provider = next((each for each in PROVIDERS.values() if each.kind == kind), None)
+    if provider is None:
         raise _Misfit((*keys, "kind"), f"names no kind. There are {', '.join(PROVIDERS)}.")
-    provider = PROVIDERS[kind]
     if "label" in fields:
         raise _Misfit((*keys, "label"), "is not known: the name of the table is the label.")
+    _know(fields, keys, provider.fields.model_fields)
     for name, value in fields.items():
         secrets = value.values() if name == "headers" and isinstance(value, dict) else (value,)
         if (name == "headers" or is_secret(provider, name)) and not all(map(_refers, secrets)):
             told = "holds a secret in the open: write env:NAME or file:PATH, where it is looked up."
             raise _Misfit((*keys, name), told)
     try:
-        return Connection(kind, label=label, **fields).with_origin("policy")
+        return Connection(provider.kind, label=label, **fields).with_origin("policy")
     except FieldError as error:
         name, said = next(iter(error.problems.items()))
-        raise _Misfit((*keys, name) if name else keys, said) from None
+        raise _Misfit((*keys, name) if name else keys, f"is refused: {said}") from None
 
 
 def _refers(value: object) -> bool:
