@@ -56,11 +56,13 @@ class Policy:
 
     def allowed(self, connection: Connection) -> tuple[str, ...]:
         """The models of this connection that may be called, the whitelist's order first."""
-        models = dict.fromkeys([*connection.models, *self._added(connection)])
+        added = self._added(connection)
+        models = dict.fromkeys([*connection.models, *added])
         return tuple(
             model
             for model in models
-            if self._denial(connection, model) is None and self._listed(connection, model)
+            if self._denial(connection, model) is None
+            and (model in added or _lives(connection, model))
         )
 
     def permit(self, connection: Connection, model: str | None) -> None:
@@ -80,10 +82,8 @@ class Policy:
     def _listed(self, connection: Connection, model: str) -> bool:
         if connection.provider.model_field is not None:
             return model in connection.models or (connection.any_model and bool(model))
-        if model in self._added(connection):
-            return True
-        facts = connection.facts(model) if model in connection.models else None
-        return facts is not None and facts.status != "retired"
+        shipped = model in connection.models and _lives(connection, model)
+        return shipped or model in self._added(connection)
 
     def _added(self, connection: Connection) -> tuple[str, ...]:
         if connection.provider.model_field is not None:
@@ -142,6 +142,14 @@ class Policy:
 
     def _offer(self, label: str, model: str, words: str) -> str:
         return "" if self.closed_by else f'{words}: store.allow("{label}", "{model}").'
+
+
+def _lives(connection: Connection, model: str) -> bool:
+    """Whether a model is not past its end; one that a connection names is its keeper's matter."""
+    if connection.provider.model_field is not None:
+        return True
+    facts = connection.facts(model)
+    return facts is None or facts.status != "retired"
 
 
 def _other_model(connection: Connection, model: str) -> PolicyError:
