@@ -1,14 +1,13 @@
 """A real JupyterLab in a real Chromium, for tests and pictures.
 
-`lab` is a server with folders of its own, once a session; `page` opens a notebook of it:
+`lab` is a server with folders of its own, once a session; `page` opens a notebook of it. Both
+are fixtures of the whole suite:
 
     def test_panel(lab, page):
         lab.notebook("a.ipynb", ["import llmwidgets as lw", "lw.ConnectionPanel()"])
         page.open("a.ipynb").run_all()
         page.output().get_by_role("button", name="OpenAI").click()
         page.save()
-
-Another folder's conftest takes the fixtures by `lab, page = jupyterlab.lab, jupyterlab.page`.
 """
 
 from __future__ import annotations
@@ -186,8 +185,12 @@ class LabPage:
     def picture(self, path: Path, number: int = -1, theme: str = LIGHT) -> None:
         """Write a picture of one panel in a theme."""
         self.theme(theme)
+        page, panel = self.browser_page, self.output(number)
+        tall = round(panel.evaluate("each => each.offsetHeight")) + 400
+        if tall > page.viewport_size["height"]:
+            page.set_viewport_size({"width": page.viewport_size["width"], "height": tall})
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.output(number).screenshot(path=str(path), animations="disabled")
+        panel.screenshot(path=str(path), animations="disabled")
 
 
 @pytest.fixture(scope="session")
@@ -199,9 +202,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Lab
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Any]:
-    """One Chromium for the session."""
+    """One Chromium a module: while Playwright runs, no other test can use asyncio.run."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -239,7 +242,7 @@ def listen(opened: LabPage) -> None:
     opened.browser_page.on("pageerror", failed)
 
 
-def start_lab(home: Path, chromium: str, *, binder: bool = False) -> Lab:
+def start_lab(home: Path, chromium: str) -> Lab:
     """Start a server with folders of its own and wait until it answers."""
     root = home / "notebooks"
     root.mkdir()
@@ -256,14 +259,14 @@ def start_lab(home: Path, chromium: str, *, binder: bool = False) -> Lab:
     ]  # fmt: skip
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=root, env=_surroundings(home, binder), stdout=output, stderr=output
+            command, cwd=root, env=_surroundings(home), stdout=output, stderr=output
         )
     server = Lab(root, f"http://127.0.0.1:{port}", token, home, log, chromium, process)
     _await_answer(server)
     return server
 
 
-def _surroundings(home: Path, binder: bool) -> dict[str, str]:
+def _surroundings(home: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
     names = ("CONFIG", "DATA", "RUNTIME")
     return {
@@ -278,7 +281,6 @@ def _surroundings(home: Path, binder: bool) -> dict[str, str]:
         "XDG_DATA_HOME": str(home / "data"),
         "PYTHONPATH": str(REPOSITORY),
         "PYTHONDONTWRITEBYTECODE": "1",
-        **({"BINDER_SERVICE_HOST": "127.0.0.1"} if binder else {}),
     }
 
 

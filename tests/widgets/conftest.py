@@ -1,15 +1,11 @@
-"""What the tests of the widgets share: JupyterLab in a browser, and a page without a browser."""
+"""What the tests of the widgets share: the page's end of a widget, without a browser."""
 
 from __future__ import annotations
 
 import base64
-import importlib.util
 import os
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,22 +13,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-
-
-def _load(name: str, path: Path) -> ModuleType:
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_jupyterlab = _load("tests_jupyterlab", Path(__file__).parents[1] / "jupyterlab.py")
-lab, browser, page = _jupyterlab.lab, _jupyterlab.browser, _jupyterlab.page
 
 
 class Wire:

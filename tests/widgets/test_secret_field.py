@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Callable
 
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmwidgets.engine import loop
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.secret_field import SecretField, open_secret, public_key
@@ -26,7 +26,7 @@ def sealed(seal) -> Sealed:
     """Seal a value for a field to the key of this process."""
 
     def make(value: str, field: str = "api_key") -> list[memoryview]:
-        return [memoryview(each) for each in seal(asyncio.run(public_key()), field, value)]
+        return [memoryview(each) for each in seal(loop.run(public_key()), field, value)]
 
     return make
 
@@ -86,7 +86,7 @@ def test_anything_else_is_refused(content: dict[str, object], buffers: list[byte
 
 def test_the_public_key_is_one_of_2048_bits_a_process() -> None:
     """Asked twice, the kernel gives the same RSA key."""
-    first, second = asyncio.run(public_key()), asyncio.run(public_key())
+    first, second = loop.run(public_key()), loop.run(public_key())
     assert first == second
     assert load_der_public_key(base64.b64decode(first)).key_size == 2048  # type: ignore[union-attr]
 

@@ -122,20 +122,16 @@ function priceField(view, form, field) {
 /** Header values are secrets: a name, a value that leaves at once, then a line a header. */
 function headersField(view, form, field) {
   const ids = idsOf(form, field.name);
-  const { model } = view;
-  const add = (row) => {
-    const [name, value] = row.querySelectorAll("input");
-    if (!name.value.trim() || !value.value) return;
-    sendSecret(model, value, field.name, { form: form.key, header: name.value.trim() });
-    name.value = "";
-    name.focus();
+  const add = (e) => {
+    const row = e.target.closest(".newheader");
+    sendHeader(view, form, row);
+    row.querySelector("input").focus();
   };
-  const rowOf = (e) => e.target.closest(".newheader");
   const onkeydown = (e) => {
     if (e.key === "Enter") {
       e.preventDefault();
       e.stopPropagation();
-      add(rowOf(e));
+      add(e);
     }
   };
   return h("fieldset", { class: "field", key: ids.control },
@@ -150,8 +146,17 @@ function headersField(view, form, field) {
         "aria-label": "Name of the header", autocomplete: "off", onkeydown }),
       h("input", { class: "in m", type: "password", placeholder: "value", autocomplete: "off",
         "aria-label": "Value of the header", "data-lpignore": "true", onkeydown }),
-      button("Add", (e) => add(rowOf(e)), {})),
+      button("Add", add, {})),
     lineBelow(field, ids, field.help));
+}
+
+/** Send a header that is typed whole; half of one stays where it is. */
+function sendHeader(view, form, row) {
+  const [name, value] = row.querySelectorAll("input");
+  const header = name.value.trim();
+  if (!header || !value.value) return;
+  sendSecret(view.model, value, "headers", { form: form.key, header });
+  name.value = "";
 }
 
 /** What the inputs say, without any secret. */
@@ -172,6 +177,7 @@ function submitForm(view, form, type, more = {}) {
   for (const input of root.querySelectorAll("[data-secret]")) {
     sendSecret(model, input, input.dataset.secret, { form: form.key });
   }
+  for (const row of root.querySelectorAll(".newheader")) sendHeader(view, form, row);
   const values = valuesOf(root);
   inOrder(model, () => view.send(type, { form: form.key, values, ...more }));
 }
