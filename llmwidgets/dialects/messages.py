@@ -23,6 +23,7 @@ class Form(StrEnum):
     JSON_SCHEMA = "json_schema"
     JSON_OBJECT_SCHEMA = "json_object + schema"
     JSON_OBJECT = "json_object"
+    TOOL = "tool"
     TEXT = "text"
 
 
@@ -32,6 +33,16 @@ class Mode(StrEnum):
     SCHEMA = "schema enforced"
     JSON = "JSON only"
     TEXT = "text only"
+
+
+BEST: dict[Form, Mode] = {
+    Form.JSON_SCHEMA: Mode.SCHEMA,
+    Form.JSON_OBJECT_SCHEMA: Mode.SCHEMA,
+    Form.JSON_OBJECT: Mode.JSON,
+    Form.TOOL: Mode.JSON,
+    Form.TEXT: Mode.TEXT,
+}
+"""What a form can bring at best, where the server obeys it."""
 
 
 @dataclass(frozen=True, slots=True)

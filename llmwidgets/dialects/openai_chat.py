@@ -13,10 +13,11 @@ What differs between servers are options of the target, not branches on their na
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
+from llmwidgets.dialects.calling import call_for
 from llmwidgets.dialects.messages import (
     Call,
     Ending,
@@ -34,41 +35,29 @@ from llmwidgets.dialects.openai_errors import (
     nothing_answers,
     parameter_refused,
 )
-from llmwidgets.dialects.openai_said import read_body, request_id
+from llmwidgets.dialects.openai_subset import SUBSET
 from llmwidgets.dialects.prompt import system_text, turns
+from llmwidgets.dialects.reading import count, word
+from llmwidgets.dialects.said import read_body, request_id
 from llmwidgets.errors import BadRequest
-from llmwidgets.schemas import Subset
+from llmwidgets.schemas import Compiled
 
 __all__ = [
-    "NAME", "SUBSET", "decode", "encode", "explain", "form_refused", "listed_models",
-    "models_call", "parameter_refused",
+    "LADDER", "NAME", "SAMPLING", "SUBSET", "decode", "encode", "explain", "form_for",
+    "form_refused", "listed_models", "models_call", "parameter_refused",
 ]  # fmt: skip
 
 NAME = "openai_chat"
-
-SUBSET = Subset(
-    name="OpenAI",
-    keywords=frozenset({
-        "description", "const", "pattern", "format", "minimum", "maximum", "exclusiveMinimum",
-        "exclusiveMaximum", "multipleOf", "minItems", "maxItems",
-    }),
-    formats=frozenset(
-        ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"]
-    ),
-    all_required=True,
-    closed=True,
-    root_object=True,
-    distinct_first_keys=True,
-    max_depth=10,
-    max_properties=5000,
-    max_enum_values=1000,
-    large_enum=250,
-    max_large_enum_chars=15_000,
-    max_chars=120_000,
-)  # fmt: skip
-"""What OpenAI's strict mode takes: the safest common form for other servers as well."""
+SAMPLING = True
+LADDER = (Form.JSON_SCHEMA, Form.JSON_OBJECT_SCHEMA, Form.JSON_OBJECT, Form.TEXT)
+"""The forms a server of this format is asked for, strictest first."""
 
 _ENDINGS: dict[str, Ending] = {"length": "truncated", "content_filter": "filtered"}
+
+
+def form_for(form: Form, schema: Compiled) -> Form:
+    """The form in which this schema travels, where the model takes `form`: always that one."""
+    return form
 
 
 def encode(request: Request, target: Target) -> Call:
@@ -87,18 +76,7 @@ def encode(request: Request, target: Target) -> Call:
         body["temperature"] = request.temperature
     if options.get("store"):
         body["store"] = False
-    url = _with_query(target.url + options.get("route", "/chat/completions"), target)
-    return Call(
-        method="POST",
-        url=url,
-        auth=target.auth,
-        headers=dict(target.headers),
-        body=body,
-        ca_bundle=target.ca_bundle,
-        allow_plain_http=target.allow_plain_http,
-        label=target.label,
-        model=target.model,
-    )
+    return call_for(target, "POST", target.url + options.get("route", "/chat/completions"), body)
 
 
 def _response_format(request: Request, target: Target) -> dict[str, Any]:
@@ -122,10 +100,6 @@ def _response_format(request: Request, target: Target) -> dict[str, Any]:
     return {}
 
 
-def _with_query(url: str, target: Target) -> str:
-    return f"{url}?{urlencode(target.query)}" if target.query else url
-
-
 def decode(payload: Payload, *, call: Call | None = None) -> Reply:
     """What the model said; CallError where the answer is not of the OpenAI chat format."""
     body = read_body(payload)
@@ -146,7 +120,7 @@ def decode(payload: Payload, *, call: Call | None = None) -> Reply:
         text=_spoken(message.get("content")),
         ending=ending,
         usage=_usage(body.get("usage")),
-        served_model=_text(body.get("model")),
+        served_model=word(body.get("model")),
         request_id=request_id(payload, body),
         explanation=_explanation(ending, refusal, choice, body),
     )
@@ -192,50 +166,37 @@ def _usage(said: Any) -> Usage:
     cached = prompt.get("cached_tokens") if isinstance(prompt, dict) else None
     thought = completion.get("reasoning_tokens") if isinstance(completion, dict) else None
     return Usage(
-        input_tokens=_count(said.get("prompt_tokens")),
-        output_tokens=_count(said.get("completion_tokens")),
-        cached_tokens=_count(cached),
-        reasoning_tokens=_count(thought),
+        input_tokens=count(said.get("prompt_tokens")),
+        output_tokens=count(said.get("completion_tokens")),
+        cached_tokens=count(cached),
+        reasoning_tokens=count(thought),
     )
-
-
-def _count(value: Any) -> int | None:
-    right = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return value if right else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def models_call(target: Target) -> Call:
     """The free GET that lists models and so proves the key, where the server guards the list."""
-    return Call(
-        method="GET",
-        url=target.options.get("models_url") or _with_query(f"{target.url}/models", target),
-        auth=target.auth,
-        headers=dict(target.headers),
-        ca_bundle=target.ca_bundle,
-        allow_plain_http=target.allow_plain_http,
-        label=target.label,
-        model=target.model,
-    )
+    elsewhere = target.options.get("models_url")
+    if elsewhere:
+        return call_for(replace(target, query={}), "GET", elsewhere)
+    return call_for(target, "GET", f"{target.url}/models")
 
 
-def listed_models(payload: Payload) -> tuple[list[ListedModel], Call | None]:
+def listed_models(
+    payload: Payload, call: Call | None = None
+) -> tuple[list[ListedModel], Call | None]:
     """The models in one page of the list, and the call for the next page (here always None)."""
     body = read_body(payload)
     rows = body.get("data", body.get("models")) if isinstance(body, dict) else body
     if not isinstance(rows, list) or (isinstance(body, dict) and body.get("error")):
-        raise explain(payload)
-    return [_listed(row) for row in rows if isinstance(row, dict) and _text(row.get("id"))], None
+        raise explain(payload, call=call)
+    return [_listed(row) for row in rows if isinstance(row, dict) and word(row.get("id"))], None
 
 
 def _listed(row: dict[str, Any]) -> ListedModel:
     deprecation = row.get("deprecation")
     ends = deprecation.get("inference") if isinstance(deprecation, dict) else None
     limit = row.get("max_model_len") or row.get("context_length")
-    return ListedModel(row["id"], _day(row.get("shutdown_date") or ends), _count(limit))
+    return ListedModel(row["id"], _day(row.get("shutdown_date") or ends), count(limit))
 
 
 def _day(value: Any) -> str | None:

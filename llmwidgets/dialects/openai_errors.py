@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from urllib.parse import urlsplit
 
+from llmwidgets.dialects.case import Case
 from llmwidgets.dialects.messages import Call, Payload
-from llmwidgets.dialects.openai_case import Case
-from llmwidgets.dialects.openai_said import read_said, request_id, wait
+from llmwidgets.dialects.refusals import (
+    Rule,
+    explained,
+    forbidden,
+    form_refused,
+    limited,
+    overloaded,
+    parameter_not_taken,
+    parameter_refused,
+    read_case,
+    refused,
+    schema_refused,
+    too_long,
+)
+from llmwidgets.dialects.refusals import nothing_answers as nothing_of
 from llmwidgets.errors import (
     BadRequest,
     CallError,
     Failure,
     Filtered,
     Forbidden,
-    Overloaded,
     QuotaExhausted,
-    RateLimited,
-    TooLong,
     Truncated,
     Unauthorized,
     UnknownModel,
-    Unreachable,
 )
+
+__all__ = ["explain", "form_refused", "nothing_answers", "parameter_refused"]
 
 _QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|credit balance|billing|out of credits"
@@ -70,62 +80,18 @@ def explain(
     A CallError, except where the provider judged the text or the answer: Filtered, Truncated.
     With the `call`, words that repeat the document are left out, and the address is named.
     """
-    said = read_said(payload)
-    case = Case(payload, said, label or (call.label if call else ""),
-                 model or (call.model if call else ""), call)  # fmt: skip
-    status = said.status or payload.status
-    if 300 <= status < 400:
-        return _redirected(case)
-    if said.page and status < 500 and status not in {401, 402, 403, 408, 413, 429}:
-        return nothing_answers(payload, label=case.label, model=case.model, call=call)
-    return next(found for found in (rule(case, status) for rule in _RULES) if found is not None)
+    return explained(read_case(payload, label, model, call), _RULES, _elsewhere)
 
 
-def form_refused(error: Failure) -> bool:
-    """Whether the server does not take this `response_format`, or not this schema in it."""
-    return isinstance(error, BadRequest) and error.code in {"response_format", "invalid_schema"}
-
-
-def parameter_refused(error: Failure) -> str | None:
-    """The name of the one parameter that the server does not take, or None."""
-    if isinstance(error, BadRequest) and error.code.startswith("unsupported_parameter:"):
-        return error.code.partition(":")[2]
-    return None
-
-
-def nothing_answers(
-    payload: Payload, *, label: str = "", model: str = "", call: Call | None = None
-) -> CallError:
+def nothing_answers(payload: Payload, *, call: Call | None = None) -> CallError:
     """The error for a web page, or JSON of another kind, where a chat answer was asked for."""
-    where = _address(call) or label or "this address"
-    azure = call is not None and "/openai/" in call.url
+    return _elsewhere(read_case(payload, "", "", call))
+
+
+def _elsewhere(case: Case) -> CallError:
+    azure = case.call is not None and "/openai/" in case.call.url
     paste = "Paste the Target URI anew: it stands under Details of the deployment."
-    return Unreachable(
-        f"Nothing of OpenAI format answers at {where}.",
-        paste if azure else "Check that the endpoint ends in /v1.",
-        label=label or (call.label if call else ""),
-        model=model or (call.model if call else ""),
-        status=payload.status,
-        request_id=request_id(payload, None),
-        code="no OpenAI format",
-    )
-
-
-def _address(call: Call | None) -> str:
-    if call is None:
-        return ""
-    parts = urlsplit(call.url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
-
-
-def _redirected(case: Case) -> CallError:
-    parts = urlsplit(case.payload.headers.get("location", ""))
-    to = f" to {parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else ""
-    return case.error(
-        Unreachable,
-        f"{case.who} answers with a redirect{to}, and a key travels to its own host only.",
-        "Use the address it leads to as the endpoint.",
-    )
+    return nothing_of(case, "OpenAI", paste if azure else "Check that the endpoint ends in /v1.")
 
 
 def _quota(case: Case, status: int) -> Failure | None:
@@ -137,22 +103,6 @@ def _quota(case: Case, status: int) -> Failure | None:
         "Add credit, or raise the limit, on the provider's billing page.",
         code=case.said.code or "insufficient_quota",
     )
-
-
-def _limited(case: Case, status: int) -> Failure | None:
-    if status != 429:
-        return None
-    after = wait(case.payload, case.said)
-    hint = f"Wait {after:.0f} s, then ask again." if after else "Wait, or ask with less at a time."
-    return case.error(
-        RateLimited, f"{case.who} takes no more requests for now.", hint, after=after,
-        code=_no_retry(case),
-    )  # fmt: skip
-
-
-def _no_retry(case: Case) -> str:
-    refused = case.payload.headers.get("x-should-retry", "").lower() == "false"
-    return "x-should-retry: false" if refused else ""
 
 
 def _unauthorized(case: Case, status: int) -> Failure | None:
@@ -191,11 +141,7 @@ def _truncated(case: Case, status: int) -> Failure | None:
 def _too_long(case: Case, status: int) -> Failure | None:
     if status >= 500 or (status != 413 and not _LENGTH.search(case.words)):
         return None
-    return case.error(
-        TooLong,
-        f"The text is longer than {case.model_words} can read.",
-        "Take a model with a larger window, or split the text.",
-    )
+    return too_long(case)
 
 
 def _unknown_model(case: Case, status: int) -> Failure | None:
@@ -229,10 +175,7 @@ def _form(case: Case, status: int) -> Failure | None:
     if status not in {200, 400, 404, 422, 501} or not _FORM.search(case.words):
         return None
     if _BAD_SCHEMA.search(case.said.message):
-        return case.error(
-            BadRequest, f"{case.who} cannot take this schema.",
-            "The schema can go into the prompt instead.", code="invalid_schema", quote=True,
-        )  # fmt: skip
+        return schema_refused(case)
     return case.error(
         BadRequest, f"{case.who} does not take this response_format.",
         "A test of the connection finds the form it takes.", code="response_format", quote=True,
@@ -247,57 +190,23 @@ def _parameter(case: Case, status: int) -> Failure | None:
     name = next(named, None) or next(mentioned, None)
     if name is None:
         return None
-    return case.error(
-        BadRequest, f"{case.who} does not take {name} for {case.model_words}.",
-        f"Leave {name} out.", code=f"unsupported_parameter:{name}", quote=True,
-    )  # fmt: skip
-
-
-def _overloaded(case: Case, status: int) -> Failure | None:
-    if status < 500 and status not in {408, 409, 425}:
-        return None
-    return case.error(
-        Overloaded,
-        f"{case.who} is overloaded or has an error of its own ({status}).",
-        "Try again in a minute.",
-        after=wait(case.payload, case.said),
-        code=_no_retry(case),
-        perhaps_answered=status == 504,
-    )
-
-
-def _forbidden(case: Case, status: int) -> Failure | None:
-    if status != 403:
-        return None
-    if case.said.page:
-        return case.error(
-            Forbidden,
-            f"{case.who} answers 403 with a web page: a proxy or firewall stands in between.",
-            "Ask the administrator of the network, or set a base URL that it lets through.",
-        )
-    return case.error(
-        Forbidden, f"The key is valid but has no right to {case.model_words}.",
-        "Ask the owner of the account for access.", quote=True,
-    )  # fmt: skip
+    return parameter_not_taken(case, name)
 
 
 def _no_route(case: Case, status: int) -> Failure | None:
     if status not in {404, 405, 410}:
         return None
-    return nothing_answers(case.payload, label=case.label, model=case.model, call=case.call)
+    return _elsewhere(case)
 
 
 def _refused(case: Case, status: int) -> Failure:
     version = "api-version" in case.said.message or "API version" in case.said.message
     hint = "Paste the target URI anew: its api-version is not known there." if version else ""
-    return case.error(
-        BadRequest, f"{case.who} does not take the request ({status}).",
-        hint or "The exact request can be looked at in the result.", quote=True,
-    )  # fmt: skip
+    return refused(case, status, hint)
 
 
-_RULES: tuple[Callable[[Case, int], Failure | None], ...] = (
-    _quota, _limited, _unauthorized, _filtered, _truncated, _too_long, _form, _parameter,
-    _unknown_model, _overloaded, _forbidden, _no_route, _refused,
+_RULES: tuple[Rule, ...] = (
+    _quota, limited, _unauthorized, _filtered, _truncated, _too_long, _form, _parameter,
+    _unknown_model, overloaded, forbidden, _no_route, _refused,
 )  # fmt: skip
 """Tried in this order: what a code says before what a status says."""

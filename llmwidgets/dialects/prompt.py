@@ -7,6 +7,9 @@ import re
 
 from llmwidgets.dialects.messages import Form, Request
 
+TOOL = "record"
+"""The tool that a record is handed to, where the schema travels as one."""
+
 _MARKER = re.compile(r"<(?=\s*/?\s*document\s*>)", re.IGNORECASE)
 
 
@@ -37,6 +40,8 @@ def turns(request: Request) -> list[tuple[str, str]]:
 
 
 def _ending(request: Request) -> str:
+    if request.form is Form.TOOL:
+        return f"Call the tool {TOOL} once, with the record, and write nothing else."
     if request.schema_in_prompt:
         schema = json.dumps(request.schema.schema, ensure_ascii=False)
         return f"Reply with one JSON value, and nothing else, that fits this JSON Schema:\n{schema}"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import anthropic_messages, gemini_content, openai_chat
+from llmwidgets.dialects import openai_chat
 from llmwidgets.dialects.curl import curl
 from llmwidgets.dialects.messages import (
     Call,
@@ -317,21 +317,6 @@ def test_the_list_of_models_is_read_in_every_shape(body, models):
 def test_a_list_that_is_none_is_an_error():
     with pytest.raises(Unreachable):
         openai_chat.listed_models(a_payload(b"<html>"))
-
-
-@pytest.mark.parametrize("dialect", [anthropic_messages, gemini_content])
-def test_a_dialect_that_is_not_spoken_says_so_in_one_sentence(dialect):
-    target = Target(url="https://x.example", model="m", label="mine")
-    for refused in (
-        lambda: dialect.encode(a_request(), target),
-        lambda: dialect.models_call(target),
-    ):
-        with pytest.raises(BadRequest, match="not spoken to by this version") as caught:
-            refused()
-        assert caught.value.label == "mine"
-        assert caught.value.hint
-    compiled = read_schema(NAMED).compile(dialect.SUBSET)
-    assert read_schema(NAMED).problems(compiled.restore({"name": "x"})) == []
 
 
 def test_a_call_is_shown_without_any_secret_of_the_process():

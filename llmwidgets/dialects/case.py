@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmwidgets.dialects.messages import Call, Payload
-from llmwidgets.dialects.openai_said import Said, quoted, read_body, request_id
+from llmwidgets.dialects.said import Said, quoted, read_body, request_id
 from llmwidgets.errors import CallError
 
 

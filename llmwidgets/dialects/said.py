@@ -1,11 +1,11 @@
-"""What stands in the body and headers of a refusal, whichever server of the format wrote it."""
+"""What stands in the body and headers of a refusal, whichever server wrote it."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -25,7 +25,10 @@ _ECHO = 24
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The words of a refusal. `status` is one written in the body; `page`: it is no JSON."""
+    """The words of a refusal. `status` is one written in the body; `page`: it is no JSON.
+
+    `details` is what stands beside the message, as it came: codes and links are read out of it.
+    """
 
     message: str = ""
     code: str = ""
@@ -35,6 +38,7 @@ class Said:
     categories: tuple[str, ...] = ()
     status: int | None = None
     page: bool = False
+    details: Any = field(default=None, repr=False)
 
 
 def read_body(payload: Payload) -> Any:
@@ -63,11 +67,12 @@ def read_said(payload: Payload) -> Said:
     return Said(
         message=_message(source, error, body)[:_READ],
         code="" if code is None or isinstance(code, bool) else redact(str(code)[:80]),
-        type=_word(source.get("type")),
+        type=_word(source.get("type")) or _word(source.get("status")),
         param=_word(source.get("param")),
         inner=_word(inner.get("code")),
         categories=_categories(inner),
         status=int(str(code)) if payload.status == 200 and numbered else None,
+        details=source.get("details"),
     )
 
 
@@ -109,8 +114,8 @@ def request_id(payload: Payload, body: Any) -> str | None:
     for name in _ID_HEADERS:
         if payload.headers.get(name):
             return payload.headers[name]
-    own = (body.get("id") or body.get("request_id")) if isinstance(body, dict) else None
-    return own if isinstance(own, str) else None
+    names = ("id", "request_id", "responseId") if isinstance(body, dict) else ()
+    return next((body[name] for name in names if isinstance(body.get(name), str)), None)
 
 
 def wait(payload: Payload, said: Said) -> float | None:
@@ -164,10 +169,12 @@ def quoted(message: str, call: Call | None) -> str:
 
 
 def _documents(call: Call) -> Iterator[str]:
-    messages = call.body.get("messages") if isinstance(call.body, dict) else None
-    for message in messages or []:
-        if message.get("role") in {"user", "assistant"} and isinstance(message["content"], str):
-            text = message["content"].removeprefix("<document>").removesuffix("</document>")
+    body = call.body if isinstance(call.body, dict) else {}
+    for turn in body.get("messages") or body.get("contents") or []:
+        if turn.get("role") in {"user", "assistant", "model"}:
+            parts = turn.get("parts") or [{"text": turn.get("content")}]
+            said = "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+            text = said.removeprefix("<document>").removesuffix("</document>")
             yield " ".join(text.split())
 
 
