@@ -110,12 +110,18 @@ def serving(behave: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[Fa
         begun.set()
         await stopped.result().wait()
         server.close()
-        for writer in list(writers):
-            writer.transport.abort()
+        # A connection that was just accepted has no writer yet; some rounds of the loop later it
+        # has, and only an aborted transport lets go of its socket before the loop is closed.
+        for _ in range(10):
+            await asyncio.sleep(0)
+            for writer in list(writers):
+                writer.transport.abort()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        for _ in range(10):
+            await asyncio.sleep(0)
 
     stopped: concurrent.futures.Future[asyncio.Event] = concurrent.futures.Future()
     thread = threading.Thread(target=lambda: own.run_until_complete(main()), daemon=True)

