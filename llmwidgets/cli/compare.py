@@ -124,4 +124,5 @@ def _missed(asked: Asked, comparison: Comparison) -> Iterator[str]:
             yield f"{name} {bar:g} by {', '.join(low)}"
     over = int(board["OverBudget"].sum())
     if over:
-        yield f"budget {asked.budget:g} US$, {over} of {len(comparison)} calls were left out"
+        limit = "of the policy" if asked.budget is None else f"{asked.budget:g} US$"
+        yield f"budget {limit}, {over} of {len(comparison)} calls were left out"

@@ -14,6 +14,7 @@ from llmwidgets.comparison.texts import Source, few, read_sources
 from llmwidgets.comparison.truth import read_truth
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.connections import Policy, Store
+from llmwidgets.connections.live_list import model_notes
 from llmwidgets.dialects.messages import Example
 from llmwidgets.engine.plan import Plan, Text
 from llmwidgets.errors import FieldError
@@ -144,6 +145,9 @@ def _notes(chosen: Sequence[Chosen], pool: Sequence[Text]) -> tuple[str, ...]:
     notes = []
     if any(each.connection.origin == "demo" for each in chosen):
         notes.append("Rule-based demo models, no LLM; cost unknown.")
+    notes += dict.fromkeys(
+        note for each in chosen for note in model_notes(each.connection, each.model)
+    )
     if pool:
         notes.append(f"Shown as examples and left out: {few(text.id for text in pool)}.")
     return tuple(notes)

@@ -202,10 +202,12 @@ def _ask_for_budget(asked: Asked, budget: float | None) -> None:
     likely = estimate_plan(asked.plan)
     if likely.cost_high <= defaults.ASK_BUDGET_ABOVE:
         return
+    most, whose = asked.policy.budget(likely.cost_high)
+    limit = f" {whose[0].upper()}{whose[1:]} allows {most:g} a run." if whose else ""
     raise FieldError(
         {
             "budget": f"{likely.calls:,} calls are estimated at {likely.cost_low:.2f} to "
-            f"{likely.cost_high:.2f} US$."
+            f"{likely.cost_high:.2f} US$.{limit}"
         },
-        f"Give budget={likely.cost_high:.0f} to go on, or a smaller one to stop there.",
+        f"Give budget={f'{most:g}' if whose else f'{most:.0f}'} to go on, or a smaller one to stop there.",
     )

@@ -18,10 +18,13 @@ class Bill:
 
 
 class Budget:
-    """US dollars for a whole run; None is no limit. Calls of unknown price are not held back."""
+    """US dollars for a whole run; None is no limit. Calls of unknown price are not held back.
 
-    def __init__(self, dollars: float | None = None) -> None:
-        self.dollars = dollars
+    `whose` names whose limit it is where it is not the user's own.
+    """
+
+    def __init__(self, dollars: float | None = None, whose: str = "") -> None:
+        self.dollars, self.whose = dollars, whose
         self.spent = 0.0
         self.reserved = 0.0
         self._changed: asyncio.Event | None = None
@@ -56,7 +59,9 @@ class Budget:
                 raise OverBudget(
                     f"${self.spent:.2f} of ${dollars:.2f} is spent, and the next call could cost"
                     f" ${worst:.2g}.",
-                    "Raise the budget and run it again: what is answered is not paid twice.",
+                    f"The limit is set by {self.whose}: run fewer texts or a cheaper model."
+                    if self.whose
+                    else "Raise the budget and run it again: what is answered is not paid twice.",
                 )
             self._changed = self._changed or asyncio.Event()
             self._changed.clear()

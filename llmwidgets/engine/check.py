@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from llmwidgets.connections import live_list
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.messages import Capability, ListedModel, Mode
@@ -19,9 +20,11 @@ from llmwidgets.errors import (
     Forbidden,
     LLMWidgetsError,
     Overloaded,
+    StoreError,
     UnknownModel,
     Unreachable,
 )
+from llmwidgets.providers.base import ModelFacts
 
 _LIST_SECONDS = 20.0
 _MOST_PAGES = 20
@@ -32,8 +35,8 @@ class CheckReport:
     """What a check found: a sentence, and what to do where it is not well.
 
     `fix` maps field names to the values that mend the connection. `models` are reachable and
-    allowed. `details` are (label, value) rows for who wants to know more; `code` is the
-    server's own short word.
+    allowed; `facts` tells of each what is known now, the provider's live list first. `details`
+    are (label, value) rows for who wants to know more; `code` is the server's own short word.
     """
 
     ok: bool
@@ -46,6 +49,7 @@ class CheckReport:
     seconds: float = 0.0
     details: tuple[tuple[str, str], ...] = ()
     code: str = ""
+    facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
 
     def __bool__(self) -> bool:
         return self.ok
@@ -53,6 +57,8 @@ class CheckReport:
 
 def check(connection: Connection, *, policy: Policy | None = None) -> CheckReport:
     """Whether the connection works, by its own path; never raises for what a server does.
+
+    The rules are those of `policy`, else of the default store and this machine.
 
     >>> check(Connection("openai", api_key="env:OPENAI_API_KEY")).sentence   # doctest: +SKIP
     'Key accepted. 12 of 14 whitelisted models can be used.'
@@ -63,7 +69,7 @@ def check(connection: Connection, *, policy: Policy | None = None) -> CheckRepor
 async def check_connection(connection: Connection, *, policy: Policy | None = None) -> CheckReport:
     """`check` as a coroutine for the engine's loop."""
     begun = time.perf_counter()
-    checker = _Checker(connection, policy or Policy())
+    checker = _Checker(connection, policy or _at_hand())
     try:
         report = await checker.run()
     except LLMWidgetsError as error:
@@ -76,6 +82,15 @@ async def check_connection(connection: Connection, *, policy: Policy | None = No
             code="internal",
         )
     return replace(report, seconds=time.perf_counter() - begun)
+
+
+def _at_hand() -> Policy:
+    from llmwidgets.connections.store import Store
+
+    try:
+        return Store().policy
+    except StoreError:
+        return Policy()
 
 
 class _Checker:
@@ -125,6 +140,7 @@ class _Checker:
         """Ask for the list of models, where that tells anything; the calls that follow decide."""
         try:
             self.listed = tuple(await self._listed())
+            live_list.remember(self.connection, self.listed)
         except Forbidden:
             # A key can be allowed to run models and not to list them.
             return
@@ -141,9 +157,11 @@ class _Checker:
     async def _listed(self) -> list[ListedModel]:
         target = self.connection.target(self.model)
         call, found = self.dialect.models_call(target), []
+        # A resource whose deployments the references name has no model of its own to permit.
+        named = None if self.connection.any_model else self.model
         for _ in range(_MOST_PAGES):
             payload = await gate.send(
-                self.connection, self.model or "*", call, policy=self.policy, total=_LIST_SECONDS
+                self.connection, named, call, policy=self.policy, total=_LIST_SECONDS
             )
             if payload.status >= 400:
                 raise self.dialect.explain(payload, call=call)
@@ -165,9 +183,9 @@ class _Checker:
         missing = [model for model in self.allowed if model not in names]
         details = [("Not available to this key", ", ".join(missing))] if missing else []
         details += [
-            (each.id, f"ends on {each.ends}")
-            for each in self.listed
-            if each.ends and each.id in usable
+            (model, note)
+            for model in usable
+            for note in live_list.model_notes(self.connection, model)
         ]
         said = f"Key accepted. {len(usable)} of {len(self.allowed)} whitelisted models can be used."
         if not usable:
@@ -185,7 +203,12 @@ class _Checker:
             mode=known.mode if known else None,
             capability=known,
             details=tuple(details),
+            facts=self._facts(usable),
         )
+
+    def _facts(self, models: tuple[str, ...]) -> tuple[ModelFacts, ...]:
+        known = (self.connection.facts(model) for model in models)
+        return tuple(facts for facts in known if facts is not None)
 
     async def _probed(self) -> CheckReport:
         found = await capabilities.probe(
@@ -207,4 +230,5 @@ class _Checker:
             mode=known.mode if known else None,
             capability=known,
             details=tuple(details),
+            facts=self._facts(models or (self.model,)),
         )

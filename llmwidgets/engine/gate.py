@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 async def send(
     connection: Connection,
-    model: str,
+    model: str | None,
     call: Call,
     *,
     policy: Policy,
@@ -27,6 +27,7 @@ async def send(
 ) -> Payload:
     """Send a call of this connection, if its model is allowed and its host is the key's own.
 
+    A call that names no model gives None: then the connection alone has to be allowed.
     Raises PolicyError before anything is sent, else what the transport raises.
     """
     from llmwidgets.engine import transport

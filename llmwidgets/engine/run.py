@@ -31,7 +31,8 @@ class Run:
 
     `rows[column][text * repeats + repeat]` is the journal's id of an extraction, 0 while it is
     open. The observer is called on the engine's thread, after the rows are committed.
-    `concurrency` is the most calls at once for each connection; `budget` is in US dollars.
+    `concurrency` is the most calls at once for each connection; `budget` is in US dollars, and
+    the policy's own limit counts where it is smaller.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Run:
         self.plan, self.journal, self.policy = plan, journal, policy
         self.concurrency, self.reuse, self.observer = concurrency, reuse, observer
         self.clock = clock or Clock()
-        self.budget = Budget(budget)
+        self.budget = Budget(*policy.budget(budget))
         self.stopped = False
         self.error: BaseException | None = None
         self._most = concurrency or defaults.CONCURRENCY_MOST
