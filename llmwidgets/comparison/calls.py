@@ -209,5 +209,5 @@ def _ask_for_budget(asked: Asked, budget: float | None) -> None:
             "budget": f"{likely.calls:,} calls are estimated at {likely.cost_low:.2f} to "
             f"{likely.cost_high:.2f} US$.{limit}"
         },
-        f"Give budget={f'{most:g}' if whose else f'{most:.0f}'} to go on, or a smaller one to stop there.",
+        f"Give budget={most:{'g' if whose else '.0f'}} to go on, or a smaller one to stop there.",
     )
