@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import weakref
@@ -16,6 +17,7 @@ from pydantic_core import core_schema
 from llmwidgets.errors import FieldError
 
 _MASK = "••••"
+_PUBLIC_PARTS = frozenset({"type", "project_id", "quota_project_id"})
 _openers: weakref.WeakKeyDictionary[Secret, Callable[[], str]] = weakref.WeakKeyDictionary()
 
 
@@ -67,6 +69,23 @@ class Secret:
             return " " in self.reveal()
         except FieldError:
             return False
+
+    def begins(self, prefix: str) -> bool:
+        """Whether the value starts with this public prefix, as a kind of key does."""
+        try:
+            return self.reveal().startswith(prefix)
+        except FieldError:
+            return False
+
+    def public_part(self, name: str) -> str:
+        """A part of a JSON credential that is no secret (`project_id`, say); else empty."""
+        if name not in _PUBLIC_PARTS:
+            message = f"{name} is no public part of a credential."
+            raise ValueError(message)
+        try:
+            return _part(json.loads(self.reveal()), name)
+        except (FieldError, ValueError, RecursionError):
+            return ""
 
     def __bool__(self) -> bool:
         return bool(self.reference) or bool(self.reveal())
@@ -122,6 +141,11 @@ def _strip(value: str) -> str:
     if len(bare) >= 2 and bare[0] == bare[-1] and bare[0] in "\"'":
         return bare[1:-1].strip()
     return bare
+
+
+def _part(value: Any, name: str) -> str:
+    part = value.get(name) if isinstance(value, dict) else None
+    return part if isinstance(part, str) else ""
 
 
 def _look_up(reference: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, NoReturn, Self, cast
 
 from llmwidgets.connections.live_list import facts_now
@@ -120,6 +121,11 @@ class Connection:
             allow_plain_http=self.fields.allow_plain_http,
             label=self.label,
         )
+
+    @property
+    def dialect(self) -> ModuleType:
+        """How its server is spoken to: the provider's dialect, or that of a pasted address."""
+        return self.provider.speaks(self.fields) or self.provider.dialect
 
     @property
     def address(self) -> str:

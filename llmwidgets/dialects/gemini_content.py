@@ -2,9 +2,9 @@
 
 What differs between models and between the two are options of the target:
 
-- `thinking`: `level`, where a model takes words, or `budget`, where it takes numbers of tokens.
-- `budgets`: the number of tokens for each level, for `budget`.
-- `models_url`: where models are listed, else beside the models themselves.
+- `levels`: the model takes its thinking level as a word.
+- `budgets`: the levels that it takes as a number of tokens, each with that number.
+- `models_url`: where models are listed, else beside them; `page_size`: how many at once.
 """
 
 from __future__ import annotations
@@ -109,12 +109,13 @@ def _format(request: Request, target: Target) -> dict[str, Any]:
 
 
 def _thinking(request: Request, target: Target) -> dict[str, Any]:
-    level, control = request.effort_sent, target.options.get("thinking")
-    if level is None or control is None:
+    level, budgets = request.effort_sent, target.options.get("budgets", {})
+    if level is None:
         return {}
-    if control == "level":
-        return {"thinkingConfig": {"thinkingLevel": level}}
-    return {"thinkingConfig": {"thinkingBudget": target.options["budgets"][level]}}
+    # The two stand for the same and are refused together.
+    if level in budgets:
+        return {"thinkingConfig": {"thinkingBudget": budgets[level]}}
+    return {"thinkingConfig": {"thinkingLevel": level}} if target.options.get("levels") else {}
 
 
 def _model_url(target: Target) -> str:

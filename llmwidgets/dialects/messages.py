@@ -94,11 +94,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class AuthHeader:
-    """A header whose value holds a secret; `template` has `{}` where the secret goes."""
+    """A header whose value holds a secret; `template` has `{}` where the secret goes.
+
+    With `exchange`, the secret is no value to send: the engine changes it for a token first.
+    """
 
     name: str
     secret: Secret
     template: str = "{}"
+    exchange: Literal["google"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,37 +14,53 @@ from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
 from llmwidgets.secret import Secret
 
 _SOURCE = "anthropic 2.12.0, pydantic-ai 2.68.0, litellm 1.109.1; read 2026-11-23"
-_LEVELS = ("low", "medium", "high", "xhigh", "max")
-_OFF = ("none", *_LEVELS)
+_LEVELS = ("low", "medium", "high")
+_TO_MAX = (*_LEVELS, "max")
+_TO_XHIGH = (*_LEVELS, "xhigh", "max")
 _ALWAYS = "Always thinks."
+_ADAPTIVE: dict[str, Any] = {"thinking_on": "adaptive", "forced_tool": True}
+_BETWEEN: dict[str, Any] = {"thinking_on": "adaptive", "thinking_off": "between_tools"}
+_NEVER_FORCED: dict[str, Any] = {"thinking_on": "adaptive"}
+_BUDGET: dict[str, Any] = {"thinking_on": "budget", "forced_tool": True}
 
 
 def _facts(
-    id_: str, efforts: tuple[str, ...], limit: int = 1_000_000, out: int = 128_000, **rest: Any
+    id_: str,
+    efforts: tuple[str, ...],
+    options: dict[str, Any],
+    limit: int = 1_000_000,
+    out: int = 128_000,
+    **rest: Any,
 ) -> ModelFacts:
     return ModelFacts(
-        id_, efforts=efforts, input_limit=limit, output_limit=out, source=_SOURCE, **rest
-    )
+        id_, efforts=efforts, input_limit=limit, output_limit=out, source=_SOURCE,
+        options=options, **rest,
+    )  # fmt: skip
+
+
+def _off(*levels: str) -> tuple[str, ...]:
+    return ("none", *levels)
 
 
 MODELS: tuple[ModelFacts, ...] = (
-    _facts("claude-haiku-5-5", _OFF, note="5 times the price above 100,000 tokens of prompt."),
-    _facts("claude-sonnet-5-5", _OFF, note="Off is spelled between_tools."),
-    _facts("claude-opus-5-5", _LEVELS, note=_ALWAYS),
-    _facts("claude-fable-5-2", _LEVELS, note=_ALWAYS),
-    _facts("claude-fable-5-1", _LEVELS, note=_ALWAYS),
-    _facts("claude-opus-5", _OFF),
-    _facts("claude-sonnet-5", _OFF),
-    _facts("claude-opus-4-8", _OFF),
-    _facts("claude-opus-4-7", _OFF),
-    _facts("claude-opus-4-6", _OFF),
-    _facts("claude-opus-4-5", _OFF, 200_000, 64_000),
-    _facts("claude-sonnet-4-6", _OFF),
+    _facts("claude-haiku-5-5", _off(*_TO_XHIGH), _ADAPTIVE,
+           note="5 times the price above 100,000 tokens of prompt."),
+    _facts("claude-sonnet-5-5", _off(*_TO_XHIGH), _BETWEEN),
+    _facts("claude-opus-5-5", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
+    _facts("claude-fable-5-2", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
+    _facts("claude-fable-5-1", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
+    _facts("claude-opus-5", _off(*_TO_XHIGH), _ADAPTIVE),
+    _facts("claude-sonnet-5", _off(*_TO_XHIGH), _ADAPTIVE),
+    _facts("claude-opus-4-8", _off(*_TO_XHIGH), _ADAPTIVE),
+    _facts("claude-opus-4-7", _off(*_TO_XHIGH), _ADAPTIVE),
+    _facts("claude-opus-4-6", _off(*_TO_MAX), _ADAPTIVE),
+    _facts("claude-opus-4-5", _off(*_LEVELS), {**_BUDGET, "effort": True}, 200_000, 64_000),
+    _facts("claude-sonnet-4-6", _off(*_TO_MAX), _ADAPTIVE),
     _facts(
-        "claude-sonnet-4-5", ("none",), 200_000, 64_000,
+        "claude-sonnet-4-5", _off(*_LEVELS), _BUDGET, 200_000, 64_000,
         status="ending", ends=date(2026, 11, 30), successor="claude-sonnet-5-5",
     ),
-    _facts("claude-haiku-4-5", ("none",), 200_000, 64_000),
+    _facts("claude-haiku-4-5", _off(*_LEVELS), _BUDGET, 200_000, 64_000),
 )  # fmt: skip
 """The shipped whitelist; the live list (`/v1/models`) says what a key may use."""
 
@@ -82,14 +98,29 @@ class AnthropicFields(Fields):
     ] = None
 
 
+def _auth(key: Secret) -> AuthHeader:
+    # A login token is taken as Bearer alone; a key either way, and a gateway may read this one.
+    if key.begins("sk-ant-oat"):
+        return AuthHeader("Authorization", key, "Bearer {}")
+    return AuthHeader("x-api-key", key)
+
+
+def messages_target(url: str, model: str, auth: tuple[AuthHeader, ...]) -> Target:
+    """Where a Claude model answers: at Anthropic, or at another server of its format."""
+    facts = next((each for each in MODELS if each.id == model), None)
+    return Target(
+        url=url,
+        model=model,
+        auth=auth,
+        headers={"anthropic-version": anthropic_messages.VERSION},
+        options=dict(facts.options) if facts else {},
+    )
+
+
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, AnthropicFields)
-    return Target(
-        url=f"{fields.base_url or 'https://api.anthropic.com'}/v1",
-        model=model,
-        auth=(AuthHeader("x-api-key", fields.api_key),),
-        headers={"anthropic-version": "2026-10-21"},
-    )
+    url = f"{fields.base_url or 'https://api.anthropic.com'}/v1"
+    return messages_target(url, model, (_auth(fields.api_key),))
 
 
 def _warn(field: str, value: str) -> str | None:
@@ -98,7 +129,7 @@ def _warn(field: str, value: str) -> str | None:
     if value.startswith("sk-ant-admin"):
         return "A key that starts with sk-ant-admin manages an organization and runs no model."
     if value.startswith("sk-ant-oat"):
-        return "What starts with sk-ant-oat is a login token, no API key: make a key."
+        return "What starts with sk-ant-oat is a login token: it ends within hours. Make a key."
     return "Anthropic's keys start with sk-ant-api; this one does not."
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from llmwidgets.dialects import openai_chat
-from llmwidgets.dialects.messages import Target
-from llmwidgets.providers.azure_endpoint import AzureFields, azure_target, checked_endpoint
+from llmwidgets.dialects import anthropic_messages, openai_chat
+from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.providers.anthropic import messages_target
+from llmwidgets.providers.azure_endpoint import (
+    AzureFields,
+    azure_target,
+    checked_endpoint,
+    read_endpoint,
+)
 from llmwidgets.providers.base import Fields, Link, Provider
 from llmwidgets.providers.key_shapes import foreign
 from llmwidgets.secret import Secret
@@ -27,7 +34,7 @@ class FoundryFields(AzureFields):
     ]
     endpoint: Annotated[
         str,
-        AfterValidator(checked_endpoint),
+        AfterValidator(lambda value: checked_endpoint(value, claude=True)),
         Field(
             title="Endpoint",
             description="The target URI, under Details → Endpoint, in any form shown there.",
@@ -44,7 +51,7 @@ class FoundryFields(AzureFields):
     ]
     base_url: Annotated[
         str | None,
-        AfterValidator(lambda value: checked_endpoint(value) if value else None),
+        AfterValidator(lambda value: checked_endpoint(value, claude=True) if value else None),
         Field(
             title="Base URL",
             description="Only for a gateway in front of the endpoint: calls go there instead.",
@@ -55,7 +62,18 @@ class FoundryFields(AzureFields):
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, FoundryFields)
+    found = read_endpoint(fields.pasted)
+    if found.flavour == "anthropic":
+        key = fields.api_key
+        both = (AuthHeader("x-api-key", key), AuthHeader("api-key", key))
+        return messages_target(found.url, model, both)
     return azure_target(fields, model, fields.api_key, both_headers=True)
+
+
+def _speaks(fields: Fields) -> ModuleType | None:
+    assert isinstance(fields, FoundryFields)
+    claude = read_endpoint(fields.pasted).flavour == "anthropic"
+    return anthropic_messages if claude else None
 
 
 def _warn(field: str, value: str) -> str | None:
@@ -84,4 +102,5 @@ AZURE_AI_FOUNDRY = Provider(
     model_field="model",
     warn=_warn,
     price_provider="azure",
+    speaks=_speaks,
 )

@@ -14,13 +14,14 @@ from llmwidgets.providers.address import Address, read_address
 from llmwidgets.providers.base import Fields
 from llmwidgets.secret import Secret
 
-Flavour = Literal["v1", "dated", "models", "serverless"]
+Flavour = Literal["v1", "dated", "models", "serverless", "anthropic"]
 
 DATED_VERSION = "2024-10-21"
 MODELS_VERSION = "2024-05-01-preview"
 _CLOUD = r"azure\.(?:com|us|cn)"
 _DEPLOYMENT = re.compile(r"^(.*?/openai)/deployments/([^/]+)(/.*)?$", re.I)
 _V1 = re.compile(r"^(.*?/openai/v1)(/.*)?$", re.I)
+_CLAUDE = re.compile(r"^(.*?/anthropic)(?:/v1(?:/messages|/models)?)?$", re.I)
 _PORTALS = re.compile(rf"^(?:portal|ai|oai)\.{_CLOUD}$|^ml\.{_CLOUD}$", re.I)
 
 
@@ -45,6 +46,8 @@ def read_endpoint(value: str) -> AzureEndpoint:
     address = read_address(value)
     _refuse_others(address)
     version = address.query.get("api-version")
+    if found := _CLAUDE.match(address.path):
+        return AzureEndpoint("anthropic", f"{address.origin}{found[1]}/v1", address.host)
     if found := _DEPLOYMENT.match(address.path):
         return _dated(address, found[1], unquote(found[2]), found[3] or "", version)
     if found := _V1.match(address.path):
@@ -77,11 +80,6 @@ def _refuse_others(address: Address) -> None:
         message = (
             "is a page of the portal. Open the deployment there, then Details, and copy the "
             "Target URI."
-        )
-    elif path == "/anthropic" or path.startswith("/anthropic/"):
-        message = (
-            "leads to Claude in Anthropic's format, and this kind speaks the OpenAI format. Take "
-            "a model that has a chat/completions target URI, or an Anthropic connection."
         )
     elif re.search(rf"\.inference\.ml\.{_CLOUD}(?::|$)", address.host) and "/v1" not in path:
         message = (
@@ -136,10 +134,18 @@ def _serverless(address: Address, base: str) -> AzureEndpoint:
     return AzureEndpoint("serverless", url, address.host, models_url=f"{url}/models")
 
 
-def checked_endpoint(value: str) -> str:
-    """The target URI as pasted, blanks cut, once it is known to lead to chat completions."""
+def checked_endpoint(value: str, *, claude: bool = False) -> str:
+    """The target URI as pasted, blanks cut, once it is known to lead to a chat.
+
+    `claude` lets it lead to Anthropic's format as well.
+    """
     text = value.strip().strip("\"'<>").strip()
-    read_endpoint(text)
+    if read_endpoint(text).flavour == "anthropic" and not claude:
+        message = (
+            "leads to Claude in Anthropic's format, and Azure OpenAI speaks the OpenAI format. "
+            "Connect it as Azure AI Foundry."
+        )
+        raise ValueError(message)
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+from llmwidgets.providers.anthropic import ANTHROPIC
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.providers.openai import OPENAI
 
@@ -32,8 +33,11 @@ ENDS: dict[str, date] = {
 
 
 def azure_facts(model: str) -> ModelFacts | None:
-    """What is known of a deployment that bears an OpenAI model's name, with Azure's own end."""
-    facts = OPENAI.facts(model)
+    """What is known of a deployment that bears the name of OpenAI's or Anthropic's model.
+
+    The end is Azure's own.
+    """
+    facts = OPENAI.facts(model) or ANTHROPIC.facts(model)
     if facts is None:
         return None
     ends = ENDS.get(model)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from types import ModuleType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,7 +86,8 @@ class ModelFacts:
 
     `efforts` are the levels the model takes, weakest first, by the provider's own words;
     `("none", …)` means thinking can be off. Empty: no control is sent.
-    `sampling` says whether a temperature may be sent. Limits are in tokens.
+    `sampling` says whether a temperature may be sent. Limits are in tokens. `options` are the
+    arguments of the dialect for this model: how it spells the levels, say.
     """
 
     id: str
@@ -100,6 +101,7 @@ class ModelFacts:
     successor: str | None = None
     note: str = ""
     source: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,9 @@ class Provider:
     """A kind of connection: what its form asks, where it leads, which models it may call.
 
     `target(fields, model)` says where a model answers. `dialect` is a module of
-    `llmwidgets.dialects`. `single` kinds exist once per organization and give a whitelist;
-    the others name one model each, in the field `model_field`.
+    `llmwidgets.dialects`; `speaks(fields)` is another one where the address asks for it.
+    `lists` says that the live list holds what a key may call. `single` kinds exist once per
+    organization and give a whitelist; the others name one model each, in the field `model_field`.
     `warn(field, value)` returns a sentence for a value of the wrong shape (a key of another
     provider, say), or None. It sees the value of a secret only inside the one expression
     that calls it and never quotes more than a public prefix.
@@ -128,6 +131,8 @@ class Provider:
     warn: Callable[[str, str], str | None] = lambda _field, _value: None
     environment: Mapping[str, str] = field(default_factory=dict)
     price_provider: str | None = None
+    speaks: Callable[[Fields], ModuleType | None] = lambda _fields: None
+    lists: bool = True
 
     def facts(self, model: str) -> ModelFacts | None:
         """The facts of a whitelisted model, or None."""

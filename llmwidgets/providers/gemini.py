@@ -18,13 +18,22 @@ from llmwidgets.secret import Secret
 _SOURCE = "pydantic-ai 2.68.0, genai-prices 0.2.3, litellm 1.109.1; read 2026-11-23"
 _LOW = ("LOW", "MEDIUM", "HIGH")
 _MINIMAL = ("MINIMAL", *_LOW)
-_BUDGET = "Thinking is a budget in tokens; 0 turns it off."
+_LEVEL: dict[str, Any] = {"levels": True}
+_OFF = {"none": 0, "low": 2048, "medium": 8192, "high": 24_576}
+_LEAST = {"minimal": 128, "low": 2048, "medium": 8192, "high": 24_576}
 
 
-def _facts(id_: str, efforts: tuple[str, ...], out: int = 65_536, **rest: Any) -> ModelFacts:
+def _budget(budgets: dict[str, int]) -> dict[str, Any]:
+    return {"budgets": budgets}
+
+
+def _facts(
+    id_: str, efforts: tuple[str, ...], out: int = 65_536, options: Any = _LEVEL, **rest: Any
+) -> ModelFacts:
     return ModelFacts(
-        id_, efforts=efforts, input_limit=1_048_576, output_limit=out, source=_SOURCE, **rest
-    )
+        id_, efforts=efforts, input_limit=1_048_576, output_limit=out, source=_SOURCE,
+        options=options, **rest,
+    )  # fmt: skip
 
 
 def _ending(id_: str, efforts: tuple[str, ...], ends: date, successor: str, **rest: Any) -> Any:
@@ -37,17 +46,22 @@ MODELS: tuple[ModelFacts, ...] = (
     _facts("gemini-3.8-flash", _LOW, note="The price doubles on 2027-01-01."),
     _facts("gemini-3.5-flash-lite", _MINIMAL),
     _facts("gemini-4-argon", _LOW, 1_048_576, note="The price doubles on 2026-12-01."),
-    ModelFacts("gemini-4-carbon", source=_SOURCE, note="Newest; limits are in no source yet."),
+    ModelFacts(
+        "gemini-4-carbon", efforts=_LOW, options=_LEVEL, source=_SOURCE,
+        note="Newest; limits are in no source yet.",
+    ),
     _facts("gemini-3.7-flash", _LOW, note="The price doubles on 2027-01-01."),
     _facts("gemini-3.6-flash", _MINIMAL),
     _facts("gemini-3.5-flash", _MINIMAL, sampling=True),
     _facts("gemini-3.1-pro-preview", _LOW, sampling=True, status="preview"),
     _ending("gemini-3.1-flash-lite", _MINIMAL, date(2027, 5, 7), _LITE, sampling=True),
     _facts("gemini-3-flash-preview", _MINIMAL, sampling=True, status="preview"),
-    _facts("gemini-2.5-flash-lite", ("none",), sampling=True, note=_BUDGET),
-    _ending("gemini-2.5-pro", (), _DECEMBER, "gemini-3.8-flash", sampling=True),
-    _ending("gemini-2.5-flash", ("none",), _DECEMBER, _LITE, sampling=True, note=_BUDGET),
-)
+    _facts("gemini-2.5-flash-lite", tuple(_OFF), options=_budget(_OFF), sampling=True),
+    _ending("gemini-2.5-pro", tuple(_LEAST), _DECEMBER, "gemini-3.8-flash", sampling=True,
+            options=_budget(_LEAST)),
+    _ending("gemini-2.5-flash", tuple(_OFF), _DECEMBER, _LITE, sampling=True,
+            options=_budget(_OFF)),
+)  # fmt: skip
 """The shipped whitelist; after their day the 2.5 ids are answered by other models, unsaid."""
 
 RETIRED = {
@@ -60,7 +74,8 @@ RETIRED = {
 }
 
 
-def _base(value: str) -> str:
+def without_version(value: str) -> str:
+    """The base URL as typed, without the version that the call adds."""
     return re.sub(r"/v1(?:beta\d*)?$", "", read_address(value).url)
 
 
@@ -77,7 +92,7 @@ class GeminiFields(Fields):
     ]
     base_url: Annotated[
         str | None,
-        AfterValidator(lambda value: _base(value) if value else None),
+        AfterValidator(lambda value: without_version(value) if value else None),
         Field(
             title="Base URL",
             description="Only for a company gateway, without /v1 at its end.",
@@ -87,12 +102,19 @@ class GeminiFields(Fields):
     ] = None
 
 
+def model_options(models: tuple[ModelFacts, ...], model: str) -> dict[str, Any]:
+    """What the dialect has to know of a model: how it spells thinking."""
+    facts = next((each for each in models if each.id == model), None)
+    return dict(facts.options) if facts else {}
+
+
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, GeminiFields)
     return Target(
         url=f"{fields.base_url or 'https://generativelanguage.googleapis.com'}/v1",
         model=model,
         auth=(AuthHeader("x-goog-api-key", fields.api_key),),
+        options=model_options(MODELS, model),
     )
 
 

@@ -10,9 +10,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import gemini_content
-from llmwidgets.dialects.messages import Target
+from llmwidgets.dialects.messages import AuthHeader, Target
 from llmwidgets.providers import gemini
-from llmwidgets.providers.address import read_address
 from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
 from llmwidgets.secret import Secret
 
@@ -30,7 +29,14 @@ RETIRED = gemini.RETIRED | {
 }
 
 
+_PRO = "gemini-3.1-pro-preview"
+
+
 def _here(facts: ModelFacts) -> ModelFacts:
+    if facts.id == _PRO:
+        # A budget of 0 turns its thinking off here, and is refused by the Gemini API.
+        off = {**facts.options, "budgets": {"none": 0}}
+        return replace(facts, efforts=("none", *facts.efforts), options=off)
     if facts.id not in _ENDS:
         return facts
     ends, successor = _ENDS[facts.id]
@@ -53,10 +59,6 @@ def _project(value: str) -> str:
         return value
     message = "is no project ID: it has small letters, digits and - (the ID, not the name)."
     raise ValueError(message)
-
-
-def _base(value: str) -> str:
-    return re.sub(r"/v1(?:beta\d*)?$", "", read_address(value).url)
 
 
 class VertexFields(Fields):
@@ -90,11 +92,7 @@ class VertexFields(Fields):
     ] = None
     base_url: Annotated[
         str | None,
-        AfterValidator(
-            lambda value: (
-                re.sub(r"/v1(?:beta\d*)?$", "", read_address(value).url) if value else None
-            )
-        ),
+        AfterValidator(lambda value: gemini.without_version(value) if value else None),
         Field(
             title="Base URL",
             description="Only for a company gateway, without a version at its end.",
@@ -114,15 +112,24 @@ def _host(location: str) -> str:
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, VertexFields)
     location = fields.location or "global"
+    base = f"{fields.base_url or _host(location)}/v1beta1"
+    place = f"projects/{_project_of(fields)}/locations/{location}"
     return Target(
-        url=f"{fields.base_url or _host(location)}/v1beta1",
+        url=f"{base}/{place}/publishers/google",
         model=model,
+        auth=(AuthHeader("Authorization", fields.credentials, "Bearer {}", exchange="google"),),
         options={
-            "google_credentials": fields.credentials,
-            "project": fields.project,
-            "location": location,
+            **gemini.model_options(MODELS, model),
+            "models_url": f"{base}/publishers/google/models",
+            "page_size": 100,
         },
     )
+
+
+def _project_of(fields: VertexFields) -> str:
+    """The project: of the form, else of the credentials; `-` where neither names one."""
+    named = fields.project or fields.credentials.public_part("project_id")
+    return named or fields.credentials.public_part("quota_project_id") or "-"
 
 
 def _warn(field: str, value: str) -> str | None:
@@ -130,7 +137,7 @@ def _warn(field: str, value: str) -> str | None:
         return None
     if not value.lstrip().startswith("{"):
         return "The credentials are a JSON text that starts with {; for a path write file:PATH."
-    if not re.search(r'"type"\s*:\s*"service_account"', value):
+    if not re.search(r'"type"\s*:\s*"(?:service_account|authorized_user)"', value):
         return "This JSON is not the key of a service account: its type says otherwise."
     return None
 
@@ -161,4 +168,5 @@ VERTEX_AI = Provider(
     warn=_warn,
     environment={"credentials": "GOOGLE_APPLICATION_CREDENTIALS"},
     price_provider="google",
+    lists=False,
 )  # fmt: skip

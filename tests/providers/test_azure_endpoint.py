@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
+from llmwidgets.dialects import anthropic_messages
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.azure_endpoint import read_endpoint
 
@@ -41,6 +42,10 @@ V1, DATED = f"{R}/openai/v1", f"{R}/openai/deployments/d"
          "https://n.eastus2.models.ai.azure.com/v1", None),
         ("https://n.eastus2.inference.ml.azure.com/v1/chat/completions", "serverless",
          "https://n.eastus2.inference.ml.azure.com/v1", None),
+        (f"{S}/anthropic", "anthropic", f"{S}/anthropic/v1", None),
+        (f"{S}/anthropic/v1/messages", "anthropic", f"{S}/anthropic/v1", None),
+        ("https://gw.example/azure/anthropic/", "anthropic",
+         "https://gw.example/azure/anthropic/v1", None),
         ("https://r.openai.azure.us/openai/v1", "v1", "https://r.openai.azure.us/openai/v1", None),
         ("http://127.0.0.1:8000/openai/deployments/d", "dated",
          "http://127.0.0.1:8000/openai/deployments/d", "2024-10-21"),
@@ -56,8 +61,6 @@ def test_each_form_of_the_portal_is_read(pasted, flavour, url, version):
 @pytest.mark.parametrize(
     ("pasted", "reason"),
     [
-        (f"{S}/anthropic/v1/messages", "Anthropic's format"),
-        (f"{S}/anthropic", "Anthropic's format"),
         ("https://n.eastus2.inference.ml.azure.com/score", "managed compute"),
         (f"{DATED}/embeddings?api-version=2024-10-21", "embeddings"),
         (f"{S}/models/embeddings", "embeddings"),
@@ -73,6 +76,20 @@ def test_an_address_that_leads_elsewhere_is_refused_with_the_next_step(pasted, r
             Connection(kind, **{name: "d"}, endpoint=pasted, api_key=KEY)
         assert list(caught.value.problems) == ["endpoint"]
         assert "abc123secret" not in str(caught.value)
+
+
+def test_claude_in_foundry_is_spoken_to_in_its_own_format():
+    """Both headers carry the key; the same address under Azure OpenAI says where it belongs."""
+    given = {"endpoint": f"{S}/anthropic/v1/messages", "api_key": KEY}
+    connection = Connection("azure_ai_foundry", model="claude-sonnet-5-5", **given)
+    target = connection.target("claude-sonnet-5-5")
+    assert connection.dialect is anthropic_messages
+    assert target.url == f"{S}/anthropic/v1"
+    assert [header.name for header in target.auth] == ["x-api-key", "api-key"]
+    assert target.headers == {"anthropic-version": "2026-10-21"}
+    assert target.options["thinking_off"] == "between_tools"
+    with pytest.raises(FieldError, match="Connect it as Azure AI Foundry"):
+        Connection("azure_openai", deployment="d", **given)
 
 
 def test_the_deployment_is_read_from_the_address_where_the_form_leaves_it_empty():

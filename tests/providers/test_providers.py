@@ -138,7 +138,7 @@ def test_each_target_carries_its_key_closed(kind):
     [
         ("openai", ["Authorization"]),
         ("gemini", ["x-goog-api-key"]),
-        ("vertex_ai", []),
+        ("vertex_ai", ["Authorization"]),
         ("anthropic", ["x-api-key"]),
         ("azure_openai", ["api-key"]),
         ("azure_ai_foundry", ["api-key", "Authorization"]),
