@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.dialects.messages import Capability, Form, Mode, Payload, Reply, Usage
+from llmwidgets.dialects.messages import BEST, Capability, Form, Mode, Payload, Reply, Usage
 from llmwidgets.engine import capability as capabilities
 from llmwidgets.engine import gate
 from llmwidgets.engine.budget import Budget
@@ -38,11 +38,6 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"\w+")
 _SMALLEST_WINDOW = 1500
 Key = Callable[[Form], str]
-_LOWER: dict[Form, Form] = {
-    Form.JSON_SCHEMA: Form.JSON_OBJECT,
-    Form.JSON_OBJECT_SCHEMA: Form.JSON_OBJECT,
-    Form.JSON_OBJECT: Form.TEXT,
-}
 
 
 class Asker:
@@ -121,7 +116,7 @@ class Asker:
                 )
                 if payload.status >= 400:
                     raise self.dialect.explain(payload, call=call)
-                reply = self.dialect.decode(payload)
+                reply = self.dialect.decode(payload, call=call)
             except LLMWidgetsError as error:
                 bill.dollars = None if getattr(error, "perhaps_answered", False) else 0.0
                 raise
@@ -143,16 +138,22 @@ class Asker:
         if dropped is not None:
             self.dropped = dropped
             return True
-        refused = getattr(self.dialect, "form_refused", None)
-        if refused is None or not refused(error) or sent is None or sent.form not in _LOWER:
+        if sent is None or not self.dialect.form_refused(error):
             return False
-        lower = _LOWER[sent.form]
-        mode = Mode.JSON if lower is Form.JSON_OBJECT else Mode.TEXT
+        lower = next(self._below(sent.form), None)
+        if lower is None:
+            return False
         tried = (*sent.tried, (sent.form, f"refused, {getattr(error, 'status', 0)}", False))
-        self.capability = Capability(lower, mode, tried)
+        self.capability = Capability(lower, BEST[lower], tried)
         if getattr(error, "code", "") == "response_format":
             capabilities.learn(self.connection, self.model, self.capability)
         return True
+
+    def _below(self, form: Form) -> Iterator[Form]:
+        """The looser forms of this dialect; none that promises as much as the refused one."""
+        ladder = self.dialect.LADDER
+        looser = ladder[ladder.index(form) + 1 :] if form in ladder else ()
+        return (each for each in looser if BEST[each] is not Mode.SCHEMA)
 
     def _judged(self, text: Text, key: Key, payload: Payload, reply: Reply, tried: Tried) -> Row:
         row = Row(
@@ -196,13 +197,15 @@ class Asker:
         return words if words > _SMALLEST_WINDOW else 0
 
     def _circumstances(self, text: Text, key: Key, tried: Tried) -> dict[str, Any]:
-        known, notes = self.capability, self.manner(text.schema).notes + self.dropped.notes
+        known, manner = self.capability, self.manner(text.schema)
+        form, mode = manner.sent(known) if known else (None, None)
+        notes = manner.notes + self.dropped.notes
         if tried.perhaps_answered:
             notes += (f"{tried.perhaps_answered} try was perhaps answered and paid unseen.",)
         return {
             "key": key(known.form) if known else "",
-            "form": known and known.form,
-            "mode": known and known.mode,
+            "form": form,
+            "mode": mode,
             "tries": tried.tries,
             "notes": notes,
             "dropped": tuple(sorted(self.dropped.names)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.messages import (
+    BEST,
     Capability,
     Form,
     Mode,
@@ -34,7 +35,6 @@ _PROBE_SCHEMA = {
 }
 _QUESTION = "Reply with a JSON object about the weather."
 _OUTPUT_TOKENS = 2048
-_LADDER = (Form.JSON_SCHEMA, Form.JSON_OBJECT_SCHEMA, Form.JSON_OBJECT, Form.TEXT)
 
 _seen: dict[tuple[str, str], Capability] = {}
 _under_way: dict[tuple[str, str], asyncio.Lock] = {}
@@ -77,11 +77,12 @@ async def probe(connection: Connection, model: str, *, policy: Policy, pace: Pac
     """
     prober = _Prober(connection, model, policy, pace)
     accepted: Form | None = None
-    for form in _LADDER[:3]:
-        obeyed = await prober.rung(form)
-        if obeyed and form is not Form.JSON_OBJECT:
-            return prober.concluded(form, Mode.SCHEMA)
-        if obeyed:
+    for form in prober.dialect.LADDER:
+        if form is Form.TEXT or (accepted and BEST[form] is not Mode.SCHEMA):
+            continue
+        if await prober.rung(form):
+            if BEST[form] is Mode.SCHEMA:
+                return prober.concluded(form, Mode.SCHEMA)
             accepted = form
     if accepted is None:
         await prober.rung(Form.TEXT)
@@ -174,7 +175,7 @@ def _obeys(text: str, form: Form) -> bool:
         data = parse_json(text)
     except InvalidJSON:
         return False
-    if form in {Form.JSON_SCHEMA, Form.JSON_OBJECT_SCHEMA}:
+    if BEST[form] is Mode.SCHEMA:
         return bool(data == {_NAME: _VALUE})
     return isinstance(data, dict)
 

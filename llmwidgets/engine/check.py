@@ -165,7 +165,7 @@ class _Checker:
             )
             if payload.status >= 400:
                 raise self.dialect.explain(payload, call=call)
-            page, call = self.dialect.listed_models(payload)
+            page, call = self.dialect.listed_models(payload, call)
             found += page
             if call is None:
                 break

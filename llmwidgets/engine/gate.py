@@ -10,7 +10,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.messages import Call, Payload
 from llmwidgets.engine import defaults
 from llmwidgets.engine.proxies import is_loopback, port_of
-from llmwidgets.errors import PolicyError
+from llmwidgets.errors import BadRequest, PolicyError
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -33,6 +33,13 @@ async def send(
     from llmwidgets.engine import transport
 
     policy.permit(connection, model)
+    if connection.kind == "vertex_ai":
+        raise BadRequest(
+            "Vertex AI connections are not spoken to by this version.",
+            "They can be saved; every other kind of connection runs.",
+            label=connection.label,
+            model=model or "",
+        )
     if _origin(call.url) != _bound(connection):
         raise PolicyError(
             f"The key of {connection.label} is bound to {connection.host}; it was not sent to"

@@ -6,9 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
-from llmwidgets.dialects.messages import Capability, Form, Mode, Request, Target, TextPart
+from llmwidgets.dialects.messages import BEST, Capability, Form, Mode, Request, Target, TextPart
 from llmwidgets.engine import defaults
 from llmwidgets.engine.plan import Column, Text
 from llmwidgets.errors import Failure
@@ -51,7 +51,9 @@ class Manner:
         self.compiled: Compiled = schema.compile(column.connection.provider.dialect.SUBSET)
         self.effort_sent = effort_sent(self.facts, column.effort)
         self.thinking = thinks(self.facts, self.effort_sent)
-        takes_sampling = self.facts is None or self.facts.sampling
+        dialect = column.connection.provider.dialect
+        self._form_for = dialect.form_for
+        takes_sampling = dialect.SAMPLING and (self.facts is None or self.facts.sampling)
         self.temperature = column.temperature if takes_sampling else None
         self.max_output_tokens = column.max_output_tokens or self._limit()
 
@@ -71,17 +73,26 @@ class Manner:
             said.append(f"The thinking level was not sent: it is not known for {model}.")
         return tuple(said)
 
+    def sent(self, capability: Capability) -> tuple[Form, Mode]:
+        """The form in which this schema travels, and what it can bring.
+
+        Some schemas are beyond what a dialect's strictest form takes.
+        """
+        form: Form = self._form_for(capability.form, self.compiled)
+        return form, capability.mode if form is capability.form else BEST[form]
+
     def request(self, text: Text, capability: Capability) -> Request:
         """The question about one text, in the form that the model takes."""
+        form, mode = self.sent(capability)
         return Request(
             model=self.column.model,
             instructions=self.column.instructions,
             parts=(TextPart(text.text),),
             schema=self.compiled,
-            form=capability.form,
+            form=form,
             max_output_tokens=self.max_output_tokens,
             examples=self.column.examples,
-            schema_in_prompt=capability.mode is not Mode.SCHEMA,
+            schema_in_prompt=mode is not Mode.SCHEMA,
             effort_sent=self.effort_sent,
             temperature=self.temperature,
         )
@@ -135,10 +146,12 @@ class Dropped:
         options = dict(target.options)
         if "temperature" in self.names:
             request = replace(request, temperature=None)
-        if "reasoning_effort" in self.names:
+        if self.names & _THINKING:
             request = replace(request, effort_sent=None)
         if "store" in self.names:
             options["store"] = False
+        if "tool_choice" in self.names:
+            options["forced_tool"] = False
         for refused, instead in _TWINS.items():
             if refused in self.names:
                 options["token_parameter"] = instead
@@ -146,9 +159,8 @@ class Dropped:
 
     def with_refused(self, error: Failure, dialect: Any) -> Dropped | None:
         """These and the one that the error names; None where it names none, or one anew."""
-        tell = getattr(dialect, "parameter_refused", None)
-        name = cast("str | None", tell(error)) if tell else None
-        if name is None or name in self.names:
+        name: str | None = dialect.parameter_refused(error)
+        if name is None or name in self.names or name not in _KNOWN:
             return None
         # Where both spellings of the output limit are refused, another swap cannot help.
         if _TWINS.get(name) in self.names:
@@ -166,4 +178,6 @@ class Dropped:
         )
 
 
+_THINKING = frozenset({"reasoning_effort", "thinking", "effort", "thinkingConfig"})
 _TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_KNOWN = _THINKING | _TWINS.keys() | {"temperature", "store", "tool_choice"}

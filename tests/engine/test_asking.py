@@ -190,6 +190,34 @@ def test_an_error_of_our_own_is_a_row_without_its_words(far_end, model, monkeypa
     assert "the text itself" not in row.message + row.hint
 
 
+def test_the_same_question_in_anthropics_words(far_end):
+    """Another dialect, the same path: the schema, the words and the document are the same."""
+
+    async def claude(seen, wire):
+        said = [{"type": "text", "text": '{"total": 12.5}'}]
+        usage = {"input_tokens": 100, "output_tokens": 10}
+        reply = {"type": "message", "role": "assistant", "content": said, "usage": usage}
+        wire.answer({**reply, "model": "claude", "stop_reason": "end_turn"})
+
+    end = far_end(claude)
+    base = end.url.removesuffix("/v1")
+    row = ask(asker(Connection("anthropic", api_key=CANARY, base_url=base), "claude-haiku-5-5"))
+    assert (row.status, row.mode, row.usage.input_tokens) == ("ok", Mode.SCHEMA, 100)
+    assert "<document>\nTotal 12.50\n</document>" in repr(end.seen[0].json).replace("\\n", "\n")
+    assert "temperature" not in end.seen[0].json
+
+
+def test_a_schema_beyond_the_strictest_form_travels_in_another(far_end):
+    """Anthropic's grammar takes 24 optional fields; with more, the mode no longer says enforced."""
+    wide = read_schema([{"name": f"f{n}", "type": "string"} for n in range(40)])
+    connection = Connection("anthropic", api_key=CANARY)
+    manner = Manner(Column("c", connection, "claude-haiku-5-5"), wide)
+    capability = connection.capability("claude-haiku-5-5")
+    form, mode = manner.sent(capability)
+    assert form == connection.provider.dialect.form_for(capability.form, manner.compiled)
+    assert (mode is Mode.SCHEMA) == (form is capability.form)
+
+
 def test_a_missing_variable_is_an_unauthorized_row(far_end, model):
     connection = Connection("custom", name="m", endpoint=far_end(model).url, api_key="env:NONE")
     row = ask(asker(connection))

@@ -191,8 +191,25 @@ def test_nobody_listens_says_what_to_start():
     assert report.seconds < 3
 
 
-def test_dialects_that_are_not_spoken_say_so():
-    report = check(Connection("anthropic", api_key="sk-ant-api03-made-up-key-000"))
+def test_anthropic_is_checked_by_its_own_list_over_all_pages(far_end):
+    async def pages(seen, wire):
+        last = "after_id" in seen.line
+        ids = ["claude-haiku-4-5"] if last else ["claude-sonnet-5-5"]
+        rows = [{"id": each, "type": "model"} for each in ids]
+        wire.answer({"data": rows, "has_more": not last, "last_id": ids[-1]})
+
+    end = far_end(pages)
+    base = end.url.removesuffix("/v1")
+    report = check(Connection("anthropic", api_key="sk-ant-api03-made-up-0001", base_url=base))
+    assert set(report.models) == {"claude-haiku-4-5", "claude-sonnet-5-5"}
+    assert len(end.seen) == 2
+
+
+def test_a_kind_that_is_not_spoken_says_so():
+    """Vertex AI needs tokens of Google, which nothing here fetches."""
+    account = '{"type": "service_account", "project_id": "p", "client_email": "a@p",'
+    account += ' "private_key": "made up", "token_uri": "https://oauth2.googleapis.com/token"}'
+    report = check(Connection("vertex_ai", credentials=account))
     assert not report.ok
     assert "not spoken" in report.sentence
     assert report.hint
