@@ -157,6 +157,44 @@ def test_the_panel_is_worked_by_keyboard(lab, page, openai: str) -> None:
     assert panel.get_by_role("alertdialog").count() == 0
 
 
+def test_a_credentials_file_is_chosen_or_pasted(lab, page, tmp_path) -> None:
+    """Vertex AI: the file's lines arrive sealed; a paste of many lines empties the field."""
+    content = json.dumps({"type": "service_account", "private_key": f"line\n{CANARY}\n"}, indent=1)
+    (tmp_path / "account.json").write_text(content)
+    lab.notebook("file.ipynb", [PANEL])
+    page.open("file.ipynb").run_all()
+    panel = page.output()
+    open_kind(panel, "Vertex AI")
+    panel.locator("input[type=file]").set_input_files(tmp_path / "account.json")
+    panel.get_by_text("Received, not saved yet").wait_for()
+    panel.get_by_role("button", name="Clear").click()
+    field = panel.get_by_role("textbox", name="JSON credentials")
+    field.fill(content)
+    field.blur()
+    panel.get_by_text("Received, not saved yet").wait_for()
+    assert frames_with(page, CANARY) == 0
+
+
+def test_a_stored_key_is_replaced_or_kept(lab, page) -> None:
+    """Replace key opens an empty field; Escape goes back to the old one, a new one is received."""
+    make = "import llmwidgets as lw\nstore = lw.Store.in_memory()\n"
+    save = "store.save(lw.Connection('openai', api_key='sk-made-up-older-0000-81fc'))\n"
+    lab.notebook("replace.ipynb", [f"{make}{save}lw.ConnectionPanel(store)"])
+    page.open("replace.ipynb").run_all()
+    panel, keyboard = page.output(), page.browser_page.keyboard
+    replace = panel.get_by_role("button", name="Replace key")
+    replace.click()
+    assert panel.get_by_label("API key").input_value() == ""
+    keyboard.press("Escape")
+    panel.get_by_text("Stored, ends in 81fc").wait_for()
+    replace.click()
+    panel.get_by_label("API key").press_sequentially(CANARY)
+    keyboard.press("Tab")
+    panel.get_by_text("Received, ends in 3fQz, not saved yet").wait_for()
+    panel.get_by_role("button", name="Clear").click()
+    panel.get_by_text("Stored, ends in 81fc").wait_for()
+
+
 def test_escape_gives_the_keys_back(lab, page) -> None:
     """Esc with nothing open: the notebook is in command mode again, b adds a cell."""
     lab.notebook("escape.ipynb", [PANEL])
