@@ -17,5 +17,8 @@ SUBSET = Subset(
     closed=True,
     root_object=True,
     recursion=False,
+    enum_with_type=False,
     min_items_up_to=1,
+    max_optional=24,
+    max_unions=16,
 )  # fmt: skip

@@ -9,10 +9,11 @@ from llmwidgets.schemas import Subset
 
 SUBSET = Subset(
     name="Gemini",
-    keywords=frozenset({"description", "format", "minItems", "maxItems", "minimum", "maximum"}),
-    formats=frozenset({
-        "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6",
-        "uuid",
+    keywords=frozenset({
+        "description", "format", "minItems", "maxItems", "minimum", "maximum", "prefixItems",
     }),
+    formats=frozenset({"date-time", "time", "date"}),
     root_object=True,
+    required_cycles=False,
+    enum_types=frozenset({"string", "number", "integer"}),
 )  # fmt: skip

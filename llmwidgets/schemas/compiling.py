@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from llmwidgets.schemas import keywords, limits
 from llmwidgets.schemas.canonical import ANY_JSON, NEVER, Canonical, Node, ref_name
 from llmwidgets.schemas.compiling_objects import compile_object
 from llmwidgets.schemas.compiling_unions import compile_union
+from llmwidgets.schemas.compiling_values import compile_values
+from llmwidgets.schemas.cycles import loosen
+from llmwidgets.schemas.economy import Economy
 from llmwidgets.schemas.judge import Judge
 from llmwidgets.schemas.leaves import types_of
 from llmwidgets.schemas.merging import ANNOTATIONS, ConflictError, key_of, merge
@@ -23,6 +26,7 @@ from llmwidgets.schemas.shape import (
     Items,
     JSONText,
     Shape,
+    Tuple,
     Wrapped,
 )
 from llmwidgets.schemas.subset import Compiled, Loss, Subset
@@ -48,11 +52,16 @@ class Compiling:
     """Whether what stands beside a union is multiplied into its branches."""
     enum_chars: int | None = None
     """Characters that enums may hold in all."""
+    economy: Economy | None = None
+    """How optional properties are spread over the two limits that they count towards."""
     losses: dict[tuple[str, str], Loss] = field(default_factory=dict)
     defs: dict[str, Node] = field(default_factory=dict)
     shapes: dict[str, Shape | None] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     inside: list[str] = field(default_factory=list)
+    """The definitions being compiled, outermost first."""
+    places: dict[str, str] = field(default_factory=dict)
+    """Where each definition was first referred to."""
     merging: list[str] = field(default_factory=list)
     enum_values: int = 0
     work: int = 0
@@ -78,7 +87,7 @@ class Compiling:
         if node == NEVER:
             return Part(dict(NULL), possible=False)
         if "enum" in node or "const" in node:
-            return self._values(node, path)
+            return compile_values(self, node, path)
         types = types_of(node) or keywords.implied(node)
         if not types:
             self._report(node, set(keywords.ANY_TYPE), path)
@@ -102,6 +111,16 @@ class Compiling:
         if notes and self.subset.notes:
             words.append("{" + ", ".join(notes) + "}")
         return {**node, "description": " ".join(words)} if words else node
+
+    @property
+    def in_definition(self) -> bool:
+        """Whether this place is reached through a reference; the root's own does not count."""
+        return any(name != self.root_name for name in self.inside)
+
+    @property
+    def root_name(self) -> str:
+        """The definition that the root is, where it is nothing but a reference."""
+        return ref_name(self.schema.root) if set(self.schema.root) == {"$ref"} else ""
 
     def any_value(self, source: Node) -> Part:
         """Any JSON at all."""
@@ -183,12 +202,9 @@ class Compiling:
 
     def _reference(self, node: Node, path: str) -> Part:
         name = ref_name(node)
-        if not self.subset.recursion and name in self.inside:
-            self.lose("$ref", path, f"{self.subset.name} does not take recursion")
-            sent = self.described({"type": "string"}, node, ["JSON text of the same form"])
-            return Part(sent, JSONText())
         if name not in self.begun:
             self.begun.add(name)
+            self.places[name] = path
             self.inside.append(name)
             part = self.part(self.schema.defs[name], path)
             self.inside.pop()
@@ -204,30 +220,10 @@ class Compiling:
             return sent
         return {"anyOf": [bare], "description": sent["description"]}
 
-    def _values(self, node: Node, path: str) -> Part:
-        listed = [node["const"]] if "const" in node else node["enum"]
-        types = types_of(node)
-        unique = {key_of(each): each for each in listed if keywords.is_of(each, types)}
-        values = list(unique.values())
-        keyword = "const" if "const" in node else "enum"
-        if not values:
-            return Part(dict(NULL), possible=False)
-        plain = all(each is None or isinstance(each, str | int | float) for each in values)
-        names = list(dict.fromkeys(keywords.type_of(each) for each in values))
-        if plain and limits.enum_fits(self, values):
-            kind = names[0] if len(names) == 1 else names
-            keep, notes = self.kept(node, set(names), path)
-            exact: Node = {"enum": values}
-            if keyword == "const" and "const" in self.subset.keywords:
-                exact = {"const": values[0]}
-            return Part(self.described({"type": kind, **exact, **keep}, node, notes))
-        why = limits.enum_reason(self) if plain else f"{self.subset.name} takes plain values only"
-        self.lose(keyword, path, why)
-        rest = {key: value for key, value in node.items() if key not in {"const", "enum"}}
-        return self.part({**rest, "type": names}, path)
-
     def _array(self, node: Node, path: str) -> Part:
         keep, notes = self.kept(node, {"array"}, path)
+        if "prefixItems" in keep:
+            return self._tuple(node, path, keep, notes)
         options = list(node.get("prefixItems", ()))
         rest = node.get("items")
         if rest == NEVER:
@@ -242,6 +238,20 @@ class Compiling:
         sent = self.described({"type": "array", "items": part.node, **keep}, node, notes)
         return Part(sent, Items(part.shape) if part.shape else None)
 
+    def _tuple(self, node: Node, path: str, keep: Node, notes: list[str]) -> Part:
+        first = [self.part(each, item(path)) for each in node["prefixItems"]]
+        sent: Node = {"type": "array", **keep, "prefixItems": [part.node for part in first]}
+        rest: Shape | None = None
+        if node.get("items") == NEVER:
+            if "maxItems" in self.subset.keywords:
+                sent["maxItems"] = min(len(first), node.get("maxItems", len(first)))
+        elif node.get("items"):
+            part = self.part(node["items"], item(path))
+            sent["items"], rest = part.node, part.shape
+        mapped = rest or any(part.shape for part in first)
+        shape = Tuple(tuple(part.shape for part in first), rest) if mapped else None
+        return Part(self.described(sent, node, notes), shape)
+
     def _scalar(self, node: Node, path: str, types: set[str]) -> Node:
         keep, notes = self.kept(node, types, path)
         order = [each for each in keywords.listed_types(node) if each in types] or sorted(types)
@@ -250,17 +260,22 @@ class Compiling:
 
 
 def compile_schema(schema: Canonical, subset: Subset) -> Compiled:
-    """The schema to send, what it lost, and the way back."""
+    """The schema to send, what it lost, what it has too much of, and the way back."""
     compiled, work = _compile(Compiling(schema, subset))
-    if limits.too_many_properties(work, compiled.schema):
+    if limits.too_many_properties(subset, compiled.schema):
         compiled, work = _compile(Compiling(schema, subset, multiply=False))
     allowed = limits.enum_chars_allowed(compiled.schema, subset)
     if allowed is not None:
         compiled, work = _compile(
             Compiling(schema, subset, multiply=work.multiply, enum_chars=allowed)
         )
-    limits.report(work, compiled.schema)
-    return replace(compiled, losses=tuple(work.losses.values()))
+    if limits.too_many_choices(subset, compiled.schema):
+        economy = Economy.left_by(compiled.schema, subset)
+        spared, _ = _compile(
+            Compiling(schema, subset, work.multiply, enum_chars=allowed, economy=economy)
+        )
+        return spared if not spared.excess else compiled
+    return compiled
 
 
 def _compile(work: Compiling) -> tuple[Compiled, Compiling]:
@@ -272,4 +287,6 @@ def _compile(work: Compiling) -> tuple[Compiled, Compiling]:
         node, wrapped, shape = closed({"value": root.node}), True, Wrapped("value", root.shape)
     limits.hoist(work, node)
     sent = {**node, "$defs": dict(sorted(work.defs.items()))} if work.defs else node
-    return Compiled(sent, (), wrapped, shape), work
+    endless = loosen(work, sent)
+    excess = endless or limits.excess(work.subset, sent)
+    return Compiled(sent, tuple(work.losses.values()), wrapped, excess, shape), work

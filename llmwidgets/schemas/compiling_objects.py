@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.schemas.canonical import NEVER, Node
 from llmwidgets.schemas.merging import key_of
-from llmwidgets.schemas.nulls import nullable, takes_null
+from llmwidgets.schemas.nulls import nullable, takes_null, without_null
 from llmwidgets.schemas.place import any_name, step
 from llmwidgets.schemas.sent_forms import entries
 from llmwidgets.schemas.shape import Entries, Properties, Shape
@@ -36,21 +37,45 @@ def compile_object(work: Compiling, node: Node, path: str, origin: Node) -> Part
         work.lose("additionalProperties", path, f"{work.subset.name} fills listed properties only")
     properties: dict[str, Node] = {}
     shapes: dict[str, Shape | None] = {}
-    droppable, kept_null = _fill(work, node, listed, path, properties, shapes)
+    presence = _fill(work, node, listed, path, properties, shapes)
     carrier, carried = _carry_rest(work, rest, listed, path, properties)
     sent = {
         "type": "object",
         "properties": properties,
-        "required": list(properties) if work.subset.all_required else _required(node, listed),
+        "required": [*presence.required, *([carrier] if carrier else [])],
         "additionalProperties": False,
         **keep,
     }
     shape: Shape | None = None
-    if droppable or kept_null or carrier or any(shapes.values()):
-        hangs = kept_null and not _ON_PRESENCE.isdisjoint(origin)
-        accepts = work.judge(origin) if hangs else None
-        shape = Properties(shapes, droppable, kept_null, carrier, carried, accepts)
+    if presence.mapped or carrier or any(shapes.values()):
+        hangs = presence.kept_null and not _ON_PRESENCE.isdisjoint(origin)
+        shape = Properties(
+            shapes,
+            frozenset(presence.droppable),
+            frozenset(presence.kept_null),
+            carrier,
+            carried,
+            work.judge(origin) if hangs else None,
+            left_out=frozenset(presence.left_out),
+        )
     return Part(work.described(sent, node, notes), shape)
+
+
+@dataclass(slots=True)
+class Presence:
+    """How the optional properties of an object are sent, by name."""
+
+    droppable: set[str] = field(default_factory=set)
+    """Null means absent, which is all it can mean."""
+    kept_null: set[str] = field(default_factory=set)
+    """Null may mean absent."""
+    left_out: set[str] = field(default_factory=set)
+    """Absence means null as well."""
+    required: list[str] = field(default_factory=list)
+
+    @property
+    def mapped(self) -> bool:
+        return bool(self.droppable or self.kept_null or self.left_out)
 
 
 def _fill(
@@ -60,21 +85,43 @@ def _fill(
     path: str,
     properties: dict[str, Node],
     shapes: dict[str, Shape | None],
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Compile the listed properties; the optional ones where null means absent, or may stay."""
-    droppable, kept_null = set(), set()
+) -> Presence:
+    """Compile the listed properties, and settle how the optional ones are sent."""
+    presence = Presence()
     for name, inner in listed.items():
         part = work.part(inner, step(path, name))
         if not part.possible and name not in node.get("required", ()):
             continue
         properties[name], shapes[name] = part.node, part.shape
-        if work.subset.all_required and name not in node.get("required", ()):
-            if takes_null(part.node, work.defs):
-                kept_null.add(name)
-            else:
-                properties[name] = nullable(part.node)
-                droppable.add(name)
-    return frozenset(droppable), frozenset(kept_null)
+        if name in node.get("required", ()):
+            continue
+        way = _way(work, part.node)
+        takes = takes_null(part.node, work.defs)
+        if way == "null" and takes:
+            presence.kept_null.add(name)
+        elif way == "null":
+            properties[name] = nullable(part.node)
+            presence.droppable.add(name)
+        elif way == "absent" and takes and (bare := without_null(part.node)) != part.node:
+            properties[name] = bare
+            presence.left_out.add(name)
+    presence.required = [
+        name
+        for name in properties
+        if name in node.get("required", ())
+        or name in presence.kept_null
+        or name in presence.droppable
+    ]
+    return presence
+
+
+def _way(work: Compiling, sent: Node) -> str:
+    """How an optional property is sent: `null` or `absent` stand for its absence, or as it is."""
+    if work.subset.all_required:
+        return "null"
+    if work.economy is None or work.in_definition:
+        return ""
+    return work.economy.way_of(sent)
 
 
 def _listed(node: Node) -> dict[str, Node]:
@@ -124,10 +171,6 @@ def _carry_rest(
     return name, shape
 
 
-def _required(node: Node, listed: dict[str, Node]) -> list[str]:
-    return [name for name in listed if name in node.get("required", ())]
-
-
 def _open(
     work: Compiling,
     node: Node,
@@ -141,16 +184,21 @@ def _open(
     keep, notes = kept
     properties: dict[str, Node] = {}
     shapes: dict[str, Shape | None] = {}
-    droppable, kept_null = _fill(work, node, listed, path, properties, shapes)
-    sent: Node = {"type": "object", "properties": properties, **keep}
-    sent["required"] = list(properties) if work.subset.all_required else _required(node, listed)
-    rest = node.get("additionalProperties")
-    if isinstance(rest, dict) and rest:
-        # Values of open properties are not mapped back, so they are sent without a mapping.
+    presence = _fill(work, node, listed, path, properties, shapes)
+    sent: Node = {"type": "object", **keep}
+    if properties:
+        sent |= {"properties": properties, "required": presence.required}
+    rest = _rest(node)
+    others: Shape | None = None
+    if rest:
         part = work.part(rest, any_name(path))
-        sent["additionalProperties"] = part.node if part.shape is None else {}
-    elif rest is not None:
-        sent["additionalProperties"] = rest is not False
-    mapped = droppable or any(shapes.values())
-    shape = Properties(shapes, droppable, kept_null, keeps_others=True) if mapped else None
+        sent["additionalProperties"], others = part.node, part.shape
+    elif node.get("additionalProperties") is False:
+        sent["additionalProperties"] = False
+    elif not properties or "additionalProperties" in node:
+        sent["additionalProperties"] = True
+    shape: Shape | None = None
+    if presence.mapped or others or any(shapes.values()):
+        droppable, kept_null = frozenset(presence.droppable), frozenset(presence.kept_null)
+        shape = Properties(shapes, droppable, kept_null, keeps_others=True, others=others)
     return Part(work.described(sent, node, notes), shape)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.schemas.canonical import Node
+from llmwidgets.schemas.cycles import is_recursive
+from llmwidgets.schemas.nulls import is_union
 from llmwidgets.schemas.subset import Subset
 
 if TYPE_CHECKING:
@@ -31,39 +33,80 @@ def enum_fits(work: Compiling, values: list[Any]) -> bool:
     return True
 
 
-def enum_reason(work: Compiling) -> str:
+def enum_reason(subset: Subset) -> str:
     """Why an enum is not sent."""
-    return f"{work.subset.name} does not take so many or so long allowed values"
+    return f"{subset.name} does not take so many or so long allowed values"
 
 
 def enum_chars_allowed(schema: Node, subset: Subset) -> int | None:
     """How many characters enums may hold beside the names; None where all fit as they are."""
     if subset.max_chars is None:
         return None
+    names, values = _chars(schema)
+    return None if names + values <= subset.max_chars else max(0, subset.max_chars - names)
+
+
+def _chars(schema: Node) -> tuple[int, int]:
+    """The characters of all names, and of all enum values and constants."""
     names = sum(len(name) for name in schema.get("$defs", ()))
     values = 0
     for node in nodes_in(schema):
         names += sum(len(name) for name in node.get("properties", ()))
         values += sum(len(str(each)) for each in node.get("enum", ()))
         values += len(str(node["const"])) if "const" in node else 0
-    if names + values <= subset.max_chars:
-        return None
-    return max(0, subset.max_chars - names)
+    return names, values
 
 
-def too_many_properties(work: Compiling, schema: Node) -> int:
-    """How many properties a sent schema has, where that is more than are taken; else 0."""
-    count = sum(len(node.get("properties", ())) for node in nodes_in(schema))
-    most = work.subset.max_properties
-    return count if most is not None and count > most else 0
+def too_many_properties(subset: Subset, schema: Node) -> bool:
+    """Whether a sent schema has more properties than are taken."""
+    return subset.max_properties is not None and _properties(schema) > subset.max_properties
 
 
-def report(work: Compiling, schema: Node) -> None:
-    """Add a loss where the schema has more properties than are taken."""
-    count = too_many_properties(work, schema)
-    if count:
-        most = f"{work.subset.name} takes at most {work.subset.max_properties:,}"
-        work.lose("properties", "", f"{most} and there are {count:,}")
+def _properties(schema: Node) -> int:
+    return sum(len(node.get("properties", ())) for node in nodes_in(schema))
+
+
+def too_many_choices(subset: Subset, schema: Node) -> bool:
+    """Whether a sent schema has more optional properties, or more unions, than are taken."""
+    optional, unions = _choices(schema)
+    return _beyond(optional, subset.max_optional) or _beyond(unions, subset.max_unions)
+
+
+def _choices(schema: Node) -> tuple[int, int]:
+    """How many properties may be absent, and how many are unions, references not followed."""
+    optional = unions = 0
+    for node in nodes_reached(schema):
+        required = node.get("required", ())
+        for name, each in node.get("properties", {}).items():
+            optional += name not in required
+            unions += is_union(each)
+    return optional, unions
+
+
+def _beyond(count: int, most: int | None) -> bool:
+    return most is not None and count > most
+
+
+def excess(subset: Subset, schema: Node) -> str:
+    """What a sent schema has more of than the dialect takes, in words; empty where nothing."""
+    if not subset.recursion and is_recursive(schema):
+        return f"{subset.name} takes no recursion"
+    optional, unions = _choices(schema)
+    counted = (
+        (optional, subset.max_optional, "properties that may be absent"),
+        (unions, subset.max_unions, "properties of several types"),
+        (_properties(schema), subset.max_properties, "properties"),
+        (sum(_chars(schema)), subset.max_chars, "characters of names and values"),
+        (_enum_values(schema), subset.max_enum_values, "allowed values"),
+    )
+    for count, most, what in counted:
+        if most is not None and count > most:
+            return f"{subset.name} takes at most {most:,} {what}, and there are {count:,}"
+    return ""
+
+
+def _enum_values(schema: Node) -> int:
+    return sum(len(node.get("enum", ())) for node in nodes_in(schema))
 
 
 def hoist(work: Compiling, root: Node) -> None:
@@ -95,14 +138,20 @@ def _has_inside(node: Node) -> bool:
 
 
 def nodes_in(node: Node) -> Iterator[Node]:
-    """A sent node and every node inside it, references not followed."""
+    """A sent node and every node inside it, definitions included, references not followed."""
+    for each in (node, *node.get("$defs", {}).values()):
+        yield from nodes_reached(each)
+
+
+def nodes_reached(node: Node) -> Iterator[Node]:
+    """A sent node and every node inside it, definitions left out."""
     waiting = [node]
     while waiting:
         each = waiting.pop()
         yield each
         waiting.extend(each.get("properties", {}).values())
-        waiting.extend(each.get("$defs", {}).values())
         waiting.extend(each.get("anyOf", ()))
+        waiting.extend(each.get("prefixItems", ()))
         for keyword in ("items", "additionalProperties"):
             if isinstance(each.get(keyword), dict):
                 waiting.append(each[keyword])

@@ -64,6 +64,27 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class Tuple:
+    """A list whose first items are mapped each in its own way, and the rest alike."""
+
+    first: tuple[Shape | None, ...]
+    rest: Shape | None = None
+
+    def restore(self, data: Any) -> Any:
+        if not isinstance(data, list):
+            return data
+        return [restore(self._at(index), each) for index, each in enumerate(data)]
+
+    def adapt(self, data: Any) -> Any:
+        if not isinstance(data, list):
+            return data
+        return [adapt(self._at(index), each) for index, each in enumerate(data)]
+
+    def _at(self, index: int) -> Shape | None:
+        return self.first[index] if index < len(self.first) else self.rest
+
+
+@dataclass(frozen=True, slots=True)
 class Entries:
     """An open object that travels as a list of `{"key": …, "value": …}`."""
 
@@ -93,7 +114,8 @@ class Properties:
     are optional ones that take null: null stays, unless the object as a whole is only right
     without (`accepts` judges the whole object, None where nothing hangs on presence).
     `rest` names the property that carries whatever else an open object holds; `keeps_others`
-    says that the dialect takes open objects as they are.
+    says that the dialect takes open objects as they are, `others` maps what they hold besides.
+    `left_out` are optional properties whose null is sent as absence.
     """
 
     shapes: Mapping[str, Shape | None]
@@ -103,12 +125,14 @@ class Properties:
     rest_shape: Entries | None = None
     accepts: Callable[[Any], bool] | None = None
     keeps_others: bool = False
+    others: Shape | None = None
+    left_out: frozenset[str] = frozenset()
 
     def restore(self, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
         whole = {
-            name: restore(self.shapes.get(name), value)
+            name: restore(self.shapes.get(name, self.others), value)
             for name, value in data.items()
             if name != self.rest and not (value is None and name in self.droppable)
         }
@@ -130,10 +154,12 @@ class Properties:
         sent: dict[str, Any] = {}
         for name, shape in self.shapes.items():
             if name in data:
+                if data[name] is None and name in self.left_out:
+                    continue
                 sent[name] = adapt(shape, data[name])
             elif name in self.droppable or name in self.nullable:
                 sent[name] = None
-        others = {name: value for name, value in data.items() if name not in self.shapes}
+        others = {k: adapt(self.others, v) for k, v in data.items() if k not in self.shapes}
         if self.rest is not None and self.rest_shape is not None:
             sent[self.rest] = self.rest_shape.adapt(others)
         return {**sent, **others} if self.keeps_others else sent
@@ -212,7 +238,7 @@ class AnyValue:
 
 @dataclass(frozen=True, slots=True)
 class JSONText:
-    """A value that travels as the JSON text of itself, where recursion is not taken."""
+    """A value that travels as the JSON text of itself, where no schema takes it."""
 
     def restore(self, data: Any) -> Any:
         if not isinstance(data, str):

@@ -56,13 +56,19 @@ class Subset:
     distinct_first_keys: bool = False
     """The objects of a union may not begin with the same property."""
     recursion: bool = True
-    """A definition may refer to itself; where not, the inner part is asked for as JSON text."""
+    """A definition may refer to itself; where not, a recursive schema has an excess."""
+    required_cycles: bool = True
+    """A definition may lead back to itself through required properties alone."""
     ref_siblings: bool = False
     """`$ref` may have other keywords beside it."""
     look_around: bool = False
     """Patterns may look ahead and behind."""
     min_items_up_to: int | None = None
     """The largest `minItems` taken, where it is among the keywords."""
+    enum_types: frozenset[str] = frozenset({"string", "number", "integer", "boolean", "null"})
+    """The types of values that an enum may list."""
+    enum_with_type: bool = True
+    """`type` stands beside `enum` and `const`; where not, they stand alone."""
     notes: bool = True
     """A constraint that is not taken is told to the model in the description."""
     max_depth: int | None = None
@@ -74,6 +80,10 @@ class Subset:
     max_large_enum_chars: int | None = None
     max_chars: int | None = None
     """Characters of all names of properties and definitions, enum values and constants."""
+    max_optional: int | None = None
+    """Properties that may be absent, those inside definitions not counted."""
+    max_unions: int | None = None
+    """Properties that are a union or of several types, those inside definitions not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +109,18 @@ class Compiled:
     """A schema as it is sent, what it lost on the way, and the way back for replies.
 
     `wrapped` says that the root was no object and travels as the property `value` of one.
+
+    `excess` is empty where the provider takes the schema to be enforced, and else says in a few
+    words which of its limits cannot be kept, such as "Anthropic takes no recursion". A schema
+    with an excess must not be sent to be enforced (the provider would answer 400): the dialect
+    takes the form below that one (Anthropic a tool without `strict`, OpenAI and Gemini JSON mode
+    with the schema in the prompt), and the excess is told beside the result.
     """
 
     schema: dict[str, Any]
     losses: tuple[Loss, ...] = ()
     wrapped: bool = False
+    excess: str = ""
     shape: Shape | None = field(default=None, repr=False, compare=False)
 
     def restore(self, data: Any) -> Any:
