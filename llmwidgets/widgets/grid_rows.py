@@ -40,12 +40,13 @@ class Metrics:
     fold: int = 25
     failed: int = 74
     chars: int = 20
+    truth_chars: int = 20
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Metrics:
         """The measures out of a message of the page; anything odd falls back."""
-        measured = {**dict(content.get("metrics") or {}), "chars": content.get("chars")}
-        names = ("line", "pad", "group", "fold", "failed", "chars")
+        measured = {**content, **dict(content.get("metrics") or {})}
+        names = ("line", "pad", "group", "fold", "failed", "chars", "truth_chars")
         given = {name: measured.get(name) for name in names}
         return cls(
             **{
@@ -89,7 +90,11 @@ def _block(index: GridIndex, each: Shown, metrics: Metrics) -> dict[str, Any]:
         for path in (*each.loud, *each.quiet)
     ]
     opened = sum(row["h"] for row in rows if not row["q"])
-    height = metrics.group + (max(opened, metrics.failed) if unit.failed else opened)
+    if unit.failed and opened < metrics.failed:
+        # The failed cell spans the open rows and needs room for its sentence.
+        rows[len(each.loud) - 1]["h"] += metrics.failed - opened
+        opened = metrics.failed
+    height = metrics.group + opened
     return {
         "id": name_of(text, unit.repeat, comparison.repeats),
         "index": each.unit,
@@ -121,7 +126,7 @@ def _row(
     cells = [_cell(each, leaf, source) for each in field.said]
     truth = truth_of(field.truth)
     lines = [min(2, 1 + len(str(cell[1])) // metrics.chars) + int(cell[2]) for cell in cells]
-    most = max([*lines, min(2, 1 + len(truth[0]) // metrics.chars)])
+    most = max([*lines, min(2, 1 + len(truth[0]) // metrics.truth_chars)])
     return {
         "p": field.path,
         "name": field.path or "value",

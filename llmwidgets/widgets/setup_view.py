@@ -323,11 +323,11 @@ def cost_words(likely: Estimate) -> tuple[str, str]:
     unpriced = list(likely.unpriced)
     few = f"{', '.join(unpriced[:3])}{' and others' if len(unpriced) > 3 else ''}"
     verb = "has" if len(unpriced) == 1 else "have"
-    if len(unpriced) > 1 and not likely.cost_high:
-        few, verb = "none of these", "has"
     low, high = likely.cost_low, likely.cost_high
     if unpriced and not high:
-        return "Cost unknown", f"{few} {verb} no known price"
+        if len(unpriced) > 1:
+            return "Cost unknown", "none of these has a known price"
+        return "Cost unknown", f"{few} has no known price"
     rest = [f"between {dollars(low)} and {dollars(high)}"] if high > low else []
     if unpriced:
         rest.append(f"{few} {verb} no known price")

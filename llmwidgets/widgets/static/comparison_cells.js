@@ -122,7 +122,7 @@ function variantCell(grid, n, block, line, variant, col, place) {
     if (line.at !== 1) return h("span", { class: "lw-cell lw-under", role: "presentation" });
     const lines = grid.lines(n).filter((each) => each.kind === "row" && !each.row.q);
     const last = lines[lines.length - 1];
-    const height = Math.max(GRID.failed, last ? last.top + last.height - line.top : 0);
+    const height = last.top + last.height - line.top;
     return h("span", { class: "lw-cell lw-c failed", role: "gridcell", "aria-rowspan": lines.length, style: `height:${height}px`,
       "aria-label": `${variant.label}: failed, ${failed.name}. ${failed.said}`, title: failed.said, ...at },
     h("span", { class: "lw-v" }, h("b", {}, failed.name), h("span", {}, failed.said),

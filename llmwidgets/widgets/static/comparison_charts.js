@@ -61,6 +61,11 @@ function markWords(scale, prefix, suffix) {
     `${prefix}${shortNumber(mark)}${suffix}`));
 }
 
+/** A label that fits beside its point; the whole one is in the scoreboard. */
+function chartName(each) {
+  return each.label.length > 22 ? `${each.label.slice(0, 21)}…` : each.label;
+}
+
 function boxMark(x, y, each) {
   return [h("svg:rect", { class: "bx", x: x - 8, y: y - 8, width: CHART.box, height: CHART.box, rx: 2 }),
     h("svg:text", { class: "ab", x, y: y + 4, "text-anchor": "middle" }, each.letter)];
@@ -97,7 +102,7 @@ function tallMark(got, each, x, y, placed, right, bare) {
   const at = y(each.right);
   const line = each.interval && h("svg:path", { class: "iv",
     d: `M${x} ${y(each.interval[0])}V${y(each.interval[2])}M${x - 4} ${y(each.interval[0])}h8M${x - 4} ${y(each.interval[2])}h8` });
-  const wide = each.label.length * 7.2;
+  const wide = chartName(each).length * 7.2;
   const below = each.interval ? y(each.interval[0]) + 16 : at + 24;
   const spots = [[x, below, "middle"], [x, (each.interval ? y(each.interval[2]) : at) - 8, "middle"],
     [x + 13, at + 4, "start"], [x - 13, at + 4, "end"], [x, below + 16, "middle"]];
@@ -109,7 +114,7 @@ function tallMark(got, each, x, y, placed, right, bare) {
   placed.push([x - 9, (each.interval ? y(each.interval[2]) : at - 8) - 2, x + 9, (each.interval ? y(each.interval[0]) : at + 8) + 2]);
   if (name) placed.push(name.box);
   return [line, boxMark(x, at, each),
-    name && h("svg:text", { x: name.nx, y: name.ny, "text-anchor": name.anchor }, each.label)];
+    name && h("svg:text", { x: name.nx, y: name.ny, "text-anchor": name.anchor }, chartName(each))];
 }
 
 function timeChart(got) {
@@ -121,13 +126,13 @@ function timeChart(got) {
   const marks = [...points].sort((a, b) => b.right - a.right).map((each) => {
     let at = y(each.right);
     const [from, to] = [scale.x(each.p50), scale.x(Math.max(each.p95 || each.p50, each.p50))];
-    const wide = each.label.length * 7.2 + 16;
+    const wide = chartName(each).length * 7.2 + 16;
     const flip = to + wide > CHART.right;
     const [left, right] = flip ? [from - wide - 8, to] : [from - 8, to + wide];
     while (placed.some((other) => left < other[2] && other[0] < right && Math.abs(at - other[1]) < 18)) at += 2;
     placed.push([left, at, right]);
     return [h("svg:path", { class: "iv", d: `M${from} ${at}H${to}M${to} ${at - 4}v8` }), boxMark(from, at, each),
-      h("svg:text", { x: flip ? from - 14 : to + 8, y: at + 4, "text-anchor": flip ? "end" : "start" }, each.label)];
+      h("svg:text", { x: flip ? from - 14 : to + 8, y: at + 4, "text-anchor": flip ? "end" : "start" }, chartName(each))];
   });
   return chartFrame(got, CHART.right, false, "Fields right against seconds: "
     + points.map((each) => `${each.label} ${each.right}, ${each.p50} s`).join("; "),

@@ -5,7 +5,7 @@
 // values need more lines grows when it arrives, and what is in sight stays where it is. One tab
 // stop: the grid keeps the focus and `aria-activedescendant` points at the cell.
 
-const GRID = { line: 16, pad: 9, group: 29, fold: 25, failed: 74, chunk: 40, margin: 600, most: 150 };
+const GRID = { letter: 7.4, line: 16, pad: 9, group: 29, fold: 25, failed: 74, narrow: 106, chunk: 40, margin: 600, most: 150 };
 
 class DifferencesGrid {
   constructor(view, send) {
@@ -31,6 +31,7 @@ class DifferencesGrid {
     this.drawn = new Map();
     this.unfolded = new Set();
     this.open = null;
+    this.aim = null;
     this.tops = null;
   }
 
@@ -53,8 +54,8 @@ class DifferencesGrid {
   ask() {
     this.measureColumns();
     this.waits = true;
-    this.send("grid", { ...this.view.ui.filter, chars: this.chars,
-      metrics: { line: GRID.line, pad: GRID.pad, group: GRID.group, fold: GRID.fold, failed: GRID.failed } });
+    this.send("grid", { ...this.view.ui.filter, chars: this.chars, truth_chars: this.truthChars,
+      metrics: { line: GRID.line, pad: GRID.pad, group: GRID.group, fold: GRID.fold, failed: this.narrow ? GRID.narrow : GRID.failed } });
   }
 
   measureColumns() {
@@ -66,7 +67,8 @@ class DifferencesGrid {
     const count = this.variants.length;
     const each = Math.max(narrow ? 104 : 150, Math.floor((width - field - truth) / count));
     this.narrow = narrow;
-    this.chars = Math.max(8, Math.floor((each - (narrow ? 24 : 34)) / 6.6));
+    this.chars = Math.max(8, Math.floor((each - (narrow ? 24 : 34)) / GRID.letter));
+    this.truthChars = Math.max(8, Math.floor((truth - 17) / GRID.letter));
     this.width = Math.max(width, field + truth + each * count);
     const tracks = `${field}px ${truth ? `${truth}px ` : ""}repeat(${count},minmax(${each}px,1fr))`;
     this.root.style.setProperty("--lw-tracks", tracks);
@@ -154,7 +156,9 @@ class DifferencesGrid {
     if (into > 0 && this.tops[anchor] + into !== this.root.scrollTop) this.root.scrollTop = this.tops[anchor] + into;
     if (first) this.at.line = this.lines(0).findIndex((line) => line.kind === "row");
     if (this.at.line < 0) this.at.line = 0;
-    this.draw();
+    const { aim } = this;
+    if (aim && this.blocks.has(aim.block)) this.moveTo(aim.block, aim.line, aim.col);
+    else this.draw();
   }
 
   /** What a text shows, top to bottom: its head, its rows, the fold. */
@@ -170,7 +174,6 @@ class DifferencesGrid {
       if (this.open && this.open.block === n && row && this.open.path === row.p) top += this.open.height;
     };
     block.rows.filter((row) => !row.q).forEach((row) => add("row", row.h, row));
-    if (block.failed) top = Math.max(top, GRID.group + GRID.failed + (this.open?.block === n ? this.open.height : 0));
     if (block.fold && unfolded) block.rows.filter((row) => row.q).forEach((row) => add("row", row.h, row));
     if (block.fold) add("fold", GRID.fold);
     return lines;
@@ -269,6 +272,7 @@ class DifferencesGrid {
     const last = this.heights.length - 1;
     if (last < 0) return;
     this.at = { block: Math.max(0, Math.min(last, block)), line, col };
+    this.aim = this.blocks.has(this.at.block) ? null : { ...this.at };
     this.want(this.at.block, this.at.block);
     const lines = this.lines(this.at.block);
     this.at.line = Math.max(0, Math.min(lines.length - 1, line));

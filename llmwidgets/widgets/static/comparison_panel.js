@@ -19,7 +19,7 @@ function letter(text) {
 }
 
 function variantName(variant) {
-  return h("span", { class: "row" }, letter(variant.letter), h("span", { class: "m" }, variant.label));
+  return h("span", { class: "row" }, letter(variant.letter), h("span", { class: "m", title: variant.label }, variant.label));
 }
 
 function comparisonView(view) {

@@ -22,9 +22,9 @@ function drawScores(got) {
   return h("table", { class: "lw-scores" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Model"),
       scored && [h("th", { scope: "col", class: "r nw" }, "% right"), h("th", { scope: "col", class: "lw-ci" }, ticks),
-        h("th", { scope: "col", class: "lw-ci nw" }, "95 % interval")],
+        h("th", { scope: "col", class: "lw-ci nw narrow-hide" }, "95 % interval")],
       h("th", { scope: "col", class: "r" }, "Valid"), h("th", { scope: "col" }, "Failures"),
-      h("th", { scope: "col", class: "r nw" }, "p50 / p95, s"), h("th", { scope: "col", class: "r nw" }, "Tokens in / out"),
+      h("th", { scope: "col", class: "r nw" }, "p50 / p95, s"), h("th", { scope: "col", class: "r nw narrow-hide" }, "Tokens in / out"),
       h("th", { scope: "col", class: "r nw" }, "$ per 1,000"))),
     h("tbody", {}, got.groups.map((group) => [
       group.title && h("tr", { class: "group" }, h("td", { colspan: scored ? 9 : 6 }, h("b", {}, group.title),
@@ -33,10 +33,10 @@ function drawScores(got) {
         h("th", { scope: "row" }, variantName(row), row.said && h("span", { class: "muted lw-said" }, row.said)),
         scored && [h("td", { class: "r" }, h("b", { class: "lw-big" }, row.right)),
           h("td", { class: "lw-ci" }, row.interval && intervalLine(row.interval, got.scale, RIGHT_SCALE)),
-          h("td", { class: "lw-ci muted nw" }, row.range)],
+          h("td", { class: "lw-ci muted nw narrow-hide" }, row.range)],
         h("td", { class: "r nw" }, row.valid),
         h("td", {}, row.failures ? [h("b", { class: "tone-fail" }, "! "), row.failures] : h("span", { class: "muted" }, "none")),
-        h("td", { class: "r nw" }, row.seconds), h("td", { class: "r nw" }, row.tokens),
+        h("td", { class: "r nw" }, row.seconds), h("td", { class: "r nw narrow-hide" }, row.tokens),
         h("td", { class: row.cost === "unknown" ? "r muted" : "r nw" }, row.cost)))])));
 }
 

@@ -1,0 +1,236 @@
+"""The comparison panel in a real JupyterLab: worked by mouse and keyboard, saved and reopened."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+DEMO = """import llmwidgets as lw
+from llmwidgets.demo import invoices
+panel = lw.ComparisonPanel(
+    invoices.Schema, invoices.texts, truth=invoices.truth, models="demo", store=lw.Store.in_memory()
+)
+panel"""
+MARKERS = ("Larkfield Joinery", "LJ-20417", "Oak reception desk")
+HOSTILE = """import llmwidgets as lw
+evil = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
+schema = {
+    "type": "object", "title": evil,
+    "properties": {evil: {"type": "string", "description": evil}, "b": {"type": "string"}},
+}
+made = lw.Comparison.from_outputs(
+    schema, [{"id": evil, "text": evil + " b"}],
+    {evil: [{evil: evil, "b": "b"}], "B": [{evil: "x", "b": "c"}]}, truth=[{evil: evil, "b": "b"}],
+)
+made.explore()"""
+MANY = """import llmwidgets as lw
+texts = [f"The name is Ada {number}." for number in range(2000)]
+schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
+right = [{"name": f"Ada {number}"} for number in range(2000)]
+made = lw.Comparison.from_outputs(
+    schema, texts, {"A": right, "B": [{"name": "Bob", "age": 1}] * 2000}, truth=right
+)
+made.explore()"""
+
+
+def opened(lab: Any, page: Any, name: str, cell: str) -> Any:
+    lab.notebook(name, [cell])
+    page.open(name).run_all()
+    panel = page.output()
+    panel.locator("header").first.wait_for()
+    return panel
+
+
+def run(panel: Any) -> None:
+    panel.get_by_role("button", name="Run 32 calls").click()
+    panel.get_by_role("grid").wait_for()
+
+
+def test_a_comparison_is_run_read_saved_and_reopened(lab, page) -> None:
+    """Tick, run, read; the saved notebook holds the verdict and no text, and shows it alone."""
+    panel = opened(lab, page, "run.ipynb", DEMO)
+    panel.get_by_text("and to no other host").wait_for()
+    run(panel)
+    panel.get_by_text("druckerei-de").first.wait_for()
+    for tab, words in [
+        ("Text", "solid line: agrees with the truth"),
+        ("Scoreboard", "In pairs"),
+        ("Charts", "Quality against cost"),
+        ("Request", "Secrets are cut."),
+    ]:
+        panel.get_by_role("tab", name=tab).click()
+        panel.get_by_text(words).first.wait_for()
+    assert not page.browser_page.locator(".llmwidgets-static").first.is_visible()
+    notebook = page.save()
+    outputs = notebook["cells"][0]["outputs"]
+    assert [sorted(each["data"]) for each in outputs] == [
+        ["application/vnd.jupyter.widget-view+json", "text/plain"], ["text/html"]
+    ]  # fmt: skip
+    static = "".join(outputs[1]["data"]["text/html"])
+    assert "No verdict: only 8 texts" in static
+    assert len(static.encode()) < 60_000
+    assert '"widgets"' in json.dumps(notebook["metadata"])
+    for marker in MARKERS:
+        assert marker not in json.dumps(notebook)
+        told = [each.encode() if isinstance(each, str) else each for each in page.frames]
+        assert any(marker.encode() in each for each in told)
+    _end_kernels(lab)
+    page.open("run.ipynb")
+    alone = page.browser_page.locator(".llmwidgets-static")
+    alone.wait_for()
+    assert "No verdict: only 8 texts" in alone.inner_text()
+
+
+def _end_kernels(lab: Any) -> None:
+    with urllib.request.urlopen(f"{lab.url}/api/sessions?token={lab.token}") as reply:
+        sessions = json.load(reply)
+    for session in sessions:
+        address = f"{lab.url}/api/sessions/{session['id']}?token={lab.token}"
+        urllib.request.urlopen(urllib.request.Request(address, method="DELETE")).close()
+
+
+def test_the_grid_is_worked_by_keyboard(lab, page) -> None:
+    """One tab stop, arrows, Enter opens, Escape closes and stays; `/` searches; states are said."""
+    panel = opened(lab, page, "keys.ipynb", DEMO)
+    run(panel)
+    grid, keyboard = panel.get_by_role("grid"), page.browser_page.keyboard
+    panel.get_by_text("druckerei-de").first.wait_for()
+    assert panel.locator(".lw-grid [tabindex='0']").count() == 0
+    grid.focus()
+
+    def active() -> str:
+        return grid.evaluate(
+            "each => { const it = document.getElementById(each.getAttribute("
+            "'aria-activedescendant')); return it.getAttribute('aria-label') || it.textContent }"
+        )
+
+    assert active() == "number, demo-careful: R-2025/0318, agrees, truth R-2025/0318"
+    keyboard.press("ArrowRight")
+    assert active() == "number, demo-quick: 29999, differs, truth R-2025/0318"
+    keyboard.press("Enter")
+    panel.get_by_text("found word for word").first.wait_for()
+    assert panel.locator(".lw-detail mark").inner_text() == "29999"
+    keyboard.press("Escape")
+    panel.locator(".lw-detail").wait_for(state="detached")
+    assert active() == "number, demo-quick: 29999, differs, truth R-2025/0318"
+    keyboard.press("Home")
+    assert active() == "number"
+    keyboard.press("Control+End")
+    grid.locator(".on").wait_for()
+    keyboard.press("PageUp")
+    keyboard.press("Control+Home")
+    assert active().startswith("Text druckerei-de, 12 of 16 fields disagree")
+    keyboard.press("Enter")
+    panel.get_by_role("tab", name="Text", selected=True).wait_for()
+    panel.locator(".lw-doc").wait_for()
+    panel.locator(".lw-doc").focus()
+    keyboard.press("ArrowDown")
+    keyboard.press("ArrowDown")
+    assert panel.locator(".lw-field.on").count() == 1
+    keyboard.press("ArrowRight")
+    panel.get_by_role("status").filter(has_text="traiteur-fr").wait_for()
+    keyboard.press("Escape")
+    panel.get_by_role("grid").wait_for()
+    keyboard.press("/")
+    assert panel.get_by_role("searchbox", name="Search values").evaluate(
+        "each => each === document.activeElement"
+    )
+    assert page.browser_page.locator(".jp-Notebook.jp-mod-editMode").count() == 0
+
+
+def test_filters_narrow_and_the_empty_grid_leads_on(lab, page) -> None:
+    """A search without a hit says so and can be cleared; a chip shows its state only."""
+    panel = opened(lab, page, "filters.ipynb", DEMO)
+    run(panel)
+    search = panel.get_by_role("searchbox", name="Search values")
+    search.fill("no such value")
+    panel.get_by_text("No row matches the search").wait_for()
+    panel.get_by_role("button", name="Clear search").click()
+    panel.get_by_text("druckerei-de").first.wait_for()
+    panel.get_by_role("button", name="invented").click()
+    other = ".lw-block .lw-grow:has(.lw-c):not(:has(.lw-c.invented))"
+    panel.locator(other).first.wait_for(state="detached")
+    assert panel.locator(".lw-c.invented").count() == 4
+
+
+def test_nothing_hostile_runs(lab, page) -> None:
+    """Markup in field names, labels, ids, texts and values is shown as it is, in every view."""
+    panel = opened(lab, page, "hostile.ipynb", HOSTILE)
+    panel.get_by_role("grid").wait_for()
+    panel.locator(".lw-c.differ").first.click()
+    panel.locator(".lw-detail .lw-ev").wait_for()
+    for tab in ("Text", "Scoreboard", "Charts", "Request"):
+        panel.get_by_role("tab", name=tab).click()
+        panel.get_by_text("<img src=x onerror").first.wait_for()
+        assert panel.locator("img, script").count() == 0
+    assert page.browser_page.evaluate("window.hacked") is None
+
+
+def test_thousands_of_texts_draw_only_what_is_in_sight(lab, page) -> None:
+    """2,000 texts: the page holds a few hundred nodes, the end is a key away, order holds."""
+    panel = opened(lab, page, "many.ipynb", MANY)
+    grid = panel.get_by_role("grid")
+    grid.wait_for()
+    panel.get_by_text("of 2000 texts are read").wait_for(state="detached")
+    panel.get_by_text("of 2000 with a disagreement").wait_for()
+    assert panel.locator("*").count() < 3000
+    assert grid.evaluate("each => each.scrollHeight") > 2000 * 60
+    grid.focus()
+    page.browser_page.keyboard.press("Control+End")
+    panel.get_by_text("text-2000", exact=True).wait_for()
+    tops = panel.locator(".lw-block").evaluate_all(
+        "all => all.map(each => [each.offsetTop, each.offsetHeight])"
+    )
+    for (top, height), (below, _) in pairwise(tops):
+        assert top + height == below
+
+
+def test_a_report_and_a_table_come_as_files(lab, page) -> None:
+    """CSV at once; HTML asks whether values go in."""
+    panel = opened(lab, page, "files.ipynb", DEMO)
+    run(panel)
+    with page.browser_page.expect_download() as table:
+        panel.get_by_role("button", name="CSV").click()
+    assert table.value.suggested_filename == "comparison.csv"
+    panel.get_by_role("button", name="HTML").click()
+    with page.browser_page.expect_download() as report:
+        panel.get_by_role("button", name="Without values").click()
+    content = report.value.path().read_text()
+    assert "No verdict" in content
+    assert MARKERS[1] not in content
+
+
+def test_models_are_connected_inside_the_panel(lab, page) -> None:
+    """Nothing connected: the connection panel opens inside, and what it connects can be ticked."""
+    cell = DEMO.replace('models="demo", ', "")
+    panel = opened(lab, page, "connect.ipynb", cell)
+    panel = page.browser_page.locator(".lw-comparison").last
+    panel.get_by_role("button", name="Open connections").click()
+    inside = panel.locator(".lw-embed .lw")
+    inside.get_by_role("button", name="Use the demo server, no key needed").click()
+    panel.get_by_role("checkbox", name="demo-careful").check()
+    panel.get_by_role("button", name="Done").click()
+    panel.get_by_role("button", name="Run 8 calls").wait_for()
+
+
+def test_in_a_narrow_cell_the_columns_stack_and_agreement_is_a_sign(lab, page) -> None:
+    """At 640 pixels nothing is cut off: setup in one column, agreeing cells show only `=`."""
+    panel = opened(lab, page, "narrow.ipynb", DEMO)
+    panel.get_by_text("and to no other host").wait_for()
+    page.widen(640)
+    models, fields = (panel.get_by_role("heading", name=name) for name in ("Models", "Fields"))
+    assert models.bounding_box()["x"] == fields.bounding_box()["x"]
+    run(panel)
+    panel.locator(".lw-c.agree").first.wait_for()
+    size = panel.locator(".lw-c.agree .lw-v").first.evaluate(
+        "each => getComputedStyle(each).fontSize"
+    )
+    assert size == "0px"
+    wide = panel.evaluate("each => each.scrollWidth - each.clientWidth")
+    assert wide == 0
