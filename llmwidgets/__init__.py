@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison, Variant, compare, estimate, extract, load
     from llmwidgets.connections import Connection, Store
     from llmwidgets.demo import start_demo
-    from llmwidgets.engine import check
+    from llmwidgets.engine.check import check
     from llmwidgets.providers import PROVIDERS
     from llmwidgets.widgets import ComparisonPanel, ConnectionForm, ConnectionPanel
 
@@ -54,7 +54,7 @@ _HOMES = {
     "ConnectionPanel": "llmwidgets.widgets",
     "Store": "llmwidgets.connections",
     "Variant": "llmwidgets.comparison",
-    "check": "llmwidgets.engine",
+    "check": "llmwidgets.engine.check",
     "compare": "llmwidgets.comparison",
     "estimate": "llmwidgets.comparison",
     "extract": "llmwidgets.comparison",
