@@ -19,10 +19,11 @@ _lists: dict[_Key, dict[str, ListedModel]] = {}
 def remember(connection: Connection, listed: Iterable[ListedModel]) -> None:
     """Keep a live list for the rest of the process.
 
-    Azure lists a region's base models and not the deployments that can be called, so its lists
-    are not kept.
+    Lists that do not hold what the key may call (a region's or a publisher's catalogue) are not
+    kept.
     """
-    if connection.provider.single or connection.kind == "custom":
+    provider = connection.provider
+    if (provider.single and provider.lists) or connection.kind == "custom":
         _lists[_key(connection)] = {each.id: each for each in listed}
 
 
