@@ -71,9 +71,27 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         work.close()
         message = "run() would wait for itself here: await the coroutine instead."
         raise RuntimeError(message)
-    future = submit(work)
-    wait_for(future)
-    return future.result()
+    tasks: list[asyncio.Task[Any] | None] = []
+    given_up = threading.Event()
+
+    async def watched() -> T:
+        tasks.append(asyncio.current_task())
+        if given_up.is_set():
+            work.close()
+            raise asyncio.CancelledError
+        return await work
+
+    # An interrupt can come between the start of the work and the return of its future.
+    try:
+        future = submit(watched())
+        wait_for(future)
+        return future.result()
+    except BaseException:
+        given_up.set()
+        for task in tasks:
+            if task is not None and not task.done():
+                task.get_loop().call_soon_threadsafe(task.cancel)
+        raise
 
 
 def wait_for(future: Future[Any]) -> None:

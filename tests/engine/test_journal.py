@@ -182,13 +182,13 @@ def test_a_network_file_system_is_told_from_the_mounts(tmp_path):
     mounts = tmp_path / "mounts"
     mounts.write_text(
         "/dev/sda1 / ext4 rw 0 0\n"
-        "server:/home /home nfs4 rw 0 0\n"
-        "/dev/sdb /home/me/fast xfs rw 0 0\n"
+        "server:/people /people nfs4 rw 0 0\n"
+        "/dev/sdb /people/me/fast xfs rw 0 0\n"
     )
-    assert places.on_network(Path("/home/me/.cache/x"), mounts)
-    assert not places.on_network(Path("/home/me/fast/x"), mounts)
-    assert not places.on_network(Path("/tmp/x"), mounts)
-    assert not places.on_network(Path("/tmp/x"), tmp_path / "no mounts")
+    assert places.on_network(Path("/people/me/.cache/x"), mounts)
+    assert not places.on_network(Path("/people/me/fast/x"), mounts)
+    assert not places.on_network(Path("/opt/x"), mounts)
+    assert not places.on_network(Path("/opt/x"), tmp_path / "no mounts")
 
 
 def test_on_a_network_file_system_it_moves_to_local_space(monkeypatch, tmp_path):
