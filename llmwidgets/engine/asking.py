@@ -17,6 +17,7 @@ from llmwidgets.engine.journal import Row
 from llmwidgets.engine.pacing import Pace, Tried, persist
 from llmwidgets.engine.plan import Column, Text
 from llmwidgets.engine.question import Dropped, Manner
+from llmwidgets.engine.served import served_note
 from llmwidgets.engine.token_count import tokens_in
 from llmwidgets.errors import (
     BadRequest,
@@ -49,7 +50,7 @@ class Asker:
         self.column, self.policy, self.pace = column, policy, pace
         self.budget = budget or Budget()
         self.connection, self.model = column.connection, column.model
-        self.dialect = column.connection.provider.dialect
+        self.dialect = column.connection.dialect
         self.target = column.connection.target(column.model)
         self.capability = capabilities.known(self.connection, self.model)
         self.dropped = Dropped()
@@ -166,6 +167,8 @@ class Asker:
             request_id=reply.request_id,
             **self._circumstances(text, key, tried),
         )
+        told = served_note(self.connection, self.model, reply.served_model)
+        row = replace(row, notes=(*row.notes, told)) if told else row
         return self.judge(row, text, ending_of(reply, self.manner(text.schema), self._cuts(text)))
 
     def judge(self, row: Row, text: Text, ended: Failure | None = None) -> Row:

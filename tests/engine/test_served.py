@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from llmwidgets.connections import Connection
+from llmwidgets.connections import Connection, Policy
+from llmwidgets.engine import loop
+from llmwidgets.engine.asking import Asker
+from llmwidgets.engine.pacing import Pace
+from llmwidgets.engine.plan import Column, Text
 from llmwidgets.engine.served import served_note
+from llmwidgets.schemas import read_schema
 
 OPENAI = Connection("openai", api_key="k")
 GEMINI = Connection("gemini", api_key="AQ.k")
@@ -46,3 +51,15 @@ def test_another_model_is_told_by_both_names(connection, asked, served):
     said = served_note(connection, asked, served)
     assert served in said
     assert said.endswith(f"not {asked}.")
+
+
+def test_an_extraction_that_another_model_answered_says_so(far_end):
+    async def reroute(_seen, wire):
+        wire.chat({"total": 1})
+
+    connection = Connection("openai", api_key="made-up-key", base_url=far_end(reroute).url)
+    asker = Asker(Column("c", connection, "gpt-5.5"), policy=Policy(), pace=Pace(1))
+    schema = read_schema([{"name": "total", "type": "number", "required": True}])
+    row = loop.run(asker.ask(Text("t", "Total 1", schema, None)))
+    assert (row.status, row.served_model) == ("ok", "served-m")
+    assert row.notes == ("The server says that served-m answered, not gpt-5.5.",)
