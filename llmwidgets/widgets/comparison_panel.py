@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.connections import Store
-from llmwidgets.errors import FieldError
 from llmwidgets.widgets.base import Buffers, Content, source, style
+from llmwidgets.widgets.choice_panel import ChoicePanel
 from llmwidgets.widgets.comparison_run import LiveRun
-from llmwidgets.widgets.comparison_setup import Options, Setup
-from llmwidgets.widgets.result_panel import ResultPanel
-from llmwidgets.widgets.setup_view import SAMPLES, TRIAL, Guess, setup_view
+from llmwidgets.widgets.setup_view import TRIAL, setup_view
 
 if TYPE_CHECKING:
+    from llmwidgets.connections import Store
     from llmwidgets.engine.plan import Text
-    from llmwidgets.widgets.connection_panel import ConnectionPanel
 
 
-class ComparisonPanel(ResultPanel):
+class ComparisonPanel(ChoicePanel):
     """Compare models on texts by clicking; a run goes on while other cells run.
 
         lw.ComparisonPanel(Invoice, texts, truth=truth, models=["openai/gpt-6-luna", "demo"])
@@ -31,7 +28,7 @@ class ComparisonPanel(ResultPanel):
 
     _esm = source(
         "dom.js", "comparison_setup.js", "comparison_running.js", "comparison_cells.js",
-        "comparison_grid.js", "comparison_text.js", "comparison_scores.js",
+        "comparison_grid.js", "comparison_keys.js", "comparison_text.js", "comparison_scores.js",
         "comparison_charts.js", "comparison_request.js", "comparison_panel.js",
     )  # fmt: skip
     _css = style("comparison.css")
@@ -45,23 +42,8 @@ class ComparisonPanel(ResultPanel):
         instructions: str | Mapping[str, str] | None = None,
         store: Store | None = None,
     ) -> None:
-        super().__init__()
-        self._setup = Setup(
-            store or Store(),
-            store,
-            schema,
-            _kept(texts),
-            _kept(truth),
-            options=_options(instructions),
-        )
+        super().__init__(schema, texts, truth, models, instructions, store)
         self._run: LiveRun | None = None
-        self._guess = Guess()
-        self._reckoning = 0
-        self._screen = "setup"
-        self._connecting: ConnectionPanel | None = None
-        self._setup.read_material()
-        self._setup.read_models(models)
-        self._unsubscribe = self._setup.store.observe(self._store_changed)
 
     @classmethod
     def _on(cls, comparison: Comparison) -> Self:
@@ -71,36 +53,6 @@ class ComparisonPanel(ResultPanel):
         return panel
 
     # -- what code sees ------------------------------------------------------------------------
-
-    @property
-    def schema(self) -> Any:
-        """The schema as it was given; setting it reads it anew."""
-        return self._setup.schema_given
-
-    @schema.setter
-    def schema(self, schema: Any) -> None:
-        self._setup.schema_given = schema
-        self._material_changed()
-
-    @property
-    def texts(self) -> Any:
-        """The texts as they were given; setting them reads them anew."""
-        return self._setup.texts_given
-
-    @texts.setter
-    def texts(self, texts: Any) -> None:
-        self._setup.texts_given = _kept(texts)
-        self._material_changed()
-
-    @property
-    def truth(self) -> Any:
-        """The truth as it was given; setting it reads it anew."""
-        return self._setup.truth_given
-
-    @truth.setter
-    def truth(self, truth: Any) -> None:
-        self._setup.truth_given = _kept(truth)
-        self._material_changed()
 
     def stop(self) -> None:
         """Stop the run; every reply that came is kept."""
@@ -112,116 +64,6 @@ class ComparisonPanel(ResultPanel):
         self.stop()
         self._unsubscribe()
         super().close()
-
-    # -- before the run ------------------------------------------------------------------------
-
-    def _material_changed(self) -> None:
-        self._setup.read_material()
-        self._reckon()
-        self.push()
-
-    def _store_changed(self) -> None:
-        if self._screen == "setup":
-            self._reckon()
-            self.push_soon()
-
-    async def act_hello(self, content: Content, buffers: Buffers) -> None:
-        """A view was drawn: send the state, and reckon what a run would cost."""
-        await super().act_hello(content, buffers)
-        if self._screen == "setup":
-            self._reckon()
-
-    async def act_tick(self, content: Content, _buffers: Buffers) -> None:
-        """A model was ticked or unticked."""
-        self._setup.tick(str(content.get("ref")), bool(content.get("on")))
-        self._chosen()
-
-    async def act_tick_all(self, content: Content, _buffers: Buffers) -> None:
-        """All models of one connection were ticked or unticked."""
-        self._setup.tick_all(str(content.get("label")), bool(content.get("on")))
-        self._chosen()
-
-    async def act_duplicate(self, content: Content, _buffers: Buffers) -> None:
-        """A column was asked for beside its model's first one."""
-        self._setup.duplicate(str(content.get("ref")))
-        self._chosen()
-
-    async def act_edit_copy(self, content: Content, _buffers: Buffers) -> None:
-        """A column's name, instructions or thinking was edited."""
-        self._setup.edit(str(content.get("key")), content)
-        self._chosen()
-
-    async def act_drop_copy(self, content: Content, _buffers: Buffers) -> None:
-        """A column was taken away."""
-        self._setup.picks.drop(str(content.get("key")))
-        self._chosen()
-
-    async def act_options(self, content: Content, _buffers: Buffers) -> None:
-        """Instructions, repeats or parallel calls were changed."""
-        self._setup.set_options(content)
-        self._chosen()
-
-    async def act_budget(self, content: Content, _buffers: Buffers) -> None:
-        """The limit in US dollars was changed."""
-        self._setup.set_budget(content.get("budget"))
-        self.push()
-
-    async def act_allow(self, content: Content, _buffers: Buffers) -> None:
-        """A model off the whitelist is allowed for the organization, and ticked."""
-        label, model = str(content.get("label")), str(content.get("model"))
-        await asyncio.to_thread(self._setup.store.allow, label, model)
-        self._setup.problems = [
-            each for each in self._setup.problems if not each.where.endswith(f"{label}/{model}")
-        ]
-        self._setup.tick(f"{label}/{model}", True)
-        self._chosen()
-
-    async def act_drop_truth(self, _content: Content, _buffers: Buffers) -> None:
-        """Compare without the truth that does not fit."""
-        self.truth = {}
-
-    async def act_sample(self, content: Content, _buffers: Buffers) -> None:
-        """Use one of the sample tasks."""
-        name = content.get("name")
-        if name not in SAMPLES:
-            return
-        from llmwidgets import demo
-
-        task = getattr(demo, str(name))
-        self._setup.schema_given, self._setup.texts_given = task.Schema, task.texts
-        self._setup.truth_given = task.truth
-        self._material_changed()
-
-    async def act_demo(self, _content: Content, _buffers: Buffers) -> None:
-        """Start the keyless demo server and tick its models."""
-        await asyncio.to_thread(self._setup.read_models, "demo")
-        self._chosen()
-
-    async def act_connections(self, _content: Content, _buffers: Buffers) -> None:
-        """Show the connection panel inside this one."""
-        from llmwidgets.widgets.connection_panel import ConnectionPanel
-
-        if self._connecting is None:
-            self._connecting = ConnectionPanel(self._setup.store)
-        self.send({"type": "embed", "model": self._connecting.model_id})
-
-    def _chosen(self) -> None:
-        self._reckon()
-        self.push()
-
-    def _reckon(self) -> None:
-        """Reckon the cost anew, off the loop; only the newest answer is shown."""
-        self._reckoning += 1
-        self.submit(self._reckon_now(self._reckoning))
-
-    async def _reckon_now(self, turn: int) -> None:
-        await asyncio.sleep(0.05)
-        if turn != self._reckoning:
-            return
-        guess = await asyncio.to_thread(self._guess.again, self._setup)
-        if turn == self._reckoning and self._screen == "setup":
-            self._guess = guess
-            self.push()
 
     # -- running -------------------------------------------------------------------------------
 
@@ -326,21 +168,3 @@ class ComparisonPanel(ResultPanel):
             return self.comparison.verdict().sentence, []
         columns, texts = len(self._setup.picks.listed), len(self._setup.documents)
         return f"{columns} columns, {texts} texts, not run yet", []
-
-
-def _options(instructions: str | Mapping[str, str] | None) -> Options:
-    if isinstance(instructions, str) and instructions.strip():
-        return Options(instructions=instructions)
-    if isinstance(instructions, Mapping) and instructions:
-        return Options(crossed=dict(instructions))
-    if instructions is None:
-        return Options()
-    raise FieldError(
-        {"instructions": "are neither a text nor texts by name."},
-        'Give one text, or {"name": "text"} to compare several.',
-    )
-
-
-def _kept(given: Any) -> Any:
-    """What can be read only once is read here, so that it can be looked at again."""
-    return list(given) if isinstance(given, Iterator) else given

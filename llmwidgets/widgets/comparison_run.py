@@ -19,7 +19,7 @@ from llmwidgets.report import figures
 from llmwidgets.widgets.comparison_grid import fields_in
 from llmwidgets.widgets.comparison_setup import Setup
 from llmwidgets.widgets.grid_cells import count, may_ask_again
-from llmwidgets.widgets.setup_view import dollars
+from llmwidgets.widgets.run_guess import dollars
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.asked import Asked

@@ -15,12 +15,12 @@ from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
 from llmwidgets.schemas import Schema, read_schema
 from llmwidgets.widgets.model_picker import Picks, edited, reference_of
+from llmwidgets.widgets.run_options import Options
 
 if TYPE_CHECKING:
     from llmwidgets.engine.plan import Text
 
 MATERIAL = ("schema", "texts", "truth")
-_MOST_REPEATS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,6 @@ class Problem:
     def blocks(self) -> bool:
         """Whether nothing can run until it is mended."""
         return self.where in MATERIAL
-
-
-@dataclass(slots=True)
-class Options:
-    """How every column is asked. `budget` is in US dollars; None means no limit."""
-
-    instructions: str = DEFAULT_INSTRUCTIONS
-    crossed: Mapping[str, str] | None = None
-    repeats: int = 1
-    concurrency: int | None = None
-    budget: float | None = None
 
 
 @dataclass(slots=True)
@@ -220,33 +209,6 @@ class Setup:
             )
         pick.variant = changed
 
-    def set_options(self, content: Mapping[str, Any]) -> None:
-        """Instructions, repeats, parallel calls out of the form; FieldError for what is wrong."""
-        if "instructions" in content:
-            said = str(content["instructions"])
-            self.options.instructions = said if said.strip() else DEFAULT_INSTRUCTIONS
-        if "repeats" in content:
-            self.options.repeats = _whole("repeats", content["repeats"], _MOST_REPEATS) or 1
-        if "concurrency" in content:
-            self.options.concurrency = _whole("parallel calls", content["concurrency"], 512)
-
-    def set_budget(self, said: object) -> None:
-        """US dollars to stop before, out of the form; empty means no limit."""
-        words = str(said or "").strip().lstrip("$").replace(",", ".").strip()
-        if not words:
-            self.options.budget = None
-            return
-        try:
-            budget = float(words)
-        except ValueError:
-            budget = -1.0
-        if not 0 < budget < 1e6:
-            raise FieldError(
-                {"Stop before": "This is not an amount of US dollars."},
-                "Write a number such as 1.50, or leave it empty for no limit.",
-            )
-        self.options.budget = budget
-
     # -- what is asked -------------------------------------------------------------------------
 
     def variants(self) -> list[Variant]:
@@ -315,12 +277,3 @@ def _sentence(where: str, error: LLMWidgetsError) -> str:
         else:
             lines.append(f"{name}: {said}")
     return " ".join(lines)
-
-
-def _whole(name: str, said: object, most: int) -> int | None:
-    words = str(said if said is not None else "").strip()
-    if not words:
-        return None
-    if not words.isdigit() or not 1 <= int(words) <= most:
-        raise FieldError({name: f"This is not a whole number from 1 to {most}."})
-    return int(words)

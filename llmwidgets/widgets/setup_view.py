@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.engine import defaults
-from llmwidgets.engine.estimate import Estimate, estimate
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
-from llmwidgets.report import figures
-from llmwidgets.widgets.comparison_setup import Options, Problem, Setup
+from llmwidgets.widgets.comparison_setup import Problem, Setup
 from llmwidgets.widgets.grid_cells import count, title_of
 from llmwidgets.widgets.model_picker import groups_of
+from llmwidgets.widgets.run_guess import Guess, cost_words, duration, hosts_words
+from llmwidgets.widgets.run_options import Options
 
 if TYPE_CHECKING:
-    from llmwidgets.connections.connection import Connection
     from llmwidgets.schemas import Leaf
 
 TRIAL = 5
@@ -30,52 +27,6 @@ _TYPES = {
     "datetime": "date and time",
     "email": "e-mail",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """What a run is expected to cost; `estimate` is None while it is reckoned or cannot be.
-
-    `prices` are US dollars for 1,000 texts like these, by label and model; None is unknown.
-    """
-
-    estimate: Estimate | None = None
-    trouble: LLMWidgetsError | None = None
-    prices: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
-    about: tuple[Any, ...] = ()
-
-    def again(self, setup: Setup) -> Guess:
-        """Reckon anew for what is chosen now; a price that still holds is kept. Calls nothing."""
-        about = (setup.documents, setup.options.instructions)
-        prices = dict(self.prices) if about == self.about else {}
-        policy = setup.policy()
-        for connection in setup.connections() if setup.documents else []:
-            for model in policy.allowed(connection):
-                if (connection.label, model) not in prices:
-                    prices[connection.label, model] = _per_1000(setup, connection, model)
-        if setup.missing():
-            return Guess(prices=prices, about=about)
-        try:
-            return Guess(estimate(setup.asked().plan), None, prices, about)
-        except LLMWidgetsError as error:
-            return Guess(None, error, prices, about)
-
-    def price(self, connection: Connection, model: str) -> str:
-        """The price for 1,000 texts as the picker shows it."""
-        if (connection.label, model) not in self.prices:
-            return "–"
-        return figures.money(self.prices[connection.label, model])
-
-
-def _per_1000(setup: Setup, connection: Connection, model: str) -> float | None:
-    try:
-        asked = setup.one(connection, model)
-        likely = estimate(asked.plan)
-    except LLMWidgetsError:
-        return None
-    if likely.unpriced:
-        return None
-    return likely.cost / max(1, likely.calls) * 1000
 
 
 def setup_view(setup: Setup, guess: Guess, ran_before: bool) -> dict[str, Any]:
@@ -212,11 +163,11 @@ def _schema_view(setup: Setup) -> dict[str, Any]:
 def losses_of(setup: Setup) -> list[Any]:
     """What the chosen models' dialects cannot enforce of the schemas."""
     found: dict[str, Any] = {}
-    dialects = {id(pick.connection.provider.dialect): pick for pick in setup.picks.listed}
+    dialects = {id(pick.connection.dialect): pick for pick in setup.picks.listed}
     for pick in dialects.values():
         for schema in dict.fromkeys(text.schema for text in setup.documents):
             try:
-                compiled = schema.compile(pick.connection.provider.dialect.SUBSET)
+                compiled = schema.compile(pick.connection.dialect.SUBSET)
             except LLMWidgetsError:
                 continue
             for loss in compiled.losses:
@@ -316,44 +267,3 @@ def _estimate_view(setup: Setup, guess: Guess, calls: int) -> dict[str, Any]:
     if likely.too_long:
         lines.append(f"! {count(len(likely.too_long), 'call')} too long for the model's window.")
     return {"head": head, "rest": rest, "lines": lines}
-
-
-def cost_words(likely: Estimate) -> tuple[str, str]:
-    """The cost in bold, and what is to be said beside it; what is unknown is named."""
-    unpriced = list(likely.unpriced)
-    few = f"{', '.join(unpriced[:3])}{' and others' if len(unpriced) > 3 else ''}"
-    verb = "has" if len(unpriced) == 1 else "have"
-    low, high = likely.cost_low, likely.cost_high
-    if unpriced and not high:
-        if len(unpriced) > 1:
-            return "Cost unknown", "none of these has a known price"
-        return "Cost unknown", f"{few} has no known price"
-    rest = [f"between {dollars(low)} and {dollars(high)}"] if high > low else []
-    if unpriced:
-        rest.append(f"{few} {verb} no known price")
-    return f"About {dollars(likely.cost)}", "; ".join(rest)
-
-
-def dollars(amount: float) -> str:
-    """US dollars with as many digits as matter."""
-    return f"${figures.money(amount)}"
-
-
-def duration(seconds: float | None) -> str:
-    """About how long, in the unit that fits."""
-    if seconds is None:
-        return "time unknown"
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
-
-
-def hosts_words(hosts: Sequence[str], connections: Sequence[Connection]) -> str:
-    """Where the texts go, every host named."""
-    listed = list(dict.fromkeys(hosts))
-    if not listed:
-        return ""
-    words = listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
-    demo = {each.host for each in connections if each.origin == "demo"}
-    here = " on this computer" if set(listed) <= demo else ""
-    return f"The texts go to {words}{here}, and to no other host."
