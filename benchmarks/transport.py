@@ -111,7 +111,7 @@ class _Bench:
         self.column = Column("m", self.connection, "m", price={"input": 1.0, "output": 1.0})
         text = Text("0", DOCUMENT, self.schema, None)
         request = Manner(self.column, self.schema).request(text, capability)
-        dialect = self.connection.provider.dialect
+        dialect = self.connection.dialect
         self.call = dialect.encode(request, self.connection.target("m"))
 
     def extraction(self) -> None:

@@ -42,7 +42,7 @@ from llmwidgets.errors import BadRequest
 from llmwidgets.schemas import Compiled
 
 __all__ = [
-    "LADDER", "NAME", "SAMPLING", "SUBSET", "VERSION", "decode", "encode", "explain",
+    "LADDER", "NAME", "SAMPLING", "SUBSET", "VERSION", "count_call", "decode", "encode", "explain",
     "form_for", "form_refused", "listed_models", "models_call", "parameter_refused",
 ]  # fmt: skip
 
@@ -192,6 +192,11 @@ def _usage(said: Any) -> Usage:
         cached_tokens=cached,
         reasoning_tokens=count(thought),
     )
+
+
+def count_call(target: Target) -> Call | None:
+    """None: no free call of this format proves more than the list of models."""
+    return None
 
 
 def models_call(target: Target) -> Call:

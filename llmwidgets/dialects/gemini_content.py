@@ -183,7 +183,7 @@ def _usage(said: Any) -> Usage:
     )
 
 
-def count_call(target: Target) -> Call:
+def count_call(target: Target) -> Call | None:
     """The free POST that counts the tokens of a word: it proves key, model and right to it."""
     body = {"contents": [{"role": "user", "parts": [{"text": "OK"}]}]}
     return call_for(target, "POST", f"{_model_url(target)}:countTokens", body)

@@ -103,7 +103,7 @@ class _Prober:
 
     def __init__(self, connection: Connection, model: str, policy: Policy, pace: Pace) -> None:
         self.connection, self.model, self.policy, self.pace = connection, model, policy, pace
-        self.dialect = connection.provider.dialect
+        self.dialect = connection.dialect
         self.schema: Compiled = read_schema(_PROBE_SCHEMA).compile(self.dialect.SUBSET)
         self.tried: list[tuple[Form, str, bool]] = []
         self.dropped = Dropped()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from llmwidgets.engine.pacing import Pace
 from llmwidgets.errors import (
     BadRequest,
     CallError,
+    Failure,
     Forbidden,
     LLMWidgetsError,
     Overloaded,
@@ -96,7 +98,7 @@ def _at_hand() -> Policy:
 class _Checker:
     def __init__(self, connection: Connection, policy: Policy) -> None:
         self.connection, self.policy = connection, policy
-        self.dialect = connection.provider.dialect
+        self.dialect = connection.dialect
         self.pace = Pace(1, 1)
         self.pace.patient = False
         self.allowed = policy.allowed(connection)
@@ -104,6 +106,8 @@ class _Checker:
         self.listed: tuple[ListedModel, ...] | None = None
 
     async def run(self) -> CheckReport:
+        if self.connection.provider.single and not self.connection.provider.lists:
+            return await self._counted()
         await self._list()
         if self.connection.provider.single:
             return await self._single()
@@ -178,20 +182,54 @@ class _Checker:
             )
             said = f"Key accepted. It may not list models; {self.model} answers."
             return self._named(said, None, self.allowed)
-        names = {each.id for each in self.listed}
+        names = {each.id for each in self.listed if each.lifecycle != "retired"}
         usable = tuple(model for model in self.allowed if model in names)
-        missing = [model for model in self.allowed if model not in names]
-        details = [("Not available to this key", ", ".join(missing))] if missing else []
+        if usable:
+            # Some keys may list models and run none.
+            await self._count(usable[0])
+        return self._usable(usable, "Key")
+
+    async def _counted(self) -> CheckReport:
+        """Which models answer, by the free call that counts tokens, where a list tells nothing."""
+        # What is wrong with the whole connection is told by one call, and raised.
+        first = await self._answers(self.model, UnknownModel)
+        others = [model for model in self.allowed if model != self.model]
+        answered = await asyncio.gather(*(self._answers(each, Failure) for each in others))
+        found = {model for model, able in zip(others, answered, strict=True) if able}
+        found |= {self.model} if first else set()
+        return self._usable(tuple(each for each in self.allowed if each in found), "Credentials")
+
+    async def _answers(self, model: str, expected: type[Failure]) -> bool:
+        try:
+            await self._count(model)
+        except expected:
+            return False
+        return True
+
+    async def _count(self, model: str) -> None:
+        call = self.dialect.count_call(self.connection.target(model))
+        if call is None:
+            return
+        payload = await gate.send(
+            self.connection, model, call, policy=self.policy, total=_LIST_SECONDS
+        )
+        if payload.status >= 400:
+            raise self.dialect.explain(payload, call=call)
+
+    def _usable(self, usable: tuple[str, ...], proof: str) -> CheckReport:
+        missing = [model for model in self.allowed if model not in usable]
+        details = [("Not available", ", ".join(missing))] if missing else []
         details += [
             (model, note)
             for model in usable
             for note in live_list.model_notes(self.connection, model)
         ]
-        said = f"Key accepted. {len(usable)} of {len(self.allowed)} whitelisted models can be used."
+        count = len(self.allowed)
+        said = f"{proof} accepted. {len(usable)} of {count} whitelisted models can be used."
         if not usable:
             return CheckReport(
                 False,
-                f"Key accepted, but it can use none of the {len(self.allowed)} whitelisted models.",
+                f"{proof} accepted, but none of the {count} whitelisted models can be used.",
                 "Ask the owner of the account for access, or allow a model that the key may use.",
                 details=tuple(details),
             )

@@ -167,7 +167,10 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Start it in LM Studio under Developer, then test again.",
     ),
     Symptom(
-        lambda case: isinstance(case.error, Unauthorized) and bool(case.doubt),
+        # What is wrong with Google's credentials is said in more detail where they are read.
+        lambda case: isinstance(case.error, Unauthorized)
+        and bool(case.doubt)
+        and case.connection.kind != "vertex_ai",
         "The key was not accepted by {label}. {doubt}",
         "Paste the key of {title}.",
     ),

@@ -72,7 +72,7 @@ class Extraction:
 
 def read(column: Column, text: Text, repeat: int, row: Row, *, reused: bool = False) -> Extraction:
     """The extraction that a journal's row holds for this column and text."""
-    compiled = text.schema.compile(column.connection.provider.dialect.SUBSET)
+    compiled = text.schema.compile(column.connection.dialect.SUBSET)
     status, data, record, failure = row.status, None, None, row.failure()
     if row.reply is not None and status in {"ok", "InvalidRecord"}:
         data = compiled.restore(parse_json(row.reply))
@@ -111,4 +111,4 @@ def _encoded(column: Column, text: Text, row: Row) -> dict[str, Any]:
     question = Manner(column, text.schema).request(text, Capability(row.form, row.mode))
     target = column.connection.target(column.model)
     request, target = Dropped(frozenset(row.dropped)).apply(question, target)
-    return dict(column.connection.provider.dialect.encode(request, target).shown())
+    return dict(column.connection.dialect.encode(request, target).shown())

@@ -10,7 +10,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.messages import Call, Payload
 from llmwidgets.engine import defaults
 from llmwidgets.engine.proxies import is_loopback, port_of
-from llmwidgets.errors import BadRequest, PolicyError
+from llmwidgets.errors import PolicyError
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -30,16 +30,9 @@ async def send(
     A call that names no model gives None: then the connection alone has to be allowed.
     Raises PolicyError before anything is sent, else what the transport raises.
     """
-    from llmwidgets.engine import transport
+    from llmwidgets.engine import tokens, transport
 
     policy.permit(connection, model)
-    if connection.kind == "vertex_ai":
-        raise BadRequest(
-            "Vertex AI connections are not spoken to by this version.",
-            "They can be saved; every other kind of connection runs.",
-            label=connection.label,
-            model=model or "",
-        )
     if _origin(call.url) != _bound(connection):
         raise PolicyError(
             f"The key of {connection.label} is bound to {connection.host}; it was not sent to"
@@ -47,7 +40,10 @@ async def send(
             "Make a connection of its own for the other host.",
             rule="A key travels only to its own host.",
         )
-    return await transport.send(call, connect=connect, total=total)
+    payload = await transport.send(await tokens.exchanged(call), connect=connect, total=total)
+    if payload.status == 401:
+        tokens.forget(call)
+    return payload
 
 
 def total_seconds(connection: Connection, *, thinking: bool) -> float:

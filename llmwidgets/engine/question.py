@@ -48,10 +48,10 @@ class Manner:
         self.column = column
         self.schema = schema
         self.facts = column.connection.facts(column.model)
-        self.compiled: Compiled = schema.compile(column.connection.provider.dialect.SUBSET)
+        self.compiled: Compiled = schema.compile(column.connection.dialect.SUBSET)
         self.effort_sent = effort_sent(self.facts, column.effort)
         self.thinking = thinks(self.facts, self.effort_sent)
-        dialect = column.connection.provider.dialect
+        dialect = column.connection.dialect
         self._form_for = dialect.form_for
         takes_sampling = dialect.SAMPLING and (self.facts is None or self.facts.sampling)
         self.temperature = column.temperature if takes_sampling else None

@@ -33,6 +33,7 @@ from llmwidgets.engine.defaults import CONNECT_SECONDS, REPLY_BYTES, STALL_SECON
 from llmwidgets.engine.proxies import Proxy, is_loopback, proxy_for
 from llmwidgets.engine.unreachable import unreachable
 from llmwidgets.errors import CallError, FieldError, Unauthorized
+from llmwidgets.secret import Secret
 
 _OWN_HEADERS = {
     "accept": "application/json",
@@ -151,6 +152,8 @@ def _url(text: str) -> httpx.URL:
 
 
 def _encode(body: Any) -> bytes:
+    if isinstance(body, Secret):
+        return body.reveal().encode()
     # A text read from a broken file can hold half a character, which no server takes.
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 

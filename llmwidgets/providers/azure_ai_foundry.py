@@ -102,5 +102,6 @@ AZURE_AI_FOUNDRY = Provider(
     model_field="model",
     warn=_warn,
     price_provider="azure",
+    lists=False,
     speaks=_speaks,
 )

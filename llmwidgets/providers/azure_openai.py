@@ -90,4 +90,5 @@ AZURE_OPENAI = Provider(
     warn=_warn,
     environment={"api_key": "AZURE_OPENAI_API_KEY", "endpoint": "AZURE_OPENAI_ENDPOINT"},
     price_provider="azure",
+    lists=False,
 )

@@ -205,16 +205,6 @@ def test_anthropic_is_checked_by_its_own_list_over_all_pages(far_end):
     assert len(end.seen) == 2
 
 
-def test_a_kind_that_is_not_spoken_says_so():
-    """Vertex AI needs tokens of Google, which nothing here fetches."""
-    account = '{"type": "service_account", "project_id": "p", "client_email": "a@p",'
-    account += ' "private_key": "made up", "token_uri": "https://oauth2.googleapis.com/token"}'
-    report = check(Connection("vertex_ai", credentials=account))
-    assert not report.ok
-    assert "not spoken" in report.sentence
-    assert report.hint
-
-
 def test_a_denied_model_is_not_checked(far_end, model):
     end = far_end(model)
     report = check(custom(end.url), policy=Policy(denials=[("m", "m")]))
