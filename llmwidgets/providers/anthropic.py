@@ -68,6 +68,13 @@ RETIRED = {
     "claude-3-5-haiku-latest": "claude-haiku-5-5",
     "claude-3-7-sonnet-latest": "claude-sonnet-5-5",
     "claude-3-5-sonnet-latest": "claude-sonnet-5-5",
+    "claude-3-opus-20240229": "claude-opus-5-5",
+    "claude-3-5-haiku-20241022": "claude-haiku-5-5",
+    "claude-3-7-sonnet-20250219": "claude-sonnet-5-5",
+    "claude-sonnet-4-0": "claude-sonnet-5-5",
+    "claude-sonnet-4-20250514": "claude-sonnet-5-5",
+    "claude-opus-4-0": "claude-opus-5-5",
+    "claude-opus-4-20250514": "claude-opus-5-5",
 }
 
 
