@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.connections import Connection, Policy
+from llmwidgets.connections import Connection, Policy, live_list
 from llmwidgets.errors import PolicyError
 
 OPENAI = Connection("openai", api_key="sk-proj-a")
 WORK = OPENAI.with_label("work")
 CUSTOM = Connection("custom", name="m", endpoint="http://localhost:1/v1")
 SHIPPED = "the shipped whitelist of llmwidgets"
+
+
+@pytest.fixture(autouse=True)
+def the_day(monkeypatch):
+    """The tables were read on this day; models end on later ones."""
+    monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 23))
 
 
 def test_the_shipped_whitelist_is_allowed():

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.connections import Connection, Policy, Store, environment_connections
+from llmwidgets.connections import Connection, Policy, Store, environment_connections, live_list
 from llmwidgets.connections.policy_file import read_policy_file
 from llmwidgets.connections.policy_layers import machine_rules, policy_files
 from llmwidgets.errors import PolicyError, StoreError
 
 OPENAI = Connection("openai", api_key="sk-proj-a")
 CUSTOM = Connection("custom", name="m", endpoint="http://localhost:1/v1")
+
+
+@pytest.fixture(autouse=True)
+def the_day(monkeypatch):
+    """The tables were read on this day; models end on later ones."""
+    monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 23))
 
 
 @pytest.fixture
