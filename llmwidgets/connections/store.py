@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from llmwidgets.connections import contents as content
+from llmwidgets.connections import passphrase as passphrase_field
 from llmwidgets.connections import sealed_folder, store_file, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Payload
 from llmwidgets.connections.session import Session, default_folder, session_of
-from llmwidgets.errors import FieldError, PolicyError, StoreError, UnknownConnection
+from llmwidgets.errors import PolicyError, StoreError, UnknownConnection
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
-
-SHORTEST_PASSPHRASE = 12
 
 
 class Store:
@@ -49,13 +48,16 @@ class Store:
         """Make a store on disk and return it unlocked.
 
         Without a passphrase the identity of LLMWIDGETS_STORE_KEY_FILE or LLMWIDGETS_STORE_KEY
-        is used; StoreLocked where there is none. FieldError for a passphrase under 12 characters,
-        StoreError where the folder holds a store already.
+        is used, else the notebook's or terminal's secret field asks; StoreLocked where nobody can
+        be asked. FieldError for a passphrase under 12 characters, StoreError where the folder
+        holds a store already.
         """
         passphrase = None if passphrase is None else _closed(passphrase)
-        if passphrase is not None:
-            _check_length(passphrase)
         store = cls(organization, path=path)
+        if passphrase is not None:
+            passphrase_field.check(passphrase)
+        elif not store.exists and unlock.headless_identity() is None:
+            passphrase = passphrase_field.asked_twice(organization)
         sealed_folder.create(store._session, passphrase, _spelled)
         store._session.changed()
         return store
@@ -117,13 +119,16 @@ class Store:
         return " ".join(said)
 
     def unlock(self, passphrase: str | Secret | None = None) -> None:
-        """Unlock the store for the whole process; nothing is ever asked at a prompt.
+        """Unlock the store for the whole process.
 
-        Without a passphrase the key file and the variable are tried. WrongPassphrase,
-        StoreLocked with the ways out, DamagedStore.
+        Without a passphrase the key file and the variable are tried, then the notebook's or
+        terminal's secret field asks. WrongPassphrase, StoreLocked with the ways out where nobody
+        can be asked, DamagedStore.
         """
-        passphrase = None if passphrase is None else _closed(passphrase)
-        sealed_folder.open_up(self._session, passphrase)
+        given = None if passphrase is None else _closed(passphrase)
+        if given is None and self.exists and not sealed_folder.is_open(self._session):
+            given = None if unlock.headless_identity() else passphrase_field.asked("Passphrase: ")
+        sealed_folder.open_up(self._session, given)
         self._session.changed()
 
     def lock(self) -> None:
@@ -311,14 +316,6 @@ def _readable(connection: Connection | None, label: str) -> Connection:
 
 def _closed(passphrase: str | Secret) -> Secret:
     return passphrase if isinstance(passphrase, Secret) else Secret(passphrase)
-
-
-def _check_length(passphrase: Secret) -> None:
-    if len(passphrase.reveal()) < SHORTEST_PASSPHRASE:
-        raise FieldError(
-            {"passphrase": f"has fewer than {SHORTEST_PASSPHRASE} characters."},
-            "Six random words are easy to keep in mind and hard to guess.",
-        )
 
 
 def _spelled(secret: Secret) -> str:

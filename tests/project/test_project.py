@@ -92,6 +92,7 @@ def test_only_the_doors_open_secrets() -> None:
     assert openers == {
         "secret.py",
         "connections/connection.py",
+        "connections/passphrase.py",
         "connections/sealing.py",
         "connections/store.py",
         "engine/tokens.py",
