@@ -15,9 +15,9 @@ from llmwidgets.providers.key_shapes import foreign
 from llmwidgets.secret import Secret
 
 _SOURCE = "openai 3.54.0, pydantic-ai 2.68.0, litellm 1.109.1; read 2026-11-23"
-_KNOWN = ("low", "medium", "high", "xhigh", "max")
-_OFF_TO_MAX = ("none", *_KNOWN)
-_OFF_TO_XHIGH = _OFF_TO_MAX[:-1]
+# `max` exists in the Responses API alone: Chat Completions refuses it for every model.
+_KNOWN = ("low", "medium", "high", "xhigh")
+_OFF_TO_XHIGH = ("none", *_KNOWN)
 _OFF_TO_HIGH = _OFF_TO_XHIGH[:-1]
 _MINIMAL = ("minimal", "low", "medium", "high")
 _THINKS = "Always thinks."
@@ -34,8 +34,8 @@ def _ending(id_: str, ends: date, successor: str, *limits: int, **rest: Any) -> 
 
 
 _DECEMBER, _JANUARY, _APRIL = date(2026, 12, 11), date(2027, 1, 14), date(2027, 4, 1)
-_OFF: dict[str, Any] = {"efforts": _OFF_TO_MAX, "sampling": True, "note": _COOL}
-_QUIET: dict[str, Any] = {**_OFF, "efforts": _OFF_TO_XHIGH}
+_OFF: dict[str, Any] = {"efforts": _OFF_TO_XHIGH, "sampling": True, "note": _COOL}
+_FIRST: dict[str, Any] = {**_OFF, "efforts": _OFF_TO_HIGH}
 _ALWAYS: dict[str, Any] = {"efforts": _KNOWN, "note": _THINKS}
 
 MODELS: tuple[ModelFacts, ...] = (
@@ -49,12 +49,12 @@ MODELS: tuple[ModelFacts, ...] = (
     _facts("gpt-5.6-luna", **_OFF),
     _facts("gpt-5.6-terra", **_OFF),
     _facts("gpt-5.6-sol", **_OFF),
-    _facts("gpt-5.5", 1_050_000, **_QUIET),
-    _facts("gpt-5.4", 1_050_000, **_QUIET),
-    _facts("gpt-5.4-mini", 272_000, **_QUIET),
-    _ending("gpt-5.4-nano", _APRIL, "gpt-6-luna", 272_000, **_QUIET),
-    _facts("gpt-5.2", 272_000, **_QUIET),
-    _ending("gpt-5.1", _APRIL, "gpt-6-sol", 272_000, **{**_QUIET, "efforts": _OFF_TO_HIGH}),
+    _facts("gpt-5.5", 1_050_000, **_OFF),
+    _facts("gpt-5.4", 1_050_000, **_OFF),
+    _facts("gpt-5.4-mini", 272_000, **_OFF),
+    _ending("gpt-5.4-nano", _APRIL, "gpt-6-luna", 272_000, **_OFF),
+    _facts("gpt-5.2", 272_000, **_OFF),
+    _ending("gpt-5.1", _APRIL, "gpt-6-sol", 272_000, **_FIRST),
     _ending("gpt-5", _DECEMBER, "gpt-6-sol", 272_000, efforts=_MINIMAL, note=_THINKS),
     _ending("gpt-5-mini", _DECEMBER, "gpt-6.1-terra", 272_000, efforts=_MINIMAL, note=_THINKS),
     _ending("gpt-5-nano", _DECEMBER, "gpt-6-luna", 272_000, efforts=_MINIMAL, note=_THINKS),

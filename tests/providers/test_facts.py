@@ -14,16 +14,16 @@ from llmwidgets.providers.base import ModelFacts
 # read from the vendors' SDKs and from litellm 1.109.1 and pydantic-ai 2.68.0 on 2026-11-23.
 ROWS = {
     "openai": """
-        gpt-6-astra     922000   128000  -           low-max        no
+        gpt-6-astra     922000   128000  -           low-xhigh      no
         gpt-6.2-astra   -        -       -           -              no
-        gpt-6.1-sol     922000   128000  -           low-max        no
+        gpt-6.1-sol     922000   128000  -           low-xhigh      no
         gpt-6.2-sol     -        -       -           -              no
-        gpt-6-sol       922000   128000  -           none-max       yes
-        gpt-6.1-terra   922000   128000  -           none-max       yes
-        gpt-6-luna      922000   128000  -           none-max       yes
-        gpt-5.6-sol     922000   128000  -           none-max       yes
-        gpt-5.6-terra   922000   128000  -           none-max       yes
-        gpt-5.6-luna    922000   128000  -           none-max       yes
+        gpt-6-sol       922000   128000  -           none-xhigh     yes
+        gpt-6.1-terra   922000   128000  -           none-xhigh     yes
+        gpt-6-luna      922000   128000  -           none-xhigh     yes
+        gpt-5.6-sol     922000   128000  -           none-xhigh     yes
+        gpt-5.6-terra   922000   128000  -           none-xhigh     yes
+        gpt-5.6-luna    922000   128000  -           none-xhigh     yes
         gpt-5.5         1050000  128000  -           none-xhigh     yes
         gpt-5.4         1050000  128000  -           none-xhigh     yes
         gpt-5.4-mini    272000   128000  -           none-xhigh     yes
