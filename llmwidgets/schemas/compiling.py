@@ -185,7 +185,8 @@ class Compiling:
             return self._merged_reference(own, flat, path)
         own, lost = merge(own, flat)
         for keyword in lost:
-            self.lose(keyword, path, "two of them hold at once, and only one is sent")
+            if keyword in keywords.CONSTRAINTS:
+                self.lose(keyword, path, "two of them hold at once, and only one is sent")
         return own
 
     def _merged_reference(self, own: Node, part: Node, path: str) -> Node:

@@ -47,7 +47,7 @@ def compile_object(work: Compiling, node: Node, path: str, origin: Node) -> Part
         **keep,
     }
     shape: Shape | None = None
-    if presence.mapped or carrier or any(shapes.values()):
+    if presence.mapped or carrier or any(shapes.values()) or _drops(node):
         hangs = presence.kept_null and not _ON_PRESENCE.isdisjoint(origin)
         shape = Properties(
             shapes,
@@ -59,6 +59,11 @@ def compile_object(work: Compiling, node: Node, path: str, origin: Node) -> Part
             left_out=frozenset(presence.left_out),
         )
     return Part(work.described(sent, node, notes), shape)
+
+
+def _drops(node: Node) -> bool:
+    """Whether a valid record may hold properties that a closed object has no place for."""
+    return node.get("additionalProperties") is not False
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ _BY_TYPE = {
 _BY_TYPE["integer"] = _BY_TYPE["number"]
 _STRUCTURE = {"items", "properties", "additionalProperties", "required"}
 ANY_TYPE = {"not", "if", "then", "else"}
+CONSTRAINTS = frozenset().union(*_BY_TYPE.values(), ANY_TYPE, {"enum", "const", "anyOf", "oneOf"})
 _LOOK_AROUND = re.compile(r"\(\?<?[=!]")
 
 

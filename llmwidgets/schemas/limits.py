@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from llmwidgets.schemas.compiling import Compiling
 
 
+_MANY = 5000
+"""More properties than this come of unions multiplied out, and no model minds them all."""
+
+
 def enum_fits(work: Compiling, values: list[Any]) -> bool:
     """Whether these enum values may still be sent; counts them where they may."""
     subset = work.subset
@@ -58,8 +62,8 @@ def _chars(schema: Node) -> tuple[int, int]:
 
 
 def too_many_properties(subset: Subset, schema: Node) -> bool:
-    """Whether a sent schema has more properties than are taken."""
-    return subset.max_properties is not None and _properties(schema) > subset.max_properties
+    """Whether a sent schema has more properties than are taken, or than make sense."""
+    return _properties(schema) > (subset.max_properties or _MANY)
 
 
 def _properties(schema: Node) -> int:

@@ -21,6 +21,14 @@ SINGLES = (
 """Keywords whose value is a schema."""
 
 
+def outside(reference: str, place: str = "") -> FieldError:
+    """The error for a `$ref` to another document, on the net or on the disk."""
+    return FieldError(
+        f"$ref{place} leads outside the schema, to {reference}.",
+        "Copy what it names under $defs and point there; nothing is fetched.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a reference names, with the base that references inside it are relative to."""
@@ -54,10 +62,7 @@ class Document:
         target, _, fragment = reference.partition("#")
         uri = urljoin(base, target) if target else base
         if uri not in self.resources:
-            raise FieldError(
-                f"$ref at {shown(path)} leads outside the schema, to {reference}.",
-                "Copy what it names under $defs and point there; nothing is fetched.",
-            )
+            raise outside(reference, f" at {shown(path)}")
         fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
             if (uri, fragment) in self.anchors:

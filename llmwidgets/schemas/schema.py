@@ -28,7 +28,7 @@ class Schema:
     >>> [leaf.path for leaf in schema.leaves]
     ['total']
     >>> schema.problems({"total": "much"})
-    [Problem(path='total', said='must be number or null')]
+    [Problem(path='total', said='must be a number or null')]
     """
 
     def __init__(self, source: Source) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas.place import any_name, item, shown, step
+from llmwidgets.schemas.references import outside
 
 MAX_PROBLEMS = 50
 """More problems than this in one record are not listed."""
@@ -35,8 +36,15 @@ def validator_of(schema: dict[str, Any]) -> Any:
     """
     import jsonschema_rs
 
+    refused: list[str] = []
+
+    def refuse(uri: str) -> NoReturn:
+        refused.append(uri)
+        message = f"{uri} is outside the schema"
+        raise ValueError(message)
+
     try:
-        return jsonschema_rs.validator_for(schema, validate_formats=True, retriever=_refuse)
+        return jsonschema_rs.validator_for(schema, validate_formats=True, retriever=refuse)
     except (
         jsonschema_rs.ValidationError,
         jsonschema_rs.ReferencingError,
@@ -44,13 +52,8 @@ def validator_of(schema: dict[str, Any]) -> Any:
         TypeError,
         RecursionError,
     ) as error:
-        problem = _schema_problem(error)
+        problem = outside(refused[0]) if refused else _schema_problem(error)
     raise problem
-
-
-def _refuse(uri: str) -> NoReturn:
-    message = f"{uri} is outside the schema"
-    raise ValueError(message)
 
 
 def _schema_problem(error: Exception) -> FieldError:
@@ -95,6 +98,14 @@ _LIMITS = {
     "minProperties": "must have at least {} properties",
     "multipleOf": "must be a multiple of {}",
     "format": "is not in the format {}",
+}
+_CALLED = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "an object",
+    "string": "a text",
 }
 
 
@@ -143,7 +154,7 @@ def _problem(error: Any, names: frozenset[str]) -> Problem:
 
 def _type_said(kind: Any) -> str:
     wanted = [kind.value] if isinstance(kind.value, str) else kind.value
-    return f"must be {' or '.join(str(each) for each in wanted)}"
+    return f"must be {' or '.join(_CALLED.get(str(each), str(each)) for each in wanted)}"
 
 
 def _only_branch_but_null(kind: Any) -> Any:

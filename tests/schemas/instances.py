@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import string
 
+from llmwidgets.schemas import Schema
+
 
 class Instances:
     """Random instances of a schema; most are valid, and jsonschema-rs says which."""
@@ -108,3 +110,15 @@ class Instances:
 
 def _without(node: dict, keyword: str) -> dict:
     return {key: value for key, value in node.items() if key != keyword}
+
+
+def valid_instances(schema: Schema, *, most: int = 4, tries: int = 40) -> list:
+    """Some valid instances; none where no try was valid. The same each time."""
+    maker, made = Instances(schema.json, seed=7), []
+    for _ in range(tries):
+        instance = maker.make(schema.json)
+        if not schema.problems(instance):
+            made.append(instance)
+        if len(made) == most:
+            break
+    return made

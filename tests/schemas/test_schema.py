@@ -55,7 +55,7 @@ def test_json_schema_judges_first():
     """Pydantic would turn "1.5" into a number; the JSON Schema asks for one."""
     with pytest.raises(InvalidRecord) as caught:
         read_schema(Line).judge({"name": "x", "total": "1.5"})
-    assert "total must be number or null" in caught.value.message
+    assert "total must be a number or null" in caught.value.message
 
 
 def test_the_pydantic_class_judges_too_and_its_words_are_not_repeated():
@@ -76,7 +76,7 @@ def test_problems_name_places_and_rules():
         {"number": 1, "day": "2024-02-29", "kind": "x", "lines": [{"name": "a"}, {}]}
     )
     assert {str(each) for each in problems} == {
-        "number must be string",
+        "number must be a text",
         "kind is none of the allowed values",
         "lines[1].name is required and missing",
     }
@@ -107,7 +107,7 @@ def test_no_problem_holds_a_value(schema, data):
 def test_a_nullable_field_is_judged_by_its_own_rule():
     """`anyOf` with null says what the other branch asks for."""
     problems = read_schema(Line).problems({"name": "x", "total": "much"})
-    assert problems == [Problem("total", "must be number or null")]
+    assert problems == [Problem("total", "must be a number or null")]
 
 
 @given(any_json)
