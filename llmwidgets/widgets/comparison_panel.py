@@ -164,7 +164,10 @@ class ComparisonPanel(ChoicePanel):
         return code_of(self._setup)
 
     def summary(self) -> tuple[str, list[str]]:
+        if self._verdict:
+            return self._verdict, []
         if self.comparison is not None:
-            return self.comparison.verdict().sentence, []
-        columns, texts = len(self._setup.picks.listed), len(self._setup.documents)
+            columns, texts = len(self.comparison.variants), len(self.comparison.texts)
+            return f"{columns} columns, {texts} texts", []
+        columns, texts = self._setup.columns, len(self._setup.documents)
         return f"{columns} columns, {texts} texts, not run yet", []

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CHUNK = 40
+CHUNK = 20
 _LAYOUTS = 8
-_FIRST_SECONDS = 0.3
+_FIRST_SECONDS = 0.15
 _NEXT_SECONDS = 0.1
 
 
@@ -45,6 +45,7 @@ class ResultPanel(Panel):
         self._layouts: dict[int, tuple[list[Shown], Metrics]] = {}
         self._laid = 0
         self._static = StaticOutput()
+        self._verdict = ""
         self._counting = threading.Lock()
         self._answering = 0
 
@@ -56,6 +57,7 @@ class ResultPanel(Panel):
         index = GridIndex(comparison)
         index.grow(_FIRST_SECONDS)
         self._index, self.comparison = index, comparison
+        self._verdict = ""
         self._edition += 1
         self._layouts = {}
         self.submit(self._read_on(index))
@@ -68,7 +70,7 @@ class ResultPanel(Panel):
             await asyncio.to_thread(index.grow, _NEXT_SECONDS)
             self.push_soon()
         if index is self._index:
-            await asyncio.to_thread(self._show_static)
+            await asyncio.to_thread(self._show_static, index.comparison)
 
     def result_view(self) -> Content:
         """What the page knows of the comparison before it asks for more; no value, no text."""
@@ -256,14 +258,15 @@ class ResultPanel(Panel):
     # -- without a kernel ----------------------------------------------------------------------
 
     def _fallback_html(self) -> str:
-        if self.comparison is None:
-            sentence = html.escape(self.summary()[0])
-            return f"<p><b>Comparison:</b> {sentence}. Run this cell to open the panel.</p>"
-        return self.comparison._repr_html_()
+        if self._static.fragment:
+            return self._static.fragment
+        sentence = html.escape(self.summary()[0])
+        return f"<p><b>Comparison:</b> {sentence}. Run this cell to open the panel.</p>"
 
-    def _show_static(self) -> None:
+    def _show_static(self, comparison: Comparison) -> None:
         with self._counting:
-            self._static.update(self._fallback_html())
+            self._verdict = comparison.verdict().sentence
+            self._static.update(comparison._repr_html_())
 
     def _ipython_display_(self) -> None:
         """Two outputs: the widget, and the result as HTML where the widget cannot be shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from typing import Any
 
@@ -15,18 +16,28 @@ class StaticOutput:
 
     def __init__(self) -> None:
         self._name = uuid.uuid4().hex
+        self._turn = threading.Lock()
         self._shown = False
+        self._fragment = ""
 
-    def display(self, data: dict[str, Any], metadata: dict[str, Any], fragment: str) -> None:
+    @property
+    def fragment(self) -> str:
+        """The newest result as HTML; empty before there is one."""
+        return self._fragment
+
+    def display(self, data: dict[str, Any], metadata: dict[str, Any], placeholder: str) -> None:
         """Publish the widget's own output, and the HTML as a second one."""
         _publish(data, metadata=metadata)
-        _publish(_bundle(fragment), display_id=self._name)
-        self._shown = True
+        with self._turn:
+            _publish(_bundle(self._fragment or placeholder), display_id=self._name)
+            self._shown = True
 
     def update(self, fragment: str) -> None:
         """Put a newer result in the place of the second output, wherever it is displayed."""
-        if self._shown:
-            _publish(_bundle(fragment), display_id=self._name, update=True)
+        with self._turn:
+            self._fragment = fragment
+            if self._shown:
+                _publish(_bundle(fragment), display_id=self._name, update=True)
 
 
 def _publish(data: dict[str, Any], **options: Any) -> None:

@@ -58,6 +58,8 @@ def test_a_comparison_is_run_read_saved_and_reopened(lab, page) -> None:
     panel.get_by_text("and to no other host").wait_for()
     run(panel)
     panel.get_by_text("druckerei-de").first.wait_for()
+    # The pressed button is gone; the focus went on to what leads on, not to the notebook.
+    assert panel.evaluate("each => each.contains(document.activeElement)")
     for tab, words in [
         ("Text", "solid line: agrees with the truth"),
         ("Scoreboard", "In pairs"),

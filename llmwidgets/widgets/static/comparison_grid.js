@@ -5,7 +5,7 @@
 // values need more lines grows when it arrives, and what is in sight stays where it is. One tab
 // stop: the grid keeps the focus and `aria-activedescendant` points at the cell.
 
-const GRID = { letter: 7.4, line: 16, pad: 9, group: 29, fold: 25, failed: 74, narrow: 106, chunk: 40, margin: 600, most: 150 };
+const GRID = { letter: 7.4, line: 16, pad: 9, group: 29, fold: 25, failed: 74, narrow: 106, chunk: 20, margin: 600, most: 150 };
 
 class GridOfRows {
   constructor(view, send) {
@@ -17,7 +17,7 @@ class GridOfRows {
     this.reset();
     this.canvas = h("div", { class: "lw-canvas", role: "presentation" });
     this.head = h("div", { class: "lw-grow lw-head", role: "row", "aria-rowindex": 1 });
-    this.root = h("div", { key: "grid", "data-owned": "", class: "lw-grid inset", role: "grid", tabindex: 0,
+    this.root = h("div", { key: "grid", "data-owned": "", "data-next": "", class: "lw-grid inset", role: "grid", tabindex: 0,
       "aria-label": "Differences", onkeydown: (e) => this.key(e), onclick: (e) => this.click(e),
       onscroll: () => this.soon() }, this.head, this.canvas);
     this.watch = new ResizeObserver(() => this.resized());

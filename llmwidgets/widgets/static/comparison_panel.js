@@ -100,7 +100,7 @@ function drawTabs(open, show) {
   return h("div", { class: "tabs", role: "tablist", key: "tabs", "aria-label": "Views of the comparison" },
     COMPARISON_TABS.map(([name, label]) => h("button", {
       type: "button", role: "tab", key: `tab-${name}`, class: open === name ? "tab on" : "tab",
-      "aria-selected": String(open === name), onclick: () => show(name) }, label)));
+      "aria-selected": String(open === name), "data-main": open === name, onclick: () => show(name) }, label)));
 }
 
 // ---- a sheet over the panel: code to copy, a question about the report ---------------------------

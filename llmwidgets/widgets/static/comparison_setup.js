@@ -205,5 +205,5 @@ function drawSetupFoot(setup, send) {
             "aria-label": "Stop before, in US dollars", value: setup.budget, rev: setup.budget,
             onchange: (e) => send("budget", { budget: e.target.value }) }))),
       setup.trial && button(setup.trial, () => send("run", { trial: true }), { key: "trial", disabled: !!setup.missing }),
-      button(setup.run, () => send("run"), { go: true, key: "run", disabled: !!setup.missing })));
+      button(setup.run, () => send("run"), { go: true, key: "run", disabled: !!setup.missing, "data-main": "" })));
 }
