@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo lab test lint types pictures benchmarks clean
+.PHONY: demo lab test lint types pictures benchmarks drift clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/llmwidgets demo
@@ -28,6 +28,9 @@ pictures: $(VENV)/.installed-test
 
 benchmarks: $(VENV)/.installed-test
 	@for each in benchmarks/*.py; do $(BIN)/python $$each; done
+
+drift: $(VENV)/.installed-test
+	@$(BIN)/python -m tests.drift
 
 clean:
 	rm -rf $(VENV) build
