@@ -32,6 +32,11 @@ def forget() -> None:
     _lists.clear()
 
 
+def listed(connection: Connection) -> tuple[str, ...]:
+    """The models that the connection's server listed in this process; empty where it did not."""
+    return tuple(_list_of(connection))
+
+
 def facts_now(connection: Connection, model: str, shipped: ModelFacts | None) -> ModelFacts | None:
     """The facts of a model today: the table's, with the live list's word where there is one."""
     listed = _list_of(connection).get(model)

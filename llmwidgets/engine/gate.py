@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -14,6 +17,19 @@ from llmwidgets.errors import PolicyError
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
+
+_watched: ContextVar[list[Call] | None] = ContextVar("_watched", default=None)
+
+
+@contextmanager
+def watched() -> Iterator[list[Call]]:
+    """The calls that go out while the block runs, in this task and those it starts; closed."""
+    calls: list[Call] = []
+    token = _watched.set(calls)
+    try:
+        yield calls
+    finally:
+        _watched.reset(token)
 
 
 async def send(
@@ -40,6 +56,8 @@ async def send(
             "Make a connection of its own for the other host.",
             rule="A key travels only to its own host.",
         )
+    if (calls := _watched.get()) is not None:
+        calls.append(call)
     payload = await transport.send(await tokens.exchanged(call), connect=connect, total=total)
     if payload.status == 401:
         tokens.forget(call)

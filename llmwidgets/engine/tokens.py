@@ -72,6 +72,11 @@ async def exchanged(call: Call) -> Call:
     return replace(call, auth=auth, headers={**call.headers, **spent})
 
 
+def account_of(secret: Secret) -> Account | Problem:
+    """Whose credentials these are, or what is wrong with them; nothing is sent."""
+    return read_account(secret.reveal)
+
+
 def forget(call: Call | None = None) -> None:
     """Forget the token of this call's credentials, which was refused; without a call, all."""
     if call is None:

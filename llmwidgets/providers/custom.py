@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -64,6 +65,14 @@ class CustomFields(Fields):
             json_schema_extra={"advanced": True},
         ),
     ] = None
+    token_as_typed: Annotated[
+        bool,
+        Field(
+            title="Send the token exactly as typed",
+            description="For a server that wants a bare token, without the word Bearer.",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = False
     base_url: Annotated[
         str | None,
         AfterValidator(lambda value: _endpoint(value) if value else None),
@@ -75,10 +84,11 @@ class CustomFields(Fields):
     ] = None
 
 
-def _auth(key: Secret | None, token: Secret | None) -> tuple[AuthHeader, ...]:
+def _auth(fields: CustomFields) -> tuple[AuthHeader, ...]:
+    key, token = fields.api_key, fields.auth_token
     if not token:
         return (AuthHeader("Authorization", key, "Bearer {}"),) if key else ()
-    template = "{}" if token.has_scheme else "Bearer {}"
+    template = "{}" if fields.token_as_typed or token.has_scheme else "Bearer {}"
     bearer = AuthHeader("Authorization", token, template)
     return (bearer, *(AuthHeader(name, key) for name in ("x-api-key", "api-key") if key))
 
@@ -89,7 +99,7 @@ def _target(fields: Fields, model: str) -> Target:
     return Target(
         url=address.url,
         model=model,
-        auth=_auth(fields.api_key, fields.auth_token),
+        auth=_auth(fields),
         query=address.query,
         options={
             "token_parameter": "max_tokens",
@@ -107,6 +117,65 @@ def _warn(field: str, value: str) -> str | None:
     if field == "api_key":
         return foreign(value, own=_ANY, wanted="the API key field wants a key")
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A server that many connect as Custom: what its form holds, and what to do there first.
+
+    `key` is what stands in the empty key field; it is sent only where it is typed.
+    """
+
+    title: str
+    endpoint: str
+    name: str
+    key: str
+    steps: tuple[str, ...]
+
+
+_ELSEWHERE = (
+    "Where the kernel runs elsewhere (JupyterHub, Binder, a container), localhost is that "
+    "machine: give this server an outside address and use it as the endpoint."
+)
+
+PRESETS: tuple[Preset, ...] = (
+    Preset("Ollama", "http://localhost:11434/v1", "llama3.2", "ollama", (
+        "Install Ollama, then run ollama run llama3.2 in a terminal: it loads the model.",
+        "Name: as ollama list shows it. API key: any word, for example ollama.",
+        "It cuts long texts without a word: start it with OLLAMA_CONTEXT_LENGTH=32768.",
+        _ELSEWHERE,
+    )),
+    Preset("sglang", "http://localhost:30000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
+        "Run python -m sglang.launch_server --model-path Qwen/Qwen3-8B --port 30000.",
+        "Name: the model's path, or what --served-model-name says.",
+        "API key: what --api-key says; without it none is needed.",
+        _ELSEWHERE,
+    )),
+    Preset("vLLM", "http://localhost:8000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
+        "Run vllm serve Qwen/Qwen3-8B in a terminal.",
+        "Name: the model as it was served, or what --served-model-name says.",
+        "API key: what --api-key says; without it none is needed.",
+        _ELSEWHERE,
+    )),
+    Preset("LM Studio", "http://localhost:1234/v1", "qwen3-8b", "none needed", (
+        "Load a model, open Developer and start the server.",
+        "Name: the model's API identifier, which stands beside it there.",
+        _ELSEWHERE,
+    )),
+    Preset("llama.cpp", "http://localhost:8080/v1", "qwen3-8b", "what --api-key says", (
+        "Run llama-server -m MODEL.gguf --port 8080 in a terminal.",
+        "Name: any; the server has the one model, and lists it by its file's name.",
+        "API key: what --api-key says; without it none is needed.",
+        _ELSEWHERE,
+    )),
+    Preset("Hugging Face", "https://router.huggingface.co/v1", "deepseek-ai/DeepSeek-R1", "hf_…", (
+        "Make a token with the permission Make calls to Inference Providers.",
+        "Name: the model's id; a provider can follow it, as in deepseek-ai/DeepSeek-R1:together.",
+        "The router's own address speaks the OpenAI format; that of one provider "
+        "(https://router.huggingface.co/together/v1) speaks that provider's.",
+    )),
+)  # fmt: skip
+"""Servers by the address they have unless told otherwise."""
 
 
 CUSTOM = Provider(

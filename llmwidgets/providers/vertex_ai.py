@@ -87,7 +87,7 @@ class VertexFields(Fields):
         Field(
             title="Location",
             description="By default global; eu, us or a region keeps the texts there.",
-            examples=["global"],
+            examples=["global", "eu", "us", "europe-west4", "us-central1"],
         ),
     ] = None
     base_url: Annotated[

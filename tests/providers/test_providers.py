@@ -10,6 +10,7 @@ import pytest
 from llmwidgets.connections import Connection
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.address import is_loopback, read_address
+from llmwidgets.providers.custom import PRESETS
 from llmwidgets.secret import Secret
 
 KINDS = list(PROVIDERS)
@@ -50,7 +51,16 @@ def test_the_kinds_come_in_the_order_of_the_panel():
         ("anthropic", {"api_key": True}),
         ("azure_openai", {"deployment": True, "endpoint": True, "api_key": True}),
         ("azure_ai_foundry", {"model": True, "endpoint": True, "api_key": True}),
-        ("custom", {"name": True, "endpoint": True, "api_key": False, "auth_token": False}),
+        (
+            "custom",
+            {
+                "name": True,
+                "endpoint": True,
+                "api_key": False,
+                "auth_token": False,
+                "token_as_typed": False,
+            },
+        ),
     ],
 )
 def test_each_form_asks_exactly_what_it_needs(kind, asked):
@@ -205,6 +215,24 @@ def test_custom_sends_key_and_token_as_the_server_needs_them(key, token, sent):
     assert {header.name: header.template for header in auth} == sent
     if token:
         assert auth[0].secret is connection.secret_fields["auth_token"]
+
+
+def test_a_bare_token_can_be_sent_exactly_as_typed():
+    """With the choice no word stands before the token."""
+    connection = Connection(
+        "custom", name="m", endpoint="https://h.example/v1", auth_token="tok", token_as_typed=True
+    )
+    assert connection.target("m").auth[0].template == "{}"
+    assert Connection.from_payload(connection.to_payload()).fields.token_as_typed is True
+
+
+def test_every_preset_fills_a_form_that_is_taken():
+    """Its endpoint is one that a Custom connection takes as it is, without a warning."""
+    for preset in PRESETS:
+        connection = Connection("custom", name=preset.name, endpoint=preset.endpoint)
+        assert connection.fields.endpoint == preset.endpoint
+        assert connection.warnings == []
+        assert preset.steps
 
 
 @pytest.mark.parametrize(
