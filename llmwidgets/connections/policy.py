@@ -46,6 +46,11 @@ class Policy:
         """Whose rule forbids that the organization adds models; empty where it may."""
         return next((rules.whose for rules in self.layers if not rules.allow_additions), "")
 
+    @property
+    def notice(self) -> str:
+        """Why nothing may be called, where a policy file cannot be followed; empty otherwise."""
+        return next((" ".join(rules.damage) for rules in self.layers if rules.damage), "")
+
     def budget(self, asked: float | None) -> tuple[float | None, str]:
         """The US dollars that a run may spend, and whose rule that is; empty for the user's own."""
         bounds = [(r.max_budget, r.whose) for r in self.layers if r.max_budget is not None]

@@ -25,7 +25,10 @@ class Found:
         """Read which connections the environment holds; no call is made."""
         from llmwidgets.connections.environment import environment_connections
 
-        self._environment = environment_connections()
+        # What a policy file provides is there to be used and is not copied into a store.
+        self._environment = [
+            each for each in environment_connections() if each.origin == "environment"
+        ]
 
     async def discover(self) -> None:
         """Ask the ports where servers of models usually listen on this computer."""

@@ -207,6 +207,8 @@ def notes_of(connection: Connection, model: str) -> list[dict[str, str]]:
         notes.append(_note("muted", " on ".join([*named, connection.host])))
     if connection.origin == "environment":
         notes.append(_note("muted", "from the environment"))
+    elif connection.origin == "policy":
+        notes.append(_note("muted", "provided by your administrator"))
     elif connection.origin == "store" and connection.checked_at is None:
         notes.append(_note("warn", "saved untested"))
     return notes

@@ -80,6 +80,9 @@ def problem_view(problem: Problem) -> dict[str, Any]:
 
 def _problems(setup: Setup, guess: Guess) -> list[Problem]:
     found = list(setup.problems)
+    closed = setup.policy().notice
+    if closed:
+        found.append(Problem("policy", closed))
     if setup.store.locked:
         found.append(
             Problem(

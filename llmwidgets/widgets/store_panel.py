@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy import Policy
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
@@ -203,7 +204,9 @@ def _notices(store: Store) -> list[str]:
     """What to know above everything; on Binder memory needs no second sentence."""
     public = binder_notice()
     return [
-        said for said in (public, "" if public and store.path is None else store.notice) if said
+        said
+        for said in (Policy().notice, public, "" if public and store.path is None else store.notice)
+        if said
     ]
 
 

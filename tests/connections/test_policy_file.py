@@ -345,3 +345,18 @@ def test_a_further_layer_without_additions_only_narrows(layers, more):
 def _rules(layer):
     lines = [f"{key} = {value!r}" for key, value in layer.items()]
     return _read("[models.openai]\n" + "\n".join(lines) + "\n")
+
+
+def test_both_panels_say_why_nothing_can_be_called(places):
+    """A damaged file is told where the user is, not only at the first call."""
+    from llmwidgets import ComparisonPanel, ConnectionPanel
+
+    path = places("named", "nonsense")
+    connections, comparison = ConnectionPanel(Store.in_memory()), ComparisonPanel()
+    try:
+        assert any(str(path) in said for said in connections.store_view()["notices"])
+        found = comparison.state()["setup"]["problems"]
+        assert any(str(path) in each["sentence"] for each in found)
+    finally:
+        connections.close()
+        comparison.close()
