@@ -11,6 +11,8 @@ from llmwidgets.dialects.messages import Call
 def curl(call: Call) -> str:
     """The call as `curl`, `$KEY` in place of the secret (`$KEY_2` and so on for further ones).
 
+    `$TOKEN` stands for a token that credentials are exchanged for.
+
     It holds the document, as the call does.
     """
     names: dict[int, str] = {}
@@ -19,7 +21,8 @@ def curl(call: Call) -> str:
         lines.append(f"--cacert {shlex.quote(call.ca_bundle)}")
     for header in call.auth:
         count = len(names) + 1
-        name = names.setdefault(id(header.secret), "KEY" if count == 1 else f"KEY_{count}")
+        word = "TOKEN" if header.exchange else "KEY" if count == 1 else f"KEY_{count}"
+        name = names.setdefault(id(header.secret), word)
         before, _, after = header.template.partition("{}")
         lines.append(f'--header {shlex.quote(f"{header.name}: {before}")}"${{{name}}}"{after}')
     lines += [f"--header {shlex.quote(f'{name}: {value}')}" for name, value in call.headers.items()]

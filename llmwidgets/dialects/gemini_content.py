@@ -55,7 +55,8 @@ _ENDINGS: dict[str, Ending] = {
     "CONTINUATION": "truncated",
     **dict.fromkeys(
         ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "OTHER",
-         "MODEL_ARMOR", "JAILBREAK", "IMAGE_SAFETY", "ESCALATION"),
+         "MODEL_ARMOR", "ESCALATION", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT",
+         "IMAGE_RECITATION"),
         "filtered",
     ),
 }  # fmt: skip

@@ -105,12 +105,15 @@ def _place(case: Case) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def _rows(case: Case, kind: str) -> list[dict[str, Any]]:
-    details = case.said.details if isinstance(case.said.details, list) else []
     return [
         each
-        for each in details
-        if isinstance(each, dict) and str(each.get("@type", "")).endswith(f"google.rpc.{kind}")
+        for each in _dicts(case.said.details)
+        if str(each.get("@type", "")).endswith(f"google.rpc.{kind}")
     ]
 
 
@@ -132,7 +135,7 @@ def _quota(case: Case, status: int) -> Failure | None:
     if status != 429:
         return None
     for row in _rows(case, "QuotaFailure"):
-        for broken in row.get("violations") or []:
+        for broken in _dicts(row.get("violations")):
             daily = "PerDay" in str(broken.get("quotaId", ""))
             if daily or str(broken.get("quotaValue", "")) == "0":
                 return case.error(
@@ -184,8 +187,9 @@ def _switched_off(case: Case, status: int) -> Failure | None:
 
 
 def _activation(case: Case) -> str:
-    links = [each.get("url") for row in _rows(case, "Help") for each in row.get("links") or []]
-    told = [(row.get("metadata") or {}).get("activationUrl") for row in _rows(case, "ErrorInfo")]
+    links = [each.get("url") for row in _rows(case, "Help") for each in _dicts(row.get("links"))]
+    metadata = [row.get("metadata") for row in _rows(case, "ErrorInfo")]
+    told = [each.get("activationUrl") for each in _dicts(metadata)]
     for url in (*told, *links):
         if isinstance(url, str) and urlsplit(url).netloc in _CONSOLE and url.startswith("https://"):
             return url[:300]

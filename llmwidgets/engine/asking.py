@@ -228,6 +228,10 @@ def ending_of(reply: Reply, manner: Manner, words: int) -> Failure | None:
             f"The server read {read} tokens of a text of {words} words: it cut the rest.",
             "Give the server a larger context (Ollama: OLLAMA_CONTEXT_LENGTH).",
         )
+    if reply.ending == "truncated" and reply.explanation:
+        return Truncated(
+            reply.explanation, "Ask fewer fields, split the text, or take another model."
+        )
     if reply.ending == "truncated":
         return Truncated(
             f"The answer reached the output limit of {manner.max_output_tokens} tokens.",

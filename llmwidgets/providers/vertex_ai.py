@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import date
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import AfterValidator, Field
 
@@ -113,7 +114,7 @@ def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, VertexFields)
     location = fields.location or "global"
     base = f"{fields.base_url or _host(location)}/v1beta1"
-    place = f"projects/{_project_of(fields)}/locations/{location}"
+    place = f"projects/{quote(_project_of(fields), safe=':')}/locations/{location}"
     return Target(
         url=f"{base}/{place}/publishers/google",
         model=model,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import pytest
-import typing_extensions
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import openai_chat
 from llmwidgets.dialects.messages import Example, Form, Request, TextPart
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
+from tests.dialects.strict import judge_of
 
 SCHEMA = read_schema(
     {
@@ -31,35 +30,12 @@ FORMS = [Form.JSON_SCHEMA, Form.JSON_OBJECT, Form.TEXT]
 AZURE = "https://r.openai.azure.com/openai"
 
 
-def _close(annotation: Any, seen: set[Any]) -> None:
-    if annotation in seen if isinstance(annotation, type) else False:
-        return
-    if typing_extensions.is_typeddict(annotation):
-        seen.add(annotation)
-        annotation.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-        for inner in typing_extensions.get_type_hints(annotation, include_extras=True).values():
-            _close(inner, seen)
-    for inner in get_args(annotation):
-        _close(inner, seen)
-
-
-def _run_lazy_parts(value: Any) -> None:
-    if isinstance(value, Mapping):
-        for inner in value.values():
-            _run_lazy_parts(inner)
-    elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        for inner in value:
-            _run_lazy_parts(inner)
-
-
 @pytest.fixture(scope="module")
 def judge():
     """Raises ValidationError for a body that OpenAI's type does not allow."""
     from openai.types.chat import completion_create_params as params
 
-    _close(params.CompletionCreateParamsNonStreaming, set())
-    adapter = TypeAdapter(params.CompletionCreateParamsNonStreaming)
-    return lambda body: _run_lazy_parts(adapter.validate_python(body))
+    return judge_of(params.CompletionCreateParamsNonStreaming)
 
 
 def a_request(model: str, form: Form = Form.JSON_SCHEMA, **rest: Any) -> Request:
