@@ -31,7 +31,7 @@ def score_view(comparison: Comparison) -> dict[str, Any]:
     scored = [row for row in rows if row["share"] is not None]
     low, high, step = _scale(rows)
     pairs = _pairs(comparison, verdict.table)
-    ordered = sorted(rows, key=lambda row: -1.0 if row["share"] is None else -row["share"])
+    ordered = sorted(rows, key=lambda row: 1.0 if row["share"] is None else -row["share"])
     return {
         "verdict": verdict.sentence,
         "beside": list(comparison.notes),

@@ -625,6 +625,16 @@ def test_a_certain_difference_stands_in_a_group_of_its_own(wire) -> None:
     assert [row["letter"] for group in scores["groups"] for row in group["rows"]] == ["A", "B"]
 
 
+def test_a_variant_without_a_score_stands_last(wire) -> None:
+    """Outputs that are all missing give no share; they never stand above one that has a share."""
+    outputs = {"none": [None, None], "some": [{"name": "Ada"}, {"name": "x"}]}
+    truth = [{"name": "Ada"}, {"name": "Bob"}]
+    made = Comparison.from_outputs(NAME, ["Ada.", "Bob."], outputs, truth=truth)
+    scores = ask(wire(ComparisonPanel._on(made)), "scores")
+    rows = [row for group in scores["groups"] for row in group["rows"]]
+    assert [(row["label"], row["right"]) for row in rows] == [("some", "50.0"), ("none", "–")]
+
+
 def test_requests_are_shown_whole_with_every_secret_cut(wire, store, slow) -> None:
     """The request, its curl and everything the page ever heard hold no key."""
     open_up()

@@ -32,6 +32,7 @@ class GridOfRows {
     this.unfolded = new Set();
     this.open = null;
     this.aim = null;
+    this.moved = false;
     this.tops = null;
   }
 
@@ -47,7 +48,7 @@ class GridOfRows {
 
   /** Whether nobody has moved in it, so that a newer layout surprises nobody. */
   get untouched() {
-    return this.root.scrollTop === 0 && !this.open && !this.root.contains(document.activeElement);
+    return this.root.scrollTop === 0 && !this.open && !this.moved;
   }
 
   /** Ask for the layout: what to show, and how much fits in a cell. */

@@ -80,6 +80,7 @@ class DifferencesGrid extends GridOfRows {
     const move = escape || moves[e.key];
     if (!move || e.altKey || e.metaKey) return;
     e.preventDefault();
+    this.moved = true;
     move();
   }
 
@@ -90,6 +91,7 @@ class DifferencesGrid extends GridOfRows {
     const again = this.open && this.open.block === block && this.open.col === col
       && this.lines(block)[line]?.row?.p === this.open.path;
     this.at = { block, line, col };
+    this.moved = true;
     this.root.focus({ preventScroll: true });
     if (again) this.shut();
     else this.enter();
