@@ -198,10 +198,8 @@ def _open(
     if rest:
         part = work.part(rest, any_name(path))
         sent["additionalProperties"], others = part.node, part.shape
-    elif node.get("additionalProperties") is False:
-        sent["additionalProperties"] = False
-    elif not properties or "additionalProperties" in node:
-        sent["additionalProperties"] = True
+    elif rest is not None or "additionalProperties" in node:
+        sent["additionalProperties"] = rest is not None or node["additionalProperties"] is not False
     shape: Shape | None = None
     if presence.mapped or others or any(shapes.values()):
         droppable, kept_null = frozenset(presence.droppable), frozenset(presence.kept_null)

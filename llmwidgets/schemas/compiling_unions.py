@@ -11,7 +11,7 @@ from llmwidgets.schemas.leaves import says_something, types_of
 from llmwidgets.schemas.merging import ANNOTATIONS, ConflictError, key_of
 from llmwidgets.schemas.nulls import NULL
 from llmwidgets.schemas.sent_forms import closed
-from llmwidgets.schemas.shape import Choice, Option, Wrapped
+from llmwidgets.schemas.shape import ENTRIES, Choice, Entries, Option, Shape, Wrapped
 
 if TYPE_CHECKING:
     from llmwidgets.schemas.compiling import Compiling, Part
@@ -45,6 +45,7 @@ def compile_union(work: Compiling, node: Node, path: str) -> Part:
         return Part(dict(NULL), possible=False)
     if len(parts) == 1:
         return Part(work.described(parts[0].node, node), parts[0].shape)
+    parts = _objects_told_from_lists(work, parts)
     if work.subset.distinct_first_keys:
         parts = _distinct(work, originals, parts)
     shape = None
@@ -56,6 +57,26 @@ def compile_union(work: Compiling, node: Node, path: str) -> Part:
             )
         )
     return Part(work.described({"anyOf": [part.node for part in parts]}, node), shape)
+
+
+def _objects_told_from_lists(work: Compiling, parts: list[Part]) -> list[Part]:
+    """Open objects travel as lists: wrapped where another branch is one, since both may be []."""
+    from llmwidgets.schemas.compiling import Part
+
+    def shape_of(part: Part) -> Shape | None:
+        return work.shapes.get(ref_name(part.node)) if "$ref" in part.node else part.shape
+
+    def is_list(part: Part) -> bool:
+        whole = work.defs.get(ref_name(part.node), {}) if "$ref" in part.node else part.node
+        return whole.get("type") == "array"
+
+    opened = [isinstance(shape_of(part), Entries) for part in parts]
+    if all(opened[index] or not is_list(part) for index, part in enumerate(parts)):
+        return parts
+    return [
+        Part(closed({ENTRIES: part.node}), Wrapped(ENTRIES, part.shape)) if opened[index] else part
+        for index, part in enumerate(parts)
+    ]
 
 
 def _branches(work: Compiling, base: Node, listed: list[Node], path: str) -> list[Node]:

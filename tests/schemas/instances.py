@@ -6,6 +6,7 @@ import random
 import string
 
 from llmwidgets.schemas import Schema
+from tests.schemas.matching import text_for
 
 
 class Instances:
@@ -64,6 +65,9 @@ class Instances:
             for name, each in listed.items()
             if name in required or (not few and self.random.random() < 0.5)
         }
+        for pattern, each in node.get("patternProperties", {}).items():
+            if not few and self.random.random() < 0.5:
+                whole[text_for(pattern, self.random)] = self.make(each, depth + 1)
         for name in required - set(listed):
             whole[name] = self.make(node.get("additionalProperties", {}), depth + 1)
         rest = node.get("additionalProperties")
@@ -89,6 +93,8 @@ class Instances:
         }  # fmt: skip
         if node.get("format") in known:
             return known[node["format"]]
+        if "pattern" in node:
+            return text_for(node["pattern"], self.random, node.get("minLength", 0))
         length = max(node.get("minLength", 0), min(node.get("maxLength", 6), 6))
         return "".join(self.random.choice(string.ascii_letters) for _ in range(length))
 

@@ -224,7 +224,7 @@ class Sent:
             self._walk(each, place(path, name), inside)
             if name.startswith("additional_properties"):
                 self._walk(each, path, inside)
-            if name.startswith("option_"):
+            if name.startswith("option_") or name == "entries":
                 self._walk(each, path, inside)
         for each in [*node.get("prefixItems", ()), *([node["items"]] if "items" in node else [])]:
             self._walk(each, f"{path}[]", inside)
