@@ -360,3 +360,19 @@ def test_both_panels_say_why_nothing_can_be_called(places):
     finally:
         connections.close()
         comparison.close()
+
+
+def test_the_policy_of_the_readme_is_followed(places, monkeypatch):
+    """Each line of it: what it says is what happens."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    places("named", readme.split("```toml\n")[1].split("```")[0])
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-proj-a")
+    (gateway,) = environment_connections()
+    Policy().permit(gateway, "gpt-6-luna")
+    Policy().permit(gateway, "gpt-6.3-luna")
+    refused(gateway, "gpt-6-astra")
+    refused(gateway, "gpt-5.5")
+    refused(OPENAI, "gpt-6-luna")
+    refused(CUSTOM, "m")
+    assert Policy().budget(None)[0] == 20.0
+    assert "store.allow" not in refused(gateway, "gpt-6.4-luna").hint
