@@ -56,6 +56,7 @@ def compile_object(work: Compiling, node: Node, path: str, origin: Node) -> Part
             carrier,
             carried,
             work.judge(origin) if hangs else None,
+            filled=frozenset(presence.filled),
             left_out=frozenset(presence.left_out),
         )
     return Part(work.described(sent, node, notes), shape)
@@ -74,13 +75,15 @@ class Presence:
     """Null means absent, which is all it can mean."""
     kept_null: set[str] = field(default_factory=set)
     """Null may mean absent."""
+    filled: set[str] = field(default_factory=set)
+    """Null is sent for absence."""
     left_out: set[str] = field(default_factory=set)
     """Absence means null as well."""
     required: list[str] = field(default_factory=list)
 
     @property
     def mapped(self) -> bool:
-        return bool(self.droppable or self.kept_null or self.left_out)
+        return bool(self.droppable or self.filled or self.left_out)
 
 
 def _fill(
@@ -102,20 +105,18 @@ def _fill(
             continue
         way = _way(work, part.node)
         takes = takes_null(part.node, work.defs)
-        if way == "null" and takes:
-            presence.kept_null.add(name)
-        elif way == "null":
-            properties[name] = nullable(part.node)
+        if not takes:
             presence.droppable.add(name)
+        if way == "null":
+            presence.filled.add(name)
+            properties[name] = part.node if takes else nullable(part.node)
+            if takes:
+                presence.kept_null.add(name)
         elif way == "absent" and takes and (bare := without_null(part.node)) != part.node:
             properties[name] = bare
             presence.left_out.add(name)
     presence.required = [
-        name
-        for name in properties
-        if name in node.get("required", ())
-        or name in presence.kept_null
-        or name in presence.droppable
+        name for name in properties if name in node.get("required", ()) or name in presence.filled
     ]
     return presence
 
@@ -202,6 +203,12 @@ def _open(
         sent["additionalProperties"] = rest is not None or node["additionalProperties"] is not False
     shape: Shape | None = None
     if presence.mapped or others or any(shapes.values()):
-        droppable, kept_null = frozenset(presence.droppable), frozenset(presence.kept_null)
-        shape = Properties(shapes, droppable, kept_null, keeps_others=True, others=others)
+        shape = Properties(
+            shapes,
+            frozenset(presence.droppable),
+            frozenset(presence.kept_null),
+            filled=frozenset(presence.filled),
+            keeps_others=True,
+            others=others,
+        )
     return Part(work.described(sent, node, notes), shape)

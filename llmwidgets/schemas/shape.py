@@ -115,7 +115,8 @@ class Properties:
     without (`accepts` judges the whole object, None where nothing hangs on presence).
     `rest` names the property that carries whatever else an open object holds; `keeps_others`
     says that the dialect takes open objects as they are, `others` maps what they hold besides.
-    `left_out` are optional properties whose null is sent as absence.
+    Of the optional properties, `filled` are sent as null where they are absent, and `left_out`
+    are absent where they are null.
     """
 
     shapes: Mapping[str, Shape | None]
@@ -126,6 +127,7 @@ class Properties:
     accepts: Callable[[Any], bool] | None = None
     keeps_others: bool = False
     others: Shape | None = None
+    filled: frozenset[str] = frozenset()
     left_out: frozenset[str] = frozenset()
 
     def restore(self, data: Any) -> Any:
@@ -157,7 +159,7 @@ class Properties:
                 if data[name] is None and name in self.left_out:
                     continue
                 sent[name] = adapt(shape, data[name])
-            elif name in self.droppable or name in self.nullable:
+            elif name in self.filled:
                 sent[name] = None
         others = {k: adapt(self.others, v) for k, v in data.items() if k not in self.shapes}
         if self.rest is not None and self.rest_shape is not None:
