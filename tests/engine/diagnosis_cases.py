@@ -8,6 +8,8 @@ where none fits, 404. A body that is a text is sent as a web page or plain text 
 stands for a model that obeys. `fault` is what the socket does instead.
 """
 
+# ruff: noqa: E501 - recorded words stay as they came
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
