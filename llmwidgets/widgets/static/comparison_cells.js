@@ -15,10 +15,10 @@ function drawDifferences(state, send, view) {
   };
   const got = view.got.grid;
   const more = got && got.read < state.result.read && state.result.read === state.result.texts;
-  if (more && !view.grid.waits && view.grid.untouched) view.grid.ask();
+  if (more && !view.grid.waits && (view.grid.untouched || !got.texts)) view.grid.ask();
   const stub = view.grid.root.isConnected ? h("div", { key: "grid", "data-owned": "" }) : view.grid.root;
   if (!view.grid.root.isConnected) requestAnimationFrame(() => view.grid.draw());
-  const empty = got && got.texts === 0;
+  const empty = Boolean(got && got.empty);
   return [
     drawFilters(state, view),
     more && !view.grid.untouched && h("div", { class: "lw-bar row", key: "fresh" },
