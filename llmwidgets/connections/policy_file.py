@@ -32,14 +32,25 @@ class _Misfit(Exception):
 
 def read_policy_file(path: Path) -> Rules:
     """The rules of a policy.toml; one that cannot be read or understood denies everything."""
-    whose = f"the file {path}"
     try:
-        text = path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else _why(error)
-        return damaged(path, f"The policy file {path} {reason}.")
+        # What is no plain file (a pipe, a device) might never end.
+        odd = path.exists() and not path.is_file()
+        content = b"" if odd else path.read_bytes()
+    except OSError as error:
+        return damaged(path, f"The policy file {path} {_why(error)}.")
+    if odd:
+        return damaged(path, f"The policy file {path} cannot be read (it is no file).")
+    return rules_of(content, path)
+
+
+def rules_of(content: bytes, path: Path) -> Rules:
+    """The rules in a policy file's bytes."""
     try:
-        return _rules(tomllib.loads(text), whose)
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return damaged(path, f"The policy file {path} is no text in UTF-8.")
+    try:
+        return _rules(tomllib.loads(text), f"the file {path}")
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
         place = f" at {at[1]}" if at else ""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection, Policy, Store, environment_connections, live_list
-from llmwidgets.connections.policy_file import read_policy_file
+from llmwidgets.connections.policy_file import rules_of
 from llmwidgets.connections.policy_layers import machine_rules, policy_files
 from llmwidgets.errors import PolicyError, StoreError
 
@@ -278,8 +278,10 @@ def test_a_file_that_is_named_and_not_there_denies_everything(monkeypatch, tmp_p
 def test_what_is_no_text_or_no_file_denies_everything(places, tmp_path, monkeypatch):
     places("named", "").write_bytes(b"\xff\xfe")
     assert "no text in UTF-8" in refused(OPENAI, "gpt-6-luna").message
-    monkeypatch.setenv("LLMWIDGETS_POLICY", str(tmp_path))
-    assert "cannot be read" in refused(OPENAI, "gpt-6-luna").message
+    os.mkfifo(tmp_path / "pipe")
+    for odd in (tmp_path, tmp_path / "pipe"):
+        monkeypatch.setenv("LLMWIDGETS_POLICY", str(odd))
+        assert "cannot be read (it is no file)" in refused(OPENAI, "gpt-6-luna").message
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
@@ -307,11 +309,7 @@ def test_no_text_of_a_file_raises_and_none_that_fails_to_parse_allows(text):
 
 
 def _read(text: str):
-    class File(type(Path())):
-        def read_bytes(self):
-            return text.encode("utf-8", "surrogatepass")
-
-    return read_policy_file(File("policy.toml"))
+    return rules_of(text.encode("utf-8", "surrogatepass"), Path("policy.toml"))
 
 
 _NAMES = st.sampled_from(["gpt-6-luna", "gpt-6-sol", "gpt-4o", "new-1", "*", "gpt-6*", "*-sol"])
