@@ -55,12 +55,6 @@ async def exchanged(call: Call) -> Call:
     header = _header(call)
     if header is None:
         return call
-    if "/projects/-/" in call.url:
-        raise BadRequest(
-            "The credentials name no project.",
-            "Fill in the project ID of this connection.",
-            label=call.label, model=call.model, code="project",
-        )  # fmt: skip
     token = await _token(header.secret, call)
     if isinstance(token, CallError):
         raise token
@@ -108,6 +102,12 @@ async def _token(secret: Secret, call: Call) -> _Token | CallError:
         account = read_account(secret.reveal)
         if isinstance(account, Problem):
             return _refusal(call, account.sentence, account.hint, "credentials")
+        if "/projects/-/" in call.url:
+            return BadRequest(
+                "The credentials name no project.",
+                "Fill in the project ID of this connection.",
+                label=call.label, model=call.model, code="project",
+            )  # fmt: skip
         found = await asyncio.to_thread(_refreshed, account, call, asyncio.get_running_loop())
         if isinstance(found, _Token) and digest is not None:
             while len(_kept) >= _MOST_KEPT:
@@ -195,12 +195,12 @@ def _explained(error: Any, account: Account, call: Call) -> CallError:
     """The failure that a refusal of the token service stands for."""
     said = error.args[1] if len(error.args) > 1 else None
     host = urlsplit(account.token_uri).hostname
+    if error.retryable:
+        return Overloaded(
+            f"Google's token service at {host} has an error of its own.",
+            "Try again in a minute.", label=call.label, model=call.model, code="token",
+        )  # fmt: skip
     if not isinstance(said, dict) or "error" not in said:
-        if getattr(error, "retryable", False):
-            return Overloaded(
-                f"Google's token service at {host} has an error of its own.",
-                "Try again in a minute.", label=call.label, model=call.model, code="token",
-            )  # fmt: skip
         return _strange(account, call)
     words = f"{said.get('error')}: {said.get('error_description', '')}"
     for pattern, sentence, hint in _REFUSALS:

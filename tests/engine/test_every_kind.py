@@ -1,0 +1,178 @@
+"""Every kind of connection, from the check to the scoreboard, against a server that misbehaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import llmwidgets as lw
+from llmwidgets.engine import capability, loop, tokens
+from llmwidgets.engine.extraction import Extraction
+from tests.google_keys import a_service_account
+from tests.servers import ANTHROPIC, GEMINI, OPENAI, ModelServer, serving_models
+
+SCHEMA = {
+    "title": "Bill",
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "total": {"type": "number"}},
+    "required": ["name", "total"],
+}
+TEXTS = ["Bolt bills 12.50 EUR.", "Nut bills 12.50 EUR.", "Bolt bills 12.50 USD."]
+TRUTH = [{"name": "Bolt", "total": 12.5}, {"name": "Nut", "total": 12.5}, {"total": 12.5}]
+LISTED = ("gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash")
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with serving_models(models=LISTED) as running:
+        yield running
+    tokens.forget()
+    loop.stop()
+
+
+def connected(url: str) -> dict[str, tuple[lw.Connection, str, str]]:
+    """Every kind, and Claude in Foundry: (connection, model, dialect)."""
+    key = "0123456789abcdef0123456789abcdef"
+    account = json.dumps(a_service_account(f"{url}/token"))
+    claude, foundry = "claude-sonnet-5-5", "azure_ai_foundry"
+    return {
+        "openai": (lw.Connection("openai", api_key="sk-proj-made-up-1", base_url=f"{url}/v1"),
+                   "gpt-6-luna", OPENAI),
+        "gemini": (lw.Connection("gemini", api_key="AQ.made-up-1", base_url=url),
+                   "gemini-3.8-flash", GEMINI),
+        "vertex_ai": (lw.Connection("vertex_ai", credentials=account, base_url=url),
+                      "gemini-3.8-flash", GEMINI),
+        "anthropic": (lw.Connection("anthropic", api_key="sk-ant-api03-made-up", base_url=url),
+                      "claude-haiku-5-5", ANTHROPIC),
+        "azure_openai": (lw.Connection("azure_openai", deployment="d", endpoint=f"{url}/openai/v1",
+                                       api_key=key), "d", OPENAI),
+        foundry: (lw.Connection(foundry, model="m", endpoint=f"{url}/models", api_key=key),
+                  "m", OPENAI),
+        "claude in foundry": (lw.Connection(foundry, model=claude, endpoint=f"{url}/anthropic",
+                                            api_key=key), claude, ANTHROPIC),
+        "custom": (lw.Connection("custom", name="m", endpoint=f"{url}/v1", api_key="made-up-key-0001"),
+                   "m", OPENAI),
+    }  # fmt: skip
+
+
+KINDS = list(connected("http://127.0.0.1:1"))
+
+
+def extracted(server: ModelServer, kind: str, text: str = TEXTS[0], **more: Any) -> Extraction:
+    connection, model, _ = connected(server.url)[kind]
+    return lw.extract(SCHEMA, text, lw.Variant((connection, model), **more))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_check_finds_the_model_and_the_mode(server, kind):
+    connection, model, _ = connected(server.url)[kind]
+    report = lw.check(connection)
+    assert report.ok, report
+    assert model in report.models
+    assert report.mode == "schema enforced"
+
+
+def test_all_kinds_stand_in_one_comparison(server):
+    made = connected(server.url)
+    models = [
+        lw.Variant((connection, model), label=kind) for kind, (connection, model, _) in made.items()
+    ]
+    result = lw.compare(SCHEMA, TEXTS, models, truth=TRUTH, journal=False, progress=False)
+    board = result.scoreboard().set_index("variant")
+    assert list(board.index) == KINDS
+    # One of the five labelled fields is wrong in every column: the second text's name.
+    assert board.accuracy.tolist() == pytest.approx([(1 + 0.5 + 1) / 3] * len(KINDS))
+    assert set(board["mode"]) == {"schema enforced"}
+    assert (board.input_tokens == 3 * 90).all()
+    assert (board.output_tokens == 3 * 9).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ("key", "Unauthorized"),
+        ("money", "QuotaExhausted"),
+        ("model", "UnknownModel"),
+        ("refuse", "Refused"),
+        ("truncate", "Truncated"),
+        ("ignore", "InvalidRecord"),
+        ("fence", "ok"),
+    ],
+)
+def test_each_fault_has_the_same_class_in_every_dialect(server, kind, fault, status):
+    connection, model, dialect = connected(server.url)[kind]
+    capability.learn(connection, model, capability.Capability(capability.Form.JSON_SCHEMA,
+                                                              capability.Mode.SCHEMA))  # fmt: skip
+    server.fault = fault
+    extraction = extracted(server, kind)
+    filtered = fault == "refuse" and dialect == GEMINI
+    assert extraction.status == ("Filtered" if filtered else status)
+    if fault == "fence":
+        assert extraction.data == {"name": "Bolt", "total": 12.5}
+    else:
+        assert extraction.failure is not None
+        assert extraction.failure.message.endswith((".", "…"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refused_schema_is_asked_for_in_a_looser_form_and_said_so(server, kind):
+    """Nothing is called schema enforced that is not."""
+    connection, model, _ = connected(server.url)[kind]
+    capability.learn(connection, model, capability.Capability(capability.Form.JSON_SCHEMA,
+                                                              capability.Mode.SCHEMA))  # fmt: skip
+    server.fault = "schema"
+    extraction = extracted(server, kind)
+    assert extraction.mode != "schema enforced"
+    assert extraction.status in {"ok", "InvalidRecord"}
+    assert "total" in json.dumps(extraction.request["body"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wrong_key_fails_the_check_with_a_sentence(server, kind):
+    server.fault = "key"
+    report = lw.check(connected(server.url)[kind][0])
+    assert not report.ok
+    assert "accepted" in report.sentence
+    assert report.hint
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "claude in foundry"])
+def test_a_schema_beyond_anthropics_limits_travels_as_a_tool_without_enforcement(server, kind):
+    several = {f"f{i}": {"type": ["string", "number"]} for i in range(17)}
+    schema = {"type": "object", "properties": several, "required": list(several)}
+    server.record = dict.fromkeys(several, "x")
+    connection, model, _ = connected(server.url)[kind]
+    extraction = lw.extract(schema, TEXTS[0], (connection, model))
+    assert extraction.ok, extraction.failure
+    assert extraction.mode == "JSON only"
+    assert extraction.request["body"]["tools"][0]["name"] == "record"
+    assert extraction.data == server.record
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "gemini", "vertex_ai"])
+@pytest.mark.parametrize("effort", ["least", "vendor", "low", "high"])
+def test_the_thinking_asked_for_is_in_the_request(server, kind, effort):
+    body = extracted(server, kind, effort=effort).request["body"]
+    if kind == "anthropic":
+        levels = {"least": ("disabled", None), "vendor": (None, None)}
+        said = (body.get("thinking", {}).get("type"), body["output_config"].get("effort"))
+        assert said == levels.get(effort, ("adaptive", effort))
+        assert body["max_tokens"] == 4112 + (16_000 if effort != "least" else 0)
+        return
+    config = body["generationConfig"].get("thinkingConfig")
+    wanted = {"least": "LOW", "vendor": None, "low": "LOW", "high": "HIGH"}[effort]
+    assert config == ({"thinkingLevel": wanted} if wanted else None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_secret_stands_in_the_request_that_is_shown(server, kind):
+    connection, _, _ = connected(server.url)[kind]
+    shown = json.dumps(extracted(server, kind).request)
+    for secret in connection.secret_fields.values():
+        assert secret.tail not in shown
+    assert "ya29" not in shown
+    assert "••••" in json.dumps(json.loads(shown), ensure_ascii=False)
