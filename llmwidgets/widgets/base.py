@@ -28,6 +28,7 @@ import anywidget
 
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.secret import redact
+from llmwidgets.widgets.static_output import StaticOutput
 
 _BATCH_SECONDS = 0.05
 
@@ -54,6 +55,7 @@ class Panel(anywidget.AnyWidget):
     """
 
     _css = style()
+    heading = "Panel"
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +64,7 @@ class Panel(anywidget.AnyWidget):
         self._due = False
         self._turn = threading.Lock()
         self._under_way: set[Future[None]] = set()
+        self._static = StaticOutput()
         self.on_msg(self._arrive)
 
     # -- what a subclass says ------------------------------------------------------------------
@@ -143,7 +146,25 @@ class Panel(anywidget.AnyWidget):
     def _fallback_html(self) -> str:
         sentence, lines = self.summary()
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        return f"<p>{html.escape(sentence)}</p>" + (f"<ul>{items}</ul>" if items else "")
+        return (
+            f"<p><b>{html.escape(self.heading)}:</b> {html.escape(sentence)}. "
+            "Run this cell to open the panel.</p>" + (f"<ul>{items}</ul>" if items else "")
+        )
+
+    def refresh_static(self) -> None:
+        """Bring the HTML output up to date, where it says something else by now."""
+        fragment = self._fallback_html()
+        if fragment != self._static.fragment:
+            self._static.update(fragment)
+
+    def _ipython_display_(self) -> None:
+        """Two outputs: the widget, and HTML that shows where the widget cannot.
+
+        A reopened notebook without a kernel draws only the second one; a live panel hides it.
+        """
+        data, metadata = self._repr_mimebundle_()
+        data.pop("text/html", None)
+        self._static.display(data, metadata, self._fallback_html())
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[Content, Content]:
         data, metadata = super()._repr_mimebundle_() or ({}, {})

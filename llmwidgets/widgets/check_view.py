@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.connections import live_list
 from llmwidgets.dialects.messages import Capability, Mode
+from llmwidgets.providers.lifecycle import ending, today
 from llmwidgets.secret import redact
+from llmwidgets.widgets.days import day, in_days
 from llmwidgets.widgets.form_fields import label_of
 
 if TYPE_CHECKING:
@@ -15,7 +18,11 @@ if TYPE_CHECKING:
     from llmwidgets.engine.check import CheckReport
     from llmwidgets.providers.base import ModelFacts
 
-_LIMITS = {
+_MODES = {
+    Mode.SCHEMA: (
+        "Schema enforced: this server holds every reply to the schema.",
+        "",
+    ),
     Mode.JSON: (
         "JSON only: this server ignores schemas; replies are still checked.",
         "Expect more invalid records than from a server that enforces the schema. "
@@ -26,6 +33,7 @@ _LIMITS = {
         "Expect invalid replies. Nothing is hidden: each one is counted.",
     ),
 }
+_KNOWN = "Schema enforced: the provider promises it for this model."
 _SOON_DAYS = 60
 
 
@@ -34,7 +42,6 @@ def report_view(
 ) -> dict[str, Any]:
     """The report as JSON: a bold first sentence, the rest, the fix as old and new values."""
     title, rest = _split(redact(report.sentence))
-    limit, why = _LIMITS.get(report.mode, ("", "")) if report.mode else ("", "")
     return {
         "ok": report.ok,
         "title": title,
@@ -51,25 +58,52 @@ def report_view(
             }
             for name, new in (report.fix or {}).items()
         ],
-        "limit": limit if report.ok else "",
-        "limit_text": why if report.ok else "",
-        "tried": _tried(report.capability),
+        "notes": _notes(report, connection),
     }
 
 
-def endings(connection: Connection, models: Sequence[str], today: date) -> list[dict[str, Any]]:
+def mode_view(connection: Connection) -> dict[str, Any] | None:
+    """What the one model of a connection was seen to do with a schema; None while not known.
+
+    Only of the kinds that are probed: elsewhere the table of models says it.
+    """
+    if connection.kind not in {"custom", "azure_ai_foundry"} or not connection.models:
+        return None
+    seen = connection.capability(connection.models[0])
+    if seen is None:
+        return None
+    sentence, why = _MODES[seen.mode]
+    full = seen.mode is Mode.SCHEMA
+    return {
+        "icon": "ok" if full else "warn",
+        "sentence": sentence if seen.tried or not full else _KNOWN,
+        "text": why,
+        "tried": _tried(seen),
+    }
+
+
+def _notes(report: CheckReport, connection: Connection) -> list[str]:
+    """What the live list says of the one model that is connected."""
+    if not report.ok or connection.provider.single:
+        return []
+    told = {ending(facts, today()) for facts in report.facts}
+    said = [live_list.model_notes(connection, model) for model in report.models]
+    return [redact(note) for notes in said for note in notes if note not in told]
+
+
+def endings(connection: Connection, models: Sequence[str], on: date) -> list[dict[str, Any]]:
     """A sentence for each day on which models in use are shut down soon, earliest first."""
     by_day: dict[date, list[ModelFacts]] = {}
     for model in models:
         facts = connection.facts(model)
-        if facts and facts.ends and (facts.ends - today).days <= _SOON_DAYS:
+        if facts and facts.ends and (facts.ends - on).days <= _SOON_DAYS:
             by_day.setdefault(facts.ends, []).append(facts)
-    return [_ending(end, by_day[end], today) for end in sorted(by_day)]
+    return [_ending(end, by_day[end], on) for end in sorted(by_day)]
 
 
-def _ending(end: date, ended: Sequence[ModelFacts], today: date) -> dict[str, Any]:
+def _ending(end: date, ended: Sequence[ModelFacts], on: date) -> dict[str, Any]:
     names = [facts.id for facts in ended]
-    when = f"shut down on {day(end)}, {_in_days(end, today)}."
+    when = f"shut down on {day(end)}, {in_days(end, on)}."
     if len(names) > 1:
         return {"models": names, "text": f"are {when} The table names what replaces them."}
     successor = f" {ended[0].successor} replaces it." if ended[0].successor else ""
@@ -80,23 +114,23 @@ def model_rows(
     connection: Connection,
     allowed: Sequence[str],
     reachable: Sequence[str] | None,
-    today: date,
+    on: date,
 ) -> list[dict[str, Any]]:
     """A row a model: what its reply is held to, its price, what is to be known of it.
 
     `reachable` is None where no check has told yet. Models the key cannot use come last.
     """
-    rows = [_model_row(connection, model, reachable, today) for model in allowed]
+    rows = [_model_row(connection, model, reachable, on) for model in allowed]
     return sorted(rows, key=lambda row: bool(row["off"]))
 
 
 def _model_row(
-    connection: Connection, model: str, reachable: Sequence[str] | None, today: date
+    connection: Connection, model: str, reachable: Sequence[str] | None, on: date
 ) -> dict[str, Any]:
     facts = connection.facts(model)
     seen = connection.capability(model)
     off = reachable is not None and model not in reachable
-    ended = bool(facts and facts.ends and facts.ends <= today)
+    ended = bool(facts and facts.ends and facts.ends <= on)
     note, loud = (facts.note if facts else ""), False
     if facts and facts.ends:
         then = f", then {facts.successor}" if facts.successor else ""
@@ -124,27 +158,8 @@ def price_text(connection: Connection, model: str) -> str:
     return f"{_dollars(known[0])} / {_dollars(known[1])}" if known else "unknown"
 
 
-def day(moment: date) -> str:
-    """A day as 11 Dec 2026."""
-    return f"{moment.day} {moment:%b %Y}"
-
-
-def since(moment: datetime | None, now: datetime) -> str:
-    """`just now`, or the day."""
-    if moment is None:
-        return ""
-    return "just now" if (now - moment).total_seconds() < 120 else day(moment.astimezone())
-
-
 def _dollars(amount: float) -> str:
     return f"{amount:.2f}" if amount >= 0.1 or amount == 0 else f"{amount:.3g}"
-
-
-def _in_days(end: date, today: date) -> str:
-    days = (end - today).days
-    if days < 0:
-        return "so it no longer answers"
-    return {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")
 
 
 def _split(sentence: str) -> tuple[str, str]:

@@ -28,6 +28,7 @@ class ConnectionForm(FormPanel):
     _esm = source("dom.js", "secret_field.js", "fields.js", "checked.js", "store_gate.js",
                   "connection_form.js")  # fmt: skip
     _css = style("connections.css")
+    heading = "Connection"
 
     def __init__(self, kind: str, store: Store | None = None) -> None:
         provider = next((each for each in PROVIDERS.values() if each.kind == kind), None)

@@ -30,6 +30,7 @@ class ConnectionPanel(FormPanel):
     _esm = source("dom.js", "secret_field.js", "fields.js", "checked.js", "store_gate.js",
                   "connection_panel.js")  # fmt: skip
     _css = style("connections.css")
+    heading = "Connections"
 
     def __init__(self, store: Store | None = None) -> None:
         super().__init__(store)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy import Policy
+from llmwidgets.dialects.messages import Call
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.custom import PRESETS, Preset
 from llmwidgets.secret import Secret, redact
-from llmwidgets.widgets.check_view import endings, model_rows, report_view, since
-from llmwidgets.widgets.form_fields import groups, secret_names
+from llmwidgets.widgets.check_view import model_rows
+from llmwidgets.widgets.credentials import Credentials, read_credentials
+from llmwidgets.widgets.doubts import doubts_of, stand_ins
+from llmwidgets.widgets.form_fields import secret_names
 from llmwidgets.widgets.secret_field import SecretField
+from llmwidgets.widgets.whitelist_view import off_whitelist, refused_rows, refused_view
 
 if TYPE_CHECKING:
-    from llmwidgets.connections.policy import Policy
     from llmwidgets.engine.check import CheckReport
     from llmwidgets.providers.base import Kind
 
-_UNSET = "not-typed-yet-0000"
 _WORDS = {"401": "key refused", "403": "no access", "404": "not found", "429": "limited"}
 
 
@@ -30,7 +33,8 @@ class Draft:
     """A form of one kind, empty or over a connection that exists.
 
     `rev` grows when the kernel changes what the inputs say; the page then takes the new values.
-    `intent` is what follows a check that succeeds: `save`, `session` or `none`.
+    `intent` is what follows a check that succeeds: `save`, `session` or `none`. `added` is what
+    was said of models connected from here.
     """
 
     def __init__(self, kind: Kind, connection: Connection | None = None) -> None:
@@ -39,15 +43,19 @@ class Draft:
         self.values: dict[str, Any] = dict(connection.plain_fields) if connection else {}
         self.secrets = _closed(connection.secret_fields if connection else {})
         self.headers = _closed(connection.fields.headers if connection else {})
+        self.credentials: Credentials | None = None
+        self.preset: Preset | None = None
         self.problems: dict[str, str] = {}
         self.hint = ""
         self.doubts: list[str] = []
         self.report: CheckReport | None = None
         self.tested: Connection | None = None
+        self.calls: Sequence[Call] = ()
+        self.refused: dict[str, Any] | None = None
         self.checked_at = connection.checked_at if connection else None
         self.rows: list[dict[str, Any]] | None = None
-        self.said = ""
-        self.busy = ""
+        self.off_whitelist: list[str] = []
+        self.said = self.added = self.busy = ""
         self.intent = "save"
         self.rev = 0
 
@@ -55,6 +63,11 @@ class Draft:
     def key(self) -> str:
         """What the page calls this form; a message for another form is dropped."""
         return f"{self.provider.kind}/{self.connection.label if self.connection else ''}"
+
+    @property
+    def read_only(self) -> bool:
+        """Whether an administrator provides the connection: it can be tested, and not changed."""
+        return self.connection is not None and self.connection.read_only
 
     # -- filling in ----------------------------------------------------------------------------
 
@@ -66,13 +79,39 @@ class Draft:
             if name in known and name not in closed:
                 self.values[name] = _price(value) if name == "price" else value
 
+    def look(self) -> None:
+        """Tell what is wrong with the fields that are filled in; nothing is sent."""
+        self.problems, self.hint = {}, ""
+        filled = {name for name, value in self.values.items() if value}
+        try:
+            self._stand_in()
+        except FieldError as error:
+            wrong = {name: said for name, said in error.problems.items() if name in filled}
+            self.problems = {name: redact(said) for name, said in wrong.items()}
+            self.hint = redact(error.hint) if wrong else ""
+        self._tell_credentials()
+
+    def use_preset(self, title: str) -> None:
+        """Fill in the address of a server that is often connected; a second click takes it out."""
+        preset = next((each for each in PRESETS if each.title == title), None)
+        if preset is None or self.provider.kind != "custom":
+            return
+        old = self.preset
+        self.preset = None if preset is old else preset
+        typed = str(self.values.get("endpoint") or "")
+        if typed in {"", *(each.endpoint for each in PRESETS)}:
+            self.values["endpoint"] = self.preset.endpoint if self.preset else ""
+        self.rev += 1
+
     def receive(self, name: str, secret: Secret, header: str = "") -> None:
         """Keep a secret that arrived, in place of the stored one until saved or cleared."""
         kept = self.headers if header else self.secrets
         place = header or name
         kept[place] = SecretField(kept.get(place, SecretField()).stored, secret if secret else None)
         self.problems.pop(name, None)
-        self.doubts = []
+        self.doubts, self.hint = [], ""
+        if name == "credentials":
+            self.credentials = None
 
     def clear(self, name: str, header: str = "") -> None:
         """Drop the secret received; a header goes altogether."""
@@ -80,7 +119,23 @@ class Draft:
             self.headers.pop(header, None)
         elif name in self.secrets:
             self.secrets[name] = SecretField(self.secrets[name].stored)
-        self.doubts = []
+        self.problems.pop(name, None)
+        self.doubts, self.hint = [], ""
+        if name == "credentials":
+            self.credentials = None
+
+    async def read_credentials(self) -> None:
+        """Look at what a credentials file is, in a thread: whose it is, or what is wrong."""
+        kept = self.secrets.get("credentials")
+        if kept is None or kept.secret is None or self.credentials is not None:
+            return
+        self.credentials = await asyncio.to_thread(read_credentials, kept.secret)
+        self._tell_credentials()
+
+    def _tell_credentials(self) -> None:
+        if self.credentials is not None and self.credentials.problem:
+            self.problems["credentials"] = self.credentials.problem
+            self.hint = self.credentials.hint
 
     def apply_fix(self) -> None:
         """Put the values the check proposes into the form."""
@@ -92,52 +147,62 @@ class Draft:
 
     def build(self) -> Connection | None:
         """The connection as the form stands, or None with a sentence at each field."""
+        if self.read_only:
+            return self.connection
         self.problems, self.hint = {}, ""
         secrets = {name: kept.secret for name, kept in self.secrets.items() if kept.secret}
         headers = {name: kept.secret for name, kept in self.headers.items() if kept.secret}
         values = {name: value for name, value in self.values.items() if name != "label"}
         label = self.connection.label if self.connection else self.values.get("label") or None
         try:
-            return Connection(self.provider.kind, label=label, **values, **secrets, headers=headers)
+            built = Connection(
+                self.provider.kind, label=label, **values, **secrets, headers=headers
+            )
         except FieldError as error:
             self.problems = {name: redact(said) for name, said in error.problems.items()}
             self.hint = redact(error.hint)
-            return None
+            built = None
+        self._tell_credentials()
+        return None if self.problems else built
 
     def doubt(self, connection: Connection) -> bool:
         """Whether a secret looks like another provider's; then nothing is sent before a yes."""
-        plain = {
-            self.provider.warn(name, value)
-            for name, value in connection.plain_fields.items()
-            if isinstance(value, str)
-        }
-        harmless = plain | set(_notes(connection))
-        self.doubts = [redact(said) for said in connection.warnings if said not in harmless]
+        self.doubts = [] if self.read_only else doubts_of(connection)
         return bool(self.doubts)
 
     async def check(self, connection: Connection, policy: Policy | None) -> CheckReport:
-        """Check the connection as a run would call it; the report stays in the draft."""
+        """Check the connection as a run would call it; report and requests stay in the draft."""
         from llmwidgets.engine.check import check_connection
+        from llmwidgets.engine.gate import watched
 
-        self.report, self.rows, self.said = None, None, ""
-        report = await check_connection(connection, policy=policy)
+        self.report, self.rows, self.said, self.added, self.refused = None, None, "", "", None
+        with watched() as calls:
+            report = await check_connection(connection, policy=policy)
         if report.ok:
             self.checked_at = datetime.now(UTC)
             connection = connection.with_checked_at(self.checked_at)
             if report.capability and connection.models and not self.provider.single:
                 connection = connection.with_capability(connection.models[0], report.capability)
-        self.report, self.tested = report, connection
+        else:
+            kept = self.connection is not None and self.connection.origin in {"store", "policy"}
+            self.refused = refused_view(connection, policy or Policy(), kept=kept)
+        self.report, self.tested, self.calls = report, connection, calls
         return report
 
     async def look_up(self, policy: Policy | None) -> None:
         """Find prices and notes of the models; off the loop, for the price list takes a while."""
+        await self.read_credentials()
         connection = self.tested or self.connection
         if connection is None or self.rows is not None or not self.provider.single:
             return
-        allowed = policy.allowed(connection) if policy else connection.models
+        rules = policy or Policy()
         reachable = self.report.models if self.report and self.report.ok else None
         today = datetime.now().astimezone().date()
-        self.rows = await asyncio.to_thread(model_rows, connection, allowed, reachable, today)
+        rows = await asyncio.to_thread(
+            model_rows, connection, rules.allowed(connection), reachable, today
+        )
+        self.rows = rows + refused_rows(connection, rules)
+        self.off_whitelist = off_whitelist(connection, rules)
 
     def settle(self, connection: Connection, said: str) -> None:
         """The connection is kept now: what was received is what is stored."""
@@ -147,7 +212,7 @@ class Draft:
         self.headers = _closed(connection.fields.headers)
         self.rev += 1
 
-    # -- to the page ---------------------------------------------------------------------------
+    # -- as it stands --------------------------------------------------------------------------
 
     @property
     def fact(self) -> tuple[str, str]:
@@ -157,72 +222,22 @@ class Draft:
             return "fail", _WORDS.get(status, "failed" if status.isdigit() else "no answer")
         return ("none", "") if self.connection is None else fact_of(self.connection)
 
-    def view(self, reference: str = "") -> dict[str, Any]:
-        """The form as JSON; of a secret only its last characters."""
-        provider, kept, preview = self.provider, self.connection, self._preview()
-        now = datetime.now(UTC)
-        return {
-            "key": self.key,
-            "rev": f"{self.key}:{self.rev}",
-            "kind": provider.kind,
-            "title": provider.title,
-            "label": kept.label if kept else "",
-            "about": "" if provider.single else _about(provider.model_field),
-            "labelled": not provider.single and kept is None,
-            "typed_label": self.values.get("label") or "",
-            "origin": kept.origin if kept else "",
-            "saved": since(kept.saved_at, now) if kept else "",
-            "checked": since(self.checked_at, now),
-            "reference": reference,
-            "host": preview.host if preview else "",
-            "read": read_from(preview, str(self.values.get("endpoint") or "")),
-            "notes": _notes(preview),
-            "groups": groups(provider, self.values, self.secrets, self.headers, self._problems()),
-            "problem": self.problems.get("") or self.problems.get("label") or "",
-            "hint": self.hint,
-            "links": [{"text": link.text, "url": link.url} for link in provider.links],
-            "steps": list(provider.steps),
-            "doubts": self.doubts,
-            "owners": self._owners(),
-            "busy": self.busy,
-            "intent": self.intent,
-            "said": self.said,
-            "report": self._report(),
-            "rows": self.rows,
-        }
-
-    def _problems(self) -> dict[str, str]:
-        """What is wrong with each field: by its own rule, or by what the check proposes."""
-        report = self.report
-        fix = (report.fix if report is not None and not report.ok else None) or {}
-        return {name: f"The check proposes {new}." for name, new in fix.items()} | self.problems
-
-    def _report(self) -> dict[str, Any] | None:
-        if self.report is None or self.tested is None:
-            return None
-        view = report_view(self.report, self.tested, self.values)
-        today = datetime.now().astimezone().date()
-        view["endings"] = endings(self.tested, self.report.models, today)
-        return view
-
-    def _owners(self) -> list[dict[str, str]]:
-        """Kinds whose key this seems to be, for one click that takes it there."""
-        words = " ".join(self.doubts)
-        return [
-            {"kind": kind, "title": other.title}
-            for kind, other in PROVIDERS.items()
-            if other.single and other is not self.provider and f"of {other.title}" in words
-        ]
-
-    def _preview(self) -> Connection | None:
+    def preview(self) -> Connection | None:
         """The connection with stand-ins for what is not typed yet; None while nobody can say."""
-        values = {name: value for name, value in self.values.items() if name != "label"}
-        values |= {name: Secret(_UNSET) for name in secret_names(self.provider)}
-        own = self.provider.model_field
-        for stand_in in ({}, {own: "model"} if own else {}):
-            with contextlib.suppress(ValueError, FieldError):
-                return Connection(self.provider.kind, **{**values, **stand_in})
+        with contextlib.suppress(FieldError):
+            return self._stand_in()
         return None
+
+    def _stand_in(self) -> Connection:
+        values = {name: value for name, value in self.values.items() if name != "label"}
+        values |= stand_ins(self.provider)
+        own = self.provider.model_field
+        try:
+            return Connection(self.provider.kind, **values)
+        except FieldError:
+            if own is None or values.get(own):
+                raise
+            return Connection(self.provider.kind, **{**values, own: "model"})
 
 
 def fact_of(connection: Connection) -> tuple[str, str]:
@@ -238,31 +253,8 @@ def fact_of(connection: Connection) -> tuple[str, str]:
     return "ok", f"{len(connection.models)} allowed" if connection.provider.single else ""
 
 
-def read_from(connection: Connection | None, typed: str) -> list[list[str]]:
-    """What a pasted address says beside its host: deployment, version, the form it is used in."""
-    if connection is None or not typed:
-        return []
-    model = next(iter(connection.models), "*")
-    version = connection.target(model).query.get("api-version")
-    deployment = re.search(r"/deployments/([^/?]+)", typed)
-    used = str(getattr(connection.fields, "endpoint", typed))
-    said = [["deployment", deployment[1]]] if deployment else []
-    said += [["API version", version]] if version else []
-    said += [["used as", used]] if used.rstrip("/") != typed.strip().rstrip("/") else []
-    return [["host", connection.host], *said] if said else []
-
-
-def _notes(connection: Connection | None) -> list[str]:
-    notes = getattr(connection.fields, "notes", None) if connection else None
-    return [redact(said) for said in notes()] if notes else []
-
-
 def _closed(secrets: Mapping[str, Secret]) -> dict[str, SecretField]:
     return {name: SecretField(secret) for name, secret in secrets.items()}
-
-
-def _about(model_field: str | None) -> str:
-    return f"one connection per {'deployment' if model_field == 'deployment' else 'model'}"
 
 
 def _price(value: Any) -> Any:

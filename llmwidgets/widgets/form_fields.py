@@ -64,11 +64,17 @@ def _described(name: str, info: FieldInfo) -> dict[str, Any]:
         "label": info.title or name,
         "help": info.description or "",
         "placeholder": str(info.examples[0]) if info.examples else "",
+        "choices": [str(each) for each in info.examples or []] if _many(info) else [],
         "optional": not info.is_required(),
         "type": kind,
         "multiline": kind == "secret" and (bool(extra.get("multiline")) or name == "credentials"),
         "address": name in {"endpoint", "base_url"},
     }
+
+
+def _many(info: FieldInfo) -> bool:
+    """Whether a field has several examples: then they are offered as a list."""
+    return len(info.examples or []) > 1
 
 
 def _type(info: FieldInfo) -> str:
@@ -94,7 +100,7 @@ def _part(info: FieldInfo, field: Mapping[str, Any]) -> str:
 def _title(part: str, fields: list[dict[str, Any]]) -> str:
     if part == "main":
         return ""
-    labels = [str(field["label"]) for field in fields]
+    labels = [str(field["label"]) for field in fields if field["type"] != "bool"]
     words = [labels[0], *(_lowered(label) for label in labels[1:])]
     if part == "optional" and len(words) > 1:
         return ", ".join(words[:-1]) + " and " + words[-1]

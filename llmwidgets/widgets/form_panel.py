@@ -7,9 +7,12 @@ from typing import Any
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.store import Store
+from llmwidgets.errors import StoreError
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.base import Buffers, Content
 from llmwidgets.widgets.form_draft import Draft
+from llmwidgets.widgets.form_view import form_view
+from llmwidgets.widgets.listed import beside, unconnected
 from llmwidgets.widgets.store_panel import StorePanel
 
 INTENTS = ("save", "session", "none")
@@ -26,18 +29,28 @@ class FormPanel(StorePanel):
         """The form that is open."""
         return None
 
-    def _meant(self, content: Content) -> Draft | None:
-        """The open form, if the message is for it and it is not busy."""
+    def _meant(self, content: Content, *, change: bool = True) -> Draft | None:
+        """The open form, if the message is for it, it is not busy and takes the change."""
         draft = self.draft()
-        return draft if draft and not draft.busy and content.get("form") == draft.key else None
+        if draft is None or draft.busy or content.get("form") != draft.key:
+            return None
+        return None if change and draft.read_only else draft
 
     # -- filling in ----------------------------------------------------------------------------
 
     def receive(self, content: Content, secret: Secret) -> None:
         """Keep a secret for the form it was typed in."""
         draft = self.draft()
-        if draft is not None and content.get("form") == draft.key:
-            draft.receive(str(content.get("field")), secret, str(content.get("header") or ""))
+        if draft is None or draft.read_only or content.get("form") != draft.key:
+            return
+        name = str(content.get("field"))
+        draft.receive(name, secret, str(content.get("header") or ""))
+        if name == "credentials":
+            self.submit(self._look_at_credentials(draft))
+
+    async def _look_at_credentials(self, draft: Draft) -> None:
+        await draft.read_credentials()
+        self.push()
 
     async def act_clear(self, content: Content, _buffers: Buffers) -> None:
         """Drop a secret that was received."""
@@ -49,15 +62,24 @@ class FormPanel(StorePanel):
         """A field was left: keep what it says, and tell where the key would go."""
         if draft := self._meant(content):
             draft.take(content.get("values") or {})
+            draft.look()
+            self.push()
+
+    async def act_preset(self, content: Content, _buffers: Buffers) -> None:
+        """Fill in the address of a server that is often connected as Custom."""
+        if draft := self._meant(content):
+            draft.take(content.get("values") or {})
+            draft.use_preset(str(content.get("title")))
+            draft.look()
             self.push()
 
     # -- testing and keeping -------------------------------------------------------------------
 
     async def act_test(self, content: Content, _buffers: Buffers) -> None:
         """Test the form as it stands; then save it, keep it for the session, or neither."""
-        if draft := self._meant(content):
-            draft.take(content.get("values") or {})
-            intent = content.get("intent")
+        if draft := self._meant(content, change=False):
+            draft.take({} if draft.read_only else content.get("values") or {})
+            intent = "none" if draft.read_only else content.get("intent")
             draft.intent = intent if intent in INTENTS else "save"
             await self.test(draft, certain=bool(content.get("certain")))
 
@@ -75,6 +97,37 @@ class FormPanel(StorePanel):
         connection = draft.build()
         if connection is not None and not self.replaces_working(draft):
             await self.keep(draft, connection)
+        self.push()
+
+    async def act_allow(self, content: Content, _buffers: Buffers) -> None:
+        """Allow a model for this organization, then look at the connection anew."""
+        draft = self._meant(content, change=False)
+        if draft is None or draft.connection is None:
+            return
+        model = str(content.get("model"))
+        await asyncio.to_thread(self.store.allow, draft.connection.label, model)
+        draft.rows = None
+        if draft.report is not None and not draft.report.ok:
+            await self.test(draft)
+            return
+        await draft.look_up(self.policy)
+        self.push()
+
+    async def act_add_listed(self, content: Content, _buffers: Buffers) -> None:
+        """Connect further models that the server of the open form lists; none is called."""
+        draft = self._meant(content)
+        if draft is None or draft.connection is None:
+            return
+        new = set(unconnected(draft.connection, self.connections()))
+        models = [each for each in content.get("models") or [] if each in new]
+        twins = beside(draft.connection, models, self.connections())
+        for twin in twins:
+            if draft.connection.origin == "store":
+                await asyncio.to_thread(self.store.save, twin)
+            else:
+                self.store.add_for_session(twin)
+        count = "1 model is" if len(twins) == 1 else f"{len(twins)} models are"
+        draft.added = f"{count} connected, untested: each is looked at when it is first used."
         self.push()
 
     async def test(self, draft: Draft, *, certain: bool = False) -> None:
@@ -143,10 +196,23 @@ class FormPanel(StorePanel):
 
     def form_view(self, draft: Draft) -> dict[str, Any]:
         """The open form for the page, with what may be done with it."""
-        view = draft.view(self.reference_of(draft))
-        view["may_keep"] = not self.replaces_working(draft)
-        view["notice"] = "" if self.store.exists else "not made yet"
-        return view
+        kept, known = draft.connection, self.connections()
+        passed = draft.report is not None and draft.report.ok
+        listed = unconnected(kept, known) if kept is not None and not draft.read_only else []
+        return {
+            **form_view(draft),
+            "reference": self.reference_of(draft),
+            "may_keep": not self.replaces_working(draft) and not draft.read_only,
+            "may_allow": self._may_allow(draft),
+            "listed": listed if passed else [],
+        }
+
+    def _may_allow(self, draft: Draft) -> bool:
+        """Whether the organization's own rules can be changed from here."""
+        try:
+            return self.usable and draft.connection is not None and not self.store.read_only
+        except StoreError:
+            return False
 
     def reference_of(self, draft: Draft) -> str:
         """How code refers to the connection."""

@@ -44,6 +44,8 @@ def _row(connection: Connection, draft: Draft | None, selected: str | None) -> d
         fact = f"{count} model{'' if count == 1 else 's'}"
     if connection.origin == "session":
         fact = fact or "this session"
+    if connection.origin == "policy":
+        fact = "provided" if icon in {"none", "ok"} else fact
     return {
         "label": connection.label,
         "name": connection.label,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.environment import environment_connections
 from llmwidgets.connections.policy import Policy
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
@@ -57,11 +58,13 @@ class StorePanel(Panel):
         super().close()
 
     def connections(self) -> list[Connection]:
-        """The store's connections, if it is open, and those of this session."""
+        """The store's connections, if it is open, those of this session, those provided."""
         try:
-            return list(self.store)
+            own = list(self.store)
         except StoreError:
-            return self.store.for_session
+            own = self.store.for_session
+        taken = {each.label for each in own}
+        return own + [each for each in provided() if each.label not in taken]
 
     async def open_quietly(self) -> None:
         """Open a store that a key file or a variable opens; one that needs a passphrase waits."""
@@ -82,6 +85,11 @@ class StorePanel(Panel):
     def usable(self) -> bool:
         """Whether the store can be read and written now."""
         return self.store.exists and not self.store.locked
+
+    def push(self) -> None:
+        """Send the state, and bring the HTML output up to date."""
+        super().push()
+        self.refresh_static()
 
     # -- messages ------------------------------------------------------------------------------
 
@@ -188,6 +196,11 @@ class StorePanel(Panel):
             "said": self._gate_said,
             "busy": self._gate_busy,
         }
+
+
+def provided() -> list[Connection]:
+    """The connections that an administrator provides by a policy file."""
+    return [each for each in environment_connections() if each.origin == "policy"]
 
 
 def binder_notice() -> str:

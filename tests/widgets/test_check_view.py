@@ -9,7 +9,14 @@ import pytest
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.messages import Capability, Form, Mode
 from llmwidgets.engine.check import CheckReport
-from llmwidgets.widgets.check_view import endings, model_rows, price_text, report_view, since
+from llmwidgets.widgets.check_view import (
+    endings,
+    mode_view,
+    model_rows,
+    price_text,
+    report_view,
+)
+from llmwidgets.widgets.days import since
 
 TODAY = date(2026, 11, 23)
 
@@ -83,18 +90,40 @@ def test_a_failed_report_shows_old_and_new(openai: Connection) -> None:
     assert "3fQz" not in view["title"]
 
 
-def test_a_limit_is_told_with_what_follows(openai: Connection) -> None:
+TRIED = (
+    (Form.JSON_SCHEMA, "refused, 400", False),
+    (Form.JSON_OBJECT_SCHEMA, "accepted", False),
+    (Form.JSON_OBJECT, "accepted", False),
+)
+
+
+def test_a_limit_is_told_with_what_follows() -> None:
     """JSON only: the sentence, why it matters, and the probe's rows with the one used."""
-    seen = Capability(Form.JSON_OBJECT, Mode.JSON, (
-        (Form.JSON_SCHEMA, "refused, 400", False),
-        (Form.JSON_OBJECT_SCHEMA, "accepted", False),
-        (Form.JSON_OBJECT, "accepted", False),
-    ))  # fmt: skip
-    view = report_view(CheckReport(True, "Fine.", mode=Mode.JSON, capability=seen), openai, {})
-    assert view["limit"].startswith("JSON only")
+    seen = Capability(Form.JSON_OBJECT, Mode.JSON, TRIED)
+    free = Connection("custom", name="m", endpoint="http://localhost:1/v1")
+    assert mode_view(free) is None
+    view = mode_view(free.with_capability("m", seen))
+    assert view is not None
+    assert view["icon"] == "warn"
+    assert view["sentence"].startswith("JSON only")
     assert [(row["accepted"], row["used"]) for row in view["tried"]] == [
         (False, False), (True, False), (True, True),
     ]  # fmt: skip
+
+
+def test_a_saved_connection_still_tells_its_probe() -> None:
+    """What the store kept of a probe is shown without another test."""
+    seen = Capability(Form.JSON_OBJECT, Mode.JSON, TRIED)
+    free = Connection("custom", name="m", endpoint="http://localhost:1/v1")
+    kept = Connection.from_payload(free.with_capability("m", seen).to_payload())
+    view = mode_view(kept)
+    assert view is not None
+    assert len(view["tried"]) == 3
+
+
+def test_the_mode_of_whitelisted_kinds_stands_in_their_table(openai: Connection) -> None:
+    """Each model of a single kind has its own mode, so there is none for the connection."""
+    assert mode_view(openai) is None
 
 
 def test_times_are_just_now_or_a_day() -> None:

@@ -98,7 +98,7 @@ def test_a_good_connection_is_tested_and_saved(wire, demo_address: str) -> None:
 def test_what_the_probe_saw_is_a_table(wire, demo_address: str) -> None:
     """A Custom server is probed; each form of the request has a row, one of them is used."""
     _form, page = custom(wire, demo_address)
-    tried = page.form["report"]["tried"]
+    tried = page.form["mode"]["tried"]
     assert tried
     assert [row["used"] for row in tried].count(True) == 1
 
@@ -172,11 +172,13 @@ def test_a_pasted_target_uri_is_read(wire) -> None:
     page = wire(ConnectionForm("azure_openai", Store.in_memory()))
     uri = "https://acme.openai.azure.com/openai/deployments/luna/chat/completions?api-version=2025-01-01"
     page.submit("edit", values={"deployment": "", "endpoint": uri})
-    assert page.form["read"] == [
+    assert page.form["address"]["parts"] == [
         ["host", "acme.openai.azure.com"],
         ["deployment", "luna"],
         ["API version", "2025-01-01"],
+        ["form", "Azure OpenAI by deployment"],
     ]
+    assert page.form["address"]["calls"] == uri
     assert page.form["host"] == "acme.openai.azure.com"
 
 

@@ -91,7 +91,7 @@ function openForm(view, form) {
   ];
 }
 
-const ORIGINS = { session: "this session only", demo: "rule-based demo, no LLM · this session only",
+const ORIGINS = { policy: "provided by an administrator, read-only", session: "this session only", demo: "rule-based demo, no LLM · this session only",
   environment: "from the environment" };
 
 function formHead(view, form) {
@@ -103,16 +103,17 @@ function formHead(view, form) {
   const name = form.origin && form.about ? form.label : form.title;
   return h("div", { class: "row wrap head", key: "head" }, h("h2", {}, name),
     h("span", { class: "s muted" }, facts), h("span", { class: "grow" }),
-    form.origin && button("Rename", () => {
+    form.origin && !form.read_only && button("Rename", () => {
       view.ui.renaming = true;
       view.redraw();
       view.focusField("rename");
     }, { bare: true, small: true }),
-    form.origin && button("Remove", () => {
+    form.origin && !form.read_only && button("Remove", () => {
       view.ui.removing = true;
       view.redraw();
       view.focusField("keep");
     }, { bare: true, small: true, "aria-expanded": String(Boolean(view.ui.removing)) }),
+    form.keeper && h("p", { class: "s muted whole" }, `From ${form.keeper}.`),
     form.reference && h("p", { class: "s muted whole" }, "In code: ", h("code", {}, form.reference)));
 }
 

@@ -4,13 +4,24 @@
 /** The form itself; `options.heading` is put above the first field. */
 function formFields(view, form) {
   return [
+    form.presets.length > 0 && presetChips(view, form),
     ...form.groups.filter((group) => group.name === "main")
       .flatMap((group) => group.fields.map((field) => formField(view, form, field))),
     ...form.groups.filter((group) => group.name !== "main")
       .map((group) => folded(view, form, group)),
     form.problem && h("p", { class: "err", role: "alert", key: "problem" }, form.problem),
     form.hint && h("p", { class: "help", key: "hint" }, form.hint),
+    form.warnings.map((said) => h("div", { class: "s", key: `warn:${said}` }, note("warn", "", said))),
   ];
+}
+
+/** Servers that are often connected: one click fills in the address and changes the steps. */
+function presetChips(view, form) {
+  return h("div", { class: "row wrap chips", key: "presets", role: "group",
+    "aria-label": "Servers that are often connected" },
+  form.presets.map((each) => h("button", { type: "button", class: "chip", key: each.title,
+    "aria-pressed": String(each.on), onclick: () => view.send("preset",
+      { form: form.key, title: each.title, values: valuesOf(view.root) }) }, each.title)));
 }
 
 function folded(view, form, group) {
@@ -29,9 +40,21 @@ function labelField(form) {
 }
 
 function formField(view, form, field) {
+  if (form.read_only && field.type !== "secret") return toldField(field);
   const draw = { secret: secretField, bool: boolField, headers: headersField,
     price: priceField }[field.type];
   return draw ? draw(view, form, field) : inputField(form, field, view);
+}
+
+/** A field of a connection that is provided: it is told, and not changed here. */
+function toldField(field) {
+  if (!field.filled) return null;
+  const said = field.rows ? field.rows.map((row) => row.name).join(", ")
+    : field.type === "bool" ? "yes"
+    : field.type === "price" ? `$${field.value.input} in, $${field.value.output} out`
+    : String(field.value);
+  return h("div", { class: "field", key: `told:${field.name}` },
+    h("span", { class: "label" }, field.label), h("div", { class: "in m ro" }, said));
 }
 
 function idsOf(form, name) {
@@ -60,27 +83,35 @@ function inputField(form, field, view) {
     "aria-required": String(!field.optional),
     onchange: view && (() => view.send("edit", { form: form.key, values: valuesOf(view.root) })),
   };
+  const choices = field.choices?.length ? `${ids.control}-choices` : undefined;
   const control = field.address
     ? h("textarea", { ...attributes, rows: 1 })
-    : h("input", { ...attributes, type: "text" });
+    : h("input", { ...attributes, type: "text", list: choices });
   return h("div", { class: "field", key: ids.control }, heading(field, ids), control,
+    choices && h("datalist", { id: choices }, field.choices.map((each) =>
+      h("option", { value: each }))),
     lineBelow(field, ids, field.help), field.name === "endpoint" && readFromIt(form));
 }
 
-/** What the pasted address was read as, and what in it differs from the other fields. */
+/** What the pasted address was read as, what will be called, what in the form differs. */
 function readFromIt(form) {
+  const { address } = form;
   return [
-    form.read.length > 0 && h("p", { class: "row wrap s read" },
-      h("span", { class: "muted" }, "Read from it:"), form.read.map(([name, said]) =>
+    address && address.parts.length > 0 && h("p", { class: "row wrap s read" },
+      h("span", { class: "muted" }, "Read from it:"), address.parts.map(([name, said]) =>
         h("span", {}, h("span", { class: "muted" }, `${name} `),
-          h("code", { class: name === "deployment" ? "b" : "" }, said)))),
-    !(form.report && form.report.fix.length) && form.notes.map((said) => h("p", { class: "s tone-warn" }, said)),
+          name === "form" ? said : h("code", { class: name === "deployment" ? "b" : "" }, said)))),
+    address && h("p", { class: "s read" }, h("span", { class: "muted" }, "Calls "),
+      h("code", {}, address.calls)),
+    !(form.report && form.report.fix.length) && form.notes.map((said) =>
+      h("p", { class: "s tone-warn" }, said)),
   ];
 }
 
 function secretField(view, form, field) {
   const ids = idsOf(form, field.name);
-  const spec = { ...field, brief: isBrief(form) };
+  if (form.read_only && field.secret.state === "empty") return null;
+  const spec = { ...field, brief: isBrief(form), told: form.read_only };
   const help = [field.secret.state === "empty" && field.help ? `${field.help} ` : "",
     form.host ? `Sent to ${form.host} and to no other host. ` : "",
     field.name.endsWith("key") && keyLink(form)];
@@ -89,7 +120,14 @@ function secretField(view, form, field) {
     field.secret.state === "empty" || view.ui[`replace:${form.key}:${field.name}`]
       ? heading(field, ids)
       : h("span", { class: "label" }, field.label, field.optional && h("i", {}, " optional")),
-    secretControl(view, spec, ids), lineBelow(field, ids, help));
+    secretControl(view, spec, ids), accountFacts(field), lineBelow(field, ids, help));
+}
+
+/** Whose credentials arrived: names that are no secret. */
+function accountFacts(field) {
+  return field.facts?.length > 0 && h("p", { class: "row wrap s read", role: "status" },
+    field.facts.map(([name, said]) => h("span", {}, h("span", { class: "muted" }, `${name} `),
+      h("code", {}, said))));
 }
 
 function keyLink(form) {
@@ -100,7 +138,8 @@ function keyLink(form) {
 function boolField(view, form, field) {
   const ids = idsOf(form, field.name);
   return h("div", { class: "field", key: ids.control },
-    choice(field.label, Boolean(field.value), () => {}, { "data-field": field.name,
+    choice(field.label, Boolean(field.value), () => view.send("edit",
+      { form: form.key, values: valuesOf(view.root) }), { "data-field": field.name,
       "data-focus": field.name, rev: form.rev, "aria-describedby": ids.line }),
     lineBelow(field, ids, field.help));
 }
@@ -188,7 +227,7 @@ function formButtons(view, form) {
   const busy = Boolean(form.busy);
   const failed = form.report && !form.report.ok && form.report.fix.length;
   const settled = form.origin && !failed;
-  const main = form.origin ? "Test again" : "Test and save";
+  const main = form.read_only ? "Test" : form.origin ? "Test again" : "Test and save";
   return h("div", { class: "row wrap", key: "buttons" },
     button(main, test(isBrief(form) ? "session" : "save"), { key: "test",
       go: !settled && !failed && !form.doubts.length, "data-focus": "test", "data-main": "1",

@@ -69,9 +69,9 @@ function secretControl(view, spec, ids) {
     if (state === "received") delete ui[open];
     return h("div", { class: "row", key: `${open}:line` },
       h("div", { class: "in ro grow" }, icon("lock", "muted"), secretLine(spec.secret, spec.brief),
-        state === "received" && button("Clear", () => send("clear"), { bare: true, small: true,
+        !spec.told && state === "received" && button("Clear", () => send("clear"), { bare: true, small: true,
           class: "btn bare sm within", "aria-label": `Clear ${spec.label}` })),
-      state === "stored" && button(replaceLabel(spec), () => {
+      !spec.told && state === "stored" && button(replaceLabel(spec), () => {
         ui[open] = true;
         view.redraw();
         view.focusField(spec.name);
