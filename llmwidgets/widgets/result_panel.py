@@ -112,15 +112,18 @@ class ResultPanel(Panel):
     def _lay(self, index: GridIndex, content: Content) -> None:
         wanted, metrics = Filter.read(content), Metrics.read(content)
         layout = index.layout(wanted)
-        self._laid += 1
-        self._layouts[self._laid] = (layout, metrics)
+        with self._turn:
+            self._laid += 1
+            laid = self._laid
+        self._layouts[laid] = (layout, metrics)
         for old in sorted(self._layouts)[:-_LAYOUTS]:
             del self._layouts[old]
         lines = sum(1 + len(each.loud) + bool(each.quiet) for each in layout)
         self.answer(
             "grid",
             {
-                "layout": self._laid,
+                "layout": laid,
+                "turn": content.get("turn"),
                 "texts": len(layout),
                 "lines": lines,
                 "said": "" if wanted.only == "all" else " with a disagreement",

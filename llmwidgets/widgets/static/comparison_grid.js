@@ -55,7 +55,8 @@ class GridOfRows {
   ask() {
     this.measureColumns();
     this.waits = true;
-    this.send("grid", { ...this.view.ui.filter, chars: this.chars, truth_chars: this.truthChars,
+    this.turn = freshId("turn");
+    this.send("grid", { ...this.view.ui.filter, turn: this.turn, chars: this.chars, truth_chars: this.truthChars,
       metrics: { line: GRID.line, pad: GRID.pad, group: GRID.group, fold: GRID.fold, failed: this.narrow ? GRID.narrow : GRID.failed } });
   }
 
@@ -85,7 +86,9 @@ class GridOfRows {
     else this.draw();
   }
 
+  /** Take a layout in, if it answers the newest question of this view. */
   lay(message, buffers) {
+    if (message.turn !== this.turn) return;
     this.waits = false;
     this.view.got.grid = message;
     this.layout = message.layout;
