@@ -53,8 +53,8 @@ def connected(url: str) -> dict[str, tuple[lw.Connection, str, str]]:
                   "m", OPENAI),
         "claude in foundry": (lw.Connection(foundry, model=claude, endpoint=f"{url}/anthropic",
                                             api_key=key), claude, ANTHROPIC),
-        "custom": (lw.Connection("custom", name="m", endpoint=f"{url}/v1", api_key="made-up-key-0001"),
-                   "m", OPENAI),
+        "custom": (lw.Connection("custom", name="m", endpoint=f"{url}/v1", api_key=key), "m",
+                   OPENAI),
     }  # fmt: skip
 
 
