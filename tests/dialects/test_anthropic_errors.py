@@ -61,6 +61,12 @@ def test_every_type_that_the_vendor_documents_has_a_class():
         assert isinstance(failure, told.get(kind, errors.CallError))
 
 
+def test_an_error_under_the_status_of_a_success_is_no_reply():
+    body = {"type": "error", "error": {"type": "rate_limit_error", "message": "Slow down."}}
+    with pytest.raises(errors.RateLimited):
+        anthropic_messages.decode(payload_of({"body": body}))
+
+
 def test_an_error_that_repeats_the_document_is_not_quoted():
     body = {"type": "error", "error": {"type": "invalid_request_error",
             "message": f"messages.0.content: cannot read '{DOCUMENT}' here"}}  # fmt: skip
