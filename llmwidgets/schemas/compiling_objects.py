@@ -15,11 +15,6 @@ from llmwidgets.schemas.shape import Entries, Properties, Shape
 if TYPE_CHECKING:
     from llmwidgets.schemas.compiling import Compiling, Part
 
-_ON_PRESENCE = frozenset({
-    "allOf", "anyOf", "oneOf", "not", "if", "dependentRequired", "dependentSchemas",
-    "minProperties", "maxProperties", "propertyNames", "$ref",
-})  # fmt: skip
-
 
 def compile_object(work: Compiling, node: Node, path: str, origin: Node) -> Part:
     """An object; `origin` is its schema before merging, which judges it as a whole."""
@@ -48,14 +43,13 @@ def compile_object(work: Compiling, node: Node, path: str, origin: Node) -> Part
     }
     shape: Shape | None = None
     if presence.mapped or carrier or any(shapes.values()) or _drops(node):
-        hangs = presence.kept_null and not _ON_PRESENCE.isdisjoint(origin)
         shape = Properties(
             shapes,
             frozenset(presence.droppable),
             frozenset(presence.kept_null),
             carrier,
             carried,
-            work.judge(origin) if hangs else None,
+            work.judge(origin) if presence.kept_null else None,
             filled=frozenset(presence.filled),
             left_out=frozenset(presence.left_out),
         )

@@ -54,7 +54,8 @@ def compile_union(work: Compiling, node: Node, path: str) -> Part:
             tuple(
                 Option(part.shape, work.judge(option), Fits(work.defs, part.node))
                 for option, part in zip(originals, parts, strict=True)
-            )
+            ),
+            work.judge(node),
         )
     return Part(work.described({"anyOf": [part.node for part in parts]}, node), shape)
 

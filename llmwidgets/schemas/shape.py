@@ -181,19 +181,23 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A union: the first branch whose own schema takes the result decides."""
+    """A union: the first branch whose own schema takes the result decides.
+
+    `accepts` judges by the whole union, which may rule out what one branch takes (`oneOf`).
+    """
 
     options: tuple[Option, ...]
+    accepts: Callable[[Any], bool]
 
     def restore(self, data: Any) -> Any:
         fallback: list[Any] = []
         for option in self.options:
             if option.fits(data):
                 whole = restore(option.shape, data)
-                if option.accepts(whole):
+                if option.accepts(whole) and self.accepts(whole):
                     return whole
                 fallback.append(whole)
-        return fallback[0] if fallback else data
+        return next(filter(self.accepts, fallback), fallback[0]) if fallback else data
 
     def adapt(self, data: Any) -> Any:
         for option in self.options:
