@@ -37,7 +37,8 @@ __all__ = ["explain", "form_refused", "nothing_answers", "parameter_refused"]
 
 _QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|credit balance|billing|out of credits"
-    r"|enforced_spend_limit|depleted your|payment required",
+    r"|enforced_spend_limit|depleted your|payment required"
+    r"|insufficient (?:account )?(?:balance|funds|credits?)|top up",
     re.I,
 )
 _LENGTH = re.compile(
@@ -60,9 +61,15 @@ _FORM = re.compile(
 _NO_MODEL = re.compile(
     r"model_not_found|unknown_model|DeploymentNotFound|not_found_error|no such model"
     r"|model .{0,120}?(?:not found|does ?n[o']t exist|not exist|is not available|not loaded)"
-    r"|deployment .{0,80}?does not exist|unknown model|invalid model",
+    r"|deployment .{0,80}?does not exist|unknown model|invalid model|model_not_supported",
     re.I | re.S,
 )
+_KEYS_OFF = re.compile(r"AuthenticationTypeDisabled|key.based authentication is", re.I)
+_ON_HOLD = re.compile(
+    r"account_deactivated|(?:account|organization)\b.{0,80}\b(?:deactivated|suspended|on hold)",
+    re.I | re.S,
+)
+_FIREWALL = re.compile(r"virtual network|firewall|public access is disabled|private endpoint", re.I)
 _PARAMETERS = ("temperature", "reasoning_effort", "max_completion_tokens", "max_tokens", "store")
 _NOT_TAKEN = re.compile(
     r"unsupported|not supported|does not support|unrecognized|unknown|not permitted|extra"
@@ -103,6 +110,34 @@ def _quota(case: Case, status: int) -> Failure | None:
         "Add credit, or raise the limit, on the provider's billing page.",
         code=case.said.code or "insufficient_quota",
     )
+
+
+def _switched_off(case: Case, status: int) -> Failure | None:
+    if status not in {401, 403}:
+        return None
+    if _KEYS_OFF.search(case.words):
+        return case.error(
+            Forbidden if status == 403 else Unauthorized,
+            f"The resource of {case.label or 'this key'} has keys turned off.",
+            "Ask its owner to turn key access (local authentication) on, or take a resource that "
+            "has it on.",
+            code="AuthenticationTypeDisabled",
+        )
+    if _ON_HOLD.search(case.words):
+        return case.error(
+            Forbidden,
+            f"The account of {case.label or 'this key'} is deactivated or on hold.",
+            "Log in to the provider's console: it says why, and what the account needs.",
+            code=case.said.code or "account_deactivated",
+        )
+    if _FIREWALL.search(case.said.message):
+        return case.error(
+            Forbidden,
+            f"The resource of {case.label or 'this key'} takes no calls from this network.",
+            "Ask its owner to let this network through the resource's firewall, or connect by VPN.",
+            code="firewall",
+        )
+    return None
 
 
 def _unauthorized(case: Case, status: int) -> Failure | None:
@@ -206,7 +241,7 @@ def _refused(case: Case, status: int) -> Failure:
 
 
 _RULES: tuple[Rule, ...] = (
-    _quota, limited, _unauthorized, _filtered, _truncated, _too_long, _form, _parameter,
-    _unknown_model, overloaded, forbidden, _no_route, _refused,
+    _quota, limited, _switched_off, _unauthorized, _filtered, _truncated, _too_long, _form,
+    _parameter, _unknown_model, overloaded, forbidden, _no_route, _refused,
 )  # fmt: skip
 """Tried in this order: what a code says before what a status says."""

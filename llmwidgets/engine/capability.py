@@ -19,7 +19,7 @@ from llmwidgets.dialects.messages import (
 from llmwidgets.engine import gate
 from llmwidgets.engine.pacing import Pace, Tried, persist
 from llmwidgets.engine.question import Dropped, effort_sent
-from llmwidgets.errors import BadRequest, CallError, Failure, InvalidJSON, Overloaded
+from llmwidgets.errors import BadRequest, CallError, Failure, Filtered, InvalidJSON, Overloaded
 from llmwidgets.schemas import Compiled, parse_json, read_schema
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ class _Prober:
             self.tried.append((form, f"refused, {error.status or 'no reply'}", False))
             return False
         except Failure as error:
-            if isinstance(error, CallError):
+            # A filter that stops a question about nothing stops every other one.
+            if isinstance(error, CallError | Filtered):
                 raise
             text = ""
         obeyed = _obeys(text, form)

@@ -12,8 +12,8 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.messages import Capability, ListedModel, Mode
 from llmwidgets.engine import capability as capabilities
-from llmwidgets.engine import gate, loop
-from llmwidgets.engine.diagnosis import Diagnosis, diagnose, mended
+from llmwidgets.engine import discovery, gate, loop
+from llmwidgets.engine.diagnosis import Case, Diagnosis, diagnoses, keyless, mended
 from llmwidgets.engine.pacing import Pace
 from llmwidgets.errors import (
     BadRequest,
@@ -23,6 +23,7 @@ from llmwidgets.errors import (
     LLMWidgetsError,
     Overloaded,
     StoreError,
+    Unauthorized,
     UnknownModel,
     Unreachable,
 )
@@ -38,7 +39,8 @@ class CheckReport:
 
     `fix` maps field names to the values that mend the connection. `models` are reachable and
     allowed; `facts` tells of each what is known now, the provider's live list first. `details`
-    are (label, value) rows for who wants to know more; `code` is the server's own short word.
+    are (label, value) rows for who wants to know more; `code` is the server's own short word,
+    `status` "ok" or the class of the failure.
     """
 
     ok: bool
@@ -52,6 +54,7 @@ class CheckReport:
     details: tuple[tuple[str, str], ...] = ()
     code: str = ""
     facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
+    status: str = "ok"
 
     def __bool__(self) -> bool:
         return self.ok
@@ -82,6 +85,7 @@ async def check_connection(connection: Connection, *, policy: Policy | None = No
             f"An internal error ({type(error).__name__}) ended the check.",
             "Report it with the class named here.",
             code="internal",
+            status="BadRequest",
         )
     return replace(report, seconds=time.perf_counter() - begun)
 
@@ -121,24 +125,56 @@ class _Checker:
     async def explained(self, error: LLMWidgetsError) -> CheckReport:
         """The report of a check that failed; a fix is offered only where it was tried."""
         names = tuple(each.id for each in self.listed or ())
-        told = diagnose(error, self.connection, model=self.model, listed=names)
-        fix = dict(told.fix) if told.fix and await self._mends(told) else None
+        case = Case(error, self.connection, self.model, names, await self._nearby(error))
+        for told in diagnoses(case):
+            fix = dict(told.fix) if told.fix and await self._mends(told, error) else None
+            if fix is not None or not told.proven:
+                break
         details = [("Host", self.connection.host)] if self.connection.models else []
         request_id = getattr(error, "request_id", None)
         if request_id:
             details.append(("Request id", str(request_id)))
         return CheckReport(
-            False, told.sentence, told.hint, fix, details=tuple(details), code=told.code
+            False,
+            told.sentence,
+            told.hint,
+            fix,
+            details=tuple(details),
+            code=told.code,
+            status=told.status,
         )
 
-    async def _mends(self, told: Diagnosis) -> bool:
+    async def _nearby(self, error: LLMWidgetsError) -> tuple[str, ...]:
+        """Model servers on this computer that list the model, where nothing listens as typed."""
+        here = self.connection.kind == "custom" and gate.local(self.connection)
+        if not here or getattr(error, "code", "") != "refused":
+            return ()
+        found = await discovery.discover(discovery.USUAL)
+        return tuple(each.endpoint for each in found if self.model in each.models)
+
+    async def _mends(self, told: Diagnosis, error: LLMWidgetsError) -> bool:
+        """Whether the connection works better with the fix; a key goes to its own host alone."""
+        fix = told.fix or {}
         try:
-            other = mended(self.connection, told.fix or {})
-            if "endpoint" in (told.fix or {}):
-                await _Checker(other, self.policy)._listed()
+            other = mended(self.connection, fix)
+            moved = other.address != self.connection.address
+            await self._try(keyless(other) if moved else other, fix)
+        except Unauthorized:
+            # Another host asks for the key: the address is right.
+            return moved
         except LLMWidgetsError:
             return False
         return True
+
+    async def _try(self, other: Connection, fix: Mapping[str, str]) -> None:
+        checker = _Checker(other, self.policy)
+        if other.kind == "custom":
+            if {"endpoint", "base_url"} & set(fix):
+                await checker._listed()
+        elif other.provider.lists or other.provider.model_field is None:
+            await checker._count(self.model)
+        else:
+            await capabilities.greet(other, checker.model, policy=self.policy, pace=checker.pace)
 
     async def _list(self) -> None:
         """Ask for the list of models, where that tells anything; the calls that follow decide."""
@@ -185,8 +221,9 @@ class _Checker:
         names = {each.id for each in self.listed if each.lifecycle != "retired"}
         usable = tuple(model for model in self.allowed if model in names)
         if usable:
-            # Some keys may list models and run none.
+            # Some keys may list models and run none; an account without credit lists them too.
             await self._count(usable[0])
+            await capabilities.greet(self.connection, usable[0], policy=self.policy, pace=self.pace)
         return self._usable(usable, "Key")
 
     async def _counted(self) -> CheckReport:
@@ -195,16 +232,20 @@ class _Checker:
         first = await self._answers(self.model, UnknownModel)
         others = [model for model in self.allowed if model != self.model]
         answered = await asyncio.gather(*(self._answers(each, Failure) for each in others))
-        found = {model for model, able in zip(others, answered, strict=True) if able}
-        found |= {self.model} if first else set()
-        return self._usable(tuple(each for each in self.allowed if each in found), "Credentials")
+        refused = dict(zip((self.model, *others), (first, *answered), strict=True))
+        if first is not None and all(refused.values()):
+            raise first
+        return self._usable(
+            tuple(each for each in self.allowed if refused[each] is None), "Credentials"
+        )
 
-    async def _answers(self, model: str, expected: type[Failure]) -> bool:
+    async def _answers(self, model: str, expected: type[Failure]) -> Failure | None:
+        """None where the model answers, else the failure that was expected."""
         try:
             await self._count(model)
-        except expected:
-            return False
-        return True
+        except expected as failure:
+            return failure
+        return None
 
     async def _count(self, model: str) -> None:
         call = self.dialect.count_call(self.connection.target(model))
@@ -232,6 +273,7 @@ class _Checker:
                 f"{proof} accepted, but none of the {count} whitelisted models can be used.",
                 "Ask the owner of the account for access, or allow a model that the key may use.",
                 details=tuple(details),
+                status="Forbidden",
             )
         known = self.connection.capability(usable[0])
         return CheckReport(

@@ -11,6 +11,7 @@ from llmwidgets.dialects import anthropic_messages
 from llmwidgets.dialects.messages import AuthHeader, Target
 from llmwidgets.providers.address import read_address
 from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
+from llmwidgets.providers.key_shapes import foreign
 from llmwidgets.secret import Secret
 
 _SOURCE = "anthropic 2.12.0, pydantic-ai 2.68.0, litellm 1.109.1; read 2026-11-23"
@@ -137,7 +138,9 @@ def _warn(field: str, value: str) -> str | None:
         return "A key that starts with sk-ant-admin manages an organization and runs no model."
     if value.startswith("sk-ant-oat"):
         return "What starts with sk-ant-oat is a login token: it ends within hours. Make a key."
-    return "Anthropic's keys start with sk-ant-api; this one does not."
+    return foreign(value, own=("sk-ant-",), wanted="Anthropic's start with sk-ant-api") or (
+        "Anthropic's keys start with sk-ant-api; this one does not."
+    )
 
 
 ANTHROPIC = Provider(

@@ -71,7 +71,11 @@ Behaviour = Callable[[Seen, Wire], Awaitable[None]]
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Seen | None:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first = await reader.readexactly(1)
+    # A client that speaks TLS here would wait for ever; real servers answer or hang up.
+    if first == b"\x16":
+        return None
+    head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     line, *rest = head.strip().split("\r\n")
     headers = {name.lower(): value for name, value in (each.split(": ", 1) for each in rest)}
     return Seen(line, headers, await reader.readexactly(int(headers.get("content-length", 0))))
@@ -89,6 +93,9 @@ def serving(behave: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[Fa
         try:
             while not writer.is_closing():
                 seen = await _read_request(reader)
+                if seen is None:
+                    writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+                    break
                 end.seen.append(seen)
                 end.at_once += 1
                 end.most_at_once = max(end.most_at_once, end.at_once)

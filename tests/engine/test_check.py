@@ -72,7 +72,10 @@ def test_openai_counts_what_the_key_may_use(far_end):
     allowed = len(Policy().allowed(Connection("openai", api_key=CANARY)))
     assert report.sentence == f"Key accepted. 2 of {allowed} whitelisted models can be used."
     assert set(report.models) == {"gpt-6-luna", "gpt-6-sol"}
-    assert len(end.seen) == 1, "the list is free, and enough"
+    assert [each.line.split()[0] for each in end.seen] == ["GET", "POST"]
+    # An account without credit lists its models too.
+    assert end.seen[1].json["model"] == "gpt-6-luna"
+    assert end.seen[1].json["max_completion_tokens"] == 16
 
 
 def test_an_addition_of_the_organization_counts(far_end):
@@ -193,6 +196,10 @@ def test_nobody_listens_says_what_to_start():
 
 def test_anthropic_is_checked_by_its_own_list_over_all_pages(far_end):
     async def pages(seen, wire):
+        if seen.line.startswith("POST"):
+            words = {"content": [{"type": "text", "text": "OK"}], "stop_reason": "end_turn"}
+            wire.answer({"type": "message", "input_tokens": 3, **words})
+            return
         last = "after_id" in seen.line
         ids = ["claude-haiku-4-5"] if last else ["claude-sonnet-5-5"]
         rows = [{"id": each, "type": "model"} for each in ids]
@@ -202,7 +209,7 @@ def test_anthropic_is_checked_by_its_own_list_over_all_pages(far_end):
     base = end.url.removesuffix("/v1")
     report = check(Connection("anthropic", api_key="sk-ant-api03-made-up-0001", base_url=base))
     assert set(report.models) == {"claude-haiku-4-5", "claude-sonnet-5-5"}
-    assert len(end.seen) == 2
+    assert [each.line.split()[0] for each in end.seen].count("GET") == 2
 
 
 def test_a_denied_model_is_not_checked(far_end, model):

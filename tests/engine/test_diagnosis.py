@@ -1,4 +1,4 @@
-"""A broken set-up is answered with its class, a sentence, the next step and a fix that was tried."""
+"""A broken set-up is answered with its class, a sentence, the next step and a tried fix."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -171,7 +172,7 @@ def world(set_up: SetUp, end: FarEnd, filled: Callable[[str], str]) -> Iterator[
         if set_up.fault == "silent":
             patch.setattr(check, "_LIST_SECONDS", 0.2)
         if set_up.fault == "dns":
-            patch.setattr(aiohttp.connector, "DefaultResolver", _NoName)
+            patch.setattr(aiohttp.connector, "DefaultResolver", lambda *_, **__: _NoName())
         capability.forget()
         tokens.forget()
         yield
@@ -234,8 +235,9 @@ def _missed(verdicts: list[Verdict]) -> list[str]:
 def _told(name: str, verdicts: list[Verdict]) -> float:
     missed = _missed(verdicts)
     share = 1 - len(missed) / len(verdicts)
-    print(f"\n{name}: {len(verdicts) - len(missed)} of {len(verdicts)} right ({share:.1%})")
-    print("\n".join(missed))
+    right = len(verdicts) - len(missed)
+    sys.stdout.write(f"\n{name}: {right} of {len(verdicts)} right ({share:.1%})\n")
+    sys.stdout.write("\n".join(missed))
     return share
 
 

@@ -1,0 +1,304 @@
+"""Symptoms: the table of what goes wrong with a connection, and what mends it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from llmwidgets.engine.symptom import HUGGING_FACE, Case, Symptom
+from llmwidgets.errors import (
+    Filtered,
+    Forbidden,
+    LLMWidgetsError,
+    QuotaExhausted,
+    RateLimited,
+    Unauthorized,
+    UnknownModel,
+    Unreachable,
+)
+from llmwidgets.providers.azure_endpoint import DATED_VERSION
+
+_CHANGE = "Change the endpoint, then test again."
+_GOOGLE = frozenset({"gemini", "vertex_ai"})
+
+
+def _is(kind: type[LLMWidgetsError], *codes: str) -> Callable[[Case], bool]:
+    return lambda case: isinstance(case.error, kind) and (not codes or case.code in codes)
+
+
+def _elsewhere(case: Case) -> bool:
+    """Something answers, in another format than the dialect's."""
+    code = case.code
+    return isinstance(case.error, Unreachable) and bool(re.fullmatch("no .* format", code))
+
+
+def _wrong_path(case: Case) -> bool:
+    return case.kind == "custom" and _elsewhere(case)
+
+
+def _port(number: str) -> Callable[[Case], bool]:
+    return lambda case: _refused_here(case) and case.connection.host.endswith(f":{number}")
+
+
+def _refused_here(case: Case) -> bool:
+    return case.code == "refused" and case.on_this_computer
+
+
+def _key_refused(case: Case) -> bool:
+    # What is wrong with the value itself is said where it is read.
+    told = case.code.startswith("key_") or case.code == "AuthenticationTypeDisabled"
+    return isinstance(case.error, Unauthorized) and not told
+
+
+def _manages(case: Case) -> bool:
+    return case.begins("sk-admin-") or case.begins("sk-ant-admin")
+
+
+def _hugging_face(kind: type[LLMWidgetsError]) -> Callable[[Case], bool]:
+    return lambda case: isinstance(case.error, kind) and case.typed_host == HUGGING_FACE
+
+
+def _not_listed(case: Case) -> bool:
+    """The address is right, since it lists models; this one is not among them."""
+    return _wrong_path(case) and bool(case.listed) and case.model not in case.listed
+
+
+def _unknown_version(case: Case) -> bool:
+    refused = _elsewhere(case) or case.status == 400
+    return bool(case.version) and refused and "/deployments/" in case.path
+
+
+# -- fixes, likeliest first ------------------------------------------------------------------
+
+
+def _with_v1(case: Case) -> tuple[dict[str, str], ...]:
+    base = case.endpoint.partition("?")[0].rstrip("/")
+    for native in ("/api/generate", "/api/chat", "/api/tags", "/api"):
+        base = base.removesuffix(native)
+    # What stands behind the first /v1 is no part of the address.
+    cut = re.sub(r"/v1(?:/.*)?$", "", base, count=1) if "/v1" in case.path else base
+    return ({case.address_field: f"{cut.partition('/v1/')[0]}/v1"},)
+
+
+def _other_place(case: Case) -> tuple[dict[str, str], ...]:
+    """The other address of this computer, and the servers found on it."""
+    parts = urlsplit(case.endpoint)
+    host = parts.hostname or ""
+    other = {"::1": "127.0.0.1", "127.0.0.1": "[::1]"}.get(host)
+    same_port = parts._replace(netloc=f"{other}:{parts.port}").geturl() if other else None
+    places = ((same_port,) if same_port and parts.port else ()) + case.nearby
+    return tuple({case.address_field: each} for each in places)
+
+
+def _other_scheme(case: Case) -> tuple[dict[str, str], ...]:
+    parts = urlsplit(case.endpoint)
+    if parts.scheme == "https" and not case.on_this_computer:
+        return ()
+    scheme = "http" if parts.scheme == "https" else "https"
+    return ({case.address_field: parts._replace(scheme=scheme).geturl()},)
+
+
+def _known_version(case: Case) -> tuple[dict[str, str], ...]:
+    return ({case.address_field: case.endpoint.replace(case.version, DATED_VERSION)},)
+
+
+def _named(value: Callable[[Case], str]) -> Callable[[Case], tuple[dict[str, str], ...]]:
+    return lambda case: ({case.connection.provider.model_field or "": value(case)},)
+
+
+ADDRESSES: tuple[Symptom, ...] = (
+    Symptom(
+        lambda case: _refused_here(case) and case.kind == "custom",
+        "Nothing is listening at {host}; a model server answers at {new}.",
+        _CHANGE,
+        _other_place,
+        proven=True,
+    ),
+    Symptom(
+        lambda case: case.kind == "custom"
+        and case.endpoint.startswith("http:")
+        and case.code in {"hung_up", "not_http", "cut_short"},
+        "{host} wants https: it hangs up on plain http.",
+        _CHANGE,
+        _other_scheme,
+        proven=True,
+    ),
+    Symptom(
+        lambda case: case.kind == "custom" and case.code == "tls_spoken",
+        "{host} does not speak https: it answers to http://.",
+        "Change the endpoint to http://, then test again.",
+        _other_scheme,
+        proven=True,
+    ),
+    Symptom(
+        _not_listed,
+        "The server answers, but has no model {model}. It has {listed}.",
+        "Correct the name, or load the model on the server.",
+        status="UnknownModel",
+    ),
+    Symptom(
+        lambda case: _wrong_path(case) and not case.path.endswith("/v1"),
+        "The server answers, but not at this address. An endpoint of OpenAI format ends in /v1,"
+        " and {endpoint} does not.",
+        _CHANGE,
+        _with_v1,
+    ),
+    Symptom(
+        lambda case: _wrong_path(case) and "/v1/" in case.path,
+        "The server answers, but not at {endpoint}: it does at {new}.",
+        _CHANGE,
+        _with_v1,
+        proven=True,
+    ),
+    Symptom(
+        _wrong_path,
+        "Something answers at {endpoint}, but no model server in OpenAI format.",
+        "Open the address in a browser: a login page, a proxy or another program may sit there.",
+    ),
+    Symptom(
+        _unknown_version,
+        "The resource does not know the api-version {version} of the address.",
+        _CHANGE,
+        _known_version,
+        proven=True,
+    ),
+    Symptom(
+        lambda case: _elsewhere(case) and case.kind.startswith("azure"),
+        "Nothing that serves a deployment answers at this address.",
+        "Paste the target URI anew: it stands under Details of the deployment.",
+    ),
+    Symptom(
+        lambda case: _elsewhere(case) and case.connection.provider.single,
+        "What answers at {host} is not {title}: it is a web page, or of another format.",
+        "A proxy, a firewall or the network's login page may stand in between. With a base URL,"
+        " check its path.",
+    ),
+    Symptom(
+        _port("11434"),
+        "Ollama is not running: nothing is listening at {host}.",
+        "Start it (ollama serve). When the kernel runs in a container or on another computer,"
+        " localhost is that computer: give Ollama's outside address.",
+    ),
+    Symptom(
+        _port("1234"),
+        "LM Studio's server is not running: nothing is listening at {host}.",
+        "Start it in LM Studio under Developer, then test again.",
+    ),
+    Symptom(
+        lambda case: _is(Unreachable, "dns")(case) and case.kind.startswith("azure"),
+        "There is no Azure resource called {host}.",
+        "Copy the target URI again; a resource that was just made needs a few minutes.",
+    ),
+)  # fmt: skip
+
+KEYS: tuple[Symptom, ...] = (
+    Symptom(
+        lambda case: isinstance(case.error, Unauthorized | Forbidden)
+        and _manages(case)
+        and bool(case.doubt),
+        "The key was not accepted by {label}. {doubt}",
+        "Paste a key of {title} that runs models.",
+    ),
+    Symptom(
+        lambda case: _key_refused(case) and case.kind == "gemini" and case.begins("AIza"),
+        "The key was not accepted by {label}. Google is ending AIza keys.",
+        "Make a new key in Google AI Studio (it starts with AQ.) and paste it.",
+    ),
+    Symptom(
+        # What is wrong with Google's credentials is said in more detail where they are read.
+        lambda case: _key_refused(case) and bool(case.doubt) and case.kind != "vertex_ai",
+        "The key was not accepted by {label}. {doubt}",
+        "Paste the key of {title}.",
+    ),
+    Symptom(
+        lambda case: _hugging_face(Unauthorized)(case) and not case.begins("hf_"),
+        "The key was not accepted by {label}: the router takes a token of Hugging Face.",
+        "Make a token (it starts with hf_) with the permission Make calls to Inference"
+        " Providers, and paste it as API key.",
+    ),
+    Symptom(
+        lambda case: _key_refused(case) and not case.connection.secret_fields,
+        "The server asks for a key, and none is given.",
+        "Fill in the API key, or the auth token.",
+    ),
+    Symptom(
+        _hugging_face(Forbidden),
+        "The token is valid but has no right to call inference providers.",
+        "Give it the permission Make calls to Inference Providers, on Hugging Face under"
+        " Settings → Access Tokens.",
+    ),
+)  # fmt: skip
+
+MODELS: tuple[Symptom, ...] = (
+    Symptom(
+        lambda case: isinstance(case.error, UnknownModel)
+        and bool(case.deployment)
+        and case.deployment != case.model,
+        "The server and the key are right; the deployment name is not. Azure asks for the name of"
+        " the deployment. The address you pasted names the deployment {deployment}, not {model}.",
+        "Change the deployment, then test again.",
+        _named(lambda case: case.deployment),
+    ),
+    Symptom(
+        lambda case: isinstance(case.error, UnknownModel) and bool(case.successor),
+        "{maker} has retired {model}.",
+        "Use {successor} instead.",
+    ),
+    Symptom(
+        _hugging_face(UnknownModel),
+        "No provider that this token may use serves {model}.",
+        "Name a provider that serves it, in the endpoint (…/together/v1) or behind the name"
+        " ({model}:together); providers are turned on in the settings of Hugging Face.",
+    ),
+    Symptom(
+        lambda case: isinstance(case.error, UnknownModel)
+        and bool(case.nearest)
+        and case.kind == "custom",
+        "The server answers, but has no model {model}. The nearest it has is {nearest}.",
+        "{step}",
+        _named(lambda case: case.nearest),
+    ),
+    Symptom(
+        lambda case: isinstance(case.error, UnknownModel)
+        and bool(case.listed)
+        and case.kind == "custom",
+        "The server answers, but has no model {model}. It has {listed}.",
+    ),
+    Symptom(
+        lambda case: isinstance(case.error, UnknownModel) and case.kind == "azure_ai_foundry",
+        "The server and the key are right, but no model {model} is deployed there.",
+        "Give the name that Details of the deployment shows, or deploy the model first.",
+    ),
+    Symptom(
+        lambda case: isinstance(case.error, UnknownModel)
+        and case.kind == "vertex_ai"
+        and case.words["location"] != "global",
+        "The credentials are right, but the models are not offered in {location}.",
+        "Change the location to global, or to eu or us where texts have to stay there.",
+        lambda _case: ({"location": "global"},),
+    ),
+    Symptom(
+        lambda case: isinstance(case.error, Filtered),
+        "The provider's safety filter stops even the test question.",
+        "Look at the content filter of the deployment, or take another model.",
+    ),
+)  # fmt: skip
+
+MONEY: tuple[Symptom, ...] = (
+    Symptom(
+        lambda case: isinstance(case.error, QuotaExhausted) and case.kind in _GOOGLE,
+        "The key is right; there is no credit or quota left. {message}",
+    ),
+    Symptom(
+        _is(QuotaExhausted),
+        "The key is right; the account has no credit or quota left.",
+    ),
+    Symptom(
+        _is(RateLimited),
+        "The server and the key are right; the limit of requests is reached for now.",
+    ),
+)  # fmt: skip
+
+SYMPTOMS: tuple[Symptom, ...] = (*ADDRESSES, *KEYS, *MODELS, *MONEY)
+"""Tried in this order; where none fits, the error's own words hold."""
