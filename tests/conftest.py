@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,17 @@ def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(home / "etc"))
+
+
+@pytest.fixture(autouse=True)
+def one_day(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Models end by the day on which their table was written; no live list outlasts a test."""
+    from llmwidgets.connections import live_list
+
+    monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 23))
+    yield
+    live_list.forget()
 
 
 _connect = socket.socket.connect

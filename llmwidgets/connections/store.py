@@ -12,7 +12,7 @@ from llmwidgets.connections import sealed_folder, store_file, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Payload
 from llmwidgets.connections.session import Session, default_folder, session_of
-from llmwidgets.errors import PolicyError, StoreError, UnknownConnection
+from llmwidgets.errors import PolicyError, StoreError, StoreLocked, UnknownConnection
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
@@ -126,9 +126,13 @@ class Store:
         can be asked, DamagedStore.
         """
         given = None if passphrase is None else _closed(passphrase)
-        if given is None and self.exists and not sealed_folder.is_open(self._session):
-            given = None if unlock.headless_identity() else passphrase_field.asked("Passphrase: ")
-        sealed_folder.open_up(self._session, given)
+        try:
+            sealed_folder.open_up(self._session, given)
+        except StoreLocked:
+            given = passphrase_field.asked("Passphrase: ") if given is None else None
+            if given is None:
+                raise
+            sealed_folder.open_up(self._session, given)
         self._session.changed()
 
     def lock(self) -> None:
