@@ -31,7 +31,7 @@ class TooLongText:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run would take. Costs in US dollars, of the priced columns alone.
+    """What a run would take. Costs in US dollars, of the priced columns alone; None without any.
 
     Tokens are worked out from characters (four of Latin text, one of Chinese, Japanese or
     Korean); the real number lies between 0.75 and 1.5 times that, and the costs say so.
@@ -41,33 +41,44 @@ class Estimate:
     calls: int
     tokens_in: int
     tokens_out: int
-    cost_low: float
-    cost_high: float
+    cost_low: float | None
+    cost_high: float | None
     unpriced: tuple[str, ...]
     seconds: float
     hosts: tuple[str, ...]
     too_long: tuple[TooLongText, ...]
 
     @property
-    def cost(self) -> float:
-        """The likely cost: between low and high."""
+    def cost(self) -> float | None:
+        """The likely cost: between low and high; None where no price is known."""
+        if self.cost_low is None or self.cost_high is None:
+            return None
         return (self.cost_low * self.cost_high) ** 0.5 if self.cost_low else self.cost_high / 2
 
 
 def estimate(plan: Plan) -> Estimate:
     """What the plan would take, were nothing reused."""
     asked = [_Column(column, plan) for column in plan.columns]
+    low, high = ([each.cost(low=end) for each in asked] for end in (True, False))
     return Estimate(
         calls=plan.asked * len(plan.columns),
         tokens_in=sum(each.tokens_in.likely for each in asked),
         tokens_out=sum(each.tokens_out.likely for each in asked),
-        cost_low=sum(each.cost(low=True) or 0.0 for each in asked),
-        cost_high=sum(each.cost(low=False) or 0.0 for each in asked),
-        unpriced=tuple(each.column.label for each in asked if each.cost(low=True) is None),
+        cost_low=_sum(low),
+        cost_high=_sum(high),
+        unpriced=tuple(
+            each.column.label for each, price in zip(asked, low, strict=True) if price is None
+        ),
         seconds=max((each.seconds for each in asked), default=0.0),
         hosts=tuple(dict.fromkeys(column.connection.host for column in plan.columns)),
         too_long=tuple(text for each in asked for text in each.too_long),
     )
+
+
+def _sum(prices: list[float | None]) -> float | None:
+    """Of the known ones; unknown where none is, and nothing where nothing is asked."""
+    known = [price for price in prices if price is not None]
+    return sum(known) if known or not prices else None
 
 
 class _Column:

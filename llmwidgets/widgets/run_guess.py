@@ -56,7 +56,7 @@ def _per_1000(setup: Setup, connection: Connection, model: str) -> float | None:
         likely = estimate(asked.plan)
     except LLMWidgetsError:
         return None
-    if likely.unpriced:
+    if likely.unpriced or likely.cost is None:
         return None
     return likely.cost / max(1, likely.calls) * 1000
 
@@ -66,15 +66,15 @@ def cost_words(likely: Estimate) -> tuple[str, str]:
     unpriced = list(likely.unpriced)
     few = f"{', '.join(unpriced[:3])}{' and others' if len(unpriced) > 3 else ''}"
     verb = "has" if len(unpriced) == 1 else "have"
-    low, high = likely.cost_low, likely.cost_high
-    if unpriced and not high:
+    low, high, cost = likely.cost_low, likely.cost_high, likely.cost
+    if low is None or high is None or cost is None:
         if len(unpriced) > 1:
             return "Cost unknown", "none of these has a known price"
         return "Cost unknown", f"{few} has no known price"
     rest = [f"between {dollars(low)} and {dollars(high)}"] if high > low else []
     if unpriced:
         rest.append(f"{few} {verb} no known price")
-    return f"About {dollars(likely.cost)}", "; ".join(rest)
+    return f"About {dollars(cost)}", "; ".join(rest)
 
 
 def dollars(amount: float) -> str:

@@ -108,7 +108,8 @@ def _over(setup: Setup, guess: Guess) -> str:
         return "The problem above must be mended first."
     if guess.estimate is None or setup.options.budget is not None:
         return ""
-    if guess.estimate.cost_high <= defaults.ASK_BUDGET_ABOVE:
+    high = guess.estimate.cost_high
+    if high is None or high <= defaults.ASK_BUDGET_ABOVE:
         return ""
     return (
         f"This may cost more than ${defaults.ASK_BUDGET_ABOVE:.0f}: set a limit at “Stop before”."

@@ -44,6 +44,12 @@ def test_an_unknown_price_is_named_and_never_zero_in_words():
     assert found.cost_high == estimate(plan(LUNA)).cost_high
 
 
+def test_where_no_price_is_known_the_cost_is_unknown_and_never_zero():
+    found = estimate(plan(LLAMA))
+    assert (found.cost_low, found.cost_high, found.cost) == (None, None, None)
+    assert found.unpriced == ("llama",)
+
+
 def test_an_own_price_goes_first():
     own = Column("own", LOCAL, "llama", price={"input": 1.0, "output": 0.0})
     found = estimate(plan(own))
