@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from llmwidgets import __version__
 from llmwidgets.dialects.messages import BEST, Capability, Form, Mode, Request, Target, TextPart
 from llmwidgets.engine import defaults
 from llmwidgets.engine.plan import Column, Text
@@ -107,13 +108,20 @@ class Manner:
             self.schema.digest,
             form.value,
             column.model,
-            column.connection.target(column.model).url,
+            _place(column),
             [column.effort, self.effort_sent],
             self.temperature,
             self.max_output_tokens,
             examples,
         ]
         return hashlib.sha256(json.dumps(same, sort_keys=True, default=repr).encode())
+
+
+def _place(column: Column) -> str:
+    """Where the model answers. The demo's port changes with each process, its rules do not."""
+    if column.connection.origin == "demo":
+        return f"demo {__version__}"
+    return column.connection.target(column.model).url
 
 
 def _plain(record: Any) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 from llmwidgets.comparison import Variant, compare, estimate, extract, load
 from llmwidgets.connections import Connection, Store
-from llmwidgets.demo import invoices
+from llmwidgets.demo import demo_url, invoices, stop_demo
 from llmwidgets.errors import (
     FAILURES,
     AlreadyConnected,
@@ -396,3 +396,17 @@ def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
     assert "12 of 30" in page
     assert "asking, 1 rate limited" in page
     assert len(page) < 500
+
+
+def test_the_demo_of_another_process_has_another_port_and_its_rows_are_reused(tmp_path):
+    """What the demo answered is told by its name and version, not by the port of the day."""
+    journal = tmp_path / "journal.sqlite"
+    first = ask("demo", journal=journal)
+    port = demo_url()
+    stop_demo()
+    second = ask("demo", journal=journal)
+    assert demo_url() != port
+    told = [(each.variant, each.text_id, each.status, each.data) for each in first]
+    assert [(each.variant, each.text_id, each.status, each.data) for each in second] == told
+    assert all(each.paid_before is not None for each in second if each.status != "Overloaded")
+    assert sum(each.paid_before is not None for each in second) >= 9
