@@ -200,7 +200,7 @@ def _ask_for_budget(asked: Asked, budget: float | None) -> None:
     if budget is not None or free:
         return
     likely = estimate_plan(asked.plan)
-    if likely.cost_high <= defaults.ASK_BUDGET_ABOVE:
+    if likely.cost_high is None or likely.cost_high <= defaults.ASK_BUDGET_ABOVE:
         return
     most, whose = asked.policy.budget(likely.cost_high)
     limit = f" {whose[0].upper()}{whose[1:]} allows {most:g} a run." if whose else ""
