@@ -1,0 +1,97 @@
+"""The seven forms as a user fills them in, for a server on loopback that speaks every dialect."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from llmwidgets import PROVIDERS
+
+AZURE_KEY = "0123456789abcdef0123456789aba91c"
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What is typed into one form; `{url}` stands for the server's address.
+
+    `place` is the field that leads to the server. `said` stands in the panel after the test.
+    """
+
+    kind: str
+    models: tuple[str, ...]
+    place: tuple[str, str]
+    said: str
+    plain: dict[str, str] = field(default_factory=dict)
+    secret: tuple[str, str] = ("API key", "")
+
+
+FORMS = (
+    Filled("openai", ("gpt-6-luna", "gpt-6-sol", "gpt-5", "gpt-9-nova"), ("Base URL", "{url}/v1"),
+           "whitelisted models can be used", secret=("API key", "sk-proj-made-up-0004711-3fQz")),
+    Filled("gemini", ("gemini-3.8-flash", "gemini-2.5-flash"), ("Base URL", "{url}"),
+           "whitelisted models can be used", secret=("API key", "AQ.made-up-0004711-81fc")),
+    Filled("vertex_ai", (), ("Base URL", "{url}"), "whitelisted models can be used",
+           secret=("JSON credentials", "")),
+    Filled("anthropic", ("claude-haiku-5-5", "claude-sonnet-4-5"), ("Base URL", "{url}"),
+           "whitelisted models can be used", secret=("API key", "sk-ant-api03-made-up-04711-7Qva")),
+    Filled("azure_openai", (), ("Endpoint", "{url}/openai/deployments/claims-luna/chat/completions"
+           "?api-version=2025-01-01-preview"), "The deployment claims-luna answers.",
+           {"Deployment": "claims-luna"}, ("API key", AZURE_KEY)),
+    Filled("azure_ai_foundry", (), ("Endpoint", "{url}/models/chat/completions"
+           "?api-version=2024-05-01-preview"), "The server answers and accepts the key.",
+           {"Model": "mistral-large-3"}, ("API key", AZURE_KEY)),
+    Filled("custom", ("llama3.2", "qwen3", "embed-small"), ("Endpoint", "{url}/v1"),
+           "The server answers and accepts the key.", {"Name": "llama3.2"},
+           ("API key", "made-up-key-0004711-c04e")),
+)  # fmt: skip
+
+
+def credentials(url: str) -> str:
+    """A service account's file whose key belongs to nobody; tokens come from the server."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return json.dumps(
+        {
+            "type": "service_account",
+            "project_id": "acme-claims",
+            "private_key_id": "0004711",
+            "private_key": pem,
+            "client_email": "reader@acme-claims.iam.gserviceaccount.com",
+            "token_uri": f"{url}/token",
+        }
+    )
+
+
+def open_kind(panel: Any, kind: str) -> None:
+    """Open an empty form of a kind in a connection panel."""
+    title = PROVIDERS[kind].title  # type: ignore[index]
+    add = panel.get_by_role("button", name=f"Add a connection: {title}")
+    (add if add.count() else panel.locator("nav").get_by_role("button", name=title)).first.click()
+    panel.get_by_role("heading", name=title, exact=True).wait_for()
+
+
+def fill(panel: Any, form: Filled, url: str) -> None:
+    """Type everything; the secret last, as it leaves the page at once."""
+    for label, said in form.plain.items():
+        panel.get_by_label(label, exact=True).fill(said)
+    name, place = form.place
+    if name == "Base URL":
+        panel.locator("summary").filter(has_text="Base URL").click()
+    panel.get_by_label(re.compile(f"^{name}( optional)?$")).fill(place.replace("{url}", url))
+    label, secret = form.secret
+    field_ = panel.get_by_role("textbox", name=label) if not secret else panel.get_by_label(label)
+    field_.fill(secret or credentials(url))
+    field_.blur()
+    panel.get_by_text("Received").first.wait_for()
+
+
+def send_and_save(panel: Any, form: Filled) -> None:
+    """Press the button that leads on, and wait for what the check says."""
+    panel.get_by_role("button", name="Test and save").click()
+    panel.get_by_text("Saved.").wait_for()
+    panel.get_by_text(form.said).first.wait_for()
