@@ -149,6 +149,17 @@ class LabPage:
             code,
         )
 
+    def end_kernels(self) -> None:
+        """End every kernel of the server: what is opened next has none."""
+        address = f"{self.lab.url}/api/sessions"
+        with urllib.request.urlopen(f"{address}?token={self.lab.token}") as reply:
+            sessions = json.load(reply)
+        for each in sessions:
+            end = urllib.request.Request(
+                f"{address}/{each['id']}?token={self.lab.token}", method="DELETE"
+            )
+            urllib.request.urlopen(end).close()
+
     def output(self, number: int = -1) -> Any:
         """The widget panel of one output, the last by default."""
         panels = self.browser_page.locator(".jp-OutputArea .lw")
