@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
+from llmwidgets.analysis import docubench
 from llmwidgets.analysis.readings import Number, Reading, clock_in, plain, read
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
 
 KINDS = ("exact", "text", "number", "date", "similar")
+PRESETS = (docubench.NAME,)
+"""Whole sets of rules by name, in place of rules by field."""
+
 _CLOSE = Decimal("1e-12")
 _HINT = 'Examples: {"total": "number:0.01", "address": "similar:0.9", "code": "exact"}.'
 
@@ -61,6 +65,15 @@ def read_scoring(
     return chosen
 
 
+def read_preset(name: str, paths: Iterable[str]) -> dict[str, Comparator]:
+    """The comparators of a preset; FieldError where there is no preset of this name."""
+    if name not in PRESETS:
+        raise FieldError(
+            {"scoring": f"{name!r} is no set of rules; there is {', '.join(PRESETS)}."}, _HINT
+        )
+    return dict.fromkeys(paths, Comparator(name))
+
+
 def _parse(said: str) -> Comparator | None:
     kind, _, amount = said.partition(":")
     if kind not in KINDS or (amount and kind not in {"number", "similar"}):
@@ -96,6 +109,7 @@ class Comparing:
 
     leaves: Mapping[str, Leaf]
     chosen: Mapping[str, Comparator]
+    default: Comparator | None = None
     _comparators: dict[str, Comparator] = field(default_factory=dict)
     _readings: dict[tuple[type, Any], Reading] = field(default_factory=dict)
 
@@ -105,10 +119,13 @@ class Comparing:
             return False
         comparator = self._comparators.get(pattern)
         if comparator is None:
-            comparator = self.chosen.get(pattern) or default_for(self.leaves.get(pattern))
+            comparator = self.chosen.get(pattern) or self.default
+            comparator = comparator or default_for(self.leaves.get(pattern))
             self._comparators[pattern] = comparator
         if isinstance(truth, bool) or isinstance(value, bool):
             return truth is value
+        if comparator.kind == docubench.NAME:
+            return docubench.same(truth, value)
         if comparator.kind == "exact":
             return bool(truth == value)
         if comparator.kind == "caseless":

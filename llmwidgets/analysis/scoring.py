@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from llmwidgets.analysis import docubench
 from llmwidgets.analysis.alignment import NOTHING, Row, align, state_of
-from llmwidgets.analysis.comparators import Comparator, Comparing, read_scoring
+from llmwidgets.analysis.comparators import Comparator, Comparing, read_preset, read_scoring
 from llmwidgets.analysis.grounding import Grounding, Source, ground
 from llmwidgets.schemas import Schema
 
@@ -38,8 +39,9 @@ class TextScore:
     `labelled` counts the leaves that truth labels, and those that a value adds where truth says
     there is nothing: under a null, and in items beyond the truth's list. Each of these is
     labelled and not right, so an invented item costs as many leaves as it has. `accuracy` is
-    right / labelled, None where nothing is labelled. `missed` counts values of truth that were
-    not given, `invented` values given where truth has none.
+    right / labelled, None where nothing is labelled; a preset of rules sets it as `share`.
+    `missed` counts values of truth that were not given, `invented` values given where truth has
+    none.
     """
 
     cells: tuple[Cell, ...]
@@ -47,14 +49,19 @@ class TextScore:
     right: int
     invented: int
     missed: int
+    share: float | None = None
 
     @property
     def accuracy(self) -> float | None:
+        if self.share is not None:
+            return self.share
         return self.right / self.labelled if self.labelled else None
 
     @property
     def perfect(self) -> bool:
         """Whether every labelled leaf is right; False where nothing is labelled."""
+        if self.share is not None:
+            return self.share == 1.0
         return 0 < self.labelled == self.right
 
 
@@ -63,21 +70,23 @@ def score(
     value: Any,
     truth: Any,
     *,
-    scoring: Mapping[str, str | Comparator] | None = None,
+    scoring: Mapping[str, str | Comparator] | str | None = None,
     text: str | Source | None = None,
 ) -> TextScore:
     """Score one record against truth. Never fails on a value, however little it fits the schema.
 
     `scoring` overrides how leaves are compared (see `read_scoring`; pass what it returned to
-    read it once). With `text`, each value is also located in it. Where `schema` is None, every
-    leaf is compared by what its values read as.
+    read it once), or is "docubench", the rules of that benchmark. With `text`, each value is also
+    located in it. Where `schema` is None, every leaf is compared by what its values read as.
 
     >>> score(None, {"total": "1,250.00", "city": "koln"}, {"total": 1250, "city": "Köln"}).accuracy
     1.0
     """
-    chosen = read_scoring(scoring, schema)
     leaves = {leaf.path: leaf for leaf in schema.leaves} if schema is not None else {}
-    comparing = Comparing(leaves, chosen)
+    if isinstance(scoring, str):
+        comparing = Comparing(leaves, read_preset(scoring, leaves), Comparator(docubench.NAME))
+    else:
+        comparing = Comparing(leaves, read_scoring(scoring, schema))
     source = Source(text) if isinstance(text, str) else text
     cells = []
     for row in align(schema, value, truth, comparing.same):
@@ -86,7 +95,15 @@ def score(
         if source is not None:
             found = ground(row.value, source, leaves.get(row.pattern))
         cells.append(_cell(row, _STATES[state], found))
-    return _sum(cells)
+    scored = _sum(cells)
+    if isinstance(scoring, str) and schema is not None and truth is not NOTHING:
+        share = docubench.docubench_share(schema.json, _json(value), truth)
+        return replace(scored, share=share)
+    return scored
+
+
+def _json(value: Any) -> Any:
+    return None if value is NOTHING else value
 
 
 def failed_score(schema: Schema | None, truth: Any) -> TextScore:

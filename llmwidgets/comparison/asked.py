@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.comparators import read_scoring
+from llmwidgets.analysis.comparators import read_preset, read_scoring
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.models import Chosen, read_models
 from llmwidgets.comparison.texts import Source, few, read_sources
@@ -74,10 +74,16 @@ def read_documents(
     )
 
 
-def read_rules(scoring: Any, texts: Sequence[Text]) -> dict[str, str] | None:
-    """The scoring rules as texts, each known to a schema of the texts; FieldError otherwise."""
+def read_rules(scoring: Any, texts: Sequence[Text]) -> dict[str, str] | str | None:
+    """The scoring rules as texts, each known to a schema of the texts; FieldError otherwise.
+
+    The name of a preset stays as it is.
+    """
     if scoring is None:
         return None
+    if isinstance(scoring, str):
+        read_preset(scoring, ())
+        return scoring
     if not isinstance(scoring, Mapping):
         raise FieldError(
             {"scoring": f"is a {type(scoring).__name__}, not rules by field."},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.asked import Asked, read_asked, read_documents, read_rules
 from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.marks import Scoring
 from llmwidgets.comparison.progress import watch
 from llmwidgets.engine import defaults
 from llmwidgets.engine.estimate import Estimate
@@ -31,7 +32,7 @@ def compare(
     instructions: str | Mapping[str, str] | None = None,
     examples: Examples | None = None,
     repeats: int = 1,
-    scoring: Mapping[str, Any] | None = None,
+    scoring: Scoring = None,
     store: Store | None = None,
     concurrency: int | None = None,
     budget: float | None = None,
@@ -42,8 +43,9 @@ def compare(
     """Ask every model about every text, and compare the records.
 
     Blocks with a progress bar; an interrupt stops cleanly and gives what is there. `budget` is
-    in US dollars for new calls; a run estimated above 5 asks for one. `journal` is a path,
-    False for memory, or the user's cache folder. What cannot be asked raises before the first
+    in US dollars for new calls; a run estimated above 5 asks for one. `scoring` has rules by
+    field ({"total": "number:0.01"}), or is "docubench", that benchmark's rules. `journal` is a
+    path, False for memory, or the user's cache folder. What cannot be asked raises before the first
     call (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
 
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
@@ -141,7 +143,7 @@ def estimate(
     instructions: str | Mapping[str, str] | None = None,
     examples: Examples | None = None,
     repeats: int = 1,
-    scoring: Mapping[str, Any] | None = None,
+    scoring: Scoring = None,
     store: Store | None = None,
     concurrency: int | None = None,
     budget: float | None = None,
@@ -161,7 +163,7 @@ def estimate(
 
 def _run(
     asked: Asked,
-    rules: Mapping[str, Any] | None,
+    rules: Scoring,
     *,
     journal: Journal | str | Path | bool | None,
     concurrency: int | None,

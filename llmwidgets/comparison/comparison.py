@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.comparison import frames, reading, scoreboard, shown
 from llmwidgets.comparison import outputs as outputs_made
 from llmwidgets.comparison.differences import Difference, differences_of
-from llmwidgets.comparison.marks import Mark, mark
+from llmwidgets.comparison.marks import Mark, Scoring, mark
 from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.engine.extraction import read as read_extraction
@@ -52,7 +52,7 @@ class Comparison:
     rows: Rows
     journal: Journal
     read: Callable[[Row, Place], Extraction]
-    scoring: Mapping[str, Any] | None = None
+    scoring: Scoring = None
     notes: tuple[str, ...] = ()
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -138,7 +138,7 @@ class Comparison:
         """A row a field where variants disagree or differ from the truth, a column a variant."""
         return frames.difference_frame(self)
 
-    def rescore(self, scoring: Mapping[str, Any] | None) -> Comparison:
+    def rescore(self, scoring: Scoring) -> Comparison:
         """The same replies under other rules of what counts as right; calls nothing."""
         from llmwidgets.comparison.asked import read_rules
 
@@ -164,7 +164,7 @@ class Comparison:
         run: Run,
         *,
         variants: tuple[Variant, ...] = (),
-        scoring: Mapping[str, Any] | None = None,
+        scoring: Scoring = None,
         notes: tuple[str, ...] = (),
     ) -> Comparison:
         """What a run has brought so far; open extractions are `Stopped`.
@@ -203,7 +203,7 @@ class Comparison:
         texts: Any,
         outputs: Mapping[str, Any],
         truth: Any = None,
-        scoring: Mapping[str, Any] | None = None,
+        scoring: Scoring = None,
     ) -> Comparison:
         """Outputs that were made elsewhere, compared by the same rules; calls nothing.
 

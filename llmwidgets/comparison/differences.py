@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.scoring import Cell
-from llmwidgets.comparison.marks import Mark, against, has_data
+from llmwidgets.comparison.marks import Mark, Scoring, against, has_data
 from llmwidgets.errors import FAILURES
 from llmwidgets.report.summary import State
 
@@ -46,7 +46,7 @@ def differences_of(
     repeat: int,
     extractions: Sequence[Extraction],
     marks: Sequence[Mark],
-    scoring: Mapping[str, Any] | None,
+    scoring: Scoring,
 ) -> list[Difference]:
     """The differences in one text, in the order of the schema; failures stand in every row.
 
@@ -73,7 +73,7 @@ def fields_of(
     text: Text,
     extractions: Sequence[Extraction],
     marks: Sequence[Mark],
-    scoring: Mapping[str, Any] | None,
+    scoring: Scoring,
 ) -> Iterator[tuple[str, Any, tuple[Said, ...]]]:
     """Every field of one text that can be compared: its path, its truth, what each variant says."""
     answered = [at for at, each in enumerate(extractions) if has_data(each)]
@@ -94,7 +94,7 @@ def _by_path(
     extractions: Sequence[Extraction],
     marks: Sequence[Mark],
     answered: Sequence[int],
-    scoring: Mapping[str, Any] | None,
+    scoring: Scoring,
 ) -> _ByPath:
     labelled: dict[str, tuple[Any, dict[int, Said]]] = {}
     patterns: set[str] = set()
@@ -125,7 +125,7 @@ def _among_themselves(
     extractions: Sequence[Extraction],
     answered: Sequence[int],
     labelled: set[str],
-    scoring: Mapping[str, Any] | None,
+    scoring: Scoring,
 ) -> _ByPath:
     """Fields without a label: the first answer stands in for the truth, to line arrays up."""
     reference = extractions[answered[0]].data

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from llmwidgets.schemas import Schema
 
 
+Scoring = Mapping[str, Any] | str | None
+"""Rules by field, the name of a preset, or None for the default rules."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """The cells of one extraction and its share right.
@@ -32,7 +36,7 @@ class Mark:
     missed: int = 0
 
 
-def mark(extraction: Extraction, text: Text, scoring: Mapping[str, Any] | None) -> Mark:
+def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
     """The extraction against its text's truth, by the rules of what counts as right.
 
     The model's own failures leave labelled fields not right; an invalid record is scored field
@@ -46,8 +50,10 @@ def mark(extraction: Extraction, text: Text, scoring: Mapping[str, Any] | None) 
     return _read(failed_score(text.schema, text.truth))
 
 
-def against(schema: Schema, data: Any, truth: Any, scoring: Mapping[str, Any] | None) -> TextScore:
+def against(schema: Schema, data: Any, truth: Any, scoring: Scoring) -> TextScore:
     """The data scored against the truth, by those rules that this schema has the fields for."""
+    if isinstance(scoring, str):
+        return score(schema, data, truth, scoring=scoring)
     rules = _rules(tuple(scoring.items()), schema) if scoring else None
     return score(schema, data, truth, scoring=rules)
 
