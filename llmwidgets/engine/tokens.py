@@ -57,6 +57,8 @@ async def exchanged(call: Call) -> Call:
         return call
     token = await _token(header.secret, call)
     if isinstance(token, CallError):
+        # A Verbose traceback prints this frame's locals, and the call's body holds the document.
+        del call
         raise token
     spent = {"x-goog-user-project": token.quota_project} if token.quota_project else {}
     auth = tuple(
@@ -64,11 +66,6 @@ async def exchanged(call: Call) -> Call:
         for each in call.auth
     )
     return replace(call, auth=auth, headers={**call.headers, **spent})
-
-
-def account_of(secret: Secret) -> Account | Problem:
-    """Whose credentials these are, or what is wrong with them; nothing is sent."""
-    return read_account(secret.reveal)
 
 
 def forget(call: Call | None = None) -> None:
@@ -99,16 +96,7 @@ async def _token(secret: Secret, call: Call) -> _Token | CallError:
         known = _kept.get(digest or "")
         if known is not None and time.time() < known.renew_at:
             return known
-        account = read_account(secret.reveal)
-        if isinstance(account, Problem):
-            return _refusal(call, account.sentence, account.hint, "credentials")
-        if "/projects/-/" in call.url:
-            return BadRequest(
-                "The credentials name no project.",
-                "Fill in the project ID of this connection.",
-                label=call.label, model=call.model, code="project",
-            )  # fmt: skip
-        found = await asyncio.to_thread(_refreshed, account, call, asyncio.get_running_loop())
+        found = await asyncio.to_thread(_fetched, secret, call, asyncio.get_running_loop())
         if isinstance(found, _Token) and digest is not None:
             while len(_kept) >= _MOST_KEPT:
                 _kept.pop(next(iter(_kept)))
@@ -116,8 +104,21 @@ async def _token(secret: Secret, call: Call) -> _Token | CallError:
         return found
 
 
+def _fetched(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
+    """On a thread of its own: reading a key takes time, and google-auth waits for its answer."""
+    account = read_account(secret.reveal)
+    if isinstance(account, Problem):
+        return _refusal(call, account.sentence, account.hint, "credentials")
+    if "/projects/-/" in call.url:
+        return BadRequest(
+            "The credentials name no project.",
+            "Fill in the project ID of this connection.",
+            label=call.label, model=call.model, code="project",
+        )  # fmt: skip
+    return _refreshed(account, call, loop)
+
+
 def _refreshed(account: Account, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
-    """On a thread of its own: google-auth waits for the answer that the loop brings."""
     from google.auth.exceptions import RefreshError
 
     try:
@@ -131,7 +132,9 @@ def _refreshed(account: Account, call: Call, loop: asyncio.AbstractEventLoop) ->
         return _strange(account, call)
     # A token that was perhaps given costs nothing, and can be asked for again.
     failure.perhaps_answered = False
-    return failure
+    # The frames it came through hold the signed request.
+    failure.__context__ = None
+    return failure.with_traceback(None)
 
 
 def _made(account: Account) -> _Token:

@@ -239,6 +239,35 @@ def test_a_token_service_that_cannot_be_reached_is_named(server):
     assert "127.0.0.1:9" in failure.message
 
 
+def verbose_trace(connection: Connection) -> str:
+    """What a notebook in Verbose mode prints of a failure: each frame with its locals."""
+    from IPython.core.ultratb import VerboseTB
+
+    try:
+        exchanged(connection)
+    except errors.CallError as error:
+        lines = VerboseTB().structured_traceback(type(error), error, error.__traceback__)
+        return "\n".join(lines)
+    return ""
+
+
+def test_neither_key_nor_token_stands_in_a_log_or_a_verbose_traceback(server, caplog):
+    """At DEBUG, of every library on the way; and with the locals of every frame."""
+    caplog.set_level("DEBUG")
+    token = bearer(exchanged(connected(server)))
+    shown = [
+        verbose_trace(connected(server, spoilt(type="external_account"))),
+        verbose_trace(connected(server, a_service_account("http://127.0.0.1:9/token"))),
+    ]
+    for text in shown:
+        assert "exchanged" in text
+    for text in (*shown, caplog.text):
+        # The signed request for a token is worth one.
+        assert "eyJ" not in text
+        assert token.removeprefix("Bearer ") not in text
+        assert a_private_key().splitlines()[5] not in text
+
+
 def test_a_check_counts_tokens_with_each_model(server):
     """The publisher's list says nothing of what a project may call."""
     server.faulty, server.fault = "", ""
