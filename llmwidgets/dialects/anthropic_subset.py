@@ -1,5 +1,6 @@
 """What Anthropic's `output_config.format` takes of JSON Schema; optional properties stay optional.
 
+A schema beyond its limits has an excess, and travels as a tool without `strict`.
 Source: the provider's SDK, November 2026.
 """
 
