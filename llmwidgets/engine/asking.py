@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from llmwidgets.dialects.messages import BEST, Capability, Form, Mode, Payload, 
 from llmwidgets.engine import capability as capabilities
 from llmwidgets.engine import gate
 from llmwidgets.engine.budget import Budget
+from llmwidgets.engine.cut_input import cut_input
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.pacing import Pace, Tried, persist
 from llmwidgets.engine.plan import Column, Text
@@ -36,8 +36,6 @@ from llmwidgets.schemas import Schema, parse_json
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
 
-_WORD = re.compile(r"\w+")
-_SMALLEST_WINDOW = 1500
 Key = Callable[[Form], str]
 
 
@@ -91,6 +89,7 @@ class Asker:
 
     async def _ask(self, text: Text, key: Key, tried: Tried) -> Row:
         await self.learn()
+        await capabilities.warm(self.connection, self.model, policy=self.policy)
         while True:
             sent = self.capability, self.dropped
             try:
@@ -169,7 +168,9 @@ class Asker:
         )
         told = served_note(self.connection, self.model, reply.served_model)
         row = replace(row, notes=(*row.notes, told)) if told else row
-        return self.judge(row, text, ending_of(reply, self.manner(text.schema), self._cuts(text)))
+        manner = self.manner(text.schema)
+        cut = cut_input(self.connection, manner, text, reply.usage.input_tokens)
+        return self.judge(row, text, ending_of(reply, manner, cut))
 
     def judge(self, row: Row, text: Text, ended: Failure | None = None) -> Row:
         """The row with the class that the user's own schema gives its reply."""
@@ -189,16 +190,6 @@ class Asker:
         provider, now = self.connection.provider, datetime.now(UTC)
         return cost(own, provider, self.model, usage, now, self.target.url)
 
-    def _cuts(self, text: Text) -> int:
-        # Every word is at least one token, so a server that read clearly fewer has cut the input:
-        # Ollama does so without a word. Made-up token counts of short texts prove nothing.
-        if self.connection.kind != "custom":
-            return 0
-        if len(text.text) < 2 * _SMALLEST_WINDOW:
-            return 0
-        words = sum(1 for _ in _WORD.finditer(text.text))
-        return words if words > _SMALLEST_WINDOW else 0
-
     def _circumstances(self, text: Text, key: Key, tried: Tried) -> dict[str, Any]:
         known, manner = self.capability, self.manner(text.schema)
         form, mode = manner.sent(known) if known else (None, None)
@@ -215,23 +206,15 @@ class Asker:
         }
 
 
-def ending_of(reply: Reply, manner: Manner, words: int) -> Failure | None:
-    """The failure that a reply is before it is read, or None."""
+def ending_of(reply: Reply, manner: Manner, cut: CutInput | None) -> Failure | None:
+    """The failure that a reply is before it is read, or None; `cut` where the input was cut."""
     if reply.ending == "refused":
         return Refused("The model declined to answer.", "Its own words are kept with the reply.")
     if reply.ending == "filtered":
         category = f" ({reply.explanation})" if reply.explanation else ""
         return Filtered(f"The provider's safety filter stopped this text or its answer{category}.")
-    read = reply.usage.input_tokens
-    if words and read is not None and read < 0.8 * words:
-        return CutInput(
-            f"The server read {read} tokens of a text of {words} words: it cut the rest.",
-            "Give the server a larger context (Ollama: OLLAMA_CONTEXT_LENGTH).",
-        )
-    if reply.ending == "truncated" and reply.explanation:
-        return Truncated(
-            reply.explanation, "Ask fewer fields, split the text, or take another model."
-        )
+    if cut is not None:
+        return cut
     if reply.ending == "truncated":
         return Truncated(
             f"The answer reached the output limit of {manner.max_output_tokens} tokens.",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
+import math
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.messages import (
@@ -19,24 +23,28 @@ from llmwidgets.dialects.messages import (
 from llmwidgets.engine import gate
 from llmwidgets.engine.pacing import Pace, Tried, persist
 from llmwidgets.engine.question import Dropped, effort_sent
-from llmwidgets.errors import BadRequest, CallError, Failure, Filtered, InvalidJSON, Overloaded
+from llmwidgets.errors import (
+    BadRequest,
+    CallError,
+    Failure,
+    Filtered,
+    InvalidJSON,
+    LLMWidgetsError,
+    Overloaded,
+)
 from llmwidgets.schemas import Compiled, parse_json, read_schema
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
 
-_NAME, _VALUE = "zq_vermilion_index", "okapi-4417"
-_PROBE_SCHEMA = {
-    "title": "Probe",
-    "type": "object",
-    "properties": {_NAME: {"type": "string", "enum": [_VALUE]}},
-    "required": [_NAME],
-    "additionalProperties": False,
-}
 _QUESTION = "Reply with a JSON object about the weather."
 _OUTPUT_TOKENS = 2048
 
+_COLD_AFTER_SECONDS = 240.0
+"""Ollama puts a model away that was not asked for five minutes."""
+
 _seen: dict[tuple[str, str], Capability] = {}
+_answered: dict[tuple[str, str], float] = {}
 _under_way: dict[tuple[str, str], asyncio.Lock] = {}
 
 
@@ -53,6 +61,7 @@ def learn(connection: Connection, model: str, capability: Capability) -> None:
 def forget() -> None:
     """Forget every probe: the next run asks anew."""
     _seen.clear()
+    _answered.clear()
     _under_way.clear()
 
 
@@ -97,6 +106,26 @@ async def greet(connection: Connection, model: str, *, policy: Policy, pace: Pac
     await greeter.rung(Form.TEXT)
 
 
+async def warm(connection: Connection, model: str, *, policy: Policy) -> None:
+    """Have a server on this computer load its model, so that no text's time holds the loading.
+
+    A probe has done so; where it is long ago, or what the server enforces was known without one,
+    the smallest question is asked. What it raises the first text raises too, and tells.
+    """
+    if connection.kind != "custom" or not gate.local(connection):
+        return
+    key = _key(connection, model)
+    async with _under_way.setdefault(key, asyncio.Lock()):
+        cold = time.monotonic() - _answered.get(key, -math.inf) > _COLD_AFTER_SECONDS
+        _answered[key] = time.monotonic()
+        if cold:
+            once = Pace(1, 1)
+            once.patient = False
+            with contextlib.suppress(LLMWidgetsError):
+                await greet(connection, model, policy=policy, pace=once)
+            _answered[key] = time.monotonic()
+
+
 class _Prober:
     question = _QUESTION
     output_tokens = _OUTPUT_TOKENS
@@ -104,13 +133,15 @@ class _Prober:
     def __init__(self, connection: Connection, model: str, policy: Policy, pace: Pace) -> None:
         self.connection, self.model, self.policy, self.pace = connection, model, policy, pace
         self.dialect = connection.dialect
-        self.schema: Compiled = read_schema(_PROBE_SCHEMA).compile(self.dialect.SUBSET)
+        self.riddle = _riddle()
+        self.schema: Compiled = read_schema(_under(self.riddle)).compile(self.dialect.SUBSET)
         self.tried: list[tuple[Form, str, bool]] = []
         self.dropped = Dropped()
 
     def concluded(self, form: Form, mode: Mode) -> Capability:
         found = Capability(form, mode, tuple(self.tried))
         learn(self.connection, self.model, found)
+        _answered[_key(self.connection, self.model)] = time.monotonic()
         return found
 
     async def rung(self, form: Form) -> bool:
@@ -120,6 +151,9 @@ class _Prober:
         except (BadRequest, Overloaded) as error:
             if form is Form.TEXT:
                 raise
+            if error.code == "response_format" and error.status is None:
+                # A form that is not for this kind of server was not sent.
+                return False
             self.tried.append((form, f"refused, {error.status or 'no reply'}", False))
             return False
         except Failure as error:
@@ -127,7 +161,7 @@ class _Prober:
             if isinstance(error, CallError | Filtered):
                 raise
             text = ""
-        obeyed = _obeys(text, form)
+        obeyed = _obeys(text, form, self.riddle)
         self.tried.append((form, "accepted", obeyed))
         return obeyed
 
@@ -171,13 +205,29 @@ class _Prober:
         )
 
 
-def _obeys(text: str, form: Form) -> bool:
+def _riddle() -> dict[str, str]:
+    # New each time: an answer out of a gateway's memory must not pass for obedience.
+    return {f"zq_{secrets.token_hex(3)}_index": f"okapi-{secrets.randbelow(9000) + 1000}"}
+
+
+def _under(riddle: dict[str, str]) -> dict[str, Any]:
+    """The schema that nothing but this record fits."""
+    return {
+        "title": "Probe",
+        "type": "object",
+        "properties": {name: {"type": "string", "enum": [said]} for name, said in riddle.items()},
+        "required": list(riddle),
+        "additionalProperties": False,
+    }
+
+
+def _obeys(text: str, form: Form, riddle: dict[str, str]) -> bool:
     try:
         data = parse_json(text)
     except InvalidJSON:
         return False
     if BEST[form] is Mode.SCHEMA:
-        return bool(data == {_NAME: _VALUE})
+        return bool(data == riddle)
     return isinstance(data, dict)
 
 

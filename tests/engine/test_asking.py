@@ -171,7 +171,7 @@ def test_a_text_the_server_cut_says_nothing_about_the_model(far_end):
 
     one = asker(custom(far_end(cutting)))
     assert ask(one, "word " * 8000).status == "CutInput"
-    assert ask(one, "word " * 4000).status == "ok"
+    assert ask(one, "word " * 3000).status == "ok"
 
 
 def test_made_up_token_counts_of_a_short_text_prove_nothing(far_end):
