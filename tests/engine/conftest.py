@@ -190,7 +190,8 @@ class Model:
         if form["type"] not in self.takes:
             wire.answer({"error": {"message": "response_format is not supported"}}, 400)
             return
-        obeys = form["type"] in self.enforces or (self.schema_beside_object and bool(schema))
+        beside = self.schema_beside_object and form["type"] == "json_object" and bool(schema)
+        obeys = form["type"] in self.enforces or beside
         if probe:
             record = {n: p["enum"][0] for n, p in schema.get("properties", {}).items()}
             said = {"weather": "fine"} if form["type"] != "text" else "Sunny, I think."

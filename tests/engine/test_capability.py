@@ -9,8 +9,11 @@ import pytest
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.messages import Capability, Form, Mode
 from llmwidgets.engine import capability, loop
+from llmwidgets.engine.asking import Asker
 from llmwidgets.engine.pacing import Pace
+from llmwidgets.engine.plan import Column, Text
 from llmwidgets.errors import Unauthorized
+from llmwidgets.schemas import read_schema
 
 
 def probed(end, **more) -> Capability:
@@ -95,3 +98,94 @@ def test_a_listed_model_is_known_by_its_facts():
     connection = Connection("openai", api_key="sk-made-up-key-for-tests-0001")
     found = capability.known(connection, "gpt-6-luna")
     assert (found.form, found.mode) == (Form.JSON_SCHEMA, Mode.SCHEMA)
+
+
+def test_every_probe_asks_for_another_record(far_end, model):
+    """An answer that a gateway kept from an earlier probe is no obedience."""
+    end = far_end(model)
+    probed(end)
+    capability.forget()
+    probed(end)
+    first, second = (
+        each["response_format"]["json_schema"]["schema"]["properties"] for each in model.probes
+    )
+    assert first != second
+
+
+def test_a_kept_answer_is_no_obedience(far_end):
+    """A gateway answers every question with the record of the first one."""
+    kept: list[dict] = []
+
+    async def gateway(seen, wire):
+        form = seen.json.get("response_format", {})
+        schema = form.get("json_schema", form).get("schema", {})
+        record = {name: rule["enum"][0] for name, rule in schema.get("properties", {}).items()}
+        kept.append(record)
+        wire.chat(kept[0])
+
+    end = far_end(gateway)
+    assert probed(end).mode is Mode.SCHEMA
+    capability.forget()
+    assert probed(end).mode is Mode.JSON
+
+
+def test_a_server_that_honours_a_schema_beside_json_object_alone_ends_there(far_end, model):
+    """Both json_schema and a bare json_object are taken, and obey nothing."""
+    model.enforces, model.schema_beside_object = set(), True
+    found = probed(far_end(model))
+    assert (found.form, found.mode) == (Form.JSON_OBJECT_SCHEMA, Mode.SCHEMA)
+    assert [row[0] for row in found.tried] == [Form.JSON_SCHEMA, Form.JSON_OBJECT_SCHEMA]
+
+
+def test_a_form_that_a_kind_does_not_send_is_no_row(far_end, model):
+    """Foundry has no schema beside json_object."""
+    model.takes, model.enforces = {"json_object", "text"}, set()
+    connection = Connection(
+        "azure_ai_foundry", model="mistral-large-3", endpoint=far_end(model).url, api_key="k" * 32
+    )
+    found = loop.run(capability.find(connection, "mistral-large-3", policy=Policy(), pace=Pace(4)))
+    assert [row[0] for row in found.tried] == [Form.JSON_SCHEMA, Form.JSON_OBJECT]
+
+
+class Loading:
+    """A server that loads its model with the first question after it was started."""
+
+    def __init__(self, model) -> None:
+        self.model, self.loaded = model, False
+
+    async def __call__(self, seen, wire) -> None:
+        if seen.line.startswith("POST") and not self.loaded:
+            await asyncio.sleep(0.4)
+            self.loaded = True
+        await self.model(seen, wire)
+
+
+def first_text(connection: Connection, model):
+    one = Asker(Column("c", connection, "m"), policy=Policy(), pace=Pace(1))
+    schema = read_schema([{"name": "total", "type": "number", "required": True}])
+    return [loop.run(one.ask(Text("t", f"Total {n}", schema, None))) for n in range(2)]
+
+
+def test_the_time_of_the_first_text_holds_no_loading_after_a_probe(far_end, model):
+    connection = Connection("custom", name="m", endpoint=far_end(Loading(model)).url)
+    rows = first_text(connection, model)
+    assert [row.status for row in rows] == ["ok", "ok"]
+    assert max(row.seconds for row in rows) < 0.3
+
+
+def test_the_time_of_the_first_text_holds_no_loading_without_a_probe(far_end, model):
+    """What the store knows of the server is not probed anew; the model is loaded all the same."""
+    known = Capability(Form.JSON_SCHEMA, Mode.SCHEMA)
+    connection = Connection("custom", name="m", endpoint=far_end(Loading(model)).url)
+    rows = first_text(connection.with_capability("m", known), model)
+    assert max(row.seconds for row in rows) < 0.3
+    assert [each["max_tokens"] for each in model.asked].count(16) == 1
+    assert not model.probes
+
+
+def test_a_server_elsewhere_is_not_warmed_up(far_end, model):
+    connection = Connection("openai", api_key="made-up-key", base_url=far_end(model).url)
+    one = Asker(Column("c", connection, "gpt-6-luna"), policy=Policy(), pace=Pace(1))
+    schema = read_schema([{"name": "total", "type": "number", "required": True}])
+    loop.run(one.ask(Text("t", "Total 1", schema, None)))
+    assert len(model.asked) == 1
