@@ -74,7 +74,7 @@ class Seen:
 class ModelServer:
     """Where the server is, what it answers, how it behaves, and what it saw.
 
-    `fault` is a word of FAULTS, or `redirect`, `fence`, `truncate`, `ignore`, `refuse`, `think`.
+    `fault` is a word of FAULTS, or `redirect`, `fence`, `truncate`, `continue`, `ignore`, `refuse`.
     `faulty` limits it to requests whose body holds this text.
     """
 
@@ -199,11 +199,12 @@ def _reply(dialect: str, said: Any, seen: Seen, fault: str) -> dict[str, Any]:
     if refused:
         return {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}}
     parts = [{"text": "Hm.", "thought": True}, {"text": text}]
+    finish = {"truncate": "MAX_TOKENS", "continue": "CONTINUATION"}.get(fault, "STOP")
     return {
         "candidates": [
             {
                 "content": {"role": "model", "parts": parts},
-                "finishReason": "MAX_TOKENS" if cut else "STOP",
+                "finishReason": finish,
             }
         ],
         "usageMetadata": {"promptTokenCount": 90, "candidatesTokenCount": 9},

@@ -215,6 +215,10 @@ def ending_of(reply: Reply, manner: Manner, cut: CutInput | None) -> Failure | N
         return Filtered(f"The provider's safety filter stopped this text or its answer{category}.")
     if cut is not None:
         return cut
+    if reply.ending == "truncated" and reply.explanation:
+        return Truncated(
+            reply.explanation, "Ask fewer fields, split the text, or take another model."
+        )
     if reply.ending == "truncated":
         return Truncated(
             f"The answer reached the output limit of {manner.max_output_tokens} tokens.",

@@ -153,6 +153,34 @@ def test_a_schema_beyond_anthropics_limits_travels_as_a_tool_without_enforcement
     assert extraction.data == server.record
 
 
+@pytest.mark.parametrize(
+    ("fault", "mode", "forms"),
+    [
+        ("", "schema enforced", ["json_schema"]),
+        ("ignore", "JSON only", ["json_schema", "tool"]),
+        ("schema", "text only", ["json_schema", "tool", "text"]),
+    ],
+)
+def test_claude_under_a_name_of_its_own_is_probed_in_its_own_forms(server, fault, mode, forms):
+    """A deployment whose name tells nothing: what it enforces is seen, not assumed."""
+    server.fault = fault
+    endpoint, key = f"{server.url}/anthropic", "0123456789abcdef0123456789abcdef"
+    given = {"model": "our-claude", "endpoint": endpoint, "api_key": key}
+    report = lw.check(lw.Connection("azure_ai_foundry", **given))
+    assert report.ok, report
+    assert report.mode == mode
+    assert report.capability is not None
+    assert [form.value for form, _, _ in report.capability.tried] == forms
+
+
+def test_an_answer_that_would_go_on_in_another_call_is_truncated_and_says_so(server):
+    server.fault = "continue"
+    extraction = extracted(server, "gemini")
+    assert extraction.status == "Truncated"
+    assert extraction.failure is not None
+    assert "offers to go on in another" in extraction.failure.message
+
+
 @pytest.mark.parametrize("kind", ["anthropic", "gemini", "vertex_ai"])
 @pytest.mark.parametrize("effort", ["least", "vendor", "low", "high"])
 def test_the_thinking_asked_for_is_in_the_request(server, kind, effort):
