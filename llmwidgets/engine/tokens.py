@@ -68,6 +68,14 @@ async def exchanged(call: Call) -> Call:
     return replace(call, auth=auth, headers={**call.headers, **spent})
 
 
+def account_of(secret: Secret) -> Account | Problem:
+    """Whose credentials these are, or what is wrong with them; nothing is sent.
+
+    The form shows it as soon as a file arrives.
+    """
+    return read_account(secret.reveal)
+
+
 def forget(call: Call | None = None) -> None:
     """Forget the token of this call's credentials, which was refused; without a call, all."""
     if call is None:
@@ -106,7 +114,7 @@ async def _token(secret: Secret, call: Call) -> _Token | CallError:
 
 def _fetched(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
     """On a thread of its own: reading a key takes time, and google-auth waits for its answer."""
-    account = read_account(secret.reveal)
+    account = account_of(secret)
     if isinstance(account, Problem):
         return _refusal(call, account.sentence, account.hint, "credentials")
     if "/projects/-/" in call.url:
