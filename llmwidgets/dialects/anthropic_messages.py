@@ -52,8 +52,6 @@ SAMPLING = False
 LADDER = (Form.JSON_SCHEMA, Form.TOOL, Form.TEXT)
 """The forms a server of this format is asked for, strictest first."""
 
-_MOST_OPTIONAL = 24
-_MOST_UNIONS = 16
 _BUDGETS = {"low": 2_048, "medium": 10_000, "high": 16_384}
 _ENDINGS: dict[str, Ending] = {
     "refusal": "refused",
@@ -68,24 +66,8 @@ _CUT = {
 
 
 def form_for(form: Form, schema: Compiled) -> Form:
-    """The form in which this schema travels, where the model takes `form`.
-
-    A grammar has limits that a tool without `strict` has not: 24 optional properties and 16 of
-    several types, counted where they are reached without following a `$ref`.
-    """
-    if form is not Form.JSON_SCHEMA:
-        return form
-    optional = unions = 0
-    waiting: list[Any] = [schema.schema]
-    while waiting:
-        node = waiting.pop()
-        properties = node.get("properties", {})
-        optional += len(set(properties) - set(node.get("required", ())))
-        for each in properties.values():
-            unions += "anyOf" in each or isinstance(each.get("type"), list)
-        inside = node.get("items")
-        waiting += [*properties.values(), *node.get("anyOf", ()), *([inside] if inside else ())]
-    return Form.TOOL if optional > _MOST_OPTIONAL or unions > _MOST_UNIONS else form
+    """The form in which this schema travels: a tool where it is beyond what a grammar takes."""
+    return Form.TOOL if form is Form.JSON_SCHEMA and schema.excess else form
 
 
 def encode(request: Request, target: Target) -> Call:

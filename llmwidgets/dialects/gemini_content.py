@@ -67,8 +67,8 @@ _CONTINUED = (
 
 
 def form_for(form: Form, schema: Compiled) -> Form:
-    """The form in which this schema travels, where the model takes `form`: always that one."""
-    return form
+    """The form in which this schema travels: JSON alone where it is beyond what can be enforced."""
+    return Form.JSON_OBJECT if form is Form.JSON_SCHEMA and schema.excess else form
 
 
 def encode(request: Request, target: Target) -> Call:

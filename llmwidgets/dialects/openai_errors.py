@@ -235,6 +235,9 @@ def _no_route(case: Case, status: int) -> Failure | None:
 
 
 def _refused(case: Case, status: int) -> Failure:
+    if status == 200 and not case.words.strip():
+        # JSON that is neither an answer nor an error: another program's.
+        return _elsewhere(case)
     version = "api-version" in case.said.message or "API version" in case.said.message
     hint = "Paste the target URI anew: its api-version is not known there." if version else ""
     return refused(case, status, hint)

@@ -72,6 +72,8 @@ class Manner:
             said.append(f"The temperature was not sent: {model} does not take one.")
         if self.column.effort not in {"least", "vendor"} and self.effort_sent is None:
             said.append(f"The thinking level was not sent: it is not known for {model}.")
+        if self.compiled.excess:
+            said.append(f"The schema is not enforced: {self.compiled.excess}.")
         return tuple(said)
 
     def sent(self, capability: Capability) -> tuple[Form, Mode]:
