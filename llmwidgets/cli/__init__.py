@@ -1,9 +1,11 @@
-"""The commands: llmwidgets demo, lab and compare."""
+"""The commands: llmwidgets demo, lab, compare, connections, doctor, scan and journal."""
 
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
+from importlib import import_module
 
 from llmwidgets.cli.arguments import read_arguments
 from llmwidgets.errors import LLMWidgetsError
@@ -14,6 +16,8 @@ MISTAKE = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. 0 finished, 1 a bar not met, 2 a mistake of the user's, 130 interrupted.
+
+    Of doctor and scan 1 says that something was found.
 
     What a user can mend is said in one line on stderr, never as a traceback.
     """
@@ -36,8 +40,9 @@ def say(message: str) -> None:
     sys.stderr.write(f"llmwidgets: {' '.join(message.split())}\n")
 
 
-def _run(arguments: object) -> int:
-    command = getattr(arguments, "command", "")
+def _run(arguments: Namespace) -> int:
+    given = vars(arguments)
+    command = given.pop("command")
     if command == "demo":
         from llmwidgets.cli.demo import demo
 
@@ -45,7 +50,7 @@ def _run(arguments: object) -> int:
     if command == "lab":
         from llmwidgets.cli.lab import lab
 
-        return lab(getattr(arguments, "more", []))
-    from llmwidgets.cli.compare import Asked, compare
-
-    return compare(Asked(**{k: v for k, v in vars(arguments).items() if k != "command"}))
+        return lab(given["more"])
+    # Each command is a module of its name with its options, Asked, and a function of that name.
+    module = import_module(f"llmwidgets.cli.{command}")
+    return int(getattr(module, command)(module.Asked(**given)))

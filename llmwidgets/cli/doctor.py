@@ -1,0 +1,103 @@
+"""llmwidgets doctor: is everything about the store as it should be? It mends nothing."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from llmwidgets.connections import Connection, Store, environment_connections
+from llmwidgets.connections.examination import Finding, examine_files, examine_key
+from llmwidgets.connections.known_keys import known_keys
+from llmwidgets.connections.surroundings import (
+    examine_clock,
+    examine_history,
+    examine_keyring,
+    examine_policies,
+)
+from llmwidgets.engine import places
+from llmwidgets.errors import StoreError
+
+FINE, FINDINGS = 0, 1
+
+_MARKS = {"fine": ("ok", "green"), "note": ("note", "cyan"), "problem": ("mend", "bold red")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The command's options, as they were written."""
+
+    store: Path | None = None
+    organization: str | None = None
+    json: bool = False
+
+
+def doctor(asked: Asked) -> int:
+    """Tell what is well and what is not; 0 fine, 1 something to mend."""
+    store = Store(path=asked.store) if asked.store else Store(asked.organization or "default")
+    findings = list(findings_of(store))
+    if asked.json:
+        sys.stdout.write(json.dumps([asdict(each) for each in findings], indent=2) + "\n")
+    else:
+        _show(findings)
+    return FINDINGS if any(each.level == "problem" for each in findings) else FINE
+
+
+def findings_of(store: Store) -> Iterator[Finding]:
+    """Everything that is looked at, in the order it is told."""
+    yield from examine_files(store)
+    yield from _network(store)
+    yield examine_key(store)
+    yield examine_keyring()
+    yield from examine_history(known_keys(_connections(store)))
+    yield from examine_policies()
+    yield examine_clock(store.path)
+    yield _journal()
+
+
+def _connections(store: Store) -> list[Connection]:
+    given = environment_connections()
+    try:
+        return [*given, *store] if store.exists and not store.locked else given
+    except StoreError:  # told by the finding about the key
+        return given
+
+
+def _network(store: Store) -> Iterator[Finding]:
+    if store.path is not None and places.on_network(store.path):
+        said = "The folder is on a network file system: locks hold only where its server has them."
+        yield Finding("network", "note", said, "Name a local folder if saves from two hosts meet.")
+
+
+def _journal() -> Finding:
+    path, notice = places.journal_place(None)
+    if path is None:
+        return Finding("journal", "note", notice)
+    said = notice or f"It is in {path}."
+    if not path.exists():
+        return Finding("journal", "fine", f"It will be {path}; there is none yet.")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        return Finding(
+            "journal", "problem", f"{said} Others can reach it (mode {mode:04o}).",
+            f"chmod 600 {path}",
+        )  # fmt: skip
+    return Finding("journal", "fine", said)
+
+
+def _show(findings: list[Finding]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for each in findings:
+        mark, style = _MARKS[each.level]
+        console.print(Text(f"{mark:<5}", style=style) + Text(f"{each.subject}: {each.said}", ""))
+        if each.fix:
+            console.print(Text(f"      {each.fix}", style="dim"))
+    count = sum(each.level == "problem" for each in findings)
+    last = "Nothing to mend." if not count else f"To mend: {count}."
+    console.print(Text(last, style="bold"))
