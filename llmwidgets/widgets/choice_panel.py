@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections import Store
 from llmwidgets.widgets.base import Buffers, Content
 from llmwidgets.widgets.comparison_setup import Setup
-from llmwidgets.widgets.result_panel import ResultPanel
+from llmwidgets.widgets.label_panel import LabelPanel
 from llmwidgets.widgets.run_guess import Guess
 from llmwidgets.widgets.run_options import Options
 from llmwidgets.widgets.setup_view import SAMPLES
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from llmwidgets.widgets.connection_panel import ConnectionPanel
 
 
-class ChoicePanel(ResultPanel):
+class ChoicePanel(LabelPanel):
     """A widget that holds schema, texts, truth and columns, and reckons what they would cost."""
 
     def __init__(
@@ -82,9 +83,17 @@ class ChoicePanel(ResultPanel):
     # -- before the run ------------------------------------------------------------------------
 
     def _material_changed(self) -> None:
+        self._edits = []
         self._setup.read_material()
         self._reckon()
         self.push()
+
+    def truth_grew(self, text_id: str, truth: Any) -> None:
+        """A label made on the result stays for the next run."""
+        self._setup.documents = tuple(
+            replace(each, truth=truth) if each.id == text_id else each
+            for each in self._setup.documents
+        )
 
     def _store_changed(self) -> None:
         if self._screen == "setup":

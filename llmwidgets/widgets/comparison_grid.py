@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,15 @@ from llmwidgets.comparison.differences import Said, fields_of
 from llmwidgets.comparison.marks import has_data, mark
 from llmwidgets.comparison.rows import Place
 from llmwidgets.widgets.grid_cells import LOUD, shown
+from llmwidgets.widgets.grid_filter import AGAINST, AMONG, WHOLE, Filter, Shown, lay_out
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.engine.extraction import Extraction
 
-WHOLE = "all fields"
-"""The name of the one row that carries a failure where no field disagrees."""
+__all__ = [
+    "WHOLE", "Field", "Filter", "GridIndex", "Known", "Shown", "Unit", "extractions_of", "fields_in"
+]  # fmt: skip
 
 _INDEX = re.compile(r"\[\d+\]")
 
@@ -47,12 +49,17 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the index keeps of a field: enough to filter and sort, no value but for search."""
+    """What the index keeps of a field: enough to filter and sort, no value but for search.
+
+    `among` is "among" where models differ, "against" where all that answered say the same and
+    the truth says something else, "" else.
+    """
 
     path: str
     pattern: str
     states: tuple[str, ...]
     words: str
+    among: str = ""
 
     @property
     def disagreeing(self) -> int:
@@ -68,35 +75,6 @@ class Unit:
     repeat: int
     fields: tuple[Known, ...]
     failed: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What the page wants to see. `only` is "disagree" or "all"."""
-
-    only: str = "disagree"
-    states: tuple[str, ...] = ()
-    field: str = ""
-    query: str = ""
-
-    @classmethod
-    def read(cls, content: Mapping[str, Any]) -> Filter:
-        """The filter out of a message of the page."""
-        return cls(
-            only="all" if content.get("only") == "all" else "disagree",
-            states=tuple(str(each) for each in content.get("states") or ()),
-            field=str(content.get("field") or ""),
-            query=str(content.get("query") or "").strip().casefold(),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One text of a layout: the rows that stand open and those that are folded."""
-
-    unit: int
-    loud: tuple[str, ...]
-    quiet: tuple[str, ...]
 
 
 def extractions_of(comparison: Comparison, text: int, repeat: int) -> list[Extraction]:
@@ -139,13 +117,17 @@ class GridIndex:
     """The fields of a whole comparison by state: what is counted, filtered and laid out.
 
     `grow` reads texts until its time is up, so that the first rows show while the rest is read.
-    Values are read again from the comparison when a row comes into sight.
+    Values are read again from the comparison when a row comes into sight. `labels` says where
+    a truth that was made while reading came from, by text and path.
     """
 
     def __init__(self, comparison: Comparison) -> None:
         self.comparison = comparison
         self.units: list[Unit] = []
         self.total = len(comparison.texts) * comparison.repeats
+        self._names = [text.id.casefold() for text in comparison.texts]
+        self._sums: Counter[str] = Counter()
+        self.labels: dict[tuple[int, str], str] = {}
 
     @property
     def whole(self) -> bool:
@@ -162,22 +144,29 @@ class GridIndex:
         until = time.monotonic() + seconds
         while not self.whole:
             place = self.place(len(self.units))
-            self.units.append(_unit(self.comparison, place.text, place.repeat))
+            unit = _unit(self.comparison, place.text, place.repeat)
+            self._sums.update(_sums(unit))
+            self.units.append(unit)
             if time.monotonic() >= until:
                 return
 
+    def again(self, comparison: Comparison, texts: Iterable[int]) -> list[int]:
+        """Take a comparison in that differs in these texts only; the units read anew."""
+        self.comparison = comparison
+        repeats = comparison.repeats
+        changed = [text * repeats + repeat for text in texts for repeat in range(repeats)]
+        read = [at for at in changed if at < len(self.units)]
+        for at in read:
+            fresh = _unit(comparison, *divmod(at, repeats))
+            self._sums.subtract(_sums(self.units[at]))
+            self._sums.update(_sums(fresh))
+            self.units[at] = fresh
+        return read
+
     def counts(self) -> dict[str, int]:
-        """Rows, rows that disagree, and cells by state."""
-        units = list(self.units)
-        fields = [field for unit in units for field in unit.fields]
-        cells = Counter(state for field in fields for state in field.states)
-        bare = sum(len(unit.failed) for unit in units if not unit.fields)
-        return {
-            "rows": len(fields),
-            "disagree": sum(field.disagreeing > 0 for field in fields),
-            **{state: cells[state] for state in ("agree", "differ", "missing", "invented")},
-            "failed": cells["failed"] + bare,
-        }
+        """Rows, rows that disagree, rows by what models say among themselves, cells by state."""
+        names = ("rows", "disagree", "differ", "missing", "invented", "failed", AMONG, AGAINST)
+        return {name: self._sums[name] for name in ("agree", *names)}
 
     def patterns(self) -> list[str]:
         """The schema paths that have rows, in their order."""
@@ -186,11 +175,7 @@ class GridIndex:
 
     def layout(self, wanted: Filter) -> list[Shown]:
         """The texts to show; those with most disagreement first, else in their own order."""
-        units = list(self.units)
-        shown = [each for at, unit in enumerate(units) if (each := _shown(at, unit, wanted))]
-        if wanted.only == "disagree":
-            shown.sort(key=lambda each: _rank(units[each.unit]))
-        return shown
+        return lay_out(list(self.units), self._names, wanted)
 
     def matching_elsewhere(self, wanted: Filter) -> int:
         """How many rows the search finds in fields other than the chosen one."""
@@ -209,10 +194,35 @@ def _unit(comparison: Comparison, text: int, repeat: int) -> Unit:
         if _is_failed(comparison.status(Place(at, text, repeat)), fields, at)
     )
     known = tuple(
-        Known(each.path, each.pattern, tuple(said.state for said in each.said), _words(each))
+        Known(
+            each.path,
+            each.pattern,
+            tuple(said.state for said in each.said),
+            _words(each),
+            _among(each),
+        )
         for each in fields
     )
     return Unit(text, repeat, known, failed)
+
+
+def _sums(unit: Unit) -> Counter[str]:
+    sums = Counter(state for field in unit.fields for state in field.states)
+    sums.update(field.among for field in unit.fields if field.among)
+    sums["rows"] += len(unit.fields)
+    sums["disagree"] += sum(field.disagreeing > 0 for field in unit.fields)
+    sums["failed"] += 0 if unit.fields else len(unit.failed)
+    return sums
+
+
+def _among(field: Field) -> str:
+    answered = [said for said in field.said if said.state != "failed"]
+    if all(said.state == "agree" for said in answered):
+        return ""
+    alike = len({shown(said.value).strip().casefold() for said in answered}) == 1
+    if not alike:
+        return AMONG
+    return AGAINST if len(answered) > 1 and field.truth is not NOTHING else ""
 
 
 def _is_failed(status: str, fields: Sequence[Field], at: int) -> bool:
@@ -224,33 +234,3 @@ def _is_failed(status: str, fields: Sequence[Field], at: int) -> bool:
 def _words(field: Field) -> str:
     values = {shown(each.value) for each in field.said} | {shown(field.truth)}
     return "\n".join(values).casefold()
-
-
-def _shown(at: int, unit: Unit, wanted: Filter) -> Shown | None:
-    fields = [field for field in unit.fields if not wanted.field or field.pattern == wanted.field]
-    if wanted.query:
-        fields = [field for field in fields if wanted.query in field.words]
-        if wanted.states:
-            fields = [field for field in fields if _has(field, wanted.states)]
-        return Shown(at, tuple(field.path for field in fields), ()) if fields else None
-    if wanted.only == "all" and not wanted.states:
-        rows = tuple(field.path for field in fields) or ((WHOLE,) if unit.failed else ())
-        return Shown(at, rows, ()) if rows else None
-    states = wanted.states or tuple(LOUD)
-    loud = sorted(
-        (field for field in fields if _has(field, set(states) - {"failed"})),
-        key=lambda field: -field.disagreeing,
-    )
-    failed = bool(unit.failed) and not wanted.field and (not wanted.states or "failed" in states)
-    if not loud and not failed:
-        return None
-    rows = tuple(field.path for field in loud) or (WHOLE,)
-    return Shown(at, rows, tuple(field.path for field in fields if field.path not in rows))
-
-
-def _has(field: Known, states: Sequence[str] | set[str]) -> bool:
-    return any(state in states for state in field.states)
-
-
-def _rank(unit: Unit) -> tuple[int, int]:
-    return -sum(field.disagreeing > 0 for field in unit.fields), -len(unit.failed)

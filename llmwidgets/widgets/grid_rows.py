@@ -77,10 +77,11 @@ def blocks(
 ) -> Iterator[dict[str, Any]]:
     """The texts of a layout from `start` on, with their rows, for the page to draw."""
     for each in layout[max(0, start) : max(0, start) + min(count, 200)]:
-        yield _block(index, each, metrics)
+        yield block_of(index, each, metrics)
 
 
-def _block(index: GridIndex, each: Shown, metrics: Metrics) -> dict[str, Any]:
+def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> dict[str, Any]:
+    """One text of a layout with its rows."""
     comparison, unit = index.comparison, index.units[each.unit]
     text = comparison.texts[unit.text]
     fields = {field.path: field for field in fields_in(comparison, unit.text, unit.repeat)}
@@ -89,6 +90,9 @@ def _block(index: GridIndex, each: Shown, metrics: Metrics) -> dict[str, Any]:
         _row(fields.get(path), path, text, unit, metrics, path in quiet, len(comparison.variants))
         for path in (*each.loud, *each.quiet)
     ]
+    for row in rows:
+        if said := index.labels.get((unit.text, row["p"])):
+            row["t"].append(said)
     opened = sum(row["h"] for row in rows if not row["q"])
     if unit.failed and opened < metrics.failed:
         # The failed cell spans the open rows and needs room for its sentence.

@@ -161,7 +161,7 @@ def _row(
     capability = connection.capability(model)
     words = price(connection, model)
     notes = notes_of(connection, model)
-    mode = str(capability.mode) if capability else "seen in the run"
+    mode = str(capability.mode) if capability else "not probed yet"
     copies = [each for each in picks.listed if each.ref == ref and not each.plain]
     return {
         "ref": ref,

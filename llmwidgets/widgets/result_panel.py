@@ -42,6 +42,7 @@ class ResultPanel(Panel):
         self.comparison: Comparison | None = None
         self._index: GridIndex | None = None
         self._edition = 0
+        self._revision = 0
         self._layouts: dict[int, tuple[list[Shown], Metrics]] = {}
         self._laid = 0
         self._static = StaticOutput()
@@ -79,6 +80,7 @@ class ResultPanel(Panel):
         assert index is not None
         return {
             "run": self._edition,
+            "revision": self._revision,
             "variants": [
                 {"letter": figures.letter(at), "label": label, "title": comparison.models[at]}
                 for at, label in enumerate(comparison.labels)

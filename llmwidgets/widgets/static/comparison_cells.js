@@ -4,6 +4,8 @@ const GLYPHS = { agree: "=", differ: "≠", missing: "−", invented: "+", faile
 const SPOKEN = { agree: "agrees", differ: "differs", missing: "no value", invented: "invented",
   failed: "failed", unlabelled: "not labelled" };
 
+const WORDS = { among: "models differ", against: "models agree against the truth" };
+
 function drawDifferences(state, send, view) {
   if (!view.grid) {
     view.grid = new DifferencesGrid(view, send);
@@ -26,8 +28,10 @@ function drawDifferences(state, send, view) {
       button("Show them, most disagreement first", () => view.grid.ask(), { small: true, key: "fresh" })),
     empty && drawNothing(state, view, got),
     h("div", { key: "scroll", hidden: empty, class: "lw-hold" }, stub),
+    drawLabels(state, send),
     h("footer", { key: "foot", class: "lw-low" }, hints([[["↑", "↓", "←", "→"], "move"], [["Enter"], "open"],
-      [["Esc"], "close"], [["/"], "search"]]), h("span", { class: "grow" }),
+      [["Esc"], "close"], [["/"], "search"], [["1", "–", "9"], "take as truth"], [["T"], "type it"],
+      [["0"], "not in the text"]]), h("span", { class: "grow" }),
     h("span", { class: "s muted lw-seen", "data-owned": "" })),
   ];
 }
@@ -51,19 +55,24 @@ function drawFilters(state, view) {
     "aria-pressed": String(filter.states.includes(name)), disabled: !counts[name],
     onclick: () => set({ states: filter.states.includes(name)
       ? filter.states.filter((each) => each !== name) : [...filter.states, name] }) },
-  h("span", { class: `g ${name}` }, GLYPHS[name]), h("span", {}, name), h("b", {}, counts[name]));
+  GLYPHS[name] && h("span", { class: `g ${name}` }, GLYPHS[name]), h("span", {}, WORDS[name] || name), h("b", {}, counts[name]));
+  const truth = state.result.truth;
+  const names = ["differ", "missing", ...(truth ? ["invented"] : []), "failed", ...(truth && state.result.variants.length > 1
+    ? ["among", "against"] : [])];
   return h("div", { class: "lw-bar row wrap", key: "filters", role: "search" },
-    searchBox("values", view, "Search values", () => {
+    searchBox("values", view, "Search values, texts", () => {
       clearTimeout(view.ui.timer);
       view.ui.timer = setTimeout(() => set({ query: view.ui.values || "" }), 150);
     }),
     h("button", { type: "button", class: "chip", key: "chip-only", "aria-pressed": String(filter.only === "disagree"),
       onclick: () => set({ only: filter.only === "disagree" ? "all" : "disagree" }) },
     h("b", {}, counts.disagree), ` of ${counts.rows} rows disagree`),
-    ["differ", "missing", "invented", "failed"].filter((name) => name !== "invented" || state.result.truth).map(chip),
+    names.filter((name) => GLYPHS[name] || counts[name] || filter.states.includes(name)).map(chip),
     h("span", { class: "grow" }),
     select([["", "All fields"], ...state.result.fields.map((each) => [each, each])], filter.field,
-      (value) => set({ field: value }), "one-field"));
+      (value) => set({ field: value }), "one-field", "Field"),
+    select([["loud", "Most disagreement first"], ["given", "In the order of the texts"]], filter.sort,
+      (value) => set({ sort: value }), "sort", "Order"));
 }
 
 function drawNothing(state, view, got) {
@@ -110,9 +119,10 @@ function gridLine(grid, n, block, line) {
 }
 
 function truthCell(row, place) {
-  const [text, kind] = row.t;
-  return h("span", { class: kind === "value" ? "lw-cell lw-t" : "lw-cell lw-t none", role: "gridcell", title: text,
-    "aria-label": `truth of ${row.name}: ${text}`, ...place }, h("span", { class: "lw-v" }, text));
+  const [text, kind, made] = row.t;
+  return h("span", { class: kind === "value" ? "lw-cell lw-t" : "lw-cell lw-t none", role: "gridcell", title: made ? `${text} (${made})` : text,
+    "aria-label": `truth of ${row.name}: ${text}${made ? `, ${made}` : ""}`, ...place },
+  made && h("span", { class: "lw-made", "aria-hidden": "true" }, "new"), h("span", { class: "lw-v" }, text));
 }
 
 function variantCell(grid, n, block, line, variant, col, place) {
@@ -170,7 +180,8 @@ function gridDetail(grid, content) {
         button("Show in text", () => show("text", { text: { index: content.index, path: content.path } }), { small: true }),
         content.column >= 0 && button("Show request", () => show("request",
           { request: { index: content.index, column: content.column } }), { small: true }),
-        content.again && button(content.again, () => grid.send("resume"), { small: true }))),
+        content.again && button(content.again, () => grid.send("resume"), { small: true })),
+      labelButtons(grid, content)),
     h("table", { class: "flush" }, h("tbody", {}, content.facts.map(([name, value, more]) => h("tr", {},
       h("th", { class: "muted nw", scope: "row" }, name.length === 1 ? [letter(name), " ", more.label] : name),
       h("td", {}, h(name.length === 1 ? "b" : "span", {}, value), more.said && h("span", { class: "muted" }, ` ${more.said}`)))))));

@@ -43,7 +43,7 @@ class GridOfRows {
   }
 
   get truth() {
-    return this.view.state.result.truth ? 1 : 0;
+    return this.view.state.result.truth || this.view.ui.labelling ? 1 : 0;
   }
 
   /** Whether nobody has moved in it, so that a newer layout surprises nobody. */
@@ -103,6 +103,7 @@ class GridOfRows {
     this.root.scrollTop = 0;
     this.prefix();
     this.take(message, true);
+    if (this.keep) this.goBack();
     this.view.redraw();
   }
 

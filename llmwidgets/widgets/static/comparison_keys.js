@@ -74,10 +74,10 @@ class DifferencesGrid extends GridOfRows {
       End: () => (e.ctrlKey ? this.moveTo(this.heights.length - 1, Infinity)
         : this.moveTo(this.at.block, this.at.line, wide)),
       PageDown: () => this.page(1), PageUp: () => this.page(-1),
-      Enter: () => this.enter(), " ": () => this.enter(),
+      Enter: () => this.enter(), " ": () => this.enter(), ...labelKeys(this, e),
     };
     const escape = e.key === "Escape" && this.open ? () => this.shut() : null;
-    const move = escape || moves[e.key];
+    const move = escape || moves[e.key.length === 1 ? e.key.toLowerCase() : e.key];
     if (!move || e.altKey || e.metaKey) return;
     e.preventDefault();
     this.moved = true;

@@ -24,7 +24,7 @@ function variantName(variant) {
 
 function comparisonView(view) {
   if (!view.ui) {
-    view.ui = { tab: "differences", open: {}, filter: { only: "disagree", states: [], field: "", query: "" } };
+    view.ui = { tab: "differences", open: {}, filter: { only: "disagree", states: [], field: "", query: "", sort: "loud" } };
     view.got = {};
   }
   return view;
@@ -37,6 +37,10 @@ function drawComparison(state, send, view) {
     view.run = result.run;
     view.got = {};
     view.grid = null;
+  }
+  if (result && view.revision !== result.revision) {
+    view.revision = result.revision;
+    for (const name of ["scores", "text"]) delete view.got[name], delete view.got[`asked-${name}`];
   }
   view.root.classList.add("lw-comparison");
   if (!view.keyed) {
@@ -173,6 +177,7 @@ function hearComparison(message, buffers, view) {
   const kinds = {
     grid: () => view.grid?.lay(message, buffers),
     blocks: () => view.grid?.take(message),
+    changed: () => view.grid?.changed(message),
     detail: () => view.grid?.detail(message),
     text: () => keepGot(view, "text", message),
     scores: () => keepGot(view, "scores", message),

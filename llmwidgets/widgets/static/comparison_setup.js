@@ -132,8 +132,8 @@ function labelled(words, control, help) {
     help && h("span", { class: "help" }, help));
 }
 
-function select(choices, value, onchange, key) {
-  return h("select", { class: "in s", key, rev: `${value}`, onchange: (e) => onchange(e.target.value) },
+function select(choices, value, onchange, key, label) {
+  return h("select", { class: "in s", key, rev: `${value}`, "aria-label": label, onchange: (e) => onchange(e.target.value) },
     choices.map(([name, words]) => h("option", { value: name, selected: name === value }, words)));
 }
 
