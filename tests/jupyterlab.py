@@ -42,7 +42,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     },
     "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
 }
-_FLAGS = [
+CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--font-render-hinting=none",
 ]  # fmt: skip
@@ -219,7 +219,7 @@ def browser(chromium: str) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        started = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         yield started
         started.close()
 

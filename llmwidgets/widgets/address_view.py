@@ -45,4 +45,4 @@ def _parts(connection: Connection) -> list[list[str]]:
     said = [["host", found.host]]
     said += [["deployment", found.deployment]] if found.deployment else []
     said += [["API version", found.api_version]] if found.api_version else []
-    return [*said, ["form", _FLAVOURS[found.flavour]]]
+    return [*said, ["format", _FLAVOURS[found.flavour]]]

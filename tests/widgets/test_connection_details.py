@@ -79,7 +79,7 @@ def test_what_is_called_is_told_before_saving(wire, pasted: str, flavour: str, c
     address = page.form["address"]
     parts = dict(map(tuple, address["parts"]))
     assert parts["host"] in pasted
-    assert flavour in parts["form"]
+    assert flavour in parts["format"]
     assert address["calls"] == called
     assert page.form["problem"] == ""
 

@@ -176,7 +176,7 @@ def test_a_pasted_target_uri_is_read(wire) -> None:
         ["host", "acme.openai.azure.com"],
         ["deployment", "luna"],
         ["API version", "2025-01-01"],
-        ["form", "Azure OpenAI by deployment"],
+        ["format", "Azure OpenAI by deployment"],
     ]
     assert page.form["address"]["calls"] == uri
     assert page.form["host"] == "acme.openai.azure.com"

@@ -140,8 +140,8 @@ function listedModels(view, form) {
       button(chosen.length ? `Add ${chosen.length} ${plural(chosen, "model")}` : "Add models", add,
         { disabled: !chosen.length, key: "add" }),
       h("span", { class: "s muted" }, form.origin === "store"
-        ? "Saved with the same key; none is called now."
-        : "For this session, with the same key; none is called now.")));
+        ? "Saved beside this one, with the same key if there is one; none is called now."
+        : "For this session, with the same key if there is one; none is called now.")));
 }
 
 function plural(all, word) {

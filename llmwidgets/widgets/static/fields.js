@@ -100,7 +100,7 @@ function readFromIt(form) {
     address && address.parts.length > 0 && h("p", { class: "row wrap s read" },
       h("span", { class: "muted" }, "Read from it:"), address.parts.map(([name, said]) =>
         h("span", {}, h("span", { class: "muted" }, `${name} `),
-          name === "form" ? said : h("code", { class: name === "deployment" ? "b" : "" }, said)))),
+          name === "format" ? said : h("code", { class: name === "deployment" ? "b" : "" }, said)))),
     address && h("p", { class: "s read" }, h("span", { class: "muted" }, "Calls "),
       h("code", {}, address.calls)),
     !(form.report && form.report.fix.length) && form.notes.map((said) =>
@@ -131,6 +131,8 @@ function accountFacts(field) {
 }
 
 function keyLink(form) {
+  // Of all the servers that Custom can be, one alone gives its keys on a page of its own.
+  if (form.kind === "custom" && !form.host.endsWith("huggingface.co")) return null;
   const found = form.links.find((each) => /key|token|credential/i.test(each.text));
   return found && link(found.text, found.url);
 }
