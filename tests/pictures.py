@@ -1,0 +1,310 @@
+"""Pictures of every screen of both panels: `python -m tests.pictures [WORD …]`.
+
+Each screen is drawn in JupyterLab as a user meets it, in light, in dark, and 640 pixels wide, into
+`build/pictures/`; the one the README shows goes to `notebooks/pictures/differences.png`. With
+words, only scenes whose name holds one of them are drawn.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.forms import FORMS, fill, open_kind
+from tests.jupyterlab import (
+    CHROMIUM_FLAGS,
+    DARK,
+    LIGHT,
+    PANEL_WIDTH,
+    REPOSITORY,
+    Lab,
+    LabPage,
+    listen,
+    start_lab,
+)
+from tests.servers import serving_models
+
+BUILD = REPOSITORY / "build" / "pictures"
+README = REPOSITORY / "notebooks" / "pictures" / "differences.png"
+NARROW = 640
+CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+PASSPHRASE = "copper lantern orbit mellow harbor quiz"
+
+MEMORY = "import llmwidgets as lw\nstore = lw.Store.in_memory()\nlw.ConnectionPanel(store)"
+LASTING = "import llmwidgets as lw\nlw.ConnectionPanel(lw.Store('acme'))"
+MANY = """import datetime
+import llmwidgets as lw
+store, now = lw.Store('acme', path=FOLDER), datetime.datetime.now(datetime.UTC)
+store = lw.Store.create('acme', path=FOLDER, passphrase='PASSPHRASE')
+for kind, fields in [
+    ('openai', dict(api_key='sk-proj-made-up-0004711-3fQz', base_url='URL/v1')),
+    ('anthropic', dict(api_key='sk-ant-api03-made-up-0004711-7Qva')),
+    ('azure_openai', dict(deployment='gpt-6-sol-prod', api_key='0' * 28 + 'a91c',
+                          endpoint='https://acme-claims.openai.azure.com')),
+]:
+    store.save(lw.Connection(kind, **fields).with_checked_at(now))
+store.save(lw.Connection('custom', name='llama3.2', endpoint='http://localhost:11434/v1'))
+lw.ConnectionPanel(store)"""
+DEMO = """import llmwidgets as lw
+from llmwidgets.demo import invoices
+lw.ComparisonPanel(
+    invoices.Schema, invoices.texts, truth=invoices.truth, models="demo", store=lw.Store.in_memory()
+)"""
+SLOW = """import llmwidgets as lw
+from llmwidgets.demo import invoices
+texts = [dict(text, id=f"{n}-{text['id']}") for n in range(40) for text in invoices.texts]
+lw.ComparisonPanel(invoices.Schema, texts, models="demo", store=lw.Store.in_memory())"""
+NOTHING = "import llmwidgets as lw\nlw.ComparisonPanel(store=lw.Store.in_memory())"
+WRONG = """import llmwidgets as lw
+from llmwidgets.demo import invoices
+dead = lw.Connection("custom", name="llama3.2", endpoint="http://localhost:9/v1")
+store = lw.Store.in_memory()
+store.save(lw.Connection("openai", api_key="sk-made-up-0000-3fQz"))
+lw.ComparisonPanel(invoices.Schema, ["", *(each["text"] for each in invoices.texts)],
+    truth=[{"total": 1}], models=["openai/gpt-9-nova", "opanai/gpt-6-luna", dead], store=store)"""
+FAILED = """import llmwidgets as lw
+from llmwidgets.demo import invoices
+dead = lw.Connection("custom", name="llama3.2", endpoint="http://localhost:9/v1")
+lw.ComparisonPanel(invoices.Schema, invoices.texts, truth=invoices.truth,
+    models=[lw.start_demo()[0], dead], store=lw.Store.in_memory())"""
+
+
+@dataclass
+class Camera:
+    """Takes the pictures of one scene: opens its notebook, and a screen three times."""
+
+    page: LabPage
+    scene: str = ""
+
+    def open(self, code: str) -> Any:
+        """Run a cell in a notebook of its own; its panel."""
+        name = f"{self.scene}.ipynb"
+        self.page.lab.notebook(name, [code])
+        self.page.open(name).run_all()
+        panel = self.page.output()
+        panel.locator("header, .cols").first.wait_for()
+        return panel
+
+    def shot(self, name: str = "") -> None:
+        """The screen as it is now, in light, narrow and in dark."""
+        stem = "-".join(part for part in (self.scene, name) if part)
+        self.page.theme(LIGHT)
+        self.page.widen(PANEL_WIDTH)
+        self.page.picture(BUILD / f"{stem}.light.png")
+        self.page.widen(NARROW)
+        self.page.picture(BUILD / f"{stem}.640.png")
+        self.page.widen(PANEL_WIDTH)
+        self.page.picture(BUILD / f"{stem}.dark.png", theme=DARK)
+        self.page.theme(LIGHT)
+        print(f"  {stem}")  # noqa: T201 - the command says what it drew
+
+
+def connections(camera: Camera) -> None:
+    """Several connections, one of them just tested; the question before one is removed."""
+    models = ("gpt-6-luna", "gpt-6-sol", "gpt-5", "gpt-9-nova")
+    with serving_models(models=models) as server:
+        folder = repr(str(camera.page.lab.home / "acme"))
+        code = MANY.replace("FOLDER", folder).replace("PASSPHRASE", PASSPHRASE)
+        panel = camera.open(code.replace("URL", server.url))
+        panel.locator("nav").get_by_role("button", name="OpenAI", exact=False).first.click()
+        panel.get_by_role("button", name="Test again").click()
+        panel.get_by_text("whitelisted models can be used").wait_for()
+        camera.shot()
+        panel.get_by_role("button", name="Remove").click()
+        camera.shot("remove")
+
+
+def forms(camera: Camera) -> None:
+    """Each of the seven forms: empty, and after its test."""
+    panel = camera.open(MEMORY)
+    camera.shot("none")
+    for form in FORMS:
+        with serving_models(models=form.models) as server:
+            open_kind(panel, form.kind)
+            camera.shot(form.kind)
+            fill(panel, form, server.url)
+            if form.kind in {"vertex_ai", "azure_openai"}:
+                camera.shot(f"{form.kind}-filled")
+            panel.get_by_role("button", name="Test and save").click()
+            panel.get_by_text("Saved.").wait_for()
+            camera.shot(f"{form.kind}-tested")
+
+
+def checks(camera: Camera) -> None:
+    """What a check says that is not well: a fix, a limit, a foreign key, a damaged file."""
+    panel = camera.open(MEMORY)
+    with serving_models(fault="model", faulty="gpt-6-luna") as server:
+        open_kind(panel, "azure_openai")
+        azure = next(each for each in FORMS if each.kind == "azure_openai")
+        fill(panel, azure, server.url)
+        panel.get_by_label("Deployment").fill("gpt-6-luna")
+        panel.get_by_role("button", name="Test and save").click()
+        panel.get_by_role("button", name="Apply fix and test").wait_for()
+        camera.shot("fix")
+        panel.locator("summary").filter(has_text="secrets cut").click()
+        camera.shot("request")
+    with serving_models(fault="ignore", models=("acme-gateway", "qwen3")) as server:
+        open_kind(panel, "custom")
+        panel.get_by_label("Name", exact=True).fill("acme-gateway")
+        panel.get_by_label("Endpoint", exact=True).fill(f"{server.url}/v1")
+        panel.get_by_role("button", name="Test and save").click()
+        panel.get_by_text("JSON only").first.wait_for()
+        camera.shot("limit")
+    open_kind(panel, "openai")
+    panel.get_by_label("API key").fill("sk-ant-api03-made-up-0004711-7Qva")
+    panel.get_by_role("button", name="Test and save").click()
+    panel.get_by_role("button", name="Use it for Anthropic").wait_for()
+    camera.shot("foreign")
+    open_kind(panel, "vertex_ai")
+    panel.get_by_role("textbox", name="JSON credentials").fill('{"type": "external_account"}')
+    panel.get_by_role("textbox", name="JSON credentials").blur()
+    panel.get_by_text("get their tokens from another service").wait_for()
+    camera.shot("file")
+
+
+def form(camera: Camera) -> None:
+    """The form of one kind by itself, before and after its test."""
+    panel = camera.open(
+        "import llmwidgets as lw\nlw.ConnectionForm('custom', lw.Store.in_memory())"
+    )
+    camera.shot()
+    with serving_models(fault="ignore", models=("acme-gateway",)) as server:
+        panel.get_by_label("Name", exact=True).fill("acme-gateway")
+        panel.get_by_label("Endpoint", exact=True).fill(f"{server.url}/v1/chat/completions")
+        panel.get_by_role("button", name="Test and save").click()
+        panel.get_by_text("JSON only").first.wait_for()
+        camera.shot("tested")
+
+
+def store(camera: Camera) -> None:
+    """The store: made, locked, a wrong passphrase; a connection that an administrator provides."""
+    panel = camera.open(LASTING)
+    with serving_models(models=("gpt-6-luna", "gpt-5")) as server:
+        open_kind(panel, "openai")
+        fill(panel, FORMS[0], server.url)
+        panel.get_by_role("button", name="Test and save").click()
+        panel.get_by_label("Passphrase").wait_for()
+        camera.shot("create")
+        panel.get_by_label("Passphrase").fill(PASSPHRASE)
+        panel.get_by_label("The same again").fill(PASSPHRASE)
+        panel.get_by_role("button", name="Create store and save").click()
+        panel.get_by_text("Stored, ends in 3fQz").wait_for()
+    panel.get_by_role("button", name="Lock", exact=True).click()
+    panel.get_by_label("Passphrase").wait_for()
+    camera.shot("locked")
+    panel.get_by_label("Passphrase").fill("another one altogether")
+    panel.get_by_role("button", name="Unlock").click()
+    panel.locator(".err").wait_for()
+    camera.shot("wrong")
+
+
+def provided(camera: Camera) -> None:
+    """A connection that a policy file provides: read-only, with whose it is."""
+    policy = camera.page.lab.home / "policy.toml"
+    policy.write_text(
+        '[connections.acme-gateway]\nkind = "custom"\nname = "llama3.2"\n'
+        'endpoint = "https://llm.acme.example/v1"\napi_key = "env:ACME_KEY"\n'
+    )
+    named = f"import os\nos.environ['LLMWIDGETS_POLICY'] = {str(policy)!r}\n"
+    panel = camera.open(named + MEMORY)
+    panel.get_by_role("heading", name="acme-gateway").wait_for()
+    camera.shot()
+
+
+def comparison(camera: Camera) -> None:
+    """The main job: before the run, the grid with an open cell, and every other view."""
+    panel = camera.open(DEMO)
+    panel.get_by_text("and to no other host").wait_for()
+    camera.shot("before")
+    panel.get_by_role("button", name="Run 32 calls").click()
+    panel.get_by_text("druckerei-de").first.wait_for()
+    camera.page.widen(PANEL_WIDTH)
+    camera.page.picture(README)
+    camera.shot("differences")
+    panel.locator(".lw-c.differ").first.click()
+    panel.locator(".lw-detail").wait_for()
+    camera.shot("open-cell")
+    for tab, words in [
+        ("Text", "solid line: agrees with the truth"),
+        ("Scoreboard", "In pairs"),
+        ("Charts", "Quality against cost"),
+        ("Request", "Secrets are cut."),
+    ]:
+        panel.get_by_role("tab", name=tab).click()
+        panel.get_by_text(words).first.wait_for()
+        camera.shot(tab.lower())
+
+
+def running(camera: Camera) -> None:
+    """A run under way, and what is left of it when it is stopped."""
+    panel = camera.open(SLOW)
+    panel.get_by_role("button", name=re.compile(r"^Run [\d,]+ calls")).click()
+    panel.get_by_role("button", name="Stop").wait_for()
+    camera.shot()
+    panel.get_by_role("button", name="Stop").click()
+    panel.get_by_role("button", name=re.compile("^Resume")).wait_for()
+    camera.shot("stopped")
+
+
+def empty(camera: Camera) -> None:
+    """Nothing chosen yet, a search without a hit, what cannot be asked, what failed."""
+    camera.open(NOTHING)
+    camera.shot("nothing")
+    camera.open(WRONG)
+    camera.shot("mistakes")
+    panel = camera.open(FAILED)
+    panel.get_by_role("button", name=re.compile(r"^Run \d+ calls")).click()
+    panel.get_by_role("grid").wait_for()
+    camera.shot("failed")
+    panel.get_by_role("searchbox", name="Search values").fill("no such value")
+    panel.get_by_text("No row matches the search").wait_for()
+    camera.shot("search")
+
+
+SCENES: tuple[Callable[[Camera], None], ...] = (
+    connections, forms, checks, form, store, provided, comparison, running, empty,
+)  # fmt: skip
+
+
+@contextmanager
+def started() -> Iterator[LabPage]:
+    """A page of a fresh JupyterLab."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = next((path for path in CHROMIUM if Path(path).exists()), None)
+    if chromium is None:
+        raise SystemExit("Chromium is not installed; on Debian: apt-get install chromium")
+    home = Path(tempfile.mkdtemp(prefix="llmwidgets-pictures-"))
+    lab: Lab = start_lab(home, chromium)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            context = browser.new_context(viewport={"width": 1280, "height": 1400})
+            page = LabPage(lab, context.new_page())
+            listen(page)
+            yield page
+            browser.close()
+    finally:
+        lab.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def main(words: list[str]) -> None:
+    """Draw every scene, or those whose name holds one of the words."""
+    wanted = [each for each in SCENES if not words or any(w in each.__name__ for w in words)]
+    with started() as page:
+        for scene in wanted:
+            scene(Camera(page, scene.__name__))
+    if page.troubles:
+        raise SystemExit("\n".join(page.troubles))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
