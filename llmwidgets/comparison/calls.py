@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,10 +100,12 @@ def compare_again(
     else:
         # Rows without a key were loaded or made elsewhere: no question can find them again.
         kept = journal
-    return _run(
+    result = _run(
         asked, before.scoring, journal=kept, concurrency=concurrency, budget=budget, reuse=reuse,
         progress=progress,
     )  # fmt: skip
+    asked_again = {text.id for text in result.texts}
+    return replace(result, made=tuple(m for m in before.made if m.text_id in asked_again))
 
 
 def extract(

@@ -10,17 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison import frames, reading, scoreboard, shown
-from llmwidgets.comparison import outputs as outputs_made
+from llmwidgets.analysis.copying import Copying
+from llmwidgets.comparison import by_field, corrections, frames, making, reading, scoreboard, shown
 from llmwidgets.comparison.differences import Difference, differences_of
 from llmwidgets.comparison.marks import Mark, Scoring, mark
 from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.variant import Variant
-from llmwidgets.engine.extraction import read as read_extraction
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.errors import FieldError, Stopped
-from llmwidgets.report import html, text
-from llmwidgets.report.files import write_text
+from llmwidgets.report import files, html, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +52,7 @@ class Comparison:
     read: Callable[[Row, Place], Extraction]
     scoring: Scoring = None
     notes: tuple[str, ...] = ()
+    made: tuple[corrections.Correction, ...] = ()
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -138,6 +137,50 @@ class Comparison:
         """A row a field where variants disagree or differ from the truth, a column a variant."""
         return frames.difference_frame(self)
 
+    def by_field(self) -> pd.DataFrame:
+        """A row a field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
+        return by_field.field_frame(self)
+
+    def agreement(self, field: str | None = None) -> pd.DataFrame:
+        """The share of cells (0–1) in which each two variants say the same; needs no truth."""
+        return by_field.agreement_frame(self, field)
+
+    def grounding(self) -> pd.DataFrame:
+        """A row a variant: how many values stand in their text, and how many nowhere."""
+        return frames.grounding_frame(self)
+
+    def copying(self, variant: int) -> Copying:
+        """Tells whether a value of this column was copied from its examples."""
+        shots = self.variants[variant].examples
+        return Copying.of((each.text, each.record) for each in making.examples_of(shots))
+
+    def doubtful_labels(self) -> pd.DataFrame:
+        """Where the models agree against the truth: probably wrong labels, most variants first."""
+        return frames.doubtful_frame(self)
+
+    def correct(
+        self, text_id: str, field: str, value: Any, *, by: str = "", seen: bool = True
+    ) -> Comparison:
+        """The comparison with one label set; every score follows, nothing is called.
+
+        `field` is a place such as `total` or `lines[0].total`; None says that the text holds no
+        value. `by` says who or what the label comes from, `seen` whether it was made after the
+        models' values were seen. FieldError where the value does not fit the schema.
+
+        >>> result = result.correct("letter-7", "total", 12.5, by="Ada")   # doctest: +SKIP
+        """
+        made = corrections.correction_of(self.texts, text_id, field, value, by=by, seen=seen)
+        texts = corrections.apply(self.texts, made)
+        return replace(self, texts=texts, made=(*self.made, made))
+
+    def corrections(self) -> pd.DataFrame:
+        """A row a label made since the run: text_id, field, old, new, by, seen, made_at."""
+        return corrections.frame(self.made)
+
+    def as_given(self) -> Comparison:
+        """The same replies by the truth as it was given, without labels made after the run."""
+        return replace(self, texts=corrections.given(self.texts, self.made), made=())
+
     def rescore(self, scoring: Scoring) -> Comparison:
         """The same replies under other rules of what counts as right; calls nothing."""
         from llmwidgets.comparison.asked import read_rules
@@ -172,29 +215,7 @@ class Comparison:
         `variants` are those the plan's columns came from; without them the columns speak for
         themselves.
         """
-        plan = run.plan
-        rows = Rows(len(plan.columns), len(plan.texts), plan.repeats)
-        for place in rows.places():
-            at = (place.variant, place.text, place.repeat)
-            rows.put(place, run.row_id(*at), reused=run.reused(*at))
-
-        def read(row: Row, place: Place) -> Extraction:
-            column, document = plan.columns[place.variant], plan.texts[place.text]
-            again = rows.reused(place)
-            return read_extraction(column, document, place.repeat, row, reused=again)
-
-        if run.error is not None:
-            notes += (f"The run ended early by an internal error, {type(run.error).__name__}.",)
-        return cls(
-            variants=variants or tuple(map(Variant.of_column, plan.columns)),
-            models=tuple(column.model for column in plan.columns),
-            texts=plan.texts,
-            rows=rows,
-            journal=run.journal,
-            read=read,
-            scoring=scoring,
-            notes=notes,
-        )
+        return making.of_run(cls, run, variants=variants, scoring=scoring, notes=notes)
 
     @classmethod
     def from_outputs(
@@ -210,27 +231,7 @@ class Comparison:
         Texts may be empty; `schema` is None where each text has its own. An output is JSON, a
         string to parse, or None. FieldError names what does not fit.
         """
-        from llmwidgets.comparison.asked import read_documents, read_rules
-
-        documents = read_documents(schema, texts, truth, allow_empty=True)
-        listed = outputs_made.read_outputs(outputs, documents)
-        labels = tuple(listed)
-        rows = (
-            outputs_made.row_of(label, output, document)
-            for label in labels
-            for output, document in zip(listed[label], documents, strict=True)
-        )
-        given = outputs_made.given(rows, labels, labels, documents)
-        return cls(
-            variants=tuple(Variant(label, label=label) for label in labels),
-            models=labels,
-            texts=documents,
-            rows=given.rows,
-            journal=given.journal,
-            read=given.read,
-            scoring=read_rules(scoring, documents),
-            notes=("Outputs made elsewhere; nothing was called.",),
-        )
+        return making.of_outputs(cls, schema, texts, outputs, truth, scoring)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the comparison with its texts, truth and replies to one JSON file."""
@@ -241,7 +242,7 @@ class Comparison:
     def to_html(self, path: str | os.PathLike[str], values: bool = False) -> Path:
         """Write a self-contained page; extracted values and truth only with `values=True`."""
         summary = shown.summary(self, values=values, page=True)
-        return write_text(path, html.page("Comparison", summary, shown.sections(self)))
+        return files.write_text(path, html.page("Comparison", summary, shown.sections(self)))
 
     def explore(self) -> Any:
         """The panel on this comparison, for a notebook."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING, leaves_of
 from llmwidgets.analysis.grounding import Source, ground
+from llmwidgets.analysis.readings import read
 from llmwidgets.comparison.marks import has_data, mark
 from llmwidgets.comparison.rows import Place
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from llmwidgets.analysis.copying import Copying
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
 
 COLUMNS = (
     "variant", "text_id", "repeat", "field", "value", "truth", "right", "status", "grounded",
+    "copied",
 )  # fmt: skip
 
 
@@ -26,16 +30,18 @@ def long_frame(comparison: Comparison) -> pd.DataFrame:
     """A row a field of each extraction; `right` is None where it is not labelled or not scored.
 
     `grounded` says how the value stands in the text: exact, normalised, fuzzy, absent or
-    not applicable. An extraction without a record and without a label keeps one row.
+    not applicable; `copied` whether it stands in an example and not in the text. An extraction
+    without a record and without a label keeps one row.
     """
     import pandas as pd
 
     found: list[list[tuple[Any, ...]]] = [[] for _ in comparison.variants]
+    copying = [comparison.copying(variant) for variant in range(len(comparison.variants))]
     for at, text in enumerate(comparison.texts):
         source = Source(text.text) if text.text else None
         for variant, rows in enumerate(found):
             for repeat in range(comparison.repeats):
-                rows += _cells(comparison, Place(variant, at, repeat), source)
+                rows += _cells(comparison, Place(variant, at, repeat), source, copying[variant])
     frame = pd.DataFrame(
         [row for rows in found for row in rows], columns=pd.Index(COLUMNS), dtype=object
     )
@@ -43,7 +49,7 @@ def long_frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def _cells(
-    comparison: Comparison, place: Place, source: Source | None
+    comparison: Comparison, place: Place, source: Source | None, copying: Copying
 ) -> Iterator[tuple[Any, ...]]:
     extraction = comparison.extraction(place)
     text = comparison.texts[place.text]
@@ -52,12 +58,71 @@ def _cells(
     leaves = {leaf.path: leaf for leaf in text.schema.leaves}
     for cell in marked.cells:
         value, truth = _shown(cell.value), _shown(cell.truth)
-        grounded = None
+        grounded = copied = None
         if value is not None and source is not None:
-            grounded = ground(value, source, leaves.get(cell.pattern)).kind
-        yield (*start, cell.path, value, truth, cell.right, extraction.status, grounded)
+            leaf = leaves.get(cell.pattern)
+            grounded = ground(value, source, leaf).kind
+            copied = grounded == "absent" and copying.is_copied(value, source, leaf)
+        yield (*start, cell.path, value, truth, cell.right, extraction.status, grounded, copied)
     if not marked.cells:
-        yield (*start, "", None, None, None, extraction.status, None)
+        yield (*start, "", None, None, None, extraction.status, None, None)
+
+
+def grounding_frame(comparison: Comparison) -> pd.DataFrame:
+    """A row a variant: values by where they stand; `absent_rate` is absent / values looked for."""
+    import pandas as pd
+
+    frame = comparison.to_frame()
+    kinds = ("exact", "normalised", "fuzzy", "absent")
+    rows = []
+    for label in comparison.labels:
+        own = frame[frame.variant == label]
+        counts = own.grounded.value_counts()
+        found = [int(counts.get(kind, 0)) for kind in kinds]
+        rate = found[-1] / sum(found) if sum(found) else float("nan")
+        rows.append((label, sum(found), *found, int((own.copied == True).sum()), rate))  # noqa: E712
+    return pd.DataFrame(
+        rows, columns=pd.Index(["variant", "values", *kinds, "copied", "absent_rate"])
+    )
+
+
+def doubtful_frame(comparison: Comparison) -> pd.DataFrame:
+    """A row a label that variants contradict with one and the same value.
+
+    At least two do, and more than half of those that answered; the surest come first.
+    """
+    import pandas as pd
+
+    rows = []
+    for found in comparison.differing():
+        answered = [each for each in found.said if each.state != "failed"]
+        against = Counter(
+            _written(each.value) for each in answered if each.state not in ("agree", "failed")
+        )
+        if found.truth is NOTHING or not against:
+            continue
+        said, count = against.most_common(1)[0]
+        if count >= 2 and 2 * count > len(answered):
+            value = next(each.value for each in answered if _written(each.value) == said)
+            rows.append(
+                (
+                    found.text_id, found.repeat, found.field, _shown(found.truth), _shown(value),
+                    count, len(answered),
+                )
+            )  # fmt: skip
+    rows.sort(key=lambda row: (-row[5] / row[6], -row[5]))
+    names = ["text_id", "repeat", "field", "truth", "value", "variants", "answered"]
+    return pd.DataFrame(rows, columns=pd.Index(names), dtype=object)
+
+
+def _written(value: Any) -> str:
+    """A value as variants have it in common: case, accents and ways of writing set aside."""
+    if value is None or value is NOTHING:
+        return ""
+    reading = read(value)
+    if reading.number is not None:
+        return f"n{reading.number.value.normalize()}"
+    return f"d{reading.day}" if reading.day else f"t{reading.text}"
 
 
 def _shown(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from llmwidgets.comparison.by_field import Counts
 from llmwidgets.comparison.differences import Difference, differences_of
 from llmwidgets.comparison.marks import mark
 from llmwidgets.comparison.rows import Place
@@ -31,6 +32,7 @@ class Tally:
     perfect: dict[str, list[bool]] = field(default_factory=dict)
     invented: int = 0
     missed: int = 0
+    counts: Counts = field(default_factory=Counts)
     seconds: list[float] = field(default_factory=list)
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -102,6 +104,7 @@ def read(comparison: Comparison) -> Reading:
                 tally.add(extraction)
                 tally.invented += marked.invented
                 tally.missed += marked.missed
+                tally.counts.add(marked.cells)
                 if marked.accuracy is not None:
                     tally.scores.setdefault(text.id, []).append(marked.accuracy)
                     tally.perfect.setdefault(text.id, []).append(marked.perfect)

@@ -11,7 +11,7 @@ from typing import Any
 
 from llmwidgets import __version__
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.comparison import outputs
+from llmwidgets.comparison import corrections, outputs
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.variant import Variant
@@ -41,6 +41,7 @@ def save(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
         "repeats": comparison.repeats,
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
         "texts": [_text(text) for text in comparison.texts],
+        "corrections": [corrections.saved(each) for each in comparison.made],
         "variants": [
             _variant(variant, model)
             for variant, model in zip(comparison.variants, comparison.models, strict=True)
@@ -84,6 +85,7 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
         read=given.read,
         scoring=saved["scoring"],
         notes=tuple(saved["notes"]),
+        made=tuple(map(corrections.read, saved.get("corrections", ()))),
         made_at=datetime.fromisoformat(saved["made_at"]),
     )
 

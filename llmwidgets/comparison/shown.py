@@ -128,15 +128,11 @@ def _failures(comparison: Comparison) -> dict[Any, str]:
 
 
 def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
-    counts: dict[str, list[list[int]]] = {}
-    for place in comparison.places():
-        for cell in comparison.mark(place).cells:
-            if cell.right is not None:
-                row = counts.setdefault(cell.pattern, [[0, 0] for _ in comparison.variants])
-                row[place.variant][0] += bool(cell.right)
-                row[place.variant][1] += 1
+    tallies = comparison.reading.tallies
+    names = dict.fromkeys(name for tally in tallies for name in tally.counts.fields)
+    counts = {name: [tally.counts.fields.get(name) for tally in tallies] for name in names}
     shares = [
-        (name, [right / of if of else None for right, of in row]) for name, row in counts.items()
+        (name, [count.accuracy if count else None for count in row]) for name, row in counts.items()
     ]
     return sorted(shares, key=lambda item: min(share for share in item[1] if share is not None))
 

@@ -105,6 +105,7 @@ def test_the_long_frame_says_it_cell_by_cell(result: Comparison) -> None:
     frame = result.to_frame()
     assert list(frame.columns) == [
         "variant", "text_id", "repeat", "field", "value", "truth", "right", "status", "grounded",
+        "copied",
     ]  # fmt: skip
     cells = frame.set_index(["variant", "text_id", "field"])
     wrong = cells.loc[("bad", "text-01", "amount")]

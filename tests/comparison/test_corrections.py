@@ -1,0 +1,107 @@
+"""Truth grows after the run: scores follow, what stood there before is kept."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.comparison import Comparison, load
+from llmwidgets.errors import FieldError
+
+
+class Line(BaseModel):
+    name: str
+    total: float | None = None
+
+
+class Letter(BaseModel):
+    sender: str | None = None
+    amount: float | None = None
+    lines: list[Line] = []
+
+
+def made() -> Comparison:
+    right = {"sender": "Ada", "amount": 5, "lines": [{"name": "paint", "total": 2}]}
+    return Comparison.from_outputs(
+        Letter,
+        [{"id": "a", "text": "Ada owes 5 for paint, 2."}, {"id": "b", "text": "Bob."}],
+        {"A": [right, {"sender": "Bob"}], "B": [right, {"sender": "Eve"}]},
+        truth={"a": {"sender": "Eda", "amount": 5}},
+    )
+
+
+def accuracy(result: Comparison) -> list[float]:
+    return list(result.scoreboard().accuracy)
+
+
+def test_scores_follow_a_correction_at_once_and_the_old_value_is_kept() -> None:
+    before = made()
+    after = before.correct("a", "sender", "Ada", by="Grace")
+    assert accuracy(before) == [0.5, 0.5]
+    assert accuracy(after) == [1, 1]
+    (row,) = after.corrections().to_dict("records")
+    assert (row["old"], row["new"], row["by"], row["seen"]) == ("Eda", "Ada", "Grace", True)
+    assert before.corrections().empty
+    assert accuracy(after.as_given()) == accuracy(before)
+
+
+def test_a_first_label_makes_a_text_scored_and_taking_it_back_leaves_it_unscored() -> None:
+    labelled = made().correct("b", "sender", "Bob", seen=False)
+    assert list(labelled.scoreboard().scored) == [2, 2]
+    assert labelled.corrections().labelled_before.tolist() == [False]
+    assert labelled.as_given().texts[1].truth is NOTHING
+    assert labelled.correct("b", "sender", NOTHING).texts[1].truth == {}
+
+
+def test_none_says_that_the_text_holds_no_value() -> None:
+    result = made().correct("b", "sender", None)
+    assert result.to_frame().query("text_id == 'b' and field == 'sender'").right.tolist() == [
+        False,
+        False,
+    ]
+    assert result.scoreboard().invented.tolist() == [1, 1]
+
+
+def test_a_list_is_labelled_whole_before_its_items_are_corrected() -> None:
+    with pytest.raises(FieldError, match=r"the list lines has no truth yet"):
+        made().correct("a", "lines[0].total", 2)
+    result = made().correct("a", "lines", [{"name": "paint", "total": 3}])
+    result = result.correct("a", "lines[0].total", 2)
+    assert result.texts[0].truth["lines"] == [{"name": "paint", "total": 2}]
+    assert result.as_given().texts[0].truth == made().texts[0].truth
+
+
+@pytest.mark.parametrize(
+    ("text_id", "field", "value", "named"),
+    [
+        ("z", "sender", "x", "no text z"),
+        ("a", "sendr", "x", "sender"),
+        ("a", "amount", "much-secret", "amount"),
+    ],
+)
+def test_what_does_not_fit_is_named_without_its_value(text_id, field, value, named) -> None:
+    with pytest.raises(FieldError, match=named) as caught:
+        made().correct(text_id, field, value)
+    assert "much-secret" not in str(caught.value)
+
+
+def test_corrections_survive_saving(tmp_path) -> None:
+    result = made().correct("a", "sender", "Ada", by="Grace").correct("b", "amount", None)
+    again = load(result.save(tmp_path / "saved.json"))
+    assert again.corrections().equals(result.corrections())
+    assert accuracy(again) == accuracy(result)
+    assert accuracy(again.as_given()) == accuracy(made())
+    assert [text.truth for text in again.as_given().texts] == [text.truth for text in made().texts]
+
+
+def test_models_that_agree_against_the_truth_are_listed() -> None:
+    (row,) = made().doubtful_labels().to_dict("records")
+    assert (row["text_id"], row["field"], row["truth"], row["value"]) == (
+        "a",
+        "sender",
+        "Eda",
+        "Ada",
+    )
+    assert (row["variants"], row["answered"]) == (2, 2)
+    assert made().correct("a", "sender", "Ada").doubtful_labels().empty
