@@ -14,7 +14,6 @@ class Credentials:
     account: str = ""
     project: str = ""
     problem: str = ""
-    hint: str = ""
 
     @property
     def facts(self) -> list[list[str]]:
@@ -30,7 +29,7 @@ def read_credentials(secret: Secret) -> Credentials:
 
     found = account_of(secret)
     if isinstance(found, Problem):
-        return Credentials(problem=redact(found.sentence), hint=redact(found.hint))
+        return Credentials(problem=redact(f"{found.sentence} {found.hint}".strip()))
     return Credentials(
         account=str(getattr(found.google, "service_account_email", "") or ""),
         project=secret.public_part("project_id"),

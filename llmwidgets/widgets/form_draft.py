@@ -135,7 +135,6 @@ class Draft:
     def _tell_credentials(self) -> None:
         if self.credentials is not None and self.credentials.problem:
             self.problems["credentials"] = self.credentials.problem
-            self.hint = self.credentials.hint
 
     def apply_fix(self) -> None:
         """Put the values the check proposes into the form."""

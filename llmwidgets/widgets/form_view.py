@@ -33,6 +33,7 @@ def _who(draft: Draft) -> dict[str, Any]:
         "title": provider.title,
         "label": kept.label if kept else "",
         "about": "" if provider.single else f"one connection per {named}",
+        "costs": _costs(draft),
         "labelled": not provider.single and kept is None,
         "typed_label": draft.values.get("label") or "",
         "origin": kept.origin if kept else "",
@@ -44,6 +45,15 @@ def _who(draft: Draft) -> dict[str, Any]:
         "intent": draft.intent,
         "said": draft.said,
     }
+
+
+def _costs(draft: Draft) -> str:
+    """What a test of this kind asks for."""
+    if not draft.provider.single:
+        return "Testing asks the model one short question."
+    if draft.provider.lists:
+        return "Testing costs nothing: it reads the list of models."
+    return "Testing costs nothing: it has one word counted by each model."
 
 
 def _asked(draft: Draft, preview: Connection | None) -> dict[str, Any]:

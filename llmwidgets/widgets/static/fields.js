@@ -7,7 +7,8 @@ function formFields(view, form) {
     form.presets.length > 0 && presetChips(view, form),
     ...form.groups.filter((group) => group.name === "main")
       .flatMap((group) => group.fields.map((field) => formField(view, form, field))),
-    ...form.groups.filter((group) => group.name !== "main")
+    ...form.groups.filter((group) => group.name !== "main"
+      && (!form.read_only || group.fields.some((field) => field.filled)))
       .map((group) => folded(view, form, group)),
     form.problem && h("p", { class: "err", role: "alert", key: "problem" }, form.problem),
     form.hint && h("p", { class: "help", key: "hint" }, form.hint),
@@ -238,18 +239,12 @@ function formButtons(view, form) {
     !busy && form.origin === "session"
       && button("Save in the store", test("save"), { key: "save" }),
     h("span", { class: "s muted cost", key: "cost", role: "status" },
-      busy ? [icon("busy"), ` ${form.busy}…`] : costOfTest(form)));
+      busy ? [icon("busy"), ` ${form.busy}…`] : form.costs));
 }
 
 /** Whether the connection lasts for this session only, also after the next test. */
 function isBrief(form) {
   return form.origin === "session" || form.origin === "demo";
-}
-
-function costOfTest(form) {
-  return form.rows !== null || form.about === ""
-    ? "Testing costs nothing: it reads the list of models."
-    : "Testing asks the model one short question.";
 }
 
 /** Links and numbered steps: where an account, a key, an address comes from. */
