@@ -6,6 +6,7 @@ import copy
 import difflib
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -219,6 +220,29 @@ class Connection:
         values = {name: getattr(self, name) for name in self.__slots__ if name != "__weakref__"}
         twin._set(**{**values, **changes})
         return twin
+
+    def client(self) -> Any:
+        """The vendor's own client with this key: an exit, behind which no promise holds.
+
+        No policy is asked, and the client can show the key. LLMWidgetsError with the pip command
+        where its package is not installed.
+
+        >>> Connection("openai", api_key="env:OPENAI_API_KEY").client()   # doctest: +SKIP
+        <openai.OpenAI object …>
+        """
+        from llmwidgets.connections import outlets
+
+        return outlets.client(self)
+
+    def environment(self) -> AbstractContextManager[None]:
+        """`with connection.environment():` puts the key into this process's variables: an exit.
+
+        Everything in the process, and each child started meanwhile, can read it. One at a time;
+        what was set before comes back at the end. LLMWidgetsError for a second one.
+        """
+        from llmwidgets.connections import outlets
+
+        return outlets.environment(self)
 
     def to_payload(self) -> dict[str, Any]:
         """What a store seals: plain values as JSON, secrets closed, references as their text."""
