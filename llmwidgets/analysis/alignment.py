@@ -6,6 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from llmwidgets.analysis.assignment import assign
@@ -111,6 +112,7 @@ def is_empty(value: Any) -> bool:
     return says_nothing(value)
 
 
+@lru_cache(maxsize=64)
 def _patterns(schema: Schema | None) -> frozenset[str]:
     leaves = schema.leaves if schema is not None else ()
     return frozenset(prefix for leaf in leaves for prefix in prefixes(leaf.path))

@@ -126,8 +126,12 @@ class Comparing:
             return truth is value
         if comparator.kind == docubench.NAME:
             return docubench.same(truth, value)
+        equal = bool(truth == value)
+        # By every rule below, a value that is the truth itself is right.
+        if equal and type(truth) is type(value):
+            return True
         if comparator.kind == "exact":
-            return bool(truth == value)
+            return equal
         if comparator.kind == "caseless":
             return str(truth).strip().casefold() == str(value).strip().casefold()
         return _RULES[comparator.kind](

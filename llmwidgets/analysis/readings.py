@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 _UNITS = {
@@ -15,6 +16,11 @@ _UNITS = {
     "AUD": "AUD", "CNY": "CNY", "SEK": "SEK", "NOK": "NOK", "DKK": "DKK", "PLN": "PLN",
 }  # fmt: skip
 _UNIT = "|".join(re.escape(each) for each in _UNITS)
+_SHORT = 200
+_SIMPLE = re.compile(r"[A-Za-z0-9\s!\"'()*;?@\[\]\\_{}&]*")
+"""Texts in which every character is a letter, a digit, or of no matter."""
+
+_NO_MATTER = re.compile("[^A-Za-z0-9]+")
 _SPACES = " \u00a0\u2009\u202f'’"
 _NUMBER = re.compile(
     rf"(?P<open>\()?(?P<sign>[-+−])?\s*(?P<before>{_UNIT})?\s*(?P<late>[-−])?"
@@ -70,9 +76,17 @@ def read(value: Any) -> Reading:
     if isinstance(value, int | float):
         return Reading("", number=Number(Decimal(value) if isinstance(value, int) else _of(value)))
     if isinstance(value, str):
-        number = number_in(value)
-        return Reading(plain(value), number, None if number else day_in(value))
+        return _read_short(value) if len(value) <= _SHORT else _read_text(value)
     return Reading(plain(str(value)))
+
+
+def _read_text(text: str) -> Reading:
+    number = number_in(text)
+    return Reading(plain(text), number, None if number else day_in(text))
+
+
+# The same truth is read again for every variant, and names recur from text to text.
+_read_short = lru_cache(maxsize=8192)(_read_text)
 
 
 def _of(value: float) -> Decimal:
@@ -218,7 +232,8 @@ def plain(text: str) -> str:
     >>> plain("Müller & Söhne, Köln") == plain("MULLER SOHNE KOLN")
     True
     """
-    kept = plain_with_offsets(text)[0]
+    simple = text.isascii() and _SIMPLE.fullmatch(text)
+    kept = _NO_MATTER.sub("", text).lower() if simple else plain_with_offsets(text)[0]
     return kept or text.strip().casefold()
 
 

@@ -85,3 +85,8 @@ def test_every_reading_takes_any_text(text):
 @given(st.text(alphabet="abcXYZ äöüÉ.,-!12", max_size=20))
 def test_case_and_outer_blanks_change_nothing(text):
     assert plain(f"  {text.upper()} ") == plain(text)
+
+
+@given(st.text(st.sampled_from("aBé0 7.,-/:%#&'\"()$+_\n\x1c−"), max_size=12))
+def test_the_short_way_to_a_plain_text_says_the_same(text):
+    assert plain(text) == (plain_with_offsets(text)[0] or text.strip().casefold())
