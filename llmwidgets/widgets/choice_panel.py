@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections import Store
@@ -83,17 +82,10 @@ class ChoicePanel(LabelPanel):
     # -- before the run ------------------------------------------------------------------------
 
     def _material_changed(self) -> None:
-        self._edits = []
+        self.forget_labels()
         self._setup.read_material()
         self._reckon()
         self.push()
-
-    def truth_grew(self, text_id: str, truth: Any) -> None:
-        """A label made on the result stays for the next run."""
-        self._setup.documents = tuple(
-            replace(each, truth=truth) if each.id == text_id else each
-            for each in self._setup.documents
-        )
 
     def _store_changed(self) -> None:
         if self._screen == "setup":

@@ -13,13 +13,7 @@ from llmwidgets import Comparison, ComparisonPanel
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf
-from llmwidgets.widgets.truth_edits import (
-    at_place,
-    list_without_truth,
-    steps_of,
-    typed,
-    with_value,
-)
+from llmwidgets.widgets.typed_value import typed
 
 SCHEMA = {
     "type": "object",
@@ -163,7 +157,7 @@ def test_corrections_are_exported_with_the_old_value(page) -> None:
     words = page.raw[-1][1][0].decode("utf-8-sig")
     (found,) = csv.DictReader(io.StringIO(words))
     assert (found["text_id"], found["field"]) == ("one", "amount")
-    assert (found["old"], found["new"], found["source"]) == ("4810", "4180", "A")
+    assert (found["old"], found["new"], found["by"]) == ("4810", "4180", "A")
     page.send("corrections", format="jsonl")
     assert json.loads(page.raw[-1][1][0])["old"] == 4810
 
@@ -175,37 +169,6 @@ def test_a_new_result_on_the_same_texts_keeps_the_labels(page) -> None:
     assert page.widget.comparison.texts[0].truth["amount"] == 4180
     page.send("undo")
     assert page.widget.comparison.texts[0].truth["amount"] == 4810
-
-
-@pytest.mark.parametrize(
-    ("truth", "path", "value", "after"),
-    [
-        ({"a": 1}, "a", None, {"a": None}),
-        ({"a": 1}, "a", NOTHING, {}),
-        (NOTHING, "p.n", 5, {"p": {"n": 5}}),
-        ({"p": None}, "p.n", 5, {"p": {"n": 5}}),
-        ({"l": [{"t": 1}]}, "l[0].t", 2, {"l": [{"t": 2}]}),
-        ({"l": [{"t": 1}]}, "l[7].t", 2, {"l": [{"t": 1}, {"t": 2}]}),
-        ({"l": ["x", "y"]}, "l[0]", None, {"l": ["y"]}),
-        ({"a.b": 1}, '["a.b"]', 2, {"a.b": 2}),
-        ("water", "", "fire", "fire"),
-    ],
-)
-def test_one_place_of_a_truth_is_set(truth: Any, path: str, value: Any, after: Any) -> None:
-    """Only the place changes, the given truth never; items beyond the end are added."""
-    before = json.dumps(truth, default=repr)
-    assert with_value(truth, path, value) == after
-    assert json.dumps(truth, default=repr) == before
-
-
-def test_places_are_read() -> None:
-    """Names, quoted names, items; the outermost list that has no truth is named."""
-    assert steps_of('lines[0].unit["a.b"]') == ["lines", 0, "unit", "a.b"]
-    assert at_place({"l": [{"t": 3}]}, "l[0].t") == 3
-    assert at_place({"l": [{"t": 3}]}, "l[1].t") is NOTHING
-    assert list_without_truth({"p": {}}, "p.lines[0].total") == "p.lines"
-    assert list_without_truth({"lines": [{}]}, "lines[0].tags[2]") == "lines[0].tags"
-    assert list_without_truth({"lines": []}, "lines[0].total") == ""
 
 
 def test_a_typed_word_that_is_no_number_is_refused() -> None:

@@ -179,8 +179,8 @@ function foundHere(view, state, gate) {
   const nothing = state.looked && !state.local.length;
   return h("footer", { key: "found" }, h("div", { class: "found" },
     h("h3", {}, "Found on this computer"),
-    h("ul", {}, rows, h("li", { key: "look", class: "row wrap", role: "status" },
-      h("span", { class: "grow s muted" }, state.looking ? "Asking the usual ports…"
+    h("ul", {}, rows, h("li", { key: "look", class: "row wrap" },
+      h("span", { class: "grow s muted", role: "status" }, state.looking ? "Asking the usual ports…"
         : nothing ? "No other local server of models answers." : ""),
       button("Look for local servers", () => view.send("discover"),
         { small: true, disabled: state.looking, key: "discover" }),

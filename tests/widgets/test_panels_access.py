@@ -1,0 +1,96 @@
+"""Both panels under axe-core, in JupyterLab's light and dark: no violation on any screen."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
+COMPARISON = """import llmwidgets as lw
+from llmwidgets.demo import invoices
+panel = lw.ComparisonPanel(
+    invoices.Schema, invoices.texts, truth=invoices.truth, models="demo", store=lw.Store.in_memory()
+)
+panel"""
+CONNECTIONS = """import llmwidgets as lw
+lw.ConnectionPanel(lw.Store.in_memory())"""
+AUDIT = """async (root) => {
+  const found = await axe.run(root, { resultTypes: ["violations"] });
+  return [found.passes.length, found.violations.map((each) =>
+    `${each.id}: ${each.nodes.map((it) => `${it.target} ${it.failureSummary}`).join(" | ")}`)];
+}"""
+
+
+class Audit:
+    """axe-core in the page of a panel; what it finds is kept by screen."""
+
+    def __init__(self, page: Any, panel: Any) -> None:
+        self.page, self.panel = page, panel
+        self.found: dict[str, list[str]] = {}
+        script = resources.files("axe_playwright_python") / "axe.min.js"
+        page.browser_page.evaluate(script.read_text("utf-8"))
+
+    def screen(self, name: str) -> None:
+        """Look at what is shown now, in both themes."""
+        for theme in (DARK, LIGHT):
+            self.page.theme(theme)
+            passed, violations = self.panel.evaluate(AUDIT)
+            assert passed > 5
+            if violations:
+                self.found[f"{name}, {theme}"] = violations
+
+
+def opened(lab: Any, page: Any, name: str, cell: str) -> Any:
+    lab.notebook(name, [cell])
+    page.open(name).run_all()
+    panel = page.output()
+    panel.locator("header").first.wait_for()
+    return panel
+
+
+def test_every_screen_of_the_comparison_panel_is_accessible(lab, page) -> None:
+    """Choices, grid with an open cell and a label, text, scoreboard, charts, request."""
+    panel = opened(lab, page, "access.ipynb", COMPARISON)
+    panel.get_by_text("and to no other host").wait_for()
+    audit = Audit(page, panel)
+    panel.get_by_role("button", name="Duplicate column").first.click()
+    panel.get_by_text("Instructions, repeats").click()
+    audit.screen("choices")
+    panel.get_by_role("button", name="Remove column").click()
+    panel.get_by_role("button", name="Run 32 calls").click()
+    grid = panel.get_by_role("grid")
+    grid.wait_for()
+    panel.get_by_text("druckerei-de").first.wait_for()
+    grid.focus()
+    keyboard = page.browser_page.keyboard
+    keyboard.press("ArrowRight")
+    keyboard.press("2")
+    keyboard.press("Enter")
+    panel.get_by_text("found word for word").first.wait_for()
+    panel.get_by_text("1 label made here").wait_for()
+    audit.screen("grid")
+    for tab, words in [
+        ("Text", "solid line: agrees with the truth"),
+        ("Scoreboard", "In pairs"),
+        ("Charts", "Quality against cost"),
+        ("Request", "Secrets are cut."),
+    ]:
+        panel.get_by_role("tab", name=tab).click()
+        panel.get_by_text(words).first.wait_for()
+        audit.screen(tab)
+    assert audit.found == {}
+
+
+def test_the_connection_panel_is_accessible(lab, page) -> None:
+    """The list of kinds and an open form."""
+    panel = opened(lab, page, "access-connections.ipynb", CONNECTIONS)
+    audit = Audit(page, panel)
+    audit.screen("kinds")
+    panel.get_by_role("button", name="OpenAI").first.click()
+    panel.get_by_label("API key").first.wait_for()
+    audit.screen("form")
+    assert audit.found == {}
