@@ -93,16 +93,15 @@ class Camera:
         return panel
 
     def shot(self, name: str = "") -> None:
-        """The screen as it is now, in light, narrow and in dark."""
+        """The screen as it is now, in light, in dark and narrow."""
         stem = "-".join(part for part in (self.scene, name) if part)
-        self.page.theme(LIGHT)
         self.page.widen(PANEL_WIDTH)
         self.page.picture(BUILD / f"{stem}.light.png")
+        self.page.picture(BUILD / f"{stem}.dark.png", theme=DARK)
+        self.page.theme(LIGHT)
         self.page.widen(NARROW)
         self.page.picture(BUILD / f"{stem}.640.png")
         self.page.widen(PANEL_WIDTH)
-        self.page.picture(BUILD / f"{stem}.dark.png", theme=DARK)
-        self.page.theme(LIGHT)
         print(f"  {stem}")  # noqa: T201 - the command says what it drew
 
 
@@ -224,7 +223,7 @@ def comparison(camera: Camera) -> None:
     panel.get_by_text("and to no other host").wait_for()
     camera.shot("before")
     panel.get_by_role("button", name="Run 32 calls").click()
-    panel.get_by_text("druckerei-de").first.wait_for()
+    panel.get_by_role("grid").get_by_text("druckerei-de").first.wait_for()
     camera.page.widen(PANEL_WIDTH)
     camera.page.picture(README)
     camera.shot("differences")
@@ -246,7 +245,7 @@ def running(camera: Camera) -> None:
     """A run under way, and what is left of it when it is stopped."""
     panel = camera.open(SLOW)
     panel.get_by_role("button", name=re.compile(r"^Run [\d,]+ calls")).click()
-    panel.get_by_role("button", name="Stop").wait_for()
+    panel.get_by_text(re.compile(r"[1-9]\d\d of 1,280 replies")).wait_for()
     camera.shot()
     panel.get_by_role("button", name="Stop").click()
     panel.get_by_role("button", name=re.compile("^Resume")).wait_for()

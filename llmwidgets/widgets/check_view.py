@@ -105,9 +105,9 @@ def _ending(end: date, ended: Sequence[ModelFacts], on: date) -> dict[str, Any]:
     names = [facts.id for facts in ended]
     when = f"shut down on {day(end)}, {in_days(end, on)}."
     if len(names) > 1:
-        return {"models": names, "text": f"are {when} The table names what replaces them."}
-    successor = f" {ended[0].successor} replaces it." if ended[0].successor else ""
-    return {"models": names, "text": f"is {when}{successor}"}
+        text = f"are {when} The table names what replaces them."
+        return {"models": names, "text": text, "successor": ""}
+    return {"models": names, "text": f"is {when}", "successor": ended[0].successor or ""}
 
 
 def model_rows(

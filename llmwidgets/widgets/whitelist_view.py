@@ -14,28 +14,36 @@ from llmwidgets.widgets.days import day
 
 
 def refused_rows(connection: Connection, policy: Policy) -> list[dict[str, Any]]:
-    """A row for each shipped model that may not be called: retired, or denied by a rule."""
-    allowed = set(policy.allowed(connection))
-    return [_row(connection, policy, model) for model in connection.models if model not in allowed]
+    """A row for each known model that may not be called: denied by a rule, or retired."""
+    allowed, retired = set(policy.allowed(connection)), connection.provider.retired
+    shipped = [model for model in connection.models if model not in allowed]
+    gone = [model for model in retired if model not in {*allowed, *shipped}]
+    return [_row(connection, policy, model) for model in (*shipped, *gone)]
 
 
 def _row(connection: Connection, policy: Policy, model: str) -> dict[str, Any]:
-    facts = connection.facts(model)
-    ended = facts is not None and facts.status == "retired"
+    ended = _ended(connection, model)
     refusal = _refusal(connection, policy, model)
     note = f"not allowed by {refusal.rule}" if refusal else ""
-    if facts is not None and ended:
-        then = f", then {facts.successor}" if facts.successor else ""
-        note = f"retired {day(facts.ends)}{then}" if facts.ends else f"retired{then}"
     return {
         "model": model,
         "reply": "–",
         "price": "–",
-        "note": redact(note),
+        "note": redact(ended or note),
         "loud": False,
         "off": True,
-        "allow": bool(refusal) and not ended and _liftable(policy, refusal),
+        "allow": not ended and _liftable(policy, refusal),
     }
+
+
+def _ended(connection: Connection, model: str) -> str:
+    """`retired 23 Oct 2026, then gpt-6-sol`; empty for a model that lives."""
+    facts = connection.facts(model)
+    if facts is not None and facts.status == "retired":
+        then = f", then {facts.successor}" if facts.successor else ""
+        return f"retired {day(facts.ends)}{then}" if facts.ends else f"retired{then}"
+    successor = connection.provider.retired.get(model)
+    return f"retired, then {successor}" if successor else ""
 
 
 def off_whitelist(connection: Connection, policy: Policy) -> list[str]:

@@ -31,7 +31,8 @@ def test_one_model_that_ends_names_what_replaces_it(openai: Connection) -> None:
     assert endings(openai, ["gpt-6-luna", "gpt-5"], TODAY) == [
         {
             "models": ["gpt-5"],
-            "text": "is shut down on 11 Dec 2026, in 18 days. gpt-6-sol replaces it.",
+            "text": "is shut down on 11 Dec 2026, in 18 days.",
+            "successor": "gpt-6-sol",
         }
     ]
 

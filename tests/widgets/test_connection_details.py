@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from llmwidgets import PROVIDERS
 from llmwidgets.connections import live_list
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.store import Store
@@ -309,6 +310,18 @@ def test_a_denied_model_is_shown_and_can_be_allowed(wire) -> None:
     row = next(each for each in page.form["rows"] if each["model"] == "gpt-6-sol")
     assert row["note"] != "not allowed by this store"
     assert "gpt-6-sol" in store.policy.allowed(store["openai"])
+
+
+def test_retired_models_are_told_with_what_replaces_them(wire) -> None:
+    """At the end of the table, off, and without a way to allow them by a click."""
+    store = Store.in_memory()
+    store.save(Connection("openai", api_key=CANARY))
+    page = wire(ConnectionPanel(store))
+    gone = [row for row in page.form["rows"] if row["note"].startswith("retired")]
+    assert {row["model"] for row in gone} >= set(PROVIDERS["openai"].retired)
+    assert {row["allow"] for row in gone} == {False}
+    assert all(row["off"] for row in gone)
+    assert page.form["rows"][-1] in gone
 
 
 def test_models_beside_the_whitelist_can_be_allowed(wire) -> None:

@@ -8,7 +8,7 @@ function checkResult(view, form) {
       !report && form.said && note("ok", form.said, ""),
       form.endings.map((end) => note("warn", "", [end.models.map((model, n) => [
         n === 0 ? "" : n === end.models.length - 1 ? " and " : ", ", h("code", {}, model)]),
-      " ", end.text])),
+      " ", end.text, end.successor && [" ", h("code", {}, end.successor), " replaces it."]])),
       report && report.notes.map((said) => note("warn", "", said)),
       form.mode && modeNote(form.mode)),
     probeTable(form),
