@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
+from typing import Any
 
 from llmwidgets.analysis.student import quantile
-from llmwidgets.analysis.verdict_words import Standing, sentence_for
+from llmwidgets.analysis.verdict_words import Standing, joined, left_out_sentence, sentence_for
 
 FEWEST_TEXTS = 10
 """Under this number of scored texts nothing is said about which is better."""
@@ -17,6 +19,9 @@ _EXACT_UP_TO = 14
 _FLIPS = 20_000
 _SEED = 20_261_123
 _CLOSE = 1e-12
+_ROUNDING = 1e-6
+_PARTS = 4
+_BLOCK = 256
 _POWER = (1.959963985 + 0.841621234) ** 2
 """Square of the normal quantiles at 97.5 % and 80 %: seen four times in five at the 5 % level."""
 
@@ -106,24 +111,45 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     """Two-sided p of the paired sign-flip permutation test on the mean difference.
 
     Exact up to 14 texts, beyond by 20,000 flips with a fixed seed. Texts without a difference
-    change nothing.
+    change nothing. Sums that are equal but for rounding count as reached.
     """
     import numpy as np
 
     moved = np.array([each for each in differences if abs(each) > _CLOSE])
     if not len(moved):
         return 1.0
-    seen = abs(moved.sum()) - _CLOSE * len(moved)
+    seen = abs(moved.sum()) - _ROUNDING * np.abs(moved).sum()
     if len(moved) <= _EXACT_UP_TO:
-        numbers = np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved)) & 1
-        return float((np.abs((1 - 2 * numbers) @ moved) >= seen).mean())
-    generator = np.random.default_rng(_SEED)
-    reached, chunk = 0, max(1, 2_000_000 // len(moved))
-    for start in range(0, _FLIPS, chunk):
-        size = (min(chunk, _FLIPS - start), len(moved))
-        signs = 1 - 2 * generator.integers(0, 2, size, dtype=np.int8)
-        reached += int((np.abs(signs @ moved) >= seen).sum())
+        return float((np.abs(moved @ _every_flip(len(moved))) >= seen).mean())
+    reached = 0
+    for part in range(_PARTS):
+        reached += int((np.abs(_sums(moved, part)) >= seen).sum())
     return (reached + 1) / (_FLIPS + 1)
+
+
+def _sums(moved: Any, part: int) -> Any:
+    """The sums under the flips of one part, in blocks of texts so that memory stays small."""
+    return sum(
+        moved[start : start + _BLOCK] @ _flips(part, start // _BLOCK)[: len(moved) - start]
+        for start in range(0, len(moved), _BLOCK)
+    )
+
+
+@lru_cache(maxsize=_EXACT_UP_TO)
+def _every_flip(count: int) -> Any:
+    import numpy as np
+
+    return 1.0 - 2 * (np.arange(2**count) >> np.arange(count)[:, None] & 1)
+
+
+@lru_cache(maxsize=8)
+def _flips(part: int, block: int) -> Any:
+    """Signs of one block of texts, drawn alike in every process."""
+    import numpy as np
+
+    generator = np.random.default_rng((_SEED, part, block))
+    bits = np.unpackbits(np.frombuffer(generator.bytes(_BLOCK * _FLIPS // _PARTS // 8), np.uint8))
+    return 1 - 2 * bits.reshape(_BLOCK, -1).astype(np.float32)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -153,6 +179,8 @@ def decide(columns: Sequence[Column], matters: float = 0.02) -> Verdict:
 
     `matters` is the smallest difference in accuracy that counts (0.02: 2 fields in 100).
     """
+    known = [each for each in columns if each.scores] or columns
+    columns, left_out = _scored(columns)
     common = [text for text in _texts(columns) if all(text in each.scores for each in columns)]
     standings = [
         Standing(
@@ -165,19 +193,32 @@ def decide(columns: Sequence[Column], matters: float = 0.02) -> Verdict:
     standings.sort(key=lambda each: -each.accuracy)
     by_label = {each.label: each for each in columns}
     ordered = [by_label[each.label] for each in standings]
-    table = _table(ordered, matters)
+    table = _table([*ordered, *(each for each in known if each not in columns)], matters)
     alone = {(each.a, each.b) for each in table if each.told_apart}
     alone |= {(b, a) for a, b in alone}
     groups = _groups([each.label for each in standings], alone)
     if not columns or len(common) < FEWEST_TEXTS:
         said = sentence_for(standings, [], table, len(common), None, FEWEST_TEXTS, matters)
-        return Verdict(said, groups, None, table)
+        return Verdict(joined(said, left_out), groups, None, table)
     best = standings[0]
     tied = [each for each in standings if (best.label, each.label) not in alone]
     priced = [each for each in tied if each.cost_per_1000 is not None]
     chosen = min(priced, key=lambda each: (each.cost_per_1000 or 0.0, -each.accuracy), default=best)
     said = sentence_for(standings, tied, table, len(common), chosen, FEWEST_TEXTS, matters)
-    return Verdict(said, groups, chosen.label, table)
+    return Verdict(joined(said, left_out), groups, chosen.label, table)
+
+
+def _scored(columns: Sequence[Column]) -> tuple[list[Column], str]:
+    """The columns that can be compared, and a sentence on those that cannot.
+
+    One column without scores, or with too few where others have enough, must not take the
+    verdict from the rest.
+    """
+    enough = any(len(each.scores) >= FEWEST_TEXTS for each in columns)
+    least = FEWEST_TEXTS if enough else 1
+    kept = [each for each in columns if len(each.scores) >= least]
+    out = [(each.label, len(each.scores)) for each in columns if len(each.scores) < least]
+    return (kept, left_out_sentence(out)) if kept else (list(columns), "")
 
 
 def _texts(columns: Sequence[Column]) -> list[str]:

@@ -57,6 +57,25 @@ def sentence_for(
     return _several_ahead(standings, tied, table, texts, chosen, matters)
 
 
+def left_out_sentence(scored: Sequence[tuple[str, int]]) -> str:
+    """The sentence on variants that cannot be compared, each with its number of scored texts."""
+    bare = [label for label, count in scored if not count]
+    few = [f"{label} ({count})" for label, count in scored if count]
+    said = []
+    if bare:
+        verb = "is" if len(bare) == 1 else "are"
+        said.append(f"{_listed(bare)} {verb} left out: none of the texts could be scored.")
+    if few:
+        verb = "is" if len(few) == 1 else "are"
+        said.append(f"{_listed(few)} {verb} left out: too few texts could be scored.")
+    return " ".join(said)
+
+
+def joined(*sentences: str) -> str:
+    """Sentences one after the other; empty ones are left out."""
+    return " ".join(each for each in sentences if each)
+
+
 def _one_ahead(standings: Sequence[Standing], table: Sequence[PairLike], texts: int) -> str:
     best, second = standings[0], standings[1]
     low, high = _margin(table, best.label, second.label)
@@ -137,7 +156,10 @@ def _money(dollars: float) -> str:
 
 
 def _names(standings: Sequence[Standing]) -> str:
-    labels = [each.label for each in standings]
+    return _listed([each.label for each in standings])
+
+
+def _listed(labels: Sequence[str]) -> str:
     return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
 
 

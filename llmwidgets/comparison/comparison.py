@@ -117,13 +117,19 @@ class Comparison:
         """
         return scoreboard.scoreboard(self)
 
-    def verdict(self) -> Verdict:
-        """Whether the differences are real: .sentence .not_told_apart .recommended .table."""
-        return self._verdict
+    def verdict(self, matters: float = 0.02) -> Verdict:
+        """Whether the differences are real: .sentence .not_told_apart .recommended .table.
+
+        `matters` is the smallest difference in accuracy that counts (0.02: 2 fields in 100); by
+        it the verdict says how many texts would show it four times in five.
+        """
+        if matters not in self._verdicts:
+            self._verdicts[matters] = scoreboard.verdict(self, matters)
+        return self._verdicts[matters]
 
     @cached_property
-    def _verdict(self) -> Verdict:
-        return scoreboard.verdict(self)
+    def _verdicts(self) -> dict[float, Verdict]:
+        return {}
 
     def to_frame(self) -> pd.DataFrame:
         """Long: variant, text_id, repeat, field, value, truth, right, status, grounded."""

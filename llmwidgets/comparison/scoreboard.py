@@ -83,7 +83,7 @@ def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
     return float(p50), float(p95)
 
 
-def verdict(comparison: Comparison) -> Verdict:
+def verdict(comparison: Comparison, matters: float) -> Verdict:
     """Whether the variants' differences are real, by the texts that were scored."""
     tallies = comparison.reading.tallies
     if not any(tally.scores for tally in tallies):
@@ -92,7 +92,8 @@ def verdict(comparison: Comparison) -> Verdict:
         [
             Column(label, tally.mean_scores, tally.cost_per_1000)
             for label, tally in zip(comparison.labels, tallies, strict=True)
-        ]
+        ],
+        matters,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from itertools import permutations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -216,3 +217,56 @@ def test_the_assignment_is_the_cheapest_of_all(cost):
     assert sorted(paired) == list(range(5))
     best = min(sum(cost[i][j] for i, j in enumerate(order)) for order in permutations(range(5)))
     assert sum(cost[i][j] for i, j in enumerate(paired)) == best
+
+
+@pytest.mark.parametrize(("texts", "variants"), [(10, 2), (20, 4), (50, 2)])
+def test_equal_models_are_rarely_called_different(texts: int, variants: int) -> None:
+    """The short form of benchmarks/calibration.py: 200 seeds, at most 5 % and chance."""
+    alarms = 0
+    for seed in range(200):
+        generator = np.random.default_rng((seed, texts, variants))
+        hard = generator.beta(8, 1, texts)
+        columns = [
+            Column(str(at), dict(enumerate(map(float, generator.binomial(10, hard) / 10))))
+            for at in range(variants)
+        ]
+        alarms += any(pair.told_apart for pair in decide(columns).table)
+    # 200 runs at 5 % give at most 20 alarms in 99.8 of 100 such tests.
+    assert alarms <= 20
+
+
+def test_a_planted_effect_is_found_four_times_in_five() -> None:
+    def pair(seed: int, texts: int) -> list[Column]:
+        generator = np.random.default_rng((seed, 5))
+        return [
+            Column(str(at), dict(enumerate(map(float, generator.binomial(10, right, texts) / 10))))
+            for at, right in enumerate((0.93, 0.89))
+        ]
+
+    a, b = pair(-1 % 2**32, 2000)
+    needed = texts_needed([a.scores[each] - b.scores[each] for each in a.scores], 0.04)
+    assert needed is not None
+    shown = sum(decide(pair(seed, needed)).table[0].told_apart for seed in range(200))
+    assert 0.71 <= shown / 200 <= 0.89
+
+
+def test_a_variant_that_was_never_scored_does_not_take_the_verdict_from_the_rest() -> None:
+    good = {str(at): 1.0 for at in range(20)}
+    bad = {str(at): 0.5 for at in range(20)}
+    verdict = decide([Column("A", good), Column("dead", {}), Column("B", bad)])
+    assert verdict.sentence.startswith("On 20 labelled texts A got 100 of 100 fields right")
+    assert verdict.sentence.endswith("dead is left out: none of the texts could be scored.")
+    assert [(pair.a, pair.b) for pair in verdict.table] == [("A", "B")]
+    few = decide([Column("A", good), Column("B", bad), Column("late", {"1": 1.0, "2": 1.0})])
+    assert few.sentence.endswith("late (2) is left out: too few texts could be scored.")
+    assert few.recommended == "A"
+
+
+def test_the_sums_do_not_depend_on_the_size_of_blocks() -> None:
+    generator = np.random.default_rng(3)
+    differences = list(generator.normal(0.03, 0.2, 600))
+    p = sign_flip_p(differences)
+    signs = 1 - 2 * generator.integers(0, 2, (20_000, 600))
+    straight = (np.abs(signs @ np.array(differences)) >= abs(sum(differences))).mean()
+    assert p == pytest.approx(straight, abs=0.02)
+    assert sign_flip_p(differences) == p
