@@ -112,6 +112,9 @@ class Draft:
         self.doubts, self.hint = [], ""
         if name == "credentials":
             self.credentials = None
+        elif not header:
+            with contextlib.suppress(FieldError):
+                self.doubt(self._stand_in(real=True))
 
     def clear(self, name: str, header: str = "") -> None:
         """Drop the secret received; a header goes altogether."""
@@ -227,9 +230,11 @@ class Draft:
             return self._stand_in()
         return None
 
-    def _stand_in(self) -> Connection:
+    def _stand_in(self, *, real: bool = False) -> Connection:
         values = {name: value for name, value in self.values.items() if name != "label"}
         values |= stand_ins(self.provider)
+        if real:
+            values |= {name: each.received for name, each in self.secrets.items() if each.received}
         own = self.provider.model_field
         try:
             return Connection(self.provider.kind, **values)

@@ -134,6 +134,18 @@ def test_an_old_google_key_is_warned_of_and_sent(wire) -> None:
     assert [each for each in page.form["warnings"] if "AIza" in each]
 
 
+def test_a_foreign_key_is_told_as_soon_as_it_arrives(wire) -> None:
+    """Before any test: whose key it seems to be, and where one click takes it."""
+    page = wire(ConnectionForm("openai", Store.in_memory()))
+    page.type_secret("api_key", "sk-ant-made-up-00001111", form=page.form["key"])
+    assert "sk-ant-" in page.form["doubts"][0]
+    assert page.form["owners"] == [{"kind": "anthropic", "title": "Anthropic"}]
+    page.submit("clear", field="api_key")
+    assert page.form["doubts"] == []
+    page.type_secret("api_key", CANARY, form=page.form["key"])
+    assert page.form["doubts"] == []
+
+
 def account(key_pem: str, **change: Any) -> str:
     info = {
         "type": "service_account", "project_id": "acme-claims", "private_key": key_pem,
@@ -233,6 +245,16 @@ def test_further_models_of_a_server_are_added_by_ticks(wire, server: ModelServer
     assert page.form["listed"] == ["embed-1"]
     assert page.form["added"].startswith("1 model is connected, untested")
     assert len(server.seen) == before
+
+
+def test_a_model_that_is_not_listed_is_warned_of(wire, server: ModelServer) -> None:
+    """It answers all the same, so it is connected, and the list's word stands there."""
+    page = wire(ConnectionForm("custom", Store.in_memory()))
+    page.submit(values={"name": "other", "endpoint": f"{server.url}/v1"}, intent="save")
+    assert page.form["report"]["ok"] is True
+    assert [each for each in page.form["report"]["notes"] if "does not list other" in each]
+    page.submit(values={"name": "m", "endpoint": f"{server.url}/v1"}, intent="save")
+    assert page.form["report"]["notes"] == []
 
 
 def test_for_a_session_they_are_added_for_the_session(wire, server: ModelServer) -> None:
