@@ -6,7 +6,6 @@ A change is a function from Contents to Contents, so that it can be applied to t
 from __future__ import annotations
 
 import difflib
-import hmac
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.connections import authors
+from llmwidgets.connections.authors import Voucher
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import (
     AlreadyConnected,
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from llmwidgets.connections.sealing import Identity
 
 FORMAT = "llmwidgets-store"
-SCHEMA = 1
+SCHEMA = 2
 
 # A secret stands in the JSON as {"secret value": "…"}: no field and no header can bear a name
 # with a blank, so nothing else looks like it, and no plain text of a key ever enters a dict.
 _SECRET = "secret value"
-_HEAD, _TAIL, _TAG = b'{"auth": "', b'", ', 64
+OWNER, RECOVERY = "owner", "recovery"
 
 Rule = tuple[str, str]
 """A connection's label and a model's id."""
@@ -51,7 +52,11 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The connections and rules of one organization at one revision."""
+    """The connections and rules of one organization at one revision.
+
+    `roster` is the revision at which the recipients last changed, `vouchers` the codes of those
+    who changed them, carried along by every writer.
+    """
 
     recipients: tuple[Recipient, ...] = ()
     payloads: tuple[Payload, ...] = ()
@@ -60,6 +65,13 @@ class Contents:
     store_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     revision: int = 0
     schema: int = SCHEMA
+    roster: int = 0
+    vouchers: tuple[Voucher, ...] = ()
+
+    @property
+    def members(self) -> list[list[str]]:
+        """Name and recipient of each who can open the store, as JSON has them."""
+        return [[each.name, each.recipient] for each in self.recipients]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -129,29 +141,51 @@ def write(contents: Contents, identity: Identity, spell: Callable[[Secret], str]
         raise TypeError(message)
 
     body = memoryview(json.dumps(_document(contents), default=plain).encode("ascii"))
-    return memoryview(b"".join((_HEAD, identity.tag(body).encode("ascii"), _TAIL, body[1:])))
+    return authors.signed(body, identity, [each.recipient for each in contents.recipients])
 
 
-def read(plain: memoryview, identity: Identity) -> Contents:
-    """The contents in an opened file.
+def with_recipients(
+    contents: Contents, recipients: Iterable[Recipient], identities: Iterable[Identity]
+) -> Contents:
+    """The contents for other members, whom the holders of these identities vouch for."""
+    new = replace(contents, recipients=tuple(recipients), roster=contents.revision + 1)
+    vouchers = [authors.vouch(each, new.store_id, new.roster, new.members) for each in identities]
+    return replace(new, vouchers=tuple(vouchers))
 
-    DamagedStore where no holder of the identity wrote it, NewerStore where a newer llmwidgets
-    wrote it in a form that is not known here.
+
+def read(
+    plain: memoryview, identity: Identity, trusts: Callable[[Contents, str], bool] | None = None
+) -> Contents:
+    """The contents in an opened file; `trusts` judges a writer that is not the reader.
+
+    DamagedStore where nobody trusted wrote it, NewerStore where a newer llmwidgets wrote it in a
+    form that is not known here.
     """
-    document = _parsed(plain)
+    document = parsed(plain)
     if document is None or document.get("format") != FORMAT:
         message = "connections.age opens, but does not hold a store."
         raise DamagedStore(message)
     schema = document.get("schema")
     newer = isinstance(schema, int) and schema > SCHEMA
-    contents = _contents(document) if _is_own(plain, identity) else None
-    if contents is not None:
+    contents, writer = described(document), authors.author(plain, identity)
+    if (
+        contents is not None
+        and writer is not None
+        and (writer == identity.recipient or (trusts is not None and trusts(contents, writer)))
+    ):
         return contents
     if newer:
         message = "The store was written by a newer llmwidgets, in a form that is not known here."
         raise NewerStore(message, "Update llmwidgets: pip install -U llmwidgets.")
     message = "connections.age opens, but was not written by a holder of the store's identity."
-    raise DamagedStore(message)
+    raise DamagedStore(message, "" if writer is None else _by_a_stranger(writer))
+
+
+def _by_a_stranger(writer: str) -> str:
+    return (
+        f"{writer} wrote it, whom this computer does not know. Only if the invitation, or whoever "
+        f'keeps the store, names exactly this one: store.trust("{writer}").'
+    )
 
 
 def unknown(label: str, labels: Iterable[str]) -> UnknownConnection:
@@ -179,10 +213,13 @@ def _document(contents: Contents) -> dict[str, Any]:
         "connections": list(contents.payloads),
         "allowed": contents.allowed,
         "denied": contents.denied,
+        "roster": contents.roster,
+        "vouchers": contents.vouchers,
     }
 
 
-def _contents(document: dict[str, Any]) -> Contents | None:
+def described(document: dict[str, Any]) -> Contents | None:
+    """The contents that a parsed document holds, whoever wrote it; None where it holds none."""
     try:
         return Contents(
             recipients=tuple(Recipient(**each) for each in document["recipients"]),
@@ -192,20 +229,15 @@ def _contents(document: dict[str, Any]) -> Contents | None:
             store_id=document["store_id"],
             revision=document["rev"],
             schema=document["schema"],
+            roster=int(document.get("roster", 0)),
+            vouchers=tuple(document.get("vouchers", ())),
         )
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _is_own(plain: memoryview, identity: Identity) -> bool:
-    end = len(_HEAD) + _TAG
-    if plain[: len(_HEAD)] != _HEAD or plain[end : end + len(_TAIL)] != _TAIL:
-        return False
-    body = memoryview(b"".join((b"{", plain[end + len(_TAIL) :])))
-    return hmac.compare_digest(identity.tag(body).encode("ascii"), plain[len(_HEAD) : end])
-
-
-def _parsed(plain: memoryview) -> dict[str, Any] | None:
+def parsed(plain: memoryview) -> dict[str, Any] | None:
+    """The JSON object of an opened file, its secrets closed; None where it is none."""
     # A JSONDecodeError holds the whole text: it ends here, and nothing is raised within `except`.
     try:
         document = json.loads(bytes(plain), object_hook=_close)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from llmwidgets.connections import autolock, remembered, store_file, trust, unlock
 from llmwidgets.connections import contents as content
-from llmwidgets.connections import store_file, unlock
 from llmwidgets.connections.contents import Contents, Recipient
 from llmwidgets.connections.session import Session
 from llmwidgets.connections.unlock import Unlocked
@@ -31,20 +32,28 @@ def exists(session: Session) -> bool:
     return session.folder is None or session.file(CONNECTIONS).exists
 
 
+def has_passphrase(session: Session) -> bool:
+    """Whether a passphrase can open the store."""
+    return session.folder is not None and session.file(IDENTITY).exists
+
+
 def is_open(session: Session) -> bool:
     """Whether the store is unlocked, or the surroundings unlock it now."""
     if session.folder is None:
         return True
     with session.guard:
         try:
-            _unlocked(session)
+            unlocked(session)
         except StoreError:
             return False
         return True
 
 
 def create(session: Session, passphrase: Secret | None, spell: Spell) -> None:
-    """Make the two files, or the connections' alone where the surroundings hold an identity."""
+    """Make the two files, or the connections' alone where the surroundings hold an identity.
+
+    A store made with a passphrase gets a recovery identity as its second recipient.
+    """
     from llmwidgets.connections import sealing
 
     if session.folder is None:
@@ -53,7 +62,7 @@ def create(session: Session, passphrase: Secret | None, spell: Spell) -> None:
     found = (
         unlock.headless_identity()
         if passphrase is None
-        else Unlocked(sealing.Identity.generate(), "passphrase")
+        else Unlocked(sealing.Identity.generate(), unlock.PASSPHRASE)
     )
     if found is None:
         message = "A new store needs a passphrase, and nothing here can ask for one."
@@ -63,29 +72,34 @@ def create(session: Session, passphrase: Secret | None, spell: Spell) -> None:
             + unlock.WITHOUT_A_SCREEN,
         )
     wrapped = sealing.wrap_identity(found.identity, passphrase) if passphrase else None
+    recovery = sealing.Identity.generate() if passphrase else None
+    recipients = [Recipient(content.OWNER, found.identity.recipient)]
+    recipients += [Recipient(content.RECOVERY, recovery.recipient)] if recovery else []
+    first = content.with_recipients(Contents(), recipients, [found.identity])
     store_file.make_folder(session.folder)
     with session.guard, session.file(CONNECTIONS).locked():
         _check_free(session)
         if wrapped is not None:
             session.file(IDENTITY).replace(wrapped)
-        owner = Recipient("owner", found.identity.recipient)
-        _write(session, Contents(recipients=(owner,), revision=1), found.identity, spell)
-        session.unlocked, session.locked_by_hand = found, False
+        write(session, replace(first, revision=1), found.identity, spell)
+        session.open_by(found)
+        session.recovery = recovery.secret if recovery else None
 
 
-def open_up(session: Session, passphrase: Secret | None) -> None:
+def open_up(session: Session, passphrase: Secret | None, given: Unlocked | None = None) -> None:
     """Unlock for the whole process; StoreLocked, WrongPassphrase, DamagedStore or NewerStore."""
-    if session.folder is None or (passphrase is None and session.unlocked is not None):
+    asked = passphrase is not None or given is not None
+    if session.folder is None or (not asked and session.unlocked is not None):
         return
-    _check_there(session)
-    found = (
-        unlock.headless_identity()
-        if passphrase is None
-        else Unlocked(_by_passphrase(session, passphrase), "passphrase")
-    )
-    if found is None:
-        raise unlock.locked(session.name)
+    check_there(session)
+    if passphrase is not None:
+        given = Unlocked(by_passphrase(session, passphrase), unlock.PASSPHRASE)
+    elif given is None:
+        session.looked = False
     with session.guard:
+        found = given or found_identity(session)
+        if found is None:
+            raise unlock.locked(session.name, session.why)
         _accept(session, found)
 
 
@@ -97,11 +111,11 @@ def read(session: Session) -> Contents | None:
         if not exists(session):
             _check_not_lost(session)
             return None
-        found = _unlocked(session)
+        found = unlocked(session)
+        autolock.touch(session)
         data = session.file(CONNECTIONS).read()
-        seen = hashlib.sha256(data).digest()
-        if session.last is None or seen != session.seen:
-            session.keep(_opened(session, data, found.identity), seen)
+        if session.last is None or _digest(data) != session.seen:
+            _take_in(session, data, found.identity)
         return session.last
 
 
@@ -111,22 +125,37 @@ def change(session: Session, operation: Operation, spell: Spell) -> None:
         if session.folder is None:
             session.keep(operation(session.last or Contents()), None)
         else:
-            _check_there(session)
-            found, file = _unlocked(session), session.file(CONNECTIONS)
-            if not store_file.writable(file.target.parent):
-                raise _read_only(session)
-            with file.locked():
-                now = _opened(session, file.read(), found.identity)
-                if now.schema > content.SCHEMA:
-                    message = f"{session.name} was written by a newer llmwidgets."
-                    raise NewerStore(
-                        message, "It is read-only here. Update: pip install -U llmwidgets."
-                    )
-                new = replace(operation(now), revision=now.revision + 1)
-                _write(session, new, found.identity, spell)
+            with changing(session) as (now, found):
+                new = replace(operation(now), revision=now.revision + 1, schema=content.SCHEMA)
+                write(session, new, found.identity, spell)
 
 
-def _write(session: Session, contents: Contents, identity: Identity, spell: Spell) -> None:
+@contextmanager
+def changing(session: Session) -> Iterator[tuple[Contents, Unlocked]]:
+    """Hold guard and lock, with the contents as they are on disk and the identity.
+
+    StoreLocked, NewerStore, or StoreError where the store is read-only or older than it was.
+    """
+    with session.guard:
+        check_there(session)
+        found, file = unlocked(session), session.file(CONNECTIONS)
+        autolock.touch(session)
+        if not store_file.writable(file.target.parent):
+            raise _read_only(session)
+        with file.locked():
+            now = opened(session, file.read(), found.identity)
+            if now.schema > content.SCHEMA:
+                message = f"{session.name} was written by a newer llmwidgets."
+                raise NewerStore(
+                    message, "It is read-only here. Update: pip install -U llmwidgets."
+                )
+            if trust.is_older(now):
+                raise trust.rolled_back(session)
+            yield now, found
+
+
+def write(session: Session, contents: Contents, identity: Identity, spell: Spell) -> None:
+    """Seal the contents to their recipients, open them again, and put them in place."""
     from llmwidgets.connections import sealing
 
     plain = content.write(contents, identity, spell)
@@ -135,53 +164,73 @@ def _write(session: Session, contents: Contents, identity: Identity, spell: Spel
         message = "The sealed connections did not open again, so nothing was written."
         raise StoreError(message, "Try again; if it comes back, this computer's memory is failing.")
     session.file(CONNECTIONS).replace(sealed)
-    session.keep(contents, hashlib.sha256(sealed).digest())
+    session.keep(contents, _digest(sealed))
+    trust.note(session, contents)
 
 
-def _unlocked(session: Session) -> Unlocked:
+def found_identity(session: Session) -> Unlocked | None:
+    """The identity that opens the store without a question: surroundings, server, keyring."""
+    return unlock.headless_identity() or remembered.find(session)
+
+
+def unlocked(session: Session) -> Unlocked:
+    """The identity that is open, or that opens the store now; StoreLocked."""
+    session.lock_if_idle(autolock.clock())
     if session.unlocked is None and not session.locked_by_hand:
-        found = unlock.headless_identity()
+        found = found_identity(session)
         if found is not None:
             _accept(session, found)
     if session.unlocked is None:
-        raise unlock.locked(session.name)
+        raise unlock.locked(session.name, session.why)
     return session.unlocked
 
 
 def _accept(session: Session, found: Unlocked) -> None:
     """Take an identity for the process once it has opened the store."""
-    data = session.file(CONNECTIONS).read()
     try:
-        contents = _opened(session, data, found.identity)
+        _take_in(session, session.file(CONNECTIONS).read(), found.identity)
     except _Foreign:
-        contents = None
-    if contents is not None:
-        session.keep(contents, hashlib.sha256(data).digest())
-        session.unlocked, session.locked_by_hand = found, False
-    elif found.by == "passphrase":
-        raise _damaged(session, "It is not sealed to the identity in identity.age.")
+        pass
     else:
-        message = f"{session.name} does not open with the identity in {found.by}."
-        raise StoreLocked(message, "It belongs to another store, or connections.age is damaged.")
+        return session.open_by(found)
+    if found.by == unlock.PASSPHRASE:
+        raise damaged(session, "It is not sealed to the identity in identity.age.")
+    message = f"{session.name} does not open with the identity in {found.by}."
+    if found.by == unlock.GIVEN:
+        message = f"{session.name} does not open with this identity."
+    raise StoreLocked(message, "It belongs to another store, or connections.age is damaged.")
+
+
+def _take_in(session: Session, data: bytes, identity: Identity) -> None:
+    contents = opened(session, data, identity)
+    if trust.is_older(contents):
+        # Another process may have saved between this read and its note of the revision.
+        data = session.file(CONNECTIONS).read()
+        contents = opened(session, data, identity)
+    session.keep(contents, _digest(data))
+    trust.note(session, contents)
 
 
 class _Foreign(DamagedStore):
     """The file is sealed to other identities alone, or damaged so that it seems so."""
 
 
-def _opened(session: Session, data: bytes, identity: Identity) -> Contents:
+def opened(session: Session, data: bytes, identity: Identity) -> Contents:
+    """The contents in the bytes of the store's file; DamagedStore or NewerStore."""
     from llmwidgets.connections import sealing
 
     try:
-        return content.read(sealing.decrypt(data, [identity]), identity)
+        plain = sealing.decrypt(data, [identity])
+        return content.read(plain, identity, trust.trusts(session, identity))
     except StoreLocked:
-        fault = _damaged(session, "It is not sealed to the store's identity.", _Foreign)
+        fault = damaged(session, "It is not sealed to the store's identity.", _Foreign)
     except DamagedStore as error:
-        fault = _damaged(session, error.message)
+        fault = damaged(session, error.message, hint=error.hint)
     raise fault
 
 
-def _by_passphrase(session: Session, passphrase: Secret) -> Identity:
+def by_passphrase(session: Session, passphrase: Secret) -> Identity:
+    """The identity in identity.age; WrongPassphrase, DamagedStore, StoreLocked without it."""
     file = session.file(IDENTITY)
     if not file.exists:
         message = f"{session.name} has no identity.age, so no passphrase opens it."
@@ -197,6 +246,10 @@ def _by_passphrase(session: Session, passphrase: Secret) -> Identity:
     raise fault
 
 
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
 def _check_free(session: Session) -> None:
     if exists(session):
         message = f"{session.name} exists already."
@@ -204,7 +257,8 @@ def _check_free(session: Session) -> None:
     _check_not_lost(session)
 
 
-def _check_there(session: Session) -> None:
+def check_there(session: Session) -> None:
+    """StoreError where there is no store, DamagedStore where only its backups are left."""
     if exists(session):
         return
     _check_not_lost(session)
@@ -217,20 +271,21 @@ def _check_there(session: Session) -> None:
 
 def _check_not_lost(session: Session) -> None:
     if session.file(CONNECTIONS).backups():
-        raise _damaged(session, "The file is missing.")
+        raise damaged(session, "The file is missing.")
 
 
-def _damaged(
-    session: Session, reason: str, kind: type[DamagedStore] = DamagedStore
+def damaged(
+    session: Session, reason: str, kind: type[DamagedStore] = DamagedStore, *, hint: str = ""
 ) -> DamagedStore:
+    """The error for a file that does not open, with the newest backup to go back to."""
     file = session.file(CONNECTIONS)
-    hint = "No backup is there: put back a copy of your own."
-    for backup in file.backups()[:1]:
+    for backup in [] if hint else file.backups()[:1]:
         moment = datetime.fromtimestamp(backup.stat().st_mtime).astimezone()
         hint = (
             f"{backup.name} beside it is what was saved on {moment:%d %b %Y at %H:%M}: "
-            "copy it over the damaged file to go back to it."
+            "store.restore() goes back to it."
         )
+    hint = hint or "No backup is there: put back a copy of your own."
     return kind(f"{file.path} does not open and is kept as it is. {reason}", hint)
 
 

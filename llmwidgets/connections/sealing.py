@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -77,6 +77,16 @@ class Identity:
             message,
             "sha256",
         ).hex()
+
+    def key_shared_with(self, recipient: str, purpose: bytes) -> memoryview | None:
+        """A key that only this identity and the holder of the recipient can work out."""
+        raw = bech32.decode("age", recipient)
+        shared = _exchanged(self.key, raw) if raw is not None and len(raw) == 32 else None
+        return None if shared is None else _derived(shared, b"", purpose)
+
+    def give(self, take: Callable[[str], object]) -> None:
+        """Hand the spelled identity to what the user chose to remember it in."""
+        take(self.secret.reveal())
 
 
 def encrypt(plaintext: memoryview, recipients: Sequence[str]) -> bytes:

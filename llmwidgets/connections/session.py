@@ -10,12 +10,13 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from llmwidgets.connections import unlock
+from llmwidgets.connections import autolock, known, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Payload, read_connection
 from llmwidgets.connections.store_file import StoreFile
 from llmwidgets.connections.unlock import Unlocked
 from llmwidgets.errors import AlreadyConnected, FieldError
+from llmwidgets.secret import Secret
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,11 @@ class Session:
     """The shared state of one folder; `folder` is None for a store that lives in memory.
 
     `locked_by_hand` keeps a store locked that a variable or key file would open again at once.
-    `last` is the newest contents read, valid while the file has the SHA-256 `seen`.
+    `last` is the newest contents read, valid while the file has the SHA-256 `seen`. `recovery` is
+    the second identity of a store made here, until it was taken once. `rolled_back` is the higher
+    revision that this computer saw before. `why` tells why it is locked, `trouble` what stood in
+    the way of a remembered identity. `used` and `holds` say when the store was used last, and how
+    many runs use it.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -36,6 +41,11 @@ class Session:
         self.locked_by_hand = False
         self.last: Contents | None = None
         self.seen: bytes | None = None
+        self.recovery: Secret | None = None
+        self.rolled_back: int | None = None
+        self.why, self.trouble = "", ""
+        self.looked = False
+        self.used, self.holds = 0.0, 0
         self.temporary: dict[str, Connection] = {}
         self._made: dict[int, Connection | None] = {}
         self._observers: dict[object, Callable[[], object]] = {}
@@ -91,6 +101,29 @@ class Session:
         """Drop the identity and everything it opened."""
         if self.folder is not None:
             self.unlocked, self.last, self.seen, self._made = None, None, None, {}
+            self.recovery, self.rolled_back = None, None
+
+    def open_by(self, found: Unlocked) -> None:
+        """Take an identity that opened the store; one from a passphrase is left after an hour."""
+        self.unlocked, self.locked_by_hand, self.why = found, False, ""
+        autolock.touch(self)
+        if found.by == unlock.PASSPHRASE:
+            autolock.watch(self)
+
+    def lock_if_idle(self, now: float) -> None:
+        """Lock what a passphrase opened and nothing used for the chosen time; never in a run."""
+        if self.folder is None or self.unlocked is None or self.unlocked.by != unlock.PASSPHRASE:
+            return
+        idle = now - self.used
+        if self.holds or autolock.is_held() or idle < min(filter(None, autolock.MINUTES)) * 60:
+            return
+        minutes = known.folder(self.folder).auto_lock
+        if not minutes or idle < minutes * 60:
+            return
+        with self.guard:
+            self.forget()
+            self.why = f" again: it was idle for {minutes} minutes"
+        self.changed()
 
     def observe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call back after every change, on the thread that made it, until unsubscribed."""
@@ -114,6 +147,7 @@ class Session:
         """After a fork: no identity, no observers of the parent's page, a lock nobody holds."""
         self.guard = threading.RLock()
         self._observers.clear()
+        self.holds, self.looked = 0, False
         self.forget()
 
 
@@ -148,6 +182,7 @@ def _after_fork() -> None:
     _guard = threading.Lock()
     for session in _sessions.values():
         session.start_anew()
+    autolock.start_anew()
     unlock.forget()
 
 

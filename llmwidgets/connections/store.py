@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Self
 
 from llmwidgets.connections import contents as content
 from llmwidgets.connections import passphrase as passphrase_field
-from llmwidgets.connections import sealed_folder, store_file, unlock
+from llmwidgets.connections import sealed_folder, store_file, trust, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Payload
 from llmwidgets.connections.session import Session, default_folder, session_of
-from llmwidgets.errors import PolicyError, StoreError, StoreLocked, UnknownConnection
+from llmwidgets.connections.store_opening import closed
+from llmwidgets.connections.store_sharing import StoreSharing
+from llmwidgets.errors import PolicyError, StoreError, UnknownConnection
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
 
 
-class Store:
+class Store(StoreSharing):
     """The connections of one organization: saved in an encrypted file, or for this session.
 
     All Stores, panels and runs of a process that name the same folder share one state: what one
@@ -52,13 +54,13 @@ class Store:
         be asked. FieldError for a passphrase under 12 characters, StoreError where the folder
         holds a store already.
         """
-        passphrase = None if passphrase is None else _closed(passphrase)
+        passphrase = None if passphrase is None else closed(passphrase)
         store = cls(organization, path=path)
         if passphrase is not None:
             passphrase_field.check(passphrase)
         elif not store.exists and unlock.headless_identity() is None:
             passphrase = passphrase_field.asked_twice(organization)
-        sealed_folder.create(store._session, passphrase, _spelled)
+        sealed_folder.create(store._session, passphrase, cls._spell)
         store._session.changed()
         return store
 
@@ -87,11 +89,6 @@ class Store:
         return self.exists and not sealed_folder.is_open(self._session)
 
     @property
-    def unlocked_by(self) -> str | None:
-        """What opened the store: `passphrase` or the variable's name; None while locked."""
-        return self._session.unlocked.by if self._session.unlocked else None
-
-    @property
     def read_only(self) -> bool:
         """Whether nothing can be saved: the folder takes no files, or the store is newer."""
         last = self._session.last
@@ -110,42 +107,15 @@ class Store:
             return "This store lives in memory only: its connections end with the kernel."
         if last is not None and last.schema > content.SCHEMA:
             return "This store was written by a newer llmwidgets; it is read-only here."
-        said = []
+        said = [self._session.trouble] if self._session.trouble else []
+        if self._session.rolled_back is not None:
+            said.append(trust.ROLLED_BACK)
         if self.read_only:
             said.append("The store's folder is read-only: new connections last for this session.")
         lost = self._session.unreadable()
         if lost:
             said.append(f"This version cannot read {', '.join(lost)}; it is kept as it is.")
         return " ".join(said)
-
-    def unlock(self, passphrase: str | Secret | None = None) -> None:
-        """Unlock the store for the whole process.
-
-        Without a passphrase the key file and the variable are tried, then the notebook's or
-        terminal's secret field asks. WrongPassphrase, StoreLocked with the ways out where nobody
-        can be asked, DamagedStore.
-        """
-        given = None if passphrase is None else _closed(passphrase)
-        try:
-            sealed_folder.open_up(self._session, given)
-        except StoreLocked:
-            given = passphrase_field.asked("Passphrase: ") if given is None else None
-            if given is None:
-                raise
-            sealed_folder.open_up(self._session, given)
-        self._session.changed()
-
-    def lock(self) -> None:
-        """Forget the identity and everything it opened, for every Store and panel."""
-        session = self._session
-        if session.folder is None:
-            return
-        with session.guard:
-            if session.unlocked is not None and session.unlocked.by == unlock.KEY:
-                unlock.forget()
-            session.forget()
-            session.locked_by_hand = True
-        session.changed()
 
     def __getitem__(self, label: str) -> Connection:
         """The connection of this label; UnknownConnection with the nearest, StoreLocked."""
@@ -187,7 +157,7 @@ class Store:
         self._changeable(label)
         with self._session.guard:
             if self._session.temporary.pop(label, None) is None:
-                self._change(lambda now: content.deleted(now, label))
+                self._apply(lambda now: content.deleted(now, label))
         self._session.changed()
 
     def __repr__(self) -> str:
@@ -222,7 +192,7 @@ class Store:
             message = f"{connection.label} comes from {_source(connection)}; it is not kept twice."
             raise StoreError(message, 'Save a reference instead: api_key="env:NAME".')
         with self._session.guard:
-            self._change(lambda now: content.saved(now, connection, over=replace))
+            self._apply(lambda now: content.saved(now, connection, over=replace))
             self._session.temporary.pop(connection.label, None)
         self._session.changed()
 
@@ -245,7 +215,7 @@ class Store:
             if old in session.temporary:
                 session.rename(old, twin)
             else:
-                self._change(lambda now: content.renamed(now, old, twin.label))
+                self._apply(lambda now: content.renamed(now, old, twin.label))
         session.changed()
 
     def allow(self, label: str, model: str) -> None:
@@ -270,12 +240,14 @@ class Store:
         """
         return self._session.observe(callback)
 
-    def _change(self, operation: Callable[[Contents], Contents]) -> None:
-        sealed_folder.change(self._session, operation, _spelled)
+    @staticmethod
+    def _spell(secret: Secret) -> str:
+        """How a secret stands in the sealed payload: a reference as such, a value as it is."""
+        return secret.reference or secret.reveal()
 
     def _rule(self, label: str, model: str, *, allow: bool) -> None:
         self._found(label)
-        self._change(lambda now: content.ruled(now, (label, model), allow=allow))
+        self._apply(lambda now: content.ruled(now, (label, model), allow=allow))
         self._session.changed()
 
     def _payloads(self) -> tuple[Payload, ...]:
@@ -316,12 +288,3 @@ def _readable(connection: Connection | None, label: str) -> Connection:
         message = f"The connection {label} was saved by another version and cannot be read here."
         raise StoreError(message, "It is kept as it is. Update llmwidgets, or replace it.")
     return connection
-
-
-def _closed(passphrase: str | Secret) -> Secret:
-    return passphrase if isinstance(passphrase, Secret) else Secret(passphrase)
-
-
-def _spelled(secret: Secret) -> str:
-    """How a secret stands in the sealed payload: a reference as such, a value as it is."""
-    return secret.reference or secret.reveal()

@@ -1,4 +1,8 @@
-"""Where a store's identity comes from: a passphrase, a key file or a variable. Nothing asks."""
+"""Where a store's identity comes from, in order; the first hit wins. Nothing here asks.
+
+Given by code → key file → variable → this process → until this server stops → the system keyring
+→ passphrase.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 
 KEY_FILE = "LLMWIDGETS_STORE_KEY_FILE"
 KEY = "LLMWIDGETS_STORE_KEY"
+GIVEN = "identity"
+PASSPHRASE = "passphrase"
 
 _START = b"AGE-SECRET-KEY-1"
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
@@ -76,9 +82,34 @@ def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:
     return identity
 
 
-def locked(name: str) -> StoreLocked:
+def parsed_identity(spelled: Secret | memoryview) -> Identity | None:
+    """The identity in a text that holds one on a line of its own; None for any other text."""
+    return _parsed(spelled if isinstance(spelled, Secret) else _identity_in(spelled))
+
+
+def given_identity(identity: Secret) -> Unlocked:
+    """The identity that code gave: itself, `env:NAME`, or `file:PATH` as age-keygen writes it.
+
+    FieldError where it is none.
+    """
+    if identity.reference is None or not identity.reference.startswith("file:"):
+        from llmwidgets.connections.sealing import Identity
+
+        return Unlocked(Identity.parse(identity), GIVEN)
+    path = Path(identity.reference.removeprefix("file:")).expanduser()
+    try:
+        found = parsed_identity(memoryview(path.read_bytes()))
+    except OSError:
+        found = None
+    if found is None:
+        message = {"identity": f"is not in the file {path}: no line starts with AGE-SECRET-KEY-1."}
+        raise FieldError(message, "Name a file that age-keygen made.")
+    return Unlocked(found, GIVEN)
+
+
+def locked(name: str, why: str = "") -> StoreLocked:
     """The error for a store that nothing here can unlock, with the ways out."""
-    return StoreLocked(f"{name} is locked.", REMEDIES)
+    return StoreLocked(f"{name} is locked{why}.", REMEDIES)
 
 
 def _of_key_file(path: Path) -> Identity:

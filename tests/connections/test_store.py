@@ -485,7 +485,7 @@ def test_a_newer_store_is_read_only(disk: Store) -> None:
     disk.save(openai())
     contents = disk._session.last
     assert contents is not None
-    forged(disk, replace(contents, schema=2), IDENTITY)
+    forged(disk, replace(contents, schema=content.SCHEMA + 1), IDENTITY)
     before = sealed_file(disk).read_bytes()
     assert labels(disk) == ["openai"]
     assert disk.read_only
@@ -493,7 +493,7 @@ def test_a_newer_store_is_read_only(disk: Store) -> None:
     with pytest.raises(NewerStore, match="newer"):
         disk.save(custom())
     assert sealed_file(disk).read_bytes() == before
-    forged(disk, replace(contents, schema=2), Identity.generate())
+    forged(disk, replace(contents, schema=content.SCHEMA + 1), Identity.generate())
     with pytest.raises(NewerStore, match="not known here"):
         list(disk)
 

@@ -1,0 +1,170 @@
+"""Exported: connections in one age file to carry elsewhere, looked at before they are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from llmwidgets.connections import contents as content
+from llmwidgets.connections import members, store_file
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.contents import Contents, Recipient
+from llmwidgets.errors import DamagedStore, FieldError, NewerStore, StoreError
+from llmwidgets.secret import Secret
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.sealed_folder import Spell
+    from llmwidgets.connections.sealing import Identity
+
+_LARGEST = 16 * 1024 * 1024
+
+State = Literal["new", "same label", "same kind"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A connection in an exported file, and whether its place here is free."""
+
+    label: str
+    kind: str
+    host: str
+    tail: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an exported file holds; nothing is taken before `store.take`.
+
+    `caution` is a sentence where anybody who knows the recipient could have made the file.
+    """
+
+    path: Path
+    offers: tuple[Offer, ...]
+    unreadable: tuple[str, ...] = ()
+    caution: str = ""
+    connections: tuple[Connection, ...] = field(default=(), repr=False)
+
+    def chosen(self, labels: Iterable[str] | None, *, replace: bool) -> list[Connection]:
+        """The connections of these labels; without labels the new ones, or all with `replace`."""
+        if labels is None:
+            free = {each.label for each in self.offers if replace or each.state == "new"}
+            return [each for each in self.connections if each.label in free]
+        there = {each.label: each for each in self.connections}
+        wanted = list(labels)
+        missing = [label for label in wanted if label not in there]
+        if missing:
+            raise content.unknown(missing[0], there)
+        return [there[label] for label in wanted]
+
+
+def export(
+    contents: Contents,
+    path: Path,
+    *,
+    identity: Identity,
+    seal_to: Secret | str,
+    spell: Spell,
+) -> None:
+    """Write the connections to a new file of mode 0600, sealed to a passphrase or a recipient."""
+    from llmwidgets.connections import sealing
+
+    readers = [] if isinstance(seal_to, Secret) else [members.check_recipient(seal_to)]
+    carried = content.with_recipients(
+        replace(contents, schema=content.SCHEMA),
+        [Recipient("reader", each) for each in readers],
+        [],
+    )
+    plain = content.write(carried, identity, spell)
+    if isinstance(seal_to, Secret):
+        sealed = sealing.encrypt_passphrase(plain, seal_to, work_factor=sealing.WORK_FACTOR)
+    else:
+        sealed = sealing.encrypt(plain, readers)
+    try:
+        store_file.write_new(path, sealed)
+        store_file.sync_folder(path.parent)
+    except FileExistsError:
+        reason = "it is there already"
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+    else:
+        return
+    message = f"{path} could not be written: {reason}."
+    raise StoreError(message, "Name another file.")
+
+
+def preview(
+    path: Path, here: Contents, *, passphrase: Secret | None, identities: list[Identity]
+) -> Preview:
+    """What the file holds beside what is here; DamagedStore, WrongPassphrase, StoreLocked."""
+    from llmwidgets.connections import authors, sealing
+
+    data = _read(path)
+    if passphrase is not None:
+        plain, writer = sealing.decrypt_passphrase(data, passphrase), "a holder of the passphrase"
+    else:
+        plain = sealing.decrypt(data, identities)
+        signed = [authors.author(plain, each) for each in identities]
+        own = {each.recipient for each in identities}
+        writer = next((each for each in signed if each in own), None) or ""
+    contents = _contents(path, plain)
+    made = [(each["label"], content.read_connection(each)) for each in contents.payloads]
+    there = [connection for _, connection in made if connection is not None]
+    caution = (
+        ""
+        if writer
+        else (
+            "Whoever knows your recipient can have made this file: look at each address before you "
+            "take a connection."
+        )
+    )
+    return Preview(
+        path,
+        tuple(_offer(each, here) for each in there),
+        tuple(label for label, connection in made if connection is None),
+        caution,
+        tuple(there),
+    )
+
+
+def by_passphrase(path: Path) -> bool:
+    """Whether a passphrase opens the file; DamagedStore where it is no age file."""
+    from llmwidgets.connections import age_format
+
+    return age_format.read_header(_read(path))[0].stanzas[0].kind == "scrypt"
+
+
+def _offer(connection: Connection, here: Contents) -> Offer:
+    labels, kinds = set(here.labels), {each["kind"] for each in here.payloads}
+    state: State = "new"
+    if connection.label in labels:
+        state = "same label"
+    elif connection.provider.single and connection.kind in kinds:
+        state = "same kind"
+    return Offer(connection.label, connection.kind, connection.host, connection.tail, state)
+
+
+def _contents(path: Path, plain: memoryview) -> Contents:
+    document = content.parsed(plain)
+    if document is not None and document.get("format") == content.FORMAT:
+        schema = document.get("schema")
+        if isinstance(schema, int) and schema > content.SCHEMA:
+            message = f"{path} was exported by a newer llmwidgets."
+            raise NewerStore(message, "Update llmwidgets: pip install -U llmwidgets.")
+        contents = content.described(document)
+        if contents is not None:
+            return contents
+    message = f"{path} opens, but holds no exported connections."
+    raise DamagedStore(message, "Export them with store.export(path, …).")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.is_file() and path.stat().st_size <= _LARGEST:
+            return path.read_bytes()
+        reason = "it is no file" if not path.is_file() else "it is larger than 16 MB"
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+    raise FieldError({"path": f"{path} cannot be read: {reason}."}, "Name an exported file.")
