@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.environment import environment_connections
+from llmwidgets.connections.offer import Offer, found_elsewhere
 from llmwidgets.connections.policy import Policy
 from llmwidgets.connections.reference import resolve
 from llmwidgets.connections.store import Store
 
-__all__ = ["Connection", "Policy", "Store", "environment_connections", "resolve"]
+__all__ = [
+    "Connection",
+    "Offer",
+    "Policy",
+    "Store",
+    "environment_connections",
+    "found_elsewhere",
+    "resolve",
+]

@@ -1,0 +1,296 @@
+"""Offer: a key that another tool keeps in clear, found when asked, with where it came from.
+
+Nothing here looks before it is asked to, and nothing is written but into the store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.store import Store
+from llmwidgets.errors import FieldError
+from llmwidgets.secret import Secret
+
+_LARGEST = 1 << 20
+"""Bytes; a file of keys is small, and what is larger is something else."""
+
+_VARIABLES = {
+    "OPENAI_API_KEY": "openai",
+    "ANTHROPIC_API_KEY": "anthropic",
+    "GEMINI_API_KEY": "gemini",
+    "GOOGLE_API_KEY": "gemini",
+    "AZURE_OPENAI_API_KEY": "azure_openai",
+}
+_BESIDE = {
+    "openai": {
+        "base_url": "OPENAI_BASE_URL",
+        "organization": "OPENAI_ORG_ID",
+        "project": "OPENAI_PROJECT_ID",
+    },
+    "anthropic": {"base_url": "ANTHROPIC_BASE_URL"},
+    "azure_openai": {"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
+}
+_OF_LLM = {"openai": "openai", "anthropic": "anthropic", "claude": "anthropic", "gemini": "gemini"}
+_KEYS = {*_VARIABLES, *_OF_LLM}
+_PLAIN = {variable for parts in _BESIDE.values() for variable in parts.values()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """A key that lies elsewhere: its kind, the place, a label, the key closed, and a note.
+
+    `reference` is what can be saved instead of a copy (`env:NAME`, `file:PATH`), empty where
+    there is no such form. `plain` is the file that holds the key in clear, None for a variable.
+    `beside` are the plain fields that belong to it, an endpoint say.
+    """
+
+    kind: str
+    where: str
+    label: str
+    secret: Secret
+    note: str = ""
+    reference: str = ""
+    plain: Path | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
+
+    def connection(self, *, as_reference: bool = False, **more: Any) -> Connection:
+        """The connection it makes: with a copy of the key, or only a reference to its place.
+
+        FieldError for what `more` still has to name (an Azure deployment, say), and where there
+        is no form of reference to the place.
+        """
+        if as_reference and not self.reference:
+            raise FieldError(
+                {"reference": f"A key in {self.where} cannot be referred to."},
+                "Save a copy, then delete it there.",
+            )
+        secret = Secret(self.reference) if as_reference else self.secret
+        name = "credentials" if self.kind == "vertex_ai" else "api_key"
+        return Connection(self.kind, **{"label": self.label, **self.beside, name: secret, **more})
+
+    def take(
+        self, store: Store, *, as_reference: bool = False, replace: bool = False, **more: Any
+    ) -> str:
+        """Save it in the store; returns what to do with the plain one, in a sentence.
+
+        AlreadyConnected, StoreLocked, FieldError as with `store.save`.
+        """
+        connection = self.connection(as_reference=as_reference, **more)
+        store.save(connection, replace=replace)
+        if as_reference:
+            return f"{connection.label} is looked up in {self.where} at each use: keep it there."
+        if self.plain is None:
+            return f"{connection.label} is saved. The variable is no longer needed: {self.note}"
+        return (
+            f"{connection.label} is saved. {self.plain} still holds the key in clear: delete it "
+            "there once nothing else reads it."
+        )
+
+
+def found_elsewhere(folder: Path | None = None) -> list[Offer]:
+    """The keys of variables and of other tools' files, each once a place; read when called.
+
+    `.env` files are looked for in `folder` (by default the kernel's) and above it, up to the
+    root of its repository. A key that two places hold is offered twice, so that both are known.
+    """
+    offers = list(_of_environment())
+    for path in _dot_env(folder or Path.cwd()):
+        offers += _of_variables(_pairs(_bytes(path)), f"{path}", plain=path)
+    offers += _of_llm(_llm_folder() / "keys.json")
+    config, dot_env = _jupyter_ai()
+    offers += _of_variables(_api_keys(_bytes(config)), f"Jupyter AI's {config}", plain=config)
+    offers += _of_variables(_pairs(_bytes(dot_env)), f"Jupyter AI's {dot_env}", plain=dot_env)
+    return offers + list(_of_gcloud(_gcloud_folder() / "application_default_credentials.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Variables:
+    """What some place says: the keys, closed, and the plain fields, both by a variable's name."""
+
+    keys: dict[str, Secret]
+    plain: dict[str, str]
+
+    @classmethod
+    def of(cls, pairs: Callable[[], Iterable[tuple[str, Any]]]) -> _Variables:
+        """The pairs that are known. A value that reads as a reference is none: it could name any
+        file of the user's, and whoever wrote the place says where the key is sent.
+        """
+        return cls(
+            {
+                name: Secret(value)
+                for name, value in pairs()
+                if name in _KEYS and isinstance(value, str) and _is_value(value)
+            },
+            {
+                name: value
+                for name, value in pairs()
+                if name in _PLAIN and isinstance(value, str) and value
+            },
+        )
+
+
+def _is_value(text: str) -> bool:
+    return bool(text.strip()) and not text.lstrip(" \"'").startswith(("env:", "file:"))
+
+
+def _of_environment() -> Iterator[Offer]:
+    yield from _of_variables(_Variables.of(os.environ.items), "the environment", plain=None)
+    path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "").strip()
+    if path:
+        yield from _of_gcloud(Path(path).expanduser(), "GOOGLE_APPLICATION_CREDENTIALS names it.")
+
+
+def _of_variables(found: _Variables, where: str, *, plain: Path | None) -> Iterator[Offer]:
+    for name, kind in _VARIABLES.items():
+        if name not in found.keys:
+            continue
+        beside = {
+            part: found.plain[variable]
+            for part, variable in _BESIDE.get(kind, {}).items()
+            if variable in found.plain
+        }
+        yield Offer(
+            kind,
+            f"{name} in {where}",
+            beside.get("deployment", kind),
+            found.keys[name],
+            note=_note(name, kind, plain, beside),
+            reference="" if plain else f"env:{name}",
+            plain=plain,
+            beside=beside,
+        )
+
+
+def _note(name: str, kind: str, plain: Path | None, beside: Mapping[str, str]) -> str:
+    said = [f"unset {name} where it is set, in your shell's profile say."] if plain is None else []
+    if kind == "azure_openai":
+        missing = [each for each in ("endpoint", "deployment") if each not in beside]
+        said += [f"It still needs {' and '.join(missing)}."] if missing else []
+    if plain is not None and "base_url" in beside:
+        said.append(f"It is sent to {beside['base_url']}.")
+    if plain is not None and _open_to_others(plain):
+        said.append("Other users of this computer can read the file.")
+    return " ".join(said)
+
+
+def _of_llm(path: Path) -> Iterator[Offer]:
+    keys = _Variables.of(_items(_json(_bytes(path)))).keys
+    for name, kind in _OF_LLM.items():
+        if name in keys:
+            note = (
+                "Other users of this computer can read the file." if _open_to_others(path) else ""
+            )
+            yield Offer(kind, f"{name} in LLM's {path}", kind, keys[name], note, plain=path)
+
+
+def _of_gcloud(path: Path, note: str = "") -> Iterator[Offer]:
+    content = _bytes(path)
+    if not bytes(content[:64]).lstrip().startswith(b"{"):
+        return
+    secret = Secret(bytes(content).decode("utf-8", "replace"))
+    kind = secret.public_part("type")
+    if kind not in {"authorized_user", "service_account"}:
+        return
+    whose = "A login of yours" if kind == "authorized_user" else "A service account's key"
+    missing = not (secret.public_part("project_id") or secret.public_part("quota_project_id"))
+    said = [f"{whose}.", "It names no project: give project=…." if missing else "", note]
+    yield Offer(
+        "vertex_ai", f"{path}", "vertex_ai", secret, " ".join(filter(None, said)),
+        reference=f"file:{path}", plain=path,
+    )  # fmt: skip
+
+
+def _dot_env(folder: Path) -> Iterator[Path]:
+    above = [folder, *folder.parents]
+    root = next((n for n, each in enumerate(above) if (each / ".git").exists()), 0)
+    yield from (each / ".env" for each in above[: root + 1])
+
+
+def _llm_folder() -> Path:
+    named = os.environ.get("LLM_USER_PATH")
+    return Path(named).expanduser() if named else _application_folder() / "io.datasette.llm"
+
+
+def _gcloud_folder() -> Path:
+    named = os.environ.get("CLOUDSDK_CONFIG")
+    if named:
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", "~")).expanduser() / "gcloud"
+    return Path("~/.config/gcloud").expanduser()
+
+
+def _application_folder() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", "~")).expanduser()
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support").expanduser()
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+
+
+def _jupyter_ai() -> tuple[Path, Path]:
+    named = os.environ.get("JUPYTER_DATA_DIR")
+    usual = {"win32": "~/AppData/Roaming/jupyter", "darwin": "~/Library/Jupyter"}
+    shared = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "jupyter"
+    folder = Path(named or usual.get(sys.platform) or shared).expanduser() / "jupyter_ai"
+    return folder / "config.json", folder / ".env"
+
+
+def _bytes(path: Path) -> memoryview:
+    """A plain file's bytes; none for one that is absent, closed, large or no file."""
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST:
+            return memoryview(path.read_bytes())
+    except OSError:
+        pass
+    return memoryview(b"")
+
+
+def _pairs(content: memoryview) -> _Variables:
+    """The NAME=value lines of a `.env`, without quotes and comments."""
+    return _Variables.of(lambda: _lines(content))
+
+
+def _lines(content: memoryview) -> Iterator[tuple[str, str]]:
+    for line in map(bytes.strip, bytes(content).splitlines()):
+        name, equals, value = line.removeprefix(b"export ").partition(b"=")
+        if equals and not line.startswith(b"#"):
+            yield name.strip().decode("utf-8", "replace"), _value(value)
+
+
+def _value(spelled: bytes) -> str:
+    text = spelled.strip().decode("utf-8", "replace")
+    quote = text[:1]
+    if quote in {"'", '"'} and quote in text[1:]:
+        return text[1 : text.index(quote, 1)]
+    return text.partition(" #")[0].strip()
+
+
+def _api_keys(content: memoryview) -> _Variables:
+    """The keys of Jupyter AI's config.json, by the names of variables."""
+    document = _json(content)
+    return _Variables.of(_items(document.get("api_keys") if isinstance(document, dict) else None))
+
+
+def _json(content: memoryview) -> Any:
+    try:
+        return json.loads(bytes(content) or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _items(found: Any) -> Callable[[], Iterable[tuple[str, Any]]]:
+    return found.items if isinstance(found, dict) else lambda: ()
+
+
+def _open_to_others(path: Path) -> bool:
+    return os.name != "nt" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
