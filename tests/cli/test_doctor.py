@@ -1,0 +1,257 @@
+"""llmwidgets doctor, connections and journal: what they tell, how they end, and no secret in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+import llmwidgets as lw
+from llmwidgets.cli import main
+from llmwidgets.connections import sealing
+from llmwidgets.connections.examination import Finding
+from llmwidgets.connections.sealing import Identity
+from llmwidgets.connections.surroundings import examine_clock
+from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.places import default_path
+from llmwidgets.secret import Secret
+from tests.servers import serving_models
+
+KEY = "made-up-Canary7Q2vXw9KpLr4TzB8n"
+PASSPHRASE = "made-up crane violet"
+
+
+@pytest.fixture
+def identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    file = tmp_path / "key.txt"
+    file.write_text(Identity.generate().secret.reveal())
+    file.chmod(0o600)
+    monkeypatch.setenv("LLMWIDGETS_STORE_KEY_FILE", str(file))
+    return file
+
+
+@pytest.fixture
+def store(tmp_path: Path, identity: Path) -> lw.Store:
+    made = lw.Store.create(path=tmp_path / "store")
+    made.save(lw.Connection("custom", name="m", endpoint="https://a.example/v1", api_key=KEY))
+    return made
+
+
+def findings(store: lw.Store, capsys) -> tuple[int, dict[str, dict[str, str]]]:
+    """The status, and by subject what was found last."""
+    capsys.readouterr()
+    status = main(["doctor", "--store", str(store.path), "--json"])
+    told = capsys.readouterr()
+    assert KEY not in told.out + told.err
+    return status, {each["subject"]: each for each in json.loads(told.out)}
+
+
+def test_all_is_well_with_a_new_store(store, capsys) -> None:
+    assert main(["doctor", "--store", str(store.path)]) == 0
+    told = capsys.readouterr()
+    assert (told.out.splitlines()[-1], told.err) == ("Nothing to mend.", "")
+    for part in ("Files 0600, folder 0700", "are yours", "Opened by LLMWIDGETS_STORE_KEY_FILE",
+                 "1 connection", "No policy file", "journal"):  # fmt: skip
+        assert part in told.out
+    assert KEY not in told.out
+
+
+def test_where_there_is_no_store_all_is_well(tmp_path, identity, capsys) -> None:
+    status, said = findings(lw.Store(path=tmp_path / "none"), capsys)
+    assert status == 0
+    assert "made at the first Save" in said["store"]["said"]
+    assert main(["doctor"]) == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
+def test_modes_are_told_and_not_mended(store, capsys) -> None:
+    file = store.path / "connections.age"
+    file.chmod(0o640)
+    store.path.chmod(0o770)
+    assert main(["doctor", "--store", str(store.path)]) == 1
+    out = capsys.readouterr().out
+    assert f"chmod 600 {file}" in out
+    assert f"chmod 700 {store.path}" in out
+    assert out.splitlines()[-1] == "To mend: 2."
+
+
+def test_a_passphrase_too_cheap_to_guess_at_and_one_too_dear(store, capsys) -> None:
+    plain = memoryview(b"AGE-SECRET-KEY-1")
+    path = store.path / "identity.age"
+    for factor, level in ((10, "problem"), (17, "fine")):
+        path.write_bytes(sealing.encrypt_passphrase(plain, Secret(PASSPHRASE), work_factor=factor))
+        path.chmod(0o600)
+        said = findings(store, capsys)[1]["passphrase"]
+        assert (said["level"], f"2^{factor}" in said["said"]) == (level, True)
+    path.write_bytes(path.read_bytes().replace(b" 17\n", b" 22\n"))
+    assert "not opened here" in findings(store, capsys)[1]["passphrase"]["said"]
+
+
+def test_a_locked_store_says_what_it_takes_and_asks_nobody(tmp_path, monkeypatch, capsys) -> None:
+    lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE).lock()
+    shut = lw.Store(path=tmp_path / "shut")
+    monkeypatch.setattr("getpass.getpass", lambda _: pytest.fail("it asked"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    status, said = findings(shut, capsys)
+    assert status == 0
+    assert said["key"]["level"] == "note"
+    assert "it takes the passphrase" in said["key"]["said"]
+
+
+def test_a_key_file_that_cannot_be_trusted(store, identity, capsys) -> None:
+    store.lock()
+    identity.chmod(0o644)
+    lw.connections.session._sessions.clear()
+    status, said = findings(lw.Store(path=store.path), capsys)
+    assert (status, said["key"]["level"]) == (1, "problem")
+    assert "others can reach it" in said["key"]["said"]
+
+
+def test_a_damaged_store_is_a_finding(store, capsys) -> None:
+    path = store.path / "connections.age"
+    path.write_bytes(path.read_bytes()[:-3])
+    status, said = findings(store, capsys)
+    assert (status, said["key"]["level"]) == (1, "problem")
+
+
+def test_leftovers_copies_and_sync_folders(tmp_path, identity, capsys) -> None:
+    store = lw.Store.create(path=tmp_path / "Dropbox" / "keys")
+    for name in ("connections (1).age", "connections (Anna's conflicted copy 2026-11-02).age",
+                 "connections.sync-conflict-20261102-101010-ABC.age"):  # fmt: skip
+        (store.path / name).write_bytes(b"x")
+        status, said = findings(store, capsys)
+        assert name in said["conflict copies"]["said"]
+        (store.path / name).unlink()
+    left = store.path / ".connections.age.0a1b.tmp"
+    left.write_bytes(b"x")
+    os.utime(left, (time.time() - 900,) * 2)
+    status, said = findings(store, capsys)
+    assert "conflict copies" not in said
+    assert "1 temporary file" in said["leftovers"]["said"]
+    assert (status, said["sync folder"]["level"]) == (1, "problem")
+    assert "Dropbox" in said["sync folder"]["said"]
+
+
+def test_a_store_in_git(tmp_path, identity, capsys) -> None:
+    root = tmp_path / "repository"
+    store = lw.Store.create(path=root / "keys")
+    git = ["git", "-C", str(root), "-c", "user.name=n", "-c", "user.email=e@a.example"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    status, said = findings(store, capsys)
+    assert (status, said["version control"]["level"]) == (0, "note")
+    subprocess.run([*git, "add", "keys"], check=True)
+    status, said = findings(store, capsys)
+    assert (status, said["version control"]["level"]) == (1, "problem")
+
+
+def test_keys_in_ipythons_history(store, tmp_path, capsys) -> None:
+    """By shape, and the store's own when it is open; told with the command that cleans."""
+    path = tmp_path / "ipython" / "profile_default" / "history.sqlite"
+    path.parent.mkdir(parents=True)
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("CREATE TABLE history (source text, source_raw text)")
+    assert findings(store, capsys)[0] == 0
+    with database:
+        database.execute("INSERT INTO history VALUES (?, '')", (f"k = '{KEY}'",))
+    database.close()
+    status, said = findings(store, capsys)
+    assert (status, said["history"]["fix"]) == (1, f"llmwidgets scan --clean {path}")
+    assert "api_key of m" in said["history"]["said"]
+
+
+def test_policies_and_the_journals_mode(store, tmp_path, monkeypatch, capsys) -> None:
+    policy = tmp_path / "policy.toml"
+    monkeypatch.setenv("LLMWIDGETS_POLICY", str(policy))
+    policy.write_text("max_budget = 3.0\n")
+    assert findings(store, capsys)[1]["policy"]["said"] == f"{policy} is in force."
+    policy.write_text("max_budged = 3.0\n")
+    assert findings(store, capsys)[1]["policy"]["level"] == "problem"
+    policy.write_text("")
+    Journal().put(Row(key="a", status="ok"))
+    assert findings(store, capsys)[0] == 0
+    default_path().chmod(0o644)
+    status, said = findings(store, capsys)
+    assert (status, said["journal"]["fix"]) == (1, f"chmod 600 {default_path()}")
+
+
+def test_a_wrong_clock(store) -> None:
+    now = time.time()
+    assert examine_clock(store.path).level == "fine"
+    assert examine_clock(store.path, lambda: now - 86_400 * 2000).level == "problem"
+    found = examine_clock(store.path, lambda: now - 4000)
+    assert isinstance(found, Finding)
+    assert (found.level, "but the store was written" in found.said) == (
+        ("problem", True) if now - 4000 > datetime(2026, 11, 1).timestamp() else ("problem", False)
+    )
+
+
+def test_misuse_ends_with_2(capsys) -> None:
+    assert main(["doctor", "--nonsense"]) == 2
+    assert main(["connections", "check"]) == 2
+    assert main(["journal", "--clear-before", "soon"]) == 0
+    assert main(["journal", "--journal", "absent.sqlite"]) == 2
+    assert main(["connections", "--organization", "no-such"]) == 2
+
+
+def test_connections_are_listed_without_secrets(store, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-proj-made-up-0001-7Q2v")
+    assert main(["connections", "--store", str(store.path), "--json"]) == 0
+    told = capsys.readouterr().out
+    rows = {row["label"]: row for row in json.loads(told)}
+    assert rows["m"]["host"] == "a.example"
+    assert rows["m"]["key_ends_in"] == KEY[-4:]
+    assert rows["openai"]["origin"] == "environment"
+    assert main(["connections", "--store", str(store.path)]) == 0
+    told += capsys.readouterr().out
+    assert "today" in told
+    assert KEY not in told
+    assert "sk-proj" not in told
+
+
+def test_a_locked_store_lists_what_needs_none(tmp_path, capsys) -> None:
+    lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE).lock()
+    assert main(["connections", "--store", str(tmp_path / "shut"), "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == []
+    assert "is locked" in told.err
+
+
+def test_a_connection_is_checked_by_its_label(store, capsys) -> None:
+    with serving_models(record={}) as server:
+        store.save(lw.Connection("custom", name="m", label="here", endpoint=f"{server.url}/v1"))
+        assert main(["connections", "check", "here", "--store", str(store.path)]) == 0
+        assert capsys.readouterr().out.startswith("here: ")
+    store.save(lw.Connection("custom", name="m", label="gone", endpoint="http://127.0.0.1:9/v1"))
+    arguments = ["connections", "check", "gone", "--store", str(store.path), "--json"]
+    assert main(arguments) == 1
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+    assert main(["connections", "check", "elsewhere", "--store", str(store.path)]) == 2
+    lw.engine.loop.stop()
+
+
+def test_the_journal_is_told_and_cleared(capsys) -> None:
+    assert main(["journal"]) == 0
+    assert "There is no journal yet" in capsys.readouterr().out
+    journal = Journal()
+    for day in (1, 2, 20):
+        at = datetime(2026, 11, day, 12).timestamp()
+        journal.put(Row(key=str(day), status="ok", at=at, reply=f'"reply of day {day}"'))
+    assert main(["journal"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"{default_path()}\n")
+    assert "3 rows, from 2026-11-01 to 2026-11-20." in told
+    assert main(["journal", "--clear-before", "2026-11-20"]) == 0
+    assert "Cleared 2 rows from before 2026-11-20." in capsys.readouterr().out
+    assert journal.get(3).key == "20"
+    held = b"".join(each.read_bytes() for each in default_path().parent.iterdir())
+    assert b"reply of day 20" in held
+    assert b'reply of day 1"' not in held
+    journal.close()
