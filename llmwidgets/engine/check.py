@@ -12,8 +12,10 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.messages import Capability, ListedModel, Mode
 from llmwidgets.engine import capability as capabilities
-from llmwidgets.engine import discovery, gate, loop
-from llmwidgets.engine.diagnosis import Case, Diagnosis, diagnoses, keyless, mended
+from llmwidgets.engine import loop
+from llmwidgets.engine.diagnosis import Case, diagnoses
+from llmwidgets.engine.free_calls import count_tokens, list_models
+from llmwidgets.engine.mending import mends, nearby
 from llmwidgets.engine.pacing import Pace
 from llmwidgets.errors import (
     BadRequest,
@@ -23,14 +25,10 @@ from llmwidgets.errors import (
     LLMWidgetsError,
     Overloaded,
     StoreError,
-    Unauthorized,
     UnknownModel,
     Unreachable,
 )
 from llmwidgets.providers.base import ModelFacts
-
-_LIST_SECONDS = 20.0
-_MOST_PAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +123,10 @@ class _Checker:
     async def explained(self, error: LLMWidgetsError) -> CheckReport:
         """The report of a check that failed; a fix is offered only where it was tried."""
         names = tuple(each.id for each in self.listed or ())
-        case = Case(error, self.connection, self.model, names, await self._nearby(error))
+        near = await nearby(self.connection, self.model, error)
+        case = Case(error, self.connection, self.model, names, near)
         for told in diagnoses(case):
-            fix = dict(told.fix) if told.fix and await self._mends(told, error) else None
+            fix = dict(told.fix) if told.fix and await self._mends(told.fix) else None
             if fix is not None or not told.proven:
                 break
         details = [("Host", self.connection.host)] if self.connection.models else []
@@ -144,42 +143,13 @@ class _Checker:
             status=told.status,
         )
 
-    async def _nearby(self, error: LLMWidgetsError) -> tuple[str, ...]:
-        """Model servers on this computer that list the model, where nothing listens as typed."""
-        here = self.connection.kind == "custom" and gate.local(self.connection)
-        if not here or getattr(error, "code", "") != "refused":
-            return ()
-        found = await discovery.discover(discovery.USUAL)
-        return tuple(each.endpoint for each in found if self.model in each.models)
-
-    async def _mends(self, told: Diagnosis, error: LLMWidgetsError) -> bool:
-        """Whether the connection works better with the fix; a key goes to its own host alone."""
-        fix = told.fix or {}
-        try:
-            other = mended(self.connection, fix)
-            moved = other.address != self.connection.address
-            await self._try(keyless(other) if moved else other, fix)
-        except Unauthorized:
-            # Another host asks for the key: the address is right.
-            return moved
-        except LLMWidgetsError:
-            return False
-        return True
-
-    async def _try(self, other: Connection, fix: Mapping[str, str]) -> None:
-        checker = _Checker(other, self.policy)
-        if other.kind == "custom":
-            if {"endpoint", "base_url"} & set(fix):
-                await checker._listed()
-        elif other.provider.lists or other.provider.model_field is None:
-            await checker._count(self.model)
-        else:
-            await capabilities.greet(other, checker.model, policy=self.policy, pace=checker.pace)
+    async def _mends(self, fix: Mapping[str, str]) -> bool:
+        return await mends(self.connection, fix, self.model, policy=self.policy)
 
     async def _list(self) -> None:
         """Ask for the list of models, where that tells anything; the calls that follow decide."""
         try:
-            self.listed = tuple(await self._listed())
+            self.listed = tuple(await list_models(self.connection, self.model, policy=self.policy))
             live_list.remember(self.connection, self.listed)
         except Forbidden:
             # A key can be allowed to run models and not to list them.
@@ -193,23 +163,6 @@ class _Checker:
                 raise
         except CallError:
             raise
-
-    async def _listed(self) -> list[ListedModel]:
-        target = self.connection.target(self.model)
-        call, found = self.dialect.models_call(target), []
-        # A resource whose deployments the references name has no model of its own to permit.
-        named = None if self.connection.any_model else self.model
-        for _ in range(_MOST_PAGES):
-            payload = await gate.send(
-                self.connection, named, call, policy=self.policy, total=_LIST_SECONDS
-            )
-            if payload.status >= 400:
-                raise self.dialect.explain(payload, call=call)
-            page, call = self.dialect.listed_models(payload, call)
-            found += page
-            if call is None:
-                break
-        return found
 
     async def _single(self) -> CheckReport:
         if self.listed is None:
@@ -248,14 +201,7 @@ class _Checker:
         return None
 
     async def _count(self, model: str) -> None:
-        call = self.dialect.count_call(self.connection.target(model))
-        if call is None:
-            return
-        payload = await gate.send(
-            self.connection, model, call, policy=self.policy, total=_LIST_SECONDS
-        )
-        if payload.status >= 400:
-            raise self.dialect.explain(payload, call=call)
+        await count_tokens(self.connection, model, policy=self.policy)
 
     def _usable(self, usable: tuple[str, ...], proof: str) -> CheckReport:
         missing = [model for model in self.allowed if model not in usable]

@@ -482,7 +482,7 @@ GOOGLE = (
     ),
     SetUp(
         "Vertex: a path in place of the content", "vertex_ai",
-        vertex("/home/ana/acme-claims-7f3a.json", project="acme-claims"), (TOKEN,),
+        vertex("credentials/acme-claims-7f3a.json", project="acme-claims"), (TOKEN,),
         "Unauthorized", ("path of a file",), ("file:",),
     ),
     SetUp(

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.engine import capability, check, discovery, loop, tokens
+from llmwidgets.engine import capability, discovery, free_calls, loop, tokens
 from llmwidgets.engine.check import CheckReport, check_connection
 from llmwidgets.engine.diagnosis import mended
 from llmwidgets.errors import FieldError
@@ -170,7 +170,7 @@ def world(set_up: SetUp, end: FarEnd, filled: Callable[[str], str]) -> Iterator[
         usual = (discovery.Usual("Ollama", end.port),) if set_up.fault == "usual port" else ()
         patch.setattr(discovery, "USUAL", usual)
         if set_up.fault == "silent":
-            patch.setattr(check, "_LIST_SECONDS", 0.2)
+            patch.setattr(free_calls, "SECONDS", 0.2)
         if set_up.fault == "dns":
             patch.setattr(aiohttp.connector, "DefaultResolver", lambda *_, **__: _NoName())
         capability.forget()
@@ -264,6 +264,24 @@ def test_every_fix_that_is_offered_mends_its_set_up(verdicts, perturbed):
     offered = [each for each in verdicts + perturbed if each.fix]
     assert len(offered) >= 15
     assert [each.set_up.name for each in offered if not (each.mended and each.mended.ok)] == []
+
+
+def test_a_fix_that_leads_elsewhere_is_tried_without_the_key(surroundings):
+    """What listens at the other port is another program, which never sees the key."""
+    end_saw: list[str] = []
+
+    async def listen(seen: Seen, wire: Wire) -> None:
+        end_saw.append(str(seen.headers))
+        wire.answer({"data": [{"id": "m"}]})
+
+    with serving(listen) as end, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discovery, "USUAL", (discovery.Usual("Ollama", end.port),))
+        endpoint = f"http://localhost:{surroundings.silent}/v1"
+        connection = Connection("custom", name="m", endpoint=endpoint, api_key=_KEY)
+        report = loop.run(check_connection(connection, policy=Policy()))
+    assert report.fix == {"endpoint": f"http://localhost:{end.port}/v1"}
+    assert len(end_saw) >= 2
+    assert _KEY not in "".join(end_saw)
 
 
 def test_every_answer_has_a_next_step_and_no_key(verdicts, perturbed):
