@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 BACKUPS = 3
+_NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_RENAME = {errno.EBUSY, errno.EXDEV}
 _PATIENCE = 20.0
 _LEFTOVER_AGE = 60.0
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -78,7 +80,9 @@ class StoreFile:
         """Put new bytes in place of the old; the lock is held by the caller.
 
         They reach the disk under another name first, the old ones become the newest backup, and
-        one rename changes over. StoreError where the disk refuses; then the file is as it was.
+        one rename changes over. A file that is mounted by itself into a container takes no rename:
+        it is written in place, after its backup has reached the disk. StoreError where the disk
+        refuses; then the file is as it was.
         """
         target = self.target
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
@@ -87,7 +91,8 @@ class StoreFile:
             try:
                 write_new(temporary, data)
                 self._rotate(target)
-                _change_over(temporary, target)
+                if not _change_over(temporary, target):
+                    _write_in_place(target, data, self._places()[0])
             finally:
                 temporary.unlink(missing_ok=True)
             sync_folder(target.parent)
@@ -99,11 +104,15 @@ class StoreFile:
         raise StoreError(message, "What was saved before is kept; make room or check the folder.")
 
     def _lock(self) -> BaseFileLock:
-        from filelock import FileLock, SoftFileLock, Timeout
+        import filelock
+        from filelock import FileLock, Timeout
 
+        # Without flock the lock is a file that exists: it has a name of its own, since the file
+        # that flock locks stays when nobody holds it.
         path = self.target.parent / ".lock"
-        for kind in (FileLock, SoftFileLock):
-            lock = kind(path, timeout=_PATIENCE, mode=0o600)
+        soft = getattr(filelock, "StrictSoftFileLock", filelock.SoftFileLock)
+        for kind, place in ((FileLock, path), (soft, path.with_name(".lock.taken"))):
+            lock: BaseFileLock = kind(place, timeout=_PATIENCE, mode=0o600)
             try:
                 lock.acquire(poll_interval=0.002)
             except Timeout:
@@ -112,7 +121,7 @@ class StoreFile:
             except NotImplementedError:
                 continue  # a network file system without flock
             except OSError as error:
-                if error.errno in (errno.ENOLCK, errno.ENOSYS) and kind is FileLock:
+                if error.errno in _NO_FLOCK and kind is FileLock:
                     continue
                 message = f"The store in {path.parent} cannot be locked: {_reason(error)}."
                 raise StoreError(message, "Check that the folder is yours to write.") from None
@@ -221,16 +230,46 @@ def _second_name(target: Path, backup: Path) -> None:
             raise
 
 
-def _change_over(temporary: Path, target: Path) -> None:
+def _change_over(temporary: Path, target: Path) -> bool:
+    """Rename over the target; False where it is a mount of its own, which nothing replaces."""
     for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
         try:
-            return os.replace(temporary, target)
+            os.replace(temporary, target)
         except PermissionError:
             # On Windows a virus scanner or a sync client holds the file for a moment.
             if os.name != "nt" or not pause:
                 raise
             time.sleep(pause)
-    return None
+        except OSError as error:
+            if error.errno in _NO_RENAME:
+                return False
+            raise
+        else:
+            return True
+    return False
+
+
+def _write_in_place(target: Path, data: bytes, backup: Path) -> None:
+    """Write into the file itself; a crash in between leaves the backup, which is whole."""
+    before = target.read_bytes()
+    if backup.exists() and os.path.samestat(backup.stat(), target.stat()):
+        backup.unlink()  # a second name of the same file would be overwritten with it
+        write_new(backup, before)
+        sync_folder(backup.parent)
+    try:
+        _fill(target, data)
+    except OSError:
+        _fill(target, before)
+        raise
+
+
+def _fill(target: Path, data: bytes) -> None:
+    descriptor = os.open(target, os.O_WRONLY | _NO_FOLLOW | _CLOSE_ON_EXEC)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _reason(error: OSError) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -174,6 +177,157 @@ def test_a_file_system_without_flock_gets_another_lock(
     monkeypatch.setattr(filelock, "FileLock", NoFlock)
     file = replaced(StoreFile(tmp_path / "f"), b"1", b"2")
     assert file.read() == b"2"
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_network_file_system_without_locks_gets_another_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """The second kind of lock keeps two writers apart too, and is free again after them."""
+    import fcntl
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(store_file, "_PATIENCE", 0.05)
+    file = replaced(StoreFile(tmp_path / "f"), b"1", b"2")
+    assert file.read() == b"2"
+    with file.locked(), pytest.raises(StoreError, match="too long"), StoreFile(file.path).locked():
+        pass
+    assert replaced(file, b"3").read() == b"3"
+
+
+def test_a_file_mounted_by_itself_is_written_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no rename is taken (EBUSY) the same file is filled, its backup being whole before."""
+    file = replaced(StoreFile(tmp_path / "f"), b"first", b"the second, longer")
+    number = (tmp_path / "f").stat().st_ino
+    rename = os.replace
+
+    def busy(source: Path, goal: Path) -> None:
+        if Path(goal).name == "f":
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        rename(source, goal)
+
+    monkeypatch.setattr(os, "replace", busy)
+    replaced(file, b"third")
+    assert file.read() == b"third"
+    assert (tmp_path / "f").stat().st_ino == number
+    assert [path.read_bytes() for path in file.backups()] == [b"the second, longer", b"first"]
+    assert not list(tmp_path.glob(".f.*"))
+
+
+def test_a_mounted_file_on_a_full_disk_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = replaced(StoreFile(tmp_path / "f"), b"1", b"2")
+    fill, tried = store_file._fill, []
+
+    def full_once(target: Path, data: bytes) -> None:
+        tried.append(data)
+        fill(target, data[:1] if len(tried) == 1 else data)
+        if len(tried) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store_file, "_change_over", lambda *_: False)
+    monkeypatch.setattr(store_file, "_fill", full_once)
+    with pytest.raises(StoreError, match="no space left"):
+        replaced(file, b"3 does not fit")
+    assert file.read() == b"2"
+
+
+def mounted(code: str, *words: str) -> str:
+    """Run Python as the one user of mounts that end with it; skip where none can be made."""
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not installed, so no file system can be mounted")
+    probe = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("this user or container may not mount a file system")
+    done = subprocess.run(
+        ["unshare", "-rm", sys.executable, "-c", code, *words],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_real_bind_mount(tmp_path: Path) -> None:
+    """A single file bound into a container: a save goes into it, and the mount stays."""
+    code = """
+import subprocess, sys
+from pathlib import Path
+from llmwidgets.connections.store_file import StoreFile
+outside, inside = Path(sys.argv[1]) / "outside", Path(sys.argv[1]) / "box" / "f"
+inside.parent.mkdir()
+outside.write_bytes(b"old")
+outside.chmod(0o600)
+inside.touch()
+subprocess.run(["mount", "--bind", outside, inside], check=True)
+file = StoreFile(inside)
+for data in (b"new", b"newer"):
+    with file.locked():
+        file.replace(data)
+print(outside.read_bytes() == b"newer", [each.read_bytes() for each in file.backups()])
+"""
+    assert mounted(code, str(tmp_path)) == "True [b'new', b'old']"
+
+
+def test_a_full_disk_of_its_own(tmp_path: Path) -> None:
+    """On 64 kB of disk, saves of 20 kB are refused, the last good one stays, nothing is left."""
+    code = """
+import subprocess, sys
+from pathlib import Path
+from llmwidgets.connections.store_file import StoreFile
+from llmwidgets.errors import StoreError
+place = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], check=True)
+file, good, refused = StoreFile(place / "f"), b"", 0
+for number in range(40):
+    data = bytes([number]) * 20_000
+    try:
+        with file.locked():
+            file.replace(data)
+        good = data
+    except StoreError as error:
+        refused += "no space left" in str(error)
+    assert file.read() == good
+print(refused > 30, list(place.glob(".f.*")))
+"""
+    assert mounted(code, str(tmp_path)) == "True []"
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_the_order_of_system_calls(tmp_path: Path) -> None:
+    """Seen by the kernel: lock, new file 0600, fsync, rename, fsync of the folder, unlock."""
+    code = """
+import sys
+from pathlib import Path
+from llmwidgets.connections.store_file import StoreFile
+file = StoreFile(Path(sys.argv[1]))
+with file.locked():
+    file.replace(b"1")
+"""
+    log = tmp_path / "log"
+    calls = "trace=openat,fsync,rename,renameat,renameat2,flock"
+    done = subprocess.run(
+        ["strace", "-f", "-e", calls, "-o", str(log), sys.executable, "-c", code,
+         str(tmp_path / "f")],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    if done.returncode and "ptrace" in done.stderr:
+        pytest.skip("this container lets no process be traced")
+    text = log.read_text()
+    marks = [
+        r"flock\(\d+, LOCK_EX", r"\.tmp\", O_WRONLY\|O_CREAT\|O_EXCL\|O_NOFOLLOW.*0600",
+        r"fsync\(", r"rename.*\.tmp\".*/f\"", r"fsync\(", r"flock\(\d+, LOCK_UN",
+    ]  # fmt: skip
+    place = 0
+    for mark in marks:
+        found = re.compile(mark).search(text, place)
+        assert found, f"{mark} does not come next"
+        place = found.end()
 
 
 def test_what_is_no_file_is_said(tmp_path: Path) -> None:
