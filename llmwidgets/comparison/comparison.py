@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.copying import Copying
-from llmwidgets.comparison import by_field, corrections, frames, making, reading, scoreboard, shown
+from llmwidgets.comparison import (
+    by_field,
+    changes,
+    corrections,
+    exports,
+    frames,
+    making,
+    reading,
+    scoreboard,
+    shown,
+)
 from llmwidgets.comparison.differences import Difference, differences_of
 from llmwidgets.comparison.marks import Mark, Scoring, mark
 from llmwidgets.comparison.rows import Place, Rows
@@ -204,8 +214,20 @@ class Comparison:
         return compare_again(self, models, **more)
 
     def against(self, earlier: Comparison) -> pd.DataFrame:
-        """What flipped since an earlier comparison: value, right and status, before and now."""
-        return frames.flipped_frame(self, earlier)
+        """What flipped since an earlier comparison: value, right and status, before and now.
+
+        `.attrs["changed"]` has the sentences of `changes_since`.
+        """
+        frame = frames.flipped_frame(self, earlier, changes.pairs_of(self, earlier))
+        frame.attrs["changed"] = list(self.changes_since(earlier))
+        return frame
+
+    def changes_since(self, earlier: Comparison) -> tuple[str, ...]:
+        """What is another than in an earlier comparison beside the answers, in sentences.
+
+        Models, schemas, texts, truth, scoring, instructions, examples, thinking, limits, versions.
+        """
+        return changes.sentences(self, earlier)
 
     @classmethod
     def of_run(
@@ -249,6 +271,31 @@ class Comparison:
         """Write a self-contained page; extracted values and truth only with `values=True`."""
         summary = shown.summary(self, values=values, page=True)
         return files.write_text(path, html.page("Comparison", summary, shown.sections(self)))
+
+    def to_csv(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
+        """Write a table as CSV that no spreadsheet runs; it holds extracted values.
+
+        `table` is fields, scoreboard, by_field, differences, corrections, verdict or truth.
+        """
+        return exports.to_csv(self, path, table)
+
+    def to_jsonl(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
+        """Write a table (see `to_csv`) as JSON, one object a line."""
+        return exports.to_jsonl(self, path, table)
+
+    def to_parquet(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
+        """Write a table (see `to_csv`) as Parquet; FieldError where pyarrow is not installed."""
+        return exports.to_parquet(self, path, table)
+
+    def to_label_studio(self, path: str | os.PathLike[str]) -> Path:
+        """Write every text with each variant's values as predictions that Label Studio imports."""
+        return exports.to_label_studio(self, path)
+
+    def code(self) -> str:
+        """Python that runs the same comparison, with no secret and no text in it."""
+        from llmwidgets.comparison.code import code_of
+
+        return code_of(self)
 
     def explore(self) -> Any:
         """The panel on this comparison, for a notebook."""

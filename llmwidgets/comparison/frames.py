@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING, leaves_of
@@ -186,15 +186,27 @@ def difference_frame(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(names), dtype=object).astype({"repeat": int})
 
 
-def flipped_frame(comparison: Comparison, earlier: Comparison) -> pd.DataFrame:
-    """A row a field whose value, rightness or status is another than in the earlier one."""
+def flipped_frame(
+    comparison: Comparison, earlier: Comparison, pairs: Sequence[tuple[int, int]]
+) -> pd.DataFrame:
+    """A row a field whose value, rightness or status is another than in the earlier one.
+
+    `pairs` say which columns answer to one another, now and earlier; others are left out, and
+    so are texts that only one of the two has.
+    """
     import pandas as pd
+
+    names = {earlier.labels[there]: comparison.labels[at] for at, there in pairs}
+    ids = {text.id for text in comparison.texts} & {text.id for text in earlier.texts}
 
     key = ["variant", "text_id", "repeat", "field"]
     kept = [*key, "value", "right", "status"]
+    old, new = earlier.to_frame()[kept], comparison.to_frame()[kept]
+    old = old[old.variant.isin(list(names)) & old.text_id.isin(ids)]
+    new = new[new.variant.isin(list(names.values())) & new.text_id.isin(ids)]
     both = pd.merge(
-        earlier.to_frame()[kept],
-        comparison.to_frame()[kept],
+        old.assign(variant=old.variant.map(names)),
+        new,
         how="outer",
         on=key,
         suffixes=("_before", "_now"),

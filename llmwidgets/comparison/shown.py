@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
@@ -13,7 +13,7 @@ from llmwidgets.comparison import scoreboard
 from llmwidgets.comparison.differences import Difference, Said
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
-from llmwidgets.report import figures, html
+from llmwidgets.report import charts, figures, html
 from llmwidgets.report.summary import Cell, Line, Row, Summary
 
 if TYPE_CHECKING:
@@ -39,15 +39,15 @@ def summary(comparison: Comparison, *, values: bool = False, page: bool = False)
         lines=tuple(_line(each, texts[each.text_id], values, failures) for each in found),
         differing=reading.differing,
         values=values,
-        notes=comparison.notes + _paid_before(comparison),
+        notes=_apart(comparison) + comparison.notes + _paid_before(comparison),
         footer=_footer(comparison),
     )
 
 
 def sections(comparison: Comparison) -> list[tuple[str, str]]:
-    """What a whole page shows beside the static view: right by field, and how it was asked."""
+    """What a whole page shows beside the static view: charts, right by field, how it was asked."""
     shares = _by_field(comparison)
-    found = []
+    found = _charts(comparison)
     if shares:
         head = ["Field", *(f"{figures.letter(at)}" for at in range(len(comparison.variants)))]
         rows = [[name, *(figures.percent(share) for share in row)] for name, row in shares]
@@ -55,6 +55,28 @@ def sections(comparison: Comparison) -> list[tuple[str, str]]:
             ("% right by field", html.table(head, rows, right=range(1, len(head))))
         )  # fmt: skip
     return [*found, ("How each was asked", _asked(comparison))]
+
+
+def _charts(comparison: Comparison) -> list[tuple[str, str]]:
+    tallies = comparison.reading.tallies
+    costs = [tally.cost_per_1000 for tally in tallies]
+    times = [scoreboard.quantiles(tally.seconds)[0] for tally in tallies]
+    drawn = [
+        ("Quality against cost", _chart(comparison, costs, "US$ for 1,000 texts")),
+        ("Quality against time", _chart(comparison, times, "seconds for a text, median")),
+    ]
+    return [(heading, chart) for heading, chart in drawn if chart]
+
+
+def _chart(comparison: Comparison, across: Sequence[float | None], x_title: str) -> str:
+    points = []
+    for at, (tally, x) in enumerate(zip(comparison.reading.tallies, across, strict=True)):
+        share = scoreboard.accuracy(tally)
+        if share is not None and x is not None:
+            low, high = scoreboard.bounds(tally)
+            label = comparison.labels[at]
+            points.append(charts.Point(figures.letter(at), label, share, low, high, x))
+    return charts.scatter(points, f"% of fields right against {x_title}", x_title)
 
 
 def _asked(comparison: Comparison) -> str:
@@ -135,6 +157,23 @@ def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
         (name, [count.accuracy if count else None for count in row]) for name, row in counts.items()
     ]
     return sorted(shares, key=lambda item: min(share for share in item[1] if share is not None))
+
+
+def _apart(comparison: Comparison) -> tuple[str, ...]:
+    """Labels made after the models' values were seen, reported apart from the truth as given."""
+    seen = sum(each.seen for each in comparison.made)
+    if not seen:
+        return ()
+    verb = "label was" if seen == 1 else "labels were"
+    said = f"{seen} {verb} made after the models' values were seen."
+    shares = [scoreboard.accuracy(tally) for tally in comparison.as_given().reading.tallies]
+    known = [
+        f"{figures.letter(at)} {figures.percent(share)}"
+        for at, share in enumerate(shares)
+        if share is not None
+    ]
+    given = f"By the truth as it was given: {', '.join(known)}." if known else ""
+    return (f"{said} {given}".strip(),)
 
 
 def _paid_before(comparison: Comparison) -> tuple[str, ...]:

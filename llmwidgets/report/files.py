@@ -65,8 +65,9 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
             "Install it with: pip install pyarrow. CSV and JSONL need nothing more.",
         )
     safe = frame.copy()
-    for name in safe.select_dtypes("object").columns:
-        safe[name] = [_json_text(value) for value in safe[name]]
+    for name in safe.columns:
+        if safe[name].dtype == object:
+            safe[name] = [_json_text(value) for value in safe[name]]
     target = Path(path).expanduser()
     safe.to_parquet(target, index=False)
     return target

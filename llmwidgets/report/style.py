@@ -33,4 +33,10 @@ h1{font-size:16px;line-height:24px;margin:8px 0}
 h2,.lw-static h2{font-size:14px;line-height:20px;margin:24px 0 8px}
 pre{white-space:pre-wrap;font-size:12px;line-height:16px}
 summary{cursor:pointer;font-size:12px}
+.lw-chart{max-width:100%;height:auto;font-size:11px}
+.lw-chart text{fill:currentColor}
+.lw-grid{stroke:currentColor;stroke-opacity:.15}
+.lw-bar{stroke:#1565c0;stroke-width:1.5}
+.lw-dot{fill:#1565c0}
+@media (prefers-color-scheme:dark){.lw-bar{stroke:#90caf9}.lw-dot{fill:#90caf9}}
 """

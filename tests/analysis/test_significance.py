@@ -165,7 +165,7 @@ def test_only_the_texts_both_answered_are_compared():
     a = Column("A", {f"t{i}": 0.5 for i in range(30)})
     b = Column("B", {f"t{i}": 0.5 for i in range(18, 60)})
     assert decide([a, b]).table[0].texts == 12
-    nothing = decide([a, Column("B", {"x": 1.0})])
+    nothing = decide([a, Column("B", {f"x{i}": 1.0 for i in range(12)})])
     assert nothing.table[0].texts == 0
     assert "no texts" in nothing.sentence
 

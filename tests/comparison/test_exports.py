@@ -1,0 +1,203 @@
+"""Every export holds what is there, runs nowhere, and comes back."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+from html.parser import HTMLParser
+
+import nh3
+import pandas as pd
+import pytest
+from pydantic import BaseModel
+
+import llmwidgets
+from llmwidgets.comparison import Comparison, Variant, compare, load
+from llmwidgets.connections import Store
+from llmwidgets.demo import invoices
+from llmwidgets.errors import FieldError
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "javascript:alert(1)",
+    "=HYPERLINK(\"http://x\",\"y\")",
+    "@SUM(1+1)*cmd|' /C calc'!A0",
+    "`${alert(1)}`",
+    "</textarea></title></svg><svg onload=alert(1)>",
+    "\u202egnp.exe",
+    "\"); import os; os.system(\"x\") #",
+    "'''\nimport os\n'''",
+    "[x](javascript:alert(1))",
+]  # fmt: skip
+
+
+def hostile() -> Comparison:
+    """Field names, labels, ids, truth and values are all of the corpus."""
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "string", "description": name} for name in HOSTILE},
+    }
+    texts = [{"id": name, "text": f"{name} stands here"} for name in HOSTILE]
+    wrong = [dict.fromkeys(HOSTILE, name) for name in HOSTILE]
+    truth = [dict.fromkeys(HOSTILE, f"{name} true") for name in HOSTILE]
+    outputs = {HOSTILE[0]: wrong, HOSTILE[1]: truth, HOSTILE[3]: wrong}
+    return Comparison.from_outputs(schema, texts, outputs, truth)
+
+
+class Tags(HTMLParser):
+    """The tags, attributes and words of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data) -> None:
+        self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Comparison:
+    return hostile()
+
+
+def test_no_name_or_value_becomes_markup(corpus: Comparison, tmp_path) -> None:
+    page = corpus.to_html(tmp_path / "page.html", values=True).read_text("utf-8")
+    for shown in (page, corpus._repr_html_()):
+        read = Tags(shown)
+        assert not {"script", "img", "iframe", "textarea", "a", "object"} & read.tags
+        assert not {name for name in read.attributes if name.startswith("on")}
+        assert not {"href", "src"} & read.attributes
+        assert any(HOSTILE[0] in words for words in read.words)
+
+
+def test_cleaned_output_still_holds_every_value(corpus: Comparison, tmp_path) -> None:
+    """As nbviewer and an untrusted notebook clean it: no style, no class, no script."""
+    page = corpus.to_html(tmp_path / "page.html", values=True).read_text("utf-8")
+    cleaned = nh3.clean(
+        page, tags={"table", "tr", "td", "th", "thead", "tbody", "p", "b"}, attributes={}
+    )
+    assert "style=" not in cleaned
+    assert "class=" not in cleaned
+    said = " ".join(" ".join(Tags(cleaned).words).split())
+    for name in HOSTILE:
+        line = " ".join(name.split()).replace("\u202e", "\ufffd")
+        assert line in said
+        assert f"{line} true" in said
+    assert corpus.verdict().sentence in said
+
+
+@pytest.mark.parametrize("table", ["fields", "scoreboard", "by_field", "differences", "verdict"])
+def test_no_cell_of_a_csv_is_a_formula(corpus: Comparison, table: str, tmp_path) -> None:
+    path = corpus.to_csv(tmp_path / "out.csv", table)
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) > 1
+    for cell in (cell for row in rows for cell in row):
+        number = cell.replace(".", "").replace("-", "").replace("e", "").isdigit()
+        assert number or not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@pytest.mark.parametrize("table", ["fields", "scoreboard", "by_field", "differences", "truth"])
+def test_jsonl_and_parquet_hold_the_same_rows(corpus: Comparison, table: str, tmp_path) -> None:
+    lines = corpus.to_jsonl(tmp_path / "out.jsonl", table).read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines if line]
+    frame = pd.read_parquet(corpus.to_parquet(tmp_path / "out.parquet", table))
+    assert len(rows) == len(frame) > 0
+    assert list(rows[0]) == list(frame.columns)
+
+
+def test_the_code_is_python_that_asks_the_same_and_holds_no_statement_of_a_name(
+    corpus: Comparison,
+) -> None:
+    tree = ast.parse(corpus.code())
+    kinds = [type(each).__name__ for each in tree.body]
+    assert kinds == ["Import", "Import", "Assign", "Assign"]
+    names = {node.names[0].name for node in tree.body if isinstance(node, ast.Import)}
+    assert names == {"json", "llmwidgets"}
+
+
+def test_the_copied_code_runs_the_same_comparison(demo, monkeypatch) -> None:
+    store = Store.in_memory()
+    for connection in demo:
+        store.add_for_session(connection)
+    texts, truth = invoices.texts[:3], list(invoices.truth.values())[:3]
+    models = [
+        Variant("demo-careful", label="one"),
+        Variant("demo-hasty", instructions='Be \'short\'\n""".', max_output_tokens=900),
+    ]
+
+    def run(*asked, **more):
+        return compare(*asked, **more, journal=False, progress=False, store=store)
+
+    first = run(invoices.Schema, texts, models, truth=truth, scoring={"total": "number:0.5"})
+    code = first.code()
+    assert "api_key" not in code
+    assert texts[0]["text"][:40] not in code
+    monkeypatch.setattr(llmwidgets, "compare", run, raising=False)
+    scope = {"texts": texts, "truth": truth}
+    exec(code, scope)
+    again = scope["result"]
+    assert again.to_frame().equals(first.to_frame())
+    assert again.code() == code
+    assert again.scoring == first.scoring
+
+
+def test_label_studio_gets_every_variant_with_spans_that_slice_back(tmp_path) -> None:
+    class Bill(BaseModel):
+        name: str | None = None
+        total: float | None = None
+
+    text = "A bill of Ada Lovelace for 1,250.00 euro."
+    said = {"name": "Ada Lovelace", "total": 1250}
+    result = Comparison.from_outputs(Bill, [text], {"A": [said], "B": [None]}, [said])
+    (task,) = json.loads(result.to_label_studio(tmp_path / "tasks.json").read_text("utf-8"))
+    assert task["data"]["text"] == text
+    (prediction,) = task["predictions"]
+    assert (prediction["model_version"], prediction["score"]) == ("A", 1)
+    spans = [each["value"] for each in prediction["result"]]
+    assert [(span["labels"], span["text"]) for span in spans] == [
+        (["name"], "Ada Lovelace"),
+        (["total"], "1,250.00"),
+    ]
+    assert all(text[span["start"] : span["end"]] == span["text"] for span in spans)
+
+
+def test_the_page_draws_quality_against_cost_and_time_and_says_the_figures(tmp_path, demo) -> None:
+    from dataclasses import replace
+
+    priced = [Variant(each, price=at + 1.0) for at, each in enumerate(demo[:2])]
+    result = compare(
+        invoices.Schema, invoices.texts[:12], priced, truth=list(invoices.truth.values())[:12],
+        journal=False, progress=False,
+    )  # fmt: skip
+    page = result.to_html(tmp_path / "page.html").read_text("utf-8")
+    assert page.count("<svg") == 2
+    assert page.index("Quality against cost") < page.index("% right by field")
+    assert "% of fields right against US$ for 1,000 texts" in page
+    assert result.texts[0].truth["number"] not in page
+    hostile_page = replace(
+        result, variants=tuple(replace(v, label=HOSTILE[6]) for v in result.variants)
+    )
+    shown = hostile_page.to_html(tmp_path / "other.html").read_text("utf-8")
+    assert shown.count("<svg") == 2
+    assert "onload" not in Tags(shown).attributes
+
+
+def test_a_table_that_is_not_known_is_named(corpus: Comparison, tmp_path) -> None:
+    with pytest.raises(FieldError, match="scores"):
+        corpus.to_csv(tmp_path / "out.csv", "scores")
+
+
+def test_a_hostile_comparison_survives_saving(corpus: Comparison, tmp_path) -> None:
+    again = load(corpus.save(tmp_path / "saved.json"))
+    assert again.to_frame().equals(corpus.to_frame())
+    assert again._repr_html_() == corpus._repr_html_()
