@@ -16,6 +16,7 @@ from typing import Any, Literal, NoReturn, Self, cast
 from llmwidgets.connections.live_list import facts_now
 from llmwidgets.connections.payload import kept, moment, read_capability, spelled
 from llmwidgets.connections.reading import close_secrets, is_secret, read_fields
+from llmwidgets.connections.typed_in_cell import warn_if_typed
 from llmwidgets.dialects.messages import AuthHeader, Capability, Form, Mode, Target
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
@@ -57,7 +58,11 @@ class Connection:
 
     def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
         provider = _provider(kind)
+        typed = [name for name, value in fields.items() if isinstance(value, str)]
         close_secrets(provider, fields)
+        for name in typed:
+            if isinstance(fields[name], Secret):
+                warn_if_typed(name, fields[name])
         filled = read_fields(provider, fields)
         self._set(
             kind=provider.kind,

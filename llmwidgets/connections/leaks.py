@@ -41,7 +41,7 @@ _SHAPES = tuple(
     )
 )
 _WRITTEN = re.compile(
-    rb"\b(?:api_key|auth_token|passphrase|credentials|password)\s*=\s*"
+    rb"(?:\b(?:api_key|auth_token|passphrase|credentials|password)[\"']?\s*[=:]|\.unlock\()\s*"
     rb"(?:r|b|rb|f)?(?P<quote>[\"'])(?P<value>(?!env:|file:)[^\"'\n]{12,400})(?P=quote)"
 )
 _PLACEHOLDER = re.compile(

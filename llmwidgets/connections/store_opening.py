@@ -19,6 +19,7 @@ from llmwidgets.connections import (
 )
 from llmwidgets.connections import passphrase as passphrase_field
 from llmwidgets.connections.session import Session
+from llmwidgets.connections.typed_in_cell import warn_if_typed
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 
@@ -193,8 +194,12 @@ class StoreOpening:
 
 
 def closed(spelled: str | Secret) -> Secret:
-    """A passphrase or identity that code gave, as a Secret."""
-    return spelled if isinstance(spelled, Secret) else Secret(spelled)
+    """A passphrase or identity that code gave, as a Secret; one typed in a cell is warned of."""
+    if isinstance(spelled, Secret):
+        return spelled
+    secret = Secret(spelled)
+    warn_if_typed("identity" if secret.begins("AGE-") else "passphrase", secret)
+    return secret
 
 
 def _given(identity: str | Secret | StoreOpening) -> unlock.Unlocked:
