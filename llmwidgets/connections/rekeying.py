@@ -57,8 +57,9 @@ def new_identity(
         before = _own(now, found.identity)
         owner = Recipient(content.OWNER, made.recipient)
         kept = [each for each in now.recipients if each != before]
-        both = _for(now, [owner, *now.recipients], [found.identity])
-        sealed_folder.write(session, both, found.identity, spell)
+        # The new identity signs and the old one vouches for it: either opens and believes this.
+        both = _for(now, [owner, *now.recipients], [found.identity, made])
+        sealed_folder.write(session, both, made, spell)
         session.file(IDENTITY).replace(wrapped)
         alone = _for(both, [owner, *kept], [found.identity, made])
         sealed_folder.write(session, alone, made, spell)

@@ -1,9 +1,11 @@
-"""Saves under SIGKILL and races between processes, counted; with controls that lose.
+"""Saves under SIGKILL, races between processes and full disks, counted; with controls that lose.
 
     python store_torture.py FOLDER kills 40        a kill in the midst of a save, forty times
     python store_torture.py FOLDER plain 40        the same with a plain write: the control
     python store_torture.py FOLDER races 2 100     two processes, a hundred updates each
     python store_torture.py FOLDER unlocked 2 100  the same without the lock: the control
+    unshare -rm python store_torture.py FOLDER full 40   forty saves on a disk of 64 kB
+    python store_torture.py all                    the long form, which `make torture` runs
 
 It prints one JSON object. Everything is loaded once and each process is a fork.
 """
@@ -15,7 +17,10 @@ import os
 import random
 import select
 import signal
+import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -115,6 +120,57 @@ def races(folder: Path, processes: int, updates: int) -> dict[str, int]:
     return {"updates": processes * updates, "lost": processes * updates - len(store)}
 
 
+def full(folder: Path, count: int) -> dict[str, int]:
+    """Save on a disk of 64 kB until nothing fits, and look after each save."""
+    refused = lost = unreadable = 0
+    store, there = opened(folder), set()
+    for number in range(count):
+        label = f"save {number} {'x' * 400}"
+        try:
+            store.save(custom(label))
+            there.add(label)
+        except StoreError:
+            refused += 1
+        try:
+            lost += len(there - {each.label for each in elsewhere(store)})
+        except StoreError:
+            unreadable += 1
+    left = len(list(folder.glob(".*.tmp")))
+    return {
+        "saves": count, "refused": refused, "lost": lost, "unreadable": unreadable, "left": left
+    }  # fmt: skip
+
+
+def elsewhere(store: Store) -> Store:
+    """The same files, nothing remembered of them."""
+    store._session.last = store._session.seen = None
+    return store
+
+
+def long_form() -> int:
+    """2,000 kills, 4 processes with 1,000 updates each, 200 full disks, and the controls."""
+    tests = {
+        "kills": ["kills", "2000"],
+        "kills, plain write (control)": ["plain", "200"],
+        "races": ["races", "4", "1000"],
+        "races, no lock (control)": ["unlocked", "4", "100"],
+        "full disk": ["full", "200"],
+    }
+    fine = True
+    for name, words in tests.items():
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory() as place:
+            wrapper = ["unshare", "-rm"] if words[0] == "full" else []
+            command = [*wrapper, sys.executable, __file__, f"{place}/store", *words]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        said = json.loads(done.stdout) if not done.returncode else {"failed": done.stderr[-300:]}
+        sys.stdout.write(f"{name}: {said} in {time.monotonic() - start:.0f} s\n")
+        sys.stdout.flush()
+        bad = said.get("lost", 1) + said.get("unreadable", 0) + said.get("left", 0)
+        fine &= bool(bad) == ("control" in name) and "failed" not in said
+    return 0 if fine else 1
+
+
 @contextmanager
 def no_lock(_file: StoreFile) -> Iterator[None]:
     yield
@@ -122,15 +178,21 @@ def no_lock(_file: StoreFile) -> Iterator[None]:
 
 def main(place: str, what: str, *counts: str) -> None:
     folder, numbers = Path(place), [int(count) for count in counts]
+    if what == "full":
+        folder.mkdir(parents=True)
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+        subprocess.run(mount, check=True)
     os.environ[unlock.KEY] = IDENTITY.secret.reveal()
     Store.create(path=folder)
     if what == "plain":
         StoreFile.replace = plainly  # type: ignore[method-assign]
     if what == "unlocked":
         StoreFile.locked = no_lock  # type: ignore[method-assign,assignment]
-    count = kills if what in {"kills", "plain"} else races
+    count = {"kills": kills, "plain": kills, "full": full}.get(what, races)
     sys.stdout.write(json.dumps(count(folder, *numbers)) + "\n")
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["all"]:
+        sys.exit(long_form())
     main(*sys.argv[1:])
