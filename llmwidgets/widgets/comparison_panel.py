@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.widgets.base import Buffers, Content, source, style
-from llmwidgets.widgets.choice_panel import ChoicePanel
 from llmwidgets.widgets.comparison_run import LiveRun
+from llmwidgets.widgets.schema_editor import SchemaEditor
 from llmwidgets.widgets.setup_view import TRIAL, setup_view
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llmwidgets.engine.plan import Text
 
 
-class ComparisonPanel(ChoicePanel):
+class ComparisonPanel(SchemaEditor):
     """Compare models on texts by clicking; a run goes on while other cells run.
 
         lw.ComparisonPanel(Invoice, texts, truth=truth, models=["openai/gpt-6-luna", "demo"])
@@ -27,10 +27,10 @@ class ComparisonPanel(ChoicePanel):
     """
 
     _esm = source(
-        "dom.js", "comparison_setup.js", "comparison_running.js", "comparison_cells.js",
-        "comparison_grid.js", "comparison_keys.js", "comparison_labels.js",
-        "comparison_text.js", "comparison_scores.js",
-        "comparison_charts.js", "comparison_request.js", "comparison_panel.js",
+        "dom.js", "comparison_setup.js", "schema_editor.js", "comparison_running.js",
+        "comparison_cells.js", "comparison_grid.js", "comparison_keys.js", "comparison_labels.js",
+        "comparison_text.js", "comparison_scores.js", "comparison_charts.js",
+        "comparison_request.js", "comparison_panel.js",
     )  # fmt: skip
     _css = style("comparison.css")
 
@@ -141,6 +141,8 @@ class ComparisonPanel(ChoicePanel):
             return {"screen": "running", "running": self._run.view()}
         if self._screen == "results" and self.comparison is not None:
             return {"screen": "results", "again": self._again(), "result": self._result_view()}
+        if self._screen == "fields":
+            return {"screen": "fields", "fields": self.fields_view()}
         back = "Back to the result" if self.comparison is not None else ""
         view = setup_view(self._setup, self._guess, self._run is not None)
         return {"screen": "setup", "back": back, "setup": view}

@@ -136,7 +136,9 @@ def _schema_view(setup: Setup) -> dict[str, Any]:
             "said": "none yet",
             "fields": [],
             "losses": [],
-            "hint": "Give a schema in code, lw.ComparisonPanel(Schema, texts), or use a sample.",
+            "edit": "Write the fields",
+            "hint": "Write them here, give a schema in code, lw.ComparisonPanel(Schema, texts), "
+            "or use a sample.",
         }
     losses = losses_of(setup)
     lossy: dict[str, str] = {}
@@ -160,6 +162,7 @@ def _schema_view(setup: Setup) -> dict[str, Any]:
         ],
         "losses": words[:_LOSSES]
         + ([f"{more} more, all checked in every reply."] if more > 0 else []),
+        "edit": "Edit a copy" if len(schemas) < 2 else "",
         "hint": "",
     }
 

@@ -47,7 +47,7 @@ function drawComparison(state, send, view) {
     view.keyed = true;
     view.root.addEventListener("keydown", (e) => slash(e, view.root));
   }
-  const screens = { setup: drawSetup, running: drawRunning, results: drawResults };
+  const screens = { setup: drawSetup, running: drawRunning, results: drawResults, fields: drawFieldEditor };
   return [screens[state.screen](state, send, view), drawSheet(view)];
 }
 

@@ -13,10 +13,10 @@ function drawSetup(state, send, view) {
     alertLine(state.error),
     drawProblems(setup.problems, send),
     drawEmbedded(view),
-    setup.empty ? drawNoModels(setup.empty, send) : h("div", { key: "setup", class: "cols lw-setup" },
-      drawModels(setup, send, view),
+    h("div", { key: "setup", class: "cols lw-setup" },
+      setup.empty ? drawNoModels(setup.empty, send) : drawModels(setup, send, view),
       h("div", { class: "body stack", key: "material" },
-        drawFields(setup.schema, view), drawTexts(setup.texts, send), drawOptions(setup, send))),
+        drawFields(setup.schema, view, send), drawTexts(setup.texts, send, view), drawOptions(setup, send))),
     !setup.empty && drawSetupFoot(setup, send),
   ];
 }
@@ -139,12 +139,13 @@ function select(choices, value, onchange, key, label) {
 
 // ---- fields, texts, options ----------------------------------------------------------------------
 
-function drawFields(schema, view) {
+function drawFields(schema, view, send) {
   if (!schema) return null;
   const all = view.ui.open.fields;
   const shown = all ? schema.fields : schema.fields.slice(0, FIELDS_SHOWN);
   return h("div", { class: "stack t", key: "fields" },
-    h("div", { class: "row" }, h("h3", {}, "Fields"), h("span", { class: "s muted" }, schema.said)),
+    h("div", { class: "row" }, h("h3", {}, "Fields"), h("span", { class: "s muted" }, schema.said),
+      h("span", { class: "grow" }), schema.edit && button(schema.edit, () => send("fields"), { bare: schema.fields.length > 0, small: true, key: "fields" })),
     shown.length > 0 && h("table", { class: "flush lw-fields" },
       h("thead", {}, h("tr", {}, ["Name", "Type", "Description"].map((each) => h("th", { scope: "col" }, each)))),
       h("tbody", {}, shown.map((each) => h("tr", { key: `field-${each.path}` },
@@ -159,10 +160,15 @@ function drawFields(schema, view) {
     schema.hint && h("p", { class: "s muted" }, schema.hint));
 }
 
-function drawTexts(texts, send) {
+function drawTexts(texts, send, view) {
   if (!texts) return null;
   return h("div", { class: "stack x", key: "texts" },
-    h("div", { class: "row" }, h("h3", {}, "Texts"), h("span", { class: "s muted" }, texts.said)),
+    h("div", { class: "row" }, h("h3", {}, "Texts"), h("span", { class: "s muted" }, texts.said),
+      h("span", { class: "grow" }), button("Choose", () => {
+        view.ui.open.texts = !view.ui.open.texts;
+        view.redraw();
+      }, { bare: true, small: true, key: "choose", "aria-expanded": String(Boolean(view.ui.open.texts)) })),
+    view.ui.open.texts && drawChooser(send, view),
     h("ul", { class: "lw-texts" }, texts.first.map((each) => h("li", { key: `text-${each.id}` },
       h("code", { class: "muted" }, each.id), h("span", {}, each.line)))),
     texts.samples && h("div", { class: "row wrap" }, texts.samples.map((each) =>

@@ -1,0 +1,195 @@
+"""The schema editor: rows to JSON Schema and pydantic, from a schema, from an example."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from typing import Any
+
+import pytest
+
+from llmwidgets import ComparisonPanel, Store
+from llmwidgets.demo import emails, invoices, jobs
+from llmwidgets.errors import FieldError
+from llmwidgets.schemas import read_schema
+from llmwidgets.widgets.field_draft import (
+    FieldDraft,
+    FieldRow,
+    rows_of_example,
+    rows_of_schema,
+    usable,
+)
+from llmwidgets.widgets.given_texts import of_files, pasted
+
+EXAMPLE = json.dumps(
+    {
+        "amount": 4180.5,
+        "incident date": "2026-10-10",
+        "lines": [{"total": 1, "date": "2026-10-10"}],
+        "tags": ["a"],
+        "paid": True,
+        "policy": {"number": "HH-1"},
+        "class": None,
+    }
+)
+
+
+def panel(wire, **more: Any) -> Any:
+    return wire(ComparisonPanel(store=Store.in_memory(), **more))
+
+
+def fields(page: Any) -> dict[str, Any]:
+    return page.state["fields"]
+
+
+def leaves(schema: Any) -> list[tuple[str, str, bool]]:
+    return [(each.path, each.type, each.nullable) for each in read_schema(schema).leaves]
+
+
+def test_an_empty_panel_leads_to_fields_and_texts(wire) -> None:
+    """No schema, no texts: both are made in the panel, and the run asks by them."""
+    page = panel(wire)
+    assert page.state["setup"]["schema"]["edit"] == "Write the fields"
+    page.send("fields")
+    assert fields(page)["wrong"] == "1 row to mend"
+    page.send("field_edit", row=0, name="amount", kind="number")
+    assert fields(page)["wrong"] == ""
+    page.send("fields_use")
+    page.send("paste", text="It cost 4180.50\n---\nNothing")
+    page.send("demo")
+    assert page.state["setup"]["missing"] == ""
+    assert page.state["setup"]["run"] == "Run 8 calls"
+    page.send("run")
+    assert page.state["screen"] == "results", page.widget.last_error
+    assert [text.id for text in page.widget.comparison.texts] == ["text-01", "text-02"]
+
+
+def test_an_example_becomes_rows(wire) -> None:
+    """Names and types are taken, values are not; a name that code cannot use has a better one."""
+    page = panel(wire)
+    page.send("fields")
+    page.send("field_example", text=EXAMPLE)
+    rows = {row["name"]: row for row in fields(page)["rows"]}
+    assert {name: row["type"] for name, row in rows.items()} == {
+        "amount": "number", "incident date": "date", "lines[].total": "integer",
+        "lines[].date": "date", "tags": "text", "paid": "boolean", "policy.number": "text",
+        "class": "text",
+    }  # fmt: skip
+    assert rows["tags"]["many"] is True
+    assert rows["incident date"]["instead"] == "incident_date"
+    assert "4180.5" not in json.dumps(page.state)
+    page.send("field_rename", row=1, name="incident_date")
+    assert fields(page)["wrong"] == ""
+
+
+def test_a_required_field_is_pointed_at(wire) -> None:
+    """Where the text is silent the model must invent: said while the box is ticked."""
+    page = panel(wire, schema=emails.Schema, texts=emails.texts)
+    page.send("fields")
+    page.send("field_example", text='{"amount": 1}')
+    assert fields(page)["warning"] == ""
+    page.send("field_edit", row=0, required=True)
+    assert "must invent a value" in fields(page)["warning"]
+
+
+@pytest.mark.parametrize("task", [invoices, emails, jobs])
+def test_a_copy_of_a_schema_asks_for_the_same(task: Any) -> None:
+    """Schema to rows to JSON Schema: the same places, types, nulls; and the same as pydantic."""
+    given = read_schema(task.Schema)
+    draft = FieldDraft(given.name, rows_of_schema(given))
+    assert draft.problems() == {}
+    assert leaves(draft.schema()) == leaves(task.Schema)
+    plain = [
+        (path, "string" if kind == "email" else kind, null)
+        for path, kind, null in leaves(task.Schema)
+    ]
+    assert leaves(_classes(draft)) in (plain, leaves(task.Schema))
+
+
+def _classes(draft: FieldDraft) -> Any:
+    made = types.ModuleType("made_by_the_editor")
+    sys.modules[made.__name__] = made
+    exec(draft.code(), made.__dict__)
+    return getattr(made, draft.title)
+
+
+def test_the_pydantic_code_runs_whatever_the_names_are() -> None:
+    """Fields named like types and like keywords, groups of the same name, values, lists."""
+    rows = rows_of_example(EXAMPLE.replace("incident date", "date"))
+    rows += [
+        FieldRow("cause", values="water, fire", required=True, description='say "why"'),
+        FieldRow("other.lines[].total", "integer"),
+    ]
+    draft = FieldDraft("Claim", rows)
+    assert draft.problems() == {}
+    record = _classes(draft).model_validate(
+        {"date": "2026-10-10", "class": "x", "cause": "fire", "lines": [], "policy": {},
+         "other": {"lines": []}}
+    )  # fmt: skip
+    assert (record.date.year, record.class_, record.cause) == (2026, "x", "fire")
+
+
+def test_rows_are_checked_while_they_are_typed(wire) -> None:
+    """No name, a bad one, one that stands twice, one that is also a group: each is said."""
+    page = panel(wire)
+    page.send("fields")
+    page.send("field_add")
+    page.send("field_edit", row=0, name="a")
+    page.send("field_edit", row=1, name="a")
+    assert [row["problem"] for row in fields(page)["rows"]] == ["", "Another row has this name."]
+    page.send("field_edit", row=1, name="a.b")
+    assert fields(page)["rows"][1]["problem"].startswith("This row stands twice")
+    page.send("field_drop", row=1)
+    assert fields(page)["wrong"] == ""
+    page.send("fields_close")
+    assert page.state["screen"] == "setup"
+    assert page.widget.schema is None
+
+
+def test_what_is_shown_as_code_is_what_is_used(wire) -> None:
+    """JSON Schema and pydantic are shown to copy; using the rows gives the panel the schema."""
+    page = panel(wire, texts=["one"])
+    page.send("fields")
+    page.send("field_edit", row=0, name="amount", kind="number", required=True)
+    page.send("fields_code", format="json")
+    shown = next(each for each in reversed(page.messages) if each["type"] == "code")
+    page.send("fields_use")
+    assert page.widget.schema == json.loads(shown["text"])
+
+
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [
+        ("incident date", "incident_date"),
+        ("2nd", "field_2nd"),
+        ("a-b.c d[]", "a_b.c_d[]"),
+        ("!", ""),
+    ],
+)
+def test_a_usable_name_is_near(name: str, after: str) -> None:
+    """Letters, digits and _ stay; nothing is made up where nothing is left."""
+    assert usable(name) == after
+
+
+def test_texts_come_from_files(wire) -> None:
+    """A .txt is one text, a .csv and a .jsonl have a column text; ids and truth come along."""
+    page = panel(wire, schema=emails.Schema)
+    page.send(
+        "files",
+        [b"One", b"id,text\n7,Two\n", b'{"text": "Three", "truth": {}}\n'],
+        names=["one.txt", "two.csv", "three.jsonl"],
+    )
+    assert [each["id"] for each in page.state["setup"]["texts"]["first"]] == ["one", "7", "text-03"]
+    page.send("files", [b"\xff\xfe\x00"], names=["bad.txt"])
+    assert "UTF-8" in page.state["error"]["sentence"]
+
+
+def test_what_is_no_text_is_refused() -> None:
+    """Nothing pasted, a table without texts, a line that is no JSON: each says what to do."""
+    assert pasted("a\n---\n\n----\nb") == [{"text": "a"}, {"text": "b"}]
+    for given in (lambda: pasted(" \n"), lambda: of_files([("a.csv", "id\n1\n")]),
+                  lambda: of_files([("a.jsonl", "{")])):  # fmt: skip
+        with pytest.raises(FieldError) as raised:
+            given()
+        assert raised.value.hint
