@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo lab test lint types pictures benchmarks drift clean
+.PHONY: demo lab test lint types pictures benchmarks torture drift clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/llmwidgets demo
@@ -28,6 +28,10 @@ pictures: $(VENV)/.installed-test
 
 benchmarks: $(VENV)/.installed-test
 	@for each in benchmarks/*.py; do $(BIN)/python $$each; done
+
+torture: $(VENV)/.installed-test
+	@PYTHONPATH=. $(BIN)/python tests/connections/store_torture.py all
+	@PYTHONPATH=. $(BIN)/python tests/connections/round_trips.py 500
 
 drift: $(VENV)/.installed-test
 	@$(BIN)/python -m tests.drift

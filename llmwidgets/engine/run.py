@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from llmwidgets.connections import autolock
 from llmwidgets.engine import defaults, gate, loop
 from llmwidgets.engine.asking import Asker
 from llmwidgets.engine.budget import Budget
@@ -152,9 +153,10 @@ class Run:
 
     async def _ask_all(self) -> None:
         await asyncio.to_thread(_load)
-        async with asyncio.TaskGroup() as group:
-            for column in self._columns:
-                group.create_task(column.run(reuse=self.reuse, most=self._most))
+        with autolock.held():
+            async with asyncio.TaskGroup() as group:
+                for column in self._columns:
+                    group.create_task(column.run(reuse=self.reuse, most=self._most))
 
     async def _cancel(self) -> None:
         if self._task is not None:
