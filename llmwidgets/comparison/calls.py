@@ -12,7 +12,7 @@ from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.marks import Scoring
 from llmwidgets.comparison.progress import watch
 from llmwidgets.engine import defaults
-from llmwidgets.engine.estimate import Estimate
+from llmwidgets.engine.estimate import Estimate, Tried
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.run import Run
@@ -153,15 +153,30 @@ def estimate(
     journal: str | Path | bool | None = None,
     reuse: bool = True,
     progress: bool = True,
+    after: Comparison | None = None,
 ) -> Estimate:
-    """What the same `compare` would take: tokens, US dollars, seconds, hosts; calls nothing."""
+    """What the same `compare` would take: tokens, US dollars, seconds, hosts; calls nothing.
+
+    `after` is a comparison of a few of the texts on the same variants, which narrows the range.
+    """
     documents = read_documents(schema, texts, truth)
     read_rules(scoring, documents)
     asked = read_asked(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
-    return estimate_plan(asked.plan)
+    return estimate_plan(asked.plan, None if after is None else tried_in(after))
+
+
+def tried_in(comparison: Comparison) -> dict[str, list[Tried]]:
+    """What the answers of a comparison took, by variant, for an estimate of more texts."""
+    found: dict[str, list[Tried]] = {label: [] for label in comparison.labels}
+    for place in comparison.places():
+        row = comparison.row(place)
+        if row.answered:
+            text = comparison.texts[place.text]
+            found[comparison.labels[place.variant]].append(Tried(text, row.usage, row.seconds))
+    return found
 
 
 def _run(

@@ -107,6 +107,7 @@ def read_row(row: Row, label: str, model: str, text: Text, repeat: int) -> Extra
         mode=row.mode,
         usage=row.usage,
         seconds=row.seconds,
+        waiting_seconds=row.waiting_seconds,
         cost=row.cost,
         served_model=row.served_model,
         reply_text=row.reply,

@@ -34,6 +34,7 @@ class Tally:
     missed: int = 0
     counts: Counts = field(default_factory=Counts)
     seconds: list[float] = field(default_factory=list)
+    waiting: list[float] = field(default_factory=list)
     input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
@@ -57,6 +58,8 @@ class Tally:
             self.modes[str(extraction.mode)] += 1
         if extraction.seconds is not None:
             self.seconds.append(extraction.seconds)
+        if extraction.waiting_seconds is not None:
+            self.waiting.append(extraction.waiting_seconds)
         usage = extraction.usage
         self.input_tokens = _plus(self.input_tokens, usage.input_tokens)
         self.output_tokens = _plus(self.output_tokens, usage.output_tokens)

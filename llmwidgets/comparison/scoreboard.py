@@ -56,6 +56,7 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "reasoning_tokens": tally.reasoning_tokens,
         "cost": tally.total_cost,
         "cost_per_1000": tally.cost_per_1000,
+        "p50_waiting_seconds": quantiles(tally.waiting)[0],
     }
 
 

@@ -161,6 +161,7 @@ class Asker:
             reply=reply.explanation if reply.ending == "refused" else reply.text,
             usage=reply.usage,
             seconds=payload.seconds,
+            waiting_seconds=payload.first_byte_seconds,
             cost=self.cost(reply.usage),
             served_model=reply.served_model,
             request_id=reply.request_id,

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from llmwidgets.analysis.student import quantile
 from llmwidgets.dialects.messages import Usage
 from llmwidgets.engine import defaults, gate
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.question import Manner
 from llmwidgets.engine.token_count import Tokens, count, overhead, tokens_out
-from llmwidgets.providers.prices import cost
+from llmwidgets.providers.prices import cost, price_changes
 from llmwidgets.schemas import Schema
 
 _SECONDS_A_CALL = 1.5
 _SECONDS_A_TOKEN = 0.012
+_SUREST = 0.05
+"""However alike the answers that were tried are, the rest can differ by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,9 @@ class Estimate:
 
     Tokens are worked out from characters (four of Latin text, one of Chinese, Japanese or
     Korean); the real number lies between 0.75 and 1.5 times that, and the costs say so.
-    `unpriced` names the columns with no known price; `hosts` where texts would go.
+    `unpriced` names the columns with no known price; `hosts` where texts would go. `tried` is
+    how many answers the range rests on besides, 0 where it is worked out alone;
+    `price_changes` are sentences on prices that change within 60 days.
     """
 
     calls: int
@@ -47,6 +53,8 @@ class Estimate:
     seconds: float
     hosts: tuple[str, ...]
     too_long: tuple[TooLongText, ...]
+    tried: int = 0
+    price_changes: tuple[str, ...] = ()
 
     @property
     def cost(self) -> float | None:
@@ -56,9 +64,23 @@ class Estimate:
         return (self.cost_low * self.cost_high) ** 0.5 if self.cost_low else self.cost_high / 2
 
 
-def estimate(plan: Plan) -> Estimate:
-    """What the plan would take, were nothing reused."""
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One answer to a text of a plan's column: what it took."""
+
+    text: Text
+    usage: Usage
+    seconds: float | None = None
+
+
+def estimate(plan: Plan, tried: Mapping[str, Sequence[Tried]] | None = None) -> Estimate:
+    """What the plan would take, were nothing reused.
+
+    `tried` has answers by the label of their column: from two on they narrow its range.
+    """
     asked = [_Column(column, plan) for column in plan.columns]
+    for each in asked:
+        each.learn((tried or {}).get(each.column.label, ()))
     low, high = ([each.cost(low=end) for each in asked] for end in (True, False))
     return Estimate(
         calls=plan.asked * len(plan.columns),
@@ -72,6 +94,8 @@ def estimate(plan: Plan) -> Estimate:
         seconds=max((each.seconds for each in asked), default=0.0),
         hosts=tuple(dict.fromkeys(column.connection.host for column in plan.columns)),
         too_long=tuple(text for each in asked for text in each.too_long),
+        tried=sum(each.tried for each in asked),
+        price_changes=tuple(dict.fromkeys(said for each in asked for said in each.price_changes())),
     )
 
 
@@ -86,6 +110,8 @@ class _Column:
 
     def __init__(self, column: Column, plan: Plan) -> None:
         self.column, self.calls = column, plan.asked
+        self.tried = 0
+        self._seconds_a_call: float | None = None
         self.too_long: list[TooLongText] = []
         self._manners: dict[Schema, tuple[Manner, int, Tokens]] = {}
         tokens_in, tokens_out = Counter[str](), Counter[str]()
@@ -114,6 +140,34 @@ class _Column:
             self._manners[schema] = (manner, overhead(manner), tokens_out(manner))
         return self._manners[schema]
 
+    def learn(self, tried: Sequence[Tried]) -> None:
+        """Narrow tokens and time by answers: input as a share of what was worked out."""
+        known = [each for each in tried if each.usage.input_tokens and each.usage.output_tokens]
+        if len(known) < 2:
+            return
+        self.tried = len(known)
+        shares = [
+            (each.usage.input_tokens or 0) / (around + count(each.text.text))
+            for each in known
+            for around in (self._manner(each.text.schema)[1],)
+        ]
+        self.tokens_in = _scaled(self.tokens_in.likely, shares)
+        self.tokens_out = _scaled(self.calls, [each.usage.output_tokens or 0 for each in known])
+        times = [each.seconds for each in known if each.seconds is not None]
+        self._seconds_a_call = sum(times) / len(times) if times else None
+
+    def price_changes(self) -> list[str]:
+        """A sentence for each change of this column's price within 60 days."""
+        connection, model = self.column.connection, self.column.model
+        if self.column.price or connection.fields.price:
+            return []
+        url, now = connection.target(model).url, datetime.now(UTC)
+        return [
+            f"{model}: from {day.day} {day:%b %Y} ${new[0]:g} in and ${new[1]:g} out for a million "
+            f"tokens, before ${old[0]:g} and ${old[1]:g}."
+            for day, old, new in price_changes(connection.provider, model, now, url)
+        ]
+
     def cost(self, *, low: bool) -> float | None:
         """US dollars at one end of the range; None where the price is unknown."""
         pick: Callable[[Tokens], int] = (lambda t: t.low) if low else (lambda t: t.high)
@@ -134,7 +188,17 @@ class _Column:
     @property
     def seconds(self) -> float:
         """A rough time: columns run side by side, so the slowest one counts."""
-        each = _SECONDS_A_CALL + _SECONDS_A_TOKEN * self.tokens_out.likely / max(1, self.calls)
+        guess = _SECONDS_A_CALL + _SECONDS_A_TOKEN * self.tokens_out.likely / max(1, self.calls)
+        each = guess if self._seconds_a_call is None else self._seconds_a_call
         at_once = gate.first_concurrency(self.column.connection)
         grown = at_once if at_once == defaults.CONCURRENCY_LOOPBACK else at_once * 4
         return self.calls * each / max(1, min(grown, self.calls or 1))
+
+
+def _scaled(times: int, values: Sequence[float]) -> Tokens:
+    """So many times the mean of the values, and the range that few values leave open."""
+    mean, found = sum(values) / len(values), len(values)
+    spread = math.sqrt(sum((each - mean) ** 2 for each in values) / (found - 1) / found)
+    half = max(quantile(0.975, found - 1) * spread, _SUREST * mean)
+    ends = max(0.0, mean - half), mean + half
+    return Tokens(int(times * mean), int(times * ends[0]), math.ceil(times * ends[1]))

@@ -25,8 +25,9 @@ class Extraction:
 
     `status` is "ok" or the failure's class. `data` is plain JSON, `record` the pydantic object
     where the schema is a pydantic class, else the JSON; an InvalidRecord has `data` and no
-    `record`. `seconds` is the time the model took, waits left out; `cost` is in US dollars,
-    None where the price is unknown. `paid_before` tells when a reused reply was paid.
+    `record`. `seconds` is the time the model took, waits for a turn left out; the part of it
+    until the reply began is `waiting_seconds`, the rest `answering_seconds`; `cost` is in US
+    dollars, None where the price is unknown. `paid_before` tells when a reused reply was paid.
     """
 
     variant: str
@@ -40,6 +41,7 @@ class Extraction:
     mode: Mode | None = None
     usage: Usage = field(default_factory=Usage)
     seconds: float | None = None
+    waiting_seconds: float | None = None
     cost: float | None = None
     served_model: str | None = None
     losses: tuple[Loss, ...] = ()
@@ -59,6 +61,13 @@ class Extraction:
     def request(self) -> dict[str, Any]:
         """The request as it was sent, every secret cut; empty where nothing was asked."""
         return self.encoded()
+
+    @property
+    def answering_seconds(self) -> float | None:
+        """The time from the reply's beginning to its end; None where it was not measured."""
+        if self.seconds is None or self.waiting_seconds is None:
+            return None
+        return max(0.0, self.seconds - self.waiting_seconds)
 
     def __repr__(self) -> str:
         parts = [f"{self.variant}, text {self.text_id}", self.status]
@@ -93,6 +102,7 @@ def read(column: Column, text: Text, repeat: int, row: Row, *, reused: bool = Fa
         mode=row.mode,
         usage=row.usage,
         seconds=row.seconds,
+        waiting_seconds=row.waiting_seconds,
         cost=row.cost,
         served_model=row.served_model,
         losses=compiled.losses,

@@ -31,6 +31,7 @@ class Row:
     reply: str | None = None
     usage: Usage = field(default_factory=Usage)
     seconds: float | None = None
+    waiting_seconds: float | None = None
     cost: float | None = None
     form: Form | None = None
     mode: Mode | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from llmwidgets.dialects.messages import Usage
@@ -28,7 +29,8 @@ def cost(
     if own_price is not None:
         spent = usage.input_tokens * own_price["input"] + usage.output_tokens * own_price["output"]
         return spent / 1_000_000
-    price = _listed(provider, model, usage, at, base_url)
+    name = provider.price_provider if provider else None
+    price = _listed(name, model, usage, at, base_url)
     return None if price is None else float(price.total_price)
 
 
@@ -36,18 +38,51 @@ def price_per_million(
     provider: Provider | None, model: str, at: datetime, base_url: str | None = None
 ) -> tuple[float, float] | None:
     """US dollars for a million tokens of input and of output, for texts of ordinary length."""
+    return _per_million(provider.price_provider if provider else None, model, at, base_url)
+
+
+def _per_million(
+    name: str | None, model: str, at: datetime, base_url: str | None
+) -> tuple[float, float] | None:
     # Some prices rise with the length of the prompt: a million tokens at once is the long rate.
     thousand = Usage(input_tokens=1000, output_tokens=1000)
-    price = _listed(provider, model, thousand, at, base_url)
+    price = _listed(name, model, thousand, at, base_url)
     if price is None:
         return None
     return float(price.input_price * 1000), float(price.output_price * 1000)
 
 
-def _listed(
-    provider: Provider | None, model: str, usage: Usage, at: datetime, base_url: str | None
-) -> Any:
+def price_changes(
+    provider: Provider | None,
+    model: str,
+    at: datetime,
+    base_url: str | None = None,
+    days: int = 60,
+) -> tuple[tuple[date, tuple[float, float], tuple[float, float]], ...]:
+    """Each day within `days` before or after on which the price is another: day, old, new.
+
+    Prices as in `price_per_million`, from the dated prices of genai-prices.
+    """
     name = provider.price_provider if provider else None
+    return _changes(name, model, at.replace(minute=0, second=0, microsecond=0), base_url, days)
+
+
+@lru_cache(maxsize=256)
+def _changes(
+    name: str | None, model: str, at: datetime, base_url: str | None, days: int
+) -> tuple[tuple[date, tuple[float, float], tuple[float, float]], ...]:
+    found = []
+    before = _per_million(name, model, at - timedelta(days=days), base_url)
+    for day in range(1 - days, days + 1):
+        when = at + timedelta(days=day)
+        now = _per_million(name, model, when, base_url)
+        if before is not None and now is not None and now != before:
+            found.append((when.date(), before, now))
+        before = now
+    return tuple(found)
+
+
+def _listed(name: str | None, model: str, usage: Usage, at: datetime, base_url: str | None) -> Any:
     if not name and not base_url:
         return None
     import genai_prices
