@@ -57,9 +57,12 @@ class Connection:
     _capabilities: dict[str, Capability]
 
     def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
-        provider = _provider(kind)
+        kind = _shown(kind)
+        provider = PROVIDERS.get(cast(Kind, kind))
         typed = [name for name, value in fields.items() if isinstance(value, str)]
         close_secrets(provider, fields)
+        if provider is None:
+            raise _no_kind(kind)
         for name in typed:
             if isinstance(fields[name], Secret):
                 warn_if_typed(name, fields[name])
@@ -292,15 +295,16 @@ class Connection:
         raise TypeError(message)
 
 
-def _provider(kind: str) -> Provider:
-    provider = PROVIDERS.get(cast(Kind, kind))
-    if provider is not None:
-        return provider
-    close = difflib.get_close_matches(str(kind), PROVIDERS, n=1, cutoff=0.5)
+def _shown(kind: object) -> str:
+    """The kind as it may be shown: what stands here by mistake can be a key."""
+    return kind if isinstance(kind, str) and _KIND_LIKE.fullmatch(kind) else ""
+
+
+def _no_kind(kind: str) -> FieldError:
+    close = difflib.get_close_matches(kind, PROVIDERS, n=1, cutoff=0.5)
     nearest = f" The nearest is {close[0]}." if close else ""
-    # What stands here by mistake can be a key.
-    named = f" {kind}" if isinstance(kind, str) and _KIND_LIKE.fullmatch(kind) else ""
-    raise FieldError(
+    named = f" {kind}" if kind else ""
+    return FieldError(
         {"kind": f"There is no kind of connection{named}.{nearest}"},
         f"The kinds are {', '.join(PROVIDERS)}.",
     )

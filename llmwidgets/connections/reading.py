@@ -34,20 +34,35 @@ def is_secret(provider: Provider, name: str) -> bool:
     return known is not None and known.annotation in (Secret, Secret | None)
 
 
-def close_secrets(provider: Provider, given: dict[str, Any]) -> None:
+class Unseen:
+    """Stands for a value of a wrong type that may hold a secret (a dict, bytes): shows nothing."""
+
+    __slots__ = ()
+
+
+def close_secrets(provider: Provider | None, given: dict[str, Any]) -> None:
     """Wrap every value that could be a secret, in place, before anything can fail.
 
-    A misspelled field name counts as a secret's: the values of a refused call stand in the
-    frames of its traceback.
+    A misspelled field name counts as a secret's, and so does every name where the kind itself is
+    misspelled: the values of a refused call stand in the frames of its traceback.
     """
-    plain = {name for name in provider.fields.model_fields if not is_secret(provider, name)}
+    fields = provider.fields.model_fields if provider else {}
+    plain = {name for name in fields if provider and not is_secret(provider, name)}
     for name, value in given.items():
-        if isinstance(value, str) and name not in plain:
-            given[name] = Secret(value)
-        elif name == "headers" and isinstance(value, dict):
-            given[name] = {
-                key: Secret(said) if isinstance(said, str) else said for key, said in value.items()
-            }
+        if name not in plain:
+            given[name] = _closed(value)
+        elif name == "headers":
+            given[name] = (
+                {key: _closed(said) for key, said in value.items()}
+                if isinstance(value, dict)
+                else _closed(value)
+            )
+
+
+def _closed(value: Any) -> Secret | Unseen | None:
+    if isinstance(value, str):
+        return Secret(value)
+    return value if isinstance(value, Secret) or value is None else Unseen()
 
 
 def read_fields(provider: Provider, given: dict[str, Any]) -> Fields:
