@@ -52,7 +52,7 @@ def _costs(draft: Draft) -> str:
     if not draft.provider.single:
         return "Testing asks the model one short question."
     if draft.provider.lists:
-        return "Testing costs nothing: it reads the list of models."
+        return "Testing reads the list of models and asks one of them for a word."
     return "Testing costs nothing: it has one word counted by each model."
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
+from tests.servers import ModelServer, serving_models
 
 pytestmark = pytest.mark.browser
 
@@ -18,35 +18,11 @@ MODELS = ("gpt-6-luna", "gpt-6-sol", "gpt-5")
 PANEL = "import llmwidgets as lw\nlw.ConnectionPanel(lw.Store.in_memory())"
 
 
-class _OpenAI(BaseHTTPRequestHandler):
-    """Lists three models to whoever comes with the key, and remembers the header."""
-
-    seen: list[str] = []
-
-    def do_GET(self) -> None:
-        self.seen.append(self.headers.get("Authorization", ""))
-        body = json.dumps({"object": "list", "data": [{"id": each} for each in MODELS]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
 @pytest.fixture
-def openai() -> Iterator[str]:
-    """The address of a server that answers as OpenAI's list of models does."""
-    _OpenAI.seen.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _OpenAI)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def openai() -> Iterator[ModelServer]:
+    """A server that answers as OpenAI does."""
+    with serving_models(models=MODELS) as server:
+        yield server
 
 
 def frames_with(page: Any, text: str) -> int:
@@ -61,14 +37,14 @@ def open_kind(panel: Any, name: str) -> None:
     panel.get_by_role("heading", name=name, exact=True).wait_for()
 
 
-def test_a_typed_key_is_in_the_store_and_nowhere_else(lab, page, openai: str) -> None:
+def test_a_typed_key_is_in_the_store_and_nowhere_else(lab, page, openai: ModelServer) -> None:
     """Typed, sealed, tested, saved: the input is empty at once; file and wire never hold it."""
     lab.notebook("key.ipynb", ["import llmwidgets as lw\nlw.ConnectionPanel()"])
     page.open("key.ipynb").run_all()
     panel = page.output()
     open_kind(panel, "OpenAI")
     panel.get_by_text("Base URL, extra headers").click()
-    panel.get_by_label("Base URL").fill(openai)
+    panel.get_by_label("Base URL").fill(f"{openai.url}/v1")
 
     field = panel.get_by_label("API key")
     field.press_sequentially(CANARY)
@@ -86,7 +62,7 @@ def test_a_typed_key_is_in_the_store_and_nowhere_else(lab, page, openai: str) ->
     panel.get_by_role("button", name="Create store and save").click()
     panel.get_by_text("Stored, ends in 3fQz").wait_for()
     panel.get_by_text("3 of 24 whitelisted models can be used.").wait_for()
-    assert set(_OpenAI.seen) == {f"Bearer {CANARY}"}
+    assert {each.headers["authorization"] for each in openai.seen} == {f"Bearer {CANARY}"}
 
     notebook = json.dumps(page.save())
     assert "ConnectionPanel(default" in notebook
@@ -110,7 +86,7 @@ def test_the_search_finds_a_bare_password_field(lab, page) -> None:
     assert frames_with(page, CANARY) > 0
 
 
-def test_without_https_the_form_says_so(lab, page, openai: str) -> None:
+def test_without_https_the_form_says_so(lab, page, openai: ModelServer) -> None:
     """No crypto.subtle: a visible note, the key travels in a buffer, and the form works."""
     page.browser_page.add_init_script(
         "Object.defineProperty(globalThis.crypto, 'subtle', { value: undefined });"
@@ -126,7 +102,7 @@ def test_without_https_the_form_says_so(lab, page, openai: str) -> None:
     assert CANARY not in json.dumps(page.save())
 
 
-def test_the_panel_is_worked_by_keyboard(lab, page, openai: str) -> None:
+def test_the_panel_is_worked_by_keyboard(lab, page, openai: ModelServer) -> None:
     """One tab stop and arrows in the list, Enter tests, the focus stays, Lab's keys sleep."""
     lab.notebook("keys.ipynb", [PANEL])
     page.open("keys.ipynb").run_all()
@@ -142,7 +118,7 @@ def test_the_panel_is_worked_by_keyboard(lab, page, openai: str) -> None:
     field = panel.get_by_label("API key")
     field.wait_for()
     panel.get_by_text("Base URL, extra headers").click()
-    panel.get_by_label("Base URL").fill(openai)
+    panel.get_by_label("Base URL").fill(f"{openai.url}/v1")
     field.fill(CANARY)
     field.press("Enter")
     panel.get_by_text("Saved.").wait_for()

@@ -101,8 +101,7 @@ def test_a_wrong_address_is_mended_in_one_click(lab, page, demo_address: str) ->
 
 def test_a_notebook_without_a_kernel_still_tells(lab, page) -> None:
     """Hidden while the panel is alive; alone, the list of connections stands there, no secret."""
-    key = "sk-proj-made-up-alone-0004711-3fQz"
-    save = f"store.save(lw.Connection('openai', api_key='{key}'))"
+    save = "store.save(lw.Connection('openai', api_key='env:MADE_UP_KEY'))"
     lab.notebook(
         "alone.ipynb", [PANEL.replace("lw.ConnectionPanel", f"{save}\nlw.ConnectionPanel")]
     )
@@ -118,5 +117,6 @@ def test_a_notebook_without_a_kernel_still_tells(lab, page) -> None:
     assert "openai: OpenAI, api.openai.com" in "".join(outputs[1]["data"]["text/html"])
     page.end_kernels()
     page.open("alone.ipynb")
-    beside.wait_for()
+    page.browser_page.get_by_text("Waiting for the kernel.").wait_for()
+    assert beside.is_visible()
     assert "openai: OpenAI, api.openai.com" in beside.inner_text()
