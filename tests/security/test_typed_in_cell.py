@@ -68,6 +68,9 @@ def test_a_literal_is_answered_by_the_command_that_cleans_it(tmp_path: Path, mon
         assert text.endswith(command)
         assert KEY not in text
         assert PASSPHRASE not in text
+    for path in (notebook, history):
+        assert KEY.encode() in path.read_bytes(), "the control: typed, it is there"
+        assert PASSPHRASE.encode() in path.read_bytes()
     # The command does what the note says.
     assert main([*command.split()[1:], "--yes"]) == 1
     for path in (notebook, history):
