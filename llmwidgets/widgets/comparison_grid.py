@@ -7,7 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
@@ -25,6 +25,7 @@ __all__ = [
     "WHOLE", "Field", "Filter", "GridIndex", "Known", "Shown", "Unit", "extractions_of", "fields_in"
 ]  # fmt: skip
 
+_KEPT = 200
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -69,12 +70,16 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One text (and repeat) with its fields and the variants that failed there."""
+    """One text (and repeat) with its fields and the variants that failed there.
+
+    `waiting` are those that have not been asked yet, while a run goes on.
+    """
 
     text: int
     repeat: int
     fields: tuple[Known, ...]
     failed: tuple[int, ...]
+    waiting: tuple[int, ...] = ()
 
 
 def extractions_of(comparison: Comparison, text: int, repeat: int) -> list[Extraction]:
@@ -128,6 +133,9 @@ class GridIndex:
         self._names = [text.id.casefold() for text in comparison.texts]
         self._sums: Counter[str] = Counter()
         self.labels: dict[tuple[int, str], str] = {}
+        self._patterns: dict[str, None] = {}
+        self._kept: dict[int, list[Field]] = {}
+        self.live = False
 
     @property
     def whole(self) -> bool:
@@ -144,11 +152,39 @@ class GridIndex:
         until = time.monotonic() + seconds
         while not self.whole:
             place = self.place(len(self.units))
-            unit = _unit(self.comparison, place.text, place.repeat)
+            unit = self._unit(place.text, place.repeat)
             self._sums.update(_sums(unit))
             self.units.append(unit)
             if time.monotonic() >= until:
                 return
+
+    def fields(self, text: int, repeat: int) -> list[Field]:
+        """Every field of one text; the last few texts are remembered."""
+        at, comparison = text * self.comparison.repeats + repeat, self.comparison
+        kept = self._kept.get(at)
+        if kept is None:
+            kept = fields_in(comparison, text, repeat)
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[at] = kept
+        return kept
+
+    def _unit(self, text: int, repeat: int) -> Unit:
+        unit = _unit(self.comparison, text, repeat, self.fields(text, repeat))
+        self._patterns.update(dict.fromkeys(field.pattern for field in unit.fields))
+        if not self.live:
+            return unit
+        rows = self.comparison.rows
+        waits = [at for at in unit.failed if not rows.id(Place(at, text, repeat))]
+        failed = tuple(at for at in unit.failed if at not in waits)
+        return replace(unit, failed=failed, waiting=tuple(waits))
+
+    @property
+    def answered(self) -> int:
+        """How many texts have something to show; all that were read unless a run goes on."""
+        if not self.live:
+            return len(self.units)
+        return self._sums["answered"]
 
     def again(self, comparison: Comparison, texts: Iterable[int]) -> list[int]:
         """Take a comparison in that differs in these texts only; the units read anew."""
@@ -156,8 +192,10 @@ class GridIndex:
         repeats = comparison.repeats
         changed = [text * repeats + repeat for text in texts for repeat in range(repeats)]
         read = [at for at in changed if at < len(self.units)]
+        for at in changed:
+            self._kept.pop(at, None)
         for at in read:
-            fresh = _unit(comparison, *divmod(at, repeats))
+            fresh = self._unit(*divmod(at, repeats))
             self._sums.subtract(_sums(self.units[at]))
             self._sums.update(_sums(fresh))
             self.units[at] = fresh
@@ -169,9 +207,8 @@ class GridIndex:
         return {name: self._sums[name] for name in ("agree", *names)}
 
     def patterns(self) -> list[str]:
-        """The schema paths that have rows, in their order."""
-        units = list(self.units)
-        return list(dict.fromkeys(field.pattern for unit in units for field in unit.fields))
+        """The schema paths that have rows, in the order they were met."""
+        return list(self._patterns)
 
     def layout(self, wanted: Filter) -> list[Shown]:
         """The texts to show; those with most disagreement first, else in their own order."""
@@ -186,8 +223,7 @@ class GridIndex:
         )
 
 
-def _unit(comparison: Comparison, text: int, repeat: int) -> Unit:
-    fields = fields_in(comparison, text, repeat)
+def _unit(comparison: Comparison, text: int, repeat: int, fields: Sequence[Field]) -> Unit:
     failed = tuple(
         at
         for at in range(len(comparison.variants))
@@ -211,7 +247,9 @@ def _sums(unit: Unit) -> Counter[str]:
     sums.update(field.among for field in unit.fields if field.among)
     sums["rows"] += len(unit.fields)
     sums["disagree"] += sum(field.disagreeing > 0 for field in unit.fields)
+    sums["failed"] -= len(unit.waiting) * len(unit.fields)
     sums["failed"] += 0 if unit.fields else len(unit.failed)
+    sums["answered"] += bool(unit.fields or unit.failed)
     return sums
 
 

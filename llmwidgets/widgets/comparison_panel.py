@@ -45,6 +45,7 @@ class ComparisonPanel(SchemaEditor):
     ) -> None:
         super().__init__(schema, texts, truth, models, instructions, store)
         self._run: LiveRun | None = None
+        self._watched: LiveRun | None = None
 
     @classmethod
     def _on(cls, comparison: Comparison) -> Self:
@@ -92,8 +93,11 @@ class ComparisonPanel(SchemaEditor):
         if self._run.ended and self.comparison is not None:
             self._screen = "results"
             self.push()
-            return
-        await self._show(self._run)
+        elif self._run.ended:
+            await self._show(self._run)
+        else:
+            await asyncio.to_thread(self._watch, self._run)
+            self.push()
 
     async def act_back(self, _content: Content, _buffers: Buffers) -> None:
         """Back from the choices to the result, or to the run."""
@@ -120,11 +124,24 @@ class ComparisonPanel(SchemaEditor):
         await run.finished()
         if run is not self._run:
             return
-        if run.stopped:
+        if self._watched is run:
+            await asyncio.to_thread(self._end_watch, run)
+            self.push()
+        elif run.stopped:
             await asyncio.to_thread(lambda: self.show_result(run.comparison()))
             self.push()
         else:
             await self._show(run)
+
+    def _watch(self, run: LiveRun) -> None:
+        """Show what there is so far; the rest comes in as it is given."""
+        self._screen, self._watched = "results", run
+        self.show_live(run.live(self.grew))
+
+    def _end_watch(self, run: LiveRun) -> None:
+        """Every reply is there: the grid stays as it is looked at, scores are final."""
+        run.settle()
+        self.end_growth()
 
     async def _show(self, run: LiveRun) -> None:
         await asyncio.to_thread(lambda: self._finish(run.comparison()))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.asked import read_rules
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.comparison.rows import Rows
+from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.engine import gate
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.run import Run
@@ -51,6 +51,8 @@ class LiveRun:
         self._over = asyncio.Event()
         self._differing = 0
         self._counted: set[int] = set()
+        self._live: Comparison | None = None
+        self._grew: Callable[[set[int]], None] = lambda _: None
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -87,12 +89,38 @@ class LiveRun:
             self._took = time.monotonic() - self._begun
             self._over.set()
         self._changed()
+        if self._live is not None:
+            self._bring(self._live, [Place(*each) for each in news.ended])
+
+    def _bring(self, comparison: Comparison, places: Iterable[Place]) -> None:
+        """Put what came into the comparison that is looked at."""
+        grown = set()
+        for place in places:
+            at = (place.variant, place.text, place.repeat)
+            if row := self.run.row_id(*at):
+                comparison.rows.put(place, row, reused=self.run.reused(*at))
+                grown.add(place.text)
+        if grown:
+            self._grew(grown)
 
     # -- what there is so far ------------------------------------------------------------------
 
     def comparison(self) -> Comparison:
-        """Everything once the run is over; before, the texts that every column has answered."""
-        return self._whole() if self.ended else self._of(self._complete())
+        """Everything that was asked, once the run is over."""
+        return self._whole()
+
+    def live(self, grew: Callable[[set[int]], None]) -> Comparison:
+        """Every text, replies coming in as they are given; `grew` hears which texts changed."""
+        comparison = self._whole()
+        self._live, self._grew = comparison, grew
+        self.settle()
+        return comparison
+
+    def settle(self) -> None:
+        """Bring in whatever the last news left out."""
+        if self._live is not None:
+            rows = self._live.rows
+            self._bring(self._live, [place for place in rows.places() if not rows.id(place)])
 
     def _whole(self) -> Comparison:
         asked = self.asked

@@ -11,7 +11,7 @@ from llmwidgets.analysis.grounding import Source
 from llmwidgets.comparison.differences import Said
 from llmwidgets.comparison.rows import Place
 from llmwidgets.report import figures
-from llmwidgets.widgets.comparison_grid import WHOLE, Field, GridIndex, Shown, Unit, fields_in
+from llmwidgets.widgets.comparison_grid import WHOLE, Field, GridIndex, Shown, Unit
 from llmwidgets.widgets.grid_cells import (
     LONGEST,
     count,
@@ -84,7 +84,7 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> dict[str, Any]:
     """One text of a layout with its rows."""
     comparison, unit = index.comparison, index.units[each.unit]
     text = comparison.texts[unit.text]
-    fields = {field.path: field for field in fields_in(comparison, unit.text, unit.repeat)}
+    fields = {field.path: field for field in index.fields(unit.text, unit.repeat)}
     quiet = set(each.quiet)
     rows = [
         _row(fields.get(path), path, text, unit, metrics, path in quiet, len(comparison.variants))
@@ -127,7 +127,10 @@ def _row(
         cells = [["failed" if at in unit.failed else "agree", "", 0] for at in range(variants)]
         return {"p": "", "name": WHOLE, "t": ["", "blank"], "c": cells, "q": 0, "h": metrics.row(1)}
     leaf, source = leaf_of(field, text), Source(text.text)
-    cells = [_cell(each, leaf, source) for each in field.said]
+    cells = [
+        ["waiting", "", 0] if at in unit.waiting else _cell(each, leaf, source)
+        for at, each in enumerate(field.said)
+    ]
     truth = truth_of(field.truth)
     lines = [min(2, 1 + len(str(cell[1])) // metrics.chars) + int(cell[2]) for cell in cells]
     most = max([*lines, min(2, 1 + len(truth[0]) // metrics.truth_chars)])
@@ -164,9 +167,9 @@ def _fold(each: Shown, unit: Unit, variants: int) -> str:
     known = {field.path: field for field in unit.fields}
     if any(known[path].disagreeing for path in each.quiet):
         return f"{count(len(each.quiet), 'more field')}"
-    answered = variants - len(unit.failed)
+    answered = variants - len(unit.failed) - len(unit.waiting)
     whom = "the one model that answered" if answered == 1 else f"the {answered} that answered"
-    if not unit.failed:
+    if not unit.failed and not unit.waiting:
         whom = "the one model" if variants == 1 else f"all {variants} models"
     verb = "agrees" if len(each.quiet) == 1 else "agree"
     return f"{count(len(each.quiet), 'field')} {verb} in {whom}"

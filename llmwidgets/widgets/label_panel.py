@@ -17,8 +17,7 @@ from llmwidgets.report.files import safe_cell
 from llmwidgets.widgets.base import Buffers, Content
 from llmwidgets.widgets.comparison_grid import Field, fields_in
 from llmwidgets.widgets.grid_cells import count, leaf_of, shown
-from llmwidgets.widgets.grid_rows import block_of
-from llmwidgets.widgets.result_panel import ResultPanel
+from llmwidgets.widgets.growing_panel import GrowingPanel
 from llmwidgets.widgets.typed_value import typed
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ _REST_SECONDS = 0.4
 TYPED, EMPTY = "typed", "not in the text"
 
 
-class LabelPanel(ResultPanel):
+class LabelPanel(GrowingPanel):
     """A widget in which labels are made beside the values; every score follows.
 
     Each label is a correction of `.comparison`, so `.comparison.corrections()` lists them.
@@ -120,19 +119,7 @@ class LabelPanel(ResultPanel):
         texts = [at for at, text in enumerate(comparison.texts) if text.id == text_id]
         units = self._index.again(comparison, texts)
         self._name_labels()
-        self._send_changed(units)
-
-    def _send_changed(self, units: list[int]) -> None:
-        index = self._index
-        assert index is not None
-        for laid, (layout, metrics) in list(self._layouts.items()):
-            found = []
-            for n, each in enumerate(layout):
-                if each.unit in units:
-                    layout[n] = each.after(index.units[each.unit])
-                    found.append([n, block_of(index, layout[n], metrics)])
-            if found:
-                self.answer("changed", {"layout": laid, "blocks": found})
+        self.send_changed(units)
 
     def _name_labels(self) -> None:
         if self._index is None or self.comparison is None:

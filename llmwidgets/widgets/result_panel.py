@@ -30,8 +30,9 @@ T = TypeVar("T")
 
 CHUNK = 20
 _LAYOUTS = 8
-_FIRST_SECONDS = 0.15
+_FIRST_SECONDS = 0.4
 _NEXT_SECONDS = 0.1
+_SAY_EVERY = 8
 
 
 class ResultPanel(Panel):
@@ -56,7 +57,8 @@ class ResultPanel(Panel):
         The first texts are read at once, the others and the static output behind the scenes.
         """
         index = GridIndex(comparison)
-        index.grow(_FIRST_SECONDS)
+        while len(index.units) < min(CHUNK, index.total):
+            index.grow(0)
         self._index, self.comparison = index, comparison
         self._verdict = ""
         self._edition += 1
@@ -64,12 +66,18 @@ class ResultPanel(Panel):
         self.submit(self._read_on(index))
 
     async def _read_on(self, index: GridIndex) -> None:
+        if not index.whole:
+            # The first rows come before everything else; reading takes their time away.
+            await asyncio.sleep(_FIRST_SECONDS)
+        turn = 0
         while not index.whole and index is self._index:
-            if self._answering:
+            if self.busy():
                 await asyncio.sleep(_NEXT_SECONDS)
                 continue
             await asyncio.to_thread(index.grow, _NEXT_SECONDS)
-            self.push_soon()
+            turn += 1
+            if turn % _SAY_EVERY == 0 or index.whole:
+                self.push_soon()
         if index is self._index:
             await asyncio.to_thread(self._show_static, index.comparison)
 
@@ -87,10 +95,15 @@ class ResultPanel(Panel):
             ],
             "truth": any(text.truth is not NOTHING for text in comparison.texts),
             "texts": index.total,
-            "read": len(index.units),
+            "read": index.answered,
+            "live": index.live,
             "counts": index.counts(),
             "fields": index.patterns(),
         }
+
+    def busy(self) -> bool:
+        """Whether something else is wanted now; reading on waits."""
+        return self._answering > 0
 
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run what the page waits for in a thread; reading on pauses meanwhile."""
@@ -129,7 +142,7 @@ class ResultPanel(Panel):
                 "texts": len(layout),
                 "lines": lines,
                 "said": "" if wanted.only == "all" else " with a disagreement",
-                "read": len(index.units),
+                "read": index.answered,
                 "empty": None if layout or not index.whole else self._nothing(index, wanted),
                 "from": 0,
                 "blocks": list(blocks(index, layout, metrics, 0, CHUNK)),

@@ -392,9 +392,9 @@ def slow() -> Iterator[Connection]:
     server.server_close()
 
 
-def post(page: Any, kind: str) -> None:
+def post(page: Any, kind: str, **content: Any) -> None:
     """Send an action and do not wait for its end."""
-    data = {"method": "custom", "content": {"type": kind}}
+    data = {"method": "custom", "content": {"type": kind, **content}}
     page.widget.comm.handle_msg({"content": {"data": data}, "buffers": []})
 
 
@@ -450,9 +450,39 @@ def test_the_kernel_is_free_while_a_run_goes_on(wire, store, slow) -> None:
     until(page, lambda now: now["screen"] == "results")
     assert page.state["result"]["facts"] == ["So far: 2 of 4 texts."]
     assert page.state["again"] == "Back to the run"
+    assert len(page.widget.comparison) == 4
     open_up()
     page.settle()
-    assert len(page.widget.comparison) == 4
+    assert [each.status for each in page.widget.comparison] == ["ok"] * 4
+
+
+def test_an_open_grid_follows_the_run(wire, store, slow) -> None:
+    """Rows come in where they are, what is not answered yet is no failure, nothing is reset."""
+    other = Connection("custom", name="b", endpoint=slow.fields.endpoint, label="b", api_key="k")
+    texts = [f"Ada number {number}" for number in range(4)]
+    page = wire(ComparisonPanel(NAME, texts, models=[slow, other], store=store))
+    post(page, "run")
+    until(
+        page,
+        lambda now: (
+            now["screen"] == "running"
+            and sum(each["done"] for each in now["running"]["columns"]) == 2
+        ),
+    )
+    post(page, "show")
+    until(page, lambda now: now["screen"] == "results")
+    shown = page.state["result"]
+    assert shown["live"] is True
+    assert shown["counts"]["failed"] == 0
+    post(page, "grid", only="all")
+    open_up()
+    page.settle()
+    after = page.state["result"]
+    assert (after["run"], after["live"], after["read"]) == (shown["run"], False, 4)
+    for message in page.messages:
+        for _, block in message.get("blocks", []) if message["type"] == "changed" else []:
+            assert block["failed"] is None
+    assert [each.status for each in page.widget.comparison] == ["ok"] * 8
 
 
 def test_five_texts_first_then_the_others(wire, store: Store) -> None:

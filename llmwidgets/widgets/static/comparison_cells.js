@@ -1,8 +1,8 @@
 // One line of the grid, one cell, and the detail that opens under a cell.
 
-const GLYPHS = { agree: "=", differ: "≠", missing: "−", invented: "+", failed: "!", unlabelled: "" };
+const GLYPHS = { agree: "=", differ: "≠", missing: "−", invented: "+", failed: "!", unlabelled: "", waiting: "" };
 const SPOKEN = { agree: "agrees", differ: "differs", missing: "no value", invented: "invented",
-  failed: "failed", unlabelled: "not labelled" };
+  failed: "failed", unlabelled: "not labelled", waiting: "not answered yet" };
 
 const WORDS = { among: "models differ", against: "models agree against the truth" };
 
@@ -16,7 +16,8 @@ function drawDifferences(state, send, view) {
     if (place) place.textContent = seenWords(view, first, last);
   };
   const got = view.got.grid;
-  const more = got && got.read < state.result.read && state.result.read === state.result.texts;
+  const { live, read, texts } = state.result;
+  const more = got && got.read < read && (live || read === texts || (view.grid.untouched && read >= 4 * got.read));
   if (more && !view.grid.waits && (view.grid.untouched || !got.texts)) view.grid.ask();
   const stub = view.grid.root.isConnected ? h("div", { key: "grid", "data-owned": "" }) : view.grid.root;
   if (!view.grid.root.isConnected) requestAnimationFrame(() => view.grid.draw());
@@ -24,7 +25,7 @@ function drawDifferences(state, send, view) {
   return [
     drawFilters(state, view),
     more && !view.grid.untouched && h("div", { class: "lw-bar row", key: "fresh" },
-      h("span", { class: "s" }, "All texts are read now."),
+      h("span", { class: "s" }, live ? `${read - got.read} more texts have answers.` : "All texts are read now."),
       button("Show them, most disagreement first", () => view.grid.ask(), { small: true, key: "fresh" })),
     empty && drawNothing(state, view, got),
     h("div", { key: "scroll", hidden: empty, class: "lw-hold" }, stub),

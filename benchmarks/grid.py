@@ -1,0 +1,211 @@
+"""The grid of differences in a real JupyterLab, beside ipydatagrid and a plain HTML table.
+
+    python benchmarks/grid.py [TEXTS]     # 10,000 texts by default, 8 variants, 10 fields each
+
+Needs `pip install llmwidgets[test] ipydatagrid` and Chromium. For each: milliseconds from running
+the cell to its first rows on the screen, bytes that came over the websockets until then, and the
+gaps between frames while the page scrolls and 1,000 cells change. The comparison is made in a cell
+before, so its making is not measured. The panel's page code is sent once and counted by itself.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+VARIANTS, UPDATES = 8, 1000
+
+MAKE = """
+import asyncio, json, random, time
+import llmwidgets as lw
+TEXTS, VARIANTS, FIELDS = {texts}, 8, 10
+rng = random.Random(7)
+schema = {{"type": "object", "title": "Row", "properties": {{
+    f"field_{{n}}": {{"type": "string"}} for n in range(FIELDS)}}}}
+def said(text, wrong):
+    return {{f"field_{{n}}": f"value {{text}} {{n}}" + (" other" if rng.random() < wrong else "")
+            for n in range(FIELDS)}}
+truth = [said(text, 0) for text in range(TEXTS)]
+outputs = {{f"model-{{v}}": [said(text, 0.02 * v) for text in range(TEXTS)]
+           for v in range(VARIANTS)}}
+texts = ["Row " + json.dumps(row) for row in truth]
+made = lw.Comparison.from_outputs(schema, texts, outputs, truth=truth)
+records = outputs["model-1"]
+# A run that is still going on: 1,000 replies of the first 250 texts come while it is looked at.
+from llmwidgets.comparison.rows import Place
+places = [Place(4 + n % 4, n // 4, 0) for n in range(1000)]
+held = [(place, made.rows.id(place)) for place in places]
+for place in places:
+    made.rows.put(place, 0)
+"""
+FRAME = """
+import pandas as pd
+rows = TEXTS
+frame = pd.DataFrame({"truth": [row["field_0"] for row in truth[:rows]], **{
+    label: [row["field_0"] for row in records[:rows]] for label, records in outputs.items()}})
+"""
+CELLS = {
+    "llmwidgets": (
+        "panel = lw.ComparisonPanel(); panel._screen = 'results'; panel.show_live(made); panel",
+        ".lw-block .lw-c",
+    ),
+    "ipydatagrid": (
+        "import ipydatagrid\ngrid = ipydatagrid.DataGrid(frame); grid",
+        ".lm-DataGrid canvas",
+    ),
+    "HTML table": (
+        "import ipywidgets\ntable = ipywidgets.HTML(frame.to_html()); table",
+        ".jp-OutputArea table td",
+    ),
+}
+WHERE = {"llmwidgets": ".lw-grid", "ipydatagrid": ".lm-DataGrid"}
+UPDATE = {
+    "llmwidgets": """
+async def update():
+    for place, row in held:
+        made.rows.put(place, row)
+        panel.grew([place.text])
+        await asyncio.sleep(0.003)
+    while panel._growing:
+        await asyncio.sleep(0.01)
+    done.append(time.time())
+""",
+    "ipydatagrid": """
+async def update():
+    for n in range(1000):
+        grid.set_cell_value_by_index("model-1", n % 40, f"typed {n}")
+        await asyncio.sleep(0.003)
+    done.append(time.time())
+""",
+}
+GAPS = """(seconds) => new Promise((resolve) => {
+  const gaps = [];
+  let last = performance.now();
+  const ends = last + seconds * 1000;
+  const step = (now) => {
+    gaps.push(now - last);
+    last = now;
+    if (now < ends) requestAnimationFrame(step);
+    else resolve(gaps.slice(1));
+  };
+  requestAnimationFrame(step);
+})"""
+FIRST = """(selector) => new Promise((resolve) => {
+  const look = () => document.querySelector(selector)
+    ? resolve(performance.now() - window.started) : requestAnimationFrame(look);
+  window.started = performance.now();
+  window.jupyterapp.commands.execute("notebook:run-cell");
+  look();
+})"""
+
+
+def main() -> None:
+    """Measure the three, one notebook each, and print a line each."""
+    texts = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    lab_module = _tests("jupyterlab")
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        lab = lab_module.start_lab(Path(home), "/usr/bin/chromium")
+        flags = lab_module.CHROMIUM_FLAGS
+        try:
+            for name in sys.argv[2:] or CELLS:
+                browser = playwright.chromium.launch(
+                    executable_path="/usr/bin/chromium", args=flags
+                )
+                context = browser.new_context(viewport={"width": 1280, "height": 1000})
+                page = lab_module.LabPage(lab, context.new_page())
+                lab_module.listen(page)
+                page.browser_page.set_default_timeout(240_000)
+                found = _measure(lab, page, name, texts)
+                sys.stdout.write(json.dumps({"what": name, "texts": texts, **found}) + "\n")
+                sys.stdout.flush()
+                page.end_kernels()
+                browser.close()
+        finally:
+            lab.stop()
+
+
+def _measure(lab: Any, page: Any, name: str, texts: int) -> dict[str, Any]:
+    cell, selector = CELLS[name]
+    file = f"{name.replace(' ', '-')}.ipynb"
+    prepare = MAKE.format(texts=texts) + FRAME + "\ndone = []"
+    lab.notebook(file, [prepare, "warm = lw.ConnectionForm('custom'); warm", cell])
+    page.open(file)
+    browser = page.browser_page
+    for _ in range(2):
+        page.command("notebook:run-cell-and-select-next")
+        browser.wait_for_function(
+            "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
+        )
+    browser.wait_for_timeout(1000)
+    before = len(page.frames)
+    first = browser.evaluate(FIRST, selector)
+    frames = page.frames[before:]
+    code = sum(len(each) for each in frames if _is_code(each))
+    found = {"first_ms": round(first), "bytes": sum(map(len, frames)) - code, "code_bytes": code}
+    if name in UPDATE:
+        found |= _stream(page, name)
+    saved = json.dumps(page.save())
+    return found | {
+        "notebook_bytes": len(saved),
+        "elements": browser.locator(".jp-OutputArea *").count(),
+    }
+
+
+def _is_code(frame: str | bytes) -> bool:
+    return (b"_esm" if isinstance(frame, bytes) else "_esm") in frame  # type: ignore[operator]
+
+
+def _stream(page: Any, name: str) -> dict[str, Any]:
+    browser = page.browser_page
+    browser.locator(WHERE[name]).last.scroll_into_view_if_needed()
+    box = browser.locator(WHERE[name]).last.bounding_box()
+    browser.mouse.move(box["x"] + 300, box["y"] + 200)
+    before = len(page.frames)
+    page.execute(UPDATE[name])
+    page.execute("begun = time.time(); task = asyncio.ensure_future(update())")
+    browser.evaluate(f"window.gaps = ({GAPS})(6)")
+    for turn in range(55):
+        browser.mouse.wheel(0, 120 if turn % 20 < 10 else -120)
+        browser.wait_for_timeout(90)
+    gaps = sorted(browser.evaluate("window.gaps"))
+    browser.wait_for_timeout(1000)
+    page.execute("print('TOOK', (done[0] if done else time.time()) - begun, len(done))")
+    browser.wait_for_timeout(500)
+    took = next(
+        (each for each in reversed(page.frames) if isinstance(each, (str, bytes)) and _has(each)),
+        "",
+    )
+    text = took.decode("utf-8", "replace") if isinstance(took, bytes) else took
+    seconds = float(text.split("TOOK ")[1].split()[0]) if "TOOK " in text else None
+    return {
+        "frame_median_ms": round(gaps[len(gaps) // 2], 1),
+        "frame_p95_ms": round(gaps[int(len(gaps) * 0.95)], 1),
+        "frame_max_ms": round(gaps[-1], 1),
+        "updates_seconds": seconds,
+        "update_bytes": sum(map(len, page.frames[before:])),
+    }
+
+
+def _has(frame: str | bytes) -> bool:
+    return b"TOOK " in frame if isinstance(frame, bytes) else "TOOK " in frame
+
+
+def _tests(name: str) -> Any:
+    path = Path(__file__).parents[1] / "tests" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"tests_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main()
