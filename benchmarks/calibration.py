@@ -1,6 +1,6 @@
 """How often equal models are called different, and planted effects found.
 
-    python -m benchmarks.calibration 1000
+    python -m benchmarks.calibration 1000 [variants]
 
 Each text has a difficulty of its own, shared by all models, and ten fields. "Different" counts a
 run in which any two variants are told apart after the correction for all pairs.
@@ -22,14 +22,18 @@ VARIANTS = (2, 8)
 
 
 def columns(
-    accuracies: Sequence[float], texts: int, generator: np.random.Generator
+    accuracies: Sequence[float], texts: int, generator: np.random.Generator, even: bool = False
 ) -> list[Column]:
-    """Variants of these true accuracies on texts of unequal difficulty."""
-    drawn = generator.beta(8 * 0.93, 8 * 0.07, texts)
+    """Variants of these true accuracies on texts of unequal difficulty.
+
+    Difficulties are skewed, a few texts nearly all wrong; `even` ones keep a planted effect exact.
+    """
+    skewed = generator.beta(8 * 0.07, 8 * 0.93, texts) / 0.07
+    hardness = generator.uniform(0.2, 1.8, texts) if even else skewed
     made = []
     for at, accuracy in enumerate(accuracies):
-        hard = np.clip(1 - (1 - drawn) * (1 - accuracy) / 0.07, 0, 1)
-        shares = generator.binomial(FIELDS, hard) / FIELDS
+        right = np.clip(1 - hardness * (1 - accuracy), 0, 1)
+        shares = generator.binomial(FIELDS, right) / FIELDS
         made.append(Column(str(at), {str(text): float(each) for text, each in enumerate(shares)}))
     return made
 
@@ -45,24 +49,24 @@ def false_alarms(accuracy: float, texts: int, variants: int, seeds: int) -> floa
 
 
 def found(accuracy: float, effect: float, seeds: int) -> tuple[int, float]:
-    """The texts that a pilot of 200 says are needed, and how often they show the effect."""
+    """The texts that a pilot of 20,000 says are needed, and how often they show the effect."""
     pair = [accuracy, accuracy - effect]
-    a, b = columns(pair, 200, np.random.default_rng(int(accuracy * 100)))
+    a, b = columns(pair, 20_000, np.random.default_rng(int(accuracy * 100)), even=True)
     needed = texts_needed([a.scores[each] - b.scores[each] for each in a.scores], effect)
     assert needed is not None
     shown = 0
     for seed in range(seeds):
         generator = np.random.default_rng((seed, 1, int(accuracy * 100)))
-        shown += decide(columns(pair, needed, generator)).table[0].told_apart
+        shown += decide(columns(pair, needed, generator, even=True)).table[0].told_apart
     return needed, shown / seeds
 
 
-def main(seeds: int) -> None:
+def main(seeds: int, variants_of: Sequence[int] = VARIANTS) -> None:
     """Print both tables."""
     say = sys.stdout.write
     say(f"Equal models called different, {seeds} seeds (nominal 5 %)\nvariants accuracy")
     say("".join(f"{texts:>6} texts" for texts in TEXTS) + "\n")
-    for variants in VARIANTS:
+    for variants in variants_of:
         for accuracy in ACCURACIES:
             say(f"{variants:8} {accuracy:8.2f}")
             for texts in TEXTS:
@@ -77,4 +81,5 @@ def main(seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    counts = [int(each) for each in sys.argv[1:]]
+    main(counts[0] if counts else 1000, counts[1:] or VARIANTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -34,6 +35,12 @@ _DATES = re.compile(
     rf"|\d{{1,2}}(?:st|nd|rd|th|\.)?[\s-]+(?:of\s+)?{_MONTH}\.?,?[\s-]+\d{{4}}"
     rf"|{_MONTH}\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}})\b"
 )
+_NAMED = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DAYS = re.compile(
+    rf"\b(?:\d{{1,2}}(?:st|nd|rd|th|\.)?[\s-]+(?:of\s+)?{_NAMED}\b"
+    rf"|{_NAMED}\.?\s+\d{{1,2}}(?:st|nd|rd|th)?(?![\d:])\b|\d{{1,2}}\.\d{{1,2}}\.(?!\d)"
+    r"|(?<![\d/.])\d{1,2}/\d{1,2}(?![\d/.]))"
+)
 _TIMES = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?(?:\s*[AaPp]\.?[Mm]\b\.?)?")
 
 
@@ -42,8 +49,8 @@ class Grounding:
     """Where a value stands in a text: `text[start:end]`; None where it does not.
 
     `exact`: to the letter. `normalised`: in other case, spacing, number or date writing.
-    `fuzzy`: nearly, with the same digits. `absent`: nowhere. `not applicable`: null, yes or no,
-    and allowed values that a text need not spell out.
+    `fuzzy`: nearly, with the same digits; a date whose year the text does not say. `absent`:
+    nowhere. `not applicable`: null, yes or no, and allowed values that a text need not spell out.
     """
 
     kind: Kind
@@ -126,13 +133,25 @@ def _other_writing(value: str | int | float, source: Source) -> Grounding | None
         for start, end in _spans(source.text, _DATES):
             if set(days) & set(days_in(source.text[start:end])):
                 return Grounding("normalised", start, end)
-        return None
+        return _without_year(days, source)
     if isinstance(value, str) and (clock := clock_in(value)):
         for start, end in _spans(source.text, _TIMES):
             if clock_in(source.text[start:end]) == clock:
                 return Grounding("normalised", start, end)
         return None
     return _normalised(reading.text, source)
+
+
+def _without_year(days: list[datetime], source: Source) -> Grounding | None:
+    """A day and month without a year: normalised where the year stands elsewhere, else fuzzy."""
+    for start, end in _spans(source.text, _DAYS):
+        passage = source.text[start:end].strip()
+        for day in days:
+            mark = "" if passage.endswith(".") else "/" if "/" in passage else " "
+            if day.date() in {each.date() for each in days_in(f"{passage}{mark}{day.year}")}:
+                known = _whole_words(source.text, str(day.year))
+                return Grounding("normalised" if known else "fuzzy", start, end)
+    return None
 
 
 def _spans(text: str, *patterns: re.Pattern[str]) -> Iterator[tuple[int, int]]:

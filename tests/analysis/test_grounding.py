@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmwidgets.analysis.alignment import leaves_of
 from llmwidgets.analysis.grounding import Source, ground
 from llmwidgets.schemas import Leaf
 
@@ -105,3 +107,58 @@ def test_planted_values_are_found_and_invented_ones_are_not():
         missed_alarm += ground(amount + 1, source).kind != "absent"
     assert wrong_alarm == 0
     assert missed_alarm == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "passage"),
+    [
+        ("Due on 14 March, as agreed in 2025.", "normalised", "14 March"),
+        ("Due on March 14th at noon", "fuzzy", "March 14th"),
+        ("fällig am 14.3. in Ulm", "fuzzy", "14.3."),
+        ("due 3/14, paid later", "fuzzy", "3/14"),
+        ("Due on 15 March", "absent", None),
+        ("the score was 14.3 of 20", "absent", None),
+        ("March 14:30 on the clock", "absent", None),
+    ],
+)
+def test_a_date_without_a_year_is_found(text, kind, passage):
+    found = ground("2025-03-14", text)
+    assert found.kind == kind
+    assert passage is None or text[found.start : found.end] == passage
+
+
+def test_the_absent_flag_is_precise_and_finds_what_was_planted(shared_data):
+    """Real labels of real texts as they stand and rewritten; invented and copied ones absent."""
+    folder = shared_data / "docubench"
+    counts = {"true": 0, "missed": 0, "false": 0, "found": 0}
+    documents = sorted((folder / "texts").iterdir())
+    texts = [path.read_text("utf-8") for path in documents]
+    for path, text in zip(documents, texts, strict=True):
+        label = json.loads((folder / "labels" / f"{path.stem}.json").read_text("utf-8"))
+        source = Source(text)
+        values = _planted(label, text)
+        for value in values:
+            for writing in (value, value.upper(), f"  {value.replace(' ', chr(160))} "):
+                found = ground(writing, source)
+                counts["found" if found.kind != "absent" else "false"] += 1
+                assert found.start is None or text[found.start : found.end]
+        others = [each for each in texts if each is not text]
+        copied = [each for each in _planted(_words(others), "".join(others)) if each not in text]
+        invented = [f"{value[::-1]}q" for value in values] + copied[:40]
+        for value in invented:
+            kind = ground(value, source).kind
+            counts["true" if kind == "absent" else "missed"] += 1
+    assert counts["found"] > 100
+    assert counts["true"] > 200
+    assert counts["true"] / (counts["true"] + counts["false"]) >= 0.98
+    assert counts["true"] / (counts["true"] + counts["missed"]) >= 0.95
+
+
+def _planted(label, text):
+    """The texts of a label that stand in the document word for word."""
+    values = {str(value).strip() for _, _, value in leaves_of(None, label) if value}
+    return sorted(value for value in values if len(value) > 4 and f" {value} " in text)[:60]
+
+
+def _words(texts):
+    return [" ".join(text.split()[at : at + 3]) for text in texts for at in range(0, 400, 7)]
