@@ -45,7 +45,7 @@ class Session:
         self.rolled_back: int | None = None
         self.why, self.trouble = "", ""
         self.looked = False
-        self.used, self.holds = 0.0, 0
+        self.used, self.holds = autolock.clock(), 0
         self.temporary: dict[str, Connection] = {}
         self._made: dict[int, Connection | None] = {}
         self._observers: dict[object, Callable[[], object]] = {}

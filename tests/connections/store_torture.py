@@ -34,6 +34,8 @@ from llmwidgets.connections.store_file import StoreFile
 from llmwidgets.errors import StoreError
 
 IDENTITY = Identity.generate()
+ROUND = 100
+"""After so many kills or updates a new store is made: a store of thousands only takes longer."""
 
 
 def opened(folder: Path) -> Store:
@@ -88,9 +90,18 @@ def kill_once(folder: Path, seconds: float, turn: int) -> str:
     return said.decode().splitlines()[-1] if said else ""
 
 
-def kills(folder: Path, count: int) -> dict[str, int]:
+def made(folder: Path) -> Path:
+    os.environ[unlock.KEY] = IDENTITY.secret.reveal()
+    Store.create(path=folder)
+    return folder
+
+
+def kills(place: Path, count: int) -> dict[str, int]:
     acknowledged = lost = unreadable = 0
+    folder = place
     for turn in range(count):
+        if turn % ROUND == 0:
+            folder = made(place / str(turn))
         last = kill_once(folder, random.uniform(0.0005, 0.035), turn)
         acknowledged += bool(last)
         try:
@@ -100,12 +111,19 @@ def kills(folder: Path, count: int) -> dict[str, int]:
             (folder / "connections.age").unlink()
             for backup in folder.glob("*.bak*"):
                 backup.unlink()
-            os.environ[unlock.KEY] = IDENTITY.secret.reveal()
-            Store.create(path=folder)
+            made(folder)
     return {"kills": count, "acknowledged": acknowledged, "lost": lost, "unreadable": unreadable}
 
 
-def races(folder: Path, processes: int, updates: int) -> dict[str, int]:
+def races(place: Path, processes: int, updates: int) -> dict[str, int]:
+    lost = 0
+    for turn in range(0, updates, ROUND):
+        folder = made(place / str(turn))
+        lost += raced(folder, processes, min(ROUND, updates - turn))
+    return {"updates": processes * updates, "lost": lost}
+
+
+def raced(folder: Path, processes: int, updates: int) -> int:
     def update(number: int) -> None:
         store = opened(folder)
         for turn in range(updates):
@@ -116,12 +134,12 @@ def races(folder: Path, processes: int, updates: int) -> dict[str, int]:
     children = [forked(partial(update, number)) for number in range(processes)]
     for child in children:
         os.waitpid(child, 0)
-    store = opened(folder)
-    return {"updates": processes * updates, "lost": processes * updates - len(store)}
+    return processes * updates - len(opened(folder))
 
 
-def full(folder: Path, count: int) -> dict[str, int]:
+def full(place: Path, count: int) -> dict[str, int]:
     """Save on a disk of 64 kB until nothing fits, and look after each save."""
+    folder = made(place / "store")
     refused = lost = unreadable = 0
     store, there = opened(folder), set()
     for number in range(count):
@@ -182,8 +200,6 @@ def main(place: str, what: str, *counts: str) -> None:
         folder.mkdir(parents=True)
         mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
         subprocess.run(mount, check=True)
-    os.environ[unlock.KEY] = IDENTITY.secret.reveal()
-    Store.create(path=folder)
     if what == "plain":
         StoreFile.replace = plainly  # type: ignore[method-assign]
     if what == "unlocked":

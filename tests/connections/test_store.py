@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from llmwidgets.connections import contents as content
-from llmwidgets.connections import sealing, unlock
+from llmwidgets.connections import sealed_folder, sealing, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Recipient
 from llmwidgets.connections.environment import environment_connections
@@ -442,16 +442,22 @@ def test_the_age_tool_opens_it_with_the_passphrase(
     assert json.loads(printed)["connections"][0]["fields"]["api_key"] == {"secret value": CANARY}
 
 
-def test_changed_bytes_and_truncations_are_damage(disk: Store) -> None:
-    """Always DamagedStore, the file is kept as it is, and the backup is named."""
+def test_every_flipped_bit_and_every_truncation_is_damage(disk: Store) -> None:
+    """None is accepted, always DamagedStore, the file is kept as it is, the backup is offered."""
     disk.save(custom())
+    del disk["laptop"]
     file = sealed_file(disk)
     good = file.read_bytes()
-    flipped = [
-        good[:place] + bytes([good[place] ^ 1 << place % 8]) + good[place + 1 :]
-        for place in range(0, len(good), 5)
-    ]
-    for bad in [*flipped, *(good[:length] for length in range(0, len(good), 7)), good + b"\n"]:
+
+    def flipped(bit: int) -> bytes:
+        place = bit // 8
+        return good[:place] + bytes([good[place] ^ 1 << bit % 8]) + good[place + 1 :]
+
+    cut = [good[:length] for length in range(len(good))]
+    for bad in [*map(flipped, range(len(good) * 8)), *cut, good + b"\n"]:
+        with pytest.raises(DamagedStore):
+            sealed_folder.opened(disk._session, bad, IDENTITY)
+    for bad in [*map(flipped, range(0, len(good) * 8, 97)), *cut[::13], good + good]:
         file.write_bytes(bad)
         with pytest.raises(DamagedStore) as caught:
             list(disk)
@@ -459,8 +465,10 @@ def test_changed_bytes_and_truncations_are_damage(disk: Store) -> None:
         assert file.read_bytes() == bad
     with pytest.raises(DamagedStore):
         disk.save(openai())
-    assert file.read_bytes() == good + b"\n"
+    assert file.read_bytes() == good + good
     file.write_bytes(good)
+    assert labels(disk) == []
+    disk.restore()
     assert labels(disk) == ["laptop"]
 
 
@@ -546,18 +554,30 @@ def test_a_damaged_identity_is_told_from_a_wrong_passphrase(tmp_path: Path) -> N
         store.unlock(PASSPHRASE + "x")
 
 
-def test_the_released_schema_opens_for_ever(tmp_path: Path) -> None:
-    """A file of schema 1, kept as it was written at its release."""
-    frozen = json.loads((Path(__file__).parent / "frozen" / "schema-1.json").read_text())
+FROZEN = sorted((Path(__file__).parent / "frozen").glob("schema-*.json"))
+
+
+def test_every_schema_has_a_frozen_store() -> None:
+    assert [path.stem for path in FROZEN] == [f"schema-{n + 1}" for n in range(content.SCHEMA)]
+
+
+@pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.stem)
+def test_a_released_schema_opens_for_ever(tmp_path: Path, path: Path) -> None:
+    """Files as they were written at their release: read, changed, and the old kept as backup."""
+    frozen = json.loads(path.read_text())
     for name, data in frozen["files"].items():
         (tmp_path / name).write_bytes(base64.b64decode(data))
+    before = (tmp_path / SEALED).read_bytes()
     store = Store(path=tmp_path)
     store.unlock(frozen["passphrase"])
     assert labels(store) == ["openai", "laptop"]
     assert store["openai"].secret_fields["api_key"].reveal() == "sk-made-up-frozen-0001"
     store.policy.permit(store["openai"], "gpt-made-up")
+    assert (tmp_path / SEALED).read_bytes() == before
     store.save(custom("new"))
-    assert len(store) == 3
+    assert len(elsewhere(store)) == 3
+    assert store._session.last.schema == content.SCHEMA  # type: ignore[union-attr]
+    assert (tmp_path / f"{SEALED}.bak1").read_bytes() == before
 
 
 # Never shown
