@@ -73,12 +73,12 @@ def examine_key(store: Store) -> Finding:
     except StoreError as error:
         return Finding("key", "problem", error.message, error.hint)
     if locked:
-        return _why_locked(store.path)
+        return _why_locked(store.path, store.notice)
     notice = f" {store.notice}" if store.notice else ""
     return Finding("key", "fine", f"Opened by {by}; {count} connections.{notice}")
 
 
-def _why_locked(folder: Path) -> Finding:
+def _why_locked(folder: Path, notice: str) -> Finding:
     try:
         found = unlock.headless_identity()
     except StoreError as error:
@@ -88,10 +88,11 @@ def _why_locked(folder: Path) -> Finding:
         return Finding("key", "problem", said, "Name the identity that belongs to it.")
     wrapped = (folder / sealed_folder.IDENTITY).exists()
     said = (
-        f"Locked: neither {unlock.KEY_FILE} nor {unlock.KEY} is set, so it takes "
-        f"{'the passphrase' if wrapped else 'the identity, of which no file is here'}."
+        f"Locked: neither {unlock.KEY_FILE} nor {unlock.KEY} is set and nothing that is remembered "
+        "here opens it, so it takes "
+        f"{'the passphrase' if wrapped else 'the identity, of which no file is here'}. {notice}"
     )
-    return Finding("key", "note", said)
+    return Finding("key", "note", said.rstrip())
 
 
 def _lost(folder: Path) -> Iterator[Finding]:

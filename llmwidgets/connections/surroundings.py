@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 
+from llmwidgets.connections import keyring_door
 from llmwidgets.connections.examination import Finding
 from llmwidgets.connections.known_keys import KnownKey
 from llmwidgets.connections.policy_layers import machine_rules, policy_files
 from llmwidgets.connections.searched_files import Found, search
+from llmwidgets.errors import StoreError
 
 _OLDEST = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
-_KEYRING_SECONDS = 3.0
 
 
 def histories() -> list[Path]:
@@ -64,26 +63,11 @@ def examine_clock(folder: Path | None, now: Callable[[], float] = time.time) -> 
 
 
 def examine_keyring() -> Finding:
-    """The system keyring's back end, where the package is there; asked with a time limit."""
-    if find_spec("keyring") is None:
-        return Finding("keyring", "fine", "The keyring package is not installed; none is used.")
-    names: list[str] = []
-    asking = threading.Thread(target=_ask_keyring, args=(names,), daemon=True)
-    asking.start()
-    asking.join(_KEYRING_SECONDS)
-    if not names:
-        return Finding("keyring", "note", "The system keyring did not answer within 3 s.")
-    return Finding("keyring", "fine", f"Its back end is {names[0]}.")
-
-
-def _ask_keyring(names: list[str]) -> None:
+    """The system keyring that would be used, or why none is; it is waited for three seconds."""
     try:
-        import keyring
-
-        kind = type(keyring.get_keyring())
-        names.append(f"{kind.__module__}.{kind.__name__}")
-    except Exception as error:  # noqa: BLE001 - a back end may fail in any way
-        names.append(f"none that works ({type(error).__name__})")
+        return Finding("keyring", "fine", f"{keyring_door.back_end_name()} can be used.")
+    except StoreError as error:
+        return Finding("keyring", "fine", f"None is used. {error.message}")
 
 
 def _day(moment: float) -> str:
