@@ -442,22 +442,28 @@ def test_the_age_tool_opens_it_with_the_passphrase(
     assert json.loads(printed)["connections"][0]["fields"]["api_key"] == {"secret value": CANARY}
 
 
-def test_every_flipped_bit_and_every_truncation_is_damage(disk: Store) -> None:
-    """None is accepted, always DamagedStore, the file is kept as it is, the backup is offered."""
+def test_every_changed_byte_and_every_truncation_is_damage(disk: Store) -> None:
+    """None is accepted, always DamagedStore, the file is kept as it is, the backup is offered.
+
+    Every single bit is tried where files are opened, in test_sealing.
+    """
     disk.save(custom())
     del disk["laptop"]
     file = sealed_file(disk)
     good = file.read_bytes()
 
-    def flipped(bit: int) -> bytes:
-        place = bit // 8
-        return good[:place] + bytes([good[place] ^ 1 << bit % 8]) + good[place + 1 :]
+    def flipped(place: int) -> bytes:
+        return good[:place] + bytes([good[place] ^ 1 << place % 8]) + good[place + 1 :]
 
-    cut = [good[:length] for length in range(len(good))]
-    for bad in [*map(flipped, range(len(good) * 8)), *cut, good + b"\n"]:
+    places = range(len(good))
+    for bad in [*map(flipped, places), *(good[:place] for place in places), good + b"\n"]:
         with pytest.raises(DamagedStore):
             sealed_folder.opened(disk._session, bad, IDENTITY)
-    for bad in [*map(flipped, range(0, len(good) * 8, 97)), *cut[::13], good + good]:
+    for bad in [
+        *map(flipped, places[::29]),
+        *(good[:place] for place in places[::31]),
+        good + good,
+    ]:
         file.write_bytes(bad)
         with pytest.raises(DamagedStore) as caught:
             list(disk)
