@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from llmwidgets import PROVIDERS
-from llmwidgets.providers.base import Provider
+from llmwidgets.providers.base import Fields, Provider
 
 README = Path(__file__).parents[1] / "README.md"
 _TABLE = re.compile(
@@ -18,11 +18,13 @@ _TABLE = re.compile(
 def _row(provider: Provider) -> str:
     asked = [
         f"{field.title}{'' if field.is_required() else ' (optional)'}"
-        for field in provider.fields.model_fields.values()
-        if not (field.json_schema_extra or {}).get("advanced")  # type: ignore[union-attr]
+        for name, field in provider.fields.model_fields.items()
+        if name not in Fields.model_fields and field.annotation is not bool
     ]
     models = f"{len(provider.models)} whitelisted" if provider.single else "the one it names"
-    many = "one per organization" if provider.single else "one per model"
+    each = provider.fields.model_fields[provider.model_field] if provider.model_field else None
+    named = "model" if each is None or each.title == "Name" else str(each.title).lower()
+    many = "one per organization" if provider.single else f"one per {named}"
     return f"| {provider.title} | `{provider.kind}` | {', '.join(asked)} | {many} | {models} |"
 
 
