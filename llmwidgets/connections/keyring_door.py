@@ -7,7 +7,6 @@ question behind the window must not hang the kernel.
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +65,7 @@ def back_end_name() -> str:
 
 def _back_end() -> tuple[str, Any]:
     try:
-        keyring = importlib.import_module("keyring")
+        import keyring
     except ImportError:
         message = "The package keyring is not installed."
         raise StoreError(message, 'pip install "llmwidgets[keyring]", or use a key file.') from None
