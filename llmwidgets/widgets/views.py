@@ -10,6 +10,7 @@ from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.rows import Place
 from llmwidgets.dialects.curl import curl
 from llmwidgets.dialects.messages import AuthHeader, Call
+from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.report import figures
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.comparison_grid import Field, GridIndex, fields_in
@@ -183,6 +184,10 @@ def request_view(index: GridIndex, at: int, column: int) -> dict[str, Any]:
         "reply": _pretty_text(extraction.reply_text),
         "said": "valid" if extraction.ok else figures.words(extraction.status),
         "facts": _exchange_facts(extraction),
+        "instructions": [
+            [figures.letter(each), variant.instructions or DEFAULT_INSTRUCTIONS]
+            for each, variant in enumerate(comparison.variants)
+        ],
     }
 
 

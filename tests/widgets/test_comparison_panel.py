@@ -818,3 +818,21 @@ def test_a_variant_given_in_code_is_a_column_of_its_own(wire, store: Store) -> N
         ("low", "low", "B")
     ]
     assert [each.label for each in page.widget._setup.variants()] == ["demo-quick", "low"]
+
+
+def test_a_changed_copy_alone_is_called_and_its_instructions_stand_beside(wire, store) -> None:
+    """Duplicate, change the instructions, run again: only the new column is asked; both are sent."""
+    page = wire(panel(store, models=["demo-careful"]))
+    page.send("run")
+    page.send("again")
+    page.send("duplicate", ref="demo-careful")
+    key = page.state["setup"]["groups"][0]["rows"][0]["copies"][0]["key"]
+    page.send("edit_copy", key=key, instructions="Extract what the schema asks for.")
+    page.send("run")
+    found = list(page.widget.comparison)
+    paid = [each.paid_before is not None for each in found]
+    assert paid == [True] * 8 + [False] * 8
+    request = ask(page, "request", index=0, column=1)
+    assert [letter for letter, _ in request["instructions"]] == ["A", "B"]
+    assert request["instructions"][1][1] == "Extract what the schema asks for."
+    assert request["instructions"][0][1] != request["instructions"][1][1]
