@@ -55,15 +55,13 @@ def folder(path: Path) -> KnownFolder:
 
 
 def remember_store(store_id: str, now: KnownStore) -> None:
-    """Keep what is known of a store; nothing is written where nothing changed."""
-    if now != store(store_id):
-        _write(f"store {store_id}", asdict(now))
+    """Keep what is known of a store."""
+    _write(f"store {store_id}", asdict(now))
 
 
 def remember_folder(path: Path, now: KnownFolder) -> None:
-    """Keep what is known of a folder; nothing is written where nothing changed."""
-    if now != folder(path):
-        _write(f"folder {path}", asdict(now))
+    """Keep what is known of a folder."""
+    _write(f"folder {path}", asdict(now))
 
 
 def place() -> Path:

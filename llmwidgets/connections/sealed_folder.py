@@ -203,12 +203,13 @@ def _accept(session: Session, found: Unlocked) -> None:
 
 def _take_in(session: Session, data: bytes, identity: Identity) -> None:
     contents = opened(session, data, identity)
-    if trust.is_older(contents):
+    trust.note(session, contents)
+    if session.rolled_back is not None:
         # Another process may have saved between this read and its note of the revision.
         data = session.file(CONNECTIONS).read()
         contents = opened(session, data, identity)
+        trust.note(session, contents)
     session.keep(contents, _digest(data))
-    trust.note(session, contents)
 
 
 class _Foreign(DamagedStore):

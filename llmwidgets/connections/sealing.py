@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -80,8 +81,8 @@ class Identity:
 
     def key_shared_with(self, recipient: str, purpose: bytes) -> memoryview | None:
         """A key that only this identity and the holder of the recipient can work out."""
-        raw = bech32.decode("age", recipient)
-        shared = _exchanged(self.key, raw) if raw is not None and len(raw) == 32 else None
+        raw = _point(recipient)
+        shared = None if raw is None else _exchanged(self.key, raw)
         return None if shared is None else _derived(shared, b"", purpose)
 
     def give(self, take: Callable[[str], object]) -> None:
@@ -171,13 +172,20 @@ def _recipient(key: X25519PublicKey) -> str:
     return bech32.encode("age", key.public_bytes_raw())
 
 
+@lru_cache(maxsize=256)
+def _point(recipient: str) -> bytes | None:
+    """The public key that a recipient spells; None for any other text."""
+    raw = bech32.decode("age", recipient)
+    return raw if raw is not None and len(raw) == 32 else None
+
+
 def _derived(key: memoryview, salt: bytes, info: bytes) -> memoryview:
     return memoryview(HKDF(SHA256(), 32, salt, info).derive(key))
 
 
 def _wrap(file_key: memoryview, recipient: str) -> Stanza:
-    raw = bech32.decode("age", recipient)
-    if raw is None or len(raw) != 32:
+    raw = _point(recipient)
+    if raw is None:
         raise FieldError({"recipient": "is no age recipient."}, "It starts with age1.")
     once = X25519PrivateKey.generate()
     share = once.public_key().public_bytes_raw()

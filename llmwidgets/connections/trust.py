@@ -53,13 +53,14 @@ def note(session: Session, contents: Contents) -> None:
     session.rolled_back = last.revision if contents.revision < last.revision else None
     if session.rolled_back is None:
         writers = tuple(sorted(each.recipient for each in contents.recipients))
-        known.remember_store(
-            contents.store_id, known.KnownStore(contents.revision, contents.roster, writers)
-        )
+        seen = known.KnownStore(contents.revision, contents.roster, writers)
+        if seen != last:
+            known.remember_store(contents.store_id, seen)
     if session.folder is not None:
         before = known.folder(session.folder)
         now = replace(before, store_id=contents.store_id, trusted=())
-        known.remember_folder(session.folder, now)
+        if now != before:
+            known.remember_folder(session.folder, now)
 
 
 def trust(session: Session, recipient: str) -> None:
