@@ -161,6 +161,7 @@ def test_a_locked_store_still_finds_what_is_shaped_like_a_key(tmp_path, folder, 
         ("AIzaSyA7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN", "Google"),
         ("hf_7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN", "Hugging Face"),
         (f"AGE-SECRET-KEY-1{'QPZRY9X8GF2TVDW0S3JN54KHCE6MU' * 2}", "age id"),
+        (f"{'7Q2vXw9KpLr4T' * 4}JQQJ99{'BKACYeBjFXJ3w' * 2}", "Azure"),
         (f"-----BEGIN PRIVATE KEY-----\\n{'MIIEvQIBADANBg' * 4}", "private"),
     ],
 )  # fmt: skip
