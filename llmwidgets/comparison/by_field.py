@@ -44,6 +44,13 @@ class Count:
         """Count one cell; one that truth does not label is left out."""
         if cell.right is None:
             return
+        if cell.right and type(cell.truth) is str and cell.truth:
+            self.labelled += 1
+            self.right += 1
+            self.given += 1
+            self.wanted += 1
+            self.found += 1
+            return
         given, wanted = not is_empty(cell.value), not is_empty(cell.truth)
         self.labelled += 1
         self.right += cell.right

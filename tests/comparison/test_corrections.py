@@ -105,3 +105,17 @@ def test_models_that_agree_against_the_truth_are_listed() -> None:
     )
     assert (row["variants"], row["answered"]) == (2, 2)
     assert made().correct("a", "sender", "Ada").doubtful_labels().empty
+
+
+def test_labels_made_after_seeing_the_values_are_reported_apart() -> None:
+    said = repr(made().correct("a", "sender", "Ada"))
+    assert "1 label was made after the models' values were seen." in said
+    assert "By the truth as it was given: A 50.0, B 50.0." in said
+    assert "were seen" not in repr(made().correct("a", "sender", "Ada", seen=False))
+
+
+def test_corrections_are_a_table_to_export(tmp_path) -> None:
+    result = made().correct("a", "sender", "=1+1", by="@Grace")
+    rows = result.to_csv(tmp_path / "made.csv", "corrections").read_text("utf-8").splitlines()
+    assert rows[1].startswith("a,sender,Eda,'=1+1,True,'@Grace,True,")
+    assert '"new": "=1+1"' in result.to_jsonl(tmp_path / "m.jsonl", "corrections").read_text()
