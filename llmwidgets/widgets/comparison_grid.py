@@ -126,7 +126,7 @@ class GridIndex:
     a truth that was made while reading came from, by text and path.
     """
 
-    def __init__(self, comparison: Comparison) -> None:
+    def __init__(self, comparison: Comparison, *, live: bool = False) -> None:
         self.comparison = comparison
         self.units: list[Unit] = []
         self.total = len(comparison.texts) * comparison.repeats
@@ -135,7 +135,7 @@ class GridIndex:
         self.labels: dict[tuple[int, str], str] = {}
         self._patterns: dict[str, None] = {}
         self._kept: dict[int, list[Field]] = {}
-        self.live = False
+        self.live = live
 
     @property
     def whole(self) -> bool:

@@ -32,11 +32,7 @@ class GrowingPanel(ResultPanel):
 
     def show_live(self, comparison: Comparison) -> None:
         """Take in a comparison whose rows are still coming; `grew` says which came."""
-        self.show_result(comparison)
-        index = self._index
-        assert index is not None
-        index.live = True
-        index.again(comparison, range(len(comparison.texts)))
+        self.show_result(comparison, live=True)
 
     def grew(self, texts: Iterable[int]) -> None:
         """These texts have new replies; callable from any thread, cheap, read a moment later."""

@@ -40,7 +40,7 @@ class LabelPanel(GrowingPanel):
         self._labels: tuple[Correction, ...] = ()
         self._before: list[Comparison] = []
 
-    def show_result(self, comparison: Comparison) -> None:
+    def show_result(self, comparison: Comparison, *, live: bool = False) -> None:
         """Take a comparison in; labels made here on texts of the same id stay."""
         carried, self._before = comparison, []
         for each in self._labels:
@@ -52,7 +52,7 @@ class LabelPanel(GrowingPanel):
                 continue
             self._before.append(carried)
             carried = corrected
-        super().show_result(carried)
+        super().show_result(carried, live=live)
         self._name_labels()
 
     def forget_labels(self) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CHUNK = 20
+CHUNK = 10
 _LAYOUTS = 8
 _FIRST_SECONDS = 0.4
 _NEXT_SECONDS = 0.1
@@ -51,12 +51,12 @@ class ResultPanel(Panel):
         self._counting = threading.Lock()
         self._answering = 0
 
-    def show_result(self, comparison: Comparison) -> None:
+    def show_result(self, comparison: Comparison, *, live: bool = False) -> None:
         """Take a comparison in: everything the page asks for from now on is about it.
 
         The first texts are read at once, the others and the static output behind the scenes.
         """
-        index = GridIndex(comparison)
+        index = GridIndex(comparison, live=live)
         while len(index.units) < min(CHUNK, index.total):
             index.grow(0)
         self._index, self.comparison = index, comparison

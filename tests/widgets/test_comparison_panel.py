@@ -821,7 +821,7 @@ def test_a_variant_given_in_code_is_a_column_of_its_own(wire, store: Store) -> N
 
 
 def test_a_changed_copy_alone_is_called_and_its_instructions_stand_beside(wire, store) -> None:
-    """Duplicate, change the instructions, run again: only the new column is asked; both are sent."""
+    """Duplicate, change the instructions, run again: only the new column is asked."""
     page = wire(panel(store, models=["demo-careful"]))
     page.send("run")
     page.send("again")

@@ -5,7 +5,7 @@
 // values need more lines grows when it arrives, and what is in sight stays where it is. One tab
 // stop: the grid keeps the focus and `aria-activedescendant` points at the cell.
 
-const GRID = { letter: 7.4, line: 16, pad: 9, group: 29, fold: 25, failed: 74, narrow: 106, chunk: 20, margin: 600, most: 150 };
+const GRID = { letter: 7.4, line: 16, pad: 9, group: 29, fold: 25, failed: 74, narrow: 106, chunk: 10, margin: 600, most: 150 };
 
 class GridOfRows {
   constructor(view, send) {
