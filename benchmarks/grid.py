@@ -15,6 +15,7 @@ import importlib.util
 import json
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,9 @@ def _stream(page: Any, name: str) -> dict[str, Any]:
     page.execute(UPDATE[name])
     page.execute("begun = time.time(); task = asyncio.ensure_future(update())")
     browser.evaluate(f"window.gaps = ({GAPS})(6)")
-    for turn in range(55):
+    ends, turn = time.monotonic() + 5.5, 0
+    while time.monotonic() < ends:
+        turn += 1
         browser.mouse.wheel(0, 120 if turn % 20 < 10 else -120)
         browser.wait_for_timeout(90)
     gaps = sorted(browser.evaluate("window.gaps"))

@@ -18,17 +18,6 @@ panel = lw.ComparisonPanel(
 )
 panel"""
 MARKERS = ("Larkfield Joinery", "LJ-20417", "Oak reception desk")
-HOSTILE = """import llmwidgets as lw
-evil = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
-schema = {
-    "type": "object", "title": evil,
-    "properties": {evil: {"type": "string", "description": evil}, "b": {"type": "string"}},
-}
-made = lw.Comparison.from_outputs(
-    schema, [{"id": evil, "text": evil + " b"}],
-    {evil: [{evil: evil, "b": "b"}], "B": [{evil: "x", "b": "c"}]}, truth=[{evil: evil, "b": "b"}],
-)
-made.explore()"""
 MANY = """import llmwidgets as lw
 texts = [f"The name is Ada {number}." for number in range(2000)]
 schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
@@ -159,19 +148,6 @@ def test_filters_narrow_and_the_empty_grid_leads_on(lab, page) -> None:
     other = ".lw-block .lw-grow:has(.lw-c):not(:has(.lw-c.invented))"
     panel.locator(other).first.wait_for(state="detached")
     assert panel.locator(".lw-c.invented").count() == 4
-
-
-def test_nothing_hostile_runs(lab, page) -> None:
-    """Markup in field names, labels, ids, texts and values is shown as it is, in every view."""
-    panel = opened(lab, page, "hostile.ipynb", HOSTILE)
-    panel.get_by_role("grid").wait_for()
-    panel.locator(".lw-c.differ").first.click()
-    panel.locator(".lw-detail .lw-ev").wait_for()
-    for tab in ("Text", "Scoreboard", "Charts", "Request"):
-        panel.get_by_role("tab", name=tab).click()
-        panel.get_by_text("<img src=x onerror").first.wait_for()
-        assert panel.locator("img, script").count() == 0
-    assert page.browser_page.evaluate("window.hacked") is None
 
 
 def test_thousands_of_texts_draw_only_what_is_in_sight(lab, page) -> None:
