@@ -36,6 +36,7 @@ from llmwidgets.schemas import Schema, parse_json
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
 
+_DEPLOYED = frozenset({"azure_openai", "azure_ai_foundry"})
 Key = Callable[[Form], str]
 
 
@@ -120,7 +121,7 @@ class Asker:
             except LLMWidgetsError as error:
                 bill.dollars = None if getattr(error, "perhaps_answered", False) else 0.0
                 raise
-            bill.dollars = self.cost(reply.usage)
+            bill.dollars = self.cost(reply.usage, reply.served_model)
         return payload, reply
 
     def _worst(self, text: Text) -> float | None:
@@ -162,7 +163,7 @@ class Asker:
             usage=reply.usage,
             seconds=payload.seconds,
             waiting_seconds=payload.first_byte_seconds,
-            cost=self.cost(reply.usage),
+            cost=self.cost(reply.usage, reply.served_model),
             served_model=reply.served_model,
             request_id=reply.request_id,
             **self._circumstances(text, key, tried),
@@ -185,11 +186,17 @@ class Asker:
             return replace(row, status=told.status, message=told.message, hint=told.hint)
         return row if row.status == "ok" else replace(row, status="ok", message="", hint="")
 
-    def cost(self, usage: Usage) -> float | None:
-        """US dollars by the column's own price, the connection's, or the price list."""
+    def cost(self, usage: Usage, served: str | None = None) -> float | None:
+        """US dollars by the column's own price, the connection's, or the price list.
+
+        A deployment's own name is in no price list; the model that answered for it is.
+        """
         own = self.column.price or self.connection.fields.price
         provider, now = self.connection.provider, datetime.now(UTC)
-        return cost(own, provider, self.model, usage, now, self.target.url)
+        priced = cost(own, provider, self.model, usage, now, self.target.url)
+        if priced is None and served and self.connection.kind in _DEPLOYED:
+            return cost(own, provider, served, usage, now, self.target.url)
+        return priced
 
     def _circumstances(self, text: Text, key: Key, tried: Tried) -> dict[str, Any]:
         known, manner = self.capability, self.manner(text.schema)

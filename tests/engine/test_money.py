@@ -8,11 +8,13 @@ import pytest
 
 from llmwidgets.comparison import Comparison, Variant, compare, load
 from llmwidgets.comparison import estimate as estimate_of
-from llmwidgets.connections import Connection
+from llmwidgets.connections import Connection, Policy
 from llmwidgets.demo import invoices, start_demo, stop_demo
 from llmwidgets.dialects.messages import Usage
+from llmwidgets.engine.asking import Asker
 from llmwidgets.engine.estimate import Tried, estimate
 from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.pacing import Pace
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.prices import price_changes
@@ -93,3 +95,20 @@ def test_an_own_price_does_not_change() -> None:
     gemini = Connection("gemini", api_key="AIza-made-up-key-for-tests-0000000000000")
     own = Column("own", gemini, "gemini-3.8-flash", price={"input": 1.0, "output": 1.0})
     assert estimate(Plan((own,), TEXTS[:2])).price_changes == ()
+
+
+def test_a_deployment_is_priced_by_the_model_that_answered() -> None:
+    """`claims-prod` is in no price list; what its reply names is."""
+    connection = Connection(
+        "azure_openai",
+        deployment="claims-prod",
+        endpoint="https://acme.openai.azure.com/openai/v1",
+        api_key="made-up-0000000000000001",
+    )
+    column = Column("claims", connection, "claims-prod")
+    asker = Asker(column, policy=Policy(), pace=Pace(1))
+    usage = Usage(input_tokens=1000, output_tokens=1000)
+    assert asker.cost(usage) is None
+    assert asker.cost(usage, "no-model-anyone-knows") is None
+    answered = asker.cost(usage, "gpt-6-luna")
+    assert answered == pytest.approx((0.1 + 0.5) / 1000)
