@@ -181,14 +181,35 @@ def redact(text: str) -> str:
     """The text with every live secret and everything shaped like a key masked.
 
     For words that come from elsewhere (a provider's error, a log line) before they are shown.
+    All places are found in the text as it came: a mask put in early would hide where a longer
+    key begins or ends.
     """
+    places = [found.span() for shape in _SHAPES_OF_SECRETS for found in shape.finditer(text)]
     for opener in list(_openers.values()):
-        text = _without(text, opener)
-    return _PASSWORD_IN_URL.sub(_MASK, _SHAPES.sub(_MASK, text))
+        places += _places(text, opener)
+    kept: list[str] = []
+    at = 0
+    for start, end in sorted(places):
+        if start > at or not kept:
+            kept += [text[at:start], _MASK]
+        at = max(at, end)
+    return "".join([*kept, text[at:]])
 
 
-def _without(text: str, opener: Callable[[], str]) -> str:
+_SHAPES_OF_SECRETS = (_SHAPES, _PASSWORD_IN_URL)
+_SHORTEST_MASKED = 6
+
+
+def _places(text: str, opener: Callable[[], str]) -> list[tuple[int, int]]:
     try:
-        return text.replace(opener(), _MASK) if len(opener()) >= 6 else text
+        length = len(opener())
+        if length < _SHORTEST_MASKED:
+            return []
+        found: list[tuple[int, int]] = []
+        start = text.find(opener())
+        while start >= 0:
+            found.append((start, start + length))
+            start = text.find(opener(), start + 1)
     except FieldError:
-        return text
+        return []
+    return found

@@ -62,13 +62,13 @@ class ColumnRun:
                 self.tally.state = "asking"
                 await self._ask_open(most)
         except LLMWidgetsError as error:
-            self.end(_unasked(as_failure(error, self.asker.column), self.left))
+            self.end(self._unasked(as_failure(error, self.asker.column)))
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - the other columns go on
-            self.end(_unasked(internal(error, self.asker.column), self.left))
+            self.end(self._unasked(internal(error, self.asker.column)))
         if self._over is not None:
-            self.end(_unasked(self._over, self.left))
+            self.end(self._unasked(self._over))
         self.tally.state, self.tally.finished = "done", True
 
     @property
@@ -170,6 +170,15 @@ class ColumnRun:
         self.tally.count(row, reused=reused)
         self._ended(index)
 
+    def _unasked(self, failure: Failure) -> Row:
+        """The row of every text that is left, which says how many they are beside the asked."""
+        row, left, asked = Row.of_failure("", failure), self.left, len(self.rows) - self.left
+        if not left or (not asked and left == 1):
+            return row
+        told = f"{left} more texts were not asked." if asked else "No text was asked."
+        told = "1 more text was not asked." if asked and left == 1 else told
+        return replace(row, message=f"{row.message} {told}")
+
     def _text(self, index: int) -> Text:
         return self.texts[index // self.repeats]
 
@@ -185,9 +194,3 @@ class ColumnRun:
             self._prefixes[schema, form] = prefix
         digest, occurrence = self.marks[index // self.repeats]
         return key_of(prefix, digest, occurrence, index % self.repeats)
-
-
-def _unasked(failure: Failure, left: int) -> Row:
-    row = Row.of_failure("", failure)
-    told = f"{left} more {'text was' if left == 1 else 'texts were'} not asked."
-    return replace(row, message=f"{row.message} {told}" if left else row.message)

@@ -118,3 +118,20 @@ def test_key_shapes_are_masked_in_words_from_elsewhere(shape: str) -> None:
 def test_a_live_secret_is_masked_wherever_it_stands(before: str, after: str) -> None:
     secret = Secret(CANARY)
     assert CANARY not in redact(before + secret.reveal() + after)
+
+
+def test_a_live_secret_inside_a_longer_key_leaves_no_rest() -> None:
+    """Masking the short one first would let the end of the long one stand."""
+    short = Secret("sk-made-up-key-0000")
+    assert redact("The key sk-made-up-key-00003fQz failed.") == "The key •••• failed."
+    assert short
+
+
+@given(st.lists(st.sampled_from([CANARY, CANARY[:12], CANARY[6:], " and "])))
+def test_overlapping_secrets_are_masked_whole(pieces: list[str]) -> None:
+    secrets = [Secret(CANARY), Secret(CANARY[:12]), Secret(CANARY[6:])]
+    cleaned = redact("".join(pieces))
+    assert secrets
+    for secret in secrets:
+        assert secret.reveal() not in cleaned
+    assert cleaned.replace("••••", "").replace(" and ", "").strip() == ""
