@@ -13,11 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NoReturn, Self, cast
 
-from llmwidgets.connections.live_list import facts_now
+from llmwidgets.connections.live_list import facts_now, form_told
 from llmwidgets.connections.payload import kept, moment, read_capability, spelled
 from llmwidgets.connections.reading import close_secrets, is_secret, read_fields
 from llmwidgets.connections.typed_in_cell import warn_if_typed
-from llmwidgets.dialects.messages import AuthHeader, Capability, Form, Mode, Target
+from llmwidgets.dialects.messages import BEST, AuthHeader, Capability, Form, Mode, Target
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.address import is_loopback, read_address
@@ -193,7 +193,9 @@ class Connection:
         seen = self._capabilities.get(model)
         if seen is not None:
             return seen
-        # A live list tells limits, and nothing of what a server enforces.
+        told = form_told(self, model)
+        if told is not None:
+            return Capability(told, BEST[told])
         facts = self._shipped(model)
         if facts is None and self.kind in {"custom", "azure_ai_foundry"}:
             return None

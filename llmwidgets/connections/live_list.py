@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from llmwidgets.dialects.messages import ListedModel
+from llmwidgets.dialects.messages import Form, ListedModel
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.providers.lifecycle import as_of, ending, merged, today
 
@@ -43,6 +43,12 @@ def facts_now(connection: Connection, model: str, shipped: ModelFacts | None) ->
     if listed is not None:
         return merged(shipped, listed, today())
     return as_of(shipped, today()) if shipped is not None else None
+
+
+def form_told(connection: Connection, model: str) -> Form | None:
+    """The strictest form that the live list says the model takes; None where it does not say."""
+    listed = _list_of(connection).get(model)
+    return listed.form if listed is not None else None
 
 
 def model_notes(connection: Connection, model: str) -> tuple[str, ...]:

@@ -211,4 +211,17 @@ def _listed(row: dict[str, Any]) -> ListedModel:
         count(row.get("max_input_tokens")),
         count(row.get("max_tokens")),
         word(row.get("lifecycle")) or "",
+        _FORMS.get(_supports(row, "structured_outputs")),
+        _supports(row, "thinking"),
     )
+
+
+_FORMS: dict[bool | None, Form] = {True: Form.JSON_SCHEMA, False: Form.TOOL}
+
+
+def _supports(row: dict[str, Any], ability: str) -> bool | None:
+    """What the list says of an ability of a model; None where it does not say."""
+    said: Any = row.get("capabilities")
+    for key in (ability, "supported"):
+        said = said.get(key) if isinstance(said, dict) else None
+    return said if isinstance(said, bool) else None

@@ -197,6 +197,8 @@ class ListedModel:
     """A model as the provider's live list gives it; `ends` is an ISO day or None.
 
     `lifecycle` is the provider's own word, empty where it says none. Limits are in tokens.
+    `form` is the strictest form that the list says the model takes, `thinks` whether it can
+    think at all; None where the list is silent.
     """
 
     id: str
@@ -204,3 +206,5 @@ class ListedModel:
     input_limit: int | None = None
     output_limit: int | None = None
     lifecycle: str = ""
+    form: Form | None = None
+    thinks: bool | None = None

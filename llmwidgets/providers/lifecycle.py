@@ -52,6 +52,8 @@ def merged(shipped: ModelFacts | None, listed: ListedModel, day: date) -> ModelF
     return as_of(
         replace(
             facts,
+            form=listed.form or facts.form,
+            efforts=() if listed.thinks is False else facts.efforts,
             input_limit=listed.input_limit or facts.input_limit,
             output_limit=listed.output_limit or facts.output_limit,
             ends=ends,

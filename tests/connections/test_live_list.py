@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import pytest
 
 from llmwidgets.connections import Connection, Policy, live_list
 from llmwidgets.connections.live_list import model_notes, remember
-from llmwidgets.dialects.messages import ListedModel
+from llmwidgets.dialects import anthropic_messages
+from llmwidgets.dialects.messages import Form, ListedModel, Mode, Payload
 from llmwidgets.errors import PolicyError
 
 OPENAI = Connection("openai", api_key="sk-proj-a")
@@ -124,6 +126,39 @@ def test_a_model_missing_from_the_list_is_a_warning_and_no_refusal():
     )
     Policy().permit(OPENAI, "gpt-6-sol")
     assert model_notes(OPENAI.with_label("other"), "gpt-6-sol") == ()
+
+
+@pytest.mark.parametrize(
+    ("supported", "form", "mode"),
+    [(True, Form.JSON_SCHEMA, Mode.SCHEMA), (False, Form.TOOL, Mode.JSON)],
+)
+def test_anthropics_list_tells_what_a_model_can(supported, form, mode):
+    """Structured outputs and thinking by the list's word, for models in the table and others."""
+    rows = [
+        {
+            "id": name,
+            "capabilities": {
+                "structured_outputs": {"supported": supported},
+                "thinking": {"supported": supported},
+            },
+        }
+        for name in ("claude-haiku-5-5", "claude-of-tomorrow")
+    ]
+    body = json.dumps({"data": rows, "has_more": False}).encode()
+    listed, _ = anthropic_messages.listed_models(Payload(200, {}, body, 0.1))
+    connection = Connection("anthropic", api_key="sk-ant-made-up-0000000000000001")
+    shipped = connection.facts("claude-haiku-5-5")
+    remember(connection, listed)
+    for name in ("claude-haiku-5-5", "claude-of-tomorrow"):
+        told = connection.capability(name)
+        assert (told.form, told.mode) == (form, mode)
+    assert connection.facts("claude-haiku-5-5").efforts == (shipped.efforts if supported else ())
+
+
+def test_a_list_that_is_silent_changes_nothing():
+    body = json.dumps({"data": [{"id": "claude-haiku-5-5", "capabilities": None}]}).encode()
+    listed, _ = anthropic_messages.listed_models(Payload(200, {}, body, 0.1))
+    assert (listed[0].form, listed[0].thinks) == (None, None)
 
 
 def test_of_a_model_no_table_knows_the_list_tells_limits_and_what_is_enforced_stays_unknown():
