@@ -122,6 +122,17 @@ def deleted(contents: Contents, label: str) -> Contents:
     return replace(contents, payloads=kept)
 
 
+def put_back(contents: Contents, payload: Payload, place: int) -> Contents:
+    """The contents with a deleted connection where it stood; AlreadyConnected if that is taken."""
+    connection = Connection.from_payload(payload)
+    for each in contents.payloads:
+        single = connection.provider.single and each["kind"] == connection.kind
+        if single or each["label"] == connection.label:
+            raise _taken(each, connection, single=connection.provider.single, more=False)
+    before, after = contents.payloads[:place], contents.payloads[place:]
+    return replace(contents, payloads=(*before, payload, *after))
+
+
 def ruled(contents: Contents, rule: Rule, *, allow: bool) -> Contents:
     """The contents with a model allowed or denied; the last word on it counts."""
     allowed = tuple(each for each in contents.allowed if each != rule)

@@ -29,7 +29,8 @@ class Session:
     `locked_by_hand` keeps a store locked that a variable or key file would open again at once.
     `last` is the newest contents read, valid while the file has the SHA-256 `seen`. `recovery` is
     the second identity of a store made here, until it was taken once. `rolled_back` is the higher
-    revision that this computer saw before. `why` tells why it is locked, `trouble` what stood in
+    revision that this computer saw before. `deleted` is the connection deleted last, and where it
+    stood, until the store is locked. `why` tells why it is locked, `trouble` what stood in
     the way of a remembered identity. `used` and `holds` say when the store was used last, and how
     many runs use it.
     """
@@ -43,6 +44,7 @@ class Session:
         self.seen: bytes | None = None
         self.recovery: Secret | None = None
         self.rolled_back: int | None = None
+        self.deleted: tuple[Payload | Connection, int] | None = None
         self.why, self.trouble = "", ""
         self.looked = False
         self.used, self.holds = autolock.clock(), 0
@@ -61,9 +63,14 @@ class Session:
     @property
     def argument(self) -> str:
         """What `lw.Store` is called with to name this store: `"acme"`, `path="…"`."""
-        if self.folder is not None and self.folder.parent == default_folder("x").parent:
+        if self.folder is not None and self.in_default_place:
             return f'"{self.folder.name}"'
         return f'path="{self.folder}"'
+
+    @property
+    def in_default_place(self) -> bool:
+        """Whether an organization's name alone leads to this folder."""
+        return self.folder is not None and self.folder.parent == default_folder("x").parent
 
     def file(self, name: str) -> StoreFile:
         """One of the folder's files."""
@@ -101,7 +108,7 @@ class Session:
         """Drop the identity and everything it opened."""
         if self.folder is not None:
             self.unlocked, self.last, self.seen, self._made = None, None, None, {}
-            self.recovery, self.rolled_back = None, None
+            self.recovery, self.rolled_back, self.deleted = None, None, None
 
     def open_by(self, found: Unlocked) -> None:
         """Take an identity that opened the store; one from a passphrase is left after an hour."""
