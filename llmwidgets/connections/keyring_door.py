@@ -58,6 +58,14 @@ def forget(folder: Path) -> None:
     _answered(lambda: back_end.delete_password(_SERVICE, str(folder)), missing_is_fine=True)
 
 
+def available() -> bool:
+    """Whether a keyring that encrypts is at hand; it may still be locked."""
+    try:
+        return bool(_back_end()[0])
+    except StoreError:
+        return False
+
+
 def back_end_name() -> str:
     """The keyring that would be used, in words; StoreError with the reason where there is none."""
     return _back_end()[0]

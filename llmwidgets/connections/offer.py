@@ -17,19 +17,20 @@ from typing import Any
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
+from llmwidgets.providers.base import Kind
 from llmwidgets.secret import Secret
 
 _LARGEST = 1 << 20
 """Bytes; a file of keys is small, and what is larger is something else."""
 
-_VARIABLES = {
+_VARIABLES: dict[str, Kind] = {
     "OPENAI_API_KEY": "openai",
     "ANTHROPIC_API_KEY": "anthropic",
     "GEMINI_API_KEY": "gemini",
     "GOOGLE_API_KEY": "gemini",
     "AZURE_OPENAI_API_KEY": "azure_openai",
 }
-_BESIDE = {
+_BESIDE: dict[str, dict[str, str]] = {
     "openai": {
         "base_url": "OPENAI_BASE_URL",
         "organization": "OPENAI_ORG_ID",
@@ -38,7 +39,12 @@ _BESIDE = {
     "anthropic": {"base_url": "ANTHROPIC_BASE_URL"},
     "azure_openai": {"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
 }
-_OF_LLM = {"openai": "openai", "anthropic": "anthropic", "claude": "anthropic", "gemini": "gemini"}
+_OF_LLM: dict[str, Kind] = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "claude": "anthropic",
+    "gemini": "gemini",
+}
 _KEYS = {*_VARIABLES, *_OF_LLM}
 _PLAIN = {variable for parts in _BESIDE.values() for variable in parts.values()}
 
@@ -52,7 +58,7 @@ class Offer:
     `beside` are the plain fields that belong to it, an endpoint say.
     """
 
-    kind: str
+    kind: Kind
     where: str
     label: str
     secret: Secret
@@ -67,14 +73,33 @@ class Offer:
         FieldError for what `more` still has to name (an Azure deployment, say), and where there
         is no form of reference to the place.
         """
+        secret = self.closed(as_reference=as_reference)
+        fields = {"label": self.label, **self.beside, self.field: secret, **more}
+        return Connection(self.kind, **fields)
+
+    @property
+    def field(self) -> str:
+        """The field of the form that the key belongs in."""
+        return "credentials" if self.kind == "vertex_ai" else "api_key"
+
+    @property
+    def tail(self) -> str:
+        """The key's last characters; none of a file of credentials, whose end says nothing."""
+        return "" if self.kind == "vertex_ai" else self.secret.tail
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a connection needs more than what lies there: an Azure deployment, say."""
+        return self.kind == "azure_openai" and not {"endpoint", "deployment"} <= set(self.beside)
+
+    def closed(self, *, as_reference: bool = False) -> Secret:
+        """The key, or a reference to its place; FieldError where there is no such form."""
         if as_reference and not self.reference:
             raise FieldError(
                 {"reference": f"A key in {self.where} cannot be referred to."},
                 "Save a copy, then delete it there.",
             )
-        secret = Secret(self.reference) if as_reference else self.secret
-        name = "credentials" if self.kind == "vertex_ai" else "api_key"
-        return Connection(self.kind, **{"label": self.label, **self.beside, name: secret, **more})
+        return Secret(self.reference) if as_reference else self.secret
 
     def take(
         self, store: Store, *, as_reference: bool = False, replace: bool = False, **more: Any
@@ -85,12 +110,16 @@ class Offer:
         """
         connection = self.connection(as_reference=as_reference, **more)
         store.save(connection, replace=replace)
+        return self.afterwards(connection.label, as_reference=as_reference)
+
+    def afterwards(self, label: str, *, as_reference: bool) -> str:
+        """What to do with the plain one, now that the connection of this label is saved."""
         if as_reference:
-            return f"{connection.label} is looked up in {self.where} at each use: keep it there."
+            return f"{label} is looked up in {self.where} at each use: keep it there."
         if self.plain is None:
-            return f"{connection.label} is saved. The variable is no longer needed: {self.note}"
+            return f"{label} is saved. The variable is no longer needed: {self.note}"
         return (
-            f"{connection.label} is saved. {self.plain} still holds the key in clear: delete it "
+            f"{label} is saved. {self.plain} still holds the key in clear: delete it "
             "there once nothing else reads it."
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hmac
 import sys
 
 from llmwidgets.errors import FieldError
@@ -41,15 +42,16 @@ def asked_twice(organization: str) -> Secret | None:
         return None
     check(first)
     second = asked("The same again: ")
-    if second is None or not _same(first, second):
+    if second is None or not same(first, second):
         raise FieldError(
             {"passphrase": "was not typed the same twice."}, "Run the cell again and type it twice."
         )
     return first
 
 
-def _same(first: Secret, second: Secret) -> bool:
-    return first.reveal() == second.reveal()
+def same(first: Secret, second: Secret) -> bool:
+    """Whether two passphrases are one."""
+    return hmac.compare_digest(first.reveal().encode(), second.reveal().encode())
 
 
 def _somebody_is_there() -> bool:

@@ -23,6 +23,11 @@ def places(folder: Path) -> tuple[str, ...]:
     return tuple(name for name in _PLACES if name in there)
 
 
+def offered() -> tuple[str, ...]:
+    """The places that this computer has, in the order they are tried."""
+    return tuple(name for name, place in _PLACES.items() if place.available())
+
+
 def remember(folder: Path, place: str, identity: Identity) -> None:
     """Keep the identity there; StoreError with the reason where that cannot be."""
     _PLACES[_checked(place)].remember(folder, identity)

@@ -49,10 +49,13 @@ def is_open(session: Session) -> bool:
         return True
 
 
-def create(session: Session, passphrase: Secret | None, spell: Spell) -> None:
+def create(
+    session: Session, passphrase: Secret | None, spell: Spell, spare: Identity | None = None
+) -> None:
     """Make the two files, or the connections' alone where the surroundings hold an identity.
 
-    A store made with a passphrase gets a recovery identity as its second recipient.
+    The second recipient is the recovery identity: the spare one given, or for a store made with a
+    passphrase a new one.
     """
     from llmwidgets.connections import sealing
 
@@ -72,7 +75,8 @@ def create(session: Session, passphrase: Secret | None, spell: Spell) -> None:
             + unlock.WITHOUT_A_SCREEN,
         )
     wrapped = sealing.wrap_identity(found.identity, passphrase) if passphrase else None
-    recovery = sealing.Identity.generate() if passphrase else None
+    made = sealing.Identity.generate() if passphrase and spare is None else None
+    recovery = spare or made
     recipients = [Recipient(content.OWNER, found.identity.recipient)]
     recipients += [Recipient(content.RECOVERY, recovery.recipient)] if recovery else []
     first = content.with_recipients(Contents(), recipients, [found.identity])
@@ -83,7 +87,7 @@ def create(session: Session, passphrase: Secret | None, spell: Spell) -> None:
             session.file(IDENTITY).replace(wrapped)
         write(session, replace(first, revision=1), found.identity, spell)
         session.open_by(found)
-        session.recovery = recovery.secret if recovery else None
+        session.recovery = made.secret if made else None
 
 
 def open_up(session: Session, passphrase: Secret | None, given: Unlocked | None = None) -> None:

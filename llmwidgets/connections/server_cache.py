@@ -49,6 +49,11 @@ def remember(folder: Path, identity: Identity) -> None:
     raise StoreError(message, 'Use store.remember("keyring"), or a key file.')
 
 
+def available() -> bool:
+    """Whether a Jupyter server runs this process, and there is a folder in memory."""
+    return _server() is not None and _place() is not None
+
+
 def find(folder: Path) -> Unlocked | None:
     """The identity kept for this folder by this very server; a stale file is removed."""
     place = _place()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -46,21 +47,24 @@ class Store(StoreSharing):
         *,
         passphrase: str | Secret | None = None,
         path: str | Path | None = None,
+        recovery: str | Secret | None = None,
     ) -> Self:
         """Make a store on disk and return it unlocked.
 
         Without a passphrase the identity of LLMWIDGETS_STORE_KEY_FILE or LLMWIDGETS_STORE_KEY
         is used, else the notebook's or terminal's secret field asks; StoreLocked where nobody can
-        be asked. FieldError for a passphrase under 12 characters, StoreError where the folder
-        holds a store already.
+        be asked. `recovery` is an identity that you keep elsewhere and that opens the store where
+        the passphrase is forgotten; without it one is made, for `take_recovery`. FieldError for a
+        passphrase under 12 characters, StoreError where the folder holds a store already.
         """
         passphrase = None if passphrase is None else closed(passphrase)
+        spare = None if recovery is None else unlock.given_identity(closed(recovery)).identity
         store = cls(organization, path=path)
         if passphrase is not None:
             passphrase_field.check(passphrase)
         elif not store.exists and unlock.headless_identity() is None:
             passphrase = passphrase_field.asked_twice(organization)
-        sealed_folder.create(store._session, passphrase, cls._spell)
+        sealed_folder.create(store._session, passphrase, cls._spell, spare)
         store._session.changed()
         return store
 
@@ -77,6 +81,16 @@ class Store(StoreSharing):
     def path(self) -> Path | None:
         """The folder of the store's files; None in memory."""
         return self._session.folder
+
+    @property
+    def in_default_place(self) -> bool:
+        """Whether the organization's name alone leads to this store."""
+        return self._session.in_default_place
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether the file is older than this computer saw it; then nothing is saved in it."""
+        return self._session.rolled_back is not None
 
     @property
     def exists(self) -> bool:
@@ -98,6 +112,11 @@ class Store(StoreSharing):
         return newer or not store_file.writable(
             self._session.file(sealed_folder.CONNECTIONS).target.parent
         )
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When the store's file was last written, by whoever; None in memory or before it is."""
+        return None if self.path is None else self._session.file(sealed_folder.CONNECTIONS).moment
 
     @property
     def notice(self) -> str:
@@ -155,10 +174,47 @@ class Store(StoreSharing):
     def __delitem__(self, label: str) -> None:
         """Delete a connection; UnknownConnection, StoreLocked, or StoreError."""
         self._changeable(label)
-        with self._session.guard:
-            if self._session.temporary.pop(label, None) is None:
+        session = self._session
+        with session.guard:
+            gone: Payload | Connection
+            if label in session.temporary:
+                gone, place = session.temporary.pop(label), 0
+            else:
+                there = self._payloads()
+                place = next(n for n, each in enumerate(there) if each["label"] == label)
+                gone = there[place]
                 self._apply(lambda now: content.deleted(now, label))
-        self._session.changed()
+            session.deleted = gone, place
+        session.changed()
+
+    @property
+    def deleted(self) -> str:
+        """The label of the connection deleted last in this process, while `undelete` can help."""
+        gone = self._session.deleted
+        if gone is None:
+            return ""
+        return gone[0].label if isinstance(gone[0], Connection) else str(gone[0]["label"])
+
+    def undelete(self) -> str:
+        """Put back the connection deleted last, as and where it was; returns its label.
+
+        Until the store is locked or the process ends. AlreadyConnected where its place was taken
+        since, StoreError where nothing was deleted.
+        """
+        session, label = self._session, self.deleted
+        with session.guard:
+            if session.deleted is None:
+                message = "Nothing was deleted from this store since it was unlocked."
+                raise StoreError(message, "store.backups() lists what was saved before.")
+            gone, place = session.deleted
+            if isinstance(gone, Connection):
+                session.temporary.setdefault(label, gone)
+            else:
+                payload = gone
+                self._apply(lambda now: content.put_back(now, payload, place))
+            session.deleted = None
+        session.changed()
+        return label
 
     def __repr__(self) -> str:
         if self.path is None:

@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,13 @@ class StoreFile:
         except OSError:  # `read` says what stands in the way
             return True
         return True
+
+    @property
+    def moment(self) -> datetime | None:
+        """When the file was last written; None where it is not there."""
+        with suppress(OSError):
+            return datetime.fromtimestamp(os.stat(self.path).st_mtime).astimezone()
+        return None
 
     def read(self) -> bytes:
         """The file's bytes; a mode that lets others in is mended on the way. StoreError."""

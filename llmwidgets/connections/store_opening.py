@@ -86,6 +86,13 @@ class StoreOpening:
         """Six made-up words from the system's random source, 74 bits; show them once."""
         return words.proposed()
 
+    @staticmethod
+    def proposed_recovery() -> Secret:
+        """A new identity to keep elsewhere and to make a store with: `Store.create(recovery=…)`."""
+        from llmwidgets.connections.sealing import Identity
+
+        return Identity.generate().secret
+
     def take_recovery(self) -> Secret | None:
         """The recovery identity of a store made in this process, once; then None.
 
@@ -112,9 +119,19 @@ class StoreOpening:
         self._session.changed()
 
     @property
+    def has_passphrase(self) -> bool:
+        """Whether a passphrase can open the store; one made by a key file has none."""
+        return sealed_folder.has_passphrase(self._session)
+
+    @property
     def remembered(self) -> tuple[str, ...]:
         """Where this store's identity is remembered: `"server"`, `"keyring"`, both or neither."""
         return remembered.places(self._session.folder) if self._session.folder else ()
+
+    @property
+    def can_remember(self) -> tuple[str, ...]:
+        """The places that `remember` would take here; the keyring is asked, for up to 3 s."""
+        return remembered.offered() if self._session.folder else ()
 
     @property
     def auto_lock(self) -> int:

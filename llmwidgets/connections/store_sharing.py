@@ -42,6 +42,12 @@ class StoreSharing(StoreOpening):
         now = sealed_folder.read(self._session)
         return members.listed(now, self.recipient) if now and self._session.folder else ()
 
+    @property
+    def held_keys(self) -> tuple[str, ...]:
+        """The labels whose key lies in the file itself, so that all who opened it have seen it."""
+        now = sealed_folder.read(self._session)
+        return members.seen_keys(now) if now else ()
+
     def invite(self, recipient: str, name: str) -> Invitation:
         """Let one more person open the store, by the public key that age-keygen printed.
 
@@ -122,6 +128,11 @@ class StoreSharing(StoreOpening):
             now, Path(path).expanduser(),
             identity=self._identity(), seal_to=seal_to, spell=self._spell,
         )  # fmt: skip
+
+    @staticmethod
+    def asks_for_passphrase(path: str | Path) -> bool:
+        """Whether an exported file opens with a passphrase; DamagedStore for no age file."""
+        return exported.by_passphrase(Path(path).expanduser())
 
     def preview(
         self,
