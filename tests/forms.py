@@ -90,6 +90,23 @@ def fill(panel: Any, form: Filled, url: str) -> None:
     panel.get_by_text("Received").first.wait_for()
 
 
+def proposed_words(panel: Any) -> str:
+    """The passphrase that the screen which makes the store proposes."""
+    panel.get_by_text("about 74 bits").wait_for()
+    listed = panel.get_by_label("Proposed passphrase").get_by_role("listitem")
+    listed.filter(has_not_text="…").last.wait_for()
+    return " ".join(listed.all_inner_texts())
+
+
+def make_store(panel: Any, passphrase: str) -> None:
+    """On the screen that makes the store: a passphrase of one's own, the identity kept."""
+    panel.get_by_role("button", name="Type my own").click()
+    panel.get_by_label("Passphrase").fill(passphrase)
+    panel.get_by_label("The same again").fill(passphrase)
+    panel.get_by_label("I keep it somewhere other than this computer").check()
+    panel.get_by_role("button", name="Create store").click()
+
+
 def send_and_save(panel: Any, form: Filled) -> None:
     """Press the button that leads on, and wait for what the check says."""
     panel.get_by_role("button", name="Test and save").click()

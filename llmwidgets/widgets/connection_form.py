@@ -26,8 +26,8 @@ class ConnectionForm(FormPanel):
     """
 
     _esm = source("dom.js", "secret_field.js", "fields.js", "checked.js", "store_gate.js",
-                  "connection_form.js")  # fmt: skip
-    _css = style("connections.css")
+                  "store_making.js", "connection_form.js")  # fmt: skip
+    _css = style("connections.css", "store.css")
     heading = "Connection"
 
     def __init__(self, kind: str, store: Store | None = None) -> None:

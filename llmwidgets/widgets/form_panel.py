@@ -13,12 +13,12 @@ from llmwidgets.widgets.base import Buffers, Content
 from llmwidgets.widgets.form_draft import Draft
 from llmwidgets.widgets.form_view import form_view
 from llmwidgets.widgets.listed import beside, unconnected
-from llmwidgets.widgets.store_panel import StorePanel
+from llmwidgets.widgets.store_gate import StoreGate
 
 INTENTS = ("save", "session", "none")
 
 
-class FormPanel(StorePanel):
+class FormPanel(StoreGate):
     """A widget with one form open at a time, over a store."""
 
     def __init__(self, store: Store | None = None) -> None:
@@ -171,7 +171,8 @@ class FormPanel(StorePanel):
             self.kept(draft, self.store[connection.label], said)
             return
         if not self.usable:
-            self.gate, self._waiting = ("unlock" if self.store.exists else "create"), draft
+            self._waiting = draft
+            self.show_gate("unlock" if self.store.exists else "create")
             return
         replace = draft.connection is not None and draft.connection.origin == "store"
         await asyncio.to_thread(self.store.save, connection, replace=replace)
@@ -202,6 +203,7 @@ class FormPanel(StorePanel):
         return {
             **form_view(draft),
             "reference": self.reference_of(draft),
+            "waits": self._waiting is draft,
             "may_keep": not self.replaces_working(draft) and not draft.read_only,
             "may_allow": self._may_allow(draft),
             "listed": listed if passed else [],

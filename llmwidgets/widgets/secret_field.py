@@ -1,16 +1,18 @@
-"""SecretField: a key on its way from the page to a Secret; no trait, message or log holds it.
+"""SecretField: a key on its way between the page and a Secret; no trait, message or log holds it.
 
 The page empties its input in the tick in which it reads it, then sends
 `{type: "secret", field, sealed}` with the bytes in binary buffers only. Where the browser has
 `crypto.subtle` (https, or this computer) the buffers are an AES-256-GCM key wrapped with
 RSA-OAEP to the key of this kernel, a nonce, and the sealed bytes; elsewhere the bytes as typed,
-and the form says so.
+and the form says so. What the kernel made and the user has to see once (proposed words, a recovery
+identity) goes the other way in the same form, sealed to a key that one view made.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +75,25 @@ def open_secret(content: Mapping[str, Any], buffers: Sequence[memoryview]) -> Se
             "The value did not arrive whole.", "Run the cell again, then type or paste it again."
         )
     return secret
+
+
+def shown_to(spki: str, field: str, secret: Secret) -> list[memoryview]:
+    """The buffers that show a secret to the view whose public key this is; plain without a key."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    if not spki:
+        return [memoryview(secret.reveal().encode())]
+    public = load_der_public_key(base64.b64decode(spki))
+    if not isinstance(public, RSAPublicKey) or public.key_size < _RSA_BITS:
+        raise FieldError("The page's key is none that seals.", "Reload the page.")
+    once, nonce = AESGCM.generate_key(256), os.urandom(12)
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    sealed = AESGCM(once).encrypt(nonce, secret.reveal().encode(), field.encode())
+    return [memoryview(each) for each in (public.encrypt(once, oaep), nonce, sealed)]
 
 
 def _plain(buffer: memoryview) -> Secret | None:

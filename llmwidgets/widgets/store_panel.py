@@ -14,19 +14,18 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.environment import environment_connections
 from llmwidgets.connections.policy import Policy
 from llmwidgets.connections.store import Store
-from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
+from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
-from llmwidgets.widgets.base import Buffers, Content, Panel, sentence_of
+from llmwidgets.widgets.base import Buffers, Content, Panel
+from llmwidgets.widgets.days import day
 from llmwidgets.widgets.secret_field import open_secret, public_key
-
-PASSPHRASE = "passphrase"
 
 
 class StorePanel(Panel):
-    """Lock, unlock and create the store; the passphrase arrives as every secret does.
+    """Show the state of a store, lock it, and take the secrets that the page sends.
 
-    `gate` is the screen that stands before the rest: `unlock`, `create` or none. A connection
-    that waits for the store is kept by `after_gate` of the subclass.
+    `gate` is the screen that stands before the rest, or none. A secret that belongs to no form is
+    kept in `_typed`, by the name of its field, until the next action takes it.
     """
 
     _unwatch: Callable[[], None] | None = None
@@ -34,11 +33,12 @@ class StorePanel(Panel):
     def __init__(self, store: Store | None = None) -> None:
         super().__init__()
         self.store = store if store is not None else Store()
-        self.gate = "unlock" if self.store.exists and self.store.locked else ""
-        self._passphrase: Secret | None = None
-        self._gate_said: dict[str, str] | None = None
-        self._gate_busy = False
+        self.gate = self._first_gate()
+        self._typed: dict[str, Secret] = {}
         self._watch(self.store)
+
+    def _first_gate(self) -> str:
+        return "unlock" if self.store.exists and self.store.locked else ""
 
     def _watch(self, store: Store) -> None:
         panel = weakref.ref(self)
@@ -50,6 +50,15 @@ class StorePanel(Panel):
 
         self._unwatch = store.observe(changed)
         weakref.finalize(self, self._unwatch)
+
+    def _turn_to(self, store: Store) -> None:
+        """Work on another store from now on."""
+        if self._unwatch is not None:
+            self._unwatch()
+        self.store = store
+        self._typed.clear()
+        self._watch(store)
+        self.gate = self._first_gate()
 
     def close(self) -> None:
         """Stop listening to the store and leave the page."""
@@ -104,97 +113,44 @@ class StorePanel(Panel):
         raise FieldError(sentence, "Reload the page and type it again.")
 
     async def act_secret(self, content: Content, buffers: Buffers) -> None:
-        """A secret arrives: the passphrase here, every other one in the subclass."""
+        """A secret arrives: of a form, or for the action on the store that follows it."""
         secret = open_secret(content, buffers)
-        if content.get("field") == PASSPHRASE:
-            self._passphrase = secret
-        else:
+        if "form" in content:
             self.receive(content, secret)
             self.push()
+        else:
+            self._typed[str(content.get("field"))] = secret
 
     def receive(self, content: Content, secret: Secret) -> None:
         """Take a secret of a form; the base has no form."""
 
-    async def act_unlock(self, _content: Content, _buffers: Buffers) -> None:
-        """Open the store with the passphrase that came just before."""
-        passphrase, self._passphrase = self._passphrase, None
-        if passphrase is None or not passphrase:
-            self._gate_said = {"sentence": "The passphrase is empty.", "hint": ""}
-            self.push()
-            return
-        await self._at_gate(self._unlock(passphrase))
-
-    async def act_create(self, _content: Content, _buffers: Buffers) -> None:
-        """Make the store, sealed by the passphrase that came just before."""
-        passphrase, self._passphrase = self._passphrase, None
-        if passphrase is None or not passphrase:
-            self._gate_said = {"sentence": "The passphrase is empty.", "hint": ""}
-            self.push()
-            return
-        await self._at_gate(self._create(passphrase))
-
     async def act_lock(self, _content: Content, _buffers: Buffers) -> None:
         """Forget the identity in this process; connections of this session stay."""
+        self._typed.clear()
         await asyncio.to_thread(self.store.lock)
         self.gate = "unlock"
-        self.push()
-
-    async def act_gate(self, content: Content, _buffers: Buffers) -> None:
-        """Show a screen of the store, or leave it."""
-        screen = str(content.get("screen", ""))
-        self.gate = screen if screen in {"unlock", "create"} else ""
-        self._gate_said, self._passphrase = None, None
-        if not self.gate:
-            self.gate_left()
-        self.push()
-
-    def gate_left(self) -> None:
-        """The user went on without the store."""
-
-    async def after_gate(self) -> None:
-        """The store is open now: do what waited for it."""
-
-    async def _unlock(self, passphrase: Secret) -> None:
-        await asyncio.to_thread(self.store.unlock, passphrase)
-
-    async def _create(self, passphrase: Secret) -> None:
-        # A new Store over the same folder shares its state, so `self.store` is made as well.
-        store = self.store
-        await asyncio.to_thread(
-            Store.create, store.organization, passphrase=passphrase, path=store.path
-        )
-
-    async def _at_gate(self, step: Any) -> None:
-        self._gate_busy, self._gate_said = True, None
-        self.push()
-        try:
-            await step
-        except LLMWidgetsError as error:
-            self._gate_said = _without_name(sentence_of(error))
-        else:
-            self.gate = ""
-            await self.after_gate()
-        finally:
-            self._gate_busy = False
         self.push()
 
     # -- to the page ---------------------------------------------------------------------------
 
     def store_view(self) -> dict[str, Any]:
-        """The store as the header and the gate show it."""
+        """The store as the header and the screens before the rest show it."""
         store = self.store
+        locked = store.exists and store.locked
+        by = "" if locked else store.unlocked_by or ""
+        changed = store.changed_at
         return {
             "organization": store.organization,
             "exists": store.exists,
-            "locked": store.exists and store.locked,
+            "locked": locked,
             "notices": _notices(store),
             "memory": store.path is None,
             "read_only": store.read_only,
-            "by": "" if store.locked else store.unlocked_by or "",
-            "path": _short(str(store.path)) if store.path else "",
+            "by": by,
+            "locks_after": store.auto_lock if by == "passphrase" else 0,
+            "changed": day(changed) if changed else "",
+            "path": shown_path(store.path) if store.path else "",
             "gate": self.gate,
-            "said": self._gate_said,
-            "busy": self._gate_busy,
         }
 
 
@@ -213,6 +169,12 @@ def binder_notice() -> str:
     )
 
 
+def shown_path(path: Path) -> str:
+    """A path with `~` for the user's own folder."""
+    shown, home = str(path), str(Path.home())
+    return "~" + shown.removeprefix(home) if shown.startswith(home) else shown
+
+
 def _notices(store: Store) -> list[str]:
     """What to know above everything; on Binder memory needs no second sentence."""
     public = binder_notice()
@@ -221,16 +183,3 @@ def _notices(store: Store) -> list[str]:
         for said in (Policy().notice, public, "" if public and store.path is None else store.notice)
         if said
     ]
-
-
-def _short(path: str) -> str:
-    home = str(Path.home())
-    return "~" + path.removeprefix(home) if path.startswith(home) else path
-
-
-def _without_name(said: dict[str, str]) -> dict[str, str]:
-    """A field's sentence as one of its own: `passphrase: has …` reads `The passphrase has …`."""
-    prefix = f"{PASSPHRASE}: "
-    if not said["sentence"].startswith(prefix):
-        return said
-    return {**said, "sentence": f"The passphrase {said['sentence'].removeprefix(prefix)}"}

@@ -21,13 +21,13 @@ from urllib.parse import quote
 import nbformat
 import pytest
 
+from tests.forms import proposed_words
 from tests.jupyterlab import Lab, LabPage, listen, start_lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 KEY = "sk-made-up-Canary7Q2vXw9KpLr4TzB8n"
 CONTROL = "made-up-Control5Hd8sYq3MfWj6Nc"
-PASSPHRASE = "made-up crane violet anchor"
 MARKER = "The heron of Quillonby counted exactly seventeen lanterns"
 
 CELLS = [
@@ -51,6 +51,8 @@ class Session:
 
     lab: Lab
     notebook: dict[str, Any]
+    words: str
+    recovery: str
     sent: list[str | bytes]
     frames: list[str | bytes]
 
@@ -73,7 +75,7 @@ def _write_notebook(lab: Lab) -> None:
     (lab.root / "texts.json").write_text(json.dumps(texts))
 
 
-def _save_a_key(page: LabPage) -> None:
+def _save_a_key(page: LabPage) -> tuple[str, str]:
     panel = page.output(0)
     panel.get_by_role("button", name=re.compile("^OpenAI")).first.click()
     panel.get_by_text("Base URL, extra headers").click()
@@ -84,11 +86,17 @@ def _save_a_key(page: LabPage) -> None:
     assert key.input_value() == KEY
     panel.get_by_role("button", name="Test and save").click()
     panel.get_by_role("button", name="Save anyway").click()
-    panel.get_by_label("Passphrase").fill(PASSPHRASE)
-    panel.get_by_label("The same again").fill(PASSPHRASE)
+    panel.get_by_text("about 74 bits").wait_for()
+    words = proposed_words(panel)
+    panel.get_by_label("Type the six words once").press_sequentially(words)
+    panel.get_by_role("button", name="Show").click()
+    recovery = panel.get_by_text(re.compile("^AGE-SECRET-KEY-1[0-9A-Z]{58}$")).inner_text()
+    panel.get_by_label("I keep it somewhere other than this computer").check()
     panel.get_by_role("button", name="Create store and save").click()
     panel.get_by_text(re.compile("Stored, ends in")).wait_for()
-    assert KEY not in page.browser_page.content()
+    shown = page.browser_page.content()
+    assert not [each for each in (KEY, words, recovery) if each in shown]
+    return words, recovery
 
 
 def _run(page: LabPage) -> None:
@@ -108,11 +116,11 @@ def session(tmp_path_factory, chromium: str, browser: Any) -> Session:
     try:
         _write_notebook(lab)
         page.open("session.ipynb").run_all()
-        _save_a_key(page)
+        words, recovery = _save_a_key(page)
         page.browser_page.get_by_label("Control").press_sequentially(CONTROL)
         _run(page)
         notebook = page.save()
-        left = Session(lab, notebook, list(page.sent), list(page.frames))
+        left = Session(lab, notebook, words, recovery, list(page.sent), list(page.frames))
     finally:
         context.close()
         lab.stop()
@@ -159,14 +167,22 @@ def test_the_key_is_in_no_file(session: Session) -> None:
 
 
 def test_the_passphrase_is_in_no_file(session: Session) -> None:
-    assert hits(PASSPHRASE, session.lab.home) == []
+    """Six words that the kernel proposed, shown in the page and typed back."""
+    assert len(session.words.split()) == 6
+    assert hits(session.words, session.lab.home) == []
 
 
-def test_the_key_crosses_the_page_sealed(session: Session) -> None:
-    """On a secure page no websocket frame holds the key, in either direction."""
+def test_the_recovery_identity_is_in_no_file(session: Session) -> None:
+    """It was shown in the page once, and is left to the user alone."""
+    assert hits(session.recovery, session.lab.home) == []
+
+
+def test_secrets_cross_the_page_sealed(session: Session) -> None:
+    """On a secure page no websocket frame holds one: typed there, or made here and shown there."""
     for frame in session.frames:
         raw = frame.encode() if isinstance(frame, str) else frame
-        assert not any(each in raw for each in _spellings(KEY)[:2])
+        for word in (KEY, session.words, session.recovery):
+            assert not any(each in raw for each in _spellings(word)[:2])
 
 
 def test_a_text_is_only_in_its_own_file(session: Session) -> None:

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
 
 
 class Wire:
@@ -61,6 +65,21 @@ class Wire:
         self.send("sealing")
         spki = next(each["spki"] for each in self.messages if each["type"] == "sealing")
         self.send("secret", seal(spki, field, value), field=field, sealed=True, **content)
+
+    def see(self, what: str) -> str:
+        """Have the kernel show a secret it made, sealed to a key of this page's own."""
+        own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        der = own.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        self.send("show", what=what, view="view-1", spki=base64.b64encode(der).decode())
+        message, buffers = next(
+            (data["content"], buffers)
+            for data, buffers in reversed(self.raw)
+            if data.get("content", {}).get("type") == "shown"
+        )
+        assert (message["what"], message["view"], message["sealed"]) == (what, "view-1", True)
+        wrapped, nonce, sealed = (bytes(each) for each in buffers)
+        oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+        return AESGCM(own.decrypt(wrapped, oaep)).decrypt(nonce, sealed, what.encode()).decode()
 
     def submit(self, kind: str = "test", /, **content: Any) -> None:
         """Press a button of the open form."""

@@ -167,12 +167,8 @@ function requestsFold(view, form) {
   const { shown, before } = form.requests;
   if (!shown.length) return null;
   const copy = async (each, key) => {
-    let said = "Select and copy it.";
-    try {
-      await navigator.clipboard.writeText(each.curl);
-      said = "Copied. $KEY stands for the key.";
-    } catch { /* a page without the right to write the clipboard shows the text */ }
-    view.ui.curl = { key, said };
+    const done = await copied(each.curl);
+    view.ui.curl = { key, said: done ? "Copied. $KEY stands for the key." : "Select and copy it." };
     view.redraw();
   };
   const words = { title: shown.length + before === 1 ? "Request" : `${shown.length + before} requests` };

@@ -7,10 +7,10 @@ function render({ model, el }) {
     const gate = storeGate(view, state);
     if (gate) {
       return [store.gate === "create" && h("header", { key: "header" }, createHead(store)),
-        storeNotice(store), alertLine(state.error), gate];
+        storeNotice(view, store), alertLine(state.error), gate];
     }
     return [
-      storeNotice(store), alertLine(state.error),
+      storeNotice(view, store), alertLine(state.error),
       h("div", { class: "cols halves", key: "cols" },
         h("div", { class: "body stack" },
           h("div", { class: "row" }, h("h2", {}, form.title),

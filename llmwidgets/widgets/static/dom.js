@@ -149,6 +149,16 @@ function alertLine(error) {
       error.hint && h("p", {}, error.hint)));
 }
 
+/** Whether the text is in the clipboard now; a page without the right to write there shows it. */
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function tag(text) {
   return h("span", { class: "tag" }, text);
 }

@@ -1,42 +1,50 @@
-// The store: its state in the header, and the screens that stand before it.
+// The store: its state in the header, and the screen that opens it.
 
-const SHORTEST = 12;
-
-/** Right side of a header: open or locked, by what, and the button that changes it. */
-function storeState(view, store) {
-  if (!store.exists) return null;
+/** Right side of a header: open or locked, by what, and what can be done about it. */
+function storeState(view, store, more) {
+  if (store.memory) return null;
+  if (!store.exists) {
+    return button("Create the store", () => view.send("gate", { screen: "create" }),
+      { small: true, bare: true, key: "create" });
+  }
   if (store.locked) {
-    return [icon("lock", "muted"), h("span", { class: "s muted", key: "lockstate" }, "Locked"),
-      store.gate !== "unlock" && button("Unlock", () => view.send("gate", { screen: "unlock" }),
-        { small: true, key: "unlock" })];
+    return [icon("lock", "muted"), h("span", { class: "s muted", key: "lockstate" }, "Locked",
+      store.changed && ` · last changed ${store.changed}`),
+    store.gate !== "unlock" && button("Unlock", () => view.send("gate", { screen: "unlock" }),
+      { small: true, key: "unlock" })];
   }
   if (!store.by) return null;
   return [icon("open", "muted"),
-    h("span", { class: "s muted", key: "lockstate" }, `Unlocked by ${store.by}`),
+    h("span", { class: "s muted", key: "lockstate" }, `Unlocked by ${store.by}`,
+      h("span", { class: "narrow-hide" },
+        store.locks_after > 0 && ` · locks after ${store.locks_after} min idle`)), more,
     button("Lock", () => view.send("lock"), { small: true, key: "lock" })];
 }
 
-function storeNotice(store) {
+function storeNotice(view, store) {
   return store.notices.length > 0 && h("div", { class: "band", key: "notice", role: "note" },
-    store.notices.map((said) => note("info", "", said)));
+    store.notices.map((said) => note("info", "", said)),
+    store.rolled_back && h("div", { class: "row indent" }, button("Go on from the older file",
+      () => view.send("accept_rollback"), { small: true })));
 }
 
-/** The screen that asks for a passphrase, to unlock or to make the store; null without one. */
+/** The screen that stands before the rest, to unlock or to make the store; null without one. */
 function storeGate(view, state) {
   const { store } = state;
-  if (!store.gate) return null;
-  return store.gate === "create" ? createGate(view, store) : unlockGate(view, store);
+  if (store.gate === "create") return createGate(view, store);
+  if (store.gate === "unlock") return unlockGate(view, store);
+  delete view.seen;
+  return null;
 }
 
-function passphraseField(name, label, help, said, onEnter) {
+function gateField(name, label, help, said, onEnter, more = {}) {
   const ids = { control: `lw-gate-${name}`, line: `lw-gate-${name}-line` };
   return h("div", { class: "field grow", key: ids.control },
     h("label", { for: ids.control }, label),
     h("input", { class: "in", type: "password", id: ids.control, autocomplete: "off",
-      "data-lpignore": "true", "data-1p-ignore": "", "data-passphrase": name,
-      "data-focus": name, "data-next": name === "passphrase" ? "1" : undefined,
-      "aria-describedby": ids.line, "aria-required": "true",
-      "aria-invalid": said ? "true" : undefined,
+      "data-lpignore": "true", "data-1p-ignore": "", "data-typed": name,
+      "data-focus": name, "aria-describedby": ids.line, "aria-required": "true",
+      "aria-invalid": said ? "true" : undefined, ...more,
       onkeydown: (e) => {
         if (e.key !== "Enter") return;
         e.preventDefault();
@@ -52,73 +60,79 @@ function saidOf(store) {
 }
 
 function typed(view, name) {
-  return view.root.querySelector(`[data-passphrase="${name}"]`);
+  return view.root.querySelector(`[data-typed="${name}"]`);
+}
+
+/** A tick for the best place that remembers the identity, where there is one. */
+function rememberTick(view, store) {
+  const place = { keyring: ["Remember on this computer", "in the system keyring"],
+    server: ["Remember until this Jupyter server stops", "in memory, on no disk"] }[store.offered[0]];
+  if (!place) return null;
+  return choice([place[0], " ", h("span", { class: "muted" }, place[1])],
+    Boolean(view.ui.remember), (on) => {
+      view.ui.remember = on;
+      view.redraw();
+    }, { key: "remember" });
+}
+
+function remembered(view, store) {
+  return view.ui.remember ? store.offered[0] : "";
+}
+
+/** Seconds until the next try; the page counts down by itself from what the kernel said. */
+function countDown(view, store) {
+  if (view.counted !== store) {
+    view.counted = store;
+    view.until = performance.now() + store.wait * 1000;
+  }
+  const left = Math.ceil((view.until - performance.now()) / 1000);
+  clearTimeout(view.counting);
+  if (left > 0) {
+    view.counting = setTimeout(() => {
+      view.redraw();
+      if (left === 1 && document.activeElement === document.body) view.focusField("passphrase");
+    }, (view.until - performance.now()) % 1000 || 1000);
+  }
+  return Math.max(0, left);
 }
 
 function unlockGate(view, store) {
+  const lost = view.ui.lost;
+  const name = lost ? "recovery" : "passphrase";
+  const left = countDown(view, store);
+  const held = store.busy || left > 0;
   const unlock = () => {
-    if (store.busy) return;
-    sendSecret(view.model, typed(view, "passphrase"), "passphrase");
-    inOrder(view.model, () => view.send("unlock"));
+    if (held) return;
+    sendSecret(view.model, typed(view, name), name);
+    inOrder(view.model, () => view.send("unlock", { by: name, remember: remembered(view, store) }));
   };
+  const turn = (to) => () => {
+    view.ui.lost = to;
+    view.redraw();
+    view.focusField(to ? "recovery" : "passphrase");
+  };
+  const said = [saidOf(store), left > 0 && `You can try again in ${left} s.`].filter(Boolean).join(" ");
+  const field = lost
+    ? gateField("recovery", "Recovery identity", "Kept elsewhere since the store was made; "
+      + "it starts with AGE-SECRET-KEY-1.", said, unlock)
+    : gateField("passphrase", "Passphrase", `Opens the store ${store.organization} in this session; `
+      + "it is stored nowhere.", said, unlock, { "data-next": "1" });
   return h("div", { class: "body stack gate", key: "gate" },
-    h("div", { class: "row top narrow" },
-      passphraseField("passphrase", "Passphrase",
-        `Opens the store ${store.organization} in this session; it is stored nowhere.`,
-        saidOf(store), unlock),
+    h("div", { class: "row top narrow" }, field,
       button(store.busy ? "Unlocking…" : "Unlock", unlock,
-        { "aria-disabled": store.busy ? "true" : undefined, class: "btn go beside",
-          "data-main": "1" })),
+        { "aria-disabled": held ? "true" : undefined, class: "btn go beside", "data-main": "1" })),
+    store.backup && h("div", { class: "callout warn", key: "rescue" },
+      note("warn", "The damaged file is kept as it is.", `A backup of ${store.backup} lies beside it.`,
+        h("div", { class: "row act" }, button("Go back to the backup", () => view.send("rescue"),
+          { go: true })))),
+    rememberTick(view, store),
     openNote(),
-    h("div", { class: "row wrap" },
-      button("Go on without the store", () => view.send("gate", { screen: "" }), { bare: true }),
-      h("span", { class: "s muted" }, "No prompt wanted, as on a server? Set ",
-        h("code", {}, "LLMWIDGETS_STORE_KEY_FILE"), ".")));
-}
-
-function createGate(view, store) {
-  const problem = view.ui.createProblem || saidOf(store);
-  const create = () => {
-    if (store.busy) return;
-    const [first, second] = [typed(view, "passphrase"), typed(view, "again")];
-    view.ui.createProblem = first.value.length < SHORTEST
-      ? `The passphrase has fewer than ${SHORTEST} characters.`
-      : first.value !== second.value ? "The two are not the same." : "";
-    if (view.ui.createProblem) {
-      view.redraw();
-      view.focusField(first.value.length < SHORTEST ? "passphrase" : "again");
-      return;
-    }
-    second.value = "";
-    sendSecret(view.model, first, "passphrase");
-    inOrder(view.model, () => view.send("create"));
-  };
-  return [
-    h("div", { class: "step gate", key: "gate" },
-      h("div", {}, h("h3", {}, "Passphrase"),
-        h("p", { class: "s muted" }, "Asked for once per session, stored nowhere. Without it "
-          + "nobody opens the store.")),
-      h("div", { class: "stack narrow" },
-        passphraseField("passphrase", "Passphrase",
-          "Six random words are easy to keep in mind and hard to guess.", problem,
-          () => view.focusField("again")),
-        passphraseField("again", "The same again", "So that a slip of the hand locks nobody out.",
-          "", create),
-        openNote())),
-    h("footer", { key: "create", class: "wrap" },
-      button(store.busy ? "Creating…" : "Create store and save", create,
-        { go: true, "aria-disabled": store.busy ? "true" : undefined, "data-main": "1" }),
-      button("Back to the form", () => view.send("gate", { screen: "" }), { bare: true }),
-      h("span", { class: "grow" }),
-      h("span", { class: "s muted m nw narrow-hide" }, store.path)),
-  ];
-}
-
-/** What stands in the header while the store is made. */
-function createHead(store) {
-  return [h("h2", {}, `Create the store for ${store.organization}`), h("span", { class: "grow" }),
-    h("span", { class: "s muted" }, "Keys are encrypted on disk. The file also opens with the ",
-      h("code", {}, "age"), " tool.")];
+    h("p", { class: "s muted" }, lost
+      ? [textButton("Use the passphrase", turn(false)), "."]
+      : ["Forgotten it? ", textButton("Use the recovery identity", turn(true)),
+        ". No prompt wanted, as on a server? Set ", h("code", {}, "LLMWIDGETS_STORE_KEY_FILE"), "."]),
+    h("div", { class: "row" },
+      button("Go on without the store", () => view.send("gate", { screen: "" }), { bare: true })));
 }
 
 /** Enter in a field presses the step that leads on; what every widget over a store does. */
@@ -150,7 +164,10 @@ function mountStore(options) {
       if (options.after) options.after(root, state);
       leadOn(root, state);
     },
-    onmessage: (message) => hearSealing(options.model, message),
+    onmessage: (message, buffers, view) => {
+      hearSealing(options.model, message);
+      hearShown(view, message, buffers);
+    },
     begin: (view) => {
       view.model = options.model;
       view.ui = {};
