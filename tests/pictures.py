@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.forms import FORMS, fill, open_kind
+from tests.forms import FORMS, fill, make_store, open_kind, proposed_words
 from tests.jupyterlab import (
     CHROMIUM_FLAGS,
     DARK,
@@ -106,7 +106,7 @@ class Camera:
 
 
 def connections(camera: Camera) -> None:
-    """Several connections, one of them just tested; the question before one is removed."""
+    """Several connections, one of them just tested; one removed, and the way back."""
     models = ("gpt-6-luna", "gpt-6-sol", "gpt-5", "gpt-9-nova")
     with serving_models(models=models) as server:
         folder = repr(str(camera.page.lab.home / "acme"))
@@ -117,7 +117,8 @@ def connections(camera: Camera) -> None:
         panel.get_by_text("whitelisted models can be used").wait_for()
         camera.shot()
         panel.get_by_role("button", name="Remove").click()
-        camera.shot("remove")
+        panel.get_by_role("button", name="Put openai back").wait_for()
+        camera.shot("removed")
 
 
 def forms(camera: Camera) -> None:
@@ -183,18 +184,30 @@ def form(camera: Camera) -> None:
 
 
 def store(camera: Camera) -> None:
-    """The store: made, locked, a wrong passphrase; a connection that an administrator provides."""
+    """The store: made, kept, locked, a wrong passphrase, the way in by the recovery identity."""
     panel = camera.open(LASTING)
     with serving_models(models=("gpt-6-luna", "gpt-5")) as server:
         open_kind(panel, "openai")
         fill(panel, FORMS[0], server.url)
         panel.get_by_role("button", name="Test and save").click()
-        panel.get_by_label("Passphrase").wait_for()
+        words = proposed_words(panel)
+        panel.get_by_label("Type the six words once").fill(" ".join(words.split()[:3]))
         camera.shot("create")
-        panel.get_by_label("Passphrase").fill(PASSPHRASE)
-        panel.get_by_label("The same again").fill(PASSPHRASE)
-        panel.get_by_role("button", name="Create store and save").click()
+        panel.get_by_label("Type the six words once").fill(words)
+        panel.get_by_role("button", name="Show").click()
+        panel.get_by_label("I keep it somewhere other than this computer").check()
+        camera.shot("create-ready")
+        make_store(panel, PASSPHRASE)
         panel.get_by_text("Stored, ends in 3fQz").wait_for()
+        camera.shot("made")
+    panel.get_by_role("button", name="Store…").click()
+    panel.get_by_role("heading", name="Members").wait_for()
+    recipient = "age1" + "ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    panel.get_by_label("Name", exact=True).fill("Mara")
+    panel.get_by_label("Their public key").fill(recipient)
+    panel.get_by_role("button", name="Invite").click()
+    panel.get_by_label("Invitation").wait_for()
+    camera.shot("settings")
     panel.get_by_role("button", name="Lock", exact=True).click()
     panel.get_by_label("Passphrase").wait_for()
     camera.shot("locked")
@@ -202,6 +215,8 @@ def store(camera: Camera) -> None:
     panel.get_by_role("button", name="Unlock").click()
     panel.locator(".err").wait_for()
     camera.shot("wrong")
+    panel.get_by_role("button", name="Use the recovery identity").click()
+    camera.shot("recovery")
 
 
 def provided(camera: Camera) -> None:

@@ -11,6 +11,7 @@ from llmwidgets.widgets.form_draft import Draft
 from llmwidgets.widgets.form_panel import FormPanel
 from llmwidgets.widgets.found import Found, local_rows
 from llmwidgets.widgets.kinds_view import kinds_view
+from llmwidgets.widgets.store_settings import StoreSettings
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
@@ -18,18 +19,19 @@ if TYPE_CHECKING:
     from llmwidgets.providers.base import Kind
 
 
-class ConnectionPanel(FormPanel):
+class ConnectionPanel(StoreSettings, FormPanel):
     """Connect providers: fill in a form, test it, keep it in the store or for this session.
 
         lw.ConnectionPanel()                    # the default organization
         lw.ConnectionPanel(lw.Store("acme"))
 
-    `.store` is the store the panel works on.
+    `.store` is the store the panel works on; another organization can be chosen in its head.
     """
 
     _esm = source("dom.js", "secret_field.js", "fields.js", "checked.js", "store_gate.js",
+                  "store_making.js", "store_settings.js", "found.js",
                   "connection_panel.js")  # fmt: skip
-    _css = style("connections.css")
+    _css = style("connections.css", "store.css")
     heading = "Connections"
 
     def __init__(self, store: Store | None = None) -> None:
@@ -95,10 +97,21 @@ class ConnectionPanel(FormPanel):
         if self._selected == old:
             self._selected = draft.key
 
+    def turned(self) -> None:
+        """Another organization: its connections, and none of the forms of the one before."""
+        self._drafts, self._selected, self._waiting = {}, None, None
+
     # -- what is done with a connection --------------------------------------------------------
 
+    async def act_undelete(self, _content: Content, _buffers: Buffers) -> None:
+        """Put back the connection removed last, and open its form."""
+        label = await asyncio.to_thread(self.store.undelete)
+        back = self.store[label]
+        await self._open(back.kind, back).look_up(self.policy)
+        self.push()
+
     async def act_remove(self, content: Content, _buffers: Buffers) -> None:
-        """Delete the connection of the open form; the page has asked before."""
+        """Delete the connection of the open form; the panel offers to put it back."""
         draft = self._meant(content)
         if draft is not None and draft.connection is not None:
             await asyncio.to_thread(self.store.__delitem__, draft.connection.label)
@@ -168,6 +181,33 @@ class ConnectionPanel(FormPanel):
             return
         await self.test(draft)
 
+    async def act_look_elsewhere(self, _content: Content, _buffers: Buffers) -> None:
+        """Look for keys that other tools keep in clear; only ever on a click."""
+        await asyncio.to_thread(self._found.look_elsewhere)
+        self.push()
+
+    async def act_add_elsewhere(self, content: Content, _buffers: Buffers) -> None:
+        """Connect what another tool keeps: by a reference to its file, or by a sealed copy."""
+        offer = self._found.offer(content.get("number"))
+        if offer is None:
+            return
+        as_reference = bool(content.get("reference"))
+        known = next((each for each in self.connections() if each.kind == offer.kind), None)
+        single = PROVIDERS[offer.kind].single
+        draft = self._open(offer.kind, known if single else None)
+        draft.take(offer.beside)
+        draft.receive(offer.field, offer.closed(as_reference=as_reference))
+        draft.rev += 1
+        draft.intent = "save" if self.usable else "session"
+        draft.look()
+        if draft.preview() is None or draft.problems or offer.incomplete:
+            self.push()
+            return
+        await self.test(draft)
+        if draft.report is not None and draft.report.ok and draft.connection is not None:
+            draft.added = offer.afterwards(draft.connection.label, as_reference=as_reference)
+            self.push()
+
     async def act_discover(self, _content: Content, _buffers: Buffers) -> None:
         """Look for servers of models on this computer; only ever on a click."""
         self._found.looking = True
@@ -207,8 +247,10 @@ class ConnectionPanel(FormPanel):
             "form": self.form_view(draft) if draft else None,
             "found": self._found.rows(connections),
             "local": local_rows(self._found, connections),
+            "elsewhere": self._found.elsewhere_rows(),
             "looking": self._found.looking,
             "looked": self._found.looked,
+            "deleted": self.store.deleted,
         }
 
     def summary(self) -> tuple[str, list[str]]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.offer import Offer, found_elsewhere
+from llmwidgets.providers import PROVIDERS
 from llmwidgets.secret import redact
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ class Found:
         self.looked = False
         self._environment: list[Connection] = []
         self._servers: list[LocalServer] = []
+        self._offers: list[Offer] | None = None
 
     def look_around(self) -> None:
         """Read which connections the environment holds; no call is made."""
@@ -36,6 +39,31 @@ class Found:
 
         self._servers = list(await discover())
         self.looked = True
+
+    def look_elsewhere(self) -> None:
+        """Read the files in which other tools keep keys; those of the environment are known."""
+        self._offers = [each for each in found_elsewhere() if each.plain is not None]
+
+    def offer(self, number: object) -> Offer | None:
+        """The key of another tool with this number."""
+        there = self._offers or []
+        return there[number] if isinstance(number, int) and 0 <= number < len(there) else None
+
+    def elsewhere_rows(self) -> list[dict[str, Any]] | None:
+        """A row for each key that another tool keeps; None before anybody looked."""
+        if self._offers is None:
+            return None
+        return [
+            {
+                "number": number,
+                "title": PROVIDERS[each.kind].title,
+                "where": redact(each.where),
+                "note": redact(each.note),
+                "tail": each.tail,
+                "reference": each.reference,
+            }
+            for number, each in enumerate(self._offers)
+        ]
 
     def environment(self, label: str) -> Connection | None:
         """The connection of the environment with this label."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.forms import make_store
 from tests.servers import ModelServer, serving_models
 
 pytestmark = pytest.mark.browser
@@ -57,9 +58,7 @@ def test_a_typed_key_is_in_the_store_and_nowhere_else(lab, page, openai: ModelSe
     panel.get_by_text("Received, ends in 3fQz, not saved yet").wait_for()
     panel.get_by_role("button", name="Test and save").click()
 
-    panel.get_by_label("Passphrase").fill(PASSPHRASE)
-    panel.get_by_label("The same again").fill(PASSPHRASE)
-    panel.get_by_role("button", name="Create store and save").click()
+    make_store(panel, PASSPHRASE)
     panel.get_by_text("Stored, ends in 3fQz").wait_for()
     panel.get_by_text("3 of 24 whitelisted models can be used.").wait_for()
     assert {each.headers["authorization"] for each in openai.seen} == {f"Bearer {CANARY}"}
@@ -128,9 +127,11 @@ def test_the_panel_is_worked_by_keyboard(lab, page, openai: ModelServer) -> None
     keyboard.press("d")
     assert page.browser_page.locator(".jp-Notebook .jp-CodeCell").count() == 1
     panel.get_by_role("button", name="Remove").click()
-    assert panel.locator("button:focus").inner_text() == "Keep it"
-    keyboard.press("Escape")
-    assert panel.get_by_role("alertdialog").count() == 0
+    panel.get_by_text("openai is removed.").wait_for()
+    panel.locator("button:focus", has_text="Undo").wait_for()
+    keyboard.press("Enter")
+    panel.get_by_text("Stored, ends in 3fQz").wait_for()
+    assert panel.get_by_role("button", name="Put openai back").count() == 0
 
 
 def test_a_credentials_file_is_chosen_or_pasted(lab, page, tmp_path) -> None:

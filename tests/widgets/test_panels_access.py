@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.forms import proposed_words
+
 pytestmark = pytest.mark.browser
 
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
@@ -86,6 +88,34 @@ def test_every_screen_of_the_comparison_panel_is_accessible(lab, page) -> None:
         panel.get_by_role("tab", name=tab).click()
         panel.get_by_text(words).first.wait_for()
         audit.screen(tab)
+    assert audit.found == {}
+
+
+def test_the_screens_of_the_store_are_accessible(lab, page) -> None:
+    """Made with the words proposed, kept, locked, opened after a wrong try."""
+    cell = "import llmwidgets as lw\nlw.ConnectionPanel(lw.Store('access'))"
+    panel = opened(lab, page, "access-store.ipynb", cell)
+    audit = Audit(page, panel)
+    panel.get_by_role("button", name="Create the store").click()
+    words = proposed_words(panel)
+    audit.screen("create")
+    panel.get_by_label("Type the six words once").fill(words)
+    panel.get_by_role("button", name="Show").click()
+    panel.get_by_label("I keep it somewhere other than this computer").check()
+    audit.screen("create, ready")
+    panel.get_by_role("button", name="Create store").click()
+    panel.get_by_role("button", name="Store…").click()
+    panel.get_by_role("heading", name="Members").wait_for()
+    panel.get_by_role("button", name="Remove recovery").click()
+    audit.screen("settings")
+    panel.get_by_role("button", name="Lock", exact=True).click()
+    panel.get_by_text("Forgotten it?").wait_for()
+    panel.get_by_label("Passphrase").fill("another one altogether")
+    panel.get_by_role("button", name="Unlock").click()
+    panel.get_by_text("You can try again in").wait_for()
+    audit.screen("wrong passphrase")
+    panel.get_by_role("button", name="Use the recovery identity").click()
+    audit.screen("recovery identity")
     assert audit.found == {}
 
 

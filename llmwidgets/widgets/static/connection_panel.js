@@ -2,21 +2,23 @@
 
 function render({ model, el }) {
   startSealing(model);
-  return mountStore({ model, el, draw: drawPanel, label: "Connections", after: (root) => {
+  return mountStore({ model, el, draw: drawPanel, label: "Connections", after: (root, state) => {
     const list = root.querySelector(".kinds");
     if (list) rove(list, "button.kind, button.add");
+    offerUndo(root, state);
   } });
 }
 
 function drawPanel(state, send, view) {
   const { store } = state;
-  const gate = storeGate(view, state);
+  const gate = storeGate(view, state) || storeSettings(view, state);
   return [
     h("header", { key: "header" }, store.gate === "create" ? createHead(store)
-      : [h("h2", {}, "Connections"), h("span", { class: "s muted" }, store.organization),
-        h("span", { class: "grow" }), storeState(view, store)]),
-    storeNotice(store),
+      : [h("h2", {}, "Connections"), organizationChoice(view, store),
+        h("span", { class: "grow" }), storeState(view, store, settingsButton(view, store))]),
+    storeNotice(view, store),
     alertLine(state.error),
+    undoLine(view, state),
     gate || h("div", { class: "cols panel", key: "cols" }, kindsList(view, state),
       h("div", { class: "body stack", key: state.form ? state.form.key : "empty" },
         state.form ? openForm(view, state.form) : nothingYet(view, state))),
@@ -79,7 +81,6 @@ function openForm(view, form) {
   const told = form.origin || form.report;
   return [
     formHead(view, form),
-    view.ui.removing && removeQuestion(view, form),
     h("div", { class: told ? "stack" : "beside-guide", key: "form" },
       h("div", { class: "stack", key: "fields" }, formFields(view, form), openNote(),
         doubtNote(view, form), formButtons(view, form), checkResult(view, form)),
@@ -109,10 +110,9 @@ function formHead(view, form) {
       view.focusField("rename");
     }, { bare: true, small: true }),
     form.origin && !form.read_only && button("Remove", () => {
-      view.ui.removing = true;
-      view.redraw();
-      view.focusField("keep");
-    }, { bare: true, small: true, "aria-expanded": String(Boolean(view.ui.removing)) }),
+      view.ui = {};
+      view.send("remove", { form: form.key });
+    }, { bare: true, small: true, "data-focus": "undo" }),
     form.keeper && h("p", { class: "s muted whole" }, `From ${form.keeper}.`),
     form.reference && h("p", { class: "s muted whole" }, "In code: ", h("code", {}, form.reference)));
 }
@@ -140,61 +140,23 @@ function renameRow(view, form) {
     button("Rename", rename, {}), button("Cancel", leave, { bare: true }));
 }
 
-function removeQuestion(view, form) {
-  const leave = () => {
-    view.ui.removing = false;
-    view.redraw();
-  };
-  const stored = form.origin === "store";
-  return h("div", { class: "callout warn", key: "remove", role: "alertdialog",
-    "aria-label": `Remove ${form.label}`, onkeydown: (e) => {
-      if (e.key !== "Escape") return;
-      e.preventDefault();
-      leave();
-    } },
-  h("div", { class: "note" }, icon("warn", "warn"), h("h3", {}, `Remove ${form.label}?`),
-    h("p", {}, stored ? "Its key is deleted from the store; nothing here brings it back."
-      : "It is forgotten in this session."),
-    h("div", { class: "row wrap act" },
-      button(`Remove ${form.label}`, () => {
-        view.ui = {};
-        view.send("remove", { form: form.key });
-      }, {}),
-      button("Keep it", leave, { bare: true, "data-focus": "keep" }))));
+/** Who removed a connection here finds the focus on the way back, not on another's Remove: that
+    button bears the same name, so that a redraw without it leads there as well. */
+function offerUndo(root, state) {
+  if (state.deleted && root.dataset.deleted !== state.deleted && root.contains(document.activeElement)) {
+    root.querySelector("[data-focus=undo]")?.focus({ preventScroll: true });
+  }
+  root.dataset.deleted = state.deleted;
 }
 
-// ---- found on this computer --------------------------------------------------------------------
-
-function foundHere(view, state, gate) {
-  if (gate && state.store.gate === "create") return null;
-  const rows = [
-    ...state.found.map((each) => foundRow(`env:${each.label}`, h("code", {}, each.source),
-      each.where, button(`Add as ${each.title}`, () => view.send("add_found",
-        { label: each.label }), { small: true }))),
-    ...state.local.map((each) => foundRow(each.endpoint, each.title,
-      `on ${each.host} with ${listed(each.models)}`,
-      button(each.models.length === 1 ? `Add ${each.models[0]}` : `Add ${each.models.length} models`,
-        () => view.send("add_local", { endpoint: each.endpoint }), { small: true }))),
-  ];
-  const nothing = state.looked && !state.local.length;
-  return h("footer", { key: "found" }, h("div", { class: "found" },
-    h("h3", {}, "Found on this computer"),
-    h("ul", {}, rows, h("li", { key: "look", class: "row wrap" },
-      h("span", { class: "grow s muted", role: "status" }, state.looking ? "Asking the usual ports…"
-        : nothing ? "No other local server of models answers." : ""),
-      button("Look for local servers", () => view.send("discover"),
-        { small: true, disabled: state.looking, key: "discover" }),
-      (state.connected > 0 || gate) && !state.demo && demoButton(view, state, { small: true, bare: true })))));
-}
-
-function foundRow(key, what, where, action) {
-  return h("li", { key, class: "row" }, h("span", { class: "grow" }, what, " ",
-    h("span", { class: "s muted" }, where)), action);
-}
-
-function listed(models) {
-  if (models.length > 3) return `${models.slice(0, 2).join(", ")} and ${models.length - 2} more`;
-  return models.length < 2 ? models.join("") : `${models.slice(0, -1).join(", ")} and ${models.at(-1)}`;
+/** What was removed last can come back, until the store is locked. */
+function undoLine(view, state) {
+  if (!state.deleted || state.store.gate) return null;
+  return h("div", { class: "band", key: "undo", role: "status" }, h("div", { class: "row" },
+    h("span", { class: "grow" }, h("span", { class: "b" }, `${state.deleted} is removed.`),
+      " Its key can be put back until the store is locked."),
+    button("Undo", () => view.send("undelete"), { small: true, "data-focus": "undo",
+      "aria-label": `Put ${state.deleted} back` })));
 }
 
 export default { render };
