@@ -250,7 +250,9 @@ def test_the_panel_takes_its_place_in_a_box(wire) -> None:
     """It is a DOMWidget like any other."""
     panel = ConnectionPanel(Store.in_memory())
     wire(panel)
-    assert ipywidgets.HBox([panel]).children == (panel,)
+    box = ipywidgets.HBox([panel])
+    assert box.children == (panel,)
+    box.close()
 
 
 def test_importing_the_package_of_widgets_loads_none() -> None:
