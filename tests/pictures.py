@@ -209,7 +209,7 @@ def store(camera: Camera) -> None:
     panel.get_by_label("Invitation").wait_for()
     camera.shot("settings")
     panel.get_by_role("button", name="Lock", exact=True).click()
-    panel.get_by_label("Passphrase").wait_for()
+    panel.get_by_text("Forgotten it?").wait_for()
     camera.shot("locked")
     panel.get_by_label("Passphrase").fill("another one altogether")
     panel.get_by_role("button", name="Unlock").click()
