@@ -34,7 +34,7 @@ class StoreGate(StorePanel):
         super().__init__(store)
         self._making: Making | None = None
         self._gate_said: dict[str, str] | None = None
-        self._gate_busy = False
+        self._gate_busy, self._gate_by = False, "passphrase"
         self._wrong, self._again_at = 0, 0.0
         self._rescue: Secret | None = None
         self._backup = ""
@@ -88,6 +88,7 @@ class StoreGate(StorePanel):
     async def act_unlock(self, content: Content, _buffers: Buffers) -> None:
         """Open the store with the passphrase, or the recovery identity, that came just before."""
         by = "recovery" if content.get("by") == "recovery" else "passphrase"
+        self._gate_by = by
         secret = self._typed.pop(by, None)
         if not secret:
             named = "recovery identity" if by == "recovery" else "passphrase"
@@ -102,6 +103,7 @@ class StoreGate(StorePanel):
     async def act_create(self, content: Content, _buffers: Buffers) -> None:
         """Make the store, sealed by the passphrase that came just before."""
         passphrase, making = self._typed.pop("passphrase", None), self._making
+        self._gate_by = "passphrase"
         if self._gate_busy or making is None:
             self.push()
         elif not passphrase:
@@ -202,7 +204,7 @@ class StoreGate(StorePanel):
     def store_view(self) -> dict[str, Any]:
         return {
             **super().store_view(),
-            "said": self._gate_said,
+            "said": self._gate_said and {**self._gate_said, "by": self._gate_by},
             "busy": self._gate_busy,
             "wait": math.ceil(self._wait()),
             "backup": self._backup,

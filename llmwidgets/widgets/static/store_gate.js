@@ -55,8 +55,8 @@ function gateField(name, label, help, said, onEnter, more = {}) {
       : h("p", { class: "help", id: ids.line }, help));
 }
 
-function saidOf(store) {
-  return store.said ? [store.said.sentence, store.said.hint].filter(Boolean).join(" ") : "";
+function saidOf(store, by = "passphrase") {
+  return store.said?.by === by ? [store.said.sentence, store.said.hint].filter(Boolean).join(" ") : "";
 }
 
 function typed(view, name) {
@@ -111,7 +111,7 @@ function unlockGate(view, store) {
     view.redraw();
     view.focusField(to ? "recovery" : "passphrase");
   };
-  const said = [saidOf(store), left > 0 && `You can try again in ${left} s.`].filter(Boolean).join(" ");
+  const said = [saidOf(store, name), left > 0 && `You can try again in ${left} s.`].filter(Boolean).join(" ");
   const field = lost
     ? gateField("recovery", "Recovery identity", "Kept elsewhere since the store was made; "
       + "it starts with AGE-SECRET-KEY-1.", said, unlock)
