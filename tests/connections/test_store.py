@@ -442,26 +442,24 @@ def test_the_age_tool_opens_it_with_the_passphrase(
     assert json.loads(printed)["connections"][0]["fields"]["api_key"] == {"secret value": CANARY}
 
 
-def test_every_changed_byte_and_every_truncation_is_damage(disk: Store) -> None:
-    """None is accepted, always DamagedStore, the file is kept as it is, the backup is offered.
-
-    Every single bit is tried where files are opened, in test_sealing.
-    """
+def test_every_flipped_bit_and_every_truncation_is_damage(disk: Store) -> None:
+    """None is accepted, always DamagedStore, the file is kept as it is, the backup is offered."""
     disk.save(custom())
     del disk["laptop"]
     file = sealed_file(disk)
     good = file.read_bytes()
 
-    def flipped(place: int) -> bytes:
-        return good[:place] + bytes([good[place] ^ 1 << place % 8]) + good[place + 1 :]
+    def flipped(bit: int) -> bytes:
+        place = bit // 8
+        return good[:place] + bytes([good[place] ^ 1 << bit % 8]) + good[place + 1 :]
 
-    places = range(len(good))
-    for bad in [*map(flipped, places), *(good[:place] for place in places), good + b"\n"]:
+    bits, lengths = range(len(good) * 8), range(len(good))
+    for bad in [*map(flipped, bits), *(good[:length] for length in lengths), good + b"\n"]:
         with pytest.raises(DamagedStore):
             sealed_folder.opened(disk._session, bad, IDENTITY)
     for bad in [
-        *map(flipped, places[::29]),
-        *(good[:place] for place in places[::31]),
+        *map(flipped, bits[::233]),
+        *(good[:length] for length in lengths[::31]),
         good + good,
     ]:
         file.write_bytes(bad)
@@ -476,6 +474,24 @@ def test_every_changed_byte_and_every_truncation_is_damage(disk: Store) -> None:
     assert labels(disk) == []
     disk.restore()
     assert labels(disk) == ["laptop"]
+
+
+@pytest.mark.parametrize("backed_up", [True, False])
+def test_a_process_that_finds_it_damaged_says_so(disk: Store, backed_up: bool) -> None:
+    """Every byte of the header, by one that has opened nothing: never as if the key were wrong."""
+    if backed_up:
+        disk.save(custom())
+    file = sealed_file(disk)
+    good = file.read_bytes()
+    for place in range(good.index(b"---") + 50):
+        file.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        other = elsewhere(disk)
+        other._session.unlocked = None
+        with pytest.raises(DamagedStore) as caught:
+            list(other)
+        assert ("connections.age.bak1" in caught.value.hint) is backed_up
+    file.write_bytes(good)
+    assert len(elsewhere(disk)) == backed_up
 
 
 def forged(store: Store, contents: Contents, writer: Identity) -> None:

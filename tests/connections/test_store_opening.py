@@ -224,6 +224,21 @@ def test_a_new_identity_needs_the_passphrase_and_keeps_backups_on_request(store:
     assert len(store.backups()) == 3
 
 
+def test_a_process_with_the_old_identity_is_told_to_unlock_again(store: Store) -> None:
+    """It saves nothing with it, says what may have happened, and goes on with the passphrase."""
+    elsewhere = anew(store)
+    elsewhere.unlock(OLD)
+    elsewhere.new_identity(OLD)
+    before = (store.path / "connections.age").read_bytes()  # type: ignore[operator]
+    for use in (lambda: list(store), lambda: store.save(Connection("gemini", api_key="made-up-1"))):
+        with pytest.raises(DamagedStore, match="another identity: then unlock it again") as caught:
+            use()
+        assert type(caught.value) is DamagedStore
+    assert (store.path / "connections.age").read_bytes() == before  # type: ignore[operator]
+    store.unlock(OLD)
+    assert len(store) == 1
+
+
 @pytest.mark.parametrize("memory", ["kept", "lost"])
 @pytest.mark.parametrize("step", range(3))
 def test_a_crash_at_any_step_leaves_a_pair_that_opens(
