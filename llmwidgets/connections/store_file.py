@@ -154,14 +154,19 @@ class StoreFile:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that did not exist, 0600 whatever the umask, down to the disk."""
+    """Write a file that did not exist, 0600 whatever the umask, down to the disk; all or none."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _CLOSE_ON_EXEC
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        if hasattr(os, "fchmod"):
-            os.fchmod(file.fileno(), 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    file = os.fdopen(os.open(path, flags, 0o600), "wb")
+    try:
+        with file:
+            if hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def make_folder(folder: Path) -> None:
