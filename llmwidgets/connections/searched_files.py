@@ -147,11 +147,17 @@ def _strings(node: Any) -> Iterator[str]:
             yield name
             yield from _strings(value)
     elif isinstance(node, list):
-        if node and all(isinstance(each, str) for each in node):
+        strings = bool(node) and all(isinstance(each, str) for each in node)
+        if strings:
             yield "".join(node)
-        else:
+        if not strings or not are_lines([each.encode("utf-8", "replace") for each in node]):
             for each in node:
                 yield from _strings(each)
+
+
+def are_lines(strings: Sequence[bytes]) -> bool:
+    """Whether a list of strings is one text in lines: words in a list begin anew each."""
+    return all(each.endswith(b"\n") for each in strings[:-1])
 
 
 def _in_tables(path: Path, known: Sequence[KnownKey]) -> list[Found]:

@@ -290,6 +290,57 @@ def test_cleaning_a_notebook_keeps_it_as_it_was_beside_it(store, folder, capsys)
     assert sorted(each.name for each in folder.iterdir()) == ["a.ipynb", "a.ipynb.with-key.bak"]
 
 
+BOOK = {
+    "cells": [
+        code(["k = 'KEY'\n", "print('ä ', k)"], {"text": ["a KEY and KEY\n"]}),
+        {"source": "\ud800 alone", "metadata": {"tags": ["a", "KEY", "b"], "KEY": None}},
+    ],
+    "metadata": {"widgets": {"big": 12345678901234567890123, "low": 1.5}}, "nbformat": 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
+@pytest.mark.parametrize(
+    "form", [{}, {"indent": 1}, {"indent": 4}, {"indent": "\t"}, {"separators": (",", ":")}]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "ascii"])
+def test_cleaning_leaves_every_other_byte(store, folder, ending, form, encoding) -> None:
+    """Whatever wrote the notebook, its diff shows the keys' lines and nothing else."""
+    path = folder / "a.ipynb"
+    told = json.dumps(BOOK, **form).replace("1.5", "1.50e0")
+    told = (told if encoding == "ascii" else told.replace("\\u00e4", "ä")).replace("\n", ending)
+    path.write_bytes((told + ending).replace("KEY", SHAPED).encode(encoding))
+    assert scan(store, path, "--clean", "--yes") == 1
+    assert path.read_bytes() == (told + ending).replace("KEY", "key-removed").encode(encoding)
+    assert scan(store, path) == 0
+
+
+def test_a_key_over_the_lines_of_a_list_goes_as_a_whole(store, folder) -> None:
+    block = ["-----BEGIN PRIVATE KEY-----\n", *[f"{'Q7xk' * 16}\n"] * 3,
+             "-----END PRIVATE KEY-----\n"]  # fmt: skip
+    (folder / "a.ipynb").write_text(notebook(code(["a = 1\n", *block, "b = 2"]), code("c")))
+    assert scan(store, folder / "a.ipynb", "--clean", "--yes") == 1
+    first, second = json.loads((folder / "a.ipynb").read_text())["cells"]
+    assert first["source"] == ["a = 1\n", "key-removed\n", "b = 2"]
+    assert second == code("c")
+
+
+def test_what_stands_behind_a_key_of_two_connections_stays(store, folder) -> None:
+    """One key in two connections is found twice at one place, and cut once."""
+    store.save(
+        lw.Connection("custom", name="n", endpoint="https://b.example/v1", api_key=KEY, label="two")
+    )
+    path = folder / "a.ipynb"
+    path.write_text(notebook(code(f"k = '{KEY}'  # and much more stands behind it")))
+    history(folder / "history.sqlite", [f"k = '{KEY}'  # and much more stands behind it"])
+    assert scan(store, folder, "--clean", "--yes") == 1
+    clean = "k = 'key-removed'  # and much more stands behind it"
+    assert json.loads(path.read_text())["cells"][0]["source"] == clean
+    with sqlite3.connect(folder / "history.sqlite") as database:
+        assert database.execute("SELECT source FROM history").fetchall() == [(clean,)]
+    database.close()
+
+
 def test_cleaning_asks_and_takes_nobody_for_no(store, folder, capsys) -> None:
     path = folder / "a.ipynb"
     path.write_text(notebook(code(KEY)))
