@@ -6,12 +6,14 @@ import base64
 import json
 import os
 import random
+import re
 import sqlite3
 import stat
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -23,7 +25,7 @@ from llmwidgets.connections.sealing import Identity
 from llmwidgets.secret import Secret
 
 ROOT = Path(__file__).parents[2]
-KEY = "made-up/+Canary 7Q2vXw9Kp=LrTz"
+KEY = "made-up/+Canary 7Q2&'<vXw9Kp=LrTz"
 SHAPED = "sk-proj-7Q2vXw9KpLr4TzB8nC1dE5fG6hJ"
 
 
@@ -62,6 +64,7 @@ def code(source: str | list[str], *outputs: dict) -> dict:
     return {"cell_type": "code", "source": source, "outputs": list(outputs), "metadata": {}}
 
 
+_AS_CODE = re.compile("[+&<>']")
 SPELLINGS = {
     "raw": KEY,
     "base64 0": base64.b64encode(f"{KEY}:more".encode()).decode(),
@@ -70,7 +73,17 @@ SPELLINGS = {
     "base64 of a URL": base64.urlsafe_b64encode(f"user:{KEY}".encode()).decode(),
     "URL": quote(KEY, safe=""),
     "URL path": quote(KEY),
+    "URL by a browser": quote(KEY, safe="!'()*"),
+    "URL by small digits": re.sub("%..", lambda code: code[0].lower(), quote(KEY, safe="")),
+    "form": quote_plus(KEY),
     "JSON": json.dumps(KEY),
+    "JSON in a page": json.dumps(KEY).replace("/", "\\/"),
+    "JSON without +": _AS_CODE.sub(lambda found: f"\\u{ord(found[0]):04X}", json.dumps(KEY)),
+    "JSON in JSON": json.dumps(json.dumps(KEY)),
+    "HTML": escape(KEY),
+    "HTML text": escape(KEY, quote=False),
+    "HTML by numbers": escape(KEY).replace("&#x27;", "&#39;"),
+    "UTF-16": KEY.encode("utf-16-be").decode("latin-1"),
 }
 
 
@@ -158,6 +171,8 @@ def test_a_locked_store_still_finds_what_is_shaped_like_a_key(tmp_path, folder, 
         (SHAPED, "OpenAI"),
         ("sk-ant-api03-7Q2vXw9KpLr4TzB8nC1dE5fG6hJ-AA", "Anthropic"),
         ("sk-or-v1-" + "0f1e2d3c4b5a6978" * 4, "OpenRouter"),
+        ("GOCSPX-7Q2vXw9KpLr4TzB8nC1dE5fG6h", "Google"),
+        ("1//0gMadeUp7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN", "Google"),
         ("AIzaSyA7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN", "Google"),
         ("hf_7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN", "Hugging Face"),
         (f"AGE-SECRET-KEY-1{'QPZRY9X8GF2TVDW0S3JN54KHCE6MU' * 2}", "age id"),
@@ -177,6 +192,13 @@ def test_known_shapes(word, kind) -> None:
     [
         ('lw.Connection("custom", api_key="f3a9c1d47b2e")', 1),
         ("lw.Store.create('acme', passphrase = 'crane violet anchor')", 1),
+        ('lw.Connection("custom", api_key="""f3a9c1d47b2e""")', 1),
+        ('lw.Connection("custom", api_key=(\n    "f3a9c1d47b2e"))', 1),
+        ("""store.unlock("crane violet it's mine")""", 1),
+        ("store.new_identity('crane violet anchor')", 1),
+        ("store.change_passphrase('crane violet anchor', 'another made of words')", 2),
+        ("store.change_passphrase(new='crane violet anchor')", 1),
+        ('f(headers={"X-Team": "f3a9c1d47b2e", "Accept": "application/json"})', 1),
         ('lw.Connection("openai", api_key="env:OPENAI_API_KEY")', 0),
         ('lw.Connection("openai", api_key="file:~/key.txt.secret")', 0),
         ('client(api_key="your-api-key-here")', 0),
@@ -200,6 +222,12 @@ def test_a_key_across_the_chunks_of_a_big_file_is_found_once(store, folder, caps
         assert [each.split(": ")[1] for each in capsys.readouterr().out.splitlines()] == [
             f"line {line}"
         ]
+
+
+def test_a_log_with_a_key_on_every_line_is_searched_in_its_length(folder) -> None:
+    """Twice the keys take twice as long: by the square this would take minutes."""
+    line = f"{'word ' * 12}{SHAPED}\n".encode()
+    assert len(leaks_in(line * 60_000, known_key("k", Secret(KEY)))) == 60_000
 
 
 def test_rows_and_unused_pages_of_a_history_are_searched(store, folder, capsys) -> None:
@@ -364,4 +392,4 @@ def test_cleaning_a_history(store, folder, capsys) -> None:
     with sqlite3.connect(path) as database:
         rows = [row for (row,) in database.execute("SELECT source FROM history ORDER BY line")]
     database.close()
-    assert rows == ["1 + 1", "k = 'key-removed'", "x = 'key-removed'"]
+    assert rows == ["1 + 1", 'k = "key-removed"', "x = 'key-removed'"]
