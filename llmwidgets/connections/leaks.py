@@ -123,6 +123,28 @@ def _known(data: bytes, known: KnownKey) -> Iterator[Leak]:
             said = known.name if kind == "raw" else f"{known.name} ({kind})"
             yield Leak(at, at + len(spelled), said, known.tail)
             at = data.find(spelled, at + len(spelled))
+        if kind == "base64" and len(spelled) >= 2 * _PIECE:
+            for start, end in _wrapped(data, spelled):
+                yield Leak(start, end, f"{known.name} (base64)", known.tail)
+
+
+_PIECE = 16
+_BREAK = rb"(?:\r?\n|\\n)?"
+
+
+def _wrapped(data: bytes, spelled: memoryview) -> Iterator[tuple[int, int]]:
+    """Where Base64 stands in the short lines that mail and the shell's tool part it in.
+
+    Lines are longer than two pieces of it, so one of the first two is whole.
+    """
+    for skipped in (0, _PIECE):
+        for at in _places(data, bytes(spelled[skipped : skipped + _PIECE])):
+            for more in (0, 1, 2) if skipped else (0,):  # the break in the first piece
+                found = re.compile(_BREAK.join(re.escape(bytes([each])) for each in spelled)).match(
+                    data, max(at - skipped - more, 0)
+                )
+                if found:
+                    yield found.span()
 
 
 def _shaped(data: bytes) -> Iterator[Leak]:

@@ -111,6 +111,21 @@ def test_any_key_is_found_in_base64_whatever_stands_around_it() -> None:
         assert not leaks_in(b"x" + base64.b64encode(before + after) + b"y", [known])
 
 
+@pytest.mark.parametrize("width", [64, 76])
+@pytest.mark.parametrize("parting", ["\n", "\r\n", "\\n"])
+def test_base64_in_short_lines_is_found(width, parting) -> None:
+    """As `base64` and mail write it, wherever the lines end."""
+    long_key = "made-up-" + "7Q2vXw9KpLr4TzB8nC1d" * 8
+    (known,) = known_key("k", Secret(long_key))
+    for before in range(width):
+        told = base64.b64encode(b"a" * before + long_key.encode()).decode()
+        lines = [told[at : at + width] for at in range(0, len(told), width)]
+        (leak,) = leaks_in(parting.join(lines).encode(), [known])
+        assert leak.kind == "k (base64)"
+        assert leak.end - leak.start > len(long_key)
+    assert not leaks_in(parting.join(lines).replace("e", "f").encode(), [known])
+
+
 def test_clean_files_end_with_0(store, folder, capsys) -> None:
     (folder / "fine.ipynb").write_text(notebook(code("lw.Connection('openai', api_key='env:K')")))
     (folder / "notes.md").write_text(
