@@ -303,6 +303,49 @@ def test_an_unread_file_is_said(store, folder, capsys) -> None:
     assert "was not searched: permission denied" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_looked_into_is_said(store, folder, monkeypatch, capsys) -> None:
+    """What was not searched is never told as clean."""
+    (folder / "shut").mkdir()
+    (folder / "open.log").write_text("nothing")
+    look = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert scan(store, folder) == 2
+    assert f"{folder / 'shut'} was not searched: permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.log", "ü…\n\x1b[2J.log".encode()])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_name_that_the_terminal_cannot_write_is_told(folder, name, encoding) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text(SHAPED)
+    done = subprocess.run(
+        [sys.executable, "-m", "llmwidgets", "scan", folder],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding},
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert line.endswith(b"line 1: a key of OpenAI, ends in G6hJ")
+    assert b"\x1b" not in line
+    assert b"Traceback" not in done.stderr
+
+
+def test_file_names_of_a_commit_hook(store, folder, monkeypatch, capsys) -> None:
+    """As pre-commit gives them: relative, one after another, a dash in front perhaps."""
+    monkeypatch.chdir(folder)
+    (folder / "-a b.log").write_text("nothing")
+    (folder / "c.log").write_text("nothing")
+    assert scan(store, "--", "-a b.log", "c.log") == 0
+    (folder / "-a b.log").write_text(KEY)
+    assert scan(store, "--", "-a b.log", "c.log") == 1
+    assert capsys.readouterr().out.startswith("-a b.log: line 1: api_key of box")
+
+
 def test_cleaning_a_notebook_keeps_it_as_it_was_beside_it(store, folder, capsys) -> None:
     """Source, output and widget state lose the key; all else stays; the copy is private."""
     path = folder / "a.ipynb"
