@@ -675,9 +675,10 @@ def test_the_search_finds_what_a_careless_store_would_show() -> None:
 # Never lost
 
 
-def torture(folder: Path, *words: str) -> dict[str, int]:
+def torture(folder: Path, *words: str, wrapper: tuple[str, ...] = ()) -> dict[str, int]:
+    script = str(Path(__file__).with_name("store_torture.py"))
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("store_torture.py")), str(folder), *words],
+        [*wrapper, sys.executable, script, str(folder), *words],
         capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
@@ -685,9 +686,10 @@ def torture(folder: Path, *words: str) -> dict[str, int]:
 
 
 def test_no_kill_loses_an_acknowledged_save(tmp_path: Path) -> None:
-    """Forty kills in the midst of saving: each acknowledged save is there, every file opens."""
+    """Forty kills in the midst of saving: all acknowledged saves are there, every file opens."""
     ours = torture(tmp_path / "ours", "kills", "40")
-    assert ours == {"kills": 40, "acknowledged": 40, "lost": 0, "unreadable": 0}
+    assert ours.pop("acknowledged") >= 40
+    assert ours == {"kills": 40, "lost": 0, "unreadable": 0}
 
 
 def test_kills_do_break_a_plain_write(tmp_path: Path) -> None:
@@ -696,11 +698,59 @@ def test_kills_do_break_a_plain_write(tmp_path: Path) -> None:
 
 
 def test_racing_processes_lose_nothing(tmp_path: Path) -> None:
-    assert torture(tmp_path / "ours", "races", "2", "100") == {"updates": 200, "lost": 0}
+    assert torture(tmp_path / "ours", "races", "4", "50") == {"updates": 200, "lost": 0}
 
 
 def test_races_do_lose_without_the_lock(tmp_path: Path) -> None:
-    assert torture(tmp_path / "control", "unlocked", "2", "100")["lost"] > 0
+    assert torture(tmp_path / "control", "unlocked", "4", "50")["lost"] > 0
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    """Forty saves on 64 kB: those that do not fit are refused, the others stay, nothing is left."""
+    check_mounts()
+    ours = torture(tmp_path / "disk", "full", "40", wrapper=("unshare", "-rm"))
+    assert ours.pop("refused") > 0
+    assert ours == {"saves": 40, "lost": 0, "unreadable": 0, "left": 0}
+
+
+def test_a_read_only_disk_makes_a_read_only_store(tmp_path: Path) -> None:
+    """Mounted read-only, as a team's share: it opens and lists, and a save says what to do."""
+    check_mounts()
+    code = """
+import os, subprocess, sys
+from tests.connections.store_torture import Store, StoreError, custom, made, opened
+folder = made(__import__("pathlib").Path(sys.argv[1]))
+opened(folder).save(custom("there"))
+subprocess.run(["mount", "--bind", folder, folder], check=True)
+subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+from llmwidgets.connections.session import _sessions
+_sessions.clear()
+store = opened(folder)
+print([each.label for each in store], store.read_only, "is read-only" in store.notice)
+for change in (lambda: store.save(custom("b")), lambda: store.restore()):
+    try:
+        change()
+    except StoreError as error:
+        print(bool(error.hint), "ead-only" in error.message)
+store.add_for_session(custom("b"))
+print([each.label for each in store])
+"""
+    done = subprocess.run(
+        ["unshare", "-rm", sys.executable, "-c", code, str(tmp_path / "store")],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "['there'] True True", "True True", "True True", "['there', 'b']"
+    ], done.stderr  # fmt: skip
+
+
+def check_mounts() -> None:
+    """Skip where this user may mount nothing."""
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not installed, so no file system can be mounted")
+    probe = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("this user or container may not mount a file system")
 
 
 def test_open_and_save_are_quick(disk: Store) -> None:
