@@ -87,7 +87,7 @@ class StoreFile:
         target = self.target
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
-            self._sweep(target)
+            self._sweep()
             try:
                 write_new(temporary, data)
                 self._rotate(target)
@@ -145,9 +145,14 @@ class StoreFile:
             elif newer.exists():
                 os.replace(newer, older)
 
-    def _sweep(self, target: Path) -> None:
+    def leftovers(self) -> list[Path]:
+        """What killed processes left half-written, or whole and not in place."""
+        target = self.target
+        return list(target.parent.glob(f".{glob.escape(target.name)}.*.tmp"))
+
+    def _sweep(self) -> None:
         """Remove what a killed process left half-written; whoever holds the lock is alone."""
-        for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        for left in self.leftovers():
             with suppress(OSError):
                 if time.time() - left.stat().st_mtime > _LEFTOVER_AGE:
                     left.unlink()

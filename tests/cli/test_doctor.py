@@ -84,6 +84,15 @@ def test_modes_are_told_and_not_mended(store, capsys) -> None:
     assert out.splitlines()[-1] == "To mend: 2."
 
 
+@pytest.mark.skipif(os.name == "nt", reason="owners are POSIX's")
+def test_files_of_another_user_are_told(store, monkeypatch, capsys) -> None:
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    status, said = findings(store, capsys)
+    assert (status, said["owner"]["level"]) == (1, "problem")
+    assert f"belongs to another user (number {me})" in said["owner"]["said"]
+
+
 def test_a_passphrase_too_cheap_to_guess_at_and_one_too_dear(store, capsys) -> None:
     plain = memoryview(b"AGE-SECRET-KEY-1")
     path = store.path / "identity.age"

@@ -96,6 +96,11 @@ def made(folder: Path) -> Path:
     return folder
 
 
+def labels(store: Store) -> set[str]:
+    """What is saved, without making the connections: there are a thousand in the end."""
+    return {each["label"] for each in store._payloads()}
+
+
 def kills(place: Path, count: int) -> dict[str, int]:
     acknowledged = lost = unreadable = 0
     folder, there = place, set()
@@ -107,7 +112,7 @@ def kills(place: Path, count: int) -> dict[str, int]:
         there |= set(said)
         try:
             # All that was ever acknowledged, not only the last: none may go with a later kill.
-            lost += len(there - {each.label for each in opened(folder)})
+            lost += len(there - labels(opened(folder)))
         except StoreError:
             unreadable += 1
             (folder / "connections.age").unlink()

@@ -150,11 +150,17 @@ def test_the_old_passphrase_is_verified_first(store: Store) -> None:
 
 
 def test_after_a_change_the_old_passphrase_opens_nothing_that_is_left(store: Store) -> None:
-    """No backup of identity.age stays that it would open; the connections are not rewritten."""
+    """No backup of identity.age stays that it would open; the connections are not rewritten.
+
+    Nor what a killed process left a moment ago, which the same passphrase would open.
+    """
     before = (store.path / "connections.age").read_bytes()  # type: ignore[operator]
+    left = store.path / ".identity.age.0a1b2c3d.tmp"  # type: ignore[operator]
+    left.write_bytes((store.path / "identity.age").read_bytes())  # type: ignore[operator]
     store.change_passphrase(OLD, NEW)
     assert (store.path / "connections.age").read_bytes() == before  # type: ignore[operator]
     assert not list(store.path.glob("identity.age.bak*"))  # type: ignore[union-attr]
+    assert not left.exists()
     other = anew(store)
     with pytest.raises(WrongPassphrase):
         other.unlock(OLD)
