@@ -183,18 +183,10 @@ def _contents(path: Path, plain: memoryview) -> Contents:
             message = f"{path} was exported by a newer llmwidgets."
             raise NewerStore(message, "Update llmwidgets: pip install -U llmwidgets.")
         contents = content.described(document)
-        if contents is not None and all(map(_is_payload, contents.payloads)):
+        if contents is not None:
             return contents
     message = f"{path} opens, but holds no exported connections."
     raise DamagedStore(message, "Export them with store.export(path, …).")
-
-
-def _is_payload(each: object) -> bool:
-    """Whether it can be a connection's: whoever knows the recipient can have written it."""
-    return isinstance(each, dict) and all(isinstance(each.get(key), str) for key in _WORDS)
-
-
-_WORDS = ("label", "kind")
 
 
 def _read(path: Path) -> bytes:

@@ -12,11 +12,16 @@ SHORTEST = 12
 
 
 def check(passphrase: Secret) -> None:
-    """FieldError for a passphrase under 12 characters."""
+    """FieldError for a passphrase under 12 characters, or of letters that came broken."""
     if len(passphrase.reveal()) < SHORTEST:
         raise FieldError(
             {"passphrase": f"has fewer than {SHORTEST} characters."},
             "Six random words are easy to keep in mind and hard to guess.",
+        )
+    if any("\ud800" <= letter <= "\udfff" for letter in passphrase.reveal()):
+        raise FieldError(
+            {"passphrase": "has a letter that did not arrive whole."},
+            "Set the terminal to UTF-8, or use letters without accents.",
         )
 
 

@@ -528,6 +528,25 @@ def test_a_newer_store_is_read_only(disk: Store) -> None:
         list(disk)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"schema": "2"}, {"schema": None}, {"schema": 2.5}, {"schema": True}, {"revision": "x"},
+        {"payloads": (7,)}, {"payloads": ("a",)}, {"payloads": ({"label": 5, "kind": "a"},)},
+        {"payloads": ({"label": "a"},)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_no_version_writes_is_damage(disk: Store, wrong: dict[str, Any]) -> None:
+    """Sealed and signed by a member's own program, perhaps: a sentence, not a crash."""
+    contents = disk._session.last
+    assert contents is not None
+    forged(disk, replace(contents, **wrong), IDENTITY)
+    for use in (lambda: list(elsewhere(disk)), lambda: disk.save(custom())):
+        with pytest.raises(DamagedStore):
+            use()
+
+
 def test_a_connection_of_another_version_is_kept(disk: Store) -> None:
     """What this version cannot read stays through every save of something else."""
     strange = {"kind": "made_up_kind", "label": "strange", "fields": {"api_key": Secret(CANARY)}}
