@@ -12,10 +12,10 @@ SHORTEST = 12
 
 
 def check(passphrase: Secret) -> None:
-    """FieldError for a passphrase under 12 characters, or of letters that came broken."""
+    """FieldError for a passphrase under 12 characters, for none, or of letters that came broken."""
     if len(passphrase.reveal()) < SHORTEST:
         raise FieldError(
-            {"passphrase": f"has fewer than {SHORTEST} characters."},
+            {"passphrase": f"has fewer than {SHORTEST} characters, or is no text."},
             "Six random words are easy to keep in mind and hard to guess.",
         )
     if any("\ud800" <= letter <= "\udfff" for letter in passphrase.reveal()):

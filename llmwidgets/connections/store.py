@@ -54,7 +54,7 @@ class Store(StoreSharing):
         be asked. FieldError for a passphrase under 12 characters, StoreError where the folder
         holds a store already.
         """
-        passphrase = None if passphrase is None else closed(passphrase)
+        passphrase = closed(passphrase)
         store = cls(organization, path=path)
         if passphrase is not None:
             passphrase_field.check(passphrase)

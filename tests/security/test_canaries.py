@@ -279,6 +279,39 @@ def test_validation_errors_hold_no_key() -> None:
     assert shows(str(bare.errors()), CONTROL)
 
 
+@pytest.mark.parametrize("kind", [str, str.encode, list])
+def test_a_refused_passphrase_stands_in_no_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any]
+) -> None:
+    """Given in clear by code that read it from a file, of a right or a wrong type."""
+    monkeypatch.setattr(lw.connections.sealing, "WORK_FACTOR", 10)
+    store = lw.Store.create(path=tmp_path / "store", passphrase="made-up other words")
+    store.export(tmp_path / "f", passphrase="made-up other words")
+    shut = lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE)
+    shut.lock()
+    (tmp_path / "shut" / "connections.age").write_bytes(b"cut")
+    calls = [
+        lambda: lw.Store.create(path=tmp_path / "store", passphrase=kind(PASSPHRASE)),
+        lambda: store.change_passphrase(kind(PASSPHRASE), "made-up third words"),
+        lambda: store.change_passphrase("made-up wrong words", kind(PASSPHRASE)),
+        lambda: store.new_identity(kind(PASSPHRASE)),
+        lambda: store.preview(tmp_path / "f", passphrase=kind(PASSPHRASE)),
+        lambda: store.preview(tmp_path / "none", passphrase=kind(PASSPHRASE)),
+        lambda: store.preview(tmp_path / "f", identity=kind(KEY)),
+        lambda: store.export(tmp_path / "f", passphrase=kind(PASSPHRASE)),
+        lambda: store.unlock(kind(PASSPHRASE)),
+        lambda: store.unlock(identity=kind(KEY)),
+        lambda: shut.unlock(kind(PASSPHRASE)),
+        lambda: shut.restore(passphrase=kind(PASSPHRASE)),
+        lambda: Secret(kind(KEY) if kind is not str else KEY.encode()),
+    ]
+    for call in calls:
+        error = caught(call)
+        assert isinstance(error, lw.errors.LLMWidgetsError | TypeError), error
+        told = [tool(each) for each in hanging(error) for tool in (captured, told_by_itself)]
+        assert clean("".join([*told, printed(error, "Verbose")])), told
+
+
 # -- values ------------------------------------------------------------------------------------
 
 
