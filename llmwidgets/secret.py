@@ -44,6 +44,10 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self.reference = None
+        if not issubclass(type(value), str):
+            del value  # it may be the key all the same, as bytes say, and stand in a traceback
+            message = "A Secret is made from a text."
+            raise TypeError(message)
         if value.startswith(("env:", "file:")):
             self.reference = value
             _openers[self] = lambda: _look_up(value)
@@ -91,6 +95,8 @@ class Secret:
         return bool(self.reference) or bool(self.reveal())
 
     def __repr__(self) -> str:
+        if self not in _openers:  # a refused value: a verbose traceback shows what never came to be
+            return "Secret()"
         if self.reference:
             return f"Secret({self.reference})"
         return f"Secret(ends in {self.tail})" if self.tail else "Secret()"

@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from llmwidgets.cli.arguments import read_arguments
 from llmwidgets.errors import LLMWidgetsError
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     What a user can mend is said in one line on stderr, never as a traceback.
     """
+    _write_any_name()
     try:
         return _run(read_arguments(arguments))
     except LLMWidgetsError as error:
@@ -38,6 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def say(message: str) -> None:
     """One line on stderr."""
     sys.stderr.write(f"llmwidgets: {' '.join(message.split())}\n")
+
+
+def _write_any_name() -> None:
+    """Let a file's name be told that the terminal's encoding has no letters for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: Namespace) -> int:

@@ -1,8 +1,12 @@
-"""llmwidgets doctor: is everything about the store as it should be? It mends nothing."""
+"""llmwidgets doctor: is everything about the store as it should be?
+
+It mends nothing by itself; a store that it can open closes its own files to others, told before.
+"""
 
 from __future__ import annotations
 
 import json
+import shlex
 import stat
 import sys
 from collections.abc import Iterator
@@ -41,7 +45,7 @@ class Asked:
 def doctor(asked: Asked) -> int:
     """Tell what is well and what is not; 0 fine, 1 something to mend."""
     store = Store(path=asked.store) if asked.store else Store(asked.organization or "default")
-    findings = list(findings_of(store))
+    findings = list(findings_of(store, _words(asked)))
     if asked.json:
         sys.stdout.write(json.dumps([asdict(each) for each in findings], indent=2) + "\n")
     else:
@@ -49,16 +53,21 @@ def doctor(asked: Asked) -> int:
     return FINDINGS if any(each.level == "problem" for each in findings) else FINE
 
 
-def findings_of(store: Store) -> Iterator[Finding]:
-    """Everything that is looked at, in the order it is told."""
+def findings_of(store: Store, words: str = "") -> Iterator[Finding]:
+    """Everything that is looked at, in the order it is told; `words` name the store to commands."""
     yield from examine_files(store)
     yield from _network(store)
     yield examine_key(store)
     yield examine_keyring()
-    yield from examine_history(known_keys(_connections(store)))
+    yield from examine_history(known_keys(_connections(store)), words)
     yield from examine_policies()
     yield examine_clock(store.path)
     yield _journal()
+
+
+def _words(asked: Asked) -> str:
+    named = (("--store", asked.store), ("--organization", asked.organization))
+    return "".join(f"{option} {shlex.quote(str(value))} " for option, value in named if value)
 
 
 def _connections(store: Store) -> list[Connection]:
@@ -86,7 +95,7 @@ def _journal() -> Finding:
     if mode & 0o077:
         return Finding(
             "journal", "problem", f"{said} Others can reach it (mode {mode:04o}).",
-            f"chmod 600 {path}",
+            f"chmod 600 {shlex.quote(str(path))}",
         )  # fmt: skip
     return Finding("journal", "fine", said)
 

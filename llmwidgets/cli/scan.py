@@ -35,7 +35,7 @@ def scan(asked: Asked) -> int:
     found: list[Found] = []
     unread = False
     for path in dict.fromkeys(file for each in asked.paths for file in files_below(each)):
-        for each in search(path, known):
+        for each in [path] if isinstance(path, Unread) else search(path, known):
             if isinstance(each, Unread):
                 cli.say(f"{each.path} was not searched: {each.reason}.")
                 unread = True

@@ -8,21 +8,24 @@ import re
 import secrets
 import sqlite3
 import stat
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import closing
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from llmwidgets.connections.known_keys import KnownKey
 from llmwidgets.connections.leaks import leaks_in, written_in
-from llmwidgets.connections.searched_files import leaks_of_text, read_notebook, texts_of
+from llmwidgets.connections.searched_files import are_lines, leaks_of_text, read_notebook, texts_of
 from llmwidgets.connections.store_file import sync_folder, write_new
 from llmwidgets.errors import LLMWidgetsError
 
 MASK = "key-removed"
 """What stands in place of a key afterwards."""
 
-_Words = set[bytes]
+_Words = Set[bytes]
+_Span = tuple[int, int]
 
 
 def can_clean(path: Path) -> bool:
@@ -51,13 +54,13 @@ def _cleaned(path: Path, known: Sequence[KnownKey]) -> str:
     if notebook is None:
         message = f"{path} is no notebook that can be read."
         raise LLMWidgetsError(message, "Mend its JSON, or make the cell anew.")
-    words = _typed(notebook)
-    text = json.dumps(_without(notebook, known, words), ensure_ascii=False, indent=1) + "\n"
+    before = real.read_bytes()
+    after = _without_keys(before, known, _typed(notebook))
     backup = _free(real)
     temporary = real.with_name(f".{real.name}.{secrets.token_hex(4)}.tmp")
-    write_new(backup, real.read_bytes())
+    write_new(backup, before)
     try:
-        write_new(temporary, text.encode("utf-8"))
+        write_new(temporary, after)
         os.chmod(temporary, stat.S_IMODE(real.stat().st_mode))
         os.replace(temporary, real)
     finally:
@@ -85,36 +88,104 @@ def _typed(notebook: Any) -> _Words:
     return {source[leak.start : leak.end] for source in sources for leak in written_in(source)}
 
 
-def _without(node: Any, known: Sequence[KnownKey], words: _Words) -> Any:
-    if isinstance(node, str):
-        return _masked(node, known, words)
-    if isinstance(node, dict):
-        return {
-            _masked(name, known, words): _without(value, known, words)
-            for name, value in node.items()
-        }
-    if not isinstance(node, list):
-        return node
-    if node and all(isinstance(each, str) for each in node):
-        whole = "".join(node)
-        masked = _masked(whole, known, words)
-        # As one text, so that what goes over the end of a line goes as well.
-        return node if masked == whole else masked.splitlines(keepends=True)
-    return [_without(each, known, words) for each in node]
+def _without_keys(raw: bytes, known: Sequence[KnownKey], words: _Words) -> bytes:
+    """The notebook's bytes with other strings where a key stood, and all else as it was."""
+    encoding = json.detect_encoding(raw)
+    text = raw.decode(encoding, "surrogatepass")
+    kept, at = [], 0
+    for lines in _joined(text):
+        for start, end, new in _replaced(lines, known, words):
+            parted = text[lines[0].end() : lines[1].start()] if len(lines) > 1 else ""
+            kept += [text[at:start], parted.join(_spelled(each, text) for each in new)]
+            at = end
+    return "".join([*kept, text[at:]]).encode(encoding, "surrogatepass")
 
 
-def _masked(text: str, known: Sequence[KnownKey], words: _Words) -> str:
-    data = text.encode("utf-8", "surrogatepass")
-    for leak in reversed(leaks_in(data, known)):
-        data = data[: leak.start] + MASK.encode() + data[leak.end :]
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+
+def _joined(text: str) -> Iterator[list[re.Match[str]]]:
+    """Each string of a JSON text by itself, and those of a list together: they are one's lines."""
+    lines: list[re.Match[str]] = []
+    at, in_list = 0, False
+    for string in _STRING.finditer(text):
+        between = text[at : string.start()].strip()
+        if not in_list or between != ",":
+            if lines:
+                yield lines
+            lines, in_list = [], between.endswith("[")
+        lines.append(string)
+        at = string.end()
+    if lines:
+        yield lines
+
+
+def _replaced(
+    lines: Sequence[re.Match[str]], known: Sequence[KnownKey], words: _Words
+) -> Iterator[tuple[int, int, list[str]]]:
+    """From where to where the lines that hold a key stand in the text, and what comes there.
+
+    They are searched as one text, so that what goes over the end of a line goes as well, and
+    each by itself where they are no lines but words.
+    """
+    pieces = [json.loads(each[0]).encode("utf-8", "surrogatepass") for each in lines]
+    ends = list(accumulate(map(len, pieces)))
+    data = b"".join(pieces)
+    found = list(_found(data, known, words))
+    if not are_lines(pieces):
+        for piece, end in zip(pieces, ends, strict=True):
+            before = end - len(piece)
+            found += [(before + a, before + b) for a, b in _found(piece, known, words)]
+    touched: dict[int, tuple[int, list[_Span]]] = {}
+    for span in _apart(found, data):
+        first, last = bisect_right(ends, span[0]), bisect_left(ends, span[1])
+        open_ = next(reversed(touched), None)
+        if open_ is not None and first <= touched[open_][0]:
+            first, spans = open_, touched[open_][1]
+        else:
+            spans = []
+        touched[first] = (last, [*spans, span])
+    for first, (last, spans) in touched.items():
+        start = ends[first] - len(pieces[first])
+        moved = [(a - start, b - start) for a, b in spans]
+        new = _masked(data[start : ends[last]], moved).decode("utf-8", "surrogatepass")
+        rows = new.splitlines(keepends=True) if last > first else [new]
+        yield lines[first].start(), lines[last].end(), rows
+
+
+def _spelled(new: str, text: str) -> str:
+    """A string as JSON: with letters that are no ASCII only where the file has them too."""
+    lone = any("\ud800" <= letter <= "\udfff" for letter in new)
+    return json.dumps(new, ensure_ascii=lone or text.isascii())
+
+
+def _found(data: bytes, known: Sequence[KnownKey], words: _Words) -> Iterator[_Span]:
+    yield from ((leak.start, leak.end) for leak in leaks_in(data, known))
     for word in words:
-        data = data.replace(word, MASK.encode())
-    return _whole_block(data).decode("utf-8", "surrogatepass")
+        yield from (each.span() for each in re.finditer(re.escape(word), data))
 
 
-def _whole_block(data: bytes) -> bytes:
-    """Of a private key the lines after the first go as well."""
-    return re.sub(rb"key-removed[A-Za-z0-9+/=\\\s]{40,}?-----END [A-Z ]+-----", MASK.encode(), data)
+def _apart(found: Iterable[_Span], data: bytes) -> list[_Span]:
+    """From where to where keys stand, in order, none over another: one can be stored twice."""
+    apart: list[_Span] = []
+    for start, end in sorted(found):
+        rest = _REST_OF_BLOCK.match(data, end)
+        end = rest.end() if rest else end
+        if apart and start < apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
+        else:
+            apart.append((start, end))
+    return apart
+
+
+# Of a private key the lines after the first go as well.
+_REST_OF_BLOCK = re.compile(rb"[A-Za-z0-9+/=\\\s]{40,}?-----END [A-Z ]+-----")
+
+
+def _masked(data: bytes, spans: Sequence[_Span]) -> bytes:
+    for start, end in reversed(spans):
+        data = data[:start] + MASK.encode() + data[end:]
+    return data
 
 
 def _clean_history(path: Path, known: Sequence[KnownKey]) -> str:
@@ -143,6 +214,5 @@ def _line(text: Any, known: Sequence[KnownKey]) -> Any:
     if not isinstance(text, str):
         return text
     data = text.encode("utf-8", "surrogatepass")
-    for leak in reversed(leaks_of_text(data, known, code=True)):
-        data = data[: leak.start] + MASK.encode() + data[leak.end :]
-    return _whole_block(data).decode("utf-8", "surrogatepass")
+    found = [(leak.start, leak.end) for leak in leaks_of_text(data, known, code=True)]
+    return _masked(data, _apart(found, data)).decode("utf-8", "surrogatepass")

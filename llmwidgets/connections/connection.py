@@ -59,13 +59,15 @@ class Connection:
     def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
         kind = _shown(kind)
         provider = PROVIDERS.get(cast(Kind, kind))
-        typed = [name for name, value in fields.items() if isinstance(value, str)]
+        typed, typed_headers = _texts(fields), _texts(fields.get("headers"))
         close_secrets(provider, fields)
         if provider is None:
             raise _no_kind(kind)
         for name in typed:
             if isinstance(fields[name], Secret):
                 warn_if_typed(name, fields[name])
+        for name in typed_headers:
+            warn_if_typed(f"header {name}", fields["headers"][name])
         filled = read_fields(provider, fields)
         self._set(
             kind=provider.kind,
@@ -295,6 +297,13 @@ class Connection:
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         message = "A connection cannot be pickled: save it in a store and refer to it by its label."
         raise TypeError(message)
+
+
+def _texts(given: object) -> list[str]:
+    """The names of what was given as a bare text; the values stay where they are."""
+    if not isinstance(given, dict):
+        return []
+    return [name for name, value in given.items() if isinstance(value, str)]
 
 
 def _shown(kind: object) -> str:

@@ -232,6 +232,8 @@ def _document(contents: Contents) -> dict[str, Any]:
 def described(document: dict[str, Any]) -> Contents | None:
     """The contents that a parsed document holds, whoever wrote it; None where it holds none."""
     try:
+        if not _fits(document):
+            return None
         return Contents(
             recipients=tuple(Recipient(**each) for each in document["recipients"]),
             payloads=tuple(document["connections"]),
@@ -245,6 +247,13 @@ def described(document: dict[str, Any]) -> Contents | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _fits(document: dict[str, Any]) -> bool:
+    """Whether what is counted are numbers, and what is looked up by words has them."""
+    numbers = (document["rev"], document["schema"])
+    words = (each[name] for each in document["connections"] for name in ("label", "kind"))
+    return all(type(each) is int for each in numbers) and all(isinstance(e, str) for e in words)
 
 
 def parsed(plain: memoryview) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 import subprocess
 import time
@@ -100,8 +101,13 @@ def _lost(folder: Path) -> Iterator[Finding]:
     if backups:
         yield Finding(
             "backups", "problem", f"connections.age is missing, and {backups[0].name} is there.",
-            f"Copy {backups[0]} to connections.age.",
+            f"cp {_quoted(backups[0])} {_quoted(folder / sealed_folder.CONNECTIONS)}",
         )  # fmt: skip
+
+
+def _quoted(path: Path) -> str:
+    """A path as a shell takes it, blanks and all."""
+    return shlex.quote(str(path))
 
 
 def _own(folder: Path) -> list[Path]:
@@ -118,11 +124,11 @@ def _modes(folder: Path) -> Iterator[Finding]:
     for each in open_:
         mode = stat.S_IMODE(each.stat().st_mode)
         said = f"{each.name} can be reached by others (mode {mode:04o})."
-        yield Finding("modes", "problem", said, f"chmod 600 {each}")
+        yield Finding("modes", "problem", said, f"chmod 600 {_quoted(each)}")
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o022:
         said = f"Others can write into the folder (mode {mode:04o})."
-        yield Finding("modes", "problem", said, f"chmod 700 {folder}")
+        yield Finding("modes", "problem", said, f"chmod 700 {_quoted(folder)}")
     elif not open_:
         yield Finding("modes", "fine", f"Files 0600, folder {mode:04o}.")
 
@@ -133,7 +139,7 @@ def _owners(folder: Path) -> Iterator[Finding]:
     foreign = [each for each in (folder, *_own(folder)) if each.stat().st_uid != os.getuid()]
     for each in foreign:
         said = f"{each.name} belongs to another user (number {each.stat().st_uid})."
-        yield Finding("owner", "problem", said, f"chown {os.getuid()} {each}")
+        yield Finding("owner", "problem", said, f"chown {os.getuid()} {_quoted(each)}")
     if not foreign:
         yield Finding("owner", "fine", "Folder and files are yours.")
 
@@ -199,7 +205,7 @@ def _versioned(folder: Path) -> Iterator[Finding]:
         yield Finding("version control", "fine", "In no git repository.")
         return
     said = f"The store is in the git repository {root}"
-    fix = f"git -C {root} rm --cached {real}/*.age, and add the folder to .gitignore."
+    fix = f"git -C {_quoted(root)} rm -r --cached {_quoted(real)}, and add it to .gitignore."
     if _tracked(real):
         more = " and tracked: its history keeps every old version, also for a lost passphrase."
         yield Finding("version control", "problem", said + more, fix)

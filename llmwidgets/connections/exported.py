@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from llmwidgets.connections import contents as content
 from llmwidgets.connections import members, store_file
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Recipient
-from llmwidgets.errors import DamagedStore, FieldError, NewerStore, StoreError
+from llmwidgets.errors import (
+    DamagedStore,
+    FieldError,
+    NewerStore,
+    StoreError,
+    StoreLocked,
+    WrongPassphrase,
+)
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 16 * 1024 * 1024
 
+_Opened = TypeVar("_Opened")
 State = Literal["new", "same label", "same kind"]
 
 
@@ -103,9 +111,10 @@ def preview(
 
     data = _read(path)
     if passphrase is not None:
-        plain, writer = sealing.decrypt_passphrase(data, passphrase), "a holder of the passphrase"
+        plain = _opened(path, lambda: sealing.decrypt_passphrase(data, passphrase))
+        writer = "a holder of the passphrase"
     else:
-        plain = sealing.decrypt(data, identities)
+        plain = _opened(path, lambda: sealing.decrypt(data, identities))
         signed = [authors.author(plain, each) for each in identities]
         own = {each.recipient for each in identities}
         writer = next((each for each in signed if each in own), None) or ""
@@ -133,7 +142,27 @@ def by_passphrase(path: Path) -> bool:
     """Whether a passphrase opens the file; DamagedStore where it is no age file."""
     from llmwidgets.connections import age_format
 
-    return age_format.read_header(_read(path))[0].stanzas[0].kind == "scrypt"
+    data = _read(path)
+    return _opened(path, lambda: age_format.read_header(data))[0].stanzas[0].kind == "scrypt"
+
+
+def _opened(path: Path, how: Callable[[], _Opened]) -> _Opened:
+    """What opening the file gives; the same errors, with the file's name and the next step."""
+    try:
+        return how()
+    except WrongPassphrase as error:
+        fault: StoreError = WrongPassphrase(f"The passphrase does not open {path}.", error.hint)
+    except StoreLocked:
+        fault = StoreLocked(
+            f"{path} is not sealed to an identity at hand.",
+            "Unlock the store it was exported for, or give identity=….",
+        )
+    except DamagedStore as error:
+        fault = DamagedStore(f"{path} does not open. {error.message}", error.hint or _BINARY)
+    raise fault
+
+
+_BINARY = "Name a file that store.export(path, …) or age wrote, without age's --armor."
 
 
 def _offer(connection: Connection, here: Contents) -> Offer:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError
@@ -97,14 +98,21 @@ def _spellings(part: memoryview) -> Iterator[tuple[str, memoryview]]:
 
 def _all_spellings(part: memoryview) -> Iterator[tuple[str, memoryview]]:
     yield "raw", part
-    yield "URL-encoded", memoryview(quote(bytes(part), safe="").encode())
-    yield "URL-encoded", memoryview(quote(bytes(part), safe="/").encode())
-    yield (
-        "JSON-escaped",
-        memoryview(json.dumps(bytes(part).decode(errors="replace")).encode())[1:-1],
-    )
-    yield "HTML-escaped", memoryview(escape(bytes(part).decode(errors="replace")).encode())
-    yield "UTF-16", memoryview(bytes(part).decode(errors="replace").encode("utf-16-le"))
+    for safe in ("", "/", "!'()*"):  # the last is what a browser leaves as it is
+        for quoted in (quote, quote_plus):
+            yield "URL-encoded", memoryview(quoted(bytes(part), safe=safe).encode())
+            yield "URL-encoded", _small(memoryview(quoted(bytes(part), safe=safe).encode()))
+    escaped = memoryview(json.dumps(bytes(part).decode(errors="replace")).encode())[1:-1]
+    yield "JSON-escaped", escaped
+    yield "JSON-escaped", memoryview(bytes(escaped).replace(b"/", rb"\/"))
+    yield "JSON-escaped", memoryview(_AS_CODE.sub(_as_code, bytes(escaped)))
+    yield "JSON-escaped", memoryview(json.dumps(bytes(escaped).decode()).encode())[1:-1]
+    for quotes in (True, False):
+        html = memoryview(escape(bytes(part).decode(errors="replace"), quotes).encode())
+        yield "HTML-escaped", html
+        yield "HTML-escaped", memoryview(bytes(html).replace(b"&#x27;", b"&#39;"))
+    for order in ("utf-16-le", "utf-16-be"):
+        yield "UTF-16", memoryview(bytes(part).decode(errors="replace").encode(order))
     if len(part) >= SHORTEST + 4:
         for before in range(3):
             for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -112,6 +120,19 @@ def _all_spellings(part: memoryview) -> Iterator[tuple[str, memoryview]]:
                     "base64",
                     _inner(memoryview(encode(bytes(before) + bytes(part))), before, part),
                 )
+
+
+def _small(encoded: memoryview) -> memoryview:
+    """URL-encoded with the small hex digits that some servers write."""
+    return memoryview(re.sub(rb"%..", lambda code: code[0].lower(), bytes(encoded)))
+
+
+# What careful writers of JSON keep out of it, so that it can stand in a page.
+_AS_CODE = re.compile(rb"[+&<>']")
+
+
+def _as_code(letter: re.Match[bytes]) -> bytes:
+    return b"\\u%04X" % letter[0][0]
 
 
 def _inner(encoded: memoryview, before: int, part: memoryview) -> memoryview:

@@ -34,6 +34,8 @@ _SHAPES = tuple(
         ("a key of Google", b"AIza", rb"[A-Za-z0-9_-]{35}"),
         ("a key of Google", b"AQ.", rb"[A-Za-z0-9_-]{30,300}"),
         ("a token of Google", b"ya29.", rb"[A-Za-z0-9_.-]{30,2048}"),
+        ("a login of Google", b"1//0", rb"[A-Za-z0-9_-]{30,512}"),
+        ("a client secret of Google", b"GOCSPX-", rb"[A-Za-z0-9_-]{24,64}"),
         ("a token of Hugging Face", b"hf_", rb"[A-Za-z0-9]{30,80}"),
         ("an age identity", b"AGE-SECRET-KEY-1", rb"[A-Z0-9]{58}"),
         (
@@ -45,9 +47,28 @@ _SHAPES = tuple(
 )
 _AZURE, _WORD = b"JQQJ99", re.compile(rb"[A-Za-z0-9]+")
 _WORD_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def _literal(name: str) -> bytes:
+    """A literal of one line between quotes of either kind, one or three."""
+    text = (
+        rf"""(?:r|b|rb|f)?(?P<q_{name}>"{{3}}|'{{3}}|["'])"""
+        rf"""(?P<{name}>(?!env:|file:)(?:\\.|(?!(?P=q_{name}))[^\\\n]){{12,400}})(?P=q_{name})"""
+    )
+    return text.encode()
+
+
 _WRITTEN = re.compile(
-    rb"(?:\b(?:api_key|auth_token|passphrase|credentials|password)[\"']?\s*[=:]|\.unlock\()\s*"
-    rb"(?:r|b|rb|f)?(?P<quote>[\"'])(?P<value>(?!env:|file:)[^\"'\n]{12,400})(?P=quote)"
+    rb"(?:\b(?:api_key|auth_token|passphrase|credentials|password)[\"']?\s*[=:]\s*\(?"
+    rb"|\.(?:unlock|new_identity)\()\s*" + _literal("value")
+)
+_CHANGED = re.compile(
+    rb"\.change_passphrase\(\s*(?:(?:old|new)\s*=\s*)?" + _literal("value")
+    + rb"(?:\s*,\s*(?:(?:old|new)\s*=\s*)?" + _literal("second") + rb")?"
+)  # fmt: skip
+_HEADERS, _HEADER = (
+    re.compile(rb"\bheaders[\"']?\s*[=:]\s*\{[^{}]*\}"),
+    re.compile(rb":\s*" + _literal("value")),
 )
 _PLACEHOLDER = re.compile(
     rb"\.\.\.|\xe2\x80\xa6|\xe2\x80\xa2|[<>{}]|x{4}|(?i:your|example|placeholder|changeme|removed)"
@@ -58,12 +79,20 @@ _PREFIX = re.compile(rb"^(?:sk-(?:[a-z]+\d*-)*|AIza|AQ\.|hf_|ya29\.)")
 def leaks_in(data: bytes, known: Sequence[KnownKey]) -> list[Leak]:
     """Every known key and every key-shaped word, in order; a known one goes before its shape."""
     found = [leak for each in known for leak in _known(data, each)]
-    taken = [(leak.start, leak.end) for leak in found]
-    for leak in _shaped(data):
-        if not any(start < leak.end and leak.start < end for start, end in taken):
+    shaped = list(_shaped(data))
+    # A mark for each byte that is told: a log can hold a key on every line.
+    taken = bytearray(len(data) if shaped else 0)
+    for leak in found if shaped else ():
+        _mark(taken, leak)
+    for leak in shaped:
+        if taken.find(1, leak.start, leak.end) < 0:
             found.append(leak)
-            taken.append((leak.start, leak.end))
+            _mark(taken, leak)
     return sorted(set(found))
+
+
+def _mark(taken: bytearray, leak: Leak) -> None:
+    taken[leak.start : leak.end] = b"\1" * (leak.end - leak.start)
 
 
 def written_in(source: bytes) -> list[Leak]:
@@ -71,10 +100,19 @@ def written_in(source: bytes) -> list[Leak]:
 
     Placeholders and the names of variables are none.
     """
+    found = [(match.span("value"), match["value"]) for match in _WRITTEN.finditer(source)]
+    for match in _CHANGED.finditer(source):
+        found += [(match.span(name), match[name]) for name in ("value", "second") if match[name]]
+    for headers in _HEADERS.finditer(source):
+        found += [
+            (match.span("value"), match["value"])
+            for match in _HEADER.finditer(source, *headers.span())
+            if _random(match["value"])
+        ]
     return [
-        Leak(*match.span("value"), "a literal in code", _tail(match["value"]))
-        for match in _WRITTEN.finditer(source)
-        if not _PLACEHOLDER.search(match["value"]) and _varied(match["value"])
+        Leak(*span, "a literal in code", _tail(word))
+        for span, word in found
+        if not _PLACEHOLDER.search(word) and _varied(word)
     ]
 
 
@@ -85,6 +123,28 @@ def _known(data: bytes, known: KnownKey) -> Iterator[Leak]:
             said = known.name if kind == "raw" else f"{known.name} ({kind})"
             yield Leak(at, at + len(spelled), said, known.tail)
             at = data.find(spelled, at + len(spelled))
+        if kind == "base64" and len(spelled) >= 2 * _PIECE:
+            for start, end in _wrapped(data, spelled):
+                yield Leak(start, end, f"{known.name} (base64)", known.tail)
+
+
+_PIECE = 16
+_BREAK = rb"(?:\r?\n|\\n)?"
+
+
+def _wrapped(data: bytes, spelled: memoryview) -> Iterator[tuple[int, int]]:
+    """Where Base64 stands in the short lines that mail and the shell's tool part it in.
+
+    Lines are longer than two pieces of it, so one of the first two is whole.
+    """
+    for skipped in (0, _PIECE):
+        for at in _places(data, bytes(spelled[skipped : skipped + _PIECE])):
+            for more in (0, 1, 2) if skipped else (0,):  # the break in the first piece
+                found = re.compile(_BREAK.join(re.escape(bytes([each])) for each in spelled)).match(
+                    data, max(at - skipped - more, 0)
+                )
+                if found:
+                    yield found.span()
 
 
 def _shaped(data: bytes) -> Iterator[Leak]:

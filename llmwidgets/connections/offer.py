@@ -5,8 +5,10 @@ Nothing here looks before it is asked to, and nothing is written but into the st
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -128,7 +130,9 @@ def found_elsewhere(folder: Path | None = None) -> list[Offer]:
     """The keys of variables and of other tools' files, each once a place; read when called.
 
     `.env` files are looked for in `folder` (by default the kernel's) and above it, up to the
-    root of its repository. A key that two places hold is offered twice, so that both are known.
+    root of its repository or to the folder of the Jupyter server, where Jupyter AI 3 keeps its
+    own, whichever is further up. A key that two places hold is offered twice, so that both are
+    known.
     """
     offers = list(_of_environment())
     for path in _dot_env(folder or Path.cwd()):
@@ -167,7 +171,9 @@ class _Variables:
 
 
 def _is_value(text: str) -> bool:
-    return bool(text.strip()) and not text.lstrip(" \"'").startswith(("env:", "file:"))
+    """Whether it is a key itself, and neither a reference nor what a shell would put in place."""
+    start = text.lstrip(" \"'")
+    return bool(start) and not start.startswith(("env:", "file:", "op://", "$", "`"))
 
 
 def _of_environment() -> Iterator[Offer]:
@@ -240,7 +246,18 @@ def _of_gcloud(path: Path, note: str = "") -> Iterator[Offer]:
 def _dot_env(folder: Path) -> Iterator[Path]:
     above = [folder, *folder.parents]
     root = next((n for n, each in enumerate(above) if (each / ".git").exists()), 0)
-    yield from (each / ".env" for each in above[: root + 1])
+    served = _server_folder()
+    top = above.index(served) if served in above else 0
+    yield from (each / ".env" for each in above[: max(root, top) + 1])
+
+
+def _server_folder() -> Path | None:
+    """Where the Jupyter server of this kernel was started, which is the folder it shows."""
+    server = os.environ.get("JPY_PARENT_PID", "")
+    try:
+        return Path(os.readlink(f"/proc/{server}/cwd")) if server.isdigit() else None
+    except OSError:
+        return None
 
 
 def _llm_folder() -> Path:
@@ -267,9 +284,12 @@ def _application_folder() -> Path:
 
 def _jupyter_ai() -> tuple[Path, Path]:
     named = os.environ.get("JUPYTER_DATA_DIR")
-    usual = {"win32": "~/AppData/Roaming/jupyter", "darwin": "~/Library/Jupyter"}
-    shared = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "jupyter"
-    folder = Path(named or usual.get(sys.platform) or shared).expanduser() / "jupyter_ai"
+    usual = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "jupyter"
+    if sys.platform == "win32":
+        usual = _application_folder() / "jupyter"
+    elif sys.platform == "darwin":
+        usual = Path("~/Library/Jupyter")
+    folder = Path(named or usual).expanduser() / "jupyter_ai"
     return folder / "config.json", folder / ".env"
 
 
@@ -289,19 +309,26 @@ def _pairs(content: memoryview) -> _Variables:
     return _Variables.of(lambda: _lines(content))
 
 
+_ASSIGNED = re.compile(
+    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*"""
+    r"""(?:'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|(?P<bare>[^\r\n]*))""",
+    re.M | re.S,
+)
+"""An assignment as shells and dotenv read it: between quotes the value can go over lines."""
+
+
 def _lines(content: memoryview) -> Iterator[tuple[str, str]]:
-    for line in map(bytes.strip, bytes(content).splitlines()):
-        name, equals, value = line.removeprefix(b"export ").partition(b"=")
-        if equals and not line.startswith(b"#"):
-            yield name.strip().decode("utf-8", "replace"), _value(value)
+    for found in _ASSIGNED.finditer(bytes(content).decode(_encoding(content), "replace")):
+        bare = (found["bare"] or "").partition(" #")[0].strip()
+        yield found["name"], found["single"] or found["double"] or bare
 
 
-def _value(spelled: bytes) -> str:
-    text = spelled.strip().decode("utf-8", "replace")
-    quote = text[:1]
-    if quote in {"'", '"'} and quote in text[1:]:
-        return text[1 : text.index(quote, 1)]
-    return text.partition(" #")[0].strip()
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def _encoding(content: memoryview) -> str:
+    """UTF-8, with a mark in front or without; UTF-16 as PowerShell writes it."""
+    return "utf-16" if bytes(content[:2]) in _MARKS else "utf-8-sig"
 
 
 def _api_keys(content: memoryview) -> _Variables:

@@ -13,11 +13,16 @@ SHORTEST = 12
 
 
 def check(passphrase: Secret) -> None:
-    """FieldError for a passphrase under 12 characters."""
+    """FieldError for a passphrase under 12 characters, for none, or of letters that came broken."""
     if len(passphrase.reveal()) < SHORTEST:
         raise FieldError(
-            {"passphrase": f"has fewer than {SHORTEST} characters."},
+            {"passphrase": f"has fewer than {SHORTEST} characters, or is no text."},
             "Six random words are easy to keep in mind and hard to guess.",
+        )
+    if any("\ud800" <= letter <= "\udfff" for letter in passphrase.reveal()):
+        raise FieldError(
+            {"passphrase": "has a letter that did not arrive whole."},
+            "Set the terminal to UTF-8, or use letters without accents.",
         )
 
 
@@ -51,7 +56,10 @@ def asked_twice(organization: str) -> Secret | None:
 
 def same(first: Secret, second: Secret) -> bool:
     """Whether two passphrases are one."""
-    return hmac.compare_digest(first.reveal().encode(), second.reveal().encode())
+    return hmac.compare_digest(
+        first.reveal().encode("utf-8", "surrogatepass"),
+        second.reveal().encode("utf-8", "surrogatepass"),
+    )
 
 
 def _somebody_is_there() -> bool:

@@ -126,6 +126,7 @@ def _wrapped(identity: Identity, passphrase: Secret) -> bytes:
 
 
 def _purge(session: Session, name: str) -> None:
-    for backup in session.file(name).backups():
+    file = session.file(name)
+    for old in (*file.backups(), *file.leftovers()):
         with suppress(OSError):
-            backup.unlink()
+            old.unlink()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections import autolock, remembered, store_file, trust, unlock
+from llmwidgets.connections import autolock, known, remembered, store_file, trust, unlock
 from llmwidgets.connections import contents as content
 from llmwidgets.connections.contents import Contents, Recipient
 from llmwidgets.connections.session import Session
@@ -191,18 +191,58 @@ def unlocked(session: Session) -> Unlocked:
 
 def _accept(session: Session, found: Unlocked) -> None:
     """Take an identity for the process once it has opened the store."""
+    data = session.file(CONNECTIONS).read()
+    if not _is_sealed_to(data, found.identity):
+        raise _foreign(session, found)
+    _take_in(session, data, found.identity)
+    session.open_by(found)
+
+
+def _is_sealed_to(data: bytes, identity: Identity) -> bool:
+    """Whether the file names this identity; one that breaks a rule is told by who reads it."""
+    from llmwidgets.connections import sealing
+
     try:
-        _take_in(session, session.file(CONNECTIONS).read(), found.identity)
-    except _Foreign:
-        pass
-    else:
-        return session.open_by(found)
+        sealing.decrypt(data, [identity])
+    except StoreLocked:
+        return False
+    except DamagedStore:
+        return True
+    return True
+
+
+def _foreign(session: Session, found: Unlocked) -> StoreError:
+    """The error for an identity that the file does not name, or names no more where damaged."""
     if found.by == unlock.PASSPHRASE:
-        raise damaged(session, "It is not sealed to the identity in identity.age.")
+        return damaged(session, "It is not sealed to the identity in identity.age.")
+    if _kept_by(session, found.identity):
+        return damaged(session, _OTHERS)
     message = f"{session.name} does not open with the identity in {found.by}."
     if found.by == unlock.GIVEN:
         message = f"{session.name} does not open with this identity."
-    raise StoreLocked(message, "It belongs to another store, or connections.age is damaged.")
+    return StoreLocked(
+        message, "It belongs to another store, was removed from this one, or the file is damaged."
+    )
+
+
+_OTHERS = "It is damaged, or it was given another identity: then unlock it again with that."
+
+
+def _kept_by(session: Session, identity: Identity) -> bool:
+    """Whether the store was this identity's own, which nobody removes: then the file is damaged.
+
+    A member can have been removed since the last backup; without any nothing was changed since.
+    """
+    if session.folder is None:
+        return False
+    backups = session.file(CONNECTIONS).backups()
+    for path in backups:
+        with suppress(OSError, StoreError):
+            there = opened(session, path.read_bytes(), identity)
+            own = {each.name for each in there.recipients if each.recipient == identity.recipient}
+            return not own.isdisjoint({content.OWNER, content.RECOVERY})
+    before = known.store(known.folder(session.folder).store_id)
+    return not backups and identity.recipient in before.writers
 
 
 def _take_in(session: Session, data: bytes, identity: Identity) -> None:
@@ -216,10 +256,6 @@ def _take_in(session: Session, data: bytes, identity: Identity) -> None:
     session.keep(contents, _digest(data))
 
 
-class _Foreign(DamagedStore):
-    """The file is sealed to other identities alone, or damaged so that it seems so."""
-
-
 def opened(session: Session, data: bytes, identity: Identity) -> Contents:
     """The contents in the bytes of the store's file; DamagedStore or NewerStore."""
     from llmwidgets.connections import sealing
@@ -228,7 +264,7 @@ def opened(session: Session, data: bytes, identity: Identity) -> Contents:
         plain = sealing.decrypt(data, [identity])
         return content.read(plain, identity, trust.trusts(session, identity))
     except StoreLocked:
-        fault = damaged(session, "It is not sealed to the store's identity.", _Foreign)
+        fault = damaged(session, _OTHERS)
     except DamagedStore as error:
         fault = damaged(session, error.message, hint=error.hint)
     raise fault
@@ -279,9 +315,7 @@ def _check_not_lost(session: Session) -> None:
         raise damaged(session, "The file is missing.")
 
 
-def damaged(
-    session: Session, reason: str, kind: type[DamagedStore] = DamagedStore, *, hint: str = ""
-) -> DamagedStore:
+def damaged(session: Session, reason: str, *, hint: str = "") -> DamagedStore:
     """The error for a file that does not open, with the newest backup to go back to."""
     file = session.file(CONNECTIONS)
     for backup in [] if hint else file.backups()[:1]:
@@ -291,7 +325,7 @@ def damaged(
             "store.restore() goes back to it."
         )
     hint = hint or "No backup is there: put back a copy of your own."
-    return kind(f"{file.path} does not open and is kept as it is. {reason}", hint)
+    return DamagedStore(f"{file.path} does not open and is kept as it is. {reason}", hint)
 
 
 def _read_only(session: Session) -> StoreError:

@@ -254,7 +254,7 @@ def _stretched(passphrase: Secret, salt: bytes, factor: int) -> memoryview:
     salt = b"age-encryption.org/v1/scrypt" + salt
     try:
         return memoryview(
-            Scrypt(salt, 32, 2**factor, 8, 1).derive(passphrase.reveal().encode("utf-8"))
+            Scrypt(salt, 32, 2**factor, 8, 1).derive(passphrase.reveal().encode("utf-8", "replace"))
         )
     except MemoryError:
         pass

@@ -31,7 +31,9 @@ class Found:
 
     def __str__(self) -> str:
         ends = f", ends in {self.tail}" if self.tail else ""
-        return f"{self.path}: {self.place}: {self.kind}{ends}"
+        said = f"{self.path}: {self.place}: {self.kind}{ends}"
+        # A name can hold what moves a terminal's cursor, or a line that looks like one of ours.
+        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,17 @@ class Unread:
     reason: str
 
 
-def files_below(path: Path) -> Iterator[Path]:
+def files_below(path: Path) -> Iterator[Path | Unread]:
     """The path, or every plain file below it; not what git keeps in `.git`, no link followed."""
     if not path.is_dir():
         yield path
         return
-    for folder, names, files in os.walk(path):
+    shut: list[OSError] = []
+    for folder, names, files in os.walk(path, onerror=shut.append):
         names[:] = sorted(name for name in names if name != ".git")
         yield from (Path(folder) / name for name in sorted(files))
+    for error in shut:
+        yield Unread(Path(error.filename), _reason(error))
 
 
 def search(path: Path, known: Sequence[KnownKey]) -> Iterator[Found | Unread]:
@@ -62,9 +67,13 @@ def search(path: Path, known: Sequence[KnownKey]) -> Iterator[Found | Unread]:
     except FileNotFoundError:
         return
     except OSError as error:
-        yield Unread(path, (error.strerror or type(error).__name__).lower())
+        yield Unread(path, _reason(error))
         return
     yield from found
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
 
 
 def texts_of(notebook: Any) -> Iterator[tuple[str, str]]:
@@ -147,11 +156,17 @@ def _strings(node: Any) -> Iterator[str]:
             yield name
             yield from _strings(value)
     elif isinstance(node, list):
-        if node and all(isinstance(each, str) for each in node):
+        strings = bool(node) and all(isinstance(each, str) for each in node)
+        if strings:
             yield "".join(node)
-        else:
+        if not strings or not are_lines([each.encode("utf-8", "replace") for each in node]):
             for each in node:
                 yield from _strings(each)
+
+
+def are_lines(strings: Sequence[bytes]) -> bool:
+    """Whether a list of strings is one text in lines: words in a list begin anew each."""
+    return all(each.endswith(b"\n") for each in strings[:-1])
 
 
 def _in_tables(path: Path, known: Sequence[KnownKey]) -> list[Found]:

@@ -57,8 +57,8 @@ class Store(StoreSharing):
         the passphrase is forgotten; without it one is made, for `take_recovery`. FieldError for a
         passphrase under 12 characters, StoreError where the folder holds a store already.
         """
-        passphrase = None if passphrase is None else closed(passphrase)
-        spare = None if recovery is None else unlock.given_identity(closed(recovery)).identity
+        passphrase, recovery = closed(passphrase), closed(recovery)
+        spare = None if recovery is None else unlock.given_identity(recovery).identity
         store = cls(organization, path=path)
         if passphrase is not None:
             passphrase_field.check(passphrase)

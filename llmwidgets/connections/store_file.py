@@ -95,7 +95,7 @@ class StoreFile:
         target = self.target
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
-            self._sweep(target)
+            self._sweep()
             try:
                 write_new(temporary, data)
                 self._rotate(target)
@@ -153,23 +153,33 @@ class StoreFile:
             elif newer.exists():
                 os.replace(newer, older)
 
-    def _sweep(self, target: Path) -> None:
+    def leftovers(self) -> list[Path]:
+        """What killed processes left half-written, or whole and not in place."""
+        target = self.target
+        return list(target.parent.glob(f".{glob.escape(target.name)}.*.tmp"))
+
+    def _sweep(self) -> None:
         """Remove what a killed process left half-written; whoever holds the lock is alone."""
-        for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        for left in self.leftovers():
             with suppress(OSError):
                 if time.time() - left.stat().st_mtime > _LEFTOVER_AGE:
                     left.unlink()
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that did not exist, 0600 whatever the umask, down to the disk."""
+    """Write a file that did not exist, 0600 whatever the umask, down to the disk; all or none."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _CLOSE_ON_EXEC
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        if hasattr(os, "fchmod"):
-            os.fchmod(file.fileno(), 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    file = os.fdopen(os.open(path, flags, 0o600), "wb")
+    try:
+        with file:
+            if hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def make_folder(folder: Path) -> None:

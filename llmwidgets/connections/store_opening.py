@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace as changed
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from llmwidgets.connections import (
     autolock,
@@ -57,16 +57,19 @@ class StoreOpening:
         asks. WrongPassphrase, StoreLocked with the ways out where nobody can be asked,
         DamagedStore.
         """
+        # Under the same name: what was given in clear stands in no frame of what fails below.
+        passphrase = closed(passphrase)
+        identity = identity if isinstance(identity, StoreOpening) else closed(identity)
         given = None if identity is None else _given(identity)
-        typed = None if passphrase is None else closed(passphrase)
         try:
-            sealed_folder.open_up(self._session, typed, given)
+            sealed_folder.open_up(self._session, passphrase, given)
         except StoreLocked:
-            asks = typed is None and given is None and sealed_folder.has_passphrase(self._session)
-            typed = passphrase_field.asked("Passphrase: ") if asks else None
-            if typed is None:
+            asks = passphrase is None and given is None
+            if asks and sealed_folder.has_passphrase(self._session):
+                passphrase = passphrase_field.asked("Passphrase: ")
+            if not asks or passphrase is None:
                 raise
-            sealed_folder.open_up(self._session, typed)
+            sealed_folder.open_up(self._session, passphrase)
         self._session.changed()
 
     def lock(self) -> None:
@@ -170,6 +173,7 @@ class StoreOpening:
         The old one is not needed where a key file, a variable or the recovery identity opened the
         store. WrongPassphrase, FieldError for one that is too short; then nothing has changed.
         """
+        old, new = closed(old), closed(new)
         self._require_folder()
         if new is None:
             asked = passphrase_field.asked("Passphrase now: ") if old is None else None
@@ -177,8 +181,7 @@ class StoreOpening:
         if new is None:
             message = "Nobody can be asked for the new passphrase here."
             raise StoreLocked(message, "Call store.change_passphrase(old, new).")
-        closed_old = None if old is None else closed(old)
-        rekeying.change_passphrase(self._session, closed_old, closed(new), self._spell)
+        rekeying.change_passphrase(self._session, old, new, self._spell)
         self._session.changed()
 
     def new_identity(self, passphrase: str | Secret, *, purge_backups: bool = True) -> None:
@@ -188,10 +191,9 @@ class StoreOpening:
         unless told otherwise, since the old identity opens them. Keys that leaked with it are to
         be revoked at their provider: no new seal takes them back.
         """
+        passphrase = closed(passphrase)
         self._require_folder()
-        rekeying.new_identity(
-            self._session, closed(passphrase), self._spell, purge_backups=purge_backups
-        )
+        rekeying.new_identity(self._session, passphrase, self._spell, purge_backups=purge_backups)
         self._session.changed()
 
     def _identity(self) -> Identity:
@@ -210,18 +212,26 @@ class StoreOpening:
         return self._session.folder
 
 
-def closed(spelled: str | Secret) -> Secret:
-    """A passphrase or identity that code gave, as a Secret; one typed in a cell is warned of."""
-    if isinstance(spelled, Secret):
+@overload
+def closed(spelled: None) -> None: ...
+@overload
+def closed(spelled: str | Secret) -> Secret: ...
+def closed(spelled: str | Secret | None) -> Secret | None:
+    """A passphrase or identity that code gave, as a Secret; one typed in a cell is warned of.
+
+    What is no text becomes an empty one, which opens nothing: an error raised here would show it
+    in the frame of the caller.
+    """
+    if spelled is None or isinstance(spelled, Secret):
         return spelled
-    secret = Secret(spelled)
+    secret = Secret(spelled if isinstance(spelled, str) else "")
     warn_if_typed("identity" if secret.begins("AGE-") else "passphrase", secret)
     return secret
 
 
-def _given(identity: str | Secret | StoreOpening) -> unlock.Unlocked:
+def _given(identity: Secret | StoreOpening) -> unlock.Unlocked:
     if not isinstance(identity, StoreOpening):
-        return unlock.given_identity(closed(identity))
+        return unlock.given_identity(identity)
     found = identity._session.unlocked
     if found is None:
         raise unlock.locked(identity._session.name)

@@ -99,9 +99,9 @@ class StoreSharing(StoreOpening):
         A damaged store is locked: then the passphrase is needed unless a key file or variable is
         there. Returns the backup. StoreError where none opens.
         """
+        passphrase = closed(passphrase)
         self._require_folder()
-        given = None if passphrase is None else closed(passphrase)
-        done = backups.restore(self._session, backup, given, self._spell)
+        done = backups.restore(self._session, backup, passphrase, self._spell)
         self._session.changed()
         return done
 
@@ -117,11 +117,12 @@ class StoreSharing(StoreOpening):
         References stay references. FieldError for both or neither, StoreError for a file that is
         there already.
         """
+        passphrase = closed(passphrase)
         if (passphrase is None) == (recipient is None):
             raise FieldError({"passphrase": "or recipient: give exactly one to seal the file to."})
         seal_to: Secret | str = recipient or ""
         if passphrase is not None:
-            seal_to = closed(passphrase)
+            seal_to = passphrase
             passphrase_field.check(seal_to)
         now = sealed_folder.read(self._session) or Contents()
         exported.export(
@@ -145,16 +146,14 @@ class StoreSharing(StoreOpening):
 
         WrongPassphrase, StoreLocked where nothing at hand opens the file, DamagedStore.
         """
+        passphrase, identity = closed(passphrase), closed(identity)
         path, given = Path(path).expanduser(), None
         if exported.by_passphrase(path):
-            given = (
-                passphrase_field.asked("Passphrase of the file: ") if passphrase is None else None
-            )
-            given = given if passphrase is None else closed(passphrase)
+            given = passphrase or passphrase_field.asked("Passphrase of the file: ")
             if given is None:
                 message = f"{path} opens with a passphrase, and nobody can be asked for it here."
                 raise StoreLocked(message, "Call store.preview(path, passphrase=…).")
-        own = [] if identity is None else [unlock.given_identity(closed(identity)).identity]
+        own = [] if identity is None else [unlock.given_identity(identity).identity]
         if self._session.unlocked is not None:
             own.append(self._session.unlocked.identity)
         here = sealed_folder.read(self._session) if self._session.unlocked else None

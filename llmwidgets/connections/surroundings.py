@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -24,8 +25,11 @@ def histories() -> list[Path]:
     return sorted(folder.glob("profile_*/history.sqlite"))
 
 
-def examine_history(known: Sequence[KnownKey]) -> Iterator[Finding]:
-    """Keys in IPython's histories: by shape, and the known ones."""
+def examine_history(known: Sequence[KnownKey], store: str) -> Iterator[Finding]:
+    """Keys in IPython's histories: by shape, and the known ones of the store.
+
+    `store` are the words of a command that name it: only with its keys all of them are cut.
+    """
     for path in histories():
         found = [each for each in search(path, known) if isinstance(each, Found)]
         if not found:
@@ -33,7 +37,9 @@ def examine_history(known: Sequence[KnownKey]) -> Iterator[Finding]:
             continue
         ends = ", ".join(dict.fromkeys(f"{each.kind} ({each.tail})" for each in found[:5]))
         said = f"{path} holds {len(found)} times a key: {ends}."
-        yield Finding("history", "problem", said, f"llmwidgets scan --clean {path}")
+        yield Finding(
+            "history", "problem", said, f"llmwidgets scan {store}--clean {shlex.quote(str(path))}"
+        )
     if not histories():
         yield Finding("history", "fine", "IPython keeps no history here.")
 

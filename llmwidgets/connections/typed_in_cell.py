@@ -52,6 +52,8 @@ def _note(name: str, shell: Any) -> str:
     history = str(getattr(shell.history_manager, "hist_file", "") or "")
     named = [each for each in (_notebook(shell), history) if each and each != ":memory:"]
     instead = _INSTEAD.get(name, f'Use lw.ConnectionPanel(), or {name}="env:NAME".')
+    if name.startswith("header "):
+        instead = f'Use headers={{"{name.removeprefix("header ")}": "env:NAME"}}.'
     return (
         f"llmwidgets: The {name} is written in a cell, so the notebook and IPython's history hold "
         f"it. {instead}\nTake it out of both, once the notebook is saved:\n"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sqlite3
+import stat
 import subprocess
 import time
 from datetime import datetime
@@ -80,6 +82,15 @@ def test_modes_are_told_and_not_mended(store, capsys) -> None:
     assert f"chmod 600 {file}" in out
     assert f"chmod 700 {store.path}" in out
     assert out.splitlines()[-1] == "To mend: 2."
+
+
+@pytest.mark.skipif(os.name == "nt", reason="owners are POSIX's")
+def test_files_of_another_user_are_told(store, monkeypatch, capsys) -> None:
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    status, said = findings(store, capsys)
+    assert (status, said["owner"]["level"]) == (1, "problem")
+    assert f"belongs to another user (number {me})" in said["owner"]["said"]
 
 
 def test_a_passphrase_too_cheap_to_guess_at_and_one_too_dear(store, capsys) -> None:
@@ -163,8 +174,58 @@ def test_keys_in_ipythons_history(store, tmp_path, capsys) -> None:
         database.execute("INSERT INTO history VALUES (?, '')", (f"k = '{KEY}'",))
     database.close()
     status, said = findings(store, capsys)
-    assert (status, said["history"]["fix"]) == (1, f"llmwidgets scan --clean {path}")
+    fix = f"llmwidgets scan --store {store.path} --clean {path}"
+    assert (status, said["history"]["fix"]) == (1, fix)
     assert "api_key of m" in said["history"]["said"]
+    # The command does what the finding says, for a key of no known shape.
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE output_history (output text)")
+    database.close()
+    assert main([*shlex.split(fix)[1:], "--yes"]) == 1
+    assert findings(store, capsys)[0] == 0
+
+
+def test_a_command_to_run_takes_a_folder_with_blanks(tmp_path, identity, capsys) -> None:
+    """Each `chmod`, copied into a shell as it stands, mends what it is told for."""
+    store = lw.Store.create(path=tmp_path / "my store's $HOME")
+    for file in (store.path, store.path / "connections.age"):
+        file.chmod(0o777)
+    store.lock()
+    told = findings(store, capsys)[1]
+    subprocess.run(told["modes"]["fix"], shell=True, check=True)
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o700
+
+
+def test_what_is_told_holds_no_secret_whatever_is_wrong(
+    tmp_path, identity, monkeypatch, capsys
+) -> None:
+    """Keys in variables, key file, history, a broken policy, a damaged store: the same subjects."""
+    store = lw.Store.create(path=tmp_path / "store")
+    store.save(lw.Connection("openai", api_key=KEY, headers={"X-Team": f"{KEY}-header"}))
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}-environment")
+    monkeypatch.setenv("LLMWIDGETS_POLICY", str(tmp_path / "policy.toml"))
+    before = [each["subject"] for each in all_of(store, capsys)]
+    (tmp_path / "policy.toml").write_text(f'api_key = "{KEY}"\n')
+    (store.path / "connections.age").write_bytes(b"")
+    (store.path / "identity.age").write_text(KEY)
+    identity.write_text(f"AGE-SECRET-KEY-1{KEY}")
+    lw.connections.session._sessions.clear()
+    again = all_of(lw.Store(path=store.path), capsys)
+    assert [each["subject"] for each in again] == before
+    assert {"key", "policy", "passphrase"} <= {
+        each["subject"] for each in again if each["level"] == "problem"
+    }
+    assert all(sorted(each) == ["fix", "level", "said", "subject"] for each in again)
+    assert again == all_of(lw.Store(path=store.path), capsys), "told twice, it is the same"
+
+
+def all_of(store: lw.Store, capsys) -> list[dict[str, str]]:
+    """Every finding but the time of day, of which none holds the key."""
+    capsys.readouterr()
+    assert main(["doctor", "--store", str(store.path), "--json"]) in {0, 1}
+    told = capsys.readouterr()
+    assert KEY not in told.out + told.err
+    return [each for each in json.loads(told.out) if each["subject"] != "clock"]
 
 
 def test_policies_and_the_journals_mode(store, tmp_path, monkeypatch, capsys) -> None:

@@ -6,12 +6,14 @@ import base64
 import json
 import os
 import random
+import re
 import sqlite3
 import stat
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -23,7 +25,7 @@ from llmwidgets.connections.sealing import Identity
 from llmwidgets.secret import Secret
 
 ROOT = Path(__file__).parents[2]
-KEY = "made-up/+Canary 7Q2vXw9Kp=LrTz"
+KEY = "made-up/+Canary 7Q2&'<vXw9Kp=LrTz"
 SHAPED = "sk-proj-7Q2vXw9KpLr4TzB8nC1dE5fG6hJ"
 
 
@@ -62,6 +64,7 @@ def code(source: str | list[str], *outputs: dict) -> dict:
     return {"cell_type": "code", "source": source, "outputs": list(outputs), "metadata": {}}
 
 
+_AS_CODE = re.compile("[+&<>']")
 SPELLINGS = {
     "raw": KEY,
     "base64 0": base64.b64encode(f"{KEY}:more".encode()).decode(),
@@ -70,7 +73,17 @@ SPELLINGS = {
     "base64 of a URL": base64.urlsafe_b64encode(f"user:{KEY}".encode()).decode(),
     "URL": quote(KEY, safe=""),
     "URL path": quote(KEY),
+    "URL by a browser": quote(KEY, safe="!'()*"),
+    "URL by small digits": re.sub("%..", lambda code: code[0].lower(), quote(KEY, safe="")),
+    "form": quote_plus(KEY),
     "JSON": json.dumps(KEY),
+    "JSON in a page": json.dumps(KEY).replace("/", "\\/"),
+    "JSON without +": _AS_CODE.sub(lambda found: f"\\u{ord(found[0]):04X}", json.dumps(KEY)),
+    "JSON in JSON": json.dumps(json.dumps(KEY)),
+    "HTML": escape(KEY),
+    "HTML text": escape(KEY, quote=False),
+    "HTML by numbers": escape(KEY).replace("&#x27;", "&#39;"),
+    "UTF-16": KEY.encode("utf-16-be").decode("latin-1"),
 }
 
 
@@ -96,6 +109,21 @@ def test_any_key_is_found_in_base64_whatever_stands_around_it() -> None:
         data = b"x" + base64.b64encode(before + word.encode() + after) + b"y"
         assert leaks_in(data, [known]), word
         assert not leaks_in(b"x" + base64.b64encode(before + after) + b"y", [known])
+
+
+@pytest.mark.parametrize("width", [64, 76])
+@pytest.mark.parametrize("parting", ["\n", "\r\n", "\\n"])
+def test_base64_in_short_lines_is_found(width, parting) -> None:
+    """As `base64` and mail write it, wherever the lines end."""
+    long_key = "made-up-" + "7Q2vXw9KpLr4TzB8nC1d" * 8
+    (known,) = known_key("k", Secret(long_key))
+    for before in range(width):
+        told = base64.b64encode(b"a" * before + long_key.encode()).decode()
+        lines = [told[at : at + width] for at in range(0, len(told), width)]
+        (leak,) = leaks_in(parting.join(lines).encode(), [known])
+        assert leak.kind == "k (base64)"
+        assert leak.end - leak.start > len(long_key)
+    assert not leaks_in(parting.join(lines).replace("e", "f").encode(), [known])
 
 
 def test_clean_files_end_with_0(store, folder, capsys) -> None:
@@ -158,6 +186,8 @@ def test_a_locked_store_still_finds_what_is_shaped_like_a_key(tmp_path, folder, 
         (SHAPED, "OpenAI"),
         ("sk-ant-api03-7Q2vXw9KpLr4TzB8nC1dE5fG6hJ-AA", "Anthropic"),
         ("sk-or-v1-" + "0f1e2d3c4b5a6978" * 4, "OpenRouter"),
+        ("GOCSPX-7Q2vXw9KpLr4TzB8nC1dE5fG6h", "Google"),
+        ("1//0gMadeUp7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN", "Google"),
         ("AIzaSyA7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN", "Google"),
         ("hf_7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN", "Hugging Face"),
         (f"AGE-SECRET-KEY-1{'QPZRY9X8GF2TVDW0S3JN54KHCE6MU' * 2}", "age id"),
@@ -177,6 +207,13 @@ def test_known_shapes(word, kind) -> None:
     [
         ('lw.Connection("custom", api_key="f3a9c1d47b2e")', 1),
         ("lw.Store.create('acme', passphrase = 'crane violet anchor')", 1),
+        ('lw.Connection("custom", api_key="""f3a9c1d47b2e""")', 1),
+        ('lw.Connection("custom", api_key=(\n    "f3a9c1d47b2e"))', 1),
+        ("""store.unlock("crane violet it's mine")""", 1),
+        ("store.new_identity('crane violet anchor')", 1),
+        ("store.change_passphrase('crane violet anchor', 'another made of words')", 2),
+        ("store.change_passphrase(new='crane violet anchor')", 1),
+        ('f(headers={"X-Team": "f3a9c1d47b2e", "Accept": "application/json"})', 1),
         ('lw.Connection("openai", api_key="env:OPENAI_API_KEY")', 0),
         ('lw.Connection("openai", api_key="file:~/key.txt.secret")', 0),
         ('client(api_key="your-api-key-here")', 0),
@@ -200,6 +237,12 @@ def test_a_key_across_the_chunks_of_a_big_file_is_found_once(store, folder, caps
         assert [each.split(": ")[1] for each in capsys.readouterr().out.splitlines()] == [
             f"line {line}"
         ]
+
+
+def test_a_log_with_a_key_on_every_line_is_searched_in_its_length(folder) -> None:
+    """Twice the keys take twice as long: by the square this would take minutes."""
+    line = f"{'word ' * 12}{SHAPED}\n".encode()
+    assert len(leaks_in(line * 60_000, known_key("k", Secret(KEY)))) == 60_000
 
 
 def test_rows_and_unused_pages_of_a_history_are_searched(store, folder, capsys) -> None:
@@ -260,6 +303,49 @@ def test_an_unread_file_is_said(store, folder, capsys) -> None:
     assert "was not searched: permission denied" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_looked_into_is_said(store, folder, monkeypatch, capsys) -> None:
+    """What was not searched is never told as clean."""
+    (folder / "shut").mkdir()
+    (folder / "open.log").write_text("nothing")
+    look = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert scan(store, folder) == 2
+    assert f"{folder / 'shut'} was not searched: permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.log", "ü…\n\x1b[2J.log".encode()])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_name_that_the_terminal_cannot_write_is_told(folder, name, encoding) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text(SHAPED)
+    done = subprocess.run(
+        [sys.executable, "-m", "llmwidgets", "scan", folder],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding},
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert line.endswith(b"line 1: a key of OpenAI, ends in G6hJ")
+    assert b"\x1b" not in line
+    assert b"Traceback" not in done.stderr
+
+
+def test_file_names_of_a_commit_hook(store, folder, monkeypatch, capsys) -> None:
+    """As pre-commit gives them: relative, one after another, a dash in front perhaps."""
+    monkeypatch.chdir(folder)
+    (folder / "-a b.log").write_text("nothing")
+    (folder / "c.log").write_text("nothing")
+    assert scan(store, "--", "-a b.log", "c.log") == 0
+    (folder / "-a b.log").write_text(KEY)
+    assert scan(store, "--", "-a b.log", "c.log") == 1
+    assert capsys.readouterr().out.startswith("-a b.log: line 1: api_key of box")
+
+
 def test_cleaning_a_notebook_keeps_it_as_it_was_beside_it(store, folder, capsys) -> None:
     """Source, output and widget state lose the key; all else stays; the copy is private."""
     path = folder / "a.ipynb"
@@ -290,6 +376,57 @@ def test_cleaning_a_notebook_keeps_it_as_it_was_beside_it(store, folder, capsys)
     assert sorted(each.name for each in folder.iterdir()) == ["a.ipynb", "a.ipynb.with-key.bak"]
 
 
+BOOK = {
+    "cells": [
+        code(["k = 'KEY'\n", "print('ä ', k)"], {"text": ["a KEY and KEY\n"]}),
+        {"source": "\ud800 alone", "metadata": {"tags": ["a", "KEY", "b"], "KEY": None}},
+    ],
+    "metadata": {"widgets": {"big": 12345678901234567890123, "low": 1.5}}, "nbformat": 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
+@pytest.mark.parametrize(
+    "form", [{}, {"indent": 1}, {"indent": 4}, {"indent": "\t"}, {"separators": (",", ":")}]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "ascii"])
+def test_cleaning_leaves_every_other_byte(store, folder, ending, form, encoding) -> None:
+    """Whatever wrote the notebook, its diff shows the keys' lines and nothing else."""
+    path = folder / "a.ipynb"
+    told = json.dumps(BOOK, **form).replace("1.5", "1.50e0")
+    told = (told if encoding == "ascii" else told.replace("\\u00e4", "ä")).replace("\n", ending)
+    path.write_bytes((told + ending).replace("KEY", SHAPED).encode(encoding))
+    assert scan(store, path, "--clean", "--yes") == 1
+    assert path.read_bytes() == (told + ending).replace("KEY", "key-removed").encode(encoding)
+    assert scan(store, path) == 0
+
+
+def test_a_key_over_the_lines_of_a_list_goes_as_a_whole(store, folder) -> None:
+    block = ["-----BEGIN PRIVATE KEY-----\n", *[f"{'Q7xk' * 16}\n"] * 3,
+             "-----END PRIVATE KEY-----\n"]  # fmt: skip
+    (folder / "a.ipynb").write_text(notebook(code(["a = 1\n", *block, "b = 2"]), code("c")))
+    assert scan(store, folder / "a.ipynb", "--clean", "--yes") == 1
+    first, second = json.loads((folder / "a.ipynb").read_text())["cells"]
+    assert first["source"] == ["a = 1\n", "key-removed\n", "b = 2"]
+    assert second == code("c")
+
+
+def test_what_stands_behind_a_key_of_two_connections_stays(store, folder) -> None:
+    """One key in two connections is found twice at one place, and cut once."""
+    store.save(
+        lw.Connection("custom", name="n", endpoint="https://b.example/v1", api_key=KEY, label="two")
+    )
+    path = folder / "a.ipynb"
+    path.write_text(notebook(code(f"k = '{KEY}'  # and much more stands behind it")))
+    history(folder / "history.sqlite", [f"k = '{KEY}'  # and much more stands behind it"])
+    assert scan(store, folder, "--clean", "--yes") == 1
+    clean = "k = 'key-removed'  # and much more stands behind it"
+    assert json.loads(path.read_text())["cells"][0]["source"] == clean
+    with sqlite3.connect(folder / "history.sqlite") as database:
+        assert database.execute("SELECT source FROM history").fetchall() == [(clean,)]
+    database.close()
+
+
 def test_cleaning_asks_and_takes_nobody_for_no(store, folder, capsys) -> None:
     path = folder / "a.ipynb"
     path.write_text(notebook(code(KEY)))
@@ -313,4 +450,4 @@ def test_cleaning_a_history(store, folder, capsys) -> None:
     with sqlite3.connect(path) as database:
         rows = [row for (row,) in database.execute("SELECT source FROM history ORDER BY line")]
     database.close()
-    assert rows == ["1 + 1", "k = 'key-removed'", "x = 'key-removed'"]
+    assert rows == ["1 + 1", 'k = "key-removed"', "x = 'key-removed'"]

@@ -2,8 +2,8 @@
 
     python store_torture.py FOLDER kills 40        a kill in the midst of a save, forty times
     python store_torture.py FOLDER plain 40        the same with a plain write: the control
-    python store_torture.py FOLDER races 2 100     two processes, a hundred updates each
-    python store_torture.py FOLDER unlocked 2 100  the same without the lock: the control
+    python store_torture.py FOLDER races 4 50      four processes, fifty updates each
+    python store_torture.py FOLDER unlocked 4 50   the same without the lock: the control
     unshare -rm python store_torture.py FOLDER full 40   forty saves on a disk of 64 kB
     python store_torture.py all                    the long form, which `make torture` runs
 
@@ -68,8 +68,8 @@ def plainly(self: StoreFile, data: bytes) -> None:
             os.fsync(file.fileno())
 
 
-def kill_once(folder: Path, seconds: float, turn: int) -> str:
-    """Let a child save and acknowledge until it is killed; the last label it acknowledged."""
+def kill_once(folder: Path, seconds: float, turn: int) -> list[str]:
+    """Let a child save and acknowledge until it is killed; the labels that it acknowledged."""
     reader, writer = os.pipe()
 
     def save_on() -> None:
@@ -87,7 +87,7 @@ def kill_once(folder: Path, seconds: float, turn: int) -> str:
     os.waitpid(child, 0)
     said = b"".join(iter(lambda: os.read(reader, 65536), b""))
     os.close(reader)
-    return said.decode().splitlines()[-1] if said else ""
+    return said.decode().splitlines()
 
 
 def made(folder: Path) -> Path:
@@ -96,22 +96,30 @@ def made(folder: Path) -> Path:
     return folder
 
 
+def labels(store: Store) -> set[str]:
+    """What is saved, without making the connections: there are a thousand in the end."""
+    return {each["label"] for each in store._payloads()}
+
+
 def kills(place: Path, count: int) -> dict[str, int]:
     acknowledged = lost = unreadable = 0
-    folder = place
+    folder, there = place, set()
     for turn in range(count):
         if turn % ROUND == 0:
-            folder = made(place / str(turn))
-        last = kill_once(folder, random.uniform(0.0005, 0.035), turn)
-        acknowledged += bool(last)
+            folder, there = made(place / str(turn)), set()
+        said = kill_once(folder, random.uniform(0.0005, 0.035), turn)
+        acknowledged += len(said)
+        there |= set(said)
         try:
-            lost += bool(last) and last not in opened(folder)
+            # All that was ever acknowledged, not only the last: none may go with a later kill.
+            lost += len(there - labels(opened(folder)))
         except StoreError:
             unreadable += 1
             (folder / "connections.age").unlink()
             for backup in folder.glob("*.bak*"):
                 backup.unlink()
             made(folder)
+            there = set()
     return {"kills": count, "acknowledged": acknowledged, "lost": lost, "unreadable": unreadable}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from llmwidgets.connections import contents as content
 from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.sealing import Identity
@@ -130,6 +131,55 @@ def test_what_cannot_be_opened_says_why(laptop: Store, tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "none"):
         with pytest.raises(FieldError, match="cannot be read"):
             laptop.preview(place)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"a thesis", b"-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n", None],
+    ids=["empty", "text", "armored", "not for us"],
+)
+def test_every_refusal_names_the_file_and_the_next_step(
+    laptop: Store, tmp_path: Path, data: bytes | None
+) -> None:
+    other = sealing.encrypt(memoryview(b"{}"), [Identity.generate().recipient])
+    (tmp_path / "f").write_bytes(other if data is None else data)
+    with pytest.raises(StoreError, match=str(tmp_path / "f")) as caught:
+        laptop.preview(tmp_path / "f")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "connections",
+    ["abc", 7, [7], ["a"], [{}], [{"label": 5, "kind": "openai"}], [{"label": "a", "kind": []}]],
+)
+def test_what_a_stranger_made_up_is_refused_in_words(
+    laptop: Store, tmp_path: Path, connections: object
+) -> None:
+    """Whoever knows the recipient can seal anything to it."""
+    told = {"format": content.FORMAT, "schema": content.SCHEMA, "store_id": "a", "rev": 1,
+            "recipients": [], "allowed": [], "denied": [], "connections": connections}  # fmt: skip
+    us = Identity.generate()
+    sealed = sealing.encrypt(memoryview(json.dumps(told).encode()), [us.recipient])
+    (tmp_path / "f").write_bytes(sealed)
+    with pytest.raises(DamagedStore, match="no exported connections"):
+        laptop.preview(tmp_path / "f", identity=us.secret)
+
+
+def test_an_export_that_finds_the_disk_full_leaves_nothing(
+    laptop: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a file would say at the next try that it is there already."""
+    recipient = Identity.generate().recipient
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(StoreError, match="no space left"):
+            laptop.export(tmp_path / "f", recipient=recipient)
+    assert not (tmp_path / "f").exists()
+    laptop.export(tmp_path / "f", recipient=recipient)
 
 
 def test_what_cannot_be_exported_says_why(laptop: Store, tmp_path: Path) -> None:

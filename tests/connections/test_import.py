@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ GEMINI = "AQ.made-up-9KpLr4TzB8nC1dE5"
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The kernel's folder: one below the root of a repository."""
-    for name in ("LLM_USER_PATH", "CLOUDSDK_CONFIG", "JUPYTER_DATA_DIR", "OPENAI_BASE_URL"):
+    for name in ("LLM_USER_PATH", "CLOUDSDK_CONFIG", "JUPYTER_DATA_DIR", "OPENAI_BASE_URL",
+                 "JPY_PARENT_PID"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "project" / ".git").mkdir(parents=True)
     folder = tmp_path / "project" / "notebooks"
@@ -83,6 +85,48 @@ def test_dot_env_files_up_to_the_repositorys_root(project, tmp_path) -> None:
     assert offers[2].connection().fields.api_key.reveal() == GEMINI
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"OPENAI_API_KEY={OPENAI}", f"\ufeffOPENAI_API_KEY={OPENAI}",
+        f"export\tOPENAI_API_KEY={OPENAI}\r\nA=b\r\n", f"OPENAI_API_KEY='{OPENAI}'#mine",
+        f'CERTIFICATE="a\nOPENAI_API_KEY=made-up-decoy\nb"\nOPENAI_API_KEY={OPENAI}\n',
+        f"OPENAI_API_KEY=made-up-before\nOPENAI_API_KEY={OPENAI}\n",
+        f'A="it\\"s"\nOPENAI_API_KEY="{OPENAI}"', f"OPENAI_API_KEY={OPENAI}\nA='",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_dot_env_files_as_they_come(project, text, encoding) -> None:
+    if encoding == "utf-16":
+        text = text.removeprefix("\ufeff")  # it writes its own mark
+    (project / ".env").write_bytes(text.encode(encoding))
+    (offer,) = found_elsewhere()
+    assert offer.secret.reveal() == OPENAI
+
+
+@pytest.mark.parametrize(
+    "said", ["${OTHER}", "$OTHER", "$(op read op://a/b)", '"${OTHER}"', "op://a/b/c", "`cat key`"]
+)
+def test_what_a_shell_would_put_in_place_is_no_key(project, said) -> None:
+    written(project / ".env", f"OPENAI_API_KEY={said}\n")
+    assert found_elsewhere() == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/cwd"), reason="/proc tells the server's folder")
+def test_jupyter_ai_keeps_its_file_in_the_servers_folder(tmp_path, monkeypatch) -> None:
+    """A real process stands for the server; without it, or elsewhere, nothing above is read."""
+    folder = tmp_path / "served" / "a" / "b"
+    folder.mkdir(parents=True)
+    path = written(tmp_path / "served" / ".env", f"OPENAI_API_KEY={OPENAI}\n")
+    written(tmp_path / ".env", f"ANTHROPIC_API_KEY={CLAUDE}\n")
+    assert found_elsewhere(folder) == []
+    for served, found in [(path.parent, 1), (Path("/"), 2), (tmp_path / "home", 0)]:
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, cwd=served) as server:
+            monkeypatch.setenv("JPY_PARENT_PID", str(server.pid))
+            assert len(found_elsewhere(folder)) == found
+    assert found_elsewhere(folder) == [], "the server has stopped"
+
+
 def test_without_a_repository_only_the_kernels_own_folder_counts(tmp_path, monkeypatch) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     written(tmp_path / "a" / ".env", f"OPENAI_API_KEY={OPENAI}")
@@ -102,6 +146,37 @@ def test_the_keys_of_llm(project, tmp_path, monkeypatch) -> None:
     assert found_elsewhere() == []
     moved = written(tmp_path / "elsewhere" / "keys.json", json.dumps({"gemini": GEMINI}))
     assert told(found_elsewhere()) == [("gemini", f"gemini in LLM's {moved}", GEMINI[-4:])]
+
+
+@pytest.mark.parametrize(
+    ("system", "llm", "jupyter", "gcloud"),
+    [
+        ("linux", ".config/io.datasette.llm", ".local/share/jupyter", ".config/gcloud"),
+        ("darwin", "Library/Application Support/io.datasette.llm", "Library/Jupyter",
+         ".config/gcloud"),
+        ("win32", "Roaming of the user/io.datasette.llm", "Roaming of the user/jupyter",
+         "Roaming of the user/gcloud"),
+    ],
+)  # fmt: skip
+def test_the_places_on_each_system(
+    project, tmp_path, monkeypatch, system, llm, jupyter, gcloud
+) -> None:
+    """Where click, jupyter_core and gcloud put them when nothing else is said."""
+    home = tmp_path / "home"
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setenv("APPDATA", str(home / "Roaming of the user"))
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name)
+    keys = written(home / llm / "keys.json", json.dumps({"openai": OPENAI}))
+    config = written(
+        home / jupyter / "jupyter_ai/config.json",
+        json.dumps({"api_keys": {"ANTHROPIC_API_KEY": CLAUDE}}),
+    )
+    login = written(
+        home / gcloud / "application_default_credentials.json",
+        json.dumps({"type": "authorized_user", "quota_project_id": "acme-1"}),
+    )
+    assert [each.plain for each in found_elsewhere()] == [keys, config, login]
 
 
 def test_the_files_of_jupyter_ai(project, tmp_path) -> None:

@@ -12,7 +12,7 @@ from jupyter_client.manager import start_new_kernel
 
 from llmwidgets import Store
 from llmwidgets.connections import passphrase, sealing
-from llmwidgets.errors import StoreLocked
+from llmwidgets.errors import FieldError, StoreLocked, WrongPassphrase
 
 TYPED = "made-up crane violet anchor"
 
@@ -98,3 +98,15 @@ def test_a_notebook_asks_in_its_secret_field(tmp_path: Path) -> None:
     assert TYPED not in repr(heard)
     assert (tmp_path / "store" / "identity.age").is_file()
     assert silent["content"]["ename"] == "StoreLocked"
+
+
+def test_a_letter_that_came_broken_is_said_and_not_shown(tmp_path: Path) -> None:
+    """As a terminal that is not set to UTF-8 gives it; to unlock with it is just wrong."""
+    broken = "made-up cr\udce4ne violet"
+    with pytest.raises(FieldError, match="did not arrive whole") as caught:
+        Store.create(path=tmp_path / "s", passphrase=broken)
+    assert "violet" not in f"{caught.value} {caught.value.args}"
+    store = Store.create(path=tmp_path / "s", passphrase="made-up crane violet")
+    store.lock()
+    with pytest.raises(WrongPassphrase):
+        store.unlock(broken)

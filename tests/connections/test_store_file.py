@@ -124,9 +124,13 @@ def test_a_full_disk_leaves_everything_as_it_was(
 
 
 def test_the_order_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Content to the disk, then the rename, then the folder to the disk."""
+    """Content to the disk, a second name for the old, the rename, then the folder to the disk."""
     file, steps = replaced(StoreFile(tmp_path / "f"), b"1"), []
-    fsync, rename = os.fsync, os.replace
+    fsync, rename, link = os.fsync, os.replace, os.link
+
+    def recorded_link(source: Path, goal: Path) -> None:
+        steps.append(f"link {Path(source).name} to {Path(goal).name}")
+        link(source, goal)
 
     def recorded_fsync(descriptor: int) -> None:
         folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
@@ -139,8 +143,9 @@ def test_the_order_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(os, "fsync", recorded_fsync)
     monkeypatch.setattr(os, "replace", recorded_rename)
+    monkeypatch.setattr(os, "link", recorded_link)
     replaced(file, b"2")
-    assert steps == ["fsync file", "rename to f", "fsync folder"]
+    assert steps == ["fsync file", "link f to f.bak1", "rename to f", "fsync folder"]
 
 
 def test_a_taken_lock_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

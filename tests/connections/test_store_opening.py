@@ -150,11 +150,17 @@ def test_the_old_passphrase_is_verified_first(store: Store) -> None:
 
 
 def test_after_a_change_the_old_passphrase_opens_nothing_that_is_left(store: Store) -> None:
-    """No backup of identity.age stays that it would open; the connections are not rewritten."""
+    """No backup of identity.age stays that it would open; the connections are not rewritten.
+
+    Nor what a killed process left a moment ago, which the same passphrase would open.
+    """
     before = (store.path / "connections.age").read_bytes()  # type: ignore[operator]
+    left = store.path / ".identity.age.0a1b2c3d.tmp"  # type: ignore[operator]
+    left.write_bytes((store.path / "identity.age").read_bytes())  # type: ignore[operator]
     store.change_passphrase(OLD, NEW)
     assert (store.path / "connections.age").read_bytes() == before  # type: ignore[operator]
     assert not list(store.path.glob("identity.age.bak*"))  # type: ignore[union-attr]
+    assert not left.exists()
     other = anew(store)
     with pytest.raises(WrongPassphrase):
         other.unlock(OLD)
@@ -222,6 +228,21 @@ def test_a_new_identity_needs_the_passphrase_and_keeps_backups_on_request(store:
     store.new_identity(OLD, purge_backups=False)
     assert store.recipient != before
     assert len(store.backups()) == 3
+
+
+def test_a_process_with_the_old_identity_is_told_to_unlock_again(store: Store) -> None:
+    """It saves nothing with it, says what may have happened, and goes on with the passphrase."""
+    elsewhere = anew(store)
+    elsewhere.unlock(OLD)
+    elsewhere.new_identity(OLD)
+    before = (store.path / "connections.age").read_bytes()  # type: ignore[operator]
+    for use in (lambda: list(store), lambda: store.save(Connection("gemini", api_key="made-up-1"))):
+        with pytest.raises(DamagedStore, match="another identity: then unlock it again") as caught:
+            use()
+        assert type(caught.value) is DamagedStore
+    assert (store.path / "connections.age").read_bytes() == before  # type: ignore[operator]
+    store.unlock(OLD)
+    assert len(store) == 1
 
 
 @pytest.mark.parametrize("memory", ["kept", "lost"])

@@ -37,6 +37,7 @@ from llmwidgets.connections.leaks import leaks_in
 from llmwidgets.engine import loop
 from llmwidgets.secret import Secret
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
+from tests.widgets.conftest import Wire
 
 KEY = "made-up-Canary/7Q2vXw9KpLr4TzB8n"
 HEADER = "made-up-Header/3Wd6uYb1NsGt0HcF5j"
@@ -170,26 +171,38 @@ def printed(error: BaseException, mode: str) -> str:
     return "".join(traceback.format_exception(type(error), error, own_frames(error)))
 
 
-def with_locals(error: BaseException, *, rich: bool = True) -> str:
-    """Every frame with its locals, of the error and of all it came from, by two tools."""
-    said = []
-    seen: BaseException | None = error
-    while seen is not None:
-        told = traceback.TracebackException(type(seen), seen, own_frames(seen), capture_locals=True)
-        said += list(told.format(chain=False))
-        said.append(repr(seen) + repr(seen.args) + repr(vars(seen)))
-        page = io.StringIO()
-        if not rich:
-            seen = seen.__cause__ or seen.__context__
-            continue
-        shown = Traceback.from_exception(
-            type(seen), seen.with_traceback(own_frames(seen)), own_frames(seen), show_locals=True,
-            locals_max_string=None, locals_max_length=None,
-        )  # fmt: skip
-        Console(file=page, width=200).print(shown)
-        said.append(page.getvalue())
-        seen = seen.__cause__ or seen.__context__
-    return "".join(said)
+def hanging(error: BaseException) -> Iterator[BaseException]:
+    """The error and all it came from or was raised amid, `from None` or not."""
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and each not in seen:
+            seen.append(each)
+            waiting += [each.__cause__, each.__context__]
+    yield from seen
+
+
+def captured(error: BaseException) -> str:
+    """Every frame with its locals, by the standard library's `capture_locals`."""
+    told = traceback.TracebackException(type(error), error, own_frames(error), capture_locals=True)
+    return "".join(told.format(chain=False))
+
+
+def shown_by_rich(error: BaseException) -> str:
+    """Every frame with its locals, by rich's `show_locals`."""
+    page = io.StringIO()
+    shown = Traceback.from_exception(
+        type(error), error.with_traceback(own_frames(error)), own_frames(error), show_locals=True,
+        locals_max_string=None, locals_max_length=None,
+    )  # fmt: skip
+    Console(file=page, width=200).print(shown)
+    return page.getvalue()
+
+
+def told_by_itself(error: BaseException) -> str:
+    """What it says and carries."""
+    return f"{error!r} {error.args!r} {vars(error)!r} {getattr(error, '__notes__', '')}"
 
 
 @cache
@@ -211,14 +224,49 @@ def test_tracebacks_show_no_key(mode: str) -> None:
     assert shows(printed(caught(control_error), mode), CONTROL)
 
 
-def test_locals_contexts_and_arguments_of_errors_hold_no_key() -> None:
+@pytest.mark.parametrize("tool", [captured, shown_by_rich, told_by_itself])
+def test_locals_contexts_and_arguments_of_errors_hold_no_key(tool: Callable[..., str]) -> None:
     """Also of the errors that were being handled: their `__context__` and `__cause__`."""
     errors = every_error()
     # Rich is slow; what differs between the kinds is shown by the standard library as well.
-    shown = [with_locals(each, rich=at < 8 or at > 55) for at, each in enumerate(errors)]
+    few = errors[:8] + errors[56:] if tool is shown_by_rich else errors
+    shown = [tool(each) for error in few for each in hanging(error)]
     assert [each for each in shown if not clean(each)] == []
-    control = caught(control_error)
-    assert shows(with_locals(control.__cause__), CONTROL)
+    assert shows(tool(careless_error()), CONTROL)
+
+
+def careless_error() -> BaseException:
+    """One that holds the bare word in its frames and in what it carries."""
+    scope: dict[str, Any] = {"word": CONTROL}
+    code = compile(
+        "def careless():\n    kept = word\n    raise ValueError(kept)", "careless.py", "exec"
+    )
+    exec(code, scope)
+    return caught(scope["careless"])
+
+
+def test_what_hangs_on_an_error_is_looked_at() -> None:
+    """The controls: a word that stands in the cause, or in a context that `from None` hides."""
+    for raising in (_with_cause, _with_hidden_context):
+        error = caught(raising)
+        assert not shows(told_by_itself(error), CONTROL)
+        assert shows("".join(map(told_by_itself, hanging(error))), CONTROL)
+
+
+def _with_cause() -> None:
+    try:
+        raise ValueError(CONTROL)
+    except ValueError as error:
+        message = "something clean"
+        raise RuntimeError(message) from error
+
+
+def _with_hidden_context() -> None:
+    try:
+        raise ValueError(CONTROL)
+    except ValueError:
+        message = "something clean"
+        raise RuntimeError(message) from None
 
 
 def test_validation_errors_hold_no_key() -> None:
@@ -229,6 +277,39 @@ def test_validation_errors_hold_no_key() -> None:
     model = pydantic.create_model("Form", api_key=(int, ...))
     bare = caught(lambda: model(api_key=CONTROL))
     assert shows(str(bare.errors()), CONTROL)
+
+
+@pytest.mark.parametrize("kind", [str, str.encode, list])
+def test_a_refused_passphrase_stands_in_no_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any]
+) -> None:
+    """Given in clear by code that read it from a file, of a right or a wrong type."""
+    monkeypatch.setattr(lw.connections.sealing, "WORK_FACTOR", 10)
+    store = lw.Store.create(path=tmp_path / "store", passphrase="made-up other words")
+    store.export(tmp_path / "f", passphrase="made-up other words")
+    shut = lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE)
+    shut.lock()
+    (tmp_path / "shut" / "connections.age").write_bytes(b"cut")
+    calls = [
+        lambda: lw.Store.create(path=tmp_path / "store", passphrase=kind(PASSPHRASE)),
+        lambda: store.change_passphrase(kind(PASSPHRASE), "made-up third words"),
+        lambda: store.change_passphrase("made-up wrong words", kind(PASSPHRASE)),
+        lambda: store.new_identity(kind(PASSPHRASE)),
+        lambda: store.preview(tmp_path / "f", passphrase=kind(PASSPHRASE)),
+        lambda: store.preview(tmp_path / "none", passphrase=kind(PASSPHRASE)),
+        lambda: store.preview(tmp_path / "f", identity=kind(KEY)),
+        lambda: store.export(tmp_path / "f", passphrase=kind(PASSPHRASE)),
+        lambda: store.unlock(kind(PASSPHRASE)),
+        lambda: store.unlock(identity=kind(KEY)),
+        lambda: shut.unlock(kind(PASSPHRASE)),
+        lambda: shut.restore(passphrase=kind(PASSPHRASE)),
+        lambda: Secret(kind(KEY) if kind is not str else KEY.encode()),
+    ]
+    for call in calls:
+        error = caught(call)
+        assert isinstance(error, lw.errors.LLMWidgetsError | TypeError), error
+        told = [tool(each) for each in hanging(error) for tool in (captured, told_by_itself)]
+        assert clean("".join([*told, printed(error, "Verbose")])), told
 
 
 # -- values ------------------------------------------------------------------------------------
@@ -406,6 +487,29 @@ def test_a_callback_that_crashes_shows_no_key(loud: io.StringIO, monkeypatch, ca
     unsafe.observe(control)
     unsafe.save(connected())
     assert shows(loud.getvalue(), CONTROL)
+
+
+def test_a_form_that_crashes_shows_no_key(loud: io.StringIO, monkeypatch, capfd) -> None:
+    """A key comes from the page, and saving it breaks: what the page, logs and screen are told."""
+    form = ConnectionForm("custom", lw.Store.in_memory())
+    page = Wire(form)
+    page.send("hello")
+    page.type_secret("api_key", KEY, form=page.form["key"])
+
+    bare = CONTROL.removeprefix("made-up-")  # which is masked while a secret of that word lives
+
+    def broken(contents: object, connection: lw.Connection, *, over: bool) -> None:
+        message = f"{bare}: broken at {connection.fields.api_key.reveal()}"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("llmwidgets.connections.contents.saved", broken)
+    page.submit("test", values={"name": "m", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
+    page.submit("keep")
+    said = json.dumps(page.messages) + repr(form) + str(form.get_state()) + str(form.last_error)
+    said += loud.getvalue() + "".join(capfd.readouterr())
+    assert bare in said, "the crash was reached, and is told"
+    assert clean(said)
+    form.close()
 
 
 def test_an_uncaught_error_of_a_thread_shows_no_key(capsys) -> None:

@@ -31,6 +31,8 @@ pytestmark = pytest.mark.timeout(240)
 ROOT = Path(__file__).parents[2]
 KEY = "made-up-Canary/7Q2vXw9KpLr4TzB8n"
 CONTROL = "made-up-Control/5Hd8sYq3MfWj6Nc2k"
+TYPED = "made-up-Typed/8Nc2k6MfWj5Hd3sYqR"
+"""A control of its own: what is typed is in the source and the history alone."""
 
 CELLS = [
     """
@@ -63,6 +65,8 @@ logging.debug(control)
     ),
     "%xmode Verbose\ncopy.copy(connection).with_label(1 / 0)",
     "pydantic.create_model('F', key=(int, ...))(key=control)",
+    f"'{TYPED}' == 1",
+    "button = ipywidgets.Button()\nbutton.on_click(lambda _: int(control))\nbutton.click()",
     "button = ipywidgets.Button()\nbutton.on_click(lambda _: [connection, store, 1 / 0])\n"
     "button.click()",
 ]
@@ -187,7 +191,7 @@ def test_the_cells_did_what_they_are_for(left: Left) -> None:
     for mode in range(12, 16):
         assert "is not a text" in said[mode]
     assert "ZeroDivisionError" in said[16]
-    assert "ZeroDivisionError" in said[18]
+    assert "ZeroDivisionError" in said[20]
     assert "widgets" in left.book["metadata"]
 
 
@@ -210,7 +214,8 @@ def test_the_bare_text_is_found_in_them(left: Left) -> None:
     found = hits(CONTROL, left.folder)
     assert {"work.ipynb", "export.html", "debug.log"} <= found
     assert any("autorestore" in name for name in found), found
+    assert hits(TYPED, left.folder) >= {"work.ipynb", "history.sqlite"}
     state = json.dumps(left.book["metadata"]["widgets"])
     assert CONTROL in state
-    for number in (2, 4, 17):
+    for number in (2, 4, 17, 19):
         assert CONTROL in outputs(left, number), CELLS[number]

@@ -15,6 +15,14 @@ from llmwidgets.cli import main
 ROOT = Path(__file__).parents[2]
 KEY = "made-up-7Q2vXw9KpLr4"
 PASSPHRASE = "made-up crane violet"
+CHANGED = "made-up river anchor"
+HEADER = "made-up-9KpLr4TzB8nC"
+LOGIN = json.dumps({
+    "type": "authorized_user", "client_id": "made-up", "quota_project_id": "acme-1",
+    "client_secret": "GOCSPX-7Q2vXw9KpLr4TzB8nC1dE5fG6h",
+    "refresh_token": "1//0gMadeUp7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN",
+})  # fmt: skip
+TYPED = (KEY, PASSPHRASE, CHANGED, HEADER, "GOCSPX-7Q2vXw", "1//0gMadeUp")
 
 RUN = """
 import sys, nbformat, nbclient
@@ -35,6 +43,10 @@ CELLS = {
     "variable": 'lw.Connection("openai", api_key=os.environ["HANDED_IN"])',
     "short": f'lw.Connection({CUSTOM}, api_key="ollama")',
     "store": f'store = lw.Store.create("acme", passphrase="{PASSPHRASE}")',
+    "header": f'lw.Connection({CUSTOM}, headers={{"X-Team": "{HEADER}"}})',
+    "changed": f'store.change_passphrase("{PASSPHRASE}", "{CHANGED}")',
+    "back": f"store.change_passphrase('{CHANGED}', '{PASSPHRASE}')",
+    "login": f"lw.Connection('vertex_ai', credentials='''{LOGIN}''')",
     "unlock": f"store.lock(); store.unlock('{PASSPHRASE}')",
     "failing": 'lw.Connection("openai", api_kei="made-up-other-5Hd8sYq3")',
 }  # fmt: skip
@@ -60,21 +72,22 @@ def test_a_literal_is_answered_by_the_command_that_cleans_it(tmp_path: Path, mon
         )
         for name, cell in zip(CELLS, book["cells"], strict=True)
     }
-    assert {name for name, text in said.items() if text} == {"typed", "store", "failing"}
+    assert {name for name, text in said.items() if text} == {
+        "typed", "store", "failing", "header", "changed", "login"
+    }  # fmt: skip
     command = f"    llmwidgets scan --clean {notebook} {history}\n"
     assert said["typed"].startswith("llmwidgets: The api_key is written in a cell")
     assert said["store"].startswith("llmwidgets: The passphrase is written in a cell")
-    for text in (said["typed"], said["store"]):
+    assert 'headers={"X-Team": "env:NAME"}' in said["header"]
+    for text in filter(None, said.values()):
         assert text.endswith(command)
-        assert KEY not in text
-        assert PASSPHRASE not in text
+        assert [word for word in TYPED if word in text] == []
     for path in (notebook, history):
-        assert KEY.encode() in path.read_bytes(), "the control: typed, it is there"
-        assert PASSPHRASE.encode() in path.read_bytes()
+        held = path.read_bytes()
+        assert [word for word in TYPED if word.encode() not in held] == [], "the control: typed"
     # The command does what the note says.
     assert main([*command.split()[1:], "--yes"]) == 1
     for path in (notebook, history):
-        assert KEY.encode() not in path.read_bytes()
-        assert PASSPHRASE.encode() not in path.read_bytes()
+        assert [word for word in TYPED if word.encode() in path.read_bytes()] == []
     assert main(command.split()[1:]) == 0
     json.loads(notebook.read_text())

@@ -82,7 +82,11 @@ def test_words_and_identity_cross_sealed_and_stand_in_no_state(wire, tmp_path: P
     [
         ("{words} more", {"kept": True}, "These are not the six words shown."),
         ("{words}", {"kept": False}, "The recovery identity is not kept yet."),
-        ("short", {"kept": True, "own": True}, "The passphrase has fewer than 12 characters."),
+        (
+            "short",
+            {"kept": True, "own": True},
+            "The passphrase has fewer than 12 characters, or is no text.",
+        ),
         (PASSPHRASE, {"own": True}, "The recovery identity is not kept yet."),
     ],
 )
