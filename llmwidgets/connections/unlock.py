@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llmwidgets.connections.sealing import Identity
 
 KEY_FILE = "LLMWIDGETS_STORE_KEY_FILE"
+MOUNTED = "LLMWIDGETS_STORE_KEY_FILE_MOUNTED"
 KEY = "LLMWIDGETS_STORE_KEY"
 GIVEN = "identity"
 PASSPHRASE = "passphrase"
@@ -121,7 +122,11 @@ def _of_key_file(path: Path) -> Identity:
         return identity
     message = f"The key file {path} of {KEY_FILE} is not used: "
     message += f"{reason or 'it holds no line that starts with AGE-SECRET-KEY-1'}."
-    raise StoreError(message, "It is a regular file of yours with mode 0600 that age-keygen made.")
+    raise StoreError(
+        message,
+        "It is a regular file of yours with mode 0600 that age-keygen made. For a secret that "
+        f"Docker or Kubernetes mounts, which is root's, set {MOUNTED}=1.",
+    )
 
 
 def _read_key_file(path: Path) -> tuple[str, Identity | None]:
@@ -140,6 +145,10 @@ def _distrust(status: os.stat_result) -> str:
     if not stat.S_ISREG(status.st_mode):
         return "it is no regular file"
     if not hasattr(os, "getuid"):
+        return ""
+    # Docker and Kubernetes mount a secret as root's, readable by all in the container.
+    root_alone_writes = status.st_uid == 0 and not stat.S_IMODE(status.st_mode) & 0o022
+    if root_alone_writes and os.environ.get(MOUNTED) == "1":
         return ""
     if status.st_uid != os.getuid():
         return "it belongs to another user"

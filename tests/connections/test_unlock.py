@@ -88,6 +88,31 @@ def test_a_key_file_that_others_reach_is_refused(
         Store(path=keyed).unlock()
 
 
+def test_a_mounted_secret_is_taken_when_that_is_said(
+    keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker and Kubernetes mount it as root's, 0444: refused with the word that lets it in."""
+    if os.getuid() != 0:
+        pytest.skip("only root can make a file of root's")
+    file = key_file(tmp_path / "key", IDENTITY.secret.reveal(), 0o444)
+    monkeypatch.setenv(unlock.KEY_FILE, str(file))
+    with pytest.raises(StoreError, match="mode 0444") as refused:
+        Store(path=keyed).unlock()
+    assert f"{unlock.MOUNTED}=1" in refused.value.hint
+    monkeypatch.setenv(unlock.MOUNTED, "1")
+    file.chmod(0o446)
+    with pytest.raises(StoreError, match="mode 0446"):
+        Store(path=keyed).unlock()
+    os.chown(file, 65534, 65534)
+    file.chmod(0o444)
+    with pytest.raises(StoreError, match="another user"):
+        Store(path=keyed).unlock()
+    os.chown(file, 0, 0)
+    store = Store(path=keyed)
+    store.unlock()
+    assert store.unlocked_by == unlock.KEY_FILE
+
+
 def test_a_key_file_of_another_user_is_refused(
     keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
