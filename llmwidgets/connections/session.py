@@ -27,8 +27,8 @@ class Session:
     """The shared state of one folder; `folder` is None for a store that lives in memory.
 
     `locked_by_hand` keeps a store locked that a variable or key file would open again at once.
-    `last` is the newest contents read, valid while the file has the SHA-256 `seen`. `recovery` is
-    the second identity of a store made here, until it was taken once. `rolled_back` is the higher
+    `last` is the newest contents read, valid while the file's bytes are `seen`. `recovery` is the
+    second identity of a store made here, until it was taken once. `rolled_back` is the higher
     revision that this computer saw before. `why` tells why it is locked, `trouble` what stood in
     the way of a remembered identity. `used` and `holds` say when the store was used last, and how
     many runs use it.
