@@ -328,7 +328,8 @@ def _label(label: str | None, provider: Provider, fields: Fields) -> str:
 
 def _check_host(connection: Connection) -> None:
     address = connection.address
-    plain = address.startswith("http://") and not is_loopback(connection.host)
+    scheme, _, host = address.partition("://")
+    plain = scheme == "http" and not is_loopback(host)
     if not plain or connection.fields.allow_plain_http:
         return
     overridden = (

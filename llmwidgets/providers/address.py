@@ -44,7 +44,7 @@ def read_address(value: str) -> Address:
     if not separator or scheme.lower() not in {"http", "https"}:
         message = "is no web address: it starts with https:// (or http:// on this computer)."
         raise ValueError(message)
-    if any(character.isspace() for character in text):
+    if text.split() != [text]:
         message = "has blanks inside: copy the address alone."
         raise ValueError(message)
     parts, port = _split(text)
