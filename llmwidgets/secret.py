@@ -18,7 +18,10 @@ from llmwidgets.errors import FieldError
 
 _MASK = "••••"
 _PUBLIC_PARTS = frozenset({"type", "project_id", "quota_project_id"})
-_openers: weakref.WeakKeyDictionary[Secret, Callable[[], str]] = weakref.WeakKeyDictionary()
+# A WeakKeyDictionary by hand, whose entries go without a step of Python: a store that is opened
+# makes its Secrets anew, and drops those of the revision before.
+_openers: dict[weakref.ref[Secret], Callable[[], str]] = {}
+_drop = _openers.pop
 
 
 class Secret:
@@ -46,13 +49,13 @@ class Secret:
         self.reference = None
         if value.startswith(("env:", "file:")):
             self.reference = value
-            _openers[self] = lambda: _look_up(value)
+            _openers[weakref.ref(self, _drop)] = lambda: _look_up(value)
             return
-        _openers[self] = partial(_strip, value)
+        _openers[weakref.ref(self, _drop)] = partial(_strip, value)
 
     def reveal(self) -> str:
         """The value itself; FieldError where a reference leads nowhere. Never bind it to a name."""
-        return _openers[self]()
+        return _openers[weakref.ref(self)]()
 
     @property
     def tail(self) -> str:
