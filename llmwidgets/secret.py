@@ -6,7 +6,9 @@ import json
 import os
 import re
 import weakref
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,7 +16,7 @@ from typing import Any, NoReturn
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import FieldError, LLMWidgetsError
 
 _MASK = "••••"
 _PUBLIC_PARTS = frozenset({"type", "project_id", "quota_project_id"})
@@ -22,6 +24,7 @@ _PUBLIC_PARTS = frozenset({"type", "project_id", "quota_project_id"})
 # makes its Secrets anew, and drops those of the revision before.
 _openers: dict[weakref.ref[Secret], Callable[[], str]] = {}
 _drop = _openers.pop
+_unopened: weakref.WeakSet[Iterable[object]] = weakref.WeakSet()
 
 
 class Secret:
@@ -180,6 +183,14 @@ _SHAPES = re.compile(
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 
 
+def open_before_redacting(secrets: Iterable[object]) -> None:
+    """Have these gone through before a text is redacted: they make a Secret when it is asked for.
+
+    They are held weakly.
+    """
+    _unopened.add(secrets)
+
+
 def redact(text: str) -> str:
     """The text with every live secret and everything shaped like a key masked.
 
@@ -187,6 +198,9 @@ def redact(text: str) -> str:
     All places are found in the text as it came: a mask put in early would hide where a longer
     key begins or ends.
     """
+    for secrets in list(_unopened):
+        with suppress(LLMWidgetsError):
+            deque(secrets, maxlen=0)
     places = [found.span() for shape in _SHAPES_OF_SECRETS for found in shape.finditer(text)]
     for opener in list(_openers.values()):
         places += _places(text, opener)

@@ -6,16 +6,16 @@ A change is a function from Contents to Contents, so that it can be applied to t
 from __future__ import annotations
 
 import difflib
-import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.connections import authors
+from llmwidgets.connections import authors, payload_lines
 from llmwidgets.connections.authors import Voucher
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.payload_lines import Payload, PayloadLines
 from llmwidgets.errors import (
     AlreadyConnected,
     DamagedStore,
@@ -31,15 +31,10 @@ if TYPE_CHECKING:
 FORMAT = "llmwidgets-store"
 SCHEMA = 2
 
-# A secret stands in the JSON as {"secret value": "…"}: no field and no header can bear a name
-# with a blank, so nothing else looks like it, and no plain text of a key ever enters a dict.
-_SECRET = "secret value"
 OWNER, RECOVERY = "owner", "recovery"
 
 Rule = tuple[str, str]
 """A connection's label and a model's id."""
-Payload = Mapping[str, Any]
-"""A connection as `Connection.to_payload` gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,7 @@ class Contents:
     """
 
     recipients: tuple[Recipient, ...] = ()
-    payloads: tuple[Payload, ...] = ()
+    payloads: Sequence[Payload] = ()
     allowed: tuple[Rule, ...] = ()
     denied: tuple[Rule, ...] = ()
     store_id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -133,14 +128,7 @@ def ruled(contents: Contents, rule: Rule, *, allow: bool) -> Contents:
 
 def write(contents: Contents, identity: Identity, spell: Callable[[Secret], str]) -> memoryview:
     """The JSON to seal, with the tag of the identity that writes it; `spell` opens a secret."""
-
-    def plain(value: object) -> dict[str, str]:
-        if isinstance(value, Secret):
-            return {_SECRET: spell(value)}
-        message = f"A {type(value).__name__} does not fit in the store."
-        raise TypeError(message)
-
-    body = memoryview(json.dumps(_document(contents), default=plain).encode("ascii"))
+    body = payload_lines.write(_document(contents), contents.payloads, spell)
     return authors.signed(body, identity, [each.recipient for each in contents.recipients])
 
 
@@ -161,7 +149,7 @@ def read(
     DamagedStore where nobody trusted wrote it, NewerStore where a newer llmwidgets wrote it in a
     form that is not known here.
     """
-    document = parsed(plain)
+    document = payload_lines.read(plain)
     if document is None or document.get("format") != FORMAT:
         message = "connections.age opens, but does not hold a store."
         raise DamagedStore(message)
@@ -210,7 +198,6 @@ def _document(contents: Contents) -> dict[str, Any]:
         "recipients": [
             {"name": each.name, "recipient": each.recipient} for each in contents.recipients
         ],
-        "connections": list(contents.payloads),
         "allowed": contents.allowed,
         "denied": contents.denied,
         "roster": contents.roster,
@@ -221,9 +208,10 @@ def _document(contents: Contents) -> dict[str, Any]:
 def described(document: dict[str, Any]) -> Contents | None:
     """The contents that a parsed document holds, whoever wrote it; None where it holds none."""
     try:
+        listed = document["connections"]
         return Contents(
             recipients=tuple(Recipient(**each) for each in document["recipients"]),
-            payloads=tuple(document["connections"]),
+            payloads=listed if isinstance(listed, PayloadLines) else tuple(listed),
             allowed=tuple((label, model) for label, model in document["allowed"]),
             denied=tuple((label, model) for label, model in document["denied"]),
             store_id=document["store_id"],
@@ -234,22 +222,6 @@ def described(document: dict[str, Any]) -> Contents | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def parsed(plain: memoryview) -> dict[str, Any] | None:
-    """The JSON object of an opened file, its secrets closed; None where it is none."""
-    # A JSONDecodeError holds the whole text: it ends here, and nothing is raised within `except`.
-    try:
-        document = json.loads(bytes(plain), object_hook=_close)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _close(value: dict[str, Any]) -> Any:
-    if len(value) == 1 and isinstance(value.get(_SECRET), str):
-        return Secret(value[_SECRET])
-    return value
 
 
 def read_connection(payload: Payload) -> Connection | None:

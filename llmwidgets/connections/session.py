@@ -12,7 +12,8 @@ from pathlib import Path
 
 from llmwidgets.connections import autolock, known, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.contents import Contents, Payload, read_connection
+from llmwidgets.connections.contents import Contents, read_connection
+from llmwidgets.connections.payload_lines import Payload
 from llmwidgets.connections.store_file import StoreFile
 from llmwidgets.connections.unlock import Unlocked
 from llmwidgets.errors import AlreadyConnected, FieldError
