@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.days import since
 from llmwidgets.providers.custom import PRESETS
 from llmwidgets.widgets.address_view import address_view, notes_of
 from llmwidgets.widgets.check_view import endings, mode_view, report_view
-from llmwidgets.widgets.days import since
 from llmwidgets.widgets.doubts import owners_of, warnings_of
 from llmwidgets.widgets.form_draft import Draft
 from llmwidgets.widgets.form_fields import groups
