@@ -76,6 +76,12 @@ class Secret:
         except FieldError:
             return False
 
+    def is_same_as(self, other: Secret) -> bool:
+        """Whether both are one value, or one reference; `==` never tells that."""
+        if self.reference or other.reference:
+            return self.reference == other.reference
+        return self.reveal() == other.reveal()
+
     def begins(self, prefix: str) -> bool:
         """Whether the value starts with this public prefix, as a kind of key does."""
         try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.connections import authors, payload_lines
 from llmwidgets.connections.authors import Voucher
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.payload import moment
 from llmwidgets.connections.payload_lines import Payload, PayloadLines
 from llmwidgets.errors import (
     AlreadyConnected,
@@ -84,8 +85,12 @@ def saved(contents: Contents, connection: Connection, *, over: bool) -> Contents
     ]
     if len(taken) > 1 or (taken and not over):
         raise _taken(contents.payloads[taken[0]], connection, single=single, more=len(taken) > 1)
-    payload = connection.with_saved_at(datetime.now(UTC)).to_payload()
-    start = taken[0] if taken else len(contents.payloads)
+    now, start = datetime.now(UTC), taken[0] if taken else len(contents.payloads)
+    keyed_at = connection.keyed_at or now
+    if taken and _has_key_of(contents.payloads[start], connection):
+        there = contents.payloads[start]
+        keyed_at = moment(there.get("keyed_at") or there.get("saved_at")) or now
+    payload = connection.with_saved_at(now).with_keyed_at(keyed_at).to_payload()
     before, after = contents.payloads[:start], contents.payloads[start + 1 :]
     return replace(contents, payloads=(*before, payload, *after))
 
@@ -182,6 +187,19 @@ def unknown(label: str, labels: Iterable[str]) -> UnknownConnection:
     close = difflib.get_close_matches(label, there, n=1, cutoff=0.5)
     hint = f"The nearest is {close[0]}." if close else f"There are: {', '.join(there) or 'none'}."
     return UnknownConnection(f"There is no connection {label!r}.", hint)
+
+
+def _has_key_of(payload: Payload, connection: Connection) -> bool:
+    """Whether the connection's secrets are those that the payload holds."""
+    there = payload.get("fields") or {}
+    return payload["kind"] == connection.kind and all(
+        _is_kept(there.get(name), secret) for name, secret in connection.secret_fields.items()
+    )
+
+
+def _is_kept(kept: object, secret: Secret) -> bool:
+    closed = Secret(kept) if isinstance(kept, str) else kept  # of a reference the text is kept
+    return isinstance(closed, Secret) and closed.is_same_as(secret)
 
 
 def _check_there(contents: Contents, label: str) -> None:
