@@ -13,7 +13,12 @@ from rich.console import Console
 from rich.text import Text
 
 from llmwidgets.connections import Connection, Store, environment_connections
-from llmwidgets.connections.examination import Finding, examine_files, examine_key
+from llmwidgets.connections.examination import (
+    Finding,
+    examine_ends,
+    examine_files,
+    examine_key,
+)
 from llmwidgets.connections.known_keys import known_keys
 from llmwidgets.connections.surroundings import (
     examine_clock,
@@ -54,6 +59,7 @@ def findings_of(store: Store) -> Iterator[Finding]:
     yield from examine_files(store)
     yield from _network(store)
     yield examine_key(store)
+    yield from examine_ends(_saved(store))
     yield examine_keyring()
     yield from examine_history(known_keys(_connections(store)))
     yield from examine_policies()
@@ -62,11 +68,14 @@ def findings_of(store: Store) -> Iterator[Finding]:
 
 
 def _connections(store: Store) -> list[Connection]:
-    given = environment_connections()
+    return [*environment_connections(), *_saved(store)]
+
+
+def _saved(store: Store) -> list[Connection]:
     try:
-        return [*given, *store] if store.exists and not store.locked else given
+        return list(store) if store.exists and not store.locked else []
     except StoreError:  # told by the finding about the key
-        return given
+        return []
 
 
 def _network(store: Store) -> Iterator[Finding]:
