@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
@@ -28,13 +29,14 @@ _NEXT, _NEXT_LINE = b'}, {"kind": ', b'},\n{"kind": '
 
 
 class PayloadLines(Sequence[Payload]):
-    """The payloads in these lines of JSON; DamagedStore where a line that is asked for holds none.
+    """The payloads in lines of JSON; DamagedStore where a line that is asked for holds none.
 
-    A line is a view, whose repr shows an address alone.
+    `ends` are the ends of the lines in `plain`: first of the line before the payloads, then of
+    each payload's. A view shows an address alone.
     """
 
-    def __init__(self, lines: Sequence[memoryview]) -> None:
-        self._lines = lines
+    def __init__(self, plain: memoryview, ends: Sequence[int]) -> None:
+        self._plain, self._ends = plain, ends
         self._parsed: dict[int, Payload] = {}
         open_before_redacting(self)
 
@@ -54,21 +56,28 @@ class PayloadLines(Sequence[Payload]):
         return iter([self._parsed[place] for place in range(len(self))])
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._ends) - 1
 
     def likely(self, label: str) -> Iterator[Payload]:
         """Those whose line holds the label as it is spelled here, then all."""
         spelled = json.dumps(label).encode("ascii")
-        for place, line in enumerate(self._lines):
-            if spelled in bytes(line):
-                yield self[place]
+        start = self._ends[0]
+        while (at := bytes(self._plain).find(spelled, start, self._ends[-1])) >= 0:
+            place = bisect(self._ends, at) - 1
+            yield self[place]
+            start = self._ends[place + 1]
         yield from self
+
+    def _line(self, place: int) -> memoryview:
+        """The JSON of one payload, without the comma that parts it from the next."""
+        comma = 1 if place < len(self) - 1 else 0
+        return self._plain[self._ends[place] + 1 : self._ends[place + 1] - comma]
 
     def _parse(self, places: Iterable[int]) -> None:
         missing = [place for place in places if place not in self._parsed]
         if not missing:
             return
-        payloads = _decoded(_joined(b"[", b",".join(self._lines[each] for each in missing), b"]"))
+        payloads = _decoded(_joined(b"[", b",".join(map(self._line, missing)), b"]"))
         if not isinstance(payloads, list) or len(payloads) != len(missing):
             message = "connections.age opens, but a connection in it is not spelled as JSON."
             raise DamagedStore(message, "store.restore() goes back to what was saved before.")
@@ -105,44 +114,43 @@ def write(
 def read(plain: memoryview) -> dict[str, Any] | None:
     """The JSON object of an opened file, its secrets closed; None where it is none."""
     ends = [each.start() for each in _LINE_END.finditer(plain)]
-    lines = _lines(plain, ends)
-    if lines is not None:
+    if _is_laid_out(plain, ends):
         document = _decoded(_joined(plain[: ends[1]], plain[ends[-1] + 1 :]))
         if isinstance(document, dict) and document.get("connections") == []:
-            return {**document, "connections": PayloadLines(lines)}
+            return {**document, "connections": PayloadLines(plain, ends[1:])}
     whole = _decoded(plain)
     return whole if isinstance(whole, dict) else None
 
 
-def _lines(plain: memoryview, ends: Sequence[int]) -> list[memoryview] | None:
-    """The lines of the connections, without their commas; None in any other layout.
+def _is_laid_out(plain: memoryview, ends: Sequence[int]) -> bool:
+    """Whether each connection has a line of its own.
 
     `ends` are the ends of lines: the first stands behind the writer's code, the second where the
     list opens, the last before it closes.
     """
-    if len(ends) < 3 or bytes(plain[: ends[1]][-len(_OPENS) :]) != _OPENS:
-        return None
-    starts, stops = [end + 1 for end in ends[1:-1]], [end - 1 for end in ends[2:-1]]
-    braces = bytes((plain[starts[0]], plain[ends[-1] - 1]))
-    if braces != b"{}" or bytes(plain).count(_BETWEEN) != len(stops):
-        return None
-    return [plain[start:stop] for start, stop in zip(starts, [*stops, ends[-1]], strict=True)]
+    if len(ends) < 3 or bytes(plain[ends[1] - len(_OPENS) : ends[1]]) != _OPENS:
+        return False
+    braces = bytes((plain[ends[1] + 1], plain[ends[-1] - 1]))
+    return braces == b"{}" and bytes(plain).count(_BETWEEN) == len(ends) - 3
 
 
 def _joined(*parts: bytes | memoryview) -> memoryview:
     return memoryview(b"".join(parts))
 
 
-def _decoded(plain: memoryview) -> Any:
-    """What the JSON says, its secrets closed; None where it is none."""
-    # A JSONDecodeError holds the whole text: it ends here, and nothing is raised within `except`.
-    try:
-        return json.loads(bytes(plain), object_hook=_close)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _close(value: dict[str, Any]) -> Any:
     if len(value) == 1 and isinstance(value.get(_SECRET), str):
         return Secret(value[_SECRET])
     return value
+
+
+_DECODER = json.JSONDecoder(object_hook=_close)
+
+
+def _decoded(plain: memoryview) -> Any:
+    """What the JSON says, its secrets closed; None where it is none."""
+    # A JSONDecodeError holds the whole text: it ends here, and nothing is raised within `except`.
+    try:
+        return _DECODER.decode(str(plain, "utf-8"))
+    except (ValueError, RecursionError):
+        return None
