@@ -265,6 +265,7 @@ class Connection:
         """What a store seals: plain values as JSON, secrets closed, references as their text."""
         headers = {name: kept(secret) for name, secret in self.fields.headers.items()}
         secrets = {name: kept(secret) for name, secret in self.secret_fields.items()}
+        older = self.keyed_at != self.saved_at
         plainly = {name: plain(value) for name, value in self.plain_fields.items()}
         fields = {**plainly, **secrets, **({"headers": headers} if headers else {})}
         return {
@@ -274,7 +275,7 @@ class Connection:
             "capabilities": {model: spelled(seen) for model, seen in self._capabilities.items()},
             "checked_at": self.checked_at.isoformat() if self.checked_at else None,
             "saved_at": self.saved_at.isoformat() if self.saved_at else None,
-            "keyed_at": self.keyed_at.isoformat() if self.keyed_at else None,
+            **({"keyed_at": self.keyed_at.isoformat()} if older and self.keyed_at else {}),
         }
 
     @classmethod
@@ -286,7 +287,7 @@ class Connection:
             _capabilities={model: read_capability(said) for model, said in seen.items()},
             checked_at=moment(payload.get("checked_at")),
             saved_at=moment(payload.get("saved_at")),
-            keyed_at=moment(payload.get("keyed_at")),
+            keyed_at=moment(payload.get("keyed_at") or payload.get("saved_at")),
         )
 
     def __repr__(self) -> str:
