@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -31,9 +34,12 @@ def connections(count: int) -> list[Connection]:
     ]
 
 
-def milliseconds(use: Callable[[], object], turns: int = 50) -> list[float]:
+def milliseconds(
+    use: Callable[[], object], turns: int = 50, before: Callable[[], object] = lambda: None
+) -> list[float]:
     spent = []
     for _ in range(turns):
+        before()
         start = time.perf_counter()
         use()
         spent.append((time.perf_counter() - start) * 1000)
@@ -46,6 +52,53 @@ def peak_megabytes() -> float:
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+@contextmanager
+def another_writer(folder: Path, state: Path) -> Iterator[Callable[[], None]]:
+    """A process of its own that saves a connection each time it is told to."""
+    with subprocess.Popen(
+        [sys.executable, __file__, "--saves", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "XDG_STATE_HOME": str(state)},
+    ) as process:
+        wanted, done = process.stdin, process.stdout
+        assert wanted is not None
+        assert done is not None
+
+        def save() -> None:
+            wanted.write("save\n")
+            wanted.flush()
+            assert done.readline() == "saved\n"
+
+        yield save
+        wanted.close()
+
+
+def saves(folder: Path) -> None:
+    """Save the first connection anew for each line that comes in."""
+    store = Store(path=folder)
+    store.unlock(PASSPHRASE)
+    first = connections(1)[0]
+    for _ in sys.stdin:
+        store.save(first, replace=True)
+        sys.stdout.write("saved\n")
+        sys.stdout.flush()
+
+
+def opened_after_another(store: Store, state: Path) -> list[float]:
+    """What it takes to open one connection of a revision that another process has just saved."""
+    assert store.path is not None
+    with another_writer(store.path, state) as save:
+        before = store._session.last
+        save()
+        spent = milliseconds(lambda: store["server 0"], before=save)
+    assert before is not None
+    assert store._session.last is not None
+    assert store._session.last.revision == before.revision + 51
+    return spent
 
 
 def measured(count: int, folder: Path) -> tuple[dict[str, tuple[list[float], str]], float]:
@@ -67,6 +120,14 @@ def measured(count: int, folder: Path) -> tuple[dict[str, tuple[list[float], str
         "unlock by passphrase": (unlocks, "600"),
         "open one, file read and unsealed": (milliseconds(read_anew), "1"),
         "open one, file unchanged": (milliseconds(lambda: store["server 0"]), "1"),
+        "open one that another process saved": (
+            opened_after_another(store, Path(os.environ["XDG_STATE_HOME"])),
+            "1",
+        ),
+        "open one that another computer saved": (
+            opened_after_another(store, folder.parent / "state there"),
+            "1",
+        ),
         "list all, file unchanged": (milliseconds(lambda: list(store)), ""),
         "save one, to the disk": (milliseconds(lambda: store.save(kept[0], replace=True)), "10"),
     }
@@ -75,6 +136,8 @@ def measured(count: int, folder: Path) -> tuple[dict[str, tuple[list[float], str
 
 def main(count: int = 100) -> None:
     with tempfile.TemporaryDirectory() as folder:
+        # What this computer remembers of the store is no business of the user's own memory.
+        os.environ["XDG_STATE_HOME"] = str(Path(folder) / "state")
         rows, peak = measured(count, Path(folder) / "store")
         size = (Path(folder) / "store" / "connections.age").stat().st_size
     table = Table(title=f"A store of {count} connections, {size:,} bytes", title_justify="left")
@@ -86,4 +149,7 @@ def main(count: int = 100) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:]))
+    if sys.argv[1:2] == ["--saves"]:
+        saves(Path(sys.argv[2]))
+    else:
+        main(*(int(word) for word in sys.argv[1:]))

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import weakref
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,11 +16,15 @@ from typing import Any, NoReturn
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import FieldError, LLMWidgetsError
 
 _MASK = "••••"
 _PUBLIC_PARTS = frozenset({"type", "project_id", "quota_project_id"})
-_openers: weakref.WeakKeyDictionary[Secret, Callable[[], str]] = weakref.WeakKeyDictionary()
+# A WeakKeyDictionary by hand, whose entries go without a step of Python: a store that is opened
+# makes its Secrets anew, and drops those of the revision before.
+_openers: dict[weakref.ref[Secret], Callable[[], str]] = {}
+_drop = _openers.pop
+_unopened: weakref.WeakSet[Iterable[object]] = weakref.WeakSet()
 
 
 class Secret:
@@ -50,13 +56,13 @@ class Secret:
             raise TypeError(message)
         if value.startswith(("env:", "file:")):
             self.reference = value
-            _openers[self] = lambda: _look_up(value)
+            _openers[weakref.ref(self, _drop)] = lambda: _look_up(value)
             return
-        _openers[self] = partial(_strip, value)
+        _openers[weakref.ref(self, _drop)] = partial(_strip, value)
 
     def reveal(self) -> str:
         """The value itself; FieldError where a reference leads nowhere. Never bind it to a name."""
-        return _openers[self]()
+        return _openers[weakref.ref(self)]()
 
     @property
     def tail(self) -> str:
@@ -73,6 +79,12 @@ class Secret:
             return " " in self.reveal()
         except FieldError:
             return False
+
+    def is_same_as(self, other: Secret) -> bool:
+        """Whether both are one value, or one reference; `==` never tells that."""
+        if self.reference or other.reference:
+            return self.reference == other.reference
+        return self.reveal() == other.reveal()
 
     def begins(self, prefix: str) -> bool:
         """Whether the value starts with this public prefix, as a kind of key does."""
@@ -183,6 +195,14 @@ _SHAPES = re.compile(
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 
 
+def open_before_redacting(secrets: Iterable[object]) -> None:
+    """Have these gone through before a text is redacted: they make a Secret when it is asked for.
+
+    They are held weakly.
+    """
+    _unopened.add(secrets)
+
+
 def redact(text: str) -> str:
     """The text with every live secret and everything shaped like a key masked.
 
@@ -190,6 +210,9 @@ def redact(text: str) -> str:
     All places are found in the text as it came: a mask put in early would hide where a longer
     key begins or ends.
     """
+    for secrets in list(_unopened):
+        with suppress(LLMWidgetsError):
+            deque(secrets, maxlen=0)
     places = [found.span() for shape in _SHAPES_OF_SECRETS for found in shape.finditer(text)]
     for opener in list(_openers.values()):
         places += _places(text, opener)

@@ -17,6 +17,7 @@ from rich.text import Text
 from llmwidgets import cli
 from llmwidgets.cli.scan import connections_at_hand, store_named
 from llmwidgets.connections import Connection, Store, resolve
+from llmwidgets.connections.key_life import key_notes, today
 from llmwidgets.errors import FieldError
 
 FINISHED, FAILED = 0, 1
@@ -55,6 +56,7 @@ def connections(asked: Asked) -> int:
 
 def row(connection: Connection) -> dict[str, Any]:
     """What may be told of a connection: everything but its secrets."""
+    ends = connection.fields.expires
     return {
         "label": connection.label,
         "kind": connection.kind,
@@ -64,6 +66,8 @@ def row(connection: Connection) -> dict[str, Any]:
         "models": len(connection.models),
         "saved_at": _moment(connection.saved_at),
         "checked_at": _moment(connection.checked_at),
+        "key_ends": ends.isoformat() if ends else None,
+        "key_notes": [f"{note.said} {note.fix}" for note in key_notes(connection, today())],
         "warnings": connection.warnings,
     }
 
@@ -84,7 +88,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
     console = Console(highlight=False)
     console.print(table)
     for each in rows:
-        for said in each["warnings"]:
+        for said in (*each["key_notes"], *each["warnings"]):
             console.print(Text(f"{each['label']}: {said}"))
 
 

@@ -17,7 +17,12 @@ from rich.console import Console
 from rich.text import Text
 
 from llmwidgets.connections import Connection, Store, environment_connections
-from llmwidgets.connections.examination import Finding, examine_files, examine_key
+from llmwidgets.connections.examination import (
+    Finding,
+    examine_ends,
+    examine_files,
+    examine_key,
+)
 from llmwidgets.connections.known_keys import known_keys
 from llmwidgets.connections.surroundings import (
     examine_clock,
@@ -58,6 +63,7 @@ def findings_of(store: Store, words: str = "") -> Iterator[Finding]:
     yield from examine_files(store)
     yield from _network(store)
     yield examine_key(store)
+    yield from examine_ends(_saved(store))
     yield examine_keyring()
     yield from examine_history(known_keys(_connections(store)), words)
     yield from examine_policies()
@@ -71,11 +77,14 @@ def _words(asked: Asked) -> str:
 
 
 def _connections(store: Store) -> list[Connection]:
-    given = environment_connections()
+    return [*environment_connections(), *_saved(store)]
+
+
+def _saved(store: Store) -> list[Connection]:
     try:
-        return [*given, *store] if store.exists and not store.locked else given
+        return list(store) if store.exists and not store.locked else []
     except StoreError:  # told by the finding about the key
-        return given
+        return []
 
 
 def _network(store: Store) -> Iterator[Finding]:

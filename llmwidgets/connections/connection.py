@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, Literal, NoReturn, Self, cast
 
 from llmwidgets.connections.live_list import facts_now, form_told
-from llmwidgets.connections.payload import kept, moment, read_capability, spelled
+from llmwidgets.connections.payload import kept, moment, plain, read_capability, spelled
 from llmwidgets.connections.reading import close_secrets, is_secret, read_fields
 from llmwidgets.connections.typed_in_cell import warn_if_typed
 from llmwidgets.dialects.messages import BEST, AuthHeader, Capability, Form, Mode, Target
@@ -41,8 +41,8 @@ class Connection:
     """
 
     __slots__ = (
-        "__weakref__", "_capabilities", "any_model", "checked_at", "fields", "kind", "label",
-        "origin", "provider", "saved_at",
+        "__weakref__", "_capabilities", "any_model", "checked_at", "fields", "keyed_at", "kind",
+        "label", "origin", "provider", "saved_at",
     )  # fmt: skip
 
     kind: Kind
@@ -54,6 +54,8 @@ class Connection:
     """Whether each reference names its deployment, as with a resource of the environment."""
     checked_at: datetime | None
     saved_at: datetime | None
+    keyed_at: datetime | None
+    """When its present key was saved first; what else is saved later leaves it as it is."""
     _capabilities: dict[str, Capability]
 
     def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
@@ -78,6 +80,7 @@ class Connection:
             any_model=False,
             checked_at=None,
             saved_at=None,
+            keyed_at=None,
             _capabilities={},
         )
         _check_host(self)
@@ -227,6 +230,10 @@ class Connection:
         """The same connection, with the time it was saved."""
         return self._changed(saved_at=moment)
 
+    def with_keyed_at(self, moment: datetime | None) -> Self:
+        """The same connection, with the time its key was saved first."""
+        return self._changed(keyed_at=moment)
+
     def _changed(self, **changes: Any) -> Self:
         twin = object.__new__(type(self))
         values = {name: getattr(self, name) for name in self.__slots__ if name != "__weakref__"}
@@ -260,7 +267,9 @@ class Connection:
         """What a store seals: plain values as JSON, secrets closed, references as their text."""
         headers = {name: kept(secret) for name, secret in self.fields.headers.items()}
         secrets = {name: kept(secret) for name, secret in self.secret_fields.items()}
-        fields = {**self.plain_fields, **secrets, **({"headers": headers} if headers else {})}
+        older = self.keyed_at != self.saved_at
+        plainly = {name: plain(value) for name, value in self.plain_fields.items()}
+        fields = {**plainly, **secrets, **({"headers": headers} if headers else {})}
         return {
             "kind": self.kind,
             "label": self.label,
@@ -268,6 +277,7 @@ class Connection:
             "capabilities": {model: spelled(seen) for model, seen in self._capabilities.items()},
             "checked_at": self.checked_at.isoformat() if self.checked_at else None,
             "saved_at": self.saved_at.isoformat() if self.saved_at else None,
+            **({"keyed_at": self.keyed_at.isoformat()} if older and self.keyed_at else {}),
         }
 
     @classmethod
@@ -279,6 +289,7 @@ class Connection:
             _capabilities={model: read_capability(said) for model, said in seen.items()},
             checked_at=moment(payload.get("checked_at")),
             saved_at=moment(payload.get("saved_at")),
+            keyed_at=moment(payload.get("keyed_at") or payload.get("saved_at")),
         )
 
     def __repr__(self) -> str:
@@ -337,7 +348,8 @@ def _label(label: str | None, provider: Provider, fields: Fields) -> str:
 
 def _check_host(connection: Connection) -> None:
     address = connection.address
-    plain = address.startswith("http://") and not is_loopback(connection.host)
+    scheme, _, host = address.partition("://")
+    plain = scheme == "http" and not is_loopback(host)
     if not plain or connection.fields.allow_plain_http:
         return
     overridden = (

@@ -6,16 +6,17 @@ A change is a function from Contents to Contents, so that it can be applied to t
 from __future__ import annotations
 
 import difflib
-import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.connections import authors
+from llmwidgets.connections import authors, payload_lines
 from llmwidgets.connections.authors import Voucher
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.payload import moment
+from llmwidgets.connections.payload_lines import Payload, PayloadLines
 from llmwidgets.errors import (
     AlreadyConnected,
     DamagedStore,
@@ -31,15 +32,10 @@ if TYPE_CHECKING:
 FORMAT = "llmwidgets-store"
 SCHEMA = 2
 
-# A secret stands in the JSON as {"secret value": "…"}: no field and no header can bear a name
-# with a blank, so nothing else looks like it, and no plain text of a key ever enters a dict.
-_SECRET = "secret value"
 OWNER, RECOVERY = "owner", "recovery"
 
 Rule = tuple[str, str]
 """A connection's label and a model's id."""
-Payload = Mapping[str, Any]
-"""A connection as `Connection.to_payload` gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class Contents:
     """
 
     recipients: tuple[Recipient, ...] = ()
-    payloads: tuple[Payload, ...] = ()
+    payloads: Sequence[Payload] = ()
     allowed: tuple[Rule, ...] = ()
     denied: tuple[Rule, ...] = ()
     store_id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -89,8 +85,12 @@ def saved(contents: Contents, connection: Connection, *, over: bool) -> Contents
     ]
     if len(taken) > 1 or (taken and not over):
         raise _taken(contents.payloads[taken[0]], connection, single=single, more=len(taken) > 1)
-    payload = connection.with_saved_at(datetime.now(UTC)).to_payload()
-    start = taken[0] if taken else len(contents.payloads)
+    now, start = datetime.now(UTC), taken[0] if taken else len(contents.payloads)
+    keyed_at = connection.keyed_at or now
+    if taken and _has_key_of(contents.payloads[start], connection):
+        there = contents.payloads[start]
+        keyed_at = moment(there.get("keyed_at") or there.get("saved_at")) or now
+    payload = connection.with_saved_at(now).with_keyed_at(keyed_at).to_payload()
     before, after = contents.payloads[:start], contents.payloads[start + 1 :]
     return replace(contents, payloads=(*before, payload, *after))
 
@@ -144,14 +144,7 @@ def ruled(contents: Contents, rule: Rule, *, allow: bool) -> Contents:
 
 def write(contents: Contents, identity: Identity, spell: Callable[[Secret], str]) -> memoryview:
     """The JSON to seal, with the tag of the identity that writes it; `spell` opens a secret."""
-
-    def plain(value: object) -> dict[str, str]:
-        if isinstance(value, Secret):
-            return {_SECRET: spell(value)}
-        message = f"A {type(value).__name__} does not fit in the store."
-        raise TypeError(message)
-
-    body = memoryview(json.dumps(_document(contents), default=plain).encode("ascii"))
+    body = payload_lines.write(_document(contents), contents.payloads, spell)
     return authors.signed(body, identity, [each.recipient for each in contents.recipients])
 
 
@@ -172,7 +165,7 @@ def read(
     DamagedStore where nobody trusted wrote it, NewerStore where a newer llmwidgets wrote it in a
     form that is not known here.
     """
-    document = parsed(plain)
+    document = payload_lines.read(plain)
     if document is None or document.get("format") != FORMAT:
         message = "connections.age opens, but does not hold a store."
         raise DamagedStore(message)
@@ -207,6 +200,19 @@ def unknown(label: str, labels: Iterable[str]) -> UnknownConnection:
     return UnknownConnection(f"There is no connection {label!r}.", hint)
 
 
+def _has_key_of(payload: Payload, connection: Connection) -> bool:
+    """Whether the connection's secrets are those that the payload holds."""
+    there = payload.get("fields") or {}
+    return payload["kind"] == connection.kind and all(
+        _is_kept(there.get(name), secret) for name, secret in connection.secret_fields.items()
+    )
+
+
+def _is_kept(kept: object, secret: Secret) -> bool:
+    closed = Secret(kept) if isinstance(kept, str) else kept  # of a reference the text is kept
+    return isinstance(closed, Secret) and closed.is_same_as(secret)
+
+
 def _check_there(contents: Contents, label: str) -> None:
     if label not in contents.labels:
         raise unknown(label, contents.labels)
@@ -221,7 +227,6 @@ def _document(contents: Contents) -> dict[str, Any]:
         "recipients": [
             {"name": each.name, "recipient": each.recipient} for each in contents.recipients
         ],
-        "connections": list(contents.payloads),
         "allowed": contents.allowed,
         "denied": contents.denied,
         "roster": contents.roster,
@@ -234,9 +239,10 @@ def described(document: dict[str, Any]) -> Contents | None:
     try:
         if not _fits(document):
             return None
+        listed = document["connections"]
         return Contents(
             recipients=tuple(Recipient(**each) for each in document["recipients"]),
-            payloads=tuple(document["connections"]),
+            payloads=listed if isinstance(listed, PayloadLines) else tuple(listed),
             allowed=tuple((label, model) for label, model in document["allowed"]),
             denied=tuple((label, model) for label, model in document["denied"]),
             store_id=document["store_id"],
@@ -250,26 +256,14 @@ def described(document: dict[str, Any]) -> Contents | None:
 
 
 def _fits(document: dict[str, Any]) -> bool:
-    """Whether what is counted are numbers, and what is looked up by words has them."""
-    numbers = (document["rev"], document["schema"])
-    words = (each[name] for each in document["connections"] for name in ("label", "kind"))
-    return all(type(each) is int for each in numbers) and all(isinstance(e, str) for e in words)
+    """Whether what is counted are numbers, and what is looked up by words has them.
 
-
-def parsed(plain: memoryview) -> dict[str, Any] | None:
-    """The JSON object of an opened file, its secrets closed; None where it is none."""
-    # A JSONDecodeError holds the whole text: it ends here, and nothing is raised within `except`.
-    try:
-        document = json.loads(bytes(plain), object_hook=_close)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _close(value: dict[str, Any]) -> Any:
-    if len(value) == 1 and isinstance(value.get(_SECRET), str):
-        return Secret(value[_SECRET])
-    return value
+    Lines that are parsed when they are asked for are looked at then.
+    """
+    numbers, listed = (document["rev"], document["schema"]), document["connections"]
+    return all(type(each) is int for each in numbers) and (
+        isinstance(listed, PayloadLines) or all(map(payload_lines.fits, listed))
+    )
 
 
 def read_connection(payload: Payload) -> Connection | None:

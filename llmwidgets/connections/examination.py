@@ -8,12 +8,14 @@ import shlex
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from llmwidgets.connections import age_format, sealed_folder, sealing, unlock
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.key_life import SOON_DAYS, key_notes, today
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import DamagedStore, StoreError
 
@@ -77,6 +79,17 @@ def examine_key(store: Store) -> Finding:
         return _why_locked(store.path, store.notice)
     notice = f" {store.notice}" if store.notice else ""
     return Finding("key", "fine", f"Opened by {by}; {count} connections.{notice}")
+
+
+def examine_ends(connections: Iterable[Connection]) -> Iterator[Finding]:
+    """Which keys end, have ended or are old; a finding for each, or one that none does."""
+    listed, on = list(connections), today()
+    found = [(each.label, note) for each in listed for note in key_notes(each, on)]
+    for label, note in found:
+        level: Level = "problem" if note.ended else "note"
+        yield Finding("key's end", level, f"{label}: {note.said}", note.fix)
+    if listed and not found:
+        yield Finding("key's end", "fine", f"No key is saved that ends within {SOON_DAYS} days.")
 
 
 def _why_locked(folder: Path, notice: str) -> Finding:

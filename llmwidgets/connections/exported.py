@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from llmwidgets.connections import contents as content
-from llmwidgets.connections import members, store_file
+from llmwidgets.connections import members, payload_lines, store_file
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.contents import Contents, Recipient
 from llmwidgets.errors import (
@@ -176,7 +176,7 @@ def _offer(connection: Connection, here: Contents) -> Offer:
 
 
 def _contents(path: Path, plain: memoryview) -> Contents:
-    document = content.parsed(plain)
+    document = payload_lines.read(plain)
     if document is not None and document.get("format") == content.FORMAT:
         schema = document.get("schema")
         if isinstance(schema, int) and schema > content.SCHEMA:

@@ -66,18 +66,24 @@ def remember_folder(path: Path, now: KnownFolder) -> None:
 
 def place() -> Path:
     """The folder of this memory."""
+    return Path(_place())
+
+
+def _place() -> str:
     import platformdirs
 
-    return Path(platformdirs.user_state_dir("llmwidgets", False)) / "stores"
+    return os.path.join(platformdirs.user_state_dir("llmwidgets", False), "stores")
 
 
-def _file(what: str) -> Path:
-    return place() / f"{hashlib.sha256(os.fsencode(what)).hexdigest()[:32]}.json"
+def _file(what: str) -> str:
+    # A text, since each opening of a store looks here twice and a Path costs as much as the read.
+    return os.path.join(_place(), f"{hashlib.sha256(os.fsencode(what)).hexdigest()[:32]}.json")
 
 
 def _read(what: str) -> dict[str, Any]:
     try:
-        said = json.loads(_file(what).read_bytes())
+        with open(_file(what), "rb", buffering=0) as opened:
+            said = json.loads(opened.read())
     except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
@@ -96,7 +102,7 @@ def _fitting(kind: type, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(what: str, said: dict[str, Any]) -> None:
-    file = _file(what)
+    file = Path(_file(what))
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
     # Not brought to the disk: a memory lost with the power only warns less, and a save stays quick.
     with suppress(OSError):
@@ -114,4 +120,4 @@ def _put(temporary: Path, said: dict[str, Any]) -> None:
         temporary.parent.mkdir(0o700, parents=True, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as opened:
-        json.dump(said, opened)
+        opened.write(json.dumps(said))  # `dump` writes each comma by itself

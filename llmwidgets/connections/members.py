@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.connections import bech32
 from llmwidgets.connections import contents as content
-from llmwidgets.connections.contents import Contents, Payload, Recipient
+from llmwidgets.connections.contents import Contents, Recipient
+from llmwidgets.connections.payload_lines import Payload
 from llmwidgets.errors import FieldError, StoreError, UnknownConnection
 from llmwidgets.secret import Secret
 

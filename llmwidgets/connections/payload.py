@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from llmwidgets.dialects.messages import Capability, Form, Mode
@@ -13,6 +13,11 @@ from llmwidgets.secret import Secret
 def kept(secret: Secret) -> Secret | str:
     """The secret itself, closed; of a reference its text."""
     return secret.reference or secret
+
+
+def plain(value: Any) -> Any:
+    """The value of a plain field as JSON: a day as 2026-12-11."""
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def spelled(seen: Capability) -> dict[str, Any]:

@@ -47,9 +47,8 @@ def close_secrets(provider: Provider | None, given: dict[str, Any]) -> None:
     misspelled: the values of a refused call stand in the frames of its traceback.
     """
     fields = provider.fields.model_fields if provider else {}
-    plain = {name for name in fields if provider and not is_secret(provider, name)}
     for name, value in given.items():
-        if name not in plain:
+        if provider is None or name not in fields or is_secret(provider, name):
             given[name] = _closed(value)
         elif name == "headers":
             given[name] = (

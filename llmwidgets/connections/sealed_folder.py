@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -118,7 +117,7 @@ def read(session: Session) -> Contents | None:
         found = unlocked(session)
         autolock.touch(session)
         data = session.file(CONNECTIONS).read()
-        if session.last is None or _digest(data) != session.seen:
+        if session.last is None or data != session.seen:
             _take_in(session, data, found.identity)
         return session.last
 
@@ -168,7 +167,7 @@ def write(session: Session, contents: Contents, identity: Identity, spell: Spell
         message = "The sealed connections did not open again, so nothing was written."
         raise StoreError(message, "Try again; if it comes back, this computer's memory is failing.")
     session.file(CONNECTIONS).replace(sealed)
-    session.keep(contents, _digest(sealed))
+    session.keep(contents, sealed)
     trust.note(session, contents)
 
 
@@ -253,7 +252,7 @@ def _take_in(session: Session, data: bytes, identity: Identity) -> None:
         data = session.file(CONNECTIONS).read()
         contents = opened(session, data, identity)
         trust.note(session, contents)
-    session.keep(contents, _digest(data))
+    session.keep(contents, data)
 
 
 def opened(session: Session, data: bytes, identity: Identity) -> Contents:
@@ -285,10 +284,6 @@ def by_passphrase(session: Session, passphrase: Secret) -> Identity:
             error.hint or "Put back a copy of identity.age.",
         )
     raise fault
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
 
 
 def _check_free(session: Session) -> None:

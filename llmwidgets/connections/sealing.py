@@ -35,6 +35,7 @@ LARGEST_WORK_FACTOR = 20
 _CHUNK = 64 * 1024
 _TAG = 16
 _NONCE = bytes(12)  # a wrapping key is used once, so age fixes its nonce at zero
+_MOST_SHARED = 64
 _X25519 = "X25519"
 _SCRYPT = "scrypt"
 
@@ -46,6 +47,9 @@ class Identity:
     secret: Secret = field(repr=False)
     recipient: str
     key: X25519PrivateKey = field(repr=False)  # opaque: it has no repr and cannot be pickled
+    # An exchange is the dearest step of reading a file, and a store's writers are few and the
+    # same. It ends with the identity, when the store is locked.
+    _shared: dict[str, memoryview] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def generate(cls) -> Identity:
@@ -81,9 +85,15 @@ class Identity:
 
     def key_shared_with(self, recipient: str, purpose: bytes) -> memoryview | None:
         """A key that only this identity and the holder of the recipient can work out."""
-        raw = _point(recipient)
-        shared = None if raw is None else _exchanged(self.key, raw)
-        return None if shared is None else _derived(shared, b"", purpose)
+        shared = self._shared.get(recipient)
+        if shared is None:
+            raw = _point(recipient)
+            shared = None if raw is None else _exchanged(self.key, raw)
+            if shared is None:
+                return None
+            if len(self._shared) < _MOST_SHARED:  # whoever writes a file chooses the names in it
+                self._shared[recipient] = shared
+        return _derived(shared, b"", purpose)
 
     def give(self, take: Callable[[str], object]) -> None:
         """Hand the spelled identity to what the user chose to remember it in."""

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from llmwidgets.connections import autolock, known, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.contents import Contents, Payload, read_connection
+from llmwidgets.connections.contents import Contents, read_connection
+from llmwidgets.connections.payload_lines import Payload
 from llmwidgets.connections.store_file import StoreFile
 from llmwidgets.connections.unlock import Unlocked
 from llmwidgets.errors import AlreadyConnected, FieldError
@@ -27,7 +28,7 @@ class Session:
     """The shared state of one folder; `folder` is None for a store that lives in memory.
 
     `locked_by_hand` keeps a store locked that a variable or key file would open again at once.
-    `last` is the newest contents read, valid while the file has the SHA-256 `seen`. `recovery` is
+    `last` is the newest contents read, valid while the file's bytes are `seen`. `recovery` is
     the second identity of a store made here, until it was taken once. `rolled_back` is the higher
     revision that this computer saw before. `deleted` is the connection deleted last, and where it
     stood, until the store is locked. `why` tells why it is locked, `trouble` what stood in

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -11,7 +11,8 @@ from llmwidgets.connections import contents as content
 from llmwidgets.connections import passphrase as passphrase_field
 from llmwidgets.connections import sealed_folder, store_file, trust, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.contents import Contents, Payload
+from llmwidgets.connections.contents import Contents
+from llmwidgets.connections.payload_lines import Payload, found
 from llmwidgets.connections.session import Session, default_folder, session_of
 from llmwidgets.connections.store_opening import closed
 from llmwidgets.connections.store_sharing import StoreSharing
@@ -143,10 +144,10 @@ class Store(StoreSharing):
             if label in session.temporary:
                 return session.temporary[label]
             payloads = self._payloads()
-            for payload in payloads:
-                if payload["label"] == label:
-                    return _readable(session.connection(payload), label)
-            raise content.unknown(label, [each["label"] for each in payloads])
+            payload = found(payloads, label)
+            if payload is None:
+                raise content.unknown(label, [each["label"] for each in payloads])
+            return _readable(session.connection(payload), label)
 
     def __iter__(self) -> Iterator[Connection]:
         """The saved connections, then those of this session; StoreLocked."""
@@ -169,7 +170,7 @@ class Store(StoreSharing):
     def __contains__(self, label: object) -> bool:
         if label in self._session.temporary:
             return True
-        return any(payload["label"] == label for payload in self._payloads())
+        return isinstance(label, str) and found(self._payloads(), label) is not None
 
     def __delitem__(self, label: str) -> None:
         """Delete a connection; UnknownConnection, StoreLocked, or StoreError."""
@@ -306,7 +307,7 @@ class Store(StoreSharing):
         self._apply(lambda now: content.ruled(now, (label, model), allow=allow))
         self._session.changed()
 
-    def _payloads(self) -> tuple[Payload, ...]:
+    def _payloads(self) -> Sequence[Payload]:
         now = sealed_folder.read(self._session)
         return now.payloads if now else ()
 

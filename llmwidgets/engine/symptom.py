@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.days import day
+from llmwidgets.connections.key_life import has_ended, today
 from llmwidgets.engine.proxies import is_loopback
 from llmwidgets.errors import CallError, Failure, LLMWidgetsError
 from llmwidgets.providers import PROVIDERS
@@ -122,6 +124,12 @@ class Case:
         said = [each for each in self.connection.warnings if each not in plain]
         return said[0] if said and self.connection.secret_fields else ""
 
+    @property
+    def ended(self) -> str:
+        """The day the key ended, by the day saved with it; empty while it goes on."""
+        ends = self.connection.fields.expires if self.connection.secret_fields else None
+        return day(ends) if ends and has_ended(self.connection, today()) else ""
+
     def begins(self, prefix: str) -> bool:
         """Whether the key starts with a public prefix."""
         return any(each.begins(prefix) for each in self.connection.secret_fields.values())
@@ -143,6 +151,7 @@ class Case:
             "version": self.version,
             "nearest": self.nearest,
             "doubt": self.doubt,
+            "ended": self.ended,
             "listed": ", ".join(self.listed[:5]),
             "message": self.error.message,
             "step": self.error.hint,

@@ -201,6 +201,11 @@ KEYS: tuple[Symptom, ...] = (
         "Paste a key of {title} that runs models.",
     ),
     Symptom(
+        lambda case: _key_refused(case) and bool(case.ended),
+        "The key was not accepted by {label}. It ended on {ended}, by the day saved with it.",
+        "Make a new key and save it with its own day.",
+    ),
+    Symptom(
         lambda case: _key_refused(case) and case.kind == "gemini" and case.begins("AIza"),
         "The key was not accepted by {label}. Google is ending AIza keys.",
         "Make a new key in Google AI Studio (it starts with AQ.) and paste it.",

@@ -44,21 +44,22 @@ def read_address(value: str) -> Address:
     if not separator or scheme.lower() not in {"http", "https"}:
         message = "is no web address: it starts with https:// (or http:// on this computer)."
         raise ValueError(message)
-    if any(character.isspace() for character in text):
+    if text.split() != [text]:
         message = "has blanks inside: copy the address alone."
         raise ValueError(message)
     parts, port = _split(text)
     if parts.username is not None or parts.password is not None:
         message = "holds a user name or password: take it out and use the key or token field."
         raise ValueError(message)
-    if not parts.hostname:
+    hostname = parts.hostname
+    if not hostname:
         message = "names no host: it reads like https://host/path."
         raise ValueError(message)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if any(name.lower() in _KEYS_IN_QUERY for name in query):
         message = "holds a key after the question mark: take it out and use the key field."
         raise ValueError(message)
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{hostname}]" if ":" in hostname else hostname
     plain = port is None or port == {"http": 80, "https": 443}[parts.scheme.lower()]
     return Address(
         parts.scheme.lower(), host if plain else f"{host}:{port}", parts.path.rstrip("/"), query

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from llmwidgets.dialects.messages import Form, Target
 from llmwidgets.secret import Secret
@@ -18,10 +20,20 @@ Kind = Literal[
 ]
 
 
+def _day(value: object) -> date | None:
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        with contextlib.suppress(ValueError):
+            return date.fromisoformat(value)
+    message = "takes a day, written as 2026-12-11."
+    raise ValueError(message)
+
+
 class Fields(BaseModel):
     """What a form asks. A field's title is its label, its description the help line.
 
-    Walk `model_fields`: `Secret` type = secret field, `is_required()` = required,
+    Walk `model_fields`: `Secret` type = secret field, `date` = a day, `is_required()` = required,
     `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away.
     """
 
@@ -64,6 +76,15 @@ class Fields(BaseModel):
         Field(
             title="Own price",
             description="US dollars for a million tokens: input and output. 0 for your own server.",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None
+    expires: Annotated[
+        date | None,
+        BeforeValidator(_day),
+        Field(
+            title="Key ends on",
+            description="You are reminded from 14 days before it on. The day is never sent.",
             json_schema_extra={"advanced": True},
         ),
     ] = None

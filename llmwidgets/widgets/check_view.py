@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections import live_list
+from llmwidgets.connections.days import day, in_days
 from llmwidgets.dialects.messages import Capability, Mode
 from llmwidgets.providers.lifecycle import ending, today
 from llmwidgets.secret import redact
-from llmwidgets.widgets.days import day, in_days
 from llmwidgets.widgets.form_fields import label_of
 
 if TYPE_CHECKING:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from llmwidgets.connections.payload import plain
 from llmwidgets.providers.base import Fields, Provider
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.secret_field import SecretField
@@ -30,7 +32,7 @@ def groups(
         elif field["type"] == "headers":
             field["rows"] = [{"name": key, **kept.view()} for key, kept in headers.items()]
         else:
-            field["value"] = values.get(name)
+            field["value"] = plain(values.get(name))
         field["filled"] = _is_filled(field)
         parts[_part(info, field)].append(field)
     return [
@@ -83,6 +85,8 @@ def _type(info: FieldInfo) -> str:
         return "secret"
     if shape is bool:
         return "bool"
+    if shape == date | None:
+        return "date"
     if shape == dict[str, Secret]:
         return "headers"
     if shape == dict[str, float] | None:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.days import since
+from llmwidgets.connections.key_life import KeyNote, age_note, end_note, today
 from llmwidgets.providers.custom import PRESETS
 from llmwidgets.widgets.address_view import address_view, notes_of
 from llmwidgets.widgets.check_view import endings, mode_view, report_view
-from llmwidgets.widgets.days import since
 from llmwidgets.widgets.doubts import owners_of, warnings_of
 from llmwidgets.widgets.form_draft import Draft
 from llmwidgets.widgets.form_fields import groups
@@ -70,6 +71,7 @@ def _asked(draft: Draft, preview: Connection | None) -> dict[str, Any]:
         "host": preview.host if preview else "",
         "address": address_view(preview, typed),
         "notes": notes_of(preview),
+        "key_notes": [{"said": each.said, "fix": each.fix} for each in _key_notes(draft, preview)],
         "warnings": [said for said in warnings_of(preview, real) if said not in draft.doubts],
         "presets": [
             {"title": each.title, "on": each is preset}
@@ -83,6 +85,18 @@ def _asked(draft: Draft, preview: Connection | None) -> dict[str, Any]:
         "doubts": draft.doubts,
         "owners": owners_of(draft.doubts, provider),
     }
+
+
+def _key_notes(draft: Draft, preview: Connection | None) -> list[KeyNote]:
+    """The end of the key by the day in the form, and the age of the key while it is kept."""
+    kept, on = draft.connection, today()
+    shown = kept if draft.read_only else preview or kept
+    replaced = any(each.received for each in draft.secrets.values())
+    notes = (
+        end_note(shown, on) if shown else None,
+        age_note(kept, on) if kept and not replaced else None,
+    )
+    return [note for note in notes if note is not None]
 
 
 def _problems(draft: Draft) -> dict[str, str]:

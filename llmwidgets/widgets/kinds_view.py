@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.key_life import key_notes, today
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Provider
 from llmwidgets.widgets.form_draft import Draft, fact_of
@@ -46,6 +47,9 @@ def _row(connection: Connection, draft: Draft | None, selected: str | None) -> d
         fact = fact or "this session"
     if connection.origin == "policy":
         fact = "provided" if icon in {"none", "ok"} else fact
+    notes = key_notes(connection, today())
+    if notes and icon != "fail":
+        icon, fact = "warn", notes[0].brief
     return {
         "label": connection.label,
         "name": connection.label,

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.days import day
 from llmwidgets.connections.environment import environment_connections
 from llmwidgets.connections.policy import Policy
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.base import Buffers, Content, Panel
-from llmwidgets.widgets.days import day
 from llmwidgets.widgets.secret_field import open_secret, public_key
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from llmwidgets.connections import live_list
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.days import day
 from llmwidgets.connections.policy import Policy
 from llmwidgets.connections.policy_layers import machine_rules
 from llmwidgets.errors import PolicyError
 from llmwidgets.secret import redact
-from llmwidgets.widgets.days import day
 
 
 def refused_rows(connection: Connection, policy: Policy) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -252,6 +252,38 @@ def test_a_wrong_clock(store) -> None:
     assert (found.level, "but the store was written" in found.said) == (
         ("problem", True) if now - 4000 > datetime(2026, 11, 1).timestamp() else ("problem", False)
     )
+
+
+def test_keys_that_end_are_told(store, capsys) -> None:
+    """A key that ends soon is a note; one that has ended is to be mended."""
+    today = datetime.now().astimezone().date()
+    soon, gone = today + timedelta(days=9), today - timedelta(days=1)
+    assert findings(store, capsys)[1]["key's end"]["level"] == "fine"
+    store.save(lw.Connection("openai", api_key=KEY, expires=soon))
+    status, said = findings(store, capsys)
+    assert (status, said["key's end"]["level"]) == (0, "note")
+    assert said["key's end"]["said"].startswith("openai: The key ends ")
+    assert said["key's end"]["said"].endswith(", in 9 days.")
+    store.save(lw.Connection("anthropic", api_key=KEY, expires=gone))
+    status, said = findings(store, capsys)
+    assert (status, said["key's end"]["level"]) == (1, "problem")
+    assert "make a new key at https://" in said["key's end"]["fix"]
+    assert main(["connections", "--store", str(store.path), "--json"]) == 0
+    rows = {row["label"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows["openai"]["key_ends"], rows["m"]["key_ends"]) == (soon.isoformat(), None)
+    assert rows["m"]["key_notes"] == []
+    assert main(["connections", "--store", str(store.path)]) == 0
+    told = capsys.readouterr().out
+    assert "anthropic: The key ended on" in told
+    assert KEY not in told
+
+
+def test_a_locked_store_tells_of_no_key(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    shut = lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE)
+    shut.save(lw.Connection("openai", api_key=KEY, expires="2020-01-01"))
+    shut.lock()
+    assert "key's end" not in findings(shut, capsys)[1]
 
 
 def test_misuse_ends_with_2(capsys) -> None:

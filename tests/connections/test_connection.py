@@ -7,7 +7,7 @@ import json
 import logging
 import pickle
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -258,9 +258,9 @@ def test_a_connection_comes_back_from_what_a_store_keeps():
         custom(
             label="laptop", api_key=KEY, auth_token="env:GATEWAY_TOKEN",
             headers={"X-A": "canary-header", "X-B": "file:/tmp/b"},
-            price={"input": 0.5, "output": 2.0}, ca_bundle="/tmp/ca.pem",
+            price={"input": 0.5, "output": 2.0}, ca_bundle="/tmp/ca.pem", expires="2026-12-11",
         )
-        .with_capability("m", seen).with_checked_at(now).with_saved_at(now)
+        .with_capability("m", seen).with_checked_at(now).with_saved_at(now).with_keyed_at(now)
     )  # fmt: skip
     payload = connection.to_payload()
     secrets: list[Secret] = []
@@ -277,6 +277,7 @@ def test_a_connection_comes_back_from_what_a_store_keeps():
     assert "env:GATEWAY_TOKEN" in text
     again = Connection.from_payload(json.loads(text, object_hook=back))
     assert (again.label, again.checked_at, again.saved_at) == ("laptop", now, now)
+    assert (again.keyed_at, again.fields.expires) == (now, date(2026, 12, 11))
     assert again.capability("m") == seen
     assert again.plain_fields == connection.plain_fields
     assert again.secret_fields["api_key"].reveal() == KEY

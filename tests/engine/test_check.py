@@ -173,6 +173,22 @@ def test_a_server_that_asks_for_a_key_where_none_is_given(far_end):
     assert report.sentence == "The server asks for a key, and none is given."
 
 
+def test_a_refused_key_that_has_ended_is_told_so(far_end):
+    """The provider decides: a key that still works passes, whatever day was saved with it."""
+
+    async def refuse(seen, wire):
+        wire.answer({"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}, 401)
+
+    url = far_end(refuse).url
+    report = check(custom(url, api_key=CANARY, expires="2026-11-01"))
+    assert report.sentence.endswith("It ended on 1 Nov 2026, by the day saved with it.")
+    assert report.hint == "Make a new key and save it with its own day."
+    assert report.status == "Unauthorized"
+    assert "ended" not in check(custom(url, api_key=CANARY, expires="9999-12-31")).sentence
+    assert "none is given" in check(custom(url, expires="2026-11-01")).sentence
+    assert check(custom(far_end(listing("m")).url, api_key=CANARY, expires="2026-11-01")).ok
+
+
 def test_an_unknown_model_names_the_nearest(far_end):
     async def behave(seen, wire):
         if seen.line.startswith("GET"):

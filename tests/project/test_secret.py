@@ -57,6 +57,14 @@ def test_two_secrets_are_not_equal_by_value() -> None:
     assert Secret(CANARY) != Secret(CANARY)
 
 
+def test_two_secrets_are_compared_by_name_alone() -> None:
+    assert Secret(CANARY).is_same_as(Secret(f" {CANARY}\n"))
+    assert not Secret(CANARY).is_same_as(Secret(CANARY[1:]))
+    assert Secret("env:NOT_SET").is_same_as(Secret("env:NOT_SET"))
+    assert not Secret("env:NOT_SET").is_same_as(Secret(CANARY))
+    assert not Secret(CANARY).is_same_as(Secret("env:NOT_SET"))
+
+
 def test_a_failed_field_beside_a_secret_does_not_print_it() -> None:
     with pytest.raises(ValidationError) as caught:
         Form(key=Secret(CANARY), other="no number")

@@ -65,7 +65,7 @@ def test_the_kinds_come_in_the_order_of_the_panel():
 )
 def test_each_form_asks_exactly_what_it_needs(kind, asked):
     """The fields beside the advanced ones that every kind has, and which are required."""
-    advanced = {"base_url", "headers", "ca_bundle", "allow_plain_http", "price"}
+    advanced = {"base_url", "headers", "ca_bundle", "allow_plain_http", "price", "expires"}
     fields = PROVIDERS[kind].fields.model_fields
     own = {name: field.is_required() for name, field in fields.items() if name not in advanced}
     assert own == asked

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.days import since
 from llmwidgets.dialects.messages import Capability, Form, Mode
 from llmwidgets.engine.check import CheckReport
 from llmwidgets.widgets.check_view import (
@@ -16,7 +17,6 @@ from llmwidgets.widgets.check_view import (
     price_text,
     report_view,
 )
-from llmwidgets.widgets.days import since
 
 TODAY = date(2026, 11, 23)
 

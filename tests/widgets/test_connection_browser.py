@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from llmwidgets.connections.days import day
 from tests.forms import make_store
 from tests.servers import ModelServer, serving_models
 
@@ -72,6 +74,29 @@ def test_a_typed_key_is_in_the_store_and_nowhere_else(lab, page, openai: ModelSe
         written = [each for each in lab.home.rglob("*") if each.is_file()]
         assert not [each for each in written if secret.encode() in each.read_bytes()]
     assert (lab.home / "config/llmwidgets/default/connections.age").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_day_a_key_ends_is_picked_and_told(lab, page, openai: ModelServer) -> None:
+    """The browser's own date field: the note stands above the form, the list tells it too."""
+    lab.notebook("ends.ipynb", [PANEL])
+    page.open("ends.ipynb").run_all()
+    panel = page.output()
+    open_kind(panel, "OpenAI")
+    panel.get_by_text("Base URL, extra headers").click()
+    panel.get_by_label("Base URL").fill(f"{openai.url}/v1")
+    panel.get_by_label("API key").fill(CANARY)
+    ends = datetime.now().astimezone().date() + timedelta(days=9)
+    panel.get_by_label("Key ends on").fill(ends.isoformat())
+    panel.get_by_label("Key ends on").press("Tab")
+    panel.get_by_text(f"The key ends {day(ends)}, in 9 days.").wait_for()
+    panel.get_by_role("button", name="Test and save").click()
+    panel.get_by_text("Saved.").wait_for()
+    chosen = panel.locator("nav button[aria-current]")
+    assert "ends in 9 days" in chosen.inner_text()
+    name = chosen.locator(".name")
+    assert name.evaluate("each => each.scrollWidth <= each.clientWidth")
+    assert panel.get_by_label("Key ends on").input_value() == ends.isoformat()
+    assert not [each for each in openai.seen if ends.isoformat() in str(each)]
 
 
 def test_the_search_finds_a_bare_password_field(lab, page) -> None:

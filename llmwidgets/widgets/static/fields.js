@@ -4,6 +4,8 @@
 /** The form itself; `options.heading` is put above the first field. */
 function formFields(view, form) {
   return [
+    form.key_notes.map((each) => h("div", { key: `life:${each.said}` },
+      note("warn", each.said, each.fix))),
     form.presets.length > 0 && presetChips(view, form),
     ...form.groups.filter((group) => group.name === "main")
       .flatMap((group) => group.fields.map((field) => formField(view, form, field))),
@@ -43,7 +45,7 @@ function labelField(form) {
 function formField(view, form, field) {
   if (form.read_only && field.type !== "secret") return toldField(field);
   const draw = { secret: secretField, bool: boolField, headers: headersField,
-    price: priceField }[field.type];
+    price: priceField, date: dateField }[field.type];
   return draw ? draw(view, form, field) : inputField(form, field, view);
 }
 
@@ -158,6 +160,18 @@ function priceField(view, form, field) {
     h("div", { class: "row price" },
       h("label", { for: `${ids.control}-input`, class: "muted" }, "input $"), number("input"),
       h("label", { for: `${ids.control}-output`, class: "muted" }, "output $"), number("output")),
+    lineBelow(field, ids, field.help));
+}
+
+/** The browser's own calendar; what it sends is 2026-12-11, or nothing. */
+function dateField(view, form, field) {
+  const ids = idsOf(form, field.name);
+  return h("div", { class: "field", key: ids.control }, heading(field, ids),
+    h("input", { class: "in day", id: ids.control, type: "date", rev: form.rev,
+      value: field.value ?? "", "data-field": field.name, "data-focus": field.name,
+      autocomplete: "off", "aria-describedby": ids.line,
+      "aria-invalid": field.error ? "true" : undefined,
+      onchange: () => view.send("edit", { form: form.key, values: valuesOf(view.root) }) }),
     lineBelow(field, ids, field.help));
 }
 

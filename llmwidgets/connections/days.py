@@ -1,4 +1,4 @@
-"""Days and times as the panels write them."""
+"""Days and times as users read them."""
 
 from __future__ import annotations
 
