@@ -80,7 +80,8 @@ class PayloadLines(Sequence[Payload]):
         payloads = _decoded(_joined(b"[", b",".join(map(self._line, missing)), b"]"))
         whole = isinstance(payloads, list) and len(payloads) == len(missing)
         if not whole or not all(map(fits, payloads)):
-            message = "connections.age opens, but a connection in it is spelled as none."
+            wrong = "has no label or kind" if whole else "is not spelled as JSON"
+            message = f"connections.age opens, but a connection in it {wrong}."
             raise DamagedStore(message, "store.restore() goes back to what was saved before.")
         for place, payload in zip(missing, payloads, strict=True):
             self._parsed.setdefault(place, payload)  # of two threads' payloads one is kept

@@ -125,6 +125,14 @@ def test_a_line_that_is_no_json_is_told_where_it_is_asked_for() -> None:
     assert redact("It goes on without it.") == "It goes on without it."
 
 
+def test_a_line_without_a_label_in_words_is_told() -> None:
+    """Whoever may write can still write nonsense: it is damage, and no error of Python's."""
+    plain = bytes(written([connection("good"), connection("bad")]))
+    there = listed(memoryview(plain.replace(b'"label": "bad"', b'"label": [1, 2]')))
+    with pytest.raises(DamagedStore, match="no label or kind"):
+        there[1]
+
+
 def test_two_connections_in_one_line_are_not_taken_for_one() -> None:
     twins = bytes(written([connection("a"), connection("b")])).replace(b"},\n{", b"}, {")
     with pytest.raises(DamagedStore):
@@ -133,7 +141,7 @@ def test_two_connections_in_one_line_are_not_taken_for_one() -> None:
 
 def test_a_connection_of_another_version_is_read_from_one_line() -> None:
     """One that does not start as ours do is not parted from the others by mistake."""
-    strange = {"fields": [{"a": 1}, {"kind": "b"}], "label": "strange"}
+    strange = {"fields": [{"a": 1}, {"kind": "b"}], "label": "strange", "kind": "b"}
     plain = written([connection("a"), strange])
     document = payload_lines.read(plain)
     assert document is not None
