@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -40,25 +40,25 @@ class Count:
     invented: int = 0
     missed: int = 0
 
-    def add(self, cell: Cell) -> None:
-        """Count one cell; one that truth does not label is left out."""
+    def add(self, cell: Cell, times: int = 1) -> None:
+        """Count one cell; one that truth does not label is left out. `times` -1 takes it back."""
         if cell.right is None:
             return
         if cell.right and type(cell.truth) is str and cell.truth:
-            self.labelled += 1
-            self.right += 1
-            self.given += 1
-            self.wanted += 1
-            self.found += 1
+            self.labelled += times
+            self.right += times
+            self.given += times
+            self.wanted += times
+            self.found += times
             return
         given, wanted = not is_empty(cell.value), not is_empty(cell.truth)
-        self.labelled += 1
-        self.right += cell.right
-        self.given += given
-        self.wanted += wanted
-        self.found += cell.right and given and wanted
-        self.invented += given and not wanted
-        self.missed += wanted and not given
+        self.labelled += times
+        self.right += times * cell.right
+        self.given += times * given
+        self.wanted += times * wanted
+        self.found += times * (cell.right and given and wanted)
+        self.invented += times * (given and not wanted)
+        self.missed += times * (wanted and not given)
 
     @property
     def accuracy(self) -> float | None:
@@ -84,11 +84,27 @@ class Counts:
 
     fields: dict[str, Count] = field(default_factory=dict)
 
-    def add(self, cells: Iterable[Cell]) -> None:
-        """Count the cells of one text."""
+    def add(self, cells: Iterable[Cell], times: int = 1) -> None:
+        """Count the cells of one text; `times` -1 takes them back."""
         for cell in cells:
-            if cell.right is not None:
-                self.fields.setdefault(cell.pattern, Count()).add(cell)
+            if cell.right is None:
+                continue
+            count = self.fields.setdefault(cell.pattern, Count())
+            count.add(cell, times)
+            if not count.labelled:
+                del self.fields[cell.pattern]
+
+    def copy(self) -> Counts:
+        """The same counts, to go on from."""
+        return Counts({name: replace(count) for name, count in self.fields.items()})
+
+    @property
+    def total(self) -> Count:
+        """The cells of all fields together."""
+        names = [each.name for each in fields(Count)]
+        return Count(
+            **{name: sum(getattr(each, name) for each in self.fields.values()) for name in names}
+        )
 
 
 def field_frame(comparison: Comparison) -> pd.DataFrame:

@@ -18,12 +18,14 @@ from llmwidgets.comparison import (
     exports,
     frames,
     making,
-    reading,
     scoreboard,
     shown,
 )
-from llmwidgets.comparison.differences import Difference, differences_of
+from llmwidgets.comparison.corrections import Correction
+from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.marks import Mark, Scoring, mark
+from llmwidgets.comparison.reading import Reading, answers_of
+from llmwidgets.comparison.reading import read as read_all
 from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.engine.journal import Journal, Row
@@ -62,7 +64,7 @@ class Comparison:
     read: Callable[[Row, Place], Extraction]
     scoring: Scoring = None
     notes: tuple[str, ...] = ()
-    made: tuple[corrections.Correction, ...] = ()
+    made: tuple[Correction, ...] = ()
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -107,18 +109,14 @@ class Comparison:
         return mark(self.extraction(place), self.texts[place.text], self.scoring)
 
     @cached_property
-    def reading(self) -> reading.Reading:
+    def reading(self) -> Reading:
         """The sums over all extractions, read once."""
-        return reading.read(self)
+        return read_all(self)
 
     def differing(self) -> Iterator[Difference]:
         """Each field where variants disagree or differ from the truth, text by text."""
-        for at, document in enumerate(self.texts):
-            for repeat in range(self.repeats):
-                places = [Place(variant, at, repeat) for variant in range(len(self.variants))]
-                found = [self.extraction(place) for place in places]
-                marks = [mark(each, document, self.scoring) for each in found]
-                yield from differences_of(document, repeat, found, marks, self.scoring)
+        for answers in answers_of(self):
+            yield from answers.differences
 
     def scoreboard(self) -> pd.DataFrame:
         """A row a variant: accuracy with its interval, failures by class, times, tokens, cost.
@@ -187,7 +185,7 @@ class Comparison:
         """
         made = corrections.correction_of(self.texts, text_id, field, value, by=by, seen=seen)
         texts = corrections.apply(self.texts, made)
-        return replace(self, texts=texts, made=(*self.made, made))
+        return self._with_truth(texts, (*self.made, made))
 
     def corrections(self) -> pd.DataFrame:
         """A row a label made since the run: text_id, field, old, new, by, seen, made_at."""
@@ -195,7 +193,23 @@ class Comparison:
 
     def as_given(self) -> Comparison:
         """The same replies by the truth as it was given, without labels made after the run."""
-        return replace(self, texts=corrections.given(self.texts, self.made), made=())
+        return self._with_truth(corrections.given(self.texts, self.made), ())
+
+    def _with_truth(self, texts: tuple[Text, ...], made: tuple[Correction, ...]) -> Comparison:
+        """The same replies by other truth; what was read already is scored again where it moved."""
+        changed = replace(self, texts=texts, made=made)
+        if self.is_read:
+            changed.take(self.reading.after(self, changed))
+        return changed
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the sums over all extractions are there already."""
+        return "reading" in self.__dict__
+
+    def take(self, read: Reading) -> None:
+        """Keep sums that were made while something else went through every extraction."""
+        self.__dict__["reading"] = read
 
     def rescore(self, scoring: Scoring) -> Comparison:
         """The same replies under other rules of what counts as right; calls nothing."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.reading import Tally
+    from llmwidgets.comparison.tally import Tally
 
 
 def scoreboard(comparison: Comparison) -> pd.DataFrame:

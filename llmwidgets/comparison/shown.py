@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
@@ -18,7 +19,7 @@ from llmwidgets.report.summary import Cell, Line, Row, Summary
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.reading import Tally
+    from llmwidgets.comparison.tally import Tally
     from llmwidgets.engine.plan import Text
 
 _NOTEBOOK_LINES = 20
@@ -28,15 +29,17 @@ _PAGE_LINES = 2_000
 def summary(comparison: Comparison, *, values: bool = False, page: bool = False) -> Summary:
     """What the static views show; extracted values and truth only where `values` asks."""
     reading = comparison.reading
-    found: Iterable[Difference] = reading.first[:_NOTEBOOK_LINES]
-    if page:
-        found = (each for _, each in zip(range(_PAGE_LINES), comparison.differing(), strict=False))
+    lines = _PAGE_LINES if page else _NOTEBOOK_LINES
+    known = len(reading.first) >= min(lines, reading.differing)
+    found: Iterable[Difference] = reading.first if known else comparison.differing()
     texts = {text.id: text for text in comparison.texts}
     failures = _failures(comparison)
     return Summary(
         sentence=comparison.verdict().sentence,
         rows=tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies)),
-        lines=tuple(_line(each, texts[each.text_id], values, failures) for each in found),
+        lines=tuple(
+            _line(each, texts[each.text_id], values, failures) for each in islice(found, lines)
+        ),
         differing=reading.differing,
         values=values,
         notes=_apart(comparison) + comparison.notes + _paid_before(comparison),

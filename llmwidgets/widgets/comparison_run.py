@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.comparison.answers import answers_to
 from llmwidgets.comparison.asked import read_rules
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.rows import Place, Rows
@@ -16,7 +17,6 @@ from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FAILURES, NotAsked
 from llmwidgets.report import figures
-from llmwidgets.widgets.comparison_grid import fields_in
 from llmwidgets.widgets.comparison_setup import Setup
 from llmwidgets.widgets.grid_cells import count, may_ask_again
 from llmwidgets.widgets.run_guess import dollars
@@ -157,7 +157,7 @@ class LiveRun:
         some = self._of(fresh)
         for at in range(len(fresh)):
             for repeat in range(some.repeats):
-                fields = fields_in(some, at, repeat)
+                fields = answers_to(some, at, repeat).values
                 self._differing += sum(field.disagreeing > 0 for field in fields)
         self._counted.update(fresh)
         self._changed()

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.grounding import Grounding, Source, ground
+from llmwidgets.comparison.answers import LOUD
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.report import figures
 
 if TYPE_CHECKING:
+    from llmwidgets.comparison.answers import Field
     from llmwidgets.comparison.differences import Said
     from llmwidgets.engine.plan import Text
     from llmwidgets.schemas import Leaf
-    from llmwidgets.widgets.comparison_grid import Field
-
-LOUD = frozenset({"differ", "missing", "invented"})
-"""The states of a cell that says something else than the truth, or than the other variants."""
 
 LONGEST = 400
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.grounding import Source
+from llmwidgets.comparison.answers import Field
 from llmwidgets.comparison.differences import Said
 from llmwidgets.comparison.rows import Place
 from llmwidgets.report import figures
-from llmwidgets.widgets.comparison_grid import WHOLE, Field, GridIndex, Shown, Unit
+from llmwidgets.widgets.comparison_grid import WHOLE, GridIndex, Shown, Unit
 from llmwidgets.widgets.grid_cells import (
     LONGEST,
     count,

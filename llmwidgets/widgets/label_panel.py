@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison import scoreboard
+from llmwidgets.comparison.answers import Field, answers_to
 from llmwidgets.comparison.truth_places import at_place, list_without_truth
 from llmwidgets.errors import FieldError
 from llmwidgets.report import figures
 from llmwidgets.report.files import safe_cell
 from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.comparison_grid import Field, fields_in
 from llmwidgets.widgets.grid_cells import count, leaf_of, shown
 from llmwidgets.widgets.growing_panel import GrowingPanel
 from llmwidgets.widgets.typed_value import typed
@@ -97,7 +97,7 @@ class LabelPanel(GrowingPanel):
         assert comparison is not None
         assert index is not None
         place = index.place(at)
-        fields = fields_in(comparison, place.text, place.repeat)
+        fields = answers_to(comparison, place.text, place.repeat).values
         field = next((each for each in fields if each.path == path), None)
         if field is None:
             return

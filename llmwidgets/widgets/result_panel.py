@@ -214,9 +214,16 @@ class ResultPanel(Panel):
             self.answer("scores", await self.work(self._scores, self.comparison))
 
     def _scores(self, comparison: Comparison) -> Content:
-        # The comparison keeps the sums over all replies: two threads must not make them twice.
+        self._sum_up(comparison)
+        return score_view(comparison)
+
+    def _sum_up(self, comparison: Comparison) -> None:
+        """Give the comparison the sums that the grid makes while it reads the same texts."""
+        index = self._index
+        # Two threads must not make them twice.
         with self._counting:
-            return score_view(comparison)
+            if index is not None and index.comparison is comparison and not comparison.is_read:
+                comparison.take(index.reading())
 
     async def act_request(self, content: Content, _buffers: Buffers) -> None:
         """The exact request of one call, secrets cut."""
@@ -270,8 +277,13 @@ class ResultPanel(Panel):
         """The report as one HTML file; values only where they were asked for."""
         if self.comparison is None:
             return
-        words = await self.work(_page, self.comparison, bool(content.get("values")))
+        words = await self.work(self._page, self.comparison, bool(content.get("values")))
         self.answer("file", {"name": "comparison.html", "mime": "text/html"}, [words.encode()])
+
+    def _page(self, comparison: Comparison, values: bool) -> str:
+        self._sum_up(comparison)
+        summary = shown.summary(comparison, values=values, page=True)
+        return pages.page("Comparison", summary, shown.sections(comparison))
 
     # -- without a kernel ----------------------------------------------------------------------
 
@@ -282,17 +294,12 @@ class ResultPanel(Panel):
         return f"<p><b>Comparison:</b> {sentence}. Run this cell to open the panel.</p>"
 
     def _show_static(self, comparison: Comparison) -> None:
-        with self._counting:
-            self._verdict = comparison.verdict().sentence
-            self._static.update(comparison._repr_html_())
+        self._sum_up(comparison)
+        self._verdict = comparison.verdict().sentence
+        self._static.update(comparison._repr_html_())
 
     def _ipython_display_(self) -> None:
         """Two outputs: the widget, and the result as HTML where the widget cannot be shown."""
         data, metadata = self._repr_mimebundle_()
         data.pop("text/html", None)
         self._static.display(data, metadata, self._fallback_html())
-
-
-def _page(comparison: Any, values: bool) -> str:
-    summary = shown.summary(comparison, values=values, page=True)
-    return pages.page("Comparison", summary, shown.sections(comparison))

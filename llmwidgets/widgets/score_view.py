@@ -13,8 +13,9 @@ from llmwidgets.report import figures
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.significance import Pair, Verdict
+    from llmwidgets.comparison.by_field import Count
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.reading import Tally
+    from llmwidgets.comparison.tally import Tally
 
 _FOOT = (
     "Failures of the way (unreachable, limited, stopped) are not scored; a model's own failures "
@@ -171,19 +172,17 @@ def _pair_scale(pairs: Sequence[dict[str, Any]]) -> list[float]:
 
 def _by_field(comparison: Comparison, order: Sequence[int]) -> list[dict[str, Any]]:
     """The share right of each field, hardest first; None where nothing of it is labelled."""
-    counts: dict[str, list[list[int]]] = {}
-    for place in comparison.places():
-        for cell in comparison.mark(place).cells:
-            if cell.right is not None:
-                row = counts.setdefault(cell.pattern, [[0, 0] for _ in comparison.variants])
-                row[place.variant][0] += bool(cell.right)
-                row[place.variant][1] += 1
-    found = [_field(name or "value", row, order) for name, row in counts.items()]
+    tallies = [comparison.reading.tallies[at] for at in order]
+    names = dict.fromkeys(name for tally in tallies for name in tally.counts.fields)
+    found = [
+        _field(name or "value", [tally.counts.fields.get(name) for tally in tallies])
+        for name in names
+    ]
     return sorted(found, key=lambda row: (row["least"], row["mean"]))
 
 
-def _field(name: str, row: list[list[int]], order: Sequence[int]) -> dict[str, Any]:
-    shares = [100 * row[at][0] / row[at][1] if row[at][1] else None for at in order]
+def _field(name: str, counts: list[Count | None]) -> dict[str, Any]:
+    shares = [None if each is None else 100 * each.right / each.labelled for each in counts]
     known = [share for share in shares if share is not None]
     return {
         "name": name,

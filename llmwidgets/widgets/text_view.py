@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.grounding import Source
+from llmwidgets.comparison.answers import Field, answers_to
 from llmwidgets.report import figures
-from llmwidgets.widgets.comparison_grid import Field, GridIndex, fields_in
+from llmwidgets.widgets.comparison_grid import GridIndex
 from llmwidgets.widgets.grid_cells import is_absent, leaf_of, locate, name_of, shown, truth_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
     fields = sorted(
-        fields_in(comparison, unit.text, unit.repeat), key=lambda field: -field.disagreeing
+        answers_to(comparison, unit.text, unit.repeat).values, key=lambda field: -field.disagreeing
     )
     grouped = [(field, _groups(field, text)) for field in fields]
     return {

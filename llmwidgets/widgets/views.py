@@ -7,13 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.comparison.answers import Field, answers_to
 from llmwidgets.comparison.rows import Place
 from llmwidgets.dialects.curl import curl
 from llmwidgets.dialects.messages import AuthHeader, Call
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.report import figures
 from llmwidgets.secret import Secret
-from llmwidgets.widgets.comparison_grid import Field, GridIndex, fields_in
+from llmwidgets.widgets.comparison_grid import GridIndex
 from llmwidgets.widgets.grid_cells import leaf_of, locate, may_ask_again, name_of, shown, truth_of
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> dict[str, 
     """The value, the truth and the words they came from; `column` -1 is the field itself."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
-    fields = fields_in(comparison, unit.text, unit.repeat)
+    fields = answers_to(comparison, unit.text, unit.repeat).values
     field = next((each for each in fields if each.path == path), Field(path, NOTHING, ()))
     leaf = leaf_of(field, text)
     content: dict[str, Any] = {

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -638,6 +640,25 @@ def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -
     assert least == sorted(least)
     assert all(row["cost"] == "unknown" for row in rows)
     assert len(scores["pairs"]) == 6
+
+
+def test_the_grid_and_the_scoreboard_read_each_text_once_between_them(wire) -> None:
+    """What the grid read is not scored again for the scores, the charts and the static output."""
+    texts = [f"Ada {number}" for number in range(40)]
+    outputs = {"A": [{"name": "Ada"}] * 40, "B": [{"name": "Bob"}] * 40}
+    made = Comparison.from_outputs(NAME, texts, outputs, truth=[{"name": "Ada"}] * 40)
+    read: Counter[Any] = Counter()
+
+    def counted(row: Any, place: Any) -> Any:
+        read[place] += 1
+        return made.read(row, place)
+
+    page = wire(ComparisonPanel._on(replace(made, read=counted)))
+    assert set(read.values()) == {1}
+    assert len(read) == 80
+    assert ask(page, "scores")["scored"] is True
+    assert page.widget.comparison.verdict().recommended == "A"
+    assert set(read.values()) == {1}
 
 
 def test_a_certain_difference_stands_in_a_group_of_its_own(wire) -> None:
