@@ -307,9 +307,9 @@ class Comparison:
 
     def code(self) -> str:
         """Python that runs the same comparison, with no secret and no text in it."""
-        from llmwidgets.comparison.code import code_of
+        from llmwidgets.comparison.code import script_of
 
-        return code_of(self)
+        return str(script_of(self))
 
     def explore(self) -> Any:
         """The panel on this comparison, for a notebook."""

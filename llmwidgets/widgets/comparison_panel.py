@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from llmwidgets.comparison.code import script_of
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.widgets.base import Buffers, Content, source, style
 from llmwidgets.widgets.comparison_run import LiveRun
@@ -178,10 +179,12 @@ class ComparisonPanel(SchemaEditor):
         return {**self.result_view(), "facts": facts, "notes": wrong, "resume": resume}
 
     def code(self) -> str:
-        """The call that makes the same comparison."""
-        from llmwidgets.widgets.code_view import code_of
-
-        return code_of(self._setup)
+        """The call that makes the same comparison: the one shown, else what is chosen."""
+        if self._screen != "results" or self.comparison is None:
+            return str(self._setup.script())
+        limits = self._setup.options
+        again = script_of(self.comparison, concurrency=limits.concurrency, budget=limits.budget)
+        return str(again)
 
     def summary(self) -> tuple[str, list[str]]:
         if self._verdict:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.asked import Asked, read_asked, read_documents
+from llmwidgets.comparison.code import Script, shared_schema
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.models import Chosen, read_models
-from llmwidgets.comparison.variant import Variant
+from llmwidgets.comparison.variant import Variant, reference_of
 from llmwidgets.connections import Connection, Policy, Store, environment_connections
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
 from llmwidgets.schemas import Schema, read_schema
-from llmwidgets.widgets.model_picker import Picks, edited, reference_of
+from llmwidgets.widgets.model_picker import Picks, edited
 from llmwidgets.widgets.run_options import Options
 
 if TYPE_CHECKING:
@@ -229,6 +231,21 @@ class Setup:
             instructions=instructions,
             repeats=self.options.repeats,
             store=self.named,
+        )
+
+    def script(self) -> Script:
+        """The call of `compare` for what is chosen."""
+        given, options = self.schema_given, self.options
+        name = given.__name__ if isinstance(given, type) else ""
+        return Script(
+            variants=self.variants(),
+            schema=self.schema or shared_schema(self.documents),
+            class_name=name if name.isidentifier() and not iskeyword(name) else "",
+            truth=self.truth_given is not None,
+            instructions=options.crossed or options.instructions,
+            repeats=options.repeats,
+            concurrency=options.concurrency,
+            budget=options.budget,
         )
 
     def one(self, connection: Connection, model: str) -> Asked:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison.variant import Variant
+from llmwidgets.comparison.variant import Variant, reference_of
 from llmwidgets.report import figures
 
 if TYPE_CHECKING:
@@ -23,11 +23,6 @@ EFFORTS = (
     ("high", "high"),
 )
 _SOON_DAYS = 90
-
-
-def reference_of(connection: Connection, model: str) -> str:
-    """How code refers to the model: `openai/gpt-6-luna`, or the label where it names one model."""
-    return connection.label if len(connection.models) == 1 else f"{connection.label}/{model}"
 
 
 @dataclass(slots=True)

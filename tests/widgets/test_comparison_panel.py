@@ -741,6 +741,40 @@ def test_the_code_makes_the_same_comparison(finished) -> None:
     assert [each.data for each in made] == [each.data for each in finished.widget.comparison]
 
 
+def test_what_is_chosen_is_copied_before_a_run_and_what_is_shown_after_it(wire, store) -> None:
+    """One home writes both: limits, instructions and columns are in it, no key and no text."""
+    odd = {"plain": "Read it, “as written” 🧾.", "strict": "Line one.\nLine 'two'."}
+    page = wire(panel(store, models=["demo-quick"], instructions=odd))
+    page.send("options", repeats="2", concurrency="3")
+    page.send("budget", budget="1.5")
+    page.send("code")
+    before = last(page, "code")["text"]
+    names = {"Invoice": invoices.Schema, "texts": invoices.texts, "truth": invoices.truth}
+    assert "    Invoice,\n" in before
+    for words in ("repeats=2", "concurrency=3", "budget=1.5", "🧾"):
+        assert words in before
+    page.send("run")
+    page.send("code")
+    after = last(page, "code")["text"]
+    exec(after, names)
+    again = names["result"]
+    assert again.labels == page.widget.comparison.labels
+    assert [each.instructions for each in again.variants] == list(odd.values())
+    assert all(each.paid_before for each in again)
+    assert MARKER not in before + after
+
+
+def test_a_comparison_that_is_explored_is_copied_as_it_is(wire) -> None:
+    """The panel was given nothing to choose from, and still writes the whole call."""
+    made = Comparison.from_outputs(NAME, ["Ada."], {"A": [{"name": "Ada"}]}, [{"name": "Ada"}])
+    page = wire(made.explore())
+    page.send("code")
+    code = last(page, "code")["text"]
+    assert code == made.code()
+    assert "truth=truth" in code
+    assert "json.loads" in code
+
+
 def test_what_is_saved_holds_no_text_and_no_value(finished) -> None:
     """Traits, mimebundle and static output: the verdict, no text, no value, under 60 kB."""
     widget = finished.widget
