@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,17 @@ def answers_to(comparison: Comparison, text: int, repeat: int) -> Answers:
     marks = tuple(mark(each, document, scoring) for each in extractions)
     fields = tuple(Field(*each) for each in fields_of(document, extractions, marks, scoring))
     return Answers(text, repeat, document, extractions, marks, fields)
+
+
+def answers_in(comparison: Comparison, text: int) -> list[Answers]:
+    """The answers to one text, one a repeat."""
+    return [answers_to(comparison, text, repeat) for repeat in range(comparison.repeats)]
+
+
+def answers_of(comparison: Comparison) -> Iterator[Answers]:
+    """The answers to every text in its order, its repeats one after the other."""
+    for at in range(len(comparison.texts)):
+        yield from answers_in(comparison, at)
 
 
 def _alone(extractions: Sequence[Extraction], cells: Sequence[Sequence[Any]]) -> tuple[Field, ...]:

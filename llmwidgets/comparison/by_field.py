@@ -1,16 +1,13 @@
-"""By field: precision, recall, F1 and accuracy of each field, and how far variants agree."""
+"""By field: precision, recall, F1 and accuracy of each field, over all texts or of one."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
-from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.alignment import NOTHING, is_empty
-from llmwidgets.comparison.marks import against, has_data
-from llmwidgets.comparison.rows import Place
+from llmwidgets.analysis.alignment import is_empty
+from llmwidgets.comparison.answers import answers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,10 +15,10 @@ if TYPE_CHECKING:
     from llmwidgets.analysis.scoring import Cell
     from llmwidgets.comparison.comparison import Comparison
 
-FIELDS = (
-    "field", "variant", "labelled", "right", "accuracy", "precision", "recall", "f1", "invented",
-    "missed",
+FIGURES = (
+    "labelled", "right", "accuracy", "precision", "recall", "f1", "invented", "missed"
 )  # fmt: skip
+_SHARES = ("accuracy", "precision", "recall", "f1")
 
 
 @dataclass(slots=True)
@@ -117,58 +114,38 @@ def field_frame(comparison: Comparison) -> pd.DataFrame:
         + [name for tally in tallies for name in tally.counts.fields]
     )
     rows = [
-        (
-            name, label, count.labelled, count.right, count.accuracy, count.precision,
-            count.recall, count.f1, count.invented, count.missed,
-        )
+        (name, label, *_figures(count))
         for name in names
         for label, tally in zip(comparison.labels, tallies, strict=True)
         if (count := tally.counts.fields.get(name)) is not None
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=pd.Index(FIELDS))
-    shares = ["accuracy", "precision", "recall", "f1"]
-    return frame.astype(dict.fromkeys(shares, float))
+    ]
+    frame = pd.DataFrame(rows, columns=pd.Index(("field", "variant", *FIGURES)))
+    return frame.astype(dict.fromkeys(_SHARES, float))
 
 
-def agreement_frame(comparison: Comparison, field: str | None = None) -> pd.DataFrame:
-    """How far each two variants say the same: shares 0–1 of the cells both answered.
+def text_frame(comparison: Comparison) -> pd.DataFrame:
+    """A row a scored extraction, variant by variant; shares are 0–1, NaN is unknown.
 
-    Needs no truth: one variant's record stands in for it, and the other's is compared by the
-    same rules. The share is the mean of both directions. `field` keeps one field.
+    Under a preset, `accuracy` is the preset's own share.
     """
     import pandas as pd
 
-    labels = comparison.labels
-    table = [[1.0 if a == b else float("nan") for b in labels] for a in labels]
-    sums = {pair: [0, 0] for pair in combinations(range(len(labels)), 2)}
-    for at, text in enumerate(comparison.texts):
-        for repeat in range(comparison.repeats):
-            places = [Place(variant, at, repeat) for variant in range(len(labels))]
-            found = [comparison.extraction(place) for place in places]
-            for (a, b), counted in sums.items():
-                if not (has_data(found[a]) and has_data(found[b])):
-                    continue
-                same = _same(found[a].data, found[b].data)
-                for one, other in ((a, b), (b, a)):
-                    scored = against(
-                        text.schema, found[other].data, found[one].data, comparison.scoring
-                    )
-                    for cell in scored.cells:
-                        if field in (None, cell.pattern) and not _both_silent(cell):
-                            counted[0] += same or bool(cell.right)
-                            counted[1] += 1
-    for (a, b), (right, of) in sums.items():
-        if of:
-            table[a][b] = table[b][a] = right / of
-    return pd.DataFrame(table, index=pd.Index(labels), columns=pd.Index(labels))
-
-
-def _same(one: Any, other: Any) -> bool:
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _both_silent(cell: Cell) -> bool:
-    """Nothing said on either side, an open key on one: no answer to agree on."""
-    return (cell.value is NOTHING and is_empty(cell.truth)) or (
-        cell.truth is NOTHING and is_empty(cell.value)
+    found: list[list[tuple[object, ...]]] = [[] for _ in comparison.variants]
+    for answers in answers_of(comparison):
+        for rows, label, marked in zip(found, comparison.labels, answers.marks, strict=True):
+            if marked.accuracy is None:
+                continue
+            counts = Counts()
+            counts.add(marked.cells)
+            row = dict(zip(FIGURES, _figures(counts.total), strict=True))
+            row["accuracy"] = marked.accuracy
+            rows.append((label, answers.document.id, answers.repeat, *row.values()))
+    frame = pd.DataFrame(
+        [row for rows in found for row in rows],
+        columns=pd.Index(("variant", "text_id", "repeat", *FIGURES)),
     )
+    return frame.astype(dict.fromkeys(_SHARES, float))
+
+
+def _figures(count: Count) -> tuple[object, ...]:
+    return tuple(getattr(count, name) for name in FIGURES)

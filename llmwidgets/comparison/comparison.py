@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.copying import Copying
 from llmwidgets.comparison import (
+    agreement,
     by_field,
     changes,
     corrections,
@@ -21,10 +22,11 @@ from llmwidgets.comparison import (
     scoreboard,
     shown,
 )
+from llmwidgets.comparison.answers import answers_of
 from llmwidgets.comparison.corrections import Correction
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.marks import Mark, Scoring, mark
-from llmwidgets.comparison.reading import Reading, answers_of
+from llmwidgets.comparison.reading import Reading
 from llmwidgets.comparison.reading import read as read_all
 from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.variant import Variant
@@ -35,7 +37,7 @@ from llmwidgets.report import files, html, text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.significance import Verdict
+    from llmwidgets.analysis.significance import Tested, Verdict
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
     from llmwidgets.engine.run import Run
@@ -131,13 +133,12 @@ class Comparison:
         `matters` is the smallest difference in accuracy that counts (0.02: 2 fields in 100); by
         it the verdict says how many texts would show it four times in five.
         """
-        if matters not in self._verdicts:
-            self._verdicts[matters] = scoreboard.verdict(self, matters)
-        return self._verdicts[matters]
+        tested = self._tested
+        return tested.conclude(matters) if tested else scoreboard.unscored(self)
 
     @cached_property
-    def _verdicts(self) -> dict[float, Verdict]:
-        return {}
+    def _tested(self) -> Tested | None:
+        return scoreboard.tested(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Long: variant, text_id, repeat, field, value, truth, right, status, grounded."""
@@ -155,9 +156,13 @@ class Comparison:
         """A row a field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
         return by_field.field_frame(self)
 
+    def by_text(self) -> pd.DataFrame:
+        """A row a scored text and variant, with the figures of `by_field`."""
+        return by_field.text_frame(self)
+
     def agreement(self, field: str | None = None) -> pd.DataFrame:
         """The share of cells (0–1) in which each two variants say the same; needs no truth."""
-        return by_field.agreement_frame(self, field)
+        return agreement.agreement_frame(self, field)
 
     def grounding(self) -> pd.DataFrame:
         """A row a variant: how many values stand in their text, and how many nowhere."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmwidgets.comparison.answers import Answers, answers_to
+from llmwidgets.comparison.answers import Answers, answers_in, answers_of
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.tally import Tally
 
@@ -37,7 +37,7 @@ class Reading:
         sums = Sums(now, self)
         differing, fresh = self.differing, list[Difference]()
         for at in changed:
-            old, new = _answers_to(before, at), _answers_to(now, at)
+            old, new = answers_in(before, at), answers_in(now, at)
             sums.score_again(old, new)
             found = [each for answers in new for each in answers.differences]
             differing += len(found) - sum(len(answers.differences) for answers in old)
@@ -137,13 +137,3 @@ def read(comparison: Comparison) -> Reading:
     for answers in answers_of(comparison):
         sums.add(answers)
     return sums.reading()
-
-
-def answers_of(comparison: Comparison) -> Iterator[Answers]:
-    """The answers to every text in its order, its repeats one after the other."""
-    for at in range(len(comparison.texts)):
-        yield from _answers_to(comparison, at)
-
-
-def _answers_to(comparison: Comparison, text: int) -> list[Answers]:
-    return [answers_to(comparison, text, repeat) for repeat in range(comparison.repeats)]
