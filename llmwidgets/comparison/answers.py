@@ -23,6 +23,11 @@ LOUD = frozenset({"differ", "missing", "invented"})
 _INDEX = re.compile(r"\[\d+\]")
 
 
+def pattern_of(path: str) -> str:
+    """The schema's path of a place in a record: `lines[].total` for `lines[2].total`."""
+    return _INDEX.sub("[]", path)
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """A field of one text: what the truth says and what each variant says.
@@ -36,8 +41,8 @@ class Field:
 
     @property
     def pattern(self) -> str:
-        """The schema's path: `lines[].total` for `lines[2].total`."""
-        return _INDEX.sub("[]", self.path)
+        """The schema's path."""
+        return pattern_of(self.path)
 
     @property
     def disagreeing(self) -> int:

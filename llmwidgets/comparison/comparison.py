@@ -18,6 +18,7 @@ from llmwidgets.comparison import (
     corrections,
     exports,
     frames,
+    grounded,
     making,
     scoreboard,
     shown,
@@ -166,12 +167,13 @@ class Comparison:
 
     def grounding(self) -> pd.DataFrame:
         """A row a variant: how many values stand in their text, and how many nowhere."""
-        return frames.grounding_frame(self)
+        return grounded.grounding_frame(self)
 
-    def copying(self, variant: int) -> Copying:
-        """Tells whether a value of this column was copied from its examples."""
-        shots = self.variants[variant].examples
-        return Copying.of((each.text, each.record) for each in making.examples_of(shots))
+    @cached_property
+    def copyings(self) -> tuple[Copying, ...]:
+        """For each column: tells whether a value was copied from the examples it was shown."""
+        shots = (making.examples_of(each.examples) for each in self.variants)
+        return tuple(Copying.of((each.text, each.record) for each in shown) for shown in shots)
 
     def doubtful_labels(self) -> pd.DataFrame:
         """Where the models agree against the truth: probably wrong labels, most variants first."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.grounding import ground
 from llmwidgets.comparison import scoreboard
-from llmwidgets.comparison.differences import Difference, Said
+from llmwidgets.comparison.answers import pattern_of
+from llmwidgets.comparison.differences import Difference
+from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import charts, figures, html
@@ -20,29 +21,30 @@ from llmwidgets.report.summary import Cell, Line, Row, Summary
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.comparison.tally import Tally
-    from llmwidgets.engine.plan import Text
 
 _NOTEBOOK_LINES = 20
 _PAGE_LINES = 2_000
 
 
-def summary(comparison: Comparison, *, values: bool = False, page: bool = False) -> Summary:
-    """What the static views show; extracted values and truth only where `values` asks."""
+def summary(
+    comparison: Comparison, *, values: bool = False, page: bool = False, matters: float = 0.02
+) -> Summary:
+    """What the static views show; extracted values and truth only where `values` asks.
+
+    `matters` is the smallest difference in accuracy that counts, 0–1.
+    """
     reading = comparison.reading
     lines = _PAGE_LINES if page else _NOTEBOOK_LINES
     known = len(reading.first) >= min(lines, reading.differing)
     found: Iterable[Difference] = reading.first if known else comparison.differing()
-    texts = {text.id: text for text in comparison.texts}
-    failures = _failures(comparison)
+    notes = _apart(comparison) + comparison.notes + _paid_before(comparison)
     return Summary(
-        sentence=comparison.verdict().sentence,
+        sentence=comparison.verdict(matters).sentence,
         rows=tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies)),
-        lines=tuple(
-            _line(each, texts[each.text_id], values, failures) for each in islice(found, lines)
-        ),
+        lines=tuple(_lines(comparison, islice(found, lines), values)),
         differing=reading.differing,
         values=values,
-        notes=_apart(comparison) + comparison.notes + _paid_before(comparison),
+        notes=notes,
         footer=_footer(comparison),
     )
 
@@ -115,23 +117,28 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> Row:
     )
 
 
-def _line(found: Difference, text: Text, values: bool, failures: dict[Any, str]) -> Line:
+def _lines(comparison: Comparison, found: Iterable[Difference], values: bool) -> Iterator[Line]:
+    texts = {text.id: text for text in comparison.texts}
+    failures = _failures(comparison)
+    for name, group in groupby(found, key=lambda each: each.text_id):
+        grounds = Grounds(texts[name], comparison.copyings)
+        for each in group:
+            yield _line(each, grounds, values, failures)
+
+
+def _line(found: Difference, grounds: Grounds, values: bool, failures: dict[Any, str]) -> Line:
     cells = []
     for variant, said in enumerate(found.said):
         note = failures.get((variant, found.text_id, found.repeat), "")
         if said.state != "failed":
-            note = "not in the text" if _absent(said, text) else ""
+            loud = said.state in ("differ", "invented")
+            pattern = pattern_of(found.field)
+            note = FLAG_WORDS[grounds.flag(said.value, pattern, variant)] if loud else ""
         shown = values and said.state in ("differ", "invented")
         cells.append(Cell(said.state, _spelled(said.value) if shown else None, note))
     labelled = values and found.truth is not NOTHING
     name = f"{found.text_id} · {found.repeat + 1}" if found.repeat else found.text_id
     return Line(name, found.field, _spelled(found.truth) if labelled else None, tuple(cells))
-
-
-def _absent(said: Said, text: Text) -> bool:
-    if said.state not in ("differ", "invented") or said.value is NOTHING or not text.text:
-        return False
-    return bool(ground(said.value, text.text).kind == "absent")
 
 
 def _spelled(value: Any) -> str | None:

@@ -619,7 +619,10 @@ def test_spans_slice_to_their_words_also_beyond_the_first_plane(wire, store: Sto
     assert ("B", "Ada") in found
     fields = {field["path"]: field["groups"] for field in view["fields"]}
     assert [group["letters"] for group in fields["name"]] == ["TA", "B"]
-    assert [(group["text"], group["absent"]) for group in fields["age"]][-1] == ("41", True)
+    assert [(group["text"], group["flag"]) for group in fields["age"]][-1] == (
+        "41",
+        "not in the text",
+    )
 
 
 def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -> None:

@@ -4,6 +4,9 @@ const GLYPHS = { agree: "=", differ: "≠", missing: "−", invented: "+", faile
 const SPOKEN = { agree: "agrees", differ: "differs", missing: "no value", invented: "invented",
   failed: "failed", unlabelled: "not labelled", waiting: "not answered yet" };
 
+/** A fact beside the state of a cell, by its number on the wire. */
+const FLAGS = ["", "not in the text", "copied from an example"];
+
 const WORDS = { among: "models differ", against: "models agree against the truth" };
 
 function drawDifferences(state, send, view) {
@@ -139,12 +142,12 @@ function variantCell(grid, n, block, line, variant, col, place) {
     h("span", { class: "lw-v" }, h("b", {}, failed.name), h("span", {}, failed.said),
       failed.again && textButton("Ask again", () => grid.send("resume"), { tabindex: -1 })));
   }
-  const [state, text, absent] = line.row.c[col];
+  const [state, text, flag] = line.row.c[col];
   const truth = grid.truth && line.row.t[1] !== "blank" ? `, truth ${line.row.t[0]}` : "";
   return h("span", { class: `lw-cell lw-c ${state}${text === "none" || text === "no value" ? " none" : ""}`, role: "gridcell", title: text,
-    "aria-label": `${line.row.name}, ${variant.label}: ${text}, ${SPOKEN[state]}${absent ? ", not in the text" : ""}${truth}`, ...at },
+    "aria-label": `${line.row.name}, ${variant.label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${truth}`, ...at },
   h("span", { class: "lw-v" }, state === "differ" && line.row.t[1] === "value" ? changed(line.row.t[0], text) : text),
-  absent ? h("span", { class: "lw-nit" }, "not in the text") : null);
+  flag ? h("span", { class: "lw-nit" }, FLAGS[flag]) : null);
 }
 
 /** The text with what differs from the truth in <ins>; whole where most of it differs. */
