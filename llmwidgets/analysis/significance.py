@@ -234,10 +234,10 @@ def decide(columns: Sequence[Column], matters: float = 0.02) -> Verdict:
 
     `matters` is the smallest difference in accuracy that counts (0.02: 2 fields in 100).
     """
-    return tested(columns).conclude(matters)
+    return in_pairs(columns).conclude(matters)
 
 
-def tested(columns: Sequence[Column]) -> Tested:
+def in_pairs(columns: Sequence[Column]) -> Tested:
     """Test all variants in pairs, on the texts that each two answered."""
     known = [each for each in columns if each.scores] or columns
     columns, left_out = _scored(columns)

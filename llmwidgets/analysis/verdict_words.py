@@ -138,14 +138,14 @@ def most_needed(table: Iterable[PairLike]) -> int:
     return max((each.texts_needed or 0 for each in table), default=0)
 
 
-def needed_sentence(table: Sequence[PairLike], texts: int, matters: float) -> str:
-    """How many texts would show a difference of `matters`, and how many there are; may be empty."""
-    needed = most_needed(table)
+def needed_sentence(table: Iterable[PairLike], texts: int) -> str:
+    """How many more texts would show a difference that matters, in pairs not told apart yet."""
+    needed = most_needed(each for each in table if not each.told_apart)
     if not needed:
         return ""
-    between = "" if len(table) == 1 else " between any two of these"
-    there = f"{texts:,} {'is' if texts == 1 else 'are'} labelled and answered"
-    return f"About {needed:,} texts would show {_shown(matters)}{between}; {there}."
+    if needed > texts:
+        return f"About {needed - texts:,} more labelled texts would show it four times in five."
+    return f"The {texts:,} labelled texts are enough to show it four times in five."
 
 
 def _shown(matters: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.alignment import NOTHING, is_empty
 from llmwidgets.comparison.marks import against, has_data
 from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.texts import spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.comparison.marks import Scoring
     from llmwidgets.engine.plan import Text
+
+
+_AT_A_GLANCE = 500
 
 
 @dataclass(slots=True)
@@ -45,10 +49,11 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Each two variants, counted from 0, with what they share."""
+    """Each two variants, counted from 0, with what they share in so many texts."""
 
     variants: int
     pairs: dict[tuple[int, int], Shared]
+    texts: int
 
     @property
     def fields(self) -> list[str]:
@@ -68,18 +73,24 @@ class Agreement:
         return whole
 
 
-def agreement_of(comparison: Comparison, texts: Iterable[int] | None = None) -> Agreement:
+def agreement_of(comparison: Comparison, texts: Sequence[int] | None = None) -> Agreement:
     """Compare every two variants in these texts, all of them by default, by the same rules."""
     count = len(comparison.variants)
     pairs = {pair: Shared() for pair in combinations(range(count), 2)}
-    for at in range(len(comparison.texts)) if texts is None else texts:
+    texts = range(len(comparison.texts)) if texts is None else texts
+    for at in texts:
         for repeat in range(comparison.repeats):
             places = [Place(variant, at, repeat) for variant in range(count)]
             found = [comparison.extraction(place) for place in places]
             data = {n: each.data for n, each in enumerate(found) if has_data(each)}
             for pair, shared in _in_text(comparison.texts[at], data, comparison.scoring):
                 pairs[pair].add(shared)
-    return Agreement(count, pairs)
+    return Agreement(count, pairs, len(texts))
+
+
+def at_a_glance(comparison: Comparison) -> Agreement:
+    """The agreement in so many texts that it is there at once."""
+    return agreement_of(comparison, spread(len(comparison.texts), _AT_A_GLANCE))
 
 
 def agreement_frame(comparison: Comparison, field: str | None = None) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from llmwidgets.comparison import (
     scoreboard,
     shown,
 )
+from llmwidgets.comparison.agreement import Agreement
 from llmwidgets.comparison.answers import answers_of
 from llmwidgets.comparison.corrections import Correction
 from llmwidgets.comparison.differences import Difference
@@ -164,6 +165,11 @@ class Comparison:
     def agreement(self, field: str | None = None) -> pd.DataFrame:
         """The share of cells (0–1) in which each two variants say the same; needs no truth."""
         return agreement.agreement_frame(self, field)
+
+    @cached_property
+    def agreeing(self) -> Agreement:
+        """What each two variants share; in 500 texts evenly spread where there are more."""
+        return agreement.at_a_glance(self)
 
     def grounding(self) -> pd.DataFrame:
         """A row a variant: how many values stand in their text, and how many nowhere."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -76,7 +76,7 @@ class Count:
         self.copied += flag == "copied"
 
 
-def counts_of(comparison: Comparison, texts: Iterable[int] | None = None) -> list[Count]:
+def counts_of(comparison: Comparison, texts: Sequence[int] | None = None) -> list[Count]:
     """A count a variant over these texts, all of them by default."""
     counts = [Count() for _ in comparison.variants]
     for at in range(len(comparison.texts)) if texts is None else texts:

@@ -94,7 +94,7 @@ def tested(comparison: Comparison) -> Tested | None:
     tallies = comparison.reading.tallies
     if not any(tally.scores for tally in tallies):
         return None
-    return significance.tested(
+    return significance.in_pairs(
         [
             Column(label, tally.mean_scores, tally.cost_per_1000)
             for label, tally in zip(comparison.labels, tallies, strict=True)

@@ -71,3 +71,17 @@ def _whole(name: str, said: object, most: int) -> int | None:
     if not words.isdigit() or not 1 <= int(words) <= most:
         raise FieldError({name: f"This is not a whole number from 1 to {most}."})
     return int(words)
+
+
+def read_points(said: object) -> float:
+    """A difference in fields of 100 as a share, 0–1; FieldError for what is none."""
+    try:
+        points = float(str(said or "").strip().replace(",", "."))
+    except ValueError:
+        points = -1.0
+    if not 0.1 <= points <= 50:
+        raise FieldError(
+            {"A difference matters from": "This is not a number from 0.1 to 50."},
+            "Write how many fields in 100 make a difference to you, such as 2.",
+        )
+    return points / 100

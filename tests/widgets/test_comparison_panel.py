@@ -639,7 +639,7 @@ def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -
     for row in rows:
         low, value, high = row["interval"]
         assert scores["scale"][0] <= low <= value <= high <= scores["scale"][1]
-    least = [field["least"] for field in scores["fields"]]
+    least = [field["least"] for field in scores["fields"]["rows"]]
     assert least == sorted(least)
     assert all(row["cost"] == "unknown" for row in rows)
     assert len(scores["pairs"]) == 6

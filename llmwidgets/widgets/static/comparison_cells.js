@@ -5,7 +5,7 @@ const SPOKEN = { agree: "agrees", differ: "differs", missing: "no value", invent
   failed: "failed", unlabelled: "not labelled", waiting: "not answered yet" };
 
 /** A fact beside the state of a cell, by its number on the wire. */
-const FLAGS = ["", "not in the text", "copied from an example"];
+const FLAGS = ["", "not in the text", "copied from example"];
 
 const WORDS = { among: "models differ", against: "models agree against the truth" };
 
