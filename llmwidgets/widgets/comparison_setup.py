@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
@@ -222,11 +222,18 @@ class Setup:
         """How many columns a run has: sets of instructions cross with what is ticked."""
         return len(self.picks.listed) * len(self.options.crossed or [""])
 
-    def asked(self, texts: Sequence[Text] | None = None) -> Asked:
+    @property
+    def shown(self) -> int:
+        """How many labelled texts serve as examples and are not asked."""
+        numbers = [pick.variant.examples for pick in self.picks.listed]
+        most = max((each for each in numbers if isinstance(each, int)), default=0)
+        return min(most, len(self.documents))
+
+    def asked(self) -> Asked:
         """The plan of what is chosen; FieldError or StoreError where it cannot be made."""
         instructions: Any = self.options.crossed or self.options.instructions
         return read_asked(
-            self.documents if texts is None else texts,
+            self.documents,
             self.variants(),
             instructions=instructions,
             repeats=self.options.repeats,
