@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llmwidgets.engine.plan import Text
 
 
-_AT_A_GLANCE = 500
+_MOST_TEXTS, _MOST_PAIRS = 500, 3_000
 
 
 @dataclass(slots=True)
@@ -89,8 +89,11 @@ def agreement_of(comparison: Comparison, texts: Sequence[int] | None = None) -> 
 
 
 def at_a_glance(comparison: Comparison) -> Agreement:
-    """The agreement in so many texts that it is there at once."""
-    return agreement_of(comparison, spread(len(comparison.texts), _AT_A_GLANCE))
+    """The agreement in so few texts, evenly spread, that it is there at once."""
+    variants = len(comparison.variants)
+    pairs = max(1, variants * (variants - 1) // 2)
+    most = max(10, min(_MOST_TEXTS, _MOST_PAIRS // pairs))
+    return agreement_of(comparison, spread(len(comparison.texts), most))
 
 
 def agreement_frame(comparison: Comparison, field: str | None = None) -> pd.DataFrame:

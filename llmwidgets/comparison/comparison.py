@@ -168,7 +168,7 @@ class Comparison:
 
     @cached_property
     def agreeing(self) -> Agreement:
-        """What each two variants share; in 500 texts evenly spread where there are more."""
+        """What each two variants share; in some texts, evenly spread, where there are many."""
         return agreement.at_a_glance(self)
 
     def grounding(self) -> pd.DataFrame:

@@ -37,10 +37,13 @@ def summary(
     lines = _PAGE_LINES if page else _NOTEBOOK_LINES
     known = len(reading.first) >= min(lines, reading.differing)
     found: Iterable[Difference] = reading.first if known else comparison.differing()
+    rows = tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies))
     notes = _apart(comparison) + comparison.notes + _paid_before(comparison)
+    if any(row.agreement is not None for row in rows):
+        notes = (*notes, _agreed(comparison))
     return Summary(
         sentence=comparison.verdict(matters).sentence,
-        rows=tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies)),
+        rows=rows,
         lines=tuple(_lines(comparison, islice(found, lines), values)),
         differing=reading.differing,
         values=values,
@@ -114,7 +117,25 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> Row:
         p50_seconds=p50,
         p95_seconds=p95,
         cost_per_1000=tally.cost_per_1000,
+        agreement=_agreement(comparison, at),
     )
+
+
+def _agreed(comparison: Comparison) -> str:
+    total, some = len(comparison.texts), comparison.agreeing.texts
+    where = f", in {some:,} of {total:,} texts" if some < total else ""
+    return (
+        f"“% the same” is the share of values that a variant and the others have in common{where}; "
+        "variants can agree and be wrong."
+    )
+
+
+def _agreement(comparison: Comparison, at: int) -> float | None:
+    scored = any(tally.scores for tally in comparison.reading.tallies)
+    if scored or len(comparison.variants) < 2:
+        return None
+    found = comparison.agreeing.with_others(at).share()
+    return found[0] if found else None
 
 
 def _lines(comparison: Comparison, found: Iterable[Difference], values: bool) -> Iterator[Line]:

@@ -167,13 +167,21 @@ def cost_of(extraction: Extraction) -> str:
     if usage.input_tokens is not None and usage.output_tokens is not None:
         parts.append(f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens")
     if extraction.seconds is not None:
-        parts.append(f"{figures.seconds(extraction.seconds)} s")
+        parts.append(f"{figures.seconds(extraction.seconds)} s{_split(extraction)}")
     known = extraction.cost is not None
     parts.append(f"${figures.money(extraction.cost)}" if known else "price unknown")
     if extraction.paid_before is not None:
         day = extraction.paid_before.astimezone()
         parts.append(f"paid before on {day.day} {day:%b %Y}")
     return ", ".join(parts)
+
+
+def _split(extraction: Extraction) -> str:
+    """The seconds as waiting for the reply to begin and answering; empty where not measured."""
+    waiting, answering = extraction.waiting_seconds, extraction.answering_seconds
+    if waiting is None or answering is None:
+        return ""
+    return f" ({figures.seconds(waiting)} waiting, {figures.seconds(answering)} answering)"
 
 
 def request_view(index: GridIndex, at: int, column: int) -> dict[str, Any]:

@@ -692,6 +692,7 @@ def test_a_detail_shows_the_words_a_value_came_from(finished) -> None:
     names = [row[0] for row in detail["facts"]]
     assert names == ["Truth", "B", "Reply", "Cost"]
     assert "price unknown" in detail["facts"][3][1]
+    assert re.search(r"[\d.]+ s \([\d.]+ waiting, [\d.]+ answering\)", detail["facts"][3][1])
     everyone = ask(finished, "detail", index=0, path="number", column=-1)
     assert [row[0] for row in everyone["facts"]] == ["Truth", "A", "B", "C", "D"]
 
