@@ -38,7 +38,7 @@ def summary(
     known = len(reading.first) >= min(lines, reading.differing)
     found: Iterable[Difference] = reading.first if known else comparison.differing()
     rows = tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies))
-    notes = _apart(comparison) + comparison.notes + _paid_before(comparison)
+    notes = labels_apart(comparison) + comparison.notes + _paid_before(comparison)
     if any(row.agreement is not None for row in rows):
         notes = (*notes, _agreed(comparison))
     return Summary(
@@ -190,7 +190,7 @@ def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
     return sorted(shares, key=lambda item: min(share for share in item[1] if share is not None))
 
 
-def _apart(comparison: Comparison) -> tuple[str, ...]:
+def labels_apart(comparison: Comparison) -> tuple[str, ...]:
     """Labels made after the models' values were seen, reported apart from the truth as given."""
     seen = sum(each.seen for each in comparison.made)
     if not seen:
