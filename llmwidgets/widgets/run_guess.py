@@ -112,7 +112,7 @@ def cost_words(likely: Estimate) -> tuple[str, str]:
 
 def whole_words(likely: Estimate | None, texts: int) -> str:
     """What all texts would cost, by the answers that were tried; empty where none says."""
-    if likely is None or not likely.tried:
+    if likely is None or not likely.tried or likely.cost is None:
         return ""
     head, rest = cost_words(likely)
     said = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"

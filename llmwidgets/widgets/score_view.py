@@ -52,7 +52,7 @@ def score_view(comparison: Comparison, matters: float = 0.02) -> dict[str, Any]:
         "beside": [*labels_apart(comparison), *comparison.notes],
         "scored": scored,
         "agreed": agreed,
-        "matters": f"{100 * matters:g}" if pairs else "",
+        "matters": f"{100 * matters:g}" if _decided(verdict) else "",
         "needed": _needed(verdict),
         "scale": [low, high],
         "step": step,
@@ -72,8 +72,13 @@ def _rank(row: dict[str, Any]) -> float:
     return 1.0 if share is None else -float(share)
 
 
+def _decided(verdict: Verdict) -> list[Pair]:
+    """The pairs that share enough texts for a verdict."""
+    return [pair for pair in verdict.table if pair.texts >= FEWEST_TEXTS]
+
+
 def _needed(verdict: Verdict) -> str:
-    enough = [pair for pair in verdict.table if pair.texts >= FEWEST_TEXTS]
+    enough = _decided(verdict)
     return needed_sentence(enough, min((pair.texts for pair in enough), default=0))
 
 

@@ -117,6 +117,12 @@ def test_what_is_no_difference_is_said_and_changes_nothing(page, points: Any) ->
     assert ask(page, "scores")["verdict"] == before
 
 
+def test_under_ten_texts_nothing_is_asked_about_what_matters(wire) -> None:
+    few = Comparison.from_outputs(SCHEMA, TEXTS[:9], {"A": GOOD[:9], "B": WRONG[:9]}, TRUTH[:9])
+    scores = ask(wire(ComparisonPanel._on(few)), "scores")
+    assert (scores["matters"], scores["needed"]) == ("", "")
+
+
 def test_what_matters_is_in_the_report_too(page) -> None:
     page.send("matters", points="7,5")
     page.send("html", values=False)

@@ -102,7 +102,7 @@ function drawNothing(state, view, got) {
 function gridLine(grid, n, block, line) {
   const place = (col) => ({ id: grid.cellId({ block: n, line: line.at, col }), "data-at": `${n} ${line.at} ${col}` });
   const style = `top:${line.top}px;height:${line.height}px`;
-  if (!block) return h("div", { class: "lw-grow lw-group", role: "row", style }, h("span", { class: "lw-wide muted" }, "…"));
+  if (!block) return h("div", { class: "lw-grow lw-group", role: "row", style }, h("span", { class: "lw-wide muted", role: "gridcell", "aria-label": "not read yet" }, "…"));
   if (line.kind === "group") {
     return h("div", { class: "lw-grow lw-group", role: "row", style }, h("div", { class: "lw-wide row", role: "gridcell",
       ...place(0), "aria-label": `Text ${block.id}, ${block.said}. Enter reads the text.` },
