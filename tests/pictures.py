@@ -75,6 +75,40 @@ dead = lw.Connection("custom", name="llama3.2", endpoint="http://localhost:9/v1"
 lw.ComparisonPanel(invoices.Schema, invoices.texts, truth=invoices.truth,
     models=[lw.start_demo()[0], dead], store=lw.Store.in_memory())"""
 
+DECIDED = """import random, llmwidgets as lw
+from dataclasses import replace
+rng = random.Random(11)
+names = ["Ada Lovelace", "Marta Oliveira", "Jan de Vries", "Inês Rocha", "Ravi Patel"]
+fields = {"reporter": {"type": "string"}, "policy": {"type": ["string", "null"]},
+    "amount": {"type": "number", "description": "claimed repair cost"},
+    "day": {"type": "string", "format": "date"}, "cause": {"enum": ["water", "fire", "theft"]},
+    "lines": {"type": "array", "items": {"type": "object", "properties": {
+        "item": {"type": "string"}, "cost": {"type": "number"}}}}}
+schema = {"type": "object", "title": "Claim", "properties": fields}
+truth = [{"reporter": rng.choice(names), "policy": f"HH-{rng.randrange(1000, 9999)}",
+    "amount": rng.randrange(100, 9000), "day": f"2026-10-{n % 28 + 1:02}",
+    "cause": rng.choice(["water", "fire", "theft"]),
+    "lines": [{"item": "floor", "cost": 100 + n}]} for n in range(60)]
+texts = [{"id": f"claim-{n + 1:02}", "text": f"{r['reporter']}, policy {r['policy']}, claims "
+    f"{r['amount']} for {r['cause']} on {r['day']}: floor {r['lines'][0]['cost']}."}
+    for n, r in enumerate(truth)]
+def said(right, wrong):
+    made = {**right, "lines": [dict(each) for each in right["lines"]]}
+    if rng.random() < wrong: made["amount"] = right["amount"] + 1000
+    if rng.random() < wrong: made["policy"] = None
+    if rng.random() < wrong / 2: made["reporter"] = "Grace Hopper"
+    if rng.random() < wrong / 2: made["cause"] = "fire"
+    if rng.random() < wrong: made["lines"][0]["cost"] += 1
+    return made
+outputs = {name: [said(each, wrong) for each in truth] for name, wrong in
+    [("gpt-6-luna", .1), ("claude-haiku-5-5", .07), ("gemini-3.8-flash", .05), ("llama3.2", .4)]}
+example = [("Grace Hopper, policy HH-1, claims 5 for fire.", {"reporter": "Grace Hopper"})]
+def compared(truth):
+    made = lw.Comparison.from_outputs(schema, texts, outputs, truth)
+    return replace(made, variants=tuple(replace(each, examples=tuple(
+        lw.Variant("x", examples=example).examples)) for each in made.variants))
+"""
+
 
 @dataclass
 class Camera:
@@ -256,6 +290,35 @@ def comparison(camera: Camera) -> None:
         camera.shot(tab.lower())
 
 
+def decided(camera: Camera) -> None:
+    """Enough labelled texts for a verdict: what matters, fields by model, copied values."""
+    panel = camera.open(f"{DECIDED}compared(truth).explore()")
+    panel.get_by_role("grid").get_by_text("claim-").first.wait_for()
+    panel.get_by_text("copied from example").first.wait_for()
+    camera.shot("differences")
+    panel.locator(".lw-c", has_text="copied from example").first.click()
+    panel.locator(".lw-detail .lw-ev").wait_for()
+    camera.shot("copied")
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_text("% not in the text").wait_for()
+    camera.shot("scoreboard")
+    panel.get_by_role("tab", name="Charts").click()
+    panel.get_by_text("Fields by model").wait_for()
+    camera.shot("charts")
+
+
+def agreement(camera: Camera) -> None:
+    """Without truth: how far the models say the same."""
+    panel = camera.open(f"{DECIDED}compared(None).explore()")
+    panel.get_by_role("grid").get_by_text("claim-").first.wait_for()
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_text("% the same as the others").first.wait_for()
+    camera.shot("scoreboard")
+    panel.get_by_role("tab", name="Charts").click()
+    panel.get_by_text("Fields by model").wait_for()
+    camera.shot("charts")
+
+
 def running(camera: Camera) -> None:
     """A run under way, and what is left of it when it is stopped."""
     panel = camera.open(SLOW)
@@ -283,7 +346,8 @@ def empty(camera: Camera) -> None:
 
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
-    connections, forms, checks, form, store, provided, comparison, running, empty,
+    connections, forms, checks, form, store, provided, comparison, decided, agreement, running,
+    empty,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from llmwidgets.analysis.comparators import digits
 from llmwidgets.analysis.readings import (
+    Number,
     clock_in,
     days_in,
     number_in,
@@ -72,6 +73,19 @@ class Source:
     def plain(self) -> tuple[str, list[int]]:
         return plain_with_offsets(self.text)
 
+    @cached_property
+    def numbers(self) -> list[tuple[int, int, Number]]:
+        """Every number in it, with where it stands."""
+        spans = _spans(self.text, _NUMBERS, _SPACED_NUMBERS)
+        read_spans = ((start, end, number_in(self.text[start:end])) for start, end in spans)
+        return [(start, end, number) for start, end, number in read_spans if number]
+
+    @cached_property
+    def dates(self) -> list[tuple[int, int, frozenset[datetime]]]:
+        """Every date with a year in it, with where it stands; several days where it is unclear."""
+        spans = _spans(self.text, _DATES)
+        return [(start, end, frozenset(days_in(self.text[start:end]))) for start, end in spans]
+
 
 def ground(value: Any, text: str | Source, leaf: Leaf | None = None) -> Grounding:
     """Locate a value in a text.
@@ -123,15 +137,14 @@ def _joined(text: str, at: int) -> bool:
 def _other_writing(value: str | int | float, source: Source) -> Grounding | None:
     reading = read(value)
     if reading.number:
-        for start, end in _spans(source.text, _NUMBERS, _SPACED_NUMBERS):
-            number = number_in(source.text[start:end])
-            units = {reading.number.unit, number.unit} - {""} if number else set()
-            if number and number.value == reading.number.value and len(units) < 2:
+        for start, end, number in source.numbers:
+            units = {reading.number.unit, number.unit} - {""}
+            if number.value == reading.number.value and len(units) < 2:
                 return Grounding("normalised", start, end)
         return None
     if isinstance(value, str) and (days := days_in(value)):
-        for start, end in _spans(source.text, _DATES):
-            if set(days) & set(days_in(source.text[start:end])):
+        for start, end, there in source.dates:
+            if not there.isdisjoint(days):
                 return Grounding("normalised", start, end)
         return _without_year(days, source)
     if isinstance(value, str) and (clock := clock_in(value)):

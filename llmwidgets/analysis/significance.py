@@ -44,7 +44,8 @@ class Pair:
 
     `difference` is a minus b, `low` to `high` its 95 % interval by the paired t, `p` from the
     paired sign-flip permutation test, `p_holm` corrected for all pairs shown. `texts_needed` is
-    how many texts would show a difference of `matters` four times in five.
+    how many texts would show a difference of `matters` four times in five; it follows from
+    `deviation`, the standard deviation of the differences, None for fewer than two texts.
     """
 
     a: str
@@ -57,6 +58,7 @@ class Pair:
     p_holm: float
     verdict: str
     texts_needed: int | None = None
+    deviation: float | None = None
 
     @property
     def told_apart(self) -> bool:
@@ -179,11 +181,52 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 def texts_needed(differences: Sequence[float], matters: float) -> int | None:
     """How many texts show a mean difference of `matters` four times in five; None if unknown."""
-    if len(differences) < 2 or matters <= 0:
+    return _needed(_deviation(differences), matters)
+
+
+def _deviation(differences: Sequence[float]) -> float | None:
+    if len(differences) < 2:
         return None
-    deviation = _mean_and_error(differences)[1] * math.sqrt(len(differences))
+    return _mean_and_error(differences)[1] * math.sqrt(len(differences))
+
+
+def _needed(deviation: float | None, matters: float) -> int | None:
+    if deviation is None or matters <= 0:
+        return None
     # Half the square of 1.96 (Guenther): what Student's t asks for beyond the normal distribution.
     return max(FEWEST_TEXTS, math.ceil(_POWER * (deviation / matters) ** 2 + 1.92))
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """All variants tested in pairs, best first; what is concluded depends on what matters."""
+
+    standings: tuple[Standing, ...]
+    texts: int
+    table: tuple[Pair, ...]
+    left_out: str = ""
+
+    def conclude(self, matters: float = 0.02) -> Verdict:
+        """What follows, in one sentence; see `decide`."""
+        table = tuple(
+            replace(each, texts_needed=_needed(each.deviation, matters)) for each in self.table
+        )
+        alone = {(each.a, each.b) for each in table if each.told_apart}
+        alone |= {(b, a) for a, b in alone}
+        standings = self.standings
+        groups = _groups([each.label for each in standings], alone)
+        tied: list[Standing] = []
+        chosen = None
+        if standings and self.texts >= FEWEST_TEXTS:
+            best = standings[0]
+            tied = [each for each in standings if (best.label, each.label) not in alone]
+            priced = [each for each in tied if each.cost_per_1000 is not None]
+            chosen = min(
+                priced, key=lambda each: (each.cost_per_1000 or 0.0, -each.accuracy), default=best
+            )
+        said = sentence_for(standings, tied, table, self.texts, chosen, FEWEST_TEXTS, matters)
+        recommended = chosen.label if chosen is not None else None
+        return Verdict(joined(said, self.left_out), groups, recommended, table)
 
 
 def decide(columns: Sequence[Column], matters: float = 0.02) -> Verdict:
@@ -191,6 +234,11 @@ def decide(columns: Sequence[Column], matters: float = 0.02) -> Verdict:
 
     `matters` is the smallest difference in accuracy that counts (0.02: 2 fields in 100).
     """
+    return in_pairs(columns).conclude(matters)
+
+
+def in_pairs(columns: Sequence[Column]) -> Tested:
+    """Test all variants in pairs, on the texts that each two answered."""
     known = [each for each in columns if each.scores] or columns
     columns, left_out = _scored(columns)
     common = [text for text in _texts(columns) if all(text in each.scores for each in columns)]
@@ -205,19 +253,8 @@ def decide(columns: Sequence[Column], matters: float = 0.02) -> Verdict:
     standings.sort(key=lambda each: -each.accuracy)
     by_label = {each.label: each for each in columns}
     ordered = [by_label[each.label] for each in standings]
-    table = _table([*ordered, *(each for each in known if each not in columns)], matters)
-    alone = {(each.a, each.b) for each in table if each.told_apart}
-    alone |= {(b, a) for a, b in alone}
-    groups = _groups([each.label for each in standings], alone)
-    if not columns or len(common) < FEWEST_TEXTS:
-        said = sentence_for(standings, [], table, len(common), None, FEWEST_TEXTS, matters)
-        return Verdict(joined(said, left_out), groups, None, table)
-    best = standings[0]
-    tied = [each for each in standings if (best.label, each.label) not in alone]
-    priced = [each for each in tied if each.cost_per_1000 is not None]
-    chosen = min(priced, key=lambda each: (each.cost_per_1000 or 0.0, -each.accuracy), default=best)
-    said = sentence_for(standings, tied, table, len(common), chosen, FEWEST_TEXTS, matters)
-    return Verdict(joined(said, left_out), groups, chosen.label, table)
+    table = _table([*ordered, *(each for each in known if each not in columns)])
+    return Tested(tuple(standings), len(common), table, left_out)
 
 
 def _scored(columns: Sequence[Column]) -> tuple[list[Column], str]:
@@ -237,13 +274,13 @@ def _texts(columns: Sequence[Column]) -> list[str]:
     return list(columns[0].scores) if columns else []
 
 
-def _table(columns: Sequence[Column], matters: float) -> tuple[Pair, ...]:
+def _table(columns: Sequence[Column]) -> tuple[Pair, ...]:
     texts = list(dict.fromkeys(text for each in columns for text in each.scores))
     couples = list(combinations(columns, 2))
     moves = [[_move(a, b, text) for text in texts] for a, b in couples]
     ps = sign_flip_ps([[each or 0.0 for each in row] for row in moves]) if couples else []
     pairs = [
-        _pair(a, b, [each for each in row if each is not None], p, matters)
+        _pair(a, b, [each for each in row if each is not None], p)
         for (a, b), row, p in zip(couples, moves, ps, strict=True)
     ]
     tested = [index for index, each in enumerate(pairs) if each.texts >= FEWEST_TEXTS]
@@ -259,7 +296,7 @@ def _move(a: Column, b: Column, text: str) -> float | None:
     return None if one is None or other is None else one - other
 
 
-def _pair(a: Column, b: Column, differences: Sequence[float], p: float, matters: float) -> Pair:
+def _pair(a: Column, b: Column, differences: Sequence[float], p: float) -> Pair:
     count = len(differences)
     if not count:
         return Pair(a.label, b.label, 0, 0.0, -1.0, 1.0, 1.0, 1.0, "no text both answered")
@@ -274,7 +311,7 @@ def _pair(a: Column, b: Column, differences: Sequence[float], p: float, matters:
         p,
         1.0,
         "too few texts",
-        texts_needed(differences, matters),
+        deviation=_deviation(differences),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,7 +53,7 @@ def sentence_for(
     if len(standings) == 1:
         return f"On {texts} labelled texts {_right(standings)}."
     if len(tied) == 1:
-        return _one_ahead(standings, table, texts)
+        return _one_ahead(standings, table, texts, matters)
     return _several_ahead(standings, tied, table, texts, chosen, matters)
 
 
@@ -76,7 +76,9 @@ def joined(*sentences: str) -> str:
     return " ".join(each for each in sentences if each)
 
 
-def _one_ahead(standings: Sequence[Standing], table: Sequence[PairLike], texts: int) -> str:
+def _one_ahead(
+    standings: Sequence[Standing], table: Sequence[PairLike], texts: int, matters: float
+) -> str:
     best, second = standings[0], standings[1]
     low, high = _margin(table, best.label, second.label)
     beaten = "" if len(standings) == 2 else f" than {second.label}"
@@ -84,6 +86,8 @@ def _one_ahead(standings: Sequence[Standing], table: Sequence[PairLike], texts: 
         f"On {texts} labelled texts {_right(standings)}; {best.label} is better{beaten} by "
         f"{_points(max(0.0, low))} to {_points(high)} in 100 (95 %)."
     )
+    if high < matters:
+        said += f" That is less than the {_points(matters)} in 100 that matter here."
     if len(standings) > 2:
         said += (
             f" As the best of {len(standings)}, its figure is likely a little too good; "
@@ -120,13 +124,32 @@ def _several_ahead(
     others = [each for each in standings if each not in tied]
     if others:
         said += f" {_names(others)} {'is' if len(others) == 1 else 'are'} worse than {best.label}."
-    needed = [each.texts_needed or 0 for each in among]
-    if needed and max(needed) > texts:
-        said += (
-            f" About {max(needed):,} texts would show a difference of {_points(matters)} in 100 "
-            "four times in five."
-        )
+    if among and all(max(-each.low, each.high) < matters for each in among):
+        between = "the two" if len(tied) == 2 else "any two of them"
+        return f"{said} Between {between} lies less than the {_points(matters)} in 100 that matter."
+    needed = most_needed(among)
+    if needed > texts:
+        said += f" About {needed:,} texts would show {_shown(matters)}."
     return said
+
+
+def most_needed(table: Iterable[PairLike]) -> int:
+    """How many texts would show a difference that matters between any two of these pairs."""
+    return max((each.texts_needed or 0 for each in table), default=0)
+
+
+def needed_sentence(table: Iterable[PairLike], texts: int) -> str:
+    """How many more texts would show a difference that matters, in pairs not told apart yet."""
+    needed = most_needed(each for each in table if not each.told_apart)
+    if not needed:
+        return ""
+    if needed > texts:
+        return f"About {needed - texts:,} more labelled texts would show it four times in five."
+    return f"The {texts:,} labelled texts are enough to show it four times in five."
+
+
+def _shown(matters: float) -> str:
+    return f"a difference of {_points(matters)} in 100 four times in five"
 
 
 def _margin(table: Sequence[PairLike], better: str, worse: str) -> tuple[float, float]:

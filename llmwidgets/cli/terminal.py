@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.comparison.differences import Said, fields_of
-from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.answers import answers_to
+from llmwidgets.comparison.differences import Said
 from llmwidgets.comparison.shown import summary
 from llmwidgets.report import figures
 from llmwidgets.report.summary import GLYPHS, LEGEND
@@ -66,18 +66,16 @@ def _cells(row: Row, scored: bool) -> list[str]:
 
 def side_by_side(console: Console, comparison: Comparison, at: int) -> None:
     """One text, field by field, with values: for texts that may be shown."""
-    text = comparison.texts[at]
-    places = [Place(variant, at, 0) for variant in range(len(comparison.variants))]
-    found = [comparison.extraction(place) for place in places]
-    marks = [comparison.mark(place) for place in places]
-    table = _table(f"Side by side: {text.id}")
+    answers = answers_to(comparison, at, 0)
+    statuses = [each.status for each in answers.extractions]
+    table = _table(f"Side by side: {answers.document.id}")
     table.add_column("Field", overflow="ellipsis", no_wrap=True, min_width=20)
     table.add_column("Truth", overflow="ellipsis", no_wrap=True, max_width=16)
     for variant in range(len(comparison.variants)):
         table.add_column(figures.letter(variant), overflow="ellipsis", no_wrap=True, min_width=4)
-    for path, truth, said in fields_of(text, found, marks, comparison.scoring):
-        cells = (_mark(each, found[at].status) for at, each in enumerate(said))
-        table.add_row(_plain(path), _plain(_spelled(truth)), *cells)
+    for field in answers.fields:
+        cells = (_mark(said, status) for said, status in zip(field.said, statuses, strict=True))
+        table.add_row(_plain(field.path), _plain(_spelled(field.truth)), *cells)
     console.print(table)
     letters = (f"{figures.letter(at)} {label}" for at, label in enumerate(comparison.labels))
     console.print(Text(f"{', '.join(letters)}\n{LEGEND}", style="dim"))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.variant import Examples
     from llmwidgets.connections import Store
     from llmwidgets.engine.extraction import Extraction
+    from llmwidgets.engine.plan import Column, Plan
 
 
 def compare(
@@ -165,18 +166,39 @@ def estimate(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
-    return estimate_plan(asked.plan, None if after is None else tried_in(after))
+    return estimate_plan(asked.plan, None if after is None else tried_in(after, asked.plan))
 
 
-def tried_in(comparison: Comparison) -> dict[str, list[Tried]]:
-    """What the answers of a comparison took, by variant, for an estimate of more texts."""
-    found: dict[str, list[Tried]] = {label: [] for label in comparison.labels}
-    for place in comparison.places():
-        row = comparison.row(place)
-        if row.answered:
-            text = comparison.texts[place.text]
-            found[comparison.labels[place.variant]].append(Tried(text, row.usage, row.seconds))
+def tried_in(comparison: Comparison, plan: Plan) -> dict[str, list[Tried]]:
+    """What answers to the plan's columns took, by label, for an estimate of more texts.
+
+    A column that is asked in another way by now learns nothing from them.
+    """
+    columns = {column.label: column for column in plan.columns}
+    found: dict[str, list[Tried]] = {}
+    for at, label in enumerate(comparison.labels):
+        column = columns.get(label)
+        if column is None or not _alike(column, comparison, at):
+            continue
+        rows = ((place.text, comparison.row(place)) for place in comparison.places(at))
+        found[label] = [
+            Tried(comparison.texts[text], row.usage, row.seconds)
+            for text, row in rows
+            if row.answered
+        ]
     return found
+
+
+def _alike(column: Column, comparison: Comparison, at: int) -> bool:
+    variant = comparison.variants[at]
+    before = (
+        comparison.models[at], variant.instructions, variant.examples or (), variant.effort,
+        variant.max_output_tokens,
+    )  # fmt: skip
+    return before == (
+        column.model, column.instructions, column.examples, column.effort,
+        column.max_output_tokens,
+    )  # fmt: skip
 
 
 def _run(

@@ -3,42 +3,94 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison.saved import reference
+from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.marks import Scoring
     from llmwidgets.comparison.variant import Variant
+    from llmwidgets.engine.plan import Text
+    from llmwidgets.schemas import Schema
+
+_WIDE = 100
 
 
-def code_of(comparison: Comparison) -> str:
-    """The call of `compare` that asks the same; names stand for texts, truth and examples.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """A call of `compare` to be written down; names stand for texts, truth and examples.
 
-    The schema stands in it where all texts share one, so that the code needs no class.
+    `schema` is written out, so that the code needs no class, unless `class_name` names one that
+    the reader has; without both, each text brings its own. `instructions` by name cross with
+    the variants; `budget` is in US dollars.
     """
-    schemas = {text.schema.digest: text.schema for text in comparison.texts}
-    shared = next(iter(schemas.values())) if len(schemas) == 1 else None
-    lines = ["import json", "", "import llmwidgets as lw", ""]
-    if shared is not None:
-        lines += [f"schema = json.loads({_spelled(json.dumps(shared.json))})", ""]
-    keywords = [("truth", "truth")]
-    if comparison.repeats > 1:
-        keywords.append(("repeats", str(comparison.repeats)))
-    if comparison.scoring is not None:
-        keywords.append(("scoring", _literal(comparison.scoring)))
-    lines += [
-        "result = lw.compare(",
-        f"    {'schema' if shared is not None else 'None'},",
-        "    texts,",
-        "    [",
-        *(f"        {_variant(variant)}," for variant in comparison.variants),
-        "    ],",
-        *(f"    {name}={value}," for name, value in keywords),
-        ")",
-    ]
-    return "\n".join(lines) + "\n"
+
+    variants: Sequence[Variant]
+    schema: Schema | None = None
+    class_name: str = ""
+    truth: bool = False
+    instructions: str | Mapping[str, str] | None = None
+    repeats: int = 1
+    scoring: Scoring = None
+    concurrency: int | None = None
+    budget: float | None = None
+
+    def __str__(self) -> str:
+        written = self.schema is not None and not self.class_name
+        lines = [*(["import json", ""] if written else []), "import llmwidgets as lw"]
+        if written and self.schema is not None:
+            lines += ["", f"schema = json.loads({_spelled(json.dumps(self.schema.json))})"]
+        name = self.class_name or ("schema" if written else "None")
+        lines += ["", "result = lw.compare(", f"    {name},", "    texts,"]
+        lines += [f"    {key}={value}," for key, value in self._keywords()]
+        return "\n".join([*lines, ")"]) + "\n"
+
+    def _keywords(self) -> Iterator[tuple[str, str]]:
+        yield "models", _listed([_variant(each) for each in self.variants])
+        if self.truth:
+            yield "truth", "truth"
+        if self.instructions and self.instructions != DEFAULT_INSTRUCTIONS:
+            yield "instructions", _literal(self.instructions)
+        if self.repeats > 1:
+            yield "repeats", str(self.repeats)
+        if self.scoring is not None:
+            yield "scoring", _literal(self.scoring)
+        if self.concurrency:
+            yield "concurrency", str(self.concurrency)
+        if self.budget is not None:
+            yield "budget", f"{self.budget:g}"
+
+
+def script_of(
+    comparison: Comparison, *, concurrency: int | None = None, budget: float | None = None
+) -> Script:
+    """The call that makes this comparison again, within these limits."""
+    return Script(
+        variants=comparison.variants,
+        schema=shared_schema(comparison.texts),
+        truth=any(text.truth is not NOTHING for text in comparison.texts),
+        repeats=comparison.repeats,
+        scoring=comparison.scoring,
+        concurrency=concurrency,
+        budget=budget,
+    )
+
+
+def shared_schema(texts: Sequence[Text]) -> Schema | None:
+    """The schema of all texts; None where they have several."""
+    schemas = {text.schema.digest: text.schema for text in texts}
+    return next(iter(schemas.values())) if len(schemas) == 1 else None
+
+
+def _listed(models: list[str]) -> str:
+    line = f"[{', '.join(models)}]"
+    if len(line) < _WIDE - 16:
+        return line
+    return "\n".join(["[", *(f"        {each}," for each in models), "    ]"])
 
 
 def _variant(variant: Variant) -> str:
@@ -50,14 +102,16 @@ def _variant(variant: Variant) -> str:
         "max_output_tokens": variant.max_output_tokens,
         "price": variant.price,
     }
-    model = reference(variant)
+    model = variant.reference
     usual = {"label": model, "instructions": DEFAULT_INSTRUCTIONS, "effort": EFFORT}
     own = [
         f"{name}={_literal(value)}"
         for name, value in said.items()
         if value is not None and value != usual.get(name)
     ]
-    if variant.examples:
+    if isinstance(variant.examples, int):
+        own.append(f"examples={variant.examples}")
+    elif variant.examples:
         own.append("examples=examples")
     return f"lw.Variant({', '.join([_spelled(model), *own])})" if own else _spelled(model)
 
@@ -67,5 +121,6 @@ def _literal(value: Any) -> str:
 
 
 def _spelled(value: str) -> str:
-    """The text as Python writes it, in ASCII: no character of it can end the literal."""
-    return json.dumps(value)
+    """The text as Python writes it: what cannot be seen is escaped, nothing ends the literal."""
+    literal = repr(value)
+    return literal if "'" in value or '"' in value else f'"{literal[1:-1]}"'

@@ -12,18 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.copying import Copying
 from llmwidgets.comparison import (
+    agreement,
     by_field,
     changes,
     corrections,
     exports,
     frames,
+    grounded,
     making,
-    reading,
     scoreboard,
     shown,
 )
-from llmwidgets.comparison.differences import Difference, differences_of
+from llmwidgets.comparison.agreement import Agreement
+from llmwidgets.comparison.answers import answers_of
+from llmwidgets.comparison.corrections import Correction
+from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.marks import Mark, Scoring, mark
+from llmwidgets.comparison.reading import Reading
+from llmwidgets.comparison.reading import read as read_all
 from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.engine.journal import Journal, Row
@@ -33,7 +39,7 @@ from llmwidgets.report import files, html, text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.significance import Verdict
+    from llmwidgets.analysis.significance import Tested, Verdict
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
     from llmwidgets.engine.run import Run
@@ -62,7 +68,7 @@ class Comparison:
     read: Callable[[Row, Place], Extraction]
     scoring: Scoring = None
     notes: tuple[str, ...] = ()
-    made: tuple[corrections.Correction, ...] = ()
+    made: tuple[Correction, ...] = ()
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -107,18 +113,14 @@ class Comparison:
         return mark(self.extraction(place), self.texts[place.text], self.scoring)
 
     @cached_property
-    def reading(self) -> reading.Reading:
+    def reading(self) -> Reading:
         """The sums over all extractions, read once."""
-        return reading.read(self)
+        return read_all(self)
 
     def differing(self) -> Iterator[Difference]:
         """Each field where variants disagree or differ from the truth, text by text."""
-        for at, document in enumerate(self.texts):
-            for repeat in range(self.repeats):
-                places = [Place(variant, at, repeat) for variant in range(len(self.variants))]
-                found = [self.extraction(place) for place in places]
-                marks = [mark(each, document, self.scoring) for each in found]
-                yield from differences_of(document, repeat, found, marks, self.scoring)
+        for answers in answers_of(self):
+            yield from answers.differences
 
     def scoreboard(self) -> pd.DataFrame:
         """A row a variant: accuracy with its interval, failures by class, times, tokens, cost.
@@ -133,13 +135,12 @@ class Comparison:
         `matters` is the smallest difference in accuracy that counts (0.02: 2 fields in 100); by
         it the verdict says how many texts would show it four times in five.
         """
-        if matters not in self._verdicts:
-            self._verdicts[matters] = scoreboard.verdict(self, matters)
-        return self._verdicts[matters]
+        tested = self._tested
+        return tested.conclude(matters) if tested else scoreboard.unscored(self)
 
     @cached_property
-    def _verdicts(self) -> dict[float, Verdict]:
-        return {}
+    def _tested(self) -> Tested | None:
+        return scoreboard.tested(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Long: variant, text_id, repeat, field, value, truth, right, status, grounded."""
@@ -157,18 +158,28 @@ class Comparison:
         """A row a field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
         return by_field.field_frame(self)
 
+    def by_text(self) -> pd.DataFrame:
+        """A row a scored text and variant, with the figures of `by_field`."""
+        return by_field.text_frame(self)
+
     def agreement(self, field: str | None = None) -> pd.DataFrame:
         """The share of cells (0–1) in which each two variants say the same; needs no truth."""
-        return by_field.agreement_frame(self, field)
+        return agreement.agreement_frame(self, field)
+
+    @cached_property
+    def agreeing(self) -> Agreement:
+        """What each two variants share; in some texts, evenly spread, where there are many."""
+        return agreement.at_a_glance(self)
 
     def grounding(self) -> pd.DataFrame:
         """A row a variant: how many values stand in their text, and how many nowhere."""
-        return frames.grounding_frame(self)
+        return grounded.grounding_frame(self)
 
-    def copying(self, variant: int) -> Copying:
-        """Tells whether a value of this column was copied from its examples."""
-        shots = self.variants[variant].examples
-        return Copying.of((each.text, each.record) for each in making.examples_of(shots))
+    @cached_property
+    def copyings(self) -> tuple[Copying, ...]:
+        """For each column: tells whether a value was copied from the examples it was shown."""
+        shots = (making.examples_of(each.examples) for each in self.variants)
+        return tuple(Copying.of((each.text, each.record) for each in shown) for shown in shots)
 
     def doubtful_labels(self) -> pd.DataFrame:
         """Where the models agree against the truth: probably wrong labels, most variants first."""
@@ -187,7 +198,7 @@ class Comparison:
         """
         made = corrections.correction_of(self.texts, text_id, field, value, by=by, seen=seen)
         texts = corrections.apply(self.texts, made)
-        return replace(self, texts=texts, made=(*self.made, made))
+        return self._with_truth(texts, (*self.made, made))
 
     def corrections(self) -> pd.DataFrame:
         """A row a label made since the run: text_id, field, old, new, by, seen, made_at."""
@@ -195,7 +206,23 @@ class Comparison:
 
     def as_given(self) -> Comparison:
         """The same replies by the truth as it was given, without labels made after the run."""
-        return replace(self, texts=corrections.given(self.texts, self.made), made=())
+        return self._with_truth(corrections.given(self.texts, self.made), ())
+
+    def _with_truth(self, texts: tuple[Text, ...], made: tuple[Correction, ...]) -> Comparison:
+        """The same replies by other truth; what was read already is scored again where it moved."""
+        changed = replace(self, texts=texts, made=made)
+        if self.is_read:
+            changed.take(self.reading.after(self, changed))
+        return changed
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the sums over all extractions are there already."""
+        return "reading" in self.__dict__
+
+    def take(self, read: Reading) -> None:
+        """Keep sums that were made while something else went through every extraction."""
+        self.__dict__["reading"] = read
 
     def rescore(self, scoring: Scoring) -> Comparison:
         """The same replies under other rules of what counts as right; calls nothing."""
@@ -293,9 +320,9 @@ class Comparison:
 
     def code(self) -> str:
         """Python that runs the same comparison, with no secret and no text in it."""
-        from llmwidgets.comparison.code import code_of
+        from llmwidgets.comparison.code import script_of
 
-        return code_of(self)
+        return str(script_of(self))
 
     def explore(self) -> Any:
         """The panel on this comparison, for a notebook."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,25 +42,25 @@ class Difference:
 
 
 def differences_of(
-    text: Text,
+    text_id: str,
     repeat: int,
     extractions: Sequence[Extraction],
-    marks: Sequence[Mark],
-    scoring: Scoring,
+    fields: Iterable[tuple[str, Any, tuple[Said, ...]]],
 ) -> list[Difference]:
-    """The differences in one text, in the order of the schema; failures stand in every row.
+    """Those of the fields that differ, in the order of the schema; failures stand in every row.
 
-    Where nothing else differs, a failure of the model's own has a row; one of the way has none.
+    `fields` is what `fields_of` gave. Where nothing else differs, a failure of the model's own
+    has a row; one of the way has none.
     """
     found = [
-        Difference(text.id, repeat, path, truth, said)
-        for path, truth, said in fields_of(text, extractions, marks, scoring)
+        Difference(text_id, repeat, path, truth, said)
+        for path, truth, said in fields
         if any(each.state not in ("agree", "failed") for each in said)
     ]
     if not found and any(_is_own_failure(each) for each in extractions):
         answered = [at for at, each in enumerate(extractions) if has_data(each)]
         blank = _spread({}, len(extractions), answered)
-        return [Difference(text.id, repeat, "", NOTHING, blank)]
+        return [Difference(text_id, repeat, "", NOTHING, blank)]
     return found
 
 

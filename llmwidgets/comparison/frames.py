@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING, leaves_of
-from llmwidgets.analysis.grounding import Source, ground
 from llmwidgets.analysis.readings import read
-from llmwidgets.comparison.marks import has_data, mark
+from llmwidgets.comparison.answers import Answers, answers_in
+from llmwidgets.comparison.grounded import Grounds
+from llmwidgets.comparison.marks import has_data
 from llmwidgets.comparison.rows import Place
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.copying import Copying
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
@@ -36,54 +36,30 @@ def long_frame(comparison: Comparison) -> pd.DataFrame:
     import pandas as pd
 
     found: list[list[tuple[Any, ...]]] = [[] for _ in comparison.variants]
-    copying = [comparison.copying(variant) for variant in range(len(comparison.variants))]
     for at, text in enumerate(comparison.texts):
-        source = Source(text.text) if text.text else None
-        for variant, rows in enumerate(found):
-            for repeat in range(comparison.repeats):
-                rows += _cells(comparison, Place(variant, at, repeat), source, copying[variant])
+        grounds = Grounds(text, comparison.copyings)
+        for answers in answers_in(comparison, at):
+            for variant, rows in enumerate(found):
+                rows += _cells(answers, variant, grounds)
     frame = pd.DataFrame(
         [row for rows in found for row in rows], columns=pd.Index(COLUMNS), dtype=object
     )
     return frame.astype({"repeat": int})
 
 
-def _cells(
-    comparison: Comparison, place: Place, source: Source | None, copying: Copying
-) -> Iterator[tuple[Any, ...]]:
-    extraction = comparison.extraction(place)
-    text = comparison.texts[place.text]
-    marked = mark(extraction, text, comparison.scoring)
-    start = (extraction.variant, text.id, place.repeat)
-    leaves = {leaf.path: leaf for leaf in text.schema.leaves}
+def _cells(answers: Answers, variant: int, grounds: Grounds) -> Iterator[tuple[Any, ...]]:
+    extraction, marked = answers.extractions[variant], answers.marks[variant]
+    start = (extraction.variant, answers.document.id, answers.repeat)
     for cell in marked.cells:
         value, truth = _shown(cell.value), _shown(cell.truth)
         grounded = copied = None
-        if value is not None and source is not None:
-            leaf = leaves.get(cell.pattern)
-            grounded = ground(value, source, leaf).kind
-            copied = grounded == "absent" and copying.is_copied(value, source, leaf)
+        if value is not None and answers.document.text:
+            located = grounds.locate(value, cell.pattern)
+            grounded = located.kind if located else "not applicable"
+            copied = grounds.flag(value, cell.pattern, variant) == "copied"
         yield (*start, cell.path, value, truth, cell.right, extraction.status, grounded, copied)
     if not marked.cells:
         yield (*start, "", None, None, None, extraction.status, None, None)
-
-
-def grounding_frame(comparison: Comparison) -> pd.DataFrame:
-    """A row a variant: values by where they stand; `absent_rate` is absent / values looked for."""
-    import pandas as pd
-
-    frame = comparison.to_frame()
-    kinds = ("exact", "normalised", "fuzzy", "absent")
-    rows = []
-    for label in comparison.labels:
-        own = frame[frame.variant == label]
-        counts = own.grounded.value_counts()
-        found = [int(counts.get(kind, 0)) for kind in kinds]
-        rate = found[-1] / sum(found) if sum(found) else float("nan")
-        rows.append((label, sum(found), *found, int((own.copied == True).sum()), rate))  # noqa: E712
-    return pd.DataFrame(
-        rows, columns=pd.Index(["variant", "values", *kinds, "copied", "absent_rate"])
-    )
 
 
 def doubtful_frame(comparison: Comparison) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.texts import few
-from llmwidgets.comparison.variant import Variant, read_examples, read_price
+from llmwidgets.comparison.variant import Variant, read_examples, read_price, reference_of
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.messages import Example
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
@@ -180,11 +180,8 @@ def _filled(
 
 
 def _label(variant: Variant, connection: Connection, model: str) -> str:
-    reference = variant.model
-    if not isinstance(reference, str):
-        reference = (
-            connection.label if len(connection.models) == 1 else f"{connection.label}/{model}"
-        )
+    named = isinstance(variant.model, str)
+    reference = variant.reference if named else reference_of(connection, model)
     settings = variant.settings()
     return f"{reference} · {settings}" if settings else reference
 

@@ -2,86 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmwidgets.comparison.by_field import Counts
-from llmwidgets.comparison.differences import Difference, differences_of
-from llmwidgets.comparison.marks import mark
-from llmwidgets.comparison.rows import Place
-from llmwidgets.errors import FAILURES, ReplyError
+from llmwidgets.comparison.answers import Answers, answers_in, answers_of
+from llmwidgets.comparison.differences import Difference
+from llmwidgets.comparison.tally import Tally
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.engine.extraction import Extraction
+    from llmwidgets.engine.plan import Text
 
 FIRST = 60
 """So many differences are kept for the static views; the rest is read again when asked for."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What one variant's extractions add up to. `scores` has the shares right of each text."""
-
-    statuses: Counter[str] = field(default_factory=Counter)
-    modes: Counter[str] = field(default_factory=Counter)
-    scores: dict[str, list[float]] = field(default_factory=dict)
-    perfect: dict[str, list[bool]] = field(default_factory=dict)
-    invented: int = 0
-    missed: int = 0
-    counts: Counts = field(default_factory=Counts)
-    seconds: list[float] = field(default_factory=list)
-    waiting: list[float] = field(default_factory=list)
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cost: float | None = 0.0
-    answered: int = 0
-    reused: int = 0
-    paid_before: datetime | None = None
-
-    def add(self, extraction: Extraction) -> None:
-        """Count one extraction's status, time, tokens and cost."""
-        self.statuses[extraction.status] += 1
-        if extraction.paid_before is not None:
-            self.reused += 1
-            self.paid_before = max(
-                self.paid_before or extraction.paid_before, extraction.paid_before
-            )
-        if not _answered(extraction.status):
-            return
-        self.answered += 1
-        if extraction.mode is not None:
-            self.modes[str(extraction.mode)] += 1
-        if extraction.seconds is not None:
-            self.seconds.append(extraction.seconds)
-        if extraction.waiting_seconds is not None:
-            self.waiting.append(extraction.waiting_seconds)
-        usage = extraction.usage
-        self.input_tokens = _plus(self.input_tokens, usage.input_tokens)
-        self.output_tokens = _plus(self.output_tokens, usage.output_tokens)
-        self.reasoning_tokens = _plus(self.reasoning_tokens, usage.reasoning_tokens)
-        known = self.cost is not None and extraction.cost is not None
-        self.cost = self.cost + extraction.cost if known else None  # type: ignore[operator]
-
-    @property
-    def total_cost(self) -> float | None:
-        """US dollars for every reply; None where one reply's cost is unknown or none came."""
-        return self.cost if self.answered else None
-
-    @property
-    def cost_per_1000(self) -> float | None:
-        """US dollars for 1,000 replies, None where unknown."""
-        cost = self.total_cost
-        return None if cost is None else cost / self.answered * 1000
-
-    @property
-    def mean_scores(self) -> dict[str, float]:
-        """The share right of each scored text, its repeats averaged."""
-        return {name: sum(shares) / len(shares) for name, shares in self.scores.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,37 +27,113 @@ class Reading:
     differing: int
     first: tuple[Difference, ...]
 
+    def after(self, before: Comparison, now: Comparison) -> Reading:
+        """The reading of a comparison that differs from `before` in the truth of some texts.
+
+        Only those texts are scored again.
+        """
+        pairs = zip(before.texts, now.texts, strict=True)
+        changed = [at for at, (old, new) in enumerate(pairs) if old is not new]
+        sums = Sums(now, self)
+        differing, fresh = self.differing, list[Difference]()
+        for at in changed:
+            old, new = answers_in(before, at), answers_in(now, at)
+            sums.score_again(old, new)
+            found = [each for answers in new for each in answers.differences]
+            differing += len(found) - sum(len(answers.differences) for answers in old)
+            fresh += found
+        names = {now.texts[at].id for at in changed}
+        first = [each for each in self.first if each.text_id not in names] + fresh
+        return Reading(sums.tallies(), differing, self._in_order(first, now.texts))
+
+    def _in_order(
+        self, found: Sequence[Difference], texts: Sequence[Text]
+    ) -> tuple[Difference, ...]:
+        """Text by text, as far as every row is known: those behind the last one are not."""
+        order = {text.id: at for at, text in enumerate(texts)}
+        last = len(order)
+        if self.differing > len(self.first):
+            last = order[self.first[-1].text_id] if self.first else -1
+        known = [each for each in found if order[each.text_id] <= last]
+        known.sort(key=lambda each: (order[each.text_id], each.repeat))
+        return tuple(known[:FIRST])
+
+
+class Sums:
+    """The sums of a reading while it is made, text by text in any order.
+
+    A variant that was not asked about a text yet is counted once its reply is there. With
+    `start`, every text is counted already.
+    """
+
+    def __init__(self, comparison: Comparison, start: Reading | None = None) -> None:
+        self._order = [text.id for text in comparison.texts]
+        self._repeats = comparison.repeats
+        units, variants = len(self._order) * self._repeats, range(len(comparison.variants))
+        tallies = start.tallies if start is not None else [Tally() for _ in variants]
+        self._tallies = [each.copy(each.scores) for each in tallies]
+        self._counted = [bytearray([start is not None]) * units for _ in variants]
+        self._differing = array("I", bytes(4 * units))
+        self._first: dict[int, list[Difference]] = {}
+        self._bound = units
+
+    def add(self, answers: Answers, asked: Iterable[bool] = ()) -> None:
+        """Count what was not counted yet; `asked` says which variants have been, all without it."""
+        at = self._at(answers)
+        there = list(asked) or [True] * len(self._tallies)
+        for variant, tally in enumerate(self._tallies):
+            if there[variant] and not self._counted[variant][at]:
+                self._counted[variant][at] = 1
+                tally.add(answers.extractions[variant])
+                tally.score(answers.document.id, answers.marks[variant])
+        self._note(at, answers.differences)
+
+    def score_again(self, before: Sequence[Answers], now: Sequence[Answers]) -> None:
+        """Count one text, all its repeats, by its new truth instead of its old one."""
+        name = before[0].document.id
+        for variant, tally in enumerate(self._tallies):
+            counted = self._counted[variant]
+            there = [bool(counted[self._at(each)]) for each in before]
+            tally.unscore(
+                name, (each.marks[variant] for each, had in zip(before, there, strict=True) if had)
+            )
+            for each, had in zip(now, there, strict=True):
+                if had:
+                    tally.score(name, each.marks[variant])
+        for each in now:
+            self._note(self._at(each), each.differences)
+
+    def _at(self, answers: Answers) -> int:
+        return answers.text * self._repeats + answers.repeat
+
+    def _note(self, at: int, found: list[Difference]) -> None:
+        self._differing[at] = len(found)
+        self._first.pop(at, None)
+        if not found or at >= self._bound:
+            return
+        self._first[at] = found[:FIRST]
+        if len(self._first) > FIRST:
+            # Each text in it has a row, so the last one holds none of the first rows.
+            self._bound = max(self._first)
+            del self._first[self._bound]
+
+    def tallies(self) -> tuple[Tally, ...]:
+        """Copies of the tallies as they are now, texts in their own order."""
+        return tuple(each.copy(self._order) for each in self._tallies)
+
+    def reading(self) -> Reading:
+        """What was counted so far; what was not asked counts as stopped."""
+        tallies = self.tallies()
+        for tally, counted in zip(tallies, self._counted, strict=True):
+            if waits := len(counted) - sum(counted):
+                tally.statuses["Stopped"] += waits
+        first = [each for at in sorted(self._first) for each in self._first[at]]
+        return Reading(tallies, sum(self._differing), tuple(first[:FIRST]))
+
 
 def read(comparison: Comparison) -> Reading:
     """Go through every extraction once, text by text."""
-    tallies = tuple(Tally() for _ in comparison.variants)
-    differing = 0
-    first: list[Difference] = []
-    for at, text in enumerate(comparison.texts):
-        for repeat in range(comparison.repeats):
-            extractions, marks = [], []
-            for variant, tally in enumerate(tallies):
-                extraction = comparison.extraction(Place(variant, at, repeat))
-                marked = mark(extraction, text, comparison.scoring)
-                tally.add(extraction)
-                tally.invented += marked.invented
-                tally.missed += marked.missed
-                tally.counts.add(marked.cells)
-                if marked.accuracy is not None:
-                    tally.scores.setdefault(text.id, []).append(marked.accuracy)
-                    tally.perfect.setdefault(text.id, []).append(marked.perfect)
-                extractions.append(extraction)
-                marks.append(marked)
-            found = differences_of(text, repeat, extractions, marks, comparison.scoring)
-            differing += len(found)
-            first += found[: max(0, FIRST - len(first))]
-    return Reading(tallies, differing, tuple(first))
-
-
-def _answered(status: str) -> bool:
-    failure = FAILURES.get(status)
-    return failure is None or issubclass(failure, ReplyError)
-
-
-def _plus(total: int | None, more: int | None) -> int | None:
-    return total if more is None else (total or 0) + more
+    sums = Sums(comparison)
+    for answers in answers_of(comparison):
+        sums.add(answers)
+    return sums.reading()

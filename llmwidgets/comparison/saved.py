@@ -99,16 +99,7 @@ def _variant(variant: Variant, model: str) -> dict[str, Any]:
     kept = {name: getattr(variant, name) for name in _ASKED}
     shots = variant.examples if isinstance(variant.examples, tuple) else ()
     examples = [asdict(each) if isinstance(each, Example) else each for each in shots]
-    return {"model": model, "reference": reference(variant), "examples": examples, **kept}
-
-
-def reference(variant: Variant) -> str:
-    """The variant's model as a reference that a store can answer."""
-    if isinstance(variant.model, str):
-        return variant.model
-    connection, model = variant.model if isinstance(variant.model, tuple) else (variant.model, "")
-    single = len(connection.models) == 1
-    return connection.label if single or not model else f"{connection.label}/{model}"
+    return {"model": model, "reference": variant.reference, "examples": examples, **kept}
 
 
 def _read_variant(saved: dict[str, Any]) -> Variant:

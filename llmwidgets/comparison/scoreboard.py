@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.significance import Column, Verdict, decide, mean_interval
+from llmwidgets.analysis import significance
+from llmwidgets.analysis.significance import Column, Tested, Verdict, mean_interval
 from llmwidgets.errors import FAILURES
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.reading import Tally
+    from llmwidgets.comparison.tally import Tally
 
 
 def scoreboard(comparison: Comparison) -> pd.DataFrame:
@@ -34,6 +35,7 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
     low, high = bounds(tally)
     asked = len(comparison.texts) * comparison.repeats
     p50, p95 = quantiles(tally.seconds)
+    whole = tally.counts.total
     return {
         "variant": comparison.labels[at],
         "model": comparison.models[at],
@@ -57,6 +59,9 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "cost": tally.total_cost,
         "cost_per_1000": tally.cost_per_1000,
         "p50_waiting_seconds": quantiles(tally.waiting)[0],
+        "precision": whole.precision,
+        "recall": whole.recall,
+        "f1": whole.f1,
     }
 
 
@@ -84,18 +89,22 @@ def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
     return float(p50), float(p95)
 
 
-def verdict(comparison: Comparison, matters: float) -> Verdict:
-    """Whether the variants' differences are real, by the texts that were scored."""
+def tested(comparison: Comparison) -> Tested | None:
+    """All variants tested in pairs, by the texts that were scored; None where none was."""
     tallies = comparison.reading.tallies
     if not any(tally.scores for tally in tallies):
-        return Verdict(_unscored(comparison), (), None, ())
-    return decide(
+        return None
+    return significance.in_pairs(
         [
             Column(label, tally.mean_scores, tally.cost_per_1000)
             for label, tally in zip(comparison.labels, tallies, strict=True)
-        ],
-        matters,
+        ]
     )
+
+
+def unscored(comparison: Comparison) -> Verdict:
+    """The verdict where nothing was scored: what is known without truth."""
+    return Verdict(_unscored(comparison), (), None, ())
 
 
 def _unscored(comparison: Comparison) -> str:

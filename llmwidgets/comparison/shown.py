@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.grounding import ground
 from llmwidgets.comparison import scoreboard
-from llmwidgets.comparison.differences import Difference, Said
+from llmwidgets.comparison.answers import pattern_of
+from llmwidgets.comparison.differences import Difference
+from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import charts, figures, html
@@ -18,28 +20,34 @@ from llmwidgets.report.summary import Cell, Line, Row, Summary
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.reading import Tally
-    from llmwidgets.engine.plan import Text
+    from llmwidgets.comparison.tally import Tally
 
 _NOTEBOOK_LINES = 20
 _PAGE_LINES = 2_000
 
 
-def summary(comparison: Comparison, *, values: bool = False, page: bool = False) -> Summary:
-    """What the static views show; extracted values and truth only where `values` asks."""
+def summary(
+    comparison: Comparison, *, values: bool = False, page: bool = False, matters: float = 0.02
+) -> Summary:
+    """What the static views show; extracted values and truth only where `values` asks.
+
+    `matters` is the smallest difference in accuracy that counts, 0–1.
+    """
     reading = comparison.reading
-    found: Iterable[Difference] = reading.first[:_NOTEBOOK_LINES]
-    if page:
-        found = (each for _, each in zip(range(_PAGE_LINES), comparison.differing(), strict=False))
-    texts = {text.id: text for text in comparison.texts}
-    failures = _failures(comparison)
+    lines = _PAGE_LINES if page else _NOTEBOOK_LINES
+    known = len(reading.first) >= min(lines, reading.differing)
+    found: Iterable[Difference] = reading.first if known else comparison.differing()
+    rows = tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies))
+    notes = labels_apart(comparison) + comparison.notes + _paid_before(comparison)
+    if any(row.agreement is not None for row in rows):
+        notes = (*notes, _agreed(comparison))
     return Summary(
-        sentence=comparison.verdict().sentence,
-        rows=tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies)),
-        lines=tuple(_line(each, texts[each.text_id], values, failures) for each in found),
+        sentence=comparison.verdict(matters).sentence,
+        rows=rows,
+        lines=tuple(_lines(comparison, islice(found, lines), values)),
         differing=reading.differing,
         values=values,
-        notes=_apart(comparison) + comparison.notes + _paid_before(comparison),
+        notes=notes,
         footer=_footer(comparison),
     )
 
@@ -109,26 +117,49 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> Row:
         p50_seconds=p50,
         p95_seconds=p95,
         cost_per_1000=tally.cost_per_1000,
+        agreement=_agreement(comparison, at),
     )
 
 
-def _line(found: Difference, text: Text, values: bool, failures: dict[Any, str]) -> Line:
+def _agreed(comparison: Comparison) -> str:
+    total, some = len(comparison.texts), comparison.agreeing.texts
+    where = f", in {some:,} of {total:,} texts" if some < total else ""
+    return (
+        f"“% the same” is the share of values that a variant and the others have in common{where}; "
+        "variants can agree and be wrong."
+    )
+
+
+def _agreement(comparison: Comparison, at: int) -> float | None:
+    scored = any(tally.scores for tally in comparison.reading.tallies)
+    if scored or len(comparison.variants) < 2:
+        return None
+    found = comparison.agreeing.with_others(at).share()
+    return found[0] if found else None
+
+
+def _lines(comparison: Comparison, found: Iterable[Difference], values: bool) -> Iterator[Line]:
+    texts = {text.id: text for text in comparison.texts}
+    failures = _failures(comparison)
+    for name, group in groupby(found, key=lambda each: each.text_id):
+        grounds = Grounds(texts[name], comparison.copyings)
+        for each in group:
+            yield _line(each, grounds, values, failures)
+
+
+def _line(found: Difference, grounds: Grounds, values: bool, failures: dict[Any, str]) -> Line:
     cells = []
     for variant, said in enumerate(found.said):
         note = failures.get((variant, found.text_id, found.repeat), "")
         if said.state != "failed":
-            note = "not in the text" if _absent(said, text) else ""
+            loud = said.state in ("differ", "invented")
+            pattern = pattern_of(found.field)
+            note = FLAG_WORDS[grounds.flag(said.value, pattern, variant)] if loud else ""
         shown = values and said.state in ("differ", "invented")
         cells.append(Cell(said.state, _spelled(said.value) if shown else None, note))
     labelled = values and found.truth is not NOTHING
     name = f"{found.text_id} · {found.repeat + 1}" if found.repeat else found.text_id
     return Line(name, found.field, _spelled(found.truth) if labelled else None, tuple(cells))
-
-
-def _absent(said: Said, text: Text) -> bool:
-    if said.state not in ("differ", "invented") or said.value is NOTHING or not text.text:
-        return False
-    return bool(ground(said.value, text.text).kind == "absent")
 
 
 def _spelled(value: Any) -> str | None:
@@ -159,7 +190,7 @@ def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
     return sorted(shares, key=lambda item: min(share for share in item[1] if share is not None))
 
 
-def _apart(comparison: Comparison) -> tuple[str, ...]:
+def labels_apart(comparison: Comparison) -> tuple[str, ...]:
     """Labels made after the models' values were seen, reported apart from the truth as given."""
     seen = sum(each.seen for each in comparison.made)
     if not seen:

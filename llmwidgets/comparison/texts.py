@@ -149,3 +149,12 @@ def _refuse_duplicates(sources: list[Source]) -> None:
             {"texts": f"these ids stand more than once: {few(twice)}."},
             "Give every text an id of its own, or leave the ids out.",
         )
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many texts of all, evenly spread, counted from 0.
+
+    >>> spread(10, 4)
+    [0, 2, 5, 7]
+    """
+    return list(range(count)) if count <= most else [at * count // most for at in range(most)]

@@ -70,6 +70,15 @@ class Variant:
             price=column.price,
         )
 
+    @property
+    def reference(self) -> str:
+        """The model as a reference that a store can answer."""
+        if isinstance(self.model, str):
+            return self.model
+        if isinstance(self.model, tuple):
+            return reference_of(*self.model)
+        return reference_of(self.model, "")
+
     def settings(self) -> str:
         """What is set here beside the model, in a few words for a default label."""
         words = [
@@ -88,6 +97,12 @@ class Variant:
     def on(self, model: Model) -> Variant:
         """The same settings on another model."""
         return replace(self, model=model)
+
+
+def reference_of(connection: Connection, model: str) -> str:
+    """How code refers to a model: `openai/gpt-6-luna`, or the label where it names one model."""
+    single = len(connection.models) == 1
+    return connection.label if single or not model else f"{connection.label}/{model}"
 
 
 def read_examples(examples: Examples | None) -> int | tuple[Example, ...] | None:

@@ -13,6 +13,7 @@ from llmwidgets.engine import capability as capabilities
 from llmwidgets.engine import gate
 from llmwidgets.engine.budget import Budget
 from llmwidgets.engine.cut_input import cut_input
+from llmwidgets.engine.diagnosis import diagnose
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.pacing import Pace, Tried, persist
 from llmwidgets.engine.plan import Column, Text
@@ -27,8 +28,12 @@ from llmwidgets.errors import (
     Forbidden,
     LLMWidgetsError,
     PolicyError,
+    QuotaExhausted,
     Refused,
     Truncated,
+    Unauthorized,
+    UnknownModel,
+    Unreachable,
 )
 from llmwidgets.providers.prices import cost
 from llmwidgets.schemas import Schema, parse_json
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
 
 _DEPLOYED = frozenset({"azure_openai", "azure_ai_foundry"})
+_OF_THE_CONNECTION = (Unreachable, Unauthorized, Forbidden, UnknownModel, QuotaExhausted)
+"""Failures that a change of the connection mends, so that they are told as its check tells them."""
 Key = Callable[[Form], str]
 
 
@@ -82,11 +89,20 @@ class Asker:
             return await self._ask(text, key, tried)
         except LLMWidgetsError as error:
             failure = as_failure(error, self.column)
+            row = replace(Row.of_failure("", failure), **self._circumstances(text, key, tried))
+            return self._told(row, error)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - one odd text must not lose the run
             failure = internal(error, self.column)
         return replace(Row.of_failure("", failure), **self._circumstances(text, key, tried))
+
+    def _told(self, row: Row, error: LLMWidgetsError) -> Row:
+        """The row in the words of the form, where a change of the connection mends the error."""
+        if not isinstance(error, _OF_THE_CONNECTION):
+            return row
+        told = diagnose(error, self.connection, model=self.model)
+        return replace(row, message=told.sentence, hint=told.hint or row.hint)
 
     async def _ask(self, text: Text, key: Key, tried: Tried) -> Row:
         await self.learn()

@@ -77,7 +77,9 @@ def _fragment(summary: Summary, between: str = "") -> str:
 def _scoreboard(rows: Sequence[Row]) -> str:
     scored = any(row.accuracy is not None for row in rows)
     head = ["Variant"]
+    agreed = not scored and any(row.agreement is not None for row in rows)
     head += ["% of fields right", "95 % interval"] if scored else []
+    head += ["% the same as the others"] if agreed else []
     head += ["Valid", "Failures", "p50 / p95", "$ per 1,000 texts"]
     body = []
     for row in rows:
@@ -86,13 +88,14 @@ def _scoreboard(rows: Sequence[Row]) -> str:
             [
                 f"{row.letter} {figures.shorten(row.label, _LONG)}",
                 *(share if scored else []),
+                *([figures.percent(row.agreement)] if agreed else []),
                 f"{row.valid} of {row.asked}",
                 figures.failures(row.failures),
                 _times(row),
                 figures.money(row.cost_per_1000),
             ]
         )
-    return table(head, body, right=range(1, 3) if scored else ())
+    return table(head, body, right=range(1, 3) if scored else range(1, 2) if agreed else ())
 
 
 def _times(row: Row) -> str:

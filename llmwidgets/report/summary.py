@@ -23,7 +23,8 @@ LEGEND = "= agrees, ≠ differs, − missing, + invented, ! failed"
 class Row:
     """One variant of the scoreboard. Shares are 0–1, times seconds, money US dollars.
 
-    None is unknown, or, for the accuracy, not scored.
+    None is unknown, or, for the accuracy, not scored. `agreement` is the share of values that the
+    variant and the others have in common, where nothing is scored.
     """
 
     letter: str
@@ -37,6 +38,7 @@ class Row:
     p50_seconds: float | None
     p95_seconds: float | None
     cost_per_1000: float | None
+    agreement: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ _LABEL = 36
 def render(summary: Summary) -> str:
     """The sentence, a row a variant, and the notes; no extracted value and no text."""
     scored = any(row.accuracy is not None for row in summary.rows)
+    agreed = not scored and any(row.agreement is not None for row in summary.rows)
     head = ["", "variant"]
-    head += ["% right", "95 %"] if scored else []
+    head += ["% right", "95 %"] if scored else ["% the same"] if agreed else []
     head += ["valid", "p50 s", "p95 s", "$ per 1,000", "failures"]
-    body = [_cells(row, scored) for row in summary.rows]
+    body = [_cells(row, scored, agreed) for row in summary.rows]
     lines = [summary.sentence, "", *_table([head, *body])]
     if summary.differing:
         lines.append("")
@@ -24,8 +25,10 @@ def render(summary: Summary) -> str:
     return "\n".join([*lines, *summary.notes, summary.footer])
 
 
-def _cells(row: Row, scored: bool) -> list[str]:
-    share = [figures.percent(row.accuracy), figures.interval(row.low, row.high)] if scored else []
+def _cells(row: Row, scored: bool, agreed: bool) -> list[str]:
+    share = [figures.percent(row.agreement)] if agreed else []
+    if scored:
+        share = [figures.percent(row.accuracy), figures.interval(row.low, row.high)]
     return [
         row.letter,
         figures.shorten(row.label, _LABEL),

@@ -185,10 +185,11 @@ class ChoicePanel(LabelPanel):
         await asyncio.sleep(0.05)
         if turn != self._reckoning:
             return
-        guess = await asyncio.to_thread(self._guess.again, self._setup)
-        if turn == self._reckoning and self._screen == "setup":
+        guess = await asyncio.to_thread(self._guess.again, self._setup, self.comparison)
+        if turn == self._reckoning:
             self._guess = guess
-            self.push()
+            if self._screen in ("setup", "results"):
+                self.push()
 
 
 def _kept(given: Any) -> Any:

@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import math
-import re
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.comparison.differences import Said, fields_of
-from llmwidgets.comparison.marks import has_data, mark
+from llmwidgets.comparison.answers import LOUD, Answers, Field, answers_to
+from llmwidgets.comparison.reading import Reading, Sums
 from llmwidgets.comparison.rows import Place
-from llmwidgets.widgets.grid_cells import LOUD, shown
+from llmwidgets.widgets.grid_cells import shown
 from llmwidgets.widgets.grid_filter import AGAINST, AMONG, WHOLE, Filter, Shown, lay_out
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.engine.extraction import Extraction
 
 __all__ = [
-    "WHOLE", "Field", "Filter", "GridIndex", "Known", "Shown", "Unit", "extractions_of", "fields_in"
+    "WHOLE", "Filter", "GridIndex", "Known", "Shown", "Unit"
 ]  # fmt: skip
 
 _KEPT = 200
-_INDEX = re.compile(r"\[\d+\]")
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One row: a field of one text, what the truth says and what each variant says."""
-
-    path: str
-    truth: Any
-    said: tuple[Said, ...]
-
-    @property
-    def pattern(self) -> str:
-        """The schema's path: `lines[].total` for `lines[2].total`."""
-        return _INDEX.sub("[]", self.path)
-
-    @property
-    def disagreeing(self) -> int:
-        """How many variants say something else."""
-        return sum(each.state in LOUD for each in self.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,46 +61,11 @@ class Unit:
     waiting: tuple[int, ...] = ()
 
 
-def extractions_of(comparison: Comparison, text: int, repeat: int) -> list[Extraction]:
-    """What every variant answered to one text."""
-    return [
-        comparison.extraction(Place(variant, text, repeat))
-        for variant in range(len(comparison.variants))
-    ]
-
-
-def fields_in(comparison: Comparison, text: int, repeat: int) -> list[Field]:
-    """Every field of one text, in the order of the schema."""
-    document = comparison.texts[text]
-    extractions = extractions_of(comparison, text, repeat)
-    marks = [mark(each, document, comparison.scoring) for each in extractions]
-    found = [
-        Field(path, truth, said)
-        for path, truth, said in fields_of(document, extractions, marks, comparison.scoring)
-    ]
-    if found or not any(has_data(each) for each in extractions):
-        return found
-    return _unlabelled(extractions, [marked.cells for marked in marks])
-
-
-def _unlabelled(extractions: Sequence[Extraction], cells: Sequence[Sequence[Any]]) -> list[Field]:
-    """One variant and no truth: nothing to compare with, so its values stand alone."""
-    paths = dict.fromkeys(cell.path for each in cells for cell in each)
-    values = [{cell.path: cell.value for cell in each} for each in cells]
-    said = {
-        path: tuple(
-            Said("agree", values[at].get(path, NOTHING)) if has_data(each) else Said("failed")
-            for at, each in enumerate(extractions)
-        )
-        for path in paths
-    }
-    return [Field(path, NOTHING, said[path]) for path in paths]
-
-
 class GridIndex:
     """The fields of a whole comparison by state: what is counted, filtered and laid out.
 
-    `grow` reads texts until its time is up, so that the first rows show while the rest is read.
+    `grow` reads texts until its time is up, so that the first rows show while the rest is read;
+    what it reads is summed up too, so that no text is scored a second time for the scoreboard.
     Values are read again from the comparison when a row comes into sight. `labels` says where
     a truth that was made while reading came from, by text and path.
     """
@@ -134,7 +78,9 @@ class GridIndex:
         self._sums: Counter[str] = Counter()
         self.labels: dict[tuple[int, str], str] = {}
         self._patterns: dict[str, None] = {}
-        self._kept: dict[int, list[Field]] = {}
+        self._kept: dict[int, Answers] = {}
+        self._scored = Sums(comparison)
+        self._growing = threading.RLock()
         self.live = live
 
     @property
@@ -150,34 +96,54 @@ class GridIndex:
     def grow(self, seconds: float = math.inf) -> None:
         """Read on, at least one text, for about so many seconds."""
         until = time.monotonic() + seconds
-        while not self.whole:
-            place = self.place(len(self.units))
-            unit = self._unit(place.text, place.repeat)
-            self._sums.update(_sums(unit))
-            self.units.append(unit)
+        while True:
+            with self._growing:
+                if self.whole:
+                    return
+                place = self.place(len(self.units))
+                unit = self._unit(place.text, place.repeat)
+                self._sums.update(_sums(unit))
+                self.units.append(unit)
             if time.monotonic() >= until:
                 return
 
-    def fields(self, text: int, repeat: int) -> list[Field]:
+    def reading(self) -> Reading:
+        """The sums over every text; what is not read yet is read first."""
+        self.grow()
+        with self._growing:
+            return self._scored.reading()
+
+    def fields(self, text: int, repeat: int) -> tuple[Field, ...]:
         """Every field of one text; the last few texts are remembered."""
-        at, comparison = text * self.comparison.repeats + repeat, self.comparison
+        return self._answers(text, repeat).values
+
+    def _answers(self, text: int, repeat: int) -> Answers:
+        at = text * self.comparison.repeats + repeat
         kept = self._kept.get(at)
         if kept is None:
-            kept = fields_in(comparison, text, repeat)
+            kept = answers_to(self.comparison, text, repeat)
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
             self._kept[at] = kept
         return kept
 
     def _unit(self, text: int, repeat: int) -> Unit:
-        unit = _unit(self.comparison, text, repeat, self.fields(text, repeat))
+        # Looked up before the replies are read: one that comes meanwhile is counted next time.
+        asked = self._asked(text, repeat)
+        if self.live:
+            self._kept.pop(text * self.comparison.repeats + repeat, None)
+        answers = self._answers(text, repeat)
+        self._scored.add(answers, asked)
+        unit = _unit(answers)
         self._patterns.update(dict.fromkeys(field.pattern for field in unit.fields))
-        if not self.live:
-            return unit
-        rows = self.comparison.rows
-        waits = [at for at in unit.failed if not rows.id(Place(at, text, repeat))]
-        failed = tuple(at for at in unit.failed if at not in waits)
-        return replace(unit, failed=failed, waiting=tuple(waits))
+        failed = tuple(at for at in unit.failed if asked[at])
+        return replace(
+            unit, failed=failed, waiting=tuple(at for at in unit.failed if not asked[at])
+        )
+
+    def _asked(self, text: int, repeat: int) -> list[bool]:
+        rows, variants = self.comparison.rows, range(len(self.comparison.variants))
+        return [not self.live or bool(rows.id(Place(at, text, repeat))) for at in variants]
 
     @property
     def answered(self) -> int:
@@ -188,18 +154,31 @@ class GridIndex:
 
     def again(self, comparison: Comparison, texts: Iterable[int]) -> list[int]:
         """Take a comparison in that differs in these texts only; the units read anew."""
-        self.comparison = comparison
         repeats = comparison.repeats
-        changed = [text * repeats + repeat for text in texts for repeat in range(repeats)]
-        read = [at for at in changed if at < len(self.units)]
-        for at in changed:
-            self._kept.pop(at, None)
-        for at in read:
-            fresh = self._unit(*divmod(at, repeats))
-            self._sums.subtract(_sums(self.units[at]))
-            self._sums.update(_sums(fresh))
-            self.units[at] = fresh
-        return read
+        with self._growing:
+            before, self.comparison = self.comparison, comparison
+            read = []
+            for text in texts:
+                units = range(text * repeats, (text + 1) * repeats)
+                for at in units:
+                    self._kept.pop(at, None)
+                units = range(units.start, min(units.stop, len(self.units)))
+                if before.texts[text] is not comparison.texts[text] and units:
+                    self._score_again(before, text, units)
+                for at in units:
+                    fresh = self._unit(*divmod(at, repeats))
+                    self._sums.subtract(_sums(self.units[at]))
+                    self._sums.update(_sums(fresh))
+                    self.units[at] = fresh
+                    read.append(at)
+            return read
+
+    def _score_again(self, before: Comparison, text: int, units: range) -> None:
+        old, new = (
+            [answers_to(each, text, at % each.repeats) for at in units]
+            for each in (before, self.comparison)
+        )
+        self._scored.score_again(old, new)
 
     def counts(self) -> dict[str, int]:
         """Rows, rows that disagree, rows by what models say among themselves, cells by state."""
@@ -223,11 +202,12 @@ class GridIndex:
         )
 
 
-def _unit(comparison: Comparison, text: int, repeat: int, fields: Sequence[Field]) -> Unit:
+def _unit(answers: Answers) -> Unit:
+    fields = answers.values
     failed = tuple(
         at
-        for at in range(len(comparison.variants))
-        if _is_failed(comparison.status(Place(at, text, repeat)), fields, at)
+        for at, extraction in enumerate(answers.extractions)
+        if (fields[0].said[at].state == "failed" if fields else extraction.status != "ok")
     )
     known = tuple(
         Known(
@@ -239,7 +219,7 @@ def _unit(comparison: Comparison, text: int, repeat: int, fields: Sequence[Field
         )
         for each in fields
     )
-    return Unit(text, repeat, known, failed)
+    return Unit(answers.text, answers.repeat, known, failed)
 
 
 def _sums(unit: Unit) -> Counter[str]:
@@ -261,12 +241,6 @@ def _among(field: Field) -> str:
     if not alike:
         return AMONG
     return AGAINST if len(answered) > 1 and field.truth is not NOTHING else ""
-
-
-def _is_failed(status: str, fields: Sequence[Field], at: int) -> bool:
-    if not fields:
-        return status != "ok"
-    return fields[0].said[at].state == "failed"
 
 
 def _words(field: Field) -> str:

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from llmwidgets.comparison.code import script_of
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.widgets.base import Buffers, Content, source, style
 from llmwidgets.widgets.comparison_run import LiveRun
+from llmwidgets.widgets.run_guess import whole_words
 from llmwidgets.widgets.schema_editor import SchemaEditor
 from llmwidgets.widgets.setup_view import TRIAL, setup_view
 
 if TYPE_CHECKING:
     from llmwidgets.connections import Store
-    from llmwidgets.engine.plan import Text
 
 
 class ComparisonPanel(SchemaEditor):
@@ -29,8 +30,8 @@ class ComparisonPanel(SchemaEditor):
     _esm = source(
         "dom.js", "comparison_setup.js", "schema_editor.js", "comparison_running.js",
         "comparison_cells.js", "comparison_grid.js", "comparison_keys.js", "comparison_labels.js",
-        "comparison_text.js", "comparison_scores.js", "comparison_charts.js",
-        "comparison_request.js", "comparison_panel.js",
+        "comparison_text.js", "comparison_scores.js", "comparison_fields.js",
+        "comparison_charts.js", "comparison_request.js", "comparison_panel.js",
     )  # fmt: skip
     _css = style("comparison.css")
 
@@ -73,8 +74,7 @@ class ComparisonPanel(SchemaEditor):
         """Run all texts, or the first few of them."""
         if self._setup.missing() or (self._run is not None and not self._run.ended):
             return
-        texts = self._setup.documents[:TRIAL] if content.get("trial") else self._setup.documents
-        await self._begin(texts)
+        await self._begin(TRIAL if content.get("trial") else None)
 
     async def act_stop(self, _content: Content, _buffers: Buffers) -> None:
         """Stop the run; what came is kept."""
@@ -84,7 +84,7 @@ class ComparisonPanel(SchemaEditor):
     async def act_resume(self, _content: Content, _buffers: Buffers) -> None:
         """Ask for the rest: what was answered is read from the journal."""
         if self._run is not None and self._run.ended and not self._setup.missing():
-            await self._begin(self._setup.documents)
+            await self._begin()
 
     async def act_show(self, _content: Content, _buffers: Buffers) -> None:
         """Show what there is so far."""
@@ -112,9 +112,9 @@ class ComparisonPanel(SchemaEditor):
         self._reckon()
         self.push()
 
-    async def _begin(self, texts: tuple[Text, ...]) -> None:
-        asked = await asyncio.to_thread(self._setup.asked, texts)
-        run = LiveRun(asked, self._setup, self.push_soon)
+    async def _begin(self, first: int | None = None) -> None:
+        asked = await asyncio.to_thread(self._setup.asked)
+        run = LiveRun(asked, self._setup, self.push_soon, first)
         self._run, self._screen = run, "running"
         await asyncio.to_thread(run.start)
         self.push()
@@ -146,6 +146,8 @@ class ComparisonPanel(SchemaEditor):
     async def _show(self, run: LiveRun) -> None:
         await asyncio.to_thread(lambda: self._finish(run.comparison()))
         self.push()
+        if run.left:
+            self._reckon()
 
     def _finish(self, comparison: Comparison) -> None:
         self._screen = "results"
@@ -174,14 +176,23 @@ class ComparisonPanel(SchemaEditor):
         wrong: list[str] = []
         resume = ""
         if self._run is not None:
-            facts, wrong, resume = self._run.part(len(self._setup.documents))
+            facts, wrong, resume = self._run.part()
+            if self._run.left and self._run.ended:
+                facts.append(self._whole(self._run.left))
+        facts = [fact for fact in facts if fact]
         return {**self.result_view(), "facts": facts, "notes": wrong, "resume": resume}
 
-    def code(self) -> str:
-        """The call that makes the same comparison."""
-        from llmwidgets.widgets.code_view import code_of
+    def _whole(self, left: int) -> str:
+        assert self.comparison is not None
+        return whole_words(self._guess.estimate, len(self.comparison.texts) + left)
 
-        return code_of(self._setup)
+    def code(self) -> str:
+        """The call that makes the same comparison: the one shown, else what is chosen."""
+        if self._screen != "results" or self.comparison is None:
+            return str(self._setup.script())
+        limits = self._setup.options
+        again = script_of(self.comparison, concurrency=limits.concurrency, budget=limits.budget)
+        return str(again)
 
     def summary(self) -> tuple[str, list[str]]:
         if self._verdict:

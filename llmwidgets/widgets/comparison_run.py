@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.comparison.answers import answers_to
 from llmwidgets.comparison.asked import read_rules
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.rows import Place, Rows
@@ -16,7 +17,6 @@ from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FAILURES, NotAsked
 from llmwidgets.report import figures
-from llmwidgets.widgets.comparison_grid import fields_in
 from llmwidgets.widgets.comparison_setup import Setup
 from llmwidgets.widgets.grid_cells import count, may_ask_again
 from llmwidgets.widgets.run_guess import dollars
@@ -31,9 +31,17 @@ _FINISHED = "Every reply is on disk. Resume asks only for what is missing."
 
 
 class LiveRun:
-    """A run and what the page is told of it; `changed` is called at each news."""
+    """A run and what the page is told of it; `changed` is called at each news.
 
-    def __init__(self, asked: Asked, setup: Setup, changed: Callable[[], None]) -> None:
+    `first` asks so many of the texts only; the rest can be asked later.
+    """
+
+    def __init__(
+        self, asked: Asked, setup: Setup, changed: Callable[[], None], first: int | None = None
+    ) -> None:
+        self._texts = len(asked.plan.texts)
+        texts = asked.plan.texts[:first]
+        asked = replace(asked, plan=replace(asked.plan, texts=texts))
         self.asked = asked
         self.budget = setup.options.budget
         self.journal = Journal()
@@ -53,6 +61,11 @@ class LiveRun:
         self._counted: set[int] = set()
         self._live: Comparison | None = None
         self._grew: Callable[[set[int]], None] = lambda _: None
+
+    @property
+    def left(self) -> int:
+        """How many texts a run of the first few leaves for later."""
+        return self._texts - len(self.asked.plan.texts)
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -157,7 +170,7 @@ class LiveRun:
         some = self._of(fresh)
         for at in range(len(fresh)):
             for repeat in range(some.repeats):
-                fields = fields_in(some, at, repeat)
+                fields = answers_to(some, at, repeat).values
                 self._differing += sum(field.disagreeing > 0 for field in fields)
         self._counted.update(fresh)
         self._changed()
@@ -242,7 +255,7 @@ class LiveRun:
             "now": _now(each, gate.local(column.connection)),
         }
 
-    def part(self, texts: int) -> tuple[list[str], list[str], str]:
+    def part(self) -> tuple[list[str], list[str], str]:
         """Where a result is not whole: facts, what went wrong, and the label of the way on."""
         progress = self.run.progress
         kept = sum(_answered(each) for each in progress)
@@ -251,9 +264,9 @@ class LiveRun:
         if not self.ended:
             return [f"So far: {len(self._complete()):,} of {count(mine, 'text')}."], [], ""
         notes = [said for at, each in enumerate(progress) if (said := self._dead(at, each))]
-        if mine < texts:
-            rest = texts * self.asked.plan.repeats * len(progress) - kept
-            said = f"The first {mine} of {count(texts, 'text')}."
+        if self.left:
+            rest = self._texts * self.asked.plan.repeats * len(progress) - kept
+            said = f"The first {mine} of {count(self._texts, 'text')}."
             return [said], notes, f"Run the other {count(rest, 'call')}"
         if self.stopped:
             said = f"Stopped: {kept:,} of {total:,} replies are here."

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.asked import Asked, read_asked, read_documents
+from llmwidgets.comparison.code import Script, shared_schema
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.models import Chosen, read_models
-from llmwidgets.comparison.variant import Variant
+from llmwidgets.comparison.variant import Variant, reference_of
 from llmwidgets.connections import Connection, Policy, Store, environment_connections
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
 from llmwidgets.schemas import Schema, read_schema
-from llmwidgets.widgets.model_picker import Picks, edited, reference_of
+from llmwidgets.widgets.model_picker import Picks, edited
 from llmwidgets.widgets.run_options import Options
 
 if TYPE_CHECKING:
@@ -220,15 +222,37 @@ class Setup:
         """How many columns a run has: sets of instructions cross with what is ticked."""
         return len(self.picks.listed) * len(self.options.crossed or [""])
 
-    def asked(self, texts: Sequence[Text] | None = None) -> Asked:
+    @property
+    def shown(self) -> int:
+        """How many labelled texts serve as examples and are not asked."""
+        numbers = [pick.variant.examples for pick in self.picks.listed]
+        most = max((each for each in numbers if isinstance(each, int)), default=0)
+        return min(most, len(self.documents))
+
+    def asked(self) -> Asked:
         """The plan of what is chosen; FieldError or StoreError where it cannot be made."""
         instructions: Any = self.options.crossed or self.options.instructions
         return read_asked(
-            self.documents if texts is None else texts,
+            self.documents,
             self.variants(),
             instructions=instructions,
             repeats=self.options.repeats,
             store=self.named,
+        )
+
+    def script(self) -> Script:
+        """The call of `compare` for what is chosen."""
+        given, options = self.schema_given, self.options
+        name = given.__name__ if isinstance(given, type) else ""
+        return Script(
+            variants=self.variants(),
+            schema=self.schema or shared_schema(self.documents),
+            class_name=name if name.isidentifier() and not iskeyword(name) else "",
+            truth=self.truth_given is not None,
+            instructions=options.crossed or options.instructions,
+            repeats=options.repeats,
+            concurrency=options.concurrency,
+            budget=options.budget,
         )
 
     def one(self, connection: Connection, model: str) -> Asked:

@@ -6,18 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.grounding import Grounding, Source, ground
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.report import figures
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.differences import Said
+    from llmwidgets.comparison.answers import Field
+    from llmwidgets.comparison.grounded import Flag, Grounds
     from llmwidgets.engine.plan import Text
     from llmwidgets.schemas import Leaf
-    from llmwidgets.widgets.comparison_grid import Field
-
-LOUD = frozenset({"differ", "missing", "invented"})
-"""The states of a cell that says something else than the truth, or than the other variants."""
 
 LONGEST = 400
 
@@ -27,11 +23,12 @@ def leaf_of(field: Field, text: Text) -> Leaf | None:
     return next((leaf for leaf in text.schema.leaves if leaf.path == field.pattern), None)
 
 
-def is_absent(said: Said, leaf: Leaf | None, source: Source) -> bool:
-    """Whether a value that disagrees stands nowhere in the text."""
-    if said.state not in LOUD or said.value is NOTHING or said.value is None or not source.text:
-        return False
-    return ground(said.value, source, leaf).kind == "absent"
+def flag_of(field: Field, variant: int, grounds: Grounds) -> Flag:
+    """What is to be said beside a value that was not found in its text."""
+    said = field.said[variant]
+    if said.state in ("failed", "missing"):
+        return ""
+    return grounds.flag(said.value, field.pattern, variant)
 
 
 def truth_of(truth: Any) -> list[str]:
@@ -64,13 +61,6 @@ def title_of(text: Text) -> str:
 def count(number: int, noun: str) -> str:
     """The number with its noun: `1 text`, `30 texts`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def locate(value: Any, field: Field, text: Text) -> Grounding | None:
-    """Where the value stands in its text; None where there is nothing to look for."""
-    if value is None or value is NOTHING or isinstance(value, list | dict) or not text.text:
-        return None
-    return ground(value, text.text, leaf_of(field, text))
 
 
 def may_ask_again(status: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.widgets.grid_cells import LOUD
+from llmwidgets.comparison.answers import LOUD
 
 if TYPE_CHECKING:
     from llmwidgets.widgets.comparison_grid import Known, Unit

@@ -7,16 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.grounding import Source
-from llmwidgets.comparison.differences import Said
+from llmwidgets.comparison.answers import Field
+from llmwidgets.comparison.grounded import FLAGS, Grounds
 from llmwidgets.comparison.rows import Place
 from llmwidgets.report import figures
-from llmwidgets.widgets.comparison_grid import WHOLE, Field, GridIndex, Shown, Unit
+from llmwidgets.widgets.comparison_grid import WHOLE, GridIndex, Shown, Unit
 from llmwidgets.widgets.grid_cells import (
     LONGEST,
     count,
-    is_absent,
-    leaf_of,
+    flag_of,
     may_ask_again,
     name_of,
     shown,
@@ -26,8 +25,6 @@ from llmwidgets.widgets.grid_cells import (
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.engine.plan import Text
-    from llmwidgets.schemas import Leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +83,9 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> dict[str, Any]:
     text = comparison.texts[unit.text]
     fields = {field.path: field for field in index.fields(unit.text, unit.repeat)}
     quiet = set(each.quiet)
+    grounds = Grounds(text, comparison.copyings)
     rows = [
-        _row(fields.get(path), path, text, unit, metrics, path in quiet, len(comparison.variants))
+        _row(fields.get(path), path in quiet, grounds, unit, metrics, len(comparison.variants))
         for path in (*each.loud, *each.quiet)
     ]
     for row in rows:
@@ -116,23 +114,21 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> dict[str, Any]:
 
 def _row(
     field: Field | None,
-    path: str,
-    text: Text,
+    quiet: bool,
+    grounds: Grounds,
     unit: Unit,
     metrics: Metrics,
-    quiet: bool,
     variants: int,
 ) -> dict[str, Any]:
     if field is None:
         cells = [["failed" if at in unit.failed else "agree", "", 0] for at in range(variants)]
         return {"p": "", "name": WHOLE, "t": ["", "blank"], "c": cells, "q": 0, "h": metrics.row(1)}
-    leaf, source = leaf_of(field, text), Source(text.text)
     cells = [
-        ["waiting", "", 0] if at in unit.waiting else _cell(each, leaf, source)
-        for at, each in enumerate(field.said)
+        ["waiting", "", 0] if at in unit.waiting else _cell(field, at, grounds)
+        for at in range(len(field.said))
     ]
     truth = truth_of(field.truth)
-    lines = [min(2, 1 + len(str(cell[1])) // metrics.chars) + int(cell[2]) for cell in cells]
+    lines = [min(2, 1 + len(str(cell[1])) // metrics.chars) + bool(cell[2]) for cell in cells]
     most = max([*lines, min(2, 1 + len(truth[0]) // metrics.truth_chars)])
     return {
         "p": field.path,
@@ -144,11 +140,13 @@ def _row(
     }
 
 
-def _cell(said: Said, leaf: Leaf | None, source: Source) -> list[Any]:
+def _cell(field: Field, at: int, grounds: Grounds) -> list[Any]:
+    said = field.said[at]
     if said.state == "failed":
         return ["failed", "", 0]
     words = "no value" if said.state == "missing" else shown(said.value, "none")
-    return [said.state, figures.shorten(words, LONGEST), int(is_absent(said, leaf, source))]
+    flag = FLAGS.index(flag_of(field, at, grounds))
+    return [said.state, figures.shorten(words, LONGEST), flag]
 
 
 def _said(unit: Unit) -> str:

@@ -9,14 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.comparison import scoreboard
+from llmwidgets.comparison.answers import Field, answers_to
 from llmwidgets.comparison.truth_places import at_place, list_without_truth
 from llmwidgets.errors import FieldError
 from llmwidgets.report import figures
 from llmwidgets.report.files import safe_cell
 from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.comparison_grid import Field, fields_in
-from llmwidgets.widgets.grid_cells import count, leaf_of, shown
+from llmwidgets.widgets.grid_cells import leaf_of, shown
 from llmwidgets.widgets.growing_panel import GrowingPanel
 from llmwidgets.widgets.typed_value import typed
 
@@ -97,7 +96,7 @@ class LabelPanel(GrowingPanel):
         assert comparison is not None
         assert index is not None
         place = index.place(at)
-        fields = fields_in(comparison, place.text, place.repeat)
+        fields = answers_to(comparison, place.text, place.repeat).values
         field = next((each for each in fields if each.path == path), None)
         if field is None:
             return
@@ -153,10 +152,6 @@ class LabelPanel(GrowingPanel):
             "undo": f"Undo {last.field or 'value'} of {last.text_id}" if last else "",
         }
 
-    def _scores(self, comparison: Comparison) -> Content:
-        view = super()._scores(comparison)
-        return {**view, "beside": [*_apart(comparison), *view["beside"]]}
-
 
 def _wanted(
     comparison: Comparison, field: Field, place: Place, content: Mapping[str, Any]
@@ -183,25 +178,6 @@ def _wanted(
     if content.get("none"):
         return field.path, None, EMPTY
     return field.path, typed(str(content.get("value") or ""), leaf_of(field, text)), TYPED
-
-
-def _apart(comparison: Comparison) -> list[str]:
-    """How many labels were made after the values were seen, and the shares without them."""
-    seen = sum(each.seen for each in comparison.made)
-    if not seen:
-        return []
-    verb = "was" if seen == 1 else "were"
-    said = f"{count(seen, 'label')} {verb} made after seeing the models' values."
-    tallies = comparison.as_given().reading.tallies
-    shares = enumerate(map(scoreboard.accuracy, tallies))
-    known = [
-        f"{figures.letter(at)} {figures.percent(share)}"
-        for at, share in shares
-        if share is not None
-    ]
-    if known:
-        said += f" With the truth as it was given: {', '.join(known)}."
-    return [said]
 
 
 def _words(made: Correction) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison.variant import Variant
+from llmwidgets.comparison.variant import Variant, count_examples, reference_of
 from llmwidgets.report import figures
+from llmwidgets.widgets.run_options import read_whole
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
@@ -23,11 +24,7 @@ EFFORTS = (
     ("high", "high"),
 )
 _SOON_DAYS = 90
-
-
-def reference_of(connection: Connection, model: str) -> str:
-    """How code refers to the model: `openai/gpt-6-luna`, or the label where it names one model."""
-    return connection.label if len(connection.models) == 1 else f"{connection.label}/{model}"
+_MOST_EXAMPLES = 50
 
 
 @dataclass(slots=True)
@@ -106,7 +103,7 @@ class Picks:
         return f"{stem} · {number}"
 
 
-Price = Callable[["Connection", str], str]
+Price = Callable[["Connection", str], tuple[str, str]]
 
 
 def groups_of(
@@ -114,8 +111,8 @@ def groups_of(
 ) -> list[dict[str, Any]]:
     """The rows of the picker; connections that name one model stand together by kind.
 
-    `price` says US dollars for 1,000 texts of this length; `usual` are the instructions that a
-    copy starts from.
+    `price` says US dollars for 1,000 texts of this length, and how that changes soon; `usual`
+    are the instructions that a copy starts from.
     """
     several = [each for each in connections if each.provider.model_field is None]
     single = [each for each in connections if each.provider.model_field is not None]
@@ -159,8 +156,8 @@ def _row(
     ref = reference_of(connection, model)
     pick = picks.plain(ref)
     capability = connection.capability(model)
-    words = price(connection, model)
-    notes = notes_of(connection, model)
+    words, moves = price(connection, model)
+    notes = notes_of(connection, model) + ([_note("warn", moves)] if moves else [])
     mode = str(capability.mode) if capability else "not probed yet"
     copies = [each for each in picks.listed if each.ref == ref and not each.plain]
     return {
@@ -184,16 +181,25 @@ def _copy(pick: Pick, picks: Picks, usual: str) -> dict[str, Any]:
     if pick.variant.effort not in (None, "least"):
         changed.append(f"thinking {pick.variant.effort}")
     if pick.variant.examples:
-        changed.append("examples")
+        many = count_examples(pick.variant.examples)
+        changed.append("1 example" if many == 1 else f"{many} examples")
     return {
         "key": pick.key,
         "letter": picks.letter(pick),
         "label": pick.label,
         "said": ", ".join(changed) or "the same as the first, until it is edited",
+        "examples": _shown(pick.variant.examples),
         "instructions": pick.variant.instructions or usual,
         "effort": pick.variant.effort or "least",
         "efforts": [list(each) for each in EFFORTS],
     }
+
+
+def _shown(examples: Any) -> dict[str, Any]:
+    """How many examples a column shows; those that code gave as pairs are kept as they are."""
+    given = bool(examples) and not isinstance(examples, int)
+    said = "Given in code as pairs of text and record." if given else ""
+    return {"count": count_examples(examples) if examples else 0, "given": said}
 
 
 def notes_of(connection: Connection, model: str) -> list[dict[str, str]]:
@@ -245,4 +251,6 @@ def edited(variant: Variant, content: Mapping[str, Any], usual: str) -> Variant:
         changes["instructions"] = None if said in ("", usual.strip()) else said
     if "effort" in content:
         changes["effort"] = content["effort"]
+    if "examples" in content:
+        changes["examples"] = read_whole("examples", content["examples"], _MOST_EXAMPLES, least=0)
     return replace(variant, **changes)

@@ -18,6 +18,8 @@ from llmwidgets.widgets.base import Buffers, Content, Panel
 from llmwidgets.widgets.comparison_grid import Filter, GridIndex, Shown
 from llmwidgets.widgets.grid_cells import count
 from llmwidgets.widgets.grid_rows import Metrics, blocks, heights
+from llmwidgets.widgets.grounding_view import grounding_view
+from llmwidgets.widgets.run_options import read_points
 from llmwidgets.widgets.score_view import score_view
 from llmwidgets.widgets.static_output import StaticOutput
 from llmwidgets.widgets.text_view import text_view
@@ -48,6 +50,8 @@ class ResultPanel(Panel):
         self._laid = 0
         self._static = StaticOutput()
         self._verdict = ""
+        self._matters = 0.02
+        self._grounding: tuple[tuple[int, int, bool], Content] | None = None
         self._counting = threading.Lock()
         self._answering = 0
 
@@ -214,9 +218,37 @@ class ResultPanel(Panel):
             self.answer("scores", await self.work(self._scores, self.comparison))
 
     def _scores(self, comparison: Comparison) -> Content:
-        # The comparison keeps the sums over all replies: two threads must not make them twice.
+        self._sum_up(comparison)
+        return score_view(comparison, self._matters)
+
+    async def act_matters(self, content: Content, _buffers: Buffers) -> None:
+        """The smallest difference that counts, in fields of 100; every sentence follows."""
+        self._matters = read_points(content.get("points"))
+        self.push()
+        await self.act_scores(content, _buffers)
+        if self._index is not None and self._index.whole and not self._index.live:
+            await self.work(self._show_static, self._index.comparison)
+
+    async def act_grounding(self, _content: Content, _buffers: Buffers) -> None:
+        """How many values of each variant stand nowhere in their text, or in an example alone."""
+        if self._index is not None and self.comparison is not None:
+            said = await self.work(self._grounded, self._index, self.comparison)
+            self.answer("grounding", said)
+
+    def _grounded(self, index: GridIndex, comparison: Comparison) -> Content:
+        # Labels move no value: only replies that came since make another answer.
+        key = (self._edition, index.answered, index.live)
+        if self._grounding is None or self._grounding[0] != key:
+            self._grounding = key, grounding_view(comparison)
+        return self._grounding[1]
+
+    def _sum_up(self, comparison: Comparison) -> None:
+        """Give the comparison the sums that the grid makes while it reads the same texts."""
+        index = self._index
+        # Two threads must not make them twice.
         with self._counting:
-            return score_view(comparison)
+            if index is not None and index.comparison is comparison and not comparison.is_read:
+                comparison.take(index.reading())
 
     async def act_request(self, content: Content, _buffers: Buffers) -> None:
         """The exact request of one call, secrets cut."""
@@ -270,8 +302,13 @@ class ResultPanel(Panel):
         """The report as one HTML file; values only where they were asked for."""
         if self.comparison is None:
             return
-        words = await self.work(_page, self.comparison, bool(content.get("values")))
+        words = await self.work(self._page, self.comparison, bool(content.get("values")))
         self.answer("file", {"name": "comparison.html", "mime": "text/html"}, [words.encode()])
+
+    def _page(self, comparison: Comparison, values: bool) -> str:
+        self._sum_up(comparison)
+        summary = shown.summary(comparison, values=values, page=True, matters=self._matters)
+        return pages.page("Comparison", summary, shown.sections(comparison))
 
     # -- without a kernel ----------------------------------------------------------------------
 
@@ -282,17 +319,13 @@ class ResultPanel(Panel):
         return f"<p><b>Comparison:</b> {sentence}. Run this cell to open the panel.</p>"
 
     def _show_static(self, comparison: Comparison) -> None:
-        with self._counting:
-            self._verdict = comparison.verdict().sentence
-            self._static.update(comparison._repr_html_())
+        self._sum_up(comparison)
+        summary = shown.summary(comparison, matters=self._matters)
+        self._verdict = summary.sentence
+        self._static.update(pages.fragment(summary))
 
     def _ipython_display_(self) -> None:
         """Two outputs: the widget, and the result as HTML where the widget cannot be shown."""
         data, metadata = self._repr_mimebundle_()
         data.pop("text/html", None)
         self._static.display(data, metadata, self._fallback_html())
-
-
-def _page(comparison: Any, values: bool) -> str:
-    summary = shown.summary(comparison, values=values, page=True)
-    return pages.page("Comparison", summary, shown.sections(comparison))

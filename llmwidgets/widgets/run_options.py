@@ -42,9 +42,11 @@ class Options:
             said = str(content["instructions"])
             self.instructions = said if said.strip() else DEFAULT_INSTRUCTIONS
         if "repeats" in content:
-            self.repeats = _whole("repeats", content["repeats"], _MOST_REPEATS) or 1
+            self.repeats = read_whole("repeats", content["repeats"], _MOST_REPEATS) or 1
         if "concurrency" in content:
-            self.concurrency = _whole("parallel calls", content["concurrency"], CONCURRENCY_MOST)
+            self.concurrency = read_whole(
+                "parallel calls", content["concurrency"], CONCURRENCY_MOST
+            )
 
     def take_budget(self, said: object) -> None:
         """US dollars to stop before, out of the form; empty means no limit."""
@@ -64,10 +66,25 @@ class Options:
         self.budget = budget
 
 
-def _whole(name: str, said: object, most: int) -> int | None:
+def read_whole(name: str, said: object, most: int, *, least: int = 1) -> int | None:
+    """A whole number out of the form, None where it is empty; FieldError for anything else."""
     words = str(said if said is not None else "").strip()
     if not words:
         return None
-    if not words.isdigit() or not 1 <= int(words) <= most:
-        raise FieldError({name: f"This is not a whole number from 1 to {most}."})
+    if not words.isdigit() or not least <= int(words) <= most:
+        raise FieldError({name: f"This is not a whole number from {least} to {most}."})
     return int(words)
+
+
+def read_points(said: object) -> float:
+    """A difference in fields of 100 as a share, 0–1; FieldError for what is none."""
+    try:
+        points = float(str(said or "").strip().replace(",", "."))
+    except ValueError:
+        points = -1.0
+    if not 0.1 <= points <= 50:
+        raise FieldError(
+            {"A difference matters from": "This is not a number from 0.1 to 50."},
+            "Write how many fields in 100 make a difference to you, such as 2.",
+        )
+    return points / 100

@@ -7,45 +7,109 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.significance import FEWEST_TEXTS
+from llmwidgets.analysis.verdict_words import needed_sentence
 from llmwidgets.comparison import scoreboard
+from llmwidgets.comparison.shown import labels_apart
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import figures
+from llmwidgets.widgets.field_view import field_view
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.significance import Pair, Verdict
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.reading import Tally
+    from llmwidgets.comparison.tally import Tally
 
 _FOOT = (
     "Failures of the way (unreachable, limited, stopped) are not scored; a model's own failures "
-    "leave their fields not right. Intervals are 95 %; pairs use the texts both answered."
+    "leave their fields not right. Intervals are 95 %; pairs use the texts both answered, and what "
+    "is said of them is corrected for how many pairs there are."
 )
 _FOOT_UNSCORED = "Without truth nothing is scored: valid replies, time and cost are what is known."
+_FOOT_AGREED = (
+    "Without truth nothing is scored. “% the same” is the share of values that a model and the "
+    "others have in common; models can agree and be wrong."
+)
 
 
-def score_view(comparison: Comparison) -> dict[str, Any]:
-    """Verdict, a row a variant, pairs, fields, and the points of the charts."""
+def score_view(comparison: Comparison, matters: float = 0.02) -> dict[str, Any]:
+    """Verdict, a row a variant, pairs, fields, and the points of the charts.
+
+    `matters` is the smallest difference in accuracy that counts, 0–1. Without truth, agreement
+    takes the place of what is right.
+    """
     tallies = comparison.reading.tallies
-    verdict = comparison.verdict()
+    verdict = comparison.verdict(matters)
     rows = [_row(comparison, at, tally) for at, tally in enumerate(tallies)]
-    scored = [row for row in rows if row["share"] is not None]
+    scored = any(row["share"] is not None for row in rows)
+    agreed = not scored and len(rows) > 1
+    if agreed:
+        _agreeing(comparison, rows)
     low, high, step = _scale(rows)
     pairs = _pairs(comparison, verdict.table)
-    ordered = sorted(rows, key=lambda row: 1.0 if row["share"] is None else -row["share"])
+    ordered = sorted(rows, key=_rank)
     return {
         "verdict": verdict.sentence,
-        "beside": list(comparison.notes),
-        "scored": bool(scored),
+        "beside": [*labels_apart(comparison), *comparison.notes],
+        "scored": scored,
+        "agreed": agreed,
+        "matters": f"{100 * matters:g}" if _decided(verdict) else "",
+        "needed": _needed(verdict),
         "scale": [low, high],
         "step": step,
         "groups": _groups(ordered, verdict, comparison),
         "pairs": pairs,
         "pair_scale": _pair_scale(pairs),
+        "shared": _shared(comparison) if agreed else [],
         "order": [row["letter"] for row in ordered],
-        "fields": _by_field(comparison, [row["at"] for row in ordered]),
+        "fields": field_view(comparison, [row["at"] for row in ordered], scored=scored),
         "points": [_point(row) for row in rows],
-        "foot": _FOOT if scored else _FOOT_UNSCORED,
+        "foot": _FOOT if scored else _unscored_foot(comparison, agreed),
     }
+
+
+def _rank(row: dict[str, Any]) -> float:
+    share = row["share"] if row["share"] is not None else row.get("agree_share")
+    return 1.0 if share is None else -float(share)
+
+
+def _decided(verdict: Verdict) -> list[Pair]:
+    """The pairs that share enough texts for a verdict."""
+    return [pair for pair in verdict.table if pair.texts >= FEWEST_TEXTS]
+
+
+def _needed(verdict: Verdict) -> str:
+    enough = _decided(verdict)
+    return needed_sentence(enough, min((pair.texts for pair in enough), default=0))
+
+
+def _agreeing(comparison: Comparison, rows: list[dict[str, Any]]) -> None:
+    """How far each variant says the same as all others, in place of what is right."""
+    for row in rows:
+        found = comparison.agreeing.with_others(row["at"]).share()
+        row["agree_share"] = found[0] if found else None
+        row["agree"] = figures.percent(found[0] if found else None)
+        row["agree_of"] = f"of {found[1]:,} values" if found else ""
+
+
+def _shared(comparison: Comparison) -> list[dict[str, Any]]:
+    """Each two variants and how far they say the same, least first."""
+    found = []
+    for (a, b), shared in comparison.agreeing.pairs.items():
+        share = shared.share()
+        if share is not None:
+            found.append((share[0], figures.letter(a), figures.letter(b), share[1]))
+    return [
+        {"a": a, "b": b, "share": figures.percent(share), "of": f"{count:,}"}
+        for share, a, b, count in sorted(found)
+    ]
+
+
+def _unscored_foot(comparison: Comparison, agreed: bool) -> str:
+    if not agreed:
+        return _FOOT_UNSCORED
+    total, some = len(comparison.texts), comparison.agreeing.texts
+    where = f" In {some:,} of {total:,} texts, evenly spread." if some < total else ""
+    return f"{_FOOT_AGREED}{where}"
 
 
 def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
@@ -68,10 +132,17 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "seconds": "–" if p50 is None else f"{figures.seconds(p50)} / {figures.seconds(p95)}",
         "p50": p50,
         "p95": p95,
+        "waiting": _waiting(tally),
         "tokens": f"{thousands(tally.input_tokens)} / {thousands(tally.output_tokens)}",
         "cost": figures.money(tally.cost_per_1000),
         "cost_per_1000": tally.cost_per_1000,
     }
+
+
+def _waiting(tally: Tally) -> str:
+    """How much of the median time passed until the reply began; empty where it is not known."""
+    p50 = scoreboard.quantiles(tally.waiting)[0]
+    return "" if p50 is None else f"{figures.seconds(p50)} s until the reply began, median"
 
 
 def _effort(comparison: Comparison, at: int) -> str:
@@ -151,8 +222,17 @@ def _pair(pair: Pair, letters: dict[str, str]) -> dict[str, Any]:
         "interval": [low, points, high],
         "range": f"{signed(low)} … {signed(high)}",
         "certain": certain,
+        "needed": _pair_needed(pair),
         "verdict": f"{letters.get(a, a)} reads more right" if certain else _unclear(pair),
     }
+
+
+def _pair_needed(pair: Pair) -> str:
+    if pair.told_apart or pair.texts < FEWEST_TEXTS or not pair.texts_needed:
+        return ""
+    if pair.texts_needed <= pair.texts:
+        return "enough texts"
+    return f"needs {pair.texts_needed:,} texts"
 
 
 def _unclear(pair: Pair) -> str:
@@ -167,31 +247,6 @@ def signed(points: float) -> str:
 def _pair_scale(pairs: Sequence[dict[str, Any]]) -> list[float]:
     ends = [end for pair in pairs for end in pair["interval"]]
     return [min([0.0, *ends]) - 1, max([1.0, *ends]) + 1]
-
-
-def _by_field(comparison: Comparison, order: Sequence[int]) -> list[dict[str, Any]]:
-    """The share right of each field, hardest first; None where nothing of it is labelled."""
-    counts: dict[str, list[list[int]]] = {}
-    for place in comparison.places():
-        for cell in comparison.mark(place).cells:
-            if cell.right is not None:
-                row = counts.setdefault(cell.pattern, [[0, 0] for _ in comparison.variants])
-                row[place.variant][0] += bool(cell.right)
-                row[place.variant][1] += 1
-    found = [_field(name or "value", row, order) for name, row in counts.items()]
-    return sorted(found, key=lambda row: (row["least"], row["mean"]))
-
-
-def _field(name: str, row: list[list[int]], order: Sequence[int]) -> dict[str, Any]:
-    shares = [100 * row[at][0] / row[at][1] if row[at][1] else None for at in order]
-    known = [share for share in shares if share is not None]
-    return {
-        "name": name,
-        "shares": shares,
-        "least": min(known),
-        "most": max(known),
-        "mean": sum(known) / len(known),
-    }
 
 
 def _point(row: dict[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def setup_view(setup: Setup, guess: Guess, ran_before: bool) -> dict[str, Any]:
     """Models, fields, texts, options, the estimate, and what is still missing."""
     connections = setup.connections()
     missing = setup.missing() or _over(setup, guess)
-    calls = setup.columns * len(setup.documents) * setup.options.repeats
+    calls = setup.columns * (len(setup.documents) - setup.shown) * setup.options.repeats
     trial = len(setup.documents) > TRIAL
     groups = groups_of(
         connections,
@@ -264,12 +264,17 @@ def _estimate_view(setup: Setup, guess: Guess, calls: int) -> dict[str, Any]:
     likely = guess.estimate
     if setup.missing() or likely is None:
         return {"head": "", "rest": "", "lines": []}
-    columns, texts = setup.columns, len(setup.documents)
+    columns, texts = setup.columns, len(setup.documents) - setup.shown
     head, rest = cost_words(likely)
     product = f"{count(columns, 'column')} × {count(texts, 'text')}"
     if setup.options.repeats > 1:
         product += f" × {setup.options.repeats} repeats"
     lines = [f"{product} = {count(calls, 'call')} · {duration(likely.seconds)}"]
+    if setup.shown:
+        lines.append(f"{count(setup.shown, 'text')} shown as examples and left out of scoring.")
+    if likely.tried:
+        lines.append(f"By what {count(likely.tried, 'answer')} took that were tried.")
+    lines += [f"! {said}" for said in likely.price_changes]
     lines.append(hosts_words(likely.hosts, setup.connections()))
     if likely.too_long:
         lines.append(f"! {count(len(likely.too_long), 'call')} too long for the model's window.")

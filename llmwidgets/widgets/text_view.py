@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.grounding import Source
+from llmwidgets.comparison.answers import Field, answers_to
+from llmwidgets.comparison.grounded import FLAG_WORDS, FLAGS, Grounds
 from llmwidgets.report import figures
-from llmwidgets.widgets.comparison_grid import Field, GridIndex, fields_in
-from llmwidgets.widgets.grid_cells import is_absent, leaf_of, locate, name_of, shown, truth_of
+from llmwidgets.widgets.comparison_grid import GridIndex
+from llmwidgets.widgets.grid_cells import flag_of, name_of, shown, truth_of
 
 if TYPE_CHECKING:
+    from llmwidgets.comparison.grounded import Flag
     from llmwidgets.engine.plan import Text
 
 LONGEST_TEXT = 200_000
@@ -21,16 +23,19 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
     fields = sorted(
-        fields_in(comparison, unit.text, unit.repeat), key=lambda field: -field.disagreeing
+        answers_to(comparison, unit.text, unit.repeat).values, key=lambda field: -field.disagreeing
     )
-    grouped = [(field, _groups(field, text)) for field in fields]
+    grounds = Grounds(text, comparison.copyings)
+    grouped = [(field, _groups(field, grounds)) for field in fields]
     return {
         "index": at,
         "id": name_of(text, unit.repeat, comparison.repeats),
         "total": index.total,
         "text": text.text[:LONGEST_TEXT],
         "cut": f"The first {LONGEST_TEXT:,} characters." if len(text.text) > LONGEST_TEXT else "",
-        "spans": [span for field, groups in grouped for span in _spans(field, groups, text)],
+        "spans": [
+            span for field, groups in grouped for span in _spans(field, groups, grounds, text)
+        ],
         "fields": [
             {
                 "path": field.path,
@@ -44,13 +49,14 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
     }
 
 
-def _groups(field: Field, text: Text) -> list[dict[str, Any]]:
+def _groups(field: Field, grounds: Grounds) -> list[dict[str, Any]]:
     """Who says the same: the truth with those that agree, then each other value."""
     agreeing = [at for at, said in enumerate(field.said) if said.state == "agree"]
     labelled = field.truth is not NOTHING
     found: list[dict[str, Any]] = []
     if labelled or agreeing:
         value = field.truth if labelled else field.said[agreeing[0]].value
+        flags = [flag_of(field, at, grounds) for at in agreeing]
         words, kind = truth_of(field.truth) if labelled else truth_of(value)
         alone = not field.disagreeing
         found.append(
@@ -59,15 +65,16 @@ def _groups(field: Field, text: Text) -> list[dict[str, Any]]:
                 "state": "agree" if alone and agreeing else "truth",
                 "text": words if kind != "blank" else "none",
                 "kind": "value" if kind == "value" else "none",
-                "absent": False,
+                "flag": FLAG_WORDS[max(flags, default="", key=FLAGS.index)],
                 "value": value,
             }
         )
-    others: dict[tuple[str, str], list[int]] = {}
+    others: dict[tuple[str, str, Flag], list[int]] = {}
     for at, said in enumerate(field.said):
         if said.state not in ("agree", "failed"):
-            others.setdefault((said.state, shown(said.value)), []).append(at)
-    for (state, words), whose in others.items():
+            flag = flag_of(field, at, grounds)
+            others.setdefault((said.state, shown(said.value), flag), []).append(at)
+    for (state, words, flag), whose in others.items():
         said = field.said[whose[0]]
         missing = state == "missing"
         found.append(
@@ -76,7 +83,7 @@ def _groups(field: Field, text: Text) -> list[dict[str, Any]]:
                 "state": state,
                 "text": "no value" if missing else words or "none",
                 "kind": "none" if missing or not words else "value",
-                "absent": is_absent(said, leaf_of(field, text), Source(text.text)),
+                "flag": FLAG_WORDS[flag],
                 "value": NOTHING if missing else said.value,
             }
         )
@@ -87,10 +94,12 @@ def _letters(variants: list[int]) -> str:
     return "".join(figures.letter(at) for at in variants)
 
 
-def _spans(field: Field, groups: list[dict[str, Any]], text: Text) -> list[dict[str, Any]]:
+def _spans(
+    field: Field, groups: list[dict[str, Any]], grounds: Grounds, text: Text
+) -> list[dict[str, Any]]:
     spans = []
     for group in groups:
-        found = locate(group["value"], field, text)
+        found = grounds.locate(group["value"], field.pattern)
         if found is None or found.start is None or found.end is None or found.end > LONGEST_TEXT:
             continue
         spans.append(

@@ -7,14 +7,23 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.comparison.answers import Field, answers_to
+from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
 from llmwidgets.comparison.rows import Place
 from llmwidgets.dialects.curl import curl
 from llmwidgets.dialects.messages import AuthHeader, Call
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.report import figures
 from llmwidgets.secret import Secret
-from llmwidgets.widgets.comparison_grid import Field, GridIndex, fields_in
-from llmwidgets.widgets.grid_cells import leaf_of, locate, may_ask_again, name_of, shown, truth_of
+from llmwidgets.widgets.comparison_grid import GridIndex
+from llmwidgets.widgets.grid_cells import (
+    flag_of,
+    leaf_of,
+    may_ask_again,
+    name_of,
+    shown,
+    truth_of,
+)
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
@@ -28,7 +37,6 @@ _FOUND = {
     "exact": "found word for word",
     "normalised": "found, written another way",
     "fuzzy": "found, spelled a little differently",
-    "absent": "not in the text",
 }
 
 
@@ -50,19 +58,19 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> dict[str, 
     """The value, the truth and the words they came from; `column` -1 is the field itself."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
-    fields = fields_in(comparison, unit.text, unit.repeat)
+    fields = answers_to(comparison, unit.text, unit.repeat).values
     field = next((each for each in fields if each.path == path), Field(path, NOTHING, ()))
-    leaf = leaf_of(field, text)
+    leaf, grounds = leaf_of(field, text), Grounds(text, comparison.copyings)
     content: dict[str, Any] = {
         "index": at,
         "path": path,
         "column": column,
         "name": path or "all fields",
         "description": leaf.description if leaf else "",
-        **_evidence(field, column, text),
+        **_evidence(field, column, grounds, text),
     }
     if column < 0:
-        return {**content, "facts": _everyone(comparison, field, text)}
+        return {**content, "facts": _everyone(comparison, field, grounds)}
     extraction = comparison.extraction(Place(column, unit.text, unit.repeat))
     failure = failure_of(extraction)
     return {
@@ -70,20 +78,22 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> dict[str, 
         "failure": failure,
         "reply": extraction.reply_text or "",
         "again": "Ask again" if may_ask_again(extraction.status) else "",
-        "facts": _one(comparison, field, column, text) + _facts(extraction),
+        "facts": _one(comparison, field, column, grounds) + _facts(extraction),
     }
 
 
-def _evidence(field: Field, column: int, text: Text) -> dict[str, Any]:
+def _evidence(field: Field, column: int, grounds: Grounds, text: Text) -> dict[str, Any]:
     said = field.said[column] if 0 <= column < len(field.said) else None
     value = said.value if said is not None else field.truth
-    found = locate(value, field, text)
+    found = grounds.locate(value, field.pattern)
     if found is not None and found.start is not None and found.end is not None:
         return {"quote": _quote(text.text, found.start, found.end)}
     absent = ""
     if found is not None and found.kind == "absent":
         absent = f"{figures.shorten(shown(value), 80)} is not in the text."
-    meant = locate(field.truth, field, text)
+        if said is not None and flag_of(field, column, grounds) == "copied":
+            absent += " It stands in an example that this column was shown: copied."
+    meant = grounds.locate(field.truth, field.pattern)
     if meant is not None and meant.start is not None and meant.end is not None:
         absent += " This is where the truth stands." if absent else ""
         return {"quote": _quote(text.text, meant.start, meant.end), "absent": absent}
@@ -108,16 +118,16 @@ def _named(label: str) -> dict[str, str]:
     return {"label": label}
 
 
-def _one(comparison: Comparison, field: Field, column: int, text: Text) -> list[Any]:
+def _one(comparison: Comparison, field: Field, column: int, grounds: Grounds) -> list[Any]:
     rows = _truth_row(field)
     if column < len(field.said):
-        rows.append(_value_row(comparison, field, column, text))
+        rows.append(_value_row(comparison, field, column, grounds))
     return rows
 
 
-def _everyone(comparison: Comparison, field: Field, text: Text) -> list[Any]:
+def _everyone(comparison: Comparison, field: Field, grounds: Grounds) -> list[Any]:
     return _truth_row(field) + [
-        _value_row(comparison, field, at, text) for at in range(len(field.said))
+        _value_row(comparison, field, at, grounds) for at in range(len(field.said))
     ]
 
 
@@ -125,13 +135,14 @@ def _truth_row(field: Field) -> list[Any]:
     return [] if field.truth is NOTHING else [["Truth", truth_of(field.truth)[0], {}]]
 
 
-def _value_row(comparison: Comparison, field: Field, at: int, text: Text) -> list[Any]:
+def _value_row(comparison: Comparison, field: Field, at: int, grounds: Grounds) -> list[Any]:
     said = field.said[at]
     words = shown(said.value, "none" if said.state != "missing" else "no value")
-    found = locate(said.value, field, text)
+    found = grounds.locate(said.value, field.pattern)
     how = _FOUND.get(found.kind, "") if found is not None else ""
     if said.state == "failed":
         words, how = "no usable reply", ""
+    how = FLAG_WORDS[flag_of(field, at, grounds)] or how
     return [figures.letter(at), words, {**_named(comparison.labels[at]), "said": how}]
 
 
@@ -156,13 +167,21 @@ def cost_of(extraction: Extraction) -> str:
     if usage.input_tokens is not None and usage.output_tokens is not None:
         parts.append(f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens")
     if extraction.seconds is not None:
-        parts.append(f"{figures.seconds(extraction.seconds)} s")
+        parts.append(f"{figures.seconds(extraction.seconds)} s{_split(extraction)}")
     known = extraction.cost is not None
     parts.append(f"${figures.money(extraction.cost)}" if known else "price unknown")
     if extraction.paid_before is not None:
         day = extraction.paid_before.astimezone()
         parts.append(f"paid before on {day.day} {day:%b %Y}")
     return ", ".join(parts)
+
+
+def _split(extraction: Extraction) -> str:
+    """The seconds as waiting for the reply to begin and answering; empty where not measured."""
+    waiting, answering = extraction.waiting_seconds, extraction.answering_seconds
+    if waiting is None or answering is None:
+        return ""
+    return f" ({figures.seconds(waiting)} waiting, {figures.seconds(answering)} answering)"
 
 
 def request_view(index: GridIndex, at: int, column: int) -> dict[str, Any]:

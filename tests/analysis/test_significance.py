@@ -15,12 +15,14 @@ from llmwidgets.analysis.significance import (
     Column,
     decide,
     holm,
+    in_pairs,
     mean_interval,
     paired_interval,
     sign_flip_p,
     texts_needed,
 )
 from llmwidgets.analysis.student import cumulative, quantile
+from llmwidgets.analysis.verdict_words import needed_sentence
 
 
 @pytest.mark.parametrize(
@@ -136,6 +138,50 @@ def test_variants_not_told_apart_recommend_the_cheapest():
     assert "wins" not in verdict.sentence
     assert "four times in five" in verdict.sentence
     assert verdict.table[0].verdict == "cannot be told apart"
+
+
+def test_a_difference_that_is_sure_but_small_is_said_not_to_matter() -> None:
+    base = around(0.9, 1)
+    better = [min(1.0, each + 0.004 + 0.0001 * (i % 7)) for i, each in enumerate(base)]
+    columns = [column("Haiku", base, 0.41), column("Luna", better, 2.0)]
+    small = decide(columns, matters=0.02).sentence
+    assert small.endswith("That is less than the 2 in 100 that matter here.")
+    assert "matter" not in decide(columns, matters=0.001).sentence
+
+
+def test_variants_that_lie_close_together_are_said_to_be_as_good_as_each_other() -> None:
+    base = around(0.9, 1)
+    close = [each + (0.002 if index % 2 else -0.002) for index, each in enumerate(base)]
+    columns = [column("A", base), column("B", close)]
+    said = decide(columns, matters=0.02).sentence
+    assert "cannot be told apart" in said
+    assert said.endswith("Between the two lies less than the 2 in 100 that matter.")
+    assert "four times in five" in decide(columns, matters=0.0001).sentence
+
+
+def test_what_matters_is_concluded_without_testing_again() -> None:
+    columns = [column("A", around(0.93, 1)), column("B", wobbled(around(0.93, 1)))]
+    once = in_pairs(columns)
+    for matters in (0.005, 0.02, 0.1):
+        assert once.conclude(matters) == decide(columns, matters)
+    needed = [once.conclude(matters).table[0].texts_needed for matters in (0.005, 0.02, 0.1)]
+    assert needed == sorted(needed, reverse=True)
+    ps = {once.conclude(matters).table[0].p for matters in (0.005, 0.1)}
+    assert len(ps) == 1
+
+
+def test_more_texts_are_asked_for_only_where_pairs_are_not_told_apart() -> None:
+    base = around(0.93, 1)
+    columns = [column("A", base), column("B", wobbled(base)), column("C", [0.1] * 60)]
+    table = in_pairs(columns).conclude(0.02).table
+    (open_pair,) = [each for each in table if not each.told_apart]
+    assert open_pair.texts_needed
+    assert needed_sentence(table, 60) == (
+        f"About {open_pair.texts_needed - 60:,} more labelled texts would show it four times in "
+        "five."
+    )
+    assert needed_sentence(table, 5000).startswith("The 5,000 labelled texts are enough")
+    assert needed_sentence([each for each in table if each.told_apart], 60) == ""
 
 
 def test_an_unknown_price_is_never_the_cheapest():

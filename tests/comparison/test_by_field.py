@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison
+from llmwidgets.comparison.agreement import agreement_of
 from llmwidgets.comparison.variant import Variant
 
 
@@ -85,3 +86,40 @@ def test_a_value_of_an_example_that_is_not_in_the_text_is_flagged_copied() -> No
     board = shown.grounding().iloc[0]
     assert (board["values"], board.absent, board.copied) == (4, 2, 1)
     assert board.absent_rate == 0.5
+
+
+def test_every_figure_of_a_text_is_counted_by_hand(result: Comparison) -> None:
+    rows = result.by_text().set_index(["variant", "text_id"])
+    first, third = rows.loc[("A", "text-01")], rows.loc[("A", "text-03")]
+    # Ada is right, the total is wrong; the third text has a name too many.
+    assert (first.labelled, first.right, first.accuracy) == (2, 1, 0.5)
+    assert (first.precision, first.recall, first.f1) == (0.5, 0.5, 0.5)
+    assert (third.invented, third.precision, third.recall) == (1, 0.5, 1)
+    assert list(rows.loc["B"].accuracy) == [1, 1, 1]
+    board = result.scoreboard().set_index("variant")
+    assert board.accuracy["A"] == pytest.approx(rows.loc["A"].accuracy.mean())
+
+
+def test_the_figures_of_a_variant_are_those_of_all_its_fields(result: Comparison) -> None:
+    row = result.scoreboard().set_index("variant").loc["A"]
+    # Of four values given and four wanted, two are right.
+    assert (row.precision, row.recall, row.f1) == (0.5, 0.5, 0.5)
+    assert result.scoreboard().set_index("variant").f1["B"] == 1
+
+
+def test_a_text_without_a_label_has_no_row_by_text() -> None:
+    bare = Comparison.from_outputs(Bill, ["a", "b"], {"A": SAID[:2]}, [TRUTH[0], {}])
+    assert list(bare.by_text().text_id) == ["text-01"]
+
+
+def test_agreement_of_one_variant_with_all_others_is_that_of_its_pairs() -> None:
+    other = [{"name": "ADA", "total": 2}, {"name": "Bob"}, {"name": "Eve", "tags": ["x"]}]
+    bare = Comparison.from_outputs(Bill, ["a", "b", "c"], {"A": SAID, "B": other, "C": SAID})
+    table, agreement = bare.agreement(), agreement_of(bare)
+    found = agreement.between(1, 0).share()
+    assert found is not None
+    assert found[0] == table.loc["A", "B"]
+    whole, pairs = agreement.with_others(1), [agreement.between(1, at) for at in (0, 2)]
+    assert whole.of.total() == sum(each.of.total() for each in pairs)
+    assert whole.share("name") == (pytest.approx(2 / 3), 6)
+    assert agreement_of(bare, [0]).between(0, 1).share() == (1, 2)

@@ -57,7 +57,7 @@ def test_the_scoreboard_has_the_columns_of_the_contract_in_order(result: Compari
         "variant", "model", "effort", "mode", "texts", "scored", "valid", "accuracy",
         "accuracy_low", "accuracy_high", "perfect", "invented", "missed", *FAILURES,
         "p50_seconds", "p95_seconds", "input_tokens", "output_tokens", "reasoning_tokens",
-        "cost", "cost_per_1000", "p50_waiting_seconds",
+        "cost", "cost_per_1000", "p50_waiting_seconds", "precision", "recall", "f1",
     ]  # fmt: skip
 
 
@@ -155,6 +155,20 @@ def test_without_truth_the_majority_agrees() -> None:
     assert (row.field, row.marks) == ("sender", "= = ≠")
     assert math.isnan(result.scoreboard().accuracy[0])
     assert "Without truth" in result.verdict().sentence
+
+
+def test_without_truth_the_static_views_show_agreement() -> None:
+    """A share in place of what is right, said to be no measure of it; with truth it is gone."""
+    outputs = {"A": [{"sender": "Ada"}] * 4, "B": [{"sender": "Ada"}] * 3 + [{"sender": "Eve"}]}
+    result = Comparison.from_outputs(Letter, list("wxyz"), outputs)
+    for said in result._repr_mimebundle_().values():
+        assert "% the same" in said
+        assert "75.0" in said
+        assert "variants can agree and be wrong" in said
+    scored = result.correct("text-01", "sender", "Ada")
+    assert "% the same" not in scored._repr_html_()
+    alone = Comparison.from_outputs(Letter, ["w"], {"A": [{"sender": "Ada"}]})
+    assert "% the same" not in alone._repr_html_()
 
 
 def test_without_a_majority_nobody_is_right() -> None:

@@ -274,3 +274,30 @@ def custom_secret():
     from llmwidgets.secret import Secret
 
     return Secret(CANARY)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "key", "ends", "said", "hint"),
+    [
+        (200, "<html>Welcome</html>", CANARY, "Unreachable",
+         "An endpoint of OpenAI format ends in /v1", "Change the endpoint"),
+        (401, {"error": {"message": "no"}}, None, "Unauthorized",
+         "The server asks for a key, and none is given.", "Fill in the API key"),
+        (429, {"error": {"message": "slow down"}}, CANARY, "RateLimited", "", ""),
+    ],
+)  # fmt: skip
+def test_a_failure_of_a_run_is_told_as_the_check_of_the_connection_tells_it(
+    far_end, status, body, key, ends, said, hint
+):
+    """The sentence names the field of the form; what no form mends keeps the server's own class."""
+
+    async def behave(_seen, wire):
+        wire.answer(body, status)
+
+    end = far_end(behave)
+    address = end.url.removesuffix("/v1")
+    row = ask(asker(Connection("custom", name="m", endpoint=address, api_key=key)))
+    assert row.status == ends
+    assert said in row.message
+    assert hint in row.hint
+    assert CANARY not in row.message + row.hint

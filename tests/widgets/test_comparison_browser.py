@@ -17,6 +17,15 @@ panel = lw.ComparisonPanel(
     invoices.Schema, invoices.texts, truth=invoices.truth, models="demo", store=lw.Store.in_memory()
 )
 panel"""
+SCORED = """import llmwidgets as lw
+names = [f"Ada {number}" for number in range(40)]
+truth = [{"name": name, "age": 30 + at, "city": "Ulm"} for at, name in enumerate(names)]
+wrong = [{**each, "name": "Bob" if at % 2 else each["name"]} for at, each in enumerate(truth)]
+near = [{**each, "age": 1 if at in (3, 30) else each["age"]} for at, each in enumerate(truth)]
+schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"},
+    "city": {"type": "string"}}}
+texts = [f"{name} of Ulm is {30 + at}." for at, name in enumerate(names)]
+lw.Comparison.from_outputs(schema, texts, {"A": truth, "B": wrong, "C": near}, truth).explore()"""
 MARKERS = ("Larkfield Joinery", "LJ-20417", "Oak reception desk")
 MANY = """import llmwidgets as lw
 texts = [f"The name is Ada {number}." for number in range(2000)]
@@ -212,3 +221,71 @@ def test_in_a_narrow_cell_the_columns_stack_and_agreement_is_a_sign(lab, page) -
     assert size == "0px"
     wide = panel.evaluate("each => each.scrollWidth - each.clientWidth")
     assert wide == 0
+
+
+def test_what_matters_is_typed_and_the_sentences_follow(lab, page) -> None:
+    """A number beside the verdict; what is no number is said; the focus stays in the field."""
+    panel = opened(lab, page, "matters.ipynb", SCORED)
+    panel.get_by_role("tab", name="Scoreboard").click()
+    field = panel.get_by_label("A difference matters from, fields in 100")
+    field.wait_for()
+    field.fill("0.5")
+    field.press("Enter")
+    panel.get_by_text("a difference of 0.5 in 100 four times in five").wait_for()
+    assert field.evaluate("each => each === document.activeElement")
+    field.fill("0")
+    field.press("Enter")
+    panel.get_by_role("alert").get_by_text("not a number from 0.1 to 50").wait_for()
+    field.fill("30")
+    field.press("Enter")
+    panel.get_by_text("less than the 30 in 100 that matter").wait_for()
+
+
+def test_fields_by_model_are_sorted_and_lead_to_their_rows_by_keyboard(lab, page) -> None:
+    """One tab stop; arrows move; Enter on a head sorts, on a cell opens its rows in the grid."""
+    panel = opened(lab, page, "fields.ipynb", SCORED)
+    keyboard = page.browser_page.keyboard
+    panel.get_by_role("tab", name="Charts").click()
+    table = panel.get_by_role("grid", name="% right by field and model")
+    table.wait_for()
+    assert table.locator("button[tabindex='0']").count() == 1
+
+    def names() -> list[str]:
+        return table.locator("tbody th").all_inner_texts()
+
+    def focused() -> str:
+        return page.browser_page.evaluate("document.activeElement.getAttribute('aria-label')")
+
+    assert names() == ["name", "age", "city"]
+    table.locator("button[tabindex='0']").focus()
+    assert focused() == "name: show its rows"
+    keyboard.press("ArrowUp")
+    assert focused() == "Field, sort"
+    keyboard.press("Enter")
+    assert names() == ["age", "city", "name"]
+    assert table.get_by_role("columnheader").first.get_attribute("aria-sort") == "ascending"
+    keyboard.press("Enter")
+    assert names() == ["name", "city", "age"]
+    keyboard.press("End")
+    assert focused() == "B, sort"
+    keyboard.press("Enter")
+    assert names() == ["name", "age", "city"]
+    keyboard.press("ArrowDown")
+    assert focused() == "name, B: % right, 50, of 40 counted. Show its rows"
+    panel.get_by_label("Measure").select_option("recall")
+    panel.get_by_role("grid", name="Recall, % by field and model").wait_for()
+    panel.get_by_role("button", name="name, B: Recall").focus()
+    keyboard.press("Enter")
+    grid = panel.get_by_role("grid", name="Differences")
+    panel.get_by_text("of 20 with a disagreement").wait_for()
+    assert panel.get_by_label("Field", exact=True).input_value() == "name"
+    assert grid.evaluate("each => each === document.activeElement")
+    spoken = grid.evaluate(
+        "each => document.getElementById(each.getAttribute('aria-activedescendant'))"
+        ".getAttribute('aria-label')"
+    )
+    assert spoken.startswith("name, B: Bob, differs, not in the text, truth Ada")
+    panel.get_by_role("tab", name="Charts").click()
+    panel.get_by_role("button", name="city, A: Recall").click()
+    panel.get_by_text("of 40").first.wait_for()
+    assert panel.locator(".lw-c.differ").count() == 0

@@ -91,6 +91,11 @@ def test_a_hostile_result_is_shown_and_nothing_runs(lab, page) -> None:
         panel.get_by_role("tab", name=tab).click()
         panel.get_by_text("<img src=x onerror").first.wait_for()
         harmless(page, panel)
+    panel.get_by_role("tab", name="Charts").click()
+    panel.locator(".lw-whole .lw-sort").last.click()
+    panel.locator(".lw-whole tbody td .lw-share").last.click()
+    panel.get_by_role("grid", name="Differences").wait_for()
+    harmless(page, panel)
     static = page.browser_page.locator(".llmwidgets-static")
     assert static.locator("script, iframe, [onerror], [onload]").count() == 0
     report = page.browser_page.context.new_page()

@@ -80,8 +80,8 @@ def test_labels_made_after_the_values_were_seen_are_reported_apart(page) -> None
     page.send("scores")
     said = last(page, "scores")["beside"][0]
     assert said == (
-        "1 label was made after seeing the models' values. "
-        "With the truth as it was given: A 25.0, B 50.0."
+        "1 label was made after the models' values were seen. "
+        "By the truth as it was given: A 25.0, B 50.0."
     )
 
 

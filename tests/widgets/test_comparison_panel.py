@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,6 +18,8 @@ import pytest
 
 from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, compare, demo
 from llmwidgets.demo import invoices
+from llmwidgets.engine import estimate as estimating
+from llmwidgets.widgets import run_guess
 from llmwidgets.widgets.comparison_grid import Filter, GridIndex
 from llmwidgets.widgets.grid_rows import Metrics, blocks, heights
 
@@ -491,10 +496,100 @@ def test_five_texts_first_then_the_others(wire, store: Store) -> None:
     assert page.state["setup"]["trial"] == "Try 5 texts first"
     page.send("run", trial=True)
     assert len(page.widget.comparison) == 5
-    assert page.state["result"]["facts"] == ["The first 5 of 8 texts."]
+    assert page.state["result"]["facts"][0] == "The first 5 of 8 texts."
     assert page.state["result"]["resume"] == "Run the other 3 calls"
     page.send("resume")
     assert len(page.widget.comparison) == 8
+
+
+def test_what_was_tried_narrows_what_all_texts_are_expected_to_cost(wire, store) -> None:
+    """The trial's answers stand in the estimate of the rest, until they are asked another way."""
+    priced = Variant("demo-careful", label="own", price={"input": 100.0, "output": 500.0})
+    page = wire(panel(store, models=[priced]))
+    wide = page.widget._guess.estimate
+    page.send("run", trial=True)
+    narrow = page.widget._guess.estimate
+    assert (wide.tried, narrow.tried) == (0, 5)
+    assert narrow.cost_high / narrow.cost_low < wide.cost_high / wide.cost_low
+    (first, whole) = page.state["result"]["facts"]
+    assert first == "The first 5 of 8 texts."
+    assert re.fullmatch(
+        r"All 8 texts: about \$[\d.]+, between \$[\d.]+ and \$[\d.]+; by what 5 answers took\.",
+        whole,
+    )
+    page.send("again")
+    assert "By what 5 answers took" in " ".join(page.state["setup"]["estimate"]["lines"])
+    page.send("options", instructions="Read it another way.")
+    assert page.widget._guess.estimate.tried == 0
+    page.send("options", instructions="")
+    page.send("resume")
+    assert narrow.cost_low <= page.widget.comparison.scoreboard().cost[0] <= narrow.cost_high
+
+
+def test_labelled_texts_shown_as_examples_are_chosen_in_the_copy(wire, store: Store) -> None:
+    """Two texts are shown and left out for all columns; the first column is not asked again."""
+    page = wire(panel(store, models=["demo-quick"]))
+    page.send("run")
+    page.send("again")
+    page.send("duplicate", ref="demo-quick")
+    copy = page.state["setup"]["groups"][0]["rows"][0]["copies"][0]
+    assert copy["examples"] == {"count": 0, "given": ""}
+    page.send("edit_copy", key=copy["key"], examples="many")
+    assert "whole number from 0 to 50" in page.state["error"]["sentence"]
+    page.send("edit_copy", key=copy["key"], examples="2")
+    setup = page.state["setup"]
+    assert setup["run"] == "Run 12 calls"
+    assert "2 texts shown as examples" in " ".join(setup["estimate"]["lines"])
+    assert setup["groups"][0]["rows"][0]["copies"][0]["said"] == "2 examples"
+    page.send("run")
+    result = page.state["result"]
+    assert (result["facts"], result["resume"], result["texts"]) == ([], "", 6)
+    paid = {each.variant: each.paid_before is not None for each in page.widget.comparison}
+    assert paid == {"demo-quick": True, "demo-quick · 2": False}
+    shown = page.widget.comparison.variants[1].examples
+    assert [each.text for each in shown] == [each["text"] for each in invoices.texts[:2]]
+
+
+def test_a_trial_with_examples_asks_five_of_the_texts_that_are_left(wire, store: Store) -> None:
+    page = wire(panel(store, models=[Variant("demo-quick", label="own", examples=2)]))
+    page.send("run", trial=True)
+    assert page.state["result"]["facts"][0] == "The first 5 of 6 texts."
+    assert page.state["result"]["resume"] == "Run the other 1 call"
+    page.send("resume")
+    assert len(page.widget.comparison) == 6
+    assert page.state["result"]["facts"] == []
+
+
+def test_a_price_that_is_about_to_change_stands_beside_its_model(wire, store, monkeypatch) -> None:
+    """In the picker and in the estimate, with the day."""
+
+    class Then(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2026, 11, 23, tzinfo=tz)
+
+    for module in (run_guess, estimating):
+        monkeypatch.setattr(module, "datetime", Then)
+    store.save(Connection("gemini", api_key="AIza-made-up-key-for-tests-0000000000000"))
+    page = wire(panel(store, models=["gemini/gemini-3.8-flash"]))
+    rows = {row["ref"]: row for group in page.state["setup"]["groups"] for row in group["rows"]}
+    notes = [note["text"] for note in rows["gemini/gemini-3.8-flash"]["notes"]]
+    assert "price doubles on 1 Jan 2027" in notes
+    assert any("from 1 Jan 2027 $" in line for line in page.state["setup"]["estimate"]["lines"])
+
+
+@pytest.mark.parametrize(
+    ("new", "today", "said"),
+    [
+        ((2, 4), date(2026, 12, 1), "price doubles on 1 Jan 2027"),
+        ((1, 3), date(2026, 12, 1), "price rises on 1 Jan 2027"),
+        ((1, 1), date(2026, 12, 1), "price falls on 1 Jan 2027"),
+        ((1, 1), date(2027, 1, 9), "price fell on 1 Jan 2027"),
+        ((2, 4), date(2027, 1, 1), "price doubled on 1 Jan 2027"),
+    ],
+)
+def test_a_change_of_price_is_said_in_words(new, today: date, said: str) -> None:
+    assert run_guess.moved(date(2027, 1, 1), (1, 2), new, today) == said
 
 
 def test_a_dead_endpoint_is_named_and_the_others_go_on(wire, store: Store) -> None:
@@ -597,6 +692,7 @@ def test_a_detail_shows_the_words_a_value_came_from(finished) -> None:
     names = [row[0] for row in detail["facts"]]
     assert names == ["Truth", "B", "Reply", "Cost"]
     assert "price unknown" in detail["facts"][3][1]
+    assert re.search(r"[\d.]+ s \([\d.]+ waiting, [\d.]+ answering\)", detail["facts"][3][1])
     everyone = ask(finished, "detail", index=0, path="number", column=-1)
     assert [row[0] for row in everyone["facts"]] == ["Truth", "A", "B", "C", "D"]
 
@@ -617,7 +713,10 @@ def test_spans_slice_to_their_words_also_beyond_the_first_plane(wire, store: Sto
     assert ("B", "Ada") in found
     fields = {field["path"]: field["groups"] for field in view["fields"]}
     assert [group["letters"] for group in fields["name"]] == ["TA", "B"]
-    assert [(group["text"], group["absent"]) for group in fields["age"]][-1] == ("41", True)
+    assert [(group["text"], group["flag"]) for group in fields["age"]][-1] == (
+        "41",
+        "not in the text",
+    )
 
 
 def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -> None:
@@ -634,10 +733,29 @@ def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -
     for row in rows:
         low, value, high = row["interval"]
         assert scores["scale"][0] <= low <= value <= high <= scores["scale"][1]
-    least = [field["least"] for field in scores["fields"]]
+    least = [field["least"] for field in scores["fields"]["rows"]]
     assert least == sorted(least)
     assert all(row["cost"] == "unknown" for row in rows)
     assert len(scores["pairs"]) == 6
+
+
+def test_the_grid_and_the_scoreboard_read_each_text_once_between_them(wire) -> None:
+    """What the grid read is not scored again for the scores, the charts and the static output."""
+    texts = [f"Ada {number}" for number in range(40)]
+    outputs = {"A": [{"name": "Ada"}] * 40, "B": [{"name": "Bob"}] * 40}
+    made = Comparison.from_outputs(NAME, texts, outputs, truth=[{"name": "Ada"}] * 40)
+    read: Counter[Any] = Counter()
+
+    def counted(row: Any, place: Any) -> Any:
+        read[place] += 1
+        return made.read(row, place)
+
+    page = wire(ComparisonPanel._on(replace(made, read=counted)))
+    assert set(read.values()) == {1}
+    assert len(read) == 80
+    assert ask(page, "scores")["scored"] is True
+    assert page.widget.comparison.verdict().recommended == "A"
+    assert set(read.values()) == {1}
 
 
 def test_a_certain_difference_stands_in_a_group_of_its_own(wire) -> None:
@@ -718,6 +836,40 @@ def test_the_code_makes_the_same_comparison(finished) -> None:
     made = names["result"]
     assert made.labels == finished.widget.comparison.labels
     assert [each.data for each in made] == [each.data for each in finished.widget.comparison]
+
+
+def test_what_is_chosen_is_copied_before_a_run_and_what_is_shown_after_it(wire, store) -> None:
+    """One home writes both: limits, instructions and columns are in it, no key and no text."""
+    odd = {"plain": "Read it, “as written” 🧾.", "strict": "Line one.\nLine 'two'."}
+    page = wire(panel(store, models=["demo-quick"], instructions=odd))
+    page.send("options", repeats="2", concurrency="3")
+    page.send("budget", budget="1.5")
+    page.send("code")
+    before = last(page, "code")["text"]
+    names = {"Invoice": invoices.Schema, "texts": invoices.texts, "truth": invoices.truth}
+    assert "    Invoice,\n" in before
+    for words in ("repeats=2", "concurrency=3", "budget=1.5", "🧾"):
+        assert words in before
+    page.send("run")
+    page.send("code")
+    after = last(page, "code")["text"]
+    exec(after, names)
+    again = names["result"]
+    assert again.labels == page.widget.comparison.labels
+    assert [each.instructions for each in again.variants] == list(odd.values())
+    assert all(each.paid_before for each in again)
+    assert MARKER not in before + after
+
+
+def test_a_comparison_that_is_explored_is_copied_as_it_is(wire) -> None:
+    """The panel was given nothing to choose from, and still writes the whole call."""
+    made = Comparison.from_outputs(NAME, ["Ada."], {"A": [{"name": "Ada"}]}, [{"name": "Ada"}])
+    page = wire(made.explore())
+    page.send("code")
+    code = last(page, "code")["text"]
+    assert code == made.code()
+    assert "truth=truth" in code
+    assert "json.loads" in code
 
 
 def test_what_is_saved_holds_no_text_and_no_value(finished) -> None:

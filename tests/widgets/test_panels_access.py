@@ -20,6 +20,15 @@ panel = lw.ComparisonPanel(
 panel"""
 CONNECTIONS = """import llmwidgets as lw
 lw.ConnectionPanel(lw.Store.in_memory())"""
+DECIDED = """import llmwidgets as lw
+from dataclasses import replace
+truth = [{"name": f"Ada {number}", "age": number} for number in range(20)]
+wrong = [{"name": "Eve", "age": each["age"]} for each in truth]
+schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
+texts = [f"{each['name']} is {each['age']}." for each in truth]
+made = lw.Comparison.from_outputs(schema, texts, {"A": truth, "B": wrong}, TRUTH)
+shots = lw.Variant("x", examples=[("Eve is 5.", {"name": "Eve"})]).examples
+replace(made, variants=tuple(replace(each, examples=shots) for each in made.variants)).explore()"""
 AUDIT = """async (root) => {
   const found = await axe.run(root, { resultTypes: ["violations"] });
   return [found.passes.length, found.violations.map((each) =>
@@ -116,6 +125,25 @@ def test_the_screens_of_the_store_are_accessible(lab, page) -> None:
     audit.screen("wrong passphrase")
     panel.get_by_role("button", name="Use the recovery identity").click()
     audit.screen("recovery identity")
+    assert audit.found == {}
+
+
+@pytest.mark.parametrize(
+    ("truth", "words"), [("truth", "A difference matters"), ("None", "% the same as the others")]
+)
+def test_a_verdict_and_agreement_are_accessible(lab, page, truth: str, words: str) -> None:
+    """What matters, copied values, fields by model; without truth how far models agree."""
+    panel = opened(lab, page, f"access-{truth}.ipynb", DECIDED.replace("TRUTH", truth))
+    audit = Audit(page, panel)
+    panel.get_by_text("copied from example").first.wait_for()
+    audit.screen("grid")
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_text(words).first.wait_for()
+    panel.get_by_text("% not in the text").wait_for()
+    audit.screen("scoreboard")
+    panel.get_by_role("tab", name="Charts").click()
+    panel.get_by_text("Fields by model").wait_for()
+    audit.screen("charts")
     assert audit.found == {}
 
 

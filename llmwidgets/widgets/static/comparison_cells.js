@@ -4,6 +4,9 @@ const GLYPHS = { agree: "=", differ: "≠", missing: "−", invented: "+", faile
 const SPOKEN = { agree: "agrees", differ: "differs", missing: "no value", invented: "invented",
   failed: "failed", unlabelled: "not labelled", waiting: "not answered yet" };
 
+/** A fact beside the state of a cell, by its number on the wire. */
+const FLAGS = ["", "not in the text", "copied from example"];
+
 const WORDS = { among: "models differ", against: "models agree against the truth" };
 
 function drawDifferences(state, send, view) {
@@ -99,7 +102,7 @@ function drawNothing(state, view, got) {
 function gridLine(grid, n, block, line) {
   const place = (col) => ({ id: grid.cellId({ block: n, line: line.at, col }), "data-at": `${n} ${line.at} ${col}` });
   const style = `top:${line.top}px;height:${line.height}px`;
-  if (!block) return h("div", { class: "lw-grow lw-group", role: "row", style }, h("span", { class: "lw-wide muted" }, "…"));
+  if (!block) return h("div", { class: "lw-grow lw-group", role: "row", style }, h("span", { class: "lw-wide muted", role: "gridcell", "aria-label": "not read yet" }, "…"));
   if (line.kind === "group") {
     return h("div", { class: "lw-grow lw-group", role: "row", style }, h("div", { class: "lw-wide row", role: "gridcell",
       ...place(0), "aria-label": `Text ${block.id}, ${block.said}. Enter reads the text.` },
@@ -139,12 +142,12 @@ function variantCell(grid, n, block, line, variant, col, place) {
     h("span", { class: "lw-v" }, h("b", {}, failed.name), h("span", {}, failed.said),
       failed.again && textButton("Ask again", () => grid.send("resume"), { tabindex: -1 })));
   }
-  const [state, text, absent] = line.row.c[col];
+  const [state, text, flag] = line.row.c[col];
   const truth = grid.truth && line.row.t[1] !== "blank" ? `, truth ${line.row.t[0]}` : "";
   return h("span", { class: `lw-cell lw-c ${state}${text === "none" || text === "no value" ? " none" : ""}`, role: "gridcell", title: text,
-    "aria-label": `${line.row.name}, ${variant.label}: ${text}, ${SPOKEN[state]}${absent ? ", not in the text" : ""}${truth}`, ...at },
+    "aria-label": `${line.row.name}, ${variant.label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${truth}`, ...at },
   h("span", { class: "lw-v" }, state === "differ" && line.row.t[1] === "value" ? changed(line.row.t[0], text) : text),
-  absent ? h("span", { class: "lw-nit" }, "not in the text") : null);
+  flag ? h("span", { class: "lw-nit" }, FLAGS[flag]) : null);
 }
 
 /** The text with what differs from the truth in <ins>; whole where most of it differs. */

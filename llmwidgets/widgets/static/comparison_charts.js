@@ -6,14 +6,16 @@ function drawCharts(state, send, view) {
   const got = need(view, send, "scores", {}, () => true);
   if (!got) return waiting("Counting.");
   if (!got.scored) {
-    return h("div", { class: "body stack t" }, h("h3", {}, "No quality to draw"),
-      h("p", { class: "muted" }, "None of these texts has truth. With truth, this shows the share of fields right against cost and time."));
+    return [h("div", { class: "body stack t", key: "charts" }, h("h3", {}, "No quality to draw"),
+      h("p", { class: "muted" }, "None of these texts has truth. With truth, this shows the share of fields right against cost and time.")),
+    drawFieldsByVariant(got, view)];
   }
-  return h("div", { class: "cols lw-halves lw-even", key: "charts" },
+  return [h("div", { class: "cols lw-halves lw-even", key: "charts" },
     h("div", { class: "body stack t" }, h("div", {}, h("h3", {}, "Quality against cost"),
       h("p", { class: "s muted" }, "% of fields right, with 95 % interval")), costChart(got)),
     h("div", { class: "body stack t" }, h("div", {}, h("h3", {}, "Quality against time"),
-      h("p", { class: "s muted" }, "% of fields right; boxes moved a little where they would overlap")), timeChart(got)));
+      h("p", { class: "s muted" }, "% of fields right; boxes moved a little where they would overlap")), timeChart(got))),
+  drawFieldsByVariant(got, view)];
 }
 
 function yOf(got) {

@@ -99,7 +99,8 @@ class GridOfRows {
     this.root.setAttribute("aria-rowcount", message.lines + 1);
     this.root.setAttribute("aria-colcount", 1 + this.truth + this.variants.length);
     this.drawHead();
-    this.at = { block: 0, line: 0, col: 1 + this.truth };
+    this.at = { block: 0, line: 0, col: 1 + this.truth + (this.view.aimColumn || 0) };
+    this.view.aimColumn = null;
     this.root.scrollTop = 0;
     this.prefix();
     this.take(message, true);

@@ -40,7 +40,9 @@ function drawComparison(state, send, view) {
   }
   if (result && view.revision !== result.revision) {
     view.revision = result.revision;
-    for (const name of ["scores", "text"]) delete view.got[name], delete view.got[`asked-${name}`];
+    const moved = ["scores", "text", ...(result.live || view.live ? ["grounding"] : [])];
+    view.live = result.live;
+    for (const name of moved) delete view.got[name], delete view.got[`asked-${name}`];
   }
   view.root.classList.add("lw-comparison");
   if (!view.keyed) {
@@ -181,6 +183,7 @@ function hearComparison(message, buffers, view) {
     detail: () => view.grid?.detail(message),
     text: () => keepGot(view, "text", message),
     scores: () => keepGot(view, "scores", message),
+    grounding: () => keepGot(view, "grounding", message),
     request: () => keepGot(view, "request", message),
     code: () => showCopied(view, message),
     file: () => download(message, buffers),
@@ -245,6 +248,7 @@ function hints(pairs) {
 
 function afterComparison(root) {
   for (const list of root.querySelectorAll(".tabs")) rove(list, "[role=tab]");
+  for (const table of root.querySelectorAll("[data-arrows]")) arrows(table);
   for (const list of root.querySelectorAll(".lw-models")) rove(list, LW_MODEL_STOPS);
 }
 

@@ -121,6 +121,10 @@ function drawCopy(copy, send, view) {
         labelled("Instructions", h("textarea", { class: "in", rows: 4, key: `said-${copy.key}`,
           value: copy.instructions, rev: copy.instructions,
           onchange: (e) => set({ instructions: e.target.value }) })),
+        labelled("Examples", copy.examples.given ? h("p", { class: "s muted" }, copy.examples.given)
+          : h("input", { class: "in lw-number", type: "number", min: 0, max: 50, key: `shots-${copy.key}`, value: copy.examples.count,
+            rev: String(copy.examples.count), onchange: (e) => set({ examples: e.target.value || "0" }) }),
+        copy.examples.given ? "" : "So many labelled texts are shown to this column, and left out of scoring for all."),
         h("div", { class: "row wrap" }, labelled("Thinking", select(copy.efforts, copy.effort,
           (value) => set({ effort: value }), `effort-${copy.key}`)), h("span", { class: "grow" }),
         button("Remove column", () => send("drop_copy", { key: copy.key }),

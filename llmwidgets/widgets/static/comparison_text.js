@@ -93,7 +93,7 @@ function drawValues(field, on, pick) {
     h("span", { class: "lw-k" }, each.letters),
     h("span", { class: `g ${each.state}` }, each.state === "truth" ? "" : GLYPHS[each.state]),
     h("span", { class: valueClass(each) }, each.text,
-      each.absent && h("span", { class: "lw-nit" }, "not in the text"))])));
+      each.flag && h("span", { class: "lw-nit" }, each.flag))])));
 }
 
 function valueClass(group) {

@@ -1,0 +1,122 @@
+"""Tally: what one variant's extractions add up to, as numbers; no object is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from llmwidgets.comparison.by_field import Counts
+from llmwidgets.errors import FAILURES, ReplyError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from llmwidgets.comparison.marks import Mark
+    from llmwidgets.engine.extraction import Extraction
+
+
+@dataclass(slots=True)
+class Tally:
+    """The sums of one variant. `scores` has the shares right of each text, one a repeat."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    modes: Counter[str] = field(default_factory=Counter)
+    scores: dict[str, list[float]] = field(default_factory=dict)
+    perfect: dict[str, list[bool]] = field(default_factory=dict)
+    invented: int = 0
+    missed: int = 0
+    counts: Counts = field(default_factory=Counts)
+    seconds: list[float] = field(default_factory=list)
+    waiting: list[float] = field(default_factory=list)
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost: float | None = 0.0
+    answered: int = 0
+    reused: int = 0
+    paid_before: datetime | None = None
+
+    def add(self, extraction: Extraction) -> None:
+        """Count one extraction's status, time, tokens and cost."""
+        self.statuses[extraction.status] += 1
+        if extraction.paid_before is not None:
+            self.reused += 1
+            self.paid_before = max(
+                self.paid_before or extraction.paid_before, extraction.paid_before
+            )
+        if not _answered(extraction.status):
+            return
+        self.answered += 1
+        if extraction.mode is not None:
+            self.modes[str(extraction.mode)] += 1
+        if extraction.seconds is not None:
+            self.seconds.append(extraction.seconds)
+        if extraction.waiting_seconds is not None:
+            self.waiting.append(extraction.waiting_seconds)
+        usage = extraction.usage
+        self.input_tokens = _plus(self.input_tokens, usage.input_tokens)
+        self.output_tokens = _plus(self.output_tokens, usage.output_tokens)
+        self.reasoning_tokens = _plus(self.reasoning_tokens, usage.reasoning_tokens)
+        known = self.cost is not None and extraction.cost is not None
+        self.cost = self.cost + extraction.cost if known else None  # type: ignore[operator]
+
+    def score(self, text_id: str, marked: Mark) -> None:
+        """Count how one extraction was scored."""
+        self._count(marked, 1)
+        if marked.accuracy is not None:
+            # New lists: a copy of this tally keeps its own.
+            self.scores[text_id] = [*self.scores.get(text_id, ()), marked.accuracy]
+            self.perfect[text_id] = [*self.perfect.get(text_id, ()), marked.perfect]
+
+    def unscore(self, text_id: str, marks: Iterable[Mark]) -> None:
+        """Take back how a text's extractions, all its repeats, were scored."""
+        for marked in marks:
+            self._count(marked, -1)
+        self.scores.pop(text_id, None)
+        self.perfect.pop(text_id, None)
+
+    def _count(self, marked: Mark, times: int) -> None:
+        self.invented += times * marked.invented
+        self.missed += times * marked.missed
+        self.counts.add(marked.cells, times)
+
+    def copy(self, order: Iterable[str]) -> Tally:
+        """The same sums, to go on from; scores in this order of texts."""
+        names = [name for name in order if name in self.scores]
+        return replace(
+            self,
+            statuses=Counter(self.statuses),
+            modes=Counter(self.modes),
+            scores={name: self.scores[name] for name in names},
+            perfect={name: self.perfect[name] for name in names},
+            counts=self.counts.copy(),
+            seconds=list(self.seconds),
+            waiting=list(self.waiting),
+        )
+
+    @property
+    def total_cost(self) -> float | None:
+        """US dollars for every reply; None where one reply's cost is unknown or none came."""
+        return self.cost if self.answered else None
+
+    @property
+    def cost_per_1000(self) -> float | None:
+        """US dollars for 1,000 replies, None where unknown."""
+        cost = self.total_cost
+        return None if cost is None else cost / self.answered * 1000
+
+    @property
+    def mean_scores(self) -> dict[str, float]:
+        """The share right of each scored text, its repeats averaged."""
+        return {name: sum(shares) / len(shares) for name, shares in self.scores.items()}
+
+
+def _answered(status: str) -> bool:
+    failure = FAILURES.get(status)
+    return failure is None or issubclass(failure, ReplyError)
+
+
+def _plus(total: int | None, more: int | None) -> int | None:
+    return total if more is None else (total or 0) + more

@@ -1,0 +1,135 @@
+"""A comparison is summed up once; a label scores one text again, and the sums are the same."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from llmwidgets.comparison import Comparison
+from llmwidgets.comparison.answers import answers_to
+from llmwidgets.comparison.reading import Sums
+from llmwidgets.comparison.rows import Place
+
+
+class Bill(BaseModel):
+    name: str | None = None
+    total: float | None = None
+    tags: list[str] = []
+
+
+def made(seed: int, texts: int = 12) -> Comparison:
+    """Three variants on a few texts: right, wrong, silent, broken, some without a label."""
+    generator = random.Random(seed)
+
+    def said() -> object:
+        record = {
+            "name": generator.choice(["Ada", "Bob", None]),
+            "total": generator.choice([1, 2.5, None]),
+            "tags": generator.sample(["a", "b", "c"], generator.randrange(3)),
+        }
+        return generator.choice([record, record, record, "no JSON", None])
+
+    outputs = {label: [said() for _ in range(texts)] for label in "ABC"}
+    truth = {
+        f"t{at:02}": {"name": generator.choice(["Ada", None]), "tags": ["a"]}
+        for at in range(texts)
+        if generator.random() < 0.8
+    }
+    given = [{"id": f"t{at:02}", "text": "a text"} for at in range(texts)]
+    return Comparison.from_outputs(Bill, given, outputs, truth)
+
+
+def same(one: Comparison, other: Comparison) -> None:
+    """The sums of both are equal, order of the scores included."""
+    a, b = one.reading, other.reading
+    assert [list(each.scores.items()) for each in a.tallies] == [
+        list(each.scores.items()) for each in b.tallies
+    ]
+    assert a.tallies == b.tallies
+    assert (a.differing, a.first) == (b.differing, b.first)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_labels_change_the_sums_as_reading_everything_anew_would(seed: int) -> None:
+    generator = random.Random(seed)
+    comparison = made(seed)
+    before = comparison.reading
+    first = (before.differing, [dict(each.scores) for each in before.tallies])
+    for _ in range(4):
+        text = f"t{generator.randrange(12):02}"
+        field, value = generator.choice([("name", "Bob"), ("total", 2.5), ("name", None)])
+        comparison = comparison.correct(text, field, value)
+        same(comparison, replace(comparison))
+    same(comparison.as_given(), replace(comparison.as_given()))
+    assert first == (before.differing, [dict(each.scores) for each in before.tallies])
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_replies_that_come_in_any_order_give_the_same_sums(seed: int) -> None:
+    generator = random.Random(seed)
+    comparison = made(seed)
+    sums, places = Sums(comparison), [(at, v) for at in range(12) for v in range(3)]
+    generator.shuffle(places)
+    there: dict[int, set[int]] = {}
+    for text, variant in places:
+        there.setdefault(text, set()).add(variant)
+        sums.add(answers_to(comparison, text, 0), [each in there[text] for each in range(3)])
+    found = replace(comparison)
+    found.take(sums.reading())
+    for own, fresh in zip(found.reading.tallies, comparison.reading.tallies, strict=True):
+        assert list(own.scores.items()) == list(fresh.scores.items())
+        assert (own.statuses, own.counts, own.missed) == (
+            fresh.statuses,
+            fresh.counts,
+            fresh.missed,
+        )
+    assert found.reading.first == comparison.reading.first
+
+
+def test_what_was_not_asked_yet_is_stopped_in_the_sums() -> None:
+    comparison = made(3)
+    sums = Sums(comparison)
+    sums.add(answers_to(comparison, 0, 0), [True, False, False])
+    statuses = [each.statuses["Stopped"] for each in sums.reading().tallies]
+    assert statuses[1:] == [12, 12]
+    assert all(sum(each.statuses.values()) == 12 for each in sums.reading().tallies)
+
+
+@pytest.mark.parametrize("labels", [0, 45])
+def test_shown_rows_never_skip_a_text(labels: int) -> None:
+    texts = [{"id": f"t{at:03}", "text": "x"} for at in range(90)]
+    outputs = {"A": [{"name": "Bob"}] * 90, "B": [{"name": "Bob"}] * 90}
+    comparison = Comparison.from_outputs(
+        Bill, texts, outputs, {each["id"]: {"name": "Ada"} for each in texts}
+    )
+    assert comparison.reading.differing == 90
+    for at in range(labels):
+        comparison = comparison.correct(f"t{at:03}", "name", "Bob")
+    assert comparison.reading.differing == 90 - labels
+    page = comparison._repr_html_()
+    shown = [f"t{at:03}" for at in range(90) if f">t{at:03}<" in page]
+    assert shown == [f"t{at:03}" for at in range(labels, labels + 20)]
+
+
+def test_a_label_reads_one_text_again_and_no_other() -> None:
+    """Reading everything anew at each label would make a grid of thousands of texts slow."""
+    comparison = made(5)
+    read: list[Place] = []
+
+    def counted(row, place):
+        read.append(place)
+        return comparison.read(row, place)
+
+    watched = replace(comparison, read=counted)
+    assert watched.reading.differing >= 0
+    read.clear()
+    corrected = watched.correct("t03", "total", 2.5)
+    assert corrected.reading.differing >= 0
+    assert {place.text for place in read} == {3}

@@ -1,0 +1,235 @@
+"""Scoreboard and charts without a browser: what matters, fields by model, agreement, grounding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from llmwidgets import Comparison, ComparisonPanel, Variant
+
+SCHEMA = {
+    "type": "object",
+    "title": "Bill",
+    "properties": {
+        "name": {"type": ["string", "null"]},
+        "total": {"type": ["number", "null"]},
+        "kind": {"enum": ["bill", "order"]},
+    },
+}
+TRUTH = [{"name": f"Ada {n}", "total": 100 + n, "kind": "bill"} for n in range(40)]
+TEXTS = [f"The bill of Ada {n} over {100 + n} euro." for n in range(40)]
+GOOD = [dict(each) for each in TRUTH]
+WRONG = [
+    {**each, "total": 999 if n % 5 == 0 else each["total"], "name": None if n % 8 == 0 else "Eve"}
+    for n, each in enumerate(TRUTH)
+]
+NEAR = [{**each, "total": 1 if n in (3, 30) else each["total"]} for n, each in enumerate(TRUTH)]
+EXAMPLE = ("The order of Eve Marlowe over 5 euro.", {"name": "Eve", "total": 5})
+
+
+def made(truth: Any = TRUTH, **outputs: Any) -> Comparison:
+    given = outputs or {"good": GOOD, "wrong": WRONG, "near": NEAR}
+    return Comparison.from_outputs(SCHEMA, TEXTS, given, truth)
+
+
+def taught(comparison: Comparison) -> Comparison:
+    """The same, as if the second variant had been shown an example."""
+    first, second, *rest = comparison.variants
+    shown = replace(second, examples=Variant("x", examples=[EXAMPLE]).examples)
+    return replace(comparison, variants=(first, shown, *rest))
+
+
+def ask(page: Any, kind: str, /, **content: Any) -> dict[str, Any]:
+    page.send(kind, **content)
+    return next(each for each in reversed(page.messages) if each["type"] == kind)
+
+
+@pytest.fixture
+def page(wire) -> Any:
+    return wire(ComparisonPanel._on(made()))
+
+
+# -- fields by model -------------------------------------------------------------------------------
+
+
+def test_the_table_of_fields_says_what_by_field_says(page) -> None:
+    """Every figure with its n, in the order of the scoreboard, hardest field first."""
+    scores = ask(page, "scores")
+    frame = page.widget.comparison.by_field().set_index(["field", "variant"])
+    assert [name for name, _ in scores["fields"]["measures"]] == [
+        "right", "precision", "recall", "f1", "invented", "missed"
+    ]  # fmt: skip
+    labels = dict(zip("ABC", page.widget.comparison.labels, strict=True))
+    assert [labels[each] for each in scores["order"]] == ["good", "near", "wrong"]
+    rows = {row["path"]: row["cells"] for row in scores["fields"]["rows"]}
+    assert list(rows) == ["name", "total", "kind"]
+    for path, cells in rows.items():
+        for letter, cell in zip(scores["order"], cells, strict=True):
+            counted = frame.loc[(path, labels[letter])]
+            assert cell["right"] == [pytest.approx(100 * counted.accuracy), counted.labelled]
+            for name in ("precision", "recall", "f1"):
+                assert cell[name][0] == pytest.approx(100 * counted[name])
+    assert rows["name"][2]["missed"] == [12.5, 40]
+    assert rows["name"][2]["precision"][1] == 35
+    # The truth always has a name, so nothing can be invented: no figure, not 0.
+    assert rows["name"][2]["invented"] == [None, 0]
+
+
+def test_a_field_that_one_model_never_answered_has_no_figure_there(wire) -> None:
+    outputs = {"good": GOOD, "gone": [None] * 40}
+    page = wire(ComparisonPanel._on(made(**outputs)))
+    cells = {row["path"]: row["cells"] for row in ask(page, "scores")["fields"]["rows"]}["name"]
+    assert cells[1] is None
+
+
+# -- what matters ----------------------------------------------------------------------------------
+
+
+def test_what_matters_changes_the_sentences_and_the_texts_needed(wire) -> None:
+    """A smaller difference needs more texts; verdict, pairs and static output follow."""
+    page = wire(ComparisonPanel._on(made(good=GOOD, near=NEAR)))
+    first = ask(page, "scores")
+    assert first["matters"] == "2"
+    page.send("matters", points="0.5")
+    second = next(each for each in reversed(page.messages) if each["type"] == "scores")
+    comparison = page.widget.comparison
+    assert second["matters"] == "0.5"
+    assert second["verdict"] == comparison.verdict(0.005).sentence
+    assert "difference of 0.5 in 100 four times in five" in second["verdict"]
+    (pair,) = comparison.verdict(0.005).table
+    assert second["needed"].startswith(f"About {pair.texts_needed - 40:,} more labelled texts")
+    assert second["pairs"][0]["needed"] == f"needs {pair.texts_needed:,} texts"
+    assert second["verdict"] in page.widget._fallback_html()
+    assert second["groups"][0]["rows"][0]["right"] == first["groups"][0]["rows"][0]["right"]
+    page.send("matters", points="20")
+    last = next(each for each in reversed(page.messages) if each["type"] == "scores")
+    assert last["needed"] == "The 40 labelled texts are enough to show it four times in five."
+    assert "less than the 20 in 100 that matter" in last["verdict"]
+
+
+@pytest.mark.parametrize("points", ["", "much", "0", "-2", "nan", "51", None])
+def test_what_is_no_difference_is_said_and_changes_nothing(page, points: Any) -> None:
+    before = ask(page, "scores")["verdict"]
+    page.send("matters", points=points)
+    assert "not a number from 0.1 to 50" in page.state["error"]["sentence"]
+    assert ask(page, "scores")["verdict"] == before
+
+
+def test_under_ten_texts_nothing_is_asked_about_what_matters(wire) -> None:
+    few = Comparison.from_outputs(SCHEMA, TEXTS[:9], {"A": GOOD[:9], "B": WRONG[:9]}, TRUTH[:9])
+    scores = ask(wire(ComparisonPanel._on(few)), "scores")
+    assert (scores["matters"], scores["needed"]) == ("", "")
+
+
+def test_what_matters_is_in_the_report_too(page) -> None:
+    page.send("matters", points="7,5")
+    page.send("html", values=False)
+    report = next(each for each in reversed(page.raw) if each[1])[1][0].decode()
+    assert page.widget.comparison.verdict(0.075).sentence in report
+
+
+# -- agreement -------------------------------------------------------------------------------------
+
+
+def test_without_truth_the_scoreboard_shows_agreement(wire) -> None:
+    """Who agrees most with the others stands first; the pairs are those of agreement()."""
+    page = wire(ComparisonPanel._on(made(truth=None)))
+    scores = ask(page, "scores")
+    assert (scores["scored"], scores["agreed"], scores["pairs"]) == (False, True, [])
+    table = page.widget.comparison.agreement()
+    rows = [row for group in scores["groups"] for row in group["rows"]]
+    assert rows[-1]["label"] == "wrong"
+    assert all(row["right"] == "–" for row in rows)
+    shared = {each["a"] + each["b"]: each["share"] for each in scores["shared"]}
+    assert shared["AB"] == f"{100 * table.loc['good', 'wrong']:.1f}"
+    assert shared["AC"] == f"{100 * table.loc['good', 'near']:.1f}"
+    assert list(shared)[-1] == "AC"
+    assert scores["fields"]["measures"] == [["agree", "% the same as the others"]]
+    fields = {row["path"]: row["cells"] for row in scores["fields"]["rows"]}
+    assert fields["kind"][0]["agree"][0] == 100
+    assert fields["kind"][0]["agree"][1] == 80
+    assert "models can agree and be wrong" in scores["foot"]
+
+
+def test_one_model_without_truth_has_nothing_to_agree_with(wire) -> None:
+    scores = ask(wire(ComparisonPanel._on(made(truth=None, good=GOOD))), "scores")
+    assert (scores["scored"], scores["agreed"], scores["shared"]) == (False, False, [])
+    assert scores["fields"]["rows"] == []
+
+
+def test_a_first_label_turns_agreement_into_what_is_right(wire) -> None:
+    page = wire(ComparisonPanel._on(made(truth=None)))
+    assert ask(page, "scores")["agreed"] is True
+    page.send("label", index=0, path="total", column=0)
+    assert ask(page, "scores")["agreed"] is False
+
+
+# -- what stands in no text ------------------------------------------------------------------------
+
+
+def test_the_rates_are_those_of_grounding(wire) -> None:
+    """Not in the text, and copied from an example among them, a variant each."""
+    page = wire(ComparisonPanel._on(taught(made())))
+    said = ask(page, "grounding")
+    frame = page.widget.comparison.grounding().set_index("variant")
+    for letter, label in zip("ABC", page.widget.comparison.labels, strict=True):
+        assert said["rows"][letter]["absent"] == f"{100 * frame.absent_rate[label]:.1f}"
+        assert said["rows"][letter]["copied"] == f"{100 * frame.copied_rate[label]:.1f} copied"
+    assert frame.copied["wrong"] == 35
+    assert frame.copied["good"] == 0
+    assert [said["rows"][each]["loud"] for each in "ABC"] == [False, True, False]
+    assert said["said"] == ""
+
+
+def test_without_examples_nothing_is_said_of_copies(page) -> None:
+    said = ask(page, "grounding")
+    assert {row["copied"] for row in said["rows"].values()} == {""}
+
+
+def test_where_no_text_was_given_there_is_no_rate(wire) -> None:
+    texts = [{"id": str(n), "text": ""} for n in range(3)]
+    bare = Comparison.from_outputs(SCHEMA, texts, {"A": GOOD[:3]}, TRUTH[:3])
+    assert ask(wire(ComparisonPanel._on(bare)), "grounding")["any"] is False
+
+
+def test_a_label_does_not_look_for_every_value_again(page, monkeypatch) -> None:
+    from llmwidgets.widgets import result_panel
+
+    first = ask(page, "grounding")
+    monkeypatch.setattr(result_panel, "grounding_view", None)
+    page.send("label", index=0, path="total", column=1)
+    assert ask(page, "grounding")["rows"] == first["rows"]
+
+
+def test_a_copied_value_is_flagged_in_cell_detail_and_text(wire) -> None:
+    page = wire(ComparisonPanel._on(taught(made())))
+    grid = ask(page, "grid", only="disagree", field="name", chars=20)
+    cells = [row["c"] for block in grid["blocks"] for row in block["rows"] if row["p"] == "name"]
+    assert {tuple(cell[1] for cell in row) for row in cells if row[1][1] == "Eve"} <= {
+        (f"Ada {n}", "Eve", f"Ada {n}") for n in range(40)
+    }
+    flags = {row[1][1]: row[1][2] for row in cells}
+    assert flags["Eve"] == 2
+    assert {row[0][2] for row in cells} == {0}
+    detail = ask(page, "detail", index=1, path="name", column=1)
+    assert detail["absent"].startswith("Eve is not in the text. It stands in an example")
+    assert "copied from an example" in str(detail["facts"])
+    groups = {each["path"]: each["groups"] for each in ask(page, "text", index=1)["fields"]}
+    assert [(group["letters"], group["flag"]) for group in groups["name"]] == [
+        ("TAC", ""), ("B", "copied from an example")
+    ]  # fmt: skip
+
+
+def test_a_value_that_is_right_and_in_no_text_is_flagged_beside_its_state(wire) -> None:
+    """Not in the text is a fact beside the state: a cell that agrees can have it too."""
+    truth = [{"name": "Ada", "total": 7, "kind": "order"}]
+    outputs = {"A": [dict(truth[0])], "B": [{**truth[0], "name": "Bob"}]}
+    page = wire(ComparisonPanel._on(Comparison.from_outputs(SCHEMA, ["Ada pays."], outputs, truth)))
+    (block,) = ask(page, "grid", only="all", chars=20)["blocks"]
+    rows = {row["p"]: row["c"] for row in block["rows"]}
+    assert rows["total"] == [["agree", "7", 1], ["agree", "7", 1]]
+    assert [cell[2] for cell in rows["name"]] == [0, 1]
+    # One of few allowed values need not stand in the text word for word.
+    assert [cell[2] for cell in rows["kind"]] == [0, 0]
