@@ -238,8 +238,6 @@ class Alignment:
         for _ in range(size - len(left)):
             table.append([tally(self._more(value[j], "", pattern), self.same) for j in right])
         scale = 1 + sum(max(each.labelled for each in row) for row in table)
-        if scale**4 >= 2**62:
-            return self._greedy(truth, value, left, right)
         paired = assign([[_cost(each, scale) for each in row] for row in table])
         return {
             left[row]: right[column]
