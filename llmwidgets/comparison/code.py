@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.comparison.outputs import MADE_ELSEWHERE
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 
 if TYPE_CHECKING:
@@ -24,12 +25,16 @@ _WIDE = 100
 class Script:
     """A call of `compare` to be written down; names stand for texts, truth and examples.
 
+    For `outputs` that were made elsewhere it is the call of `Comparison.from_outputs`, in which
+    they are a name as well.
+
     `schema` is written out, so that the code needs no class, unless `class_name` names one that
     the reader has; without both, each text brings its own. `instructions` by name cross with
     the variants; `budget` is in US dollars.
     """
 
     variants: Sequence[Variant]
+    outputs: bool = False
     schema: Schema | None = None
     class_name: str = ""
     truth: bool = False
@@ -45,12 +50,16 @@ class Script:
         if written and self.schema is not None:
             lines += ["", f"schema = json.loads({_spelled(json.dumps(self.schema.json))})"]
         name = self.class_name or ("schema" if written else "None")
-        lines += ["", "result = lw.compare(", f"    {name},", "    texts,"]
+        call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
+        lines += ["", f"result = {call}", f"    {name},", "    texts,"]
         lines += [f"    {key}={value}," for key, value in self._keywords()]
         return "\n".join([*lines, ")"]) + "\n"
 
     def _keywords(self) -> Iterator[tuple[str, str]]:
-        yield "models", _listed([_variant(each) for each in self.variants])
+        if self.outputs:
+            yield "outputs", "outputs"
+        else:
+            yield "models", _listed([_variant(each) for each in self.variants])
         if self.truth:
             yield "truth", "truth"
         if self.instructions and self.instructions != DEFAULT_INSTRUCTIONS:
@@ -71,6 +80,7 @@ def script_of(
     """The call that makes this comparison again, within these limits."""
     return Script(
         variants=comparison.variants,
+        outputs=MADE_ELSEWHERE in comparison.notes,
         schema=shared_schema(comparison.texts),
         truth=any(text.truth is not NOTHING for text in comparison.texts),
         repeats=comparison.repeats,

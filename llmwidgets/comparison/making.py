@@ -80,7 +80,7 @@ def of_outputs(
         journal=given.journal,
         read=given.read,
         scoring=read_rules(scoring, documents),
-        notes=("Outputs made elsewhere; nothing was called.",),
+        notes=(outputs_made.MADE_ELSEWHERE,),
     )
 
 

@@ -18,6 +18,9 @@ from llmwidgets.schemas import parse_json
 if TYPE_CHECKING:
     from llmwidgets.engine.plan import Text
 
+MADE_ELSEWHERE = "Outputs made elsewhere; nothing was called."
+"""The note by which such a comparison is known, also after it was saved and loaded."""
+
 
 def read_outputs(outputs: Any, texts: Sequence[Text]) -> dict[str, list[Any]]:
     """A list of outputs as long as the texts for each label; FieldError where one does not fit."""

@@ -115,6 +115,18 @@ def test_jsonl_and_parquet_hold_the_same_rows(corpus: Comparison, table: str, tm
     assert list(rows[0]) == list(frame.columns)
 
 
+def test_the_code_of_outputs_compares_outputs(corpus: Comparison) -> None:
+    """Models that were called elsewhere are not called by the copied code either."""
+    texts = [{"id": text.id, "text": text.text} for text in corpus.texts]
+    wrong, right = (
+        [dict.fromkeys(HOSTILE, f"{name}{end}") for name in HOSTILE] for end in ("", " true")
+    )
+    outputs = {HOSTILE[0]: wrong, HOSTILE[1]: right, HOSTILE[3]: wrong}
+    scope = {"texts": texts, "truth": right, "outputs": outputs}
+    exec(corpus.code(), scope)
+    assert scope["result"].scoreboard().equals(corpus.scoreboard())
+
+
 def test_the_code_is_python_that_asks_the_same_and_holds_no_statement_of_a_name(
     corpus: Comparison,
 ) -> None:
