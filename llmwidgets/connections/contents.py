@@ -245,7 +245,7 @@ def described(document: dict[str, Any]) -> Contents | None:
 def read_connection(payload: Payload) -> Connection | None:
     """The connection that a payload describes; None where this version cannot read it."""
     try:
-        return Connection.from_payload(payload).with_origin("store")
+        return Connection.from_payload(payload, origin="store")
     except (FieldError, KeyError, TypeError, ValueError):
         return None
 
