@@ -144,7 +144,8 @@ class Connection:
     @property
     def address(self) -> str:
         """Scheme, host and port that the key is bound to: `https://api.openai.com`."""
-        return read_address(self.target(next(iter(self.models), "")).url).origin
+        target = self.provider.target(self.fields, next(iter(self.models), ""))
+        return read_address(target.url).origin
 
     @property
     def host(self) -> str:
@@ -281,11 +282,12 @@ class Connection:
         }
 
     @classmethod
-    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
+    def from_payload(cls, payload: Mapping[str, Any], *, origin: Origin = "given") -> Self:
         """The connection a store kept; FieldError where a field no longer fits."""
         connection = cls(payload["kind"], label=payload["label"], **payload["fields"])
         seen = payload.get("capabilities") or {}
         return connection._changed(
+            origin=origin,
             _capabilities={model: read_capability(said) for model, said in seen.items()},
             checked_at=moment(payload.get("checked_at")),
             saved_at=moment(payload.get("saved_at")),

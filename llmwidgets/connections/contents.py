@@ -269,7 +269,7 @@ def _fits(document: dict[str, Any]) -> bool:
 def read_connection(payload: Payload) -> Connection | None:
     """The connection that a payload describes; None where this version cannot read it."""
     try:
-        return Connection.from_payload(payload).with_origin("store")
+        return Connection.from_payload(payload, origin="store")
     except (FieldError, KeyError, TypeError, ValueError):
         return None
 

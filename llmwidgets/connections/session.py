@@ -51,6 +51,7 @@ class Session:
         self.used, self.holds = autolock.clock(), 0
         self.temporary: dict[str, Connection] = {}
         self._made: dict[int, Connection | None] = {}
+        self._files: dict[str, StoreFile] = {}
         self._observers: dict[object, Callable[[], object]] = {}
 
     @property
@@ -78,7 +79,9 @@ class Session:
         if self.folder is None:
             message = "A store in memory has no files."
             raise ValueError(message)
-        return StoreFile(self.folder / name)
+        if name not in self._files:
+            self._files[name] = StoreFile(self.folder / name)
+        return self._files[name]
 
     def keep(self, contents: Contents, seen: bytes | None) -> None:
         """Remember contents that were read or written."""
