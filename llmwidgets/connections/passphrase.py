@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hmac
 import sys
 
 from llmwidgets.errors import FieldError
@@ -47,19 +46,11 @@ def asked_twice(organization: str) -> Secret | None:
         return None
     check(first)
     second = asked("The same again: ")
-    if second is None or not same(first, second):
+    if second is None or not second.is_same_as(first):
         raise FieldError(
             {"passphrase": "was not typed the same twice."}, "Run the cell again and type it twice."
         )
     return first
-
-
-def same(first: Secret, second: Secret) -> bool:
-    """Whether two passphrases are one."""
-    return hmac.compare_digest(
-        first.reveal().encode("utf-8", "surrogatepass"),
-        second.reveal().encode("utf-8", "surrogatepass"),
-    )
 
 
 def _somebody_is_there() -> bool:

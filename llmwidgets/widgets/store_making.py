@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmwidgets.connections import words
-from llmwidgets.connections.passphrase import same
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
@@ -35,7 +34,7 @@ class Making:
 
     def check(self, content: Mapping[str, Any], typed: Secret) -> None:
         """FieldError where the words shown were not typed, or nobody keeps the identity."""
-        if not content.get("own") and not same(typed, self.words):
+        if not content.get("own") and not typed.is_same_as(self.words):
             raise FieldError(
                 "These are not the six words shown.", "Type them once, or choose Type my own."
             )

@@ -28,7 +28,7 @@ function drawPanel(state, send, view) {
 
 // ---- the list of kinds -------------------------------------------------------------------------
 
-const TELL = { ok: "works", none: "not set up", warn: "works with a limit", fail: "last check failed" };
+const TELL = { ok: "works", none: "not set up", warn: "something to know", fail: "last check failed" };
 
 function kindsList(view, state) {
   const open = (kind, label) => () => {
