@@ -6,7 +6,8 @@ Needs `pip install llmwidgets[test] ipydatagrid` and Chromium. For each: millise
 the cell to its first rows on the screen, bytes that came over the websockets until then, and the
 gaps between frames while the page scrolls and 1,000 cells change. The comparison is made in a cell
 before, so its making is not measured; nor are the imports of the panel. The panel's page code is
-sent once and counted by itself.
+sent once and counted by itself. The others show one field of each text, the panel ten. What has
+not finished its updates a minute after they began is told as such, with how many it took.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-VARIANTS, UPDATES = 8, 1000
+from rich.console import Console
+from rich.table import Table
+
+UPDATES, PATIENCE = 1000, 60.0
+"""How many cells change, and how many seconds that may take."""
 
 MAKE = """
 import asyncio, json, random, time
@@ -64,6 +69,18 @@ CELLS = {
         ".jp-OutputArea table td",
     ),
 }
+ROWS = {
+    "first_ms": ("first rows, ms", "200"),
+    "bytes": ("bytes until then", "100,000"),
+    "code_bytes": ("bytes of page code", ""),
+    "frame_median_ms": ("gap between frames, median ms", ""),
+    "frame_p95_ms": ("gap between frames, 95th percentile, ms", "20"),
+    "frame_max_ms": ("gap between frames, longest, ms", ""),
+    "updates": (f"{UPDATES:,} updates", "4 s"),
+    "update_bytes": ("bytes of the updates", ""),
+    "notebook_bytes": ("bytes of the saved notebook", ""),
+    "elements": ("elements in the page", ""),
+}
 WHERE = {"llmwidgets": ".lw-grid", "ipydatagrid": ".jp-OutputArea canvas"}
 UPDATE = {
     "llmwidgets": """
@@ -71,6 +88,7 @@ async def update():
     for place, row in held:
         made.rows.put(place, row)
         panel.grew([place.text])
+        taken.append(time.time())
         await asyncio.sleep(0.003)
     while panel._growing:
         await asyncio.sleep(0.01)
@@ -80,6 +98,7 @@ async def update():
 async def update():
     for n in range(1000):
         grid.set_cell_value_by_index("model-1", n % 40, f"typed {n}")
+        taken.append(time.time())
         await asyncio.sleep(0.003)
     done.append(time.time())
 """,
@@ -106,11 +125,12 @@ FIRST = """(selector) => new Promise((resolve) => {
 
 
 def main() -> None:
-    """Measure the three, one notebook each, and print a line each."""
+    """Measure the three, one notebook each, and print a table."""
     texts = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     lab_module = _tests("jupyterlab")
     from playwright.sync_api import sync_playwright
 
+    found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         lab = lab_module.start_lab(Path(home), "/usr/bin/chromium")
         flags = lab_module.CHROMIUM_FLAGS
@@ -123,19 +143,35 @@ def main() -> None:
                 page = lab_module.LabPage(lab, context.new_page())
                 lab_module.listen(page)
                 page.browser_page.set_default_timeout(90_000)
-                found = _measure(lab, page, name, texts)
-                sys.stdout.write(json.dumps({"what": name, "texts": texts, **found}) + "\n")
-                sys.stdout.flush()
+                found[name] = _measure(lab, page, name, texts)
                 page.end_kernels()
                 browser.close()
         finally:
             lab.stop()
+    _show(found, texts)
+
+
+def _show(found: dict[str, dict[str, Any]], texts: int) -> None:
+    table = Table(
+        title=f"{texts:,} texts × 8 variants, while {UPDATES:,} cells change", title_justify="left"
+    )
+    table.add_column("what")
+    for name in found:
+        table.add_column(name, justify="right")
+    table.add_column("bar", justify="right")
+    for key, (words, bar) in ROWS.items():
+        table.add_row(words, *(_spelled(each.get(key)) for each in found.values()), bar)
+    Console(width=110).print(table)
+
+
+def _spelled(value: Any) -> str:
+    return "–" if value is None else f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _measure(lab: Any, page: Any, name: str, texts: int) -> dict[str, Any]:
     cell, selector = CELLS[name]
     file = f"{name.replace(' ', '-')}.ipynb"
-    prepare = MAKE.format(texts=texts) + FRAME + "\ndone = []"
+    prepare = MAKE.format(texts=texts) + FRAME + "\ndone, taken = [], []"
     lab.notebook(file, [prepare, "lw.ComparisonPanel(); lw.ConnectionForm('custom')", cell])
     page.open(file)
     browser = page.browser_page
@@ -148,19 +184,11 @@ def _measure(lab: Any, page: Any, name: str, texts: int) -> dict[str, Any]:
     before = len(page.frames)
     first = browser.evaluate(FIRST, selector)
     frames = page.frames[before:]
-    code = sum(len(each) for each in frames if _is_code(each))
+    code = sum(len(each) for each in frames if _holds(each, "_esm"))
     found = {"first_ms": round(first), "bytes": sum(map(len, frames)) - code, "code_bytes": code}
-    if name in UPDATE:
-        found |= _stream(page, name)
-    saved = json.dumps(page.save())
-    return found | {
-        "notebook_bytes": len(saved),
-        "elements": browser.locator(".jp-OutputArea *").count(),
-    }
-
-
-def _is_code(frame: str | bytes) -> bool:
-    return (b"_esm" if isinstance(frame, bytes) else "_esm") in frame  # type: ignore[operator]
+    found["elements"] = browser.locator(".jp-OutputArea *").count()
+    found["notebook_bytes"] = len(json.dumps(page.save()))
+    return found | (_stream(page, name) if name in UPDATE else {})
 
 
 def _stream(page: Any, name: str) -> dict[str, Any]:
@@ -168,9 +196,9 @@ def _stream(page: Any, name: str) -> dict[str, Any]:
     browser.locator(WHERE[name]).last.scroll_into_view_if_needed()
     box = browser.locator(WHERE[name]).last.bounding_box()
     browser.mouse.move(box["x"] + 300, box["y"] + 200)
-    before = len(page.frames)
-    page.execute(UPDATE[name])
-    page.execute("begun = time.time(); task = asyncio.ensure_future(update())")
+    before, began = len(page.frames), time.monotonic()
+    _ask(browser, UPDATE[name])
+    _ask(browser, "begun = time.time(); task = asyncio.ensure_future(update())")
     browser.evaluate(f"window.gaps = ({GAPS})(6)")
     ends, turn = time.monotonic() + 5.5, 0
     while time.monotonic() < ends:
@@ -178,26 +206,45 @@ def _stream(page: Any, name: str) -> dict[str, Any]:
         browser.mouse.wheel(0, 120 if turn % 20 < 10 else -120)
         browser.wait_for_timeout(90)
     gaps = sorted(browser.evaluate("window.gaps"))
-    browser.wait_for_timeout(1000)
-    page.execute("print('TOOK', (done[0] if done else time.time()) - begun, len(done))")
-    browser.wait_for_timeout(500)
-    took = next(
-        (each for each in reversed(page.frames) if isinstance(each, (str, bytes)) and _has(each)),
-        "",
-    )
-    text = took.decode("utf-8", "replace") if isinstance(took, bytes) else took
-    seconds = float(text.split("TOOK ")[1].split()[0]) if "TOOK " in text else None
+    took = _took(page, before, began)
     return {
         "frame_median_ms": round(gaps[len(gaps) // 2], 1),
         "frame_p95_ms": round(gaps[int(len(gaps) * 0.95)], 1),
         "frame_max_ms": round(gaps[-1], 1),
-        "updates_seconds": seconds,
+        "updates": took,
         "update_bytes": sum(map(len, page.frames[before:])),
     }
 
 
-def _has(frame: str | bytes) -> bool:
-    return b"TOOK " in frame if isinstance(frame, bytes) else "TOOK " in frame
+def _took(page: Any, before: int, began: float) -> str:
+    """How long the updates took, or how many there were within the time they have."""
+    while time.monotonic() - began < PATIENCE:
+        _ask(page.browser_page, "print('TOOK', done[0] - begun if done else 0, len(taken))")
+        page.browser_page.wait_for_timeout(1000)
+        said = [_text(each) for each in page.frames[before:] if _holds(each, "TOOK ")]
+        ended = [words for each in said if (words := each.split("TOOK ")[1].split())[0] != "0"]
+        ended = [words for words in ended if words[0].replace(".", "").isdigit()]
+        if ended:
+            return f"{float(ended[0][0]):.1f} s"
+    taken = [each.split("TOOK 0 ")[1].split("\\n")[0] for each in said if "TOOK 0 " in each]
+    return f"{taken[-1] if taken else 'none told'} in {PATIENCE:.0f} s"
+
+
+def _ask(browser: Any, code: str) -> None:
+    """Run code in the kernel without waiting for it."""
+    browser.evaluate(
+        "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+        ".requestExecute({ code }); }",
+        code,
+    )
+
+
+def _text(frame: str | bytes) -> str:
+    return frame.decode("utf-8", "replace") if isinstance(frame, bytes) else frame
+
+
+def _holds(frame: str | bytes, word: str) -> bool:
+    return word.encode() in frame if isinstance(frame, bytes) else word in frame
 
 
 def _tests(name: str) -> Any:
