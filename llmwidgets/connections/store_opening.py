@@ -43,6 +43,11 @@ class StoreOpening:
         """
         return self._session.unlocked.by if self._session.unlocked else None
 
+    @property
+    def why_locked(self) -> str:
+        """Why the store locked itself, in the words of `StoreLocked`; empty for any other lock."""
+        return self._session.why.removeprefix(" again: ")
+
     def unlock(
         self,
         passphrase: str | Secret | None = None,

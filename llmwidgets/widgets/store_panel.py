@@ -143,6 +143,7 @@ class StorePanel(Panel):
             "organization": store.organization,
             "exists": store.exists,
             "locked": locked,
+            "why": store.why_locked if locked else "",
             "notices": _notices(store),
             "memory": store.path is None,
             "read_only": store.read_only,

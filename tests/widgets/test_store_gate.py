@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llmwidgets.connections import autolock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel, store_gate
@@ -221,6 +222,23 @@ def test_a_place_that_fails_leaves_the_store_open_and_is_told(wire, store: Store
     page.send("unlock", remember="server")
     assert not store.locked
     assert "No Jupyter server runs this process" in page.widget.last_error
+
+
+def test_a_store_that_locked_itself_says_why(wire, store: Store, monkeypatch) -> None:
+    """After an idle hour the panel stands locked, with the reason, and the way back in."""
+    page = wire(ConnectionPanel(store))
+    hour = autolock.clock() + 61 * 60
+    monkeypatch.setattr(autolock, "clock", lambda: hour)
+    autolock.sweep()
+    page.send("hello")
+    assert gate(page)["locked"]
+    assert gate(page)["why"] == "it was idle for 60 minutes"
+    assert page.state["connected"] == 0
+    page.send("gate", screen="unlock")
+    page.type_secret("passphrase", PASSPHRASE)
+    page.send("unlock")
+    assert gate(page)["why"] == ""
+    assert page.state["connected"] == 1
 
 
 def test_the_header_tells_when_it_locks_itself(wire, store: Store) -> None:

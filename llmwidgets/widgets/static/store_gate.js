@@ -9,7 +9,7 @@ function storeState(view, store, more) {
   }
   if (store.locked) {
     return [icon("lock", "muted"), h("span", { class: "s muted", key: "lockstate" }, "Locked",
-      store.changed && ` · last changed ${store.changed}`),
+      store.why && `: ${store.why}`, store.changed && ` · last changed ${store.changed}`),
     store.gate !== "unlock" && button("Unlock", () => view.send("gate", { screen: "unlock" }),
       { small: true, key: "unlock" })];
   }
@@ -33,7 +33,7 @@ function storeGate(view, state) {
   const { store } = state;
   if (store.gate === "create") return createGate(view, store);
   if (store.gate === "unlock") return unlockGate(view, store);
-  delete view.seen;
+  if (view.seen) Object.assign(view, { seen: undefined, ui: {} });
   return null;
 }
 
