@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from llmwidgets.connections.payload import plain
+from llmwidgets.connections.storage.payload import plain
 from llmwidgets.providers.base import Fields, Provider
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.secret_field import SecretField

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmwidgets.connections import words
+from llmwidgets.connections.opening import words
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret

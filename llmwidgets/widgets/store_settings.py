@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from llmwidgets.connections.exported import Preview
+from llmwidgets.connections.sharing.exported import Preview
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
 from llmwidgets.secret import Secret

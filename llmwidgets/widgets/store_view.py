@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmwidgets.connections.exported import Preview
+from llmwidgets.connections.sharing.exported import Preview
 from llmwidgets.connections.store import Store
 from llmwidgets.providers import PROVIDERS
 

@@ -7,8 +7,8 @@ from typing import Any
 from llmwidgets.connections import live_list
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.days import day
+from llmwidgets.connections.policies.policy_layers import machine_rules
 from llmwidgets.connections.policy import Policy
-from llmwidgets.connections.policy_layers import machine_rules
 from llmwidgets.errors import PolicyError
 from llmwidgets.secret import redact
 

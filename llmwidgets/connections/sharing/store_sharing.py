@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from llmwidgets.connections import backups, exported, members, sealed_folder, trust, unlock
-from llmwidgets.connections import contents as content
-from llmwidgets.connections import passphrase as passphrase_field
-from llmwidgets.connections.backups import Backup
-from llmwidgets.connections.contents import Contents, Recipient
-from llmwidgets.connections.exported import Preview
-from llmwidgets.connections.members import Invitation, Member, Removal
-from llmwidgets.connections.session import default_folder
-from llmwidgets.connections.store_opening import StoreOpening, closed
+from llmwidgets.connections import unlock
+from llmwidgets.connections.opening import passphrase as passphrase_field
+from llmwidgets.connections.opening.store_opening import StoreOpening, closed
+from llmwidgets.connections.sharing import backups, exported, members
+from llmwidgets.connections.sharing.backups import Backup
+from llmwidgets.connections.sharing.exported import Preview
+from llmwidgets.connections.sharing.members import Invitation, Member, Removal
+from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage import sealed_folder, trust
+from llmwidgets.connections.storage.contents import Contents, Recipient
+from llmwidgets.connections.storage.session import default_folder
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from llmwidgets.connections import age_format, sealed_folder, sealing, unlock
+from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.key_life import SOON_DAYS, key_notes, today
+from llmwidgets.connections.storage import age_format, sealed_folder
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import DamagedStore, StoreError
 

@@ -8,18 +8,12 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from llmwidgets.connections import (
-    autolock,
-    known,
-    rekeying,
-    remembered,
-    sealed_folder,
-    unlock,
-    words,
-)
-from llmwidgets.connections import passphrase as passphrase_field
-from llmwidgets.connections.session import Session
-from llmwidgets.connections.typed_in_cell import warn_if_typed
+from llmwidgets.connections import unlock
+from llmwidgets.connections.inspection.typed_in_cell import warn_if_typed
+from llmwidgets.connections.opening import autolock, rekeying, remembered, words
+from llmwidgets.connections.opening import passphrase as passphrase_field
+from llmwidgets.connections.storage import known, sealed_folder
+from llmwidgets.connections.storage.session import Session
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 

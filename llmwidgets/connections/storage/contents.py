@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.connections import authors, payload_lines
-from llmwidgets.connections.authors import Voucher
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.payload import moment
-from llmwidgets.connections.payload_lines import Payload, PayloadLines
+from llmwidgets.connections.storage import authors, payload_lines
+from llmwidgets.connections.storage.authors import Voucher
+from llmwidgets.connections.storage.payload import moment
+from llmwidgets.connections.storage.payload_lines import Payload, PayloadLines
 from llmwidgets.errors import (
     AlreadyConnected,
     DamagedStore,

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections import store_file
+from llmwidgets.connections.storage import store_file
 from llmwidgets.connections.unlock import Unlocked, parsed_identity
 from llmwidgets.errors import StoreError
 

@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections import contents as content
-from llmwidgets.connections import known, sealed_folder, unlock
-from llmwidgets.connections.contents import Contents
-from llmwidgets.connections.sealed_folder import CONNECTIONS, Spell
-from llmwidgets.connections.session import Session
+from llmwidgets.connections import unlock
+from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage import known, sealed_folder
+from llmwidgets.connections.storage.contents import Contents
+from llmwidgets.connections.storage.sealed_folder import CONNECTIONS, Spell
+from llmwidgets.connections.storage.session import Session
 from llmwidgets.connections.unlock import Unlocked
 from llmwidgets.errors import StoreError
 from llmwidgets.secret import Secret

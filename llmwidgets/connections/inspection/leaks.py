@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmwidgets.connections.known_keys import KnownKey
+from llmwidgets.connections.inspection.known_keys import KnownKey
 
 LONGEST = 8192
 """No spelling and no shape that is searched for is longer, in bytes."""

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections import keyring_door, known, server_cache
+from llmwidgets.connections.opening import keyring_door, server_cache
+from llmwidgets.connections.storage import known
 from llmwidgets.errors import FieldError, StoreError
 
 if TYPE_CHECKING:
     from llmwidgets.connections.sealing import Identity
-    from llmwidgets.connections.session import Session
+    from llmwidgets.connections.storage.session import Session
     from llmwidgets.connections.unlock import Unlocked
 
 _PLACES = {"server": server_cache, "keyring": keyring_door}

@@ -15,10 +15,15 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from llmwidgets.connections.known_keys import KnownKey
-from llmwidgets.connections.leaks import leaks_in, written_in
-from llmwidgets.connections.searched_files import are_lines, leaks_of_text, read_notebook, texts_of
-from llmwidgets.connections.store_file import sync_folder, write_new
+from llmwidgets.connections.inspection.known_keys import KnownKey
+from llmwidgets.connections.inspection.leaks import leaks_in, written_in
+from llmwidgets.connections.inspection.searched_files import (
+    are_lines,
+    leaks_of_text,
+    read_notebook,
+    texts_of,
+)
+from llmwidgets.connections.storage.store_file import sync_folder, write_new
 from llmwidgets.errors import LLMWidgetsError
 
 MASK = "key-removed"

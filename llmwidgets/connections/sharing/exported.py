@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from llmwidgets.connections import contents as content
-from llmwidgets.connections import members, payload_lines, store_file
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.contents import Contents, Recipient
+from llmwidgets.connections.sharing import members
+from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage import payload_lines, store_file
+from llmwidgets.connections.storage.contents import Contents, Recipient
 from llmwidgets.errors import (
     DamagedStore,
     FieldError,
@@ -22,8 +23,8 @@ from llmwidgets.errors import (
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
-    from llmwidgets.connections.sealed_folder import Spell
     from llmwidgets.connections.sealing import Identity
+    from llmwidgets.connections.storage.sealed_folder import Spell
 
 _LARGEST = 16 * 1024 * 1024
 
@@ -107,7 +108,8 @@ def preview(
     path: Path, here: Contents, *, passphrase: Secret | None, identities: list[Identity]
 ) -> Preview:
     """What the file holds beside what is here; DamagedStore, WrongPassphrase, StoreLocked."""
-    from llmwidgets.connections import authors, sealing
+    from llmwidgets.connections import sealing
+    from llmwidgets.connections.storage import authors
 
     data = _read(path)
     if passphrase is not None:
@@ -140,7 +142,7 @@ def preview(
 
 def by_passphrase(path: Path) -> bool:
     """Whether a passphrase opens the file; DamagedStore where it is no age file."""
-    from llmwidgets.connections import age_format
+    from llmwidgets.connections.storage import age_format
 
     data = _read(path)
     return _opened(path, lambda: age_format.read_header(data))[0].stanzas[0].kind == "scrypt"

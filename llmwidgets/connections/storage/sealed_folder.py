@@ -8,10 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections import autolock, known, remembered, store_file, trust, unlock
-from llmwidgets.connections import contents as content
-from llmwidgets.connections.contents import Contents, Recipient
-from llmwidgets.connections.session import Session
+from llmwidgets.connections import unlock
+from llmwidgets.connections.opening import autolock, remembered
+from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage import known, store_file, trust
+from llmwidgets.connections.storage.contents import Contents, Recipient
+from llmwidgets.connections.storage.session import Session
 from llmwidgets.connections.unlock import Unlocked
 from llmwidgets.errors import DamagedStore, NewerStore, StoreError, StoreLocked
 from llmwidgets.secret import Secret

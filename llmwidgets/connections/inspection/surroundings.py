@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmwidgets.connections import keyring_door
-from llmwidgets.connections.examination import Finding
-from llmwidgets.connections.known_keys import KnownKey
-from llmwidgets.connections.policy_layers import machine_rules, policy_files
-from llmwidgets.connections.searched_files import Found, search
+from llmwidgets.connections.inspection.examination import Finding
+from llmwidgets.connections.inspection.known_keys import KnownKey
+from llmwidgets.connections.inspection.searched_files import Found, search
+from llmwidgets.connections.opening import keyring_door
+from llmwidgets.connections.policies.policy_layers import machine_rules, policy_files
 from llmwidgets.errors import StoreError
 
 _OLDEST = datetime(2026, 11, 1, tzinfo=UTC).timestamp()

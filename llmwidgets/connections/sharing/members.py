@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections import bech32
-from llmwidgets.connections import contents as content
-from llmwidgets.connections.contents import Contents, Recipient
-from llmwidgets.connections.payload_lines import Payload
+from llmwidgets.connections.storage import bech32
+from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage.contents import Contents, Recipient
+from llmwidgets.connections.storage.payload_lines import Payload
 from llmwidgets.errors import FieldError, StoreError, UnknownConnection
 from llmwidgets.secret import Secret
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policies.rules import Patterns, Rules
 from llmwidgets.connections.reading import is_secret
-from llmwidgets.connections.rules import Patterns, Rules
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from llmwidgets.connections.known_keys import KnownKey
-from llmwidgets.connections.leaks import LONGEST, Leak, leaks_in, written_in
+from llmwidgets.connections.inspection.known_keys import KnownKey
+from llmwidgets.connections.inspection.leaks import LONGEST, Leak, leaks_in, written_in
 
 _CHUNK = 1 << 20
 _LARGEST_NOTEBOOK = 256 << 20

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections import authors, known
-from llmwidgets.connections.contents import RECOVERY, Contents
+from llmwidgets.connections.storage import authors, known
+from llmwidgets.connections.storage.contents import RECOVERY, Contents
 from llmwidgets.errors import StoreError
 
 if TYPE_CHECKING:
     from llmwidgets.connections.sealing import Identity
-    from llmwidgets.connections.session import Session
+    from llmwidgets.connections.storage.session import Session
 
 
 def trusts(session: Session, identity: Identity) -> Callable[[Contents, str], bool]:

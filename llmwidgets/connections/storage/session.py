@@ -10,11 +10,13 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from llmwidgets.connections import autolock, known, unlock
+from llmwidgets.connections import unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.contents import Contents, read_connection
-from llmwidgets.connections.payload_lines import Payload
-from llmwidgets.connections.store_file import StoreFile
+from llmwidgets.connections.opening import autolock
+from llmwidgets.connections.storage import known
+from llmwidgets.connections.storage.contents import Contents, read_connection
+from llmwidgets.connections.storage.payload_lines import Payload
+from llmwidgets.connections.storage.store_file import StoreFile
 from llmwidgets.connections.unlock import Unlocked
 from llmwidgets.errors import AlreadyConnected, FieldError
 from llmwidgets.secret import Secret

@@ -6,12 +6,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections import contents as content
-from llmwidgets.connections import passphrase as passphrase_field
-from llmwidgets.connections import remembered, sealed_folder, unlock
-from llmwidgets.connections.contents import Contents, Recipient
-from llmwidgets.connections.sealed_folder import CONNECTIONS, IDENTITY, Spell
-from llmwidgets.connections.session import Session
+from llmwidgets.connections import unlock
+from llmwidgets.connections.opening import passphrase as passphrase_field
+from llmwidgets.connections.opening import remembered
+from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage import sealed_folder
+from llmwidgets.connections.storage.contents import Contents, Recipient
+from llmwidgets.connections.storage.sealed_folder import CONNECTIONS, IDENTITY, Spell
+from llmwidgets.connections.storage.session import Session
 from llmwidgets.connections.unlock import Unlocked
 from llmwidgets.errors import FieldError, StoreError
 from llmwidgets.secret import Secret
