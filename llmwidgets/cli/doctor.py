@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.text import Text
 
 from llmwidgets.connections import Connection, Store, environment_connections
-from llmwidgets.connections.examination import (
+from llmwidgets.connections.inspection.examination import (
     Finding,
     examine_ends,
     examine_files,
     examine_key,
 )
-from llmwidgets.connections.known_keys import known_keys
-from llmwidgets.connections.surroundings import (
+from llmwidgets.connections.inspection.known_keys import known_keys
+from llmwidgets.connections.inspection.surroundings import (
     examine_clock,
     examine_history,
     examine_keyring,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from llmwidgets import cli
 from llmwidgets.connections import Connection, Store, environment_connections
-from llmwidgets.connections.cleaning import can_clean, clean
-from llmwidgets.connections.known_keys import KnownKey, known_keys
-from llmwidgets.connections.searched_files import Found, Unread, files_below, search
+from llmwidgets.connections.inspection.cleaning import can_clean, clean
+from llmwidgets.connections.inspection.known_keys import KnownKey, known_keys
+from llmwidgets.connections.inspection.searched_files import Found, Unread, files_below, search
 from llmwidgets.errors import FieldError, StoreError
 
 CLEAN, FOUND = 0, 1

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NoReturn, Self, cast
 
+from llmwidgets.connections.inspection.typed_in_cell import warn_if_typed
 from llmwidgets.connections.live_list import facts_now, form_told
-from llmwidgets.connections.payload import kept, moment, plain, read_capability, spelled
 from llmwidgets.connections.reading import close_secrets, is_secret, read_fields
-from llmwidgets.connections.typed_in_cell import warn_if_typed
+from llmwidgets.connections.storage.payload import kept, moment, plain, read_capability, spelled
 from llmwidgets.dialects.messages import BEST, AuthHeader, Capability, Form, Mode, Target
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS

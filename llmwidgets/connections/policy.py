@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.policy_layers import machine_rules
-from llmwidgets.connections.rules import Rules
+from llmwidgets.connections.policies.policy_layers import machine_rules
+from llmwidgets.connections.policies.rules import Rules
 from llmwidgets.errors import PolicyError
 
 _SHIPPED = "the shipped whitelist of llmwidgets"

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from llmwidgets.connections import age_format, bech32
-from llmwidgets.connections.age_format import Header, Stanza
+from llmwidgets.connections.storage import age_format, bech32
+from llmwidgets.connections.storage.age_format import Header, Stanza
 from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, WrongPassphrase
 from llmwidgets.secret import Secret
 

@@ -7,15 +7,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from llmwidgets.connections import contents as content
-from llmwidgets.connections import passphrase as passphrase_field
-from llmwidgets.connections import sealed_folder, store_file, trust, unlock
+from llmwidgets.connections import unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.contents import Contents
-from llmwidgets.connections.payload_lines import Payload, found
-from llmwidgets.connections.session import Session, default_folder, session_of
-from llmwidgets.connections.store_opening import closed
-from llmwidgets.connections.store_sharing import StoreSharing
+from llmwidgets.connections.opening import passphrase as passphrase_field
+from llmwidgets.connections.opening.store_opening import closed
+from llmwidgets.connections.sharing.store_sharing import StoreSharing
+from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage import sealed_folder, store_file, trust
+from llmwidgets.connections.storage.contents import Contents
+from llmwidgets.connections.storage.payload_lines import Payload, found
+from llmwidgets.connections.storage.session import Session, default_folder, session_of
 from llmwidgets.errors import PolicyError, StoreError, UnknownConnection
 from llmwidgets.secret import Secret
 

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections import autolock
+from llmwidgets.connections.opening import autolock
 from llmwidgets.engine import defaults, gate, loop
 from llmwidgets.engine.asking import Asker
 from llmwidgets.engine.budget import Budget

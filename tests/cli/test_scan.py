@@ -19,8 +19,8 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.connections.known_keys import known_key, known_keys
-from llmwidgets.connections.leaks import leaks_in, written_in
+from llmwidgets.connections.inspection.known_keys import known_key, known_keys
+from llmwidgets.connections.inspection.leaks import leaks_in, written_in
 from llmwidgets.connections.sealing import Identity
 from llmwidgets.secret import Secret
 

@@ -29,8 +29,8 @@ from pathlib import Path
 from llmwidgets.connections import unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.sealing import Identity
+from llmwidgets.connections.storage.store_file import StoreFile
 from llmwidgets.connections.store import Store
-from llmwidgets.connections.store_file import StoreFile
 from llmwidgets.errors import StoreError
 
 IDENTITY = Identity.generate()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import contents as content
 from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.sealing import Identity
+from llmwidgets.connections.storage import contents as content
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import (
     AlreadyConnected,

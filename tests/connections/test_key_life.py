@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from llmwidgets.connections import contents as content
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.contents import Contents
-from llmwidgets.connections.examination import examine_ends
+from llmwidgets.connections.inspection.examination import examine_ends
 from llmwidgets.connections.key_life import age_note, end_note, has_ended, key_notes
+from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage.contents import Contents
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
@@ -176,7 +176,7 @@ def test_a_file_keeps_the_day_sealed_and_plain(tmp_path: Path) -> None:
 
 
 def test_a_doctor_tells_each_and_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    from llmwidgets.connections import examination
+    from llmwidgets.connections.inspection import examination
 
     monkeypatch.setattr(examination, "today", lambda: TODAY)
     assert list(examine_ends([])) == []

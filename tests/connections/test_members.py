@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import contents as content
-from llmwidgets.connections import members, sealing, unlock
+from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.contents import Contents, Recipient
 from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.session import Session
+from llmwidgets.connections.sharing import members
+from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage.contents import Contents, Recipient
+from llmwidgets.connections.storage.session import Session
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import (
     DamagedStore,

@@ -11,7 +11,8 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from llmwidgets import Store
-from llmwidgets.connections import passphrase, sealing
+from llmwidgets.connections import sealing
+from llmwidgets.connections.opening import passphrase
 from llmwidgets.errors import FieldError, StoreLocked, WrongPassphrase
 
 TYPED = "made-up crane violet anchor"

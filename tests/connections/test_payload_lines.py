@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.connections import payload_lines
-from llmwidgets.connections.payload_lines import PayloadLines, found
+from llmwidgets.connections.storage import payload_lines
+from llmwidgets.connections.storage.payload_lines import PayloadLines, found
 from llmwidgets.errors import DamagedStore
 from llmwidgets.secret import Secret, redact
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection, Policy, Store, environment_connections, live_list
-from llmwidgets.connections.policy_file import rules_of
-from llmwidgets.connections.policy_layers import machine_rules, policy_files
+from llmwidgets.connections.policies.policy_file import rules_of
+from llmwidgets.connections.policies.policy_layers import machine_rules, policy_files
 from llmwidgets.errors import PolicyError, StoreError
 
 OPENAI = Connection("openai", api_key="sk-proj-a")

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import keyring_door, sealing, server_cache, unlock
+from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.opening import keyring_door, server_cache
 from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.session import Session
+from llmwidgets.connections.storage.session import Session
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret

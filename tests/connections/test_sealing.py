@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.connections import bech32, sealing
-from llmwidgets.connections.age_format import Stanza, padless, signed_part, unpadded
+from llmwidgets.connections import sealing
 from llmwidgets.connections.sealing import Identity
+from llmwidgets.connections.storage import bech32
+from llmwidgets.connections.storage.age_format import Stanza, padless, signed_part, unpadded
 from llmwidgets.errors import (
     DamagedStore,
     FieldError,

@@ -20,13 +20,14 @@ from typing import Any
 
 import pytest
 
-from llmwidgets.connections import contents as content
-from llmwidgets.connections import sealed_folder, sealing, unlock
+from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.contents import Contents, Recipient
 from llmwidgets.connections.environment import environment_connections
 from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.session import Session
+from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage import sealed_folder
+from llmwidgets.connections.storage.contents import Contents, Recipient
+from llmwidgets.connections.storage.session import Session
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import (
     AlreadyConnected,
@@ -742,7 +743,7 @@ folder = made(__import__("pathlib").Path(sys.argv[1]))
 opened(folder).save(custom("there"))
 subprocess.run(["mount", "--bind", folder, folder], check=True)
 subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
-from llmwidgets.connections.session import _sessions
+from llmwidgets.connections.storage.session import _sessions
 _sessions.clear()
 store = opened(folder)
 print([each.label for each in store], store.read_only, "is read-only" in store.notice)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import autolock, known, sealing, store_file, unlock
+from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.opening import autolock
 from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.session import Session
+from llmwidgets.connections.storage import known, store_file
+from llmwidgets.connections.storage.session import Session
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import (
     DamagedStore,

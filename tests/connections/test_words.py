@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 
-from llmwidgets.connections import passphrase, words
+from llmwidgets.connections.opening import passphrase, words
 from llmwidgets.connections.store import Store
 
 

@@ -93,9 +93,9 @@ def test_only_the_doors_open_secrets() -> None:
     assert openers == {
         "secret.py",
         "connections/connection.py",
-        "connections/known_keys.py",
+        "connections/inspection/known_keys.py",
         "connections/outlets.py",
-        "connections/passphrase.py",
+        "connections/opening/passphrase.py",
         "connections/sealing.py",
         "connections/store.py",
         "engine/tokens.py",

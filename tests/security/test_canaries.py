@@ -32,8 +32,8 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 import llmwidgets as lw
-from llmwidgets.connections.known_keys import known_key
-from llmwidgets.connections.leaks import leaks_in
+from llmwidgets.connections.inspection.known_keys import known_key
+from llmwidgets.connections.inspection.leaks import leaks_in
 from llmwidgets.engine import loop
 from llmwidgets.secret import Secret
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
@@ -126,7 +126,7 @@ def _broken_server_trust() -> None:
 
 
 def _in_store(store: lw.Store) -> None:
-    from llmwidgets.connections import contents
+    from llmwidgets.connections.storage import contents
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contents, "saved", lambda *given, over: 1 / 0)
@@ -502,7 +502,7 @@ def test_a_form_that_crashes_shows_no_key(loud: io.StringIO, monkeypatch, capfd)
         message = f"{bare}: broken at {connection.fields.api_key.reveal()}"
         raise RuntimeError(message)
 
-    monkeypatch.setattr("llmwidgets.connections.contents.saved", broken)
+    monkeypatch.setattr("llmwidgets.connections.storage.contents.saved", broken)
     page.submit("test", values={"name": "m", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
     page.submit("keep")
     said = json.dumps(page.messages) + repr(form) + str(form.get_state()) + str(form.last_error)

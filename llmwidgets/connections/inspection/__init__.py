@@ -1,0 +1,1 @@
+"""Inspection: where keys stand in clear, how they are removed, and whether a store is well."""

@@ -1,0 +1,1 @@
+"""Opening: what opens a store, where that is remembered, for how long, and how it is changed."""

@@ -1,0 +1,271 @@
+"""Draft: one form being filled in. What was typed, the secrets received, what the check said."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy import Policy
+from llmwidgets.dialects.messages import Call
+from llmwidgets.errors import FieldError
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.custom import PRESETS, Preset
+from llmwidgets.secret import Secret, redact
+from llmwidgets.widgets.forms.check_view import model_rows
+from llmwidgets.widgets.forms.credentials import Credentials, read_credentials
+from llmwidgets.widgets.forms.doubts import doubts_of, stand_ins
+from llmwidgets.widgets.forms.form_fields import secret_names
+from llmwidgets.widgets.forms.whitelist_view import off_whitelist, refused_rows, refused_view
+from llmwidgets.widgets.secret_field import SecretField
+
+if TYPE_CHECKING:
+    from llmwidgets.engine.check import CheckReport
+    from llmwidgets.providers.base import Kind
+
+_WORDS = {"401": "key refused", "403": "no access", "404": "not found", "429": "limited"}
+
+
+class Draft:
+    """A form of one kind, empty or over a connection that exists.
+
+    `rev` grows when the kernel changes what the inputs say; the page then takes the new values.
+    `intent` is what follows a check that succeeds: `save`, `session` or `none`. `added` is what
+    was said of models connected from here.
+    """
+
+    def __init__(self, kind: Kind, connection: Connection | None = None) -> None:
+        self.provider = PROVIDERS[kind]
+        self.connection = connection
+        self.values: dict[str, Any] = dict(connection.plain_fields) if connection else {}
+        self.secrets = _closed(connection.secret_fields if connection else {})
+        self.headers = _closed(connection.fields.headers if connection else {})
+        self.credentials: Credentials | None = None
+        self.preset: Preset | None = None
+        self.problems: dict[str, str] = {}
+        self.hint = ""
+        self.doubts: list[str] = []
+        self.report: CheckReport | None = None
+        self.tested: Connection | None = None
+        self.calls: Sequence[Call] = ()
+        self.refused: dict[str, Any] | None = None
+        self.checked_at = connection.checked_at if connection else None
+        self.rows: list[dict[str, Any]] | None = None
+        self.off_whitelist: list[str] = []
+        self.said = self.added = self.busy = ""
+        self.intent = "save"
+        self.rev = 0
+
+    @property
+    def key(self) -> str:
+        """What the page calls this form; a message for another form is dropped."""
+        return f"{self.provider.kind}/{self.connection.label if self.connection else ''}"
+
+    @property
+    def read_only(self) -> bool:
+        """Whether an administrator provides the connection: it can be tested, and not changed."""
+        return self.connection is not None and self.connection.read_only
+
+    # -- filling in ----------------------------------------------------------------------------
+
+    def take(self, values: Mapping[str, Any]) -> None:
+        """Keep what was typed; secrets never come this way."""
+        closed = {"headers", *secret_names(self.provider)}
+        known = [*self.provider.fields.model_fields, "label"]
+        for name, value in values.items():
+            if name in known and name not in closed:
+                self.values[name] = _price(value) if name == "price" else value
+
+    def look(self) -> None:
+        """Tell what is wrong with the fields that are filled in; nothing is sent."""
+        self.problems, self.hint = {}, ""
+        filled = {name for name, value in self.values.items() if value}
+        try:
+            self._stand_in()
+        except FieldError as error:
+            wrong = {name: said for name, said in error.problems.items() if name in filled}
+            self.problems = {name: redact(said) for name, said in wrong.items()}
+            self.hint = redact(error.hint) if wrong else ""
+        self._tell_credentials()
+
+    def use_preset(self, title: str) -> None:
+        """Fill in the address of a server that is often connected; a second click takes it out."""
+        preset = next((each for each in PRESETS if each.title == title), None)
+        if preset is None or self.provider.kind != "custom":
+            return
+        old = self.preset
+        self.preset = None if preset is old else preset
+        typed = str(self.values.get("endpoint") or "")
+        if typed in {"", *(each.endpoint for each in PRESETS)}:
+            self.values["endpoint"] = self.preset.endpoint if self.preset else ""
+        self.rev += 1
+
+    def receive(self, name: str, secret: Secret, header: str = "") -> None:
+        """Keep a secret that arrived, in place of the stored one until saved or cleared."""
+        kept = self.headers if header else self.secrets
+        place = header or name
+        kept[place] = SecretField(kept.get(place, SecretField()).stored, secret if secret else None)
+        self.problems.pop(name, None)
+        self.doubts, self.hint = [], ""
+        if name == "credentials":
+            self.credentials = None
+        elif not header:
+            with contextlib.suppress(FieldError):
+                self.doubt(self._stand_in(real=True))
+
+    def clear(self, name: str, header: str = "") -> None:
+        """Drop the secret received; a header goes altogether."""
+        if header:
+            self.headers.pop(header, None)
+        elif name in self.secrets:
+            self.secrets[name] = SecretField(self.secrets[name].stored)
+        self.problems.pop(name, None)
+        self.doubts, self.hint = [], ""
+        if name == "credentials":
+            self.credentials = None
+
+    async def read_credentials(self) -> None:
+        """Look at what a credentials file is, in a thread: whose it is, or what is wrong."""
+        kept = self.secrets.get("credentials")
+        if kept is None or kept.secret is None or self.credentials is not None:
+            return
+        self.credentials = await asyncio.to_thread(read_credentials, kept.secret)
+        self._tell_credentials()
+
+    def _tell_credentials(self) -> None:
+        if self.credentials is not None and self.credentials.problem:
+            self.problems["credentials"] = self.credentials.problem
+
+    def apply_fix(self) -> None:
+        """Put the values the check proposes into the form."""
+        if self.report is not None and self.report.fix:
+            self.values.update(self.report.fix)
+            self.rev += 1
+
+    # -- checking ------------------------------------------------------------------------------
+
+    def build(self) -> Connection | None:
+        """The connection as the form stands, or None with a sentence at each field."""
+        if self.read_only:
+            return self.connection
+        self.problems, self.hint = {}, ""
+        secrets = {name: kept.secret for name, kept in self.secrets.items() if kept.secret}
+        headers = {name: kept.secret for name, kept in self.headers.items() if kept.secret}
+        values = {name: value for name, value in self.values.items() if name != "label"}
+        label = self.connection.label if self.connection else self.values.get("label") or None
+        try:
+            built = Connection(
+                self.provider.kind, label=label, **values, **secrets, headers=headers
+            )
+        except FieldError as error:
+            self.problems = {name: redact(said) for name, said in error.problems.items()}
+            self.hint = redact(error.hint)
+            built = None
+        self._tell_credentials()
+        return None if self.problems else built
+
+    def doubt(self, connection: Connection) -> bool:
+        """Whether a secret looks like another provider's; then nothing is sent before a yes."""
+        self.doubts = [] if self.read_only else doubts_of(connection)
+        return bool(self.doubts)
+
+    async def check(self, connection: Connection, policy: Policy | None) -> CheckReport:
+        """Check the connection as a run would call it; report and requests stay in the draft."""
+        from llmwidgets.engine.check import check_connection
+        from llmwidgets.engine.gate import watched
+
+        self.report, self.rows, self.said, self.added, self.refused = None, None, "", "", None
+        with watched() as calls:
+            report = await check_connection(connection, policy=policy)
+        if report.ok:
+            self.checked_at = datetime.now(UTC)
+            connection = connection.with_checked_at(self.checked_at)
+            if report.capability and connection.models and not self.provider.single:
+                connection = connection.with_capability(connection.models[0], report.capability)
+        else:
+            kept = self.connection is not None and self.connection.origin in {"store", "policy"}
+            self.refused = refused_view(connection, policy or Policy(), kept=kept)
+        self.report, self.tested, self.calls = report, connection, calls
+        return report
+
+    async def look_up(self, policy: Policy | None) -> None:
+        """Find prices and notes of the models; off the loop, for the price list takes a while."""
+        await self.read_credentials()
+        connection = self.tested or self.connection
+        if connection is None or self.rows is not None or not self.provider.single:
+            return
+        rules = policy or Policy()
+        reachable = self.report.models if self.report and self.report.ok else None
+        today = datetime.now().astimezone().date()
+        rows = await asyncio.to_thread(
+            model_rows, connection, rules.allowed(connection), reachable, today
+        )
+        self.rows = rows + refused_rows(connection, rules)
+        self.off_whitelist = off_whitelist(connection, rules)
+
+    def settle(self, connection: Connection, said: str) -> None:
+        """The connection is kept now: what was received is what is stored."""
+        self.connection, self.said = connection, said
+        self.values = dict(connection.plain_fields)
+        self.secrets = _closed(connection.secret_fields)
+        self.headers = _closed(connection.fields.headers)
+        self.rev += 1
+
+    # -- as it stands --------------------------------------------------------------------------
+
+    @property
+    def fact(self) -> tuple[str, str]:
+        """The status icon and the one fact that stands beside the name."""
+        if self.report is not None and not self.report.ok:
+            status, _, _ = self.report.code.partition(" ")
+            return "fail", _WORDS.get(status, "failed" if status.isdigit() else "no answer")
+        return ("none", "") if self.connection is None else fact_of(self.connection)
+
+    def preview(self) -> Connection | None:
+        """The connection with stand-ins for what is not typed yet; None while nobody can say."""
+        with contextlib.suppress(FieldError):
+            return self._stand_in()
+        return None
+
+    def _stand_in(self, *, real: bool = False) -> Connection:
+        values = {name: value for name, value in self.values.items() if name != "label"}
+        values |= stand_ins(self.provider)
+        if real:
+            values |= {name: each.received for name, each in self.secrets.items() if each.received}
+        own = self.provider.model_field
+        try:
+            return Connection(self.provider.kind, **values)
+        except FieldError:
+            if own is None or values.get(own):
+                raise
+            return Connection(self.provider.kind, **{**values, own: "model"})
+
+
+def fact_of(connection: Connection) -> tuple[str, str]:
+    """Icon and fact of a connection that exists: tick, triangle or ring."""
+    if connection.origin == "demo":
+        return "ok", "demo"
+    if not connection.provider.single:
+        seen = connection.capability(connection.models[0]) if connection.models else None
+        if seen and seen.mode.value != "schema enforced":
+            return "warn", seen.mode.value
+    if connection.checked_at is None:
+        return "none", "not tested"
+    return "ok", f"{len(connection.models)} allowed" if connection.provider.single else ""
+
+
+def _closed(secrets: Mapping[str, Secret]) -> dict[str, SecretField]:
+    return {name: SecretField(secret) for name, secret in secrets.items()}
+
+
+def _price(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return None
+    given = {name: said for name, said in value.items() if said not in ("", None)}
+    try:
+        return {name: float(said) for name, said in given.items()} or None
+    except (TypeError, ValueError):
+        return given

@@ -1,0 +1,133 @@
+"""The open form as the page draws it; of a secret only its last characters."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.days import since
+from llmwidgets.connections.key_life import KeyNote, age_note, end_note, today
+from llmwidgets.providers.custom import PRESETS
+from llmwidgets.widgets.forms.address_view import address_view, notes_of
+from llmwidgets.widgets.forms.check_view import endings, mode_view, report_view
+from llmwidgets.widgets.forms.doubts import owners_of, warnings_of
+from llmwidgets.widgets.forms.form_draft import Draft
+from llmwidgets.widgets.forms.form_fields import groups
+from llmwidgets.widgets.forms.requests_view import requests_view
+from llmwidgets.widgets.forms.whitelist_view import keeper_of
+
+
+def form_view(draft: Draft) -> dict[str, Any]:
+    """The form as JSON: what it asks, what it says, what the check found."""
+    preview = draft.preview()
+    return {**_who(draft), **_asked(draft, preview), **_found(draft)}
+
+
+def _who(draft: Draft) -> dict[str, Any]:
+    provider, kept, now = draft.provider, draft.connection, datetime.now(UTC)
+    named = "deployment" if provider.model_field == "deployment" else "model"
+    return {
+        "key": draft.key,
+        "rev": f"{draft.key}:{draft.rev}",
+        "kind": provider.kind,
+        "title": provider.title,
+        "label": kept.label if kept else "",
+        "about": "" if provider.single else f"one connection per {named}",
+        "costs": _costs(draft),
+        "labelled": not provider.single and kept is None,
+        "typed_label": draft.values.get("label") or "",
+        "origin": kept.origin if kept else "",
+        "read_only": draft.read_only,
+        "keeper": keeper_of(kept) if kept else "",
+        "saved": since(kept.saved_at, now) if kept else "",
+        "checked": since(draft.checked_at, now),
+        "busy": draft.busy,
+        "intent": draft.intent,
+        "said": draft.said,
+    }
+
+
+def _costs(draft: Draft) -> str:
+    """What a test of this kind asks for."""
+    if not draft.provider.single:
+        return "Testing asks the model one short question."
+    if draft.provider.lists:
+        return "Testing reads the list of models and asks one of them for a word."
+    return "Testing costs nothing: it has one word counted by each model."
+
+
+def _asked(draft: Draft, preview: Connection | None) -> dict[str, Any]:
+    provider, preset = draft.provider, draft.preset
+    typed = str(draft.values.get("endpoint") or "")
+    real = draft.tested or draft.connection
+    fields = groups(provider, draft.values, draft.secrets, draft.headers, _problems(draft))
+    for field in (each for group in fields for each in group["fields"]):
+        if preset is not None and field["name"] in {"name", "api_key"}:
+            field["placeholder"] = preset.name if field["name"] == "name" else preset.key
+        if field["name"] == "credentials" and draft.credentials is not None:
+            field["facts"] = draft.credentials.facts
+    return {
+        "host": preview.host if preview else "",
+        "address": address_view(preview, typed),
+        "notes": notes_of(preview),
+        "key_notes": [{"said": each.said, "fix": each.fix} for each in _key_notes(draft, preview)],
+        "warnings": [said for said in warnings_of(preview, real) if said not in draft.doubts],
+        "presets": [
+            {"title": each.title, "on": each is preset}
+            for each in (PRESETS if provider.kind == "custom" and not draft.connection else ())
+        ],
+        "groups": fields,
+        "problem": draft.problems.get("") or draft.problems.get("label") or "",
+        "hint": draft.hint,
+        "links": [{"text": link.text, "url": link.url} for link in provider.links],
+        "steps": list(preset.steps if preset else provider.steps),
+        "doubts": draft.doubts,
+        "owners": owners_of(draft.doubts, provider),
+    }
+
+
+def _key_notes(draft: Draft, preview: Connection | None) -> list[KeyNote]:
+    """The end of the key by the day in the form, and the age of the key while it is kept."""
+    kept, on = draft.connection, today()
+    shown = kept if draft.read_only else preview or kept
+    replaced = any(each.received for each in draft.secrets.values())
+    notes = (
+        end_note(shown, on) if shown else None,
+        age_note(kept, on) if kept and not replaced else None,
+    )
+    return [note for note in notes if note is not None]
+
+
+def _problems(draft: Draft) -> dict[str, str]:
+    """What is wrong with each field: by its own rule, or by what the check proposes."""
+    report = draft.report
+    fix = (report.fix if report is not None and not report.ok else None) or {}
+    return {name: f"The check proposes {new}." for name, new in fix.items()} | draft.problems
+
+
+def _found(draft: Draft) -> dict[str, Any]:
+    connection = draft.tested or draft.connection
+    report = draft.report
+    shown = None
+    if report is not None and draft.tested is not None:
+        shown = report_view(report, draft.tested, draft.values)
+    failed = report is not None and not report.ok
+    used = report.models if report is not None else _listed(draft)
+    today = datetime.now().astimezone().date()
+    return {
+        "report": shown,
+        "endings": endings(connection, used, today) if connection and not failed else [],
+        "mode": mode_view(connection) if connection and not failed else None,
+        "requests": requests_view(draft.calls),
+        "refused": draft.refused if failed else None,
+        "rows": draft.rows,
+        "off_whitelist": draft.off_whitelist,
+        "added": draft.added,
+    }
+
+
+def _listed(draft: Draft) -> list[str]:
+    if draft.provider.single:
+        return [str(row["model"]) for row in draft.rows or [] if not row["off"]]
+    return list(draft.connection.models) if draft.connection else []
