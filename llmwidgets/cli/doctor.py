@@ -77,14 +77,15 @@ def _words(asked: Asked) -> str:
 
 
 def _connections(store: Store) -> list[Connection]:
-    return [*environment_connections(), *_saved(store)]
+    return [*environment_connections(), *(_saved(store) or [])]
 
 
-def _saved(store: Store) -> list[Connection]:
+def _saved(store: Store) -> list[Connection] | None:
+    """The connections of the store; None where nothing here opens it."""
     try:
-        return list(store) if store.exists and not store.locked else []
+        return list(store) if store.exists and not store.locked else None
     except StoreError:  # told by the finding about the key
-        return []
+        return None
 
 
 def _network(store: Store) -> Iterator[Finding]:

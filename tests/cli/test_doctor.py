@@ -283,7 +283,9 @@ def test_a_locked_store_tells_of_no_key(tmp_path, capsys, monkeypatch) -> None:
     shut = lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE)
     shut.save(lw.Connection("openai", api_key=KEY, expires="2020-01-01"))
     shut.lock()
-    assert "key's end" not in findings(shut, capsys)[1]
+    told = findings(shut, capsys)[1]["key's end"]
+    assert told["said"] == "Not known: no store is open here."
+    assert told["level"] == "note"
 
 
 def test_misuse_ends_with_2(capsys) -> None:

@@ -82,14 +82,20 @@ def examine_key(store: Store) -> Finding:
     return Finding("key", "fine", f"Opened by {by}; {count} connections.{notice}")
 
 
-def examine_ends(connections: Iterable[Connection]) -> Iterator[Finding]:
-    """Which keys end, have ended or are old; a finding for each, or one that none does."""
-    listed, on = list(connections), today()
-    found = [(each.label, note) for each in listed for note in key_notes(each, on)]
+def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
+    """Which keys end, have ended or are old; a finding for each, or one that none does.
+
+    None stands for a store that nothing here opens.
+    """
+    if connections is None:
+        yield Finding("key's end", "note", "Not known: no store is open here.")
+        return
+    on = today()
+    found = [(each.label, note) for each in connections for note in key_notes(each, on)]
     for label, note in found:
         level: Level = "problem" if note.ended else "note"
         yield Finding("key's end", level, f"{label}: {note.said}", note.fix)
-    if listed and not found:
+    if not found:
         yield Finding("key's end", "fine", f"No key is saved that ends within {SOON_DAYS} days.")
 
 

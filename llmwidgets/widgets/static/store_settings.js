@@ -33,9 +33,8 @@ function newOrganization(view) {
   };
   const take = () => {
     const name = view.root.querySelector("[data-focus=newname]").value.trim();
-    view.ui = {};
+    leave();
     if (name) view.send("organization", { name });
-    else leave();
   };
   return h("div", { class: "row", key: "naming" },
     h("input", { class: "in", type: "text", "aria-label": "Name of the new organization",
