@@ -14,8 +14,8 @@ from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.answers import LOUD, Answers, Field, answers_to
 from llmwidgets.comparison.reading import Reading, Sums
 from llmwidgets.comparison.rows import Place
-from llmwidgets.widgets.grid_cells import shown
-from llmwidgets.widgets.grid_filter import AGAINST, AMONG, WHOLE, Filter, Shown, lay_out
+from llmwidgets.widgets.results.grid_cells import shown
+from llmwidgets.widgets.results.grid_filter import AGAINST, AMONG, WHOLE, Filter, Shown, lay_out
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison

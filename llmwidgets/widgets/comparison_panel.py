@@ -10,9 +10,9 @@ from llmwidgets.comparison.code import script_of
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.widgets.base import Buffers, Content, source, style
 from llmwidgets.widgets.comparison_run import LiveRun
-from llmwidgets.widgets.run_guess import whole_words
 from llmwidgets.widgets.schema_editor import SchemaEditor
-from llmwidgets.widgets.setup_view import TRIAL, setup_view
+from llmwidgets.widgets.setup.run_guess import whole_words
+from llmwidgets.widgets.setup.setup_view import TRIAL, setup_view
 
 if TYPE_CHECKING:
     from llmwidgets.connections import Store

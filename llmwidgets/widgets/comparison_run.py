@@ -17,9 +17,9 @@ from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FAILURES, NotAsked
 from llmwidgets.report import figures
-from llmwidgets.widgets.comparison_setup import Setup
-from llmwidgets.widgets.grid_cells import count, may_ask_again
-from llmwidgets.widgets.run_guess import dollars
+from llmwidgets.widgets.results.grid_cells import count, may_ask_again
+from llmwidgets.widgets.setup.comparison_setup import Setup
+from llmwidgets.widgets.setup.run_guess import dollars
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.asked import Asked

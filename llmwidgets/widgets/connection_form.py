@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.widgets.base import source, style
-from llmwidgets.widgets.form_draft import Draft
-from llmwidgets.widgets.form_panel import FormPanel
+from llmwidgets.widgets.forms.form_draft import Draft
+from llmwidgets.widgets.forms.form_panel import FormPanel
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection

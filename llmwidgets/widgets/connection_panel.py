@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.widgets.base import Buffers, Content, source, style
-from llmwidgets.widgets.form_draft import Draft
-from llmwidgets.widgets.form_panel import FormPanel
-from llmwidgets.widgets.found import Found, local_rows
-from llmwidgets.widgets.kinds_view import kinds_view
-from llmwidgets.widgets.store_settings import StoreSettings
+from llmwidgets.widgets.forms.form_draft import Draft
+from llmwidgets.widgets.forms.form_panel import FormPanel
+from llmwidgets.widgets.forms.found import Found, local_rows
+from llmwidgets.widgets.forms.kinds_view import kinds_view
+from llmwidgets.widgets.store.store_settings import StoreSettings
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection

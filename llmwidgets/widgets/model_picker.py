@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.variant import Variant, count_examples, reference_of
 from llmwidgets.report import figures
-from llmwidgets.widgets.run_options import read_whole
+from llmwidgets.widgets.setup.run_options import read_whole
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection

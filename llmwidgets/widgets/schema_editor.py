@@ -7,16 +7,16 @@ from typing import Any
 
 from llmwidgets.errors import FieldError
 from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.choice_panel import ChoicePanel
-from llmwidgets.widgets.field_draft import (
+from llmwidgets.widgets.results.grid_cells import count
+from llmwidgets.widgets.setup.choice_panel import ChoicePanel
+from llmwidgets.widgets.setup.field_draft import (
     WORDS,
     FieldDraft,
     FieldRow,
     rows_of_example,
     rows_of_schema,
 )
-from llmwidgets.widgets.given_texts import of_files, pasted
-from llmwidgets.widgets.grid_cells import count
+from llmwidgets.widgets.setup.given_texts import of_files, pasted
 
 
 class SchemaEditor(ChoicePanel):

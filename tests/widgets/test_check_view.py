@@ -10,7 +10,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.days import since
 from llmwidgets.dialects.messages import Capability, Form, Mode
 from llmwidgets.engine.check import CheckReport
-from llmwidgets.widgets.check_view import (
+from llmwidgets.widgets.forms.check_view import (
     endings,
     mode_view,
     model_rows,

@@ -13,7 +13,7 @@ from llmwidgets import Comparison, ComparisonPanel
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf
-from llmwidgets.widgets.typed_value import typed
+from llmwidgets.widgets.results.typed_value import typed
 
 SCHEMA = {
     "type": "object",

@@ -19,9 +19,9 @@ import pytest
 from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, compare, demo
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate as estimating
-from llmwidgets.widgets import run_guess
 from llmwidgets.widgets.comparison_grid import Filter, GridIndex
-from llmwidgets.widgets.grid_rows import Metrics, blocks, heights
+from llmwidgets.widgets.results.grid_rows import Metrics, blocks, heights
+from llmwidgets.widgets.setup import run_guess
 
 MARKER = "Larkfield Joinery"
 PASSPHRASE = "copper lantern orbit mellow"

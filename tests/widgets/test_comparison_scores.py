@@ -195,7 +195,7 @@ def test_where_no_text_was_given_there_is_no_rate(wire) -> None:
 
 
 def test_a_label_does_not_look_for_every_value_again(page, monkeypatch) -> None:
-    from llmwidgets.widgets import result_panel
+    from llmwidgets.widgets.results import result_panel
 
     first = ask(page, "grounding")
     monkeypatch.setattr(result_panel, "grounding_view", None)

@@ -10,7 +10,8 @@ import pytest
 from llmwidgets.connections import key_life
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel, form_view, kinds_view
+from llmwidgets.widgets import ConnectionForm, ConnectionPanel
+from llmwidgets.widgets.forms import form_view, kinds_view
 
 CANARY = "made-up-canary-0004711-3fQz"
 TODAY = date(2026, 12, 2)

@@ -13,14 +13,14 @@ from llmwidgets import ComparisonPanel, Store
 from llmwidgets.demo import emails, invoices, jobs
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
-from llmwidgets.widgets.field_draft import (
+from llmwidgets.widgets.setup.field_draft import (
     FieldDraft,
     FieldRow,
     rows_of_example,
     rows_of_schema,
     usable,
 )
-from llmwidgets.widgets.given_texts import of_files, pasted
+from llmwidgets.widgets.setup.given_texts import of_files, pasted
 
 EXAMPLE = json.dumps(
     {

@@ -9,7 +9,8 @@ import pytest
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel, store_gate
+from llmwidgets.widgets import ConnectionForm, ConnectionPanel
+from llmwidgets.widgets.store import store_gate
 
 CANARY = "sk-made-up-canary-0004711-3fQz"
 PASSPHRASE = "copper lantern orbit mellow"

@@ -11,7 +11,7 @@ from llmwidgets.connections.days import day, in_days
 from llmwidgets.dialects.messages import Capability, Mode
 from llmwidgets.providers.lifecycle import ending, today
 from llmwidgets.secret import redact
-from llmwidgets.widgets.form_fields import label_of
+from llmwidgets.widgets.forms.form_fields import label_of
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection

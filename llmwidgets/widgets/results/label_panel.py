@@ -15,9 +15,9 @@ from llmwidgets.errors import FieldError
 from llmwidgets.report import figures
 from llmwidgets.report.files import safe_cell
 from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.grid_cells import leaf_of, shown
-from llmwidgets.widgets.growing_panel import GrowingPanel
-from llmwidgets.widgets.typed_value import typed
+from llmwidgets.widgets.results.grid_cells import leaf_of, shown
+from llmwidgets.widgets.results.growing_panel import GrowingPanel
+from llmwidgets.widgets.results.typed_value import typed
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison

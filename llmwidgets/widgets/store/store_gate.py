@@ -14,8 +14,8 @@ from llmwidgets.errors import DamagedStore, LLMWidgetsError, StoreError, WrongPa
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.base import Buffers, Content, sentence_of
 from llmwidgets.widgets.secret_field import shown_to
-from llmwidgets.widgets.store_making import Making
-from llmwidgets.widgets.store_panel import StorePanel
+from llmwidgets.widgets.store.store_making import Making
+from llmwidgets.widgets.store.store_panel import StorePanel
 
 LONGEST_WAIT = 30.0
 """Seconds; the time after a wrong passphrase doubles from two up to this."""

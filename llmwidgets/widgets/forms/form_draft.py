@@ -15,12 +15,12 @@ from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.custom import PRESETS, Preset
 from llmwidgets.secret import Secret, redact
-from llmwidgets.widgets.check_view import model_rows
-from llmwidgets.widgets.credentials import Credentials, read_credentials
-from llmwidgets.widgets.doubts import doubts_of, stand_ins
-from llmwidgets.widgets.form_fields import secret_names
+from llmwidgets.widgets.forms.check_view import model_rows
+from llmwidgets.widgets.forms.credentials import Credentials, read_credentials
+from llmwidgets.widgets.forms.doubts import doubts_of, stand_ins
+from llmwidgets.widgets.forms.form_fields import secret_names
+from llmwidgets.widgets.forms.whitelist_view import off_whitelist, refused_rows, refused_view
 from llmwidgets.widgets.secret_field import SecretField
-from llmwidgets.widgets.whitelist_view import off_whitelist, refused_rows, refused_view
 
 if TYPE_CHECKING:
     from llmwidgets.engine.check import CheckReport

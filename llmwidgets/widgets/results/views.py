@@ -16,7 +16,7 @@ from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.report import figures
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.comparison_grid import GridIndex
-from llmwidgets.widgets.grid_cells import (
+from llmwidgets.widgets.results.grid_cells import (
     flag_of,
     leaf_of,
     may_ask_again,

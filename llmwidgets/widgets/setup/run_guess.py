@@ -16,7 +16,7 @@ from llmwidgets.report import figures
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.widgets.comparison_setup import Setup
+    from llmwidgets.widgets.setup.comparison_setup import Setup
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from llmwidgets.comparison import scoreboard
 from llmwidgets.comparison.shown import labels_apart
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import figures
-from llmwidgets.widgets.field_view import field_view
+from llmwidgets.widgets.results.field_view import field_view
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.significance import Pair, Verdict

@@ -17,7 +17,7 @@ from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
 from llmwidgets.schemas import Schema, read_schema
 from llmwidgets.widgets.model_picker import Picks, edited
-from llmwidgets.widgets.run_options import Options
+from llmwidgets.widgets.setup.run_options import Options
 
 if TYPE_CHECKING:
     from llmwidgets.engine.plan import Text

@@ -12,7 +12,7 @@ from llmwidgets.comparison.grounded import FLAGS, Grounds
 from llmwidgets.comparison.rows import Place
 from llmwidgets.report import figures
 from llmwidgets.widgets.comparison_grid import WHOLE, GridIndex, Shown, Unit
-from llmwidgets.widgets.grid_cells import (
+from llmwidgets.widgets.results.grid_cells import (
     LONGEST,
     count,
     flag_of,

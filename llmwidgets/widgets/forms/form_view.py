@@ -9,13 +9,13 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.days import since
 from llmwidgets.connections.key_life import KeyNote, age_note, end_note, today
 from llmwidgets.providers.custom import PRESETS
-from llmwidgets.widgets.address_view import address_view, notes_of
-from llmwidgets.widgets.check_view import endings, mode_view, report_view
-from llmwidgets.widgets.doubts import owners_of, warnings_of
-from llmwidgets.widgets.form_draft import Draft
-from llmwidgets.widgets.form_fields import groups
-from llmwidgets.widgets.requests_view import requests_view
-from llmwidgets.widgets.whitelist_view import keeper_of
+from llmwidgets.widgets.forms.address_view import address_view, notes_of
+from llmwidgets.widgets.forms.check_view import endings, mode_view, report_view
+from llmwidgets.widgets.forms.doubts import owners_of, warnings_of
+from llmwidgets.widgets.forms.form_draft import Draft
+from llmwidgets.widgets.forms.form_fields import groups
+from llmwidgets.widgets.forms.requests_view import requests_view
+from llmwidgets.widgets.forms.whitelist_view import keeper_of
 
 
 def form_view(draft: Draft) -> dict[str, Any]:

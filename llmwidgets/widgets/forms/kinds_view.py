@@ -9,7 +9,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.key_life import key_notes, today
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Provider
-from llmwidgets.widgets.form_draft import Draft, fact_of
+from llmwidgets.widgets.forms.form_draft import Draft, fact_of
 
 
 def kinds_view(

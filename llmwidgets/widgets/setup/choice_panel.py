@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections import Store
 from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.comparison_setup import Setup
-from llmwidgets.widgets.label_panel import LabelPanel
-from llmwidgets.widgets.run_guess import Guess
-from llmwidgets.widgets.run_options import Options
-from llmwidgets.widgets.setup_view import SAMPLES
+from llmwidgets.widgets.results.label_panel import LabelPanel
+from llmwidgets.widgets.setup.comparison_setup import Setup
+from llmwidgets.widgets.setup.run_guess import Guess
+from llmwidgets.widgets.setup.run_options import Options
+from llmwidgets.widgets.setup.setup_view import SAMPLES
 
 if TYPE_CHECKING:
     from llmwidgets.widgets.connection_panel import ConnectionPanel

@@ -16,14 +16,14 @@ from llmwidgets.report import html as pages
 from llmwidgets.report.files import safe_cell
 from llmwidgets.widgets.base import Buffers, Content, Panel
 from llmwidgets.widgets.comparison_grid import Filter, GridIndex, Shown
-from llmwidgets.widgets.grid_cells import count
-from llmwidgets.widgets.grid_rows import Metrics, blocks, heights
-from llmwidgets.widgets.grounding_view import grounding_view
-from llmwidgets.widgets.run_options import read_points
-from llmwidgets.widgets.score_view import score_view
+from llmwidgets.widgets.results.grid_cells import count
+from llmwidgets.widgets.results.grid_rows import Metrics, blocks, heights
+from llmwidgets.widgets.results.grounding_view import grounding_view
+from llmwidgets.widgets.results.score_view import score_view
+from llmwidgets.widgets.results.text_view import text_view
+from llmwidgets.widgets.results.views import curl_of, detail_view, request_view
+from llmwidgets.widgets.setup.run_options import read_points
 from llmwidgets.widgets.static_output import StaticOutput
-from llmwidgets.widgets.text_view import text_view
-from llmwidgets.widgets.views import curl_of, detail_view, request_view
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison

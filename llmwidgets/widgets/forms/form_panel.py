@@ -10,10 +10,10 @@ from llmwidgets.connections.store import Store
 from llmwidgets.errors import StoreError
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.form_draft import Draft
-from llmwidgets.widgets.form_view import form_view
-from llmwidgets.widgets.listed import beside, unconnected
-from llmwidgets.widgets.store_gate import StoreGate
+from llmwidgets.widgets.forms.form_draft import Draft
+from llmwidgets.widgets.forms.form_view import form_view
+from llmwidgets.widgets.forms.listed import beside, unconnected
+from llmwidgets.widgets.store.store_gate import StoreGate
 
 INTENTS = ("save", "session", "none")
 

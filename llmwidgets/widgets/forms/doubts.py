@@ -6,8 +6,8 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Provider
 from llmwidgets.secret import Secret, redact
-from llmwidgets.widgets.address_view import notes_of
-from llmwidgets.widgets.form_fields import secret_names
+from llmwidgets.widgets.forms.address_view import notes_of
+from llmwidgets.widgets.forms.form_fields import secret_names
 
 STAND_IN = "not-typed-yet-0000"
 """What stands for a secret while a form is being filled in; no warning about it counts."""

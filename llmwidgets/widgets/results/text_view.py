@@ -9,7 +9,7 @@ from llmwidgets.comparison.answers import Field, answers_to
 from llmwidgets.comparison.grounded import FLAG_WORDS, FLAGS, Grounds
 from llmwidgets.report import figures
 from llmwidgets.widgets.comparison_grid import GridIndex
-from llmwidgets.widgets.grid_cells import flag_of, name_of, shown, truth_of
+from llmwidgets.widgets.results.grid_cells import flag_of, name_of, shown, truth_of
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.grounded import Flag

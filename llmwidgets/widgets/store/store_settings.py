@@ -12,8 +12,8 @@ from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.base import Buffers, Content, sentence_of
-from llmwidgets.widgets.store_gate import StoreGate
-from llmwidgets.widgets.store_view import members_view, opening_view, preview_view
+from llmwidgets.widgets.store.store_gate import StoreGate
+from llmwidgets.widgets.store.store_view import members_view, opening_view, preview_view
 
 SCREEN = "store"
 PARTS = ("opening", "passphrase", "members", "backups", "export", "import", "identity", "recovery")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.widgets.base import Content
 from llmwidgets.widgets.comparison_grid import GridIndex, Shown
-from llmwidgets.widgets.grid_rows import Metrics, block_of
-from llmwidgets.widgets.result_panel import CHUNK, ResultPanel
+from llmwidgets.widgets.results.grid_rows import Metrics, block_of
+from llmwidgets.widgets.results.result_panel import CHUNK, ResultPanel
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
