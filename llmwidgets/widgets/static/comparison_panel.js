@@ -154,22 +154,9 @@ function askForReport(view, send) {
 }
 
 async function showCopied(view, message) {
-  let said = "Select and copy it.";
-  try {
-    await navigator.clipboard.writeText(message.text);
-    said = "Copied.";
-  } catch { /* a page without the right to write the clipboard still shows the text */ }
+  const said = await copied(message.text) ? "Copied." : "Select and copy it.";
   openSheet(view, { title: message.title, from: message.from || "code", text: message.text,
     said: [message.said, said].filter(Boolean).join(" ") });
-}
-
-function download(message, buffers) {
-  const place = URL.createObjectURL(new Blob([buffers[0]], { type: message.mime }));
-  const anchor = h("a", { href: place, download: message.name });
-  document.body.append(anchor);
-  anchor.click();
-  anchor.remove();
-  URL.revokeObjectURL(place);
 }
 
 // ---- messages ------------------------------------------------------------------------------------
@@ -186,7 +173,7 @@ function hearComparison(message, buffers, view) {
     grounding: () => keepGot(view, "grounding", message),
     request: () => keepGot(view, "request", message),
     code: () => showCopied(view, message),
-    file: () => download(message, buffers),
+    file: () => download(message.name, [buffers[0]], message.mime),
     embed: () => embed(view, message),
   };
   if (message.run !== undefined && message.run !== view.run) return;

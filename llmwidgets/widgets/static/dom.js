@@ -159,6 +159,16 @@ async function copied(text) {
   }
 }
 
+/** Save what the parts make as a file that the browser downloads. */
+function download(name, parts, type) {
+  const place = URL.createObjectURL(new Blob(parts, { type }));
+  const anchor = h("a", { href: place, download: name });
+  document.body.append(anchor);
+  anchor.click();
+  anchor.remove();
+  setTimeout(() => URL.revokeObjectURL(place), 10000); // the browser may read it a little later
+}
+
 function tag(text) {
   return h("span", { class: "tag" }, text);
 }

@@ -243,13 +243,8 @@ function saveRecoveryPage(store, identity) {
     + "new passphrase at once.");
   add("p", "Without llmwidgets: put the line above in a file and run");
   add("pre", "age -d -i THE-FILE connections.age");
-  const made = URL.createObjectURL(new Blob(
-    ["<!doctype html>", page.documentElement.outerHTML], { type: "text/html" }));
-  const anchor = document.createElement("a");
-  anchor.href = made;
-  anchor.download = `recovery-${store.organization.replace(/[^\w.-]+/g, "-")}.html`;
-  anchor.click();
-  setTimeout(() => URL.revokeObjectURL(made), 10000);
+  download(`recovery-${store.organization.replace(/[^\w.-]+/g, "-")}.html`,
+    ["<!doctype html>", page.documentElement.outerHTML], "text/html");
 }
 
 /** What stands in the header while the store is made. */
