@@ -93,6 +93,11 @@ class GridIndex:
         text, repeat = divmod(at, self.comparison.repeats)
         return Place(0, text, repeat)
 
+    def first(self, count: int) -> None:
+        """Have so many texts read, or all there are."""
+        while len(self.units) < min(count, self.total):
+            self.grow(0)
+
     def grow(self, seconds: float = math.inf) -> None:
         """Read on, at least one text, for about so many seconds."""
         until = time.monotonic() + seconds

@@ -68,6 +68,12 @@ class ComparisonPanel(SchemaEditor):
         self._unsubscribe()
         super().close()
 
+    async def act_hello(self, content: Content, buffers: Buffers) -> None:
+        """A view was drawn: the state, and where a result is shown its first rows right behind."""
+        await super().act_hello(content, buffers)
+        if self._screen == "results":
+            await self.lay_first()
+
     # -- running -------------------------------------------------------------------------------
 
     async def act_run(self, content: Content, _buffers: Buffers) -> None:

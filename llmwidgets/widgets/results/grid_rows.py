@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
 
 
+_WIDTH, _LETTER = 960, 7.4
+"""Pixels: of a page's panel, and of one character of a cell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """Heights in pixels, and how many characters fit in a cell; the page measures them."""
@@ -38,6 +42,22 @@ class Metrics:
     failed: int = 74
     chars: int = 20
     truth_chars: int = 20
+
+    @classmethod
+    def guessed(cls, columns: int, fields: Sequence[str], *, truth: bool) -> Metrics:
+        """The measures of a page that has not been asked, which has 960 pixels.
+
+        The page measures its own columns the same way (`measureColumns`), and asks again where
+        the guess is off by more than two characters.
+        """
+        longest = max(map(len, fields), default=0)
+        field = max(0.17 * _WIDTH, min(0.22 * _WIDTH, longest * 7.3 + 42))
+        labels = max(110.0, 0.15 * _WIDTH) if truth else 0.0
+        each = max(150.0, (_WIDTH - field - labels) / max(1, columns))
+        return cls(
+            chars=max(8, int((each - 34) / _LETTER)),
+            truth_chars=max(8, int((labels - 17) / _LETTER)),
+        )
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Metrics:

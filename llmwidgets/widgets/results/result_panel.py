@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.grounding import get_ready
 from llmwidgets.comparison import shown
 from llmwidgets.comparison.rows import Place
 from llmwidgets.report import figures
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CHUNK = 10
+FIRST = "first"
+"""The turn of the rows that a view is sent with its first state; later ones answer a question."""
+
 _LAYOUTS = 8
 _FIRST_SECONDS = 0.4
 _NEXT_SECONDS = 0.1
@@ -54,15 +58,18 @@ class ResultPanel(Panel):
         self._grounding: tuple[tuple[int, int, bool], Content] | None = None
         self._counting = threading.Lock()
         self._answering = 0
+        self.submit(self._get_ready())
+
+    async def _get_ready(self) -> None:
+        """Load now, while nobody waits, what the first rows of a result need."""
+        await asyncio.to_thread(get_ready)
 
     def show_result(self, comparison: Comparison, *, live: bool = False) -> None:
         """Take a comparison in: everything the page asks for from now on is about it.
 
-        The first texts are read at once, the others and the static output behind the scenes.
+        Its first texts are read while the page is drawn, the others and the static output later.
         """
         index = GridIndex(comparison, live=live)
-        while len(index.units) < min(CHUNK, index.total):
-            index.grow(0)
         self._index, self.comparison = index, comparison
         self._verdict = ""
         self._edition += 1
@@ -70,6 +77,7 @@ class ResultPanel(Panel):
         self.submit(self._read_on(index))
 
     async def _read_on(self, index: GridIndex) -> None:
+        await asyncio.to_thread(index.first, CHUNK)
         if not index.whole:
             # The first rows come before everything else; reading takes their time away.
             await asyncio.sleep(_FIRST_SECONDS)
@@ -90,6 +98,7 @@ class ResultPanel(Panel):
         comparison, index = self.comparison, self._index
         assert comparison is not None
         assert index is not None
+        index.first(CHUNK)
         return {
             "run": self._edition,
             "revision": self._revision,
@@ -97,7 +106,7 @@ class ResultPanel(Panel):
                 {"letter": figures.letter(at), "label": label, "title": comparison.models[at]}
                 for at, label in enumerate(comparison.labels)
             ],
-            "truth": any(text.truth is not NOTHING for text in comparison.texts),
+            "truth": _is_labelled(index),
             "texts": index.total,
             "read": index.answered,
             "live": index.live,
@@ -126,10 +135,22 @@ class ResultPanel(Panel):
     async def act_grid(self, content: Content, _buffers: Buffers) -> None:
         """Lay the grid out by a filter: heights of all texts, rows of the first ones."""
         if self._index is not None:
-            await self.work(self._lay, self._index, content)
+            turn = str(content.get("turn"))
+            wanted, metrics = Filter.read(content), Metrics.read(content)
+            await self.work(self._lay, self._index, turn, wanted, metrics)
 
-    def _lay(self, index: GridIndex, content: Content) -> None:
-        wanted, metrics = Filter.read(content), Metrics.read(content)
+    async def lay_first(self) -> None:
+        """Send a new view its first rows, as wide as most pages are, before it can ask for them."""
+        index = self._index
+        if index is not None:
+            index.first(CHUNK)
+            metrics = Metrics.guessed(
+                len(index.comparison.variants), index.patterns(), truth=_is_labelled(index)
+            )
+            await self.work(self._lay, index, FIRST, Filter(), metrics)
+
+    def _lay(self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics) -> None:
+        index.first(CHUNK)
         layout = index.layout(wanted)
         with self._turn:
             self._laid += 1
@@ -142,7 +163,8 @@ class ResultPanel(Panel):
             "grid",
             {
                 "layout": laid,
-                "turn": content.get("turn"),
+                "turn": turn,
+                "chars": metrics.chars,
                 "texts": len(layout),
                 "lines": lines,
                 "said": "" if wanted.only == "all" else " with a disagreement",
@@ -329,3 +351,7 @@ class ResultPanel(Panel):
         data, metadata = self._repr_mimebundle_()
         data.pop("text/html", None)
         self._static.display(data, metadata, self._fallback_html())
+
+
+def _is_labelled(index: GridIndex) -> bool:
+    return any(text.truth is not NOTHING for text in index.comparison.texts)

@@ -12,7 +12,7 @@ const WORDS = { among: "models differ", against: "models agree against the truth
 function drawDifferences(state, send, view) {
   if (!view.grid) {
     view.grid = new DifferencesGrid(view, send);
-    view.grid.ask();
+    view.grid.begin();
   }
   view.seen = (first, last) => {
     const place = view.root.querySelector(".lw-seen");

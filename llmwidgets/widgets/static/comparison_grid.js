@@ -7,6 +7,8 @@
 
 const GRID = { letter: 7.4, line: 16, pad: 9, group: 29, fold: 25, failed: 74, narrow: 106, chunk: 10, margin: 600, most: 150 };
 
+const FIRST_TURN = "first";
+
 class GridOfRows {
   constructor(view, send) {
     this.view = view;
@@ -51,6 +53,22 @@ class GridOfRows {
     return this.root.scrollTop === 0 && !this.open && !this.moved;
   }
 
+  /** The first layout comes unasked with a view's first state; any later one is asked for. */
+  begin() {
+    if (this.view.drawn) {
+      this.ask();
+      return;
+    }
+    this.measureColumns();
+    this.waits = true;
+    this.turn = FIRST_TURN;
+    setTimeout(() => this.coming && this.ask(), 1000);
+  }
+
+  get coming() {
+    return this.waits && this.turn === FIRST_TURN;
+  }
+
   /** Ask for the layout: what to show, and how much fits in a cell. */
   ask() {
     this.measureColumns();
@@ -82,13 +100,13 @@ class GridOfRows {
     if (!this.root.isConnected || !this.root.clientWidth) return;
     const before = this.chars;
     this.measureColumns();
-    if (before && Math.abs(before - this.chars) > 2) this.ask();
+    if (before && Math.abs(before - this.chars) > 2 && !this.coming) this.ask();
     else this.draw();
   }
 
   /** Take a layout in, if it answers the newest question of this view. */
   lay(message, buffers) {
-    if (message.turn !== this.turn) return;
+    if (message.turn !== this.turn || (message.turn === FIRST_TURN && !this.waits)) return;
     this.waits = false;
     this.view.got.grid = message;
     this.layout = message.layout;
@@ -105,12 +123,17 @@ class GridOfRows {
     this.prefix();
     this.take(message, true);
     if (this.keep) this.goBack();
-    this.view.redraw();
+    if (Math.abs(message.chars - this.chars) > 2) this.ask();
+    requestAnimationFrame(() => this.view.redraw()); // the rows come first, what stands around them next
   }
 
   prefix() {
-    const tops = new Float64Array(this.heights.length + 1);
-    for (let n = 0; n < this.heights.length; n += 1) tops[n + 1] = tops[n] + this.heights[n] + this.extra(n);
+    const { heights } = this;
+    const tops = new Float64Array(heights.length + 1);
+    const taller = new Set(this.open ? [...this.unfolded, this.open.block] : this.unfolded);
+    for (let n = 0; n < heights.length; n += 1) {
+      tops[n + 1] = tops[n] + heights[n] + (taller.size && taller.has(n) ? this.extra(n) : 0);
+    }
     this.tops = tops;
     this.canvas.style.height = `${tops[tops.length - 1]}px`;
   }
@@ -164,7 +187,11 @@ class GridOfRows {
     if (this.at.line < 0) this.at.line = 0;
     const { aim } = this;
     if (aim && this.blocks.has(aim.block)) this.moveTo(aim.block, aim.line, aim.col);
-    else this.draw();
+    else if (!first) this.draw();
+    else {
+      this.draw(0); // what is in sight now, what scrolling brings a frame later
+      this.soon();
+    }
   }
 
   /** What a text shows, top to bottom: its head, its rows, the fold. */
@@ -195,11 +222,12 @@ class GridOfRows {
     });
   }
 
-  draw() {
+  /** Draw what is in sight, and so many pixels above and below it. */
+  draw(margin = GRID.margin) {
     if (!this.tops || !this.root.isConnected) return;
     const [top, bottom] = [this.root.scrollTop, this.root.scrollTop + this.root.clientHeight];
-    const from = this.blockAt(Math.max(0, top - GRID.margin));
-    const to = Math.min(this.heights.length - 1, this.blockAt(bottom + GRID.margin));
+    const from = this.blockAt(Math.max(0, top - margin));
+    const to = Math.min(this.heights.length - 1, this.blockAt(bottom + margin));
     for (const [n, element] of this.drawn) {
       if (n < from || n > to) {
         element.remove();

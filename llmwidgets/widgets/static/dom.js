@@ -266,6 +266,7 @@ function mount({ model, el, draw, label, begin, onmessage, after }) {
     morphChildren(root, h("section", {}, draw(view.state, send, view)));
     if (held && !root.contains(document.activeElement)) keepFocus(held);
     if (after) after(root, view.state);
+    view.drawn = true;
   }
   // What had the focus is gone: its namesake takes it, else the step that leads on.
   function keepFocus(held) {
