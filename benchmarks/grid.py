@@ -106,7 +106,7 @@ async def update():
         made.rows.put(place, row)
         panel.grew([place.text])
         taken.append(time.time())
-        await asyncio.sleep(0.003)
+        await asyncio.sleep(0.0025)
     while panel._growing:
         await asyncio.sleep(0.01)
     done.append(time.time())
@@ -116,7 +116,7 @@ async def update():
     for n in range(1000):
         grid.set_cell_value_by_index("model-1", n % 40, f"typed {n}")
         taken.append(time.time())
-        await asyncio.sleep(0.003)
+        await asyncio.sleep(0.0025)
     done.append(time.time())
 """,
 }

@@ -66,8 +66,8 @@ class GridIndex:
 
     `grow` reads texts until its time is up, so that the first rows show while the rest is read;
     what it reads is summed up too, so that no text is scored a second time for the scoreboard.
-    Values are read again from the comparison when a row comes into sight. `labels` says where
-    a truth that was made while reading came from, by text and path.
+    `changes` counts what was read. Values are read again from the comparison when a row comes into
+    sight. `labels` says where a truth that was made while reading came from, by text and path.
     """
 
     def __init__(self, comparison: Comparison, *, live: bool = False) -> None:
@@ -82,6 +82,7 @@ class GridIndex:
         self._scored = Sums(comparison)
         self._growing = threading.RLock()
         self.live = live
+        self.changes = 0
 
     @property
     def whole(self) -> bool:
@@ -109,6 +110,7 @@ class GridIndex:
                 unit = self._unit(place.text, place.repeat)
                 self._sums.update(_sums(unit))
                 self.units.append(unit)
+                self.changes += 1
             if time.monotonic() >= until:
                 return
 
@@ -175,6 +177,7 @@ class GridIndex:
                     self._sums.subtract(_sums(self.units[at]))
                     self._sums.update(_sums(fresh))
                     self.units[at] = fresh
+                    self.changes += 1
                     read.append(at)
             return read
 

@@ -861,6 +861,25 @@ def test_what_is_chosen_is_copied_before_a_run_and_what_is_shown_after_it(wire, 
     assert MARKER not in before + after
 
 
+def test_a_new_view_gets_its_first_rows_with_its_first_state(wire) -> None:
+    """No second question: state, then rows; what changed since they were laid out is in them."""
+    outputs = {label: [{"name": f"{label} {n}"} for n in range(30)] for label in ("A", "B")}
+    texts = [f"text {n}" for n in range(30)]
+    page = wire(ComparisonPanel._on(Comparison.from_outputs(NAME, texts, outputs)))
+    kinds = [each["type"] for each in page.messages if each["type"] in {"state", "grid"}]
+    assert kinds[:2] == ["state", "grid"]
+    first = next(each for each in page.messages if each["type"] == "grid")
+    assert first["turn"] == "first"
+    assert len(first["blocks"]) == 10
+    page.send("label", index=0, path="name", column=0)
+    page.send("hello")
+    again = [each for each in page.messages if each["type"] == "grid"][-1]
+    assert again["turn"] == "first"
+    states = {each["id"]: [cell[0] for cell in each["rows"][0]["c"]] for each in again["blocks"]}
+    assert ["agree", "differ"] in states.values()
+    assert ["differ", "differ"] in states.values()
+
+
 def test_a_comparison_that_is_explored_is_copied_as_it_is(wire) -> None:
     """The panel was given nothing to choose from, and still writes the whole call."""
     made = Comparison.from_outputs(NAME, ["Ada."], {"A": [{"name": "Ada"}]}, [{"name": "Ada"}])

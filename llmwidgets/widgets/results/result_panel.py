@@ -55,6 +55,7 @@ class ResultPanel(Panel):
         self._static = StaticOutput()
         self._verdict = ""
         self._matters = 0.02
+        self._first: tuple[GridIndex, int, tuple[Content, list[bytes]]] | None = None
         self._grounding: tuple[tuple[int, int, bool], Content] | None = None
         self._counting = threading.Lock()
         self._answering = 0
@@ -73,11 +74,11 @@ class ResultPanel(Panel):
         self._index, self.comparison = index, comparison
         self._verdict = ""
         self._edition += 1
-        self._layouts = {}
+        self._layouts, self._first = {}, None
         self.submit(self._read_on(index))
 
     async def _read_on(self, index: GridIndex) -> None:
-        await asyncio.to_thread(index.first, CHUNK)
+        await asyncio.to_thread(self._get_first_ready, index)
         if not index.whole:
             # The first rows come before everything else; reading takes their time away.
             await asyncio.sleep(_FIRST_SECONDS)
@@ -142,15 +143,27 @@ class ResultPanel(Panel):
     async def lay_first(self) -> None:
         """Send a new view its first rows, as wide as most pages are, before it can ask for them."""
         index = self._index
-        if index is not None:
-            index.first(CHUNK)
-            metrics = Metrics.guessed(
-                len(index.comparison.variants), index.patterns(), truth=_is_labelled(index)
-            )
-            await self.work(self._lay, index, FIRST, Filter(), metrics)
+        if index is None:
+            return
+        if self._first is None or self._first[:2] != (index, index.changes):
+            await self.work(self._get_first_ready, index)
+        if self._first is not None:
+            self.answer("grid", *self._first[2])
+
+    def _get_first_ready(self, index: GridIndex) -> None:
+        """Lay out what `lay_first` sends, while the page is still drawn."""
+        index.first(CHUNK)
+        changes, columns = index.changes, len(index.comparison.variants)
+        metrics = Metrics.guessed(columns, index.patterns(), truth=_is_labelled(index))
+        self._first = (index, changes, self._laid_out(index, FIRST, Filter(), metrics))
 
     def _lay(self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics) -> None:
         index.first(CHUNK)
+        self.answer("grid", *self._laid_out(index, turn, wanted, metrics))
+
+    def _laid_out(
+        self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics
+    ) -> tuple[Content, list[bytes]]:
         layout = index.layout(wanted)
         with self._turn:
             self._laid += 1
@@ -159,8 +172,7 @@ class ResultPanel(Panel):
         for old in sorted(self._layouts)[:-_LAYOUTS]:
             del self._layouts[old]
         lines = sum(1 + len(each.loud) + bool(each.quiet) for each in layout)
-        self.answer(
-            "grid",
+        return (
             {
                 "layout": laid,
                 "turn": turn,
