@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import autolock
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.opening import autolock
 from llmwidgets.connections.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from llmwidgets.widgets.store import store_gate
