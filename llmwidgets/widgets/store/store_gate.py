@@ -49,8 +49,12 @@ class StoreGate(StorePanel):
         self._making, self._gate_said, self._rescue, self._backup = None, None, None, ""
 
     async def act_hello(self, content: Content, buffers: Buffers) -> None:
-        """A view was drawn: send the state, then ask where an identity can be remembered."""
+        """A view was drawn: send the state, and ask where an identity can be remembered."""
         await super().act_hello(content, buffers)
+        self.submit(self._look_for_places())
+
+    async def _look_for_places(self) -> None:
+        # Apart from all else: a keyring that does not answer is waited for three seconds.
         offered = await asyncio.to_thread(lambda: self.store.can_remember)
         if offered != self._offered:
             self._offered = offered
