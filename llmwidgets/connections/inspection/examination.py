@@ -90,12 +90,12 @@ def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
     if connections is None:
         yield Finding("key's end", "note", "Not known: no store is open here.")
         return
-    on = today()
-    found = [(each.label, note) for each in connections for note in key_notes(each, on)]
+    listed, on = list(connections), today()
+    found = [(each.label, note) for each in listed for note in key_notes(each, on)]
     for label, note in found:
         level: Level = "problem" if note.ended else "note"
         yield Finding("key's end", level, f"{label}: {note.said}", note.fix)
-    if not found:
+    if listed and not found:
         yield Finding("key's end", "fine", f"No key is saved that ends within {SOON_DAYS} days.")
 
 
