@@ -208,7 +208,7 @@ def test_remember_is_done_where_it_was_ticked(wire, store: Store, monkeypatch) -
     monkeypatch.setattr(Store, "can_remember", ("server",))
     monkeypatch.setattr(store, "remember", asked.append)
     page = wire(ConnectionPanel(store))
-    assert gate(page)["offered"] == ["server"]
+    assert [each["place"] for each in gate(page)["offered"]] == ["server"]
     page.type_secret("passphrase", PASSPHRASE)
     page.send("unlock", remember="server")
     assert asked == ["server"]

@@ -65,10 +65,9 @@ function typed(view, name) {
 
 /** A tick for the best place that remembers the identity, where there is one. */
 function rememberTick(view, store) {
-  const place = { keyring: ["Remember on this computer", "in the system keyring"],
-    server: ["Remember until this Jupyter server stops", "in memory, on no disk"] }[store.offered[0]];
+  const [place] = store.offered;
   if (!place) return null;
-  return choice([place[0], " ", h("span", { class: "muted" }, place[1])],
+  return choice([place.words, " ", h("span", { class: "muted" }, place.where)],
     Boolean(view.ui.remember), (on) => {
       view.ui.remember = on;
       view.redraw();
@@ -76,7 +75,7 @@ function rememberTick(view, store) {
 }
 
 function remembered(view, store) {
-  return view.ui.remember ? store.offered[0] : "";
+  return view.ui.remember ? store.offered[0]?.place || "" : "";
 }
 
 /** Seconds until the next try; the page counts down by itself from what the kernel said. */

@@ -16,6 +16,7 @@ from llmwidgets.widgets.base import Buffers, Content, sentence_of
 from llmwidgets.widgets.secret_field import shown_to
 from llmwidgets.widgets.store.store_making import Making
 from llmwidgets.widgets.store.store_panel import StorePanel
+from llmwidgets.widgets.store.store_view import places_view
 
 LONGEST_WAIT = 30.0
 """Seconds; the time after a wrong passphrase doubles from two up to this."""
@@ -212,7 +213,7 @@ class StoreGate(StorePanel):
             "busy": self._gate_busy,
             "wait": math.ceil(self._wait()),
             "backup": self._backup,
-            "offered": list(self._offered),
+            "offered": places_view(self._offered, ()),
             "making": self._making.view() if self._making else None,
         }
 

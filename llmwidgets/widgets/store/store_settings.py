@@ -16,7 +16,7 @@ from llmwidgets.widgets.store.store_gate import StoreGate
 from llmwidgets.widgets.store.store_view import members_view, opening_view, preview_view
 
 SCREEN = "store"
-PARTS = ("opening", "passphrase", "members", "backups", "export", "import", "identity", "recovery")
+PARTS = ("opening", "passphrase", "members", "backups", "export", "import", "identity")
 
 
 class StoreSettings(StoreGate):
@@ -100,12 +100,14 @@ class StoreSettings(StoreGate):
         if not passphrase:
             self._tell("identity", "fail", "The passphrase is empty.")
             return
-        keys = ", ".join(self.store.held_keys)
-        revoke = f" Revoke at their providers, and replace here: {keys}." if keys else ""
-        await self._do(
-            "identity", lambda: self.store.new_identity(passphrase),
-            f"The store has a new identity, and its backups are deleted.{revoke}",
-        )  # fmt: skip
+
+        def renew() -> str:
+            keys = ", ".join(self.store.held_keys)
+            self.store.new_identity(passphrase)
+            revoke = f" Revoke at their providers, and replace here: {keys}." if keys else ""
+            return f"The store has a new identity, and its backups are deleted.{revoke}"
+
+        await self._do("identity", renew)
 
     # -- who opens it --------------------------------------------------------------------------
 
