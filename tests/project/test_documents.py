@@ -104,3 +104,25 @@ def test_the_notebook_travels_in_the_wheel() -> None:
         assert (ROOT / source).is_file()
         assert target == f"llmwidgets/{source}"
     assert json.dumps(included).count(".ipynb") == len(NOTEBOOKS) * 2
+
+
+def test_the_readme_installs_from_the_clone_alone() -> None:
+    """No index holds this project yet: what is installed by name is looked for in vain."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    lines = [
+        line
+        for block in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    installs = [line for line in lines if "pip install" in line]
+    assert installs
+    assert all(re.search(r'pip install (-e )?"?\.(\[\w+\])?"?$', line) for line in installs)
+    made = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {line.split()[1] for line in lines if line.startswith("make ")} <= set(made)
+    shown = {line.split()[1] for line in lines if line.startswith("llmwidgets ")}
+    assert shown <= {"demo", "lab", "compare", "connections", "doctor", "scan", "journal"}
+
+
+def test_no_hint_installs_the_project_by_its_name() -> None:
+    for path in (ROOT / "llmwidgets").rglob("*.py"):
+        assert not re.search(r"pip install [^.\n]*llmwidgets", path.read_text("utf-8")), path

@@ -76,7 +76,8 @@ def _back_end() -> tuple[str, Any]:
         import keyring
     except ImportError:
         message = "The package keyring is not installed."
-        raise StoreError(message, 'pip install "llmwidgets[keyring]", or use a key file.') from None
+        hint = "Install it with: pip install keyring. Or use a key file."
+        raise StoreError(message, hint) from None
     chosen = _answered(keyring.get_keyring)
     for each in (chosen, *_chained(chosen)):
         name = _NAMES.get(type(each).__module__)

@@ -108,7 +108,7 @@ class StoreOpening:
     def remember(self, place: str) -> None:
         """Open this store without a question from now on: `"keyring"` or `"server"`.
 
-        `"keyring"` is the system's (macOS, Windows, GNOME, KDE; the extra llmwidgets[keyring]);
+        `"keyring"` is the system's (macOS, Windows, GNOME, KDE; the package keyring);
         `"server"` lasts until the Jupyter server stops, in memory. StoreError where that cannot
         be, and nothing else is used instead; StoreLocked while the store is locked.
         """

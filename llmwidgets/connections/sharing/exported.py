@@ -183,7 +183,7 @@ def _contents(path: Path, plain: memoryview) -> Contents:
         schema = document.get("schema")
         if isinstance(schema, int) and schema > content.SCHEMA:
             message = f"{path} was exported by a newer llmwidgets."
-            raise NewerStore(message, "Update llmwidgets: pip install -U llmwidgets.")
+            raise NewerStore(message, "Update llmwidgets.")
         contents = content.described(document)
         if contents is not None:
             return contents

@@ -180,7 +180,7 @@ def read(
         return contents
     if newer:
         message = "The store was written by a newer llmwidgets, in a form that is not known here."
-        raise NewerStore(message, "Update llmwidgets: pip install -U llmwidgets.")
+        raise NewerStore(message, "Update llmwidgets.")
     message = "connections.age opens, but was not written by a holder of the store's identity."
     raise DamagedStore(message, "" if writer is None else _by_a_stranger(writer))
 

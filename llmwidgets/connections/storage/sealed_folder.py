@@ -151,9 +151,7 @@ def changing(session: Session) -> Iterator[tuple[Contents, Unlocked]]:
             now = opened(session, file.read(), found.identity)
             if now.schema > content.SCHEMA:
                 message = f"{session.name} was written by a newer llmwidgets."
-                raise NewerStore(
-                    message, "It is read-only here. Update: pip install -U llmwidgets."
-                )
+                raise NewerStore(message, "It is read-only here. Update llmwidgets.")
             if trust.is_older(now):
                 raise trust.rolled_back(session)
             yield now, found
