@@ -19,7 +19,7 @@ def lab(more: Sequence[str]) -> int:
     """Open the notebook; what stands after -- goes to JupyterLab. Its exit status."""
     if find_spec("jupyterlab") is None:
         raise LLMWidgetsError(
-            "JupyterLab is not installed.", 'Install it with: pip install jupyterlab.'
+            "JupyterLab is not installed.", "Install it with: pip install jupyterlab."
         )
     extra = list(more[1:]) if more[:1] == ["--"] else list(more)
     command = [sys.executable, "-m", "jupyterlab", str(find_notebook(Path.cwd())), *extra]

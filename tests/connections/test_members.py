@@ -102,6 +102,7 @@ def test_members_are_listed_with_fingerprints(store: Store) -> None:
         (ANN.recipient, "owner", "name"), (ANN.recipient, "recovery", "name"),
         (BOB.recipient, "Ann", "can open the store already"), (ANN.recipient, "Bob", "Bob"),
     ],
+    ids=["nonsense", "blank", "owner", "recovery", "twice", "taken"],
 )  # fmt: skip
 def test_what_is_no_invitation(store: Store, recipient: str, name: str, said: str) -> None:
     store.invite(BOB.recipient, "Bob")
