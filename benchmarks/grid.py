@@ -3,7 +3,7 @@
     python benchmarks/grid.py [TEXTS]     # 10,000 texts by default, 8 variants, 10 fields each
 
 Needs the test tools (`make test`), `pip install ipydatagrid` and Chromium. For each: milliseconds
-from running the cell to its first rows on the screen, bytes that came over the websockets until then, and the
+from running the cell to its first rows on the screen, bytes over the websockets till then, the
 gaps between frames while the page scrolls and 1,000 cells change. The comparison is made in a cell
 before, so its making is not measured; nor are the imports of the panel. The panel's page code is
 sent once and counted by itself. The others show one field of each text, the panel ten. A bare

@@ -117,9 +117,9 @@ def wire() -> Iterator[Callable[[Any], Wire]]:
         widget.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def demo_address() -> str:
-    """The address of the real demo server, which speaks the OpenAI format."""
+    """The address of the real demo server, which speaks the OpenAI format; started if needed."""
     from llmwidgets.demo import demo_url
 
     return demo_url()
