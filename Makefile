@@ -13,8 +13,9 @@ demo: $(VENV)/.installed
 lab: $(VENV)/.installed-lab
 	@$(BIN)/llmwidgets lab
 
+# A file stays on one process: its browser, server and kernel are started once.
 test: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format llmwidgets tests benchmarks
