@@ -16,6 +16,7 @@ from llmwidgets.dialects.refusals import (
     explained,
     forbidden,
     form_refused,
+    limited,
     overloaded,
     parameter_not_taken,
     parameter_refused,
@@ -24,7 +25,6 @@ from llmwidgets.dialects.refusals import (
     schema_refused,
     too_long,
 )
-from llmwidgets.dialects.refusals import limited as limited_for
 from llmwidgets.dialects.refusals import nothing_answers as nothing_of
 from llmwidgets.errors import (
     BadRequest,
@@ -149,12 +149,6 @@ def _quota(case: Case, status: int) -> Failure | None:
     return None
 
 
-def _limited(case: Case, status: int) -> Failure | None:
-    delays = [str(row.get("retryDelay", "")) for row in _rows(case, "RetryInfo")]
-    seconds = [float(each[:-1]) for each in delays if re.fullmatch(r"\d+(?:\.\d+)?s", each)]
-    return limited_for(case, status, seconds[0] if seconds else None)
-
-
 def _unauthorized(case: Case, status: int) -> Failure | None:
     reason = _reason(case)
     if status != 401 and reason not in _BAD_KEY and not _KEY_WORDS.search(case.said.message):
@@ -271,7 +265,7 @@ def _unknown_model(case: Case, status: int) -> Failure | None:
 
 
 _RULES: tuple[Rule, ...] = (
-    _quota, _limited, _unauthorized, _switched_off, _restricted, _long, _parameter, _form,
+    _quota, limited, _unauthorized, _switched_off, _restricted, _long, _parameter, _form,
     _unknown_model, overloaded, _forbidden, refused,
 )  # fmt: skip
 """Tried in this order."""

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from llmwidgets.dialects.case import Case
 from llmwidgets.dialects.messages import Call, Payload
-from llmwidgets.dialects.said import read_said, request_id, wait
+from llmwidgets.dialects.said import read_said, request_id
+from llmwidgets.dialects.waits import in_words, wait
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -77,12 +78,16 @@ def _redirected(case: Case) -> CallError:
     )
 
 
-def limited(case: Case, status: int, after: float | None = None) -> Failure | None:
-    """Too many requests; `after` is a wait that the dialect found in the body."""
+def limited(case: Case, status: int) -> Failure | None:
+    """Too many requests, and when the server takes them again."""
     if status != 429:
         return None
-    after = wait(case.payload, case.said) if after is None else after
-    hint = f"Wait {after:.0f} s, then ask again." if after else "Wait, or ask with less at a time."
+    after = wait(case.payload, case.said, limited=True)
+    hint = "Wait, or ask with less at a time."
+    if after and after >= 120:
+        hint = f"It takes them again in {in_words(after)}: ask again then."
+    elif after:
+        hint = f"Wait {in_words(after)}, then ask again."
     return case.error(
         RateLimited, f"{case.who} takes no more requests for now.", hint, after=after,
         code=_no_retry(case),

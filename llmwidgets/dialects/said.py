@@ -6,15 +6,12 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llmwidgets.dialects.messages import Call, Payload
 from llmwidgets.secret import redact
 
 _ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
-_WAIT = re.compile(r"(?:try again|retry)\s+(?:in|after)\s+([\d.]+)\s*(ms|m(?!s)|s)?", re.I)
 _INPUT = re.compile(r"['\"]?input(?:_value)?['\"]?\s*[=:]\s*('[^']*'|\"[^\"]*\"|[^,}\]]*)", re.I)
 _LONG_QUOTE = re.compile(r"(['\"`])(?:(?!\1).){60,}\1", re.S)
 _QUOTE = re.compile(r"(['\"`])((?:(?!\1).){3,})\1", re.S)
@@ -27,7 +24,8 @@ _ECHO = 24
 class Said:
     """The words of a refusal. `status` is one written in the body; `page`: it is no JSON.
 
-    `details` is what stands beside the message, as it came: codes and links are read out of it.
+    `whole` is the object that held the message, as it came, and `details` a part of it: codes,
+    waits and links are read out of them.
     """
 
     message: str = ""
@@ -39,6 +37,7 @@ class Said:
     status: int | None = None
     page: bool = False
     details: Any = field(default=None, repr=False)
+    whole: Any = field(default=None, repr=False)
 
 
 def read_body(payload: Payload) -> Any:
@@ -73,6 +72,7 @@ def read_said(payload: Payload) -> Said:
         categories=_categories(inner),
         status=int(str(code)) if payload.status == 200 and numbered else None,
         details=source.get("details"),
+        whole=source,
     )
 
 
@@ -116,42 +116,6 @@ def request_id(payload: Payload, body: Any) -> str | None:
             return payload.headers[name]
     names = ("id", "request_id", "responseId") if isinstance(body, dict) else ()
     return next((body[name] for name in names if isinstance(body.get(name), str)), None)
-
-
-def wait(payload: Payload, said: Said) -> float | None:
-    """Seconds the server asks to wait before the next try, or None."""
-    exact = _number(payload.headers.get("retry-after-ms"))
-    if exact is not None:
-        return exact / 1000
-    header = payload.headers.get("retry-after")
-    seconds = _number(header)
-    if seconds is not None:
-        return seconds
-    until = _moment(header)
-    if until is not None:
-        now = _moment(payload.headers.get("date")) or datetime.now(UTC)
-        return max(0.0, (until - now).total_seconds())
-    found = _WAIT.search(said.message)
-    amount = _number(found.group(1)) if found else None
-    if found is None or amount is None:
-        return None
-    return amount * {"ms": 0.001, "m": 60.0}.get((found.group(2) or "s").lower(), 1.0)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if 0 <= value < 10**7 else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text or "")
-    except (ValueError, TypeError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def quoted(message: str, call: Call | None) -> str:
