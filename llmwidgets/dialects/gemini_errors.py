@@ -36,7 +36,7 @@ from llmwidgets.errors import (
     UnknownModel,
 )
 
-__all__ = ["explain", "form_refused", "nothing_answers", "parameter_refused"]
+__all__ = ["RULES", "explain", "form_refused", "nothing_answers", "parameter_refused"]
 
 _BAD_KEY = frozenset({
     "API_KEY_INVALID", "ACCESS_TOKEN_TYPE_UNSUPPORTED", "ACCESS_TOKEN_EXPIRED",
@@ -80,7 +80,7 @@ def explain(
 
     With the `call`, words that repeat the document are left out, and project and location named.
     """
-    return explained(read_case(payload, label, model, call), _RULES, _elsewhere)
+    return explained(read_case(payload, label, model, call), RULES, _elsewhere)
 
 
 def nothing_answers(payload: Payload, *, call: Call | None = None) -> CallError:
@@ -264,7 +264,7 @@ def _unknown_model(case: Case, status: int) -> Failure | None:
     )
 
 
-_RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (
     _quota, limited, _unauthorized, _switched_off, _restricted, _long, _parameter, _form,
     _unknown_model, overloaded, _forbidden, refused,
 )  # fmt: skip

@@ -33,7 +33,7 @@ from llmwidgets.errors import (
     UnknownModel,
 )
 
-__all__ = ["explain", "form_refused", "nothing_answers", "parameter_refused"]
+__all__ = ["RULES", "explain", "form_refused", "nothing_answers", "parameter_refused"]
 
 _QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|credit balance|billing|out of credits"
@@ -87,7 +87,7 @@ def explain(
     A CallError, except where the provider judged the text or the answer: Filtered, Truncated.
     With the `call`, words that repeat the document are left out, and the address is named.
     """
-    return explained(read_case(payload, label, model, call), _RULES, _elsewhere)
+    return explained(read_case(payload, label, model, call), RULES, _elsewhere)
 
 
 def nothing_answers(payload: Payload, *, call: Call | None = None) -> CallError:
@@ -243,7 +243,7 @@ def _refused(case: Case, status: int) -> Failure:
     return refused(case, status, hint)
 
 
-_RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (
     _quota, limited, _switched_off, _unauthorized, _filtered, _truncated, _too_long, _form,
     _parameter, _unknown_model, overloaded, forbidden, _no_route, _refused,
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -19,6 +20,14 @@ from llmwidgets.errors import (
     TooLong,
     Unreachable,
 )
+
+_SLOW_DOWN = re.compile(r"rate.?limit|too many requests", re.I)
+_TROUBLE = re.compile(
+    r"overloaded|upstream|provider returned|internal (?:server )?error|server error|timed? ?out"
+    r"|temporarily|service unavailable|bad gateway",
+    re.I,
+)
+"""Words of an error that comes under the status of a success, without a code."""
 
 Rule = Callable[[Case, int], Failure | None]
 """Gives the failure that a payload of this status stands for, or None where it is another's."""
@@ -80,7 +89,7 @@ def _redirected(case: Case) -> CallError:
 
 def limited(case: Case, status: int) -> Failure | None:
     """Too many requests, and when the server takes them again."""
-    if status != 429:
+    if status != 429 and not (status == 200 and _SLOW_DOWN.search(case.said.message)):
         return None
     after = wait(case.payload, case.said, limited=True)
     hint = "Wait, or ask with less at a time."
@@ -103,6 +112,10 @@ def overloaded(case: Case, status: int) -> Failure | None:
     """The server is overloaded, or had an error of its own."""
     if status < 500 and status not in {408, 409, 425}:
         return None
+    return _failed(case, status)
+
+
+def _failed(case: Case, status: int) -> Failure:
     return case.error(
         Overloaded,
         f"{case.who} is overloaded or has an error of its own ({status}).",
@@ -156,6 +169,8 @@ def parameter_not_taken(case: Case, name: str) -> Failure:
 
 def refused(case: Case, status: int, hint: str = "") -> Failure:
     """The server does not take the request, for a reason of its own: the last rule."""
+    if status == 200 and _TROUBLE.search(case.said.message):
+        return _failed(case, status)
     return case.error(
         BadRequest, f"{case.who} does not take the request ({status}).",
         hint or "The exact request can be looked at in the result.", quote=True,

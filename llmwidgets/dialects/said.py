@@ -15,6 +15,19 @@ _ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id
 _INPUT = re.compile(r"['\"]?input(?:_value)?['\"]?\s*[=:]\s*('[^']*'|\"[^\"]*\"|[^,}\]]*)", re.I)
 _LONG_QUOTE = re.compile(r"(['\"`])(?:(?!\1).){60,}\1", re.S)
 _QUOTE = re.compile(r"(['\"`])((?:(?!\1).){3,})\1", re.S)
+_STATUS = {
+    "invalid_request_error": 400, "context_length_exceeded": 400, "content_filter": 400,
+    "authentication_error": 401, "invalid_api_key": 401, "billing_error": 402,
+    "permission_error": 403, "not_found_error": 404, "model_not_found": 404,
+    "rate_limit_error": 429, "rate_limit_exceeded": 429, "ratelimitreached": 429,
+    "too_many_requests": 429, "insufficient_quota": 429,
+    "api_error": 500, "server_error": 500, "unavailable_error": 503, "timeout_error": 504,
+    "overloaded_error": 529,
+    "invalid_argument": 400, "failed_precondition": 400, "unauthenticated": 401,
+    "permission_denied": 403, "not_found": 404, "resource_exhausted": 429, "internal": 500,
+    "unavailable": 503, "deadline_exceeded": 504,
+}  # fmt: skip
+"""What the vendors' own words mean where they come under the status of a success."""
 _READ = 2000
 _LONGEST = 300
 _ECHO = 24
@@ -62,7 +75,6 @@ def read_said(payload: Payload) -> Said:
     inner = source.get("innererror")
     inner = inner if isinstance(inner, dict) else {}
     code = source.get("code", source.get("statusCode"))
-    numbered = str(code).isdigit() and 400 <= int(str(code)) < 600
     return Said(
         message=_message(source, error, body)[:_READ],
         code="" if code is None or isinstance(code, bool) else redact(str(code)[:80]),
@@ -70,10 +82,30 @@ def read_said(payload: Payload) -> Said:
         param=_word(source.get("param")),
         inner=_word(inner.get("code")),
         categories=_categories(inner),
-        status=int(str(code)) if payload.status == 200 and numbered else None,
+        status=_told_status(code, source) if payload.status == 200 else None,
         details=source.get("details"),
         whole=source,
     )
+
+
+def _told_status(code: Any, source: dict[str, Any]) -> int | None:
+    """The status that an error stands for by its own code, type or status; None where by none."""
+    for word in (code, source.get("type"), source.get("status")):
+        if isinstance(word, bool) or not isinstance(word, str | int):
+            continue
+        if re.fullmatch(r"[45][0-9]{2}", str(word)[:4]):
+            return int(word)
+        if (known := _STATUS.get(str(word)[:80].lower())) is not None:
+            return known
+    return None
+
+
+def tells_error(payload: Payload) -> bool:
+    """Whether a payload is an error by its status, or by its body whatever the status."""
+    body = read_body(payload)
+    body = body[0] if isinstance(body, list) and body else body
+    inside = isinstance(body, dict) and (bool(body.get("error")) or body.get("type") == "error")
+    return payload.status >= 400 or inside
 
 
 def _message(source: dict[str, Any], error: Any, body: dict[str, Any]) -> str:
