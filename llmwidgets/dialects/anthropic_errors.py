@@ -16,6 +16,8 @@ from llmwidgets.dialects.refusals import (
     forbidden,
     form_refused,
     limited,
+    no_deployment,
+    no_model,
     overloaded,
     parameter_not_taken,
     parameter_refused,
@@ -33,7 +35,6 @@ from llmwidgets.errors import (
     Forbidden,
     QuotaExhausted,
     Unauthorized,
-    UnknownModel,
 )
 
 __all__ = ["RULES", "explain", "form_refused", "nothing_answers", "parameter_refused"]
@@ -171,13 +172,7 @@ def _unknown_model(case: Case, status: int) -> Failure | None:
     deployment = "deployment" in f"{case.said.code} {case.said.message}".lower()
     if not deployment and "model" not in case.said.message.lower():
         return _elsewhere(case)
-    azure = "Azure asks for the name of the deployment, not of the model."
-    return case.error(
-        UnknownModel,
-        f"{case.who} has no model {case.model}".rstrip()
-        + " (retired, misspelled or without access).",
-        azure if deployment else "Check the name against the provider's list of models.",
-    )
+    return no_deployment(case) if deployment else no_model(case, "")
 
 
 def _refused(case: Case, status: int) -> Failure:

@@ -17,6 +17,7 @@ from llmwidgets.dialects.refusals import (
     forbidden,
     form_refused,
     limited,
+    no_model,
     overloaded,
     parameter_not_taken,
     parameter_refused,
@@ -33,7 +34,6 @@ from llmwidgets.errors import (
     Forbidden,
     QuotaExhausted,
     Unauthorized,
-    UnknownModel,
 )
 
 __all__ = ["RULES", "explain", "form_refused", "nothing_answers", "parameter_refused"]
@@ -252,16 +252,8 @@ def _unknown_model(case: Case, status: int) -> Failure | None:
         return _elsewhere(case)
     place = _place(case)
     where = f" in {place[1]}" if place else ""
-    hint = "Check the name against the provider's list of models."
-    if place and place[1] != "global":
-        hint = "Try the location global, which serves every model."
-    return case.error(
-        UnknownModel,
-        f"{case.who} has no model {case.model}".rstrip()
-        + f"{where} (retired, misspelled or without access).",
-        hint,
-        code=case.said.type,
-    )
+    elsewhere = "Try the location global, which serves every model."
+    return no_model(case, elsewhere if place and place[1] != "global" else "", where)
 
 
 RULES: tuple[Rule, ...] = (

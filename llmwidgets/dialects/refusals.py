@@ -18,6 +18,7 @@ from llmwidgets.errors import (
     Overloaded,
     RateLimited,
     TooLong,
+    UnknownModel,
     Unreachable,
 )
 
@@ -140,6 +141,29 @@ def forbidden(case: Case, status: int) -> Failure | None:
         Forbidden, f"The key is valid but has no right to {case.model_words}.",
         "Ask the owner of the account for access.", quote=True,
     )  # fmt: skip
+
+
+def no_deployment(case: Case) -> Failure:
+    """Azure has no deployment of this name, which most often is the model's name."""
+    return case.error(
+        UnknownModel,
+        f"There is no deployment called {case.model or 'this'} on this resource.",
+        "Azure asks for the name of the deployment, not of the model: look it up in the Foundry "
+        "portal (ai.azure.com) under Deployments. One made within the last 5 minutes needs a "
+        "moment more.",
+        code="DeploymentNotFound",
+    )
+
+
+def no_model(case: Case, hint: str, where: str = "") -> Failure:
+    """The server has no model of this name, or not for this key."""
+    return case.error(
+        UnknownModel,
+        f"{case.who} has no model {case.model}".rstrip()
+        + f"{where} (misspelled, or without access).",
+        hint or "Check the name against the provider's list of models.",
+        code=case.said.type if case.said.code.isdigit() else "",
+    )
 
 
 def too_long(case: Case) -> Failure:
