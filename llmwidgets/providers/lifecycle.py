@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -47,13 +46,14 @@ def as_of(facts: ModelFacts, day: date) -> ModelFacts:
     return replace(facts, status="retired")
 
 
-def ended(facts: ModelFacts | None, retired: Mapping[str, str], model: str) -> Ended | None:
-    """That a model is past its end, by its facts as of today, else by the retired ids.
+def ended(facts: ModelFacts | None, successor: str | None) -> Ended | None:
+    """That a model is past its end, by its facts as of today.
 
-    None while it lives, and where nothing is known of it.
+    Where there are none, `successor` is what replaces it among the retired ids. None while it
+    lives, and where nothing is known of it.
     """
     if facts is None:
-        return Ended(None, retired[model]) if model in retired else None
+        return None if successor is None else Ended(None, successor)
     return Ended(facts.ends, facts.successor or "") if facts.status == "retired" else None
 
 
