@@ -9,7 +9,7 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Policy
-from llmwidgets.engine import capability, free_calls, loop, tokens
+from llmwidgets.engine import capability, defaults, free_calls, loop, tokens
 from llmwidgets.engine.pacing import Pace
 from llmwidgets.errors import Overloaded
 from tests.engine.conftest import Seen, Wire
@@ -69,7 +69,8 @@ def test_a_failure_behind_the_server_is_asked_again_and_its_text_not_taken(far_e
     assert (told.status, told.data, told.tries) == ("ok", {"total": 12.5}, 2)
 
 
-def test_a_failure_that_stays_is_overloaded_and_not_scored(far_end):
+def test_a_failure_that_stays_is_overloaded_and_not_scored(far_end, monkeypatch):
+    monkeypatch.setattr(defaults, "OVERLOADED_TRIES", 2)
     behind = Behind(*[choice("error", '{"total": 9}')] * 30)
     connection = lw.Connection("custom", name="m", endpoint=far_end(behind).url)
     found = lw.compare(
@@ -85,7 +86,7 @@ def test_a_probe_that_fails_behind_the_server_says_nothing_of_the_form(far_end):
     """It is asked again like a question, by whoever is patient."""
     behind = Behind(probes=(choice("error"), choice("error", error={"code": 503, "message": "x"})))
     connection = lw.Connection("custom", name="m", endpoint=far_end(behind).url)
-    found = loop.run(capability.probe(connection, "m", policy=Policy(), pace=Pace(1, 1)))
+    found = loop.run(capability.find(connection, "m", policy=Policy(), pace=Pace(1, 1)))
     assert found.mode == "schema enforced"
 
 
