@@ -117,11 +117,12 @@ def overloaded(case: Case, status: int) -> Failure | None:
 
 
 def _failed(case: Case, status: int) -> Failure:
+    after = wait(case.payload, case.said)
     return case.error(
         Overloaded,
         f"{case.who} is overloaded or has an error of its own ({status}).",
-        "Try again in a minute.",
-        after=wait(case.payload, case.said),
+        f"Try again in {in_words(after)}." if after and after >= 120 else "Try again in a minute.",
+        after=after,
         code=_no_retry(case),
         perhaps_answered=status == 504,
     )

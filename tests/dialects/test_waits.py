@@ -226,3 +226,8 @@ def test_every_duration_is_read_as_what_it_is(hours, minutes, seconds, gap):
     assert refused(headers={"x-ratelimit-reset": said}).retry_after == whole
     iso = f"PT{hours}H{minutes}M{seconds}S"
     assert refused(headers={"retry-after": iso}).retry_after == whole
+
+
+def test_a_server_that_is_away_for_longer_says_for_how_long():
+    assert refused(status=503, headers={"retry-after": "600"}).hint == "Try again in 10 min."
+    assert refused(status=503, headers={"retry-after": "6"}).hint == "Try again in a minute."
