@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from llmwidgets.dialects.messages import Form, ListedModel
-from llmwidgets.providers.base import ModelFacts
-from llmwidgets.providers.lifecycle import as_of, ending, merged, today
+from llmwidgets.providers.base import ModelFacts, Provider
+from llmwidgets.providers.lifecycle import Ended, as_of, ending, merged, today
+from llmwidgets.providers.lifecycle import ended as ended_by
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
@@ -45,6 +46,24 @@ def facts_now(connection: Connection, model: str, shipped: ModelFacts | None) ->
     return as_of(shipped, today()) if shipped is not None else None
 
 
+def ended(connection: Connection, model: str) -> Ended | None:
+    """That a model is past its end for this connection today; None while it lives or is unknown."""
+    return ended_by(connection.facts(model), connection.provider.retired.get(model))
+
+
+def ended_at(provider: Provider, model: str) -> Ended | None:
+    """The same by a provider's own tables alone, for a server that is reached in another way."""
+    shipped = provider.facts(model)
+    facts = as_of(shipped, today()) if shipped is not None else None
+    return ended_by(facts, provider.retired.get(model))
+
+
+def end_note(connection: Connection, model: str) -> str:
+    """A sentence where the model has ended or ends soon; empty otherwise."""
+    facts = connection.facts(model)
+    return ending(facts, today()) if facts is not None else ""
+
+
 def form_told(connection: Connection, model: str) -> Form | None:
     """The strictest form that the live list says the model takes; None where it does not say."""
     listed = _list_of(connection).get(model)
@@ -53,8 +72,7 @@ def form_told(connection: Connection, model: str) -> Form | None:
 
 def model_notes(connection: Connection, model: str) -> tuple[str, ...]:
     """What a user should know before the model is called: its end, and that a list lacks it."""
-    facts = connection.facts(model)
-    said = [ending(facts, today())] if facts is not None else []
+    said = [end_note(connection, model)]
     live = _list_of(connection)
     if live and model not in live:
         said.append(f"{connection.host} does not list {model}: it may refuse the calls.")

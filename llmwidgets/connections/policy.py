@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.live_list import ended
 from llmwidgets.connections.policies.policy_layers import machine_rules
 from llmwidgets.connections.policies.rules import Rules
 from llmwidgets.errors import PolicyError
@@ -124,12 +125,11 @@ class Policy:
 
     def _not_listed(self, connection: Connection, model: str) -> PolicyError:
         label, provider = connection.label, connection.provider
-        facts = connection.facts(model)
-        ended = facts if facts is not None and facts.status == "retired" else None
-        successor = ended.successor if ended else provider.retired.get(model)
-        if ended or successor:
-            day = f" on {ended.ends:%Y-%m-%d}" if ended and ended.ends else ""
-            instead = f"Use {successor} instead: {label}/{successor}." if successor else ""
+        gone = ended(connection, model)
+        if gone is not None:
+            day = f" on {gone.since:%Y-%m-%d}" if gone.since else ""
+            instead = f"Use {gone.successor} instead: {label}/{gone.successor}."
+            instead = instead if gone.successor else ""
             return PolicyError(
                 f"{provider.title} has retired {model}{day}.",
                 f"{instead} {self._offer(label, model, 'Where the account still has it')}".strip(),

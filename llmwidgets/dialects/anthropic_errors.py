@@ -7,7 +7,6 @@ things (no credit left, a text too long) stand in them alone.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from llmwidgets.dialects.case import Case
 from llmwidgets.dialects.messages import Call, Payload
@@ -17,6 +16,8 @@ from llmwidgets.dialects.refusals import (
     forbidden,
     form_refused,
     limited,
+    no_deployment,
+    no_model,
     overloaded,
     parameter_not_taken,
     parameter_refused,
@@ -34,10 +35,9 @@ from llmwidgets.errors import (
     Forbidden,
     QuotaExhausted,
     Unauthorized,
-    UnknownModel,
 )
 
-__all__ = ["explain", "form_refused", "nothing_answers", "parameter_refused"]
+__all__ = ["RULES", "explain", "form_refused", "nothing_answers", "parameter_refused"]
 
 _SPENT = frozenset({
     "enforced_spend_limit_reached", "contract_spend_limit_reached",
@@ -57,12 +57,6 @@ _SCHEMA = re.compile(
 )
 _FORM = re.compile(r"output_config\.format|output_format|structured.?outputs?", re.I)
 _PARAMETERS = ("tool_choice", "temperature", "top_p", "top_k", "thinking", "effort")
-_STATUS = {
-    "authentication_error": 401, "billing_error": 402, "permission_error": 403,
-    "not_found_error": 404, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504,
-    "overloaded_error": 529, "invalid_request_error": 400,
-}  # fmt: skip
-"""What a type means where a gateway sends it on with the status of a success."""
 _NOT_TAKEN = re.compile(
     r"not permitted|not supported|does not support|deprecated|unexpected|unknown|not compatible"
     r"|not available|not allowed|must be|may not|cannot be|unsupported",
@@ -78,10 +72,7 @@ def explain(
 
     With the `call`, words that repeat the document are left out, and the address is named.
     """
-    case = read_case(payload, label, model, call)
-    if payload.status == 200 and case.said.type in _STATUS:
-        case.said = replace(case.said, status=_STATUS[case.said.type])
-    return explained(case, _RULES, _elsewhere)
+    return explained(read_case(payload, label, model, call), RULES, _elsewhere)
 
 
 def nothing_answers(payload: Payload, *, call: Call | None = None) -> CallError:
@@ -181,13 +172,7 @@ def _unknown_model(case: Case, status: int) -> Failure | None:
     deployment = "deployment" in f"{case.said.code} {case.said.message}".lower()
     if not deployment and "model" not in case.said.message.lower():
         return _elsewhere(case)
-    azure = "Azure asks for the name of the deployment, not of the model."
-    return case.error(
-        UnknownModel,
-        f"{case.who} has no model {case.model}".rstrip()
-        + " (retired, misspelled or without access).",
-        azure if deployment else "Check the name against the provider's list of models.",
-    )
+    return no_deployment(case) if deployment else no_model(case, "")
 
 
 def _refused(case: Case, status: int) -> Failure:
@@ -196,7 +181,7 @@ def _refused(case: Case, status: int) -> Failure:
     return refused(case, status, hint)
 
 
-_RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (
     _quota, _on_hold, limited, _unauthorized, _filtered, _long, _form, _parameter,
     _unknown_model, overloaded, forbidden, _refused,
 )  # fmt: skip

@@ -17,6 +17,7 @@ import re
 from typing import Any
 
 from llmwidgets.dialects.anthropic_errors import (
+    RULES,
     explain,
     form_refused,
     nothing_answers,
@@ -38,6 +39,7 @@ from llmwidgets.dialects.messages import (
 from llmwidgets.dialects.prompt import TOOL, system_text, turns
 from llmwidgets.dialects.reading import count, word
 from llmwidgets.dialects.said import read_body, request_id
+from llmwidgets.dialects.upstream import broke_off, told, unfinished
 from llmwidgets.errors import BadRequest
 from llmwidgets.schemas import Compiled
 
@@ -127,17 +129,25 @@ def _tool(request: Request, target: Target, *, budgeted: bool) -> dict[str, Any]
 
 
 def decode(payload: Payload, *, call: Call | None = None) -> Reply:
-    """What the model said; CallError where the answer is not of the Messages format."""
+    """What the model said; CallError where the answer is not of the Messages format.
+
+    A failure behind the server is raised as what it is, whatever text came with it.
+    """
     body = read_body(payload)
-    if not isinstance(body, dict) or body.get("type") == "error" or body.get("error"):
+    if not isinstance(body, dict):
         raise explain(payload, call=call)
-    blocks = body.get("content")
+    if body.get("type") == "error" or body.get("error"):
+        raise told(payload, body.get("error"), RULES, call=call)
+    blocks, message = body.get("content"), body.get("type") == "message"
     if not isinstance(blocks, list) or "stop_reason" not in body:
-        raise nothing_answers(payload, call=call)
+        raise (broke_off if message else nothing_answers)(payload, call=call)
     stop = str(body.get("stop_reason"))
     ending: Ending = _ENDINGS.get(stop, "complete")
+    text = _spoken([each for each in blocks if isinstance(each, dict)])
+    if body.get("stop_reason") is None and unfinished(text):
+        raise broke_off(payload, call=call)
     return Reply(
-        text=_spoken([each for each in blocks if isinstance(each, dict)]),
+        text=text,
         ending=ending,
         usage=_usage(body.get("usage")),
         served_model=word(body.get("model")),

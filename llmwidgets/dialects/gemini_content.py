@@ -35,6 +35,7 @@ from llmwidgets.dialects.messages import (
 from llmwidgets.dialects.prompt import system_text, turns
 from llmwidgets.dialects.reading import count, word
 from llmwidgets.dialects.said import read_body, request_id
+from llmwidgets.dialects.upstream import broke_off, unfinished
 from llmwidgets.errors import BadRequest
 from llmwidgets.schemas import Compiled
 
@@ -124,7 +125,10 @@ def _model_url(target: Target) -> str:
 
 
 def decode(payload: Payload, *, call: Call | None = None) -> Reply:
-    """What the model said; CallError where the answer is not of Google's content format."""
+    """What the model said; CallError where the answer is not of Google's content format.
+
+    A failure behind the server is raised as what it is, whatever text came with it.
+    """
     body = read_body(payload)
     if isinstance(body, list) or (isinstance(body, dict) and body.get("error")):
         raise explain(payload, call=call)
@@ -134,6 +138,8 @@ def decode(payload: Payload, *, call: Call | None = None) -> Reply:
         raise nothing_answers(payload, call=call)
     candidates = body.get("candidates")
     first = candidates[0] if isinstance(candidates, list) and candidates else None
+    if _broke_off(first, body):
+        raise broke_off(payload, call=call)
     ending, explanation = _ending(first, body)
     return Reply(
         text=_spoken(first),
@@ -143,6 +149,14 @@ def decode(payload: Payload, *, call: Call | None = None) -> Reply:
         request_id=request_id(payload, body),
         explanation=explanation,
     )
+
+
+def _broke_off(candidate: Any, body: dict[str, Any]) -> bool:
+    """Whether nothing says how the reply ended, and it is not whole."""
+    if isinstance(candidate, dict):
+        return candidate.get("finishReason") is None and unfinished(_spoken(candidate))
+    feedback = body.get("promptFeedback")
+    return not (isinstance(feedback, dict) and feedback.get("blockReason"))
 
 
 def _ending(candidate: Any, body: dict[str, Any]) -> tuple[Ending, str]:

@@ -16,6 +16,8 @@ from llmwidgets.dialects.refusals import (
     explained,
     forbidden,
     form_refused,
+    limited,
+    no_model,
     overloaded,
     parameter_not_taken,
     parameter_refused,
@@ -24,7 +26,6 @@ from llmwidgets.dialects.refusals import (
     schema_refused,
     too_long,
 )
-from llmwidgets.dialects.refusals import limited as limited_for
 from llmwidgets.dialects.refusals import nothing_answers as nothing_of
 from llmwidgets.errors import (
     BadRequest,
@@ -33,10 +34,9 @@ from llmwidgets.errors import (
     Forbidden,
     QuotaExhausted,
     Unauthorized,
-    UnknownModel,
 )
 
-__all__ = ["explain", "form_refused", "nothing_answers", "parameter_refused"]
+__all__ = ["RULES", "explain", "form_refused", "nothing_answers", "parameter_refused"]
 
 _BAD_KEY = frozenset({
     "API_KEY_INVALID", "ACCESS_TOKEN_TYPE_UNSUPPORTED", "ACCESS_TOKEN_EXPIRED",
@@ -80,7 +80,7 @@ def explain(
 
     With the `call`, words that repeat the document are left out, and project and location named.
     """
-    return explained(read_case(payload, label, model, call), _RULES, _elsewhere)
+    return explained(read_case(payload, label, model, call), RULES, _elsewhere)
 
 
 def nothing_answers(payload: Payload, *, call: Call | None = None) -> CallError:
@@ -147,12 +147,6 @@ def _quota(case: Case, status: int) -> Failure | None:
                     code="RESOURCE_EXHAUSTED",
                 )  # fmt: skip
     return None
-
-
-def _limited(case: Case, status: int) -> Failure | None:
-    delays = [str(row.get("retryDelay", "")) for row in _rows(case, "RetryInfo")]
-    seconds = [float(each[:-1]) for each in delays if re.fullmatch(r"\d+(?:\.\d+)?s", each)]
-    return limited_for(case, status, seconds[0] if seconds else None)
 
 
 def _unauthorized(case: Case, status: int) -> Failure | None:
@@ -258,20 +252,12 @@ def _unknown_model(case: Case, status: int) -> Failure | None:
         return _elsewhere(case)
     place = _place(case)
     where = f" in {place[1]}" if place else ""
-    hint = "Check the name against the provider's list of models."
-    if place and place[1] != "global":
-        hint = "Try the location global, which serves every model."
-    return case.error(
-        UnknownModel,
-        f"{case.who} has no model {case.model}".rstrip()
-        + f"{where} (retired, misspelled or without access).",
-        hint,
-        code=case.said.type,
-    )
+    elsewhere = "Try the location global, which serves every model."
+    return no_model(case, elsewhere if place and place[1] != "global" else "", where)
 
 
-_RULES: tuple[Rule, ...] = (
-    _quota, _limited, _unauthorized, _switched_off, _restricted, _long, _parameter, _form,
+RULES: tuple[Rule, ...] = (
+    _quota, limited, _unauthorized, _switched_off, _restricted, _long, _parameter, _form,
     _unknown_model, overloaded, _forbidden, refused,
 )  # fmt: skip
 """Tried in this order."""

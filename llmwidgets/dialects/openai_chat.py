@@ -30,6 +30,7 @@ from llmwidgets.dialects.messages import (
     Usage,
 )
 from llmwidgets.dialects.openai_errors import (
+    RULES,
     explain,
     form_refused,
     nothing_answers,
@@ -39,6 +40,7 @@ from llmwidgets.dialects.openai_subset import SUBSET
 from llmwidgets.dialects.prompt import system_text, turns
 from llmwidgets.dialects.reading import count, word
 from llmwidgets.dialects.said import read_body, request_id
+from llmwidgets.dialects.upstream import broke_off, told, unfinished
 from llmwidgets.errors import BadRequest
 from llmwidgets.schemas import Compiled
 
@@ -52,6 +54,8 @@ SAMPLING = True
 LADDER = (Form.JSON_SCHEMA, Form.JSON_OBJECT_SCHEMA, Form.JSON_OBJECT, Form.TEXT)
 """The forms a server of this format is asked for, strictest first."""
 
+_FAILED = frozenset({"error", "abort", "insufficient_system_resource"})
+"""Endings of a model that failed, by OpenRouter and Mistral, vLLM and sglang, DeepSeek."""
 _ENDINGS: dict[str, Ending] = {"length": "truncated", "content_filter": "filtered"}
 
 
@@ -101,23 +105,50 @@ def _response_format(request: Request, target: Target) -> dict[str, Any]:
 
 
 def decode(payload: Payload, *, call: Call | None = None) -> Reply:
-    """What the model said; CallError where the answer is not of the OpenAI chat format."""
+    """What the model said; CallError where the answer is not of the OpenAI chat format.
+
+    A failure behind the server is raised as what it is, whatever text came with it.
+    """
     body = read_body(payload)
-    if not isinstance(body, dict) or body.get("error") or not isinstance(body.get("choices"), list):
+    if not isinstance(body, dict) or body.get("error"):
         raise explain(payload, call=call)
-    choice = body["choices"][0] if body["choices"] else {"finish_reason": "content_filter"}
-    message = choice.get("message") if isinstance(choice, dict) else None
+    choices, of_chat = body.get("choices"), _is_chat(body)
+    if not isinstance(choices, list) and not of_chat:
+        raise explain(payload, call=call)
+    if not choices and body.get("prompt_filter_results"):
+        return _reply(payload, body, {"finish_reason": "content_filter"}, {}, call)
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    choice = choice if isinstance(choice, dict) else {}
+    if choice.get("error") or str(choice.get("finish_reason")) in _FAILED:
+        raise told(payload, choice.get("error"), RULES, call=call)
+    message = choice.get("message")
     if not isinstance(message, dict):
-        if not body["choices"] and body.get("prompt_filter_results"):
-            message = {}
-        else:
-            raise nothing_answers(payload, call=call)
-    refusal = message.get("refusal")
+        raise (broke_off if of_chat else nothing_answers)(payload, call=call)
+    return _reply(payload, body, choice, message, call)
+
+
+def _is_chat(body: dict[str, Any]) -> bool:
+    """Whether a body is of the format, also where its choices are missing."""
+    beside = {"id", "object", "created", "model", "usage"} & set(body)
+    named = "choices" in body and (body["choices"] is None or bool(beside))
+    return named or body.get("object") == "chat.completion"
+
+
+def _reply(
+    payload: Payload,
+    body: dict[str, Any],
+    choice: dict[str, Any],
+    message: dict[str, Any],
+    call: Call | None,
+) -> Reply:
+    refusal, text = message.get("refusal"), _spoken(message.get("content"))
     ending: Ending = _ENDINGS.get(str(choice.get("finish_reason")), "complete")
     if isinstance(refusal, str) and refusal.strip():
         ending = "refused"
+    elif choice.get("finish_reason") is None and unfinished(text):
+        raise broke_off(payload, call=call)
     return Reply(
-        text=_spoken(message.get("content")),
+        text=text,
         ending=ending,
         usage=_usage(body.get("usage")),
         served_model=word(body.get("model")),

@@ -12,6 +12,8 @@ from llmwidgets.dialects.refusals import (
     forbidden,
     form_refused,
     limited,
+    no_deployment,
+    no_model,
     overloaded,
     parameter_not_taken,
     parameter_refused,
@@ -33,7 +35,7 @@ from llmwidgets.errors import (
     UnknownModel,
 )
 
-__all__ = ["explain", "form_refused", "nothing_answers", "parameter_refused"]
+__all__ = ["RULES", "explain", "form_refused", "nothing_answers", "parameter_refused"]
 
 _QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|credit balance|billing|out of credits"
@@ -64,6 +66,11 @@ _NO_MODEL = re.compile(
     r"|deployment .{0,80}?does not exist|unknown model|invalid model|model_not_supported",
     re.I | re.S,
 )
+_NO_DEPLOYMENT = re.compile(r"deployment .{0,80}?does not exist", re.I | re.S)
+_REGION = re.compile(
+    r"\b(?:not|n['o]t)\b.{0,40}\b(?:in|for) (?:the |this |your )?(?:[\w-]+ )?(region|location)\b",
+    re.I,
+)
 _KEYS_OFF = re.compile(r"AuthenticationTypeDisabled|key.based authentication is", re.I)
 _ON_HOLD = re.compile(
     r"account_deactivated|(?:account|organization)\b.{0,80}\b(?:deactivated|suspended|on hold)",
@@ -87,7 +94,7 @@ def explain(
     A CallError, except where the provider judged the text or the answer: Filtered, Truncated.
     With the `call`, words that repeat the document are left out, and the address is named.
     """
-    return explained(read_case(payload, label, model, call), _RULES, _elsewhere)
+    return explained(read_case(payload, label, model, call), RULES, _elsewhere)
 
 
 def nothing_answers(payload: Payload, *, call: Call | None = None) -> CallError:
@@ -186,24 +193,22 @@ def _unknown_model(case: Case, status: int) -> Failure | None:
             Forbidden,
             f"The key is valid but has no access to {case.model_words}.",
             "Ask the owner of the account for access, or take another model.",
+            code="model_not_found",
         )
     if status not in {200, 400, 404, 422} or not named:
         return None
-    if "DeploymentNotFound" in case.words or "deployment" in case.said.message.lower():
+    if "DeploymentNotFound" in case.words or _NO_DEPLOYMENT.search(case.said.message):
+        return no_deployment(case)
+    region = _REGION.search(case.said.message)
+    if region:
         return case.error(
             UnknownModel,
-            f"There is no deployment called {case.model or 'this'} on this resource.",
-            "Azure asks for the name of the deployment, not of the model; a new deployment needs "
-            "about 5 minutes.",
-            code="DeploymentNotFound",
+            f"{case.who} does not offer {case.model_words} in this {region[1].lower()}.",
+            f"Take another {region[1].lower()}, or a model that this one has.",
+            code="region",
         )
     pull = f"Run: ollama pull {case.model}" if "try pulling" in case.said.message else ""
-    return case.error(
-        UnknownModel,
-        f"{case.who} has no model {case.model}".rstrip()
-        + " (retired, misspelled or without access).",
-        pull or "Check the name against the provider's list of models.",
-    )
+    return no_model(case, pull)
 
 
 def _form(case: Case, status: int) -> Failure | None:
@@ -243,7 +248,7 @@ def _refused(case: Case, status: int) -> Failure:
     return refused(case, status, hint)
 
 
-_RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (
     _quota, limited, _switched_off, _unauthorized, _filtered, _truncated, _too_long, _form,
     _parameter, _unknown_model, overloaded, forbidden, _no_route, _refused,
 )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from llmwidgets.dialects.case import Case
 from llmwidgets.dialects.messages import Call, Payload
-from llmwidgets.dialects.said import read_said, request_id, wait
+from llmwidgets.dialects.said import read_said, request_id
+from llmwidgets.dialects.waits import in_words, wait
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -16,8 +18,17 @@ from llmwidgets.errors import (
     Overloaded,
     RateLimited,
     TooLong,
+    UnknownModel,
     Unreachable,
 )
+
+_SLOW_DOWN = re.compile(r"rate.?limit|too many requests", re.I)
+_TROUBLE = re.compile(
+    r"overloaded|upstream|provider returned|internal (?:server )?error|server error|timed? ?out"
+    r"|temporarily|service unavailable|bad gateway",
+    re.I,
+)
+"""Words of an error that comes under the status of a success, without a code."""
 
 Rule = Callable[[Case, int], Failure | None]
 """Gives the failure that a payload of this status stands for, or None where it is another's."""
@@ -77,12 +88,16 @@ def _redirected(case: Case) -> CallError:
     )
 
 
-def limited(case: Case, status: int, after: float | None = None) -> Failure | None:
-    """Too many requests; `after` is a wait that the dialect found in the body."""
-    if status != 429:
+def limited(case: Case, status: int) -> Failure | None:
+    """Too many requests, and when the server takes them again."""
+    if status != 429 and not (status == 200 and _SLOW_DOWN.search(case.said.message)):
         return None
-    after = wait(case.payload, case.said) if after is None else after
-    hint = f"Wait {after:.0f} s, then ask again." if after else "Wait, or ask with less at a time."
+    after = wait(case.payload, case.said, limited=True)
+    hint = "Wait, or ask with less at a time."
+    if after and after >= 120:
+        hint = f"It takes them again in {in_words(after)}: ask again then."
+    elif after:
+        hint = f"Wait {in_words(after)}, then ask again."
     return case.error(
         RateLimited, f"{case.who} takes no more requests for now.", hint, after=after,
         code=_no_retry(case),
@@ -98,11 +113,16 @@ def overloaded(case: Case, status: int) -> Failure | None:
     """The server is overloaded, or had an error of its own."""
     if status < 500 and status not in {408, 409, 425}:
         return None
+    return _failed(case, status)
+
+
+def _failed(case: Case, status: int) -> Failure:
+    after = wait(case.payload, case.said)
     return case.error(
         Overloaded,
         f"{case.who} is overloaded or has an error of its own ({status}).",
-        "Try again in a minute.",
-        after=wait(case.payload, case.said),
+        f"Try again in {in_words(after)}." if after and after >= 120 else "Try again in a minute.",
+        after=after,
         code=_no_retry(case),
         perhaps_answered=status == 504,
     )
@@ -122,6 +142,29 @@ def forbidden(case: Case, status: int) -> Failure | None:
         Forbidden, f"The key is valid but has no right to {case.model_words}.",
         "Ask the owner of the account for access.", quote=True,
     )  # fmt: skip
+
+
+def no_deployment(case: Case) -> Failure:
+    """Azure has no deployment of this name, which most often is the model's name."""
+    return case.error(
+        UnknownModel,
+        f"There is no deployment called {case.model or 'this'} on this resource.",
+        "Azure asks for the name of the deployment, not of the model: look it up in the Foundry "
+        "portal (ai.azure.com) under Deployments. One made within the last 5 minutes needs a "
+        "moment more.",
+        code="DeploymentNotFound",
+    )
+
+
+def no_model(case: Case, hint: str, where: str = "") -> Failure:
+    """The server has no model of this name, or not for this key."""
+    return case.error(
+        UnknownModel,
+        f"{case.who} has no model {case.model}".rstrip()
+        + f"{where} (misspelled, or without access).",
+        hint or "Check the name against the provider's list of models.",
+        code=case.said.type if case.said.code.isdigit() else "",
+    )
 
 
 def too_long(case: Case) -> Failure:
@@ -151,6 +194,8 @@ def parameter_not_taken(case: Case, name: str) -> Failure:
 
 def refused(case: Case, status: int, hint: str = "") -> Failure:
     """The server does not take the request, for a reason of its own: the last rule."""
+    if status == 200 and _TROUBLE.search(case.said.message):
+        return _failed(case, status)
     return case.error(
         BadRequest, f"{case.who} does not take the request ({status}).",
         hint or "The exact request can be looked at in the result.", quote=True,

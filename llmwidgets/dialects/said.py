@@ -6,18 +6,28 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llmwidgets.dialects.messages import Call, Payload
 from llmwidgets.secret import redact
 
 _ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
-_WAIT = re.compile(r"(?:try again|retry)\s+(?:in|after)\s+([\d.]+)\s*(ms|m(?!s)|s)?", re.I)
 _INPUT = re.compile(r"['\"]?input(?:_value)?['\"]?\s*[=:]\s*('[^']*'|\"[^\"]*\"|[^,}\]]*)", re.I)
 _LONG_QUOTE = re.compile(r"(['\"`])(?:(?!\1).){60,}\1", re.S)
 _QUOTE = re.compile(r"(['\"`])((?:(?!\1).){3,})\1", re.S)
+_STATUS = {
+    "invalid_request_error": 400, "context_length_exceeded": 400, "content_filter": 400,
+    "authentication_error": 401, "invalid_api_key": 401, "billing_error": 402,
+    "permission_error": 403, "not_found_error": 404, "model_not_found": 404,
+    "rate_limit_error": 429, "rate_limit_exceeded": 429, "ratelimitreached": 429,
+    "too_many_requests": 429, "insufficient_quota": 429,
+    "api_error": 500, "server_error": 500, "unavailable_error": 503, "timeout_error": 504,
+    "overloaded_error": 529,
+    "invalid_argument": 400, "failed_precondition": 400, "unauthenticated": 401,
+    "permission_denied": 403, "not_found": 404, "resource_exhausted": 429, "internal": 500,
+    "unavailable": 503, "deadline_exceeded": 504,
+}  # fmt: skip
+"""What the vendors' own words mean where they come under the status of a success."""
 _READ = 2000
 _LONGEST = 300
 _ECHO = 24
@@ -27,7 +37,8 @@ _ECHO = 24
 class Said:
     """The words of a refusal. `status` is one written in the body; `page`: it is no JSON.
 
-    `details` is what stands beside the message, as it came: codes and links are read out of it.
+    `whole` is the object that held the message, as it came, and `details` a part of it: codes,
+    waits and links are read out of them.
     """
 
     message: str = ""
@@ -39,6 +50,7 @@ class Said:
     status: int | None = None
     page: bool = False
     details: Any = field(default=None, repr=False)
+    whole: Any = field(default=None, repr=False)
 
 
 def read_body(payload: Payload) -> Any:
@@ -63,7 +75,6 @@ def read_said(payload: Payload) -> Said:
     inner = source.get("innererror")
     inner = inner if isinstance(inner, dict) else {}
     code = source.get("code", source.get("statusCode"))
-    numbered = str(code).isdigit() and 400 <= int(str(code)) < 600
     return Said(
         message=_message(source, error, body)[:_READ],
         code="" if code is None or isinstance(code, bool) else redact(str(code)[:80]),
@@ -71,9 +82,30 @@ def read_said(payload: Payload) -> Said:
         param=_word(source.get("param")),
         inner=_word(inner.get("code")),
         categories=_categories(inner),
-        status=int(str(code)) if payload.status == 200 and numbered else None,
+        status=_told_status(code, source) if payload.status == 200 else None,
         details=source.get("details"),
+        whole=source,
     )
+
+
+def _told_status(code: Any, source: dict[str, Any]) -> int | None:
+    """The status that an error stands for by its own code, type or status; None where by none."""
+    for word in (code, source.get("type"), source.get("status")):
+        if isinstance(word, bool) or not isinstance(word, str | int):
+            continue
+        if re.fullmatch(r"[45][0-9]{2}", str(word)[:4]):
+            return int(word)
+        if (known := _STATUS.get(str(word)[:80].lower())) is not None:
+            return known
+    return None
+
+
+def tells_error(payload: Payload) -> bool:
+    """Whether a payload is an error by its status, or by its body whatever the status."""
+    body = read_body(payload)
+    body = body[0] if isinstance(body, list) and body else body
+    inside = isinstance(body, dict) and (bool(body.get("error")) or body.get("type") == "error")
+    return payload.status >= 400 or inside
 
 
 def _message(source: dict[str, Any], error: Any, body: dict[str, Any]) -> str:
@@ -116,42 +148,6 @@ def request_id(payload: Payload, body: Any) -> str | None:
             return payload.headers[name]
     names = ("id", "request_id", "responseId") if isinstance(body, dict) else ()
     return next((body[name] for name in names if isinstance(body.get(name), str)), None)
-
-
-def wait(payload: Payload, said: Said) -> float | None:
-    """Seconds the server asks to wait before the next try, or None."""
-    exact = _number(payload.headers.get("retry-after-ms"))
-    if exact is not None:
-        return exact / 1000
-    header = payload.headers.get("retry-after")
-    seconds = _number(header)
-    if seconds is not None:
-        return seconds
-    until = _moment(header)
-    if until is not None:
-        now = _moment(payload.headers.get("date")) or datetime.now(UTC)
-        return max(0.0, (until - now).total_seconds())
-    found = _WAIT.search(said.message)
-    amount = _number(found.group(1)) if found else None
-    if found is None or amount is None:
-        return None
-    return amount * {"ms": 0.001, "m": 60.0}.get((found.group(2) or "s").lower(), 1.0)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if 0 <= value < 10**7 else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text or "")
-    except (ValueError, TypeError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def quoted(message: str, call: Call | None) -> str:

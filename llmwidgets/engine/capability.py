@@ -15,7 +15,6 @@ from llmwidgets.dialects.messages import (
     Capability,
     Form,
     Mode,
-    Payload,
     Request,
     Target,
     TextPart,
@@ -168,15 +167,14 @@ class _Prober:
     async def _ask(self, form: Form) -> str:
         while True:
             try:
-                payload = await persist(self.pace, lambda: self._send(form), Tried())
-                return str(self.dialect.decode(payload).text)
+                return await persist(self.pace, lambda: self._send(form), Tried())
             except Failure as error:
                 dropped = self.dropped.with_refused(error, self.dialect)
                 if dropped is None:
                     raise
                 self.dropped = dropped
 
-    async def _send(self, form: Form) -> Payload:
+    async def _send(self, form: Form) -> str:
         request, target = self.dropped.apply(self._request(form), self._target())
         call = self.dialect.encode(request, target)
         payload = await gate.send(
@@ -188,7 +186,8 @@ class _Prober:
         )
         if payload.status >= 400:
             raise self.dialect.explain(payload, call=call)
-        return payload
+        # Read here, since a server can tell of a failure under the status of a success.
+        return str(self.dialect.decode(payload, call=call).text)
 
     def _target(self) -> Target:
         return self.connection.target(self.model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from llmwidgets.connections import live_list
 from llmwidgets.connections.connection import Connection
 from llmwidgets.engine.symptom import Case, Diagnosis, code_of, status_of
 from llmwidgets.engine.symptoms import SYMPTOMS
@@ -27,6 +28,7 @@ def diagnose(
     error: LLMWidgetsError, connection: Connection, *, model: str = "", listed: tuple[str, ...] = ()
 ) -> Diagnosis:
     """What the error means for this connection, as far as can be told without trying anything."""
+    listed = listed or live_list.listed(connection)
     case = Case(error, connection, model or next(iter(connection.models), ""), listed)
     return next(each for each in diagnoses(case) if not each.proven)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.messages import ListedModel
+from llmwidgets.dialects.said import tells_error
 from llmwidgets.engine import gate
 
 if TYPE_CHECKING:
@@ -39,5 +40,5 @@ async def count_tokens(connection: Connection, model: str, *, policy: Policy) ->
     if call is None:
         return
     payload = await gate.send(connection, model, call, policy=policy, total=SECONDS)
-    if payload.status >= 400:
+    if tells_error(payload):
         raise dialect.explain(payload, call=call)

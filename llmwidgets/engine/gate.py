@@ -43,7 +43,8 @@ async def send(
 ) -> Payload:
     """Send a call of this connection, if its model is allowed and its host is the key's own.
 
-    A call that names no model gives None: then the connection alone has to be allowed.
+    A call that names no model gives None: then the connection alone has to be allowed. One whose
+    token is refused is sent once more, with another token; a second refusal is the answer.
     Raises PolicyError before anything is sent, else what the transport raises.
     """
     from llmwidgets.engine import tokens, transport
@@ -56,11 +57,16 @@ async def send(
             "Make a connection of its own for the other host.",
             rule="A key travels only to its own host.",
         )
-    if (calls := _watched.get()) is not None:
-        calls.append(call)
-    payload = await transport.send(await tokens.exchanged(call), connect=connect, total=total)
-    if payload.status == 401:
-        tokens.forget(call)
+
+    async def attempt() -> tuple[Call, Payload]:
+        if (calls := _watched.get()) is not None:
+            calls.append(call)
+        sent = await tokens.exchanged(call)
+        return sent, await transport.send(sent, connect=connect, total=total)
+
+    sent, payload = await attempt()
+    if payload.status == 401 and tokens.refused(call, sent):
+        _, payload = await attempt()
     return payload
 
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from llmwidgets.connections import live_list
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.days import day
 from llmwidgets.connections.key_life import has_ended, today
 from llmwidgets.engine.proxies import is_loopback
+from llmwidgets.engine.retirement import Retirement, retirement
 from llmwidgets.errors import CallError, Failure, LLMWidgetsError
-from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.azure_endpoint import read_endpoint
-from llmwidgets.providers.base import Provider
+from llmwidgets.providers.base import ModelFacts
 
 HUGGING_FACE = "router.huggingface.co"
 
@@ -84,17 +85,19 @@ class Case:
         return is_loopback(urlsplit(self.connection.address).hostname or "")
 
     @property
-    def maker(self) -> Provider | None:
-        """The provider whose own tables say that the model ended."""
-        own = self.connection.provider
-        others = () if own.single else tuple(PROVIDERS.values())
-        return next((each for each in (own, *others) if self.model in each.retired), None)
+    def gone(self) -> Retirement | None:
+        """Who retired the model and when; None where it lives, and where nothing is known."""
+        return retirement(self.connection, self.model)
 
     @property
-    def successor(self) -> str:
-        facts = self.connection.facts(self.model)
-        known = facts.successor if facts else None
-        return known or (self.maker.retired[self.model] if self.maker else "")
+    def facts(self) -> ModelFacts | None:
+        """What is known of the model today."""
+        return self.connection.facts(self.model)
+
+    @property
+    def ending(self) -> str:
+        """The model's end, where it is near; empty otherwise."""
+        return live_list.end_note(self.connection, self.model)
 
     @property
     def deployment(self) -> str:
@@ -111,7 +114,9 @@ class Case:
 
     @property
     def nearest(self) -> str:
-        return next(iter(difflib.get_close_matches(self.model, self.listed, 1, 0.5)), "")
+        known = self.listed or self.connection.models
+        others = [each for each in known if each != self.model]
+        return next(iter(difflib.get_close_matches(self.model, others, 1, 0.5)), "")
 
     @property
     def doubt(self) -> str:
@@ -137,19 +142,23 @@ class Case:
     @property
     def words(self) -> dict[str, str]:
         """What a sentence can name."""
-        maker = self.maker or self.connection.provider
+        gone, nearest = self.gone, self.nearest
+        successor = gone.ended.successor if gone else ""
         return {
             "label": self.connection.label,
             "title": self.connection.provider.title,
-            "maker": maker.title,
+            "whose": gone.whose if gone else "",
+            "on": gone.on if gone else "",
+            "instead": f"Use {successor} instead." if successor else "Take a model that is served.",
+            "ending": f" {self.ending}" if self.ending else "",
+            "near": f" The nearest name is {nearest}." if nearest else "",
             "host": self.connection.host,
             "model": self.model,
             "endpoint": self.endpoint,
             "location": str(getattr(self.connection.fields, "location", "") or "global"),
-            "successor": self.successor,
             "deployment": self.deployment,
             "version": self.version,
-            "nearest": self.nearest,
+            "nearest": nearest,
             "doubt": self.doubt,
             "ended": self.ended,
             "listed": ", ".join(self.listed[:5]),

@@ -6,15 +6,14 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from llmwidgets.engine.model_symptoms import MODELS
 from llmwidgets.engine.symptom import HUGGING_FACE, Case, Symptom
 from llmwidgets.errors import (
-    Filtered,
     Forbidden,
     LLMWidgetsError,
     QuotaExhausted,
     RateLimited,
     Unauthorized,
-    UnknownModel,
     Unreachable,
 )
 from llmwidgets.providers.azure_endpoint import DATED_VERSION
@@ -101,10 +100,6 @@ def _other_scheme(case: Case) -> tuple[dict[str, str], ...]:
 
 def _known_version(case: Case) -> tuple[dict[str, str], ...]:
     return ({case.address_field: case.endpoint.replace(case.version, DATED_VERSION)},)
-
-
-def _named(value: Callable[[Case], str]) -> Callable[[Case], tuple[dict[str, str], ...]]:
-    return lambda case: ({case.connection.provider.model_field or "": value(case)},)
 
 
 ADDRESSES: tuple[Symptom, ...] = (
@@ -232,61 +227,6 @@ KEYS: tuple[Symptom, ...] = (
         "The token is valid but has no right to call inference providers.",
         "Give it the permission Make calls to Inference Providers, on Hugging Face under"
         " Settings → Access Tokens.",
-    ),
-)  # fmt: skip
-
-MODELS: tuple[Symptom, ...] = (
-    Symptom(
-        lambda case: isinstance(case.error, UnknownModel)
-        and bool(case.deployment)
-        and case.deployment != case.model,
-        "The server and the key are right; the deployment name is not. Azure asks for the name of"
-        " the deployment. The address you pasted names the deployment {deployment}, not {model}.",
-        "Change the deployment, then test again.",
-        _named(lambda case: case.deployment),
-    ),
-    Symptom(
-        lambda case: isinstance(case.error, UnknownModel) and bool(case.successor),
-        "{maker} has retired {model}.",
-        "Use {successor} instead.",
-    ),
-    Symptom(
-        _hugging_face(UnknownModel),
-        "No provider that this token may use serves {model}.",
-        "Name a provider that serves it, in the endpoint (…/together/v1) or behind the name"
-        " ({model}:together); providers are turned on in the settings of Hugging Face.",
-    ),
-    Symptom(
-        lambda case: isinstance(case.error, UnknownModel)
-        and bool(case.nearest)
-        and case.kind == "custom",
-        "The server answers, but has no model {model}. The nearest it has is {nearest}.",
-        "{step}",
-        _named(lambda case: case.nearest),
-    ),
-    Symptom(
-        lambda case: isinstance(case.error, UnknownModel)
-        and bool(case.listed)
-        and case.kind == "custom",
-        "The server answers, but has no model {model}. It has {listed}.",
-    ),
-    Symptom(
-        lambda case: isinstance(case.error, UnknownModel) and case.kind == "azure_ai_foundry",
-        "The server and the key are right, but no model {model} is deployed there.",
-        "Give the name that Details of the deployment shows, or deploy the model first.",
-    ),
-    Symptom(
-        lambda case: isinstance(case.error, UnknownModel)
-        and case.kind == "vertex_ai"
-        and case.words["location"] != "global",
-        "The credentials are right, but the models are not offered in {location}.",
-        "Change the location to global, or to eu or us where texts have to stay there.",
-        lambda _case: ({"location": "global"},),
-    ),
-    Symptom(
-        lambda case: isinstance(case.error, Filtered),
-        "The provider's safety filter stops even the test question.",
-        "Look at the content filter of the deployment, or take another model.",
     ),
 )  # fmt: skip
 

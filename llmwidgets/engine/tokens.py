@@ -76,18 +76,29 @@ def account_of(secret: Secret) -> Account | Problem:
     return read_account(secret.reveal)
 
 
-def forget(call: Call | None = None) -> None:
-    """Forget the token of this call's credentials, which was refused; without a call, all."""
-    if call is None:
-        _kept.clear()
-        return
+def refused(call: Call, sent: Call) -> bool:
+    """Whether the call may be repeated with another token than the refused one that it was sent by.
+
+    False for a call that carries a key of its own: there is no other. The refused token is
+    forgotten, unless a call that was refused earlier has had it replaced already.
+    """
     header = _header(call)
-    if header is not None:
-        _kept.pop(_digest(header.secret) or "", None)
+    if header is None:
+        return False
+    digest = _digest(header.secret) or ""
+    known = _kept.get(digest)
+    if known is not None and any(each.secret is known.secret for each in sent.auth):
+        del _kept[digest]
+    return True
+
+
+def forget() -> None:
+    """Forget every token: the next calls ask for new ones."""
+    _kept.clear()
 
 
 def _header(call: Call) -> AuthHeader | None:
-    return next((each for each in call.auth if each.exchange == "google"), None)
+    return next((each for each in call.auth if each.exchange is not None), None)
 
 
 def _digest(secret: Secret) -> str | None:

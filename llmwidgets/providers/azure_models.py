@@ -37,6 +37,16 @@ ENDS: dict[str, date] = {
 """By the model's id; the ids that stand nowhere here have no day that a source names."""
 
 
+GONE: dict[str, date | None] = {
+    "o1": date(2026, 11, 19),
+    "o3-mini": date(2026, 11, 19),
+    "o4-mini": date(2026, 11, 19),
+    "gpt-4": None,
+    "gpt-4-turbo": None,
+}
+"""What Azure served and serves no longer; OpenAI's other retired ids can live on here."""
+
+
 def azure_facts(model: str) -> ModelFacts | None:
     """What is known of a deployment that bears the name of OpenAI's or Anthropic's model.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from llmwidgets.dialects.messages import ListedModel
@@ -22,6 +22,14 @@ _WORDS: dict[str, Status] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """That a model is past its end: since when, where a source names the day, and what to use."""
+
+    since: date | None
+    successor: str
+
+
 def today() -> date:
     """The day by which models end."""
     return datetime.now(UTC).date()
@@ -36,6 +44,17 @@ def as_of(facts: ModelFacts, day: date) -> ModelFacts:
     if facts.ends is None or facts.ends >= day:
         return facts
     return replace(facts, status="retired")
+
+
+def ended(facts: ModelFacts | None, successor: str | None) -> Ended | None:
+    """That a model is past its end, by its facts as of today.
+
+    Where there are none, `successor` is what replaces it among the retired ids. None while it
+    lives, and where nothing is known of it.
+    """
+    if facts is None:
+        return None if successor is None else Ended(None, successor)
+    return Ended(facts.ends, facts.successor or "") if facts.status == "retired" else None
 
 
 def merged(shipped: ModelFacts | None, listed: ListedModel, day: date) -> ModelFacts:

@@ -119,6 +119,19 @@ ACTS: dict[str, Act] = {
         says(RIGHT, usage={"prompt_tokens": 2048, "completion_tokens": 9}), "CutInput"
     ),
     "errorbody": Act(refuses(200, error("busy", 503)), "Overloaded"),
+    "failsbehind": Act(says(RIGHT, "error"), "Overloaded"),
+    "errorinchoice": Act(
+        refuses(200, {"choices": [{"finish_reason": "error", "error": {"code": 502, "message": "x"},
+                                   "message": {"content": json.dumps(RIGHT)[:14]}}]}), "Overloaded"
+    ),
+    "limitinchoice": Act(
+        refuses(200, {"choices": [{"error": {"code": 429, "message": "slow down"}}]}), "RateLimited"
+    ),
+    "keyinchoice": Act(
+        refuses(200, {"choices": [{"error": {"code": 401, "message": "no"}}]}), "Unauthorized"
+    ),
+    "breaksoff": Act(says(json.dumps(RIGHT)[:14], None), "Overloaded"),  # type: ignore[arg-type]
+    "nullchoices": Act(refuses(200, {"id": "r", "choices": None}), "Overloaded"),
     "overloaded": Act(refuses(503, error("busy")), "Overloaded"),
     "broken": Act(refuses(500, {"error": "CUDA out of memory"}), "Overloaded"),
     "html": Act(writes(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\n\r\n"
@@ -191,7 +204,7 @@ def test_each_misbehaviour_ends_in_its_class(stage, word):
     assert played.asked[word] <= max(defaults.RATE_LIMIT_TRIES, defaults.OVERLOADED_TRIES)
 
 
-@pytest.mark.parametrize("word", ["resets", "hangsup", "fallssilent"])
+@pytest.mark.parametrize("word", ["resets", "hangsup", "fallssilent", "breaksoff", "nullchoices"])
 def test_what_was_perhaps_answered_is_asked_at_most_once_more(stage, word):
     played, connection = stage
     told = lw.extract(SCHEMA, text_for(word), connection, journal=False)

@@ -94,11 +94,12 @@ def test_a_token_is_renewed_minutes_early_and_a_short_one_not_at_once(server):
         assert kept.renew_at - time.time() == pytest.approx(seconds - early, abs=10)
 
 
-def test_a_token_that_the_api_refuses_is_forgotten(server):
+def test_a_token_that_the_api_refuses_is_forgotten_unless_another_has_its_place(server):
     connection = connected(server)
-    call = a_call(connection)
-    exchanged(connection)
-    tokens.forget(call)
+    call, sent = a_call(connection), exchanged(connection)
+    assert tokens.refused(call, sent)
+    assert bearer(exchanged(connection)) != bearer(sent)
+    assert tokens.refused(call, sent)
     exchanged(connection)
     assert len(server.seen) == 2
 

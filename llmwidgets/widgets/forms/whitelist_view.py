@@ -38,12 +38,11 @@ def _row(connection: Connection, policy: Policy, model: str) -> dict[str, Any]:
 
 def _ended(connection: Connection, model: str) -> str:
     """`retired 23 Oct 2026, then gpt-6-sol`; empty for a model that lives."""
-    facts = connection.facts(model)
-    if facts is not None and facts.status == "retired":
-        then = f", then {facts.successor}" if facts.successor else ""
-        return f"retired {day(facts.ends)}{then}" if facts.ends else f"retired{then}"
-    successor = connection.provider.retired.get(model)
-    return f"retired, then {successor}" if successor else ""
+    gone = live_list.ended(connection, model)
+    if gone is None:
+        return ""
+    then = f", then {gone.successor}" if gone.successor else ""
+    return f"retired {day(gone.since)}{then}" if gone.since else f"retired{then}"
 
 
 def off_whitelist(connection: Connection, policy: Policy) -> list[str]:

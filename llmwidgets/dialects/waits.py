@@ -1,0 +1,215 @@
+"""Waits: how long a server asks to wait, read out of headers, a field of the body, or its words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from llmwidgets.dialects.messages import Payload
+from llmwidgets.dialects.said import Said
+
+_LONGEST = 10.0**7
+"""Seconds: what is longer was not meant as a wait."""
+_EPOCH_SECONDS, _EPOCH_MILLISECONDS = 10.0**9, 10.0**11
+"""A number from here on is a moment, not a wait."""
+_READ = 100
+"""Characters of a header that are read."""
+
+_UNITS = {
+    "ms": 0.001, "millisecond": 0.001, "msec": 0.001,
+    "s": 1.0, "sec": 1.0, "second": 1.0,
+    "m": 60.0, "min": 60.0, "minute": 60.0,
+    "h": 3600.0, "hr": 3600.0, "hour": 3600.0,
+    "d": 86_400.0, "day": 86_400.0, "w": 604_800.0, "week": 604_800.0,
+}  # fmt: skip
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
+_PART = (
+    rf"(?P<number>{_NUMBER}|\ban?\b|\bone\b)\s*"
+    r"(?P<unit>milliseconds?|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h"
+    r"|days?|d|weeks?|w)(?![a-z])"
+)
+_PARTS = re.compile(_PART, re.I)
+_SPELLED = re.sub(r"\?P<\w+>", "?:", _PART)
+_DURATION = rf"{_SPELLED}(?:[\s,]*(?:and\s+)?{_SPELLED})*"
+_WHOLE = re.compile(_DURATION, re.I)
+_ISO = re.compile(
+    rf"P(?=[0-9T])(?:({_NUMBER})D)?(?:T(?:({_NUMBER})H)?(?:({_NUMBER})M)?(?:({_NUMBER})S)?)?", re.I
+)
+_MOMENT = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9:.]{2,18}\s?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_WORDS = re.compile(
+    r"\b(?:try(?:ing)?\b.{0,20}?\bagain|retry(?:ing)?|retry[_ -]?after|wait(?:ing)?|resets?"
+    r"|available|renews?|replenish(?:es)?|refresh(?:es)?)"
+    r"(?:\s+(?:your|the|this|again)(?:\s+request)?)?"
+    r"(?P<at>\s*[:=]\s*|\s+(?:in|after|for|at|on|until)\s+|\s+)(?:about\s+|approximately\s+|around\s+"
+    rf"|at\s+least\s+|another\s+|~\s*)?(?:(?P<moment>{_MOMENT})|(?P<iso>P(?=[0-9T])[0-9.DTHMS]+)\b"
+    rf"|(?P<duration>{_DURATION})|(?P<bare>{_NUMBER})(?![\w:%-])(?!\.[0-9])(?!\s*[a-z]))",
+    re.I,
+)
+_MILLISECOND_HEADERS = ("retry-after-ms", "x-ms-retry-after-ms")
+_RESET = re.compile(r"rate-?limit.*reset")
+
+
+def wait(payload: Payload, said: Said, *, limited: bool = False) -> float | None:
+    """Seconds that the server asks to wait before the next try, or None.
+
+    The headers made for it are trusted before a field of the body, that before its words; where a
+    limit was reached, the moment at which the limit is free again counts before the words as well.
+    """
+    now = _date(payload.headers.get("date", "")) or datetime.now(UTC)
+    found = _found(payload.headers, said, now, limited)
+    return next((seconds for seconds in found if seconds is not None), None)
+
+
+def in_words(seconds: float) -> str:
+    """A wait as it is read: `26 s`, `8 min`, `1 h 12 min`, `2 days 3 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    if hours >= 48:
+        days, hours = divmod(hours, 24)
+        return f"{days} days {hours} h" if hours else f"{days} days"
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def _found(
+    headers: Mapping[str, str], said: Said, now: datetime, limited: bool
+) -> Iterator[float | None]:
+    body = said.whole if isinstance(said.whole, dict) else {}
+    beside = body.get("metadata")
+    beside = beside if isinstance(beside, dict) else {}
+    # A router hands on the headers of the provider behind it.
+    inner = beside.get("headers")
+    inner = inner if isinstance(inner, dict) else {}
+    passed = {str(name).lower(): str(value) for name, value in inner.items()}
+    yield _header(headers, now)
+    yield from (_field(each, now) for each in (body, beside))
+    yield _header(passed, now)
+    if limited:
+        yield _freed(headers, now)
+        yield _freed(passed, now)
+    yield _worded(said.message, now)
+
+
+def _header(headers: Mapping[str, str], now: datetime) -> float | None:
+    for name in _MILLISECOND_HEADERS:
+        exact = _number(headers.get(name))
+        if exact is not None:
+            return _sane(exact / 1000)
+    return _seconds(headers.get("retry-after", ""), now)
+
+
+def _field(body: Mapping[str, Any], now: datetime) -> float | None:
+    """What a vendor writes beside the message: Google's RetryInfo, `retry_after`, and the like."""
+    details = body.get("details")
+    for row in details if isinstance(details, list) else ():
+        if isinstance(row, dict) and str(row.get("@type", "")).endswith("google.rpc.RetryInfo"):
+            return _seconds(str(row.get("retryDelay", "")), now)
+    exact = _number(body.get("retry_after_ms"))
+    if exact is not None:
+        return _sane(exact / 1000)
+    for name in ("retry_after", "retry_after_seconds", "estimated_time"):
+        value = body.get(name)
+        if value is not None and not isinstance(value, bool | dict | list):
+            return _seconds(str(value), now)
+    return None
+
+
+def _freed(headers: Mapping[str, str], now: datetime) -> float | None:
+    """When the limits that are used up are free again; those that are not say nothing.
+
+    Where a server does not tell what is left, the nearest of its moments is tried.
+    """
+    used_up, unknown = list[float](), list[float]()
+    for name, text in headers.items():
+        seconds = _seconds(text, now) if _RESET.search(name) else None
+        if seconds is None:
+            continue
+        left = headers.get(name.replace("reset", "remaining"))
+        number = _number(left.partition(";")[0].lstrip("-")) if left else None
+        if number is None:
+            unknown.append(seconds)
+        elif number == 0 or (left or "").startswith("-"):
+            used_up.append(seconds)
+    return max(used_up) if used_up else min(unknown, default=None)
+
+
+def _worded(message: str, now: datetime) -> float | None:
+    for found in _WORDS.finditer(message):
+        if found["moment"]:
+            return _until(_iso_moment(found["moment"]), now)
+        if found["bare"] and not found["at"].strip():
+            # "Retry 3": a number of tries, as likely as of seconds.
+            continue
+        return _seconds(found["iso"] or found["duration"] or found["bare"], now)
+    return None
+
+
+def _seconds(text: str, now: datetime) -> float | None:
+    """Seconds until what a text names: a number, a duration or a moment; None where it is none."""
+    text = text[:_READ].strip()
+    number = _number(text)
+    if number is not None:
+        if number < _EPOCH_SECONDS:
+            return _sane(number)
+        since = number / 1000 if number >= _EPOCH_MILLISECONDS else number
+        return _sane(max(0.0, since - now.timestamp()))
+    iso = _ISO.fullmatch(text)
+    if iso:
+        sizes = (86_400.0, 3600.0, 60.0, 1.0)
+        return _sane(
+            sum(float(part or 0) * size for part, size in zip(iso.groups(), sizes, strict=True))
+        )
+    if _WHOLE.fullmatch(text):
+        return _sane(sum(_part(each) for each in _PARTS.finditer(text)))
+    return _until(_iso_moment(text) or _date(text), now)
+
+
+def _part(found: re.Match[str]) -> float:
+    unit = found["unit"].lower()
+    amount = float(found["number"]) if found["number"][0].isdigit() else 1.0
+    return amount * (_UNITS.get(unit) or _UNITS[unit.removesuffix("s")])
+
+
+def _until(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else _sane(max(0.0, (moment - now).total_seconds()))
+
+
+def _sane(seconds: float) -> float | None:
+    return seconds if 0 <= seconds < _LONGEST else None
+
+
+def _number(value: Any) -> float | None:
+    """A number that is not negative, from a text or a field; None for nonsense."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _iso_moment(text: str) -> datetime | None:
+    try:
+        return _zoned(datetime.fromisoformat(text.replace("UTC", "Z").replace(" Z", "Z")))
+    except ValueError:
+        return None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        return _zoned(parsedate_to_datetime(text))
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _zoned(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
