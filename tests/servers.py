@@ -251,10 +251,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving_models(**settings: Any) -> Iterator[ModelServer]:
+def serving_models(kind: type[ModelServer] = ModelServer, **settings: Any) -> Iterator[ModelServer]:
     """A model server on a free port of loopback, until the block ends."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
-        state = ModelServer(f"http://127.0.0.1:{http.server_address[1]}", **settings)
+        state = kind(f"http://127.0.0.1:{http.server_address[1]}", **settings)
         http.state = state  # type: ignore[attr-defined]
         http.daemon_threads = True
         thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)

@@ -98,10 +98,12 @@ def _check(label: str, listed: list[Connection], store: Store, *, as_json: bool)
     named = [each for each in listed if each.label == label]
     connection = named[0] if named else resolve(label, listed)[0]
     policy = store.policy if store.exists and not store.locked else None
-    report = check(connection, policy=policy)
+    report = check(connection, policy=policy, tell=lambda said: cli.say(f"{said}…"))
     if as_json:
         told = {"label": connection.label, "ok": report.ok, "sentence": report.sentence}
-        sys.stdout.write(json.dumps({**told, "hint": report.hint}, indent=2) + "\n")
+        mode = report.mode.value if report.mode else None
+        told |= {"hint": report.hint, "mode": mode}
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
     else:
         sys.stdout.write(f"{connection.label}: {report.sentence} {report.hint}".rstrip() + "\n")
     return FINISHED if report.ok else FAILED

@@ -40,6 +40,7 @@ def of_run(
         again = rows.reused(place)
         return read_extraction(column, document, place.repeat, row, reused=again)
 
+    notes += run.notes
     if run.error is not None:
         notes += (f"The run ended early by an internal error, {type(run.error).__name__}.",)
     return kind(

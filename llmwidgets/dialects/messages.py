@@ -49,12 +49,15 @@ BEST: dict[Form, Mode] = {
 class Capability:
     """What one model of one connection was seen, or is known, to enforce.
 
-    `tried` has a row for each form a probe sent: (form, what the server did, obeyed).
+    `tried` has a row for each form a probe sent: (form, what the server did, obeyed). `doubt`
+    says why a probe could not tell: then form and mode are only how to ask meanwhile, and they
+    are kept nowhere.
     """
 
     form: Form
     mode: Mode
     tried: tuple[tuple[Form, str, bool], ...] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

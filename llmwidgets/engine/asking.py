@@ -8,7 +8,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.dialects.messages import BEST, Capability, Form, Mode, Payload, Reply, Usage
+from llmwidgets.dialects.messages import (
+    BEST,
+    Capability,
+    Form,
+    Mode,
+    Payload,
+    Reply,
+    Request,
+    Usage,
+)
 from llmwidgets.engine import capability as capabilities
 from llmwidgets.engine import gate
 from llmwidgets.engine.budget import Budget
@@ -65,8 +74,14 @@ class Asker:
     def manner(self, schema: Schema) -> Manner:
         """How this column asks about this schema; made once."""
         if schema not in self._manners:
-            self._manners[schema] = Manner(self.column, schema)
+            made = self._manners[schema] = Manner(self.column, schema)
+            made.unheld = capabilities.unheld(self.connection, self.model, schema)
         return self._manners[schema]
+
+    def unhold(self, schema: Schema) -> None:
+        """From now on this schema counts as not enforced, and is put into the prompt as well."""
+        self.manner(schema).unheld = True
+        capabilities.unhold(self.connection, self.model, schema)
 
     async def learn(self) -> Capability:
         """Find out what the model enforces, by a probe where nothing is known.
@@ -110,14 +125,14 @@ class Asker:
         while True:
             sent = self.capability, self.dropped
             try:
-                payload, reply = await persist(self.pace, lambda: self._once(text), tried)
+                payload, reply, sent_as = await persist(self.pace, lambda: self._once(text), tried)
             except Failure as error:
                 if not self._adapted(error, *sent):
                     raise
                 continue
-            return self._judged(text, key, payload, reply, tried)
+            return self._judged(text, key, payload, reply, tried, sent_as)
 
-    async def _once(self, text: Text) -> tuple[Payload, Reply]:
+    async def _once(self, text: Text) -> tuple[Payload, Reply, Request]:
         manner = self.manner(text.schema)
         assert self.capability is not None
         request, target = self.dropped.apply(manner.request(text, self.capability), self.target)
@@ -138,7 +153,7 @@ class Asker:
                 bill.dollars = None if getattr(error, "perhaps_answered", False) else 0.0
                 raise
             bill.dollars = self.cost(reply.usage, reply.served_model)
-        return payload, reply
+        return payload, reply, request
 
     def _worst(self, text: Text) -> float | None:
         """The most that a call can cost; not worked out where there is no budget."""
@@ -161,8 +176,8 @@ class Asker:
         if lower is None:
             return False
         tried = (*sent.tried, (sent.form, f"refused, {getattr(error, 'status', 0)}", False))
-        self.capability = Capability(lower, BEST[lower], tried)
-        if getattr(error, "code", "") == "response_format":
+        self.capability = Capability(lower, BEST[lower], tried, sent.doubt)
+        if getattr(error, "code", "") == "response_format" and not sent.doubt:
             capabilities.learn(self.connection, self.model, self.capability)
         return True
 
@@ -172,7 +187,13 @@ class Asker:
         looser = ladder[ladder.index(form) + 1 :] if form in ladder else ()
         return (each for each in looser if BEST[each] is not Mode.SCHEMA)
 
-    def _judged(self, text: Text, key: Key, payload: Payload, reply: Reply, tried: Tried) -> Row:
+    def _judged(
+        self, text: Text, key: Key, payload: Payload, reply: Reply, tried: Tried, sent_as: Request
+    ) -> Row:
+        manner = self.manner(text.schema)
+        cut = cut_input(self.connection, manner, text, reply.usage.input_tokens)
+        ended = ending_of(reply, manner, cut)
+        broken = ended is None and self._broken(manner, reply, sent_as)
         row = Row(
             status="ok",
             reply=reply.explanation if reply.ending == "refused" else reply.text,
@@ -186,9 +207,18 @@ class Asker:
         )
         told = served_note(self.connection, self.model, reply.served_model)
         row = replace(row, notes=(*row.notes, told)) if told else row
-        manner = self.manner(text.schema)
-        cut = cut_input(self.connection, manner, text, reply.usage.input_tokens)
-        return self.judge(row, text, ending_of(reply, manner, cut))
+        if manner.unheld and _enforceable(sent_as):
+            row = unheld_row(row, BROKE if broken else OTHERS_BROKE)
+        return self.judge(row, text, ended)
+
+    def _broken(self, manner: Manner, reply: Reply, sent_as: Request) -> bool:
+        """Whether the reply shows that the server does not enforce the schema it was sent."""
+        broken = _enforceable(sent_as) and manner.enforcement.broken_by(
+            reply, manner.max_output_tokens
+        )
+        if broken:
+            self.unhold(manner.schema)
+        return broken
 
     def judge(self, row: Row, text: Text, ended: Failure | None = None) -> Row:
         """The row with the class that the user's own schema gives its reply."""
@@ -218,6 +248,10 @@ class Asker:
         known, manner = self.capability, self.manner(text.schema)
         form, mode = manner.sent(known) if known else (None, None)
         notes = manner.notes + self.dropped.notes
+        if known and known.doubt:
+            notes += (f"{known.doubt} The schema was put into the prompt as well.",)
+        elif mode is Mode.JSON and manner.unheld:
+            notes += (UNHELD,)
         if tried.perhaps_answered:
             notes += (f"{tried.perhaps_answered} try was perhaps answered and paid unseen.",)
         return {
@@ -228,6 +262,25 @@ class Asker:
             "notes": notes,
             "dropped": tuple(sorted(self.dropped.names)),
         }
+
+
+UNHELD = (
+    "The server does not enforce this schema, whatever it does with others: it was put into the"
+    " prompt as well."
+)
+BROKE = "The reply did not keep to the schema that was sent: the server does not enforce it."
+OTHERS_BROKE = "Asked as if the server enforced the schema; other replies showed that it does not."
+
+
+def _enforceable(sent_as: Request) -> bool:
+    """Whether the question relied on the schema being enforced."""
+    return BEST[sent_as.form] is Mode.SCHEMA and not sent_as.schema_in_prompt
+
+
+def unheld_row(row: Row, note: str) -> Row:
+    """The row of a reply that was asked for under a schema that turned out not to be enforced."""
+    notes = tuple(each for each in row.notes if each != UNHELD)
+    return replace(row, mode=Mode.JSON, schema_shown=False, notes=(*notes, note), id=0)
 
 
 def ending_of(reply: Reply, manner: Manner, cut: CutInput | None) -> Failure | None:

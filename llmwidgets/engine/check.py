@@ -16,15 +16,21 @@ from llmwidgets.engine import loop
 from llmwidgets.engine.diagnosis import Case, diagnoses
 from llmwidgets.engine.free_calls import count_tokens, list_models
 from llmwidgets.engine.mending import mends, nearby
-from llmwidgets.engine.pacing import Pace
+from llmwidgets.engine.pacing import Clock, Pace
+from llmwidgets.engine.patience import Patience, Teller
+from llmwidgets.engine.probing import Prober
 from llmwidgets.errors import (
     BadRequest,
     CallError,
     Failure,
     Forbidden,
+    InvalidJSON,
     LLMWidgetsError,
     Overloaded,
+    RateLimited,
+    Refused,
     StoreError,
+    Truncated,
     UnknownModel,
     Unreachable,
 )
@@ -36,9 +42,10 @@ class CheckReport:
     """What a check found: a sentence, and what to do where it is not well.
 
     `fix` maps field names to the values that mend the connection. `models` are reachable and
-    allowed; `facts` tells of each what is known now, the provider's live list first. `details`
-    are (label, value) rows for who wants to know more; `code` is the server's own short word,
-    `status` "ok" or the class of the failure.
+    allowed; `facts` tells of each what is known now, the provider's live list first. `mode` is
+    None where it was not looked at, or could not be determined, which the sentence then says.
+    `details` are (label, value) rows for who wants to know more; `code` is the server's own
+    short word, `status` "ok" or the class of the failure.
     """
 
     ok: bool
@@ -58,21 +65,31 @@ class CheckReport:
         return self.ok
 
 
-def check(connection: Connection, *, policy: Policy | None = None) -> CheckReport:
+def check(
+    connection: Connection, *, policy: Policy | None = None, tell: Teller | None = None
+) -> CheckReport:
     """Whether the connection works, by its own path; never raises for what a server does.
 
-    The rules are those of `policy`, else of the default store and this machine.
+    The rules are those of `policy`, else of the default store and this machine. A server that is
+    overloaded or starting is asked again for about 20 seconds; `tell` hears of each wait.
 
     >>> check(Connection("openai", api_key="env:OPENAI_API_KEY")).sentence   # doctest: +SKIP
     'Key accepted. 12 of 14 whitelisted models can be used.'
     """
-    return loop.run(check_connection(connection, policy=policy))
+    return loop.run(check_connection(connection, policy=policy, tell=tell))
 
 
-async def check_connection(connection: Connection, *, policy: Policy | None = None) -> CheckReport:
+async def check_connection(
+    connection: Connection,
+    *,
+    policy: Policy | None = None,
+    tell: Teller | None = None,
+    clock: Clock | None = None,
+) -> CheckReport:
     """`check` as a coroutine for the engine's loop."""
     begun = time.perf_counter()
-    checker = _Checker(connection, policy or _at_hand())
+    patience = Patience(connection.host, clock=clock, tell=tell)
+    checker = _Checker(connection, policy or _at_hand(), patience)
     try:
         report = await checker.run()
     except LLMWidgetsError as error:
@@ -97,15 +114,20 @@ def _at_hand() -> Policy:
         return Policy()
 
 
+_TELLING_NOTHING = (Overloaded, RateLimited, Unreachable, Truncated, InvalidJSON, Refused)
+"""What a probe can end in that says nothing of the form of the reply."""
+
+
 class _Checker:
-    def __init__(self, connection: Connection, policy: Policy) -> None:
-        self.connection, self.policy = connection, policy
+    def __init__(self, connection: Connection, policy: Policy, patience: Patience) -> None:
+        self.connection, self.policy, self.patience = connection, policy, patience
         self.dialect = connection.dialect
         self.pace = Pace(1, 1)
         self.pace.patient = False
         self.allowed = policy.allowed(connection)
         self.model = next(iter(self.allowed), next(iter(connection.models), ""))
         self.listed: tuple[ListedModel, ...] | None = None
+        self.undetermined = ""
 
     async def run(self) -> CheckReport:
         if self.connection.provider.single and not self.connection.provider.lists:
@@ -117,7 +139,7 @@ class _Checker:
             return CheckReport(True, "Key accepted. Each reference names its deployment.")
         if self.connection.capability(self.model) is None or self.connection.kind == "custom":
             return await self._probed()
-        await capabilities.greet(self.connection, self.model, policy=self.policy, pace=self.pace)
+        await self._greet(self.model)
         return self._named(f"Key accepted. The deployment {self.model} answers.", None)
 
     async def explained(self, error: LLMWidgetsError) -> CheckReport:
@@ -135,7 +157,7 @@ class _Checker:
             details.append(("Request id", str(request_id)))
         return CheckReport(
             False,
-            told.sentence,
+            f"{told.sentence} {self.undetermined}".rstrip(),
             told.hint,
             fix,
             details=tuple(details),
@@ -149,7 +171,7 @@ class _Checker:
     async def _list(self) -> None:
         """Ask for the list of models, where that tells anything; the calls that follow decide."""
         try:
-            self.listed = tuple(await list_models(self.connection, self.model, policy=self.policy))
+            self.listed = tuple(await self._list_of_models())
             live_list.remember(self.connection, self.listed)
         except Forbidden:
             # A key can be allowed to run models and not to list them.
@@ -164,11 +186,16 @@ class _Checker:
         except CallError:
             raise
 
+    async def _list_of_models(self) -> list[ListedModel]:
+        async def once() -> list[ListedModel]:
+            return await list_models(self.connection, self.model, policy=self.policy)
+
+        # Where the list decides nothing, its own troubles are not waited for.
+        return await (self.patience.through(once) if self.connection.provider.single else once())
+
     async def _single(self) -> CheckReport:
         if self.listed is None:
-            await capabilities.greet(
-                self.connection, self.model, policy=self.policy, pace=self.pace
-            )
+            await self._greet(self.model)
             said = f"Key accepted. It may not list models; {self.model} answers."
             return self._named(said, None, self.allowed)
         names = {each.id for each in self.listed if each.lifecycle != "retired"}
@@ -176,7 +203,7 @@ class _Checker:
         if usable:
             # Some keys may list models and run none; an account without credit lists them too.
             await self._count(usable[0])
-            await capabilities.greet(self.connection, usable[0], policy=self.policy, pace=self.pace)
+            await self._greet(usable[0])
         return self._usable(usable, "Key")
 
     async def _counted(self) -> CheckReport:
@@ -188,8 +215,10 @@ class _Checker:
         refused = dict(zip((self.model, *others), (first, *answered), strict=True))
         if first is not None and all(refused.values()):
             raise first
+        # A model that is overloaded is there, and the credentials reached it.
+        there = (type(None), Overloaded, RateLimited)
         return self._usable(
-            tuple(each for each in self.allowed if refused[each] is None), "Credentials"
+            tuple(each for each in self.allowed if isinstance(refused[each], there)), "Credentials"
         )
 
     async def _answers(self, model: str, expected: type[Failure]) -> Failure | None:
@@ -201,7 +230,17 @@ class _Checker:
         return None
 
     async def _count(self, model: str) -> None:
-        await count_tokens(self.connection, model, policy=self.policy)
+        await self.patience.through(
+            lambda: count_tokens(self.connection, model, policy=self.policy)
+        )
+
+    def _prober(self, model: str) -> Prober:
+        return Prober(
+            self.connection, model, policy=self.policy, pace=self.pace, patience=self.patience
+        )
+
+    async def _greet(self, model: str) -> None:
+        await self._prober(model).greet()
 
     def _usable(self, usable: tuple[str, ...], proof: str) -> CheckReport:
         missing = [model for model in self.allowed if model not in usable]
@@ -237,11 +276,38 @@ class _Checker:
         return tuple(facts for facts in known if facts is not None)
 
     async def _probed(self) -> CheckReport:
-        found = await capabilities.probe(
-            self.connection, self.model, policy=self.policy, pace=self.pace
-        )
+        prober = self._prober(self.model)
         keyed = " and accepts the key" if self.connection.secret_fields else ""
-        return self._named(f"The server answers{keyed}.", found)
+        answers = f"The server answers{keyed}."
+        try:
+            found = await prober.climb()
+        except _TELLING_NOTHING as error:
+            if isinstance(error, Unreachable) and not prober.spoke:
+                raise
+            self.undetermined = "What it enforces of a schema could not be determined."
+            if not prober.spoke:
+                await self._greeted_instead(error)
+            return self._undetermined(answers, error)
+        capabilities.concluded(self.connection, self.model, found)
+        return self._named(answers, found)
+
+    async def _greeted_instead(self, error: Failure) -> None:
+        """Raise the error, unless the model says a word where it is held to no form."""
+        if not isinstance(error, CallError) or error.retry_after:
+            raise error
+        try:
+            await self._greet(self.model)
+        except Failure:
+            raise error from None
+
+    def _undetermined(self, said: str, error: Failure) -> CheckReport:
+        later = "Test again later; until then each run finds out by itself."
+        return replace(
+            self._named(f"{said} {self.undetermined} {error.message}", None),
+            hint=error.hint if isinstance(error, Truncated) else later,
+            mode=None,
+            capability=None,
+        )
 
     def _named(
         self, said: str, found: Capability | None, models: tuple[str, ...] = ()

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from llmwidgets.dialects.messages import Form
+from llmwidgets.dialects.messages import Form, Mode
 from llmwidgets.engine import defaults
-from llmwidgets.engine.asking import Asker, as_failure, internal
+from llmwidgets.engine.asking import BROKE, OTHERS_BROKE, Asker, as_failure, internal, unheld_row
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.plan import Text
 from llmwidgets.engine.progress import Tally
@@ -43,6 +43,9 @@ class ColumnRun:
         self.rows = array("q", bytes(8 * len(texts) * repeats))
         self.reused = bytearray(len(self.rows))
         self.tally = Tally(asker.column.label, len(self.rows))
+        self.broken = 0
+        """Replies that did not keep to the schema they were sent under, to be enforced."""
+        self._relabelled: set[Schema] = set()
         self._prefixes: dict[tuple[Schema, Form], hashlib._Hash] = {}
         self._in_a_row = 0
         self._over: Failure | None = None
@@ -70,6 +73,20 @@ class ColumnRun:
         if self._over is not None:
             self.end(self._unasked(self._over))
         self.tally.state, self.tally.finished = "done", True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the column's replies as a whole."""
+        known, said = self.asker.capability, []
+        if known is not None and known.doubt:
+            said.append(known.doubt)
+        if self._relabelled:
+            count = f"{self.broken:,} of {self.tally.done:,}" if self.broken else "Earlier"
+            said.append(
+                f"{count} replies did not keep to the schema that was sent, so the column is JSON"
+                " only, not schema enforced."
+            )
+        return tuple(f"{self.tally.label}: {each}" for each in said)
 
     @property
     def left(self) -> int:
@@ -117,8 +134,12 @@ class ColumnRun:
             found = self.journal.find(self._key(index, form))
             if found is not None:
                 self._take(index, found)
+        for schema in {text.schema for text in self.texts}:
+            await self._relabel(schema)
 
     def _take(self, index: int, found: Row) -> None:
+        if found.schema_shown is False:
+            self.asker.unhold(self._text(index).schema)
         # A pydantic class can have changed its own checks under the same JSON Schema.
         judged = found
         if found.status in {"ok", "InvalidRecord"}:
@@ -139,6 +160,7 @@ class ColumnRun:
     def _forget(self) -> None:
         for index in range(len(self.rows)):
             self.rows[index] = self.reused[index] = 0
+        self.broken = 0
         self.tally = replace(Tally(self.tally.label, self.tally.total), state=self.tally.state)
 
     # -- asking ----------------------------------------------------------------------------------
@@ -156,6 +178,22 @@ class ColumnRun:
             row = await self.asker.ask(self._text(index), partial(self._key, index))
             self._note(index, self.journal.put(row), row, reused=False)
             self._watch(row)
+            await self._relabel(self._text(index).schema)
+
+    async def _relabel(self, schema: Schema) -> None:
+        """Give all replies one mode where a later one showed that the schema is not enforced."""
+        if schema in self._relabelled or not self.asker.manner(schema).unheld:
+            return
+        self._relabelled.add(schema)
+        for index in range(len(self.rows)):
+            if index % _BREATH == 0:
+                await asyncio.sleep(0)
+            if not self.rows[index] or self._text(index).schema != schema:
+                continue
+            row = self.journal.get(self.rows[index])
+            if row.mode is Mode.SCHEMA:
+                self.rows[index] = self.journal.put(unheld_row(row, OTHERS_BROKE))
+                self._ended(index)
 
     def _watch(self, row: Row) -> None:
         self._in_a_row = self._in_a_row + 1 if row.status in _DEAD else 0
@@ -167,6 +205,7 @@ class ColumnRun:
     def _note(self, index: int, row_id: int, row: Row, *, reused: bool) -> None:
         self.rows[index] = row_id
         self.reused[index] = reused
+        self.broken += BROKE in row.notes
         self.tally.count(row, reused=reused)
         self._ended(index)
 

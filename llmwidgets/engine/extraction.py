@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -119,6 +119,8 @@ def _encoded(column: Column, text: Text, row: Row) -> dict[str, Any]:
     if row.form is None or row.mode is None or not row.tries:
         return {}
     question = Manner(column, text.schema).request(text, Capability(row.form, row.mode))
+    if row.schema_shown is not None:
+        question = replace(question, schema_in_prompt=row.schema_shown)
     target = column.connection.target(column.model)
     request, target = Dropped(frozenset(row.dropped)).apply(question, target)
     return dict(column.connection.dialect.encode(request, target).shown())

@@ -22,7 +22,8 @@ class Row:
     """How one question ended. `at` is seconds since 1970; `id` is 0 until it is put down.
 
     A row holds no text and no id of a text: rows that say the same (all those a stop left
-    unasked) are one row.
+    unasked) are one row. `schema_shown` is False where the schema did not stand in the prompt
+    although the mode says that it was not enforced, which only the replies showed.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Row:
     cost: float | None = None
     form: Form | None = None
     mode: Mode | None = None
+    schema_shown: bool | None = None
     served_model: str | None = None
     request_id: str | None = None
     tries: int = 0

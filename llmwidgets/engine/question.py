@@ -11,6 +11,7 @@ from typing import Any
 from llmwidgets import __version__
 from llmwidgets.dialects.messages import BEST, Capability, Form, Mode, Request, Target, TextPart
 from llmwidgets.engine import defaults
+from llmwidgets.engine.enforcement import Enforcement
 from llmwidgets.engine.plan import Column, Text
 from llmwidgets.errors import Failure
 from llmwidgets.providers.base import ModelFacts
@@ -57,6 +58,8 @@ class Manner:
         takes_sampling = dialect.SAMPLING and (self.facts is None or self.facts.sampling)
         self.temperature = column.temperature if takes_sampling else None
         self.max_output_tokens = column.max_output_tokens or self._limit()
+        self.unheld = False
+        """Whether a reply showed that the server does not enforce this schema."""
 
     def _limit(self) -> int:
         wanted = defaults.OUTPUT_TOKENS + defaults.OUTPUT_TOKENS_PER_FIELD * len(self.schema.leaves)
@@ -82,7 +85,13 @@ class Manner:
         Some schemas are beyond what a dialect's strictest form takes.
         """
         form: Form = self._form_for(capability.form, self.compiled)
-        return form, capability.mode if form is capability.form else BEST[form]
+        mode = capability.mode if form is capability.form else BEST[form]
+        return form, Mode.JSON if self.unheld and mode is Mode.SCHEMA else mode
+
+    @cached_property
+    def enforcement(self) -> Enforcement:
+        """The judge of what the server holds to."""
+        return Enforcement(self.compiled)
 
     def request(self, text: Text, capability: Capability) -> Request:
         """The question about one text, in the form that the model takes."""

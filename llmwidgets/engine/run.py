@@ -74,6 +74,11 @@ class Run:
         return tuple(column.tally.now(column.state) for column in self._columns)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the replies so far, beside each of them."""
+        return tuple(note for column in self._columns for note in column.notes)
+
+    @property
     def finished(self) -> bool:
         """Whether every extraction has ended."""
         return self._finished.is_set()

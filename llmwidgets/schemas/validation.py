@@ -29,10 +29,11 @@ class Problem:
         return f"{shown(self.path)} {self.said}"
 
 
-def validator_of(schema: dict[str, Any]) -> Any:
+def validator_of(schema: dict[str, Any], *, formats: bool = True) -> Any:
     """The jsonschema-rs validator; FieldError where the schema is no schema.
 
-    Formats are asserted, the draft is `$schema`'s or else 2020-12, and nothing is fetched.
+    Formats are asserted where `formats` is on, the draft is `$schema`'s or else 2020-12, and
+    nothing is fetched.
     """
     import jsonschema_rs
 
@@ -44,7 +45,7 @@ def validator_of(schema: dict[str, Any]) -> Any:
         raise ValueError(message)
 
     try:
-        return jsonschema_rs.validator_for(schema, validate_formats=True, retriever=refuse)
+        return jsonschema_rs.validator_for(schema, validate_formats=formats, retriever=refuse)
     except (
         jsonschema_rs.ValidationError,
         jsonschema_rs.ReferencingError,

@@ -8,6 +8,7 @@ import shlex
 import sqlite3
 import stat
 import subprocess
+import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -329,6 +330,19 @@ def test_a_connection_is_checked_by_its_label(store, capsys) -> None:
     assert main(arguments) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
     assert main(["connections", "check", "elsewhere", "--store", str(store.path)]) == 2
+    lw.engine.loop.stop()
+
+
+def test_a_check_tells_its_waits_and_what_it_could_not_determine(store, capsys) -> None:
+    with serving_models(fault="overload") as server:
+        store.save(lw.Connection("custom", name="m", label="busy", endpoint=f"{server.url}/v1"))
+        threading.Timer(1.0, lambda: setattr(server, "fault", "truncate")).start()
+        asked = ["connections", "check", "busy", "--store", str(store.path), "--json"]
+        assert main(asked) == 0
+    told = capsys.readouterr()
+    assert "asking again in" in told.err
+    assert json.loads(told.out)["mode"] is None
+    assert "could not be determined" in json.loads(told.out)["sentence"]
     lw.engine.loop.stop()
 
 

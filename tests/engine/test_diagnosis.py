@@ -22,6 +22,7 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import capability, discovery, free_calls, loop, tokens
 from llmwidgets.engine.check import CheckReport, check_connection
 from llmwidgets.engine.diagnosis import mended
+from llmwidgets.engine.pacing import Clock
 from llmwidgets.errors import FieldError
 from tests.engine.conftest import FarEnd, Model, Seen, Wire, serving
 from tests.engine.diagnosis_cases import CASES, CHAT, PERTURBED, SetUp
@@ -29,6 +30,13 @@ from tests.engine.diagnosis_cases import CASES, CHAT, PERTURBED, SetUp
 SHARE = 0.95
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _KEY = "made-up-key-0001"
+
+
+async def _go_on(_seconds: float) -> None:
+    """A wait that takes no time."""
+
+
+NO_WAITS = Clock(sleep=_go_on)
 
 
 @dataclass
@@ -205,7 +213,7 @@ def asked(set_up: SetUp, around: Surroundings) -> Verdict:
                 connection = Connection(set_up.kind, **fields)
             except FieldError as error:
                 return Verdict(told, "FieldError", error.message, error.hint, None, wanted)
-            report = loop.run(check_connection(connection, policy=Policy()))
+            report = loop.run(check_connection(connection, policy=Policy(), clock=NO_WAITS))
             fix = dict(report.fix) if report.fix else None
             mending = None
             if fix:

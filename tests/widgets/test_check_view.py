@@ -17,6 +17,7 @@ from llmwidgets.widgets.forms.check_view import (
     price_text,
     report_view,
 )
+from llmwidgets.widgets.forms.form_draft import fact_of
 
 TODAY = date(2026, 11, 23)
 
@@ -110,6 +111,29 @@ def test_a_limit_is_told_with_what_follows() -> None:
     assert [(row["accepted"], row["used"]) for row in view["tried"]] == [
         (False, False), (True, False), (True, True),
     ]  # fmt: skip
+
+
+def test_what_could_not_be_determined_is_told_as_that() -> None:
+    """A test that passed and saw no form: a warning with the next step, and nothing is promised."""
+    free = Connection("custom", name="m", endpoint="http://localhost:1/v1")
+    kept = free.with_checked_at(datetime(2026, 11, 23, tzinfo=UTC))
+    view = mode_view(kept)
+    assert view is not None
+    assert (view["icon"], view["tried"]) == ("warn", [])
+    assert view["sentence"].startswith("Not determined")
+    assert "Test again" in view["text"]
+    assert fact_of(kept) == ("warn", "reply form unknown")
+    assert fact_of(free) == ("none", "not tested")
+
+
+def test_a_form_without_an_answer_is_not_an_accepted_one() -> None:
+    """Of the three things that a server does with a form only one is an acceptance."""
+    tried = ((Form.JSON_SCHEMA, "no answer", False), *TRIED)
+    seen = Capability(Form.JSON_OBJECT, Mode.JSON, tried)
+    free = Connection("custom", name="m", endpoint="http://localhost:1/v1")
+    view = mode_view(free.with_capability("m", seen))
+    assert view is not None
+    assert [row["accepted"] for row in view["tried"]] == [False, False, True, True]
 
 
 def test_a_saved_connection_still_tells_its_probe() -> None:

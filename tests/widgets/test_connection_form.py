@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import ipywidgets
 import pytest
 
 from llmwidgets import PROVIDERS
 from llmwidgets.connections.store import Store
+from llmwidgets.dialects.messages import Mode
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
 from llmwidgets.widgets import ConnectionForm
+from tests.servers import ModelServer, Seen, serving_models
 
 CANARY = "sk-made-up-canary-0004711-3fQz"
 
@@ -101,6 +106,66 @@ def test_what_the_probe_saw_is_a_table(wire, demo_address: str) -> None:
     tried = page.form["mode"]["tried"]
     assert tried
     assert [row["used"] for row in tried].count(True) == 1
+
+
+@contextmanager
+def answering(answer: Callable[[Seen], tuple[int, Any] | None]) -> Iterator[str]:
+    """A model server on loopback that does this where it is not None; its endpoint."""
+
+    class Told(ModelServer):
+        def answer(self, seen: Seen) -> tuple[int, Any]:
+            told = answer(seen) if seen.method == "POST" else None
+            return told if told is not None else super().answer(seen)
+
+    with serving_models(kind=Told) as server:
+        yield f"{server.url}/v1"
+
+
+def filled_in(wire, store: Store, endpoint: str):
+    """The page of a Custom form that was filled in and tested."""
+    page = wire(ConnectionForm("custom", store))
+    page.submit(values={"name": "m", "endpoint": endpoint}, intent="save")
+    return page
+
+
+def test_a_server_that_loads_its_model_is_saved_as_what_it_is(wire) -> None:
+    """One 503, waited out with words; the saved connection is schema enforced."""
+    left = [503]
+    busy = (503, {"error": {"message": "Loading model"}})
+    store = Store.in_memory()
+    with answering(lambda _seen: busy if left and left.pop() else None) as endpoint:
+        page = filled_in(wire, store, endpoint)
+    assert page.form["said"] == "Saved."
+    assert store["m"].capability("m").mode is Mode.SCHEMA
+    states = [each["form"]["busy"] for each in page.messages if each["type"] == "state"]
+    assert any("asking again in" in said for said in states)
+
+
+def test_what_could_not_be_determined_is_not_saved(wire) -> None:
+    """The model answers, every reply is cut: saved and told, with no mode of its own."""
+    store, cut = Store.in_memory(), {"finish_reason": "length", "message": {"content": "Well, the"}}
+    with answering(lambda _seen: (200, {"choices": [cut]})) as endpoint:
+        page = filled_in(wire, store, endpoint)
+    assert page.form["report"]["ok"] is True
+    told = page.form["report"]
+    assert "could not be determined" in f"{told['title']} {told['text']}"
+    assert told["hint"]
+    assert page.form["mode"]["sentence"].startswith("Not determined")
+    kept = store["m"]
+    assert kept.capability("m") is None
+    assert not kept.to_payload()["capabilities"]
+
+
+def test_a_server_without_a_word_is_not_saved(wire) -> None:
+    """Every reply is empty: the test fails, and Save anyway is offered."""
+    store = Store.in_memory()
+    silent = {"finish_reason": "stop", "message": {"content": "", "reasoning_content": "Hm."}}
+    with answering(lambda _seen: (200, {"choices": [silent]})) as endpoint:
+        page = filled_in(wire, store, endpoint)
+    assert page.form["report"]["ok"] is False
+    assert page.form["report"]["hint"]
+    assert page.form["may_keep"] is True
+    assert len(store) == 0
 
 
 def test_use_for_this_session_writes_nothing(wire, demo_address: str, tmp_path) -> None:

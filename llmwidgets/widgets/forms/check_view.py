@@ -33,6 +33,12 @@ _MODES = {
         "Expect invalid replies. Nothing is hidden: each one is counted.",
     ),
 }
+_UNKNOWN = {
+    "icon": "warn",
+    "sentence": "Not determined: the last test could not tell what this server enforces.",
+    "text": "Test again later; until then each run finds out by itself.",
+    "tried": [],
+}
 _KNOWN = "Schema enforced: the provider promises it for this model."
 _SOON_DAYS = 60
 
@@ -63,7 +69,7 @@ def report_view(
 
 
 def mode_view(connection: Connection) -> dict[str, Any] | None:
-    """What the one model of a connection was seen to do with a schema; None while not known.
+    """What the one model of a connection was seen to do with a schema; None before any test.
 
     Only of the kinds that are probed: elsewhere the table of models says it.
     """
@@ -71,7 +77,7 @@ def mode_view(connection: Connection) -> dict[str, Any] | None:
         return None
     seen = connection.capability(connection.models[0])
     if seen is None:
-        return None
+        return dict(_UNKNOWN) if connection.checked_at else None
     sentence, why = _MODES[seen.mode]
     full = seen.mode is Mode.SCHEMA
     return {
@@ -174,7 +180,7 @@ def _tried(capability: Capability | None) -> list[dict[str, Any]]:
         {
             "form": form.value,
             "said": redact(said),
-            "accepted": "refused" not in said,
+            "accepted": said == "accepted",
             "obeyed": obeyed,
             "used": form == capability.form,
             "schema": form.name.endswith("SCHEMA"),

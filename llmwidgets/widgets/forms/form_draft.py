@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -172,14 +172,19 @@ class Draft:
         self.doubts = [] if self.read_only else doubts_of(connection)
         return bool(self.doubts)
 
-    async def check(self, connection: Connection, policy: Policy | None) -> CheckReport:
-        """Check the connection as a run would call it; report and requests stay in the draft."""
+    async def check(
+        self, connection: Connection, policy: Policy | None, tell: Callable[[str], None]
+    ) -> CheckReport:
+        """Check the connection as a run would call it; report and requests stay in the draft.
+
+        `tell` hears what the check waits for.
+        """
         from llmwidgets.engine.check import check_connection
         from llmwidgets.engine.gate import watched
 
         self.report, self.rows, self.said, self.added, self.refused = None, None, "", "", None
         with watched() as calls:
-            report = await check_connection(connection, policy=policy)
+            report = await check_connection(connection, policy=policy, tell=tell)
         if report.ok:
             self.checked_at = datetime.now(UTC)
             connection = connection.with_checked_at(self.checked_at)
@@ -252,6 +257,8 @@ def fact_of(connection: Connection) -> tuple[str, str]:
         seen = connection.capability(connection.models[0]) if connection.models else None
         if seen and seen.mode.value != "schema enforced":
             return "warn", seen.mode.value
+        if seen is None and connection.checked_at is not None:
+            return "warn", "reply form unknown"
     if connection.checked_at is None:
         return "none", "not tested"
     return "ok", f"{len(connection.models)} allowed" if connection.provider.single else ""

@@ -139,8 +139,13 @@ class FormPanel(StoreGate):
             return
         draft.doubts, draft.busy = [], f"Asking {connection.host}"
         self.push()
+
+        def waits(said: str) -> None:
+            draft.busy = said
+            self.push()
+
         try:
-            report = await draft.check(connection, self.policy)
+            report = await draft.check(connection, self.policy, waits)
             if report.ok and draft.tested is not None:
                 await self.keep(draft, draft.tested)
             await draft.look_up(self.policy)

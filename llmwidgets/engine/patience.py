@@ -1,0 +1,95 @@
+"""Patience: how long a check waits for a server that is busy, starting or gone for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from llmwidgets.engine.pacing import Clock
+from llmwidgets.errors import CallError, Overloaded, RateLimited, Unreachable
+
+T = TypeVar("T")
+Teller = Callable[[str], None]
+"""Hears in a few words what a check is waiting for."""
+
+WAIT_SECONDS = 20.0
+"""All the waits of one check together: someone is watching it."""
+
+_LONGEST_STEP = 6.0
+_SHORT_TRIES = 3
+_BROKEN_OFF = frozenset({"refused", "connect_timeout", "hung_up", "cut_short", "network"})
+
+
+def failed_itself(error: CallError) -> bool:
+    """Whether the server failed on this very request (500, 501), and not for lack of room or time.
+
+    Some servers answer so to a form that they do not know, so that only a comparison tells.
+    """
+    said = {error.status, error.code} & {500, 501, "500", "501"}
+    return isinstance(error, Overloaded) and bool(said)
+
+
+class Patience:
+    """The waits of one check, limited in all; `tell` hears each before it begins.
+
+    An overloaded server is waited for from the start, since one that loads its model says the
+    same. A limit and a broken connection are waited out only after something has answered: at
+    first they are what the check is to tell.
+    """
+
+    def __init__(
+        self, host: str, *, clock: Clock | None = None, tell: Teller | None = None
+    ) -> None:
+        self.host, self.clock, self._tell = host, clock or Clock(), tell
+        self.left = WAIT_SECONDS
+        self._answered = False
+
+    async def through(self, once: Callable[[], Awaitable[T]]) -> T:
+        """Do `once`, again after a wait where that can help; raises its last CallError."""
+        failed: list[CallError] = []
+        while True:
+            try:
+                result = await once()
+            except CallError as error:
+                failed.append(error)
+            else:
+                self._answered = True
+                return result
+            wait = self._wait(failed)
+            if wait is None:
+                raise failed[-1]
+            self.left -= wait
+            if self._tell is not None:
+                self._tell(f"{_words(failed[-1], self.host)}; asking again in {wait:.0f} s")
+            await self.clock.sleep(wait)
+
+    def _wait(self, failed: list[CallError]) -> float | None:
+        """Seconds until the next try, or None where there is none."""
+        error, times = failed[-1], len(failed)
+        if not self._worth_waiting(error):
+            return None
+        few = failed_itself(error) or isinstance(error, RateLimited)
+        if few and error.retry_after is None and times >= _SHORT_TRIES:
+            return None
+        if error.perhaps_answered and sum(each.perhaps_answered for each in failed) > 1:
+            return None
+        step = min(_LONGEST_STEP, 0.5 * 2 ** (times - 1)) * (0.75 + 0.5 * self.clock.jitter())
+        wait = max(step, error.retry_after or 0.0)
+        return wait if wait <= self.left else None
+
+    def _worth_waiting(self, error: CallError) -> bool:
+        if error.code == "x-should-retry: false":
+            return False
+        if isinstance(error, Overloaded):
+            return True
+        if isinstance(error, RateLimited):
+            return self._answered or error.retry_after is not None
+        return isinstance(error, Unreachable) and self._answered and error.code in _BROKEN_OFF
+
+
+def _words(error: CallError, host: str) -> str:
+    if isinstance(error, RateLimited):
+        return f"{host} takes no more requests for now"
+    if isinstance(error, Unreachable):
+        return f"{host} broke off"
+    return f"{host} is overloaded or still starting ({error.status})"
