@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.dialects.messages import BEST, Capability, Form, Mode, Payload, Reply, Usage
 from llmwidgets.engine import capability as capabilities
-from llmwidgets.engine import gate
+from llmwidgets.engine import echoes, gate
 from llmwidgets.engine.budget import Budget
 from llmwidgets.engine.cut_input import cut_input
 from llmwidgets.engine.diagnosis import diagnose
@@ -37,6 +37,7 @@ from llmwidgets.errors import (
 )
 from llmwidgets.providers.prices import cost
 from llmwidgets.schemas import Schema, parse_json
+from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -56,6 +57,7 @@ class Asker:
         self.column, self.policy, self.pace = column, policy, pace
         self.budget = budget or Budget()
         self.connection, self.model = column.connection, column.model
+        echoes.watch_connection(column.connection)
         self.dialect = column.connection.dialect
         self.target = column.connection.target(column.model)
         self.capability = capabilities.known(self.connection, self.model)
@@ -180,12 +182,12 @@ class Asker:
             seconds=payload.seconds,
             waiting_seconds=payload.first_byte_seconds,
             cost=self.cost(reply.usage, reply.served_model),
-            served_model=reply.served_model,
-            request_id=reply.request_id,
+            served_model=reply.served_model and visible(reply.served_model),
+            request_id=reply.request_id and visible(reply.request_id),
             **self._circumstances(text, key, tried),
         )
         told = served_note(self.connection, self.model, reply.served_model)
-        row = replace(row, notes=(*row.notes, told)) if told else row
+        row = replace(row, notes=(*row.notes, visible(told))) if told else row
         manner = self.manner(text.schema)
         cut = cut_input(self.connection, manner, text, reply.usage.input_tokens)
         return self.judge(row, text, ending_of(reply, manner, cut))

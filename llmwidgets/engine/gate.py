@@ -46,7 +46,7 @@ async def send(
     A call that names no model gives None: then the connection alone has to be allowed.
     Raises PolicyError before anything is sent, else what the transport raises.
     """
-    from llmwidgets.engine import tokens, transport
+    from llmwidgets.engine import echoes, tokens, transport
 
     policy.permit(connection, model)
     if _origin(call.url) != _bound(connection):
@@ -56,6 +56,8 @@ async def send(
             "Make a connection of its own for the other host.",
             rule="A key travels only to its own host.",
         )
+    # What is exchanged for a token goes to its service alone, and the transport does not see it.
+    echoes.watch(each.secret for each in call.auth if each.exchange)
     if (calls := _watched.get()) is not None:
         calls.append(call)
     payload = await transport.send(await tokens.exchanged(call), connect=connect, total=total)

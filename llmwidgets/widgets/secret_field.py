@@ -86,13 +86,15 @@ def shown_to(spki: str, field: str, secret: Secret) -> list[memoryview]:
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     if not spki:
-        return [memoryview(secret.reveal().encode())]
+        return [memoryview(secret.reveal().encode("utf-8", "replace"))]
     public = load_der_public_key(base64.b64decode(spki))
     if not isinstance(public, RSAPublicKey) or public.key_size < _RSA_BITS:
         raise FieldError("The page's key is none that seals.", "Reload the page.")
     once, nonce = AESGCM.generate_key(256), os.urandom(12)
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
-    sealed = AESGCM(once).encrypt(nonce, secret.reveal().encode(), field.encode())
+    sealed = AESGCM(once).encrypt(
+        nonce, secret.reveal().encode("utf-8", "replace"), field.encode("utf-8", "replace")
+    )
     return [memoryview(each) for each in (public.encrypt(once, oaep), nonce, sealed)]
 
 

@@ -292,6 +292,10 @@ def _check_free(session: Session) -> None:
     if exists(session):
         message = f"{session.name} exists already."
         raise StoreError(message, "Open it with lw.Store(…) and unlock it.")
+    for file in (session.file(IDENTITY), session.file(CONNECTIONS)):
+        if file.path.is_symlink():
+            message = f"{session.name} cannot be made: {file.path} is a link."
+            raise StoreError(message, "Delete the link, or name another folder.")
     _check_not_lost(session)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 BACKUPS = 3
+_AGE = b"age-encryption.org/"
 _NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _NO_RENAME = {errno.EBUSY, errno.EXDEV}
 _PATIENCE = 20.0
@@ -32,8 +33,8 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 class StoreFile:
     """A sealed file that is replaced as a whole, behind a symlink or not.
 
-    A symlink stays; what it points to is replaced, beside which lock, backups and the temporary
-    file stand. Only sealed bytes are ever given to this class.
+    A symlink stays; what it points to is replaced, if it is sealed as well, beside which lock,
+    backups and the temporary file stand. Only sealed bytes are ever given to this class.
     """
 
     def __init__(self, path: Path) -> None:
@@ -95,6 +96,7 @@ class StoreFile:
         target = self.target
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
+            _check_no_strangers(self.path, target)
             self._sweep()
             try:
                 write_new(temporary, data)
@@ -120,6 +122,10 @@ class StoreFile:
         path = self.target.parent / ".lock"
         soft = getattr(filelock, "StrictSoftFileLock", filelock.SoftFileLock)
         for kind, place in ((FileLock, path), (soft, path.with_name(".lock.taken"))):
+            if place.is_symlink():
+                # Opening the lock would cut what it points to, and change its mode.
+                message = f"The store in {path.parent} cannot be locked: {place} is a link."
+                raise StoreError(message, "Delete the link; nothing of the store is in it.")
             lock: BaseFileLock = kind(place, timeout=_PATIENCE, mode=0o600)
             try:
                 lock.acquire(poll_interval=0.002)
@@ -185,13 +191,14 @@ def write_new(path: Path, data: bytes) -> None:
 def make_folder(folder: Path) -> None:
     """Make the folder and its missing parents with mode 0700; close an empty one to others.
 
-    A folder that holds other files already keeps its mode: it is not the store's to change.
+    A folder that holds other files already, or is reached by a link, keeps its mode: it is not the
+    store's to change.
     """
     try:
         for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
             missing.mkdir(0o700, exist_ok=True)
             missing.chmod(0o700)
-        if not any(folder.iterdir()):
+        if not folder.is_symlink() and not any(folder.iterdir()):
             folder.chmod(0o700)
     except OSError as error:
         reason = _reason(error)
@@ -227,13 +234,24 @@ def _read(path: Path) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
-        if hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) & 0o077:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read()
+        # A link can be planted, and lead to any file of the user's.
+        ours = data.startswith(_AGE) and not path.is_symlink()
+        if ours and hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) & 0o077:
             with suppress(OSError):
                 os.fchmod(descriptor, 0o600)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
+        return data
     finally:
         os.close(descriptor)
+
+
+def _check_no_strangers(path: Path, target: Path) -> None:
+    """OSError where a link in place of the file leads to something that is not of a store."""
+    if path.is_symlink() and target.exists():
+        with target.open("rb") as file:
+            if not file.read(len(_AGE)) == _AGE:
+                raise OSError(errno.EINVAL, f"it is a link to {target}, which is not of a store")
 
 
 def _second_name(target: Path, backup: Path) -> None:
