@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from llmwidgets.dialects.messages import Effort, Example
 from llmwidgets.errors import FieldError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
     from llmwidgets.engine.plan import Column
 
-    Model = str | Connection | tuple[Connection, str]
+    Model: TypeAlias = str | Connection | tuple[Connection, str]
     Examples = int | Sequence[Example | tuple[str, Any]]
     Price = float | tuple[float, float] | Mapping[str, float]
 

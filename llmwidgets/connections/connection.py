@@ -16,11 +16,11 @@ from typing import Any, Literal, NoReturn, Self, cast
 from llmwidgets.connections.inspection.typed_in_cell import warn_if_typed
 from llmwidgets.connections.live_list import facts_now, form_told
 from llmwidgets.connections.reading import (
-    Misplaced,
     close_secrets,
     closed_key,
     is_secret,
     read_fields,
+    read_label,
 )
 from llmwidgets.connections.storage.payload import kept, moment, plain, read_capability, spelled
 from llmwidgets.dialects.messages import BEST, AuthHeader, Capability, Form, Mode, Target
@@ -29,7 +29,7 @@ from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.address import is_loopback, read_address
 from llmwidgets.providers.azure_models import azure_facts
 from llmwidgets.providers.base import Fields, Kind, ModelFacts, Provider
-from llmwidgets.secret import A_KEY, Secret
+from llmwidgets.secret import Secret
 
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
 
@@ -77,14 +77,14 @@ class Connection:
         for name in typed_headers:
             warn_if_typed(f"header {name}", fields["headers"][name])
         secrets = [each for each in fields.values() if isinstance(each, Secret)]
-        closed = label if label is None else closed_key(label, *secrets)
+        closed = closed_key(label, *secrets)
         del label  # it can be a key as well, and stand in a traceback
         filled = read_fields(provider, fields)
         self._set(
             kind=provider.kind,
             provider=provider,
             fields=filled,
-            label=_label(closed, provider, filled),
+            label=read_label(closed, provider, filled),
             origin="given",
             any_model=False,
             checked_at=None,
@@ -224,7 +224,7 @@ class Connection:
         """The same connection under another label; the model it sends stays as it is."""
         closed = closed_key(label, *self.secret_fields.values())
         del label  # it can be a key, and stand in a traceback
-        return self._changed(label=_label(closed, self.provider, self.fields))
+        return self._changed(label=read_label(closed, self.provider, self.fields))
 
     def with_any_model(self) -> Self:
         """The same connection, for whatever deployment a reference names."""
@@ -343,22 +343,6 @@ def _no_kind(kind: str) -> FieldError:
         {"kind": f"There is no kind of connection{named}.{nearest}"},
         f"The kinds are {', '.join(PROVIDERS)}.",
     )
-
-
-def _label(label: object, provider: Provider, fields: Fields) -> str:
-    if label is None:
-        named = str(getattr(fields, provider.model_field or "", provider.kind))
-        if not named.isprintable():
-            raise FieldError({provider.model_field or "": "The name holds an unseen character."})
-        return named
-    if isinstance(label, Misplaced):
-        raise FieldError({"label": f"The label {A_KEY}, so it is not repeated here."})
-    cut = label.strip() if isinstance(label, str) else ""
-    if not cut:
-        raise FieldError({"label": "The label is empty: give the connection a name."})
-    if not cut.isprintable():
-        raise FieldError({"label": "The label holds a line end or another unseen character."})
-    return cut
 
 
 def _check_host(connection: Connection) -> None:

@@ -169,7 +169,7 @@ class _Variables:
 
 def _is_value(text: str) -> bool:
     """Whether it is a key itself, and neither a reference nor what a shell would put in place."""
-    start = text.lstrip(" \"'")
+    start = text.strip("\"'\ufeff\u200b \t\r\n")
     odd = start.startswith(("env:", "file:", "op://", "$", "`")) or "\ufffd" in start
     return bool(start) and not odd
 

@@ -101,6 +101,23 @@ def _cut(item: tuple[str, Any]) -> tuple[str, Any]:
     return name, value.strip() if isinstance(value, str) else value
 
 
+def read_label(label: object, provider: Provider, fields: Fields) -> str:
+    """The label, blanks cut; the model that the connection names, or its kind, where it is None."""
+    if label is None:
+        named = str(getattr(fields, provider.model_field or "", provider.kind))
+        if not named.isprintable():
+            raise FieldError({provider.model_field or "": "The name holds an unseen character."})
+        return named
+    if isinstance(label, Misplaced):
+        raise FieldError({"label": f"The label {A_KEY}, so it is not repeated here."})
+    cut = label.strip() if isinstance(label, str) else ""
+    if not cut:
+        raise FieldError({"label": "The label is empty: give the connection a name."})
+    if not cut.isprintable():
+        raise FieldError({"label": "The label holds a line end or another unseen character."})
+    return cut
+
+
 def _blank(value: Any) -> bool:
     return value is None or value == {} or (isinstance(value, str | Secret) and not value)
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 BACKUPS = 3
-_AGE = b"age-encryption.org/"
 _NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _NO_RENAME = {errno.EBUSY, errno.EXDEV}
 _PATIENCE = 20.0
@@ -33,8 +32,8 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 class StoreFile:
     """A sealed file that is replaced as a whole, behind a symlink or not.
 
-    A symlink stays; what it points to is replaced, if it is sealed as well, beside which lock,
-    backups and the temporary file stand. Only sealed bytes are ever given to this class.
+    A symlink stays; what it points to is replaced, beside which lock, backups and the temporary
+    file stand. Only sealed bytes are ever given to this class.
     """
 
     def __init__(self, path: Path) -> None:
@@ -96,7 +95,6 @@ class StoreFile:
         target = self.target
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
-            _check_no_strangers(self.path, target)
             self._sweep()
             try:
                 write_new(temporary, data)
@@ -188,17 +186,16 @@ def write_new(path: Path, data: bytes) -> None:
         raise
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder and its missing parents with mode 0700; close an empty one to others.
+def make_folder(folder: Path, *, close: bool = True) -> None:
+    """Make the folder and its missing parents with mode 0700; `close` an empty one to others.
 
-    A folder that holds other files already, or is reached by a link, keeps its mode: it is not the
-    store's to change.
+    A folder that holds other files already keeps its mode: it is not the store's to change.
     """
     try:
         for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
             missing.mkdir(0o700, exist_ok=True)
             missing.chmod(0o700)
-        if not folder.is_symlink() and not any(folder.iterdir()):
+        if close and not any(folder.iterdir()):
             folder.chmod(0o700)
     except OSError as error:
         reason = _reason(error)
@@ -237,21 +234,13 @@ def _read(path: Path) -> bytes:
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read()
         # A link can be planted, and lead to any file of the user's.
-        ours = data.startswith(_AGE) and not path.is_symlink()
+        ours = not os.path.islink(path)
         if ours and hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) & 0o077:
             with suppress(OSError):
                 os.fchmod(descriptor, 0o600)
         return data
     finally:
         os.close(descriptor)
-
-
-def _check_no_strangers(path: Path, target: Path) -> None:
-    """OSError where a link in place of the file leads to something that is not of a store."""
-    if path.is_symlink() and target.exists():
-        with target.open("rb") as file:
-            if not file.read(len(_AGE)) == _AGE:
-                raise OSError(errno.EINVAL, f"it is a link to {target}, which is not of a store")
 
 
 def _second_name(target: Path, backup: Path) -> None:
