@@ -12,11 +12,12 @@ import re
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.inspection.known_keys import known_key, parts_of
+from llmwidgets.connections.inspection.known_keys import known_key, parts_of, values_of
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
 
@@ -25,6 +26,8 @@ _LONG = 16
 """A key without a digit is looked for from this length on: shorter ones are words."""
 
 _HALF = 12
+_OF_MANY = 40
+"""The other lines of a private key are looked for from this length on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,9 +47,10 @@ def watch(secrets: Iterable[Secret]) -> None:
     for secret in secrets:
         found = _watched.get(secret)
         # What a reference leads to can be another value by now.
-        if found is None or (secret.reference and [each.raw for each in found] != _parts(secret)):
+        if found is None or (secret.reference and not _is_same(found, secret)):
+            spelled = list(_spelled(secret))
             with _turn:
-                _watched[secret] = list(_spelled(secret))
+                _watched[secret] = spelled
 
 
 def watch_connection(connection: Connection) -> None:
@@ -77,15 +81,16 @@ def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(zip(headers, lines, strict=True))
 
 
-def _parts(secret: Secret) -> list[memoryview]:
-    """The values to look for: keys, and not words or numbers of any answer (`ollama`, a year)."""
+def _is_same(found: list[_Key], secret: Secret) -> bool:
     try:
-        return [part for part in parts_of(secret) if _telling(bytes(part))]
+        parts = [part for part in parts_of(secret) if _telling(bytes(part))]
     except FieldError:
-        return []
+        return not found
+    return [each.raw for each in found[: len(parts)]] == parts
 
 
 def _telling(letters: bytes) -> bool:
+    """Whether it is a key, and not a word or number of any answer (`ollama`, a year)."""
     digits = any(each in b"0123456789" for each in letters)
     return not letters.isdigit() and (digits or len(letters) >= _LONG)
 
@@ -96,6 +101,10 @@ def _spelled(secret: Secret) -> Iterator[_Key]:
         if _telling(bytes(raw)):
             coded = tuple(each for kind, each in known.spellings if kind == "base64")
             yield _Key(raw, coded)
+    with suppress(FieldError):
+        for value in values_of(secret):
+            lines = bytes(value).splitlines()
+            yield from (_Key(memoryview(line), ()) for line in lines[1:] if len(line) >= _OF_MANY)
 
 
 def _places(data: bytes, keys: list[_Key]) -> Iterator[tuple[int, int]]:

@@ -96,6 +96,16 @@ def test_a_link_in_place_of_a_file_of_a_new_store(
     assert victim.is_as_it_was()
 
 
+def test_a_link_in_place_of_the_lock_is_told(tmp_path: Path, victim: Victim) -> None:
+    """Whatever the lock's own package does with it."""
+    store = lw.Store.create(path=tmp_path / "store", passphrase=PASSPHRASE)
+    (tmp_path / "store" / ".lock").unlink()
+    (tmp_path / "store" / ".lock").symlink_to(victim.path)
+    with pytest.raises(lw.errors.StoreError, match="is a link"):
+        store.save(lw.Connection("openai", api_key="env:NONE"))
+    assert victim.is_as_it_was()
+
+
 def test_a_link_in_place_of_a_new_identity_after_a_recovery(tmp_path: Path, victim: Victim) -> None:
     """The recovery identity opens the store, and identity.age is not read before it is written."""
     folder = tmp_path / "store"

@@ -227,6 +227,23 @@ def test_a_key_in_another_spelling_comes_out_nowhere(
     assert [each for each in everything(result, tmp_path) if shows(each, KEY)] == []
 
 
+def test_a_key_of_the_run_that_was_sent_nowhere_yet_comes_out_nowhere(
+    far: Any, tmp_path: Path
+) -> None:
+    """The second connection's server is not there, so its key stays here; the first knows it."""
+    far.answer = lambda _path: PLACES["model"](OTHER)
+    first, _ = two(far.url)
+    second = lw.Connection(
+        "custom", name="m", endpoint="https://127.0.0.1:9/v1", api_key=OTHER, label="two",
+        ca_bundle="/no/such.pem",
+    )  # fmt: skip
+    result = lw.compare(
+        SCHEMA, ["t"], [first, second], progress=False, journal=tmp_path / "journal"
+    )
+    assert [each.status for each in result] == ["ok", "Unreachable"]
+    assert [each for each in everything(result, tmp_path) if shows(each, OTHER)] == []
+
+
 def test_the_rest_of_the_answer_stands_and_the_masked_one_is_judged(far: Any) -> None:
     """A mask is a text as any other: the record is valid, and the value is not right."""
     far.answer = lambda _path: chat(message={"content": json.dumps({"a": f"é {KEY} 漢"})})
@@ -268,7 +285,30 @@ def test_googles_token_and_credentials_come_out_nowhere(far: Any, tmp_path: Path
         SCHEMA, ["t"], [(connection, model)], progress=False, journal=tmp_path / "journal"
     )
     assert [each.status for each in result] == ["ok"]
-    assert [each for each in everything(result, tmp_path) if shows(each, TOKEN)] == []
+    keys = (TOKEN, line)
+    said = list(everything(result, tmp_path))
+    assert [each for each in said for key in keys if shows(each, key)] == []
+
+
+def test_a_check_of_googles_tells_no_part_of_the_credentials(far: Any) -> None:
+    """The private key is sent nowhere; a server that knows it all the same says it."""
+    account = a_service_account(f"{far.url}/token")
+    line = account["private_key"].splitlines()[3]
+
+    def answer(path: str) -> tuple[int, Any, dict[str, str]]:
+        if path == "/token":
+            return 200, {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3599}, {}
+        return error(400, message=f"no {line} and {TOKEN} and {CONTROL}")
+
+    far.answer = answer
+    connection = lw.Connection(
+        "vertex_ai", credentials=json.dumps(account), project="acme-1", base_url=far.url,
+        location="global",
+    )  # fmt: skip
+    report = lw.check(connection)
+    assert shows(vars_of(report), CONTROL)
+    assert not shows(vars_of(report), line)
+    assert not shows(vars_of(report), TOKEN)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)

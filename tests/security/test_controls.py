@@ -163,22 +163,19 @@ def test_no_control_of_a_reply_acts_where_it_is_shown(
         assert [each for each in said if each[1]] == [], word
 
 
-def test_no_control_of_a_reply_is_told_by_a_check(far: Any, capsys, monkeypatch) -> None:  # noqa: F811
+def test_no_control_of_a_reply_is_told_by_a_check(far: Any) -> None:  # noqa: F811
     for word in HOSTILE.values():
-        for answer in (
+        answers = [
             error(400, message=word, code=word),
-            chat(model=word),
             error(401, message=word),
-        ):
+            chat(model=word),
+            (200, {"data": [{"id": word, "object": "model"}, {"id": f"m{word}"}]}, {}),
+        ]
+        for answer in answers:
             far.answer = lambda _path, answer=answer: answer
             report = lw.check(connection(far.url))
-            told = [
-                report.sentence,
-                report.hint,
-                report.code,
-                repr(report),
-                *strings(report.details),
-            ]
+            told = [report.sentence, report.hint, report.code, *strings(report.details)]
+            told += [repr(report), *strings(dict(report.fix or {}))]
             assert [each for each in told if acts(each)] == []
 
 

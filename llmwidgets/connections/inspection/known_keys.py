@@ -59,17 +59,22 @@ def _secrets(connection: Connection) -> Iterator[tuple[str, Secret]]:
 
 
 def parts_of(secret: Secret) -> list[memoryview]:
-    """The bytes worth searching: the value; of JSON its secret leaves; of lines the longest.
+    """The bytes worth searching: of each value its longest line.
 
-    Of a value with a scheme (`Bearer …`) also what follows the scheme. FieldError for a reference
-    that leads nowhere.
+    FieldError for a reference that leads nowhere.
+    """
+    return [part for part in map(_line, values_of(secret)) if len(part) >= SHORTEST]
+
+
+def values_of(secret: Secret) -> list[memoryview]:
+    """The value; of JSON its secret leaves; with a scheme (`Bearer …`) also what follows it.
+
+    FieldError for a reference that leads nowhere.
     """
     whole = memoryview(secret.reveal().encode("utf-8", "replace"))
     if bytes(whole[:1]) == b"{":
-        leaves = _leaves(whole)
-    else:
-        leaves = [whole, *(memoryview(word) for word in bytes(whole).split()[1:])]
-    return [part for part in map(_line, leaves) if len(part) >= SHORTEST]
+        return _leaves(whole)
+    return [whole, *(memoryview(word) for word in bytes(whole).split()[1:])]
 
 
 def _leaves(text: memoryview) -> list[memoryview]:
