@@ -215,7 +215,7 @@ def _value(opened: Callable[[], str]) -> secret_file.Opened:
 
 _KEY_SHAPES = re.compile(
     r"(?:\bsk-|\bAQ\.|\bAIza|\bhf_|\bya29\.|\bgsk_|\bxai-|\beyJ|AGE-SECRET-KEY-1)"
-    r"(?=[A-Za-z_.-]*\d)[A-Za-z0-9_.-]{13,}"
+    r"(?=[A-Za-z_.-]{0,99}\d)[A-Za-z0-9_.-]{13,}"
 )
 
 

@@ -114,6 +114,9 @@ PLACES: dict[str, Callable[[str], tuple[int, Any, dict[str, str]]]] = {
     "error inside 200": lambda word: (200, {"error": {"message": word, "code": 400}}, {}),
     "page": lambda word: (400, f"plain words {word}", {}),
     "header of a refusal": lambda word: (*error(400)[:2], {"request-id": word, "x-why": word}),
+    "cookie": lambda word: (*chat()[:2], {"set-cookie": f"{word}={word}; Path=/{word}"}),
+    "odd cookie": lambda word: (*chat()[:2], {"set-cookie": f'a="{word}; {word}/;=;{word}'}),
+    "content type": lambda word: (*chat()[:2], {"content-type": f"{word}; charset={word}"}),
     "redirect": lambda word: (302, {}, {"location": f"https://elsewhere.example/{word}"}),
 }
 
@@ -207,6 +210,7 @@ def test_a_key_that_is_echoed_comes_out_nowhere(
 
 
 NOT_TOLD = {
+    "cookie", "odd cookie", "content type",
     "id", "tool", "finish reason", "type and param", "message of 401", "message of 404", "redirect",
     "header of a refusal", "detail", "message of 400", "content of another schema",
 }  # fmt: skip
