@@ -228,6 +228,7 @@ RIGHT_TO_LEFT = st.text(st.sampled_from("שלום עולם مرحبا بالعا
 def test_writing_of_any_direction_stays(text: str) -> None:
     text = text.replace("\r", "")
     assert visible(text) == in_place(text) == text
+    assert figures.shorten(text, 1000) == " ".join(text.split())
 
 
 @given(st.text() | st.text(st.sampled_from("".join(HOSTILE.values()))))
