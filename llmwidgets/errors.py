@@ -18,14 +18,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from llmwidgets.visible import visible
+
 
 class LLMWidgetsError(Exception):
-    """What happened, and what to do now."""
+    """What happened, and what to do now; words from elsewhere with their controls spelled out."""
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message = message
-        self.hint = hint
-        super().__init__(message, hint)
+        self.message = visible(message)
+        self.hint = visible(hint)
+        super().__init__(self.message, self.hint)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
@@ -70,9 +72,8 @@ class FieldError(LLMWidgetsError):
     """
 
     def __init__(self, problems: Mapping[str, str] | str, hint: str = "") -> None:
-        self.problems: dict[str, str] = (
-            {"": problems} if isinstance(problems, str) else dict(problems)
-        )
+        told = {"": problems} if isinstance(problems, str) else problems
+        self.problems = {visible(name): visible(said) for name, said in told.items()}
         super().__init__(
             " ".join(f"{name}: {said}" if name else said for name, said in self.problems.items()),
             hint,
@@ -83,7 +84,7 @@ class PolicyError(LLMWidgetsError):
     """A rule forbids this model or host. `rule` says whose rule it is."""
 
     def __init__(self, message: str, hint: str = "", *, rule: str = "") -> None:
-        self.rule = rule
+        self.rule = visible(rule)
         super().__init__(message, hint)
 
 
@@ -109,11 +110,11 @@ class CallError(Failure):
         retry_after: float | None = None,
         perhaps_answered: bool = False,
     ) -> None:
-        self.label = label
-        self.model = model
+        self.label = visible(label)
+        self.model = visible(model)
         self.status = status
-        self.request_id = request_id
-        self.code = code
+        self.request_id = request_id and visible(request_id)
+        self.code = visible(code)
         self.retry_after = retry_after
         self.perhaps_answered = perhaps_answered
         super().__init__(message, hint)

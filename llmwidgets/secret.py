@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
+from llmwidgets import secret_file
 from llmwidgets.errors import FieldError, LLMWidgetsError
 
 _MASK = "••••"
@@ -107,10 +108,12 @@ class Secret:
         return bool(self.reference) or bool(self.reveal())
 
     def __repr__(self) -> str:
-        if self not in _openers:  # a refused value: a verbose traceback shows what never came to be
+        if (
+            weakref.ref(self) not in _openers
+        ):  # a refused value: a verbose traceback shows what never came to be
             return "Secret()"
         if self.reference:
-            return f"Secret({self.reference})"
+            return f"Secret({named(self.reference)})"
         return f"Secret(ends in {self.tail})" if self.tail else "Secret()"
 
     __str__ = __repr__
@@ -154,8 +157,12 @@ def _wrap(value: object) -> Secret:
     raise ValueError(message)
 
 
+_UNSEEN = "\ufeff\u200b"
+"""What editors and web pages leave at the ends of a text, and `strip` does not know."""
+
+
 def _strip(value: str) -> str:
-    bare = value.strip()
+    bare = value.strip().strip(_UNSEEN).strip()
     if len(bare) >= 2 and bare[0] == bare[-1] and bare[0] in "\"'":
         return bare[1:-1].strip()
     return bare
@@ -168,17 +175,82 @@ def _part(value: Any, name: str) -> str:
 
 def _look_up(reference: str) -> str:
     source, _, name = reference.partition(":")
+    opened, wrong = _variable(name) if source == "env" else _file(name)
+    if opened is not None:
+        return opened()
     if source == "env":
-        if name in os.environ:
-            return _strip(os.environ[name])
-        raise FieldError(
-            f"The variable {name} is not set.",
-            f"Set {name} before Jupyter starts, or type the key.",
-        )
-    path = Path(name).expanduser()
-    if not path.is_file():
-        raise FieldError(f"There is no file {name}.", "Check the path after file:.")
-    return _strip(path.read_text("utf-8"))
+        hint = f"Set {named(name)} before Jupyter starts, or type the key."
+        raise FieldError(f"The variable {named(name)} {wrong}.", hint)
+    if wrong == secret_file.ABSENT:
+        raise FieldError(f"There is no file {named(name)}.", "Check the path after file:.")
+    hint = "Put the key alone into the file, as text in UTF-8, or name another file."
+    raise FieldError(f"The file {named(name)} {wrong}.", hint)
+
+
+def _variable(name: str) -> secret_file.Opened:
+    if name not in os.environ:
+        return None, "is not set"
+    if any("\ud800" <= letter <= "\udfff" for letter in os.environ[name]):
+        return None, "is not text in UTF-8"
+    return _value(lambda: os.environ.get(name, ""))
+
+
+def _file(name: str) -> secret_file.Opened:
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:
+        return None, "is in the home folder of a user who is not known here"
+    opened, wrong = secret_file.read(path)
+    return (None, wrong) if opened is None else _value(opened)
+
+
+def _value(opened: Callable[[], str]) -> secret_file.Opened:
+    """The one value that a text holds: a line, or JSON of as many as it likes."""
+    if not _strip(opened()):
+        return None, "is empty"
+    if not _strip(opened()).startswith("{") and len(_strip(opened()).splitlines()) > 1:
+        return None, "holds several lines, and a key is one"
+    return lambda: _strip(opened()), ""
+
+
+_KEY_SHAPES = re.compile(
+    r"(?:\bsk-|\bAQ\.|\bAIza|\bhf_|\bya29\.|\bgsk_|\bxai-|\beyJ|AGE-SECRET-KEY-1)"
+    r"(?=[A-Za-z_.-]{0,99}\d)[A-Za-z0-9_.-]{13,}"
+)
+
+
+def looks_like_key(text: str, *secrets: Secret) -> bool:
+    """Whether a text that names something (a model, say) has a key in it.
+
+    By its shape, or because it is one of these secrets.
+    """
+    return bool(_KEY_SHAPES.search(text)) or any(_is_in(text, each) for each in secrets)
+
+
+def refuse_key(place: str, text: str, *secrets: Secret) -> None:
+    """FieldError where a key stands in place of a name; it does not repeat the name."""
+    if not looks_like_key(text, *secrets):
+        return
+    del text
+    raise FieldError(
+        {place: f"{A_KEY}, so it is not repeated here."},
+        "Give a key in the key field of its connection alone.",
+    )
+
+
+A_KEY = "holds what looks like a key"
+
+
+def _is_in(text: str, secret: Secret) -> bool:
+    try:
+        return len(secret.reveal()) >= _SHORTEST_NAMED and secret.reveal() in text
+    except FieldError:
+        return False
+
+
+def named(text: str) -> str:
+    """A name to be shown: masked where a key was put in its place by mistake."""
+    return _MASK if looks_like_key(text) else text
 
 
 _SHAPES = re.compile(
@@ -227,6 +299,8 @@ def redact(text: str) -> str:
 
 _SHAPES_OF_SECRETS = (_SHAPES, _PASSWORD_IN_URL)
 _SHORTEST_MASKED = 6
+_SHORTEST_NAMED = 16
+"""Shorter secrets (`ollama`, say) can be a part of a model's name."""
 
 
 def _places(text: str, opener: Callable[[], str]) -> list[tuple[int, int]]:

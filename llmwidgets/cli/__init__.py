@@ -10,6 +10,7 @@ from io import TextIOWrapper
 
 from llmwidgets.cli.arguments import read_arguments
 from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.visible import visible
 
 INTERRUPTED = 130
 MISTAKE = 2
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def say(message: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"llmwidgets: {' '.join(message.split())}\n")
+    sys.stderr.write(f"llmwidgets: {visible(' '.join(message.split()))}\n")
 
 
 def _write_any_name() -> None:

@@ -15,6 +15,7 @@ from llmwidgets.cli import files, terminal
 from llmwidgets.connections import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.report.files import write_jsonl
+from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison
@@ -49,9 +50,9 @@ def compare(asked: Asked) -> int:
     console = Console(highlight=False)
     terminal.scoreboard(console, result)
     if asked.jsonl:
-        console.print(Text(f"Wrote {write_jsonl(lines(result), asked.jsonl)}"))
+        console.print(Text(visible(f"Wrote {write_jsonl(lines(result), asked.jsonl)}")))
     if asked.html:
-        console.print(Text(f"Wrote {result.to_html(asked.html, values=asked.values)}"))
+        console.print(Text(visible(f"Wrote {result.to_html(asked.html, values=asked.values)}")))
     if any(tally.statuses["Stopped"] for tally in result.reading.tallies):
         cli.say("Interrupted; what was answered is kept. Run the same again to go on.")
         return cli.INTERRUPTED

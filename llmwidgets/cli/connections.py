@@ -19,6 +19,7 @@ from llmwidgets.cli.scan import connections_at_hand, store_named
 from llmwidgets.connections import Connection, Store, resolve
 from llmwidgets.connections.key_life import key_notes, today
 from llmwidgets.errors import FieldError
+from llmwidgets.visible import visible
 
 FINISHED, FAILED = 0, 1
 
@@ -89,7 +90,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
     console.print(table)
     for each in rows:
         for said in (*each["key_notes"], *each["warnings"]):
-            console.print(Text(f"{each['label']}: {said}"))
+            console.print(Text(visible(f"{each['label']}: {said}")))
 
 
 def _check(label: str, listed: list[Connection], store: Store, *, as_json: bool) -> int:

@@ -32,6 +32,7 @@ from llmwidgets.connections.inspection.surroundings import (
 )
 from llmwidgets.engine import places
 from llmwidgets.errors import StoreError
+from llmwidgets.visible import visible
 
 FINE, FINDINGS = 0, 1
 
@@ -114,9 +115,11 @@ def _show(findings: list[Finding]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for each in findings:
         mark, style = _MARKS[each.level]
-        console.print(Text(f"{mark:<5}", style=style) + Text(f"{each.subject}: {each.said}", ""))
+        console.print(
+            Text(f"{mark:<5}", style=style) + Text(visible(f"{each.subject}: {each.said}"))
+        )
         if each.fix:
-            console.print(Text(f"      {each.fix}", style="dim"))
+            console.print(Text(visible(f"      {each.fix}"), style="dim"))
     count = sum(each.level == "problem" for each in findings)
     last = "Nothing to mend." if not count else f"To mend: {count}."
     console.print(Text(last, style="bold"))

@@ -16,6 +16,7 @@ from llmwidgets.comparison.differences import Said
 from llmwidgets.comparison.shown import summary
 from llmwidgets.report import figures
 from llmwidgets.report.summary import GLYPHS, LEGEND
+from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison
@@ -39,11 +40,11 @@ def scoreboard(console: Console, comparison: Comparison) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Failures", overflow="fold")
     for row in shown.rows:
-        table.add_row(*(Text(cell) for cell in _cells(row, scored)))
+        table.add_row(*(Text(visible(cell)) for cell in _cells(row, scored)))
     console.print(table)
-    console.print(Text(shown.sentence, style="bold"))
+    console.print(Text(visible(shown.sentence), style="bold"))
     for note in (*shown.notes, shown.footer):
-        console.print(Text(note, style="dim"))
+        console.print(Text(visible(note), style="dim"))
 
 
 def _table(title: str) -> Table:
@@ -68,7 +69,7 @@ def side_by_side(console: Console, comparison: Comparison, at: int) -> None:
     """One text, field by field, with values: for texts that may be shown."""
     answers = answers_to(comparison, at, 0)
     statuses = [each.status for each in answers.extractions]
-    table = _table(f"Side by side: {answers.document.id}")
+    table = _table(figures.shorten(f"Side by side: {answers.document.id}", 80))
     table.add_column("Field", overflow="ellipsis", no_wrap=True, min_width=20)
     table.add_column("Truth", overflow="ellipsis", no_wrap=True, max_width=16)
     for variant in range(len(comparison.variants)):
@@ -78,7 +79,7 @@ def side_by_side(console: Console, comparison: Comparison, at: int) -> None:
         table.add_row(_plain(field.path), _plain(_spelled(field.truth)), *cells)
     console.print(table)
     letters = (f"{figures.letter(at)} {label}" for at, label in enumerate(comparison.labels))
-    console.print(Text(f"{', '.join(letters)}\n{LEGEND}", style="dim"))
+    console.print(Text(visible(f"{', '.join(letters)}\n{LEGEND}"), style="dim"))
 
 
 def _mark(said: Said, status: str) -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from llmwidgets.connections import Connection, Policy, Store, environment_connections, resolve
+from llmwidgets.connections.environment import empty_variable
 from llmwidgets.errors import StoreError, StoreLocked, UnknownConnection
 
 
@@ -29,9 +30,9 @@ class Lookup:
             known = _first_of_label([*self.given, *self._elsewhere(), *_demo(reference)])
         try:
             return resolve(reference, known)
-        except UnknownConnection:
+        except UnknownConnection as error:
             if self._locked is None:
-                raise
+                raise _unset(reference, error) from None
             locked = self._locked
         raise StoreLocked(
             f"{reference} is not among the connections at hand, and the store is locked.",
@@ -63,6 +64,17 @@ class Lookup:
         except StoreLocked as error:
             self._locked = error
             return store.for_session
+
+
+def _unset(reference: str, error: UnknownConnection) -> UnknownConnection:
+    """The error, naming the variable that would have answered if it were not empty."""
+    variable = empty_variable(reference.partition("/")[0])
+    if not variable:
+        return error
+    return UnknownConnection(
+        f"{error.message} The variable {variable} is set and empty.",
+        f"Put the key into {variable} before Jupyter starts. {error.hint}",
+    )
 
 
 def _demo(reference: str) -> list[Connection]:

@@ -14,6 +14,7 @@ from llmwidgets.dialects.messages import Example
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.engine.plan import Column
 from llmwidgets.errors import FieldError, UnknownConnection
+from llmwidgets.secret import refuse_key
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.variant import Examples, Model
@@ -125,6 +126,7 @@ def _connect(model: Model, lookup: Lookup) -> tuple[Connection, str]:
     if isinstance(model, str):
         return lookup.resolve(model)
     if isinstance(model, tuple):
+        refuse_key("models", model[1], *model[0].secret_fields.values())
         return model
     if len(model.models) == 1:
         return model, model.models[0]

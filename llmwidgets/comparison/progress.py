@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.report import figures
+from llmwidgets.visible import markup, visible
 
 if TYPE_CHECKING:
     from llmwidgets.engine.progress import ColumnProgress
@@ -91,7 +91,7 @@ def _notebook() -> Iterator[Show]:
         if handle is not None and page != last[0]:
             last[0] = page
             said = ", ".join(f"{each.label} {each.done} of {each.total}" for each in progress)
-            handle.update(_bundle(said, page), raw=True)
+            handle.update(_bundle(visible(said), page), raw=True)
 
     try:
         yield show
@@ -108,9 +108,9 @@ def _bundle(text: str, page: str) -> dict[str, str]:
 def bar_html(progress: Sequence[ColumnProgress]) -> str:
     """A small table: label, bar, done of total, state."""
     rows = "".join(
-        f"<tr><td>{escape(each.label)}</td>"
+        f"<tr><td>{markup(each.label)}</td>"
         f'<td><progress max="{each.total}" value="{each.done}"></progress></td>'
-        f"<td>{each.done} of {each.total}</td><td>{escape(words(each))}</td></tr>"
+        f"<td>{each.done} of {each.total}</td><td>{markup(words(each))}</td></tr>"
         for each in progress
     )
     return f"<table>{rows}</table>"

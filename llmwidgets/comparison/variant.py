@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from llmwidgets.dialects.messages import Effort, Example
 from llmwidgets.errors import FieldError
+from llmwidgets.secret import refuse_key
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
     from llmwidgets.engine.plan import Column
 
-    Model = str | Connection | tuple[Connection, str]
+    Model: TypeAlias = str | Connection | tuple[Connection, str]
     Examples = int | Sequence[Example | tuple[str, Any]]
     Price = float | tuple[float, float] | Mapping[str, float]
 
@@ -40,6 +41,9 @@ class Variant:
     price: Price | None = field(default=None, kw_only=True, hash=False)
 
     def __post_init__(self) -> None:
+        for place, name in (("model", self.model), ("label", self.label)):
+            if isinstance(name, str):
+                refuse_key(place, name)
         problems = {
             name: said
             for name, said in (

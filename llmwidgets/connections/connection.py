@@ -15,7 +15,13 @@ from typing import Any, Literal, NoReturn, Self, cast
 
 from llmwidgets.connections.inspection.typed_in_cell import warn_if_typed
 from llmwidgets.connections.live_list import facts_now, form_told
-from llmwidgets.connections.reading import close_secrets, is_secret, read_fields
+from llmwidgets.connections.reading import (
+    close_secrets,
+    closed_key,
+    is_secret,
+    read_fields,
+    read_label,
+)
 from llmwidgets.connections.storage.payload import kept, moment, plain, read_capability, spelled
 from llmwidgets.dialects.messages import BEST, AuthHeader, Capability, Form, Mode, Target
 from llmwidgets.errors import FieldError
@@ -70,12 +76,15 @@ class Connection:
                 warn_if_typed(name, fields[name])
         for name in typed_headers:
             warn_if_typed(f"header {name}", fields["headers"][name])
+        secrets = [each for each in fields.values() if isinstance(each, Secret)]
+        closed = closed_key(label, *secrets)
+        del label  # it can be a key as well, and stand in a traceback
         filled = read_fields(provider, fields)
         self._set(
             kind=provider.kind,
             provider=provider,
             fields=filled,
-            label=_label(label, provider, filled),
+            label=read_label(closed, provider, filled),
             origin="given",
             any_model=False,
             checked_at=None,
@@ -213,7 +222,9 @@ class Connection:
 
     def with_label(self, label: str) -> Self:
         """The same connection under another label; the model it sends stays as it is."""
-        return self._changed(label=_label(label, self.provider, self.fields))
+        closed = closed_key(label, *self.secret_fields.values())
+        del label  # it can be a key, and stand in a traceback
+        return self._changed(label=read_label(closed, self.provider, self.fields))
 
     def with_any_model(self) -> Self:
         """The same connection, for whatever deployment a reference names."""
@@ -332,20 +343,6 @@ def _no_kind(kind: str) -> FieldError:
         {"kind": f"There is no kind of connection{named}.{nearest}"},
         f"The kinds are {', '.join(PROVIDERS)}.",
     )
-
-
-def _label(label: str | None, provider: Provider, fields: Fields) -> str:
-    if label is None:
-        named = str(getattr(fields, provider.model_field or "", provider.kind))
-        if not named.isprintable():
-            raise FieldError({provider.model_field or "": "The name holds an unseen character."})
-        return named
-    cut = label.strip() if isinstance(label, str) else ""
-    if not cut:
-        raise FieldError({"label": "The label is empty: give the connection a name."})
-    if not cut.isprintable():
-        raise FieldError({"label": "The label holds a line end or another unseen character."})
-    return cut
 
 
 def _check_host(connection: Connection) -> None:

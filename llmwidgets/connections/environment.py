@@ -50,7 +50,7 @@ def environment_connections() -> list[Connection]:
 def _of_variables() -> list[Connection]:
     found: dict[str, Connection] = {}
     for kind, name in _KEYS:
-        if kind not in found and _value(name):
+        if kind not in found and not _is_empty(name):
             _add(found, kind, api_key=Secret(f"env:{name}"))
     credentials = _value("GOOGLE_APPLICATION_CREDENTIALS")
     if credentials and Path(credentials).expanduser().is_file():
@@ -76,6 +76,16 @@ def _connection(kind: str, fields: dict[str, Any]) -> Connection:
             raise
     # The variables name a resource and no deployment: the reference names it then.
     return Connection(kind, label=kind, **{**fields, "deployment": "*"}).with_any_model()
+
+
+def empty_variable(kind: str) -> str:
+    """The variable that would connect this kind and is set, but holds nothing; else empty."""
+    named = (name for each, name in _KEYS if each == kind and name in os.environ)
+    return next(filter(_is_empty, named), "")
+
+
+def _is_empty(name: str) -> bool:
+    return not _value(name).strip("\"'\ufeff\u200b \t")
 
 
 def _value(name: str) -> str:

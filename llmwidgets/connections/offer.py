@@ -5,7 +5,6 @@ Nothing here looks before it is asked to, and nothing is written but into the st
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import re
@@ -21,9 +20,7 @@ from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.base import Kind
 from llmwidgets.secret import Secret
-
-_LARGEST = 1 << 20
-"""Bytes; a file of keys is small, and what is larger is something else."""
+from llmwidgets.secret_file import LARGEST, text_of
 
 _VARIABLES: dict[str, Kind] = {
     "OPENAI_API_KEY": "openai",
@@ -172,8 +169,9 @@ class _Variables:
 
 def _is_value(text: str) -> bool:
     """Whether it is a key itself, and neither a reference nor what a shell would put in place."""
-    start = text.lstrip(" \"'")
-    return bool(start) and not start.startswith(("env:", "file:", "op://", "$", "`"))
+    start = text.strip("\"'\ufeff\u200b \t\r\n")
+    odd = start.startswith(("env:", "file:", "op://", "$", "`")) or "\ufffd" in start
+    return bool(start) and not odd
 
 
 def _of_environment() -> Iterator[Offer]:
@@ -227,10 +225,10 @@ def _of_llm(path: Path) -> Iterator[Offer]:
 
 
 def _of_gcloud(path: Path, note: str = "") -> Iterator[Offer]:
-    content = _bytes(path)
-    if not bytes(content[:64]).lstrip().startswith(b"{"):
+    opened, _ = text_of(_bytes(path))
+    if opened is None or not opened().lstrip().startswith("{"):
         return
-    secret = Secret(bytes(content).decode("utf-8", "replace"))
+    secret = Secret(opened())
     kind = secret.public_part("type")
     if kind not in {"authorized_user", "service_account"}:
         return
@@ -297,7 +295,7 @@ def _bytes(path: Path) -> memoryview:
     """A plain file's bytes; none for one that is absent, closed, large or no file."""
     try:
         status = path.stat()
-        if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST:
+        if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST:
             return memoryview(path.read_bytes())
     except OSError:
         pass
@@ -318,17 +316,12 @@ _ASSIGNED = re.compile(
 
 
 def _lines(content: memoryview) -> Iterator[tuple[str, str]]:
-    for found in _ASSIGNED.finditer(bytes(content).decode(_encoding(content), "replace")):
+    opened, _ = text_of(content)
+    # One odd byte, in a comment say, does not hide the keys of the other lines.
+    text = opened or (lambda: bytes(content).decode("utf-8", "replace"))
+    for found in _ASSIGNED.finditer(text()):
         bare = (found["bare"] or "").partition(" #")[0].strip()
         yield found["name"], found["single"] or found["double"] or bare
-
-
-_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-def _encoding(content: memoryview) -> str:
-    """UTF-8, with a mark in front or without; UTF-16 as PowerShell writes it."""
-    return "utf-16" if bytes(content[:2]) in _MARKS else "utf-8-sig"
 
 
 def _api_keys(content: memoryview) -> _Variables:
@@ -338,8 +331,9 @@ def _api_keys(content: memoryview) -> _Variables:
 
 
 def _json(content: memoryview) -> Any:
+    opened, _ = text_of(content)
     try:
-        return json.loads(bytes(content) or b"{}")
+        return json.loads(opened()) if opened else {}
     except (ValueError, RecursionError):
         return {}
 

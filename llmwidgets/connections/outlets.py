@@ -73,7 +73,11 @@ def _set(connection: Connection) -> Iterator[None]:
     plain, secret = plain_of(connection), _main(connection)
     # Set before the others are taken away: a reference may lead to one of these very variables.
     for name in plain.key_variables:
-        os.environ[name] = secret.reveal() if secret else "none"
+        if not _put(name, secret):
+            message = f"The key of {connection.label} cannot stand in a variable."
+            raise LLMWidgetsError(
+                message, "Copy the key again; it holds characters that no key has."
+            )
     with _file_of(connection) as file:
         told = {**plain_variables(connection, plain), **file}
         # A variable left over could send the key to another host.
@@ -81,6 +85,15 @@ def _set(connection: Connection) -> Iterator[None]:
             os.environ.pop(name, None)
         os.environ.update(told)
         yield
+
+
+def _put(name: str, secret: Secret | None) -> bool:
+    # What is raised for a value that does not fit holds the value.
+    try:
+        os.environ[name] = secret.reveal() if secret else "none"
+    except ValueError:
+        return False
+    return True
 
 
 @contextmanager
@@ -98,7 +111,7 @@ def _file_of(connection: Connection) -> Iterator[dict[str, str]]:
         raise LLMWidgetsError(message, 'Keep the file yourself: credentials="file:PATH".')
     descriptor = os.memfd_create("credentials", os.MFD_CLOEXEC)
     try:
-        os.write(descriptor, secret.reveal().encode("utf-8"))
+        os.write(descriptor, secret.reveal().encode("utf-8", "replace"))
         yield {name: f"/proc/{os.getpid()}/fd/{descriptor}"}
     finally:
         os.close(descriptor)

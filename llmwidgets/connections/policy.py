@@ -11,6 +11,7 @@ from llmwidgets.connections.live_list import ended
 from llmwidgets.connections.policies.policy_layers import machine_rules
 from llmwidgets.connections.policies.rules import Rules
 from llmwidgets.errors import PolicyError
+from llmwidgets.secret import refuse_key
 
 _SHIPPED = "the shipped whitelist of llmwidgets"
 
@@ -76,6 +77,7 @@ class Policy:
 
         None for the model asks about the connection alone, for calls that name no model.
         """
+        refuse_key("model", model or "")
         denial = self._denial(connection, model)
         if denial is not None:
             raise denial

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.base import Fields, Provider
-from llmwidgets.secret import Secret
+from llmwidgets.secret import A_KEY, Secret, looks_like_key
 
 _AUTH_NAMES = frozenset({
     "authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie",
@@ -40,6 +40,12 @@ class Unseen:
     __slots__ = ()
 
 
+class Misplaced(Unseen):
+    """Stands for a key in a field that is shown."""
+
+    __slots__ = ()
+
+
 def close_secrets(provider: Provider | None, given: dict[str, Any]) -> None:
     """Wrap every value that could be a secret, in place, before anything can fail.
 
@@ -56,6 +62,15 @@ def close_secrets(provider: Provider | None, given: dict[str, Any]) -> None:
                 if isinstance(value, dict)
                 else _closed(value)
             )
+    secrets = [value for value in given.values() if isinstance(value, Secret)]
+    for name, value in given.items():
+        given[name] = closed_key(value, *secrets)
+
+
+def closed_key(value: Any, *secrets: Secret) -> Any:
+    """A value that is shown, as it is; a key in its place is taken away."""
+    found = isinstance(value, str) and looks_like_key(value, *secrets)
+    return Misplaced() if found else value
 
 
 def _closed(value: Any) -> Secret | Unseen | None:
@@ -70,6 +85,7 @@ def read_fields(provider: Provider, given: dict[str, Any]) -> Fields:
     problems = _unknown(provider, filled)
     problems |= _header_problems(filled.get("headers"))
     problems |= _price_problems(filled.get("price"))
+    problems |= {name: _misplaced(provider, name) for name in filled if _is_misplaced(filled[name])}
     known = {name: value for name, value in filled.items() if name not in problems}
     fields = _validated(provider, known, problems)
     if fields is None or problems:
@@ -83,6 +99,23 @@ def read_fields(provider: Provider, given: dict[str, Any]) -> Fields:
 def _cut(item: tuple[str, Any]) -> tuple[str, Any]:
     name, value = item
     return name, value.strip() if isinstance(value, str) else value
+
+
+def read_label(label: object, provider: Provider, fields: Fields) -> str:
+    """The label, blanks cut; the model that the connection names, or its kind, where it is None."""
+    if label is None:
+        named = str(getattr(fields, provider.model_field or "", provider.kind))
+        if not named.isprintable():
+            raise FieldError({provider.model_field or "": "The name holds an unseen character."})
+        return named
+    if isinstance(label, Misplaced):
+        raise FieldError({"label": f"The label {A_KEY}, so it is not repeated here."})
+    cut = label.strip() if isinstance(label, str) else ""
+    if not cut:
+        raise FieldError({"label": "The label is empty: give the connection a name."})
+    if not cut.isprintable():
+        raise FieldError({"label": "The label holds a line end or another unseen character."})
+    return cut
 
 
 def _blank(value: Any) -> bool:
@@ -128,6 +161,15 @@ def _sentence(provider: Provider, name: str, rule: str, said: str) -> str:
     if rule == "value_error":
         return f"{title} {said.removeprefix('Value error, ').rstrip('.')}."
     return f"{title} {_KINDS.get(rule, 'is not of the right kind')}."
+
+
+def _is_misplaced(value: Any) -> bool:
+    return isinstance(value, Misplaced)
+
+
+def _misplaced(provider: Provider, name: str) -> str:
+    title = provider.fields.model_fields[name].title or name
+    return f"{title} {A_KEY}, so it is not repeated here: use the key or token field."
 
 
 def _header_problems(headers: Any) -> dict[str, str]:

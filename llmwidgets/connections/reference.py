@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError, UnknownConnection
+from llmwidgets.secret import refuse_key
 
 
 def resolve(reference: str, connections: Iterable[Connection]) -> tuple[Connection, str]:
@@ -16,6 +17,7 @@ def resolve(reference: str, connections: Iterable[Connection]) -> tuple[Connecti
     connection and all the rest, slashes and colons included, the model id. UnknownConnection
     names the nearest; FieldError where a connection of several models is named alone.
     """
+    refuse_key("models", reference)
     known = list(connections)
     for connection in known:
         if connection.label == reference:

@@ -18,7 +18,7 @@ from llmwidgets.connections.storage.contents import Contents
 from llmwidgets.connections.storage.payload_lines import Payload, found
 from llmwidgets.connections.storage.session import Session, default_folder, session_of
 from llmwidgets.errors import PolicyError, StoreError, UnknownConnection
-from llmwidgets.secret import Secret
+from llmwidgets.secret import Secret, refuse_key
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -304,6 +304,7 @@ class Store(StoreSharing):
         return secret.reference or secret.reveal()
 
     def _rule(self, label: str, model: str, *, allow: bool) -> None:
+        refuse_key("model", model)
         self._found(label)
         self._apply(lambda now: content.ruled(now, (label, model), allow=allow))
         self._session.changed()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmwidgets import secret_file
 from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 
@@ -24,9 +26,7 @@ KEY = "LLMWIDGETS_STORE_KEY"
 GIVEN = "identity"
 PASSPHRASE = "passphrase"
 
-_START = b"AGE-SECRET-KEY-1"
-_CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
-_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe in place of the file must not hang the kernel
+_START = "AGE-SECRET-KEY-1"
 
 WITHOUT_A_SCREEN = (
     f"Without a screen, set {KEY_FILE} to a file of mode 0600 that holds the identity, "
@@ -58,7 +58,7 @@ def headless_identity() -> Unlocked | None:
     if os.environ.get(KEY_FILE):
         return Unlocked(_of_key_file(Path(os.environ[KEY_FILE]).expanduser()), KEY_FILE)
     if KEY in os.environ:
-        identity = _parsed(_identity_in(memoryview(os.fsencode(os.environ.pop(KEY)))))
+        identity = parsed_identity(memoryview(os.fsencode(os.environ.pop(KEY))))
         if identity is None:
             message = f"{KEY} holds no age identity."
             raise StoreError(message, "It starts with AGE-SECRET-KEY-1 and has 74 characters.")
@@ -76,7 +76,7 @@ def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:
     """The identity in the bytes of an `identity.age`; WrongPassphrase or DamagedStore."""
     from llmwidgets.connections import sealing
 
-    identity = _parsed(_identity_in(sealing.decrypt_passphrase(sealed, passphrase)))
+    identity = parsed_identity(sealing.decrypt_passphrase(sealed, passphrase))
     if identity is None:
         message = "identity.age opens, but holds no age identity."
         raise DamagedStore(message, "Put back the identity.age that belongs to this store.")
@@ -85,7 +85,10 @@ def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:
 
 def parsed_identity(spelled: Secret | memoryview) -> Identity | None:
     """The identity in a text that holds one on a line of its own; None for any other text."""
-    return _parsed(spelled if isinstance(spelled, Secret) else _identity_in(spelled))
+    if isinstance(spelled, Secret):
+        return _parsed(spelled)
+    opened, _ = secret_file.text_of(spelled)
+    return None if opened is None else _parsed(_identity_in(opened))
 
 
 def given_identity(identity: Secret) -> Unlocked:
@@ -98,12 +101,11 @@ def given_identity(identity: Secret) -> Unlocked:
 
         return Unlocked(Identity.parse(identity), GIVEN)
     path = Path(identity.reference.removeprefix("file:")).expanduser()
-    try:
-        found = parsed_identity(memoryview(path.read_bytes()))
-    except OSError:
-        found = None
+    opened, wrong = secret_file.read(path)
+    found = None if opened is None else _parsed(_identity_in(opened))
     if found is None:
-        message = {"identity": f"is not in the file {path}: no line starts with AGE-SECRET-KEY-1."}
+        place = f"{path}, which {wrong}" if wrong else f"{path}"
+        message = {"identity": f"is not in the file {place}: no line starts with AGE-SECRET-KEY-1."}
         raise FieldError(message, "Name a file that age-keygen made.")
     return Unlocked(found, GIVEN)
 
@@ -114,14 +116,12 @@ def locked(name: str, why: str = "") -> StoreLocked:
 
 
 def _of_key_file(path: Path) -> Identity:
-    try:
-        reason, identity = _read_key_file(path)
-    except OSError as error:
-        reason, identity = (error.strerror or "it cannot be opened").lower(), None
+    opened, reason = secret_file.read(path, _distrust)
+    identity = None if opened is None else _parsed(_identity_in(opened))
     if identity is not None:
         return identity
     message = f"The key file {path} of {KEY_FILE} is not used: "
-    message += f"{reason or 'it holds no line that starts with AGE-SECRET-KEY-1'}."
+    message += f"it {reason or 'holds no line that starts with AGE-SECRET-KEY-1'}."
     raise StoreError(
         message,
         "It is a regular file of yours with mode 0600 that age-keygen made. For a secret that "
@@ -129,21 +129,8 @@ def _of_key_file(path: Path) -> Identity:
     )
 
 
-def _read_key_file(path: Path) -> tuple[str, Identity | None]:
-    descriptor = os.open(path, os.O_RDONLY | _CLOSE_ON_EXEC | _NO_WAIT)
-    try:
-        reason = _distrust(os.fstat(descriptor))
-        if reason:
-            return reason, None
-        return "", _parsed(_identity_in(memoryview(os.read(descriptor, 65536))))
-    finally:
-        os.close(descriptor)
-
-
 def _distrust(status: os.stat_result) -> str:
     """Why a key file cannot be trusted; empty where it can."""
-    if not stat.S_ISREG(status.st_mode):
-        return "it is no regular file"
     if not hasattr(os, "getuid"):
         return ""
     # Docker and Kubernetes mount a secret as root's, readable by all in the container.
@@ -151,16 +138,16 @@ def _distrust(status: os.stat_result) -> str:
     if root_alone_writes and os.environ.get(MOUNTED) == "1":
         return ""
     if status.st_uid != os.getuid():
-        return "it belongs to another user"
+        return "belongs to another user"
     if stat.S_IMODE(status.st_mode) & 0o177:
-        return f"others can reach it (mode {stat.S_IMODE(status.st_mode):04o})"
+        return f"is not private: others can reach it (mode {stat.S_IMODE(status.st_mode):04o})"
     return ""
 
 
-def _identity_in(text: memoryview) -> Secret:
+def _identity_in(opened: Callable[[], str]) -> Secret:
     """The one line that spells an identity, closed; an empty Secret where there is not one."""
-    lines = map(bytes.strip, bytes(text).splitlines())
-    keys = [Secret(line.decode("ascii", "replace")) for line in lines if line.startswith(_START)]
+    lines = map(str.strip, opened().splitlines())
+    keys = [Secret(line) for line in lines if line.startswith(_START)]
     return keys[0] if len(keys) == 1 else Secret("")
 
 

@@ -19,7 +19,7 @@ from llmwidgets.dialects.messages import (
     Usage,
 )
 from llmwidgets.engine import capability as capabilities
-from llmwidgets.engine import gate
+from llmwidgets.engine import echoes, gate
 from llmwidgets.engine.budget import Budget
 from llmwidgets.engine.cut_input import cut_input
 from llmwidgets.engine.diagnosis import diagnose
@@ -46,6 +46,7 @@ from llmwidgets.errors import (
 )
 from llmwidgets.providers.prices import cost
 from llmwidgets.schemas import Schema, parse_json
+from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -65,6 +66,7 @@ class Asker:
         self.column, self.policy, self.pace = column, policy, pace
         self.budget = budget or Budget()
         self.connection, self.model = column.connection, column.model
+        echoes.watch_connection(column.connection)
         self.dialect = column.connection.dialect
         self.target = column.connection.target(column.model)
         self.capability = capabilities.known(self.connection, self.model)
@@ -201,12 +203,12 @@ class Asker:
             seconds=payload.seconds,
             waiting_seconds=payload.first_byte_seconds,
             cost=self.cost(reply.usage, reply.served_model),
-            served_model=reply.served_model,
-            request_id=reply.request_id,
+            served_model=reply.served_model and visible(reply.served_model),
+            request_id=reply.request_id and visible(reply.request_id),
             **self._circumstances(text, key, tried),
         )
         told = served_note(self.connection, self.model, reply.served_model)
-        row = replace(row, notes=(*row.notes, told)) if told else row
+        row = replace(row, notes=(*row.notes, visible(told))) if told else row
         if manner.unheld and _enforceable(sent_as):
             row = unheld_row(row, BROKE if broken else OTHERS_BROKE)
         return self.judge(row, text, ended)

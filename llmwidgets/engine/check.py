@@ -35,6 +35,7 @@ from llmwidgets.errors import (
     Unreachable,
 )
 from llmwidgets.providers.base import ModelFacts
+from llmwidgets.visible import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ class CheckReport:
     code: str = ""
     facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
     status: str = "ok"
+
+    def __post_init__(self) -> None:
+        # A server's own words stand in all of these.
+        for name in ("sentence", "hint", "code"):
+            object.__setattr__(self, name, visible(getattr(self, name)))
+        told = tuple((name, visible(said)) for name, said in self.details)
+        object.__setattr__(self, "details", told)
 
     def __bool__(self) -> bool:
         return self.ok

@@ -13,6 +13,7 @@ from llmwidgets.engine.plan import Column, Text
 from llmwidgets.engine.question import Dropped, Manner
 from llmwidgets.errors import Failure, InvalidRecord
 from llmwidgets.schemas import Loss, parse_json
+from llmwidgets.visible import visible
 
 
 def _no_request() -> dict[str, Any]:
@@ -76,7 +77,7 @@ class Extraction:
         if self.seconds is not None:
             parts.append(f"{self.seconds:.1f} s")
         parts.append("cost unknown" if self.cost is None else f"${self.cost:.4f}")
-        return f"Extraction({', '.join(parts)})"
+        return visible(f"Extraction({', '.join(parts)})")
 
 
 def read(column: Column, text: Text, repeat: int, row: Row, *, reused: bool = False) -> Extraction:

@@ -47,7 +47,7 @@ async def send(
     token is refused is sent once more, with another token; a second refusal is the answer.
     Raises PolicyError before anything is sent, else what the transport raises.
     """
-    from llmwidgets.engine import tokens, transport
+    from llmwidgets.engine import echoes, tokens, transport
 
     policy.permit(connection, model)
     if _origin(call.url) != _bound(connection):
@@ -57,6 +57,8 @@ async def send(
             "Make a connection of its own for the other host.",
             rule="A key travels only to its own host.",
         )
+    # What is exchanged for a token goes to its service alone, and the transport does not see it.
+    echoes.watch(each.secret for each in call.auth if each.exchange)
 
     async def attempt() -> tuple[Call, Payload]:
         if (calls := _watched.get()) is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _NETWORK = frozenset(
@@ -12,6 +14,7 @@ _NETWORK = frozenset(
     | {"glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.gcsfuse"}
     | {"fuse.rclone", "fuse.blobfuse", "fuse.blobfuse2"}
 )
+_BESIDE = ("-wal", "-shm", "-journal")
 
 
 def journal_place(wanted: str | Path | bool | None) -> tuple[Path | None, str]:
@@ -61,10 +64,18 @@ def on_network(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
 
 
 def make_private(path: Path) -> None:
-    """The file exists and only its owner can read it, from its first byte on."""
+    """The file exists and only its owner can read it, from its first byte on.
+
+    OSError where the file, or one that SQLite keeps beside it, is a link: what it leads to would
+    be written into.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    for each in (path, *(path.with_name(path.name + end) for end in _BESIDE)):
+        if each.is_symlink():
+            raise OSError(errno.ELOOP, f"{each.name} is a link")
+    # Another process may make it in the same moment.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def set_aside(path: Path) -> Path:

@@ -28,13 +28,14 @@ from httpx_aiohttp import AiohttpTransport
 
 from llmwidgets import __version__
 from llmwidgets.dialects.messages import Call, Payload
-from llmwidgets.engine import loop
+from llmwidgets.engine import echoes, loop
 from llmwidgets.engine.defaults import CONNECT_SECONDS, REPLY_BYTES, STALL_SECONDS, TOTAL_SECONDS
 from llmwidgets.engine.proxies import Proxy, is_loopback, proxy_for
 from llmwidgets.engine.unreachable import unreachable
 from llmwidgets.errors import CallError, FieldError, Unauthorized
 from llmwidgets.secret import Secret
 
+_LARGE = 1 << 18
 _OWN_HEADERS = {
     "accept": "application/json",
     "accept-encoding": "gzip, deflate",
@@ -110,6 +111,7 @@ class _Ended(Exception):
 
 async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> Payload:
     transport = _door().transport(call.ca_bundle, proxy)
+    echoes.watch(each.secret for each in call.auth)
     body = None if call.body is None else _encode(call.body)
     limits = {"connect": connect, "pool": connect, "read": None, "write": None}
     begun = time.perf_counter()
@@ -137,12 +139,23 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
         said = await _read(response, stall)
     finally:
         await response.aclose()
+    seconds = time.perf_counter() - begun
+    headers = echoes.masked_headers(response.headers)
     return Payload(
         response.status_code,
-        dict(response.headers),
-        said,
-        time.perf_counter() - begun,
+        headers,
+        await _masked(call, response.status_code, said),
+        seconds,
         first_byte,
+    )
+
+
+async def _masked(call: Call, status: int, said: bytes) -> bytes:
+    # What an exchange of credentials brings is a token, perhaps the one that is in use already.
+    if isinstance(call.body, Secret) and status < 400:
+        return said
+    return (
+        await asyncio.to_thread(echoes.masked, said) if len(said) > _LARGE else echoes.masked(said)
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+
+from llmwidgets.visible import markup
 
 _WIDE, _HIGH = 520, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 24, 16, 40
@@ -43,7 +44,7 @@ def scatter(points: Sequence[Point], title: str, x_title: str) -> str:
     )
     return (
         f'<svg class="lw-chart" role="img" viewBox="0 0 {_WIDE} {_HIGH}" width="{_WIDE}" '
-        f'height="{_HIGH}"><title>{escape(title)}</title><desc>{escape(said)}</desc>'
+        f'height="{_HIGH}"><title>{markup(title)}</title><desc>{markup(said)}</desc>'
         f"{''.join(body)}</svg>"
     )
 
@@ -75,7 +76,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def _text(x: float, y: float, words: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{markup(words)}</text>'
 
 
 def _across(x: float, most: float) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 UNKNOWN = "unknown"
+_JOINERS = "\u200c\u200d"
+"""Unseen, and a part of spelling in Persian, in the scripts of India and in pictures."""
 
 
 def percent(share: float | None) -> str:
@@ -57,5 +59,7 @@ def failures(counts: tuple[tuple[str, int], ...]) -> str:
 def shorten(text: str, most: int) -> str:
     """The text on one line, cut to `most` characters; unseen characters (an escape) are marked."""
     line = " ".join(text.split())
-    line = "".join(each if each.isprintable() else "\ufffd" for each in line[: most + 1])
+    line = "".join(
+        each if each.isprintable() or each in _JOINERS else "\ufffd" for each in line[: most + 1]
+    )
     return line if len(line) <= most else line[: most - 1] + "…"

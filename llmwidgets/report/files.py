@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,17 +15,29 @@ from llmwidgets.errors import FieldError
 if TYPE_CHECKING:
     import pandas as pd
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+_NEW |= getattr(os, "O_BINARY", 0)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """The text as UTF-8 in a file that is there whole or not at all; FieldError where it cannot."""
+    return _write(path, text.encode("utf-8", "replace"))
+
+
+def _write(path: str | os.PathLike[str], data: bytes) -> Path:
     target = Path(path).expanduser()
+    # A new file of a name that nobody can foresee: a link put there, or in place of the target,
+    # is not followed.
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        part.write_text(text, encoding="utf-8", newline="")
-        os.replace(part, target)
+        try:
+            with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
+                file.write(data)
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise FieldError(
             {"path": f"{target} cannot be written: {error.strerror or type(error).__name__}."},
@@ -68,9 +81,7 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     for name in safe.columns:
         if safe[name].dtype == object:
             safe[name] = [_json_text(value) for value in safe[name]]
-    target = Path(path).expanduser()
-    safe.to_parquet(target, index=False)
-    return target
+    return _write(path, safe.to_parquet(index=False))
 
 
 def _json_text(value: Any) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
 
 from llmwidgets.report import figures, style
 from llmwidgets.report.summary import GLYPHS, LEGEND, Cell, Line, Row, Summary
+from llmwidgets.visible import markup
 
 LIMIT = 60_000
 """Most bytes of a fragment that stands in a notebook."""
@@ -32,12 +32,12 @@ def page(title: str, summary: Summary, sections: Sequence[tuple[str, str]] = ())
 
     They stand between the scoreboard and the disagreements, which can be long.
     """
-    between = "".join(f"<h2>{escape(heading)}</h2>{body}" for heading, body in sections)
+    between = "".join(f"<h2>{markup(heading)}</h2>{body}" for heading, body in sections)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style.PAGE}</style></head>"
-        f"<body><h1>{escape(title)}</h1>{_fragment(summary, between)}</body></html>\n"
+        f"<title>{markup(title)}</title><style>{style.PAGE}</style></head>"
+        f"<body><h1>{markup(title)}</h1>{_fragment(summary, between)}</body></html>\n"
     )
 
 
@@ -56,21 +56,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[in
 
 def folded(heading: str, text: str) -> str:
     """A longer text that opens on a click, its lines kept."""
-    return f"<details><summary>{escape(heading)}</summary><pre>{escape(text)}</pre></details>"
+    return f"<details><summary>{markup(heading)}</summary><pre>{markup(text)}</pre></details>"
 
 
 def _cell(tag: str, text: str, right: bool) -> str:
     kind = ' class="lw-r"' if right else ""
-    return f"<{tag}{kind}>{escape(text)}</{tag}>"
+    return f"<{tag}{kind}>{markup(text)}</{tag}>"
 
 
 def _fragment(summary: Summary, between: str = "") -> str:
-    notes = "".join(f'<p class="lw-meta">{escape(note)}</p>' for note in summary.notes)
+    notes = "".join(f'<p class="lw-meta">{markup(note)}</p>' for note in summary.notes)
     return (
         f'<div class="lw-static"><style>{style.FRAGMENT}</style>'
-        f'<p class="lw-verdict"><b>{escape(summary.sentence)}</b></p>'
+        f'<p class="lw-verdict"><b>{markup(summary.sentence)}</b></p>'
         f"{_scoreboard(summary.rows)}{between}{_lines(summary)}{notes}"
-        f'<p class="lw-meta">{escape(summary.footer)}</p></div>'
+        f'<p class="lw-meta">{markup(summary.footer)}</p></div>'
     )
 
 
@@ -114,7 +114,7 @@ def _lines(summary: Summary) -> str:
     )
     truth = "<th>Truth</th>" if summary.values else ""
     names = "".join(
-        f"<th>{escape(row.letter)} {escape(figures.shorten(row.label, 40))}</th>"
+        f"<th>{markup(row.letter)} {markup(figures.shorten(row.label, 40))}</th>"
         for row in summary.rows
     )
     body = "".join(_line(line, summary.values) for line in summary.lines)
@@ -127,9 +127,9 @@ def _lines(summary: Summary) -> str:
 
 def _line(line: Line, values: bool) -> str:
     truth = f"<td>{_value(line.truth)}</td>" if values else ""
-    field = escape(figures.shorten(line.field, _LONG)) or "<i>all fields</i>"
+    field = markup(figures.shorten(line.field, _LONG)) or "<i>all fields</i>"
     cells = "".join(_mark(cell, values) for cell in line.cells)
-    name = escape(figures.shorten(line.text_id, _LONG))
+    name = markup(figures.shorten(line.text_id, _LONG))
     return f'<tr><td class="lw-n">{name}</td><td class="lw-m">{field}</td>{truth}{cells}</tr>'
 
 
@@ -140,9 +140,9 @@ def _mark(cell: Cell, values: bool) -> str:
     elif cell.state == "missing":
         words += " no value"
     if cell.note:
-        words += f" {escape(cell.note)}" if cell.state == "failed" else f" ({escape(cell.note)})"
+        words += f" {markup(cell.note)}" if cell.state == "failed" else f" ({markup(cell.note)})"
     return f'<td class="lw-{cell.state}">{words}</td>'
 
 
 def _value(value: str | None) -> str:
-    return "<i>none</i>" if value is None else escape(figures.shorten(value, _LONG))
+    return "<i>none</i>" if value is None else markup(figures.shorten(value, _LONG))

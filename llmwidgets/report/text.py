@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from llmwidgets.report import figures
 from llmwidgets.report.summary import Row, Summary
+from llmwidgets.visible import visible
 
 _LABEL = 36
 
@@ -22,7 +23,7 @@ def render(summary: Summary) -> str:
     if summary.differing:
         lines.append("")
         lines.append(f"{summary.differing} rows differ; .differences() shows them.")
-    return "\n".join([*lines, *summary.notes, summary.footer])
+    return visible("\n".join([*lines, *summary.notes, summary.footer]))
 
 
 def _cells(row: Row, scored: bool, agreed: bool) -> list[str]:

@@ -17,7 +17,6 @@ any thread and beside a running cell. An error ends as a redacted sentence in th
 from __future__ import annotations
 
 import asyncio
-import html
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
@@ -28,6 +27,7 @@ import anywidget
 
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.secret import redact
+from llmwidgets.visible import markup, visible
 from llmwidgets.widgets.static_output import StaticOutput
 
 _BATCH_SECONDS = 0.05
@@ -141,13 +141,13 @@ class Panel(anywidget.AnyWidget):
     # -- without a kernel ----------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.summary()[0]})"
+        return visible(f"{type(self).__name__}({self.summary()[0]})")
 
     def _fallback_html(self) -> str:
         sentence, lines = self.summary()
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        items = "".join(f"<li>{markup(line)}</li>" for line in lines)
         return (
-            f"<p><b>{html.escape(self.heading)}:</b> {html.escape(sentence)}. "
+            f"<p><b>{markup(self.heading)}:</b> {markup(sentence)}. "
             "Run this cell to open the panel.</p>" + (f"<ul>{items}</ul>" if items else "")
         )
 
@@ -168,7 +168,8 @@ class Panel(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[Content, Content]:
         data, metadata = super()._repr_mimebundle_() or ({}, {})
-        data["text/plain"] = "\n".join([repr(self), *(f"  {line}" for line in self.summary()[1])])
+        lines = [repr(self), *(f"  {line}" for line in self.summary()[1])]
+        data["text/plain"] = visible("\n".join(lines))
         data["text/html"] = self._fallback_html()
         return data, metadata
 
@@ -177,7 +178,7 @@ def sentence_of(error: BaseException) -> dict[str, str]:
     """What to show for an error: the sentence and the next step, every secret masked."""
     if isinstance(error, LLMWidgetsError):
         return {"sentence": redact(error.message), "hint": redact(error.hint)}
-    said = redact(str(error)).strip()
+    said = visible(redact(str(error))).strip()
     return {
         "sentence": f"This stopped with an unexpected {type(error).__name__}.",
         "hint": f"It says: {said}" if said else "",

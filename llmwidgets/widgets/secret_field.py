@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import codecs
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -21,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
+from llmwidgets.secret_file import Opened, text_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 MOST_BYTES = 64 * 1024
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _RSA_BITS = 2048
 _making = threading.Lock()
 
@@ -64,17 +67,18 @@ async def public_key() -> str:
 
 def open_secret(content: Mapping[str, Any], buffers: Sequence[memoryview]) -> Secret:
     """The Secret in a message of the page; FieldError for one that cannot be opened."""
+    opened, wrong = None, ""
     if content.get("sealed") and len(buffers) == 3:
-        secret = _unsealed(str(content.get("field", "")), buffers)
+        opened, wrong = _unsealed(str(content.get("field", "")), buffers)
     elif not content.get("sealed") and len(buffers) == 1 and len(buffers[0]) <= MOST_BYTES:
-        secret = _plain(buffers[0])
-    else:
-        secret = None
-    if secret is None:
-        raise FieldError(
-            "The value did not arrive whole.", "Run the cell again, then type or paste it again."
-        )
-    return secret
+        opened, wrong = _text(buffers[0])
+    if opened is not None:
+        return Secret(opened())
+    if wrong:
+        raise FieldError(f"The value {wrong}.", "Save the file as UTF-8, or paste what is in it.")
+    raise FieldError(
+        "The value did not arrive whole.", "Run the cell again, then type or paste it again."
+    )
 
 
 def shown_to(spki: str, field: str, secret: Secret) -> list[memoryview]:
@@ -86,24 +90,30 @@ def shown_to(spki: str, field: str, secret: Secret) -> list[memoryview]:
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     if not spki:
-        return [memoryview(secret.reveal().encode())]
+        return [memoryview(secret.reveal().encode("utf-8", "replace"))]
     public = load_der_public_key(base64.b64decode(spki))
     if not isinstance(public, RSAPublicKey) or public.key_size < _RSA_BITS:
         raise FieldError("The page's key is none that seals.", "Reload the page.")
     once, nonce = AESGCM.generate_key(256), os.urandom(12)
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
-    sealed = AESGCM(once).encrypt(nonce, secret.reveal().encode(), field.encode())
+    sealed = AESGCM(once).encrypt(
+        nonce, secret.reveal().encode("utf-8", "replace"), field.encode("utf-8", "replace")
+    )
     return [memoryview(each) for each in (public.encrypt(once, oaep), nonce, sealed)]
 
 
-def _plain(buffer: memoryview) -> Secret | None:
+def _text(content: memoryview) -> Opened:
+    """What was typed, whatever its characters, or the text of a chosen file, UTF-16 as well."""
+    if bytes(content[:2]) in _MARKS:
+        return text_of(content) if len(content) > 2 else (None, "")
     try:
-        return Secret(bytes(buffer).decode("utf-8"))
+        str(content, "utf-8")
     except UnicodeDecodeError:
-        return None
+        return None, "is not text in UTF-8 or UTF-16"
+    return lambda: str(content, "utf-8"), ""
 
 
-def _unsealed(field: str, buffers: Sequence[memoryview]) -> Secret | None:
+def _unsealed(field: str, buffers: Sequence[memoryview]) -> Opened:
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding
@@ -112,15 +122,17 @@ def _unsealed(field: str, buffers: Sequence[memoryview]) -> Secret | None:
     wrapped, nonce, sealed = (bytes(each) for each in buffers)
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
     if len(sealed) > MOST_BYTES + 16:
-        return None
+        return None, ""
     try:
-        return Secret(
-            AESGCM(_private_key().decrypt(wrapped, oaep))
-            .decrypt(nonce, sealed, field.encode())
-            .decode("utf-8")
+        return _text(
+            memoryview(
+                AESGCM(_private_key().decrypt(wrapped, oaep)).decrypt(
+                    nonce, sealed, field.encode("utf-8", "replace")
+                )
+            )
         )
     except (InvalidTag, ValueError):
-        return None
+        return None, ""
 
 
 def _private_key() -> RSAPrivateKey:

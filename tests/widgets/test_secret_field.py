@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 from collections.abc import Callable
 
 import pytest
@@ -50,6 +51,22 @@ def test_a_plain_value_is_taken_from_the_buffer() -> None:
     """Without https the bytes come as typed, in the buffer alone."""
     buffer = memoryview(CANARY.encode())
     assert open_secret({"field": "api_key", "sealed": False}, [buffer]).reveal() == CANARY
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_chosen_file_is_read_as_tools_write_it(encoding: str) -> None:
+    """A file of credentials that PowerShell wrote comes as its bytes are."""
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    buffer = memoryview(mark + f'{{"type": "{CANARY}"}}\r\n'.encode(encoding))
+    opened = open_secret({"field": "credentials", "sealed": False}, [buffer])
+    assert opened.reveal() == f'{{"type": "{CANARY}"}}'
+
+
+@pytest.mark.parametrize("content", [f"{CANARY}é".encode("latin-1"), CANARY.encode("utf-32")])
+def test_a_chosen_file_that_is_no_text_is_refused_unseen(content: bytes) -> None:
+    with pytest.raises(FieldError, match="not text") as caught:
+        open_secret({"field": "credentials", "sealed": False}, [memoryview(content)])
+    assert caught.value.__context__ is None
 
 
 def test_a_value_sealed_for_another_field_is_refused(sealed: Sealed) -> None:

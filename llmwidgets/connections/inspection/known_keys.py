@@ -46,7 +46,7 @@ def known_keys(connections: Iterable[Connection]) -> tuple[KnownKey, ...]:
 def known_key(name: str, secret: Secret) -> list[KnownKey]:
     """The secret as known keys: none for a short one or a reference that leads nowhere."""
     try:
-        parts = _parts(secret)
+        parts = parts_of(secret)
     except FieldError:
         return []
     return [KnownKey(name, secret.tail or _ending(part), tuple(_spellings(part))) for part in parts]
@@ -58,19 +58,29 @@ def _secrets(connection: Connection) -> Iterator[tuple[str, Secret]]:
         yield f"header {name}", secret
 
 
-def _parts(secret: Secret) -> list[memoryview]:
-    """The bytes worth searching: the value; of JSON its secret leaves; of lines the longest."""
-    if secret.begins("{"):
-        leaves = _leaves(memoryview(secret.reveal().encode()))
-    else:
-        leaves = [memoryview(secret.reveal().encode())]
-    return [part for part in map(_line, leaves) if len(part) >= SHORTEST]
+def parts_of(secret: Secret) -> list[memoryview]:
+    """The bytes worth searching: of each value its longest line.
+
+    FieldError for a reference that leads nowhere.
+    """
+    return [part for part in map(_line, values_of(secret)) if len(part) >= SHORTEST]
+
+
+def values_of(secret: Secret) -> list[memoryview]:
+    """The value; of JSON its secret leaves; with a scheme (`Bearer …`) also what follows it.
+
+    FieldError for a reference that leads nowhere.
+    """
+    whole = memoryview(secret.reveal().encode("utf-8", "replace"))
+    if bytes(whole[:1]) == b"{":
+        return _leaves(whole)
+    return [whole, *(memoryview(word) for word in bytes(whole).split()[1:])]
 
 
 def _leaves(text: memoryview) -> list[memoryview]:
     try:
         return [
-            memoryview(value.encode())
+            memoryview(value.encode("utf-8", "replace"))
             for name, value in json.loads(bytes(text)).items()
             if name in _SECRET_LEAVES and isinstance(value, str)
         ]

@@ -37,7 +37,7 @@ def change_passphrase(session: Session, old: Secret | None, new: Secret, spell: 
     identity = _proven(session) if old is None else sealed_folder.by_passphrase(session, old)
     wrapped = _wrapped(identity, new)
     with session.guard, session.file(CONNECTIONS).locked():
-        session.file(IDENTITY).replace(wrapped)
+        sealed_folder.put_identity(session, wrapped)
         _purge(session, IDENTITY)
     return None
 
@@ -62,7 +62,7 @@ def new_identity(
         # The new identity signs and the old one vouches for it: either opens and believes this.
         both = _for(now, [owner, *now.recipients], [found.identity, made])
         sealed_folder.write(session, both, made, spell)
-        session.file(IDENTITY).replace(wrapped)
+        sealed_folder.put_identity(session, wrapped)
         alone = _for(both, [owner, *kept], [found.identity, made])
         sealed_folder.write(session, alone, made, spell)
         session.open_by(Unlocked(made, unlock.PASSPHRASE))

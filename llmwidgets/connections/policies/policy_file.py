@@ -15,6 +15,7 @@ from llmwidgets.connections.policies.rules import Patterns, Rules
 from llmwidgets.connections.reading import is_secret
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
+from llmwidgets.secret_file import text_of
 
 _TOP = (
     "kinds", "models", "hosts", "max_budget", "environment", "allow_additions", "connections",
@@ -45,10 +46,11 @@ def read_policy_file(path: Path) -> Rules:
 
 def rules_of(content: bytes, path: Path) -> Rules:
     """The rules in a policy file's bytes."""
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return damaged(path, f"The policy file {path} is no text in UTF-8.")
+    opened, _ = text_of(memoryview(content))
+    text = opened() if opened else ""
+    # A mark with nothing behind it is what is left of a file, and not a file without rules.
+    if content and not text:
+        return damaged(path, f"The policy file {path} is no text in UTF-8 or UTF-16.")
     try:
         return _rules(tomllib.loads(text), f"the file {path}")
     except tomllib.TOMLDecodeError as error:

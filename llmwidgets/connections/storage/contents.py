@@ -24,7 +24,7 @@ from llmwidgets.errors import (
     NewerStore,
     UnknownConnection,
 )
-from llmwidgets.secret import Secret
+from llmwidgets.secret import Secret, named
 
 if TYPE_CHECKING:
     from llmwidgets.connections.sealing import Identity
@@ -197,7 +197,7 @@ def unknown(label: str, labels: Iterable[str]) -> UnknownConnection:
     there = list(labels)
     close = difflib.get_close_matches(label, there, n=1, cutoff=0.5)
     hint = f"The nearest is {close[0]}." if close else f"There are: {', '.join(there) or 'none'}."
-    return UnknownConnection(f"There is no connection {label!r}.", hint)
+    return UnknownConnection(f"There is no connection {named(label)!r}.", hint)
 
 
 def _has_key_of(payload: Payload, connection: Connection) -> bool:

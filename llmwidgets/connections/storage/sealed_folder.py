@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 IDENTITY = "identity.age"
 CONNECTIONS = "connections.age"
+_AGE = b"age-encryption.org/"
 
 Operation = Callable[[Contents], Contents]
 Spell = Callable[[Secret], str]
@@ -81,11 +82,12 @@ def create(
     recipients = [Recipient(content.OWNER, found.identity.recipient)]
     recipients += [Recipient(content.RECOVERY, recovery.recipient)] if recovery else []
     first = content.with_recipients(Contents(), recipients, [found.identity])
-    store_file.make_folder(session.folder)
+    # A link to an empty folder can be planted as well.
+    store_file.make_folder(session.folder, close=not session.by_link)
     with session.guard, session.file(CONNECTIONS).locked():
         _check_free(session)
         if wrapped is not None:
-            session.file(IDENTITY).replace(wrapped)
+            put_identity(session, wrapped)
         write(session, replace(first, revision=1), found.identity, spell)
         session.open_by(found)
         session.recovery = made.secret if made else None
@@ -169,6 +171,15 @@ def write(session: Session, contents: Contents, identity: Identity, spell: Spell
     session.file(CONNECTIONS).replace(sealed)
     session.keep(contents, sealed)
     trust.note(session, contents)
+
+
+def put_identity(session: Session, wrapped: bytes) -> None:
+    """Put a sealed identity in place; StoreError where a link leads to what is not of a store."""
+    file = session.file(IDENTITY)
+    if file.path.is_symlink() and file.exists and not file.read().startswith(_AGE):
+        message = f"{file.path} is a link to {file.target}, which is not of a store."
+        raise StoreError(message, "Delete the link, then try again.")
+    file.replace(wrapped)
 
 
 def found_identity(session: Session) -> Unlocked | None:
@@ -290,6 +301,10 @@ def _check_free(session: Session) -> None:
     if exists(session):
         message = f"{session.name} exists already."
         raise StoreError(message, "Open it with lw.Store(…) and unlock it.")
+    for file in (session.file(IDENTITY), session.file(CONNECTIONS)):
+        if file.path.is_symlink():
+            message = f"{session.name} cannot be made: {file.path} is a link."
+            raise StoreError(message, "Delete the link, or name another folder.")
     _check_not_lost(session)
 
 

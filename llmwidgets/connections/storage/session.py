@@ -35,11 +35,11 @@ class Session:
     revision that this computer saw before. `deleted` is the connection deleted last, and where it
     stood, until the store is locked. `why` tells why it is locked, `trouble` what stood in
     the way of a remembered identity. `used` and `holds` say when the store was used last, and how
-    many runs use it.
+    many runs use it. `by_link` tells that a link was followed to the folder.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+        self.folder, self.by_link = folder, False
         self.guard = threading.RLock()
         self.unlocked: Unlocked | None = None
         self.locked_by_hand = False
@@ -187,6 +187,7 @@ def session_of(folder: Path) -> Session:
     with _guard:
         if real not in _sessions:
             _sessions[real] = Session(real)
+        _sessions[real].by_link = os.path.islink(folder)
         return _sessions[real]
 
 

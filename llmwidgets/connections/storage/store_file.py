@@ -120,6 +120,10 @@ class StoreFile:
         path = self.target.parent / ".lock"
         soft = getattr(filelock, "StrictSoftFileLock", filelock.SoftFileLock)
         for kind, place in ((FileLock, path), (soft, path.with_name(".lock.taken"))):
+            if place.is_symlink():
+                # Opening the lock would cut what it points to, and change its mode.
+                message = f"The store in {path.parent} cannot be locked: {place} is a link."
+                raise StoreError(message, "Delete the link; nothing of the store is in it.")
             lock: BaseFileLock = kind(place, timeout=_PATIENCE, mode=0o600)
             try:
                 lock.acquire(poll_interval=0.002)
@@ -182,8 +186,8 @@ def write_new(path: Path, data: bytes) -> None:
         raise
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder and its missing parents with mode 0700; close an empty one to others.
+def make_folder(folder: Path, *, close: bool = True) -> None:
+    """Make the folder and its missing parents with mode 0700; `close` an empty one to others.
 
     A folder that holds other files already keeps its mode: it is not the store's to change.
     """
@@ -191,7 +195,7 @@ def make_folder(folder: Path) -> None:
         for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
             missing.mkdir(0o700, exist_ok=True)
             missing.chmod(0o700)
-        if not any(folder.iterdir()):
+        if close and not any(folder.iterdir()):
             folder.chmod(0o700)
     except OSError as error:
         reason = _reason(error)
@@ -227,11 +231,14 @@ def _read(path: Path) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
-        if hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) & 0o077:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read()
+        # A link can be planted, and lead to any file of the user's.
+        ours = not os.path.islink(path)
+        if ours and hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) & 0o077:
             with suppress(OSError):
                 os.fchmod(descriptor, 0o600)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
+        return data
     finally:
         os.close(descriptor)
 

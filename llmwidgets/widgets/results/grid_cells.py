@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.report import figures
+from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.answers import Field
@@ -47,9 +48,22 @@ def shown(value: Any, nothing: str = "") -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
+def spelled_out(content: dict[str, Any]) -> dict[str, Any]:
+    """What a view shows, its controls spelled out; a `path` comes back from the page as it is."""
+    return {name: each if name == "path" else _seen(each) for name, each in content.items()}
+
+
+def _seen(each: Any) -> Any:
+    if isinstance(each, dict):
+        return spelled_out(each)
+    if isinstance(each, list | tuple):
+        return [_seen(one) for one in each]
+    return visible(each) if isinstance(each, str) else each
+
+
 def name_of(text: Text, repeat: int, repeats: int) -> str:
     """The id of a text, and which repeat where there are several."""
-    return f"{text.id} · {repeat + 1}" if repeats > 1 else text.id
+    return visible(f"{text.id} · {repeat + 1}" if repeats > 1 else text.id)
 
 
 def title_of(text: Text) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +14,7 @@ from llmwidgets.comparison.rows import Place
 from llmwidgets.report import figures
 from llmwidgets.report import html as pages
 from llmwidgets.report.files import safe_cell
+from llmwidgets.visible import markup
 from llmwidgets.widgets.base import Buffers, Content, Panel
 from llmwidgets.widgets.comparison_grid import Filter, GridIndex, Shown
 from llmwidgets.widgets.results.grid_cells import count
@@ -349,7 +349,7 @@ class ResultPanel(Panel):
     def _fallback_html(self) -> str:
         if self._static.fragment:
             return self._static.fragment
-        sentence = html.escape(self.summary()[0])
+        sentence = markup(self.summary()[0])
         return f"<p><b>Comparison:</b> {sentence}. Run this cell to open the panel.</p>"
 
     def _show_static(self, comparison: Comparison) -> None:

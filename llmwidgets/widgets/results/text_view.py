@@ -8,8 +8,15 @@ from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.answers import Field, answers_to
 from llmwidgets.comparison.grounded import FLAG_WORDS, FLAGS, Grounds
 from llmwidgets.report import figures
+from llmwidgets.visible import in_place
 from llmwidgets.widgets.comparison_grid import GridIndex
-from llmwidgets.widgets.results.grid_cells import flag_of, name_of, shown, truth_of
+from llmwidgets.widgets.results.grid_cells import (
+    flag_of,
+    name_of,
+    shown,
+    spelled_out,
+    truth_of,
+)
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.grounded import Flag
@@ -27,11 +34,11 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
     )
     grounds = Grounds(text, comparison.copyings)
     grouped = [(field, _groups(field, grounds)) for field in fields]
-    return {
+    content = {
         "index": at,
         "id": name_of(text, unit.repeat, comparison.repeats),
         "total": index.total,
-        "text": text.text[:LONGEST_TEXT],
+        "text": in_place(text.text[:LONGEST_TEXT]),
         "cut": f"The first {LONGEST_TEXT:,} characters." if len(text.text) > LONGEST_TEXT else "",
         "spans": [
             span for field, groups in grouped for span in _spans(field, groups, grounds, text)
@@ -47,6 +54,7 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
             for field, groups in grouped
         ],
     }
+    return spelled_out(content)
 
 
 def _groups(field: Field, grounds: Grounds) -> list[dict[str, Any]]:

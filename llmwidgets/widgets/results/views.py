@@ -22,6 +22,7 @@ from llmwidgets.widgets.results.grid_cells import (
     may_ask_again,
     name_of,
     shown,
+    spelled_out,
     truth_of,
 )
 
@@ -70,16 +71,16 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> dict[str, 
         **_evidence(field, column, grounds, text),
     }
     if column < 0:
-        return {**content, "facts": _everyone(comparison, field, grounds)}
+        return spelled_out({**content, "facts": _everyone(comparison, field, grounds)})
     extraction = comparison.extraction(Place(column, unit.text, unit.repeat))
     failure = failure_of(extraction)
-    return {
-        **content,
+    content |= {
         "failure": failure,
         "reply": extraction.reply_text or "",
         "again": "Ask again" if may_ask_again(extraction.status) else "",
         "facts": _one(comparison, field, column, grounds) + _facts(extraction),
     }
+    return spelled_out(content)
 
 
 def _evidence(field: Field, column: int, grounds: Grounds, text: Text) -> dict[str, Any]:
@@ -190,7 +191,7 @@ def request_view(index: GridIndex, at: int, column: int) -> dict[str, Any]:
     text = comparison.texts[unit.text]
     extraction = comparison.extraction(Place(column, unit.text, unit.repeat))
     request = extraction.request
-    return {
+    content = {
         "index": at,
         "column": column,
         "id": name_of(text, unit.repeat, comparison.repeats),
@@ -208,6 +209,7 @@ def request_view(index: GridIndex, at: int, column: int) -> dict[str, Any]:
             for each, variant in enumerate(comparison.variants)
         ],
     }
+    return spelled_out(content)
 
 
 def _exchange_facts(extraction: Extraction) -> list[list[str]]:
