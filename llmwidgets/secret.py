@@ -108,9 +108,8 @@ class Secret:
         return bool(self.reference) or bool(self.reveal())
 
     def __repr__(self) -> str:
-        if (
-            weakref.ref(self) not in _openers
-        ):  # a refused value: a verbose traceback shows what never came to be
+        # Of a refused value, a verbose traceback shows what never came to be.
+        if weakref.ref(self) not in _openers:
             return "Secret()"
         if self.reference:
             return f"Secret({named(self.reference)})"
