@@ -28,8 +28,8 @@ class ConnectionPanel(StoreSettings, FormPanel):
     `.store` is the store the panel works on; another organization can be chosen in its head.
     """
 
-    _esm = source("dom.js", "secret_field.js", "fields.js", "checked.js", "store_gate.js",
-                  "store_making.js", "store_settings.js", "found.js",
+    _esm = source("dom.js", "redraw.js", "secret_field.js", "fields.js", "checked.js",
+                  "store_gate.js", "store_making.js", "store_settings.js", "found.js",
                   "connection_panel.js")  # fmt: skip
     _css = style("connections.css", "store.css")
     heading = "Connections"

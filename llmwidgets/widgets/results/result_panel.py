@@ -52,6 +52,7 @@ class ResultPanel(Panel):
         self._revision = 0
         self._layouts: dict[int, tuple[list[Shown], Metrics]] = {}
         self._laid = 0
+        self._told = 0
         self._static = StaticOutput()
         self._verdict = ""
         self._matters = 0.02
@@ -92,6 +93,9 @@ class ResultPanel(Panel):
             if turn % _SAY_EVERY == 0 or index.whole:
                 self.push_soon()
         if index is self._index:
+            # Scores read the rest themselves where they are asked for first: that is told as well.
+            if index.answered != self._told:
+                self.push_soon()
             await asyncio.to_thread(self._show_static, index.comparison)
 
     def result_view(self) -> Content:
@@ -100,6 +104,7 @@ class ResultPanel(Panel):
         assert comparison is not None
         assert index is not None
         index.first(CHUNK)
+        self._told = index.answered
         return {
             "run": self._edition,
             "revision": self._revision,
@@ -109,7 +114,7 @@ class ResultPanel(Panel):
             ],
             "truth": _is_labelled(index),
             "texts": index.total,
-            "read": index.answered,
+            "read": self._told,
             "live": index.live,
             "counts": index.counts(),
             "fields": index.patterns(),
