@@ -144,9 +144,9 @@ class Panel(anywidget.AnyWidget):
         )
         if action is not None:
             self._error = None
-            self.submit(self._answering(content.get("by"), action(content, buffers)))
+            self.submit(self._on_account_of(content.get("by"), action(content, buffers)))
 
-    async def _answering(self, act: object, work: Awaitable[None]) -> None:
+    async def _on_account_of(self, act: object, work: Awaitable[None]) -> None:
         _act.set(act[:_LONGEST_NAME] if isinstance(act, str) else "")
         await work
 

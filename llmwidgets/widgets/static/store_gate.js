@@ -153,6 +153,16 @@ function leadOn(root, state, view) {
   root.dataset.led = sign || "";
 }
 
+/** The kernel hears that a form is being filled in, so that it is not put away; never what is typed. */
+function tellTyping(view) {
+  view.root.addEventListener("input", ({ target }) => {
+    const form = view.state?.form;
+    if (!form || view.touching === form.rev || !target.closest(".field")) return;
+    view.touching = form.rev;
+    view.send("typing", { form: form.key });
+  });
+}
+
 /** Mount with what forms need: the model, room for what only the page knows, Enter as submit. */
 function mountStore(options) {
   return mount({ ...options,
@@ -169,6 +179,7 @@ function mountStore(options) {
       view.ui = {};
       view.focusField = (name) => setTimeout(() =>
         view.root.querySelector(`[data-focus="${name}"]`)?.focus());
+      tellTyping(view);
       storeKeys(view, () => submitForm(view, view.state.form, "test",
         { intent: view.state.form.origin === "session" ? "session" : "save" }));
     } });
