@@ -29,13 +29,13 @@ function morph(old, fresh) {
   if (old.dataset?.owned !== undefined) return; // a part that draws itself (a virtual grid)
   const revised = old.dataset?.rev !== fresh.dataset?.rev;
   const said = old.value;
+  const stays = (name) => name === "data-roved" || ("disabled" in old && name === "disabled")
+    || (old.nodeName === "DETAILS" && name === "open");
   for (const { name } of [...old.attributes]) {
-    const stays = old.nodeName === "DETAILS" && name === "open";
-    if (!fresh.hasAttribute(name) && !stays && name !== "data-roved") old.removeAttribute(name);
+    if (!fresh.hasAttribute(name) && !stays(name)) old.removeAttribute(name);
   }
   for (const { name, value } of [...fresh.attributes]) {
-    const stays = old.nodeName === "DETAILS" && name === "open";
-    if (old.getAttribute(name) !== value && !stays) old.setAttribute(name, value);
+    if (old.getAttribute(name) !== value && !stays(name)) old.setAttribute(name, value);
   }
   if ("disabled" in old) setDisabled(old, fresh.disabled);
   adopt(old, fresh);
@@ -50,8 +50,9 @@ function morphControl(old, fresh, revised, said) {
     old.indeterminate = fresh.indeterminate;
     return;
   }
-  if (revised && old === focused(old)) old.lwNext = fresh.value;
-  else if (revised) old.value = old.lwKept = fresh.value;
+  const { lwKept: newer } = fresh; // its own options may have moved over by now
+  if (revised && old === focused(old)) old.lwNext = newer;
+  else if (revised) old.value = old.lwKept = newer;
   if (old.nodeName === "SELECT" && old.lwNext !== undefined && old.value !== said) old.value = said;
 }
 
