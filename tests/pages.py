@@ -25,13 +25,13 @@ ADDRESS = "http://localhost/"
 """Never asked for: the page is made here, and a page of this name may seal secrets."""
 
 _KERNEL = """
-const model = { listeners: [], sent: [],
+const model = { listeners: [], sent: [], under_way: [],
   on(_, listener) { this.listeners.push(listener); },
   off(_, listener) { this.listeners = this.listeners.filter((each) => each !== listener); },
   send(content, _, buffers = []) {
     this.sent.push(content);
     const bytes = (each) => [...new Uint8Array(each.buffer || each)];
-    window.lwToKernel(content, buffers.map(bytes));
+    this.under_way.push([content, buffers.map(bytes)]);
   } };
 window.lwFromKernel = (content, buffers) => {
   const views = buffers.map((each) =>
@@ -49,46 +49,48 @@ for (const kind of ["change", "focusin", "focusout", "blur", "toggle"]) {
 class JoinedPage:
     """The page's end of a widget in a browser; `deliver` lets what the kernel sent arrive."""
 
-    def __init__(self, browser_page: Any, widget: Any) -> None:
+    def __init__(self, browser_page: Any, widget: Any, *, settled: bool = True) -> None:
         self.page, self.widget = browser_page, widget
         self._waiting: list[tuple[dict[str, Any], list[Any]]] = []
         widget.comm.publish_msg = self._published
-        browser_page.expose_function("lwToKernel", self._sent)
-        module = f"{widget._esm}\nObject.assign(window, {{ lwRender: render }});\n"
+        module = f"{widget._esm}\nwindow.lwRender = widget.render;\n"
         module += "if (typeof inOrder === 'function') window.lwInOrder = inOrder;"
         browser_page.add_script_tag(content=_KERNEL)
         browser_page.add_style_tag(content=str(widget._css))
-        browser_page.add_script_tag(content=module.replace("export default", "void"), type="module")
+        browser_page.add_script_tag(content=module.replace("export default", "const widget ="), type="module")
         browser_page.wait_for_function("Boolean(window.lwRender)")
         browser_page.evaluate(
-            "window.lwRender({ model: lwModel, el: document.querySelector('main') })"
+            "() => { lwRender({ model: lwModel, el: document.querySelector('main') }); }"
         )
-        self.deliver()
+        self.deliver(settled=settled)
 
     def _published(self, kind: str, data: Any = None, buffers: Any = None, **_rest: Any) -> None:
         if data and data.get("method") == "custom":
             self._waiting.append((data["content"], list(buffers or [])))
 
-    def _sent(self, content: dict[str, Any], buffers: list[list[int]]) -> None:
-        data = {"method": "custom", "content": content}
-        views = [memoryview(bytes(each)) for each in buffers]
-        self.widget.comm.handle_msg({"content": {"data": data}, "buffers": views})
+    def settle(self, *, settled: bool = True) -> None:
+        """Take all that the page sends to the kernel, and wait until its work there is done.
 
-    def settle(self) -> None:
-        """Wait until all that the page sends has left it, and the kernel has done its work."""
+        `settled=False` leaves alone what the kernel does besides.
+        """
+        besides = set() if settled else set(self.widget._under_way)
         self.page.evaluate("window.lwInOrder && window.lwInOrder(lwModel, () => undefined)")
-        while under_way := set(self.widget._under_way):
+        for content, buffers in self.page.evaluate("lwModel.under_way.splice(0)"):
+            data = {"method": "custom", "content": content}
+            views = [memoryview(bytes(each)) for each in buffers]
+            self.widget.comm.handle_msg({"content": {"data": data}, "buffers": views})
+        while under_way := set(self.widget._under_way) - besides:
             wait(under_way, timeout=30)
 
-    def deliver(self) -> None:
+    def deliver(self, *, settled: bool = True) -> None:
         """Let everything that the kernel sent arrive, and what the page answers, until all rests."""
-        self.settle()
+        self.settle(settled=settled)
         while self._waiting:
             messages, self._waiting = self._waiting, []
             for content, buffers in messages:
                 raw = [base64.b64encode(bytes(each)).decode() for each in buffers]
                 self.page.evaluate("([a, b]) => window.lwFromKernel(a, b)", [content, raw])
-            self.settle()
+            self.settle(settled=settled)
 
     def sent(self, kind: str) -> list[dict[str, Any]]:
         """What the page has sent of a kind."""
@@ -114,7 +116,7 @@ def blank(browser: Any) -> Iterator[Any]:
     """An empty page in which a panel may stand; a script error in it fails the test."""
     context = browser.new_context(viewport={"width": 1100, "height": 900})
     page, troubles = context.new_page(), []
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(5_000)
     page.on("pageerror", lambda error: troubles.append(str(error)))
     body = "<!doctype html><title>panel</title><main></main>"
     page.route(f"{ADDRESS}**", lambda route: route.fulfill(body=body, content_type="text/html"))
@@ -129,9 +131,9 @@ def joined(blank: Any) -> Iterator[Callable[[Any], JoinedPage]]:
     """Draw a widget in a page of its own."""
     widgets: list[Any] = []
 
-    def join(widget: Any) -> JoinedPage:
+    def join(widget: Any, **options: Any) -> JoinedPage:
         widgets.append(widget)
-        return JoinedPage(blank, widget)
+        return JoinedPage(blank, widget, **options)
 
     yield join
     for widget in widgets:
@@ -146,6 +148,5 @@ def drawing(blank: Any) -> Any:
     blank.add_script_tag(
         content=f"{module}\nObject.assign(window, {{ h, button, mount }});", type="module"
     )
-    blank.expose_function("lwToKernel", lambda *_: None)
     blank.wait_for_function("Boolean(window.mount)")
     return blank
