@@ -103,7 +103,7 @@ def test_scores_asked_for_while_texts_are_read_say_so_no_longer(joined, monkeypa
     expect(page.page.get_by_text("10 of 40 texts are read.")).to_be_visible()
     page.page.get_by_role("tab", name="Scoreboard").click()
     page.deliver()
-    expect(page.page.get_by_role("cell", name="100.0")).to_be_visible()
+    expect(page.page.get_by_role("cell", name="100.0", exact=True)).to_be_visible()
     expect(page.page.get_by_text("texts are read.")).to_have_count(0)
 
 
@@ -125,7 +125,7 @@ def test_a_truth_half_typed_stays_while_rows_arrive(joined) -> None:
     """T, then rows of this very text: the field, its caret and the focus stay; Enter labels."""
     page = grid(joined)
     page.page.keyboard.press("t")
-    field = page.page.get_by_label("Truth of name")
+    field = page.page.get_by_role("textbox", name="Truth of name")
     type_half(page, field, "Adalbert")
     arrive(page)
     assert page.page.evaluate(ACTIVE) == ["Adalbert", 1]
@@ -144,7 +144,7 @@ def test_the_first_truth_is_typed_whole_before_its_column_comes(joined) -> None:
     """Without a truth the grid is laid out anew: not while the first one is being typed."""
     page = grid(joined, None)
     page.page.keyboard.press("t")
-    type_half(page, page.page.get_by_label("Truth of name"), "Ada")
+    type_half(page, page.page.get_by_role("textbox", name="Truth of name"), "Ada")
     assert_kept(page, "Ada")
     page.page.keyboard.press("Enter")
     page.deliver()
