@@ -57,7 +57,9 @@ class JoinedPage:
         module += "if (typeof inOrder === 'function') window.lwInOrder = inOrder;"
         browser_page.add_script_tag(content=_KERNEL)
         browser_page.add_style_tag(content=str(widget._css))
-        browser_page.add_script_tag(content=module.replace("export default", "const widget ="), type="module")
+        browser_page.add_script_tag(
+            content=module.replace("export default", "const widget ="), type="module"
+        )
         browser_page.wait_for_function("Boolean(window.lwRender)")
         browser_page.evaluate(
             "() => { lwRender({ model: lwModel, el: document.querySelector('main') }); }"
@@ -83,7 +85,7 @@ class JoinedPage:
             wait(under_way, timeout=30)
 
     def deliver(self, *, settled: bool = True) -> None:
-        """Let everything that the kernel sent arrive, and what the page answers, until all rests."""
+        """Let all that the kernel sent arrive, and what the page answers, until both rest."""
         self.settle(settled=settled)
         while self._waiting:
             messages, self._waiting = self._waiting, []

@@ -1,4 +1,4 @@
-"""A redraw in a real page: what is focused and half typed stays, whatever comes and goes beside it."""
+"""A redraw in a real page: what is focused and half typed stays, whatever comes and goes."""
 
 from __future__ import annotations
 
@@ -169,7 +169,8 @@ def test_a_choice_that_is_open_stays(tree) -> None:
 
 
 WRAPPED = """state.names.map((name) => name === "-" ? h("div", {}, h("p", {}, "between"))
-  : h("div", { class: "row" }, h("label", {}, h("input", { id: `field-${name}`, type: "text" }))))"""
+  : h("div", { class: "row" }, h("label", {},
+    h("input", { id: `field-${name}`, type: "text" }))))"""
 
 
 def test_fields_without_a_key_are_told_apart_by_name(tree) -> None:

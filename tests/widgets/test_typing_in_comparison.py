@@ -41,8 +41,9 @@ def type_half(page: Any, field: Any, text: str) -> None:
     field.focus()
     page.page.keyboard.press("ControlOrMeta+a")
     page.page.keyboard.type(text)
-    field.evaluate("each => each.setSelectionRange && each.type !== 'number'"
-                   " && each.setSelectionRange(1, 1)")
+    field.evaluate(
+        "each => each.setSelectionRange && each.type !== 'number' && each.setSelectionRange(1, 1)"
+    )
     page.deliver()
     page.listen()
 

@@ -1,6 +1,6 @@
 """What a person is typing stays theirs while states arrive: real widgets in a real page.
 
-A key half typed is sent to nobody, whatever another cell, another panel or the clock does meanwhile.
+A key half typed is sent to nobody, whatever another cell, another panel or the clock does.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ def test_a_new_passphrase_half_typed_is_told_of_the_lock(joined, sealed: Store) 
 
 
 def test_a_panel_that_is_taken_off_the_page_sends_no_half_key(joined) -> None:
-    """The output is cleared, the cell run again: the browser says change, and nobody left a field."""
+    """The output is cleared: the browser says change, and nobody left a field."""
     page = joined(ConnectionPanel(Store.in_memory()))
     open_kind(page, "OpenAI")
     half_typed(page)

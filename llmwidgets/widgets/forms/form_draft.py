@@ -304,9 +304,7 @@ def _beside(
 ) -> dict[str, SecretField]:
     names = [*stored, *(name for name in _without_stored(known) if name not in stored)]
     blank = SecretField()
-    return {
-        name: SecretField(stored.get(name), known.get(name, blank).received) for name in names
-    }
+    return {name: SecretField(stored.get(name), known.get(name, blank).received) for name in names}
 
 
 def _price(value: Any) -> Any:
