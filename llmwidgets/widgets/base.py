@@ -12,7 +12,7 @@ when it is drawn; the widget answers by `{type: "state", …}` and sends a new s
 changed. Every other message is an action: `{type: "save", …}` runs `async def act_save(content,
 buffers)` on the engine's loop. The callback itself only submits and returns, because it may run on
 any thread and beside a running cell. An error ends as a redacted sentence in the state. An action
-bears the act of a person that led to it (`by`), and so does all that is sent on account of it: the
+bears the act of a person that led to it (`act`), and so does all that is sent on account of it: the
 page moves the focus for an answer alone, never for a state that arrives by itself.
 """
 
@@ -89,7 +89,7 @@ class Panel(anywidget.AnyWidget):
     def send(self, content: Any, buffers: Any = None) -> None:
         """Send a message to every view, with the act that it answers if there is one."""
         act = _act.get()
-        super().send({**content, "by": act} if act else content, buffers)
+        super().send({**content, "act": act} if act else content, buffers)
 
     def push(self) -> None:
         """Send the whole state to every view; callable from any thread."""
@@ -144,7 +144,7 @@ class Panel(anywidget.AnyWidget):
         )
         if action is not None:
             self._error = None
-            self.submit(self._on_account_of(content.get("by"), action(content, buffers)))
+            self.submit(self._on_account_of(content.get("act"), action(content, buffers)))
 
     async def _on_account_of(self, act: object, work: Awaitable[None]) -> None:
         _act.set(act[:_LONGEST_NAME] if isinstance(act, str) else "")

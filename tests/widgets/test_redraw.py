@@ -235,14 +235,14 @@ def test_the_answer_to_an_act_leads_on(tree) -> None:
     show(tree, there=True)
     button = tree.get_by_role("button", name="Do it")
     button.click()
-    [act] = tree.evaluate("sent('do').map((each) => each.by)")
-    show(tree, there=False, by=act)
+    [act] = tree.evaluate("sent('do').map((each) => each.act)")
+    show(tree, there=False, act=act)
     assert typed(tree)[0] == "on"
     show(tree, there=True)
     button.click()
     field(tree).focus()
     tree.keyboard.type("x")
-    show(tree, there=False, by=tree.evaluate("sent('do').at(-1).by"))
+    show(tree, there=False, act=tree.evaluate("sent('do').at(-1).act"))
     assert typed(tree)[0] == "SECTION"
 
 

@@ -244,3 +244,16 @@ def test_a_key_that_came_another_way_leaves_the_field(joined) -> None:
     page.deliver()
     assert len(page.sent("secret")) == 1
     page.page.get_by_text("Received, ends in").wait_for()
+
+
+def test_every_step_at_the_gate_reaches_the_kernel_as_it_is_meant(joined, sealed: Store) -> None:
+    """The act that a message bears is beside what it says: the recovery identity still opens."""
+    identity = sealed.take_recovery()
+    assert identity is not None
+    sealed.lock()
+    page = joined(ConnectionPanel(sealed))
+    page.page.get_by_role("button", name="Use the recovery identity").click()
+    page.page.get_by_label("Recovery identity").fill(identity.reveal())
+    page.page.get_by_role("button", name="Unlock").click()
+    page.deliver()
+    expect(page.page.get_by_text("choose a new passphrase now")).to_be_visible()

@@ -52,7 +52,7 @@ class ResultPanel(Panel):
         self._revision = 0
         self._layouts: dict[int, tuple[list[Shown], Metrics]] = {}
         self._laid = 0
-        self._told = 0
+        self._is_told = True
         self._static = StaticOutput()
         self._verdict = ""
         self._matters = 0.02
@@ -93,9 +93,6 @@ class ResultPanel(Panel):
             if turn % _SAY_EVERY == 0 or index.whole:
                 self.push_soon()
         if index is self._index:
-            # Scores read the rest themselves where they are asked for first: that is told as well.
-            if index.answered != self._told:
-                self.push_soon()
             await asyncio.to_thread(self._show_static, index.comparison)
 
     def result_view(self) -> Content:
@@ -104,7 +101,7 @@ class ResultPanel(Panel):
         assert comparison is not None
         assert index is not None
         index.first(CHUNK)
-        self._told = index.answered
+        self._is_told = index.whole
         return {
             "run": self._edition,
             "revision": self._revision,
@@ -114,7 +111,7 @@ class ResultPanel(Panel):
             ],
             "truth": _is_labelled(index),
             "texts": index.total,
-            "read": self._told,
+            "read": index.answered,
             "live": index.live,
             "counts": index.counts(),
             "fields": index.patterns(),
@@ -125,12 +122,17 @@ class ResultPanel(Panel):
         return self._answering > 0
 
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run what the page waits for in a thread; reading on pauses meanwhile."""
+        """Run what the page waits for in a thread; reading on pauses meanwhile.
+
+        Scores read what is left themselves: that all is read is told then, by nobody else.
+        """
         self._answering += 1
         try:
             return await asyncio.to_thread(function, *arguments)
         finally:
             self._answering -= 1
+            if self._index is not None and self._index.whole and not self._is_told:
+                self.push_soon()
 
     def answer(self, kind: str, content: Content, buffers: list[bytes] | None = None) -> None:
         """Send what the page asked for; one that belongs to an older result is ignored there."""

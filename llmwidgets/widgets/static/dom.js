@@ -14,11 +14,12 @@ const PROPERTIES = new Set(["value", "checked", "disabled", "indeterminate", "op
 
 const CONTROL = /^(INPUT|TEXTAREA|SELECT)$/;
 
-// A person's newest act in this module's panels. What is sent bears it as `by`, and so does a state
-// that answers it: only such a state, or a handler of the page, may move the focus.
+// A person's newest act in this module's panels. What is sent bears it, and so does a state that
+// answers it: only such a state, or a handler of the page, may move the focus.
 let act = "";
 let handling = 0;
 let drawing = 0;
+let answering = false;
 
 function h(tag, props, ...children) {
   const element = tag.startsWith("svg:")
@@ -198,9 +199,9 @@ function keepKeys(root) {
 
 // ---- state -------------------------------------------------------------------------------------
 
-/** Send to the kernel; `by` is the act that led to it. */
+/** Send to the kernel, with the act that led to it. */
 function post(model, content, buffers) {
-  model.send(act ? { ...content, by: act } : content, undefined, buffers);
+  model.send(act ? { ...content, act } : content, undefined, buffers);
 }
 
 /** Whether a person is in a field, or has typed there what the kernel has not heard. */
@@ -228,7 +229,7 @@ function mount({ model, el, draw, label, begin, onmessage, after }) {
     }, true);
   }
   const view = { root, state: null, own: false, redraw: () => redraw(handling > 0), send,
-    answers: (message) => Boolean(message.by) && message.by === act };
+    answers: (message) => Boolean(message.act) && message.act === act };
   function send(type, content = {}, buffers = []) {
     post(model, { type, ...content }, buffers);
   }
@@ -239,10 +240,12 @@ function mount({ model, el, draw, label, begin, onmessage, after }) {
     const held = root.contains(focused(root)) ? focused(root) : null;
     const fresh = h("section", {}, draw(view.state, send, view));
     drawing += 1;
+    answering = own;
     try {
       morphChildren(root, fresh);
     } finally {
       drawing -= 1;
+      answering = false;
     }
     if (held && !root.contains(focused(root))) keepFocus(held, own);
     if (after) after(root, view.state, view);

@@ -43,7 +43,8 @@ function morph(old, fresh) {
   if (CONTROL.test(old.nodeName)) morphControl(old, fresh, revised, said);
 }
 
-/** A field in which a person is takes a newer value when it is left, if nothing was typed since. */
+/** A field in which a person is takes a newer value when it is left, if nothing was typed since;
+    the answer to what was done there is taken at once. */
 function morphControl(old, fresh, revised, said) {
   if (old.type === "checkbox") {
     if (revised || fresh.dataset.rev === undefined) old.checked = fresh.checked;
@@ -51,9 +52,11 @@ function morphControl(old, fresh, revised, said) {
     return;
   }
   const { lwKept: newer } = fresh; // its own options may have moved over by now
-  if (revised && old === focused(old)) old.lwNext = newer;
+  const waits = old === focused(old) && !answering
+    && (old.nodeName !== "SELECT" || [...old.options].some((each) => each.value === said));
+  if (revised && waits) old.lwNext = newer;
   else if (revised) old.value = old.lwKept = newer;
-  if (old.nodeName === "SELECT" && old.lwNext !== undefined && old.value !== said) old.value = said;
+  if (waits && old.nodeName === "SELECT" && old.value !== said) old.value = said;
 }
 
 /** The focus would leave a button that is switched off: it only says so until it is left. */
