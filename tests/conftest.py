@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from datetime import date
@@ -71,6 +72,10 @@ def _refuse_strangers(address: object) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell that ignores Ctrl-C hands that down; tests interrupt themselves and their children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def connect(self: socket.socket, address: object) -> None:
         _refuse_strangers(address)
         return _connect(self, address)  # type: ignore[arg-type]
