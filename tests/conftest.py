@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from datetime import date
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.jupyterlab import browser, lab, page  # noqa: F401 - fixtures of the whole suite
+from tests.pages import blank, drawing, joined  # noqa: F401
 
 # A busy machine is no fault of an example. On CI the examples are the same each time, so that
 # a red build is the change's; at a desk they are new each time, and find what is left.
@@ -70,6 +72,10 @@ def _refuse_strangers(address: object) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell that ignores Ctrl-C hands that down; tests interrupt themselves and their children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def connect(self: socket.socket, address: object) -> None:
         _refuse_strangers(address)
         return _connect(self, address)  # type: ignore[arg-type]

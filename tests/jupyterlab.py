@@ -235,6 +235,14 @@ def page(lab: Lab, browser: Any) -> Iterator[LabPage]:
     assert not opened.troubles, opened.troubles
 
 
+def becomes(element: Any, condition: str) -> None:
+    """Wait until a condition holds for an element: `each => each.scrollWidth <= 640`.
+
+    For what Playwright's `expect` has no word; a value read at once may be one of a moment ago.
+    """
+    element.page.wait_for_function(f"each => ({condition})(each)", arg=element.element_handle())
+
+
 def listen(opened: LabPage) -> None:
     """Keep what crosses the websockets, and the script errors of the widgets."""
 

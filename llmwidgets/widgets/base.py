@@ -11,12 +11,15 @@ No trait holds data, so nothing of it lands in a saved notebook. A view asks by 
 when it is drawn; the widget answers by `{type: "state", …}` and sends a new state when something
 changed. Every other message is an action: `{type: "save", …}` runs `async def act_save(content,
 buffers)` on the engine's loop. The callback itself only submits and returns, because it may run on
-any thread and beside a running cell. An error ends as a redacted sentence in the state.
+any thread and beside a running cell. An error ends as a redacted sentence in the state. An action
+bears the act of a person that led to it (`act`), and so does all that is sent on account of it: the
+page moves the focus for an answer alone, never for a state that arrives by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
@@ -31,6 +34,10 @@ from llmwidgets.visible import markup, visible
 from llmwidgets.widgets.static_output import StaticOutput
 
 _BATCH_SECONDS = 0.05
+_LONGEST_NAME = 64
+
+_act: contextvars.ContextVar[str] = contextvars.ContextVar("act", default="")
+"""The act in a page on whose account this runs; tasks and threads begun meanwhile inherit it."""
 
 Content = dict[str, Any]
 Buffers = Sequence[memoryview]
@@ -78,6 +85,11 @@ class Panel(anywidget.AnyWidget):
         return type(self).__name__, []
 
     # -- to the page ---------------------------------------------------------------------------
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        """Send a message to every view, with the act that it answers if there is one."""
+        act = _act.get()
+        super().send({**content, "act": act} if act else content, buffers)
 
     def push(self) -> None:
         """Send the whole state to every view; callable from any thread."""
@@ -132,7 +144,11 @@ class Panel(anywidget.AnyWidget):
         )
         if action is not None:
             self._error = None
-            self.submit(action(content, buffers))
+            self.submit(self._on_account_of(content.get("act"), action(content, buffers)))
+
+    async def _on_account_of(self, act: object, work: Awaitable[None]) -> None:
+        _act.set(act[:_LONGEST_NAME] if isinstance(act, str) else "")
+        await work
 
     async def act_hello(self, _content: Content, _buffers: Buffers) -> None:
         """A view was drawn and asks for the state."""

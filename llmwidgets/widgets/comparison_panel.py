@@ -28,10 +28,11 @@ class ComparisonPanel(SchemaEditor):
     """
 
     _esm = source(
-        "dom.js", "comparison_setup.js", "schema_editor.js", "comparison_running.js",
-        "comparison_cells.js", "comparison_grid.js", "comparison_keys.js", "comparison_labels.js",
-        "comparison_text.js", "comparison_scores.js", "comparison_fields.js",
-        "comparison_charts.js", "comparison_request.js", "comparison_panel.js",
+        "dom.js", "redraw.js", "comparison_setup.js", "schema_editor.js",
+        "comparison_running.js", "comparison_cells.js", "comparison_grid.js",
+        "comparison_keys.js", "comparison_labels.js", "comparison_text.js",
+        "comparison_scores.js", "comparison_fields.js", "comparison_charts.js",
+        "comparison_request.js", "comparison_panel.js",
     )  # fmt: skip
     _css = style("comparison.css")
 

@@ -25,8 +25,8 @@ class ConnectionForm(FormPanel):
         form
     """
 
-    _esm = source("dom.js", "secret_field.js", "fields.js", "checked.js", "store_gate.js",
-                  "store_making.js", "connection_form.js")  # fmt: skip
+    _esm = source("dom.js", "redraw.js", "secret_field.js", "fields.js", "checked.js",
+                  "store_gate.js", "store_making.js", "connection_form.js")  # fmt: skip
     _css = style("connections.css", "store.css")
     heading = "Connection"
 

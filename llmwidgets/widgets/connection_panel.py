@@ -28,8 +28,8 @@ class ConnectionPanel(StoreSettings, FormPanel):
     `.store` is the store the panel works on; another organization can be chosen in its head.
     """
 
-    _esm = source("dom.js", "secret_field.js", "fields.js", "checked.js", "store_gate.js",
-                  "store_making.js", "store_settings.js", "found.js",
+    _esm = source("dom.js", "redraw.js", "secret_field.js", "fields.js", "checked.js",
+                  "store_gate.js", "store_making.js", "store_settings.js", "found.js",
                   "connection_panel.js")  # fmt: skip
     _css = style("connections.css", "store.css")
     heading = "Connections"
@@ -56,11 +56,14 @@ class ConnectionPanel(StoreSettings, FormPanel):
         """Bring the forms in line with connections that changed outside this panel."""
         present = {f"{each.kind}/{each.label}": each for each in connections}
         for key, draft in list(self._drafts.items()):
-            kept = draft.connection
-            if kept is not None and key not in present:
+            now, kept = present.get(key), draft.connection
+            in_hand = draft.touched and key == self._selected
+            if now is not None and not draft.busy and (draft.apart or _differs(now, kept)):
+                self._drafts[key] = _following(draft, now)
+            elif now is None and draft.named and not in_hand:
                 del self._drafts[key]
-            elif kept is not None and not draft.busy and _differs(present[key], kept):
-                self._drafts[key] = Draft(draft.provider.kind, present[key])
+            elif now is None and kept is not None:
+                draft.part(locked=self.store.exists and self.store.locked)
         if self._selected and self._selected not in self._drafts:
             self._selected = None
         if self._selected is None and connections:
@@ -261,5 +264,15 @@ class ConnectionPanel(StoreSettings, FormPanel):
         return f"{self.store.organization}{locked}, {count}", lines
 
 
-def _differs(now: Connection, then: Connection) -> bool:
-    return (now.saved_at, now.origin) != (then.saved_at, then.origin)
+def _differs(now: Connection, then: Connection | None) -> bool:
+    return then is not None and (now.saved_at, now.origin) != (then.saved_at, then.origin)
+
+
+def _following(draft: Draft, now: Connection) -> Draft:
+    """The form of what another hand saved; one into which something was typed goes on with it."""
+    if draft.touched:
+        draft.follow(now)
+        return draft
+    fresh = Draft(draft.provider.kind, now)
+    fresh.rev = draft.rev + 1
+    return fresh

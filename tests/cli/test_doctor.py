@@ -21,6 +21,8 @@ from llmwidgets.connections import sealing
 from llmwidgets.connections.inspection.examination import Finding
 from llmwidgets.connections.inspection.surroundings import examine_clock
 from llmwidgets.connections.sealing import Identity
+from llmwidgets.connections.storage import session
+from llmwidgets.engine import loop
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.places import default_path
 from llmwidgets.secret import Secret
@@ -120,7 +122,7 @@ def test_a_locked_store_says_what_it_takes_and_asks_nobody(tmp_path, monkeypatch
 def test_a_key_file_that_cannot_be_trusted(store, identity, capsys) -> None:
     store.lock()
     identity.chmod(0o644)
-    lw.connections.storage.session._sessions.clear()
+    session._sessions.clear()
     status, said = findings(lw.Store(path=store.path), capsys)
     assert (status, said["key"]["level"]) == (1, "problem")
     assert "others can reach it" in said["key"]["said"]
@@ -210,7 +212,7 @@ def test_what_is_told_holds_no_secret_whatever_is_wrong(
     (store.path / "connections.age").write_bytes(b"")
     (store.path / "identity.age").write_text(KEY)
     identity.write_text(f"AGE-SECRET-KEY-1{KEY}")
-    lw.connections.storage.session._sessions.clear()
+    session._sessions.clear()
     again = all_of(lw.Store(path=store.path), capsys)
     assert [each["subject"] for each in again] == before
     assert {"key", "policy", "passphrase"} <= {
@@ -330,7 +332,7 @@ def test_a_connection_is_checked_by_its_label(store, capsys) -> None:
     assert main(arguments) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
     assert main(["connections", "check", "elsewhere", "--store", str(store.path)]) == 2
-    lw.engine.loop.stop()
+    loop.stop()
 
 
 def test_a_check_tells_its_waits_and_what_it_could_not_determine(store, capsys) -> None:

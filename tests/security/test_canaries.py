@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 import llmwidgets as lw
+from llmwidgets.connections import sealing
 from llmwidgets.connections.inspection.known_keys import known_key
 from llmwidgets.connections.inspection.leaks import leaks_in
 from llmwidgets.engine import loop
@@ -95,7 +96,7 @@ def refused_fields() -> Iterator[Callable[[], object]]:
     yield lambda: setattr(connected(), "label", "b")
     yield lambda: pickle.dumps(connected())
     yield lambda: pickle.dumps(Secret(KEY))
-    yield lambda: lw.connections.sealing.Identity.parse(Secret(KEY))
+    yield lambda: sealing.Identity.parse(Secret(KEY))
     yield lambda: lw.Store.in_memory()["no-such"]
     yield lambda: lw.Store.create(passphrase=Secret(PASSPHRASE[:8]))
 
@@ -284,7 +285,7 @@ def test_a_refused_passphrase_stands_in_no_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any]
 ) -> None:
     """Given in clear by code that read it from a file, of a right or a wrong type."""
-    monkeypatch.setattr(lw.connections.sealing, "WORK_FACTOR", 10)
+    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     store = lw.Store.create(path=tmp_path / "store", passphrase="made-up other words")
     store.export(tmp_path / "f", passphrase="made-up other words")
     shut = lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE)

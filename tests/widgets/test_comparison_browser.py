@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from itertools import pairwise
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
+
+from tests.jupyterlab import becomes
 
 pytestmark = pytest.mark.browser
 
@@ -26,6 +28,9 @@ schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"
     "city": {"type": "string"}}}
 texts = [f"{name} of Ulm is {30 + at}." for at, name in enumerate(names)]
 lw.Comparison.from_outputs(schema, texts, {"A": truth, "B": wrong, "C": near}, truth).explore()"""
+SLOWLY = """from llmwidgets.widgets.results import result_panel
+result_panel._FIRST_SECONDS = 8.0  # the first rows come long before the others are read
+"""
 MARKERS = ("Larkfield Joinery", "LJ-20417", "Oak reception desk")
 MANY = """import llmwidgets as lw
 texts = [f"The name is Ada {number}." for number in range(2000)]
@@ -57,7 +62,7 @@ def test_a_comparison_is_run_read_saved_and_reopened(lab, page) -> None:
     run(panel)
     panel.get_by_text("druckerei-de").first.wait_for()
     # The pressed button is gone; the focus went on to what leads on, not to the notebook.
-    assert panel.evaluate("each => each.contains(document.activeElement)")
+    becomes(panel, "each => each.contains(document.activeElement)")
     for tab, words in [
         ("Text", "solid line: agrees with the truth"),
         ("Scoreboard", "In pairs"),
@@ -66,7 +71,7 @@ def test_a_comparison_is_run_read_saved_and_reopened(lab, page) -> None:
     ]:
         panel.get_by_role("tab", name=tab).click()
         panel.get_by_text(words).first.wait_for()
-    assert not page.browser_page.locator(".llmwidgets-static").first.is_visible()
+    expect(page.browser_page.locator(".llmwidgets-static").first).to_be_hidden()
     notebook = page.save()
     outputs = notebook["cells"][0]["outputs"]
     assert [sorted(each["data"]) for each in outputs] == [
@@ -84,7 +89,26 @@ def test_a_comparison_is_run_read_saved_and_reopened(lab, page) -> None:
     page.open("run.ipynb")
     alone = page.browser_page.locator(".llmwidgets-static")
     alone.wait_for()
-    assert "No verdict: only 8 texts" in alone.inner_text()
+    expect(alone).to_contain_text("No verdict: only 8 texts")
+
+
+def active(grid: Any, words: str) -> None:
+    """Wait until the active cell is the one whose name begins with these words."""
+    becomes(
+        grid,
+        "each => { const it = document.getElementById(each.getAttribute('aria-activedescendant'));"
+        f" return (it?.getAttribute('aria-label') || it?.textContent || '').startsWith("
+        f"{json.dumps(words)}); }}",
+    )
+
+
+def test_scores_looked_at_early_say_when_all_is_read(lab, page) -> None:
+    """The scoreboard clicked while texts are still read: the sentence about that goes away."""
+    panel = opened(lab, page, "early.ipynb", f"{SLOWLY}{SCORED}")
+    panel.get_by_text("10 of 40 texts are read.").wait_for()
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_role("cell", name="100.0", exact=True).wait_for()
+    expect(panel.get_by_text("texts are read.")).to_have_count(0)
 
 
 def _end_kernels(lab: Any) -> None:
@@ -101,47 +125,38 @@ def test_the_grid_is_worked_by_keyboard(lab, page) -> None:
     run(panel)
     grid, keyboard = panel.get_by_role("grid"), page.browser_page.keyboard
     panel.get_by_text("druckerei-de").first.wait_for()
-    assert panel.locator(".lw-grid [tabindex='0']").count() == 0
+    expect(panel.locator(".lw-grid [tabindex='0']")).to_have_count(0)
     grid.focus()
-
-    def active() -> str:
-        return grid.evaluate(
-            "each => { const it = document.getElementById(each.getAttribute("
-            "'aria-activedescendant')); return it.getAttribute('aria-label') || it.textContent }"
-        )
-
-    assert active() == "number, demo-careful: R-2025/0318, agrees, truth R-2025/0318"
+    active(grid, "number, demo-careful: R-2025/0318, agrees, truth R-2025/0318")
     keyboard.press("ArrowRight")
-    assert active() == "number, demo-quick: 29999, differs, truth R-2025/0318"
+    active(grid, "number, demo-quick: 29999, differs, truth R-2025/0318")
     keyboard.press("Enter")
     panel.get_by_text("found word for word").first.wait_for()
-    assert panel.locator(".lw-detail mark").inner_text() == "29999"
+    expect(panel.locator(".lw-detail mark")).to_have_text("29999")
     keyboard.press("Escape")
     panel.locator(".lw-detail").wait_for(state="detached")
-    assert active() == "number, demo-quick: 29999, differs, truth R-2025/0318"
+    active(grid, "number, demo-quick: 29999, differs, truth R-2025/0318")
     keyboard.press("Home")
-    assert active() == "number"
+    active(grid, "number")
     keyboard.press("Control+End")
     grid.locator(".on").wait_for()
     keyboard.press("PageUp")
     keyboard.press("Control+Home")
-    assert active().startswith("Text druckerei-de, 12 of 16 fields disagree")
+    active(grid, "Text druckerei-de, 12 of 16 fields disagree")
     keyboard.press("Enter")
     panel.get_by_role("tab", name="Text", selected=True).wait_for()
     panel.locator(".lw-doc").wait_for()
     panel.locator(".lw-doc").focus()
     keyboard.press("ArrowDown")
     keyboard.press("ArrowDown")
-    assert panel.locator(".lw-field.on").count() == 1
+    expect(panel.locator(".lw-field.on")).to_have_count(1)
     keyboard.press("ArrowRight")
     panel.get_by_role("status").filter(has_text="traiteur-fr").wait_for()
     keyboard.press("Escape")
     panel.get_by_role("grid").wait_for()
     keyboard.press("/")
-    assert panel.get_by_role("searchbox", name="Search values").evaluate(
-        "each => each === document.activeElement"
-    )
-    assert page.browser_page.locator(".jp-Notebook.jp-mod-editMode").count() == 0
+    expect(panel.get_by_role("searchbox", name="Search values")).to_be_focused()
+    expect(page.browser_page.locator(".jp-Notebook.jp-mod-editMode")).to_have_count(0)
 
 
 def test_filters_narrow_and_the_empty_grid_leads_on(lab, page) -> None:
@@ -156,7 +171,7 @@ def test_filters_narrow_and_the_empty_grid_leads_on(lab, page) -> None:
     panel.get_by_role("button", name="invented").click()
     other = ".lw-block .lw-grow:has(.lw-c):not(:has(.lw-c.invented))"
     panel.locator(other).first.wait_for(state="detached")
-    assert panel.locator(".lw-c.invented").count() == 4
+    expect(panel.locator(".lw-c.invented")).to_have_count(4)
 
 
 def test_thousands_of_texts_draw_only_what_is_in_sight(lab, page) -> None:
@@ -166,16 +181,16 @@ def test_thousands_of_texts_draw_only_what_is_in_sight(lab, page) -> None:
     grid.wait_for()
     panel.get_by_text("of 2000 texts are read").wait_for(state="detached")
     panel.get_by_text("of 2000 with a disagreement").wait_for()
-    assert panel.locator("*").count() < 3000
-    assert grid.evaluate("each => each.scrollHeight") > 2000 * 60
+    becomes(panel, "each => each.querySelectorAll('*').length < 3000")
+    becomes(grid, "each => each.scrollHeight > 2000 * 60")
     grid.focus()
     page.browser_page.keyboard.press("Control+End")
     panel.get_by_text("text-2000", exact=True).wait_for()
-    tops = panel.locator(".lw-block").evaluate_all(
-        "all => all.map(each => [each.offsetTop, each.offsetHeight])"
+    becomes(
+        grid,
+        "each => [...each.querySelectorAll('.lw-block')].every((it, n, all) =>"
+        " !all[n + 1] || it.offsetTop + it.offsetHeight === all[n + 1].offsetTop)",
     )
-    for (top, height), (below, _) in pairwise(tops):
-        assert top + height == below
 
 
 def test_a_report_and_a_table_come_as_files(lab, page) -> None:
@@ -211,16 +226,15 @@ def test_in_a_narrow_cell_the_columns_stack_and_agreement_is_a_sign(lab, page) -
     panel = opened(lab, page, "narrow.ipynb", DEMO)
     panel.get_by_text("and to no other host").wait_for()
     page.widen(640)
-    models, fields = (panel.get_by_role("heading", name=name) for name in ("Models", "Fields"))
-    assert models.bounding_box()["x"] == fields.bounding_box()["x"]
+    becomes(
+        panel,
+        "each => new Set([...each.querySelectorAll('.lw-setup h3')]"
+        ".map((it) => it.getBoundingClientRect().left)).size === 1",
+    )
     run(panel)
     panel.locator(".lw-c.agree").first.wait_for()
-    size = panel.locator(".lw-c.agree .lw-v").first.evaluate(
-        "each => getComputedStyle(each).fontSize"
-    )
-    assert size == "0px"
-    wide = panel.evaluate("each => each.scrollWidth - each.clientWidth")
-    assert wide == 0
+    expect(panel.locator(".lw-c.agree .lw-v").first).to_have_css("font-size", "0px")
+    becomes(panel, "each => each.scrollWidth === each.clientWidth")
 
 
 def test_what_matters_is_typed_and_the_sentences_follow(lab, page) -> None:
@@ -232,7 +246,7 @@ def test_what_matters_is_typed_and_the_sentences_follow(lab, page) -> None:
     field.fill("0.5")
     field.press("Enter")
     panel.get_by_text("a difference of 0.5 in 100 four times in five").wait_for()
-    assert field.evaluate("each => each === document.activeElement")
+    expect(field).to_be_focused()
     field.fill("0")
     field.press("Enter")
     panel.get_by_role("alert").get_by_text("not a number from 0.1 to 50").wait_for()
@@ -248,44 +262,35 @@ def test_fields_by_model_are_sorted_and_lead_to_their_rows_by_keyboard(lab, page
     panel.get_by_role("tab", name="Charts").click()
     table = panel.get_by_role("grid", name="% right by field and model")
     table.wait_for()
-    assert table.locator("button[tabindex='0']").count() == 1
-
-    def names() -> list[str]:
-        return table.locator("tbody th").all_inner_texts()
-
-    def focused() -> str:
-        return page.browser_page.evaluate("document.activeElement.getAttribute('aria-label')")
-
-    assert names() == ["name", "age", "city"]
+    expect(table.locator("button[tabindex='0']")).to_have_count(1)
+    names, focused = expect(table.locator("tbody th")), expect(panel.locator(":focus"))
+    names.to_have_text(["name", "age", "city"])
     table.locator("button[tabindex='0']").focus()
-    assert focused() == "name: show its rows"
+    focused.to_have_attribute("aria-label", "name: show its rows")
     keyboard.press("ArrowUp")
-    assert focused() == "Field, sort"
+    focused.to_have_attribute("aria-label", "Field, sort")
     keyboard.press("Enter")
-    assert names() == ["age", "city", "name"]
-    assert table.get_by_role("columnheader").first.get_attribute("aria-sort") == "ascending"
+    names.to_have_text(["age", "city", "name"])
+    head = table.get_by_role("columnheader").first
+    expect(head).to_have_attribute("aria-sort", "ascending")
     keyboard.press("Enter")
-    assert names() == ["name", "city", "age"]
+    names.to_have_text(["name", "city", "age"])
     keyboard.press("End")
-    assert focused() == "B, sort"
+    focused.to_have_attribute("aria-label", "B, sort")
     keyboard.press("Enter")
-    assert names() == ["name", "age", "city"]
+    names.to_have_text(["name", "age", "city"])
     keyboard.press("ArrowDown")
-    assert focused() == "name, B: % right, 50, of 40 counted. Show its rows"
+    focused.to_have_attribute("aria-label", "name, B: % right, 50, of 40 counted. Show its rows")
     panel.get_by_label("Measure").select_option("recall")
     panel.get_by_role("grid", name="Recall, % by field and model").wait_for()
     panel.get_by_role("button", name="name, B: Recall").focus()
     keyboard.press("Enter")
     grid = panel.get_by_role("grid", name="Differences")
     panel.get_by_text("of 20 with a disagreement").wait_for()
-    assert panel.get_by_label("Field", exact=True).input_value() == "name"
-    assert grid.evaluate("each => each === document.activeElement")
-    spoken = grid.evaluate(
-        "each => document.getElementById(each.getAttribute('aria-activedescendant'))"
-        ".getAttribute('aria-label')"
-    )
-    assert spoken.startswith("name, B: Bob, differs, not in the text, truth Ada")
+    expect(panel.get_by_label("Field", exact=True)).to_have_value("name")
+    expect(grid).to_be_focused()
+    active(grid, "name, B: Bob, differs, not in the text, truth Ada")
     panel.get_by_role("tab", name="Charts").click()
     panel.get_by_role("button", name="city, A: Recall").click()
     panel.get_by_text("of 40").first.wait_for()
-    assert panel.locator(".lw-c.differ").count() == 0
+    expect(panel.locator(".lw-c.differ")).to_have_count(0)

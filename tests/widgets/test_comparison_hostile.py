@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
+
+from tests.jupyterlab import becomes
 
 pytestmark = pytest.mark.browser
 
@@ -65,8 +68,8 @@ def opened(lab: Any, page: Any, name: str, cell: str) -> Any:
 def harmless(page: Any, panel: Any) -> None:
     """Nothing ran, and nothing that could run became part of the page."""
     inside = "img, script, iframe, math, style, [onerror], [onload], [ontoggle], [href^=javascript]"
-    assert panel.locator(inside).count() == 0
-    assert page.browser_page.evaluate("window.hacked") is None
+    expect(panel.locator(inside)).to_have_count(0)
+    becomes(panel, "() => window.hacked === undefined")
 
 
 def test_a_hostile_result_is_shown_and_nothing_runs(lab, page) -> None:
@@ -97,11 +100,11 @@ def test_a_hostile_result_is_shown_and_nothing_runs(lab, page) -> None:
     panel.get_by_role("grid", name="Differences").wait_for()
     harmless(page, panel)
     static = page.browser_page.locator(".llmwidgets-static")
-    assert static.locator("script, iframe, [onerror], [onload]").count() == 0
+    expect(static.locator("script, iframe, [onerror], [onload]")).to_have_count(0)
     report = page.browser_page.context.new_page()
     report.set_content((lab.root / "hostile.html").read_text())
-    assert "<img src=x onerror" in report.inner_text("body")
-    assert report.evaluate("window.hacked") is None
+    expect(report.locator("body")).to_contain_text("<img src=x onerror")
+    becomes(report.locator("body"), "() => window.hacked === undefined")
     report.close()
 
 

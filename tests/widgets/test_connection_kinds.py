@@ -7,9 +7,11 @@ import re
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from llmwidgets import PROVIDERS
 from tests.forms import FORMS, Filled, credentials, fill, open_kind, send_and_save
+from tests.jupyterlab import becomes
 from tests.servers import ANTHROPIC, GEMINI, OPENAI, serving_models
 
 pytestmark = pytest.mark.browser
@@ -18,11 +20,11 @@ PANEL = "import llmwidgets as lw\nstore = lw.Store.in_memory()\nlw.ConnectionPan
 DIALECTS = {"gemini": GEMINI, "vertex_ai": GEMINI, "anthropic": ANTHROPIC}
 
 
-def shown_state(panel: Any, form: Filled) -> str:
+def line_of(panel: Any, form: Filled) -> Any:
     """The line of the connection in the list of kinds, with what is spoken of its icon."""
     title = PROVIDERS[form.kind].title
     name = next(iter(form.plain.values()), title)
-    return str(panel.locator("nav").get_by_role("button", name=name).first.text_content())
+    return panel.locator("nav").get_by_role("button", name=name).first
 
 
 def test_every_form_is_filled_tested_saved_and_shown(lab, page) -> None:
@@ -37,11 +39,10 @@ def test_every_form_is_filled_tested_saved_and_shown(lab, page) -> None:
             send_and_save(panel, form)
             dialect = DIALECTS.get(form.kind, OPENAI)
             assert server.asked(dialect) or form.models
-            assert panel.get_by_role("button", name="Test again").is_visible()
-            assert "works" in shown_state(panel, form)
+            expect(panel.get_by_role("button", name="Test again")).to_be_visible()
+            expect(line_of(panel, form)).to_contain_text("works")
         assert len({each.headers.get("host") for each in server.seen}) == 1
-    ticks = panel.locator("nav .i.ok")
-    assert ticks.count() == len(FORMS)
+    expect(panel.locator("nav .i.ok")).to_have_count(len(FORMS))
     saved = json.dumps(page.save())
     for form in FORMS:
         assert not form.secret[1] or form.secret[1] not in saved
@@ -66,7 +67,7 @@ def test_a_file_is_dropped_and_told(lab, page, tmp_path) -> None:
     (tmp_path / "other.json").write_text(other)
     panel.locator("input[type=file]").set_input_files(tmp_path / "other.json")
     panel.get_by_role("alert").filter(has_text="from another service").wait_for()
-    assert panel.get_by_label("Location").get_attribute("list")
+    expect(panel.get_by_label("Location")).to_have_attribute("list", re.compile("."))
 
 
 def test_a_wrong_address_is_mended_in_one_click(lab, page, demo_address: str) -> None:
@@ -80,23 +81,23 @@ def test_a_wrong_address_is_mended_in_one_click(lab, page, demo_address: str) ->
     panel.get_by_role("button", name="Ollama").click()
     panel.get_by_text("OLLAMA_CONTEXT_LENGTH").wait_for()
     endpoint = panel.get_by_label("Endpoint", exact=True)
-    assert endpoint.input_value() == "http://localhost:11434/v1"
+    expect(endpoint).to_have_value("http://localhost:11434/v1")
     panel.get_by_label("Name", exact=True).fill("demo-careful")
     endpoint.fill(demo_address.removesuffix("/v1"))
     panel.get_by_role("button", name="Test and save").click()
     panel.locator(".swap").get_by_text(demo_address, exact=True).wait_for()
     panel.get_by_role("button", name="Apply fix and test").click()
     panel.get_by_text("Schema enforced").first.wait_for()
-    assert endpoint.input_value() == demo_address
+    expect(endpoint).to_have_value(demo_address)
     panel.get_by_role("checkbox", name="demo-quick").uncheck()
     panel.get_by_role("button", name=re.compile(r"Add \d models?")).click()
     panel.get_by_text("connected, untested").wait_for()
-    assert panel.get_by_role("checkbox").count() == 1
+    expect(panel.get_by_role("checkbox")).to_have_count(1)
     panel.locator("summary").filter(has_text="secrets cut").click()
     panel.get_by_role("button", name="Copy as curl").last.click()
     panel.get_by_text("Copied. $KEY stands for the key.").wait_for()
-    copied = page.browser_page.evaluate("navigator.clipboard.readText()")
-    assert copied.startswith(f"curl --request POST {demo_address}/chat/completions")
+    begins = json.dumps(f"curl --request POST {demo_address}/chat/completions")
+    becomes(panel, f"async () => (await navigator.clipboard.readText()).startsWith({begins})")
 
 
 def test_a_notebook_without_a_kernel_still_tells(lab, page) -> None:
@@ -108,8 +109,8 @@ def test_a_notebook_without_a_kernel_still_tells(lab, page) -> None:
     page.open("alone.ipynb").run_all()
     page.output().get_by_role("heading", name="OpenAI", exact=True).wait_for()
     beside = page.browser_page.locator(".llmwidgets-static")
-    assert beside.count() == 1
-    assert not beside.is_visible()
+    expect(beside).to_have_count(1)
+    expect(beside).to_be_hidden()
     outputs = page.save()["cells"][0]["outputs"]
     assert [sorted(each["data"]) for each in outputs] == [
         ["application/vnd.jupyter.widget-view+json", "text/plain"], ["text/html"]
@@ -118,5 +119,5 @@ def test_a_notebook_without_a_kernel_still_tells(lab, page) -> None:
     page.end_kernels()
     page.open("alone.ipynb")
     page.browser_page.get_by_text("Waiting for the kernel.").wait_for()
-    assert beside.is_visible()
-    assert "openai: OpenAI, api.openai.com" in beside.inner_text()
+    expect(beside).to_be_visible()
+    expect(beside).to_contain_text("openai: OpenAI, api.openai.com")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.forms import proposed_words
 
@@ -39,7 +40,7 @@ def test_a_store_is_made_kept_and_opened_again(lab, page, tmp_path: Path) -> Non
     waiting.value.save_as(saved)
     assert saved.name == "recovery-browser-acme.html"
     recovery = saved.read_text().split("<pre>")[1].split("</pre>")[0]
-    assert create.get_attribute("aria-disabled") == "true"
+    expect(create).to_have_attribute("aria-disabled", "true")
     panel.get_by_label("I keep it somewhere other than this computer").check()
     create.click()
     panel.get_by_text("Unlocked by passphrase · locks after 60 min idle").wait_for()
@@ -49,7 +50,7 @@ def test_a_store_is_made_kept_and_opened_again(lab, page, tmp_path: Path) -> Non
     passphrase.fill("not the words of this store")
     passphrase.press("Enter")
     panel.get_by_text("You can try again in").wait_for()
-    assert passphrase.input_value() == ""
+    expect(passphrase).to_have_value("")
     panel.get_by_role("button", name="Use the recovery identity").click()
     panel.locator("button:not([aria-disabled])", has_text="Unlock").wait_for()
     panel.get_by_label("Recovery identity").fill(recovery)
@@ -77,6 +78,6 @@ def test_another_organization_is_opened_by_keyboard(lab, page) -> None:
     keyboard.type("browser-second")
     keyboard.press("Enter")
     panel.locator("select[data-rev=browser-second]").wait_for()
-    assert menu.input_value() == "browser-second"
+    expect(menu).to_have_value("browser-second")
     panel.get_by_role("button", name="Create the store").click()
     panel.get_by_role("heading", name="Create the store for browser-second").wait_for()

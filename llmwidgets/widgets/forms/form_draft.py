@@ -34,7 +34,8 @@ class Draft:
 
     `rev` grows when the kernel changes what the inputs say; the page then takes the new values.
     `intent` is what follows a check that succeeds: `save`, `session` or `none`. `added` is what
-    was said of models connected from here.
+    was said of models connected from here. `touched` says that something was typed since it was
+    last kept; `apart` why its connection is out of reach meanwhile.
     """
 
     def __init__(self, kind: Kind, connection: Connection | None = None) -> None:
@@ -58,11 +59,14 @@ class Draft:
         self.said = self.added = self.busy = ""
         self.intent = "save"
         self.rev = 0
+        self.touched = False
+        self.apart = ""
+        self.named = connection.label if connection else ""
 
     @property
     def key(self) -> str:
         """What the page calls this form; a message for another form is dropped."""
-        return f"{self.provider.kind}/{self.connection.label if self.connection else ''}"
+        return f"{self.provider.kind}/{self.named}"
 
     @property
     def read_only(self) -> bool:
@@ -77,6 +81,7 @@ class Draft:
         known = [*self.provider.fields.model_fields, "label"]
         for name, value in values.items():
             if name in known and name not in closed:
+                self.touched |= str(value or "") != str(self.values.get(name) or "")
                 self.values[name] = _price(value) if name == "price" else value
 
     def look(self) -> None:
@@ -105,6 +110,7 @@ class Draft:
 
     def receive(self, name: str, secret: Secret, header: str = "") -> None:
         """Keep a secret that arrived, in place of the stored one until saved or cleared."""
+        self.touched = True
         kept = self.headers if header else self.secrets
         place = header or name
         kept[place] = SecretField(kept.get(place, SecretField()).stored, secret if secret else None)
@@ -213,10 +219,37 @@ class Draft:
 
     def settle(self, connection: Connection, said: str) -> None:
         """The connection is kept now: what was received is what is stored."""
-        self.connection, self.said = connection, said
+        self.connection, self.said, self.named = connection, said, connection.label
+        self.touched, self.apart = False, ""
         self.values = dict(connection.plain_fields)
         self.secrets = _closed(connection.secret_fields)
         self.headers = _closed(connection.fields.headers)
+        self.rev += 1
+
+    # -- what happens elsewhere ----------------------------------------------------------------
+
+    def part(self, *, locked: bool) -> None:
+        """Its connection is out of reach: what was typed stays, what was stored does not."""
+        self.secrets, self.headers = _without_stored(self.secrets), _without_stored(self.headers)
+        self.report, self.tested = None, None
+        if locked:
+            self.apart = "The store is locked: unlock it to go on with this connection."
+        else:
+            self.apart = f"{self.named} is no longer in the store: saving connects it anew."
+            self.connection = None
+
+    def follow(self, now: Connection) -> None:
+        """Its connection was saved elsewhere: the new values come in beside what was typed."""
+        was = self.connection.plain_fields if self.connection else {}
+        typed = {
+            name: value
+            for name, value in self.values.items()
+            if str(value or "") != str(was.get(name) or "")
+        }
+        self.connection, self.apart = now, ""
+        self.values = {**now.plain_fields, **typed}
+        self.secrets = _beside(now.secret_fields, self.secrets)
+        self.headers = _beside(now.fields.headers, self.headers)
         self.rev += 1
 
     # -- as it stands --------------------------------------------------------------------------
@@ -266,6 +299,19 @@ def fact_of(connection: Connection) -> tuple[str, str]:
 
 def _closed(secrets: Mapping[str, Secret]) -> dict[str, SecretField]:
     return {name: SecretField(secret) for name, secret in secrets.items()}
+
+
+def _without_stored(secrets: Mapping[str, SecretField]) -> dict[str, SecretField]:
+    kept = {name: SecretField(None, each.received) for name, each in secrets.items()}
+    return {name: each for name, each in kept.items() if each.received}
+
+
+def _beside(
+    stored: Mapping[str, Secret], known: Mapping[str, SecretField]
+) -> dict[str, SecretField]:
+    names = [*stored, *(name for name in _without_stored(known) if name not in stored)]
+    blank = SecretField()
+    return {name: SecretField(stored.get(name), known.get(name, blank).received) for name in names}
 
 
 def _price(value: Any) -> Any:

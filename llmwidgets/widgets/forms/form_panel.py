@@ -58,6 +58,12 @@ class FormPanel(StoreGate):
             draft.clear(str(content.get("field")), str(content.get("header") or ""))
             self.push()
 
+    async def act_typing(self, content: Content, _buffers: Buffers) -> None:
+        """Something is being typed into the form; what it is stays in the page until it is left."""
+        draft = self.draft()
+        if draft is not None and content.get("form") == draft.key:
+            draft.touched = True
+
     async def act_edit(self, content: Content, _buffers: Buffers) -> None:
         """A field was left: keep what it says, and tell where the key would go."""
         if draft := self._meant(content):

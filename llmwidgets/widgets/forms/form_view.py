@@ -45,6 +45,7 @@ def _who(draft: Draft) -> dict[str, Any]:
         "busy": draft.busy,
         "intent": draft.intent,
         "said": draft.said,
+        "apart": draft.apart,
     }
 
 

@@ -28,6 +28,9 @@ def _kind(
     own = [each for each in connections if each.kind == provider.kind]
     rows = [_row(each, drafts.get(f"{each.kind}/{each.label}"), selected) for each in own]
     fresh = f"{provider.kind}/"
+    open_one = drafts.get(selected or "")
+    if open_one and open_one.provider is provider and open_one.connection is None:
+        fresh = open_one.key  # the form of what was removed elsewhere keeps its name
     draft = drafts.get(fresh)
     kind = {"kind": provider.kind, "title": provider.title, "single": provider.single}
     if provider.single:

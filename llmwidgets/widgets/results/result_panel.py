@@ -52,6 +52,7 @@ class ResultPanel(Panel):
         self._revision = 0
         self._layouts: dict[int, tuple[list[Shown], Metrics]] = {}
         self._laid = 0
+        self._is_told = True
         self._static = StaticOutput()
         self._verdict = ""
         self._matters = 0.02
@@ -100,6 +101,7 @@ class ResultPanel(Panel):
         assert comparison is not None
         assert index is not None
         index.first(CHUNK)
+        self._is_told = index.whole
         return {
             "run": self._edition,
             "revision": self._revision,
@@ -120,12 +122,17 @@ class ResultPanel(Panel):
         return self._answering > 0
 
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run what the page waits for in a thread; reading on pauses meanwhile."""
+        """Run what the page waits for in a thread; reading on pauses meanwhile.
+
+        Scores read what is left themselves: that all is read is told then, by nobody else.
+        """
         self._answering += 1
         try:
             return await asyncio.to_thread(function, *arguments)
         finally:
             self._answering -= 1
+            if self._index is not None and self._index.whole and not self._is_told:
+                self.push_soon()
 
     def answer(self, kind: str, content: Content, buffers: list[bytes] | None = None) -> None:
         """Send what the page asked for; one that belongs to an older result is ignored there."""

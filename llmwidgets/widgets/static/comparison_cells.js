@@ -116,7 +116,7 @@ function gridLine(grid, n, block, line) {
       ...place(0), "aria-expanded": String(open), onclick: () => grid.fold(n) },
     icon(open ? "down" : "right"), h("span", {}, block.fold)));
   }
-  return h("div", { class: line.row.q ? "lw-grow lw-quiet" : "lw-grow", role: "row", style },
+  return h("div", { class: line.row.q ? "lw-grow lw-quiet" : "lw-grow", role: "row", style, key: `row ${line.row.p}` },
     h("span", { class: "lw-cell lw-f m", role: "rowheader", title: line.row.p, ...place(0) }, line.row.name),
     grid.truth ? truthCell(line.row, place(1)) : null,
     grid.variants.map((variant, col) => variantCell(grid, n, block, line, variant, col, place)));

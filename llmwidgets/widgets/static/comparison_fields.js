@@ -119,7 +119,7 @@ function arrows(table) {
     });
     table.addEventListener("keydown", (e) => arrowKey(e, lines()));
   }
-  const held = all().find((each) => each === document.activeElement);
+  const held = all().find((each) => each === focused(table));
   point(held || lines().slice(1).flat().find(Boolean) || all()[0]);
 }
 

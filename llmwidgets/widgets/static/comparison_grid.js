@@ -31,6 +31,7 @@ class GridOfRows {
     this.blocks = new Map();
     this.asked = new Set();
     this.drawn = new Map();
+    this.stale = new Set();
     this.unfolded = new Set();
     this.open = null;
     this.aim = null;
@@ -107,6 +108,10 @@ class GridOfRows {
   /** Take a layout in, if it answers the newest question of this view. */
   lay(message, buffers) {
     if (message.turn !== this.turn || (message.turn === FIRST_TURN && !this.waits)) return;
+    if (this.typing) {
+      this.later = () => this.lay(message, buffers); // it would take the field away
+      return;
+    }
     this.waits = false;
     this.view.got.grid = message;
     this.layout = message.layout;
@@ -174,11 +179,7 @@ class GridOfRows {
     message.blocks.forEach((block, n) => {
       this.blocks.set(message.from + n, block);
       this.heights[message.from + n] = block.h;
-      const drawn = this.drawn.get(message.from + n);
-      if (drawn) {
-        drawn.remove();
-        this.drawn.delete(message.from + n);
-      }
+      this.stale.add(message.from + n);
     });
     this.asked.add(Math.floor(message.from / GRID.chunk));
     this.prefix();
@@ -229,7 +230,9 @@ class GridOfRows {
     const from = this.blockAt(Math.max(0, top - margin));
     const to = Math.min(this.heights.length - 1, this.blockAt(bottom + margin));
     for (const [n, element] of this.drawn) {
-      if (n < from || n > to) {
+      if (n >= from && n <= to) continue;
+      if (element.contains(focused(this.root))) this.drawBlock(n, top, bottom);
+      else {
         element.remove();
         this.drawn.delete(n);
       }
@@ -246,33 +249,32 @@ class GridOfRows {
     const block = this.blocks.get(n);
     const long = block && block.rows.length > GRID.most;
     let element = this.drawn.get(n);
-    if (element && !long) {
+    if (element && !long && !this.stale.has(n)) {
       element.style.top = `${this.tops[n]}px`;
       return;
     }
     const lines = this.lines(n).map((line, at) => ({ ...line, at })).filter((line) => !long || line.kind !== "row"
-      || line.at === 1 || (this.tops[n] + line.top + line.height > top - GRID.margin
+      || line.at === 1 || (this.typing?.block === n && this.typing.path === line.row.p) || (this.tops[n] + line.top + line.height > top - GRID.margin
         && this.tops[n] + line.top < bottom + GRID.margin));
     const fresh = h("div", { class: "lw-block", role: "rowgroup" },
       lines.map((line) => gridLine(this, n, block, line)));
     fresh.style.top = `${this.tops[n]}px`;
     fresh.style.height = `${this.tops[n + 1] - this.tops[n]}px`;
     if (this.open?.block === n && block) fresh.append(this.detailElement(n));
-    if (element) element.replaceWith(fresh);
+    this.stale.delete(n);
+    if (element) morph(element, fresh);
     else {
+      element = fresh;
       const after = [...this.drawn.entries()].filter(([m]) => m > n).sort((a, b) => a[0] - b[0])[0];
       this.canvas.insertBefore(fresh, after ? after[1] : null);
+      this.drawn.set(n, fresh);
     }
-    this.drawn.set(n, fresh);
+    if (this.open?.block === n) this.watchDetail(element.querySelector(":scope > .lw-detail"));
   }
 
   redrawBlock(n) {
     this.prefix();
-    const element = this.drawn.get(n);
-    if (element) {
-      element.remove();
-      this.drawn.delete(n);
-    }
+    this.stale.add(n);
     this.draw();
   }
 

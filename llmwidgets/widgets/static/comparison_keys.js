@@ -140,14 +140,18 @@ class DifferencesGrid extends GridOfRows {
 
   detailElement(n) {
     const line = this.lines(n).find((each) => each.row && each.row.p === this.open.path);
-    const element = h("div", { class: "lw-detail", role: "row" }, h("div", { role: "gridcell",
+    const element = h("div", { class: "lw-detail", role: "row", key: `detail ${this.open.path} ${this.open.col}` }, h("div", { role: "gridcell",
       "aria-label": "Detail" }, gridDetail(this, this.open.content)));
     element.style.top = `${line.top + line.height}px`;
     element.style.width = `${this.root.clientWidth}px`;
-    this.grown.disconnect();
-    this.grown.observe(element);
-    this.detailBox = element;
     return element;
+  }
+
+  watchDetail(element) {
+    if (this.detailBox === element) return;
+    this.grown.disconnect();
+    if (element) this.grown.observe(element);
+    this.detailBox = element;
   }
 
   measureDetail() {

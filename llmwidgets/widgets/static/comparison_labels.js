@@ -53,8 +53,7 @@ Object.assign(DifferencesGrid.prototype, {
       if (!this.blocks.has(n)) continue;
       this.blocks.set(n, block);
       this.heights[n] = block.h;
-      this.drawn.get(n)?.remove();
-      this.drawn.delete(n);
+      this.stale.add(n);
       if (this.open?.block === n) this.readAgain(n, block);
     }
     this.prefix();
@@ -80,21 +79,34 @@ Object.assign(DifferencesGrid.prototype, {
     const cell = at >= 0 && document.getElementById(this.cellId({ ...this.at, line: at, col: 1 }));
     if (!cell || line.row.name === "all fields") return;
     const was = line.row.t[1] === "value" ? line.row.t[0] : "";
-    const done = (keep) => {
-      const { value } = input;
+    const { block } = this.at;
+    const end = () => {
       input.onblur = null;
       input.remove();
+      delete cell.dataset.owned;
+      this.typing = null;
+      const { later } = this;
+      this.later = null;
+      if (later) later();
+      else this.redrawBlock(block);
+    };
+    const done = (keep) => {
       this.root.focus({ preventScroll: true });
-      if (keep && value !== was) this.label({ value }, line.row);
+      if (keep && input.value !== was) this.label({ value: input.value }, line.row);
+      end();
     };
     const input = h("input", { class: "lw-typing", type: "text", value: was, "aria-label": `Truth of ${line.row.name}`,
       onkeydown: (e) => {
         e.stopPropagation();
         if (e.key !== "Enter" && e.key !== "Escape") return;
         e.preventDefault();
+        input.onblur = null;
         done(e.key === "Enter");
       } });
-    input.onblur = () => input.remove();
+    // Rows that arrive meanwhile leave the cell alone; who looks into another window comes back.
+    input.onblur = () => input !== focused(this.root) && end();
+    this.typing = { block, path: line.row.p };
+    cell.dataset.owned = "";
     cell.append(input);
     input.focus();
     input.select();

@@ -138,9 +138,10 @@ function drawSheet(view) {
     }, { go, key: `sheet-${label}` }))));
 }
 
-function openSheet(view, sheet) {
+function openSheet(view, sheet, own = true) {
   view.ui.sheet = sheet;
   view.redraw();
+  if (!own) return;
   const target = view.root.querySelector(".lw-sheet textarea, .lw-sheet .btn:not(.bare)");
   target?.focus();
   if (target?.select) target.select();
@@ -156,7 +157,7 @@ function askForReport(view, send) {
 async function showCopied(view, message) {
   const said = await copied(message.text) ? "Copied." : "Select and copy it.";
   openSheet(view, { title: message.title, from: message.from || "code", text: message.text,
-    said: [message.said, said].filter(Boolean).join(" ") });
+    said: [message.said, said].filter(Boolean).join(" ") }, view.answers(message));
 }
 
 // ---- messages ------------------------------------------------------------------------------------
@@ -202,13 +203,13 @@ async function embed(view, message) {
   const manager = view.manager;
   if (!manager?.create_view) {
     openSheet(view, { title: "Connections", from: "connections", text: "lw.ConnectionPanel()",
-      said: "Run this in a cell; what is connected there appears here." });
+      said: "Run this in a cell; what is connected there appears here." }, view.answers(message));
     return;
   }
   const child = await manager.create_view(await manager.get_model(message.model));
   view.ui.embed = h("div", { key: "embedded", "data-owned": "" }, child.el);
   view.redraw();
-  view.root.querySelector(".lw-embed button")?.focus();
+  if (view.answers(message)) view.root.querySelector(".lw-embed button")?.focus();
 }
 
 function drawEmbedded(view) {

@@ -17,7 +17,7 @@ function drawSetup(state, send, view) {
       setup.empty ? drawNoModels(setup.empty, send) : drawModels(setup, send, view),
       h("div", { class: "body stack", key: "material" },
         drawFields(setup.schema, view, send), drawTexts(setup.texts, send, view), drawOptions(setup, send))),
-    !setup.empty && drawSetupFoot(setup, send),
+    (!setup.empty || inHand(view, "budget")) && drawSetupFoot(setup, send),
   ];
 }
 

@@ -2,10 +2,10 @@
 
 function render({ model, el }) {
   startSealing(model);
-  return mountStore({ model, el, draw: drawPanel, label: "Connections", after: (root, state) => {
+  return mountStore({ model, el, draw: drawPanel, label: "Connections", after: (root, state, view) => {
     const list = root.querySelector(".kinds");
     if (list) rove(list, "button.kind, button.add");
-    offerUndo(root, state);
+    offerUndo(root, state, view);
   } });
 }
 
@@ -142,8 +142,9 @@ function renameRow(view, form) {
 
 /** Who removed a connection here finds the focus on the way back, not on another's Remove: that
     button bears the same name, so that a redraw without it leads there as well. */
-function offerUndo(root, state) {
-  if (state.deleted && root.dataset.deleted !== state.deleted && root.contains(document.activeElement)) {
+function offerUndo(root, state, view) {
+  const fresh = state.deleted && root.dataset.deleted !== state.deleted;
+  if (fresh && view.own && root.contains(focused(root))) {
     root.querySelector("[data-focus=undo]")?.focus({ preventScroll: true });
   }
   root.dataset.deleted = state.deleted;

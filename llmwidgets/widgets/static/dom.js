@@ -6,10 +6,20 @@
 //   mount({ model, el, draw })   asks for the state, redraws at each one, keeps focus and typing
 //
 // A redraw builds a fresh tree and changes the old one where they differ, so focus, caret, scroll
-// and open <details> stay. An input keeps what was typed until its `rev` property changes.
+// and open <details> stay. An input keeps what was typed until its `rev` property changes, and for
+// as long as it has the focus.
 
 const SVG = "http://www.w3.org/2000/svg";
 const PROPERTIES = new Set(["value", "checked", "disabled", "indeterminate", "open", "hidden"]);
+
+const CONTROL = /^(INPUT|TEXTAREA|SELECT)$/;
+
+// A person's newest act in this module's panels. What is sent bears it, and so does a state that
+// answers it: only such a state, or a handler of the page, may move the focus.
+let act = "";
+let handling = 0;
+let drawing = 0;
+let answering = false;
 
 function h(tag, props, ...children) {
   const element = tag.startsWith("svg:")
@@ -29,78 +39,23 @@ function h(tag, props, ...children) {
     if (child === undefined || child === null || child === false || child === "") continue;
     element.append(child instanceof Node ? child : String(child));
   }
+  if (CONTROL.test(element.nodeName)) element.lwKept = element.value;
   return element;
 }
 
-// One listener a kind of event, looked up at the time of the event: a redraw swaps the handler.
+// One listener a kind of event, looked up at the time of the event: a redraw swaps the handler. The
+// browser says "change" of a field that a redraw takes away: that is nobody's act, and is not heard.
 function listen(element, event, handler) {
   element.lwOn[event] = handler;
-  element.addEventListener(event, (e) => element.lwOn[event] && element.lwOn[event](e));
-}
-
-function adopt(element, fresh) {
-  for (const event of Object.keys(element.lwOn)) {
-    if (!(event in fresh.lwOn)) delete element.lwOn[event];
-  }
-  for (const [event, handler] of Object.entries(fresh.lwOn)) {
-    if (event in element.lwOn) element.lwOn[event] = handler;
-    else listen(element, event, handler);
-  }
-}
-
-// ---- redraw ------------------------------------------------------------------------------------
-
-function same(a, b) {
-  return a.nodeType === b.nodeType && a.nodeName === b.nodeName
-    && (a.nodeType !== Node.ELEMENT_NODE
-      || (a.dataset?.key === b.dataset?.key && a.getAttribute("type") === b.getAttribute("type")));
-}
-
-function morph(old, fresh) {
-  if (old.nodeType !== Node.ELEMENT_NODE) {
-    if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
-    return;
-  }
-  if (old.dataset?.owned !== undefined) return; // a part that draws itself (a virtual grid)
-  const revised = old.dataset?.rev !== fresh.dataset?.rev;
-  for (const { name } of [...old.attributes]) {
-    const stays = old.nodeName === "DETAILS" && name === "open";
-    if (!fresh.hasAttribute(name) && !stays && name !== "data-roved") old.removeAttribute(name);
-  }
-  for (const { name, value } of [...fresh.attributes]) {
-    const stays = old.nodeName === "DETAILS" && name === "open";
-    if (old.getAttribute(name) !== value && !stays) old.setAttribute(name, value);
-  }
-  if ("disabled" in old) old.disabled = fresh.disabled;
-  adopt(old, fresh);
-  morphChildren(old, fresh);
-  if (/^(INPUT|TEXTAREA|SELECT)$/.test(old.nodeName)) {
-    if (revised) old.value = fresh.value;
-    if (revised || fresh.dataset.rev === undefined) old.checked = fresh.checked;
-    old.indeterminate = fresh.indeterminate;
-  }
-}
-
-function morphChildren(old, fresh) {
-  const keyed = new Map();
-  for (const child of old.childNodes) if (child.dataset?.key) keyed.set(child.dataset.key, child);
-  let place = old.firstChild;
-  for (const wanted of [...fresh.childNodes]) {
-    const key = wanted.dataset?.key;
-    let found = key ? keyed.get(key) : place;
-    if (!found || !same(found, wanted)) {
-      old.insertBefore(wanted, place);
-      continue;
+  element.addEventListener(event, (e) => {
+    if (drawing || !element.lwOn[event] || (element.lwOff && event === "click")) return;
+    handling += 1;
+    try {
+      element.lwOn[event](e);
+    } finally {
+      handling -= 1;
     }
-    if (found === place) place = place.nextSibling;
-    else old.insertBefore(found, place);
-    morph(found, wanted);
-  }
-  while (place) {
-    const next = place.nextSibling;
-    place.remove();
-    place = next;
-  }
+  });
 }
 
 // ---- small parts -------------------------------------------------------------------------------
@@ -202,7 +157,7 @@ function rove(list, selector) {
   });
   const settle = () => {
     const all = items();
-    const chosen = all.find((each) => each === document.activeElement)
+    const chosen = all.find((each) => each === focused(list))
       || all.find((each) => each.getAttribute("aria-current") || each.ariaSelected === "true");
     point(chosen || all[0]);
   };
@@ -213,7 +168,7 @@ function rove(list, selector) {
     });
     list.addEventListener("keydown", (e) => {
       const all = items();
-      const at = all.indexOf(document.activeElement);
+      const at = all.indexOf(focused(list));
       const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[e.key];
       const to = e.key === "Home" ? 0 : e.key === "End" ? all.length - 1
         : step ? Math.min(all.length - 1, Math.max(0, at + step)) : -1;
@@ -244,41 +199,70 @@ function keepKeys(root) {
 
 // ---- state -------------------------------------------------------------------------------------
 
+/** Send to the kernel, with the act that led to it. */
+function post(model, content, buffers) {
+  model.send(act ? { ...content, act } : content, undefined, buffers);
+}
+
+/** Whether a person is in a field, or has typed there what the kernel has not heard. */
+function inHand(view, key) {
+  const field = view.root.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  return Boolean(field) && (field.value !== field.lwKept || (!view.own && field === focused(field)));
+}
+
 /**
  * Draw a widget: `draw(state, send, root)` gives the children of the panel.
  * options.label names the region; begin(view) runs once, before the first state; onmessage sees
- * every other message; after(root, state) runs behind each redraw. Returns what anywidget calls
- * when the view goes.
+ * every other message; after(root, state, view) runs behind each redraw. Returns what anywidget
+ * calls when the view goes. `view.own` says whether a person's act led to this redraw: else nothing
+ * may move the focus.
  */
 function mount({ model, el, draw, label, begin, onmessage, after }) {
-  const root = h("section", { class: "lw", "aria-label": label, "aria-busy": "true" },
+  const root = h("section", { class: "lw", "aria-label": label, "aria-busy": "true", tabindex: -1 },
     h("p", { class: "waiting muted" }, "Waiting for the kernel. If this stays, run the cell again."));
   el.append(root);
   keepKeys(root);
-  const view = { root, state: null, redraw, send };
-  function send(type, content = {}, buffers = []) {
-    model.send({ type, ...content }, undefined, buffers);
+  followTyping(root);
+  for (const event of ["pointerdown", "keydown", "click", "input", "change", "paste", "drop"]) {
+    root.addEventListener(event, () => {
+      if (!drawing) act = freshId("act");
+    }, true);
   }
-  function redraw() {
+  const view = { root, state: null, own: false, redraw: () => redraw(handling > 0), send,
+    answers: (message) => Boolean(message.act) && message.act === act };
+  function send(type, content = {}, buffers = []) {
+    post(model, { type, ...content }, buffers);
+  }
+  function redraw(own) {
     if (!view.state) return;
+    view.own = own;
     root.removeAttribute("aria-busy");
-    const held = root.contains(document.activeElement) ? document.activeElement : null;
-    morphChildren(root, h("section", {}, draw(view.state, send, view)));
-    if (held && !root.contains(document.activeElement)) keepFocus(held);
-    if (after) after(root, view.state);
+    const held = root.contains(focused(root)) ? focused(root) : null;
+    const fresh = h("section", {}, draw(view.state, send, view));
+    drawing += 1;
+    answering = own;
+    try {
+      morphChildren(root, fresh);
+    } finally {
+      drawing -= 1;
+      answering = false;
+    }
+    if (held && !root.contains(focused(root))) keepFocus(held, own);
+    if (after) after(root, view.state, view);
     view.drawn = true;
   }
-  // What had the focus is gone: its namesake takes it, else the step that leads on.
-  function keepFocus(held) {
-    const name = held.dataset?.focus;
+  // What had the focus is gone. Behind a person's act its namesake takes it, else the step that
+  // leads on; a state that arrives by itself leaves it on the panel, where no key does anything.
+  function keepFocus(held, own) {
+    const name = own && held.dataset?.focus;
     const next = (name && root.querySelector(`[data-focus="${CSS.escape(name)}"]`))
-      || root.querySelector("[data-next]") || root.querySelector("[data-main]");
-    next?.focus({ preventScroll: true });
+      || (own && (root.querySelector("[data-next]") || root.querySelector("[data-main]"))) || root;
+    next.focus({ preventScroll: true });
   }
   function hear(message, buffers) {
     if (message.type === "state") {
       view.state = message;
-      redraw();
+      redraw(view.answers(message));
     } else if (onmessage) onmessage(message, buffers, view);
   }
   if (begin) begin(view);

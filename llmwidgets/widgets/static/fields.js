@@ -4,6 +4,8 @@
 /** The form itself; `options.heading` is put above the first field. */
 function formFields(view, form) {
   return [
+    form.apart && h("div", { key: "apart", role: "status" },
+      note("warn", form.apart, "What you typed stays here.")),
     form.key_notes.map((each) => h("div", { key: `life:${each.said}` },
       note("warn", each.said, each.fix))),
     form.presets.length > 0 && presetChips(view, form),
@@ -32,14 +34,14 @@ function folded(view, form, group) {
     h("summary", {}, icon("right"), h("span", {}, group.title),
       h("span", { class: "muted" }, group.name === "advanced" ? "advanced" : "optional")),
     h("div", { class: "inside stack" },
-      form.labelled && group.name === "advanced" && labelField(form),
+      form.labelled && group.name === "advanced" && labelField(view, form),
       group.fields.map((field) => formField(view, form, field))));
 }
 
-function labelField(form) {
+function labelField(view, form) {
   return inputField(form, { name: "label", label: "Label", optional: true, type: "text",
     value: form.typed_label, placeholder: "", error: "",
-    help: "How code and tables call this connection; by default the name above." });
+    help: "How code and tables call this connection; by default the name above." }, view);
 }
 
 function formField(view, form, field) {
@@ -84,7 +86,7 @@ function inputField(form, field, view) {
     "data-focus": field.name, autocomplete: "off", autocapitalize: "off", spellcheck: "false",
     "aria-describedby": ids.line, "aria-invalid": field.error ? "true" : undefined,
     "aria-required": String(!field.optional),
-    onchange: view && (() => view.send("edit", { form: form.key, values: valuesOf(view.root) })),
+    onchange: () => view.send("edit", { form: form.key, values: valuesOf(view.root) }),
   };
   const choices = field.choices?.length ? `${ids.control}-choices` : undefined;
   const control = field.address
@@ -154,6 +156,7 @@ function priceField(view, form, field) {
   const number = (name) => h("input", { class: "in", id: `${ids.control}-${name}`, type: "text",
     inputmode: "decimal", rev: form.rev, value: field.value?.[name] ?? "", placeholder: "0.00",
     autocomplete: "off", "data-field": field.name, "data-part": name,
+    onchange: () => view.send("edit", { form: form.key, values: valuesOf(view.root) }),
     "aria-describedby": ids.line, "aria-invalid": field.error ? "true" : undefined });
   return h("fieldset", { class: "field", key: ids.control },
     h("legend", { class: "label" }, field.label, h("i", {}, " optional")),

@@ -40,11 +40,17 @@ async function seal(model, field, bytes) {
 /** Empty the input now, send its value sealed; the order of everything sent this way is kept. */
 function sendSecret(model, input, field, more = {}) {
   const bytes = new TextEncoder().encode(input.value);
-  input.value = "";
+  input.value = input.lwKept = "";
   if (bytes.length === 0) return;
+  // A field that is taken off the page says "change" as well: nobody left it, so nothing is sent.
+  const left = Promise.resolve().then(() => input.isConnected);
   inOrder(model, async () => {
+    if (!await left) {
+      bytes.fill(0);
+      return;
+    }
     const { sealed, buffers } = await seal(model, field, bytes);
-    model.send({ type: "secret", field, sealed, ...more }, undefined, buffers);
+    post(model, { type: "secret", field, sealed, ...more }, buffers);
   });
 }
 
@@ -65,7 +71,8 @@ function secretControl(view, spec, ids) {
   const { model, ui, form } = view;
   const open = `replace:${form}:${spec.name}`;
   const { state } = spec.secret;
-  if (state !== "empty" && !(ui[open] && state === "stored")) {
+  const asked = state === "empty" || (ui[open] && state === "stored");
+  if (!asked && !inHand(view, `${open}:input`)) {
     if (state === "received") delete ui[open];
     return h("div", { class: "row", key: `${open}:line` },
       h("div", { class: "in ro grow" }, icon("lock", "muted"), secretLine(spec.secret, spec.brief),
@@ -127,7 +134,7 @@ function secretControl(view, spec, ids) {
     inOrder(model, async () => {
       const bytes = new Uint8Array(await file.arrayBuffer());
       const { sealed, buffers } = await seal(model, spec.name, bytes);
-      model.send({ type: "secret", field: spec.name, sealed, ...form_ }, undefined, buffers);
+      post(model, { type: "secret", field: spec.name, sealed, ...form_ }, buffers);
     });
   }
   function fileButton() {

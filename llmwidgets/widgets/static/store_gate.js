@@ -87,10 +87,7 @@ function countDown(view, store) {
   const left = Math.ceil((view.until - performance.now()) / 1000);
   clearTimeout(view.counting);
   if (left > 0) {
-    view.counting = setTimeout(() => {
-      view.redraw();
-      if (left === 1 && document.activeElement === document.body) view.focusField("passphrase");
-    }, (view.until - performance.now()) % 1000 || 1000);
+    view.counting = setTimeout(view.redraw, (view.until - performance.now()) % 1000 || 1000);
   }
   return Math.max(0, left);
 }
@@ -146,22 +143,32 @@ function storeKeys(view, submit) {
 }
 
 /** Who pressed Test finds the focus on what is wrong, or the step that mends it. */
-function leadOn(root, state) {
+function leadOn(root, state, view) {
   const next = root.querySelector("[data-next]") || root.querySelector("[aria-invalid=true]");
   const sign = next && [state.store.gate, state.form?.key, next.dataset.focus,
     next.getAttribute("aria-invalid")].join(" ");
-  if (sign && root.dataset.led !== sign && document.activeElement?.matches(".lw [data-main]")) {
+  if (sign && view.own && root.dataset.led !== sign && focused(root)?.matches(".lw [data-main]")) {
     next.focus({ preventScroll: true });
   }
   root.dataset.led = sign || "";
 }
 
+/** The kernel hears that a form is being filled in, so that it is not put away; never what is typed. */
+function tellTyping(view) {
+  view.root.addEventListener("input", ({ target }) => {
+    const form = view.state?.form;
+    if (!form || view.touching === form.rev || !target.closest(".field")) return;
+    view.touching = form.rev;
+    view.send("typing", { form: form.key });
+  });
+}
+
 /** Mount with what forms need: the model, room for what only the page knows, Enter as submit. */
 function mountStore(options) {
   return mount({ ...options,
-    after: (root, state) => {
-      if (options.after) options.after(root, state);
-      leadOn(root, state);
+    after: (root, state, view) => {
+      if (options.after) options.after(root, state, view);
+      leadOn(root, state, view);
     },
     onmessage: (message, buffers, view) => {
       hearSealing(options.model, message);
@@ -172,6 +179,7 @@ function mountStore(options) {
       view.ui = {};
       view.focusField = (name) => setTimeout(() =>
         view.root.querySelector(`[data-focus="${name}"]`)?.focus());
+      tellTyping(view);
       storeKeys(view, () => submitForm(view, view.state.form, "test",
         { intent: view.state.form.origin === "session" ? "session" : "save" }));
     } });

@@ -58,7 +58,11 @@ function storeSettings(view, state) {
   const { store } = state;
   if (store.gate !== "store") return null;
   const { settings } = store;
-  if (!settings) return h("p", { class: "body muted", key: "reading", role: "status" }, "Reading the store…");
+  if (!settings) {
+    return h("p", { class: "body muted", key: "reading", role: "status" }, store.locked
+      ? "The store was locked meanwhile: nothing typed here was taken or kept. Unlock it to go on."
+      : "Reading the store…");
+  }
   return h("div", { key: "settings" },
     part("What opens it", ["The passphrase, and what you let remember it. ", h("code", {}, store.path)],
       openingPart(view, store, settings)),

@@ -1,0 +1,154 @@
+"""A widget's own module in a real Chromium page, joined to the real widget of this process.
+
+There is no JupyterLab between the two, so a test says when a state arrives: what the kernel sends
+waits until `deliver`.
+
+    def test_panel(joined):
+        page = joined(lw.ConnectionPanel(store))
+        page.field("API key").press_sequentially("sk-ha")
+        del store["mistral"]
+        page.deliver()
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from typing import Any
+
+import pytest
+
+from llmwidgets.widgets.base import source
+
+ADDRESS = "http://localhost/"
+"""Never asked for: the page is made here, and a page of this name may seal secrets."""
+
+_KERNEL = """
+const model = { listeners: [], sent: [], under_way: [],
+  on(_, listener) { this.listeners.push(listener); },
+  off(_, listener) { this.listeners = this.listeners.filter((each) => each !== listener); },
+  send(content, _, buffers = []) {
+    this.sent.push(content);
+    const bytes = (each) => [...new Uint8Array(each.buffer || each)];
+    this.under_way.push([content, buffers.map(bytes)]);
+  } };
+window.lwFromKernel = (content, buffers) => {
+  const views = buffers.map((each) =>
+    new DataView(Uint8Array.from(atob(each), (one) => one.charCodeAt(0)).buffer));
+  for (const listener of model.listeners) listener(content, views);
+};
+window.lwModel = model;
+window.lwHeard = [];
+for (const kind of ["change", "focusin", "focusout", "blur", "toggle"]) {
+  document.addEventListener(kind, (e) => window.lwHeard.push([kind, e.target.value ?? ""]), true);
+}
+"""
+
+
+class JoinedPage:
+    """The page's end of a widget in a browser; `deliver` lets what the kernel sent arrive."""
+
+    def __init__(self, browser_page: Any, widget: Any, *, settled: bool = True) -> None:
+        self.page, self.widget = browser_page, widget
+        self._waiting: list[tuple[dict[str, Any], list[Any]]] = []
+        widget.comm.publish_msg = self._published
+        module = f"{widget._esm}\nwindow.lwRender = widget.render;\n"
+        module += "if (typeof inOrder === 'function') window.lwInOrder = inOrder;"
+        browser_page.add_script_tag(content=_KERNEL)
+        browser_page.add_style_tag(content=str(widget._css))
+        browser_page.add_script_tag(
+            content=module.replace("export default", "const widget ="), type="module"
+        )
+        browser_page.wait_for_function("Boolean(window.lwRender)")
+        browser_page.evaluate(
+            "() => { lwRender({ model: lwModel, el: document.querySelector('main') }); }"
+        )
+        self.deliver(settled=settled)
+
+    def _published(self, kind: str, data: Any = None, buffers: Any = None, **_rest: Any) -> None:
+        if data and data.get("method") == "custom":
+            self._waiting.append((data["content"], list(buffers or [])))
+
+    def settle(self, *, settled: bool = True) -> None:
+        """Take all that the page sends to the kernel, and wait until its work there is done.
+
+        `settled=False` leaves alone what the kernel does besides.
+        """
+        besides = set() if settled else set(self.widget._under_way)
+        self.page.evaluate("window.lwInOrder && window.lwInOrder(lwModel, () => undefined)")
+        for content, buffers in self.page.evaluate("lwModel.under_way.splice(0)"):
+            data = {"method": "custom", "content": content}
+            views = [memoryview(bytes(each)) for each in buffers]
+            self.widget.comm.handle_msg({"content": {"data": data}, "buffers": views})
+        while under_way := set(self.widget._under_way) - besides:
+            wait(under_way, timeout=30)
+
+    def deliver(self, *, settled: bool = True) -> None:
+        """Let all that the kernel sent arrive, and what the page answers, until both rest."""
+        self.settle(settled=settled)
+        while self._waiting:
+            messages, self._waiting = self._waiting, []
+            for content, buffers in messages:
+                raw = [base64.b64encode(bytes(each)).decode() for each in buffers]
+                self.page.evaluate("([a, b]) => window.lwFromKernel(a, b)", [content, raw])
+            self.settle(settled=settled)
+
+    def sent(self, kind: str) -> list[dict[str, Any]]:
+        """What the page has sent of a kind."""
+        self.settle()
+        found: list[dict[str, Any]] = self.page.evaluate(
+            "kind => lwModel.sent.filter((each) => each.type === kind)", kind
+        )
+        return found
+
+    def listen(self) -> None:
+        """Forget the events and messages up to now."""
+        self.page.evaluate("lwHeard.length = 0; lwModel.sent.length = 0")
+
+    @property
+    def heard(self) -> list[list[str]]:
+        """Change, focus and toggle events since `listen`."""
+        found: list[list[str]] = self.page.evaluate("lwHeard")
+        return found
+
+
+@pytest.fixture
+def blank(browser: Any) -> Iterator[Any]:
+    """An empty page in which a panel may stand; a script error in it fails the test."""
+    context = browser.new_context(viewport={"width": 1100, "height": 900})
+    page, troubles = context.new_page(), []
+    page.set_default_timeout(5_000)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    body = "<!doctype html><title>panel</title><main></main>"
+    page.route(f"{ADDRESS}**", lambda route: route.fulfill(body=body, content_type="text/html"))
+    page.goto(ADDRESS)
+    yield page
+    context.close()
+    assert not troubles, troubles
+
+
+@pytest.fixture
+def joined(blank: Any) -> Iterator[Callable[[Any], JoinedPage]]:
+    """Draw a widget in a page of its own."""
+    widgets: list[Any] = []
+
+    def join(widget: Any, **options: Any) -> JoinedPage:
+        widgets.append(widget)
+        return JoinedPage(blank, widget, **options)
+
+    yield join
+    for widget in widgets:
+        widget.close()
+
+
+@pytest.fixture
+def drawing(blank: Any) -> Any:
+    """A page that knows the functions every widget draws with, and no widget."""
+    module = source("dom.js", "redraw.js")
+    blank.add_script_tag(content=_KERNEL)
+    blank.add_script_tag(
+        content=f"{module}\nObject.assign(window, {{ h, button, mount }});", type="module"
+    )
+    blank.wait_for_function("Boolean(window.mount)")
+    return blank
