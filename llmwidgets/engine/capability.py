@@ -20,7 +20,7 @@ from llmwidgets.dialects.messages import (
     Target,
     TextPart,
 )
-from llmwidgets.engine import gate
+from llmwidgets.engine import gate, learned
 from llmwidgets.engine.pacing import Pace, Tried, persist
 from llmwidgets.engine.question import Dropped, effort_sent
 from llmwidgets.errors import (
@@ -63,6 +63,7 @@ def forget() -> None:
     _seen.clear()
     _answered.clear()
     _under_way.clear()
+    learned.forget()
 
 
 async def find(connection: Connection, model: str, *, policy: Policy, pace: Pace) -> Capability:
@@ -169,7 +170,9 @@ class _Prober:
         while True:
             try:
                 payload = await persist(self.pace, lambda: self._send(form), Tried())
-                return str(self.dialect.decode(payload).text)
+                reply = self.dialect.decode(payload)
+                learned.from_reply(self.connection, self.model, reply.served_model)
+                return str(reply.text)
             except Failure as error:
                 dropped = self.dropped.with_refused(error, self.dialect)
                 if dropped is None:

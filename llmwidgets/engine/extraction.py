@@ -9,6 +9,7 @@ from typing import Any
 
 from llmwidgets.dialects.messages import Capability, Mode, Usage
 from llmwidgets.engine.journal import Row
+from llmwidgets.engine.learned import recalled
 from llmwidgets.engine.plan import Column, Text
 from llmwidgets.engine.question import Dropped, Manner
 from llmwidgets.errors import Failure, InvalidRecord
@@ -118,7 +119,8 @@ def read(column: Column, text: Text, repeat: int, row: Row, *, reused: bool = Fa
 def _encoded(column: Column, text: Text, row: Row) -> dict[str, Any]:
     if row.form is None or row.mode is None or not row.tries:
         return {}
-    question = Manner(column, text.schema).request(text, Capability(row.form, row.mode))
-    target = column.connection.target(column.model)
-    request, target = Dropped(frozenset(row.dropped)).apply(question, target)
+    dropped, learned = Dropped(frozenset(row.dropped)), recalled(column.connection, row.known_as)
+    manner = Manner(column, text.schema, learned, levels=dropped.levels)
+    question = manner.request(text, Capability(row.form, row.mode), row.output_limit)
+    request, target = dropped.apply(question, manner.target)
     return dict(column.connection.dialect.encode(request, target).shown())

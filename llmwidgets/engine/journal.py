@@ -22,7 +22,8 @@ class Row:
     """How one question ended. `at` is seconds since 1970; `id` is 0 until it is put down.
 
     A row holds no text and no id of a text: rows that say the same (all those a stop left
-    unasked) are one row.
+    unasked) are one row. `known_as` is the served model by whose facts the question was put,
+    `output_limit` the tokens that its answer could have.
     """
 
     key: str
@@ -40,6 +41,8 @@ class Row:
     tries: int = 0
     notes: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    known_as: str = ""
+    output_limit: int | None = None
     message: str = ""
     hint: str = ""
     label: str = ""

@@ -273,7 +273,7 @@ def test_a_check_counts_tokens_with_each_model(server):
     server.faulty, server.fault = "", ""
     report = check(connected(server))
     assert report.ok, report
-    assert report.sentence == "Credentials accepted. 9 of 9 whitelisted models can be used."
+    assert report.sentence == "Credentials accepted. 11 of 11 whitelisted models can be used."
     counted = [each for each in server.seen if each.path.endswith(":countTokens")]
     assert len(counted) == 9
     assert len(server.asked("token")) == 1

@@ -32,9 +32,9 @@ class Patterns:
 class Rules:
     """One layer. `whose` names its keeper in a sentence: "the file /etc/…/policy.toml".
 
-    `models` and `additions` are by kind or label, as a pattern. `max_budget` is in US dollars
-    for one run. `facts` are what the layer tells of models, by (kind, model). `damage` has message and hint where the layer could not be read: nothing may be
-    called then.
+    `models` and `additions` are by kind or label, as a pattern; `facts` are what the layer tells
+    of models, by (kind, model). `max_budget` is in US dollars for one run. `damage` has message
+    and hint where the layer could not be read: nothing may be called then.
     """
 
     whose: str

@@ -151,7 +151,7 @@ def price_text(connection: Connection, model: str) -> str:
     """US dollars for a million tokens, in and out; `unknown` where no price is known."""
     from llmwidgets.providers.prices import price_per_million
 
-    own = connection.fields.price
+    own = connection.own_price(model)
     if own:
         return f"{_dollars(own['input'])} / {_dollars(own['output'])}"
     known = price_per_million(connection.provider, model, datetime.now(UTC))

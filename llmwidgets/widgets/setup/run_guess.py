@@ -67,7 +67,7 @@ class Guess:
 
 def _moves(connection: Connection, model: str) -> str:
     """How the vendor's price changes within 60 days; empty where it does not."""
-    if connection.fields.price:
+    if connection.own_price(model):
         return ""
     url, now = connection.target(model).url, datetime.now(UTC)
     changes = price_changes(connection.provider, model, now, url)
