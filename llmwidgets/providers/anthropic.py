@@ -50,7 +50,7 @@ MODELS: tuple[ModelFacts, ...] = (
     _facts("claude-opus-5-5", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
     _facts("claude-fable-5-2", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
     _facts("claude-fable-5-1", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
-    _facts("claude-fable-5", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
+    _facts("claude-fable-5", _TO_XHIGH, _ADAPTIVE, note=_ALWAYS),
     _facts("claude-opus-5", _off(*_TO_XHIGH), _ADAPTIVE),
     _facts("claude-sonnet-5", _off(*_TO_XHIGH), _ADAPTIVE),
     _facts("claude-opus-4-8", _off(*_TO_XHIGH), _ADAPTIVE),
