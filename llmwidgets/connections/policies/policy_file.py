@@ -227,7 +227,7 @@ def _line(text: str, keys: tuple[str, ...]) -> str:
         bare = line.strip().replace('"', "")
         if bare.startswith("["):
             here = bare.strip("[]# ")
-            if here == ".".join(keys):
+            if f"{here}.".startswith(f"{'.'.join(keys)}."):
                 return f" (line {number})"
         elif here == table and bare.partition("=")[0].strip() == key:
             return f" (line {number})"
