@@ -190,8 +190,9 @@ class Asker:
 
     def _asked(self, text: Text, lowered: int | None = None) -> _Asked:
         manner = self.manner(text.schema)
-        limit = output_limit(manner, text)
-        return _Asked(manner, limit if lowered is None else min(limit, lowered))
+        # What the server counted is more exact than the estimate.
+        most = output_limit(manner, text) if lowered is None else lowered
+        return _Asked(manner, min(manner.max_output_tokens, most))
 
     def _worst(self, text: Text) -> float | None:
         """The most that a call can cost; not worked out where there is no budget."""
