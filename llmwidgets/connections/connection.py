@@ -132,13 +132,6 @@ class Connection:
         """
         return facts_of(self, model, layers)
 
-    def own_price(self, model: str) -> Mapping[str, float] | None:
-        """US dollars for a million tokens by the connection itself or by the organization."""
-        facts = self.facts(model)
-        if self.fields.price or facts is None or facts.own_price is None:
-            return self.fields.price
-        return dict(zip(("input", "output"), facts.own_price, strict=True))
-
     def target(self, model: str) -> Target:
         """Where the model answers, with the label and the extra headers in place."""
         target = self.provider.target(self.fields, model)

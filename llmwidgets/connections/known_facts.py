@@ -6,7 +6,7 @@ that over the shipped table. `layers` None are the policy files of this machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from llmwidgets.connections.live_list import facts_now
@@ -36,6 +36,14 @@ def facts_of(
         told += [rules.told(kind, name) for name in names]
     shipped = shipped_facts(connection, model)
     return facts_now(connection, model, with_told(kind, model, shipped, *told))
+
+
+def own_price(connection: Connection, model: str) -> Mapping[str, float] | None:
+    """US dollars for a million tokens by the connection itself or by its organization."""
+    facts = facts_of(connection, model)
+    if connection.fields.price or facts is None or facts.own_price is None:
+        return connection.fields.price
+    return dict(zip(("input", "output"), facts.own_price, strict=True))
 
 
 def whitelist(connection: Connection, layers: Iterable[Rules] | None = None) -> tuple[str, ...]:

@@ -280,7 +280,7 @@ class Store(StoreSharing):
     def allow(self, label: str, model: str, **facts: Any) -> None:
         """Add a model to those that this organization calls through a connection.
 
-        `facts` are what is known of it and stands in no table yet: `efforts`, `thinking`,
+        `facts` are what is known of it and is in no table yet: `efforts`, `thinking`,
         `sampling`, `sampling_thinking`, `input_limit`, `output_limit`, `price`, `ends`,
         `successor`, `note`. PolicyError where a policy file lets no models be added, FieldError
         for a fact that is not right.

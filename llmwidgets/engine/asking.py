@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.connections.known_facts import AZURE
+from llmwidgets.connections.known_facts import AZURE, own_price
 from llmwidgets.dialects.messages import BEST, Capability, Form, Mode, Payload, Reply, Usage
 from llmwidgets.dialects.token_limits import TokenLimits
 from llmwidgets.engine import capability as capabilities
@@ -63,7 +63,7 @@ class Asker:
         self.target = column.connection.target(column.model)
         self.capability = capabilities.known(self.connection, self.model)
         self.dropped = Dropped()
-        self._own_price = column.price or self.connection.own_price(column.model)
+        self._own_price = column.price or own_price(self.connection, column.model)
         self._manners: dict[tuple[Schema, learned.Learned, bool], Manner] = {}
         self._first = asyncio.Lock()
 
@@ -128,6 +128,17 @@ class Asker:
                 if self._unknown(text.schema):
                     return await self._answered(text, key, tried)
         return await self._answered(text, key, tried)
+
+    def _known_late(self, asked: _Asked) -> str:
+        """A sentence where this very answer told what the model is, too late for itself."""
+        now = learned.of(self.connection, self.model)
+        late = asked.manner.facts is None and now.facts is not None
+        if not late or self.column.effort == "vendor":
+            return ""
+        return (
+            f"{self.model} turned out to be {now.served} by this answer; its thinking was as the "
+            "vendor sets it, and is as chosen for the other texts."
+        )
 
     def _unknown(self, schema: Schema) -> bool:
         manner = self.manner(schema)
@@ -241,7 +252,8 @@ class Asker:
             **self._circumstances(text, key, tried, asked),
         )
         told = served_note(self.connection, self.model, reply.served_model)
-        row = replace(row, notes=(*row.notes, told)) if told else row
+        late = self._known_late(asked)
+        row = replace(row, notes=(*row.notes, *(each for each in (told, late) if each)))
         cut = cut_input(self.connection, asked.manner, text, reply.usage.input_tokens)
         return self.judge(row, text, ending_of(reply, asked.limit, cut))
 

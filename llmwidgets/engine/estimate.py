@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from llmwidgets.analysis.student import quantile
+from llmwidgets.connections.known_facts import own_price
 from llmwidgets.dialects.messages import Usage
 from llmwidgets.engine import defaults, gate, learned
 from llmwidgets.engine.budget import dollars
@@ -163,7 +164,7 @@ class _Column:
     def price_changes(self) -> list[str]:
         """A sentence for each change of this column's price within 60 days."""
         connection, model = self.column.connection, self.column.model
-        if self.column.price or connection.own_price(model):
+        if self.column.price or own_price(connection, model):
             return []
         url, now = connection.target(model).url, datetime.now(UTC)
         return [
@@ -179,7 +180,7 @@ class _Column:
         # Priced by the call: some prices rise with the length of one prompt.
         one = Usage(pick(self.tokens_in) // calls, pick(self.tokens_out) // calls)
         connection, model = self.column.connection, self.column.model
-        own = self.column.price or connection.own_price(model)
+        own = self.column.price or own_price(connection, model)
         price = dollars(own, connection, connection.target(model), one, self.learned.served)
         return None if price is None else price * calls
 

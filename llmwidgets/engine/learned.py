@@ -76,7 +76,9 @@ def from_refusal(connection: Connection, model: str, limits: TokenLimits) -> Non
 
 def recalled(connection: Connection, served: str) -> Learned:
     """What follows from the id of a served model alone."""
-    return Learned(served=served, facts=_facts(connection, served)) if served else NOTHING
+    facts = _facts(connection, served) if served else None
+    # Of what a server says only an id that is known is kept in a row.
+    return Learned(served=facts.id if facts else served, facts=facts)
 
 
 def _facts(connection: Connection, served: str) -> ModelFacts | None:

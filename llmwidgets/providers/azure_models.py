@@ -34,7 +34,7 @@ ENDS: dict[str, date] = {
     "gpt-6.1-sol": date(2028, 3, 11),
     "o3": date(2026, 11, 19),
 }
-"""By the model's id; the ids that stand nowhere here have no day that a source names."""
+"""By the model's id; for the ids that are missing here no source names a day."""
 
 CLAUDE_ENDS: dict[str, date] = {
     "claude-haiku-4-5": date(2026, 11, 15),
@@ -52,8 +52,8 @@ CLAUDE_ENDS: dict[str, date] = {
     "claude-fable-5": date(2027, 12, 5),
     "claude-fable-5-1": date(2027, 12, 5),
 }
-"""What litellm says of Claude in Foundry. Anthropic's page says that its own days hold there, so
-none of the two is taken as the end: the model is *ending*, and its note names both."""
+"""What litellm says of Claude in Foundry. Anthropic's page says that its own days apply there, so
+neither is taken as the end where they differ: the model is *ending*, and its note names both."""
 
 INPUT_LIMITS = {"gpt-5.4": 922_000, "gpt-5.5": 922_000}
 """Where Azure takes shorter texts than OpenAI."""

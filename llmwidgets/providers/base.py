@@ -115,7 +115,7 @@ class ModelFacts:
     `sampling` says whether a temperature may be sent, `sampling_thinking` whether also while the
     model thinks. Limits are in tokens. `options` are the arguments of the dialect for this model:
     how it spells the levels, say. `prices` are those that the price list lacks, in order;
-    `own_price` (input, output) is the organization's and goes before every list.
+    `own_price` (input, output) is the organization's and takes precedence over every list.
     """
 
     id: str

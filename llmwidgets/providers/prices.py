@@ -21,8 +21,8 @@ def cost(
 ) -> float | None:
     """US dollars for one call at its moment; None where price or usage is unknown.
 
-    An own price ({"input", "output"} for a million tokens) goes before the price list of
-    genai-prices, and what that lacks is in the provider's own table. `base_url` finds the price of
+    An own price ({"input", "output"} for a million tokens) takes precedence over the price list of
+    genai-prices; what that lacks may be in the provider's own table. `base_url` finds the price of
     a Custom server that is a known provider's.
     """
     if usage.input_tokens is None or usage.output_tokens is None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.connections import Connection, Policy, Store, live_list
+from llmwidgets.connections.known_facts import own_price
 from llmwidgets.connections.policies.policy_layers import machine_rules
 from llmwidgets.dialects.messages import ListedModel
 from llmwidgets.engine.estimate import estimate
@@ -165,7 +166,7 @@ def test_a_store_tells_of_the_models_that_it_allows():
     )  # fmt: skip
     kept = store["openai"]
     assert kept.facts(NEW).efforts == ("none", "low")
-    assert kept.own_price(NEW) == {"input": 0.05, "output": 0.25}
+    assert own_price(kept, NEW) == {"input": 0.05, "output": 0.25}
     store.policy.permit(kept, NEW)
     assert [each.facts(NEW).output_limit for each in store] == [3000]
     # Connections that were handed over or found elsewhere are asked by the same facts.
