@@ -60,8 +60,6 @@ class Settings:
     ) -> None:
         self.effort_sent = effort_sent(facts, column.effort) if levels else None
         self.thinking = thinks(facts, self.effort_sent)
-        if not levels and facts is not None and facts.efforts:
-            self.thinking = None
         wanted = defaults.OUTPUT_TOKENS + defaults.OUTPUT_TOKENS_PER_FIELD * fields
         if self.thinking is not False:
             wanted += defaults.OUTPUT_TOKENS_THINKING

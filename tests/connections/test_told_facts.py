@@ -12,6 +12,7 @@ from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.connections import Connection, Policy, Store, live_list
 from llmwidgets.connections.known_facts import own_price
 from llmwidgets.connections.policies.policy_layers import machine_rules
+from llmwidgets.connections.policies.rules import Rules
 from llmwidgets.dialects.messages import ListedModel
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.plan import Column, Plan, Text
@@ -186,6 +187,13 @@ def test_a_file_goes_before_the_store_fact_by_fact(policy_file):
     store.allow("openai", NEW, output_limit=9, input_limit=8)
     facts = store["openai"].facts(NEW)
     assert (facts.output_limit, facts.input_limit) == (7, 8)
+
+
+def test_the_first_file_has_the_last_word_on_a_fact():
+    first = Rules(whose="a", facts={("openai", NEW): {"output_limit": 1}})
+    second = Rules(whose="b", facts={("openai", NEW): {"output_limit": 2, "input_limit": 3}})
+    facts = OPENAI.facts(NEW, (first, second))
+    assert (facts.output_limit, facts.input_limit) == (1, 3)
 
 
 def test_a_store_on_disk_keeps_what_it_tells(tmp_path):

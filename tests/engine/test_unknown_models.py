@@ -186,9 +186,12 @@ def test_a_gateway_is_known_from_the_probe_on(far_end):
 
 def test_a_gateway_to_another_vendor_is_asked_in_its_own_format(far_end):
     server = Server("gemini-3.8-flash")
-    ask(asker(custom(far_end(server)), temperature=0.3))
+    one = asker(custom(far_end(server)), temperature=0.3)
+    ask(one)
     assert (limit_of(server.asked[0]), server.asked[0]["reasoning_effort"]) == (ROOM, "low")
     assert "temperature" not in server.asked[0]
+    known = learned.of(one.connection, "m")
+    assert (known.served, known.facts.options) == ("gemini-3.8-flash", {})
 
 
 def test_a_server_of_ones_own_has_room_for_thinking(far_end):
