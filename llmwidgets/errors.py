@@ -95,7 +95,12 @@ class Failure(LLMWidgetsError):
 
 
 class CallError(Failure):
-    """The call did not bring a reply of the model: a failure of the way, never scored."""
+    """The call did not bring a reply of the model: a failure of the way, never scored.
+
+    `limits` are the numbers of tokens that the server's words name, where they name any.
+    """
+
+    limits: object = None
 
     def __init__(
         self,

@@ -51,12 +51,13 @@ def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def one_day(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Models end by the day on which their table was written; no live list outlasts a test."""
-    from llmwidgets.connections import live_list
+    """Models end by the day on which their table was written; what a test taught ends with it."""
+    from llmwidgets.connections import live_list, unlock
 
     monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 23))
     yield
     live_list.forget()
+    unlock.forget()
 
 
 _connect = socket.socket.connect

@@ -1,8 +1,8 @@
 """Drift: our tables of models against the vendors' own, read from pinned packages.
 
-`python -m tests.drift` prints each difference and ends with status 1 where there is one;
-`--newest` takes the newest packages instead of the pinned ones. It needs a package index, so it
-is no part of the tests.
+`python -m tests.drift` prints each difference and ends with status 1 where there is one, or where
+the tables were compared too long ago (`lifecycle.FACTS_OF`, by the clock). `--newest` takes the
+newest packages instead of the pinned ones. It needs a package index, so it is no part of the tests.
 """
 
 from __future__ import annotations
@@ -11,27 +11,43 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from llmwidgets.providers import PROVIDERS, azure_models
 from llmwidgets.providers.base import ModelFacts
+from llmwidgets.providers.lifecycle import FACTS_OF, today
 from tests import drift_sources
 from tests.drift_sources import Sources
 
 _NO_USE = re.compile(
     r"audio|search|codex|realtime|image|tts|-pro\b|-latest$|-preview$|^gpt-(?:3|4)|^o\d|mythos"
     r"|-\d{4}-\d{2}-\d{2}$|-\d{8}$|-\d{4}$|gemma|embedding|live|robotics|lyria|veo|computer-use"
+    r"|omni|banana|transcribe|customtools"
 )
-"""Ids that no table of ours wants: other uses, gated ones, dated snapshots, moving names."""
+"""Ids that no table of ours wants: other uses, gated ones, moving names; snapshots have a rule."""
+
+OLDEST_DAYS = 35
+"""Facts that were compared longer ago than this are too old to stand."""
 
 LEFT_OUT = {
     "gpt-5.1-mini": "no model that is served, by the words of the SDK",
-    "claude-fable-5": "followed by claude-fable-5-1 and claude-fable-5-2",
 }
 """Ids that are left out on purpose, each with its reason."""
 
 ACCEPTED = {
     ("anthropic", "claude-fable-5-2", "id", "litellm"): "newer than the table",
+    **{
+        ("openai", model, what, source): "newer than the table"
+        for model in ("gpt-6.2-sol", "gpt-6.2-astra")
+        for what, source in (
+            ("id", "litellm"),
+            ("thinks", "pydantic-ai profile"),
+            ("takes sampling", "pydantic-ai profile"),
+        )
+    },
+    ("gemini", "gemini-4-hydrogen", "levels", "pydantic-ai profile"): "newer than the profiles",
+    ("gemini", "gemini-4-neon", "levels", "pydantic-ai profile"): "newer than the profiles",
     ("vertex_ai", "gemini-3-flash-preview", "output limit", "litellm"): "one token of 65,536",
     ("vertex_ai", "gemini-3.5-flash", "output limit", "litellm"): "one token of 65,536",
 }
@@ -58,12 +74,16 @@ def differences(sources: Sources) -> list[Difference]:
         *_ids("openai", sources.openai_ids, "openai ChatModel"),
         *_ids("anthropic", sources.anthropic_ids, "anthropic Model"),
         *_ids("gemini", _google(sources.known_names), "pydantic-ai known names", whole=False),
+        *_ids("gemini", _gemini(sources.google_ids), "google-genai Model", whole=False),
+        *_snapshots("openai", sources.openai_ids, sources.openai_ends, "openai ChatModel"),
+        *_snapshots("anthropic", sources.anthropic_ids, sources.anthropic_ends, "anthropic Model"),
         *_ends("openai", sources.openai_ends, "openai ChatModel"),
         *_ends("anthropic", sources.anthropic_ends, "anthropic DEPRECATED_MODELS"),
         *_efforts_of_openai(sources.profiles["openai"]),
         *_efforts_of_anthropic(sources.profiles["anthropic"]),
         *_efforts_of_gemini(sources.profiles["gemini"]),
         *_azure(sources.litellm),
+        *_foundry(sources.litellm),
     ]
     for kind, names in _LITELLM.items():
         found += _litellm(kind, sources.litellm, names)
@@ -84,6 +104,24 @@ _LITELLM = {
 
 def _google(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name.removeprefix("google:") for name in names if name.startswith("google:gemini"))
+
+
+def _gemini(ids: Iterable[str]) -> tuple[str, ...]:
+    return tuple(each for each in ids if each.startswith("gemini-"))
+
+
+def _snapshots(
+    kind: str, theirs: Iterable[str], ends: Mapping[str, date], source: str
+) -> Iterator[Difference]:
+    """Dated snapshots of our models: each has our facts and our end, or is among the retired."""
+    provider = PROVIDERS[kind]  # type: ignore[index]
+    for model in theirs:
+        facts = provider.facts(model)
+        if facts is None or model in {each.id for each in provider.models}:
+            continue
+        if facts.ends != ends.get(model):
+            told = ends.get(model)
+            yield Difference(kind, model, "end", str(facts.ends), str(told), source)
 
 
 def _ids(
@@ -110,8 +148,6 @@ def _ends(kind: str, theirs: Mapping[str, Any], source: str) -> Iterator[Differe
 def _efforts_of_openai(profiles: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
     for facts in PROVIDERS["openai"].models:
         told = profiles[facts.id]
-        if facts.input_limit is None:
-            continue  # no source has heard of its levels; a profile by prefix is a guess
         off = "none" in facts.efforts
         reasons = bool(told.get("openai_supports_reasoning"))
         yield from _same("openai", facts, "can be off", off, told.get(
@@ -181,6 +217,7 @@ def _litellm(
         pairs: list[tuple[str, object, object]] = [
             ("input limit", facts.input_limit, row.get("max_input_tokens")),
             ("output limit", facts.output_limit, row.get("max_output_tokens")),
+            *_prices(facts, row),
             ("JSON Schema", True, row.get("supports_response_schema", False)),
         ]
         if "deprecation_date" in row:
@@ -197,12 +234,46 @@ def _litellm(
                 yield Difference(kind, facts.id, what, _said(ours), _said(theirs), "litellm")
 
 
+def _prices(facts: ModelFacts, row: Mapping[str, Any]) -> list[tuple[str, object, object]]:
+    """What the table says where the price list has nothing, at its first day."""
+    names = ("input_cost_per_token", "output_cost_per_token")
+    theirs = tuple(round(row.get(name, 0) * 1_000_000, 6) for name in names)
+    return [("price", facts.prices[0][1:], theirs)] if facts.prices else []
+
+
 def _azure(table: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
     for facts in PROVIDERS["openai"].models:
-        theirs = table.get(f"azure/{facts.id}", {}).get("deprecation_date")
-        ours = azure_models.ENDS.get(facts.id)
+        row = table.get(f"azure/{facts.id}", {})
+        here = azure_models.azure_facts(facts.id)
+        assert here is not None
+        pairs = [("end", str(here.ends), str(row.get("deprecation_date")))]
+        if "max_input_tokens" in row:
+            pairs.append(("input limit", str(here.input_limit), str(row["max_input_tokens"])))
+        if here.efforts and "supports_none_reasoning_effort" in row:
+            off = row["supports_none_reasoning_effort"]
+            pairs.append(("level none", str("none" in here.efforts), str(off)))
+        for what, ours, theirs in pairs:
+            if ours != theirs:
+                yield Difference("azure", facts.id, what, ours, theirs, "litellm")
+
+
+def _foundry(table: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
+    for facts in PROVIDERS["anthropic"].models:
+        theirs = table.get(f"azure_ai/{facts.id}", {}).get("deprecation_date")
+        ours = azure_models.CLAUDE_ENDS.get(facts.id)
         if str(ours) != str(theirs):
-            yield Difference("azure", facts.id, "end", str(ours), str(theirs), "litellm")
+            yield Difference("foundry", facts.id, "end", str(ours), str(theirs), "litellm")
+
+
+def aged(on: date) -> str:
+    """A sentence where the tables were compared too long before this day; empty otherwise."""
+    days = (on - FACTS_OF).days
+    if days <= OLDEST_DAYS:
+        return ""
+    return (
+        f"The facts are of {FACTS_OF:%Y-%m-%d}, {days} days ago: compare them with --newest, then "
+        "set FACTS_OF in llmwidgets/providers/lifecycle.py."
+    )
 
 
 def _said(value: object) -> str:
@@ -210,7 +281,7 @@ def _said(value: object) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the differences; 1 where there are any."""
+    """Print the differences; 1 where there are any, or where the facts are too old."""
     site = drift_sources.install(newest="--newest" in arguments)
     kinds = ("openai", "anthropic", "gemini")
     asked = {kind: [facts.id for facts in PROVIDERS[kind].models] for kind in kinds}
@@ -223,7 +294,9 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
     said = f"{len(found)} differences" if found else "No differences"
     sys.stdout.write(f"{said}; {len(ACCEPTED)} known ones are accepted.\n")
-    return 1 if found else 0
+    old = aged(today())
+    sys.stdout.write(f"{old}\n" if old else "")
+    return 1 if found or old else 0
 
 
 if __name__ == "__main__":

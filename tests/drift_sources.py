@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 PINS = (
-    "openai==3.54.0",
-    "anthropic==2.12.0",
-    "litellm==1.109.1",
+    "openai==3.57.0",
+    "anthropic==2.14.0",
+    "litellm==1.110.2",
     "pydantic-ai-slim==2.68.0",
+    "google-genai==3.6.1",
 )
-_LARGE = ("openai", "anthropic", "litellm")  # their dependencies are not needed to read them
+# Their dependencies are not needed to read them.
+_LARGE = ("openai", "anthropic", "litellm", "google-genai")
 FOLDER = Path(__file__).parents[1] / "build" / "drift-venv"
 
 _ASK = """
@@ -61,6 +63,7 @@ class Sources:
     litellm: Mapping[str, Mapping[str, Any]]
     profiles: Mapping[str, Mapping[str, Mapping[str, Any]]]
     known_names: tuple[str, ...]
+    google_ids: tuple[str, ...] = ()
 
 
 def install(*, newest: bool = False) -> Path:
@@ -86,17 +89,19 @@ def read(site: Path, asked: Mapping[str, Iterable[str]]) -> Sources:
     """Everything the packages say; `asked` are the models by kind that profiles are wanted of."""
     chat_model = (site / "openai/types/shared/chat_model.py").read_text("utf-8")
     model = (site / "anthropic/types/model.py").read_text("utf-8")
-    messages = (site / "anthropic/resources/messages/messages.py").read_text("utf-8")
+    deprecated = (site / "anthropic/_data/deprecated_models.py").read_text("utf-8")
+    google = site / "google/genai/_gaos/types/interactions/model.py"
     prices = (site / "litellm/model_prices_and_context_window_backup.json").read_text("utf-8")
     told = _profiles({kind: list(models) for kind, models in asked.items()})
     return Sources(
         openai_ids=_literals(chat_model),
         openai_ends=_shutdowns(chat_model),
         anthropic_ids=_literals(model),
-        anthropic_ends=_deprecated(messages),
+        anthropic_ends=_deprecated(deprecated),
         litellm=json.loads(prices),
         profiles=told["profiles"],
         known_names=tuple(told["names"]),
+        google_ids=_literals(google.read_text("utf-8")),
     )
 
 
@@ -136,9 +141,9 @@ def _shutdowns(source: str) -> dict[str, date]:
 
 def _deprecated(source: str) -> dict[str, date]:
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == (
-            "DEPRECATED_MODELS"
-        ):
+        names = node.targets if isinstance(node, ast.Assign) else []
+        names = [node.target] if isinstance(node, ast.AnnAssign) else names
+        if "DEPRECATED_MODELS" in [getattr(each, "id", "") for each in names]:
             table: dict[str, str] = ast.literal_eval(node.value)
             return {model: _written_out(said) for model, said in table.items()}
     message = "The Anthropic SDK has no DEPRECATED_MODELS any more: see where it keeps them."

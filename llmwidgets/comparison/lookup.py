@@ -39,6 +39,13 @@ class Lookup:
             locked.hint,
         )
 
+    def informed(self, connection: Connection) -> Connection:
+        """The connection, knowing what the store's organization tells of its models."""
+        try:
+            return (self.store or Store()).informed(connection)
+        except StoreError:
+            return connection
+
     def policy(self) -> Policy:
         """The rules of the store's organization; the shipped whitelist without a store.
 

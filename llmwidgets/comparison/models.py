@@ -66,7 +66,8 @@ def read_models(
     chosen = []
     for each in listed:
         for variant in _variants(each):
-            connection, model = _connect(variant.model, lookup)
+            found, model = _connect(variant.model, lookup)
+            connection = lookup.informed(found)
             for name, words in named:
                 filled = _filled(variant, name, words, shots, connection, model)
                 chosen.append(Chosen(filled, connection, model))

@@ -109,7 +109,7 @@ def _read_variant(saved: dict[str, Any]) -> Variant:
     )
 
 
-_LEFT_OUT = ("id", "key", "form")
+_LEFT_OUT = ("id", "key", "form", "known_as", "output_limit")
 
 
 def _row(comparison: Comparison, place: Place) -> dict[str, Any]:

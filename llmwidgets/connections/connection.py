@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from llmwidgets.connections.inspection.typed_in_cell import warn_if_typed
-from llmwidgets.connections.live_list import facts_now, form_told
+from llmwidgets.connections.known_facts import facts_of, shipped_facts, whitelist
+from llmwidgets.connections.live_list import form_told
 from llmwidgets.connections.reading import (
     close_secrets,
     closed_key,
@@ -27,9 +28,12 @@ from llmwidgets.dialects.messages import BEST, AuthHeader, Capability, Form, Mod
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.address import is_loopback, read_address
-from llmwidgets.providers.azure_models import azure_facts
 from llmwidgets.providers.base import Fields, Kind, ModelFacts, Provider
+from llmwidgets.providers.told_facts import Told
 from llmwidgets.secret import Secret
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.policies.rules import Rules
 
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
 
@@ -48,7 +52,7 @@ class Connection:
 
     __slots__ = (
         "__weakref__", "_capabilities", "any_model", "checked_at", "fields", "keyed_at", "kind",
-        "label", "origin", "provider", "saved_at",
+        "label", "origin", "provider", "saved_at", "told",
     )  # fmt: skip
 
     kind: Kind
@@ -63,6 +67,8 @@ class Connection:
     keyed_at: datetime | None
     """When its present key was saved first; what else is saved later leaves it as it is."""
     _capabilities: dict[str, Capability]
+    told: Mapping[str, Told]
+    """What the organization's store tells of models, by their ids."""
 
     def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
         kind = _shown(kind)
@@ -91,6 +97,7 @@ class Connection:
             saved_at=None,
             keyed_at=None,
             _capabilities={},
+            told={},
         )
         _check_host(self)
 
@@ -115,31 +122,34 @@ class Connection:
     def models(self) -> tuple[str, ...]:
         """The shipped whitelist of a single kind; else the one model the connection names.
 
-        Empty where `any_model` is true.
+        Models that a policy file tells facts of are on the list. Empty where `any_model` is true.
         """
+        return self.whitelist()
+
+    def whitelist(self, layers: Iterable[Rules] | None = None) -> tuple[str, ...]:
+        """`models` by these layers of the policy; None is the policy files of this machine."""
         if self.provider.model_field is None:
-            return tuple(facts.id for facts in self.provider.models)
+            return whitelist(self, layers)
         return () if self.any_model else (str(getattr(self.fields, self.provider.model_field)),)
 
-    def facts(self, model: str) -> ModelFacts | None:
+    def facts(self, model: str, layers: Iterable[Rules] | None = None) -> ModelFacts | None:
         """What is known of a model; a deployment that bears an OpenAI model's name is that model.
 
-        What a live list said in this process goes before the shipped table. None where nothing
-        is known: then no thinking level and no temperature is certain.
+        What a live list said in this process takes precedence over what policy files and the store
+        tell, and that over the shipped table. None where nothing is known: then no thinking level
+        and no temperature is certain.
         """
-        return facts_now(self, model, self._shipped(model))
-
-    def _shipped(self, model: str) -> ModelFacts | None:
-        azure = self.kind in {"azure_openai", "azure_ai_foundry"}
-        return azure_facts(model) if azure else self.provider.facts(model)
+        return facts_of(self, model, layers)
 
     def target(self, model: str) -> Target:
         """Where the model answers, with the label and the extra headers in place."""
         target = self.provider.target(self.fields, model)
+        facts = self.facts(model)
         extra = tuple(AuthHeader(name, secret) for name, secret in self.fields.headers.items())
         return replace(
             target,
             auth=target.auth + extra,
+            options={**target.options, **(facts.options if facts else {})},
             ca_bundle=self.fields.ca_bundle,
             allow_plain_http=self.fields.allow_plain_http,
             label=self.label,
@@ -153,7 +163,7 @@ class Connection:
     @property
     def address(self) -> str:
         """Scheme, host and port that the key is bound to: `https://api.openai.com`."""
-        target = self.provider.target(self.fields, next(iter(self.models), ""))
+        target = self.provider.target(self.fields, next(iter(self.whitelist(())), ""))
         return read_address(target.url).origin
 
     @property
@@ -211,7 +221,7 @@ class Connection:
         told = form_told(self, model)
         if told is not None:
             return Capability(told, BEST[told])
-        facts = self._shipped(model)
+        facts = shipped_facts(self, model)
         if facts is None and self.kind in {"custom", "azure_ai_foundry"}:
             return None
         return Capability(facts.form if facts else Form.JSON_SCHEMA, Mode.SCHEMA)
@@ -219,6 +229,10 @@ class Connection:
     def with_capability(self, model: str, capability: Capability) -> Self:
         """The same connection, knowing what a probe of the model saw."""
         return self._changed(_capabilities={**self._capabilities, model: capability})
+
+    def with_told(self, told: Mapping[str, Told]) -> Self:
+        """The same connection, knowing what its organization tells of models."""
+        return self._changed(told=dict(told)) if told or self.told else self
 
     def with_label(self, label: str) -> Self:
         """The same connection under another label; the model it sends stays as it is."""

@@ -48,14 +48,14 @@ def facts_now(connection: Connection, model: str, shipped: ModelFacts | None) ->
 
 def ended(connection: Connection, model: str) -> Ended | None:
     """That a model is past its end for this connection today; None while it lives or is unknown."""
-    return ended_by(connection.facts(model), connection.provider.retired.get(model))
+    return ended_by(connection.facts(model), connection.provider.successor(model))
 
 
 def ended_at(provider: Provider, model: str) -> Ended | None:
     """The same by a provider's own tables alone, for a server that is reached in another way."""
     shipped = provider.facts(model)
     facts = as_of(shipped, today()) if shipped is not None else None
-    return ended_by(facts, provider.retired.get(model))
+    return ended_by(facts, provider.successor(model))
 
 
 def end_note(connection: Connection, model: str) -> str:

@@ -64,12 +64,12 @@ class Policy:
     def allowed(self, connection: Connection) -> tuple[str, ...]:
         """The models of this connection that may be called, the whitelist's order first."""
         added = self._added(connection)
-        models = dict.fromkeys([*connection.models, *added])
+        models = dict.fromkeys([*connection.whitelist(self.layers), *added])
         return tuple(
             model
             for model in models
             if self._denial(connection, model) is None
-            and (model in added or _lives(connection, model))
+            and (model in added or self._lives(connection, model))
         )
 
     def permit(self, connection: Connection, model: str | None) -> None:
@@ -90,8 +90,21 @@ class Policy:
     def _listed(self, connection: Connection, model: str) -> bool:
         if connection.provider.model_field is not None:
             return model in connection.models or (connection.any_model and bool(model))
-        shipped = model in connection.models and _lives(connection, model)
-        return shipped or model in self._added(connection)
+        # A dated snapshot is allowed where its alias is.
+        names = {model, connection.provider.alias(model)}
+        if not names.isdisjoint(self._added(connection)):
+            return True
+        listed = not names.isdisjoint(connection.whitelist(self.layers))
+        return listed and self._lives(connection, model)
+
+    def _lives(self, connection: Connection, model: str) -> bool:
+        """Whether a model is not past its end; one that a connection names is its keeper's."""
+        if connection.provider.model_field is not None:
+            return True
+        facts = connection.facts(model, self.layers)
+        if facts is None:
+            return connection.provider.successor(model) is None
+        return facts.status != "retired"
 
     def _added(self, connection: Connection) -> tuple[str, ...]:
         if connection.provider.model_field is not None:
@@ -116,7 +129,9 @@ class Policy:
                     "Choose another, or ask whoever keeps that file.",
                     rule=rules.whose,
                 )
-        if (connection.label, model) not in tuple(self.denials):
+        names = [] if model is None else [model, connection.provider.alias(model)]
+        model = next((name for name in names if (connection.label, name) in self.denials), None)
+        if model is None:
             return None
         return PolicyError(
             f"{self.whose[0].upper()}{self.whose[1:]} does not allow {model} on"
@@ -149,14 +164,6 @@ class Policy:
 
     def _offer(self, label: str, model: str, words: str) -> str:
         return "" if self.closed_by else f'{words}: store.allow("{label}", "{model}").'
-
-
-def _lives(connection: Connection, model: str) -> bool:
-    """Whether a model is not past its end; one that a connection names is its keeper's matter."""
-    if connection.provider.model_field is not None:
-        return True
-    facts = connection.facts(model)
-    return facts is None or facts.status != "retired"
 
 
 def _other_model(connection: Connection, model: str) -> PolicyError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.connections import unlock
 from llmwidgets.connections.connection import Connection
@@ -17,7 +17,8 @@ from llmwidgets.connections.storage import sealed_folder, store_file, trust
 from llmwidgets.connections.storage.contents import Contents
 from llmwidgets.connections.storage.payload_lines import Payload, found
 from llmwidgets.connections.storage.session import Session, default_folder, session_of
-from llmwidgets.errors import PolicyError, StoreError, UnknownConnection
+from llmwidgets.errors import FieldError, PolicyError, StoreError, UnknownConnection
+from llmwidgets.providers.told_facts import NOTHING, FactMisfit, Told, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Store(StoreSharing):
         session = self._session
         with session.guard:
             if label in session.temporary:
-                return session.temporary[label]
+                return self.informed(session.temporary[label])
             payloads = self._payloads()
             payload = found(payloads, label)
             if payload is None:
@@ -230,7 +231,7 @@ class Store(StoreSharing):
     @property
     def for_session(self) -> list[Connection]:
         """The connections of this session only; they need no unlocked store."""
-        return list(self._session.temporary.values())
+        return [self.informed(each) for each in self._session.temporary.values()]
 
     @property
     def policy(self) -> Policy:
@@ -276,16 +277,30 @@ class Store(StoreSharing):
                 self._apply(lambda now: content.renamed(now, old, twin.label))
         session.changed()
 
-    def allow(self, label: str, model: str) -> None:
+    def allow(self, label: str, model: str, **facts: Any) -> None:
         """Add a model to those that this organization calls through a connection.
 
-        PolicyError where a policy file lets no models be added.
+        `facts` are what is known of it and is in no table yet: `efforts`, `thinking`,
+        `sampling`, `sampling_thinking`, `input_limit`, `output_limit`, `price`, `ends`,
+        `successor`, `note`. PolicyError where a policy file lets no models be added, FieldError
+        for a fact that is not right.
+
+        >>> store = Store.in_memory()
+        >>> store.save(Connection("openai", api_key="env:OPENAI_API_KEY"))
+        >>> store.allow("openai", "gpt-6.3-luna", output_limit=128_000, efforts=["none", "low"])
+        >>> store["openai"].facts("gpt-6.3-luna").output_limit
+        128000
         """
         closed_by = self.policy.closed_by
         if closed_by:
             message = f"{closed_by[0].upper()}{closed_by[1:]} lets no models be added."
             raise PolicyError(message, "Ask whoever keeps that file.", rule=closed_by)
-        self._rule(label, model, allow=True)
+        kind = self._found(label).kind
+        try:
+            told = plain_told(read_told(kind, facts))
+        except FactMisfit as misfit:
+            raise FieldError({misfit.name: misfit.reason}) from None
+        self._rule(label, model, allow=True, told=told)
 
     def deny(self, label: str, model: str) -> None:
         """Forbid a model to this organization, also one on the shipped whitelist."""
@@ -303,10 +318,23 @@ class Store(StoreSharing):
         """How a secret stands in the sealed payload: a reference as such, a value as it is."""
         return secret.reference or secret.reveal()
 
-    def _rule(self, label: str, model: str, *, allow: bool) -> None:
+    def informed(self, connection: Connection) -> Connection:
+        """The connection, knowing what this store tells of its models; as it was while locked."""
+        try:
+            sealed_folder.read(self._session)
+        except StoreError:
+            return connection
+        return connection.with_told(self._session.told(connection))
+
+    def _rule(self, label: str, model: str, *, allow: bool, told: Told = NOTHING) -> None:
         refuse_key("model", model)
         self._found(label)
-        self._apply(lambda now: content.ruled(now, (label, model), allow=allow))
+
+        def change(now: Contents) -> Contents:
+            ruled = content.ruled(now, (label, model), allow=allow)
+            return content.informed(ruled, (label, model), told) if told else ruled
+
+        self._apply(change)
         self._session.changed()
 
     def _payloads(self) -> Sequence[Payload]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmwidgets.dialects.messages import Call, Payload
 from llmwidgets.dialects.said import Said, quoted, read_body, request_id
+from llmwidgets.dialects.token_limits import read_limits
 from llmwidgets.errors import CallError
 
 
@@ -32,7 +33,7 @@ class Case:
         perhaps_answered: bool = False,
     ) -> CallError:
         words = quoted(self.said.message, self.call) if quote else ""
-        return kind(
+        error = kind(
             f"{message} It says: {words}" if words else message,
             hint,
             label=self.label,
@@ -43,3 +44,5 @@ class Case:
             retry_after=after,
             perhaps_answered=perhaps_answered,
         )
+        error.limits = read_limits(self.said.message)
+        return error

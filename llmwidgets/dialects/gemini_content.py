@@ -2,7 +2,7 @@
 
 What differs between models and between the two are options of the target:
 
-- `levels`: the model takes its thinking level as a word.
+- `levels`: the model takes its thinking level as a word, as one without `budgets` does.
 - `budgets`: the levels that it takes as a number of tokens, each with that number.
 - `models_url`: where models are listed, else beside them; `page_size`: how many at once.
 """
@@ -117,7 +117,9 @@ def _thinking(request: Request, target: Target) -> dict[str, Any]:
     # The two stand for the same and are refused together.
     if level in budgets:
         return {"thinkingConfig": {"thinkingBudget": budgets[level]}}
-    return {"thinkingConfig": {"thinkingLevel": level}} if target.options.get("levels") else {}
+    # A model of which nothing is known takes its level as a word, as all do since Gemini 3.
+    by_word = target.options.get("levels", not budgets)
+    return {"thinkingConfig": {"thinkingLevel": level.upper()}} if by_word else {}
 
 
 def _model_url(target: Target) -> str:
@@ -240,4 +242,5 @@ def _listed(row: dict[str, Any]) -> ListedModel:
         found.group() if found else None,
         count(row.get("inputTokenLimit")),
         count(row.get("outputTokenLimit")),
+        thinks=row.get("thinking") if isinstance(row.get("thinking"), bool) else None,
     )

@@ -231,8 +231,15 @@ def listed_models(
 def _listed(row: dict[str, Any]) -> ListedModel:
     deprecation = row.get("deprecation")
     ends = deprecation.get("inference") if isinstance(deprecation, dict) else None
-    limit = row.get("max_model_len") or row.get("context_length")
-    return ListedModel(row["id"], _day(row.get("shutdown_date") or ends), count(limit))
+    return ListedModel(row["id"], _day(row.get("shutdown_date") or ends), _window(row))
+
+
+def _window(row: dict[str, Any]) -> int | None:
+    """The window of a listed model: vLLM and sglang, routers, LM Studio, llama.cpp."""
+    meta = row.get("meta")
+    said = [row.get(name) for name in ("max_model_len", "context_length", "max_context_length")]
+    said += [meta.get(name) for name in ("n_ctx", "n_ctx_train")] if isinstance(meta, dict) else []
+    return next((known for known in map(count, said) if known), None)
 
 
 def _day(value: Any) -> str | None:

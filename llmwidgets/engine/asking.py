@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from llmwidgets.connections.known_facts import AZURE, own_price
 from llmwidgets.dialects.messages import (
     BEST,
     Capability,
@@ -18,17 +20,19 @@ from llmwidgets.dialects.messages import (
     Request,
     Usage,
 )
+from llmwidgets.dialects.token_limits import TokenLimits
 from llmwidgets.engine import capability as capabilities
-from llmwidgets.engine import echoes, gate
-from llmwidgets.engine.budget import Budget
+from llmwidgets.engine import echoes, gate, learned
+from llmwidgets.engine.budget import Budget, dollars
 from llmwidgets.engine.cut_input import cut_input
 from llmwidgets.engine.diagnosis import diagnose
+from llmwidgets.engine.free_calls import list_models
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.pacing import Pace, Tried, persist
 from llmwidgets.engine.plan import Column, Text
 from llmwidgets.engine.question import Dropped, Manner
 from llmwidgets.engine.served import served_note
-from llmwidgets.engine.token_count import tokens_in
+from llmwidgets.engine.token_count import output_limit, tokens_in, tokens_out
 from llmwidgets.errors import (
     BadRequest,
     CutInput,
@@ -39,19 +43,18 @@ from llmwidgets.errors import (
     PolicyError,
     QuotaExhausted,
     Refused,
+    TooLong,
     Truncated,
     Unauthorized,
     UnknownModel,
     Unreachable,
 )
-from llmwidgets.providers.prices import cost
 from llmwidgets.schemas import Schema, parse_json
 from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
 
-_DEPLOYED = frozenset({"azure_openai", "azure_ai_foundry"})
 _OF_THE_CONNECTION = (Unreachable, Unauthorized, Forbidden, UnknownModel, QuotaExhausted)
 """Failures that a change of the connection mends, so that they are told as its check tells them."""
 Key = Callable[[Form], str]
@@ -71,18 +74,24 @@ class Asker:
         self.target = column.connection.target(column.model)
         self.capability = capabilities.known(self.connection, self.model)
         self.dropped = Dropped()
-        self._manners: dict[Schema, Manner] = {}
+        self._own_price = column.price or own_price(self.connection, column.model)
+        self._manners: dict[tuple[Schema, learned.Learned, bool], Manner] = {}
+        self._first = asyncio.Lock()
 
     def manner(self, schema: Schema) -> Manner:
-        """How this column asks about this schema; made once."""
-        if schema not in self._manners:
-            made = self._manners[schema] = Manner(self.column, schema)
+        """How this column asks about this schema now; made anew when more is known."""
+        known = learned.of(self.connection, self.model)
+        key = schema, known, self.dropped.levels
+        if key not in self._manners:
+            made = Manner(self.column, schema, known, levels=self.dropped.levels)
             made.unheld = capabilities.unheld(self.connection, self.model, schema)
-        return self._manners[schema]
+            self._manners[key] = made
+        return self._manners[key]
 
     def unhold(self, schema: Schema) -> None:
         """From now on this schema counts as not enforced, and is put into the prompt as well."""
-        self.manner(schema).unheld = True
+        for (of, *_), manner in self._manners.items():
+            manner.unheld = manner.unheld or of == schema
         capabilities.unhold(self.connection, self.model, schema)
 
     async def learn(self) -> Capability:
@@ -91,10 +100,18 @@ class Asker:
         Raises what the calls raise.
         """
         if self.capability is None:
+            await self._read_window()
             self.capability = await capabilities.find(
                 self.connection, self.model, policy=self.policy, pace=self.pace
             )
         return self.capability
+
+    async def _read_window(self) -> None:
+        """Ask a server of the user's own how long its window is; many do not say."""
+        if self.connection.kind == "custom" and not learned.of(self.connection, self.model).window:
+            with contextlib.suppress(LLMWidgetsError):
+                listed = await list_models(self.connection, self.model, policy=self.policy)
+                learned.from_list(self.connection, self.model, listed)
 
     async def ask(self, text: Text, key: Key = lambda _form: "") -> Row:
         """How the question ended; every failure is a row, nothing but a cancel is raised.
@@ -124,20 +141,63 @@ class Asker:
     async def _ask(self, text: Text, key: Key, tried: Tried) -> Row:
         await self.learn()
         await capabilities.warm(self.connection, self.model, policy=self.policy)
+        # What answers for a deployment is told by its first answer: the others wait for that.
+        if self._unknown(text.schema):
+            async with self._first:
+                if self._unknown(text.schema):
+                    return await self._answered(text, key, tried)
+        return await self._answered(text, key, tried)
+
+    def _known_late(self, asked: _Asked) -> str:
+        """A sentence where this very answer told what the model is, too late for itself."""
+        now = learned.of(self.connection, self.model)
+        late = asked.manner.facts is None and now.facts is not None
+        if not late or self.column.effort == "vendor":
+            return ""
+        return (
+            f"{self.model} turned out to be {now.served} by this answer; its thinking was as the "
+            "vendor sets it, and is as chosen for the other texts."
+        )
+
+    def _unknown(self, schema: Schema) -> bool:
+        manner = self.manner(schema)
+        deployed = self.connection.kind in AZURE
+        return deployed and manner.facts is None and not manner.learned.answered
+
+    async def _answered(self, text: Text, key: Key, tried: Tried) -> Row:
+        lowered: int | None = None
         while True:
             sent = self.capability, self.dropped
+            asked = self._asked(text, lowered)
             try:
-                payload, reply, sent_as = await persist(self.pace, lambda: self._once(text), tried)
+                answer = await persist(self.pace, partial(self._once, text, asked), tried)
             except Failure as error:
-                if not self._adapted(error, *sent):
+                room = None if lowered else self._room(error, asked)
+                if room is None and not self._adapted(error, *sent):
                     raise
+                lowered = room or lowered
                 continue
-            return self._judged(text, key, payload, reply, tried, sent_as)
+            return self._judged(text, key, answer, tried, asked)
 
-    async def _once(self, text: Text) -> tuple[Payload, Reply, Request]:
-        manner = self.manner(text.schema)
+    def _room(self, error: Failure, asked: _Asked) -> int | None:
+        """How many tokens an answer can have by the words of a refusal; None where it tells none.
+
+        What it tells is remembered for the other texts.
+        """
+        limits = getattr(error, "limits", None)
+        if not isinstance(error, TooLong | BadRequest) or not isinstance(limits, TokenLimits):
+            return None
+        room = limits.room(asked.limit)
+        if room is None or not tokens_out(asked.manner).low <= room < asked.limit:
+            return None
+        learned.from_refusal(self.connection, self.model, limits)
+        return room
+
+    async def _once(self, text: Text, asked: _Asked) -> _Answer:
+        manner = asked.manner
         assert self.capability is not None
-        request, target = self.dropped.apply(manner.request(text, self.capability), self.target)
+        question = manner.request(text, self.capability, asked.limit)
+        request, target = self.dropped.apply(question, manner.target)
         call = self.dialect.encode(request, target)
         async with self.budget.reserve(self._worst(text)) as bill:
             try:
@@ -155,14 +215,21 @@ class Asker:
                 bill.dollars = None if getattr(error, "perhaps_answered", False) else 0.0
                 raise
             bill.dollars = self.cost(reply.usage, reply.served_model)
-        return payload, reply, request
+        learned.from_reply(self.connection, self.model, reply.served_model)
+        return _Answer(payload, reply, request)
+
+    def _asked(self, text: Text, lowered: int | None = None) -> _Asked:
+        manner = self.manner(text.schema)
+        # What the server counted is more exact than the estimate.
+        most = output_limit(manner, text) if lowered is None else lowered
+        return _Asked(manner, min(manner.max_output_tokens, most))
 
     def _worst(self, text: Text) -> float | None:
         """The most that a call can cost; not worked out where there is no budget."""
         if self.budget.dollars is None:
             return None
         manner = self.manner(text.schema)
-        return self.cost(Usage(tokens_in(manner, text).high, manner.max_output_tokens))
+        return self.cost(Usage(tokens_in(manner, text).high, output_limit(manner, text)))
 
     def _adapted(self, error: Failure, sent: Capability | None, left_out: Dropped) -> bool:
         """Whether the question can be put in another way that the server may take."""
@@ -189,13 +256,11 @@ class Asker:
         looser = ladder[ladder.index(form) + 1 :] if form in ladder else ()
         return (each for each in looser if BEST[each] is not Mode.SCHEMA)
 
-    def _judged(
-        self, text: Text, key: Key, payload: Payload, reply: Reply, tried: Tried, sent_as: Request
-    ) -> Row:
-        manner = self.manner(text.schema)
-        cut = cut_input(self.connection, manner, text, reply.usage.input_tokens)
-        ended = ending_of(reply, manner, cut)
-        broken = ended is None and self._broken(manner, reply, sent_as)
+    def _judged(self, text: Text, key: Key, answer: _Answer, tried: Tried, asked: _Asked) -> Row:
+        payload, reply, sent_as = answer
+        cut = cut_input(self.connection, asked.manner, text, reply.usage.input_tokens)
+        ended = ending_of(reply, asked.limit, cut)
+        broken = ended is None and self._broken(asked, reply, sent_as)
         row = Row(
             status="ok",
             reply=reply.explanation if reply.ending == "refused" else reply.text,
@@ -205,21 +270,20 @@ class Asker:
             cost=self.cost(reply.usage, reply.served_model),
             served_model=reply.served_model and visible(reply.served_model),
             request_id=reply.request_id and visible(reply.request_id),
-            **self._circumstances(text, key, tried),
+            **self._circumstances(text, key, tried, asked),
         )
         told = served_note(self.connection, self.model, reply.served_model)
-        row = replace(row, notes=(*row.notes, visible(told))) if told else row
-        if manner.unheld and _enforceable(sent_as):
+        late = self._known_late(asked)
+        row = replace(row, notes=(*row.notes, *(visible(each) for each in (told, late) if each)))
+        if asked.manner.unheld and _enforceable(sent_as):
             row = unheld_row(row, BROKE if broken else OTHERS_BROKE)
         return self.judge(row, text, ended)
 
-    def _broken(self, manner: Manner, reply: Reply, sent_as: Request) -> bool:
+    def _broken(self, asked: _Asked, reply: Reply, sent_as: Request) -> bool:
         """Whether the reply shows that the server does not enforce the schema it was sent."""
-        broken = _enforceable(sent_as) and manner.enforcement.broken_by(
-            reply, manner.max_output_tokens
-        )
+        broken = _enforceable(sent_as) and asked.manner.enforcement.broken_by(reply, asked.limit)
         if broken:
-            self.unhold(manner.schema)
+            self.unhold(asked.manner.schema)
         return broken
 
     def judge(self, row: Row, text: Text, ended: Failure | None = None) -> Row:
@@ -235,21 +299,16 @@ class Asker:
         return row if row.status == "ok" else replace(row, status="ok", message="", hint="")
 
     def cost(self, usage: Usage, served: str | None = None) -> float | None:
-        """US dollars by the column's own price, the connection's, or the price list.
+        """US dollars by the column's own price, the connection's, or the price list."""
+        return dollars(self._own_price, self.connection, self.target, usage, served)
 
-        A deployment's own name is in no price list; the model that answered for it is.
-        """
-        own = self.column.price or self.connection.fields.price
-        provider, now = self.connection.provider, datetime.now(UTC)
-        priced = cost(own, provider, self.model, usage, now, self.target.url)
-        if priced is None and served and self.connection.kind in _DEPLOYED:
-            return cost(own, provider, served, usage, now, self.target.url)
-        return priced
-
-    def _circumstances(self, text: Text, key: Key, tried: Tried) -> dict[str, Any]:
-        known, manner = self.capability, self.manner(text.schema)
+    def _circumstances(
+        self, text: Text, key: Key, tried: Tried, asked: _Asked | None = None
+    ) -> dict[str, Any]:
+        asked = asked or self._asked(text)
+        known, manner = self.capability, asked.manner
         form, mode = manner.sent(known) if known else (None, None)
-        notes = manner.notes + self.dropped.notes
+        notes = asked.notes + self.dropped.notes
         if known and known.doubt:
             notes += (f"{known.doubt} The schema was put into the prompt as well.",)
         elif mode is Mode.JSON and manner.unheld:
@@ -263,6 +322,8 @@ class Asker:
             "tries": tried.tries,
             "notes": notes,
             "dropped": tuple(sorted(self.dropped.names)),
+            "known_as": manner.learned.served if manner.learned.facts else "",
+            "output_limit": asked.limit,
         }
 
 
@@ -285,8 +346,38 @@ def unheld_row(row: Row, note: str) -> Row:
     return replace(row, mode=Mode.JSON, schema_shown=False, notes=(*notes, note), id=0)
 
 
-def ending_of(reply: Reply, manner: Manner, cut: CutInput | None) -> Failure | None:
-    """The failure that a reply is before it is read, or None; `cut` where the input was cut."""
+class _Answer(NamedTuple):
+    """What came back for a text, and the question as it was sent."""
+
+    payload: Payload
+    reply: Reply
+    sent_as: Request
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How one text is asked: in which manner, and how many tokens its answer can have."""
+
+    manner: Manner
+    limit: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was asked for and is not sent, each in a sentence."""
+        said = self.manner.notes
+        if self.limit < self.manner.max_output_tokens:
+            said += (
+                f"The output limit was lowered to {self.limit:,} tokens: the window of "
+                f"{self.manner.column.model} leaves no more beside this text.",
+            )
+        return said
+
+
+def ending_of(reply: Reply, limit: int, cut: CutInput | None) -> Failure | None:
+    """The failure that a reply is before it is read, or None; `cut` where the input was cut.
+
+    `limit` is the number of tokens that the answer could have.
+    """
     if reply.ending == "refused":
         return Refused("The model declined to answer.", "Its own words are kept with the reply.")
     if reply.ending == "filtered":
@@ -300,7 +391,7 @@ def ending_of(reply: Reply, manner: Manner, cut: CutInput | None) -> Failure | N
         )
     if reply.ending == "truncated":
         return Truncated(
-            f"The answer reached the output limit of {manner.max_output_tokens} tokens.",
+            f"The answer reached the output limit of {limit} tokens.",
             "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
         )
     return None

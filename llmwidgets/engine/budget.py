@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.known_facts import AZURE
+from llmwidgets.dialects.messages import Target, Usage
 from llmwidgets.errors import OverBudget
+from llmwidgets.providers.prices import cost
+
+
+def dollars(
+    own: Mapping[str, float] | None,
+    connection: Connection,
+    target: Target,
+    usage: Usage,
+    served: str | None = None,
+) -> float | None:
+    """US dollars for one call now: by an own price, else by the price list.
+
+    A deployment's own name is in no price list; the model that answered for it is.
+    """
+    provider, now = connection.provider, datetime.now(UTC)
+    priced = cost(own, provider, target.model, usage, now, target.url)
+    if priced is None and served and connection.kind in AZURE:
+        return cost(own, provider, served, usage, now, target.url)
+    return priced
 
 
 @dataclass(slots=True)

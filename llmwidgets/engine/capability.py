@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.messages import BEST, Capability, Form, Mode
-from llmwidgets.engine import gate
+from llmwidgets.engine import gate, learned
 from llmwidgets.engine.pacing import Pace
 from llmwidgets.engine.probing import ACCEPTED, Prober
 from llmwidgets.errors import Failure, LLMWidgetsError, ReplyError
@@ -55,6 +55,7 @@ def forget() -> None:
     _answered.clear()
     _unheld.clear()
     _under_way.clear()
+    learned.forget()
 
 
 async def find(connection: Connection, model: str, *, policy: Policy, pace: Pace) -> Capability:

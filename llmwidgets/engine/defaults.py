@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-INSTRUCTIONS_VERSION = 1
-"""Raised whenever the words below, the markers or the way a question is put change."""
+INSTRUCTIONS_VERSION = 2
+"""Raised whenever the words below, the markers, a limit or the way a question is put change.
+
+2: room for thinking where it is not known whether a model thinks.
+"""
 
 DEFAULT_INSTRUCTIONS = """\
 Extract the fields that the schema describes from the document.

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from llmwidgets.analysis.student import quantile
+from llmwidgets.connections.known_facts import own_price
 from llmwidgets.dialects.messages import Usage
-from llmwidgets.engine import defaults, gate
+from llmwidgets.engine import defaults, gate, learned
+from llmwidgets.engine.budget import dollars
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.question import Manner
 from llmwidgets.engine.token_count import Tokens, count, overhead, tokens_out
-from llmwidgets.providers.prices import cost, price_changes
+from llmwidgets.providers.prices import price_changes
 from llmwidgets.schemas import Schema
 
 _SECONDS_A_CALL = 1.5
@@ -110,6 +112,7 @@ class _Column:
 
     def __init__(self, column: Column, plan: Plan) -> None:
         self.column, self.calls = column, plan.asked
+        self.learned = learned.of(column.connection, column.model)
         self.tried = 0
         self._seconds_a_call: float | None = None
         self.too_long: list[TooLongText] = []
@@ -126,7 +129,9 @@ class _Column:
         manner, around, out = self._manner(text.schema)
         likely = around + count(text.text)
         # A text is told as too long when it is even by the lower end of the range.
-        least, limit = int(likely * 0.75), manner.facts.input_limit if manner.facts else None
+        least, limit = int(likely * 0.75), manner.window
+        if limit is None and manner.facts is not None:
+            limit = manner.facts.input_limit
         if limit and least > limit:
             self.too_long.append(TooLongText(text.id, self.column.label, likely, limit))
         asked = {"likely": likely, "low": least, "high": int(likely * 1.5) + 1}
@@ -136,7 +141,7 @@ class _Column:
 
     def _manner(self, schema: Schema) -> tuple[Manner, int, Tokens]:
         if schema not in self._manners:
-            manner = Manner(self.column, schema)
+            manner = Manner(self.column, schema, self.learned)
             self._manners[schema] = (manner, overhead(manner), tokens_out(manner))
         return self._manners[schema]
 
@@ -159,7 +164,7 @@ class _Column:
     def price_changes(self) -> list[str]:
         """A sentence for each change of this column's price within 60 days."""
         connection, model = self.column.connection, self.column.model
-        if self.column.price or connection.fields.price:
+        if self.column.price or own_price(connection, model):
             return []
         url, now = connection.target(model).url, datetime.now(UTC)
         return [
@@ -174,15 +179,9 @@ class _Column:
         calls = max(1, self.calls)
         # Priced by the call: some prices rise with the length of one prompt.
         one = Usage(pick(self.tokens_in) // calls, pick(self.tokens_out) // calls)
-        connection = self.column.connection
-        price = cost(
-            self.column.price or connection.fields.price,
-            connection.provider,
-            self.column.model,
-            one,
-            datetime.now(UTC),
-            connection.target(self.column.model).url,
-        )
+        connection, model = self.column.connection, self.column.model
+        own = self.column.price or own_price(connection, model)
+        price = dollars(own, connection, connection.target(model), one, self.learned.served)
         return None if price is None else price * calls
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 
 from llmwidgets.dialects.messages import Capability, Mode, Usage
 from llmwidgets.engine.journal import Row
+from llmwidgets.engine.learned import recalled
 from llmwidgets.engine.plan import Column, Text
 from llmwidgets.engine.question import Dropped, Manner
 from llmwidgets.errors import Failure, InvalidRecord
@@ -119,9 +120,10 @@ def read(column: Column, text: Text, repeat: int, row: Row, *, reused: bool = Fa
 def _encoded(column: Column, text: Text, row: Row) -> dict[str, Any]:
     if row.form is None or row.mode is None or not row.tries:
         return {}
-    question = Manner(column, text.schema).request(text, Capability(row.form, row.mode))
+    dropped, learned = Dropped(frozenset(row.dropped)), recalled(column.connection, row.known_as)
+    manner = Manner(column, text.schema, learned, levels=dropped.levels)
+    question = manner.request(text, Capability(row.form, row.mode), row.output_limit)
     if row.schema_shown is not None:
         question = replace(question, schema_in_prompt=row.schema_shown)
-    target = column.connection.target(column.model)
-    request, target = Dropped(frozenset(row.dropped)).apply(question, target)
+    request, target = dropped.apply(question, manner.target)
     return dict(column.connection.dialect.encode(request, target).shown())

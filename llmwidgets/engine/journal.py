@@ -23,7 +23,9 @@ class Row:
 
     A row holds no text and no id of a text: rows that say the same (all those a stop left
     unasked) are one row. `schema_shown` is False where the schema did not stand in the prompt
-    although the mode says that it was not enforced, which only the replies showed.
+    although the mode says that it was not enforced, which only the replies showed. `known_as` is
+    the served model by whose facts the question was put, `output_limit` the tokens that its answer
+    could have.
     """
 
     key: str
@@ -42,6 +44,8 @@ class Row:
     tries: int = 0
     notes: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    known_as: str = ""
+    output_limit: int | None = None
     message: str = ""
     hint: str = ""
     label: str = ""

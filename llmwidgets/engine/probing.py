@@ -19,7 +19,7 @@ from llmwidgets.dialects.messages import (
     TextPart,
     Usage,
 )
-from llmwidgets.engine import gate
+from llmwidgets.engine import gate, learned
 from llmwidgets.engine.pacing import Pace, Tried, persist
 from llmwidgets.engine.patience import Patience, failed_itself
 from llmwidgets.engine.probe_room import ProbeRoom
@@ -251,6 +251,7 @@ class Prober:
         if payload.status >= 400:
             raise self.dialect.explain(payload, call=call)
         reply: Reply = self.dialect.decode(payload, call=call)
+        learned.from_reply(self.connection, self.model, reply.served_model)
         return reply
 
 

@@ -12,6 +12,7 @@ from llmwidgets import __version__
 from llmwidgets.dialects.messages import BEST, Capability, Form, Mode, Request, Target, TextPart
 from llmwidgets.engine import defaults
 from llmwidgets.engine.enforcement import Enforcement
+from llmwidgets.engine.learned import NOTHING, Learned
 from llmwidgets.engine.plan import Column, Text
 from llmwidgets.errors import Failure
 from llmwidgets.providers.base import ModelFacts
@@ -22,12 +23,15 @@ _SCALE = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def effort_sent(facts: ModelFacts | None, effort: str) -> str | None:
-    """The model's own word for a thinking level; None where the control is not known.
+    """The model's own word for a thinking level; None where nothing is sent.
 
-    `least` is the weakest level it has, the others the nearest one.
+    `least` is the weakest level it has, the others the nearest one. Where no level is known, a
+    level that was asked for is sent as it is: a server that does not take it says so.
     """
-    if facts is None or not facts.efforts or effort == "vendor":
+    if effort == "vendor" or (facts is not None and facts.thinking is False):
         return None
+    if facts is None or not facts.efforts:
+        return None if effort == "least" else effort
     if effort == "least":
         return facts.efforts[0]
     known = [word for word in facts.efforts if word.lower() in _SCALE]
@@ -36,45 +40,97 @@ def effort_sent(facts: ModelFacts | None, effort: str) -> str | None:
     return nearest or facts.efforts[0]
 
 
-def thinks(facts: ModelFacts | None, sent: str | None) -> bool:
-    """Whether the model is known to think at this level."""
-    if facts is None or not facts.efforts:
+def thinks(facts: ModelFacts | None, sent: str | None) -> bool | None:
+    """Whether the model thinks at this level; None where that is not known."""
+    if facts is not None and facts.thinking is False:
         return False
+    if facts is None or not facts.efforts:
+        told = facts.thinking if facts else None
+        return told if sent is None else True
     return sent is None or sent.lower() not in _OFF
 
 
-class Manner:
-    """How a column asks about one schema: all that stays the same from text to text."""
+class Settings:
+    """What is asked of a model beside the question, by what is known of the model.
 
-    def __init__(self, column: Column, schema: Schema) -> None:
-        self.column = column
-        self.schema = schema
-        self.facts = column.connection.facts(column.model)
-        self.compiled: Compiled = schema.compile(column.connection.dialect.SUBSET)
-        self.effort_sent = effort_sent(self.facts, column.effort)
-        self.thinking = thinks(self.facts, self.effort_sent)
-        dialect = column.connection.dialect
+    `levels` False says that its server refused the thinking level: then none is sent.
+    """
+
+    def __init__(
+        self, column: Column, facts: ModelFacts | None, fields: int, *, levels: bool = True
+    ) -> None:
+        self.effort_sent = effort_sent(facts, column.effort) if levels else None
+        self.thinking = thinks(facts, self.effort_sent)
+        wanted = defaults.OUTPUT_TOKENS + defaults.OUTPUT_TOKENS_PER_FIELD * fields
+        if self.thinking is not False:
+            wanted += defaults.OUTPUT_TOKENS_THINKING
+        self.output_limit = column.max_output_tokens or wanted
+        if facts is not None and facts.output_limit is not None:
+            self.output_limit = min(self.output_limit, facts.output_limit)
+        takes = column.connection.dialect.SAMPLING and (facts is None or facts.sampling)
+        # A model of which nothing is known may take it: its server says if not.
+        while_thinking = facts is None or facts.sampling_thinking or self.thinking is False
+        self.takes_sampling, self.cool = takes, while_thinking
+        self.temperature = column.temperature if takes and while_thinking else None
+
+
+class Manner:
+    """How a column asks about one schema: all that stays the same from text to text.
+
+    `learned` is what the server told of itself meanwhile. It changes what is sent and not the
+    journal's key, so that a later process finds the answers.
+    """
+
+    def __init__(
+        self, column: Column, schema: Schema, learned: Learned = NOTHING, *, levels: bool = True
+    ) -> None:
+        self.column, self.schema, self.learned = column, schema, learned
+        dialect, told = column.connection.dialect, column.connection.facts(column.model)
+        self.facts = learned.facts or told
+        self.compiled: Compiled = schema.compile(dialect.SUBSET)
         self._form_for = dialect.form_for
-        takes_sampling = dialect.SAMPLING and (self.facts is None or self.facts.sampling)
-        self.temperature = column.temperature if takes_sampling else None
-        self.max_output_tokens = column.max_output_tokens or self._limit()
+        fields = len(schema.leaves)
+        self._declared = Settings(column, told, fields)
+        self.settings = Settings(column, self.facts, fields, levels=levels)
+        self.effort_sent, self.temperature = self.settings.effort_sent, self.settings.temperature
+        self.thinking = self.settings.thinking is not False
+        """Whether the model thinks, or may: what is not known is not excluded."""
+        most = learned.output_limit or self.settings.output_limit
+        self.max_output_tokens = min(self.settings.output_limit, most)
         self.unheld = False
         """Whether a reply showed that the server does not enforce this schema."""
 
-    def _limit(self) -> int:
-        wanted = defaults.OUTPUT_TOKENS + defaults.OUTPUT_TOKENS_PER_FIELD * len(self.schema.leaves)
-        if self.thinking:
-            wanted += defaults.OUTPUT_TOKENS_THINKING
-        return min(wanted, (self.facts and self.facts.output_limit) or wanted)
+    @cached_property
+    def target(self) -> Target:
+        """Where the model answers, and how it wants to be spoken to."""
+        target = self.column.connection.target(self.column.model)
+        if self.learned.facts is None:
+            return target
+        return replace(target, options={**target.options, **self.learned.facts.options})
+
+    @property
+    def window(self) -> int | None:
+        """How many tokens question and answer can have together, where the server told."""
+        if self.learned.window is not None or self.column.connection.kind != "custom":
+            return self.learned.window
+        return self.facts.input_limit if self.facts and self.learned.facts is None else None
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was asked for and is not sent, each in a sentence."""
         model, said = self.column.model, []
         if self.column.temperature is not None and self.temperature is None:
-            said.append(f"The temperature was not sent: {model} does not take one.")
-        if self.column.effort not in {"least", "vendor"} and self.effort_sent is None:
-            said.append(f"The thinking level was not sent: it is not known for {model}.")
+            never = not self.settings.takes_sampling
+            why = "does not take one" if never else "takes one only while its thinking is off"
+            said.append(f"The temperature was not sent: {model} {why}.")
+        if self.column.effort not in {"least", "vendor"} and self.settings.thinking is False:
+            said.append(f"The thinking level was not sent: {model} does not think.")
+        wanted = self.column.max_output_tokens
+        if wanted is not None and wanted > self.max_output_tokens:
+            said.append(
+                f"The output limit was lowered from {wanted:,} to {self.max_output_tokens:,} "
+                f"tokens: {model} takes no more."
+            )
         if self.compiled.excess:
             said.append(f"The schema is not enforced: {self.compiled.excess}.")
         return tuple(said)
@@ -93,8 +149,11 @@ class Manner:
         """The judge of what the server holds to."""
         return Enforcement(self.compiled)
 
-    def request(self, text: Text, capability: Capability) -> Request:
-        """The question about one text, in the form that the model takes."""
+    def request(self, text: Text, capability: Capability, limit: int | None = None) -> Request:
+        """The question about one text, in the form that the model takes.
+
+        `limit` is the most tokens of this answer, where the window leaves less than usual.
+        """
         form, mode = self.sent(capability)
         return Request(
             model=self.column.model,
@@ -102,7 +161,7 @@ class Manner:
             parts=(TextPart(text.text),),
             schema=self.compiled,
             form=form,
-            max_output_tokens=self.max_output_tokens,
+            max_output_tokens=limit or self.max_output_tokens,
             examples=self.column.examples,
             schema_in_prompt=mode is not Mode.SCHEMA,
             effort_sent=self.effort_sent,
@@ -120,9 +179,9 @@ class Manner:
             form.value,
             column.model,
             _place(column),
-            [column.effort, self.effort_sent],
-            self.temperature,
-            self.max_output_tokens,
+            [column.effort, self._declared.effort_sent],
+            self._declared.temperature,
+            self._declared.output_limit,
             examples,
         ]
         return hashlib.sha256(json.dumps(same, sort_keys=True, default=repr).encode())
@@ -165,7 +224,7 @@ class Dropped:
         options = dict(target.options)
         if "temperature" in self.names:
             request = replace(request, temperature=None)
-        if self.names & _THINKING:
+        if not self.levels:
             request = replace(request, effort_sent=None)
         if "store" in self.names:
             options["store"] = False
@@ -187,6 +246,11 @@ class Dropped:
         return Dropped(self.names | {name})
 
     @property
+    def levels(self) -> bool:
+        """Whether a thinking level can be sent."""
+        return not self.names & THINKING
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """A sentence for each parameter that was left out."""
         return tuple(
@@ -197,6 +261,6 @@ class Dropped:
         )
 
 
-_THINKING = frozenset({"reasoning_effort", "thinking", "effort", "thinkingConfig"})
+THINKING = frozenset({"reasoning_effort", "thinking", "effort", "thinkingConfig"})
 _TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_KNOWN = _THINKING | _TWINS.keys() | {"temperature", "store", "tool_choice"}
+_KNOWN = THINKING | _TWINS.keys() | {"temperature", "store", "tool_choice"}

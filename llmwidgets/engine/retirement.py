@@ -58,10 +58,11 @@ def _title(connection: Connection) -> str:
 
 
 def _on_azure(connection: Connection, model: str) -> Retirement | None:
-    if model in GONE:
-        successor = PROVIDERS["openai"].retired.get(model, "")
-        return Retirement("Azure", Ended(GONE[model], successor))
-    claude = PROVIDERS["anthropic"].retired.get(model)
+    named = PROVIDERS["openai"].alias(model)
+    if named in GONE:
+        successor = PROVIDERS["openai"].successor(model) or ""
+        return Retirement("Azure", Ended(GONE[named], successor))
+    claude = PROVIDERS["anthropic"].successor(model)
     # Claude ends in Foundry when it ends at its maker.
     if claude is None or connection.kind != "azure_ai_foundry":
         return None

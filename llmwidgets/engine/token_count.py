@@ -10,6 +10,7 @@ import json
 import re
 from typing import NamedTuple
 
+from llmwidgets.engine import defaults
 from llmwidgets.engine.plan import Text
 from llmwidgets.engine.question import Manner
 
@@ -38,6 +39,19 @@ def tokens_in(manner: Manner, text: Text) -> Tokens:
     return Tokens(likely, int(likely * _LOW), int(likely * _HIGH) + 1)
 
 
+def output_limit(manner: Manner, text: Text) -> int:
+    """The most tokens of the answer to this text: no more than the window leaves beside it.
+
+    Where the estimate leaves nothing, the server tells: by its own count it may fit.
+    """
+    if manner.window is None:
+        return manner.max_output_tokens
+    asked = tokens_in(manner, text)
+    usual = defaults.OUTPUT_TOKENS + defaults.OUTPUT_TOKENS_PER_FIELD * len(manner.schema.leaves)
+    room = max(manner.window - asked.high, min(usual, manner.window - asked.likely))
+    return max(1, min(manner.max_output_tokens, max(room, _least_out(manner))))
+
+
 def overhead(manner: Manner) -> int:
     """Tokens of what goes along with every document of this column and schema."""
     # The schema is counted once: as the form, or in the prompt.
@@ -51,7 +65,13 @@ def tokens_out(manner: Manner) -> Tokens:
     """Tokens of the answer: its keys and values, and the thinking where that stays on."""
     fields = len(manner.schema.leaves)
     likely = 20 + 14 * fields
-    low, high = 10 + 6 * fields, min(manner.max_output_tokens, 60 + 60 * fields)
+    low, high = _least_out(manner), min(manner.max_output_tokens, 60 + 60 * fields)
     if manner.thinking:
-        likely, high = likely + 800, min(manner.max_output_tokens, high + 4000)
+        high = min(manner.max_output_tokens, high + 4000)
+    if manner.settings.thinking:
+        likely += 800
     return Tokens(min(likely, high), min(low, high), high)
+
+
+def _least_out(manner: Manner) -> int:
+    return 10 + 6 * len(manner.schema.leaves)

@@ -14,7 +14,7 @@ from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
 from llmwidgets.providers.key_shapes import foreign
 from llmwidgets.secret import Secret
 
-_SOURCE = "anthropic 2.12.0, pydantic-ai 2.68.0, litellm 1.109.1; read 2026-11-23"
+_SOURCE = "anthropic 2.14.0, pydantic-ai 2.68.0, litellm 1.110.2; read 2026-11-28"
 _LEVELS = ("low", "medium", "high")
 _TO_MAX = (*_LEVELS, "max")
 _TO_XHIGH = (*_LEVELS, "xhigh", "max")
@@ -50,12 +50,16 @@ MODELS: tuple[ModelFacts, ...] = (
     _facts("claude-opus-5-5", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
     _facts("claude-fable-5-2", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
     _facts("claude-fable-5-1", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
+    _facts("claude-fable-5", _TO_XHIGH, _ADAPTIVE, note=_ALWAYS),
     _facts("claude-opus-5", _off(*_TO_XHIGH), _ADAPTIVE),
     _facts("claude-sonnet-5", _off(*_TO_XHIGH), _ADAPTIVE),
     _facts("claude-opus-4-8", _off(*_TO_XHIGH), _ADAPTIVE),
     _facts("claude-opus-4-7", _off(*_TO_XHIGH), _ADAPTIVE),
     _facts("claude-opus-4-6", _off(*_TO_MAX), _ADAPTIVE),
-    _facts("claude-opus-4-5", _off(*_LEVELS), {**_BUDGET, "effort": True}, 200_000, 64_000),
+    _facts(
+        "claude-opus-4-5", _off(*_LEVELS), {**_BUDGET, "effort": True}, 200_000, 64_000,
+        status="ending", ends=date(2027, 1, 22), successor="claude-opus-5-5",
+    ),
     _facts("claude-sonnet-4-6", _off(*_TO_MAX), _ADAPTIVE),
     _facts(
         "claude-sonnet-4-5", _off(*_LEVELS), _BUDGET, 200_000, 64_000,
@@ -115,14 +119,8 @@ def _auth(key: Secret) -> AuthHeader:
 
 def messages_target(url: str, model: str, auth: tuple[AuthHeader, ...]) -> Target:
     """Where a Claude model answers: at Anthropic, or at another server of its format."""
-    facts = next((each for each in MODELS if each.id == model), None)
-    return Target(
-        url=url,
-        model=model,
-        auth=auth,
-        headers={"anthropic-version": anthropic_messages.VERSION},
-        options=dict(facts.options) if facts else {},
-    )
+    version = {"anthropic-version": anthropic_messages.VERSION}
+    return Target(url=url, model=model, auth=auth, headers=version)
 
 
 def _target(fields: Fields, model: str) -> Target:
@@ -165,4 +163,5 @@ ANTHROPIC = Provider(
     warn=_warn,
     environment={"api_key": "ANTHROPIC_API_KEY"},
     price_provider="anthropic",
+    snapshots="%Y%m%d",
 )

@@ -212,7 +212,7 @@ def azure_target(fields: Fields, model: str, key: Secret, *, both_headers: bool)
             "token_parameter": "max_completion_tokens" if own else "max_tokens",
             "system_role": "system",
             "store": found.flavour == "v1" and not both_headers,
-            "effort": own,
+            "effort": True,
             "models_url": found.models_url,
         },
     )

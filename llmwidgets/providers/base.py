@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from types import ModuleType
 from typing import Annotated, Any, Literal
@@ -100,21 +100,30 @@ class Link:
 
 Status = Literal["active", "preview", "ending", "retired"]
 
+DatedPrice = tuple[date | None, float, float]
+"""The first day of a price (None: from the start), and US dollars for a million tokens of input
+and of output."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """What is known of one model id, dated, with its source; never guessed from the name.
 
     `efforts` are the levels the model takes, weakest first, by the provider's own words;
-    `("none", …)` means thinking can be off. Empty: no control is sent.
-    `sampling` says whether a temperature may be sent. Limits are in tokens. `options` are the
-    arguments of the dialect for this model: how it spells the levels, say.
+    `("none", …)` means thinking can be off. Where there are none, `thinking` False says that the
+    model never thinks, and None that nothing is known: then it may.
+    `sampling` says whether a temperature may be sent, `sampling_thinking` whether also while the
+    model thinks. Limits are in tokens. `options` are the arguments of the dialect for this model:
+    how it spells the levels, say. `prices` are those that the price list lacks, in order;
+    `own_price` (input, output) is the organization's and takes precedence over every list.
     """
 
     id: str
     form: Form = Form.JSON_SCHEMA
     efforts: tuple[str, ...] = ()
+    thinking: bool | None = None
     sampling: bool = False
+    sampling_thinking: bool = True
     input_limit: int | None = None
     output_limit: int | None = None
     status: Status = "active"
@@ -123,6 +132,8 @@ class ModelFacts:
     note: str = ""
     source: str = ""
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    prices: tuple[DatedPrice, ...] = ()
+    own_price: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +146,8 @@ class Provider:
     organization and give a whitelist; the others name one model each, in the field `model_field`.
     `warn(field, value)` returns a sentence for a value of the wrong shape (a key of another
     provider, say), or None. It sees the value of a secret only inside the one expression
-    that calls it and never quotes more than a public prefix.
+    that calls it and never quotes more than a public prefix. `snapshots` is how this vendor
+    writes the day behind the id of a dated snapshot; empty where it has none.
     """
 
     kind: Kind
@@ -154,7 +166,39 @@ class Provider:
     price_provider: str | None = None
     speaks: Callable[[Fields], ModuleType | None] = lambda _fields: None
     lists: bool = True
+    snapshots: Literal["", "%Y-%m-%d", "%Y%m%d"] = ""
 
     def facts(self, model: str) -> ModelFacts | None:
-        """The facts of a whitelisted model, or None."""
-        return next((facts for facts in self.models if facts.id == model), None)
+        """The facts of a whitelisted model, or None.
+
+        A dated snapshot has those of its alias, with the alias's end: the vendors end both on one
+        day, and a snapshot that went before is among the retired.
+        """
+        alias = self.alias(model)
+        found = next((facts for facts in self.models if facts.id in (model, alias)), None)
+        if found is None or found.id == model:
+            return found
+        return None if model in self.retired else replace(found, id=model)
+
+    def alias(self, model: str) -> str:
+        """The id of which this is a dated snapshot; the id itself where it is none.
+
+        >>> from llmwidgets.providers import PROVIDERS
+        >>> PROVIDERS["openai"].alias("gpt-4o-2024-08-06")
+        'gpt-4o'
+        """
+        found = _SNAPSHOT.fullmatch(model)
+        if found is None or not self.snapshots:
+            return model
+        try:
+            datetime.strptime(found["day"], self.snapshots)
+        except ValueError:
+            return model
+        return found["alias"]
+
+    def successor(self, model: str) -> str | None:
+        """What replaces a retired model or a snapshot of one; None for any other."""
+        return self.retired.get(model) or self.retired.get(self.alias(model))
+
+
+_SNAPSHOT = re.compile(r"(?P<alias>.+)-(?P<day>\d{4}-\d\d-\d\d|\d{8})", re.ASCII)

@@ -15,9 +15,11 @@ from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
 from llmwidgets.providers.key_shapes import foreign
 from llmwidgets.secret import Secret
 
-_SOURCE = "pydantic-ai 2.68.0, genai-prices 0.2.3, litellm 1.109.1; read 2026-11-23"
+_SOURCE = "pydantic-ai 2.68.0, genai-prices 0.2.3, litellm 1.110.2; read 2026-11-28"
+_PAGES = "google-genai 3.6.1 and pages of others, November 2026; read 2026-11-28"
 _LOW = ("LOW", "MEDIUM", "HIGH")
 _MINIMAL = ("MINIMAL", *_LOW)
+_XHIGH = (*_LOW, "XHIGH")
 _LEVEL: dict[str, Any] = {"levels": True}
 _OFF = {"none": 0, "low": 2048, "medium": 8192, "high": 24_576}
 _LEAST = {"minimal": 128, "low": 2048, "medium": 8192, "high": 24_576}
@@ -31,8 +33,8 @@ def _facts(
     id_: str, efforts: tuple[str, ...], out: int = 65_536, options: Any = _LEVEL, **rest: Any
 ) -> ModelFacts:
     return ModelFacts(
-        id_, efforts=efforts, input_limit=1_048_576, output_limit=out, source=_SOURCE,
-        options=options, **rest,
+        id_, efforts=efforts, input_limit=1_048_576, output_limit=out, options=options,
+        **{"source": _SOURCE, **rest},
     )  # fmt: skip
 
 
@@ -46,9 +48,18 @@ MODELS: tuple[ModelFacts, ...] = (
     _facts("gemini-3.8-flash", _LOW, note="The price doubles on 2027-01-01."),
     _facts("gemini-3.5-flash-lite", _MINIMAL),
     _facts("gemini-4-argon", _LOW, 1_048_576, note="The price doubles on 2026-12-01."),
+    _facts(
+        "gemini-4-hydrogen", _XHIGH, 1_048_576, prices=((None, 1.5, 7.5),),
+        source="google-genai 3.6.1, litellm 1.110.2; read 2026-11-28",
+    ),
     ModelFacts(
-        "gemini-4-carbon", efforts=_LOW, options=_LEVEL, source=_SOURCE,
-        note="Newest; limits are in no source yet.",
+        "gemini-4-carbon", efforts=_LOW, options=_LEVEL, source=f"pydantic-ai 2.68.0, {_PAGES}",
+        prices=((None, 2, 10), (_DECEMBER, 4, 20)),
+        note="The price doubles on 2026-12-01; limits are in no source yet.",
+    ),
+    ModelFacts(
+        "gemini-4-neon", efforts=_XHIGH, options=_LEVEL, source=_PAGES,
+        prices=((None, 3, 15),), note="Newest; limits are in no source yet.",
     ),
     _facts("gemini-3.7-flash", _LOW, note="The price doubles on 2027-01-01."),
     _facts("gemini-3.6-flash", _MINIMAL),
@@ -102,19 +113,12 @@ class GeminiFields(Fields):
     ] = None
 
 
-def model_options(models: tuple[ModelFacts, ...], model: str) -> dict[str, Any]:
-    """What the dialect has to know of a model: how it spells thinking."""
-    facts = next((each for each in models if each.id == model), None)
-    return dict(facts.options) if facts else {}
-
-
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, GeminiFields)
     return Target(
         url=f"{fields.base_url or 'https://generativelanguage.googleapis.com'}/v1",
         model=model,
         auth=(AuthHeader("x-goog-api-key", fields.api_key),),
-        options=model_options(MODELS, model),
     )
 
 

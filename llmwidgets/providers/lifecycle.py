@@ -8,8 +8,11 @@ from datetime import UTC, date, datetime
 from llmwidgets.dialects.messages import ListedModel
 from llmwidgets.providers.base import ModelFacts, Status
 
+FACTS_OF = date(2026, 11, 28)
+"""The day on which the tables of models were last compared with their sources."""
+
 SOON_DAYS = 60
-"""An end within so many days is warned of."""
+"""An end within this many days is warned of."""
 
 _WORDS: dict[str, Status] = {
     "active": "active",
@@ -73,6 +76,7 @@ def merged(shipped: ModelFacts | None, listed: ListedModel, day: date) -> ModelF
             facts,
             form=listed.form or facts.form,
             efforts=() if listed.thinks is False else facts.efforts,
+            thinking=facts.thinking if listed.thinks is None else listed.thinks,
             input_limit=listed.input_limit or facts.input_limit,
             output_limit=listed.output_limit or facts.output_limit,
             ends=ends,
@@ -88,6 +92,8 @@ def ending(facts: ModelFacts, day: date) -> str:
     if facts.status == "retired":
         since = f" since {facts.ends:%Y-%m-%d}" if facts.ends else ""
         return f"{facts.id} is retired{since}.{instead}"
+    if facts.ends is None and facts.status == "ending":
+        return f"{facts.id} is ending. {facts.note}{instead}".strip()
     if facts.ends is None or (facts.ends - day).days > SOON_DAYS:
         return ""
     return f"{facts.id} ends on {facts.ends:%Y-%m-%d}.{instead}"

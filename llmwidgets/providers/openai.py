@@ -14,19 +14,20 @@ from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
 from llmwidgets.providers.key_shapes import foreign
 from llmwidgets.secret import Secret
 
-_SOURCE = "openai 3.54.0, pydantic-ai 2.68.0, litellm 1.109.1; read 2026-11-23"
+_SOURCE = "openai 3.57.0, pydantic-ai 2.68.0, litellm 1.110.2; read 2026-11-28"
+_PAGES = "openai 3.57.0 and pages of others, November 2026; read 2026-11-28"
 # `max` exists in the Responses API alone: Chat Completions refuses it for every model.
 _KNOWN = ("low", "medium", "high", "xhigh")
 _OFF_TO_XHIGH = ("none", *_KNOWN)
 _OFF_TO_HIGH = _OFF_TO_XHIGH[:-1]
 _MINIMAL = ("minimal", "low", "medium", "high")
 _THINKS = "Always thinks."
-_NEW = "Newest; limits and thinking levels are in no source yet."
 _COOL = "A temperature is taken only while thinking is off."
 
 
-def _facts(id_: str, limit: int | None = 922_000, out: int | None = 128_000, **rest: Any) -> Any:
-    return ModelFacts(id_, input_limit=limit, output_limit=out, source=_SOURCE, **rest)
+def _facts(id_: str, limit: int = 922_000, out: int = 128_000, **rest: Any) -> Any:
+    told = {"source": _SOURCE, **rest}
+    return ModelFacts(id_, input_limit=limit, output_limit=out, **told)
 
 
 def _ending(id_: str, ends: date, successor: str, *limits: int, **rest: Any) -> Any:
@@ -34,18 +35,22 @@ def _ending(id_: str, ends: date, successor: str, *limits: int, **rest: Any) -> 
 
 
 _DECEMBER, _JANUARY, _APRIL = date(2026, 12, 11), date(2027, 1, 14), date(2027, 4, 1)
-_OFF: dict[str, Any] = {"efforts": _OFF_TO_XHIGH, "sampling": True, "note": _COOL}
+_OFF: dict[str, Any] = {
+    "efforts": _OFF_TO_XHIGH, "sampling": True, "sampling_thinking": False, "note": _COOL,
+}  # fmt: skip
 _FIRST: dict[str, Any] = {**_OFF, "efforts": _OFF_TO_HIGH}
 _ALWAYS: dict[str, Any] = {"efforts": _KNOWN, "note": _THINKS}
+_NEWEST: dict[str, Any] = {**_ALWAYS, "source": _PAGES}
+_NEVER: dict[str, Any] = {"thinking": False, "sampling": True}
 
 MODELS: tuple[ModelFacts, ...] = (
     _facts("gpt-6-luna", **_OFF),
     _facts("gpt-6.1-terra", **_OFF),
     _facts("gpt-6-sol", **_OFF),
     _facts("gpt-6.1-sol", **_ALWAYS),
-    _facts("gpt-6.2-sol", None, None, note=_NEW),
+    _facts("gpt-6.2-sol", prices=((None, 2, 10),), **_NEWEST),
     _facts("gpt-6-astra", **_ALWAYS),
-    _facts("gpt-6.2-astra", None, None, note=_NEW),
+    _facts("gpt-6.2-astra", prices=((None, 8, 40),), **_NEWEST),
     _facts("gpt-5.6-luna", **_OFF),
     _facts("gpt-5.6-terra", **_OFF),
     _facts("gpt-5.6-sol", **_OFF),
@@ -59,10 +64,10 @@ MODELS: tuple[ModelFacts, ...] = (
     _ending("gpt-5-mini", _DECEMBER, "gpt-6.1-terra", 272_000, efforts=_MINIMAL, note=_THINKS),
     _ending("gpt-5-nano", _DECEMBER, "gpt-6-luna", 272_000, efforts=_MINIMAL, note=_THINKS),
     _ending("o3", _DECEMBER, "gpt-6.1-terra", 200_000, 100_000, efforts=_MINIMAL[1:], note=_THINKS),
-    _ending("gpt-4.1", _JANUARY, "gpt-6.1-terra", 1_047_576, 32_768, sampling=True),
-    _ending("gpt-4.1-mini", _JANUARY, "gpt-6-luna", 1_047_576, 32_768, sampling=True),
-    _ending("gpt-4o", _JANUARY, "gpt-6.1-terra", 128_000, 16_384, sampling=True),
-    _ending("gpt-4o-mini", _JANUARY, "gpt-6-luna", 128_000, 16_384, sampling=True),
+    _ending("gpt-4.1", _JANUARY, "gpt-6.1-terra", 1_047_576, 32_768, **_NEVER),
+    _ending("gpt-4.1-mini", _JANUARY, "gpt-6-luna", 1_047_576, 32_768, **_NEVER),
+    _ending("gpt-4o", _JANUARY, "gpt-6.1-terra", 128_000, 16_384, **_NEVER),
+    _ending("gpt-4o-mini", _JANUARY, "gpt-6-luna", 128_000, 16_384, **_NEVER),
 )
 """The shipped whitelist, current ids first; the live list of a key says what it may use."""
 
@@ -78,6 +83,8 @@ RETIRED = {
     "o1-preview": "gpt-6.1-terra",
     "gpt-3.5-turbo": "gpt-6-luna",
     "chatgpt-4o-latest": "gpt-6.1-terra",
+    # The one snapshot that ended (2026-10-23) while its alias lives.
+    "gpt-4o-2024-05-13": "gpt-6.1-terra",
 }
 
 
@@ -178,4 +185,5 @@ OPENAI = Provider(
     warn=_warn,
     environment={"api_key": "OPENAI_API_KEY"},
     price_provider="openai",
+    snapshots="%Y-%m-%d",
 )

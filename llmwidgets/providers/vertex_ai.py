@@ -120,7 +120,6 @@ def _target(fields: Fields, model: str) -> Target:
         model=model,
         auth=(AuthHeader("Authorization", fields.credentials, "Bearer {}", exchange="google"),),
         options={
-            **gemini.model_options(MODELS, model),
             "models_url": f"{base}/publishers/google/models",
             "page_size": 100,
         },

@@ -103,6 +103,15 @@ class Picks:
         return f"{stem} · {number}"
 
 
+def offered(connection: Connection, policy: Policy, picks: Picks) -> tuple[str, ...]:
+    """The models of a connection that can be ticked: the allowed, and what code chose beside them.
+
+    A dated snapshot is on no list and can be chosen where its alias can.
+    """
+    chosen = (each.model for each in picks.listed if each.connection.label == connection.label)
+    return tuple(dict.fromkeys((*policy.allowed(connection), *chosen)))
+
+
 Price = Callable[["Connection", str], tuple[str, str]]
 
 
@@ -120,7 +129,7 @@ def groups_of(
         _group(
             each.label,
             each.label if each.label != each.kind else each.provider.title,
-            [_row(each, model, picks, price, usual) for model in policy.allowed(each)],
+            [_row(each, model, picks, price, usual) for model in offered(each, policy, picks)],
         )
         for each in several
     ]
@@ -130,7 +139,7 @@ def groups_of(
         rows = [
             _row(each, model, picks, price, usual)
             for each in mine
-            for model in policy.allowed(each)
+            for model in offered(each, policy, picks)
         ]
         demo = all(each.origin == "demo" for each in mine)
         title = "Demo: rules on this computer, no LLM" if demo else mine[0].provider.title

@@ -132,9 +132,10 @@ def by_run(case: Case) -> None:
 
 def by_probe(case: Case) -> None:
     from llmwidgets.engine.pacing import Pace
+    from llmwidgets.engine.probing import Prober
 
-    probe = capability.probe(case.connection, case.model, policy=case.store.policy, pace=Pace(1))
-    loop.run(probe)
+    prober = Prober(case.connection, case.model, policy=case.store.policy, pace=Pace(1))
+    loop.run(prober.climb())
 
 
 def by_panel(case: Case) -> None:

@@ -79,7 +79,7 @@ def test_each_model_hears_of_thinking_in_its_own_words(model, level, thinking, e
 def test_the_least_thinking_is_off_wherever_a_model_can_be_without():
     least = {facts.id: facts.efforts[0] for facts in PROVIDERS["anthropic"].models}
     always = {model for model, level in least.items() if level != "none"}
-    assert always == {"claude-opus-5-5", "claude-fable-5-1", "claude-fable-5-2"}
+    assert always == {"claude-opus-5-5", "claude-fable-5", "claude-fable-5-1", "claude-fable-5-2"}
 
 
 def test_a_budget_is_always_below_the_output_limit():

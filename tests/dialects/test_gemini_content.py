@@ -103,7 +103,7 @@ def test_credentials_without_a_project_take_the_one_that_is_billed():
         ("gemini-2.5-flash", "high", {"thinkingBudget": 24_576}),
         ("gemini-2.5-pro", "minimal", {"thinkingBudget": 128}),
         ("gemini-3.8-flash", None, None),
-        ("gemini-of-tomorrow", "LOW", None),
+        ("gemini-of-tomorrow", "LOW", {"thinkingLevel": "LOW"}),
     ],
 )
 def test_each_model_hears_of_thinking_as_a_level_or_a_budget_never_both(model, level, config):

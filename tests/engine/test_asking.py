@@ -135,9 +135,14 @@ ALWAYS = ModelFacts("m", efforts=("low", "medium", "high"))
         (THINKER, "high", "high", True),
         (ALWAYS, "least", "low", True),
         (ModelFacts("m", efforts=("MINIMAL", "HIGH")), "low", "MINIMAL", True),
-        (ModelFacts("m"), "least", None, False),
-        (ModelFacts("m"), "high", None, False),
-        (None, "least", None, False),
+        (ModelFacts("m", thinking=False), "least", None, False),
+        (ModelFacts("m", thinking=False), "high", None, False),
+        (ModelFacts("m"), "least", None, None),
+        (ModelFacts("m"), "high", "high", True),
+        (ModelFacts("m", thinking=True), "least", None, True),
+        (None, "least", None, None),
+        (None, "vendor", None, None),
+        (None, "low", "low", True),
     ],
 )
 def test_thinking_is_the_models_own_word_nearest_to_what_was_asked(facts, effort, sent, thinking):

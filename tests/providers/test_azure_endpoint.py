@@ -115,10 +115,10 @@ def test_a_dated_address_keeps_its_version_and_v1_has_none():
     assert (v1.target("d").options["store"], dated.target("d").options["store"]) == (True, False)
 
 
-def test_the_unified_endpoint_knows_max_tokens_and_no_thinking_level():
+def test_the_unified_endpoint_knows_max_tokens():
     connection = Connection("azure_ai_foundry", model="m", endpoint=f"{S}/models", api_key=KEY)
     options = connection.target("m").options
-    assert (options["token_parameter"], options["effort"]) == ("max_tokens", False)
+    assert (options["token_parameter"], options["effort"]) == ("max_tokens", True)
 
 
 def test_a_resource_can_leave_the_deployment_to_the_reference():

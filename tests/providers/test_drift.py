@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.lifecycle import FACTS_OF
 from tests import drift, drift_sources
 from tests.drift_sources import Sources
 
@@ -96,3 +97,42 @@ def test_the_sources_are_read_from_their_text():
     assert drift_sources._deprecated(source) == {"a": date(2026, 11, 30), "b": date(2025, 7, 21)}
     with pytest.raises(SystemExit):
         drift_sources._deprecated("")
+
+
+@pytest.mark.parametrize(
+    ("days", "status"), [(0, 0), (drift.OLDEST_DAYS, 0), (drift.OLDEST_DAYS + 1, 1), (400, 1)]
+)
+def test_facts_that_were_compared_too_long_ago_are_too_old(days, status, monkeypatch, capsys):
+    monkeypatch.setattr(drift_sources, "install", lambda newest: None)
+    monkeypatch.setattr(drift_sources, "read", lambda _site, _asked: sources())
+    monkeypatch.setattr(drift, "differences", lambda _sources: [])
+    monkeypatch.setattr(drift, "today", lambda: FACTS_OF + timedelta(days=days))
+    assert drift.main([]) == status
+    assert (f"{days} days ago" in capsys.readouterr().out) is bool(status)
+
+
+def test_a_snapshot_that_ends_on_another_day_than_its_alias_is_seen():
+    ends = {**sources().openai_ends, "gpt-4o-2024-08-06": date(2026, 12, 24)}
+    ids = (*sources().openai_ids, "gpt-4o-2024-08-06", "gpt-4o-2024-05-13")
+    found = told(replace(sources(), openai_ids=ids, openai_ends=ends))
+    assert found == {("gpt-4o-2024-08-06", "end", "openai ChatModel")}
+
+
+def test_a_new_id_of_google_and_other_words_of_azure_are_seen():
+    table = {
+        "azure/gpt-5.4": {"max_input_tokens": 1, "deprecation_date": "2027-09-02"},
+        "azure/gpt-6.1-terra": {"supports_none_reasoning_effort": True},
+        "azure_ai/claude-opus-5": {"deprecation_date": "2028-01-01"},
+    }
+    changed = replace(
+        sources(), litellm=table, google_ids=("gemini-9-xenon", "gemini-omni-1-flash", "lyria-9")
+    )
+    whole = told(changed)
+    assert ("gemini-9-xenon", "id", "google-genai Model") in whole
+    assert {model for model, what, _ in whole if what == "id"} == {"gemini-9-xenon"}
+    assert {("gpt-5.4", "input limit", "litellm"), ("gpt-6.1-terra", "level none", "litellm")} < (
+        whole
+    )
+    ends = [d for d in drift.differences(changed) if (d.kind, d.model) == (
+        "foundry", "claude-opus-5")]  # fmt: skip
+    assert [each.theirs for each in ends] == ["2028-01-01"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from llmwidgets.dialects.messages import Usage
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.prices import cost, price_per_million
+from llmwidgets.providers.prices import cost, price_changes, price_per_million
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 USED = Usage(input_tokens=1000, output_tokens=200)
@@ -38,7 +38,38 @@ def test_a_price_that_changes_by_date_follows_the_date():
     assert after == pytest.approx((4, 20))
 
 
-@pytest.mark.parametrize("model", ["gpt-6.2-sol", "claims-luna", ""])
+@pytest.mark.parametrize("kind", ["gemini", "vertex_ai"])
+def test_a_price_of_the_table_alone_follows_the_date_in_utc(kind):
+    def paid(day: str) -> float | None:
+        return cost(None, PROVIDERS[kind], "gemini-4-carbon", USED, datetime.fromisoformat(day))
+
+    assert paid("2026-11-30T23:59:59+00:00") == pytest.approx(0.004)
+    assert paid("2026-12-01T00:00:00+00:00") == pytest.approx(0.008)
+    assert paid("2026-12-01T00:30:00+02:00") == pytest.approx(0.004)
+    changes = price_changes(PROVIDERS[kind], "gemini-4-carbon", NOW)
+    assert changes == ((date(2026, 12, 1), (2, 10), (4, 20)),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "price"),
+    [
+        ("gemini", "gemini-4-hydrogen", (1.5, 7.5)),
+        ("vertex_ai", "gemini-4-neon", (3, 15)),
+        ("openai", "gpt-6.2-sol", (2, 10)),
+        ("openai", "gpt-6.2-astra", (8, 40)),
+        ("openai", "gpt-6.2-sol-2026-11-17", (2, 10)),
+        ("openai", "gpt-4o-2024-08-06", (2.5, 10)),
+        ("anthropic", "claude-fable-5", (10, 50)),
+        ("anthropic", "claude-haiku-4-5-20251001", (1, 5)),
+    ],
+)
+def test_what_no_list_prices_the_table_does_and_snapshots_cost_what_their_alias_does(
+    kind, model, price
+):
+    assert price_per_million(PROVIDERS[kind], model, NOW) == pytest.approx(price)
+
+
+@pytest.mark.parametrize("model", ["gpt-6.3-sol", "claims-luna", ""])
 def test_an_unknown_price_is_none(model):
     assert price_per_million(OPENAI, model, NOW) is None
     assert cost(None, OPENAI, model, USED, NOW) is None

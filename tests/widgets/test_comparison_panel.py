@@ -241,6 +241,18 @@ def test_a_model_off_the_whitelist_is_refused_by_name_and_can_be_allowed(wire, t
     assert [each.label for each in page.widget._setup.variants()] == ["openai/gpt-99-nova"]
 
 
+def test_a_dated_snapshot_that_code_names_is_a_row_with_its_price(wire, store: Store) -> None:
+    openai = Connection("openai", api_key="sk-test-000")
+    model = "gpt-5.4-mini-2026-03-17"
+    page = wire(panel(store, models=[(openai, model)]))
+    rows = [row for group in page.state["setup"]["groups"] for row in group["rows"]]
+    row = next(each for each in rows if each["id"] == model)
+    alias = next(each for each in rows if each["id"] == "gpt-5.4-mini")
+    assert row["ticked"]
+    assert (row["price"], row["mode"]) == (alias["price"], alias["mode"])
+    assert page.state["setup"]["problems"] == []
+
+
 def test_a_retired_model_names_its_successor(wire, store: Store) -> None:
     """A model that was shut down is not asked; the panel says which one replaces it."""
     store.save(Connection("openai", api_key=KEY))

@@ -13,9 +13,11 @@ import ipywidgets
 import pytest
 
 from llmwidgets import PROVIDERS
+from llmwidgets.connections.days import day
 from llmwidgets.connections.store import Store
 from llmwidgets.dialects.messages import Mode
 from llmwidgets.errors import FieldError
+from llmwidgets.providers.lifecycle import FACTS_OF
 from llmwidgets.secret import Secret
 from llmwidgets.widgets import ConnectionForm
 from tests.servers import ModelServer, Seen, serving_models
@@ -51,6 +53,12 @@ def test_every_kind_has_a_form_made_from_its_fields(kind: str, wire) -> None:
     assert [each["url"] for each in page.form["links"]] == [
         link.url for link in PROVIDERS[kind].links
     ]
+
+
+def test_a_form_says_of_which_day_its_facts_are(wire) -> None:
+    for kind in PROVIDERS:
+        page = wire(ConnectionForm(kind, Store.in_memory()))
+        assert page.form["facts_of"] == f"Facts of {day(FACTS_OF)}."
 
 
 def test_required_fields_stand_before_folded_ones(wire) -> None:

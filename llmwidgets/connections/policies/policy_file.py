@@ -15,10 +15,12 @@ from llmwidgets.connections.policies.rules import Patterns, Rules
 from llmwidgets.connections.reading import is_secret
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.told_facts import FactMisfit, Told, read_told
 from llmwidgets.secret_file import text_of
 
 _TOP = (
-    "kinds", "models", "hosts", "max_budget", "environment", "allow_additions", "connections",
+    "kinds", "models", "facts", "hosts", "max_budget", "environment", "allow_additions",
+    "connections",
 )  # fmt: skip
 _HINT = "Whoever keeps the file can mend it; until then nothing is called."
 
@@ -84,6 +86,7 @@ def _rules(document: Mapping[str, Any], whose: str) -> Rules:
         hosts=_hosts(document),
         models=tuple((name, _patterns(models, ("models",), name)) for name in models),
         additions=tuple((name, model) for name in models for model in _added(models, name)),
+        facts=_facts(document),
         max_budget=_budget(document),
         environment=_switch(document, "environment"),
         allow_additions=_switch(document, "allow_additions"),
@@ -151,6 +154,24 @@ def _added(models: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return added
 
 
+def _facts(document: Mapping[str, Any]) -> dict[tuple[str, str], Told]:
+    kinds = _table(document, (), "facts")
+    found: dict[tuple[str, str], Told] = {}
+    _know(kinds, ("facts",), PROVIDERS)
+    for kind in PROVIDERS:
+        models = _table(kinds, ("facts",), kind)
+        for model in models:
+            keys = ("facts", kind, model)
+            said = _table(models, keys[:2], model)
+            if any(character in model for character in "*?["):
+                raise _Misfit(keys, "holds a pattern: name each model in full.")
+            try:
+                found[kind, model] = read_told(kind, said)
+            except FactMisfit as misfit:
+                raise _Misfit((*keys, misfit.name), misfit.reason) from None
+    return found
+
+
 def _budget(document: Mapping[str, Any]) -> float | None:
     value = document.get("max_budget")
     if value is None:
@@ -208,7 +229,7 @@ def _line(text: str, keys: tuple[str, ...]) -> str:
         bare = line.strip().replace('"', "")
         if bare.startswith("["):
             here = bare.strip("[]# ")
-            if here == ".".join(keys):
+            if f"{here}.".startswith(f"{'.'.join(keys)}."):
                 return f" (line {number})"
         elif here == table and bare.partition("=")[0].strip() == key:
             return f" (line {number})"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.providers.told_facts import NOTHING, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,9 @@ class Patterns:
 class Rules:
     """One layer. `whose` names its keeper in a sentence: "the file /etc/…/policy.toml".
 
-    `models` and `additions` are by kind or label, as a pattern. `max_budget` is in US dollars
-    for one run. `damage` has message and hint where the layer could not be read: nothing may be
-    called then.
+    `models` and `additions` are by kind or label, as a pattern; `facts` are what the layer tells
+    of models, by (kind, model). `max_budget` is in US dollars for one run. `damage` has message
+    and hint where the layer could not be read: nothing may be called then.
     """
 
     whose: str
@@ -41,6 +42,7 @@ class Rules:
     hosts: Patterns = Patterns()
     models: tuple[tuple[str, Patterns], ...] = ()
     additions: tuple[tuple[str, str], ...] = ()
+    facts: Mapping[tuple[str, str], Told] = field(default_factory=dict)
     max_budget: float | None = None
     environment: bool = True
     allow_additions: bool = True
@@ -56,8 +58,10 @@ class Rules:
             return f"{connection.provider.title} connections are"
         if self.hosts != Patterns() and not self.hosts.permit(host_names(connection)):
             return f"The host {connection.host} is"
-        if model is not None and any(
-            _concerns(name, connection) and not patterns.permit([model])
+        # A rule for a model holds for its dated snapshots as well.
+        names = [] if model is None else [model, connection.provider.alias(model)]
+        if names and any(
+            _concerns(name, connection) and not patterns.permit(names)
             for name, patterns in self.models
         ):
             return f"{model} on {connection.label} is"
@@ -66,6 +70,14 @@ class Rules:
     def added(self, connection: Connection) -> list[str]:
         """The models this layer adds to the shipped whitelist of a connection."""
         return [model for name, model in self.additions if _concerns(name, connection)]
+
+    def told(self, kind: str, model: str) -> Told:
+        """The facts that this layer tells of a model."""
+        return self.facts.get((kind, model), NOTHING)
+
+    def told_of(self, kind: str) -> list[str]:
+        """The models of a kind of which this layer tells facts."""
+        return [model for told_kind, model in self.facts if told_kind == kind]
 
 
 def host_names(connection: Connection) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -51,13 +51,15 @@ class Contents:
     """The connections and rules of one organization at one revision.
 
     `roster` is the revision at which the recipients last changed, `vouchers` the codes of those
-    who changed them, carried along by every writer.
+    who changed them, carried along by every writer. `facts` has what is told of a model: label,
+    model, and the facts as JSON.
     """
 
     recipients: tuple[Recipient, ...] = ()
     payloads: Sequence[Payload] = ()
     allowed: tuple[Rule, ...] = ()
     denied: tuple[Rule, ...] = ()
+    facts: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
     store_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     revision: int = 0
     schema: int = SCHEMA
@@ -112,6 +114,9 @@ def renamed(contents: Contents, old: str, new: str) -> Contents:
         ),
         allowed=tuple((new if label == old else label, model) for label, model in contents.allowed),
         denied=tuple((new if label == old else label, model) for label, model in contents.denied),
+        facts=tuple(
+            (new if label == old else label, model, told) for label, model, told in contents.facts
+        ),
     )
 
 
@@ -140,6 +145,12 @@ def ruled(contents: Contents, rule: Rule, *, allow: bool) -> Contents:
     if allow:
         return replace(contents, allowed=(*allowed, rule), denied=denied)
     return replace(contents, allowed=allowed, denied=(*denied, rule))
+
+
+def informed(contents: Contents, rule: Rule, told: Mapping[str, Any]) -> Contents:
+    """The contents with the facts that are told of a model in place of those told before."""
+    others = tuple(each for each in contents.facts if each[:2] != rule)
+    return replace(contents, facts=(*others, (*rule, dict(told))))
 
 
 def write(contents: Contents, identity: Identity, spell: Callable[[Secret], str]) -> memoryview:
@@ -229,6 +240,7 @@ def _document(contents: Contents) -> dict[str, Any]:
         ],
         "allowed": contents.allowed,
         "denied": contents.denied,
+        **({"facts": contents.facts} if contents.facts else {}),
         "roster": contents.roster,
         "vouchers": contents.vouchers,
     }
@@ -245,6 +257,10 @@ def described(document: dict[str, Any]) -> Contents | None:
             payloads=listed if isinstance(listed, PayloadLines) else tuple(listed),
             allowed=tuple((label, model) for label, model in document["allowed"]),
             denied=tuple((label, model) for label, model in document["denied"]),
+            facts=tuple(
+                (str(label), str(model), dict(told))
+                for label, model, told in document.get("facts", ())
+            ),
             store_id=document["store_id"],
             revision=document["rev"],
             schema=document["schema"],

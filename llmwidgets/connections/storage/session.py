@@ -8,6 +8,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from llmwidgets.connections import unlock
@@ -19,6 +20,7 @@ from llmwidgets.connections.storage.payload_lines import Payload
 from llmwidgets.connections.storage.store_file import StoreFile
 from llmwidgets.connections.unlock import Unlocked
 from llmwidgets.errors import AlreadyConnected, FieldError
+from llmwidgets.providers.told_facts import FACTS, FactMisfit, Told, read_told
 from llmwidgets.secret import Secret
 
 logger = logging.getLogger(__name__)
@@ -92,8 +94,19 @@ class Session:
     def connection(self, payload: Payload) -> Connection | None:
         """The connection of a remembered payload, made once; None where it cannot be read."""
         if id(payload) not in self._made:
-            self._made[id(payload)] = read_connection(payload)
+            made = read_connection(payload)
+            self._made[id(payload)] = made and made.with_told(self.told(made))
         return self._made[id(payload)]
+
+    def told(self, connection: Connection) -> dict[str, Told]:
+        """What the remembered contents tell of a connection's models; what is new is left out."""
+        found: dict[str, Told] = {}
+        for label, model, said in self.last.facts if self.last else ():
+            if label == connection.label:
+                with suppress(FactMisfit):
+                    known = {name: value for name, value in said.items() if name in FACTS}
+                    found[model] = read_told(connection.kind, known)
+        return found
 
     def unreadable(self) -> list[str]:
         """The labels of remembered connections that this version cannot read."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections import live_list
 from llmwidgets.connections.days import day, in_days
+from llmwidgets.connections.known_facts import own_price
 from llmwidgets.dialects.messages import Capability, Mode
 from llmwidgets.providers.lifecycle import ending, today
 from llmwidgets.secret import redact
@@ -157,7 +158,7 @@ def price_text(connection: Connection, model: str) -> str:
     """US dollars for a million tokens, in and out; `unknown` where no price is known."""
     from llmwidgets.providers.prices import price_per_million
 
-    own = connection.fields.price
+    own = own_price(connection, model)
     if own:
         return f"{_dollars(own['input'])} / {_dollars(own['output'])}"
     known = price_per_million(connection.provider, model, datetime.now(UTC))

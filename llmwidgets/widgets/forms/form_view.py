@@ -15,7 +15,7 @@ from llmwidgets.widgets.forms.doubts import owners_of, warnings_of
 from llmwidgets.widgets.forms.form_draft import Draft
 from llmwidgets.widgets.forms.form_fields import groups
 from llmwidgets.widgets.forms.requests_view import requests_view
-from llmwidgets.widgets.forms.whitelist_view import keeper_of
+from llmwidgets.widgets.forms.whitelist_view import facts_of, keeper_of
 
 
 def form_view(draft: Draft) -> dict[str, Any]:
@@ -123,6 +123,7 @@ def _found(draft: Draft) -> dict[str, Any]:
         "requests": requests_view(draft.calls),
         "refused": draft.refused if failed else None,
         "rows": draft.rows,
+        "facts_of": facts_of(),
         "off_whitelist": draft.off_whitelist,
         "added": draft.added,
     }

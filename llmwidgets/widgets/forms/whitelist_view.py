@@ -10,6 +10,7 @@ from llmwidgets.connections.days import day
 from llmwidgets.connections.policies.policy_layers import machine_rules
 from llmwidgets.connections.policy import Policy
 from llmwidgets.errors import PolicyError
+from llmwidgets.providers.lifecycle import FACTS_OF
 from llmwidgets.secret import redact
 
 
@@ -19,6 +20,11 @@ def refused_rows(connection: Connection, policy: Policy) -> list[dict[str, Any]]
     shipped = [model for model in connection.models if model not in allowed]
     gone = [model for model in retired if model not in {*allowed, *shipped}]
     return [_row(connection, policy, model) for model in (*shipped, *gone)]
+
+
+def facts_of() -> str:
+    """Of which day the shipped facts about models are."""
+    return f"Facts of {day(FACTS_OF)}."
 
 
 def _row(connection: Connection, policy: Policy, model: str) -> dict[str, Any]:

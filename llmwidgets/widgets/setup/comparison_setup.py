@@ -148,7 +148,7 @@ class Setup:
             stored = list(self.store.for_session)
         first: dict[str, Connection] = {}
         for connection in [*self.given, *stored, *environment_connections()]:
-            first.setdefault(connection.label, connection)
+            first.setdefault(connection.label, self.store.informed(connection))
         return list(first.values())
 
     def policy(self) -> Policy:

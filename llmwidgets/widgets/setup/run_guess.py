@@ -8,10 +8,12 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.calls import tried_in
+from llmwidgets.connections.known_facts import own_price
 from llmwidgets.engine.estimate import Estimate, estimate
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.providers.prices import price_changes
 from llmwidgets.report import figures
+from llmwidgets.widgets.model_picker import offered
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
@@ -43,7 +45,7 @@ class Guess:
         moves = dict(self.moves)
         policy = setup.policy()
         for connection in setup.connections() if setup.documents else []:
-            for model in policy.allowed(connection):
+            for model in offered(connection, policy, setup.picks):
                 if (connection.label, model) not in prices:
                     prices[connection.label, model] = _per_1000(setup, connection, model)
                     moves[connection.label, model] = _moves(connection, model)
@@ -67,7 +69,7 @@ class Guess:
 
 def _moves(connection: Connection, model: str) -> str:
     """How the vendor's price changes within 60 days; empty where it does not."""
-    if connection.fields.price:
+    if own_price(connection, model):
         return ""
     url, now = connection.target(model).url, datetime.now(UTC)
     changes = price_changes(connection.provider, model, now, url)

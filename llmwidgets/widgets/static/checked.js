@@ -105,7 +105,8 @@ function modelTable(view, form) {
     hidden > 0 && h("p", { class: "s more" }, textButton(`Show ${hidden} more models`, () => {
       view.ui[open] = true;
       view.redraw();
-    })));
+    })),
+    h("p", { class: "s muted" }, form.facts_of));
 }
 
 const MOST_TICKED = 12;
