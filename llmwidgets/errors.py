@@ -159,7 +159,7 @@ class BadRequest(CallError):
 class InternalError(Failure):
     """This package itself failed on a text: never the model's fault, never scored.
 
-    `code` says what it was about: memory, nesting, disk, journal or package. A rerun asks again.
+    `code` says what it was about: memory, nesting, disk, journal or internal. A rerun asks again.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ class Told:
 
 
 def what_failed(error: BaseException) -> Told:
-    """The error's class, what it was about (memory, nesting, disk, package) and the next step."""
+    """The error's class, what it was about (memory, nesting, disk, internal) and the next step."""
     cause = _cause(error)
     name = type(cause).__name__
     if isinstance(cause, MemoryError):
