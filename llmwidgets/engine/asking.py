@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _DEPLOYED = frozenset({"azure_openai", "azure_ai_foundry"})
 _OF_THE_CONNECTION = (Unreachable, Unauthorized, Forbidden, UnknownModel, QuotaExhausted)
 """Failures that a change of the connection mends, so that they are told as its check tells them."""
+_TOLD = ("status", "message", "hint", "label", "model", "code")
 Key = Callable[[Form], str]
 
 
@@ -193,7 +194,11 @@ class Asker:
         row = replace(row, notes=(*row.notes, told)) if told else row
         manner = self.manner(text.schema)
         cut = cut_input(self.connection, manner, text, reply.usage.input_tokens)
-        return self.judge(row, text, ending_of(reply, manner, cut))
+        try:
+            return self.judge(row, text, ending_of(reply, manner, cut))
+        except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
+            ended = Row.of_failure("", internal(error, self.column))
+            return replace(row, **{name: getattr(ended, name) for name in _TOLD})
 
     def judge(self, row: Row, text: Text, ended: Failure | None = None) -> Row:
         """The row with the class that the user's own schema gives its reply."""

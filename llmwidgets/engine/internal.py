@@ -38,7 +38,7 @@ def what_failed(error: BaseException) -> Told:
             "Free space or mend the disk, and run again.",
         )
     return Told(
-        "package",
+        "internal",
         f"An internal error ({name}{_place(cause)}) ended this extraction.",
         "The other texts went on; report it with the class and the place named here.",
     )

@@ -339,7 +339,9 @@ class Journal:
             return
         if why:
             told = f" ({many:,} were in memory)" if many else ""
-            self._told.append(f"journal: {why} for a while; every reply is on disk now{told}.")
+            self._told.append(
+                f"journal: {why}; that is over, and every reply is on disk now{told}."
+            )
 
 
 _left_by_parents: list[JournalFile | None] = []

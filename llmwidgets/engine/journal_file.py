@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 from urllib.parse import quote
 
@@ -19,6 +20,8 @@ Change = Literal["deleted", "replaced", "emptied", "damaged"]
 # The engine's loop waits for as long, so a lock that lasts means memory, and another try later.
 BUSY_SECONDS = 0.5
 RETRY_BUSY_SECONDS = 0.05
+# SQLite needs 32 kB for the memory that its connections share, and some pages for a row.
+_ROOM = 65_536
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS extraction (
@@ -61,6 +64,7 @@ class JournalFile:
         else:
             places.make_private(path)
             self.connection = _connect(str(path), seconds)
+        self.busy_timeout(BUSY_SECONDS)
         self._seen, self._size = self._identity()
 
     def close(self) -> None:
@@ -194,8 +198,8 @@ def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
     code = error.errno if isinstance(error, OSError) else None
     name = _primary(error)
     if name in {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL"}:
-        # SQLite tells a full disk in three ways; the file system knows.
-        code, name = _of_file_system(path) or code, name
+        # SQLite tells a full disk and a quota in three ways; the file system knows.
+        code = _of_file_system(path) or code
     if code == errno.ENOSPC or (code is None and name == "SQLITE_FULL"):
         return f"no space left on {path}", "Free space"
     if code in {errno.EDQUOT, errno.EFBIG}:
@@ -207,7 +211,7 @@ def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
     if code in {errno.EACCES, errno.EPERM}:
         return f"{path} may not be written", "Give yourself the right to write there"
     why = getattr(error, "strerror", None) or str(error)
-    return f"{path} cannot be used ({why})", "Mend that, or name another file with journal=PATH,"
+    return f"{path} cannot be used ({why})", "Put that right"
 
 
 def _primary(error: BaseException) -> str:
@@ -216,16 +220,22 @@ def _primary(error: BaseException) -> str:
 
 
 def _of_file_system(path: Path) -> int | None:
-    if not hasattr(os, "statvfs"):
-        return None
+    """What the file system says to a small nameless file that is as long as the journal."""
     try:
-        told = os.statvfs(path.parent)
+        with TemporaryFile(dir=path.parent, buffering=0) as probe:
+            sizes = [_size_of(f"{path}{end}") for end in ("", *_SIBLINGS)]
+            probe.seek(max(sizes))
+            probe.write(bytes(_ROOM))
     except OSError as error:
         return error.errno
-    if told.f_flag & os.ST_RDONLY:
-        return errno.EROFS
-    # SQLite needs 32 kB for the memory that its connections share.
-    return errno.ENOSPC if told.f_blocks and told.f_bavail * told.f_frsize < 32_768 else None
+    return None
+
+
+def _size_of(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _identity_of(path: str) -> tuple[int, int] | None:

@@ -82,8 +82,12 @@ def _own_folder() -> Path:
     if not hasattr(os, "getuid"):
         return Path(tempfile.gettempdir()) / "llmwidgets"
     folder = Path(tempfile.gettempdir()) / f"llmwidgets-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    # The name can be foreseen, so on a shared machine somebody else may have made the folder.
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        return Path(tempfile.mkdtemp(prefix="llmwidgets-"))
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # The name can be foreseen, so on a shared machine somebody else may have made the folder.
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            return Path(tempfile.mkdtemp(prefix="llmwidgets-"))
+    except OSError:
+        # Told where the journal is opened there, with what is wrong.
+        pass
     return folder

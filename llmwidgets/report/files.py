@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,18 +21,34 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """The text as UTF-8 in a file that is there whole or not at all; FieldError where it cannot."""
+    # Half a pair of surrogates, which a text may hold, has no bytes.
+    data = text.encode("utf-8", "replace")
+    return _write_whole(path, lambda part: part.write_bytes(data))
+
+
+def _write_whole(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
+    """Have a file written beside the target and put in its place; what was there stays if not."""
     target = Path(path).expanduser()
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        part.write_text(text, encoding="utf-8", newline="")
+        write(part)
         os.replace(part, target)
     except OSError as error:
-        raise FieldError(
-            {"path": f"{target} cannot be written: {error.strerror or type(error).__name__}."},
-            "Name a file in a folder that exists and may be written.",
-        ) from None
+        raise _not_written(target, error) from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return target
+
+
+def _not_written(target: Path, error: OSError) -> FieldError:
+    hint = "Name a file in a folder that exists and may be written."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        hint = "Free space, or name a file on another disk; what was there is unchanged."
+    # The words of pyarrow's own errors are longer than the reason.
+    why = os.strerror(error.errno) if error.errno else type(error).__name__
+    return FieldError({"path": f"{target} cannot be written: {why}."}, hint)
 
 
 def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
@@ -68,9 +86,7 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     for name in safe.columns:
         if safe[name].dtype == object:
             safe[name] = [_json_text(value) for value in safe[name]]
-    target = Path(path).expanduser()
-    safe.to_parquet(target, index=False)
-    return target
+    return _write_whole(path, lambda part: safe.to_parquet(part, index=False))
 
 
 def _json_text(value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""A journal in trouble: every row stays readable, is put down when the disk works, and it is said."""
+"""A journal in trouble: rows stay readable, are put down when the disk works, and it is said."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.engine import journal as journal_module
-from llmwidgets.engine import waiting_rows
+from llmwidgets.engine import journal_file, waiting_rows
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.errors import Unreachable
 
@@ -31,7 +31,7 @@ def row(at: int) -> Row:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Another process's hand on the file: a second connection of SQLite's."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN EXCLUSIVE")
         yield
 
@@ -118,6 +118,7 @@ def tries_at_once(monkeypatch):
     monkeypatch.setattr(journal_module, "_LOOK_SECONDS", 0.0)
     monkeypatch.setattr(journal_module, "_RETRY_SECONDS", 0.0)
     monkeypatch.setattr(journal_module, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.02)
     monkeypatch.setattr(journal_module, "RETRY_BUSY_SECONDS", 0.01)
 
 
@@ -178,7 +179,7 @@ def test_from_any_row_to_any_row_nothing_is_lost(name, data):
 
 WORDS = {
     "locked": "is locked by another process",
-    "no space": "cannot be used (disk I/O error)",
+    "no space": "j.sqlite (a quota or a limit is reached). 10 replies",
     "deleted": "was deleted while it was in use; it was made again",
     "folder deleted": "was deleted while it was in use; it was made again",
     "its log deleted": "was deleted while it was in use; it was made again",
@@ -397,7 +398,7 @@ def test_a_read_only_disk_is_read_and_not_asked_again(tmp_path):
 
 
 def test_a_full_disk_of_its_own(tmp_path):
-    """On 300 kB: what does not fit waits; what is there can be found; room is used when it comes."""
+    """On 300 kB: what does not fit waits, can be found, and is put down when there is room."""
     code = """
 import subprocess, sys
 from pathlib import Path
