@@ -30,7 +30,8 @@ _RETRY_SECONDS = 1.0
 _OPEN_SECONDS = 2.0
 _GENERATION = 1 << 40
 """Ids of a file that took the place of another begin anew behind this many."""
-_KEPT_BYTES = 16_000_000
+_KEPT_BYTES = 64_000_000
+"""The newest rows stay in memory too, up to this size: no damage to the file takes them."""
 
 
 class Journal:
@@ -74,7 +75,9 @@ class Journal:
         """Where the rows are when that is not where they were wanted, and why; else empty."""
         with self._lock:
             sentence, hint = self.trouble
-            made = "." if sentence else "; it was made again and holds the replies of this session."
+            made = "" if sentence else "; it was made again and holds the replies of this session"
+            lost = sum(each is None for each in self._rescued.values())
+            made += f", but for {lost:,} that could not be read." if lost else "."
             parts = [self._place, *(f"{each}{made}" for each in self._changes), *self._told]
             return " ".join(part for part in (*parts, sentence, hint) if part)
 

@@ -69,7 +69,9 @@ def make_private(path: Path) -> None:
 
 def set_aside(path: Path) -> Path:
     """Rename a damaged file so that it is kept; its new place."""
-    kept = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    name = f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    kept = next(each for each in map(path.with_name, names) if not each.exists())
     path.replace(kept)
     for suffix in ("-wal", "-shm"):
         extra = path.with_name(path.name + suffix)

@@ -69,8 +69,6 @@ def unlinked(*ends: str) -> Callable[[Path], None]:
 
 
 def another(path: Path) -> None:
-    with closing(sqlite3.connect(path.with_name("other"))) as other:
-        other.execute("CREATE TABLE t (a)")
     journal = Journal(path.with_name("earlier.sqlite"))
     journal.put(Row(key="somebody else's", status="ok", reply="{}"))
     journal.close()
@@ -319,6 +317,25 @@ def test_a_long_session_is_saved_from_a_deleted_file(tmp_path, monkeypatch):
     ids[journal.put(row(500))] = 500
     readable(journal, ids)
     assert len(on_disk(path)) == 501
+    journal.close()
+
+
+def test_what_damage_took_is_counted_and_told(tmp_path, monkeypatch):
+    """Of a session longer than what memory keeps, rows can be lost: not silently."""
+    monkeypatch.setattr(journal_module, "_KEPT_BYTES", 5_000)
+    path = tmp_path / "j.sqlite"
+    journal = Journal(path)
+    ids = [journal.put(row(number)) for number in range(3000)]
+    overwritten(path, bytes)
+    ids += [journal.put(row(number)) for number in range(3000, 3010)]
+    journal.settle()
+    statuses = [journal.get(at).status for at in ids]
+    lost = statuses.count("InternalError")
+    assert statuses.count("ok") == len(ids) - lost
+    assert statuses[-1] == "ok"
+    assert lost > 0
+    assert f"but for {lost:,} that could not be read" in journal.notice
+    assert len(on_disk(path)) == len(ids) - lost
     journal.close()
 
 
