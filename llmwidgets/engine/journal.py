@@ -17,6 +17,7 @@ from llmwidgets.engine.journal_file import (
     Change,
     JournalFile,
     is_damage,
+    is_locked,
     reason,
 )
 from llmwidgets.engine.row import Packed, Row, packed_of, read_row
@@ -249,7 +250,8 @@ class Journal:
                 self._file = JournalFile(self._wanted, seconds)
         except (OSError, sqlite3.DatabaseError) as error:
             self._waiting.why = reason(error, self._wanted)
-            self._file = self._to_read(self._wanted)
+            # While another process writes it, what is read without a lock may be half of two.
+            self._file = None if is_locked(error) else self._to_read(self._wanted)
 
     def _to_read(self, path: Path) -> JournalFile | None:
         try:

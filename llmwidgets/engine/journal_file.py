@@ -44,6 +44,7 @@ _INSERT_ONCE = (
 )
 _SIBLINGS = ("-wal", "-shm")
 _DAMAGED = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
+_LOCKED = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"})
 
 
 class JournalFile:
@@ -193,6 +194,11 @@ def is_damage(error: BaseException) -> bool:
     return _primary(error) in _DAMAGED
 
 
+def is_locked(error: BaseException) -> bool:
+    """Whether another process has the file."""
+    return _primary(error) in _LOCKED
+
+
 def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
     """What is wrong with the journal at this path, and what mends it."""
     code = error.errno if isinstance(error, OSError) else None
@@ -204,7 +210,7 @@ def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
         return f"no space left on {path}", "Free space"
     if code in {errno.EDQUOT, errno.EFBIG}:
         return f"no space left on {path} (a quota or a limit is reached)", "Free space"
-    if name in {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"}:
+    if name in _LOCKED:
         return f"{path} is locked by another process", "End what holds it"
     if code == errno.EROFS or name == "SQLITE_READONLY":
         return f"{path} is read-only", "Make it writable"

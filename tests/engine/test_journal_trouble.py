@@ -228,6 +228,22 @@ def test_a_lock_holds_nobody_up_for_long(tmp_path, monkeypatch):
     journal.close()
 
 
+def test_a_file_that_is_locked_before_it_is_opened_gets_its_rows_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal_module, "_OPEN_SECONDS", 0.05)
+    path = tmp_path / "j.sqlite"
+    with locked(path):
+        journal = Journal(path)
+        assert journal.path is None
+        assert f"journal: {path} is locked by another process" in journal.notice
+        ids = {journal.put(row(number)): number for number in range(10)}
+        readable(journal, ids)
+    journal.settle()
+    assert journal.path == path
+    assert len(on_disk(path)) == 10
+    readable(journal, ids)
+    journal.close()
+
+
 def test_the_next_journal_of_the_file_puts_down_what_waits(tmp_path):
     """Running a cell again makes a new journal; what the first one could not write is not asked."""
     path = tmp_path / "j.sqlite"
