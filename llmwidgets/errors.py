@@ -8,7 +8,8 @@
     ├── CallError       Unreachable · Unauthorized · Forbidden · UnknownModel · RateLimited ·
     │                   QuotaExhausted · Overloaded · TooLong · BadRequest
     ├── ReplyError      Refused · Filtered · Truncated · CutInput · InvalidJSON · InvalidRecord
-    └── NotAsked        Stopped · OverBudget
+    ├── NotAsked        Stopped · OverBudget
+    └── InternalError   this package itself failed: its memory, its journal, its code
 
 No message ever holds a secret, a header, a body, a document's text or an extracted value.
 """
@@ -161,6 +162,29 @@ class BadRequest(CallError):
     """The server does not take the request as it is."""
 
 
+class InternalError(Failure):
+    """This package itself failed on a text: never the model's fault, never scored.
+
+    `code` says what it was about: memory, nesting, disk, journal or internal. A rerun asks again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        label: str = "",
+        model: str = "",
+        code: str = "",
+        perhaps_answered: bool = False,
+    ) -> None:
+        self.label = label
+        self.model = model
+        self.code = code
+        self.perhaps_answered = perhaps_answered
+        super().__init__(message, hint)
+
+
 class ReplyError(Failure):
     """The model answered, and the answer is no valid record."""
 
@@ -210,7 +234,7 @@ FAILURES: dict[str, type[Failure]] = {
     for each in (
         Refused, Filtered, Truncated, CutInput, InvalidJSON, InvalidRecord,
         Unreachable, Unauthorized, Forbidden, UnknownModel, RateLimited, QuotaExhausted,
-        Overloaded, TooLong, BadRequest, Stopped, OverBudget,
+        Overloaded, TooLong, BadRequest, InternalError, Stopped, OverBudget,
     )
 }  # fmt: skip
 """Every class an extraction can end in beside `ok`, by name, in the order tables show them."""

@@ -31,6 +31,7 @@ from llmwidgets.connections.inspection.surroundings import (
     examine_policies,
 )
 from llmwidgets.engine import places
+from llmwidgets.engine.journal_file import reason
 from llmwidgets.errors import StoreError
 from llmwidgets.visible import visible
 
@@ -100,9 +101,13 @@ def _journal() -> Finding:
     if path is None:
         return Finding("journal", "note", notice)
     said = notice or f"It is in {path}."
-    if not path.exists():
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
         return Finding("journal", "fine", f"It will be {path}; there is none yet.")
-    mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        why, step = reason(error, path)
+        return Finding("journal", "problem", f"{why}; replies would be in memory.", f"{step}.")
     if mode & 0o077:
         return Finding(
             "journal", "problem", f"{said} Others can reach it (mode {mode:04o}).",

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from llmwidgets.engine import places
+from llmwidgets.engine.journal_file import reason
 from llmwidgets.errors import FieldError, LLMWidgetsError
 
 FINISHED = 0
@@ -73,9 +74,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             yield database
         return
     except sqlite3.Error as error:
-        reason = type(error).__name__
-    message = f"The journal {path} cannot be used ({reason})."
-    raise LLMWidgetsError(message, "Check that it is a journal, and that no run writes it.")
+        why, step = reason(error, path)
+    raise LLMWidgetsError(f"journal: {why}.", f"{step} and try again.")
 
 
 def _day(text: str) -> datetime:

@@ -16,8 +16,8 @@ from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.dialects.messages import Example, Mode, Usage
-from llmwidgets.engine.journal import Row
 from llmwidgets.engine.plan import Text
+from llmwidgets.engine.row import Row, status_today
 from llmwidgets.errors import FieldError
 from llmwidgets.report.files import write_text
 from llmwidgets.schemas import read_schema
@@ -59,7 +59,7 @@ def load(path: str | os.PathLike[str]) -> Comparison:
     saved = _read(Path(path).expanduser())
     try:
         return _comparison(saved)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         pass
     raise FieldError(
         f"{path} is a damaged comparison.", "Save it again, or run the comparison anew."
@@ -130,6 +130,7 @@ def _read_row(saved: dict[str, Any]) -> Row:
     kept["mode"] = Mode(kept["mode"]) if kept.get("mode") else None
     for name in ("notes", "dropped"):
         kept[name] = tuple(kept.get(name, ()))
+    kept["status"] = status_today(kept["status"], kept.get("code", ""))
     return Row(key="", **kept)
 
 
@@ -139,7 +140,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise FieldError(f"{path} cannot be read: {why}.", "Check the path.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         saved = None
     if not isinstance(saved, dict) or saved.get("format") != FORMAT:
         raise FieldError(

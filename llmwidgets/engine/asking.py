@@ -27,6 +27,7 @@ from llmwidgets.engine.budget import Budget, dollars
 from llmwidgets.engine.cut_input import cut_input
 from llmwidgets.engine.diagnosis import diagnose
 from llmwidgets.engine.free_calls import list_models
+from llmwidgets.engine.internal import what_failed
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.pacing import Pace, Tried, persist
 from llmwidgets.engine.plan import Column, Text
@@ -39,6 +40,7 @@ from llmwidgets.errors import (
     Failure,
     Filtered,
     Forbidden,
+    InternalError,
     LLMWidgetsError,
     PolicyError,
     QuotaExhausted,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 
 _OF_THE_CONNECTION = (Unreachable, Unauthorized, Forbidden, UnknownModel, QuotaExhausted)
 """Failures that a change of the connection mends, so that they are told as its check tells them."""
+_TOLD = ("status", "message", "hint", "label", "model", "code")
 Key = Callable[[Form], str]
 
 
@@ -128,8 +131,11 @@ class Asker:
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - one odd text must not lose the run
-            failure = internal(error, self.column)
-        return replace(Row.of_failure("", failure), **self._circumstances(text, key, tried))
+            row = Row.of_failure("", internal(error, self.column, tried), tries=tried.tries)
+        try:
+            return replace(row, **self._circumstances(text, key, tried))
+        except Exception:  # noqa: BLE001 - the same bug again: the row says enough
+            return row
 
     def _told(self, row: Row, error: LLMWidgetsError) -> Row:
         """The row in the words of the form, where a change of the connection mends the error."""
@@ -277,7 +283,11 @@ class Asker:
         row = replace(row, notes=(*row.notes, *(visible(each) for each in (told, late) if each)))
         if asked.manner.unheld and _enforceable(sent_as):
             row = unheld_row(row, BROKE if broken else OTHERS_BROKE)
-        return self.judge(row, text, ended)
+        try:
+            return self.judge(row, text, ended)
+        except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
+            failed = Row.of_failure("", internal(error, self.column))
+            return replace(row, **{name: getattr(failed, name) for name in _TOLD})
 
     def _broken(self, asked: _Asked, reply: Reply, sent_as: Request) -> bool:
         """Whether the reply shows that the server does not enforce the schema it was sent."""
@@ -408,12 +418,14 @@ def as_failure(error: LLMWidgetsError, column: Column) -> Failure:
     )
 
 
-def internal(error: BaseException, column: Column) -> BadRequest:
+def internal(error: BaseException, column: Column, tried: Tried | None = None) -> InternalError:
     """The failure for an error of this package; its words stay here, they may hold the text."""
-    return BadRequest(
-        f"An internal error ({type(error).__name__}) ended this extraction.",
-        "The other texts went on; report it with the class named here.",
+    told = what_failed(error)
+    return InternalError(
+        f"{told.sentence} The model is not at fault, and this text is not scored.",
+        told.hint,
         label=column.connection.label,
         model=column.model,
-        code="internal",
+        code=told.about,
+        perhaps_answered=bool(tried and tried.perhaps_answered),
     )

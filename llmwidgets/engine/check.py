@@ -108,7 +108,7 @@ async def check_connection(
             f"An internal error ({type(error).__name__}) ended the check.",
             "Report it with the class named here.",
             code="internal",
-            status="BadRequest",
+            status="InternalError",
         )
     return replace(report, seconds=time.perf_counter() - begun)
 

@@ -2,127 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
 import time
-from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from array import array
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from llmwidgets.dialects.messages import Form, Mode, Usage
 from llmwidgets.engine import places
-from llmwidgets.errors import FAILURES, CallError, Failure
+from llmwidgets.engine.journal_file import (
+    BUSY_SECONDS,
+    RETRY_BUSY_SECONDS,
+    Change,
+    JournalFile,
+    is_damage,
+    is_locked,
+    reason,
+)
+from llmwidgets.engine.row import Packed, Row, packed_of, read_row
+from llmwidgets.engine.waiting_rows import WaitingRows, waiting_for
+from llmwidgets.errors import InternalError
 
+__all__ = ["Journal", "Row"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """How one question ended. `at` is seconds since 1970; `id` is 0 until it is put down.
-
-    A row holds no text and no id of a text: rows that say the same (all those a stop left
-    unasked) are one row. `schema_shown` is False where the schema did not stand in the prompt
-    although the mode says that it was not enforced, which only the replies showed. `known_as` is
-    the served model by whose facts the question was put, `output_limit` the tokens that its answer
-    could have.
-    """
-
-    key: str
-    status: str
-    at: float = field(default_factory=time.time)
-    reply: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    seconds: float | None = None
-    waiting_seconds: float | None = None
-    cost: float | None = None
-    form: Form | None = None
-    mode: Mode | None = None
-    schema_shown: bool | None = None
-    served_model: str | None = None
-    request_id: str | None = None
-    tries: int = 0
-    notes: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-    known_as: str = ""
-    output_limit: int | None = None
-    message: str = ""
-    hint: str = ""
-    label: str = ""
-    model: str = ""
-    code: str = ""
-    http_status: int | None = None
-    perhaps_answered: bool = False
-    id: int = 0
-
-    @property
-    def answered(self) -> bool:
-        """Whether the model itself answered: such a row is never asked again."""
-        return self.status == "ok" or getattr(FAILURES.get(self.status), "scored", False)
-
-    @property
-    def when(self) -> datetime:
-        """When the question ended, in UTC."""
-        return datetime.fromtimestamp(self.at, UTC)
-
-    def failure(self) -> Failure | None:
-        """The failure as it was, or None for `ok`."""
-        kind = FAILURES.get(self.status)
-        if kind is None:
-            return None
-        if not issubclass(kind, CallError):
-            return kind(self.message, self.hint)
-        return kind(
-            self.message,
-            self.hint,
-            label=self.label,
-            model=self.model,
-            status=self.http_status,
-            request_id=self.request_id,
-            code=self.code,
-            perhaps_answered=self.perhaps_answered,
-        )
-
-    @classmethod
-    def of_failure(cls, key: str, failure: Failure, **more: Any) -> Row:
-        """The row of a question that ended in `failure`."""
-        told = Row(
-            key=key,
-            status=type(failure).__name__,
-            message=failure.message,
-            hint=failure.hint,
-            label=getattr(failure, "label", ""),
-            model=getattr(failure, "model", ""),
-            code=getattr(failure, "code", ""),
-            http_status=getattr(failure, "status", None),
-            request_id=getattr(failure, "request_id", None),
-            perhaps_answered=getattr(failure, "perhaps_answered", False),
-        )
-        return replace(told, **more)
-
-
-_TABLE = """
-CREATE TABLE IF NOT EXISTS extraction (
-    id INTEGER PRIMARY KEY,
-    key TEXT NOT NULL,
-    at REAL NOT NULL,
-    status TEXT NOT NULL,
-    answered INTEGER NOT NULL,
-    reply TEXT,
-    facts TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS answered_by_key ON extraction (key) WHERE answered;
-"""
-_COLUMNS = ("id", "key", "at", "status", "reply")
-_FACTS = tuple(each.name for each in fields(Row) if each.name not in _COLUMNS)
-_TOKENS = tuple(each.name for each in fields(Usage))
+_LOOK_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
+_OPEN_SECONDS = 2.0
+_GENERATION = 1 << 40
+"""Ids of a file that took the place of another begin anew behind this many."""
+_KEPT_BYTES = 4_000_000
+"""The newest rows stay in memory too, up to this size: no damage to the file takes them."""
 
 
 class Journal:
     """An append-only table of rows in one SQLite file, or in memory; safe from any thread.
 
-    `path=None` is the user's cache folder, `path=False` memory. `notice` says where the rows
-    are when that is not where they were wanted.
+    `path=None` is the user's cache folder, `path=False` memory. Rows that the disk does not take
+    stay in memory and are put down as soon as it does; `notice` tells of that, and says where
+    the rows are when that is not where they were wanted.
 
     >>> journal = Journal(False)
     >>> journal.get(journal.put(Row(key="a", status="ok", reply="{}"))).reply
@@ -130,116 +48,309 @@ class Journal:
     """
 
     def __init__(self, path: str | Path | bool | None = None) -> None:
-        self.path, self.notice = places.journal_place(path)
+        self._wanted, self._place = places.journal_place(path)
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._database = self._open()
+        self._told: list[str] = []
+        self._changes: list[str] = []
+        self._file: JournalFile | None = None
+        self._waiting = WaitingRows() if self._wanted is None else waiting_for(self._wanted)
+        self._ids = array("q")
+        self._newest: tuple[int, Packed] | None = None
+        self._kept: dict[int, Packed] = {}
+        self._kept_bytes = 0
+        self._rescued: dict[int, Packed | None] = {}
+        self._generation = 0
+        self._looked = self._tried = time.monotonic()
+        self._open(_OPEN_SECONDS)
+
+    # -- what is said ----------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path | None:
+        """The file that takes the rows; None where they are in memory."""
+        return self._wanted if self._file is not None and self._file.writable else None
+
+    @property
+    def notice(self) -> str:
+        """Where the rows are when that is not where they were wanted, and why; else empty."""
+        with self._lock:
+            sentence, hint = self.trouble
+            made = "" if sentence else "; it was made again and holds the replies of this session"
+            lost = sum(each is None for each in self._rescued.values())
+            made += f", but for {lost:,} that could not be read." if lost else "."
+            parts = [self._place, *(f"{each}{made}" for each in self._changes), *self._told]
+            return " ".join(part for part in (*parts, sentence, hint) if part)
+
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """What keeps rows from the disk now, with the next step; two empty strings: nothing."""
+        return self._waiting.told() if self._wanted is not None else ("", "")
+
+    def begin(self) -> None:
+        """A run begins: what was mended before is not told again."""
+        with self._lock:
+            if not self.trouble[0]:
+                self._told, self._changes = [], []
+
+    # -- rows ------------------------------------------------------------------------------------
 
     def put(self, row: Row) -> int:
-        """Put the row down; it is committed when this returns. The row's id."""
-        facts = {name: getattr(row, name) for name in _FACTS}
-        usage = row.usage
-        facts["usage"] = {name: getattr(usage, name) for name in _TOKENS}
+        """Put the row down; it is committed, or in memory, when this returns. The row's id."""
+        packed = packed_of(row)
         with self._lock:
-            cursor = self._now().execute(
-                "INSERT INTO extraction (key, at, status, answered, reply, facts)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (row.key, row.at, row.status, row.answered, row.reply, json.dumps(facts)),
-            )
-        return int(cursor.lastrowid or 0)
+            file, now = self._now(), time.monotonic()
+            if now - self._looked > _LOOK_SECONDS:
+                self._look()
+                file = self._file
+            if file is not None and file.writable and not self._waiting:
+                try:
+                    return self._given(file.insert(packed), packed, put=True)
+                except sqlite3.DatabaseError as error:
+                    self._failed(error)
+            at = self._waiting.add(packed)
+            if not self._waiting.why[0] or now - self._tried > _RETRY_SECONDS:
+                self._put_down(RETRY_BUSY_SECONDS)
+        return at
 
     def get(self, id: int) -> Row:  # noqa: A002
-        """The row of this id; KeyError where there is none."""
-        found = self._one("SELECT * FROM extraction WHERE id = ?", id)
-        if found is None:
-            raise KeyError(id)
-        return found
+        """The row of this id; KeyError where there is none.
+
+        One that the file has no more, or broken, is an InternalError, so that the others can be
+        looked at.
+        """
+        with self._lock:
+            packed = self._rescued.get(id) or self._waiting.rows.get(id) or self._on_disk(id)
+            found = read_row(id, packed) or read_row(id, self._kept.get(id))
+        return found or replace(self._lost(), id=id)
 
     def find(self, key: str) -> Row | None:
         """The newest row of this question that the model answered, or None."""
-        return self._one(
-            "SELECT * FROM extraction WHERE key = ? AND answered ORDER BY id DESC LIMIT 1", key
-        )
+        with self._lock:
+            found = self._waiting.find(key) or self._found(key)
+        return None if found is None else read_row(*found)
 
     def __len__(self) -> int:
         with self._lock:
-            return int(self._now().execute("SELECT count(*) FROM extraction").fetchone()[0])
+            file = self._now()
+            try:
+                return len(self._waiting) + (file.count() if file is not None else 0)
+            except sqlite3.DatabaseError as error:
+                self._failed(error)
+                return len(self._ids) + len(self._waiting.rows)
 
     def __bool__(self) -> bool:
         # An empty journal is still one: `journal or Journal()` must not swap it.
         return True
 
+    def settle(self) -> None:
+        """A run ends: what waits is put down if the disk takes it, and the newest row looked for.
+
+        The look is from outside, so that a file that was overwritten under our hands is noticed.
+        """
+        with self._lock:
+            self._look()
+            if self._waiting:
+                self._put_down(BUSY_SECONDS)
+            elif self._file is not None and self._newest is not None:
+                changed = self._file.change(self._newest)
+                self._newest = None
+                if changed is not None:
+                    self._begin_again(changed)
+
     def close(self) -> None:
         """Close the file; the journal cannot be used afterwards."""
         with self._lock:
-            self._database.close()
+            if self._file is not None:
+                self._file.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_database") and self._pid == os.getpid():
+        if getattr(self, "_file", None) is not None and self._pid == os.getpid():
             self._database.close()
 
-    def _one(self, query: str, value: object) -> Row | None:
-        with self._lock:
-            found = self._now().execute(query, (value,)).fetchone()
-        return None if found is None else _row(found)
+    # -- memory and disk -------------------------------------------------------------------------
 
-    def _now(self) -> sqlite3.Connection:
+    @property
+    def _database(self) -> sqlite3.Connection:
+        assert self._file is not None
+        return self._file.connection
+
+    def _now(self) -> JournalFile | None:
+        """The open file, which is this process's own; None where it could not be opened."""
         # SQLite's handles must not cross a fork; the child opens the file anew and never touches
         # its parent's handle.
         if self._pid != os.getpid():
-            _left_by_parents.append(self._database)
-            self._pid = os.getpid()
-            self._database = self._open()
-        return self._database
+            _left_by_parents.append(self._file)
+            self._pid, self._file = os.getpid(), None
+            self._open(BUSY_SECONDS)
+        return self._file
 
-    def _open(self) -> sqlite3.Connection:
-        if self.path is None:
-            return _connect(":memory:")
+    def _given(self, rowid: int, packed: Packed, *, put: bool = False) -> int:
+        """Note a row that somebody has the id of, so that no damage to the file takes it."""
+        at = rowid + self._generation * _GENERATION
+        if self._wanted is None:
+            return at
+        if put:
+            self._newest = (rowid, packed)
+        self._ids.append(at)
+        if at not in self._kept:
+            self._kept[at] = packed
+            self._kept_bytes += _size(packed)
+            while self._kept_bytes > _KEPT_BYTES:
+                self._kept_bytes -= _size(self._kept.pop(next(iter(self._kept))))
+        return at
+
+    def _on_disk(self, at: int) -> Packed | None:
+        """The row as the file has it, or as it was kept; KeyError for an unknown id."""
+        generation, rowid = divmod(at, _GENERATION)
+        file, found = self._now(), None
+        if file is not None and generation == self._generation:
+            try:
+                found = file.get(rowid)
+            except sqlite3.DatabaseError as error:
+                self._failed(error)
+        found = found or self._rescued.get(at) or self._kept.get(at)
+        if found is None and at not in self._rescued and at not in self._ids:
+            raise KeyError(at)
+        return found
+
+    def _found(self, key: str) -> tuple[int, Packed] | None:
+        file = self._now()
+        if file is None:
+            return None
         try:
-            places.make_private(self.path)
-            return _connect(str(self.path))
-        except (OSError, sqlite3.OperationalError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-        except sqlite3.DatabaseError:
-            return self._begin_anew(self.path)
-        self.notice = f"The journal {self.path} cannot be used ({why}); rows are kept in memory."
-        self.path = None
-        return _connect(":memory:")
+            found = file.find(key)
+        except sqlite3.DatabaseError as error:
+            self._failed(error)
+            return None
+        return None if found is None else (self._given(*found), found[1])
 
-    def _begin_anew(self, path: Path) -> sqlite3.Connection:
-        kept = places.set_aside(path)
-        self.notice = (
-            f"The journal {path} is damaged; it is kept as {kept.name} and a new one is begun."
+    def _lost(self) -> Row:
+        failure = InternalError(
+            f"The journal {self._wanted} does not have this reply any more.",
+            "Run the comparison again to ask for what is missing.",
+            code="journal",
         )
-        places.make_private(path)
-        return _connect(str(path))
+        return Row.of_failure("", failure)
+
+    # -- trouble ---------------------------------------------------------------------------------
+
+    def _open(self, seconds: float) -> None:
+        """Open the file; where that fails, read it if possible, and keep new rows in memory."""
+        if self._wanted is None:
+            self._file = JournalFile(None)
+            return
+        try:
+            try:
+                self._file = JournalFile(self._wanted, seconds)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                self._set_aside("journal: {} is damaged", self._wanted)
+                self._file = JournalFile(self._wanted, seconds)
+        except (OSError, sqlite3.DatabaseError) as error:
+            self._waiting.why = reason(error, self._wanted)
+            # While another process writes it, what is read without a lock may be half of two.
+            self._file = None if is_locked(error) else self._to_read(self._wanted)
+
+    def _to_read(self, path: Path) -> JournalFile | None:
+        try:
+            return JournalFile(path, to_read=True)
+        except (OSError, sqlite3.DatabaseError):
+            return None
+
+    def _look(self) -> None:
+        """Notice what became of the file under our hands: deleted, replaced, cut short."""
+        self._looked = time.monotonic()
+        if self._file is None or self._wanted is None:
+            return
+        changed = self._file.change()
+        if changed is not None:
+            self._begin_again(changed)
+        elif self._file.writable and self._file.siblings_gone():
+            self._copy_over(self._file)
+
+    def _copy_over(self, file: JournalFile) -> None:
+        said = f"journal: a part of {self._wanted} was deleted while it was in use"
+        try:
+            file.copy_over()
+        except (OSError, sqlite3.DatabaseError) as error:
+            self._failed(error)
+        else:
+            self._changes.append(said)
+
+    def _failed(self, error: OSError | sqlite3.DatabaseError) -> None:
+        """The disk did not do what it was asked to: rows go to memory, or a new file is begun."""
+        if isinstance(error, sqlite3.ProgrammingError) or self._wanted is None:
+            raise error
+        changed = self._file.change() if self._file is not None else None
+        if changed is not None or is_damage(error):
+            self._begin_again(changed or "damaged")
+            return
+        self._waiting.why = reason(error, self._wanted)
+        self._tried = time.monotonic()
+
+    def _begin_again(self, changed: Change) -> None:
+        """The file is not what it was: rows of this session are saved from it into a new one."""
+        assert self._wanted is not None
+        for at in self._ids:
+            if at not in self._rescued:
+                self._rescue(at)
+        old, self._file = self._file, None
+        self._generation += 1
+        self._ids, self._newest = array("q"), None
+        try:
+            if changed == "damaged":
+                self._set_aside("journal: {} was damaged while it was in use", self._wanted)
+            else:
+                self._changes.append(f"journal: {self._wanted} was {changed} while it was in use")
+        except OSError as error:
+            self._waiting.why = reason(error, self._wanted)
+        # Only now: closed before, it would be written to once more.
+        if old is not None:
+            old.close()
+        self._put_down(BUSY_SECONDS)
+
+    def _rescue(self, at: int) -> None:
+        packed = self._kept.get(at)
+        if packed is None and self._file is not None:
+            try:
+                packed = self._file.get(at % _GENERATION)
+            except sqlite3.DatabaseError:
+                packed = None
+        self._rescued[at] = packed
+        if packed is not None:
+            self._waiting.add(packed)
+
+    def _set_aside(self, said: str, path: Path) -> None:
+        self._changes.append(f"{said.format(path)}, and kept as {places.set_aside(path).name}")
+
+    def _put_down(self, seconds: float) -> None:
+        """Put down what waits, as far as the disk takes it by now; wait so long for a lock."""
+        assert self._wanted is not None
+        self._tried = time.monotonic()
+        why, self._waiting.why = self._waiting.why[0], ("", "")
+        if self._file is None or not self._file.writable:
+            self._open(seconds)
+        file = self._file
+        if file is None or not file.writable:
+            return
+        try:
+            file.busy_timeout(seconds)
+            many = self._waiting.put_down(file)
+            file.busy_timeout(BUSY_SECONDS)
+        except sqlite3.DatabaseError as error:
+            self._waiting.why = reason(error, self._wanted)
+            return
+        if why:
+            told = f" ({many:,} were in memory)" if many else ""
+            self._told.append(
+                f"journal: {why}; that is over, and every reply is on disk now{told}."
+            )
 
 
-_left_by_parents: list[sqlite3.Connection] = []
+_left_by_parents: list[JournalFile | None] = []
 
 
-def _connect(path: str) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    try:
-        database.row_factory = sqlite3.Row
-        # Answers "delete" instead of "wal" where the file system cannot share memory; both hold.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.executescript(_TABLE)
-        database.execute("SELECT key, at, status, answered, reply, facts FROM extraction LIMIT 1")
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-def _row(found: sqlite3.Row) -> Row:
-    told = json.loads(found["facts"])
-    # A row of another version of this package has other facts: what is known here is read.
-    facts = {name: told[name] for name in _FACTS if name in told}
-    facts["usage"] = Usage(**facts["usage"])
-    facts["form"] = facts["form"] and Form(facts["form"])
-    facts["mode"] = facts["mode"] and Mode(facts["mode"])
-    facts["notes"] = tuple(facts["notes"])
-    facts["dropped"] = tuple(facts["dropped"])
-    return Row(**{name: found[name] for name in _COLUMNS}, **facts)
+def _size(packed: Packed) -> int:
+    return 400 + len(packed[4] or "") + len(packed[5])

@@ -80,7 +80,9 @@ def make_private(path: Path) -> None:
 
 def set_aside(path: Path) -> Path:
     """Rename a damaged file so that it is kept; its new place."""
-    kept = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    name = f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    kept = next(each for each in map(path.with_name, names) if not each.exists())
     path.replace(kept)
     for suffix in ("-wal", "-shm"):
         extra = path.with_name(path.name + suffix)
@@ -93,8 +95,12 @@ def _own_folder() -> Path:
     if not hasattr(os, "getuid"):
         return Path(tempfile.gettempdir()) / "llmwidgets"
     folder = Path(tempfile.gettempdir()) / f"llmwidgets-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    # The name can be foreseen, so on a shared machine somebody else may have made the folder.
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        return Path(tempfile.mkdtemp(prefix="llmwidgets-"))
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # The name can be foreseen, so on a shared machine somebody else may have made the folder.
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            return Path(tempfile.mkdtemp(prefix="llmwidgets-"))
+    except OSError:
+        # Told where the journal is opened there, with what is wrong.
+        pass
     return folder

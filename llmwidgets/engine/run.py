@@ -141,6 +141,7 @@ class Run:
     # -- on the engine's loop ------------------------------------------------------------------
 
     async def _main(self) -> None:
+        self.journal.begin()
         self._task = asyncio.create_task(self._ask_all())
         teller = asyncio.create_task(self._tell_observer())
         try:
@@ -152,7 +153,8 @@ class Run:
         finally:
             self._end_open()
             teller.cancel()
-            await asyncio.gather(teller, return_exceptions=True)
+            settled = asyncio.to_thread(self.journal.settle)
+            await asyncio.gather(teller, settled, return_exceptions=True)
             self._finished.set()
             self._call_observer()
 

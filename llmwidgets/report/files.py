@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from llmwidgets.errors import FieldError
 
@@ -22,28 +24,37 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """The text as UTF-8 in a file that is there whole or not at all; FieldError where it cannot."""
-    return _write(path, text.encode("utf-8", "replace"))
+    # Half a pair of surrogates, which a text may hold, has no bytes.
+    data = text.encode("utf-8", "replace")
+    return _write_whole(path, lambda file: file.write(data))
 
 
-def _write(path: str | os.PathLike[str], data: bytes) -> Path:
+def _write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> Path:
+    """Have a file written beside the target and put in its place; what was there stays if not."""
     target = Path(path).expanduser()
     # A new file of a name that nobody can foresee: a link put there, or in place of the target,
     # is not followed.
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
-                file.write(data)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
+            write(file)
+        os.replace(part, target)
     except OSError as error:
-        raise FieldError(
-            {"path": f"{target} cannot be written: {error.strerror or type(error).__name__}."},
-            "Name a file in a folder that exists and may be written.",
-        ) from None
+        raise _not_written(target, error) from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return target
+
+
+def _not_written(target: Path, error: OSError) -> FieldError:
+    hint = "Name a file in a folder that exists and may be written."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        hint = "Free space, or name a file on another disk; what was there is unchanged."
+    # The words of pyarrow's own errors are longer than the reason.
+    why = os.strerror(error.errno) if error.errno else type(error).__name__
+    return FieldError({"path": f"{target} cannot be written: {why}."}, hint)
 
 
 def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
@@ -81,7 +92,7 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     for name in safe.columns:
         if safe[name].dtype == object:
             safe[name] = [_json_text(value) for value in safe[name]]
-    return _write(path, safe.to_parquet(index=False))
+    return _write_whole(path, lambda file: safe.to_parquet(file, index=False))
 
 
 def _json_text(value: Any) -> str | None:

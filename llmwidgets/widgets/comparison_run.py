@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _COUNT_SECONDS = 0.5
 _KEPT = "Every reply is on disk as it arrives. Stop keeps them; Resume asks only for the rest."
 _FINISHED = "Every reply is on disk. Resume asks only for what is missing."
+_IN_MEMORY = "Replies are kept in memory. Stop keeps them; Resume asks only for the rest."
 
 
 class LiveRun:
@@ -194,8 +195,8 @@ class LiveRun:
             "again": "Raise the limit" if ended and over else "Start over" if ended else "",
             "resume": f"Resume {count(left, 'call')}" if ended and left and not over else "",
             "show": f"Show the {kept:,}" if ended and kept else "",
-            "note": self._over_budget(progress, kept, total) if over else None,
-            "foot": _FINISHED if ended else _KEPT,
+            "note": self._note(self._over_budget(progress, kept, total) if over else None),
+            "foot": _IN_MEMORY if self.journal.path is None else _FINISHED if ended else _KEPT,
             "differences": str(self._differing) if self._counted and not ended else "",
             "columns": [self._column(at, each) for at, each in enumerate(progress)],
         }
@@ -236,6 +237,16 @@ class LiveRun:
             f"than the rest. {kept:,} of {total:,} replies are kept.",
         }
 
+    def _note(self, note: dict[str, str] | None) -> dict[str, str] | None:
+        """What there is to be said besides, with what keeps replies from the disk in front."""
+        sentence, hint = self.journal.trouble
+        if not sentence or note is None:
+            return {"sentence": sentence, "hint": hint} if sentence else note
+        return {
+            "sentence": f"{sentence} {note['sentence']}",
+            "hint": f"{hint} {note['hint']}",
+        }
+
     def _column(self, at: int, each: ColumnProgress) -> dict[str, Any]:
         answered, failed = _answered(each), _failed(each)
         column = self.asked.plan.columns[at]
@@ -257,6 +268,11 @@ class LiveRun:
 
     def part(self) -> tuple[list[str], list[str], str]:
         """Where a result is not whole: facts, what went wrong, and the label of the way on."""
+        facts, notes, way_on = self._part()
+        trouble = " ".join(self.journal.trouble)
+        return facts, [*notes, trouble] if trouble.strip() else notes, way_on
+
+    def _part(self) -> tuple[list[str], list[str], str]:
         progress = self.run.progress
         kept = sum(_answered(each) for each in progress)
         total = sum(each.total for each in progress)

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import threading
 import time
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -346,6 +347,26 @@ def test_a_check_tells_its_waits_and_what_it_could_not_determine(store, capsys) 
     assert json.loads(told.out)["mode"] is None
     assert "could not be determined" in json.loads(told.out)["sentence"]
     lw.engine.loop.stop()
+
+
+def test_a_journal_that_another_process_holds_is_told_as_that(capsys) -> None:
+    journal = Journal()
+    journal.put(Row(key="k", status="ok", at=1.0))
+    with closing(sqlite3.connect(default_path(), isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert main(["journal", "--clear-before", "2026-11-20"]) == 2
+        said = capsys.readouterr().err
+    assert f"journal: {default_path()} is locked by another process." in said
+    assert "End what holds it and try again." in said
+    journal.close()
+
+
+def test_a_journal_in_a_place_that_is_no_folder_is_a_finding(capsys) -> None:
+    default_path().parent.parent.mkdir(parents=True, exist_ok=True)
+    default_path().parent.write_text("")
+    assert main(["journal"]) == 0
+    assert main(["doctor"]) == 1
+    assert "(Not a directory); replies would be in memory." in capsys.readouterr().out
 
 
 def test_the_journal_is_told_and_cleared(capsys) -> None:

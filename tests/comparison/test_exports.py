@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import nh3
@@ -202,6 +204,53 @@ def test_the_page_draws_quality_against_cost_and_time_and_says_the_figures(tmp_p
     shown = hostile_page.to_html(tmp_path / "other.html").read_text("utf-8")
     assert shown.count("<svg") == 2
     assert "onload" not in Tags(shown).attributes
+
+
+WRITERS = {
+    "save": lambda it, path: it.save(path),
+    "to_html": lambda it, path: it.to_html(path, values=True),
+    "to_csv": lambda it, path: it.to_csv(path),
+    "to_jsonl": lambda it, path: it.to_jsonl(path),
+    "to_parquet": lambda it, path: it.to_parquet(path),
+    "to_label_studio": lambda it, path: it.to_label_studio(path),
+}
+
+
+@contextmanager
+def no_space(most: int = 100) -> Iterator[None]:
+    """No file of this process may become longer, as on a disk that is full."""
+    resource = pytest.importorskip("resource", reason="this system has no limits on files")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_keeps_the_old_file_and_leaves_no_half_one(
+    corpus: Comparison, name: str, tmp_path
+) -> None:
+    path = tmp_path / "folder" / "out"
+    path.parent.mkdir()
+    path.write_text("what was there")
+    with no_space(), pytest.raises(FieldError, match="cannot be written: File too large") as caught:
+        WRITERS[name](corpus, path)
+    assert str(path) in caught.value.message
+    assert "Free space" in caught.value.hint
+    assert "what was there is unchanged" in caught.value.hint
+    assert path.read_text() == "what was there"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_folder_that_cannot_be_one_is_told(corpus: Comparison, name: str, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FieldError, match="cannot be written"):
+        WRITERS[name](corpus, tmp_path / "file" / "out")
+    WRITERS[name](corpus, tmp_path / "new" / "out")
+    assert [each.name for each in (tmp_path / "new").iterdir()] == ["out"]
 
 
 def test_a_table_that_is_not_known_is_named(corpus: Comparison, tmp_path) -> None:

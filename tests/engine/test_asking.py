@@ -190,7 +190,7 @@ def test_an_error_of_our_own_is_a_row_without_its_words(far_end, model, monkeypa
     one = asker(custom(far_end(model)))
     monkeypatch.setattr(one, "_judged", lambda *a: {}["the text itself"])
     row = ask(one)
-    assert (row.status, row.code) == ("BadRequest", "internal")
+    assert (row.status, row.code) == ("InternalError", "internal")
     assert "KeyError" in row.message
     assert "the text itself" not in row.message + row.hint
 

@@ -139,6 +139,16 @@ def test_a_damaged_file_is_kept_and_a_new_one_begun(tmp_path):
     assert Journal(path).find("k").reply == FULL.reply
 
 
+def test_each_damaged_file_is_kept(tmp_path):
+    """Also those of one second."""
+    path = tmp_path / "j.sqlite"
+    for number in range(3):
+        path.write_bytes(f"no database {number} ".encode() * 100)
+        Journal(path).close()
+    kept = [each.read_bytes()[:13] for each in tmp_path.glob("*damaged*")]
+    assert sorted(kept) == [b"no database 0", b"no database 1", b"no database 2"]
+
+
 def test_somebody_elses_database_is_kept_and_not_written_to(tmp_path):
     path = tmp_path / "j.sqlite"
     with sqlite3.connect(path) as other:

@@ -74,6 +74,11 @@ def test_an_old_file_is_replaced_whole(tmp_path) -> None:
     assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["out.txt"]
 
 
+def test_half_a_pair_of_surrogates_is_written_as_a_question_mark(tmp_path) -> None:
+    """A text may hold one, and no file has bytes for it."""
+    assert write_text(tmp_path / "out", "a\ud800 é").read_text("utf-8") == "a? é"
+
+
 @pytest.mark.parametrize(
     ("at", "letter"), [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ")]
 )

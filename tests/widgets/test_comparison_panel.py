@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +21,7 @@ import pytest
 from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, compare, demo
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate as estimating
+from llmwidgets.engine import places
 from llmwidgets.widgets.comparison_grid import Filter, GridIndex
 from llmwidgets.widgets.results.grid_rows import Metrics, blocks, heights
 from llmwidgets.widgets.setup import run_guess
@@ -500,6 +503,50 @@ def test_an_open_grid_follows_the_run(wire, store, slow) -> None:
         for _, block in message.get("blocks", []) if message["type"] == "changed" else []:
             assert block["failed"] is None
     assert [each.status for each in page.widget.comparison] == ["ok"] * 8
+
+
+def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, store, slow) -> None:
+    """Another process holds the file: what is in memory, and what to do; then it is over."""
+    texts = [f"Ada number {number}" for number in range(4)]
+    page = wire(ComparisonPanel(NAME, texts, models=[slow], store=store))
+    post(page, "run")
+    until(
+        page, lambda now: now["screen"] == "running" and now["running"]["columns"][0]["done"] == 2
+    )
+    assert page.state["running"]["note"] is None
+    assert page.state["running"]["foot"].startswith("Every reply is on disk as it arrives.")
+    with closing(sqlite3.connect(places.default_path(), isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        _Slow.free.release(1)
+        until(page, lambda now: now["running"]["note"] is not None)
+        told = page.state["running"]
+        said = f"journal: {places.default_path()} is locked by another process. 1 reply is kept"
+        assert told["note"]["sentence"].startswith(said)
+        assert "run again" in told["note"]["hint"]
+        assert told["columns"][0]["done"] == 3
+        post(page, "show")
+        until(page, lambda now: now["screen"] == "results")
+        open_up()
+        page.settle()
+        assert [each.status for each in page.widget.comparison] == ["ok"] * 4
+        assert "2 replies are kept in memory" in " ".join(page.state["result"]["notes"])
+    page.widget._run.journal.settle()
+    page.widget.push()
+    assert page.state["result"]["notes"] == []
+    with closing(sqlite3.connect(places.default_path())) as other:
+        assert other.execute("SELECT count(*) FROM extraction").fetchone() == (4,)
+
+
+def test_in_memory_no_reply_is_said_to_be_on_disk(wire, store, slow, monkeypatch) -> None:
+    monkeypatch.setenv("BINDER_SERVICE_HOST", "10.0.0.1")
+    page = wire(ComparisonPanel(NAME, ["Ada 1", "Ada 2", "Ada 3"], models=[slow], store=store))
+    post(page, "run")
+    until(
+        page, lambda now: now["screen"] == "running" and now["running"]["columns"][0]["done"] == 2
+    )
+    assert "disk" not in page.state["running"]["foot"]
+    open_up()
+    page.settle()
 
 
 def test_five_texts_first_then_the_others(wire, store: Store) -> None:
