@@ -13,12 +13,14 @@ from typing import TypeVar
 
 from llmwidgets.engine import defaults
 from llmwidgets.engine.limiter import Limiter, Sent
+from llmwidgets.engine.outage import Outage
 from llmwidgets.engine.unreachable import HOPELESS
 from llmwidgets.errors import CallError, Overloaded, RateLimited, Unreachable
 
 T = TypeVar("T")
 
 
+AWAY = "the server does not answer"
 _ROUNDS_UNDER_CEILING = 4
 _ROUNDS_AT_REST = 8
 
@@ -49,7 +51,7 @@ class Pace:
         self.most = max(1, most)
         self.running = 0
         self.paused_until = 0.0
-        self.limiter = Limiter()
+        self.limiter, self.outage = Limiter(), Outage()
         self._gate_taken = False
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._limit_before = 0
@@ -64,7 +66,11 @@ class Pace:
     @property
     def state(self) -> str:
         """What the connection is doing, in words."""
-        wait = self.paused_until - self.clock.now()
+        now = self.clock.now()
+        if self.outage.since is not None:
+            left = max(1, round(self.outage.left(now)))
+            return f"{AWAY}; trying again, {left} s left"
+        wait = self.paused_until - now
         if wait > 0:
             return f"waiting for the limit, next in {max(1, round(wait))} s"
         return f"{self.limit} at a time"
@@ -73,15 +79,18 @@ class Pace:
     async def slot(self) -> AsyncIterator[Sent]:
         """One of the calls that may run now; waits for its turn, and for a pause to end."""
         sent = await self._enter()
+        looks = self.outage.begin()
         try:
             yield sent
         finally:
             self.running -= 1
+            if looks:
+                self.outage.looking = False
             self._wake()
 
     async def _enter(self) -> Sent:
         # One call stands at the gate; the others wait behind it, in the order in which they came.
-        if self._gate_taken or self.running >= self.limit:
+        if self._gate_taken or self._full:
             await self._turn()
         self._gate_taken = True
         try:
@@ -93,9 +102,14 @@ class Pace:
             self._gate_taken = False
             self._wake()
 
+    @property
+    def _full(self) -> bool:
+        return self.running >= self.limit or self.outage.looking
+
     def _opens_at(self) -> float:
         now = self.clock.now()
-        return self.paused_until if now < self.paused_until else self.limiter.opens_at(now)
+        pause = max(self.paused_until, self.outage.opens_at(now))
+        return pause if now < pause else self.limiter.opens_at(now)
 
     async def _turn(self) -> None:
         turn = asyncio.get_running_loop().create_future()
@@ -110,7 +124,7 @@ class Pace:
 
     def _wake(self) -> None:
         """Let the next one to the gate, which is kept for it from now on."""
-        if self._gate_taken or self.running >= self.limit:
+        if self._gate_taken or self._full:
             return
         while self._waiting:
             turn = self._waiting.popleft()
@@ -118,6 +132,34 @@ class Pace:
                 self._gate_taken = True
                 turn.set_result(None)
                 return
+
+    def failed(self, failure: CallError, sent: Sent, tried: Tried) -> float | None:
+        """Seconds until the next try of a call that failed so, or None where there is none."""
+        now = self.clock.now()
+        tried.perhaps_answered += failure.perhaps_answered
+        if tried.failing_since is None:
+            tried.failing_since = now
+        if self.patient and self.outage.unsent(failure, sent.at, now):
+            return self._wait_for_server(tried, now)
+        tried.unsent_since = None
+        silent = self.outage.silent_behind(failure, tried.failing_since)
+        budget = defaults.AWAY_TRIES if silent else None
+        # Where a call is refused by chance, the next try is as likely to pass early as late.
+        growing = not (isinstance(failure, RateLimited) and self.limiter.chance)
+        wait = _wait(failure, tried, self.clock, budget, growing) if self.patient else None
+        if isinstance(failure, RateLimited):
+            self.refused(sent, min(wait or 0.0, defaults.LONGEST_WAIT_SECONDS))
+        return wait
+
+    def _wait_for_server(self, tried: Tried, now: float) -> float | None:
+        if tried.unsent_since is None:
+            tried.unsent_since = now
+        over = now - tried.unsent_since >= defaults.AWAY_SECONDS
+        if over or self.outage.given_up is not None:
+            return None
+        if self.outage.since is not None:
+            return 0.0
+        return 0.5 * (0.75 + 0.5 * self.clock.jitter())
 
     def refused(self, sent: Sent, wait: float) -> None:
         """The server refused the call; `wait` is what it asks for."""
@@ -154,6 +196,7 @@ class Pace:
 
     def answered(self, sent: Sent) -> None:
         """A call came through: count it, and at the end of a round compare."""
+        self.outage.answered(self.clock.now())
         self.limiter.answered(sent, self.clock.now())
         self._uncut()
         if self.limit >= self.most and self._before is None:
@@ -226,17 +269,22 @@ class Tried:
     perhaps_answered: int = 0
     waited: float = 0.0
     failed: Counter[str] = field(default_factory=Counter)
+    failing_since: float | None = None
+    unsent_since: float | None = None
 
 
 async def persist(pace: Pace, once: Callable[[], Awaitable[T]], tried: Tried) -> T:
     """Do `once` in a slot of the pace, again where that can help; the slot is free during waits.
 
-    Unsent calls are tried again; one that was perhaps answered, at most once; a wait that the
-    server asks for is kept. Raises the last CallError.
+    Unsent calls are tried again, and those of a server that answered before for as long as it is
+    waited for; one that was perhaps answered, at most once; a wait that the server asks for is
+    kept. Raises the last CallError.
     """
     while True:
         failure: CallError | None = None
         async with pace.slot() as sent:
+            if pace.outage.given_up is not None:
+                raise pace.outage.given_up.with_traceback(None)
             tried.tries += 1
             try:
                 result = await once()
@@ -245,27 +293,23 @@ async def persist(pace: Pace, once: Callable[[], Awaitable[T]], tried: Tried) ->
             else:
                 pace.answered(sent)
                 return result
-        if failure.perhaps_answered:
-            tried.perhaps_answered += 1
-        wait = _wait(failure, tried, pace.clock, pace.limiter.chance > 0) if pace.patient else None
-        if isinstance(failure, RateLimited):
-            pace.refused(sent, min(wait or 0.0, defaults.LONGEST_WAIT_SECONDS))
+            wait = pace.failed(failure, sent, tried)
         if wait is None:
             raise failure
         tried.waited += wait
         await pace.clock.sleep(wait)
 
 
-def _wait(failure: CallError, tried: Tried, clock: Clock, by_chance: bool = False) -> float | None:
+def _wait(
+    failure: CallError, tried: Tried, clock: Clock, budget: int | None = None, growing: bool = True
+) -> float | None:
     """Seconds until the next try, or None where there is none."""
     way = _way(failure)
     tried.failed[way] += 1
     times, asked = tried.failed[way], failure.retry_after
-    if times >= _BUDGETS.get(way, 1) or (asked or 0.0) > defaults.LONGEST_WAIT_SECONDS:
+    if times >= (budget or _BUDGETS.get(way, 1)) or (asked or 0.0) > defaults.LONGEST_WAIT_SECONDS:
         return None
-    # Where a call is refused by chance, the next one is as likely to pass early as late.
-    longer = 0 if by_chance and way == "limited" else times - 1
-    backoff = min(8.0, 0.5 * 2**longer) * (0.75 + 0.5 * clock.jitter())
+    backoff = min(8.0, 0.5 * 2.0 ** (times - 1 if growing else 0)) * (0.75 + 0.5 * clock.jitter())
     if asked is None or not asked > 0:
         return backoff
     # A little later than asked: clocks differ, and too early counts as one more refusal.
