@@ -313,7 +313,7 @@ def _wait(
     if asked is None or not asked > 0:
         return backoff
     # A little later than asked: clocks differ, and too early counts as one more refusal.
-    return max(asked + 0.05 + 0.25 * clock.jitter(), backoff)
+    return max(asked + 0.05 + 0.1 * clock.jitter(), backoff)
 
 
 def _way(failure: CallError) -> str:
