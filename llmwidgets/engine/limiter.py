@@ -57,7 +57,8 @@ class Limiter:
         self._refusal_takes = 0.0
         self._trial: _Trial | None = None
         self._since_examined = 0
-        self._empty_at: float | None = None
+        self._since: float | None = None
+        self._examined = False
         self._let_in = 0
         self._window_from = self._changed_at = -math.inf
         self._opens_at = -math.inf
@@ -86,6 +87,8 @@ class Limiter:
         """A call begins."""
         self._look(now)
         call = Sent(now)
+        if self._since is None:
+            self._since = now
         self._let_in += 1
         self._out.append(call)
         if self.rate is not None:
@@ -115,7 +118,7 @@ class Limiter:
         late = call.over
         call.refused = call.over = True
         self._refusal_takes = max(now - call.at, 0.9 * self._refusal_takes)
-        if self._empty_at is not None and call.at >= self._empty_at:
+        if self._since is not None and call.at >= self._since:
             self._let_in -= 1
         self._look(now)
         if self._trial is not None:
@@ -171,18 +174,19 @@ class Limiter:
         calls = calls[next((at for at, call in enumerate(calls) if call.refused), 0) :]
         # Between two moments at which a limiter is empty it lets in what it is refilled with;
         # before the first one also what it had in store, which is not known.
-        refilled = math.inf
-        if self._empty_at is not None:
-            refilled = _per_second(max(1, self._let_in), now - self._empty_at)
+        average = _per_second(max(1, self._let_in), now - (self._since or 0.0))
+        refilled = average if self._examined else math.inf
         taken = [call for call in self._taken if not call.refused]
-        speed = _per_second(len(taken), now - taken[0].at) if taken else 1.0
+        lately = _per_second(len(taken), now - taken[0].at) if taken else 1.0
+        # Calls come in waves, and a wave alone is faster than the server is for long.
+        speed = min(lately, average)
         least = speed * (_SLIGHTLY if self.chance else _SLOWEST)
         if self._trial is not None and self.rate is not None:
             least = self.rate / 2
         self._trial = _Trial(calls, refilled, speed, least)
         self._slow(self._trial)
         self._since_examined = 0
-        self._empty_at, self._let_in = now, 0
+        self._examined, self._since, self._let_in = True, now, 0
         self._window_from = self._changed_at = self._opens_at = now
         self._last.clear()
 
