@@ -21,7 +21,7 @@ class Outage:
 
     def __init__(self) -> None:
         self.since: float | None = None
-        self.looking = False
+        self._looker: object = None
         self.given_up: CallError | None = None
         self._answered_at: float | None = None
         self._in_a_row = 0
@@ -36,10 +36,20 @@ class Outage:
         """When the next call may begin."""
         return now if self.since is None else self._next_look
 
-    def begin(self) -> bool:
-        """Whether the call that begins now is the one that looks for the server."""
-        self.looking = self.since is not None
-        return self.looking
+    @property
+    def looking(self) -> bool:
+        """Whether a call is out that looks for the server."""
+        return self._looker is not None
+
+    def begin(self, call: object) -> None:
+        """A call begins; while the server is away it is the one that looks for it."""
+        if self.since is not None:
+            self._looker = call
+
+    def end(self, call: object) -> None:
+        """A call has ended, in whatever way."""
+        if self._looker is call:
+            self._looker = None
 
     def answered(self, now: float) -> None:
         """A call was answered."""

@@ -79,13 +79,11 @@ class Pace:
     async def slot(self) -> AsyncIterator[Sent]:
         """One of the calls that may run now; waits for its turn, and for a pause to end."""
         sent = await self._enter()
-        looks = self.outage.begin()
         try:
             yield sent
         finally:
             self.running -= 1
-            if looks:
-                self.outage.looking = False
+            self.outage.end(sent)
             self._wake()
 
     async def _enter(self) -> Sent:
@@ -97,7 +95,9 @@ class Pace:
             while (wait := self._opens_at() - self.clock.now()) > 0:
                 await self.clock.sleep(wait)
             self.running += 1
-            return self.limiter.sent(self.clock.now())
+            sent = self.limiter.sent(self.clock.now())
+            self.outage.begin(sent)
+            return sent
         finally:
             self._gate_taken = False
             self._wake()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -86,7 +87,8 @@ def test_what_was_perhaps_answered_is_still_asked_once_more_at_most():
     gone = Unreachable("no", code="hung_up", perhaps_answered=True)
     ended, failed, _, _ = away_between(0.1, 30.0, gone, 101, 1)
     assert any(isinstance(each, Unreachable) for each in ended)
-    assert len(failed) == 2 * sum(isinstance(each, Unreachable) for each in ended)
+    lost = sum(isinstance(each, Unreachable) for each in ended)
+    assert 2 * lost <= len(failed) <= 2 * lost + 1
 
 
 @pytest.mark.parametrize("status", [502, 503])
@@ -112,7 +114,7 @@ class Listening:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         for each in self.sockets:
-            each.close()
+            _end(each)
         self.sockets.clear()
 
     def _accept(self, listener: socket.socket) -> None:
@@ -133,11 +135,15 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(data)
     except OSError:
         pass
-    for each in (source, sink):
-        try:
-            each.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            continue
+    _end(source)
+    _end(sink)
+
+
+def _end(each: socket.socket) -> None:
+    # Closing alone does not wake the thread that reads.
+    with contextlib.suppress(OSError):
+        each.shutdown(socket.SHUT_RDWR)
+    each.close()
 
 
 def started(port: int, words: int, clock: Clock | None = None) -> Run:
