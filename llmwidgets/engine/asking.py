@@ -142,7 +142,8 @@ class Asker:
         if not isinstance(error, _OF_THE_CONNECTION):
             return row
         told = diagnose(error, self.connection, model=self.model)
-        return replace(row, message=told.sentence, hint=told.hint or row.hint)
+        message = told.sentence + self.pace.outage.told(error)
+        return replace(row, message=message, hint=told.hint or row.hint)
 
     async def _ask(self, text: Text, key: Key, tried: Tried) -> Row:
         await self.learn()

@@ -22,6 +22,7 @@ from llmwidgets.schemas import Schema
 _DEAD = frozenset(
     {"Unreachable", "Unauthorized", "Forbidden", "UnknownModel", "QuotaExhausted", "RateLimited"}
 )
+_LEARNING = "finding out what the server enforces"
 _BREATH = 200
 _SAMPLE = 20
 
@@ -53,7 +54,12 @@ class ColumnRun:
     @property
     def state(self) -> str:
         """What the column is doing, in words."""
-        return self.asker.pace.state if self.tally.state == "asking" else self.tally.state
+        pace = self.asker.pace
+        if self.tally.state == "asking" or (
+            self.tally.state == _LEARNING and pace.outage.since is not None
+        ):
+            return pace.state
+        return self.tally.state
 
     async def run(self, *, reuse: bool, most: int) -> None:
         """Reuse what was answered before, ask the rest; only a cancel is raised."""
@@ -118,7 +124,7 @@ class ColumnRun:
     async def _learn(self, *, reuse: bool) -> None:
         if self.asker.capability is not None:
             return
-        self.tally.state = "finding out what the server enforces"
+        self.tally.state = _LEARNING
         await self.asker.learn()
         if reuse:
             # The probe can find another form than before, and one column has one form.

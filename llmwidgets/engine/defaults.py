@@ -53,6 +53,11 @@ PERHAPS_ANSWERED_TRIES = 2
 LONGEST_WAIT_SECONDS = 120.0
 """A server that asks for a longer wait than this is not waited for."""
 
+AWAY_TRIES = 8
+"""How often a gateway may say that its server is away, while nothing else is answered."""
+AWAY_SECONDS = 90.0
+"""How long a server that answered before is waited for once it cannot be reached."""
+
 DEAD_AFTER = 3
 """So many failures of the way in a row end a column without further calls."""
 

@@ -131,6 +131,13 @@ HOPELESS = frozenset(
 )
 """Codes that asking again cannot change."""
 
+PASSING = frozenset(
+    {"refused", "dns", "unreachable", "connect_timeout", "tls", "tls_spoken"}
+    | {"proxy_unreachable", "proxy_refused"}
+)
+"""Codes of calls that were never sent, for reasons that can pass where calls came through before:
+a restart, a network that is down, the page of a network that asks for a login."""
+
 
 def unreachable(
     code: str,

@@ -14,6 +14,7 @@ from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.engine import gate
 from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.pacing import AWAY
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FAILURES, NotAsked
 from llmwidgets.report import figures
@@ -334,7 +335,7 @@ def _now(each: ColumnProgress, local: bool) -> dict[str, str]:
         if whole and worst:
             return {"icon": "fail", "tone": "fail", "text": f"failed: {figures.words(worst)}"}
         return {"icon": "ok", "tone": "ok", "text": "done"}
-    if each.state.startswith("waiting for the limit"):
+    if each.state.startswith(("waiting for the limit", AWAY)):
         return {"icon": "wait", "tone": "warn", "text": each.state}
     here = ", on this computer" if local and each.state.endswith("at a time") else ""
     return {"icon": "", "tone": "", "text": f"{each.state}{here}"}

@@ -7,7 +7,10 @@ import heapq
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from llmwidgets.engine import defaults
 from llmwidgets.engine.pacing import Clock, Pace, Tried, persist
 from llmwidgets.errors import (
     BadRequest,
@@ -119,6 +122,42 @@ def test_a_limit_that_stays_ends_as_rate_limited_after_eight_tries():
     with pytest.raises(RateLimited):
         persisted(*[RateLimited("wait", retry_after=1)] * 8)
     assert persisted(*[RateLimited("wait", retry_after=1)] * 7)[1].tries == 8
+
+
+@pytest.mark.parametrize("asked", [0, -1.0, 0.001, float("nan"), None])
+@pytest.mark.parametrize("kind", [RateLimited, Overloaded])
+def test_a_wait_too_short_to_help_does_not_use_up_the_tries(kind, asked):
+    _, _, hours = persisted(*[kind("busy", retry_after=asked)] * 4)
+    assert hours.waits == [0.5, 1.0, 2.0, 4.0]
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=7))
+def test_neither_the_wait_asked_for_nor_the_back_off_is_cut(asked):
+    _, tried, _ = persisted(*[RateLimited("wait", retry_after=each) for each in asked])
+    least = [max(each, min(8.0, 0.5 * 2**times)) for times, each in enumerate(asked)]
+    assert tried.waited >= sum(least)
+
+
+_WAYS = {
+    "limited": (RateLimited("wait", retry_after=1), defaults.RATE_LIMIT_TRIES),
+    "overloaded": (Overloaded("busy"), defaults.OVERLOADED_TRIES),
+    "unsent": (Unreachable("no", code="refused"), defaults.UNSENT_TRIES),
+    "perhaps": (
+        Unreachable("no", code="hung_up", perhaps_answered=True),
+        defaults.PERHAPS_ANSWERED_TRIES,
+    ),
+}
+
+
+@given(st.lists(st.sampled_from([*_WAYS, "limited", "limited", "overloaded"]), max_size=14))
+def test_each_way_of_failing_has_its_own_tries_in_whatever_order(ways):
+    lost = any(ways.count(way) >= tries for way, (_, tries) in _WAYS.items())
+    failures = [_WAYS[way][0] for way in ways]
+    if lost:
+        with pytest.raises((RateLimited, Overloaded, Unreachable)):
+            persisted(*failures)
+    else:
+        assert persisted(*failures)[1].tries == len(ways) + 1
 
 
 def test_the_slot_is_free_while_a_call_waits():
@@ -238,6 +277,117 @@ def test_a_limit_of_calls_a_second_is_found_with_few_refusals():
     _, hours, _ = simulate(answer, 2000, 8)
     assert refused < 100
     assert hours.at < 30
+
+
+def simulate_workers(answer, texts: int, at_once: int):
+    """As a run does it: a worker keeps its text while that waits."""
+    hours = Hours()
+    # Without jitter the calls of one wave of refusals would come back as one wave.
+    clock = Clock(lambda: hours.at, hours.sleep, random.Random(3).random)
+    pace, left = Pace(at_once, at_once, clock), iter(range(texts))
+
+    async def work() -> None:
+        for _ in left:
+            await persist(pace, lambda: answer(hours, pace.running), Tried())
+
+    async def everything() -> None:
+        await asyncio.gather(*[work() for _ in range(at_once)])
+
+    asyncio.run(hours.run(everything()))
+    return pace, hours
+
+
+class Limited:
+    """A server in a simulated hour; `takes` says whether it lets a call in now."""
+
+    def __init__(self, takes, seconds: float, refuses_after: float, asks: float | None) -> None:
+        self.takes, self.seconds, self.refuses_after, self.asks = (
+            takes, seconds, refuses_after, asks,
+        )  # fmt: skip
+        self.refused = self.asked = 0
+
+    async def __call__(self, hours, running):
+        self.asked += 1
+        if not self.takes(hours.at):
+            self.refused += 1
+            await hours.sleep(self.refuses_after)
+            raise RateLimited("too many", retry_after=self.asks)
+        await hours.sleep(self.seconds)
+        return "reply"
+
+
+def bucket(rate: float, burst: float):
+    tokens, last = burst, 0.0
+
+    def takes(now: float) -> bool:
+        nonlocal tokens, last
+        tokens, last = min(burst, tokens + (now - last) * rate), now
+        if tokens < 1:
+            return False
+        tokens -= 1
+        return True
+
+    return takes
+
+
+def windows(most: int, seconds: float):
+    window, inside = -1, 0
+
+    def takes(now: float) -> bool:
+        nonlocal window, inside
+        inside = inside + 1 if int(now // seconds) == window else 1
+        window = int(now // seconds)
+        return inside <= most
+
+    return takes
+
+
+def by_chance(share: float, seed: int):
+    chance = random.Random(seed)
+    return lambda now: chance.random() >= share
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("share", "seconds", "refuses_after", "most"),
+    [(0.02, 0.2, 0.0, 8), (0.02, 0.2, 0.2, 8), (0.2, 0.05, 0.0, 20), (0.2, 0.05, 0.05, 20)],
+)
+def test_where_refusals_are_chance_only_the_refused_calls_wait(
+    share, seconds, refuses_after, most, seed
+):
+    server = Limited(by_chance(share, seed), seconds, refuses_after, 1.0)
+    _, hours = simulate_workers(server, 2000, 100)
+    assert hours.at < most
+
+
+@pytest.mark.parametrize("asks", [1.0, None])
+@pytest.mark.parametrize(
+    ("seconds", "refuses_after"),
+    [(0.02, 0.002), (0.02, 0.02), (0.05, 0.002), (0.05, 0.05), (0.2, 0.002)],
+)
+def test_a_limiter_is_kept_busy_and_refuses_few(seconds, refuses_after, asks):
+    """3,000 calls, 200 a second, 200 in store: 14 s at best."""
+    server = Limited(bucket(200, 200), seconds, refuses_after, asks)
+    _, hours = simulate_workers(server, 3000, 100)
+    assert hours.at < 14 / 0.9
+    assert server.refused / server.asked < 0.08
+
+
+@pytest.mark.parametrize("asks", [1.0, None])
+def test_a_limiter_of_windows_is_neither_hammered_nor_left_idle(asks):
+    server = Limited(windows(100, 2.0), 0.05, 0.005, asks)
+    _, hours = simulate_workers(server, 1500, 100)
+    assert hours.at < 28 * 1.6
+    assert server.refused / server.asked < 0.2
+
+
+def test_a_limiter_is_found_after_refusals_by_chance():
+    """A server that refuses by chance at first and then limits is slowed down for."""
+    early, late = by_chance(0.2, 5), bucket(50, 10)
+    server = Limited(lambda now: early(now) if now < 5 else late(now), 0.05, 0.01, 1.0)
+    _, hours = simulate_workers(server, 2500, 100)
+    assert server.refused / server.asked < 0.35
+    assert hours.at < 60
 
 
 def test_a_number_given_is_never_passed():

@@ -1,0 +1,210 @@
+"""A server that goes away in mid-run is waited for, by one call at a time; then the column ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+
+from llmwidgets.connections import Connection, Policy
+from llmwidgets.engine import defaults
+from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.pacing import Clock, Pace, Tried, persist
+from llmwidgets.engine.plan import Column, Plan, Text
+from llmwidgets.engine.run import Run
+from llmwidgets.engine.unreachable import PASSING
+from llmwidgets.errors import Overloaded, Unreachable
+from llmwidgets.schemas import read_schema
+from tests.engine.test_pacing import Hours
+
+SCHEMA = read_schema([{"name": "total", "type": "number", "required": True}])
+
+
+def away_between(since: float, until: float, failure, texts: int = 300, at_once: int = 100):
+    """Ask in a simulated hour; what could not be sent in those seconds, and how all ended."""
+    hours = Hours()
+    pace, failed, states = Pace(at_once, at_once, hours.clock), [], set()
+
+    async def once() -> str:
+        if since <= hours.at < until:
+            failed.append(hours.at)
+            states.add(pace.state)
+            await hours.sleep(0.01)
+            raise failure
+        await hours.sleep(0.2)
+        return "reply"
+
+    left = iter(range(texts))
+    ended: list[object] = []
+
+    async def work() -> None:
+        for _ in left:
+            try:
+                ended.append(await persist(pace, once, Tried()))
+            except (Unreachable, Overloaded) as error:
+                ended.append(error)
+
+    async def everything() -> None:
+        await asyncio.gather(*[work() for _ in range(at_once)])
+
+    asyncio.run(hours.run(everything()))
+    return ended, failed, states, hours
+
+
+@pytest.mark.parametrize("code", sorted(PASSING))
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_a_server_that_was_there_is_waited_for(code, at_once):
+    ended, _, states, _ = away_between(0.3, 60.0, Unreachable("no", code=code), 300, at_once)
+    assert ended == ["reply"] * 300
+    assert any("does not answer; trying again" in state for state in states)
+
+
+def test_one_call_at_a_time_looks_for_it():
+    _, failed, _, _ = away_between(0.3, 60.0, Unreachable("no", code="refused"))
+    assert len([at for at in failed if at > 2]) < 20
+
+
+def test_after_ninety_seconds_it_is_given_up_at_once_for_all():
+    ended, failed, _, hours = away_between(0.3, 9999.0, Unreachable("no", code="refused"))
+    assert ended.count("reply") == 200
+    assert all(isinstance(each, Unreachable) for each in ended if each != "reply")
+    assert defaults.AWAY_SECONDS < hours.at < defaults.AWAY_SECONDS + 10
+    assert len([at for at in failed if at > 2]) < 25
+
+
+def test_before_any_answer_it_is_given_up_as_soon_as_ever():
+    ended, _, states, hours = away_between(0.0, 9999.0, Unreachable("no", code="refused"), 3, 1)
+    assert len(ended) == 3
+    assert hours.at < 3 * 2
+    assert not any("does not answer" in state for state in states)
+
+
+def test_what_was_perhaps_answered_is_still_asked_once_more_at_most():
+    gone = Unreachable("no", code="hung_up", perhaps_answered=True)
+    ended, failed, _, _ = away_between(0.1, 30.0, gone, 101, 1)
+    assert any(isinstance(each, Unreachable) for each in ended)
+    lost = sum(isinstance(each, Unreachable) for each in ended)
+    assert 2 * lost <= len(failed) <= 2 * lost + 1
+
+
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_gateway_whose_server_restarts_loses_no_text(status):
+    ended, _, _, _ = away_between(0.3, 20.3, Overloaded("gateway", status=status))
+    assert ended == ["reply"] * 300
+
+
+class Listening:
+    """A port that can be closed and opened again, with answers in the OpenAI format behind it."""
+
+    def __init__(self, far_end, model) -> None:
+        self.behind, self.port = far_end(model).port, 0
+        self.sockets: list[socket.socket] = []
+        self.open()
+
+    def open(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for each in self.sockets:
+            _end(each)
+        self.sockets.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.behind))
+            self.sockets += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+    except OSError:
+        pass
+    _end(source)
+    _end(sink)
+
+
+def _end(each: socket.socket) -> None:
+    # Closing alone does not wake the thread that reads.
+    with contextlib.suppress(OSError):
+        each.shutdown(socket.SHUT_RDWR)
+    each.close()
+
+
+def started(port: int, words: int, clock: Clock | None = None) -> Run:
+    connection = Connection("custom", name="m", endpoint=f"http://127.0.0.1:{port}/v1")
+    texts = tuple(Text(f"t{at}", f"text {at}", SCHEMA, None) for at in range(words))
+    run = Run(
+        Plan((Column("m", connection, "m"),), texts),
+        journal=Journal(False), policy=Policy(), concurrency=2, clock=clock,
+    )  # fmt: skip
+    run.start()
+    return run
+
+
+def until(condition) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def slow(model):
+    async def answer(wire) -> None:
+        await asyncio.sleep(0.05)
+        wire.chat({"total": 1})
+
+    model.replies = {"text": answer}
+    return model
+
+
+def test_a_restart_in_mid_run_loses_nothing_and_is_told(far_end, slow):
+    port = Listening(far_end, slow)
+    run = started(port.port, 30)
+    until(lambda: run.progress[0].done >= 5)
+    port.close()
+    until(lambda: "the server does not answer; trying again" in run.progress[0].state)
+    port.open()
+    assert run.wait(30)
+    port.close()
+    assert [run.extraction(0, at).status for at in range(30)] == ["ok"] * 30
+
+
+def test_stop_works_while_the_server_is_waited_for(far_end, slow):
+    port = Listening(far_end, slow)
+    run = started(port.port, 30)
+    until(lambda: run.progress[0].done >= 5)
+    port.close()
+    until(lambda: "the server does not answer" in run.progress[0].state)
+    run.stop()
+    assert run.wait(2)
+    assert {run.extraction(0, at).status for at in range(30)} == {"ok", "Stopped"}
+
+
+def test_a_server_that_stays_away_ends_its_column_and_tells(far_end, slow, monkeypatch):
+    monkeypatch.setattr(defaults, "AWAY_SECONDS", 2.0)
+    port = Listening(far_end, slow)
+    run = started(port.port, 30)
+    until(lambda: run.progress[0].done >= 5)
+    port.close()
+    assert run.wait(30)
+    last = run.extraction(0, 29)
+    assert last.status == "Unreachable"
+    assert "could not be reached for 2 s" in last.failure.message
+    assert "were not asked" in last.failure.message
