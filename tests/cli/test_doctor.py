@@ -346,7 +346,7 @@ def test_a_check_tells_its_waits_and_what_it_could_not_determine(store, capsys) 
     assert "asking again in" in told.err
     assert json.loads(told.out)["mode"] is None
     assert "could not be determined" in json.loads(told.out)["sentence"]
-    lw.engine.loop.stop()
+    loop.stop()
 
 
 def test_a_journal_that_another_process_holds_is_told_as_that(capsys) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import llmwidgets as lw
+from llmwidgets.connections import sealing
 from llmwidgets.connections.sealing import Identity
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.secret import Secret
@@ -21,7 +22,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lw.connections.sealing, "WORK_FACTOR", 10)
+    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
 
 
 class Victim:

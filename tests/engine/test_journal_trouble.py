@@ -261,7 +261,7 @@ def test_the_next_journal_of_the_file_puts_down_what_waits(tmp_path):
 
 
 def test_what_waits_outlives_the_journal_it_was_given_to(tmp_path):
-    path = tmp_path / "j.sqlite"
+    path, of_others = tmp_path / "j.sqlite", set(waiting_rows._unwritten)
     first = Journal(path)
     with locked(path):
         first.put(row(1))
@@ -272,7 +272,7 @@ def test_what_waits_outlives_the_journal_it_was_given_to(tmp_path):
     second.settle()
     assert on_disk(path) == {"key 1"}
     second.close()
-    assert not waiting_rows._unwritten
+    assert waiting_rows._unwritten <= of_others
 
 
 def test_two_journals_of_a_deleted_file_write_each_row_once(tmp_path):
