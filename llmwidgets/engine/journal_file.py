@@ -258,7 +258,7 @@ def _second(path: str) -> sqlite3.Connection:
 
 def _read_only(path: Path) -> sqlite3.Connection:
     # Without the shared memory of a log there is only this way; nothing can change meanwhile.
-    uri = f"file:{quote(str(path))}?immutable=1"
+    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
     database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
         database.execute(f"SELECT {_COLUMNS} FROM extraction LIMIT 1")
