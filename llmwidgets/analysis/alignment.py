@@ -218,32 +218,43 @@ class Alignment:
         if len(truth) * len(value) > _MANY_PAIRS:
             paired = pairing.identical(truth, value)
         left, right = _rest(dict(enumerate(truth)), dict(enumerate(value)), paired)
-        if left and right and not room.fits(left, right, most):
-            paired |= self._all_right(left, right, pattern)
-            left, right = _rest(left, right, paired)
-        # What was said of pairs that were only tried is not said of the record.
-        self.notes = kept
         if not left or not right:
             return paired
         if room.fits(left, right, most):
             paired |= self._optimal(left, right, pattern)
-            self.notes = kept
-            return paired
-        self.notes[
-            f"{shown(pattern.removesuffix('[]'))}: too many rows to pair ({len(left):,} of truth "
-            f"with {len(right):,}); they were paired by the values they share."
-        ] = None
-        keyed = self._keyed(left, pattern), self._keyed(right, pattern)
-        return paired | pairing.by_shared(*keyed)
+        else:
+            paired |= self._roughly(left, right, pattern, most, kept)
+        # What was noted of pairs that were only tried is not said of the record.
+        self.notes = kept
+        return paired
 
-    def _all_right(
-        self, left: dict[int, Any], right: dict[int, Any], pattern: str
+    def _roughly(
+        self,
+        left: dict[int, Any],
+        right: dict[int, Any],
+        pattern: str,
+        most: float | None,
+        notes: dict[str, None],
     ) -> dict[int, int]:
+        """Rows that are right in all, then the best of the rest as far as there is room."""
+
         def is_right(i: int, j: int) -> bool:
             found = self.count(left[i], right[j], pattern)
             return found.right == found.labelled
 
-        return pairing.all_right(self._keyed(left, pattern), self._keyed(right, pattern), is_right)
+        truth, value = self._keyed(left, pattern), self._keyed(right, pattern)
+        paired = pairing.all_right(truth, value, is_right)
+        left, right = _rest(left, right, paired)
+        if not left or not right:
+            return paired
+        if room.fits(left, right, most):
+            return paired | self._optimal(left, right, pattern)
+        notes[
+            f"{shown(pattern.removesuffix('[]'))}: too many rows to pair ({len(left):,} of truth "
+            f"with {len(right):,}); they were paired by the values they share."
+        ] = None
+        truth, value = {i: truth[i] for i in left}, {j: value[j] for j in right}
+        return paired | pairing.by_shared(truth, value)
 
     def _keyed(self, items: dict[int, Any], pattern: str) -> dict[int, pairing.Keyed]:
         return {

@@ -10,7 +10,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any, Literal
 
-from llmwidgets.analysis.comparators import digits
+from llmwidgets.analysis.likeness import digits
 from llmwidgets.analysis.readings import (
     Number,
     clock_in,

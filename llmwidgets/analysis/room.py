@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-MOST = 3_000_000
+MOST = 1_500_000
 """About this many comparisons of leaves go into pairing the lists of one record."""
 
 _MOST_PAIRS = 100_000
@@ -30,13 +31,13 @@ def fits(left: Mapping[int, Any], right: Mapping[int, Any], most: float | None) 
     return most is None or work(list(left.values()), list(right.values())) <= most
 
 
-def work(truth: Any, value: Any) -> float:
+def work(truth: Any, value: Any) -> int:
     """About how many leaves are compared to pair all lists of two records exactly."""
     ours, theirs = _lists(truth), _lists(value)
     return sum(
-        sum(ours[at].values()) * sum(theirs[at].values()) / max(len(ours[at]), len(theirs[at]))
-        for at in ours
-        if at in theirs
+        max(each.leaves * other.items, each.items * other.leaves)
+        for at, each in ours.items()
+        if (other := theirs.get(at)) is not None
     )
 
 
@@ -54,21 +55,29 @@ def shared(truth: Mapping[Any, Any], value: Mapping[Any, Any], most: float) -> d
     return rooms
 
 
-Place = tuple[str, ...]
+@dataclass(slots=True)
+class _Lists:
+    """How many items the lists at one place have together, and leaves in no list further in."""
+
+    items: int = 0
+    leaves: int = 0
+
+
+_Place = tuple[str, ...]
 _ITEM = "[]"
 
 
-def _lists(data: Any) -> dict[Place, dict[Place, int]]:
-    """The leaves inside lists: by their innermost list, how many there are at each place."""
-    found: dict[Place, dict[Place, int]] = defaultdict(lambda: defaultdict(int))
-    waiting: list[tuple[Any, Place, Place | None]] = [(data, (), None)]
+def _lists(data: Any) -> dict[_Place, _Lists]:
+    found: dict[_Place, _Lists] = defaultdict(_Lists)
+    waiting: list[tuple[Any, _Place, _Lists]] = [(data, (), _Lists())]
     while waiting:
         each, at, inside = waiting.pop()
         if isinstance(each, dict) and each:
             waiting += [(inner, (*at, str(name)), inside) for name, inner in each.items()]
         elif isinstance(each, list | tuple) and each:
             place = (*at, _ITEM)
-            waiting += [(inner, place, place) for inner in each]
-        elif inside is not None:
-            found[inside][at] += 1
+            found[place].items += len(each)
+            waiting += [(inner, place, found[place]) for inner in each]
+        else:
+            inside.leaves += 1
     return found
