@@ -207,7 +207,8 @@ def _at(day: date, clock: time) -> datetime | None:
 
 def clock_in(text: str) -> time | None:
     """The time of day that the whole text is; None where it is none."""
-    found = _TIME.fullmatch(text.strip())
+    bare = text.strip()
+    found = _TIME.fullmatch(bare) if len(bare) <= 60 else None
     if not found:
         return None
     hour, minute, second, part, half, zone = found.groups()
@@ -216,9 +217,9 @@ def clock_in(text: str) -> time | None:
         if not 1 <= hours <= 12:
             return None
         hours = hours % 12 + (12 if half.casefold().startswith("p") else 0)
-    bare = f"{hours:02}:{minute}:{second or '00'}{(part or '').ljust(7, '0') if part else ''}"
+    spelled = f"{hours:02}:{minute}:{second or '00'}{(part or '').ljust(7, '0') if part else ''}"
     try:
-        return time.fromisoformat(bare + (zone or "").upper())
+        return time.fromisoformat(spelled + (zone or "").upper())
     except ValueError:
         return None
 

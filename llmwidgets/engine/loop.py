@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
+from llmwidgets.errors import LLMWidgetsError
+
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.5
@@ -67,10 +69,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     Whatever ends the wait (an interrupt of the kernel too) cancels the coroutine.
     """
-    if on_loop():
+    try:
+        refuse_on_loop()
+    except LLMWidgetsError:
         work.close()
-        message = "run() would wait for itself here: await the coroutine instead."
-        raise RuntimeError(message)
+        raise
     tasks: list[asyncio.Task[Any] | None] = []
     given_up = threading.Event()
 
@@ -96,6 +99,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def wait_for(future: Future[Any]) -> None:
     """Wait until the future is done; cancel it where the wait itself is ended."""
+    refuse_on_loop()
     try:
         # A wait without an end cannot be interrupted on Windows.
         while not future.done():
@@ -108,6 +112,16 @@ def wait_for(future: Future[Any]) -> None:
 def on_loop() -> bool:
     """Whether the caller runs on the engine's own thread."""
     return _engine is not None and threading.current_thread() is _engine.thread
+
+
+def refuse_on_loop() -> None:
+    """Refuse a wait for the engine on the engine's own thread, where it would never end."""
+    if on_loop():
+        raise LLMWidgetsError(
+            "A model cannot be asked from here: a validator, an observer or a rule of scoring "
+            "runs while the engine waits for it, so the call would wait for itself.",
+            "Ask in a call of its own: compare first, then extract from its records.",
+        )
 
 
 def close_at_stop(close: Callable[[], Awaitable[None]]) -> None:

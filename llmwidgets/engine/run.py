@@ -91,6 +91,7 @@ class Run:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
         try:
+            loop.refuse_on_loop()
             # A wait without an end cannot be interrupted on Windows.
             while timeout is None and not self._finished.wait(0.5):
                 pass
