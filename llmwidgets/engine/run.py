@@ -74,6 +74,11 @@ class Run:
         return tuple(column.tally.now(column.state) for column in self._columns)
 
     @property
+    def begun(self) -> bool:
+        """Whether the engine has come to it."""
+        return self._task is not None
+
+    @property
     def finished(self) -> bool:
         """Whether every extraction has ended."""
         return self._finished.is_set()
