@@ -233,9 +233,17 @@ def plain(text: str) -> str:
     >>> plain("Müller & Söhne, Köln") == plain("MULLER SOHNE KOLN")
     True
     """
+    return _plain(text) if len(text) <= _SHORT else _plain_long(text)
+
+
+def _plain(text: str) -> str:
     simple = text.isascii() and _SIMPLE.fullmatch(text)
     kept = _NO_MATTER.sub("", text).lower() if simple else plain_with_offsets(text)[0]
     return kept or text.strip().casefold()
+
+
+# A long text takes a while, and each view of a comparison reads it again.
+_plain_long = lru_cache(maxsize=16)(_plain)
 
 
 def plain_with_offsets(text: str) -> tuple[str, list[int]]:
