@@ -110,7 +110,8 @@ def measure(name: str) -> dict[str, Any]:
     took, found = _timed(lambda: score(None, {"l": value}, {"l": truth}, scoring=scoring))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return {"loop": loop, "same": same, "took": took, "right": found.right,
-            "labelled": found.labelled, "grown": grown // 1024, "notes": len(found.notes)}  # fmt: skip
+            "labelled": found.labelled, "grown": grown // 1024,
+            "notes": len(found.notes)}  # fmt: skip
 
 
 def main() -> None:

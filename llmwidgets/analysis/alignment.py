@@ -131,6 +131,7 @@ class Alignment:
     patterns: frozenset[str]
     same: Same
     notes: dict[str, None] = field(default_factory=dict)
+    _counted: dict[int, Tally] = field(default_factory=dict)
     _inner_of: dict[tuple[str, Any], str] = field(default_factory=dict)
 
     def rows(
@@ -209,7 +210,11 @@ class Alignment:
     def _pair(
         self, truth: Sequence[Any], value: Sequence[Any], pattern: str, most: float | None
     ) -> dict[int, int]:
-        """Which item of the value answers each item of truth."""
+        """Which item of the value answers each item of truth.
+
+        `_counted` has what the pairs count for afterwards, as far as that was needed.
+        """
+        self._counted = {}
         if not truth or not value:
             return {}
         if len(truth) == len(value) == 1:
@@ -238,12 +243,15 @@ class Alignment:
     ) -> dict[int, int]:
         """Rows that are right in all, then the best of the rest as far as there is room."""
 
+        counted: dict[int, Tally] = {}
+
         def is_right(i: int, j: int) -> bool:
-            found = self.count(left[i], right[j], pattern)
+            found = counted[i] = self.count(left[i], right[j], pattern)
             return found.right == found.labelled
 
         truth, value = self._keyed(left, pattern), self._keyed(right, pattern)
         paired = pairing.all_right(truth, value, is_right)
+        self._counted = {i: counted[i] for i in paired}
         left, right = _rest(left, right, paired)
         if not left or not right:
             return paired
@@ -265,12 +273,16 @@ class Alignment:
         }
 
     def _optimal(self, left: dict[int, Any], right: dict[int, Any], pattern: str) -> dict[int, int]:
+        known = self._counted
         table = [[self.count(one, other, pattern) for other in right.values()]
                  for one in left.values()]  # fmt: skip
         alone = [self.count(one, NOTHING, pattern) for one in left.values()]
         more = [self._said(other) for other in right.values()]
+        paired = pairing.cheapest(table, alone, more)
         rows, columns = list(left), list(right)
-        return {rows[i]: columns[j] for i, j in pairing.cheapest(table, alone, more).items()}
+        # Lists in lists would else be paired again for each list around them.
+        self._counted = known | {rows[i]: table[i][j] for i, j in paired.items()}
+        return {rows[i]: columns[j] for i, j in paired.items()}
 
     # -- what a pair counts for: the rows as numbers alone ---------------------------------------
 
@@ -311,9 +323,9 @@ class Alignment:
         found: Sequence[Any] = value if known else []
         inner = item(pattern)
         paired = self._pair(truth, found, inner, None)
-        counted = [_UNLABELLED if known else self._said(value)]
+        there, counted = self._counted, [_UNLABELLED if known else self._said(value)]
         counted += [
-            self.count(each, found[paired[i]] if i in paired else NOTHING, inner)
+            there.get(i) or self.count(each, found[paired[i]] if i in paired else NOTHING, inner)
             for i, each in enumerate(truth)
         ]
         taken = set(paired.values())
