@@ -20,7 +20,7 @@ from llmwidgets.analysis.alignment import align
 from llmwidgets.analysis.assignment import assign
 from llmwidgets.analysis.scoring import TextScore, score
 
-MOST_SECONDS = 3.0
+MOST_SECONDS, MOST_OF_A_LOOP = 6.0, 3.0
 
 
 def rows(count: int, tag: str = "", fields: int = 6) -> list[dict]:
@@ -40,17 +40,17 @@ def shuffled(items: list, seed: int = 1) -> list:
     return random.Random(seed).sample(items, len(items))
 
 
-def timed(value: object, truth: object, **scoring: str) -> TextScore:
+def timed(value: object, truth: object, most: float = MOST_SECONDS, **scoring: str) -> TextScore:
     """The score, made within the bound."""
     started = time.process_time()
     found = score(None, {"l": value}, {"l": truth}, scoring=scoring or None)
-    assert time.process_time() - started < MOST_SECONDS
+    assert time.process_time() - started < most
     return found
 
 
 @pytest.mark.parametrize("fields", [6, 10])
 def test_a_model_that_loops_is_scored_in_seconds(fields):
-    found = timed(rows(4_000, "z", fields), rows(10, "", fields))
+    found = timed(rows(4_000, "z", fields), rows(10, "", fields), MOST_OF_A_LOOP)
     assert (found.labelled, found.invented) == (fields * 4_000, fields * 3_990)
     assert found.right >= 10
     assert not found.notes
