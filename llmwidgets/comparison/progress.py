@@ -38,8 +38,7 @@ def watch(run: Run, *, shown: bool) -> None:
                 show(run.progress)
                 held.refuse(begun=run.begun)
         except KeyboardInterrupt:
-            run.stop()
-            run.wait(_PATIENCE)
+            run.end(_PATIENCE)
         except LLMWidgetsError:
             run.stop()
             raise

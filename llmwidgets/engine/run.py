@@ -93,6 +93,11 @@ class Run:
         if not self.finished:
             loop.submit(self._cancel())
 
+    def end(self, patience: float) -> bool:
+        """Stop, and wait at most so many seconds for the end. Whether the run is over."""
+        self.stop()
+        return self._finished.wait(patience)
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
         try:
