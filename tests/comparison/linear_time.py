@@ -14,14 +14,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import llmwidgets as lw
-from llmwidgets.errors import FieldError
 
 SCHEMA = {
     "type": "object", "title": "Letter",
@@ -77,8 +75,7 @@ def ask_replies(text: str, connection: lw.Connection) -> None:
     """One text asked for each reply; the unit is in the document as well."""
     for said in replies_of(text)[:5]:
         _Handler.reply = said if isinstance(said, str) else json.dumps(said)
-        with suppress(FieldError):  # a text of blanks alone
-            lw.extract(SCHEMA, "Dear < Ada, " + text, connection, journal=False)
+        lw.extract(SCHEMA, f"Dear Ada, <{text} end", connection, journal=False)
 
 
 def score_replies(text: str, folder: Path) -> None:
@@ -98,7 +95,7 @@ def score_replies(text: str, folder: Path) -> None:
 
 def ask_demo(text: str) -> None:
     """The rules of the demo's models read the document."""
-    lw.compare(SCHEMA, ["Dear Ada, " + text], ["demo-careful", "demo-hasty"],
+    lw.compare(SCHEMA, [f"Dear Ada, <{text} end"], ["demo-careful", "demo-hasty"],
                journal=False, progress=False)  # fmt: skip
 
 
