@@ -259,7 +259,7 @@ _SHAPES = re.compile(
     r"|\bAIza[A-Za-z0-9_-]{8,}"
     r"|\bhf_[A-Za-z0-9]{8,}"
     r"|\bya29\.[A-Za-z0-9_-]{8,}"
-    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_.-]+"
+    r"|(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]++\.)[A-Za-z0-9_-]*?\beyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_.-]+"
     r"|AGE-SECRET-KEY-1[A-Z0-9]+"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from llmwidgets.analysis import docubench
+from llmwidgets.analysis.likeness import Likeness
 from llmwidgets.analysis.readings import Number, Reading, clock_in, plain, read
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
+from llmwidgets.schemas.place import shown
 
 KINDS = ("exact", "text", "number", "date", "similar")
 PRESETS = (docubench.NAME,)
@@ -105,13 +107,18 @@ def default_for(leaf: Leaf | None) -> Comparator:
 
 @dataclass(slots=True)
 class Comparing:
-    """Compares values at leaf patterns; each value is read once."""
+    """Compares values at leaf patterns; each value is read once.
+
+    `notes` has a sentence for each place where the texts were too long to compare in full.
+    """
 
     leaves: Mapping[str, Leaf]
     chosen: Mapping[str, Comparator]
     default: Comparator | None = None
     _comparators: dict[str, Comparator] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
     _readings: dict[tuple[type, Any], Reading] = field(default_factory=dict)
+    _likeness: Likeness = field(default_factory=Likeness)
 
     def same(self, pattern: str, truth: Any, value: Any) -> bool:
         """Whether the value at this place counts as the truth. Both say something."""
@@ -134,9 +141,20 @@ class Comparing:
             return equal
         if comparator.kind == "caseless":
             return str(truth).strip().casefold() == str(value).strip().casefold()
-        return _RULES[comparator.kind](
-            self._read(truth), self._read(value), (truth, value), comparator.amount
-        )
+        readings, raw = (self._read(truth), self._read(value)), (truth, value)
+        if comparator.kind == "similar":
+            return _text(*readings, raw, 0.0) or self._alike(pattern, raw, comparator.amount)
+        return _RULES[comparator.kind](*readings, raw, comparator.amount)
+
+    def _alike(self, pattern: str, raw: Raw, amount: float) -> bool:
+        alike = self._likeness.alike(str(raw[0]), str(raw[1]), amount)
+        if self._likeness.unsure:
+            self._likeness.unsure = False
+            self.notes[
+                f"{shown(pattern)}: too much text to compare letter by letter; what was not found "
+                "to be alike counts as different."
+            ] = None
+        return alike
 
     def _read(self, value: Any) -> Reading:
         key = (type(value), value)
@@ -174,10 +192,18 @@ def _same_number(one: Number, other: Number, amount: float) -> bool:
         return True
     if not (left.is_finite() and right.is_finite()):
         return False
+    gap, allowed = abs(left - right), _written(amount)
+    if gap <= allowed:
+        return True
     # The tolerance swallows what binary floats add, never a digit that was written.
-    slack = Decimal(repr(amount)) + _CLOSE * max(abs(left), abs(right))
-    written = left == left.to_integral_value() and right == right.to_integral_value()
-    return abs(left - right) <= (Decimal(repr(amount)) if written else slack)
+    if gap > allowed + _CLOSE * max(abs(left), abs(right)):
+        return False
+    return left != left.to_integral_value() or right != right.to_integral_value()
+
+
+@lru_cache(maxsize=64)
+def _written(amount: float) -> Decimal:
+    return Decimal(repr(amount))
 
 
 def _date(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
@@ -193,30 +219,9 @@ def _clock(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
     return _text(one, other, raw, amount)
 
 
-def _similar(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    if _text(one, other, raw, amount):
-        return True
-    return likeness(str(raw[0]), str(raw[1])) >= amount
-
-
-def likeness(one: str, other: str) -> float:
-    """How alike two texts are, 0 to 1; 0 where any digit differs."""
-    if digits(one) != digits(other):
-        return 0.0
-    from rapidfuzz import fuzz
-
-    return float(fuzz.ratio(plain(one), plain(other))) / 100
-
-
-def digits(text: str) -> str:
-    """The digits of a text in their order."""
-    return "".join(re.findall(r"\d", text))
-
-
 _RULES: dict[str, Callable[[Reading, Reading, Raw, float], bool]] = {
     "text": _text,
     "number": _number,
     "date": _date,
     "clock": _clock,
-    "similar": _similar,
 }

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+
+from llmwidgets.analysis.pairing import Keyed, by_shared
 
 NAME = "docubench"
 _NO_WORD = re.compile(r"\W")
 _EMPTY: tuple[Any, ...] = ("", [], {})
 _MISSING = object()
+_MOST_PAIRS = 100_000
+"""Arrays with more pairs of rows are paired by the values they share."""
+
+Row = dict[str, Any]
 
 
 class Part(NamedTuple):
@@ -101,6 +108,38 @@ def _array(truth: Any, value: Any) -> Part:
 
 def _paired(rows: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> float:
     """The sum of likenesses when pairs are taken greedily, highest first."""
+    total, rows, others = _equal(rows, others)
+    if len(rows) * len(others) > _MOST_PAIRS:
+        keyed = [
+            {at: Keyed.of(each, list(each.items())) for at, each in enumerate(side)}
+            for side in (rows, others)
+        ]
+        pairs = by_shared(keyed[0], keyed[1])
+        return total + sum(_likeness(rows[i], others[j]) for i, j in pairs.items())
+    return total + _greedily(rows, others)
+
+
+def _equal(rows: Sequence[Row], others: Sequence[Row]) -> tuple[int, list[Row], list[Row]]:
+    """How many rows have an equal one, which greed takes first, and what is left of both."""
+    waiting: dict[str, list[int]] = defaultdict(list)
+    for j, each in enumerate(others):
+        waiting[_written(each)].append(j)
+    left, taken = [], set()
+    for row in rows:
+        free = waiting.get(_written(row))
+        if free:
+            taken.add(free.pop())
+        else:
+            left.append(row)
+    return len(taken), left, [each for j, each in enumerate(others) if j not in taken]
+
+
+def _written(row: Row) -> str:
+    said = {name: each for name, each in row.items() if not _is_empty(each)}
+    return json.dumps(said, sort_keys=True, default=str)
+
+
+def _greedily(rows: Sequence[Row], others: Sequence[Row]) -> float:
     ranked = sorted(
         (-_likeness(row, other), i, j)
         for i, row in enumerate(rows)

@@ -207,7 +207,8 @@ def _at(day: date, clock: time) -> datetime | None:
 
 def clock_in(text: str) -> time | None:
     """The time of day that the whole text is; None where it is none."""
-    found = _TIME.fullmatch(text.strip())
+    bare = text.strip()
+    found = _TIME.fullmatch(bare) if len(bare) <= 60 else None
     if not found:
         return None
     hour, minute, second, part, half, zone = found.groups()
@@ -216,9 +217,9 @@ def clock_in(text: str) -> time | None:
         if not 1 <= hours <= 12:
             return None
         hours = hours % 12 + (12 if half.casefold().startswith("p") else 0)
-    bare = f"{hours:02}:{minute}:{second or '00'}{(part or '').ljust(7, '0') if part else ''}"
+    spelled = f"{hours:02}:{minute}:{second or '00'}{(part or '').ljust(7, '0') if part else ''}"
     try:
-        return time.fromisoformat(bare + (zone or "").upper())
+        return time.fromisoformat(spelled + (zone or "").upper())
     except ValueError:
         return None
 
@@ -232,9 +233,17 @@ def plain(text: str) -> str:
     >>> plain("Müller & Söhne, Köln") == plain("MULLER SOHNE KOLN")
     True
     """
+    return _plain(text) if len(text) <= _SHORT else _plain_long(text)
+
+
+def _plain(text: str) -> str:
     simple = text.isascii() and _SIMPLE.fullmatch(text)
     kept = _NO_MATTER.sub("", text).lower() if simple else plain_with_offsets(text)[0]
     return kept or text.strip().casefold()
+
+
+# A long text takes a while, and each view of a comparison reads it again.
+_plain_long = lru_cache(maxsize=16)(_plain)
 
 
 def plain_with_offsets(text: str) -> tuple[str, list[int]]:

@@ -41,7 +41,7 @@ class TextScore:
     labelled and not right, so an invented item costs as many leaves as it has. `accuracy` is
     right / labelled, None where nothing is labelled; a preset of rules sets it as `share`.
     `missed` counts values of truth that were not given, `invented` values given where truth has
-    none.
+    none. `notes` has a sentence for each place that was too large to compare in full.
     """
 
     cells: tuple[Cell, ...]
@@ -50,6 +50,7 @@ class TextScore:
     invented: int
     missed: int
     share: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def accuracy(self) -> float | None:
@@ -88,14 +89,14 @@ def score(
     else:
         comparing = Comparing(leaves, read_scoring(scoring, schema))
     source = Source(text) if isinstance(text, str) else text
-    cells = []
-    for row in align(schema, value, truth, comparing.same):
+    cells, notes = [], list[str]()
+    for row in align(schema, value, truth, comparing.same, notes):
         state = state_of(row, comparing.same)
         found = None
         if source is not None:
             found = ground(row.value, source, leaves.get(row.pattern))
         cells.append(_cell(row, _STATES[state], found))
-    scored = _sum(cells)
+    scored = replace(_sum(cells), notes=(*notes, *comparing.notes))
     if isinstance(scoring, str) and schema is not None and truth is not NOTHING:
         share = docubench.docubench_share(schema.json, _json(value), truth)
         return replace(scored, share=share)

@@ -31,20 +31,26 @@ def long_frame(comparison: Comparison) -> pd.DataFrame:
 
     `grounded` says how the value stands in the text: exact, normalised, fuzzy, absent or
     not applicable; `copied` whether it stands in an example and not in the text. An extraction
-    without a record and without a label keeps one row.
+    without a record and without a label keeps one row. `.attrs["notes"]` has a sentence for each
+    place of a text that was too large to compare in full.
     """
     import pandas as pd
 
     found: list[list[tuple[Any, ...]]] = [[] for _ in comparison.variants]
+    notes: dict[str, None] = {}
     for at, text in enumerate(comparison.texts):
         grounds = Grounds(text, comparison.copyings)
         for answers in answers_in(comparison, at):
             for variant, rows in enumerate(found):
                 rows += _cells(answers, variant, grounds)
+                start = f"{comparison.labels[variant]}, {text.id}"
+                notes |= {f"{start}: {each}": None for each in answers.marks[variant].notes}
     frame = pd.DataFrame(
         [row for rows in found for row in rows], columns=pd.Index(COLUMNS), dtype=object
     )
-    return frame.astype({"repeat": int})
+    frame = frame.astype({"repeat": int})
+    frame.attrs["notes"] = list(notes)
+    return frame
 
 
 def _cells(answers: Answers, variant: int, grounds: Grounds) -> Iterator[tuple[Any, ...]]:

@@ -26,7 +26,8 @@ Scoring = Mapping[str, Any] | str | None
 class Mark:
     """The cells of one extraction and its share right.
 
-    `accuracy` is None where the text is not labelled or the failure is one of the way.
+    `accuracy` is None where the text is not labelled or the failure is one of the way. `notes`
+    says what was too large to compare in full.
     """
 
     cells: tuple[Cell, ...] = ()
@@ -34,6 +35,7 @@ class Mark:
     perfect: bool = False
     invented: int = 0
     missed: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
@@ -72,4 +74,6 @@ def has_data(extraction: Extraction) -> bool:
 
 
 def _read(scored: TextScore) -> Mark:
-    return Mark(scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed)
+    return Mark(
+        scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed, scored.notes
+    )

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.engine.loop import Held, refuse_on_loop
+from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.report import figures
 from llmwidgets.visible import markup, visible
 
@@ -18,18 +20,28 @@ if TYPE_CHECKING:
     Show = Callable[[Sequence[ColumnProgress]], None]
 
 _EVERY = 0.1
+_PATIENCE = 1.5
+"""So many seconds an interrupt waits for a run to stop: a validator can go on for longer."""
 
 
 def watch(run: Run, *, shown: bool) -> None:
-    """Start the run and wait for its end; an interrupt stops it, and nothing is lost."""
+    """Start the run and wait for its end; an interrupt stops it, and nothing is lost.
+
+    What has not ended some moments after the interrupt is left behind, and counts as stopped.
+    """
+    refuse_on_loop()
     with _bars(run) if shown else _nothing() as show:
         run.start()
+        held = Held()
         try:
             while not run.wait(_EVERY):
                 show(run.progress)
+                held.refuse(begun=run.begun)
         except KeyboardInterrupt:
+            run.end(_PATIENCE)
+        except LLMWidgetsError:
             run.stop()
-            run.wait()
+            raise
         show(run.progress)
 
 

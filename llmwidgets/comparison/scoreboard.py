@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis import significance
 from llmwidgets.analysis.significance import Column, Tested, Verdict, mean_interval
+from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def scoreboard(comparison: Comparison) -> pd.DataFrame:
-    """A row a variant. Shares are 0–1, times seconds, money US dollars; NaN is unknown."""
+    """One row per variant. Shares are 0–1, times seconds, money US dollars; NaN is unknown.
+
+    `.attrs["notes"]` has a sentence for each variant that was not compared in full.
+    """
     import pandas as pd
 
     rows = [
@@ -27,7 +31,23 @@ def scoreboard(comparison: Comparison) -> pd.DataFrame:
     texts = ["variant", "model", "effort", "mode"]
     for name in frame.columns.difference([*counts, *texts], sort=False):
         frame[name] = frame[name].astype(float)
+    frame.attrs["notes"] = list(not_in_full(comparison))
     return frame
+
+
+def not_in_full(comparison: Comparison) -> tuple[str, ...]:
+    """A sentence for each variant with answers that were too large to compare in full."""
+    said = []
+    for label, tally in zip(comparison.labels, comparison.reading.tallies, strict=True):
+        if tally.notes:
+            reasons = list(dict.fromkeys(note for each in tally.notes.values() for note in each))
+            more = f" And {len(reasons) - 1} more like it." if len(reasons) > 1 else ""
+            first, _, reason = reasons[0].partition(": ")
+            said.append(
+                f"{label}: {few(tally.notes)} {'was' if len(tally.notes) == 1 else 'were'} not "
+                f"compared in full. In {first}: {reason}{more}"
+            )
+    return tuple(said)
 
 
 def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def summary(
     known = len(reading.first) >= min(lines, reading.differing)
     found: Iterable[Difference] = reading.first if known else comparison.differing()
     rows = tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies))
-    notes = labels_apart(comparison) + comparison.notes + _paid_before(comparison)
+    notes = told_beside(comparison) + _paid_before(comparison)
     if any(row.agreement is not None for row in rows):
         notes = (*notes, _agreed(comparison))
     return Summary(
@@ -190,7 +190,12 @@ def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
     return sorted(shares, key=lambda item: min(share for share in item[1] if share is not None))
 
 
-def labels_apart(comparison: Comparison) -> tuple[str, ...]:
+def told_beside(comparison: Comparison) -> tuple[str, ...]:
+    """What a reader of the scores has to know besides them, in sentences."""
+    return _labels_apart(comparison) + scoreboard.not_in_full(comparison) + comparison.notes
+
+
+def _labels_apart(comparison: Comparison) -> tuple[str, ...]:
     """Labels made after the models' values were seen, reported apart from the truth as given."""
     seen = sum(each.seen for each in comparison.made)
     if not seen:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Tally:
-    """The sums of one variant. `scores` has the shares right of each text, one a repeat."""
+    """The sums of one variant. `scores` has the shares right of each text, one for each repeat.
+
+    `notes` has, for each text that was not compared in full, why.
+    """
 
     statuses: Counter[str] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
@@ -30,6 +33,7 @@ class Tally:
     counts: Counts = field(default_factory=Counts)
     seconds: list[float] = field(default_factory=list)
     waiting: list[float] = field(default_factory=list)
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
@@ -65,6 +69,10 @@ class Tally:
     def score(self, text_id: str, marked: Mark) -> None:
         """Count how one extraction was scored."""
         self._count(marked, 1)
+        if marked.notes:
+            self.notes[text_id] = tuple(
+                dict.fromkeys((*self.notes.get(text_id, ()), *marked.notes))
+            )
         if marked.accuracy is not None:
             # New lists: a copy of this tally keeps its own.
             self.scores[text_id] = [*self.scores.get(text_id, ()), marked.accuracy]
@@ -74,6 +82,7 @@ class Tally:
         """Take back how a text's extractions, all its repeats, were scored."""
         for marked in marks:
             self._count(marked, -1)
+        self.notes.pop(text_id, None)
         self.scores.pop(text_id, None)
         self.perfect.pop(text_id, None)
 
@@ -94,6 +103,7 @@ class Tally:
             counts=self.counts.copy(),
             seconds=list(self.seconds),
             waiting=list(self.waiting),
+            notes=dict(self.notes),
         )
 
     @property

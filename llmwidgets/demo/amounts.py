@@ -19,7 +19,7 @@ _SIGN = "|".join(re.escape(sign) for sign in sorted(_CURRENCIES, key=len, revers
 _FIGURE = r"\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?"
 _MOST = 2000
 _NUMBER = re.compile(
-    rf"(?<![\w.,/-])(?P<before>{_SIGN})?[ \t]*(?P<minus>[-−])?"
+    rf"(?<![\w.,/-])(?:(?P<before>{_SIGN})[ \t]*+)?(?P<minus>[-−])?"
     rf"(?P<figure>{_FIGURE})(?P<thousand>k\b)?"
     rf"(?:[ \t]?(?P<after>{_SIGN})(?![a-z]))?(?![\w/]|[.,-]\w)"
 )

@@ -11,7 +11,7 @@ from llmwidgets.demo.document import Document, fold
 from llmwidgets.demo.names import capitalised, signature
 
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+(?P<text>\S.*)$")
-_AND = re.compile(r"\s*[,;]\s*(?:(?:and|und|et|y|e|en)\s+)?|\s+(?:and|und|et|y)\s+")
+_AND = re.compile(r"(?<!\s)(?:\s*+[,;]\s*+(?:(?:and|und|et|y|e|en)\s+)?|\s++(?:and|und|et|y)\s+)")
 _SENTENCE = 400
 _QUOTED = re.compile(r"[\"“„«](?P<text>[^\"”“»\n]{3,50})[\"”“»]")
 _GREETING = re.compile(r"^[^\n,.]{2,40},[ \t]*$", re.M)

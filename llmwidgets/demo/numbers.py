@@ -14,7 +14,7 @@ from llmwidgets.demo.field import Field
 
 _LOW = {"min", "minimum", "lowest", "low", "from", "least"}
 _HIGH = {"max", "maximum", "highest", "high", "most", "upto"}
-_BETWEEN = re.compile(r"^\s*(?:[€$£]|eur|usd|gbp|chf)?\s*(?:to|-|–|bis|a|y|and|et|und|à)\s*$")
+_BETWEEN = re.compile(r"^\s*+(?:[€$£]|eur|usd|gbp|chf)?\s*+(?:to|-|–|bis|a|y|and|et|und|à)\s*$")
 
 
 def find_number(document: Document, field: Field, care: Care) -> float | int | None:

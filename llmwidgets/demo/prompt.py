@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_MARKERS = (
-    re.compile(r"<(document|text|doc|input|content)\b[^>]*>\r?\n?(.*)</\1\s*>", re.S | re.I),
-    re.compile(r"<<<+[ \w]*\n(.*?)\n[ \w]*>>>+", re.S),
-    re.compile(r"^-{3,}\s*BEGIN[^\n]*\n(.*)\n-{3,}\s*END[^\n]*$", re.S | re.I | re.M),
-    re.compile(
-        r"^([-=#*]{3,}|\"{3}|'{3}|`{3,}\w*)[ \t]*\n(.*)\n(?:[-=#*]{3,}|\"{3}|'{3}|`{3,})[ \t]*$",
-        re.S | re.M,
+_TAGS = ("document", "text", "doc", "input", "content")
+_RULE = "[-=#*]{3,}+|\"{3}|'{3}|`{3,}+"
+_WIDEST = (
+    tuple(
+        (re.compile(rf"<{tag}\b[^<>]*+>\r?\n?", re.I), re.compile(rf"</{tag}\s*+>", re.I))
+        for tag in _TAGS
     ),
-)
+    ((re.compile(r"^-{3,}+\s*+BEGIN[^\n]*\n", re.I | re.M),
+      re.compile(r"\n-{3,}+\s*+END[^\n]*$", re.I | re.M)),),
+    ((re.compile(rf"^(?:{_RULE}\w*+)[ \t]*+\n", re.M),
+      re.compile(rf"\n(?:{_RULE})[ \t]*+$", re.M)),),
+)  # fmt: skip
+"""Markers of which the first opens and the last closes, so that no text between can end it."""
+
+_CHEVRONS = (re.compile(r"(?<!<)<<<+[ \w]*+\n"), re.compile(r"\n[ \w]*+>>>+"))
+_Part = tuple[int, int, int, int]
 _SCHEMA_KEYS = frozenset({"properties", "$defs", "anyOf", "oneOf", "allOf", "items", "enum"})
 
 
@@ -51,15 +59,34 @@ def _content(message: Mapping[str, Any]) -> str:
 
 
 def _between_markers(text: str) -> tuple[str | None, str]:
-    for pattern in _MARKERS:
-        matches = list(pattern.finditer(text))
-        if matches:
-            best = max(matches, key=lambda match: len(match.group(match.lastindex or 0)))
-            inside = best.group(best.lastindex or 0)
-            # a rule or fence inside a document that has no markers is not a marker
-            if len(inside) * 2 >= len(text) - len(inside):
-                return inside, text[: best.start()] + text[best.end() :]
+    tags, begin, rule = _WIDEST
+    for parts in (_widest(text, tags), _next(text), _widest(text, begin), _widest(text, rule)):
+        start, inside, outside, end = max(
+            parts, key=lambda part: part[2] - part[1], default=(0, 0, 0, 0)
+        )
+        # a rule or fence inside a document that has no markers is not a marker
+        if end and (outside - inside) * 3 >= len(text):
+            return text[inside:outside], text[:start] + text[end:]
     return None, text
+
+
+def _widest(
+    text: str, markers: Sequence[tuple[re.Pattern[str], re.Pattern[str]]]
+) -> Iterator[_Part]:
+    for opening, closing in markers:
+        first = opening.search(text)
+        last = deque(closing.finditer(text, first.end()), 1) if first else ()
+        if first and last:
+            yield first.start(), first.end(), last[0].start(), last[0].end()
+
+
+def _next(text: str) -> Iterator[_Part]:
+    """Between chevrons: each opening with the closing that comes next."""
+    opening, closing = _CHEVRONS
+    first = opening.search(text)
+    while first and (last := closing.search(text, first.end())):
+        yield first.start(), first.end(), last.start(), last.end()
+        first = opening.search(text, last.end())
 
 
 def _schemas(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
@@ -68,8 +95,11 @@ def _schemas(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
     while position >= 0:
         try:
             value, end = decoder.raw_decode(text, position)
-        except ValueError:
-            end = position + 1
+        except json.JSONDecodeError as error:
+            # What was read up to here is no JSON; it is not read again from each brace in it.
+            end = max(error.pos, position + 1)
+        except RecursionError:
+            return
         else:
             if isinstance(value, dict) and _SCHEMA_KEYS & value.keys():
                 yield value, position, end

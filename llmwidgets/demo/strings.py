@@ -23,7 +23,7 @@ from llmwidgets.demo.names import (
 
 Finder = Callable[[Document, Field, Care], str | None]
 _CODE_WORDS = {"number", "id", "no", "nr", "code", "reference", "ref", "sku", "identifier"}
-_REMARK = re.compile(r"\s+\([^()]{1,40}\)\s*$")
+_REMARK = re.compile(r"(?<!\s)\s++\([^()]{1,40}\)\s*$")
 _SEEKING = re.compile(
     r"\b(?:looking for|need|hiring|seeking|sucht|suchen|recherch\w+|busca\w*)\b"
     r"[^.\n]{0,15}?\b(?:an?|another|eine[nr]?|une?)\s+"

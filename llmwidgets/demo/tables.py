@@ -13,11 +13,13 @@ from llmwidgets.demo.document import Document, fold
 
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+(?P<text>\S.*)$")
 _COUNTED = re.compile(
-    r"^\s*(?P<count>\d+(?:[.,]\d+)?)\s*(?:x|×|pcs\.?|stk\.?)?\s+(?P<text>[^\W\d].*)$"
+    r"^\s*(?P<count>\d+(?:[.,]\d+)?)(?:\s*+(?:x|×|pcs\.?|stk\.?))?\s++(?P<text>[^\W\d].*)$"
 )
 _CELLS = re.compile(r"\s{2,}|\t+|\s*\|\s*")
 _SUM = ("total", "net", "tax", "discount", "paid")
-_MARK = re.compile(r"\s*(?:[=:@]|\bat\b|\bà\b|\bfor\b|\bzu je\b|[€$£]|\b(?:CHF|EUR|USD|GBP)\b).*$")
+_MARK = re.compile(
+    r"(?<!\s)\s*+(?:[=:@]|\bat\b|\bà\b|\bfor\b|\bzu je\b|[€$£]|\b(?:CHF|EUR|USD|GBP)\b).*$"
+)
 
 
 @dataclass(frozen=True, slots=True)

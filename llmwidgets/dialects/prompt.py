@@ -10,7 +10,7 @@ from llmwidgets.dialects.messages import Form, Request
 TOOL = "record"
 """The tool that a record is handed to, where the schema travels as one."""
 
-_MARKER = re.compile(r"<(?=\s*/?\s*document\s*>)", re.IGNORECASE)
+_MARKER = re.compile(r"<(?=\s*+/?\s*+document\s*+>)", re.IGNORECASE)
 
 
 def system_text(request: Request) -> str:

@@ -304,8 +304,8 @@ class Asker:
                 raise ended
             data = self.manner(text.schema).compiled.restore(parse_json(row.reply or ""))
             text.schema.judge(data)
-        except Failure as failure:
-            told = Row.of_failure(row.key, failure)
+        except LLMWidgetsError as error:
+            told = Row.of_failure(row.key, as_failure(error, self.column))
             return replace(row, status=told.status, message=told.message, hint=told.hint)
         return row if row.status == "ok" else replace(row, status="ok", message="", hint="")
 

@@ -6,15 +6,20 @@ import asyncio
 import atexit
 import contextlib
 import os
+import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
+
+from llmwidgets.errors import LLMWidgetsError
 
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 5.0
+_HELD_SECONDS = 5.0
 
 
 class _Engine:
@@ -67,10 +72,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     Whatever ends the wait (an interrupt of the kernel too) cancels the coroutine.
     """
-    if on_loop():
+    try:
+        refuse_on_loop()
+    except LLMWidgetsError:
         work.close()
-        message = "run() would wait for itself here: await the coroutine instead."
-        raise RuntimeError(message)
+        raise
     tasks: list[asyncio.Task[Any] | None] = []
     given_up = threading.Event()
 
@@ -83,8 +89,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     # An interrupt can come between the start of the work and the return of its future.
     try:
-        future = submit(watched())
-        wait_for(future)
+        future, held = submit(watched()), Held()
+        wait_for(future, lambda: held.refuse(begun=bool(tasks)))
         return future.result()
     except BaseException:
         given_up.set()
@@ -94,12 +100,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-def wait_for(future: Future[Any]) -> None:
-    """Wait until the future is done; cancel it where the wait itself is ended."""
+def wait_for(future: Future[Any], look: Callable[[], None] = lambda: None) -> None:
+    """Wait until the future is done; cancel it where the wait itself is ended, as by `look`."""
+    refuse_on_loop()
     try:
         # A wait without an end cannot be interrupted on Windows.
         while not future.done():
             wait([future], timeout=_POLL_SECONDS)
+            look()
     except BaseException:
         future.cancel()
         raise
@@ -108,6 +116,42 @@ def wait_for(future: Future[Any]) -> None:
 def on_loop() -> bool:
     """Whether the caller runs on the engine's own thread."""
     return _engine is not None and threading.current_thread() is _engine.thread
+
+
+def refuse_on_loop() -> None:
+    """Refuse a wait for the engine on the engine's own thread, where it would never end."""
+    if on_loop():
+        raise _waits_for_itself()
+
+
+def _waits_for_itself() -> LLMWidgetsError:
+    return LLMWidgetsError(
+        "A model cannot be asked from here: a validator, an observer or a rule of scoring runs "
+        "while the engine waits for it, so the call would wait for itself.",
+        "Ask in a call of its own: compare first, then extract from its records.",
+    )
+
+
+class Held:
+    """Ends a wait for work that never begins, as the engine's thread itself waits for a thread.
+
+    The engine waits in its selector alone. Where its thread stands in a lock or a join for some
+    seconds, what holds it is a validator that waits for a thread which in turn asks a model.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def refuse(self, *, begun: bool) -> None:
+        """Refuse to wait on; nothing is refused once the work has begun."""
+        engine = _engine
+        frame = sys._current_frames().get(engine.thread.ident or 0) if engine else None
+        if begun or frame is None or frame.f_code.co_filename != threading.__file__:
+            self._since = None
+            return
+        self._since = self._since or time.monotonic()
+        if time.monotonic() - self._since > _HELD_SECONDS:
+            raise _waits_for_itself()
 
 
 def close_at_stop(close: Callable[[], Awaitable[None]]) -> None:

@@ -79,6 +79,11 @@ class Run:
         return tuple(note for column in self._columns for note in column.notes)
 
     @property
+    def begun(self) -> bool:
+        """Whether the engine has come to it."""
+        return self._task is not None
+
+    @property
     def finished(self) -> bool:
         """Whether every extraction has ended."""
         return self._finished.is_set()
@@ -93,9 +98,15 @@ class Run:
         if not self.finished:
             loop.submit(self._cancel())
 
+    def end(self, patience: float) -> bool:
+        """Stop, and wait at most so many seconds for the end. Whether the run is over."""
+        self.stop()
+        return self._finished.wait(patience)
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
         try:
+            loop.refuse_on_loop()
             # A wait without an end cannot be interrupted on Windows.
             while timeout is None and not self._finished.wait(0.5):
                 pass

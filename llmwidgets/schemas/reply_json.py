@@ -12,7 +12,8 @@ from llmwidgets.errors import InvalidJSON
 MAX_DEPTH = 100
 """A deeper answer is refused: nothing that is extracted from a text is nested so far."""
 
-_FENCE = re.compile(r"\A\s*```(?:json)?[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\s*\Z", re.DOTALL | re.I)
+_OPENING = re.compile(r"\s*+```(?:json)?[ \t]*+\r?\n", re.IGNORECASE)
+_FENCE = "```"
 _HINT = "The raw reply is kept with the extraction."
 
 
@@ -25,8 +26,7 @@ def parse_json(text: str) -> Any:
     >>> parse_json('{"total": 12.5}')
     {'total': 12.5}
     """
-    fenced = _FENCE.match(text)
-    bare = (fenced.group(1) if fenced else text).removeprefix("\ufeff")
+    bare = _unfenced(text).removeprefix("\ufeff")
     try:
         data = json.loads(bare, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except _NotStrictError as error:
@@ -41,6 +41,20 @@ def parse_json(text: str) -> Any:
     if "\\u" in bare:
         _check_unicode(data)
     return data
+
+
+def _unfenced(text: str) -> str:
+    """The text without a fence around the whole of it."""
+    opening, end = _OPENING.match(text), text.rstrip()
+    # Whatever a reply holds, each of its characters is looked at once or twice.
+    if opening is None or not end.endswith(_FENCE) or len(end) < opening.end() + len(_FENCE):
+        return text
+    return (
+        end.removesuffix(_FENCE)[opening.end() :]
+        .rstrip(" \t")
+        .removesuffix("\n")
+        .removesuffix("\r")
+    )
 
 
 class _NotStrictError(ValueError):

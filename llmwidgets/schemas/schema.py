@@ -7,7 +7,7 @@ import json
 from functools import cached_property
 from typing import Any
 
-from llmwidgets.errors import InvalidRecord
+from llmwidgets.errors import InvalidRecord, LLMWidgetsError
 from llmwidgets.schemas.canonical import canonical
 from llmwidgets.schemas.compiling import compile_schema
 from llmwidgets.schemas.leaves import Leaf, read_leaves
@@ -87,6 +87,9 @@ class Schema:
             return self._adapter.validate_json(json.dumps(data)), []
         except ValidationError as error:
             found = error.errors(include_url=False, include_context=False, include_input=False)
+        except LLMWidgetsError:
+            # A validator that asks a model itself is not a reply that is wrong.
+            raise
         except Exception:  # noqa: BLE001 - a validator of the user's may raise anything
             return None, [Problem("", f"is refused by {self.name}: its own check failed")]
         return None, [

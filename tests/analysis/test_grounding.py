@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmwidgets.analysis import grounding
 from llmwidgets.analysis.alignment import leaves_of
 from llmwidgets.analysis.grounding import Source, ground
 from llmwidgets.schemas import Leaf
@@ -162,3 +163,17 @@ def _planted(label, text):
 
 def _words(texts):
     return [" ".join(text.split()[at : at + 3]) for text in texts for at in range(0, 400, 7)]
+
+
+@given(st.text("ab1,. ", max_size=40), st.text("ab1,. ", min_size=1, max_size=6))
+def test_the_first_place_is_found_though_repeats_are_skipped(text, wanted):
+    """Beside a look at every place; the text is repeated so that runs are long."""
+    long = f"{text} {wanted * 30} {text}{wanted}"
+    places = [at for at in range(len(long)) if long.startswith(wanted, at)]
+    alone = [
+        at
+        for at in places
+        if not grounding._joined(long, at) and not grounding._joined(long, at + len(wanted))
+    ]
+    found = grounding._whole_words(long, wanted)
+    assert (found.start if found else None) == (alone[0] if alone else None)

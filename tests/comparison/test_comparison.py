@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison, load
 from llmwidgets.errors import FAILURES, FieldError
+from llmwidgets.widgets.results.score_view import score_view
 
 MARKER = "Birkenweg-Marker-8-Ulm"
 
@@ -362,3 +363,19 @@ def test_docubench_runs_with_a_schema_a_text(shared_data) -> None:
     assert board.accuracy["gemini"] == board.accuracy.max()
     assert len(result.verdict().table) == 3
     assert len(result._repr_html_().encode()) < 60_000
+
+
+def test_what_was_too_large_to_compare_in_full_is_said_wherever_scores_are(tmp_path) -> None:
+    truth = [{"sender": "A", "lines": [{"name": f"t{at}"} for at in range(400)]}]
+    said = [{"sender": "A", "lines": [{"name": f"v{at}"} for at in range(400)]}]
+    made = Comparison.from_outputs(Letter, ["A letter"], {"long": said, "right": truth}, truth)
+    board = made.scoreboard()
+    (note,) = board.attrs["notes"]
+    assert note.startswith(
+        "long: text-01 was not compared in full. In lines: too many rows to pair"
+    )
+    assert "too many rows to pair (400 of truth with 400)" in made.to_frame().attrs["notes"][0]
+    assert note in repr(made)
+    assert "too many rows to pair" in made.to_html(tmp_path / "page.html").read_text()
+    assert note in score_view(made)["beside"]
+    assert made.as_given().scoreboard().attrs["notes"] == [note]

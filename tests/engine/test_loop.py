@@ -12,6 +12,7 @@ import time
 import pytest
 
 from llmwidgets.engine import loop
+from llmwidgets.errors import LLMWidgetsError
 
 
 async def _name() -> str:
@@ -64,7 +65,7 @@ def test_waiting_on_the_loop_for_itself_is_refused():
     async def outer() -> None:
         loop.run(_name())
 
-    with pytest.raises(RuntimeError, match="await"):
+    with pytest.raises(LLMWidgetsError, match="would wait for itself"):
         loop.run(outer())
 
 

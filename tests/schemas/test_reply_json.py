@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -55,3 +56,11 @@ def test_what_is_no_strict_json_is_refused_without_its_words(text, said):
         parse_json(text)
     assert said in caught.value.message
     assert CANARY not in f"{caught.value}{caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("tail", [" ", "\t", "\n", "` ", "``"])
+def test_a_fence_that_is_never_closed_is_refused_at_once(tail):
+    started = time.process_time()
+    with pytest.raises(InvalidJSON):
+        parse_json("```json\n{}\n" + tail * 300_000)
+    assert time.process_time() - started < 2

@@ -106,7 +106,7 @@ def _without_keys(raw: bytes, known: Sequence[KnownKey], words: _Words) -> bytes
     return "".join([*kept, text[at:]]).encode(encoding, "surrogatepass")
 
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+_STRING = re.compile(r'(?<!\\)"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 
 
 def _joined(text: str) -> Iterator[list[re.Match[str]]]:
@@ -184,7 +184,7 @@ def _apart(found: Iterable[_Span], data: bytes) -> list[_Span]:
 
 
 # Of a private key the lines after the first go as well.
-_REST_OF_BLOCK = re.compile(rb"[A-Za-z0-9+/=\\\s]{40,}?-----END [A-Z ]+-----")
+_REST_OF_BLOCK = re.compile(rb"[A-Za-z0-9+/=\\\s]{40,20000}?-----END [A-Z ]+-----")
 
 
 def _masked(data: bytes, spans: Sequence[_Span]) -> bytes:

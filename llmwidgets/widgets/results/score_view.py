@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.significance import FEWEST_TEXTS
 from llmwidgets.analysis.verdict_words import needed_sentence
 from llmwidgets.comparison import scoreboard
-from llmwidgets.comparison.shown import labels_apart
+from llmwidgets.comparison.shown import told_beside
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import figures
 from llmwidgets.widgets.results.field_view import field_view
@@ -49,7 +49,7 @@ def score_view(comparison: Comparison, matters: float = 0.02) -> dict[str, Any]:
     ordered = sorted(rows, key=_rank)
     return {
         "verdict": verdict.sentence,
-        "beside": [*labels_apart(comparison), *comparison.notes],
+        "beside": list(told_beside(comparison)),
         "scored": scored,
         "agreed": agreed,
         "matters": f"{100 * matters:g}" if _decided(verdict) else "",

@@ -12,7 +12,7 @@ from typing import Any
 
 from llmwidgets.errors import FieldError
 
-_BETWEEN = re.compile(r"^\s*-{3,}\s*$", re.MULTILINE)
+_BETWEEN = re.compile(r"^[^\S\n]*+-{3,}[^\S\n]*$", re.MULTILINE)
 _KEPT = ("id", "text", "truth", "schema")
 
 

@@ -1,0 +1,250 @@
+"""Lists of any size: paired exactly where that is possible, within bounds, and said where not.
+
+The bounds are of CPU time and memory, and generous: what they replace took minutes and gigabytes.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmwidgets.analysis import room
+from llmwidgets.analysis.alignment import align
+from llmwidgets.analysis.assignment import assign
+from llmwidgets.analysis.scoring import TextScore, score
+
+MOST_SECONDS, MOST_OF_A_LOOP = 6.0, 3.0
+
+
+def rows(count: int, tag: str = "", fields: int = 6) -> list[dict]:
+    """Items as of an invoice, each told from the others by some of its fields."""
+    return [
+        {
+            "name": f"{tag}item {at}", "quantity": at % 7, "total": f"{tag}{at}.50",
+            "day": f"2024-03-{at % 28 + 1:02}", "note": f"{tag}note {at % 50}", "kind": "goods",
+            **{f"more {n}": f"{tag}{at * n}" for n in range(fields - 6)},
+        }
+        for at in range(count)
+    ]  # fmt: skip
+
+
+def shuffled(items: list, seed: int = 1) -> list:
+    """The same items in another order."""
+    return random.Random(seed).sample(items, len(items))
+
+
+def timed(value: object, truth: object, most: float = MOST_SECONDS, **scoring: str) -> TextScore:
+    """The score, made within the bound."""
+    started = time.process_time()
+    found = score(None, {"l": value}, {"l": truth}, scoring=scoring or None)
+    assert time.process_time() - started < most
+    return found
+
+
+@pytest.mark.parametrize("fields", [6, 10])
+def test_a_model_that_loops_is_scored_in_seconds(fields):
+    found = timed(rows(4_000, "z", fields), rows(10, "", fields), MOST_OF_A_LOOP)
+    assert (found.labelled, found.invented) == (fields * 4_000, fields * 3_990)
+    assert found.right >= 10
+    assert not found.notes
+    looped = timed(rows(10, "", fields) * 400, rows(10, "", fields))
+    assert looped.right == 10 * fields
+    missed = timed(rows(10, "", fields), rows(4_000, "z", fields))
+    assert (missed.missed, missed.invented) == (fields * 3_990, 0)
+
+
+def test_a_model_that_loops_takes_little_memory():
+    """In a process of its own, so that nothing else counts."""
+    code = (
+        "import resource, tests.analysis.test_pairing as t\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "t.timed(t.rows(4_000, 'z'), t.rows(10))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    scale = 1 if sys.platform == "darwin" else 1024
+    assert int(said.stdout) * scale < 200 * 2**20
+
+
+def test_a_short_list_against_one_of_hundreds():
+    started = time.process_time()
+    found = score(None, {"l": rows(400, "z")}, {"l": rows(20)})
+    assert time.process_time() - started < 1
+    assert found.labelled == 2_400
+
+
+def test_lists_of_lists():
+    truth = [[f"a{i}.{j}" for j in range(10)] for i in range(10)]
+    value = [[f"b{i}.{j}" for j in range(80)] for i in range(80)]
+    value[40][20:30] = shuffled(truth[3])
+    found = timed(value, truth)
+    assert (found.right, found.labelled, found.notes) == (10, 6_400, ())
+
+
+def test_many_rows_in_another_order_are_all_right():
+    truth = rows(2_000)
+    found = timed(shuffled(truth), truth)
+    assert found.perfect
+    assert not found.notes
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_rows_written_in_another_way_are_all_right(seed):
+    """Case, number and date writing, and keys that truth does not label, hide no right row."""
+    truth = rows(2_000)
+    value = [
+        {**each, "name": each["name"].upper(), "total": float(each["total"]), "extra": at % 3}
+        for at, each in enumerate(truth)
+    ]
+    found = timed(shuffled(value, seed), truth)
+    assert found.perfect
+    assert not found.notes
+
+
+def test_rows_labelled_in_part_find_their_row():
+    truth = [
+        {"name": each["name"], "total": each["total"]} if at % 2 else each
+        for at, each in enumerate(rows(2_000))
+    ]
+    assert timed(shuffled(rows(2_000)), truth).perfect
+
+
+def test_a_right_row_is_kept_where_the_bound_is_met():
+    """Every second row is wrong in all but one common value; the others stay right."""
+    truth = rows(2_000)
+    value = [
+        each if at % 2 else {"name": f"other {at}", "kind": "goods"}
+        for at, each in enumerate(truth)
+    ]
+    found = timed(shuffled(value), truth)
+    assert found.right == 1_000 * 6 + 1_000
+    (note,) = found.notes
+    assert "l: too many rows to pair (1,000 of truth with 1,000)" in note
+
+
+def test_rows_that_share_what_tells_them_apart_are_paired_by_it():
+    truth = rows(2_000)
+    value = [{**each, "note": "another", "quantity": -1} for each in truth]
+    found = timed(shuffled(value), truth)
+    assert found.right == 2_000 * 4
+    assert found.notes
+
+
+def test_rows_that_share_one_value():
+    truth = [{"kind": "A" if at % 2 else "B", "name": f"t{at}"} for at in range(2_000)]
+    value = [{"kind": "A" if at % 2 else "B", "name": f"v{at}"} for at in range(2_000)]
+    found = timed(shuffled(value), truth)
+    assert found.right == 2_000
+    assert found.notes
+
+
+@pytest.mark.parametrize(
+    ("truth", "value", "right"),
+    [
+        (list(range(20_000)), list(range(20_000))[::-1], 20_000),
+        (list(range(20_000)), [f"x{at}" for at in range(20_000)], 0),
+        ([1] * 20_000, [1] * 20_000, 20_000),
+        ([1] * 20_000, [2] * 20_000, 0),
+        ([{}] * 2_000, [{}] * 3_000, 0),
+        ([{"a": None}] * 500, [{"a": {f"k{at}": 1 for at in range(300)}}] * 500, 0),
+        ([{f"a{i}.{k}": 1 for k in range(100)} for i in range(300)],
+         [{f"b{i}.{k}": 1 for k in range(100)} for i in range(300)], 0),
+        ([[i * 100 + k for k in range(100)] for i in range(200)],
+         [[-i * 100 - k - 1 for k in range(100)] for i in range(200)], 0),
+    ],
+    ids=["order", "other", "equal", "one", "empty", "invented", "keys", "nested"],
+)  # fmt: skip
+def test_lists_of_any_shape_stay_within_the_bound(truth, value, right):
+    assert timed(value, truth).right == right
+
+
+def test_a_wide_record_stays_within_the_bound():
+    wide = {f"k{at}": at for at in range(50_000)}
+    started = time.process_time()
+    assert score(None, dict(reversed(wide.items())), wide).perfect
+    assert time.process_time() - started < MOST_SECONDS
+
+
+def test_a_deep_record_stays_within_the_bound():
+    one: object = ["a", "b"]
+    other: object = ["b", "c"]
+    for _ in range(60):
+        one, other = [one, 1], [other, 2]
+    assert timed(other, one).labelled == 62
+
+
+def words(count: int, seed: int) -> list[str]:
+    """Made-up words."""
+    generator = random.Random(seed)
+    return ["".join(generator.choices("abcdefghijklmnopqrst", k=6)) for _ in range(count)]
+
+
+def test_similarity_of_long_texts():
+    """A megabyte each: alike is found in spite of changes, moved parts, and what was put in."""
+    said = words(140_000, 1)
+    text = " ".join(said)
+    changed = " ".join(f"x{each}" if at % 50 == 0 else each for at, each in enumerate(said))
+    longer = " ".join(said[:1_000] + words(4_000, 2) + said[1_000:])
+    for value in (text.upper(), changed, longer):
+        assert timed(value, text, l="similar:0.9").right == 1
+    assert timed(" ".join(said[:70_000]), text, l="similar:0.9").notes == ()
+    other = timed(" ".join(words(140_000, 3)), text, l="similar:0.9")
+    assert other.right == 0
+    assert other.notes == () or "too much text" in other.notes[0]
+
+
+def test_similarity_in_lists_of_texts():
+    truth = [" ".join(words(150, at)) for at in range(150)]
+    value = [each.replace("a", "o") for each in truth]
+    assert timed(shuffled(value), truth, **{"l[]": "similar:0.8"}).right == 150
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda width: st.lists(
+            st.lists(st.integers(-(10**30), 10**30), min_size=width, max_size=width),
+            min_size=1, max_size=4,
+        )
+    )
+)  # fmt: skip
+@settings(max_examples=80)
+def test_the_assignment_of_a_rectangle_is_the_cheapest_of_all(cost):
+    paired = assign(cost)
+    few = min(len(cost), len(cost[0]))
+    assert len(paired) == len(set(paired.values())) == few
+    if len(cost) <= len(cost[0]):
+        ways = permutations(range(len(cost[0])), few)
+        best = min(sum(cost[i][j] for i, j in enumerate(way)) for way in ways)
+    else:
+        ways = permutations(range(len(cost)), few)
+        best = min(sum(cost[i][j] for j, i in enumerate(way)) for way in ways)
+    assert sum(cost[i][j] for i, j in paired.items()) == best
+
+
+def test_what_is_counted_for_a_pair_is_what_its_rows_say():
+    truth = {"a": [{"x": 1, "y": None}, {"x": 2}], "b": None, "c": [], "d": " ", "e": {"f": "q"}}
+    value = {"a": [{"x": 2, "z": 3}, {"x": 9}, "more"], "b": [1], "c": None, "e": "q"}
+    both = score(None, [value, value], [truth, truth])
+    one = score(None, value, truth)
+    assert both.right == 2 * one.right
+    assert both.labelled == 2 * one.labelled
+
+
+def test_room_is_shared_out_so_that_small_lists_stay_exact():
+    many, few = list(range(3_000)), [1, 2, 3]
+    rooms = room.shared({"many": many, "few": few}, {"many": many, "few": few}, 1_000)
+    assert rooms == {"few": 9, "many": 991}
+
+
+def test_a_note_reaches_whoever_aligns():
+    notes: list[str] = []
+    align(None, {"l": [f"x{at}" for at in range(500)]}, {"l": list(range(500))},
+          lambda *_: False, notes)  # fmt: skip
+    assert len(notes) == 1

@@ -1,0 +1,132 @@
+"""Takes the CPU time of the public calls on repeated units of text: run by test_linear_time.
+
+    python -m tests.comparison.linear_time replies|scoring|demo < UNITS
+
+Reads units as JSON, one on each line, and writes for each the CPU seconds at a tenth of the size
+and at the whole. It is a process of its own: an expression that backtracks holds the interpreter,
+and no time-out of a test could end it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import llmwidgets as lw
+
+SCHEMA = {
+    "type": "object", "title": "Letter",
+    "properties": {
+        "sender": {"type": "string"}, "total": {"type": "number"},
+        "day": {"type": "string", "format": "date"}, "at": {"type": "string", "format": "time"},
+        "lines": {"type": "array", "items": {"type": "object", "properties": {
+            "name": {"type": "string"}, "total": {"type": "number"}}}},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+}  # fmt: skip
+TRUTH = {"sender": "Ada", "total": 3, "lines": [{"name": "a", "total": 1}], "tags": ["x"]}
+"""What is labelled; the unit stands in the replies, in the text and in one label."""
+SIMILAR = {"sender": "similar:0.8", "tags[]": "exact", "lines[].name": "similar:0.5"}
+SIZES = (30_000, 300_000)
+SIZES_OF_DEMO = (3_900, 39_000)
+"""The demo's models refuse a longer document."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    reply = ""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        message = {"role": "assistant", "content": self.reply}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        body = json.dumps({"id": "r", "model": "m", "choices": [choice]}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def replies_of(text: str) -> list[Any]:
+    """The text as a model may say it: bare, after a fence that is never closed, as values."""
+    some = max(1, len(text) // 300)
+    return [
+        text,
+        "```json\n{}\n" + text,
+        "```" + text + "```",
+        '{"sender": "' + text,
+        {"sender": text, "tags": [text[at : at + 30] for at in range(0, 30 * some, 30)]},
+        {"sender": text[: len(text) // 2], "lines": [{"name": text[:20], "total": 1}] * some},
+        "[" * min(90, some) + text,
+    ]
+
+
+def ask_replies(text: str, connection: lw.Connection) -> None:
+    """One text asked for each reply; the unit is in the document as well."""
+    for said in replies_of(text)[:5]:
+        _Handler.reply = said if isinstance(said, str) else json.dumps(said)
+        lw.extract(SCHEMA, f"Dear Ada, <{text} end", connection, journal=False)
+
+
+def score_replies(text: str, folder: Path) -> None:
+    """What was made elsewhere: scored by two sets of rules, located, shown, saved."""
+    one, other = replies_of(text)[4:6]
+    document = f"Dear Ada, on 3 May 2024 {text}"
+    truth = [{**TRUTH, "sender": text[1:]}]
+    outputs = {"A": [one], "B": [other]}
+    made = lw.Comparison.from_outputs(SCHEMA, [document], outputs, truth, scoring=SIMILAR)
+    made.rescore(None).scoreboard()
+    made.verdict()
+    made.to_frame()
+    made.differences()
+    made.to_html(folder / "page.html", values=True)
+    made.save(folder / "made.json")
+
+
+def ask_demo(text: str) -> None:
+    """The rules of the demo's models read the document."""
+    lw.compare(SCHEMA, [f"Dear Ada, <{text} end"], ["demo-careful", "demo-hasty"],
+               journal=False, progress=False)  # fmt: skip
+
+
+def seconds_of(work: Callable[[], None]) -> float:
+    """The CPU time of a call, all threads together."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def main(phase: str) -> None:
+    """Measure each unit of the standard input."""
+    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
+    here = f"http://127.0.0.1:{http.server_address[1]}/v1"
+    connection = lw.Connection("custom", name="m", endpoint=here)
+    with tempfile.TemporaryDirectory() as folder:
+        works: dict[str, Callable[[str], None]] = {
+            "replies": lambda text: ask_replies(text, connection),
+            "scoring": lambda text: score_replies(text, Path(folder)),
+            "demo": ask_demo,
+        }
+        works[phase]("warm ")
+        for line in sys.stdin:
+            unit = json.loads(line)
+            sizes = SIZES_OF_DEMO if phase == "demo" else SIZES
+            texts = [unit * (size // len(unit)) for size in sizes]
+            took = [seconds_of(lambda text=text: works[phase](text)) for text in texts]
+            sys.stdout.write(json.dumps([unit, *took]) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
