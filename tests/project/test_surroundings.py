@@ -28,6 +28,21 @@ def test_under_a_shell_that_ignores_interrupts() -> None:
     assert done.returncode == 0, done.stdout[-2000:]
 
 
+def test_nothing_taken_from_the_environment_outlasts_a_test() -> None:
+    """A file that opens stores by the variable, before one that is to find them locked."""
+    locked = "test_a_locked_store_says_what_it_takes_and_asks_nobody"
+    files = ["tests/connections/test_policy_gate.py", f"tests/cli/test_doctor.py::{locked}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
 def _borrowed(source: str) -> list[int]:
     """Lines that reach a module through the package, which only another import put there."""
     return [
