@@ -29,9 +29,13 @@ def test_under_a_shell_that_ignores_interrupts() -> None:
 
 
 def test_nothing_taken_from_the_environment_outlasts_a_test() -> None:
-    """A file that opens stores by the variable, before one that is to find them locked."""
+    """One test that opens a store by the variable, before one that is to find its own locked."""
     locked = "test_a_locked_store_says_what_it_takes_and_asks_nobody"
-    files = ["tests/connections/test_policy_gate.py", f"tests/cli/test_doctor.py::{locked}"]
+    opened = "test_no_path_calls_a_model_off_the_policy[by_extract-a model by a file]"
+    files = [
+        f"tests/connections/test_policy_gate.py::{opened}",
+        f"tests/cli/test_doctor.py::{locked}",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
         cwd=ROOT,
