@@ -50,6 +50,15 @@ def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
+def nothing_taken() -> Iterator[None]:
+    """An identity that a test took from the environment opens no store of a later one."""
+    from llmwidgets.connections import unlock
+
+    yield
+    unlock.forget()
+
+
+@pytest.fixture(autouse=True)
 def one_day(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Models end by the day on which their table was written; what a test taught ends with it."""
     from llmwidgets.connections import live_list, unlock

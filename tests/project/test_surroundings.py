@@ -28,6 +28,25 @@ def test_under_a_shell_that_ignores_interrupts() -> None:
     assert done.returncode == 0, done.stdout[-2000:]
 
 
+def test_nothing_taken_from_the_environment_outlasts_a_test() -> None:
+    """One test that opens a store by the variable, before one that is to find its own locked."""
+    locked = "test_a_locked_store_says_what_it_takes_and_asks_nobody"
+    opened = "test_no_path_calls_a_model_off_the_policy[by_extract-a model by a file]"
+    files = [
+        f"tests/connections/test_policy_gate.py::{opened}",
+        f"tests/cli/test_doctor.py::{locked}",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
 def _borrowed(source: str) -> list[int]:
     """Lines that reach a module through the package, which only another import put there."""
     return [

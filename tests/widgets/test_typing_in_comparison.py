@@ -169,3 +169,20 @@ def test_an_open_detail_stays_as_it_is_read(joined) -> None:
     expect(detail.get_by_role("button", name="Show in text")).to_be_focused()
     assert page.heard == []
     expect(fold).to_have_attribute("open", "")
+
+
+def test_a_layout_that_only_fits_better_closes_nothing(joined) -> None:
+    """A cell opened while the first, guessed layout is replaced by one of the page's own width."""
+    page = grid(joined)
+    page.page.locator(".lw-c.differ").nth(2).click()
+    page.page.evaluate("document.querySelector('.lw-grid').scrollTop = 40")
+    page.deliver()
+    detail = page.page.locator(".lw-detail")
+    expect(detail.get_by_role("button", name="Show in text")).to_be_visible()
+    spoken = detail.locator("h3").first.text_content()
+    page.listen()
+    page.page.set_viewport_size({"width": 640, "height": 900})
+    page.page.wait_for_function("lwModel.sent.some((each) => each.type === 'grid')")
+    page.deliver()
+    expect(detail.locator("h3").first).to_have_text(spoken or "")
+    expect(page.page.get_by_role("columnheader", name="Field")).to_be_visible()

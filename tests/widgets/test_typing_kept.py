@@ -187,6 +187,7 @@ def test_what_was_typed_is_there_again_behind_the_gate(joined, sealed: Store) ->
     page = joined(ConnectionPanel(sealed))
     page.page.get_by_text("Organization and project").click()
     page.page.get_by_label("Organization").fill("org-whole")
+    page.deliver()
     sealed.lock()
     page.deliver()
     page.page.get_by_role("button", name="Unlock").click()

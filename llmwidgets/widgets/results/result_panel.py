@@ -122,15 +122,13 @@ class ResultPanel(Panel):
         return self._answering > 0
 
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run what the page waits for in a thread; reading on pauses meanwhile.
-
-        Scores read what is left themselves: that all is read is told then, by nobody else.
-        """
+        """Run what the page waits for in a thread; reading on pauses meanwhile."""
         self._answering += 1
         try:
             return await asyncio.to_thread(function, *arguments)
         finally:
             self._answering -= 1
+            # Scores read what is left themselves: nobody else tells then that all is read.
             if self._index is not None and self._index.whole and not self._is_told:
                 self.push_soon()
 

@@ -63,15 +63,17 @@ class GridOfRows {
     this.measureColumns();
     this.waits = true;
     this.turn = FIRST_TURN;
-    setTimeout(() => this.coming && this.ask(), 1000);
+    setTimeout(() => this.coming && this.ask(true), 1000);
   }
 
   get coming() {
     return this.waits && this.turn === FIRST_TURN;
   }
 
-  /** Ask for the layout: what to show, and how much fits in a cell. */
-  ask() {
+  /** Ask for the layout: what to show, and how much fits in a cell. Nobody wished for one that only
+      fits better (`stays`): what is open, active and in sight is so afterwards. */
+  ask(stays = false) {
+    this.stays = stays;
     this.measureColumns();
     this.waits = true;
     this.turn = freshId("turn");
@@ -101,7 +103,7 @@ class GridOfRows {
     if (!this.root.isConnected || !this.root.clientWidth) return;
     const before = this.chars;
     this.measureColumns();
-    if (before && Math.abs(before - this.chars) > 2 && !this.coming) this.ask();
+    if (before && Math.abs(before - this.chars) > 2 && !this.coming) this.ask(true);
     else this.draw();
   }
 
@@ -113,6 +115,7 @@ class GridOfRows {
       return;
     }
     this.waits = false;
+    const held = this.stays && !this.untouched && this.held();
     this.view.got.grid = message;
     this.layout = message.layout;
     const raw = buffers[0];
@@ -128,7 +131,8 @@ class GridOfRows {
     this.prefix();
     this.take(message, true);
     if (this.keep) this.goBack();
-    if (Math.abs(message.chars - this.chars) > 2) this.ask();
+    else if (held) this.hold(held);
+    if (Math.abs(message.chars - this.chars) > 2) this.ask(true);
     requestAnimationFrame(() => this.view.redraw()); // the rows come first, what stands around them next
   }
 

@@ -43,6 +43,25 @@ Object.assign(DifferencesGrid.prototype, {
     this.moveTo(block, Math.max(0, line), col);
   },
 
+  /** Where the person is in the grid, and the same place in the next layout. */
+  held() {
+    const block = this.blocks.get(this.at.block);
+    return { at: { ...this.at }, open: this.open, top: this.root.scrollTop, index: block?.index,
+      path: this.lines(this.at.block)[this.at.line]?.row?.p };
+  },
+
+  hold({ at, open, top, index, path }) {
+    this.moved = true;
+    if (this.blocks.get(at.block)?.index === index) {
+      const line = this.lines(at.block).findIndex((each) => each.row && each.row.p === path);
+      this.at = { ...at, line: Math.max(0, line) };
+      this.open = open;
+    }
+    if (this.open) this.redrawBlock(this.open.block);
+    this.root.scrollTop = top;
+    this.draw();
+  },
+
   /** Texts whose truth or values changed: their rows are drawn anew, everything else stays. */
   changed(message) {
     if (message.layout !== this.layout) return;
