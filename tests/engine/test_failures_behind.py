@@ -9,7 +9,7 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Policy
-from llmwidgets.engine import capability, defaults, free_calls, loop, tokens
+from llmwidgets.engine import capability, free_calls, loop, tokens
 from llmwidgets.engine.pacing import Pace
 from llmwidgets.errors import Overloaded
 from tests.engine.conftest import Seen, Wire
@@ -69,8 +69,7 @@ def test_a_failure_behind_the_server_is_asked_again_and_its_text_not_taken(far_e
     assert (told.status, told.data, told.tries) == ("ok", {"total": 12.5}, 2)
 
 
-def test_a_failure_that_stays_is_overloaded_and_not_scored(far_end, monkeypatch):
-    monkeypatch.setattr(defaults, "OVERLOADED_TRIES", 2)
+def test_a_failure_that_stays_is_overloaded_and_not_scored(far_end, no_waits):
     behind = Behind(*[choice("error", '{"total": 9}')] * 30)
     connection = lw.Connection("custom", name="m", endpoint=far_end(behind).url)
     found = lw.compare(
@@ -90,7 +89,7 @@ def test_a_probe_that_fails_behind_the_server_says_nothing_of_the_form(far_end):
     assert found.mode == "schema enforced"
 
 
-def test_a_count_that_fails_under_200_proves_nothing(far_end):
+def test_a_count_that_fails_under_200_proves_nothing(far_end, no_waits):
     async def behave(seen: Seen, wire: Wire) -> None:
         if "/token" in seen.line:
             wire.answer({"access_token": "ya29.made-up", "expires_in": 3599})

@@ -238,7 +238,7 @@ def _expected(words: list[str]) -> list[str]:
 QUICK = sorted(set(ACTS) - {"fallssilent"})
 
 
-def test_in_any_order_each_text_has_its_class_and_the_classes_add_up(stage):
+def test_in_any_order_each_text_has_its_class_and_the_classes_add_up(stage, no_waits):
     _, connection = stage
 
     @settings(max_examples=25, deadline=None)

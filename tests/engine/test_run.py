@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,26 +13,14 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.messages import Example, Mode
 from llmwidgets.engine import loop
 from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.pacing import Clock
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FAILURES
 from llmwidgets.schemas import read_schema
+from tests.engine.conftest import hurry
 
 SCHEMA = read_schema([{"name": "total", "type": "number", "required": True}])
 CANARY = "canary-key-7c1f0e9d55aa"
-
-
-def hurry() -> Clock:
-    """A clock on which every wait is over at once."""
-    skipped = 0.0
-
-    async def sleep(seconds: float) -> None:
-        nonlocal skipped
-        skipped += seconds
-        await asyncio.sleep(0)
-
-    return Clock(lambda: time.monotonic() + skipped, sleep, lambda: 0.5)
 
 
 def connected(end, name="m", **more) -> Connection:

@@ -27,7 +27,7 @@ import ipywidgets
 import pydantic
 import pytest
 from IPython.core.ultratb import FormattedTB
-from ipywidgets.embed import embed_snippet
+from ipywidgets.embed import dependency_state, embed_snippet
 from rich.console import Console
 from rich.traceback import Traceback
 
@@ -453,6 +453,11 @@ def test_an_unreachable_host_shows_no_key(loud: io.StringIO) -> None:
 # -- widgets -----------------------------------------------------------------------------------
 
 
+def _embedded(widget: ipywidgets.Widget) -> str:
+    """The page of this widget alone, whatever other tests left."""
+    return embed_snippet(views=[widget], state=dependency_state([widget]))
+
+
 def test_the_state_of_widgets_holds_no_key(tmp_path: Path) -> None:
     """Nor the page that ipywidgets embeds it in; a bare Password does."""
     store = lw.Store.create(path=tmp_path / "store", passphrase=PASSPHRASE)
@@ -461,8 +466,8 @@ def test_the_state_of_widgets_holds_no_key(tmp_path: Path) -> None:
              lw.ComparisonPanel({"type": "object"}, ["t"], models=[connected()])]  # fmt: skip
     bare = ipywidgets.Password(value=CONTROL)
     for each in shown:
-        assert clean(embed_snippet(views=[each]) + repr(each) + str(each.get_state()))
-    assert shows(embed_snippet(views=[bare]), CONTROL)
+        assert clean(_embedded(each) + repr(each) + str(each.get_state()))
+    assert shows(_embedded(bare), CONTROL)
     for each in (*shown, bare):
         each.close()
 
