@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from llmwidgets.widgets.base import source
+from tests.jupyterlab import PATIENCE_MS
 
 ADDRESS = "http://localhost/"
 """Never asked for: the page is made here, and a page of this name may seal secrets."""
@@ -118,7 +119,7 @@ def blank(browser: Any) -> Iterator[Any]:
     """An empty page in which a panel may stand; a script error in it fails the test."""
     context = browser.new_context(viewport={"width": 1100, "height": 900})
     page, troubles = context.new_page(), []
-    page.set_default_timeout(5_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.on("pageerror", lambda error: troubles.append(str(error)))
     body = "<!doctype html><title>panel</title><main></main>"
     page.route(f"{ADDRESS}**", lambda route: route.fulfill(body=body, content_type="text/html"))
