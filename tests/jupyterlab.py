@@ -42,7 +42,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     },
     "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
 }
-# A busy machine is slow, which is not a failure: what is waited for is there at once on a quick one.
+# A busy machine is slow, which is not a failure; on a quick one nothing here takes that long.
 PATIENCE_MS = 60_000
 START_SECONDS = 200
 CHROMIUM_FLAGS = [
