@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from llmwidgets import __version__
 from llmwidgets.errors import FieldError
+from llmwidgets.secret import redact
 
 _Number = TypeVar("_Number", int, float)
 
@@ -17,7 +18,9 @@ class _Parser(argparse.ArgumentParser):
     """Says a mistake in one line, as the rest of the command does."""
 
     def error(self, message: str) -> NoReturn:
-        raise FieldError(f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help.")
+        # It repeats what was typed, which is a key where words were pasted in a wrong order.
+        told = redact(message)
+        raise FieldError(f"{told[:1].upper()}{told[1:]}.", f"See {self.prog} --help.")
 
 
 def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:

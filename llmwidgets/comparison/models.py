@@ -124,11 +124,10 @@ def _demo() -> list[Connection]:
 
 
 def _connect(model: Model, lookup: Lookup) -> tuple[Connection, str]:
-    if isinstance(model, str):
-        return lookup.resolve(model)
-    if isinstance(model, tuple):
-        refuse_key("models", model[1], *model[0].secret_fields.values())
-        return model
+    if isinstance(model, str | tuple):
+        found, named = lookup.resolve(model) if isinstance(model, str) else model
+        refuse_key("models", named, *found.secret_fields.values())
+        return found, named
     if len(model.models) == 1:
         return model, model.models[0]
     raise UnknownConnection(

@@ -56,7 +56,13 @@ LADDER = (Form.JSON_SCHEMA, Form.JSON_OBJECT_SCHEMA, Form.JSON_OBJECT, Form.TEXT
 
 _FAILED = frozenset({"error", "abort", "insufficient_system_resource"})
 """Endings of a model that failed, by OpenRouter and Mistral, vLLM and sglang, DeepSeek."""
-_ENDINGS: dict[str, Ending] = {"length": "truncated", "content_filter": "filtered"}
+_ENDINGS: dict[str, Ending] = {
+    "length": "truncated",
+    "content_filter": "filtered",
+    # What Mistral, and gateways that hand on the words of Claude and Gemini, call a cut answer.
+    "model_length": "truncated",
+    "max_tokens": "truncated",
+}
 
 
 def form_for(form: Form, schema: Compiled) -> Form:
@@ -142,7 +148,7 @@ def _reply(
     call: Call | None,
 ) -> Reply:
     refusal, text = message.get("refusal"), _spoken(message.get("content"))
-    ending: Ending = _ENDINGS.get(str(choice.get("finish_reason")), "complete")
+    ending: Ending = _ENDINGS.get(str(choice.get("finish_reason")).lower(), "complete")
     if isinstance(refusal, str) and refusal.strip():
         ending = "refused"
     elif choice.get("finish_reason") is None and unfinished(text):

@@ -234,7 +234,8 @@ def _parameter(case: Case, status: int) -> Failure | None:
 
 
 def _no_route(case: Case, status: int) -> Failure | None:
-    if status not in {404, 405, 410}:
+    # What a server says of a thing that is gone is said of the model, and not of the address.
+    if status not in {404, 405, 410} or (status == 410 and case.said.message):
         return None
     return _elsewhere(case)
 

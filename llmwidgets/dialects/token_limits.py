@@ -32,6 +32,7 @@ class TokenLimits:
 
 _LONGEST = 2000
 _N = r"`?(\d[\d,]{0,11})`?"
+_NAME = r"[`']?max[_ ](?:completion_|output_|new_)?tokens[`']?"
 _WINDOWS = (
     rf"maximum context length (?:is|of) {_N}",
     rf"context (?:window|length|size|limit)(?: is| of|:)? {_N}",
@@ -45,8 +46,10 @@ _REQUESTED = (rf"requested (?:a total of )?{_N} tokens",)
 _OUTPUTS = (
     rf"supports at most {_N} (?:completion|output) tokens",
     rf"max_tokens: [\d,]+ > {_N}, which is the maximum",
-    rf"valid range of `?max_(?:completion_|new_)?tokens`? is \[\d+, ?{_N}\]",
-    rf"max_(?:completion_|output_|new_)?tokens`? must be (?:less than or equal to|at most|<=) {_N}",
+    rf"range of {_NAME} (?:is|should be) \[\d+, ?{_N}\]",
+    rf"{_NAME} must be (?:less than or equal to|at most|<=) {_N}",
+    rf"{_NAME}.{{0,80}}? expected a value <= {_N}",
+    rf"maximum tokens you requested exceeds the model limit of {_N}",
 )
 _SUM = re.compile(rf"context limit: {_N} \+ {_N} > {_N}", re.I)
 _TGI = re.compile(rf"`?max_new_tokens`? must be <= {_N}\. Given: {_N} `inputs`", re.I)

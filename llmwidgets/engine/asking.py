@@ -179,22 +179,25 @@ class Asker:
             try:
                 answer = await persist(self.pace, partial(self._once, text, asked), tried)
             except Failure as error:
-                room = None if lowered else self._room(error, asked)
+                room = None if lowered else self._room(error, text, asked)
                 if room is None and not self._adapted(error, *sent):
                     raise
                 lowered = room or lowered
                 continue
             return self._judged(text, key, answer, tried, asked)
 
-    def _room(self, error: Failure, asked: _Asked) -> int | None:
+    def _room(self, error: Failure, text: Text, asked: _Asked) -> int | None:
         """How many tokens an answer can have by the words of a refusal; None where it tells none.
 
-        What it tells is remembered for the other texts.
+        What it tells is remembered for the other texts. Where it names the window alone, the
+        question is estimated.
         """
         limits = getattr(error, "limits", None)
         if not isinstance(error, TooLong | BadRequest) or not isinstance(limits, TokenLimits):
             return None
         room = limits.room(asked.limit)
+        if room is None and limits.window is not None:
+            room = limits.window - tokens_in(asked.manner, text).high
         if room is None or not tokens_out(asked.manner).low <= room < asked.limit:
             return None
         learned.from_refusal(self.connection, self.model, limits)

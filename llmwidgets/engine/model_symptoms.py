@@ -56,7 +56,9 @@ MODELS: tuple[Symptom, ...] = (
         _named(lambda case: case.deployment),
     ),
     Symptom(
-        lambda case: _unknown("azure_openai")(case) and case.gone is not None,
+        lambda case: (
+            _unknown("azure_openai")(case) and case.gone is not None and case.code != "region"
+        ),
         "There is no deployment called {model} on this resource. {whose} has retired the model"
         " {model}{on}.",
         "{instead} " + _DEPLOYED,

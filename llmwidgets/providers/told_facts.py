@@ -62,7 +62,8 @@ def with_told(kind: Kind, model: str, shipped: ModelFacts | None, *told: Told) -
     changes = {name: value for each in told for name, value in each.items()}
     if not changes:
         return shipped
-    facts = shipped or ModelFacts(model, source="the organization")
+    # Of a model that no table knows, nobody said that it takes no temperature: its server says so.
+    facts = shipped or ModelFacts(model, sampling=True, source="the organization")
     if changes.get("ends"):
         changes["status"] = "ending"
     if changes.get("thinking") is False:

@@ -75,6 +75,19 @@ def test_what_a_policy_file_tells_of_a_model_counts_everywhere(policy_file):
     Policy().permit(OPENAI, f"{NEW}-2026-12-03")
 
 
+def test_what_is_told_of_an_unknown_model_says_nothing_of_what_is_not_told(policy_file):
+    def sent():
+        column = Column("c", OPENAI, NEW, temperature=0.5, effort="low")
+        manner = Manner(column, SCHEMA)
+        return manner.temperature, manner.effort_sent, manner.thinking, manner.notes
+
+    policy_file(f'[models.openai]\nadd = ["{NEW}"]\n')
+    before = sent()
+    policy_file(f'[facts.openai."{NEW}"]\nprice = {{input = 0.05, output = 0.25}}\n')
+    assert OPENAI.facts(NEW) is not None
+    assert sent() == before
+
+
 def test_a_told_model_is_on_no_list_where_a_rule_denies_it(policy_file):
     policy_file(f'{TOLD}\n[models.openai]\ndeny = ["*luna"]\n')
     assert NEW not in Policy().allowed(OPENAI)

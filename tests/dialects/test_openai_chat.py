@@ -228,6 +228,9 @@ def test_thinking_is_left_out_of_the_answer(message, text):
     [
         (an_answer({"content": None, "refusal": "I cannot."}), "refused", "I cannot."),
         (an_answer({"content": '{"a"'}, "length"), "truncated", ""),
+        (an_answer({"content": '{"a"'}, "model_length"), "truncated", ""),
+        (an_answer({"content": '{"a"'}, "max_tokens"), "truncated", ""),
+        (an_answer({"content": '{"a"'}, "MAX_TOKENS"), "truncated", ""),
         (an_answer({"content": ""}, "content_filter"), "filtered", ""),
         (a_payload({"choices": [], "prompt_filter_results": [
             {"content_filter_results": {"violence": {"filtered": True}, "hate": {"filtered": False}}

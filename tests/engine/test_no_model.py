@@ -194,6 +194,20 @@ def test_a_region_without_the_model_is_told(kind, place):
     assert f"another {place}" in found.hint
 
 
+def test_a_region_without_a_retired_model_is_not_told_as_a_deployment_that_is_missing():
+    body = {"error": {"code": "404", "message": "The model gpt-4 is not available in this region."}}
+    found = told(connected("azure_openai", "gpt-4"), "gpt-4", body)
+    assert found.sentence == "Azure has retired gpt-4."
+
+
+@pytest.mark.parametrize("kind", ["azure_openai", "azure_ai_foundry", "custom"])
+def test_a_server_that_says_that_a_model_is_gone_is_quoted(kind):
+    body = {"error": {"code": "ModelDeprecated", "message": "The model m has been retired."}}
+    found = told(connected(kind, "m"), "m", body, 410)
+    assert "The model m has been retired." in found.sentence
+    assert "at this address" not in found.sentence
+
+
 def test_a_custom_server_is_told_by_its_list_also_in_a_run():
     connection = connected("custom", "llama3.1")
     live_list.remember(connection, [ListedModel("llama3.2"), ListedModel("qwen3")])

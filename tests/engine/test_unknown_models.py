@@ -264,6 +264,32 @@ def test_a_window_told_by_a_refusal_is_kept_to_at_once_and_remembered(far_end, m
     assert len(server.asked) == 4, "no other text is refused for it"
 
 
+@pytest.mark.parametrize("make", [azure, custom])
+@pytest.mark.parametrize("named", ["8192", "8,192"])
+def test_a_window_told_without_the_size_of_the_question_is_kept_to(far_end, make, named):
+    def refuse(body):
+        fits = limit_of(body) + 400 <= 8192
+        return None if fits else f"maximum context length is {named} tokens"
+
+    server = Server("qwen3-8b", refuse=refuse)
+    one = asker(make(far_end(server)))
+    ask(one)
+    ask(one)
+    first, *others = map(limit_of, server.asked)
+    assert first == ROOM
+    assert len(others) == 2
+    assert all(LEAST < each < 8192 for each in others)
+
+
+@pytest.mark.parametrize("limit", [8192, 20])
+def test_a_text_beyond_a_window_told_alone_is_too_long_and_asked_once(far_end, limit):
+    server = Server("qwen3-8b", refuse=lambda _: f"maximum context length is {limit} tokens")
+    one = asker(custom(far_end(server)))
+    text = "Total 1. " * (5000 if limit == 8192 else 1)
+    assert loop.run(one.ask(Text("t", text, SCHEMA, None))).status == "TooLong"
+    assert len(server.asked) == 1
+
+
 def test_a_text_that_fills_the_window_is_too_long_and_asked_once(far_end):
     server = Server("qwen3-8b", refuse=windowed(8192, 8190))
     one = asker(custom(far_end(server)))
@@ -315,6 +341,12 @@ def test_an_output_limit_told_by_a_refusal_is_kept_to(far_end):
          "claude-x", 8192),
         ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", 8192),
         ("`max_tokens` must be less than or equal to `8192`, the maximum value", 8192),
+        ("Invalid 'max_tokens': integer above maximum value. Expected a value <= 8192, but got "
+         "20096 instead.", 8192),
+        ("<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]",
+         8192),
+        ("The maximum tokens you requested exceeds the model limit of 8192. Try again with a "
+         "maximum tokens value that is lower than 8192.", 8192),
         ("Unable to submit request because it has a maxOutputTokens value of 20096 but the "
          "supported range is from 1 (inclusive) to 8193 (exclusive).", 8192),
         ("This model's maximum context length is 8,192 tokens. However, your messages resulted in "

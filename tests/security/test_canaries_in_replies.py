@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import llmwidgets as lw
+from llmwidgets.cli import main
 from llmwidgets.engine import echoes
 from llmwidgets.secret import Secret
 from tests.google_keys import a_service_account
@@ -406,14 +407,29 @@ def test_the_connections_own_key_as_a_models_name_is_not_repeated() -> None:
     """Whatever its shape."""
     word = "made up by nobody at all"
     connection = lw.Connection("custom", name="m", endpoint="http://127.0.0.1:9/v1", api_key=word)
+    store = lw.Store.in_memory()
+    store.save(lw.Connection("openai", api_key=word, label="kept"))
     for mistake in (
         lambda: lw.extract(SCHEMA, "t", (connection, word)),
+        lambda: lw.extract(SCHEMA, "t", f"kept/{word}", store=store),
+        lambda: lw.estimate(SCHEMA, ["t"], [lw.Variant(f"kept/{word}")], store=store),
         lambda: connection.with_label(f"{word} too"),
         lambda: lw.Connection("custom", name=word, endpoint="http://127.0.0.1:9/v1", api_key=word),
     ):
         with pytest.raises(lw.errors.FieldError) as caught:
             mistake()
         assert word not in str(caught.value)
+
+
+@pytest.mark.parametrize("before", [[], ["connections"], ["doctor"]])
+def test_a_key_in_place_of_a_command_is_not_repeated(
+    before: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    word = "sk-test-000000000000000000000000"
+    assert main([*before, word]) == 2
+    said = capsys.readouterr()
+    assert word[:14] not in said.out + said.err
+    assert "llmwidgets" in said.err
 
 
 NAMES = ("sk-learn", "gpt-6-luna", "org/task-2-model", "qwen3:8b", "hf_model", "Basic comparison",
