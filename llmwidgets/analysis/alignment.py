@@ -64,7 +64,7 @@ def align(
     """
     alignment = Alignment(_patterns(schema), same)
     # Where all pairs of leaves are few, no list is looked at for how much work it asks for.
-    few = 3 * room.size(truth) * room.size(value) <= room.MOST
+    few = (3 + room.PER_LISTS) * room.size(truth) * room.size(value) <= room.MOST
     rows = alignment.rows(truth, value, "", "", None if few else room.MOST)
     if notes is not None:
         notes += alignment.notes

@@ -39,7 +39,7 @@ from llmwidgets.dialects.messages import (
 from llmwidgets.dialects.prompt import TOOL, system_text, turns
 from llmwidgets.dialects.reading import count, word
 from llmwidgets.dialects.said import read_body, request_id
-from llmwidgets.dialects.upstream import broke_off, told, unfinished
+from llmwidgets.dialects.upstream import broke_off, ended_failed, told, unfinished
 from llmwidgets.errors import BadRequest
 from llmwidgets.schemas import Compiled
 
@@ -142,6 +142,8 @@ def decode(payload: Payload, *, call: Call | None = None) -> Reply:
     if not isinstance(blocks, list) or "stop_reason" not in body:
         raise (broke_off if message else nothing_answers)(payload, call=call)
     stop = str(body.get("stop_reason"))
+    if ended_failed(stop):
+        raise told(payload, None, RULES, call=call)
     ending: Ending = _ENDINGS.get(stop, "complete")
     text = _spoken([each for each in blocks if isinstance(each, dict)])
     if body.get("stop_reason") is None and unfinished(text):

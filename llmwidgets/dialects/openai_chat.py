@@ -40,7 +40,7 @@ from llmwidgets.dialects.openai_subset import SUBSET
 from llmwidgets.dialects.prompt import system_text, turns
 from llmwidgets.dialects.reading import count, word
 from llmwidgets.dialects.said import read_body, request_id
-from llmwidgets.dialects.upstream import broke_off, told, unfinished
+from llmwidgets.dialects.upstream import broke_off, ended_failed, told, unfinished
 from llmwidgets.errors import BadRequest
 from llmwidgets.schemas import Compiled
 
@@ -54,8 +54,6 @@ SAMPLING = True
 LADDER = (Form.JSON_SCHEMA, Form.JSON_OBJECT_SCHEMA, Form.JSON_OBJECT, Form.TEXT)
 """The forms a server of this format is asked for, strictest first."""
 
-_FAILED = frozenset({"error", "abort", "insufficient_system_resource"})
-"""Endings of a model that failed, by OpenRouter and Mistral, vLLM and sglang, DeepSeek."""
 _ENDINGS: dict[str, Ending] = {
     "length": "truncated",
     "content_filter": "filtered",
@@ -63,6 +61,10 @@ _ENDINGS: dict[str, Ending] = {
     "model_length": "truncated",
     "max_tokens": "truncated",
 }
+_WHOLE = frozenset(
+    {"stop", "tool_calls", "function_call", "eos", "eos_token", "stop_sequence", "end_turn"}
+)
+"""Endings by the model's own will; any other word says nothing of an answer that is cut."""
 
 
 def form_for(form: Form, schema: Compiled) -> Form:
@@ -125,9 +127,10 @@ def decode(payload: Payload, *, call: Call | None = None) -> Reply:
         return _reply(payload, body, {"finish_reason": "content_filter"}, {}, call)
     choice = choices[0] if isinstance(choices, list) and choices else None
     choice = choice if isinstance(choice, dict) else {}
-    if choice.get("error") or str(choice.get("finish_reason")) in _FAILED:
-        raise told(payload, choice.get("error"), RULES, call=call)
     message = choice.get("message")
+    error = choice.get("error") or (isinstance(message, dict) and message.get("error")) or None
+    if error or ended_failed(choice.get("finish_reason")):
+        raise told(payload, error, RULES, call=call)
     if not isinstance(message, dict):
         raise (broke_off if of_chat else nothing_answers)(payload, call=call)
     return _reply(payload, body, choice, message, call)
@@ -148,10 +151,11 @@ def _reply(
     call: Call | None,
 ) -> Reply:
     refusal, text = message.get("refusal"), _spoken(message.get("content"))
-    ending: Ending = _ENDINGS.get(str(choice.get("finish_reason")).lower(), "complete")
+    reason = str(choice.get("finish_reason")).lower()
+    ending: Ending = _ENDINGS.get(reason, "complete")
     if isinstance(refusal, str) and refusal.strip():
         ending = "refused"
-    elif choice.get("finish_reason") is None and unfinished(text):
+    elif reason not in _WHOLE and reason not in _ENDINGS and unfinished(text):
         raise broke_off(payload, call=call)
     return Reply(
         text=text,

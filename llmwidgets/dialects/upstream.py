@@ -19,6 +19,19 @@ from llmwidgets.errors import Failure, Overloaded
 
 _AGAIN = "Try again in a minute."
 _FENCE = re.compile(r"```\w*\s*")
+_FAILED = re.compile(
+    r"error|fail|abort|cancel|time_?out|insufficient_system_resource", re.IGNORECASE
+)
+"""Endings of a model that failed: OpenRouter and Mistral, vLLM and sglang, Zhipu, DeepSeek."""
+
+
+def ended_failed(reason: Any) -> bool:
+    """Whether the word for how an answer ended means that the model failed.
+
+    >>> ended_failed("network_error"), ended_failed("stop"), ended_failed(None)
+    (True, False, False)
+    """
+    return isinstance(reason, str) and _FAILED.search(reason) is not None
 
 
 def told(payload: Payload, error: Any, rules: Sequence[Rule], *, call: Call | None) -> Failure:

@@ -63,6 +63,7 @@ class Journal:
         self._generation = 0
         self._looked = self._tried = time.monotonic()
         self._open(_OPEN_SECONDS)
+        self._found_at_opening = list(self._changes)
 
     # -- what is said ----------------------------------------------------------------------------
 
@@ -88,10 +89,10 @@ class Journal:
         return self._waiting.told() if self._wanted is not None else ("", "")
 
     def begin(self) -> None:
-        """A run begins: what was mended before is not told again."""
+        """A run begins: what was mended before is not told again, but for what opening found."""
         with self._lock:
             if not self.trouble[0]:
-                self._told, self._changes = [], []
+                self._told, self._changes, self._found_at_opening = [], self._found_at_opening, []
 
     # -- rows ------------------------------------------------------------------------------------
 

@@ -33,7 +33,12 @@ class _Engine:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+        while True:
+            # asyncio lets these two through a task and out of the loop, although nobody means
+            # this thread by them: whoever waits for the task gets them, the others go on.
+            with contextlib.suppress(KeyboardInterrupt, SystemExit):
+                self.loop.run_forever()
+                return
 
     def stop(self) -> None:
         """Cancel what is under way, close the connections, end the thread."""

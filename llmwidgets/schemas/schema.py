@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from functools import cached_property
 from typing import Any
 
@@ -90,7 +91,10 @@ class Schema:
         except LLMWidgetsError:
             # A validator that asks a model itself is not a reply that is wrong.
             raise
-        except Exception:  # noqa: BLE001 - a validator of the user's may raise anything
+        except BaseException as error:
+            # A validator of the user's may raise anything; one Ctrl-C is the user's own.
+            if isinstance(error, KeyboardInterrupt) and _on_main_thread():
+                raise
             return None, [Problem("", f"is refused by {self.name}: its own check failed")]
         return None, [
             Problem(
@@ -115,6 +119,11 @@ class Schema:
     @cached_property
     def _partial_validator(self) -> Any:
         return validator_of(without_presence(self._canonical))
+
+
+def _on_main_thread() -> bool:
+    """Whether an interrupt of the user's can arrive here: elsewhere it is a validator's own."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def read_schema(source: Any) -> Schema:

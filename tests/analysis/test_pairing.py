@@ -240,7 +240,19 @@ def test_what_is_counted_for_a_pair_is_what_its_rows_say():
 def test_room_is_shared_out_so_that_small_lists_stay_exact():
     many, few = list(range(3_000)), [1, 2, 3]
     rooms = room.shared({"many": many, "few": few}, {"many": many, "few": few}, 1_000)
-    assert rooms == {"few": 9, "many": 991}
+    assert rooms == {"few": 9 + room.PER_LISTS, "many": 991 - room.PER_LISTS}
+
+
+def test_many_short_lists_are_work_however_few_their_leaves():
+    """So 10 rows with lists of their own stay within seconds against 4,000 as well."""
+    flat = [{"a": 1, "b": 2}]
+    nested = [{"a": 1, "b": [2]}]
+    assert room.work(nested * 10, nested * 4_000) > 5 * room.work(flat * 10, flat * 4_000)
+    assert not room.fits(
+        dict(enumerate([{name: [1, 2] for name in "abcd"}] * 10)),
+        dict(enumerate([{name: [3, 4] for name in "abcd"}] * 4_000)),
+        room.MOST,
+    )
 
 
 def test_a_note_reaches_whoever_aligns():

@@ -7,6 +7,7 @@ for a busy machine.
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -97,6 +98,27 @@ def test_a_validator_whose_thread_asks_goes_on_after_some_seconds(demo) -> None:
     (one,) = compare(AsksInAThread, TEXTS[:1], "demo-careful", journal=False, progress=False)
     assert one.status == "ok"
     assert "would wait for itself" in str(raised[0])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError, MemoryError, KeyError],
+)
+def test_whatever_a_validator_raises_ends_its_own_text_alone(demo, error) -> None:
+    class Raises(BaseModel):
+        number: str | None = None
+
+        @field_validator("number")
+        @classmethod
+        def end(cls, value: object) -> object:
+            if on_engine():
+                raise error
+            return value
+
+    result = compare(Raises, TEXTS, "demo-careful", journal=False, progress=False)
+    assert {each.status for each in result} == {"InvalidRecord"}
+    assert all("its own check failed" in str(each.failure) for each in result)
+    assert extract(Plain, TEXTS[0], "demo-careful", journal=False).status == "ok"
 
 
 PREPARED = """

@@ -76,12 +76,42 @@ def test_the_words_of_the_provider_behind_are_quoted_and_the_wait_is_read():
     assert failed(openai_chat, chat("error", error=told)).retry_after == 7
 
 
-@pytest.mark.parametrize("finish", ["error", "abort", "insufficient_system_resource"])
+FAILURES = [
+    "error", "ERROR", "server_error", "network_error", "engine_failed", "abort", "aborted",
+    "cancelled", "timeout", "timed_out_error", "insufficient_system_resource",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("finish", FAILURES)
 @pytest.mark.parametrize("text", [WHOLE, PARTIAL, "", None])
 def test_an_ending_that_means_a_failure_is_one_whatever_was_said(finish, text):
     failure = failed(openai_chat, chat(finish, text))
     assert type(failure) is errors.Overloaded
     assert failure.perhaps_answered is False
+
+
+@pytest.mark.parametrize("stop", FAILURES)
+def test_claude_s_format_knows_such_an_ending_too(stop):
+    assert type(failed(anthropic_messages, message(stop))) is errors.Overloaded
+
+
+def test_an_error_inside_the_message_counts_before_its_text():
+    body = chat("stop")
+    body["choices"][0]["message"]["error"] = {"code": 429, "message": "Slow down."}
+    assert type(failed(openai_chat, body)) is errors.RateLimited
+
+
+@pytest.mark.parametrize("finish", ["unknown", "weird", "", 7, [], {}])
+@pytest.mark.parametrize("text", [PARTIAL, "", None])
+def test_an_ending_that_nobody_knows_says_nothing_of_an_answer_that_is_cut(finish, text):
+    failure = failed(openai_chat, chat(finish, text))
+    assert (type(failure), failure.perhaps_answered) == (errors.Overloaded, True)
+    assert decoded(openai_chat, chat(finish, WHOLE)).text == WHOLE
+
+
+@pytest.mark.parametrize("finish", ["stop", "STOP", "eos_token", "tool_calls", "length", "LENGTH"])
+def test_an_ending_of_the_models_own_leaves_a_cut_answer_its_own(finish):
+    assert decoded(openai_chat, chat(finish, PARTIAL)).text == PARTIAL
 
 
 def test_an_error_beside_choices_counts_before_them():

@@ -108,6 +108,18 @@ def test_trouble_from_one_text_to_another(
     assert model.numbers == list(range(8))
 
 
+def test_a_file_that_was_damaged_before_the_run_is_told_once(far_end, tmp_path):
+    path = tmp_path / "j.sqlite"
+    path.write_bytes(b"no database" * 500)
+    connection = connected(far_end(Numbers()))
+    result = ask(connection, 2, path)
+    whole(result, 2)
+    (kept,) = tmp_path.glob("j.sqlite.damaged-*[0-9]")
+    assert f"journal: {path} is damaged, and kept as {kept.name}" in " ".join(result.notes)
+    assert "damaged" not in " ".join(result.rerun(progress=False).notes)
+    assert "damaged" not in " ".join(ask(connection, 2, path).notes)
+
+
 def test_the_note_reaches_every_view(far_end, tmp_path):
     """Static HTML, text, the page, the saved file: what is in memory and what to do now."""
     path = tmp_path / "folder" / "j.sqlite"

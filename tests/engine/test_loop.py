@@ -61,6 +61,16 @@ def test_an_interrupt_cancels_the_work():
     assert ended.wait(5)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_would_end_a_program_does_not_end_the_loop(error):
+    async def end() -> None:
+        raise error
+
+    with pytest.raises(error):
+        loop.submit(end()).result(10)
+    assert loop.run(_name()) == "llmwidgets-engine"
+
+
 def test_waiting_on_the_loop_for_itself_is_refused():
     async def outer() -> None:
         loop.run(_name())
