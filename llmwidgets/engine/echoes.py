@@ -73,13 +73,14 @@ def masked(data: bytes) -> bytes:
 
 def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """A reply's headers, their values masked."""
+    told = dict(headers.items())
     # One search for all of them: nearly always there is nothing to mask.
-    told = "\n".join(headers.values()).encode("utf-8", "surrogateescape")
-    if masked(told) is told:
-        return dict(headers)
+    whole = "\n".join(told.values()).encode("utf-8", "surrogateescape")
+    if masked(whole) is whole:
+        return told
     return {
         name: masked(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-        for name, value in headers.items()
+        for name, value in told.items()
     }
 
 
