@@ -201,7 +201,7 @@ class Asker:
         question = manner.request(text, self.capability, asked.limit)
         request, target = self.dropped.apply(question, manner.target)
         call = self.dialect.encode(request, target)
-        async with self.budget.reserve(self._worst(text)) as bill:
+        async with self.budget.reserve(self._worst(text, asked)) as bill:
             try:
                 payload = await gate.send(
                     self.connection,
@@ -226,12 +226,12 @@ class Asker:
         most = output_limit(manner, text) if lowered is None else lowered
         return _Asked(manner, min(manner.max_output_tokens, most))
 
-    def _worst(self, text: Text) -> float | None:
+    def _worst(self, text: Text, asked: _Asked) -> float | None:
         """The most that a call can cost; not worked out where there is no budget."""
         if self.budget.dollars is None:
             return None
-        manner = self.manner(text.schema)
-        return self.cost(Usage(tokens_in(manner, text).high, output_limit(manner, text)))
+        usage = Usage(tokens_in(asked.manner, text).high, asked.limit)
+        return self.cost(usage, asked.manner.learned.served)
 
     def _adapted(self, error: Failure, sent: Capability | None, left_out: Dropped) -> bool:
         """Whether the question can be put in another way that the server may take."""

@@ -18,12 +18,14 @@ from llmwidgets.providers.base import ModelFacts
 class Learned:
     """What is known of the model behind a name that tells nothing: a deployment's, a server's.
 
-    `served` is the id that it answers by, `facts` what is known of that id. Limits are in tokens:
-    `window` for question and answer together, `output_limit` for one answer. `answered` says that
-    it has answered at all.
+    `served` is the id that it answers by, `spelled` the same as the server writes it (with its
+    maker in front, say), `facts` what is known of that id. Limits are in tokens: `window` for
+    question and answer together, `output_limit` for one answer. `answered` says that it has
+    answered at all.
     """
 
     served: str = ""
+    spelled: str = ""
     facts: ModelFacts | None = None
     window: int | None = None
     output_limit: int | None = None
@@ -63,10 +65,11 @@ def from_reply(connection: Connection, model: str, served: str | None) -> None:
     if connection.provider.model_field is None:
         return
     known = of(connection, model)
-    if not known.answered or (served and served != known.served):
+    if not known.answered or (served and served != known.spelled):
         told = recalled(connection, served or "")
-        now = replace(known, served=told.served, facts=told.facts, answered=True)
-        _seen[place(connection, model)] = now
+        _seen[place(connection, model)] = replace(
+            known, served=told.served, spelled=told.spelled, facts=told.facts, answered=True
+        )
 
 
 def from_list(connection: Connection, model: str, listed: Iterable[ListedModel]) -> None:
@@ -92,7 +95,7 @@ def recalled(connection: Connection, served: str) -> Learned:
     """What follows from the id of a served model alone."""
     facts = _facts(connection, served) if served else None
     # Of what a server says only an id that is known is kept in a row.
-    return Learned(served=facts.id if facts else served, facts=facts)
+    return Learned(served=facts.id if facts else served, spelled=served, facts=facts)
 
 
 def _facts(connection: Connection, served: str) -> ModelFacts | None:
