@@ -81,10 +81,12 @@ class Asker:
         known = learned.of(self.connection, self.model)
         key = schema, known, self.dropped.levels
         if key not in self._manners:
-            made = Manner(self.column, schema, known, levels=self.dropped.levels)
-            made.unheld = capabilities.unheld(self.connection, self.model, schema)
-            self._manners[key] = made
-        return self._manners[key]
+            self._manners[key] = Manner(self.column, schema, known, levels=self.dropped.levels)
+        manner = self._manners[key]
+        # Another column of this model may have seen it meanwhile.
+        if not manner.unheld and capabilities.unheld(self.connection, self.model, schema):
+            self.unhold(schema)
+        return manner
 
     def unhold(self, schema: Schema) -> None:
         """From now on this schema counts as not enforced, and is put into the prompt as well."""
