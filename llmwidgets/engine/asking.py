@@ -154,9 +154,10 @@ class Asker:
 
     def _known_late(self, asked: _Asked) -> str:
         """A sentence where this very answer told what the model is, too late for itself."""
+        if asked.manner.facts is not None or self.column.effort == "vendor":
+            return ""
         now = learned.of(self.connection, self.model)
-        late = asked.manner.facts is None and now.facts is not None
-        if not late or self.column.effort == "vendor":
+        if now.facts is None:
             return ""
         return (
             f"{self.model} turned out to be {now.served} by this answer; its thinking was as the "
@@ -164,9 +165,10 @@ class Asker:
         )
 
     def _unknown(self, schema: Schema) -> bool:
+        if self.connection.kind not in AZURE:
+            return False
         manner = self.manner(schema)
-        deployed = self.connection.kind in AZURE
-        return deployed and manner.facts is None and not manner.learned.answered
+        return manner.facts is None and not manner.learned.answered
 
     async def _answered(self, text: Text, key: Key, tried: Tried) -> Row:
         lowered: int | None = None
