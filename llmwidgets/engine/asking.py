@@ -81,12 +81,10 @@ class Asker:
         known = learned.of(self.connection, self.model)
         key = schema, known, self.dropped.levels
         if key not in self._manners:
-            self._manners[key] = Manner(self.column, schema, known, levels=self.dropped.levels)
-        manner = self._manners[key]
-        # Another column of this model may have seen it meanwhile.
-        if not manner.unheld and capabilities.unheld(self.connection, self.model, schema):
-            self.unhold(schema)
-        return manner
+            made = Manner(self.column, schema, known, levels=self.dropped.levels)
+            made.unheld = capabilities.unheld(self.connection, self.model, schema)
+            self._manners[key] = made
+        return self._manners[key]
 
     def unhold(self, schema: Schema) -> None:
         """From now on this schema counts as not enforced, and is put into the prompt as well."""
@@ -226,6 +224,9 @@ class Asker:
 
     def _asked(self, text: Text, lowered: int | None = None) -> _Asked:
         manner = self.manner(text.schema)
+        # Another column of this model may have seen it meanwhile.
+        if not manner.unheld and capabilities.unheld(self.connection, self.model, text.schema):
+            self.unhold(text.schema)
         # What the server counted is more exact than the estimate.
         most = output_limit(manner, text) if lowered is None else lowered
         return _Asked(manner, min(manner.max_output_tokens, most))
@@ -301,7 +302,7 @@ class Asker:
         try:
             if ended is not None:
                 raise ended
-            data = self.manner(text.schema).compiled.restore(parse_json(row.reply or ""))
+            data = text.schema.compile(self.dialect.SUBSET).restore(parse_json(row.reply or ""))
             text.schema.judge(data)
         except LLMWidgetsError as error:
             told = Row.of_failure(row.key, as_failure(error, self.column))
