@@ -26,8 +26,9 @@ from llmwidgets.engine import echoes, gate, learned
 from llmwidgets.engine.budget import Budget, dollars
 from llmwidgets.engine.cut_input import cut_input
 from llmwidgets.engine.diagnosis import diagnose
+from llmwidgets.engine.endings import as_failure, ending_of, internal
+from llmwidgets.engine.enforcement import BROKE, OTHERS_BROKE, UNHELD, relied_on, unheld_row
 from llmwidgets.engine.free_calls import list_models
-from llmwidgets.engine.internal import what_failed
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.pacing import Pace, Tried, persist
 from llmwidgets.engine.plan import Column, Text
@@ -36,17 +37,11 @@ from llmwidgets.engine.served import served_note
 from llmwidgets.engine.token_count import output_limit, tokens_in, tokens_out
 from llmwidgets.errors import (
     BadRequest,
-    CutInput,
     Failure,
-    Filtered,
     Forbidden,
-    InternalError,
     LLMWidgetsError,
-    PolicyError,
     QuotaExhausted,
-    Refused,
     TooLong,
-    Truncated,
     Unauthorized,
     UnknownModel,
     Unreachable,
@@ -157,9 +152,10 @@ class Asker:
 
     def _known_late(self, asked: _Asked) -> str:
         """A sentence where this very answer told what the model is, too late for itself."""
+        if asked.manner.facts is not None or self.column.effort == "vendor":
+            return ""
         now = learned.of(self.connection, self.model)
-        late = asked.manner.facts is None and now.facts is not None
-        if not late or self.column.effort == "vendor":
+        if now.facts is None:
             return ""
         return (
             f"{self.model} turned out to be {now.served} by this answer; its thinking was as the "
@@ -167,9 +163,10 @@ class Asker:
         )
 
     def _unknown(self, schema: Schema) -> bool:
+        if self.connection.kind not in AZURE:
+            return False
         manner = self.manner(schema)
-        deployed = self.connection.kind in AZURE
-        return deployed and manner.facts is None and not manner.learned.answered
+        return manner.facts is None and not manner.learned.answered
 
     async def _answered(self, text: Text, key: Key, tried: Tried) -> Row:
         lowered: int | None = None
@@ -209,7 +206,7 @@ class Asker:
         question = manner.request(text, self.capability, asked.limit)
         request, target = self.dropped.apply(question, manner.target)
         call = self.dialect.encode(request, target)
-        async with self.budget.reserve(self._worst(text)) as bill:
+        async with self.budget.reserve(self._worst(text, asked)) as bill:
             try:
                 payload = await gate.send(
                     self.connection,
@@ -230,16 +227,19 @@ class Asker:
 
     def _asked(self, text: Text, lowered: int | None = None) -> _Asked:
         manner = self.manner(text.schema)
+        # Another column of this model may have seen it meanwhile.
+        if not manner.unheld and capabilities.unheld(self.connection, self.model, text.schema):
+            self.unhold(text.schema)
         # What the server counted is more exact than the estimate.
         most = output_limit(manner, text) if lowered is None else lowered
         return _Asked(manner, min(manner.max_output_tokens, most))
 
-    def _worst(self, text: Text) -> float | None:
+    def _worst(self, text: Text, asked: _Asked) -> float | None:
         """The most that a call can cost; not worked out where there is no budget."""
         if self.budget.dollars is None:
             return None
-        manner = self.manner(text.schema)
-        return self.cost(Usage(tokens_in(manner, text).high, output_limit(manner, text)))
+        usage = Usage(tokens_in(asked.manner, text).high, asked.limit)
+        return self.cost(usage, asked.manner.learned.served)
 
     def _adapted(self, error: Failure, sent: Capability | None, left_out: Dropped) -> bool:
         """Whether the question can be put in another way that the server may take."""
@@ -285,7 +285,7 @@ class Asker:
         told = served_note(self.connection, self.model, reply.served_model)
         late = self._known_late(asked)
         row = replace(row, notes=(*row.notes, *(visible(each) for each in (told, late) if each)))
-        if asked.manner.unheld and _enforceable(sent_as):
+        if asked.manner.unheld and relied_on(sent_as):
             row = unheld_row(row, BROKE if broken else OTHERS_BROKE)
         try:
             return self.judge(row, text, ended)
@@ -295,7 +295,7 @@ class Asker:
 
     def _broken(self, asked: _Asked, reply: Reply, sent_as: Request) -> bool:
         """Whether the reply shows that the server does not enforce the schema it was sent."""
-        broken = _enforceable(sent_as) and asked.manner.enforcement.broken_by(reply, asked.limit)
+        broken = relied_on(sent_as) and asked.manner.enforcement.broken_by(reply, asked.limit)
         if broken:
             self.unhold(asked.manner.schema)
         return broken
@@ -305,7 +305,7 @@ class Asker:
         try:
             if ended is not None:
                 raise ended
-            data = self.manner(text.schema).compiled.restore(parse_json(row.reply or ""))
+            data = text.schema.compile(self.dialect.SUBSET).restore(parse_json(row.reply or ""))
             text.schema.judge(data)
         except LLMWidgetsError as error:
             told = Row.of_failure(row.key, as_failure(error, self.column))
@@ -341,25 +341,6 @@ class Asker:
         }
 
 
-UNHELD = (
-    "The server does not enforce this schema, whatever it does with others: it was put into the"
-    " prompt as well."
-)
-BROKE = "The reply did not keep to the schema that was sent: the server does not enforce it."
-OTHERS_BROKE = "Asked as if the server enforced the schema; other replies showed that it does not."
-
-
-def _enforceable(sent_as: Request) -> bool:
-    """Whether the question relied on the schema being enforced."""
-    return BEST[sent_as.form] is Mode.SCHEMA and not sent_as.schema_in_prompt
-
-
-def unheld_row(row: Row, note: str) -> Row:
-    """The row of a reply that was asked for under a schema that turned out not to be enforced."""
-    notes = tuple(each for each in row.notes if each != UNHELD)
-    return replace(row, mode=Mode.JSON, schema_shown=False, notes=(*notes, note), id=0)
-
-
 class _Answer(NamedTuple):
     """What came back for a text, and the question as it was sent."""
 
@@ -385,51 +366,3 @@ class _Asked:
                 f"{self.manner.column.model} leaves no more beside this text.",
             )
         return said
-
-
-def ending_of(reply: Reply, limit: int, cut: CutInput | None) -> Failure | None:
-    """The failure that a reply is before it is read, or None; `cut` where the input was cut.
-
-    `limit` is the number of tokens that the answer could have.
-    """
-    if reply.ending == "refused":
-        return Refused("The model declined to answer.", "Its own words are kept with the reply.")
-    if reply.ending == "filtered":
-        category = f" ({reply.explanation})" if reply.explanation else ""
-        return Filtered(f"The provider's safety filter stopped this text or its answer{category}.")
-    if cut is not None:
-        return cut
-    if reply.ending == "truncated" and reply.explanation:
-        return Truncated(
-            reply.explanation, "Ask fewer fields, split the text, or take another model."
-        )
-    if reply.ending == "truncated":
-        return Truncated(
-            f"The answer reached the output limit of {limit} tokens.",
-            "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
-        )
-    return None
-
-
-def as_failure(error: LLMWidgetsError, column: Column) -> Failure:
-    """The class an extraction ends in for an error that is no failure by itself."""
-    if isinstance(error, Failure):
-        return error
-    kind = Forbidden if isinstance(error, PolicyError) else BadRequest
-    code = "policy" if isinstance(error, PolicyError) else "field"
-    return kind(
-        error.message, error.hint, label=column.connection.label, model=column.model, code=code
-    )
-
-
-def internal(error: BaseException, column: Column, tried: Tried | None = None) -> InternalError:
-    """The failure for an error of this package; its words stay here, they may hold the text."""
-    told = what_failed(error)
-    return InternalError(
-        f"{told.sentence} The model is not at fault, and this text is not scored.",
-        told.hint,
-        label=column.connection.label,
-        model=column.model,
-        code=told.about,
-        perhaps_answered=bool(tried and tried.perhaps_answered),
-    )

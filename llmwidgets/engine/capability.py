@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.messages import BEST, Capability, Form, Mode
 from llmwidgets.engine import gate, learned
+from llmwidgets.engine.learned import Place, place
 from llmwidgets.engine.pacing import Pace
 from llmwidgets.engine.probing import ACCEPTED, Prober
 from llmwidgets.errors import Failure, LLMWidgetsError, ReplyError
@@ -22,31 +23,31 @@ if TYPE_CHECKING:
 _COLD_AFTER_SECONDS = 240.0
 """Ollama puts a model away that was not asked for five minutes."""
 
-_seen: dict[tuple[str, str], Capability] = {}
-_answered: dict[tuple[str, str], float] = {}
-_unheld: dict[tuple[str, str], set[str]] = {}
+_seen: dict[Place, Capability] = {}
+_answered: dict[Place, float] = {}
+_unheld: dict[Place, set[str]] = {}
 """The digests of schemas that a model was seen not to be held to, by connection and model."""
-_under_way: dict[tuple[str, str], asyncio.Lock] = {}
+_under_way: dict[Place, asyncio.Lock] = {}
 
 
 def known(connection: Connection, model: str) -> Capability | None:
     """What is known without a call: from the model's facts, the store, or an earlier probe."""
-    return _seen.get(_key(connection, model)) or connection.capability(model)
+    return _seen.get(place(connection, model)) or connection.capability(model)
 
 
 def learn(connection: Connection, model: str, capability: Capability) -> None:
     """Keep what a call taught, for the rest of the process."""
-    _seen[_key(connection, model)] = capability
+    _seen[place(connection, model)] = capability
 
 
 def unhold(connection: Connection, model: str, schema: Schema) -> None:
     """Keep that a reply did not keep to this schema, which was sent to be enforced."""
-    _unheld.setdefault(_key(connection, model), set()).add(schema.digest)
+    _unheld.setdefault(place(connection, model), set()).add(schema.digest)
 
 
 def unheld(connection: Connection, model: str, schema: Schema) -> bool:
     """Whether the server was seen not to enforce this schema, whatever it does with others."""
-    return schema.digest in _unheld.get(_key(connection, model), ())
+    return schema.digest in _unheld.get(place(connection, model), ())
 
 
 def forget() -> None:
@@ -64,7 +65,7 @@ async def find(connection: Connection, model: str, *, policy: Policy, pace: Pace
     Where the probe's replies tell nothing, the `doubt` says so, and nothing is kept. Raises what
     the calls raise: a server that is overloaded has told nothing either.
     """
-    key = _key(connection, model)
+    key = place(connection, model)
     async with _under_way.setdefault(key, asyncio.Lock()):
         found = known(connection, model)
         if found is not None:
@@ -87,7 +88,7 @@ def _unproven(prober: Prober, why: Failure) -> Capability:
 
 def concluded(connection: Connection, model: str, found: Capability) -> Capability:
     """Keep what a probe saw; what was learnt of single schemas before is forgotten."""
-    key = _key(connection, model)
+    key = place(connection, model)
     _seen[key], _answered[key] = found, time.monotonic()
     _unheld.pop(key, None)
     return found
@@ -109,7 +110,7 @@ async def warm(connection: Connection, model: str, *, policy: Policy) -> None:
     """
     if connection.kind != "custom" or not gate.local(connection):
         return
-    key = _key(connection, model)
+    key = place(connection, model)
     async with _under_way.setdefault(key, asyncio.Lock()):
         cold = time.monotonic() - _answered.get(key, -math.inf) > _COLD_AFTER_SECONDS
         _answered[key] = time.monotonic()
@@ -119,7 +120,3 @@ async def warm(connection: Connection, model: str, *, policy: Policy) -> None:
             with contextlib.suppress(LLMWidgetsError):
                 await greet(connection, model, policy=policy, pace=once)
             _answered[key] = time.monotonic()
-
-
-def _key(connection: Connection, model: str) -> tuple[str, str]:
-    return connection.target(model).url, model

@@ -11,7 +11,9 @@ from functools import partial
 
 from llmwidgets.dialects.messages import Form, Mode
 from llmwidgets.engine import defaults
-from llmwidgets.engine.asking import BROKE, OTHERS_BROKE, Asker, as_failure, internal, unheld_row
+from llmwidgets.engine.asking import Asker
+from llmwidgets.engine.endings import as_failure, internal
+from llmwidgets.engine.enforcement import BROKE, OTHERS_BROKE, unheld_row
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.plan import Text
 from llmwidgets.engine.progress import Tally

@@ -36,6 +36,13 @@ class _Key:
 
     raw: memoryview
     coded: tuple[memoryview, ...]
+    halves: tuple[memoryview, ...]
+    """One of these stands in every text that at least half of the key stands in unescaped."""
+
+    @classmethod
+    def of(cls, raw: memoryview, coded: tuple[memoryview, ...] = ()) -> _Key:
+        begun = tuple(word[: _half(word)] for word in (raw, *coded))
+        return cls(raw, coded, (*begun, raw[-_half(raw) :]))
 
 
 _watched: WeakKeyDictionary[Secret, list[_Key]] = WeakKeyDictionary()
@@ -62,6 +69,9 @@ def masked(data: bytes) -> bytes:
     """The bytes of a reply, with each place where a watched key stands masked."""
     with _turn:
         keys = [each for found in _watched.values() for each in found]
+    plain = all(data.find(half) < 0 for key in keys for half in key.halves)
+    if plain and not _ESCAPED.search(data):
+        return data
     kept: list[bytes] = []
     at = 0
     for start, end in sorted(_places(data, keys)):
@@ -73,13 +83,14 @@ def masked(data: bytes) -> bytes:
 
 def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """A reply's headers, their values masked."""
+    told = dict(headers.items())
     # One search for all of them: nearly always there is nothing to mask.
-    told = "\n".join(headers.values()).encode("utf-8", "surrogateescape")
-    if masked(told) is told:
-        return dict(headers)
+    whole = "\n".join(told.values()).encode("utf-8", "surrogateescape")
+    if masked(whole) is whole:
+        return told
     return {
         name: masked(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-        for name, value in headers.items()
+        for name, value in told.items()
     }
 
 
@@ -102,11 +113,11 @@ def _spelled(secret: Secret) -> Iterator[_Key]:
         raw = known.spellings[0][1]
         if _telling(bytes(raw)):
             coded = tuple(each for kind, each in known.spellings if kind == "base64")
-            yield _Key(raw, coded)
+            yield _Key.of(raw, coded)
     with suppress(FieldError):
         for value in values_of(secret):
             lines = bytes(value).splitlines()
-            yield from (_Key(memoryview(line), ()) for line in lines[1:] if len(line) >= _OF_MANY)
+            yield from (_Key.of(memoryview(line)) for line in lines[1:] if len(line) >= _OF_MANY)
 
 
 def _places(data: bytes, keys: list[_Key]) -> Iterator[tuple[int, int]]:
@@ -122,9 +133,13 @@ def _places(data: bytes, keys: list[_Key]) -> Iterator[tuple[int, int]]:
                 yield unfolded.span(start, end)
 
 
+def _half(word: memoryview) -> int:
+    return min(len(word), max(_HALF, (len(word) + 1) // 2))
+
+
 def _begun(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
     """Where the first half of a word stands, with all that follows of it."""
-    size = min(len(word), max(_HALF, (len(word) + 1) // 2))
+    size = _half(word)
     for at in _found(data, bytes(word[:size])):
         more = size
         while more < len(word) and data[at + more : at + more + 1] == word[more : more + 1]:
@@ -134,7 +149,7 @@ def _begun(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
 
 def _ended(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
     """Where the last half of a word stands, with all of it that is in front."""
-    size = min(len(word), max(_HALF, (len(word) + 1) // 2))
+    size = _half(word)
     for at in _found(data, bytes(word[-size:])):
         begin, more = at, len(word) - size
         while more and begin and data[begin - 1 : begin] == word[more - 1 : more]:

@@ -1,14 +1,26 @@
-"""Enforcement: whether a reply shows that the server does not hold to the schema it was sent."""
+"""Enforcement: whether a reply shows that the server does not hold to the schema it was sent.
+
+And how the row of such a reply says so.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from llmwidgets.dialects.messages import Reply
+from llmwidgets.dialects.messages import BEST, Mode, Reply, Request
+from llmwidgets.engine.row import Row
 from llmwidgets.errors import FieldError, InvalidJSON
 from llmwidgets.schemas import Compiled, parse_json
 from llmwidgets.schemas.validation import validator_of
+
+UNHELD = (
+    "The server does not enforce this schema, whatever it does with others: it was put into the"
+    " prompt as well."
+)
+BROKE = "The reply did not keep to the schema that was sent: the server does not enforce it."
+OTHERS_BROKE = "Asked as if the server enforced the schema; other replies showed that it does not."
 
 _BEGUN = ("{", "[", '"', "`")
 
@@ -45,3 +57,14 @@ class Enforcement:
         except FieldError:
             # A pattern in a spelling that only the provider reads.
             return None
+
+
+def relied_on(sent_as: Request) -> bool:
+    """Whether the question relied on the schema being enforced."""
+    return BEST[sent_as.form] is Mode.SCHEMA and not sent_as.schema_in_prompt
+
+
+def unheld_row(row: Row, note: str) -> Row:
+    """The row of a reply that was asked for under a schema that turned out not to be enforced."""
+    notes = tuple(each for each in row.notes if each != UNHELD)
+    return replace(row, mode=Mode.JSON, schema_shown=False, notes=(*notes, note), id=0)

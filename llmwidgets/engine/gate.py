@@ -87,7 +87,7 @@ def first_concurrency(connection: Connection) -> int:
 
 def local(connection: Connection) -> bool:
     """Whether the connection's server is on this computer."""
-    return is_loopback(urlsplit(connection.address).hostname or "")
+    return is_loopback(_bound(connection)[1])
 
 
 _bounds: WeakKeyDictionary[Connection, tuple[str, str, int]] = WeakKeyDictionary()

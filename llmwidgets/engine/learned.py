@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.known_facts import AZURE, facts_of
@@ -17,12 +18,14 @@ from llmwidgets.providers.base import ModelFacts
 class Learned:
     """What is known of the model behind a name that tells nothing: a deployment's, a server's.
 
-    `served` is the id that it answers by, `facts` what is known of that id. Limits are in tokens:
-    `window` for question and answer together, `output_limit` for one answer. `answered` says that
-    it has answered at all.
+    `served` is the id that it answers by, `spelled` the same as the server writes it (with its
+    maker in front, say), `facts` what is known of that id. Limits are in tokens: `window` for
+    question and answer together, `output_limit` for one answer. `answered` says that it has
+    answered at all.
     """
 
     served: str = ""
+    spelled: str = ""
     facts: ModelFacts | None = None
     window: int | None = None
     output_limit: int | None = None
@@ -31,12 +34,25 @@ class Learned:
 
 NOTHING = Learned()
 
-_seen: dict[tuple[str, str, str], Learned] = {}
+Place = tuple[str, str, str]
+"""What a model is told apart by: the kind of connection, the address of its calls, its name."""
+
+_seen: dict[Place, Learned] = {}
+_places: WeakKeyDictionary[Connection, dict[str, Place]] = WeakKeyDictionary()
+
+
+def place(connection: Connection, model: str) -> Place:
+    """The key under which this process keeps what it finds out of a model."""
+    # A connection never changes, and every text asks several times.
+    known = _places.setdefault(connection, {})
+    if model not in known:
+        known[model] = connection.kind, connection.target(model).url, model
+    return known[model]
 
 
 def of(connection: Connection, model: str) -> Learned:
     """What this process learned of a model of a connection."""
-    return _seen.get(_key(connection, model), NOTHING)
+    return _seen.get(place(connection, model), NOTHING)
 
 
 def forget() -> None:
@@ -49,10 +65,11 @@ def from_reply(connection: Connection, model: str, served: str | None) -> None:
     if connection.provider.model_field is None:
         return
     known = of(connection, model)
-    if not known.answered or (served and served != known.served):
+    if not known.answered or (served and served != known.spelled):
         told = recalled(connection, served or "")
-        now = replace(known, served=told.served, facts=told.facts, answered=True)
-        _seen[_key(connection, model)] = now
+        _seen[place(connection, model)] = replace(
+            known, served=told.served, spelled=told.spelled, facts=told.facts, answered=True
+        )
 
 
 def from_list(connection: Connection, model: str, listed: Iterable[ListedModel]) -> None:
@@ -61,13 +78,13 @@ def from_list(connection: Connection, model: str, listed: Iterable[ListedModel])
     named = [each for each in models if each.id == model] or (models if len(models) == 1 else [])
     window = next((each.input_limit for each in named if each.input_limit), None)
     if window is not None:
-        _seen[_key(connection, model)] = replace(of(connection, model), window=window)
+        _seen[place(connection, model)] = replace(of(connection, model), window=window)
 
 
 def from_refusal(connection: Connection, model: str, limits: TokenLimits) -> None:
     """Keep the window or the output limit that a refusal tells."""
     known = of(connection, model)
-    _seen[_key(connection, model)] = replace(
+    _seen[place(connection, model)] = replace(
         known,
         window=limits.window or known.window,
         output_limit=limits.output or known.output_limit,
@@ -78,7 +95,7 @@ def recalled(connection: Connection, served: str) -> Learned:
     """What follows from the id of a served model alone."""
     facts = _facts(connection, served) if served else None
     # Of what a server says only an id that is known is kept in a row.
-    return Learned(served=facts.id if facts else served, facts=facts)
+    return Learned(served=facts.id if facts else served, spelled=served, facts=facts)
 
 
 def _facts(connection: Connection, served: str) -> ModelFacts | None:
@@ -94,7 +111,3 @@ def _facts(connection: Connection, served: str) -> ModelFacts | None:
             levels = facts.efforts if same else tuple(map(str.lower, facts.efforts))
             return replace(facts, efforts=levels, options=facts.options if same else {})
     return None
-
-
-def _key(connection: Connection, model: str) -> tuple[str, str, str]:
-    return connection.kind, connection.target(model).url, model

@@ -13,7 +13,7 @@ from llmwidgets.dialects.openai_subset import SUBSET
 from llmwidgets.engine import capability
 from llmwidgets.engine.enforcement import Enforcement
 from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.plan import Plan, Text
+from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.schemas import read_schema
 from tests.engine.test_every_kind import KINDS, connected
 from tests.engine.test_run import SCHEMA, columns, ran, statuses, texts
@@ -95,6 +95,22 @@ def test_another_schema_of_the_same_server_keeps_the_word(far_end, model):
     run = ran(Plan(columns(custom(end)), both), concurrency=1)
     assert modes(run) == [Mode.JSON, Mode.SCHEMA]
     assert capability.known(custom(end), "m").mode is Mode.SCHEMA
+
+
+def test_another_column_of_the_model_loses_the_word_in_the_same_run(far_end, model):
+    """What a server holds to does not depend on the words of the question."""
+    told: list[object] = [WRONG]
+
+    async def once(wire) -> None:
+        wire.chat(told.pop() if told else model.record)
+
+    model.replies = {"first": once}
+    connection = custom(far_end(model))
+    both = tuple(Column(f"c{at}", connection, "m", instructions=f"As {at}.") for at in range(2))
+    run = ran(Plan(both, texts("first", "second", "third")), concurrency=1)
+    found = [[run.extraction(at, text).mode for text in range(3)] for at in range(2)]
+    assert found == [[Mode.JSON] * 3] * 2
+    assert sum("JSON only" in note for note in run.notes) == 2
 
 
 def test_the_next_run_asks_with_the_schema_at_once(far_end, model):

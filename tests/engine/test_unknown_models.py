@@ -114,6 +114,25 @@ def test_a_deployment_is_asked_by_the_facts_of_what_its_first_answer_names(far_e
     assert any("only while its thinking is off" in note for note in row.notes)
 
 
+def test_a_budget_holds_for_a_deployment_once_its_first_answer_names_the_model(far_end):
+    server = Server(LUNA)
+    one = asker(azure(far_end(server)))
+    one.budget.dollars = 1e-6
+    assert ask(one).cost > one.budget.dollars
+    row = loop.run(one.ask(Text("t", "Total 2", SCHEMA, None)))
+    assert (row.status, len(server.asked)) == ("OverBudget", 1)
+
+
+@pytest.mark.parametrize("served", ["openai/gpt-6-luna", LUNA, "nobody/knows-1"])
+def test_an_answer_that_names_its_model_as_before_teaches_nothing(far_end, served):
+    connection = custom(far_end(Server(served)))
+    one = asker(connection)
+    ask(one)
+    known = learned.of(connection, "m")
+    ask(one)
+    assert learned.of(connection, "m") is known
+
+
 def test_of_many_texts_one_alone_is_asked_without_knowing(far_end):
     server = Server(LUNA)
     connection = azure(far_end(server))
