@@ -89,11 +89,15 @@ class JoinedPage:
         """Let all that the kernel sent arrive, and what the page answers, until both rest."""
         self.settle(settled=settled)
         while self._waiting:
-            messages, self._waiting = self._waiting, []
-            for content, buffers in messages:
-                raw = [base64.b64encode(bytes(each)).decode() for each in buffers]
-                self.page.evaluate("([a, b]) => window.lwFromKernel(a, b)", [content, raw])
+            self.arrive()
             self.settle(settled=settled)
+
+    def arrive(self) -> None:
+        """Let what the kernel sent up to now arrive, before it hears what the page sent."""
+        messages, self._waiting = self._waiting, []
+        for content, buffers in messages:
+            raw = [base64.b64encode(bytes(each)).decode() for each in buffers]
+            self.page.evaluate("([a, b]) => window.lwFromKernel(a, b)", [content, raw])
 
     def sent(self, kind: str) -> list[dict[str, Any]]:
         """What the page has sent of a kind."""

@@ -54,6 +54,23 @@ def assert_kept(page: Any, text: str) -> None:
     assert page.heard == []
 
 
+def test_a_tick_is_not_taken_back_by_a_state_from_before_it(joined) -> None:
+    """It stands until its own answer comes, which decides."""
+    page, store = setup(joined)
+    box = page.page.get_by_role("checkbox", name="quick")
+    store.save(Connection("custom", name="slow", endpoint="http://localhost:2/v1"))
+    box.uncheck()
+    page.arrive()
+    expect(page.page.get_by_role("checkbox", name="slow")).to_be_visible()
+    expect(box).not_to_be_checked()
+    page.deliver()
+    expect(box).not_to_be_checked()
+    elsewhere = "lwModel.under_way.push([{ type: 'tick', ref: 'quick', on: true }, []])"
+    page.page.evaluate(elsewhere)
+    page.deliver()
+    expect(box).to_be_checked()
+
+
 @pytest.mark.parametrize(
     ("label", "text", "kind"),
     [

@@ -20,6 +20,7 @@ let act = "";
 let handling = 0;
 let drawing = 0;
 let answering = false;
+let answered = 0;
 
 function h(tag, props, ...children) {
   const element = tag.startsWith("svg:")
@@ -50,6 +51,7 @@ function listen(element, event, handler) {
   element.addEventListener(event, (e) => {
     if (drawing || !element.lwOn[event] || (element.lwOff && event === "click")) return;
     handling += 1;
+    if (event === "change" && element.type === "checkbox") element.lwTicked = ordinal(act);
     try {
       element.lwOn[event](e);
     } finally {
@@ -204,6 +206,11 @@ function post(model, content, buffers) {
   model.send(act ? { ...content, act } : content, undefined, buffers);
 }
 
+/** The place of an act among those of this page; 0 for none. */
+function ordinal(id) {
+  return Number((id || "").split("-").at(-1)) || 0;
+}
+
 /** Whether a person is in a field, or has typed there what the kernel has not heard. */
 function inHand(view, key) {
   const field = view.root.querySelector(`[data-key="${CSS.escape(key)}"]`);
@@ -262,6 +269,7 @@ function mount({ model, el, draw, label, begin, onmessage, after }) {
   function hear(message, buffers) {
     if (message.type === "state") {
       view.state = message;
+      answered = Math.max(answered, ordinal(message.act));
       redraw(view.answers(message));
     } else if (onmessage) onmessage(message, buffers, view);
   }

@@ -47,7 +47,10 @@ function morph(old, fresh) {
     the answer to what was done there is taken at once. */
 function morphControl(old, fresh, revised, said) {
   if (old.type === "checkbox") {
-    if (revised || fresh.dataset.rev === undefined) old.checked = fresh.checked;
+    // A state from before a person's tick does not take it back; the answer to it decides.
+    const before = old.lwTicked > answered && !revised;
+    if (!before) delete old.lwTicked;
+    if (revised || (fresh.dataset.rev === undefined && !before)) old.checked = fresh.checked;
     old.indeterminate = fresh.indeterminate;
     return;
   }
