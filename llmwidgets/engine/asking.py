@@ -162,8 +162,8 @@ class Asker:
         if not late or self.column.effort == "vendor":
             return ""
         return (
-            f"{self.model} turned out to be {now.served} by this answer; its thinking was as the "
-            "vendor sets it, and is as chosen for the other texts."
+            f"This answer showed that {self.model} is {now.served}: it was asked with the vendor's "
+            "own thinking, and the other texts are asked with the level that was chosen."
         )
 
     def _unknown(self, schema: Schema) -> bool:
@@ -339,8 +339,8 @@ class Asker:
 
 
 UNHELD = (
-    "The server does not enforce this schema, whatever it does with others: it was put into the"
-    " prompt as well."
+    "The server does not enforce this schema, whatever it does with others, so the schema"
+    " was put into the prompt as well."
 )
 BROKE = "The reply did not keep to the schema that was sent: the server does not enforce it."
 OTHERS_BROKE = "Asked as if the server enforced the schema; other replies showed that it does not."
