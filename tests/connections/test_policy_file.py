@@ -277,7 +277,7 @@ def test_a_file_that_is_named_and_not_there_denies_everything(monkeypatch, tmp_p
 
 def test_what_is_no_text_or_no_file_denies_everything(places, tmp_path, monkeypatch):
     places("named", "").write_bytes(b"\xff\xfe")
-    assert "no text in UTF-8" in refused(OPENAI, "gpt-6-luna").message
+    assert "not text in UTF-8" in refused(OPENAI, "gpt-6-luna").message
     os.mkfifo(tmp_path / "pipe")
     for odd in (tmp_path, tmp_path / "pipe"):
         monkeypatch.setenv("LLMWIDGETS_POLICY", str(odd))
