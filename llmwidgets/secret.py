@@ -182,7 +182,7 @@ def _look_up(reference: str) -> str:
         raise FieldError(f"The variable {named(name)} {wrong}.", hint)
     if wrong == secret_file.ABSENT:
         raise FieldError(f"There is no file {named(name)}.", "Check the path after file:.")
-    hint = "Put the key alone into the file, as text in UTF-8, or name another file."
+    hint = "Put only the key into the file, as text in UTF-8, or name another file."
     raise FieldError(f"The file {named(name)} {wrong}.", hint)
 
 
@@ -198,7 +198,7 @@ def _file(name: str) -> secret_file.Opened:
     try:
         path = Path(name).expanduser()
     except RuntimeError:
-        return None, "is in the home folder of a user who is not known here"
+        return None, "is in the home folder of an unknown user"
     opened, wrong = secret_file.read(path)
     return (None, wrong) if opened is None else _value(opened)
 
@@ -208,7 +208,7 @@ def _value(opened: Callable[[], str]) -> secret_file.Opened:
     if not _strip(opened()):
         return None, "is empty"
     if not _strip(opened()).startswith("{") and len(_strip(opened()).splitlines()) > 1:
-        return None, "holds several lines, and a key is one"
+        return None, "has several lines, but a key is a single line"
     return lambda: _strip(opened()), ""
 
 
@@ -233,11 +233,11 @@ def refuse_key(place: str, text: str, *secrets: Secret) -> None:
     del text
     raise FieldError(
         {place: f"{A_KEY}, so it is not repeated here."},
-        "Give a key in the key field of its connection alone.",
+        "Give a key only in the key field of its connection.",
     )
 
 
-A_KEY = "holds what looks like a key"
+A_KEY = "contains what looks like a key"
 
 
 def _is_in(text: str, secret: Secret) -> bool:

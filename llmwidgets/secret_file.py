@@ -81,11 +81,11 @@ def _fits(content: memoryview, encoding: str) -> bool:
 
 def _odd(status: os.stat_result) -> str:
     if stat.S_ISDIR(status.st_mode):
-        return "is a folder and no regular file"
+        return "is a folder, not a regular file"
     if not stat.S_ISREG(status.st_mode):
-        return "is a pipe or a device and no regular file"
+        return "is a pipe or a device, not a regular file"
     if status.st_size > LARGEST:
-        return f"is larger than {LARGEST >> 20} MB, so it is not the file of a key"
+        return f"is larger than {LARGEST >> 20} MB, so it is not a key file"
     return ""
 
 

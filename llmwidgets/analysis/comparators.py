@@ -151,7 +151,7 @@ class Comparing:
         if self._likeness.unsure:
             self._likeness.unsure = False
             self.notes[
-                f"{shown(pattern)}: too much text to compare letter by letter; what was not found "
+                f"{shown(pattern)}: too much text to compare letter by letter; values not found "
                 "to be alike counts as different."
             ] = None
         return alike

@@ -79,7 +79,7 @@ def _unset(reference: str, error: UnknownConnection) -> UnknownConnection:
     if not variable:
         return error
     return UnknownConnection(
-        f"{error.message} The variable {variable} is set and empty.",
+        f"{error.message} The variable {variable} is set but empty.",
         f"Put the key into {variable} before Jupyter starts. {error.hint}",
     )
 

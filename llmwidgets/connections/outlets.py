@@ -74,9 +74,9 @@ def _set(connection: Connection) -> Iterator[None]:
     # Set before the others are taken away: a reference may lead to one of these very variables.
     for name in plain.key_variables:
         if not _put(name, secret):
-            message = f"The key of {connection.label} cannot stand in a variable."
+            message = f"The key of {connection.label} cannot be put into an environment variable."
             raise LLMWidgetsError(
-                message, "Copy the key again; it holds characters that no key has."
+                message, "Copy the key again; it contains characters that no key has."
             )
     with _file_of(connection) as file:
         told = {**plain_variables(connection, plain), **file}

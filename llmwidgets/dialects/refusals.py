@@ -95,11 +95,11 @@ def limited(case: Case, status: int) -> Failure | None:
     after = wait(case.payload, case.said, limited=True)
     hint = "Wait, or ask with less at a time."
     if after and after >= 120:
-        hint = f"It takes them again in {in_words(after)}: ask again then."
+        hint = f"It accepts requests again in {in_words(after)}: ask again then."
     elif after:
         hint = f"Wait {in_words(after)}, then ask again."
     return case.error(
-        RateLimited, f"{case.who} takes no more requests for now.", hint, after=after,
+        RateLimited, f"{case.who} accepts no more requests for now.", hint, after=after,
         code=_no_retry(case),
     )  # fmt: skip
 
@@ -149,9 +149,9 @@ def no_deployment(case: Case) -> Failure:
     return case.error(
         UnknownModel,
         f"There is no deployment called {case.model or 'this'} on this resource.",
-        "Azure asks for the name of the deployment, not of the model: look it up in the Foundry "
-        "portal (ai.azure.com) under Deployments. One made within the last 5 minutes needs a "
-        "moment more.",
+        "Azure expects the deployment's name, not the model's: look it up in the Foundry portal "
+        "(ai.azure.com) under Deployments. One made within the last 5 minutes needs another "
+        "moment.",
         code="DeploymentNotFound",
     )
 

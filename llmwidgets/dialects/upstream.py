@@ -44,7 +44,7 @@ def told(payload: Payload, error: Any, rules: Sequence[Rule], *, call: Call | No
     )  # fmt: skip
     if case.said.status is not None:
         return explained(case, rules, lambda each: each.error(Overloaded, "", _AGAIN))
-    said = f"The model behind {case.who} failed before its answer was whole."
+    said = f"The model behind {case.who} failed before its answer was complete."
     return case.error(Overloaded, said, _AGAIN, code=case.said.code or "upstream", quote=True)
 
 
@@ -53,7 +53,7 @@ def broke_off(payload: Payload, *, call: Call | None) -> Failure:
     case = read_case(payload, "", "", call)
     return case.error(
         Overloaded,
-        f"{case.who} sent an answer that breaks off, without a word about why.",
+        f"{case.who} sent an answer that breaks off, and gave no reason.",
         _AGAIN,
         code="broke off",
         perhaps_answered=True,

@@ -158,8 +158,8 @@ class Asker:
         if now.facts is None:
             return ""
         return (
-            f"{self.model} turned out to be {now.served} by this answer; its thinking was as the "
-            "vendor sets it, and is as chosen for the other texts."
+            f"This answer showed that {self.model} is {now.served}: it was asked with the vendor's "
+            "own thinking, and the other texts are asked with the level that was chosen."
         )
 
     def _unknown(self, schema: Schema) -> bool:

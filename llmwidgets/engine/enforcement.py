@@ -16,8 +16,8 @@ from llmwidgets.schemas import Compiled, parse_json
 from llmwidgets.schemas.validation import validator_of
 
 UNHELD = (
-    "The server does not enforce this schema, whatever it does with others: it was put into the"
-    " prompt as well."
+    "The server does not enforce this schema, whatever it does with others, so the schema"
+    " was put into the prompt as well."
 )
 BROKE = "The reply did not keep to the schema that was sent: the server does not enforce it."
 OTHERS_BROKE = "Asked as if the server enforced the schema; other replies showed that it does not."

@@ -23,7 +23,9 @@ def what_failed(error: BaseException) -> Told:
     cause = _cause(error)
     name = type(cause).__name__
     if isinstance(cause, MemoryError):
-        return Told("memory", f"There was not enough memory ({name}).", "Free some and run again.")
+        return Told(
+            "memory", f"There was not enough memory ({name}).", "Free some memory and run again."
+        )
     if isinstance(cause, RecursionError):
         return Told(
             "nesting",
@@ -35,12 +37,12 @@ def what_failed(error: BaseException) -> Told:
         return Told(
             "disk",
             f"A file could not be read or written ({name}{why and f': {why}'}).",
-            "Free space or mend the disk, and run again.",
+            "Free space or repair the disk, then run again.",
         )
     return Told(
         "internal",
         f"An internal error ({name}{_place(cause)}) ended this extraction.",
-        "The other texts went on; report it with the class and the place named here.",
+        "The other texts went on; report it with the class and place named here.",
     )
 
 

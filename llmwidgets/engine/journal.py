@@ -77,9 +77,9 @@ class Journal:
         """Where the rows are when that is not where they were wanted, and why; else empty."""
         with self._lock:
             sentence, hint = self.trouble
-            made = "" if sentence else "; it was made again and holds the replies of this session"
+            made = "" if sentence else "; it was made again with the replies of this session"
             lost = sum(each is None for each in self._rescued.values())
-            made += f", but for {lost:,} that could not be read." if lost else "."
+            made += f", except {lost:,} that could not be read." if lost else "."
             parts = [self._place, *(f"{each}{made}" for each in self._changes), *self._told]
             return " ".join(part for part in (*parts, sentence, hint) if part)
 
@@ -228,7 +228,7 @@ class Journal:
 
     def _lost(self) -> Row:
         failure = InternalError(
-            f"The journal {self._wanted} does not have this reply any more.",
+            f"The journal {self._wanted} no longer has this reply.",
             "Run the comparison again to ask for what is missing.",
             code="journal",
         )

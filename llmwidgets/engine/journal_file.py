@@ -211,13 +211,13 @@ def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
     if code in {errno.EDQUOT, errno.EFBIG}:
         return f"no space left on {path} (a quota or a limit is reached)", "Free space"
     if name in _LOCKED:
-        return f"{path} is locked by another process", "End what holds it"
+        return f"{path} is locked by another process", "End the process that holds it"
     if code == errno.EROFS or name == "SQLITE_READONLY":
         return f"{path} is read-only", "Make it writable"
     if code in {errno.EACCES, errno.EPERM}:
-        return f"{path} may not be written", "Give yourself the right to write there"
+        return f"{path} may not be written", "Allow yourself to write there"
     why = getattr(error, "strerror", None) or str(error)
-    return f"{path} cannot be used ({why})", "Put that right"
+    return f"{path} cannot be used ({why})", "Correct that"
 
 
 def _primary(error: BaseException) -> str:

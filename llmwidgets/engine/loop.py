@@ -133,7 +133,7 @@ def _waits_for_itself() -> LLMWidgetsError:
     return LLMWidgetsError(
         "A model cannot be asked from here: a validator, an observer or a rule of scoring runs "
         "while the engine waits for it, so the call would wait for itself.",
-        "Ask in a call of its own: compare first, then extract from its records.",
+        "Ask in a separate call: compare first, then extract from its records.",
     )
 
 

@@ -8,12 +8,12 @@ from llmwidgets.engine.symptom import HUGGING_FACE, Case, Symptom
 from llmwidgets.errors import Filtered, Forbidden, UnknownModel
 
 _DEPLOYED = (
-    "Azure asks for the name of the deployment, not of the model: look it up in the Foundry portal"
-    " (ai.azure.com) under Deployments. One made within the last 5 minutes needs a moment more."
+    "Azure expects the deployment's name, not the model's: look it up in the Foundry portal"
+    " (ai.azure.com) under Deployments. One made within the last 5 minutes needs another moment."
 )
 _LIMITS = {
     "openai": "Ask the owner of the organization: a project can limit its models (Settings →"
-    " Project → Limits), and some models want a verified organization.",
+    " Project → Limits), and some models require a verified organization.",
     "anthropic": "Ask the owner of the organization: a workspace can limit its models (Claude"
     " Console → Settings → Workspaces).",
 }
@@ -50,8 +50,9 @@ def _named(value: Callable[[Case], str]) -> Callable[[Case], tuple[dict[str, str
 MODELS: tuple[Symptom, ...] = (
     Symptom(
         lambda case: _unknown()(case) and case.deployment not in {"", case.model},
-        "The server and the key are right; the deployment name is not. Azure asks for the name of"
-        " the deployment. The address you pasted names the deployment {deployment}, not {model}.",
+        "The server and the key are right; the deployment name is not. Azure expects the"
+        " deployment's name. The address you pasted names the deployment {deployment}, not"
+        " {model}.",
         "Change the deployment, then test again.",
         _named(lambda case: case.deployment),
     ),
@@ -102,9 +103,9 @@ MODELS: tuple[Symptom, ...] = (
     Symptom(
         _unknown("azure_ai_foundry"),
         "The server and the key are right, but no model {model} is deployed there.",
-        "Give the name that Details of the deployment shows (in the Foundry portal, ai.azure.com,"
-        " under Deployments), or deploy the model first. One made within the last 5 minutes needs a"
-        " moment more.",
+        "Give the name that the deployment's Details show (in the Foundry portal, ai.azure.com,"
+        " under Deployments), or deploy the model first. One made within the last 5 minutes needs"
+        " another moment.",
     ),
     Symptom(
         lambda case: _elsewhere_than_global(case) and case.facts is not None,

@@ -60,7 +60,9 @@ class Patience:
                 raise failed[-1]
             self.left -= wait
             if self._tell is not None:
-                self._tell(f"{_words(failed[-1], self.host)}; asking again in {wait:.0f} s")
+                self._tell(
+                    f"{_words(failed[-1], self.host)}; asking again in {max(1, round(wait))} s"
+                )
             await self.clock.sleep(wait)
 
     def _wait(self, failed: list[CallError]) -> float | None:
@@ -89,7 +91,7 @@ class Patience:
 
 def _words(error: CallError, host: str) -> str:
     if isinstance(error, RateLimited):
-        return f"{host} takes no more requests for now"
+        return f"{host} accepts no more requests for now"
     if isinstance(error, Unreachable):
         return f"{host} broke off"
     return f"{host} is overloaded or still starting ({error.status})"

@@ -194,14 +194,14 @@ class Prober:
                 "Look at the server's own instructions or guardrails, or take another model.",
             )
         return InvalidJSON(
-            f"{self.model} answers without a word: its reply is empty, or nothing but thinking.",
+            f"{self.model} answers without any text: its reply is empty, or nothing but thinking.",
             "Look at the server's chat template and its reasoning parser, then test again.",
         )
 
     def _cut_off(self) -> Truncated:
         began = "before its end" if self.spoke else "before it began"
         return Truncated(
-            f"The answer of {self.model} to the test question was cut {began},"
+            f"The answer of {self.model} to the test question was cut off {began},"
             f" after {self.room.limit:,} tokens.",
             "Raise the server's own limits (output, context window), or lower the thinking of the"
             " model, then test again.",

@@ -13,7 +13,7 @@ from llmwidgets.engine.journal_file import JournalFile
 from llmwidgets.engine.row import Packed
 
 _BATCH = 500
-_HOW = "in this session: they are put down then and not asked again; or save() the comparison."
+_HOW = "in this session: they are then written, not asked for again; or save() the comparison."
 
 
 class WaitingRows:
@@ -43,7 +43,7 @@ class WaitingRows:
             return "", ""
         many = len(self.waiting)
         kept = f"{many:,} {'reply is' if many == 1 else 'replies are'}" if many else "Replies are"
-        said = f"journal: {why}. {kept} kept in memory, which lasts as long as this process."
+        said = f"journal: {why}. {kept} kept in memory until this process ends."
         return said, f"{step} and run again {_HOW}"
 
     def add(self, row: Packed) -> int:

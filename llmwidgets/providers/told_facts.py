@@ -43,7 +43,7 @@ def read_told(kind: Kind, said: Mapping[str, Any]) -> Told:
         if name not in FACTS:
             close = difflib.get_close_matches(str(name), FACTS, n=1, cutoff=0.6)
             nearest = f" The nearest is {close[0]}." if close else ""
-            raise FactMisfit(str(name), f"is not known. There are {', '.join(FACTS)}.{nearest}")
+            raise FactMisfit(str(name), f"is not known; choose from {', '.join(FACTS)}.{nearest}")
     read = {name: FACTS[name](name, value) for name, value in said.items()}
     if read.get("efforts"):
         if read.get("thinking") is False:
@@ -90,7 +90,7 @@ def plain_told(told: Told) -> dict[str, Any]:
 def _levels(name: str, value: object) -> tuple[str, ...]:
     words = [str(each).lower() for each in value] if isinstance(value, list | tuple) else None
     if words is None or any(word not in _LEVELS for word in words):
-        raise FactMisfit(name, f"holds no levels: there are {', '.join(_LEVELS)}.")
+        raise FactMisfit(name, f"must be a list of levels out of {', '.join(_LEVELS)}.")
     places = [_LEVELS.index(word) for word in words]
     if places != sorted(set(places)):
         raise FactMisfit(name, "must be written from the weakest to the strongest, each once.")
@@ -99,7 +99,7 @@ def _levels(name: str, value: object) -> tuple[str, ...]:
 
 def _switch(name: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise FactMisfit(name, "is neither true nor false.")
+        raise FactMisfit(name, "must be true or false.")
     return value
 
 
@@ -135,7 +135,7 @@ def _day(name: str, value: object) -> date:
 
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise FactMisfit(name, "is not a text of one line.")
+        raise FactMisfit(name, "must be one line of text.")
     return value.strip()
 
 

@@ -73,7 +73,7 @@ def _from_text(text: str, named: str = "The schema text") -> Source:
     if data is None:
         if named == "The schema text" and re.fullmatch(r"[^{}\n]+\.json", text.strip()):
             raise FieldError("A text is read as JSON, and this is a path.", "Wrap it: Path(…).")
-        raise FieldError(f"{named} is no JSON.", "Check commas, quotes and brackets.")
+        raise FieldError(f"{named} is not valid JSON.", "Check commas, quotes and brackets.")
     if isinstance(data, list):
         return _from_json(schema_of_rows(data))
     if not isinstance(data, dict):

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from llmwidgets.engine.progress import ColumnProgress, News
 
 _COUNT_SECONDS = 0.5
-_KEPT = "Every reply is on disk as it arrives. Stop keeps them; Resume asks only for the rest."
-_FINISHED = "Every reply is on disk. Resume asks only for what is missing."
-_IN_MEMORY = "Replies are kept in memory. Stop keeps them; Resume asks only for the rest."
 
 
 class LiveRun:
@@ -197,7 +194,7 @@ class LiveRun:
             "resume": f"Resume {count(left, 'call')}" if ended and left and not over else "",
             "show": f"Show the {kept:,}" if ended and kept else "",
             "note": self._note(self._over_budget(progress, kept, total) if over else None),
-            "foot": _IN_MEMORY if self.journal.path is None else _FINISHED if ended else _KEPT,
+            "foot": self._foot(ended),
             "differences": str(self._differing) if self._counted and not ended else "",
             "columns": [self._column(at, each) for at, each in enumerate(progress)],
         }
@@ -227,6 +224,16 @@ class LiveRun:
             if not each.finished and asked:
                 slowest = max(slowest, took * (each.total - each.done) / asked)
         return f"{clock(took)}, about {clock(slowest)} left" if slowest else clock(took)
+
+    def _foot(self, ended: bool) -> str:
+        """Where the replies are, and what keeps the rest from being asked twice."""
+        if self.journal.path is None or any(self.journal.trouble):
+            where = "Replies are kept in memory."
+        else:
+            where = f"Every reply is on disk{'' if ended else ' as it arrives'}."
+        if ended:
+            return f"{where} Resume asks only for what is missing."
+        return f"{where} Stop keeps them; Resume asks only for the rest."
 
     def _over_budget(
         self, progress: tuple[ColumnProgress, ...], kept: int, total: int

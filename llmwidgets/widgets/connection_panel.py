@@ -100,6 +100,11 @@ class ConnectionPanel(StoreSettings, FormPanel):
         if self._selected == old:
             self._selected = draft.key
 
+    async def after_gate(self) -> None:
+        """The form that waited has its stored secrets again before it is saved."""
+        self._follow(self.connections())
+        await super().after_gate()
+
     def turned(self) -> None:
         """Another organization: its connections, and none of the forms of the one before."""
         self._drafts, self._selected, self._waiting = {}, None, None

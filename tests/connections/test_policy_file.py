@@ -232,8 +232,8 @@ DAMAGED = [
     ("max_budget = true", "max_budget (line 1) is no amount"),
     ("max_budget = -1", "max_budget (line 1) is no amount"),
     ("max_budget = nan", "max_budget (line 1) is no amount"),
-    ("environment = 'no'", "environment (line 1) is neither true nor false"),
-    ("allow_additions = 0", "allow_additions (line 1) is neither true nor false"),
+    ("environment = 'no'", "environment (line 1) must be true or false"),
+    ("allow_additions = 0", "allow_additions (line 1) must be true or false"),
     ("[connections]\na = 1", "connections.a (line 2) is no table"),
     ("[connections.a]\nkind = 'opnai'", "connections.a.kind (line 2) names no kind"),
     ("[connections.a]\nkind = []", "connections.a.kind (line 2) names no kind"),
@@ -277,7 +277,7 @@ def test_a_file_that_is_named_and_not_there_denies_everything(monkeypatch, tmp_p
 
 def test_what_is_no_text_or_no_file_denies_everything(places, tmp_path, monkeypatch):
     places("named", "").write_bytes(b"\xff\xfe")
-    assert "no text in UTF-8" in refused(OPENAI, "gpt-6-luna").message
+    assert "not text in UTF-8" in refused(OPENAI, "gpt-6-luna").message
     os.mkfifo(tmp_path / "pipe")
     for odd in (tmp_path, tmp_path / "pipe"):
         monkeypatch.setenv("LLMWIDGETS_POLICY", str(odd))

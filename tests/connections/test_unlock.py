@@ -132,8 +132,8 @@ def test_what_is_no_key_file_is_refused(
     os.mkfifo(tmp_path / "pipe", 0o600)
     two = IDENTITY.secret.reveal() + "\n" + Identity.generate().secret.reveal()
     places = [
-        (tmp_path, "no regular file"),
-        (tmp_path / "pipe", "no regular file"),
+        (tmp_path, "not a regular file"),
+        (tmp_path / "pipe", "not a regular file"),
         (tmp_path / "none", "no such file"),
         (key_file(tmp_path / "text", "made-up"), "holds no line"),
         (key_file(tmp_path / "two", two), "holds no line"),

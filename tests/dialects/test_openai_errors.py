@@ -75,7 +75,7 @@ CASES = [
     (404, openai("The model `m` does not exist or you do not have access to it.",
                  "model_not_found"), errors.UnknownModel, "no model m"),
     (404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment for this "
-                     "resource does not exist."}}, errors.UnknownModel, "name of the deployment"),
+                     "resource does not exist."}}, errors.UnknownModel, "deployment's name"),
     (404, openai('model "m" not found, try pulling it first', None, "not_found_error"),
      errors.UnknownModel, "ollama pull m"),
     (400, {"error": {"code": "unknown_model", "message": "Unknown model: m"}},

@@ -350,7 +350,7 @@ def test_what_damage_took_is_counted_and_told(tmp_path, monkeypatch):
     assert statuses.count("ok") == len(ids) - lost
     assert statuses[-1] == "ok"
     assert lost > 0
-    assert f"but for {lost:,} that could not be read" in journal.notice
+    assert f"except {lost:,} that could not be read" in journal.notice
     assert len(on_disk(path)) == len(ids) - lost
     journal.close()
 

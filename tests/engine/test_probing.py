@@ -45,7 +45,7 @@ def test_a_server_that_is_busy_once_is_asked_again(far_end, status):
     assert report.mode is Mode.SCHEMA
     assert report.capability.tried == ((Form.JSON_SCHEMA, "accepted", True),)
     assert len(waits.told) == 1
-    assert "asking again in" in waits.told[0]
+    assert "asking again in 1 s" in waits.told[0]
 
 
 @pytest.mark.parametrize("status", [503, 529])

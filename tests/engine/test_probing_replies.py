@@ -165,7 +165,7 @@ def test_a_server_without_a_word_does_not_pass(far_end, act):
     report = checked(end)
     assert not report.ok
     assert (report.mode, report.capability) == (None, None)
-    assert "without a word" in report.sentence
+    assert "without any text" in report.sentence
     assert report.hint
     assert nothing_kept(end)
 

@@ -102,8 +102,8 @@ def test_key_order_does_not_change_the_digest():
     ("source", "said"),
     [
         ({}, "is empty"),
-        ("", "is no JSON"),
-        ("{", "is no JSON"),
+        ("", "is not valid JSON"),
+        ("{", "is not valid JSON"),
         ("3", "must be an object"),
         ("schema.json", "this is a path"),
         (None, "None is no schema"),

@@ -188,7 +188,7 @@ def test_a_known_variable_without_a_value_connects_nothing_and_is_named(
     monkeypatch.setenv("GOOGLE_API_KEY", KEY)
     assert [each.kind for each in environment_connections()] == ["gemini"], "by the other variable"
     error = refusal(lambda: lw.compare(SCHEMA, ["t"], ["openai/gpt-6-luna"], progress=False))
-    assert "OPENAI_API_KEY is set and empty" in error.message
+    assert "OPENAI_API_KEY is set but empty" in error.message
     assert {each.kind for each in found_elsewhere(Path("/"))} <= {"gemini"}
 
 

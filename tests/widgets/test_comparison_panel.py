@@ -523,6 +523,7 @@ def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, st
         said = f"journal: {places.default_path()} is locked by another process. 1 reply is kept"
         assert told["note"]["sentence"].startswith(said)
         assert "run again" in told["note"]["hint"]
+        assert told["foot"].startswith("Replies are kept in memory. Stop keeps them;")
         assert told["columns"][0]["done"] == 3
         post(page, "show")
         until(page, lambda now: now["screen"] == "results")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
+from tests.servers import ModelServer, Seen, serving_models
 
 CANARY = "sk-made-up-canary-0004711-3fQz"
 PASSPHRASE = "copper lantern orbit mellow"
@@ -174,3 +176,41 @@ def test_a_callback_only_submits(wire, folder: Path, monkeypatch) -> None:
     go_on.set()
     page.settle()
     assert threads[0] is not threading.main_thread()
+
+
+class _Locking(ModelServer):
+    """A server in whose check the store locks itself."""
+
+    lock = staticmethod(lambda: None)
+
+    def answer(self, seen: Seen) -> tuple[int, Any]:
+        self.lock()
+        return super().answer(seen)
+
+
+@pytest.mark.parametrize("when", ["before the test", "while it is tested", "never"])
+def test_a_lock_takes_no_stored_key_from_a_form_in_hand(wire, folder: Path, when: str) -> None:
+    """Nothing is asked without the key, nor saved over it: the gate comes first."""
+    store = Store("acme", path=folder)
+    store.unlock(PASSPHRASE)
+    with serving_models(_Locking) as server:
+        store.save(Connection("custom", name="m", endpoint=server.url, api_key=CANARY))
+        page = wire(ConnectionPanel(store))
+        page.send("select", kind="custom", label="m")
+        page.send("typing", form=page.form["key"])
+        if when == "before the test":
+            store.lock()
+            page.settle()
+        elif when == "while it is tested":
+            server.lock = store.lock  # type: ignore[method-assign]
+        page.submit(values={"name": "m", "endpoint": f"{server.url}/v1"}, intent="save")
+        server.lock = lambda: None  # type: ignore[method-assign]
+        if when != "never":
+            assert page.state["store"]["gate"] == "unlock"
+            page.type_secret("passphrase", PASSPHRASE)
+            page.send("unlock")
+        assert page.form["said"] == "Saved."
+        kept = store["m"]
+        assert kept.plain_fields["endpoint"] == f"{server.url}/v1"
+        assert kept.secret_fields["api_key"].reveal() == CANARY
+        assert {each.headers.get("authorization") for each in server.seen} == {f"Bearer {CANARY}"}

@@ -52,7 +52,7 @@ def rules_of(content: bytes, path: Path) -> Rules:
     text = opened() if opened else ""
     # A mark with nothing behind it is what is left of a file, and not a file without rules.
     if content and not text:
-        return damaged(path, f"The policy file {path} is no text in UTF-8 or UTF-16.")
+        return damaged(path, f"The policy file {path} is not text in UTF-8 or UTF-16.")
     try:
         return _rules(tomllib.loads(text), f"the file {path}")
     except tomllib.TOMLDecodeError as error:
@@ -99,7 +99,7 @@ def _know(table: Mapping[str, Any], keys: tuple[str, ...], known: Iterable[str])
         if key not in known:
             close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.6)
             nearest = f" The nearest is {close[0]}." if close else ""
-            told = f"is not known. There are {', '.join(known)}.{nearest}"
+            told = f"is not known; choose from {', '.join(known)}.{nearest}"
             raise _Misfit((*keys, key), told)
 
 
@@ -185,7 +185,7 @@ def _budget(document: Mapping[str, Any]) -> float | None:
 def _switch(document: Mapping[str, Any], key: str) -> bool:
     value = document.get(key, True)
     if not isinstance(value, bool):
-        raise _Misfit((key,), "is neither true nor false.")
+        raise _Misfit((key,), "must be true or false.")
     return value
 
 

@@ -177,7 +177,7 @@ def put_identity(session: Session, wrapped: bytes) -> None:
     """Put a sealed identity in place; StoreError where a link leads to what is not of a store."""
     file = session.file(IDENTITY)
     if file.path.is_symlink() and file.exists and not file.read().startswith(_AGE):
-        message = f"{file.path} is a link to {file.target}, which is not of a store."
+        message = f"{file.path} is a link to {file.target}, which does not belong to a store."
         raise StoreError(message, "Delete the link, then try again.")
     file.replace(wrapped)
 

@@ -238,6 +238,11 @@ class Draft:
             self.apart = f"{self.named} is no longer in the store: saving connects it anew."
             self.connection = None
 
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether its connection, and with it the stored secrets, is behind a lock."""
+        return bool(self.apart) and self.connection is not None
+
     def follow(self, now: Connection) -> None:
         """Its connection was saved elsewhere: the new values come in beside what was typed."""
         was = self.connection.plain_fields if self.connection else {}

@@ -138,6 +138,12 @@ class FormPanel(StoreGate):
 
     async def test(self, draft: Draft, *, certain: bool = False) -> None:
         """Check the draft on the engine's loop and show each step."""
+        if draft.out_of_reach:
+            # Asked without its stored secrets, it would be saved without them as well.
+            self._waiting = draft
+            self.show_gate("unlock")
+            self.push()
+            return
         connection = draft.build()
         if connection is None or (not certain and draft.doubt(connection)):
             draft.report = None
@@ -194,12 +200,15 @@ class FormPanel(StoreGate):
         draft.settle(connection, said)
 
     async def after_gate(self) -> None:
-        """Save what waited for the store."""
+        """Save what waited for the store, once it has passed a check."""
         draft, self._waiting = self._waiting, None
-        connection = draft.tested if draft and draft.report and draft.report.ok else None
-        if draft is not None:
-            connection = connection or draft.build()
-        if draft is not None and connection is not None:
+        if draft is None:
+            return
+        if draft.report is None:
+            await self.test(draft)
+            return
+        connection = (draft.tested if draft.report.ok else None) or draft.build()
+        if connection is not None:
             await self.keep(draft, connection)
 
     def gate_left(self) -> None:

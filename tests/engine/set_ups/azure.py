@@ -27,7 +27,7 @@ AZURE = (
     SetUp(
         "a deployment that does not exist", "azure_openai", azure("{url}/openai/v1"),
         (AZURE_LIST, ("", 404, NO_DEPLOYMENT)),
-        "UnknownModel", ("no deployment called luna",), ("name of the deployment", "5 minutes"),
+        "UnknownModel", ("no deployment called luna",), ("deployment's name", "5 minutes"),
     ),
     SetUp(
         "keys turned off on the resource", "azure_openai", azure("{url}/openai/v1"),
