@@ -18,8 +18,10 @@ _CURRENCIES = {
 _SIGN = "|".join(re.escape(sign) for sign in sorted(_CURRENCIES, key=len, reverse=True))
 _FIGURE = r"\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?"
 _MOST = 2000
+# A number begins with the blanks before it, which are read from their beginning alone.
+_BLANKS = r"(?:(?<![ \t])|(?<=[\w.,/-][ \t]))[ \t]++"
 _NUMBER = re.compile(
-    rf"(?<![\w.,/-])(?:(?P<before>{_SIGN})[ \t]*+)?(?P<minus>[-−])?"
+    rf"(?<![\w.,/-])(?:(?P<before>{_SIGN})[ \t]*+|{_BLANKS})?(?P<minus>[-−])?"
     rf"(?P<figure>{_FIGURE})(?P<thousand>k\b)?"
     rf"(?:[ \t]?(?P<after>{_SIGN})(?![a-z]))?(?![\w/]|[.,-]\w)"
 )
