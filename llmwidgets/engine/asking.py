@@ -223,7 +223,7 @@ class Asker:
                 raise
             bill.dollars = self.cost(reply.usage, reply.served_model)
         learned.from_reply(self.connection, self.model, reply.served_model)
-        return _Answer(payload, reply, request)
+        return _Answer(payload, reply, request, bill.dollars)
 
     def _asked(self, text: Text, lowered: int | None = None) -> _Asked:
         manner = self.manner(text.schema)
@@ -267,7 +267,7 @@ class Asker:
         return (each for each in looser if BEST[each] is not Mode.SCHEMA)
 
     def _judged(self, text: Text, key: Key, answer: _Answer, tried: Tried, asked: _Asked) -> Row:
-        payload, reply, sent_as = answer
+        payload, reply, sent_as, paid = answer
         cut = cut_input(self.connection, asked.manner, text, reply.usage.input_tokens)
         ended = ending_of(reply, asked.limit, cut)
         broken = ended is None and self._broken(asked, reply, sent_as)
@@ -277,7 +277,7 @@ class Asker:
             usage=reply.usage,
             seconds=payload.seconds,
             waiting_seconds=payload.first_byte_seconds,
-            cost=self.cost(reply.usage, reply.served_model),
+            cost=paid,
             served_model=reply.served_model and visible(reply.served_model),
             request_id=reply.request_id and visible(reply.request_id),
             **self._circumstances(text, key, tried, asked),
@@ -342,11 +342,12 @@ class Asker:
 
 
 class _Answer(NamedTuple):
-    """What came back for a text, and the question as it was sent."""
+    """What came back for a text, the question as it was sent, and its price in US dollars."""
 
     payload: Payload
     reply: Reply
     sent_as: Request
+    cost: float | None
 
 
 @dataclass(frozen=True, slots=True)
