@@ -135,7 +135,10 @@ def extract(
         raise FieldError(
             {"model": f"stands for {len(compared)} models."}, "Name one, or use compare."
         )
-    return next(iter(compared))
+    found = next(iter(compared))
+    # There is no comparison that could tell of a journal in trouble.
+    told = (*found.notes, *(note for note in compared.notes if note not in found.notes))
+    return replace(found, notes=told)
 
 
 def estimate(

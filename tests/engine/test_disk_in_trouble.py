@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.comparison import Comparison, compare, load
+from llmwidgets.comparison import Comparison, compare, extract, load
 from llmwidgets.connections import Connection
 from llmwidgets.engine import journal as journal_module
 from llmwidgets.engine import journal_file
@@ -135,6 +135,15 @@ def test_the_note_reaches_every_view(far_end, tmp_path):
         assert said in " ".join(saved.notes)
         assert [each.data for each in saved] == [each.data for each in result]
         assert len(result.to_frame()) == 5
+
+
+def test_one_extraction_tells_of_its_journal(far_end, tmp_path):
+    path = tmp_path / "folder" / "j.sqlite"
+    model = Numbers(2, 99, TROUBLES["locked"], path)
+    with model.stack:
+        told = extract(SCHEMA, "number 2.", connected(far_end(model)), journal=path)
+    assert told.data == {"number": 2}
+    assert f"journal: {path} is locked by another process" in " ".join(told.notes)
 
 
 def test_an_error_of_this_package_is_a_row_of_its_own_class(far_end, tmp_path, monkeypatch):
