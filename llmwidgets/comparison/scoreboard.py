@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis import significance
-from llmwidgets.analysis.significance import Column, Tested, Verdict, mean_interval
+from llmwidgets.analysis.significance import Column, Tested, mean_interval
+from llmwidgets.analysis.verdict import Verdict
 from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
 
@@ -118,13 +119,14 @@ def tested(comparison: Comparison) -> Tested | None:
         [
             Column(label, tally.mean_scores, tally.cost_per_1000)
             for label, tally in zip(comparison.labels, tallies, strict=True)
-        ]
+        ],
+        repeats=comparison.repeats,
     )
 
 
 def unscored(comparison: Comparison) -> Verdict:
     """The verdict where nothing was scored: what is known without truth."""
-    return Verdict(_unscored(comparison), (), None, ())
+    return Verdict(_unscored(comparison))
 
 
 def _unscored(comparison: Comparison) -> str:
