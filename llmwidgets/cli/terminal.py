@@ -28,21 +28,32 @@ _STYLES = {
 
 
 def scoreboard(console: Console, comparison: Comparison) -> None:
-    """The verdict and a row a variant."""
+    """The verdict, then a row a variant under the name of its group."""
     shown = summary(comparison)
     scored = any(row.accuracy is not None for row in shown.rows)
+    console.print(Text(visible(shown.headline), style="bold"))
+    if shown.details:
+        console.print(Text(visible(shown.details)))
     table = _table("Scoreboard")
     table.add_column("Variant", overflow="fold", min_width=16)
     if scored:
         table.add_column("% right", justify="right")
         table.add_column("95 %", justify="right", no_wrap=True)
+        table.add_column("Loses", overflow="fold", min_width=13)
+    if shown.worse:
+        table.add_column(shown.worse, overflow="fold", min_width=12)
     for name in ("Valid", "p50 s", "$ / 1,000"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Failures", overflow="fold")
-    for row in shown.rows:
-        table.add_row(*(Text(visible(cell)) for cell in _cells(row, scored)))
+    if not scored:
+        table.add_column("Failures", overflow="fold")
+    group = ""
+    for row in shown.ranked:
+        if row.told.group != group:
+            group = row.told.group
+            table.add_section()
+            table.add_row(Text(group, style="bold"))
+        table.add_row(*(Text(visible(cell)) for cell in _cells(row, scored, bool(shown.worse))))
     console.print(table)
-    console.print(Text(visible(shown.sentence), style="bold"))
     for note in (*shown.notes, shown.footer):
         console.print(Text(visible(note), style="dim"))
 
@@ -53,16 +64,30 @@ def _table(title: str) -> Table:
     )
 
 
-def _cells(row: Row, scored: bool) -> list[str]:
-    share = [figures.percent(row.accuracy), figures.interval(row.low, row.high)] if scored else []
+def _cells(row: Row, scored: bool, compared: bool) -> list[str]:
+    told = row.told
+    name = f"{row.letter} {figures.shorten(row.label, 60)}"
+    cells = [f"{name}\n✓ recommended" if told.recommended else name]
+    if scored:
+        cells += [figures.percent(row.accuracy), figures.interval(row.low, row.high), _loses(row)]
+    if compared:
+        cells.append(f"{told.worse}\n{told.bound}".strip())
     return [
-        f"{row.letter} {figures.shorten(row.label, 60)}",
-        *share,
+        *cells,
         f"{row.valid} of {row.asked}",
         figures.seconds(row.p50_seconds),
         figures.money(row.cost_per_1000),
-        figures.failures(row.failures),
+        *([] if scored else [figures.failures(row.failures)]),
     ]
+
+
+def _loses(row: Row) -> str:
+    """What was lost, and what the replies that came are worth; the failures of the way too."""
+    told = row.told
+    came = f"{told.came} of the rest right" if told.lost and told.came else ""
+    return "\n".join(
+        each for each in (told.loses, told.lost, came, told.unanswered, told.failed) if each
+    )
 
 
 def side_by_side(console: Console, comparison: Comparison, at: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison.outputs import MADE_ELSEWHERE
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 
@@ -30,7 +31,8 @@ class Script:
 
     `schema` is written out, so that the code needs no class, unless `class_name` names one that
     the reader has; without both, each text brings its own. `instructions` by name cross with
-    the variants; `budget` is in US dollars.
+    the variants; `budget` is in US dollars. `matters` is the difference of the verdict, where it is
+    another than the usual one.
     """
 
     variants: Sequence[Variant]
@@ -43,6 +45,7 @@ class Script:
     scoring: Scoring = None
     concurrency: int | None = None
     budget: float | None = None
+    matters: float = MATTERS
 
     def __str__(self) -> str:
         written = self.schema is not None and not self.class_name
@@ -53,7 +56,10 @@ class Script:
         call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
         lines += ["", f"result = {call}", f"    {name},", "    texts,"]
         lines += [f"    {key}={value}," for key, value in self._keywords()]
-        return "\n".join([*lines, ")"]) + "\n"
+        lines.append(")")
+        if self.matters != MATTERS:
+            lines.append(f"print(result.verdict(matters={self.matters:g}))")
+        return "\n".join(lines) + "\n"
 
     def _keywords(self) -> Iterator[tuple[str, str]]:
         if self.outputs:
@@ -75,7 +81,11 @@ class Script:
 
 
 def script_of(
-    comparison: Comparison, *, concurrency: int | None = None, budget: float | None = None
+    comparison: Comparison,
+    *,
+    concurrency: int | None = None,
+    budget: float | None = None,
+    matters: float = MATTERS,
 ) -> Script:
     """The call that makes this comparison again, within these limits."""
     return Script(
@@ -87,6 +97,7 @@ def script_of(
         scoring=comparison.scoring,
         concurrency=concurrency,
         budget=budget,
+        matters=matters,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets import __version__
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison import scoreboard
+from llmwidgets.comparison import scoreboard, standings
 from llmwidgets.comparison.answers import pattern_of
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
@@ -20,6 +20,7 @@ from llmwidgets.report import charts, figures, html
 from llmwidgets.report.summary import Cell, Line, Row, Summary
 
 if TYPE_CHECKING:
+    from llmwidgets.analysis.verdict import Verdict
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.comparison.tally import Tally
 
@@ -38,12 +39,15 @@ def summary(
     lines = _PAGE_LINES if page else _NOTEBOOK_LINES
     known = len(reading.first) >= min(lines, reading.differing)
     found: Iterable[Difference] = reading.first if known else comparison.differing()
-    rows = tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies))
-    notes = told_beside(comparison) + _paid_before(comparison)
+    verdict = comparison.verdict(matters)
+    rows = scored_rows(comparison, verdict)
+    notes = foot(comparison, verdict)
     if any(row.agreement is not None for row in rows):
         notes = (*notes, _agreed(comparison))
     return Summary(
-        sentence=comparison.verdict(matters).sentence,
+        headline=verdict.headline,
+        details=verdict.details,
+        worse=standings.worse_head(verdict) if verdict.outcome is not None else "",
         rows=rows,
         lines=tuple(_lines(comparison, islice(found, lines), values)),
         differing=reading.differing,
@@ -53,10 +57,24 @@ def summary(
     )
 
 
-def sections(comparison: Comparison) -> list[tuple[str, str]]:
+def scored_rows(comparison: Comparison, verdict: Verdict) -> tuple[Row, ...]:
+    """A row a variant, in the order of the letters."""
+    return tuple(
+        _row(comparison, at, tally, verdict)
+        for at, tally in enumerate(comparison.reading.tallies)
+    )  # fmt: skip
+
+
+def foot(comparison: Comparison, verdict: Verdict) -> tuple[str, ...]:
+    """What stands under the scoreboard: how to read it, and what it does not say by itself."""
+    legend = (standings.legend(verdict),) if verdict.standings else ()
+    return (*legend, *verdict.notes, *told_beside(comparison), *_paid_before(comparison))
+
+
+def sections(comparison: Comparison, matters: float = MATTERS) -> list[tuple[str, str]]:
     """What a whole page shows beside the static view: charts, right by field, how it was asked."""
     shares = _by_field(comparison)
-    found = _charts(comparison)
+    found = _charts(comparison, comparison.verdict(matters))
     if shares:
         head = ["Field", *(f"{figures.letter(at)}" for at in range(len(comparison.variants)))]
         rows = [[name, *(figures.percent(share) for share in row)] for name, row in shares]
@@ -66,26 +84,40 @@ def sections(comparison: Comparison) -> list[tuple[str, str]]:
     return [*found, ("How each was asked", _asked(comparison))]
 
 
-def _charts(comparison: Comparison) -> list[tuple[str, str]]:
-    tallies = comparison.reading.tallies
-    costs = [tally.cost_per_1000 for tally in tallies]
-    times = [scoreboard.quantiles(tally.seconds)[0] for tally in tallies]
+def _charts(comparison: Comparison, verdict: Verdict) -> list[tuple[str, str]]:
+    rows = scored_rows(comparison, verdict)
+    costs = [row.cost_per_1000 for row in rows]
+    times = [row.p50_seconds for row in rows]
+    band = margin(verdict)
     drawn = [
-        ("Quality against cost", _chart(comparison, costs, "US$ for 1,000 texts")),
-        ("Quality against time", _chart(comparison, times, "seconds for a text, median")),
+        ("Quality against cost", _chart(rows, costs, "US$ for 1,000 texts", band)),
+        ("Quality against time", _chart(rows, times, "seconds for a text, median", band)),
     ]
     return [(heading, chart) for heading, chart in drawn if chart]
 
 
-def _chart(comparison: Comparison, across: Sequence[float | None], x_title: str) -> str:
-    points = []
-    for at, (tally, x) in enumerate(zip(comparison.reading.tallies, across, strict=True)):
-        share = scoreboard.accuracy(tally)
-        if share is not None and x is not None:
-            low, high = scoreboard.bounds(tally)
-            label = comparison.labels[at]
-            points.append(charts.Point(figures.letter(at), label, share, low, high, x))
-    return charts.scatter(points, f"% of fields right against {x_title}", x_title)
+def margin(verdict: Verdict) -> tuple[float, float] | None:
+    """The best accuracy seen, and what lies `matters` below it; None where nothing is compared."""
+    if verdict.outcome is None:
+        return None
+    best = verdict.standings[0].accuracy
+    return max(0.0, best - verdict.matters), best
+
+
+def _chart(
+    rows: Sequence[Row],
+    across: Sequence[float | None],
+    x_title: str,
+    band: tuple[float, float] | None,
+) -> str:
+    points = [
+        charts.Point(
+            row.letter, row.label, row.accuracy, row.low, row.high, x, row.told.recommended
+        )
+        for row, x in zip(rows, across, strict=True)
+        if row.accuracy is not None and x is not None
+    ]
+    return charts.scatter(points, f"% of fields right against {x_title}", x_title, band)
 
 
 def _asked(comparison: Comparison) -> str:
@@ -103,12 +135,16 @@ def _asked(comparison: Comparison) -> str:
     return f"{table}{html.folded('The default instructions', DEFAULT_INSTRUCTIONS)}"
 
 
-def _row(comparison: Comparison, at: int, tally: Tally) -> Row:
+def _row(comparison: Comparison, at: int, tally: Tally, verdict: Verdict) -> Row:
+    label = comparison.labels[at]
+    standing = next((each for each in verdict.standings if each.label == label), None)
     low, high = scoreboard.bounds(tally)
+    if standing is not None and low is not None:
+        low, high = standing.low, standing.high
     p50, p95 = scoreboard.quantiles(tally.seconds)
     return Row(
         letter=figures.letter(at),
-        label=comparison.labels[at],
+        label=label,
         asked=sum(tally.statuses.values()),
         valid=tally.statuses["ok"],
         failures=tuple((name, tally.statuses[name]) for name in FAILURES if tally.statuses[name]),
@@ -119,6 +155,9 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> Row:
         p95_seconds=p95,
         cost_per_1000=tally.cost_per_1000,
         agreement=_agreement(comparison, at),
+        input_tokens=tally.input_tokens,
+        output_tokens=tally.output_tokens,
+        told=standings.told(verdict, label, tally),
     )
 
 

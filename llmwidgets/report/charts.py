@@ -22,24 +22,31 @@ class Point:
     low: float | None
     high: float | None
     x: float
+    recommended: bool = False
 
 
-def scatter(points: Sequence[Point], title: str, x_title: str) -> str:
+def scatter(
+    points: Sequence[Point], title: str, x_title: str, band: tuple[float, float] | None = None
+) -> str:
     """Quality (upwards) against something that should be small, intervals as bars.
 
-    Empty where fewer than two variants have both figures.
+    `band` are the two ends (0–1) of what is near enough to the best. Empty where fewer than two
+    variants have both figures.
     """
     if len(points) < 2:
         return ""
-    floor, step = _floor([each.low if each.low is not None else each.share for each in points])
+    lows = [each.low if each.low is not None else each.share for each in points]
+    floor, step = _floor([*lows, *(band or ())[:1]])
     most = _ceiling(max(each.x for each in points))
-    body = [_level(floor, at) for at in range(floor, 101, step)]
+    body = [_band(band, floor)] if band is not None else []
+    body += [_level(floor, at) for at in range(floor, 101, step)]
     body += [_tick(most * part / 4, most) for part in range(5)]
     body += [_mark(each, floor, most) for each in sorted(points, key=lambda each: each.x)]
     middle = (_LEFT + _WIDE - _RIGHT) / 2
     body.append(_text(middle, _HIGH - 4, x_title, "middle"))
     said = "; ".join(
         f"{each.letter} {each.label}: {100 * each.share:.1f} % right at {_figure(each.x)}"
+        f"{', recommended' if each.recommended else ''}"
         for each in points
     )
     return (
@@ -58,7 +65,18 @@ def _mark(point: Point, floor: int, most: float) -> str:
             _line(x - 4, end, x + 4, end, "lw-bar") for end in (low, high)
         )
     dot = f'<circle class="lw-dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-    return f"<g>{bar}{dot}{_text(x + 8, y + 4, point.letter)}</g>"
+    name = f"{point.letter} ✓ recommended" if point.recommended else point.letter
+    flip = point.recommended and x > _WIDE - _RIGHT - 110
+    words = _text(x - 8, y + 4, name, "end") if flip else _text(x + 8, y + 4, name)
+    return f"<g>{bar}{dot}{words}</g>"
+
+
+def _band(band: tuple[float, float], floor: int) -> str:
+    top, bottom = _up(100 * band[1], floor), _up(100 * band[0], floor)
+    return (
+        f'<rect class="lw-margin" x="{_LEFT}" y="{top:.1f}" width="{_WIDE - _LEFT - _RIGHT}" '
+        f'height="{bottom - top:.1f}"/>'
+    )
 
 
 def _level(floor: int, percent: int) -> str:

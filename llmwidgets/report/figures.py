@@ -35,6 +35,13 @@ def money(value: float | None) -> str:
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
+def thousands(number: int | None) -> str:
+    """A count of tokens: 812, 20.4k, unknown."""
+    if number is None:
+        return UNKNOWN
+    return f"{number:,}" if number < 10_000 else f"{number / 1000:.1f}k"
+
+
 def letter(at: int) -> str:
     """A, B … Z, AA, AB: the same letter for a variant in every view and export."""
     name = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from llmwidgets.report import figures, style
@@ -22,7 +22,7 @@ def fragment(summary: Summary, *, limit: int = LIMIT) -> str:
         if summary.lines:
             summary = replace(summary, lines=summary.lines[: len(summary.lines) // 2])
         else:
-            summary = replace(summary, rows=summary.rows[: len(summary.rows) // 2])
+            summary = replace(summary, rows=summary.ranked[: len(summary.rows) // 2])
         text = _fragment(summary)
     return text
 
@@ -66,36 +66,85 @@ def _cell(tag: str, text: str, right: bool) -> str:
 
 def _fragment(summary: Summary, between: str = "") -> str:
     notes = "".join(f'<p class="lw-meta">{markup(note)}</p>' for note in summary.notes)
+    details = f'<p class="lw-details">{markup(summary.details)}</p>' if summary.details else ""
     return (
         f'<div class="lw-static"><style>{style.FRAGMENT}</style>'
-        f'<p class="lw-verdict"><b>{markup(summary.sentence)}</b></p>'
-        f"{_scoreboard(summary.rows)}{between}{_lines(summary)}{notes}"
+        f'<p class="lw-verdict"><b>{markup(summary.headline)}</b></p>{details}'
+        f"{_scoreboard(summary)}{between}{_lines(summary)}{notes}"
         f'<p class="lw-meta">{markup(summary.footer)}</p></div>'
     )
 
 
-def _scoreboard(rows: Sequence[Row]) -> str:
-    scored = any(row.accuracy is not None for row in rows)
-    head = ["Variant"]
-    agreed = not scored and any(row.agreement is not None for row in rows)
-    head += ["% of fields right", "95 % interval"] if scored else []
-    head += ["% the same as the others"] if agreed else []
-    head += ["Valid", "Failures", "p50 / p95", "$ per 1,000 texts"]
+def _scoreboard(summary: Summary) -> str:
+    """A row a variant, under the name of its group; every figure in words."""
+    columns = _columns(summary)
+    head = "".join(_cell("th", name, right) for name, right, _ in columns)
     body = []
-    for row in rows:
-        share = [figures.percent(row.accuracy), figures.interval(row.low, row.high)]
-        body.append(
-            [
-                f"{row.letter} {figures.shorten(row.label, _LONG)}",
-                *(share if scored else []),
-                *([figures.percent(row.agreement)] if agreed else []),
-                f"{row.valid} of {row.asked}",
-                figures.failures(row.failures),
-                _times(row),
-                figures.money(row.cost_per_1000),
-            ]
-        )
-    return table(head, body, right=range(1, 3) if scored else range(1, 2) if agreed else ())
+    group = ""
+    for row in summary.ranked:
+        if row.told.group != group:
+            group = row.told.group
+            words = f"<b>{markup(row.told.title)}</b>{markup(row.told.more)}"
+            body.append(f'<tr><th class="lw-group" colspan="{len(columns)}">{words}</th></tr>')
+        kind = ' class="lw-rec"' if row.told.recommended else ""
+        cells = "".join(_cell("td", said(row), right) for _, right, said in columns)
+        body.append(f"<tr{kind}>{cells}</tr>")
+    return (
+        f'<div class="lw-scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
+    """Each column's name, whether it stands at the right, and what it says of a row."""
+    scored = any(row.accuracy is not None for row in summary.rows)
+    agreed = not scored and any(row.agreement is not None for row in summary.rows)
+    found: list[tuple[str, bool, Callable[[Row], str]]] = [("Variant", False, _name)]
+    if scored:
+        found += [
+            ("% of fields right", True, lambda row: figures.percent(row.accuracy)),
+            ("95 % interval", True, lambda row: figures.interval(row.low, row.high)),
+            ("Of the replies that came", True, lambda row: row.told.came or "–"),
+            ("Loses", False, _loses),
+        ]
+    if summary.worse:
+        found.append((summary.worse, True, _worse))
+    if agreed:
+        found.append(("% the same as the others", True, lambda row: figures.percent(row.agreement)))
+    valid = _valid if scored else lambda row: f"{row.valid} of {row.asked}"
+    found.append(("Valid", False, valid))
+    if not scored:
+        found.append(("Failures", False, lambda row: figures.failures(row.failures)))
+    return [
+        *found,
+        ("p50 / p95", False, _times),
+        ("Tokens in / out", False, _tokens),
+        ("$ per 1,000 texts", False, lambda row: figures.money(row.cost_per_1000)),
+    ]
+
+
+def _name(row: Row) -> str:
+    mark = "\n✓ recommended" if row.told.recommended else ""
+    return f"{row.letter} {figures.shorten(row.label, _LONG)}{mark}"
+
+
+def _loses(row: Row) -> str:
+    how = f": {row.told.lost}" if row.told.lost else ""
+    more = f";\n{row.told.unanswered}" if row.told.unanswered else ""
+    return f"{row.told.loses}{how}{more}" or "–"
+
+
+def _worse(row: Row) -> str:
+    return f"{row.told.worse} ({row.told.bound})" if row.told.bound else row.told.worse or "–"
+
+
+def _valid(row: Row) -> str:
+    how = f"; {row.told.failed}" if row.told.failed else ""
+    return f"{row.valid} of {row.asked}{how}"
+
+
+def _tokens(row: Row) -> str:
+    return f"{figures.thousands(row.input_tokens)} / {figures.thousands(row.output_tokens)}"
 
 
 def _times(row: Row) -> str:

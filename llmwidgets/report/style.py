@@ -5,6 +5,10 @@ from __future__ import annotations
 FRAGMENT = """
 .lw-static{font-size:13px;line-height:20px;max-width:1200px}
 .lw-static .lw-verdict{font-size:16px;line-height:24px;font-weight:600;margin:8px 0}
+.lw-static .lw-details{max-width:820px;margin:0 0 8px;opacity:.8}
+.lw-static th.lw-group{padding-top:10px;font-weight:400;text-align:left;white-space:normal;
+  background:color-mix(in srgb,currentColor 4%,transparent)}
+.lw-static tr.lw-rec>:first-child{box-shadow:inset 3px 0 0 #00897b}
 .lw-static .lw-meta{font-size:12px;line-height:16px;opacity:.75;margin:8px 0}
 .lw-static .lw-scroll{overflow-x:auto;margin:8px 0 16px}
 .lw-static table{border-collapse:collapse;font-size:12px;line-height:16px;margin:0;
@@ -38,5 +42,6 @@ summary{cursor:pointer;font-size:12px}
 .lw-grid{stroke:currentColor;stroke-opacity:.15}
 .lw-bar{stroke:#1565c0;stroke-width:1.5}
 .lw-dot{fill:#1565c0}
+.lw-margin{fill:#1565c0;fill-opacity:.12}
 @media (prefers-color-scheme:dark){.lw-bar{stroke:#90caf9}.lw-dot{fill:#90caf9}}
 """

@@ -20,6 +20,34 @@ LEGEND = "= agrees, ≠ differs, − missing, + invented, ! failed"
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What is said of one variant beside its share right, in words; empty says nothing.
+
+    `rank` is its place in the scoreboard; `title` and `more`, which follows it, name its group.
+    `came` is the percentage right of the replies that came, `lost` says which replies were lost,
+    `failed` which other calls failed. `worse` is how much worse than the best it can be, `bound`
+    what that means.
+    """
+
+    rank: int = 0
+    title: str = ""
+    more: str = ""
+    recommended: bool = False
+    came: str = ""
+    loses: str = ""
+    lost: str = ""
+    failed: str = ""
+    unanswered: str = ""
+    worse: str = ""
+    bound: str = ""
+
+    @property
+    def group(self) -> str:
+        """The name of its group."""
+        return f"{self.title}{self.more}"
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One variant of the scoreboard. Shares are 0–1, times seconds, money US dollars.
 
@@ -39,6 +67,9 @@ class Row:
     p95_seconds: float | None
     cost_per_1000: float | None
     agreement: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    told: Told = Told()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +95,22 @@ class Line:
 class Summary:
     """What a comparison says at a glance. `lines` are the first of `differing` lines.
 
-    `values` tells whether extracted values and truth may be shown.
+    `rows` stand in the order of their letters. `worse` heads the column that says how much worse
+    than the best each can be; empty where nothing is compared. `values` tells whether extracted
+    values and truth may be shown.
     """
 
-    sentence: str
+    headline: str
     rows: tuple[Row, ...]
     lines: tuple[Line, ...]
     differing: int
     values: bool
     notes: tuple[str, ...]
     footer: str
+    details: str = ""
+    worse: str = ""
+
+    @property
+    def ranked(self) -> tuple[Row, ...]:
+        """The rows as the scoreboard has them: best group first."""
+        return tuple(sorted(self.rows, key=lambda row: row.told.rank))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from llmwidgets.report import figures
 from llmwidgets.report.summary import Row, Summary
@@ -12,28 +12,48 @@ _LABEL = 36
 
 
 def render(summary: Summary) -> str:
-    """The sentence, a row a variant, and the notes; no extracted value and no text."""
+    """The verdict, a row a variant in groups, and the notes; no extracted value and no text."""
     scored = any(row.accuracy is not None for row in summary.rows)
     agreed = not scored and any(row.agreement is not None for row in summary.rows)
     head = ["", "variant"]
-    head += ["% right", "95 %"] if scored else ["% the same"] if agreed else []
+    head += ["% right", "95 %", "of replies", "loses"] if scored else []
+    head += [f"worse by{summary.worse.partition(' by')[2]}"] if summary.worse else []
+    head += ["% the same"] if agreed else []
     head += ["valid", "p50 s", "p95 s", "$ per 1,000", "failures"]
-    body = [_cells(row, scored, agreed) for row in summary.rows]
-    lines = [summary.sentence, "", *_table([head, *body])]
+    ranked = summary.ranked
+    first, *rows = _table([head, *(_cells(row, summary, scored, agreed) for row in ranked)])
+    verdict = [summary.headline, *([summary.details] if summary.details else [])]
+    lines = [*verdict, "", first, *_grouped(ranked, rows)]
     if summary.differing:
         lines.append("")
         lines.append(f"{summary.differing} rows differ; .differences() shows them.")
     return visible("\n".join([*lines, *summary.notes, summary.footer]))
 
 
-def _cells(row: Row, scored: bool, agreed: bool) -> list[str]:
-    share = [figures.percent(row.agreement)] if agreed else []
+def _grouped(rows: Sequence[Row], lines: Sequence[str]) -> Iterator[str]:
+    """The lines, each group under its name."""
+    group = ""
+    for row, line in zip(rows, lines, strict=True):
+        if row.told.group != group:
+            group = row.told.group
+            yield f"-- {group}"
+        yield line
+
+
+def _cells(row: Row, summary: Summary, scored: bool, agreed: bool) -> list[str]:
+    told = row.told
+    cells = [row.letter, figures.shorten(row.label, _LABEL)]
+    if told.recommended:
+        cells[1] += " (recommended)"
     if scored:
-        share = [figures.percent(row.accuracy), figures.interval(row.low, row.high)]
+        cells += [figures.percent(row.accuracy), figures.interval(row.low, row.high)]
+        cells += [told.came or "–", told.loses or "–"]
+    if summary.worse:
+        cells.append(f"{told.worse}, {told.bound}" if told.bound else told.worse or "–")
+    if agreed:
+        cells.append(figures.percent(row.agreement))
     return [
-        row.letter,
-        figures.shorten(row.label, _LABEL),
-        *share,
+        *cells,
         f"{row.valid} of {row.asked}",
         figures.seconds(row.p50_seconds),
         figures.seconds(row.p95_seconds),

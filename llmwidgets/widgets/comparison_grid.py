@@ -197,9 +197,15 @@ class GridIndex:
         """The schema paths that have rows, in the order they were met."""
         return list(self._patterns)
 
+    @property
+    def unlabelled(self) -> int:
+        """How many texts have no truth yet."""
+        return sum(text.truth is NOTHING for text in self.comparison.texts)
+
     def layout(self, wanted: Filter) -> list[Shown]:
         """The texts to show; those with most disagreement first, else in their own order."""
-        return lay_out(list(self.units), self._names, wanted)
+        bare = [text.truth is NOTHING for text in self.comparison.texts]
+        return lay_out(list(self.units), self._names, wanted, bare)
 
     def matching_elsewhere(self, wanted: Filter) -> int:
         """How many rows the search finds in fields other than the chosen one."""

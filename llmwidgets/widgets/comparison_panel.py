@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.comparison.code import script_of
@@ -12,7 +13,7 @@ from llmwidgets.widgets.base import Buffers, Content, source, style
 from llmwidgets.widgets.comparison_run import LiveRun
 from llmwidgets.widgets.schema_editor import SchemaEditor
 from llmwidgets.widgets.setup.run_guess import whole_words
-from llmwidgets.widgets.setup.setup_view import TRIAL, setup_view
+from llmwidgets.widgets.setup.setup_view import TRIAL, expected_words, setup_view
 
 if TYPE_CHECKING:
     from llmwidgets.connections import Store
@@ -122,6 +123,7 @@ class ComparisonPanel(SchemaEditor):
     async def _begin(self, first: int | None = None) -> None:
         asked = await asyncio.to_thread(self._setup.asked)
         run = LiveRun(asked, self._setup, self.push_soon, first)
+        self._foretold = expected_words(self._setup, self._matters, self._deviation, first)
         self._run, self._screen = run, "running"
         await asyncio.to_thread(run.start)
         self.push()
@@ -171,6 +173,8 @@ class ComparisonPanel(SchemaEditor):
             return {"screen": "fields", "fields": self.fields_view()}
         back = "Back to the result" if self.comparison is not None else ""
         view = setup_view(self._setup, self._guess, self._run is not None)
+        view["expected"] = expected_words(self._setup, self._matters, self._deviation)
+        view["matters"] = f"{100 * self._matters:g}" if view["expected"] else ""
         return {"screen": "setup", "back": back, "setup": view}
 
     def _again(self) -> str:
@@ -196,9 +200,14 @@ class ComparisonPanel(SchemaEditor):
     def code(self) -> str:
         """The call that makes the same comparison: the one shown, else what is chosen."""
         if self._screen != "results" or self.comparison is None:
-            return str(self._setup.script())
+            return str(replace(self._setup.script(), matters=self._matters))
         limits = self._setup.options
-        again = script_of(self.comparison, concurrency=limits.concurrency, budget=limits.budget)
+        again = script_of(
+            self.comparison,
+            concurrency=limits.concurrency,
+            budget=limits.budget,
+            matters=self._matters,
+        )
         return str(again)
 
     def summary(self) -> tuple[str, list[str]]:

@@ -20,7 +20,10 @@ AMONG, AGAINST = "among", "against"
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the page wants to see. `only` is "disagree" or "all", `sort` is "loud" or "given"."""
+    """What the page wants to see. `sort` is "loud" or "given".
+
+    `only` is "disagree", "all", or "unlabelled": every row of the texts without truth.
+    """
 
     only: str = "disagree"
     states: tuple[str, ...] = ()
@@ -32,7 +35,7 @@ class Filter:
     def read(cls, content: Mapping[str, Any]) -> Filter:
         """The filter out of a message of the page."""
         return cls(
-            only="all" if content.get("only") == "all" else "disagree",
+            only=only if (only := content.get("only")) in ("all", "unlabelled") else "disagree",
             states=tuple(str(each) for each in content.get("states") or ()),
             field=str(content.get("field") or ""),
             query=str(content.get("query") or "").strip().casefold(),
@@ -57,14 +60,20 @@ class Shown:
         return Shown(self.unit, (*loud, *fresh) or (WHOLE,), tuple(quiet))
 
 
-def lay_out(units: Sequence[Unit], names: Sequence[str], wanted: Filter) -> list[Shown]:
-    """The texts to show; those with most disagreement first, else in their own order."""
+def lay_out(
+    units: Sequence[Unit], names: Sequence[str], wanted: Filter, bare: Sequence[bool]
+) -> list[Shown]:
+    """The texts to show; those with most disagreement first, else in their own order.
+
+    `bare` says which texts have no truth.
+    """
     shown = [
         each
         for at, unit in enumerate(units)
-        if (each := _shown(at, unit, names[unit.text], wanted))
+        if (bare[unit.text] or wanted.only != "unlabelled")
+        and (each := _shown(at, unit, names[unit.text], wanted))
     ]
-    if wanted.only == "disagree" and wanted.sort == "loud":
+    if wanted.only != "all" and wanted.sort == "loud":
         shown.sort(key=lambda each: _rank(units[each.unit]))
     return shown
 
@@ -77,7 +86,7 @@ def _shown(at: int, unit: Unit, name: str, wanted: Filter) -> Shown | None:
         if wanted.states:
             fields = [field for field in fields if _has(field, wanted.states)]
         return Shown(at, tuple(field.path for field in fields), ()) if fields else None
-    if wanted.only == "all" and not wanted.states:
+    if wanted.only != "disagree" and not wanted.states:
         rows = tuple(field.path for field in fields) or ((WHOLE,) if unit.failed else ())
         return Shown(at, rows, ()) if rows else None
     states = wanted.states or tuple(LOUD)

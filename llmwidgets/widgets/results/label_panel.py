@@ -57,6 +57,7 @@ class LabelPanel(GrowingPanel):
     def forget_labels(self) -> None:
         """Other texts or other truth: the labels made here belong to nothing any more."""
         self._labels, self._before = (), []
+        self._deviation, self._foretold = None, ""
 
     # -- from the page -------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.grounding import get_ready
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison import shown
+from llmwidgets.comparison import shown, standings
 from llmwidgets.comparison.rows import Place
 from llmwidgets.report import figures
 from llmwidgets.report import html as pages
@@ -18,9 +18,9 @@ from llmwidgets.report.files import safe_cell
 from llmwidgets.visible import markup
 from llmwidgets.widgets.base import Buffers, Content, Panel
 from llmwidgets.widgets.comparison_grid import Filter, GridIndex, Shown
-from llmwidgets.widgets.results.grid_cells import count
 from llmwidgets.widgets.results.grid_rows import Metrics, blocks, heights
 from llmwidgets.widgets.results.grounding_view import grounding_view
+from llmwidgets.widgets.results.nothing_view import nothing_view
 from llmwidgets.widgets.results.score_view import score_view
 from llmwidgets.widgets.results.text_view import text_view
 from llmwidgets.widgets.results.views import curl_of, detail_view, request_view
@@ -57,6 +57,8 @@ class ResultPanel(Panel):
         self._static = StaticOutput()
         self._verdict = ""
         self._matters = MATTERS
+        self._foretold = ""
+        self._deviation: float | None = None
         self._first: tuple[GridIndex, int, tuple[Content, list[bytes]]] | None = None
         self._grounding: tuple[tuple[int, int, bool], Content] | None = None
         self._counting = threading.Lock()
@@ -112,6 +114,7 @@ class ResultPanel(Panel):
             ],
             "truth": _is_labelled(index),
             "texts": index.total,
+            "unlabelled": index.unlabelled,
             "read": index.answered,
             "live": index.live,
             "counts": index.counts(),
@@ -187,38 +190,12 @@ class ResultPanel(Panel):
                 "lines": lines,
                 "said": "" if wanted.only == "all" else " with a disagreement",
                 "read": index.answered,
-                "empty": None if layout or not index.whole else self._nothing(index, wanted),
+                "empty": None if layout or not index.whole else nothing_view(index, wanted),
                 "from": 0,
                 "blocks": list(blocks(index, layout, metrics, 0, CHUNK)),
             },
             [heights(index, layout, metrics)],
         )
-
-    def _nothing(self, index: GridIndex, wanted: Filter) -> Content:
-        counts = index.counts()
-        whole = {"only": "all", "states": [], "field": "", "query": ""}
-        if wanted.query:
-            where = f" in {wanted.field}" if wanted.field else ""
-            found = index.matching_elsewhere(wanted) if wanted.field else 0
-            ways = [{"label": "Clear search", "filter": {"query": ""}}]
-            if found:
-                ways.insert(0, {"label": "Search all fields", "filter": {"field": ""}})
-            hint = f"{count(found, 'row')} match in other fields." if found else ""
-            return {"good": False, "sentence": f"No row matches the search{where}", "hint": hint,
-                    "ways": ways}  # fmt: skip
-        everything = {"label": f"Show all {count(counts['rows'], 'row')}", "filter": whole}
-        if counts["disagree"] or counts["failed"] or not counts["rows"]:
-            return {"good": False, "sentence": "No row fits these filters", "hint": "",
-                    "ways": [everything] if counts["rows"] else []}  # fmt: skip
-        assert self.comparison is not None
-        labelled = any(text.truth is not NOTHING for text in self.comparison.texts)
-        hint = "They also agree with the truth. " if labelled else ""
-        return {
-            "good": True,
-            "sentence": f"All models agree on all {count(counts['rows'], 'value')}",
-            "hint": f"{hint}Harder texts would tell more than more texts of this sort.",
-            "ways": [everything],
-        }
 
     async def act_blocks(self, content: Content, _buffers: Buffers) -> None:
         """Rows that come into sight."""
@@ -255,11 +232,15 @@ class ResultPanel(Panel):
     async def act_scores(self, _content: Content, _buffers: Buffers) -> None:
         """The scoreboard and the charts."""
         if self.comparison is not None:
-            self.answer("scores", await self.work(self._scores, self.comparison))
+            matters = self._matters
+            scores = await self.work(self._scores, self.comparison, matters)
+            if matters == self._matters:  # else the answer to a newer question is on its way
+                self.answer("scores", scores)
 
-    def _scores(self, comparison: Comparison) -> Content:
+    def _scores(self, comparison: Comparison, matters: float) -> Content:
         self._sum_up(comparison)
-        return score_view(comparison, self._matters)
+        self._deviation = standings.deviation(comparison.verdict(matters))
+        return {**score_view(comparison, matters), "foretold": self._foretold}
 
     async def act_matters(self, content: Content, _buffers: Buffers) -> None:
         """The smallest difference that counts, in fields of 100; every sentence follows."""
@@ -348,7 +329,7 @@ class ResultPanel(Panel):
     def _page(self, comparison: Comparison, values: bool) -> str:
         self._sum_up(comparison)
         summary = shown.summary(comparison, values=values, page=True, matters=self._matters)
-        return pages.page("Comparison", summary, shown.sections(comparison))
+        return pages.page("Comparison", summary, shown.sections(comparison, self._matters))
 
     # -- without a kernel ----------------------------------------------------------------------
 
@@ -361,7 +342,7 @@ class ResultPanel(Panel):
     def _show_static(self, comparison: Comparison) -> None:
         self._sum_up(comparison)
         summary = shown.summary(comparison, matters=self._matters)
-        self._verdict = summary.sentence
+        self._verdict = summary.headline
         self._static.update(pages.fragment(summary))
 
     def _ipython_display_(self) -> None:

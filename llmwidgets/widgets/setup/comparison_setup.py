@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.asked import Asked, read_asked, read_documents
 from llmwidgets.comparison.code import Script, shared_schema
 from llmwidgets.comparison.lookup import Lookup
@@ -228,6 +229,15 @@ class Setup:
         numbers = [pick.variant.examples for pick in self.picks.listed]
         most = max((each for each in numbers if isinstance(each, int)), default=0)
         return min(most, len(self.documents))
+
+    def labelled(self, first: int | None = None) -> int:
+        """How many of the texts that are asked, or of the first few, have truth.
+
+        The first labelled ones may serve as examples.
+        """
+        labelled = [at for at, text in enumerate(self.documents) if text.truth is not NOTHING]
+        asked = labelled[self.shown :]
+        return len(asked) if first is None else sum(at < first + self.shown for at in asked)
 
     def asked(self) -> Asked:
         """The plan of what is chosen; FieldError or StoreError where it cannot be made."""

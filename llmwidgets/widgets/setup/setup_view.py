@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.verdict_words import expected_sentence
 from llmwidgets.engine import defaults
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
 from llmwidgets.widgets.model_picker import groups_of
@@ -59,6 +61,19 @@ def setup_view(setup: Setup, guess: Guess, ran_before: bool) -> dict[str, Any]:
         "run": f"Run {count(calls, 'call')}" if calls else "Run",
         "missing": missing,
     }
+
+
+def expected_words(
+    setup: Setup, matters: float, deviation: float | None, first: int | None = None
+) -> str:
+    """What a run of all texts, or of the first few, can show; empty without truth or a pair.
+
+    `deviation` is how much a difference varied from text to text in an earlier run.
+    """
+    return _expected(setup.labelled(first), setup.columns, matters, deviation)
+
+
+_expected = lru_cache(maxsize=64)(expected_sentence)
 
 
 def _ticked(setup: Setup, total: int) -> str:

@@ -60,7 +60,7 @@ function drawFilters(state, view) {
     onclick: () => set({ states: filter.states.includes(name)
       ? filter.states.filter((each) => each !== name) : [...filter.states, name] }) },
   GLYPHS[name] && h("span", { class: `g ${name}` }, GLYPHS[name]), h("span", {}, WORDS[name] || name), h("b", {}, counts[name]));
-  const truth = state.result.truth;
+  const { truth, unlabelled: bare } = state.result;
   const names = ["differ", "missing", ...(truth ? ["invented"] : []), "failed", ...(truth && state.result.variants.length > 1
     ? ["among", "against"] : [])];
   return h("div", { class: "lw-bar row wrap", key: "filters", role: "search" },
@@ -70,8 +70,7 @@ function drawFilters(state, view) {
     }),
     h("button", { type: "button", class: "chip", key: "chip-only", "aria-pressed": String(filter.only === "disagree"),
       onclick: () => set({ only: filter.only === "disagree" ? "all" : "disagree" }) },
-    h("b", {}, counts.disagree), ` of ${counts.rows} rows disagree`),
-    names.filter((name) => GLYPHS[name] || counts[name] || filter.states.includes(name)).map(chip),
+XX.filter((name) => GLYPHS[name] || counts[name] || filter.states.includes(name)).map(chip),
     h("span", { class: "grow" }),
     select([["", "All fields"], ...state.result.fields.map((each) => [each, each])], filter.field,
       (value) => set({ field: value }), "one-field", "Field"),

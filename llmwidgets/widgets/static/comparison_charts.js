@@ -12,10 +12,18 @@ function drawCharts(state, send, view) {
   }
   return [h("div", { class: "cols lw-halves lw-even", key: "charts" },
     h("div", { class: "body stack t" }, h("div", {}, h("h3", {}, "Quality against cost"),
-      h("p", { class: "s muted" }, "% of fields right, with 95 % interval")), costChart(got)),
+      h("p", { class: "s muted" }, "% of fields right, with 95 % interval. ", chartKey(got))), costChart(got)),
     h("div", { class: "body stack t" }, h("div", {}, h("h3", {}, "Quality against time"),
       h("p", { class: "s muted" }, "% of fields right; boxes moved a little where they would overlap")), timeChart(got))),
   drawFieldsByVariant(got, view)];
+}
+
+/** What the band and the tick mean, in words. */
+function chartKey(got) {
+  if (!got.band) return null;
+  const chosen = got.points.some((each) => each.recommended);
+  return [h("span", { class: "lw-key", "aria-hidden": "true" }),
+    ` within ${trimmed(got.band[1] - got.band[0])} of ${got.best}${chosen ? "; ✓ recommended" : ""}`];
 }
 
 function yOf(got) {
@@ -28,7 +36,9 @@ function chartFrame(got, right, extra, label, ...children) {
   const y = yOf(got);
   const steps = [];
   for (let value = low; value <= high; value += got.step) steps.push(value);
+  const top = got.band && y(got.band[1]);
   return h("svg:svg", { viewBox: `0 0 ${CHART.width} ${CHART.height}`, width: "100%", role: "img", "aria-label": label, class: "lw-chart" },
+    got.band && h("svg:rect", { class: "mg", x: CHART.left, y: top, width: CHART.right - CHART.left, height: y(got.band[0]) - top }),
     steps.map((value) => [
       h("svg:path", { class: "ax", d: `M${CHART.left} ${y(value)}H${right}${extra ? `M${right + 12} ${y(value)}H${CHART.right}` : ""}` }),
       h("svg:text", { class: "mu", x: CHART.left - 8, y: y(value) + 4, "text-anchor": "end" }, value)]), children);
@@ -65,11 +75,12 @@ function markWords(scale, prefix, suffix) {
 
 /** A label that fits beside its point; the whole one is in the scoreboard. */
 function chartName(each) {
-  return each.label.length > 22 ? `${each.label.slice(0, 21)}…` : each.label;
+  const name = each.label.length > 22 ? `${each.label.slice(0, 21)}…` : each.label;
+  return each.recommended ? `${name} ✓` : name;
 }
 
 function boxMark(x, y, each) {
-  return [h("svg:rect", { class: "bx", x: x - 8, y: y - 8, width: CHART.box, height: CHART.box, rx: 2 }),
+  return [h("svg:rect", { class: each.recommended ? "bx best" : "bx", x: x - 8, y: y - 8, width: CHART.box, height: CHART.box, rx: 2 }),
     h("svg:text", { class: "ab", x, y: y + 4, "text-anchor": "middle" }, each.letter)];
 }
 
@@ -97,7 +108,8 @@ function costChart(got) {
       some.length > 1 && priced.length > 0)));
   });
   return chartFrame(got, right, priced.length && aside.length, "Fields right against cost: "
-    + points.map((each) => `${each.label} ${each.right}, ${each.cost === null ? "price unknown" : `$${each.cost}`}`).join("; "), drawn);
+    + points.map((each) => `${each.label} ${each.right}, ${each.cost === null ? "price unknown" : `$${each.cost}`}${
+      each.recommended ? ", recommended" : ""}`).join("; "), drawn);
 }
 
 function tallMark(got, each, x, y, placed, right, bare) {

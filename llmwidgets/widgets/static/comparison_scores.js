@@ -1,6 +1,6 @@
 // The scoreboard: the verdict first, then shares with their intervals, pairs, fields.
 
-const RIGHT_SCALE = { width: 144, pad: 4 };
+const RIGHT_SCALE = { width: 112, pad: 4 };
 
 function drawScoreboard(state, send, view) {
   const got = need(view, send, "scores", {}, () => true);
@@ -8,60 +8,136 @@ function drawScoreboard(state, send, view) {
   const grounded = need(view, send, "grounding", {}, () => true);
   const fields = got.fields.rows;
   const pairs = got.pairs.length > 0 || got.shared.length > 0;
+  const notes = [...got.foot, grounded && grounded.said].filter(Boolean);
   return [
-    h("div", { class: "body stack x", key: "verdict" }, h("p", { class: "lw-verdict" }, got.verdict),
-      drawMatters(got, send), got.beside.map((each) => h("p", { class: "muted" }, each))),
-    h("div", { class: "lw-scroll", key: "table" }, drawScores(got, grounded)),
+    drawVerdict(got, state, send, view),
+    h("div", { class: "lw-scroll", key: "table" }, drawScores(got, grounded, view)),
+    got.scored && h("p", { class: "lw-only lw-more s muted", key: "more" }, "Valid replies, seconds and tokens: ",
+      textButton(view.ui.wide ? "Hide 3 columns" : "Show 3 more columns", () => {
+        view.ui.wide = !view.ui.wide;
+        view.redraw();
+      }, { key: "more-columns", "aria-expanded": String(Boolean(view.ui.wide)) })),
+    h("footer", { key: "foot", class: "lw-low lw-foot" },
+      got.foretold && got.outcome === "not enough texts" && h("div", { class: "note s" }, icon("warn", "warn"),
+        h("p", {}, h("b", {}, "The panel said so before the run. "), h("span", { class: "muted" }, `“${got.foretold}”`))),
+      h("p", { class: "s muted" }, got.band && [h("span", { class: "lw-key", "aria-hidden": "true" }),
+        ` within ${got.matters || trimmed(got.band[1] - got.band[0])} of ${got.best}. `], notes.join(" "))),
     (pairs || fields.length > 0) && h("div", { class: "cols lw-halves", key: "halves" },
       pairs && (got.scored ? drawPairs(got) : drawShared(got)), fields.length > 0 && drawByField(got, view)),
-    h("footer", { key: "foot", class: "lw-low" }, h("p", { class: "s muted" }, got.foot,
-      grounded && grounded.said && ` ${grounded.said}`)),
   ];
 }
 
-/** From which difference on it matters to the reader; the sentences follow. */
-function drawMatters(got, send) {
-  if (!got.matters) return null;
-  return h("div", { class: "row wrap lw-matters", key: "matters" },
-    h("label", { class: "row nw" }, h("span", {}, "A difference matters from"),
-      h("input", { class: "in", type: "number", min: 0.1, max: 50, step: "any", key: "matters-points", 
-        value: got.matters, rev: got.matters, "aria-label": "A difference matters from, fields in 100",
-        onchange: (e) => send("matters", { points: e.target.value }) }),
-      h("span", {}, "in 100")),
-    h("span", { class: "muted", role: "status" }, got.needed));
+function trimmed(value) {
+  return String(Number(value.toFixed(1)));
 }
 
-function drawScores(got, grounded) {
-  const [low, high] = got.scale;
+// ---- the verdict ---------------------------------------------------------------------------------
+
+/** A sign for each outcome: the shape is enough without colour. */
+const OUTCOMES = { "better": ["ok", ">"], "as good and cheaper": ["ok", "≈"], "not enough texts": ["warn", "?"] };
+
+function drawVerdict(got, state, send, view) {
+  const [tone, sign] = OUTCOMES[got.outcome] || [];
+  const open = got.outcome === "not enough texts";
+  return h("div", { class: `body lw-outcome${open ? " open" : sign ? " settled" : ""}`, key: "verdict" },
+    sign && h("span", { class: `lw-sign tone-${tone}`, "aria-hidden": "true" }, sign),
+    h("div", { class: "stack t" },
+      h("div", { class: "stack x" }, h("p", { class: "lw-verdict" }, got.headline),
+        got.details && h("p", { class: "muted lw-details" }, got.details)),
+      open && drawWayOn(got, state, send, view),
+      got.matters && h("div", { class: "row wrap lw-matters", key: "matters" }, drawMatters(got.matters, send),
+        !open && h("span", { class: "muted", role: "status" }, got.more))));
+}
+
+/** From which difference on it matters to the reader; the sentences follow. */
+function drawMatters(points, send) {
+  return h("label", { class: "row nw" }, h("span", {}, "A difference matters from"),
+    h("input", { class: "in", type: "number", min: 0.1, max: 50, step: "any", key: "matters-points",
+      value: points, rev: points, "aria-label": "A difference matters from, fields in 100",
+      onchange: (e) => send("matters", { points: e.target.value }) }),
+    h("span", {}, "in 100"));
+}
+
+/** What would settle it: to label texts that are there, else to come back with more. */
+function drawWayOn(got, state, send, view) {
+  const label = () => {
+    Object.assign(view.ui.filter, { only: "unlabelled", states: [], field: "", query: "" });
+    view.ui.tab = "differences";
+    view.redraw();
+    if (view.grid) view.grid.ask();
+    view.grid?.root.focus();
+  };
+  return h("div", { class: "row wrap", key: "way-on" },
+    got.unlabelled > 0 ? button("Label more texts", label, { go: true, key: "label-more",
+      title: `Shows the ${got.unlabelled} texts without truth` })
+      : state.again === "Start over" && button("Add texts", () => send("again"), { go: true, key: "add-texts",
+        title: "Back to models, fields and texts" }),
+    h("span", { class: "s muted", role: "status" }, got.more));
+}
+
+// ---- the table -----------------------------------------------------------------------------------
+
+function drawScores(got, grounded, view) {
   const { scored, agreed } = got;
-  const ticks = h("span", { class: "lw-ticks" }, h("span", {}, low), h("span", {}, (low + high) / 2), h("span", {}, high));
   const placed = grounded && grounded.any;
-  const wide = 6 + (scored ? 3 : agreed ? 1 : 0) + (placed ? 1 : 0);
-  return h("table", { class: "lw-scores" },
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Model"),
-      scored && [h("th", { scope: "col", class: "r nw" }, "% right"), h("th", { scope: "col", class: "lw-ci" }, ticks),
-        h("th", { scope: "col", class: "lw-ci nw narrow-hide" }, "95 % interval")],
-      agreed && h("th", { scope: "col", class: "r" }, "% the same as the others"),
-      placed && h("th", { scope: "col", class: "r" }, "% not in the text"),
-      h("th", { scope: "col", class: "r" }, "Valid"), h("th", { scope: "col" }, "Failures"),
-      h("th", { scope: "col", class: "r nw" }, "p50 / p95, s"), h("th", { scope: "col", class: "r nw narrow-hide" }, "Tokens in / out"),
-      h("th", { scope: "col", class: "r nw" }, "$ per 1,000"))),
-    h("tbody", {}, got.groups.map((group) => [
-      group.title && h("tr", { class: "group" }, h("td", { colspan: wide }, h("b", {}, group.title),
-        group.more && ` ${group.more}`)),
-      group.rows.map((row) => h("tr", { key: `score-${row.letter}` },
-        h("th", { scope: "row" }, variantName(row), row.said && h("span", { class: "muted lw-said" }, row.said)),
-        scored && [h("td", { class: "r" }, h("b", { class: "lw-big" }, row.right)),
-          h("td", { class: "lw-ci" }, row.interval && intervalLine(row.interval, got.scale, RIGHT_SCALE)),
-          h("td", { class: "lw-ci muted nw narrow-hide" }, row.range)],
+  const fold = scored && !view.ui.wide ? " narrow-hide" : "";
+  const head = (words, more = "r", extra) => h("th", { scope: "col", class: more }, words, extra);
+  const heads = [
+    h("th", { scope: "col" }, "Model"),
+    scored && [head("% right", "r nw"), h("th", { scope: "col", class: "lw-ci" }, drawTicks(got.scale),
+      h("span", { class: "spoken" }, "95 % interval")), head("of the replies that came", "r lw-thin"), head("Loses", "")],
+    got.worse && head(got.worse, "r lw-thin"),
+    agreed && head("% the same as the others"),
+    placed && head("% not in the text", "r lw-thin"),
+    head("Valid", `r${fold}`),
+    !scored && head("Failures", ""),
+    head("p50 / p95, s", `r nw${fold}`),
+    head("Tokens in / out", `r${scored ? fold : " narrow-hide"}`),
+    head("$ per 1,000", "r"),
+  ].flat().filter(Boolean);
+  return h("table", { class: "lw-scores" }, h("thead", {}, h("tr", {}, heads)),
+    got.groups.map((group) => h("tbody", { key: `group-${group.title || "all"}` },
+      group.title && h("tr", { class: "group" }, h("th", { scope: "rowgroup", colspan: heads.length }, h("b", {}, group.title), group.more)),
+      group.rows.map((row) => h("tr", { key: `score-${row.letter}`, class: row.recommended ? "best" : undefined },
+        h("th", { scope: "row" }, variantName(row), row.said && h("span", { class: "muted lw-said" }, row.said),
+          row.recommended && h("span", { class: "lw-rec" }, icon("ok"), "recommended")),
+        scored && scoredCells(row, got),
+        got.worse && twoLines(row.worse, row.bound, row.recommended ? "lw-strong" : ""),
         agreed && h("td", { class: "r nw" }, h("b", { class: "lw-big" }, row.agree), h("span", { class: "muted lw-under" }, row.agree_of)),
         placed && groundedCell(grounded.rows[row.letter]),
-        h("td", { class: "r nw" }, row.valid),
-        h("td", {}, row.failures ? [h("b", { class: "tone-fail" }, "! "), row.failures] : h("span", { class: "muted" }, "none")),
-        h("td", { class: "r nw", title: row.waiting }, row.seconds,
+        h("td", { class: `r${fold}` }, h("span", { class: "nw" }, row.valid), scored && row.failed && h("span", { class: "muted lw-under" }, row.failed)),
+        !scored && h("td", {}, row.failures ? [h("b", { class: "tone-fail" }, "! "), row.failures] : h("span", { class: "muted" }, "none")),
+        h("td", { class: `r nw${fold}`, title: row.waiting }, row.seconds,
           row.waiting && h("span", { class: "spoken" }, `, ${row.waiting}`)),
-        h("td", { class: "r nw narrow-hide" }, row.tokens),
-        h("td", { class: row.cost === "unknown" ? "r muted" : "r nw" }, row.cost)))])));
+        h("td", { class: `r${scored ? fold : " narrow-hide"}` }, row.tokens[0] === "unknown" && row.tokens[1] === "unknown"
+          ? h("span", { class: "muted" }, "unknown")
+          : [h("span", { class: "nw" }, row.tokens[0]), h("span", { class: "muted nw lw-under" }, `/ ${row.tokens[1]}`)]),
+        h("td", { class: row.cost === "unknown" ? "r muted" : "r nw" }, row.cost))))));
+}
+
+function drawTicks([low, high]) {
+  return h("span", { class: "lw-ticks", "aria-hidden": "true" }, h("span", {}, low), h("span", {}, (low + high) / 2), h("span", {}, high));
+}
+
+function scoredCells(row, got) {
+  const lost = row.loses && !row.loses.startsWith("0 ");
+  const [count, most] = row.loses.split(", ");
+  return [
+    h("td", { class: "r" }, h("b", { class: "lw-big" }, row.right)),
+    h("td", { class: "lw-ci" }, row.interval && intervalLine(row.interval, got.scale, { ...RIGHT_SCALE, band: got.band }),
+      h("span", { class: "muted nw lw-range" }, row.range)),
+    h("td", { class: "r" }, row.came),
+    h("td", { class: "lw-loses" }, row.loses ? [h("span", { class: "nw" }, lost && h("b", { class: "tone-fail" }, "! "), `${count},`), " ",
+      h("span", { class: "nw" }, most)] : h("span", { class: "muted" }, "–"),
+    row.lost && h("span", { class: "muted lw-below" }, row.lost),
+    row.unanswered && h("span", { class: "lw-below" }, h("b", { class: "tone-fail" }, "! "), row.unanswered)),
+  ];
+}
+
+function twoLines(figure, under, more) {
+  const plain = figure === "–" || figure === "unknown";
+  return h("td", { class: "r" }, h("span", { class: plain ? "muted" : more }, figure),
+    under && h("span", { class: "muted lw-below nw" }, under));
 }
 
 function groundedCell(row) {
@@ -69,12 +145,14 @@ function groundedCell(row) {
     row.copied && h("span", { class: row.loud ? "tone-inv lw-under" : "muted lw-under" }, row.copied));
 }
 
-/** A dot at the value and a line with end ticks; `interval` is [low, value, high] in the scale. */
-function intervalLine(interval, [low, high], { width, pad, tall }, zero) {
+/** A dot at the value and a line with end ticks; `interval` is [low, value, high] in the scale. The
+    `band` behind it is what lies near enough to the best. */
+function intervalLine(interval, [low, high], { width, pad, tall, band }, zero) {
   const x = (value) => pad + ((width - 2 * pad) * (Math.min(high, Math.max(low, value)) - low)) / (high - low || 1);
   const [from, value, to] = interval;
   return h("svg:svg", { class: "ci", viewBox: `0 0 ${width} 16`, width, height: 16, role: "img",
-    "aria-label": from === null ? `${value}` : `${value}, ${from} to ${to}` },
+    "aria-label": `${from === null ? value : `${value}, ${from} to ${to}`}${band ? `; the margin goes from ${band[0]} to ${band[1]}` : ""}` },
+  band && h("svg:rect", { class: "mg", x: x(band[0]), y: -8, width: x(band[1]) - x(band[0]), height: 32 }),
   zero === undefined ? h("svg:path", { class: "ax", d: `M${pad} 8H${width - pad}` })
     : h("svg:path", { class: "zero", d: `M${x(0)} -6v${tall ? 43 : 29}` }),
   from !== null && h("svg:path", { class: "iv", d: `M${x(from)} 8H${x(to)}M${x(from)} 5v6M${x(to)} 5v6` }),
@@ -87,14 +165,15 @@ function pairName(pair) {
 }
 
 function drawPairs(got) {
-  return h("div", { class: "body stack t", key: "pairs" }, h("h3", {}, "In pairs"),
+  return h("div", { class: "body stack t", key: "pairs" }, h("div", {}, h("h3", {}, "In pairs"),
+    h("p", { class: "s muted" }, got.pairs_said)),
     h("div", { class: "lw-scroll" }, h("table", { class: "flush lw-pairs" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Models"), h("th", { class: "r", scope: "col" }, "Points"),
         h("th", { scope: "col" }, h("span", { class: "spoken" }, "Interval")), h("th", { class: "nw", scope: "col" }, "95 % interval"),
         h("th", { scope: "col" }, "Verdict"))),
       h("tbody", {}, got.pairs.map((pair) => h("tr", {}, pairName(pair),
         h("td", { class: "r" }, pair.points),
-        h("td", {}, intervalLine(pair.interval, got.pair_scale, { width: 132, pad: 6, tall: pair.needed }, 0)),
+        h("td", {}, pair.interval && intervalLine(pair.interval, got.pair_scale, { width: 132, pad: 6, tall: pair.needed }, 0)),
         h("td", { class: "muted nw" }, pair.range),
         h("td", {}, h(pair.certain ? "b" : "span", { class: pair.certain ? "" : "muted" }, pair.verdict),
           pair.needed && h("span", { class: "muted lw-under", title: `To show ${got.matters} in 100 four times in five` },
