@@ -41,7 +41,7 @@ def summary(
     found: Iterable[Difference] = reading.first if known else comparison.differing()
     verdict = comparison.verdict(matters)
     rows = scored_rows(comparison, verdict)
-    notes = foot(comparison, verdict)
+    notes = (*foot(comparison, verdict), *told_beside(comparison))
     if any(row.agreement is not None for row in rows):
         notes = (*notes, _agreed(comparison))
     return Summary(
@@ -66,9 +66,9 @@ def scored_rows(comparison: Comparison, verdict: Verdict) -> tuple[Row, ...]:
 
 
 def foot(comparison: Comparison, verdict: Verdict) -> tuple[str, ...]:
-    """What stands under the scoreboard: how to read it, and what it does not say by itself."""
+    """What stands under the scoreboard: how to read it, and what the verdict allows for."""
     legend = (standings.legend(verdict),) if verdict.standings else ()
-    return (*legend, *verdict.notes, *told_beside(comparison), *_paid_before(comparison))
+    return (*legend, *verdict.notes, *_paid_before(comparison))
 
 
 def sections(comparison: Comparison, matters: float = MATTERS) -> list[tuple[str, str]]:

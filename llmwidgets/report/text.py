@@ -19,7 +19,7 @@ def render(summary: Summary) -> str:
     head += ["% right", "95 %", "of replies", "loses"] if scored else []
     head += [f"worse by{summary.worse.partition(' by')[2]}"] if summary.worse else []
     head += ["% the same"] if agreed else []
-    head += ["valid", "p50 s", "p95 s", "$ per 1,000", "failures"]
+    head += ["valid", "p50 / p95 s", "$ per 1,000"]
     ranked = summary.ranked
     first, *rows = _table([head, *(_cells(row, summary, scored, agreed) for row in ranked)])
     verdict = [summary.headline, *([summary.details] if summary.details else [])]
@@ -31,13 +31,16 @@ def render(summary: Summary) -> str:
 
 
 def _grouped(rows: Sequence[Row], lines: Sequence[str]) -> Iterator[str]:
-    """The lines, each group under its name."""
+    """The lines, each group under its name, and under each line what failed."""
     group = ""
     for row, line in zip(rows, lines, strict=True):
         if row.told.group != group:
             group = row.told.group
             yield f"-- {group}"
         yield line
+        failed = [figures.failures(row.failures)] if row.failures else []
+        if failed or row.told.unanswered:
+            yield f"   {'; '.join([*failed, *filter(None, [row.told.unanswered])])}"
 
 
 def _cells(row: Row, summary: Summary, scored: bool, agreed: bool) -> list[str]:
@@ -55,18 +58,22 @@ def _cells(row: Row, summary: Summary, scored: bool, agreed: bool) -> list[str]:
     return [
         *cells,
         f"{row.valid} of {row.asked}",
-        figures.seconds(row.p50_seconds),
-        figures.seconds(row.p95_seconds),
+        _times(row),
         figures.money(row.cost_per_1000),
-        figures.failures(row.failures),
     ]
+
+
+def _times(row: Row) -> str:
+    if row.p50_seconds is None:
+        return figures.UNKNOWN
+    return f"{figures.seconds(row.p50_seconds)} / {figures.seconds(row.p95_seconds)}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return [
         "  ".join(
-            cell.ljust(width) if at in (0, 1, len(row) - 1) else cell.rjust(width)
+            cell.ljust(width) if at in (0, 1) else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

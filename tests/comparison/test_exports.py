@@ -94,7 +94,9 @@ def test_cleaned_output_still_holds_every_value(corpus: Comparison, tmp_path) ->
         line = " ".join(name.split()).replace("\u202e", "\ufffd")
         assert line in said
         assert f"{line} true" in said
-    assert corpus.verdict().sentence in said
+    verdict = corpus.verdict()
+    for part in (verdict.headline, verdict.details, *verdict.notes):
+        assert part in said
 
 
 @pytest.mark.parametrize("table", ["fields", "scoreboard", "by_field", "differences", "verdict"])
@@ -199,7 +201,7 @@ def test_the_page_draws_quality_against_cost_and_time_and_says_the_figures(tmp_p
     assert "% of fields right against US$ for 1,000 texts" in page
     assert result.texts[0].truth["number"] not in page
     hostile_page = replace(
-        result, variants=tuple(replace(v, label=HOSTILE[6]) for v in result.variants)
+        result, variants=tuple(replace(v, label=f"{HOSTILE[6]} {v.label}") for v in result.variants)
     )
     shown = hostile_page.to_html(tmp_path / "other.html").read_text("utf-8")
     assert shown.count("<svg") == 2

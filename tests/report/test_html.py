@@ -11,16 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.report import html, text
-from llmwidgets.report.summary import Cell, Line, Row, Summary
+from llmwidgets.report.summary import Cell, Line, Row, Summary, Told
 
 ROW = Row(
     letter="A", label="demo-careful", asked=30, valid=28,
     failures=(("InvalidRecord", 1), ("RateLimited", 1)), accuracy=0.963, low=0.937, high=0.985,
-    p50_seconds=1.34, p95_seconds=2.71, cost_per_1000=None,
+    p50_seconds=1.34, p95_seconds=2.71, cost_per_1000=None, input_tokens=40_800, output_tokens=812,
+    told=Told(
+        rank=1, title="Shown to be as good as the best", recommended=True, came="98.1",
+        loses="1 of 30, at most 17.2 %", lost="1 invalid record", failed="1 rate limited",
+        unanswered="no answer to 1 of 30 texts; 93.0 % right with these wrong",
+        worse="3.8", bound="within 5",
+    ),
+)  # fmt: skip
+OTHER = replace(
+    ROW, letter="B", label="demo-hasty", accuracy=0.75,
+    told=Told(rank=5, title="Shown to be worse", more=" than the best", worse="28.0",
+              bound="at least 14.6"),
 )  # fmt: skip
 LINE = Line("claim-07", "amount", "4180.00", (Cell("differ", "4360.00", "not in the text"),))
 SUMMARY = Summary(
-    sentence="A and B cannot be told apart on these 30 texts.", rows=(ROW,), lines=(LINE,),
+    headline="demo-careful is as good as the best and 13 times cheaper.",
+    details="On 30 texts it is at most 3.8 fields in 100 worse.", rows=(ROW,), lines=(LINE,),
+    worse="Worse than the best by at most",
     differing=68, values=True, notes=("30 of 30 replies reused.",), footer="9 fields, 30 texts.",
 )  # fmt: skip
 
@@ -56,8 +69,11 @@ def words(page: str) -> str:
 def test_everything_is_there_without_any_style() -> None:
     said = words(html.fragment(SUMMARY))
     for part in (
-        SUMMARY.sentence, "A demo-careful", "96.3", "93.7–98.5", "28 of 30",
-        "1 invalid record, 1 rate limited", "1.3 / 2.7 s", "unknown", "first 1 of 68 rows",
+        SUMMARY.headline, SUMMARY.details, "A demo-careful ✓ recommended", "96.3", "93.7–98.5",
+        "98.1", "1 of 30, at most 17.2 %: 1 invalid record", "28 of 30; 1 rate limited",
+        "no answer to 1 of 30 texts; 93.0 % right with these wrong", "3.8 (within 5)",
+        "Shown to be as good as the best", "Worse than the best by at most", "40.8k / 812",
+        "1.3 / 2.7 s", "unknown", "first 1 of 68 rows",
         "claim-07", "amount", "4180.00", "≠ 4360.00 (not in the text)", "reused", "9 fields",
     ):  # fmt: skip
         assert part in said
@@ -76,7 +92,11 @@ HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">\' & "'
 def test_hostile_names_and_values_are_text() -> None:
     """Labels, ids, fields, values, truth, notes: none of them can become markup."""
     summary = Summary(
-        sentence=HOSTILE, rows=(replace(ROW, label=HOSTILE),),
+        headline=HOSTILE, details=HOSTILE, worse=HOSTILE,
+        rows=(
+            replace(ROW, label=HOSTILE),
+            replace(OTHER, told=Told(5, *[HOSTILE] * 2, True, *[HOSTILE] * 7)),
+        ),
         lines=(Line(HOSTILE, HOSTILE, HOSTILE, (Cell("differ", HOSTILE, HOSTILE),)),),
         differing=1, values=True, notes=(HOSTILE,), footer=HOSTILE,
     )  # fmt: skip
@@ -89,6 +109,7 @@ def test_hostile_names_and_values_are_text() -> None:
             "charset",
             "name",
             "content",
+            "colspan",
         }
         assert "<script>alert(1)</script>" in words(page)
 
@@ -127,7 +148,27 @@ def test_a_page_needs_nothing_from_elsewhere() -> None:
 
 def test_the_plain_text_has_the_same_figures() -> None:
     said = text.render(SUMMARY)
-    for part in (SUMMARY.sentence, "demo-careful", "96.3", "28 of 30", "unknown", "68 rows differ"):
+    for part in (
+        SUMMARY.headline, SUMMARY.details, "demo-careful (recommended)", "96.3", "98.1",
+        "1 of 30, at most 17.2 %", "3.8, within 5", "-- Shown to be as good as the best",
+        "28 of 30", "unknown", "1 invalid record, 1 rate limited", "68 rows differ",
+    ):  # fmt: skip
         assert part in said
     assert "4360.00" not in said
     assert max(map(len, said.split("\n"))) <= 140
+
+
+def test_the_groups_stand_best_first_whatever_the_letters_are() -> None:
+    """The scoreboard is ranked; the columns of the disagreements keep the order of the letters."""
+    first = replace(OTHER, letter="A", label="demo-hasty")
+    summary = replace(SUMMARY, rows=(first, replace(ROW, letter="B")))
+    said = words(html.fragment(summary))
+    board, _, lines = said.partition("Disagreements")
+    ranked = [
+        "Shown to be as good as the best", "B demo-careful", "Shown to be worse than the best",
+        "A demo-hasty", "28.0 (at least 14.6)",
+    ]  # fmt: skip
+    assert sorted(ranked, key=board.index) == ranked
+    assert lines.index("A demo-hasty") < lines.index("B demo-careful")
+    plain = text.render(summary)
+    assert sorted(ranked[:4:2], key=plain.index) == ranked[:4:2]

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, compare, demo
+from llmwidgets.analysis.verdict import Verdict
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate as estimating
 from llmwidgets.engine import places
@@ -779,11 +780,17 @@ def test_spans_slice_to_their_words_also_beyond_the_first_plane(wire, store: Sto
     )
 
 
+def told_in(page: str, verdict: Verdict) -> bool:
+    """Whether a page says all of a verdict."""
+    return all(each in page for each in (verdict.headline, verdict.details, *verdict.notes))
+
+
 def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -> None:
     """Best first, each with its own letter, intervals around the value, fields hardest first."""
     scores = ask(finished, "scores")
     comparison = finished.widget.comparison
-    assert scores["verdict"] == comparison.verdict().sentence
+    verdict = comparison.verdict()
+    assert (scores["headline"], scores["details"]) == (verdict.headline, verdict.details)
     rows = [row for group in scores["groups"] for row in group["rows"]]
     assert {row["letter"]: row["label"] for row in rows} == dict(
         zip("ABCD", comparison.labels, strict=True)
@@ -827,9 +834,10 @@ def test_a_certain_difference_stands_in_a_group_of_its_own(wire) -> None:
     scores = ask(page, "scores")
     (pair,) = scores["pairs"]
     assert (pair["a"], pair["b"], pair["certain"]) == ("A", "B", True)
-    assert pair["points"] == "+100.0"
-    titles = [group["title"] for group in scores["groups"]]
-    assert "Cannot be told apart" not in titles or scores["groups"][0]["rows"][0]["letter"] == "A"
+    assert (pair["points"], pair["verdict"]) == ("+100.0", "A is better")
+    assert scores["outcome"] == "better"
+    titles = [group["title"] + group["more"] for group in scores["groups"]]
+    assert titles == ["Better than all others", "Shown to be worse than the best"]
     assert [row["letter"] for group in scores["groups"] for row in group["rows"]] == ["A", "B"]
 
 
@@ -883,7 +891,7 @@ def test_the_report_holds_values_only_where_they_were_asked_for(finished) -> Non
     assert "LJ-20417" not in without
     assert "LJ-20417" in with_values
     for page in (without, with_values):
-        assert finished.widget.comparison.verdict().sentence in page
+        assert told_in(page, finished.widget.comparison.verdict())
         assert "Please quote the invoice number" not in page
 
 
@@ -966,7 +974,7 @@ def test_what_is_saved_holds_no_text_and_no_value(finished) -> None:
         assert words not in saved
         assert words not in bundle
         assert words not in static
-    assert widget.comparison.verdict().sentence in static
+    assert told_in(static, widget.comparison.verdict())
     assert len(static.encode()) < 60_000
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmwidgets import Comparison, ComparisonPanel, Variant
+from llmwidgets.analysis.significance import Column, in_pairs
+from llmwidgets.analysis.verdict import Shown
+from llmwidgets.analysis.verdict_words import expected_sentence, points
+from llmwidgets.comparison import standings
+from llmwidgets.comparison.tally import Tally
+from llmwidgets.report import figures
 
 SCHEMA = {
     "type": "object",
@@ -87,47 +96,182 @@ def test_a_field_that_one_model_never_answered_has_no_figure_there(wire) -> None
 # -- what matters ----------------------------------------------------------------------------------
 
 
-def test_what_matters_changes_the_sentences_and_the_texts_needed(wire) -> None:
-    """A smaller difference needs more texts; verdict, pairs and static output follow."""
+def test_what_matters_changes_groups_band_words_and_the_static_output(wire) -> None:
+    """A margin as good as none leaves the second open; a wide one takes it among the good ones."""
     page = wire(ComparisonPanel._on(made(good=GOOD, near=NEAR)))
     first = ask(page, "scores")
-    assert first["matters"] == "2"
+    assert (first["matters"], first["outcome"]) == ("5", "as good and cheaper")
+    verdict = page.widget.comparison.verdict(0.005)
     page.send("matters", points="0.5")
-    second = next(each for each in reversed(page.messages) if each["type"] == "scores")
-    comparison = page.widget.comparison
+    second = newest(page)
     assert second["matters"] == "0.5"
-    assert second["verdict"] == comparison.verdict(0.005).sentence
-    assert "difference of 0.5 in 100 four times in five" in second["verdict"]
-    (pair,) = comparison.verdict(0.005).table
-    assert second["needed"].startswith(f"About {pair.texts_needed - 40:,} more labelled texts")
-    assert second["pairs"][0]["needed"] == f"needs {pair.texts_needed:,} texts"
-    assert second["verdict"] in page.widget._fallback_html()
+    assert (second["headline"], second["details"]) == (verdict.headline, verdict.details)
+    assert second["outcome"] == "not enough texts"
+    assert [group["title"] + group["more"] for group in second["groups"]] == [
+        "Leads, not shown to be better", "Not shown either way: too few texts to tell within 0.5"
+    ]  # fmt: skip
+    more = verdict.texts_needed - verdict.texts
+    assert second["more"].startswith(f"{more:,} more labelled texts would show a difference of 0.5")
+    assert second["band"] == [99.5, 100]
+    assert second["pairs"][0]["needed"] == f"needs {verdict.table[0].texts_needed:,} texts"
+    assert verdict.headline in page.widget._fallback_html()
     assert second["groups"][0]["rows"][0]["right"] == first["groups"][0]["rows"][0]["right"]
     page.send("matters", points="20")
-    last = next(each for each in reversed(page.messages) if each["type"] == "scores")
-    assert last["needed"] == "The 40 labelled texts are enough to show it four times in five."
-    assert "less than the 20 in 100 that matter" in last["verdict"]
+    last = newest(page)
+    assert (last["more"], last["band"]) == ("", [80, 100])
+    assert [row["bound"] for group in last["groups"] for row in group["rows"]] == [
+        "the best", "within 20"
+    ]  # fmt: skip
+
+
+def newest(page: Any) -> dict[str, Any]:
+    return next(each for each in reversed(page.messages) if each["type"] == "scores")
 
 
 @pytest.mark.parametrize("points", ["", "much", "0", "-2", "nan", "51", None])
 def test_what_is_no_difference_is_said_and_changes_nothing(page, points: Any) -> None:
-    before = ask(page, "scores")["verdict"]
+    before = ask(page, "scores")["headline"]
     page.send("matters", points=points)
     assert "not a number from 0.1 to 50" in page.state["error"]["sentence"]
-    assert ask(page, "scores")["verdict"] == before
+    assert ask(page, "scores")["headline"] == before
 
 
 def test_under_ten_texts_nothing_is_asked_about_what_matters(wire) -> None:
+    """What they can show is said all the same, and no bound is made up."""
     few = Comparison.from_outputs(SCHEMA, TEXTS[:9], {"A": GOOD[:9], "B": WRONG[:9]}, TRUTH[:9])
     scores = ask(wire(ComparisonPanel._on(few)), "scores")
-    assert (scores["matters"], scores["needed"]) == ("", "")
+    assert (scores["matters"], scores["outcome"]) == ("", "not enough texts")
+    assert scores["more"] == expected_sentence(9, 2)
+    assert [each["interval"] for each in scores["pairs"]] == [None]
+    bounds = [(row["worse"], row["bound"]) for group in scores["groups"] for row in group["rows"]]
+    assert bounds == [("–", "the leader"), ("unknown", "too few texts")]
 
 
-def test_what_matters_is_in_the_report_too(page) -> None:
+def test_what_matters_is_in_the_report_and_in_the_code_too(page) -> None:
     page.send("matters", points="7,5")
     page.send("html", values=False)
     report = next(each for each in reversed(page.raw) if each[1])[1][0].decode()
-    assert page.widget.comparison.verdict(0.075).sentence in report
+    verdict = page.widget.comparison.verdict(0.075)
+    assert verdict.headline in report
+    assert verdict.details in report
+    page.send("code")
+    assert "print(result.verdict(matters=0.075))" in page.messages[-1]["text"]
+    page.send("matters", points="5")
+    page.send("code")
+    assert "matters" not in page.messages[-1]["text"]
+
+
+# -- the three outcomes ----------------------------------------------------------------------------
+
+
+def columns_of(scores: dict[str, Any]) -> dict[str, list[tuple[str, str, str, bool]]]:
+    """What is said of each variant, by group."""
+    return {
+        group["title"] + group["more"]: [
+            (row["label"], row["worse"], row["bound"], row["recommended"]) for row in group["rows"]
+        ]
+        for group in scores["groups"]
+    }
+
+
+def test_who_is_better_stands_alone_with_the_interval_of_each_pair(wire) -> None:
+    page = wire(ComparisonPanel._on(made(good=GOOD, wrong=WRONG)))
+    scores = ask(page, "scores")
+    (pair,) = page.widget.comparison.verdict().table
+    low, high = figures.percent(pair.low), figures.percent(pair.high)
+    assert scores["worse"] == "Worse than the best by, 95 % interval"
+    assert columns_of(scores) == {
+        "Better than all others": [("good", "–", "the best", True)],
+        "Shown to be worse than the best": [
+            ("wrong", figures.percent(pair.difference), f"{low}–{high}", False)
+        ],
+    }
+
+
+def test_not_enough_texts_names_a_leader_and_recommends_none(wire) -> None:
+    twelve = {"good": GOOD[:12], "near": NEAR[:12]}
+    few = Comparison.from_outputs(SCHEMA, TEXTS[:12], twelve, TRUTH[:12])
+    scores = ask(wire(ComparisonPanel._on(few)), "scores")
+    second = few.verdict().standings[1]
+    assert scores["worse"] == "Worse than the leader by at most"
+    assert columns_of(scores) == {
+        "Leads, not shown to be better": [("good", "–", "the leader", False)],
+        "Not shown either way: too few texts to tell within 5": [
+            ("near", figures.percent(second.worse_by), "more than 5", False)
+        ],
+    }
+    assert "more labelled texts would show a difference of 5 in 100" in scores["more"]
+    assert scores["unlabelled"] == 0
+
+
+def test_texts_without_truth_can_be_labelled_and_are_found_in_the_grid(wire) -> None:
+    truth = [*TRUTH[:12], *[None] * 28]
+    page = wire(ComparisonPanel._on(made(truth=truth, good=GOOD, near=NEAR)))
+    assert ask(page, "scores")["unlabelled"] == 28
+    assert page.state["result"]["unlabelled"] == 28
+    grid = ask(page, "grid", only="unlabelled")
+    assert grid["texts"] == 28
+    assert {block["index"] for block in grid["blocks"]} <= set(range(12, 40))
+    page.send("label", index=12, path="total", column=0)
+    assert page.state["result"]["unlabelled"] == 27
+    assert ask(page, "grid", only="unlabelled")["texts"] == 27
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from([0.0, 0.5, 0.9, 1.0]), min_size=12, max_size=12),
+            st.sampled_from([None, 0.0, 0.2, 3.0]),
+        ),
+        min_size=2,
+        max_size=5,
+    ),
+    st.sampled_from([0.01, 0.05, 0.2]),
+)
+def test_no_bound_is_ever_0_and_words_never_deny_the_group(scores: Any, matters: float) -> None:
+    """Whatever the scores are: groups, bounds and recommendation say the same."""
+    columns = [
+        Column(f"v{at}", {f"t{n}": share for n, share in enumerate(shares)}, price)
+        for at, (shares, price) in enumerate(scores)
+    ]
+    verdict = in_pairs(columns).conclude(matters)
+    told = {each.label: standings.told(verdict, each.label, Tally()) for each in verdict.standings}
+    assert [label for label, each in told.items() if each.recommended] == (
+        [verdict.recommended] if verdict.recommended else []
+    )
+    for each in verdict.standings:
+        said = told[each.label]
+        assert "at most 0.0 %" not in said.loses
+        assert said.worse != "0.0" or verdict.outcome == "better"
+        within = said.bound == f"within {points(matters)}"
+        if each is not verdict.standings[0] and verdict.outcome != "better":
+            assert within == (each.shown is Shown.AS_GOOD)
+        assert each.low < each.high
+    ranks = [each.rank for each in told.values()]
+    assert len(set(ranks)) == len(ranks)
+
+
+def test_no_answer_is_told_with_the_accuracy_that_it_leaves_open() -> None:
+    scores = {f"t{n}": 1.0 for n in range(40)}
+    half = dict(list(scores.items())[:20])
+    lost = frozenset(["t0"])
+    verdict = in_pairs(
+        [
+            Column("whole", scores | {"t0": 0.0}, lost=lost),
+            Column("half", half, unanswered=frozenset(scores) - frozenset(half)),
+        ]
+    ).conclude()
+    whole = standings.told(verdict, "whole", Tally(statuses=Counter({"ok": 39, "Truncated": 1})))
+    assert whole.loses.startswith("1 of 40, at most 13.2 %")
+    assert (whole.lost, whole.failed, whole.came) == ("1 truncated", "", "100.0")
+    tally = Tally(statuses=Counter({"ok": 20, "Unreachable": 20}))
+    gone = standings.told(verdict, "half", tally)
+    assert gone.unanswered == "no answer to 20 of 40 texts; 50.0 % right with these wrong"
+    assert (gone.lost, gone.failed) == ("", "20 unreachable")
+    # Replies lost on texts without truth are not those that the share of losses counts.
+    more = Tally(statuses=Counter({"ok": 30, "Truncated": 5}))
+    assert standings.told(verdict, "whole", more).lost == ""
+    assert standings.told(verdict, "whole", more).failed == "5 truncated"
 
 
 # -- agreement -------------------------------------------------------------------------------------
@@ -150,7 +294,7 @@ def test_without_truth_the_scoreboard_shows_agreement(wire) -> None:
     fields = {row["path"]: row["cells"] for row in scores["fields"]["rows"]}
     assert fields["kind"][0]["agree"][0] == 100
     assert fields["kind"][0]["agree"][1] == 80
-    assert "models can agree and be wrong" in scores["foot"]
+    assert "models can agree and be wrong" in scores["foot"][0]
 
 
 def test_one_model_without_truth_has_nothing_to_agree_with(wire) -> None:

@@ -64,6 +64,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, An
         "order": [row["letter"] for row in ordered],
         "fields": field_view(comparison, [row["at"] for row in ordered], scored=scored),
         "points": [_point(row) for row in rows],
+        "beside": list(shown.told_beside(comparison)),
         "foot": _foot(comparison, verdict, scored=scored, agreed=agreed),
     }
 

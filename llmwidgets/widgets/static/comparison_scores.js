@@ -21,7 +21,8 @@ function drawScoreboard(state, send, view) {
       got.foretold && got.outcome === "not enough texts" && h("div", { class: "note s" }, icon("warn", "warn"),
         h("p", {}, h("b", {}, "The panel said so before the run. "), h("span", { class: "muted" }, `“${got.foretold}”`))),
       h("p", { class: "s muted" }, got.band && [h("span", { class: "lw-key", "aria-hidden": "true" }),
-        ` within ${got.matters || trimmed(got.band[1] - got.band[0])} of ${got.best}. `], notes.join(" "))),
+        ` within ${got.matters || trimmed(got.band[1] - got.band[0])} of ${got.best}. `], notes.join(" ")),
+      got.beside.map((each) => h("p", { class: "s muted" }, each))),
     (pairs || fields.length > 0) && h("div", { class: "cols lw-halves", key: "halves" },
       pairs && (got.scored ? drawPairs(got) : drawShared(got)), fields.length > 0 && drawByField(got, view)),
   ];
