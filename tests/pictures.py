@@ -29,6 +29,7 @@ from tests.jupyterlab import (
     listen,
     start_lab,
 )
+from tests.outcomes import OUTCOMES
 from tests.servers import serving_models
 
 BUILD = REPOSITORY / "build" / "pictures"
@@ -307,6 +308,19 @@ def decided(camera: Camera) -> None:
     camera.shot("charts")
 
 
+def outcomes(camera: Camera) -> None:
+    """The three outcomes of a verdict, and their charts."""
+    for name, code in OUTCOMES.items():
+        panel = camera.open(code)
+        panel.get_by_role("grid").get_by_text("claim-").first.wait_for()
+        panel.get_by_role("tab", name="Scoreboard").click()
+        panel.get_by_text("% not in the text").wait_for()
+        camera.shot(name)
+        panel.get_by_role("tab", name="Charts").click()
+        panel.get_by_text("Fields by model").wait_for()
+        camera.shot(f"{name}-charts")
+
+
 def agreement(camera: Camera) -> None:
     """Without truth: how far the models say the same."""
     panel = camera.open(f"{DECIDED}compared(None).explore()")
@@ -346,7 +360,8 @@ def empty(camera: Camera) -> None:
 
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
-    connections, forms, checks, form, store, provided, comparison, decided, agreement, running,
+    connections, forms, checks, form, store, provided, comparison, decided, outcomes, agreement,
+    running,
     empty,
 )  # fmt: skip
 

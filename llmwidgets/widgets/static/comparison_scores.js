@@ -76,13 +76,19 @@ function drawWayOn(got, state, send, view) {
     h("span", { class: "s muted", role: "status" }, got.more));
 }
 
+/** Words of a head that stay on one line. */
+function whole(words) {
+  return words.replace(/Worse than|the \w+ by,?|at most|95 % interval|of the|that came|% not in|the text|in \/ out|per 1,000/g,
+    (part) => part.replaceAll(" ", "\u00a0"));
+}
+
 // ---- the table -----------------------------------------------------------------------------------
 
 function drawScores(got, grounded, view) {
   const { scored, agreed } = got;
   const placed = grounded && grounded.any;
   const fold = scored && !view.ui.wide ? " narrow-hide" : "";
-  const head = (words, more = "r", extra) => h("th", { scope: "col", class: more }, words, extra);
+  const head = (words, more = "r", extra) => h("th", { scope: "col", class: more }, whole(words), extra);
   const heads = [
     h("th", { scope: "col" }, "Model"),
     scored && [head("% right", "r nw"), h("th", { scope: "col", class: "lw-ci" }, drawTicks(got.scale),

@@ -1,0 +1,46 @@
+"""Cells whose comparison has each of the three outcomes of a verdict, for pictures and audits."""
+
+from __future__ import annotations
+
+_MADE = """import random, llmwidgets as lw
+from dataclasses import replace
+from llmwidgets.dialects.messages import Usage
+rng = random.Random(SEED)
+names = ["reporter", "policy", "day", "cause", "street", "city", "phone", "amount", "mail", "bank"]
+schema = {"type": "object", "title": "Claim",
+    "properties": {name: {"type": "string"} for name in names}}
+truth = [{name: f"{name} {rng.randrange(1000, 9999)}" for name in names} for _ in range(60)]
+texts = [{"id": f"claim-{n + 1:02}", "text": ", ".join(each.values())}
+    for n, each in enumerate(truth)]
+def said(right, wrong):
+    return {name: f"{name} 0" if rng.random() < wrong else value for name, value in right.items()}
+def compared(count, facts, labelled=None):
+    outputs = {name: [said(each, wrong) for each in truth[:count]] for name, wrong, *_ in facts}
+    for name, _, lost, *_ in facts:
+        for at in range(lost):
+            outputs[name][7 * at + 3] = "I cannot read this."
+    known = [each if at < (labelled or count) else None for at, each in enumerate(truth[:count])]
+    made = lw.Comparison.from_outputs(schema, texts[:count], outputs, known)
+    def read(row, place):
+        _, _, _, cost, seconds, tokens = facts[place.variant]
+        return replace(made.read(row, place), seconds=seconds * (0.6 + place.text % 9 / 9),
+            cost=None if cost is None else cost / 1000,
+            usage=Usage(input_tokens=680, output_tokens=tokens))
+    return replace(made, read=read, notes=())
+"""
+_AS_GOOD = """compared(60, [("gpt-6-luna", .02, 0, .16, 1.1, 188),
+    ("claude-haiku-5-5", .04, 2, .31, 1.6, 473), ("gemini-3.8-flash", .01, 0, 2.14, 1.3, 435),
+    ("llama3.2", .2, 5, None, 6.8, 208)]).explore()"""
+_BETTER = """compared(40, [("gpt-6-luna", .11, 0, .16, 1.1, 188),
+    ("claude-haiku-5-5", .09, 1, .31, 1.6, 473),
+    ("gemini-3.8-flash", .01, 0, 2.14, 1.3, 435)]).explore()"""
+_NOT_ENOUGH = """compared(60, [("gpt-6-luna", .08, 0, .16, 1.1, 188),
+    ("claude-haiku-5-5", .04, 0, .31, 1.6, 473),
+    ("gemini-3.8-flash", .05, 0, 2.14, 1.3, 435)], labelled=12).explore()"""
+
+OUTCOMES = {
+    "as-good": _MADE.replace("SEED", "11") + _AS_GOOD,
+    "better": _MADE.replace("SEED", "12") + _BETTER,
+    "not-enough": _MADE.replace("SEED", "13") + _NOT_ENOUGH,
+}
+"""Code of a cell that shows the panel, by the outcome."""
