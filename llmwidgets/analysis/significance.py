@@ -176,13 +176,13 @@ class Tested:
             standings=standings,
             matters=matters,
             texts=self.texts,
+            groups=self.units if self.grouped else 0,
+            texts_to_equal=power.texts_to_equal(spread, matters, self.level) if spread else None,
             texts_needed=power.texts_needed(spread, matters, count, self.level) if spread else None,
             can_show=power.can_show(spread, self.units, count, self.level) if spread else None,
             looks=self.looks,
         )
-        headline, details, notes = verdict_words.words_for(
-            verdict, self.left_out, self.units if self.grouped else 0, self.repeats
-        )
+        headline, details, notes = verdict_words.words_for(verdict, self.left_out, self.repeats)
         return replace(verdict, headline=headline, details=details, notes=notes)
 
     def _shown(self, matters: float) -> tuple[Standing, ...]:
