@@ -7,7 +7,7 @@ is the chance of that where the difference is really there and equally large to 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -26,6 +26,7 @@ the three pairs of real models on the 50 documents of DocuBench (0.09, 0.15 and 
 
 _MOST_TEXTS = 100_000
 _LARGEST_SAMPLE = 400
+_COUNTS = (10, 17, 30, 60, 130, 400)
 _NORMAL = NormalDist()
 _CHANCE = 0.8
 
@@ -66,16 +67,28 @@ class Spread:
 
     def margin(self, texts: int, level: float) -> float:
         """How far the one-sided bound at this level lies from the mean of so many texts."""
-        if texts <= _LARGEST_SAMPLE:
-            return self._bound(texts, level)
-        # Beyond, the part of a worst text fades with 1/n and the rest with its root.
-        near = self._bound(_LARGEST_SAMPLE, level)
-        normal = -_NORMAL.inv_cdf(level) * self.deviation
-        rest = (near - normal / math.sqrt(_LARGEST_SAMPLE)) * _LARGEST_SAMPLE
-        return normal / math.sqrt(texts) + rest / texts
+        known = _margins(self, level)
+        at = max(known[0][0], min(texts, known[-1][0]))
+        upper = next(i for i, (count, _) in enumerate(known) if count >= at)
+        high, low = known[upper], known[max(0, upper - 1)]
+        if high == low or texts >= high[0]:
+            # Beyond, the part of a worst text fades with 1/n and the rest with its root.
+            normal = -_NORMAL.inv_cdf(level) * self.deviation
+            rest = (high[1] - normal / math.sqrt(high[0])) * high[0]
+            return normal / math.sqrt(texts) + rest / texts
+        part = math.log(texts / low[0]) / math.log(high[0] / low[0])
+        return math.exp((1 - part) * math.log(low[1]) + part * math.log(high[1]))
 
-    def _bound(self, texts: int, level: float) -> float:
-        return float(upper_bounds([_centred(_sampled(self.shape, texts))], [self.worst], level)[0])
+
+@lru_cache(maxsize=512)
+def _margins(spread: Spread, level: float) -> tuple[tuple[int, float], ...]:
+    """The margin at some numbers of texts, between which it is near to a straight line of logs."""
+    return tuple((count, _margin(spread, count, level)) for count in _COUNTS)
+
+
+def _margin(spread: Spread, texts: int, level: float) -> float:
+    values = _centred(_sampled(spread.shape, texts))
+    return float(upper_bounds([values], [spread.worst], level)[0])
 
 
 def can_show(spread: Spread, texts: int, variants: int = 2, level: float = LEVEL) -> float:
@@ -91,19 +104,33 @@ def texts_needed(
     spread: Spread, matters: float, variants: int = 2, level: float = LEVEL
 ) -> int | None:
     """How many texts show a difference of `matters` four times in five; None where none do."""
+    return _fewest(lambda texts: can_show(spread, texts, variants, level), matters)
+
+
+def texts_to_equal(spread: Spread, matters: float, level: float = LEVEL) -> int | None:
+    """How many texts show of an equal variant, four times in five, that it is as good.
+
+    That is, at most `matters` worse by the one-sided bound at `level`; None where none do.
+    """
+    return _fewest(lambda texts: _as_good_by(spread, texts, level), matters)
+
+
+def _as_good_by(spread: Spread, texts: int, level: float) -> float:
+    return spread.margin(texts, level) + deviate(2) * spread.deviation / math.sqrt(texts)
+
+
+def _fewest(least: Callable[[int], float], matters: float) -> int | None:
+    """The fewest texts at which `least`, which falls with them, is no more than `matters`."""
     if not 0 < matters <= 1:
         return None
     low, high = FEWEST_TEXTS - 1, FEWEST_TEXTS
-    while can_show(spread, high, variants, level) > matters:
+    while least(high) > matters:
         if high >= _MOST_TEXTS:
             return None
         low, high = high, high * 2
     while high - low > 1:
         middle = (low + high) // 2
-        if can_show(spread, middle, variants, level) > matters:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if least(middle) > matters else (low, middle)
     return high
 
 
