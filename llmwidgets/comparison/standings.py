@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.power import FEWEST_TEXTS
 from llmwidgets.analysis.verdict import Outcome, Shown, Standing, Verdict
 from llmwidgets.analysis.verdict_words import expected_sentence, points, texts
 from llmwidgets.errors import FAILURES
@@ -80,16 +79,19 @@ def worse_head(verdict: Verdict) -> str:
 
 
 def more_texts(verdict: Verdict) -> str:
-    """How many more texts would settle what is open; empty where nothing is or none would."""
-    if not any(each.shown in (Shown.LEADS, Shown.NOT_SHOWN) for each in verdict.standings[1:]):
+    """How many more texts would settle what is open; empty where the verdict has said it."""
+    is_open = any(each.shown in (Shown.LEADS, Shown.NOT_SHOWN) for each in verdict.standings[1:])
+    if not is_open or (verdict.recommended and verdict.recommended == verdict.leader):
         return ""
-    if verdict.texts < FEWEST_TEXTS:
-        return expected_sentence(verdict.texts, len(verdict.standings), verdict.matters)
-    if verdict.texts_needed is None or verdict.texts_needed <= verdict.texts:
+    if verdict.can_show is None:
+        few = 0 if verdict.groups else verdict.texts
+        return expected_sentence(few, len(verdict.standings), verdict.matters)
+    more = (verdict.texts_needed or 0) - (verdict.groups or verdict.texts)
+    if more <= 0:
         return ""
-    more = verdict.texts_needed - verdict.texts
+    noun = "group" if verdict.groups else "text"
     return (
-        f"{more:,} more labelled {'text' if more == 1 else 'texts'} would show a difference of "
+        f"{more:,} more labelled {noun}{'' if more == 1 else 's'} would show a difference of "
         f"{points(verdict.matters)} in 100, four times in five."
     )
 

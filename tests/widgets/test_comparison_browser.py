@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.jupyterlab import becomes
+from tests.outcomes import OUTCOMES
 
 pytestmark = pytest.mark.browser
 
@@ -78,7 +79,7 @@ def test_a_comparison_is_run_read_saved_and_reopened(lab, page) -> None:
         ["application/vnd.jupyter.widget-view+json", "text/plain"], ["text/html"]
     ]  # fmt: skip
     static = "".join(outputs[1]["data"]["text/html"])
-    assert "No verdict: only 8 texts" in static
+    assert "Not enough texts to tell" in static
     assert len(static.encode()) < 60_000
     assert '"widgets"' in json.dumps(notebook["metadata"])
     for marker in MARKERS:
@@ -89,7 +90,7 @@ def test_a_comparison_is_run_read_saved_and_reopened(lab, page) -> None:
     page.open("run.ipynb")
     alone = page.browser_page.locator(".llmwidgets-static")
     alone.wait_for()
-    expect(alone).to_contain_text("No verdict: only 8 texts")
+    expect(alone).to_contain_text("Not enough texts to tell")
 
 
 def active(grid: Any, words: str) -> None:
@@ -204,7 +205,7 @@ def test_a_report_and_a_table_come_as_files(lab, page) -> None:
     with page.browser_page.expect_download() as report:
         panel.get_by_role("button", name="Without values").click()
     content = report.value.path().read_text()
-    assert "No verdict" in content
+    assert "Not enough texts to tell" in content
     assert MARKERS[1] not in content
 
 
@@ -245,14 +246,65 @@ def test_what_matters_is_typed_and_the_sentences_follow(lab, page) -> None:
     field.wait_for()
     field.fill("0.5")
     field.press("Enter")
-    panel.get_by_text("a difference of 0.5 in 100 four times in five").wait_for()
+    panel.get_by_text("would show a difference of 0.5 in 100, four times in five").wait_for()
+    panel.get_by_text("too few texts to tell within 0.5").wait_for()
     expect(field).to_be_focused()
     field.fill("0")
     field.press("Enter")
     panel.get_by_role("alert").get_by_text("not a number from 0.1 to 50").wait_for()
     field.fill("30")
     field.press("Enter")
-    panel.get_by_text("less than the 30 in 100 that matter").wait_for()
+    panel.get_by_text("within 30 of the best").wait_for()
+    expect(panel.get_by_text("too few texts to tell")).to_have_count(0)
+
+
+def test_a_verdict_is_read_and_acted_on_by_keyboard(lab, page) -> None:
+    """Not enough texts: the step that leads on shows the texts without truth, ready to label."""
+    panel = opened(lab, page, "outcome.ipynb", OUTCOMES["not-enough"])
+    keyboard = page.browser_page.keyboard
+    panel.get_by_role("tab", name="Scoreboard").focus()
+    keyboard.press("Enter")
+    expect(panel.locator(".lw-verdict")).to_have_text(
+        "Not enough texts to tell: gemini-3.8-flash leads."
+    )
+    expect(panel.locator(".lw-rec")).to_have_count(0)
+    more = panel.get_by_role("button", name="Label more texts")
+    for _ in range(10):
+        if more.evaluate("each => each === each.getRootNode().activeElement"):
+            break
+        keyboard.press("Tab")
+    expect(more).to_be_focused()
+    keyboard.press("Enter")
+    grid = panel.get_by_role("grid", name="Differences")
+    expect(grid).to_be_focused()
+    panel.get_by_text("claim-13").first.wait_for()
+    expect(panel.get_by_text("claim-01", exact=True)).to_have_count(0)
+    pressed = panel.get_by_role("button", name="48 texts without truth")
+    expect(pressed).to_have_attribute("aria-pressed", "true")
+    keyboard.press("ArrowRight")
+    keyboard.press("1")
+    panel.get_by_text("1 label made here").wait_for()
+    panel.get_by_role("button", name="47 texts without truth").wait_for()
+
+
+def test_a_narrow_scoreboard_folds_what_decides_nothing(lab, page) -> None:
+    """At 640 pixels nothing is cut off; the other columns stand behind a link."""
+    panel = opened(lab, page, "outcome-narrow.ipynb", OUTCOMES["as-good"])
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_text("% not in the text").wait_for()
+    page.widen(640)
+    valid = panel.get_by_role("columnheader", name="Valid")
+    expect(valid).to_be_hidden()
+    becomes(panel, "each => { const s = each.querySelector('.lw-scroll'); "
+        "return s.scrollWidth <= s.clientWidth; }")  # fmt: skip
+    panel.get_by_role("button", name="Show 4 more columns").press("Enter")
+    expect(valid).to_be_visible()
+    best = panel.locator("tr.best")
+    expect(best).to_have_count(1)
+    expect(best).to_contain_text("gpt-6-luna")
+    expect(best).to_contain_text("recommended")
+    page.widen(1000)
+    expect(valid).to_be_visible()
 
 
 def test_fields_by_model_are_sorted_and_lead_to_their_rows_by_keyboard(lab, page) -> None:

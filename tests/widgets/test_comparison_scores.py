@@ -112,6 +112,7 @@ def test_what_matters_changes_groups_band_words_and_the_static_output(wire) -> N
     ]  # fmt: skip
     more = verdict.texts_needed - verdict.texts
     assert second["more"].startswith(f"{more:,} more labelled texts would show a difference of 0.5")
+    assert f"about {verdict.texts_needed:,} would show 0.5" in verdict.details
     assert second["band"] == [99.5, 100]
     assert second["pairs"][0]["needed"] == f"needs {verdict.table[0].texts_needed:,} texts"
     assert verdict.headline in page.widget._fallback_html()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.forms import proposed_words
+from tests.outcomes import OUTCOMES
 
 pytestmark = pytest.mark.browser
 
@@ -141,6 +142,24 @@ def test_a_verdict_and_agreement_are_accessible(lab, page, truth: str, words: st
     panel.get_by_text(words).first.wait_for()
     panel.get_by_text("% not in the text").wait_for()
     audit.screen("scoreboard")
+    panel.get_by_role("tab", name="Charts").click()
+    panel.get_by_text("Fields by model").wait_for()
+    audit.screen("charts")
+    assert audit.found == {}
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_each_outcome_of_a_verdict_is_accessible(lab, page, name: str) -> None:
+    """Scoreboard and charts, wide, and narrow with all columns."""
+    panel = opened(lab, page, f"access-{name}.ipynb", OUTCOMES[name])
+    audit = Audit(page, panel)
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_text("% not in the text").wait_for()
+    audit.screen("scoreboard")
+    page.widen(640)
+    panel.get_by_role("button", name="Show 4 more columns").click()
+    panel.get_by_role("button", name="Hide 4 columns").wait_for()
+    audit.screen("narrow")
     panel.get_by_role("tab", name="Charts").click()
     panel.get_by_text("Fields by model").wait_for()
     audit.screen("charts")

@@ -19,12 +19,14 @@ def pair_view(comparison: Comparison, verdict: Verdict) -> dict[str, Any]:
     letters = {label: figures.letter(at) for at, label in enumerate(comparison.labels)}
     pairs = [_pair(each, letters) for each in verdict.table if each.texts]
     said = "The intervals hold at 95 % for all pairs together."
-    if len(pairs) == 1:
+    if all(each["interval"] is None for each in pairs):
+        said = ""
+    elif len(pairs) == 1:
         said = "The interval holds at 95 %."
     elif verdict.outcome is Outcome.BETTER:
         best = letters.get(verdict.leader or "", "")
         said = f"The intervals hold at 95 %: for each pair of {best}, and for all others together."
-    return {"pairs": pairs, "pair_scale": _pair_scale(pairs), "pairs_said": said if pairs else ""}
+    return {"pairs": pairs, "pair_scale": _pair_scale(pairs), "pairs_said": said}
 
 
 def shared_view(comparison: Comparison) -> list[dict[str, Any]]:

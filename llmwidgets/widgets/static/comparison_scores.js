@@ -12,13 +12,9 @@ function drawScoreboard(state, send, view) {
   return [
     drawVerdict(got, state, send, view),
     h("div", { class: "lw-scroll", key: "table" }, drawScores(got, grounded, view)),
-    got.scored && h("p", { class: "lw-only lw-more s muted", key: "more" }, "Valid replies, seconds and tokens: ",
-      textButton(view.ui.wide ? "Hide 3 columns" : "Show 3 more columns", () => {
-        view.ui.wide = !view.ui.wide;
-        view.redraw();
-      }, { key: "more-columns", "aria-expanded": String(Boolean(view.ui.wide)) })),
+    got.scored && drawFold(grounded && grounded.any, view),
     h("footer", { key: "foot", class: "lw-low lw-foot" },
-      got.foretold && got.outcome === "not enough texts" && h("div", { class: "note s" }, icon("warn", "warn"),
+      got.foretold && got.foretold !== got.more && got.outcome === "not enough texts" && h("div", { class: "note s" }, icon("warn", "warn"),
         h("p", {}, h("b", {}, "The panel said so before the run. "), h("span", { class: "muted" }, `“${got.foretold}”`))),
       h("p", { class: "s muted" }, got.band && [h("span", { class: "lw-key", "aria-hidden": "true" }),
         ` within ${got.matters || trimmed(got.band[1] - got.band[0])} of ${got.best}. `], notes.join(" ")),
@@ -26,6 +22,17 @@ function drawScoreboard(state, send, view) {
     (pairs || fields.length > 0) && h("div", { class: "cols lw-halves", key: "halves" },
       pairs && (got.scored ? drawPairs(got) : drawShared(got)), fields.length > 0 && drawByField(got, view)),
   ];
+}
+
+/** On a narrow page the columns that decide nothing stand behind a link. */
+function drawFold(placed, view) {
+  const count = placed ? 4 : 3;
+  return h("p", { class: "lw-only lw-more s muted", key: "more" },
+    `${placed ? "What is not in the text, valid" : "Valid"} replies, seconds and tokens: `,
+    textButton(view.ui.wide ? `Hide ${count} columns` : `Show ${count} more columns`, () => {
+      view.ui.wide = !view.ui.wide;
+      view.redraw();
+    }, { key: "more-columns", "aria-expanded": String(Boolean(view.ui.wide)) }));
 }
 
 function trimmed(value) {
@@ -78,7 +85,7 @@ function drawWayOn(got, state, send, view) {
 
 /** Words of a head that stay on one line. */
 function whole(words) {
-  return words.replace(/Worse than|the \w+ by,?|at most|95 % interval|of the|that came|% not in|the text|in \/ out|per 1,000/g,
+  return words.replace(/Worse than|the \w+ by,?|at most|95 % interval|of the|that came|% not in|the text|in \/ out|\$ per/g,
     (part) => part.replaceAll(" ", "\u00a0"));
 }
 
@@ -95,7 +102,7 @@ function drawScores(got, grounded, view) {
       h("span", { class: "spoken" }, "95 % interval")), head("of the replies that came", "r lw-thin"), head("Loses", "")],
     got.worse && head(got.worse, "r lw-thin"),
     agreed && head("% the same as the others"),
-    placed && head("% not in the text", "r lw-thin"),
+    placed && head("% not in the text", `r lw-thin${fold}`),
     head("Valid", `r${fold}`),
     !scored && head("Failures", ""),
     head("p50 / p95, s", `r nw${fold}`),
@@ -111,7 +118,7 @@ function drawScores(got, grounded, view) {
         scored && scoredCells(row, got),
         got.worse && twoLines(row.worse, row.bound, row.recommended ? "lw-strong" : ""),
         agreed && h("td", { class: "r nw" }, h("b", { class: "lw-big" }, row.agree), h("span", { class: "muted lw-under" }, row.agree_of)),
-        placed && groundedCell(grounded.rows[row.letter]),
+        placed && groundedCell(grounded.rows[row.letter], fold),
         h("td", { class: `r${fold}` }, h("span", { class: "nw" }, row.valid), scored && row.failed && h("span", { class: "muted lw-under" }, row.failed)),
         !scored && h("td", {}, row.failures ? [h("b", { class: "tone-fail" }, "! "), row.failures] : h("span", { class: "muted" }, "none")),
         h("td", { class: `r nw${fold}`, title: row.waiting }, row.seconds,
@@ -147,8 +154,8 @@ function twoLines(figure, under, more) {
     under && h("span", { class: "muted lw-below nw" }, under));
 }
 
-function groundedCell(row) {
-  return h("td", { class: "r nw", title: row.title }, row.absent, h("span", { class: "spoken" }, `, ${row.title}`),
+function groundedCell(row, fold) {
+  return h("td", { class: `r nw${fold}`, title: row.title }, row.absent, h("span", { class: "spoken" }, `, ${row.title}`),
     row.copied && h("span", { class: row.loud ? "tone-inv lw-under" : "muted lw-under" }, row.copied));
 }
 

@@ -204,11 +204,11 @@ function drawOptions(setup, send) {
 function drawSetupFoot(setup, send) {
   const { estimate } = setup;
   return h("footer", { key: "foot", class: "wrap" },
-    setup.expected && h("div", { class: "lw-matters", key: "matters" }, drawMatters(setup.matters, send)),
+    setup.expected && h("div", { class: "row wrap lw-matters lw-expected", key: "matters" }, drawMatters(setup.matters, send),
+      h("span", { role: "status" }, setup.expected)),
     h("div", { class: "grow lw-estimate", role: "status" },
       h("p", {}, h("b", {}, estimate.head), " ", h("span", { class: "muted" }, estimate.rest)),
-      estimate.lines.map((each) => h("p", { class: "s muted" }, each)),
-      setup.expected && h("p", { class: "s lw-expected" }, setup.expected)),
+      estimate.lines.map((each) => h("p", { class: "s muted" }, each))),
     h("span", { class: "row wrap lw-go" },
       setup.missing && h("span", { class: "s tone-warn lw-missing" }, setup.missing),
       h("label", { class: "row nw" }, h("span", { class: "s muted" }, "Stop before"),
