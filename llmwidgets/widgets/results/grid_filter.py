@@ -31,6 +31,11 @@ class Filter:
     query: str = ""
     sort: str = "loud"
 
+    @property
+    def said(self) -> str:
+        """Which texts are shown, behind their number."""
+        return {"all": "", "unlabelled": " without truth"}.get(self.only, " with a disagreement")
+
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Filter:
         """The filter out of a message of the page."""

@@ -188,7 +188,7 @@ class ResultPanel(Panel):
                 "chars": metrics.chars,
                 "texts": len(layout),
                 "lines": lines,
-                "said": "" if wanted.only == "all" else " with a disagreement",
+                "said": wanted.said,
                 "read": index.answered,
                 "empty": None if layout or not index.whole else nothing_view(index, wanted),
                 "from": 0,

@@ -238,6 +238,19 @@ function afterComparison(root) {
   for (const list of root.querySelectorAll(".tabs")) rove(list, "[role=tab]");
   for (const table of root.querySelectorAll("[data-arrows]")) arrows(table);
   for (const list of root.querySelectorAll(".lw-models")) rove(list, LW_MODEL_STOPS);
+  reachScrolled(root);
+}
+
+/** What is wider than its place can be scrolled by keyboard too; what fits is no tab stop. */
+function reachScrolled(root) {
+  const look = () => root.querySelectorAll(".lw-scroll").forEach((each) => {
+    if (each.scrollWidth > each.clientWidth) each.tabIndex = 0;
+    else each.removeAttribute("tabindex");
+  });
+  look();
+  if (root.lwWidth) return;
+  root.lwWidth = new ResizeObserver(look);
+  root.lwWidth.observe(root);
 }
 
 export default {
