@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from llmwidgets.analysis import pairing, room
 from llmwidgets.analysis.pairing import Tally
 from llmwidgets.analysis.readings import says_nothing
+from llmwidgets.analysis.recognition import Items, Leaf, ListRule
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.place import any_name, item, prefixes, shown, step
 
@@ -33,12 +34,16 @@ NOTHING: Final = _Nothing()
 
 
 class Row(NamedTuple):
-    """A place with its truth and value; NOTHING where there is none."""
+    """A place with its truth and value; NOTHING where there is none.
+
+    `alone` is True in a row of a list of truth that the value does not have.
+    """
 
     path: str
     pattern: str
     truth: Any
     value: Any
+    alone: bool = False
 
 
 Same = Callable[[str, Any, Any], bool]
@@ -54,15 +59,21 @@ def leaves_of(schema: Schema | None, data: Any) -> list[tuple[str, str, Any]]:
 
 
 def align(
-    schema: Schema | None, value: Any, truth: Any, same: Same, notes: list[str] | None = None
+    schema: Schema | None,
+    value: Any,
+    truth: Any,
+    same: Same,
+    notes: list[str] | None = None,
+    rules: Mapping[str, ListRule] | None = None,
 ) -> list[Row]:
     """A row for each leaf of truth and of the value; lists paired so that the most is right.
 
-    `same(pattern, truth, value)` compares two leaves. A leaf that truth does not have comes
-    with truth NOTHING; one of an item that truth's list does not have, or under a null of
-    truth, comes with truth None. `notes` gets a sentence for each list that is too long for that.
+    `same(pattern, truth, value)` compares two leaves. Only items that are recognised as the same
+    are paired (see `Recognition`), or as `rules` say for a list (`lines[]`). A leaf that truth does
+    not have comes with truth NOTHING; one of an item that truth's list does not have, or under a
+    null of truth, comes with truth None. `notes` gets a sentence for each list that is too long.
     """
-    alignment = Alignment(_patterns(schema), same)
+    alignment = Alignment(_patterns(schema), same, _categories(schema), rules or {})
     # Where all pairs of leaves are few, no list is looked at for how much work it asks for.
     few = (3 + room.PER_LISTS) * room.size(truth) * room.size(value) <= room.MOST
     rows = alignment.rows(truth, value, "", "", None if few else room.MOST)
@@ -75,6 +86,8 @@ def state_of(row: Row, same: Same) -> str:
     """`agree`, `differ`, `missing`, `invented` or `unlabelled`."""
     if row.truth is NOTHING:
         return "unlabelled"
+    if row.alone:
+        return "missing"
     empty = is_empty(row.value)
     if is_empty(row.truth):
         return "agree" if empty else "invented"
@@ -98,6 +111,12 @@ def is_empty(value: Any) -> bool:
 def _patterns(schema: Schema | None) -> frozenset[str]:
     leaves = schema.leaves if schema is not None else ()
     return frozenset(prefix for leaf in leaves for prefix in prefixes(leaf.path))
+
+
+@lru_cache(maxsize=64)
+def _categories(schema: Schema | None) -> frozenset[str]:
+    leaves = schema.leaves if schema is not None else ()
+    return frozenset(leaf.path for leaf in leaves if leaf.type in {"enum", "boolean"})
 
 
 def _inner(patterns: frozenset[str], pattern: str, name: str) -> str:
@@ -130,8 +149,11 @@ class Alignment:
 
     patterns: frozenset[str]
     same: Same
+    categories: frozenset[str]
+    rules: Mapping[str, ListRule]
     notes: dict[str, None] = field(default_factory=dict)
     _counted: dict[int, Tally] = field(default_factory=dict)
+    _pairs: dict[tuple[int, int, str], dict[int, int]] = field(default_factory=dict)
     _inner_of: dict[tuple[str, Any], str] = field(default_factory=dict)
 
     def rows(
@@ -176,9 +198,12 @@ class Alignment:
         paired = self._pair(truth, found, item(pattern), most)
         inner = None if most is None else most / max(1, len(paired))
         for index, each in enumerate(truth):
-            partner = paired.get(index)
-            answer = NOTHING if partner is None else found[partner]
-            rows += self.rows(each, answer, item(path, index), item(pattern), inner)
+            at, partner = item(path, index), paired.get(index)
+            if partner is None:
+                left = self.rows(each, NOTHING, at, item(pattern), None)
+                rows += [row._replace(alone=row.truth is not NOTHING) for row in left]
+            else:
+                rows += self.rows(each, found[partner], at, item(pattern), inner)
         extra = sorted(set(range(len(found))) - set(paired.values()))
         for count, index in enumerate(extra, len(truth)):
             rows += self._more(found[index], item(path, count), item(pattern))
@@ -217,18 +242,28 @@ class Alignment:
         self._counted = {}
         if not truth or not value:
             return {}
-        if len(truth) == len(value) == 1:
-            return {0: 0}
+        # Lists in lists are come by again for each list around them.
+        known = (id(truth), id(value), pattern)
+        if most is not None:
+            return self._paired_now(truth, value, pattern, most)
+        if known not in self._pairs:
+            self._pairs[known] = self._paired_now(truth, value, pattern, None)
+        return self._pairs[known]
+
+    def _paired_now(
+        self, truth: Sequence[Any], value: Sequence[Any], pattern: str, most: float | None
+    ) -> dict[int, int]:
         kept, paired = dict(self.notes), dict[int, int]()
         if len(truth) * len(value) > _MANY_PAIRS:
             paired = pairing.identical(truth, value)
         left, right = _rest(dict(enumerate(truth)), dict(enumerate(value)), paired)
         if not left or not right:
             return paired
+        items = self._items(truth, value, pattern)
         if room.fits(left, right, most):
-            paired |= self._optimal(left, right, pattern)
+            paired |= self._optimal(left, right, items)
         else:
-            paired |= self._roughly(left, right, pattern, most, kept)
+            paired |= self._roughly(left, right, items, most, kept)
         # What was noted of pairs that were only tried is not said of the record.
         self.notes = kept
         return paired
@@ -237,13 +272,14 @@ class Alignment:
         self,
         left: dict[int, Any],
         right: dict[int, Any],
-        pattern: str,
+        items: Items,
         most: float | None,
         notes: dict[str, None],
     ) -> dict[int, int]:
         """Rows that are right in all, then the best of the rest as far as there is room."""
 
         counted: dict[int, Tally] = {}
+        pattern = items.pattern
 
         def is_right(i: int, j: int) -> bool:
             found = counted[i] = self.count(left[i], right[j], pattern)
@@ -256,13 +292,36 @@ class Alignment:
         if not left or not right:
             return paired
         if room.fits(left, right, most):
-            return paired | self._optimal(left, right, pattern)
+            return paired | self._optimal(left, right, items)
         notes[
             f"{shown(pattern.removesuffix('[]'))}: too many rows to pair ({len(left):,} of truth "
             f"with {len(right):,}); they were paired by the values they share."
         ] = None
+        kept = self._counted
         truth, value = {i: truth[i] for i in left}, {j: value[j] for j in right}
-        return paired | pairing.by_shared(truth, value)
+        if items.keys:
+            truth = {i: each.only(items.keys) for i, each in truth.items()}
+            value = {j: each.only(items.keys) for j, each in value.items()}
+        paired |= pairing.by_shared(truth, value, items.are_one)
+        self._counted = kept
+        return paired
+
+    def _items(self, truth: Sequence[Any], value: Sequence[Any], pattern: str) -> Items:
+        def leaves(each: Any) -> list[tuple[str, Any]]:
+            found = _leaves(self.patterns, each, "", pattern)
+            return [(kind, leaf) for _, kind, leaf in found if not is_empty(leaf)]
+
+        def compared(one: Any, other: Any) -> list[Leaf]:
+            rows = self.rows(one, other, "", pattern, None)
+            return [self._leaf(row) for row in rows if row.truth is not NOTHING]
+
+        rule = self.rules.get(pattern)
+        return Items(truth, value, pattern, rule, self.categories, leaves, compared)
+
+    def _leaf(self, row: Row) -> Leaf:
+        said, filled = not is_empty(row.value), not is_empty(row.truth)
+        right = said and filled and self.same(row.pattern, row.truth, row.value)
+        return Leaf(row.pattern, row.truth, row.value, filled, said, right)
 
     def _keyed(self, items: dict[int, Any], pattern: str) -> dict[int, pairing.Keyed]:
         return {
@@ -272,14 +331,24 @@ class Alignment:
             for at, each in items.items()
         }
 
-    def _optimal(self, left: dict[int, Any], right: dict[int, Any], pattern: str) -> dict[int, int]:
-        known = self._counted
+    def _optimal(self, left: dict[int, Any], right: dict[int, Any], items: Items) -> dict[int, int]:
+        known, pattern = self._counted, items.pattern
         table = [[self.count(one, other, pattern) for other in right.values()]
                  for one in left.values()]  # fmt: skip
-        alone = [self.count(one, NOTHING, pattern) for one in left.values()]
-        more = [self._said(other) for other in right.values()]
-        paired = pairing.cheapest(table, alone, more)
         rows, columns = list(left), list(right)
+        near = len(rows) * len(columns) <= _MANY_PAIRS
+
+        def is_one(i: int, j: int) -> bool:
+            found = table[i][j]
+            if found.right == found.labelled:
+                return True
+            i, j = rows[i], columns[j]
+            return (found.right > 0 or (near and items.may_be(i, j))) and items.are_one(i, j)
+
+        # A row left alone earns nothing: not for what it rightly has nothing to say about either.
+        alone = [self.count(one, NOTHING, pattern)._replace(right=0) for one in left.values()]
+        more = [self._said(other) for other in right.values()]
+        paired = pairing.cheapest(table, alone, more, is_one)
         # Lists in lists would else be paired again for each list around them.
         self._counted = known | {rows[i]: table[i][j] for i, j in paired.items()}
         return {rows[i]: columns[j] for i, j in paired.items()}
@@ -324,10 +393,11 @@ class Alignment:
         inner = item(pattern)
         paired = self._pair(truth, found, inner, None)
         there, counted = self._counted, [_UNLABELLED if known else self._said(value)]
-        counted += [
-            there.get(i) or self.count(each, found[paired[i]] if i in paired else NOTHING, inner)
-            for i, each in enumerate(truth)
-        ]
+        for i, each in enumerate(truth):
+            if i not in paired:
+                counted.append(self.count(each, NOTHING, inner)._replace(right=0))
+            else:
+                counted.append(there.get(i) or self.count(each, found[paired[i]], inner))
         taken = set(paired.values())
         counted += [self._said(each) for j, each in enumerate(found) if j not in taken]
         return Tally(*map(sum, zip(*counted, strict=True)))
