@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from llmwidgets.analysis import pairing, room
+from llmwidgets.analysis.leaves import (
+    NOTHING,
+    categories_of,
+    inner_pattern,
+    is_empty,
+    leaves_in,
+    leaves_of,
+    patterns_of,
+)
 from llmwidgets.analysis.pairing import Tally
 from llmwidgets.analysis.readings import says_nothing
 from llmwidgets.analysis.recognition import Items, Leaf, ListRule
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.place import any_name, item, prefixes, shown, step
+from llmwidgets.schemas.place import item, shown, step
+
+__all__ = ["NOTHING", "Alignment", "Row", "align", "is_empty", "leaves_of", "state_of"]
 
 _MANY_PAIRS = 400
-
-
-class _Nothing:
-    """The one value that stands for no value: not labelled, or not answered."""
-
-    def __repr__(self) -> str:
-        return "NOTHING"
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __reduce__(self) -> str:
-        return "NOTHING"
-
-
-NOTHING: Final = _Nothing()
 
 
 class Row(NamedTuple):
@@ -47,15 +41,7 @@ class Row(NamedTuple):
 
 
 Same = Callable[[str, Any, Any], bool]
-
-
-def leaves_of(schema: Schema | None, data: Any) -> list[tuple[str, str, Any]]:
-    """Every leaf of a record: its place, its pattern, its value. An empty list or object has none.
-
-    >>> leaves_of(None, {"lines": [{"total": 5}]})
-    [('lines[0].total', 'lines[].total', 5)]
-    """
-    return list(_leaves(_patterns(schema), data, "", ""))
+_Field = tuple[Any, str, Any]
 
 
 def align(
@@ -73,7 +59,7 @@ def align(
     not have comes with truth NOTHING; one of an item that truth's list does not have, or under a
     null of truth, comes with truth None. `notes` gets a sentence for each list that is too long.
     """
-    alignment = Alignment(_patterns(schema), same, _categories(schema), rules or {})
+    alignment = Alignment(patterns_of(schema), same, categories_of(schema), rules or {})
     # Where all pairs of leaves are few, no list is looked at for how much work it asks for.
     few = (3 + room.PER_LISTS) * room.size(truth) * room.size(value) <= room.MOST
     rows = alignment.rows(truth, value, "", "", None if few else room.MOST)
@@ -96,50 +82,6 @@ def state_of(row: Row, same: Same) -> str:
     return "agree" if same(row.pattern, row.truth, row.value) else "differ"
 
 
-def is_empty(value: Any) -> bool:
-    """Whether a value says nothing: null, blank, or a list or object of nothing but such."""
-    if value is NOTHING:
-        return True
-    if isinstance(value, dict):
-        return all(is_empty(each) for each in value.values())
-    if isinstance(value, list | tuple):
-        return all(is_empty(each) for each in value)
-    return says_nothing(value)
-
-
-@lru_cache(maxsize=64)
-def _patterns(schema: Schema | None) -> frozenset[str]:
-    leaves = schema.leaves if schema is not None else ()
-    return frozenset(prefix for leaf in leaves for prefix in prefixes(leaf.path))
-
-
-@lru_cache(maxsize=64)
-def _categories(schema: Schema | None) -> frozenset[str]:
-    leaves = schema.leaves if schema is not None else ()
-    return frozenset(leaf.path for leaf in leaves if leaf.type in {"enum", "boolean"})
-
-
-def _inner(patterns: frozenset[str], pattern: str, name: str) -> str:
-    """The pattern of a property; a name the schema leaves open becomes `*`."""
-    named = step(pattern, name)
-    starred = any_name(pattern)
-    return starred if named not in patterns and starred in patterns else named
-
-
-def _leaves(
-    patterns: frozenset[str], data: Any, path: str, pattern: str
-) -> Iterator[tuple[str, str, Any]]:
-    if isinstance(data, dict):
-        for name, each in data.items():
-            inner = _inner(patterns, pattern, str(name))
-            yield from _leaves(patterns, each, step(path, str(name)), inner)
-    elif isinstance(data, list | tuple):
-        for index, each in enumerate(data):
-            yield from _leaves(patterns, each, item(path, index), item(pattern))
-    else:
-        yield path, pattern, data
-
-
 @dataclass(slots=True)
 class Alignment:
     """Pairs truth and value, place by place.
@@ -154,6 +96,10 @@ class Alignment:
     notes: dict[str, None] = field(default_factory=dict)
     _counted: dict[int, Tally] = field(default_factory=dict)
     _pairs: dict[tuple[int, int, str], dict[int, int]] = field(default_factory=dict)
+    _fields_of: dict[tuple[int, str], tuple[list[_Field], list[_Field]]] = field(
+        default_factory=dict
+    )
+    _silent_of: dict[int, frozenset[Any]] = field(default_factory=dict)
     _inner_of: dict[tuple[str, Any], str] = field(default_factory=dict)
 
     def rows(
@@ -212,13 +158,13 @@ class Alignment:
     def _inner(self, pattern: str, name: Any) -> str:
         inner = self._inner_of.get((pattern, name))
         if inner is None:
-            inner = self._inner_of[pattern, name] = _inner(self.patterns, pattern, str(name))
+            inner = self._inner_of[pattern, name] = inner_pattern(self.patterns, pattern, str(name))
         return inner
 
     def _unlabelled(self, value: Any, path: str, pattern: str) -> list[Row]:
         return [
             Row(at, kind, NOTHING, each)
-            for at, kind, each in _leaves(self.patterns, value, path, pattern)
+            for at, kind, each in leaves_in(self.patterns, value, path, pattern)
             if each is not NOTHING
         ]
 
@@ -226,7 +172,7 @@ class Alignment:
         """What is said where truth says that there is nothing."""
         return [
             Row(at, kind, None, each)
-            for at, kind, each in _leaves(self.patterns, value, path, pattern)
+            for at, kind, each in leaves_in(self.patterns, value, path, pattern)
             if not is_empty(each)
         ]
 
@@ -308,15 +254,27 @@ class Alignment:
 
     def _items(self, truth: Sequence[Any], value: Sequence[Any], pattern: str) -> Items:
         def leaves(each: Any) -> list[tuple[str, Any]]:
-            found = _leaves(self.patterns, each, "", pattern)
+            found = leaves_in(self.patterns, each, "", pattern)
             return [(kind, leaf) for _, kind, leaf in found if not is_empty(leaf)]
 
         def compared(one: Any, other: Any) -> list[Leaf]:
+            if isinstance(one, dict) and isinstance(other, dict):
+                plain, deeper = self._fields(one, pattern)
+                if not deeper:
+                    silent = self._silent(other)
+                    return [self._compared(each, other, silent) for each in plain]
             rows = self.rows(one, other, "", pattern, None)
             return [self._leaf(row) for row in rows if row.truth is not NOTHING]
 
         rule = self.rules.get(pattern)
         return Items(truth, value, pattern, rule, self.categories, leaves, compared)
+
+    def _compared(self, field_of: _Field, other: dict[Any, Any], silent: frozenset[Any]) -> Leaf:
+        name, inner, truth = field_of
+        if name not in other or name in silent:
+            return Leaf(inner, truth, NOTHING, filled=True, said=False, right=False)
+        value = other[name]
+        return Leaf(inner, truth, value, True, True, self.same(inner, truth, value))
 
     def _leaf(self, row: Row) -> Leaf:
         said, filled = not is_empty(row.value), not is_empty(row.truth)
@@ -326,7 +284,8 @@ class Alignment:
     def _keyed(self, items: dict[int, Any], pattern: str) -> dict[int, pairing.Keyed]:
         return {
             at: pairing.Keyed.of(
-                each, [(kind, leaf) for _, kind, leaf in _leaves(self.patterns, each, "", pattern)]
+                each,
+                [(kind, leaf) for _, kind, leaf in leaves_in(self.patterns, each, "", pattern)],
             )
             for at, each in items.items()
         }
@@ -376,13 +335,39 @@ class Alignment:
         known = isinstance(value, dict)
         found = value if known else {}
         labelled, right, invented, missed = _UNLABELLED if known else self._said(value)
-        for name, each in truth.items():
-            one = self.count(each, found.get(name, NOTHING), self._inner(pattern, name))
+        plain, deeper = self._fields(truth, pattern)
+        silent = self._silent(value) if known else ()
+        for name, inner, each in plain:
+            labelled += 1
+            if name not in found or name in silent:
+                missed += 1
+            elif self.same(inner, each, found[name]):
+                right += 1
+        for name, inner, each in deeper:
+            one = self.count(each, found.get(name, NOTHING), inner)
             labelled += one[0]
             right += one[1]
             invented += one[2]
             missed += one[3]
         return Tally(labelled, right, invented, missed)
+
+    def _fields(self, truth: dict[Any, Any], pattern: str) -> tuple[list[_Field], list[_Field]]:
+        """The properties that say a plain value, and those to look into; kept for the next pair."""
+        fields = self._fields_of.get((id(truth), pattern))
+        if fields is None:
+            fields = self._fields_of[id(truth), pattern] = ([], [])
+            for name, each in truth.items():
+                plain = not isinstance(each, dict | list | tuple) and not says_nothing(each)
+                fields[not plain].append((name, self._inner(pattern, name), each))
+        return fields
+
+    def _silent(self, value: dict[Any, Any]) -> frozenset[Any]:
+        """The properties that say nothing; kept for the next pair."""
+        silent = self._silent_of.get(id(value))
+        if silent is None:
+            silent = frozenset(name for name, each in value.items() if is_empty(each))
+            self._silent_of[id(value)] = silent
+        return silent
 
     def _count_list(self, truth: Sequence[Any], value: Any, pattern: str) -> Tally:
         if not truth:

@@ -141,7 +141,7 @@ class Items:
 
     def _weighed(self) -> Weights:
         sides = [
-            Counter((kind, key_of(leaf)) for each in items for kind, leaf in self.leaves(each))
+            Counter((kind, _key(leaf)) for each in items for kind, leaf in self.leaves(each))
             for items in (self.truth, self.value)
         ]
         others = len(self.truth) + len(self.value) - 2
@@ -181,9 +181,10 @@ class Weights:
         return _is_named(own or weighed) or _is_alike(weighed)
 
     def _weigh(self, leaf: Leaf) -> _Weighed:
-        key = (leaf.pattern, key_of(leaf.truth))
+        key = (leaf.pattern, _key(leaf.truth))
         others = self.truth.get(key, 1) - 1 + self.value.get(key, 0) - leaf.right
-        chance, names = _known_of(leaf.truth, leaf.pattern in self.categories)
+        shown = leaf.truth[:_LONG] if isinstance(leaf.truth, str) else leaf.truth
+        chance, names = _known_of(shown, leaf.pattern in self.categories)
         chance = (max(0, others) + _OF_A_KIND * chance) / (self.others + _OF_A_KIND)
         weight = round(-100 * math.log2(min(0.95, chance)))
         agrees = weight if leaf.right else 0
@@ -195,7 +196,7 @@ class Weights:
         """A slip of the pen, and not what another row of truth says."""
         if not are_near(leaf.truth, leaf.value):
             return False
-        return (leaf.pattern, key_of(leaf.value)) not in self.truth
+        return (leaf.pattern, _key(leaf.value)) not in self.truth
 
 
 def are_near(one: Any, other: Any) -> bool:
@@ -242,16 +243,24 @@ def _counted(each: _Weighed) -> float:
     return each.weight if each.said else _UNSAID * each.weight
 
 
+# The same values come again with each variant and each repeat; long ones are not worth keeping.
+_kept_key = lru_cache(maxsize=8192, typed=True)(key_of)
+
+
+def _key(value: Any) -> Hashable:
+    return key_of(value) if isinstance(value, str) and len(value) > _LONG else _kept_key(value)
+
+
+@lru_cache(maxsize=8192, typed=True)
 def _known_of(value: Any, category: bool) -> tuple[float, bool]:
     """How often rows of other things share a value of this kind, and whether such values name."""
     if category or isinstance(value, bool):
         return 0.3, False
     if not isinstance(value, str):
         return _of_number(str(value)), False
-    return _of_text(value[:_LONG])
+    return _of_text(value)
 
 
-@lru_cache(maxsize=4096)
 def _of_text(text: str) -> tuple[float, bool]:
     reading = read(text)
     if reading.day is not None:
