@@ -254,6 +254,9 @@ class Alignment:
 
     def _items(self, truth: Sequence[Any], value: Sequence[Any], pattern: str) -> Items:
         def leaves(each: Any) -> list[tuple[str, Any]]:
+            plain, deeper = self._fields(each, pattern) if isinstance(each, dict) else ([], [each])
+            if not deeper:
+                return [(kind, leaf) for _, kind, leaf in plain]
             found = leaves_in(self.patterns, each, "", pattern)
             return [(kind, leaf) for _, kind, leaf in found if not is_empty(leaf)]
 

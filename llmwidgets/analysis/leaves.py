@@ -38,6 +38,8 @@ def leaves_of(schema: Schema | None, data: Any) -> list[tuple[str, str, Any]]:
 
 def is_empty(value: Any) -> bool:
     """Whether a value says nothing: null, blank, or a list or object of nothing but such."""
+    if type(value) is str:
+        return says_nothing(value)
     if value is NOTHING:
         return True
     if isinstance(value, dict):
