@@ -141,18 +141,19 @@ class Alignment:
             rows, found = [], value
         if not truth:
             return self._more(value, path, pattern) or [Row(path, pattern, [], _bare(value))]
-        paired = self._pair(truth, found, item(pattern), most)
+        each_of = item(pattern)
+        paired = self._pair(truth, found, each_of, most)
         inner = None if most is None else most / max(1, len(paired))
         for index, each in enumerate(truth):
             at, partner = item(path, index), paired.get(index)
             if partner is None:
-                left = self.rows(each, NOTHING, at, item(pattern), None)
+                left = self.rows(each, NOTHING, at, each_of, None)
                 rows += [row._replace(alone=row.truth is not NOTHING) for row in left]
             else:
-                rows += self.rows(each, found[partner], at, item(pattern), inner)
+                rows += self.rows(each, found[partner], at, each_of, inner)
         extra = sorted(set(range(len(found))) - set(paired.values()))
         for count, index in enumerate(extra, len(truth)):
-            rows += self._more(found[index], item(path, count), item(pattern))
+            rows += self._more(found[index], item(path, count), each_of)
         return rows
 
     def _inner(self, pattern: str, name: Any) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from llmwidgets.analysis import docubench
 from llmwidgets.analysis.alignment import NOTHING, Row, align, state_of
 from llmwidgets.analysis.comparators import Comparator, Comparing, read_preset, read_scoring
 from llmwidgets.analysis.grounding import Grounding, Source, ground
+from llmwidgets.analysis.list_rows import Rows, WithRows, rows_of
 from llmwidgets.schemas import Schema
 
 State = Literal["agree", "differ", "missing", "invented", "unlabelled", "failed"]
@@ -33,15 +34,17 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class TextScore:
+class TextScore(WithRows):
     """The cells of one text and their sums.
 
     `labelled` counts the leaves that truth labels, and those that a value adds where truth says
     there is nothing: under a null, and in items beyond the truth's list. Each of these is
-    labelled and not right, so an invented item costs as many leaves as it has. `accuracy` is
+    labelled and not right, so an invented item costs as many leaves as it has. A row of truth
+    without an answer has nothing right, not even where truth is null. `accuracy` is
     right / labelled, None where nothing is labelled; a preset of rules sets it as `share`.
     `missed` counts values of truth that were not given, `invented` values given where truth has
-    none. `notes` has a sentence for each place that was too large to compare in full.
+    none. `lists` has the rows of each list, by pattern; `rows` counts those of truth in all.
+    `notes` has a sentence for each place that was too large to compare in full.
     """
 
     cells: tuple[Cell, ...]
@@ -51,6 +54,7 @@ class TextScore:
     missed: int
     share: float | None = None
     notes: tuple[str, ...] = ()
+    lists: Mapping[str, Rows] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> float | None:
@@ -140,9 +144,9 @@ def _sum(cells: list[Cell]) -> TextScore:
         right=sum(cell.right is True for cell in cells),
         invented=sum(cell.state == "invented" for cell in cells),
         missed=sum(_is_missed(cell) for cell in cells),
+        lists=rows_of(cells),
     )
 
 
 def _is_missed(cell: Cell) -> bool:
-    said = cell.truth is not None and cell.truth != []
-    return cell.state == "missing" or (cell.state == "failed" and said)
+    return cell.state in {"missing", "failed"} and cell.truth is not None and cell.truth != []

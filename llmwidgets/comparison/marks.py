@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.comparators import read_scoring
+from llmwidgets.analysis.list_rows import Rows, WithRows
 from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
 from llmwidgets.errors import FAILURES
 
@@ -23,11 +24,11 @@ Scoring = Mapping[str, Any] | str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(WithRows):
     """The cells of one extraction and its share right.
 
     `accuracy` is None where the text is not labelled or the failure is one of the way. `notes`
-    says what was too large to compare in full.
+    says what was too large to compare in full. `lists` has the rows of each list, by pattern.
     """
 
     cells: tuple[Cell, ...] = ()
@@ -36,6 +37,7 @@ class Mark:
     invented: int = 0
     missed: int = 0
     notes: tuple[str, ...] = ()
+    lists: Mapping[str, Rows] = field(default_factory=dict)
 
 
 def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
@@ -75,5 +77,6 @@ def has_data(extraction: Extraction) -> bool:
 
 def _read(scored: TextScore) -> Mark:
     return Mark(
-        scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed, scored.notes
-    )
+        scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed,
+        scored.notes, scored.lists,
+    )  # fmt: skip
