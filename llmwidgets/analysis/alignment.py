@@ -16,9 +16,10 @@ from llmwidgets.analysis.leaves import (
     leaves_of,
     patterns_of,
 )
+from llmwidgets.analysis.list_rules import ListRule
 from llmwidgets.analysis.pairing import Tally
 from llmwidgets.analysis.readings import says_nothing
-from llmwidgets.analysis.recognition import Items, Leaf, ListRule
+from llmwidgets.analysis.recognition import Items, Leaf
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.place import item, shown, step
 

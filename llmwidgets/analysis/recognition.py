@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from llmwidgets.analysis.list_rules import ListRule, keys_of
 from llmwidgets.analysis.pairing import key_of
 from llmwidgets.analysis.readings import plain, read
 
@@ -30,36 +31,6 @@ _FEW = 2
 _LONG = 200
 _IDEOGRAPHS = "\u2e80"
 _CODE = 5
-
-
-@dataclass(frozen=True, slots=True)
-class ListRule:
-    """How the user has the rows of one list recognised: by `names` of leaves, or from a `share`.
-
-    >>> str(ListRule(("sku", "date"))), str(ListRule(share=0.7))
-    ('key:sku,date', 'match:0.7')
-    """
-
-    names: tuple[str, ...] = ()
-    share: float = 0.0
-
-    def __str__(self) -> str:
-        return f"key:{','.join(self.names)}" if self.names else f"match:{self.share:g}"
-
-
-def read_list_rule(said: str) -> ListRule | None:
-    """The rule of a list as the user writes it: `key:sku,date` or `match:0.7`; None for others."""
-    kind, _, rest = said.partition(":")
-    if kind == "key":
-        names = tuple(name for each in rest.split(",") if (name := each.strip()))
-        return ListRule(tuple(dict.fromkeys(names))) if names else None
-    if kind != "match":
-        return None
-    try:
-        share = float(rest)
-    except ValueError:
-        return None
-    return ListRule(share=share) if 0 < share <= 1 else None
 
 
 Column = Mapping[tuple[str, Hashable], int]
@@ -146,15 +117,6 @@ class Items:
         ]
         others = len(self.truth) + len(self.value) - 2
         return Weights(sides[0], sides[1], others, self.categories)
-
-
-def keys_of(pattern: str, rule: ListRule) -> list[str]:
-    """The patterns of the leaves that a rule names under the items of a list.
-
-    >>> keys_of("lines[]", ListRule(("sku", "made.on")))
-    ['lines[].sku', 'lines[].made.on']
-    """
-    return [pattern + (each if each.startswith("[") else f".{each}") for each in rule.names]
 
 
 @dataclass(frozen=True, slots=True)

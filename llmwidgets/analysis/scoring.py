@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from llmwidgets.analysis import docubench
 from llmwidgets.analysis.alignment import NOTHING, Row, align, state_of
-from llmwidgets.analysis.comparators import Comparator, Comparing, read_preset, read_scoring
+from llmwidgets.analysis.comparators import Comparator, Comparing, Rule, read_preset, read_scoring
 from llmwidgets.analysis.grounding import Grounding, Source, ground
 from llmwidgets.analysis.list_rows import Rows, WithRows, rows_of
+from llmwidgets.analysis.list_rules import ListRule
 from llmwidgets.schemas import Schema
 
 State = Literal["agree", "differ", "missing", "invented", "unlabelled", "failed"]
@@ -75,26 +76,31 @@ def score(
     value: Any,
     truth: Any,
     *,
-    scoring: Mapping[str, str | Comparator] | str | None = None,
+    scoring: Mapping[str, str | Rule] | str | None = None,
     text: str | Source | None = None,
 ) -> TextScore:
     """Score one record against truth. Never fails on a value, however little it fits the schema.
 
-    `scoring` overrides how leaves are compared (see `read_scoring`; pass what it returned to
-    read it once), or is "docubench", the rules of that benchmark. With `text`, each value is also
-    located in it. Where `schema` is None, every leaf is compared by what its values read as.
+    `scoring` overrides how leaves are compared and rows of lists are recognised (see
+    `read_scoring`; pass what it returned to read it once), or is "docubench", the rules of that
+    benchmark. With `text`, each value is also located in it. Where `schema` is None, every leaf is
+    compared by what its values read as.
 
     >>> score(None, {"total": "1,250.00", "city": "koln"}, {"total": 1250, "city": "Köln"}).accuracy
     1.0
     """
     leaves = {leaf.path: leaf for leaf in schema.leaves} if schema is not None else {}
+    lists: Mapping[str, ListRule] = {}
     if isinstance(scoring, str):
         comparing = Comparing(leaves, read_preset(scoring, leaves), Comparator(docubench.NAME))
     else:
-        comparing = Comparing(leaves, read_scoring(scoring, schema))
+        rules = read_scoring(scoring, schema)
+        lists = {path: each for path, each in rules.items() if isinstance(each, ListRule)}
+        chosen = {path: each for path, each in rules.items() if isinstance(each, Comparator)}
+        comparing = Comparing(leaves, chosen)
     source = Source(text) if isinstance(text, str) else text
     cells, notes = [], list[str]()
-    for row in align(schema, value, truth, comparing.same, notes):
+    for row in align(schema, value, truth, comparing.same, notes, lists):
         state = state_of(row, comparing.same)
         found = None
         if source is not None:

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.comparators import read_scoring
+from llmwidgets.analysis.comparators import Rule, read_scoring
 from llmwidgets.analysis.list_rows import Rows, WithRows
 from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
-from llmwidgets.errors import FAILURES
+from llmwidgets.errors import FAILURES, FieldError
 
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
@@ -64,8 +64,15 @@ def against(schema: Schema, data: Any, truth: Any, scoring: Scoring) -> TextScor
 
 @lru_cache(maxsize=1024)
 def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, Any]:
-    known = {leaf.path for leaf in schema.leaves}
-    return dict(read_scoring({name: how for name, how in scoring if name in known}, schema))
+    return {name: rule for name, how in scoring if (rule := rule_of(name, how, schema)) is not None}
+
+
+def rule_of(name: str, how: Any, schema: Schema) -> Rule | None:
+    """One rule as this schema reads it; None where it does not have the fields for it."""
+    try:
+        return read_scoring({name: how}, schema)[name]
+    except FieldError:
+        return None
 
 
 def has_data(extraction: Extraction) -> bool:
