@@ -43,6 +43,7 @@ class Row(NamedTuple):
 
 Same = Callable[[str, Any, Any], bool]
 _Field = tuple[Any, str, Any]
+_Fields = tuple[list[_Field], list[_Field], bool]
 
 
 def align(
@@ -97,9 +98,7 @@ class Alignment:
     notes: dict[str, None] = field(default_factory=dict)
     _counted: dict[int, Tally] = field(default_factory=dict)
     _pairs: dict[tuple[int, int, str], dict[int, int]] = field(default_factory=dict)
-    _fields_of: dict[tuple[int, str], tuple[list[_Field], list[_Field]]] = field(
-        default_factory=dict
-    )
+    _fields_of: dict[tuple[int, str], _Fields] = field(default_factory=dict)
     _silent_of: dict[int, frozenset[Any]] = field(default_factory=dict)
     _inner_of: dict[tuple[str, Any], str] = field(default_factory=dict)
 
@@ -256,30 +255,22 @@ class Alignment:
 
     def _items(self, truth: Sequence[Any], value: Sequence[Any], pattern: str) -> Items:
         def leaves(each: Any) -> list[tuple[str, Any]]:
-            plain, deeper = self._fields(each, pattern) if isinstance(each, dict) else ([], [each])
-            if not deeper:
-                return [(kind, leaf) for _, kind, leaf in plain]
+            if isinstance(each, dict):
+                plain, _, flat = self._fields(each, pattern)
+                if flat:
+                    return [(kind, leaf) for _, kind, leaf in plain]
             found = leaves_in(self.patterns, each, "", pattern)
             return [(kind, leaf) for _, kind, leaf in found if not is_empty(leaf)]
 
         def compared(one: Any, other: Any) -> list[Leaf]:
-            if isinstance(one, dict) and isinstance(other, dict):
-                plain, deeper = self._fields(one, pattern)
-                if not deeper:
-                    silent = self._silent(other)
-                    return [self._compared(each, other, silent) for each in plain]
             rows = self.rows(one, other, "", pattern, None)
             return [self._leaf(row) for row in rows if row.truth is not NOTHING]
 
-        rule = self.rules.get(pattern)
-        return Items(truth, value, pattern, rule, self.categories, leaves, compared)
+        def fields(each: Any) -> list[_Field]:
+            return self._fields(each, pattern)[0]
 
-    def _compared(self, field_of: _Field, other: dict[Any, Any], silent: frozenset[Any]) -> Leaf:
-        name, inner, truth = field_of
-        if name not in other or name in silent:
-            return Leaf(inner, truth, NOTHING, filled=True, said=False, right=False)
-        value = other[name]
-        return Leaf(inner, truth, value, True, True, self.same(inner, truth, value))
+        rule = self.rules.get(pattern)
+        return Items(truth, value, pattern, rule, self.categories, leaves, compared, fields)
 
     def _leaf(self, row: Row) -> Leaf:
         said, filled = not is_empty(row.value), not is_empty(row.truth)
@@ -307,7 +298,9 @@ class Alignment:
             if found.right == found.labelled:
                 return True
             i, j = rows[i], columns[j]
-            return (found.right > 0 or (near and items.may_be(i, j))) and items.are_one(i, j)
+            return (found.right > 0 or (near and items.may_be(i, j))) and items.are_one(
+                i, j, found.which
+            )
 
         # A row left alone earns nothing: not for what it rightly has nothing to say about either.
         alone = [self.count(one, NOTHING, pattern)._replace(right=0) for one in left.values()]
@@ -339,31 +332,38 @@ class Alignment:
     def _count_object(self, truth: dict[Any, Any], value: Any, pattern: str) -> Tally:
         known = isinstance(value, dict)
         found = value if known else {}
-        labelled, right, invented, missed = _UNLABELLED if known else self._said(value)
-        plain, deeper = self._fields(truth, pattern)
+        labelled, right, invented, missed, _ = _UNLABELLED if known else self._said(value)
+        plain, deeper, flat = self._fields(truth, pattern)
         silent = self._silent(value) if known else ()
+        labelled += len(plain)
+        which, bit, same = 0, 1, self.same
         for name, inner, each in plain:
-            labelled += 1
             if name not in found or name in silent:
                 missed += 1
-            elif self.same(inner, each, found[name]):
+                which |= 2 * bit
+            elif same(inner, each, found[name]):
                 right += 1
+                which |= bit
+            bit <<= 2
         for name, inner, each in deeper:
             one = self.count(each, found.get(name, NOTHING), inner)
             labelled += one[0]
             right += one[1]
             invented += one[2]
             missed += one[3]
-        return Tally(labelled, right, invented, missed)
+        return Tally(labelled, right, invented, missed, which if known and flat else -1)
 
-    def _fields(self, truth: dict[Any, Any], pattern: str) -> tuple[list[_Field], list[_Field]]:
+    def _fields(self, truth: dict[Any, Any], pattern: str) -> _Fields:
         """The properties that say a plain value, and those to look into; kept for the next pair."""
         fields = self._fields_of.get((id(truth), pattern))
         if fields is None:
-            fields = self._fields_of[id(truth), pattern] = ([], [])
+            plain, deeper, flat = list[_Field](), list[_Field](), True
             for name, each in truth.items():
-                plain = not isinstance(each, dict | list | tuple) and not says_nothing(each)
-                fields[not plain].append((name, self._inner(pattern, name), each))
+                folded = isinstance(each, dict | list | tuple)
+                says = not folded and not says_nothing(each)
+                (plain if says else deeper).append((name, self._inner(pattern, name), each))
+                flat = flat and not folded
+            fields = self._fields_of[id(truth), pattern] = (plain, deeper, flat and bool(plain))
         return fields
 
     def _silent(self, value: dict[Any, Any]) -> frozenset[Any]:
@@ -390,7 +390,8 @@ class Alignment:
                 counted.append(there.get(i) or self.count(each, found[paired[i]], inner))
         taken = set(paired.values())
         counted += [self._said(each) for j, each in enumerate(found) if j not in taken]
-        return Tally(*map(sum, zip(*counted, strict=True)))
+        labelled, right, invented, missed, _ = map(sum, zip(*counted, strict=True))
+        return Tally(labelled, right, invented, missed)
 
     def _said(self, value: Any) -> Tally:
         """What is said where truth says that there is nothing."""

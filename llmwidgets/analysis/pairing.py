@@ -19,12 +19,17 @@ _TRIED = 4
 
 
 class Tally(NamedTuple):
-    """How many leaves are labelled, right, invented and missed."""
+    """How many leaves are labelled, right, invented and missed.
+
+    `which` has, for an object of plain values alone, two bits for each that truth fills, the first
+    field lowest: 1 is right, 2 missed. It is -1 for all others.
+    """
 
     labelled: int
     right: int
     invented: int
     missed: int
+    which: int = -1
 
 
 def cheapest(
@@ -70,7 +75,7 @@ def _all_have_a_partner(table: Sequence[Sequence[Tally]]) -> bool:
 
 def _cost(each: Tally, scale: int) -> int:
     """One whole number for all four."""
-    labelled, right, invented, missed = each
+    labelled, right, invented, missed, _ = each
     return ((labelled - right * scale) * scale + invented) * scale + missed
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from llmwidgets.analysis.likeness import digits
 from llmwidgets.analysis.list_rules import ListRule, keys_of
 from llmwidgets.analysis.pairing import key_of
 from llmwidgets.analysis.readings import plain, read
@@ -18,7 +19,10 @@ _RELATIVE = 0.8
 
 _NAMED = 0.55
 _HALF, _MOST = 0.5, 0.75
-_NEAR, _UNSAID = 0.6, 0.25
+_NEAR, _OTHER_DIGIT, _UNSAID = 0.6, 0.4, 0.25
+"""How much of its weight counts for a text nearly right, for one with another digit (codes of one
+list are often so alike), and against a row for what is not said."""
+
 _TELLING, _NAMING = 700, 400
 """From so many hundredths of a bit a value is telling, or names its row, beside any other."""
 
@@ -32,6 +36,10 @@ _LONG = 200
 _IDEOGRAPHS = "\u2e80"
 _CODE = 5
 
+
+_Answer = Literal["yes", "no", "by near texts"]
+_Kind = Literal["text", "day", "other"]
+"""Texts, codes and days name a row; other values do not."""
 
 Column = Mapping[tuple[str, Hashable], int]
 """How many items of a list say a value, by pattern."""
@@ -63,7 +71,7 @@ class Items:
     """Two lists of items, and which item of the one is which of the other.
 
     `leaves` gives what an item says, by pattern; `compared` the leaves of an item of truth beside
-    an item of the value.
+    an item of the value; `fields` name, pattern and value of what an object says plainly.
     """
 
     truth: Sequence[Any]
@@ -73,16 +81,45 @@ class Items:
     categories: frozenset[str]
     leaves: Callable[[Any], Sequence[tuple[str, Any]]]
     compared: Callable[[Any, Any], Sequence[Leaf]]
+    fields: Callable[[Any], Sequence[tuple[Any, str, Any]]]
     _weights: Weights | None = None
+    _known: dict[tuple[int, int], _Answer] = field(default_factory=dict)
 
     @property
     def keys(self) -> frozenset[str]:
         """The patterns of the leaves that the user named as key of this list."""
         return frozenset(keys_of(self.pattern, self.rule)) if self.rule else frozenset()
 
-    def are_one(self, i: int, j: int) -> bool:
-        """Whether this item of the value is this one of truth, by the user's rule or by ours."""
-        compared = self.compared(self.truth[i], self.value[j])
+    def are_one(self, i: int, j: int, which: int = -1) -> bool:
+        """Whether this item of the value is this one of truth, by the user's rule or by ours.
+
+        `which` is what their `Tally` has. It decides alone, but for texts that are nearly right.
+        """
+        if which < 0:
+            return self._decided(self.compared(self.truth[i], self.value[j]))
+        known = self._known.get((i, which))
+        if known is None:
+            known = self._known[i, which] = self._decided_by_bits(i, which)
+        if known == "by near texts":
+            return self._decided(self._by_bits(i, which, self.value[j]))
+        return known == "yes"
+
+    def _decided_by_bits(self, i: int, which: int) -> _Answer:
+        leaves = self._by_bits(i, which)
+        if self._decided(leaves):
+            return "yes"
+        near = self.rule is None and leaves and self.weights.recognise(leaves, self._depth, True)
+        return "by near texts" if near else "no"
+
+    def _by_bits(self, i: int, which: int, value: Any = None) -> list[Leaf]:
+        leaves = []
+        for name, pattern, truth in self.fields(self.truth[i]):
+            said = value[name] if value is not None and not which & 2 else None
+            leaves.append(Leaf(pattern, truth, said, True, not which & 2, bool(which & 1)))
+            which >>= 2
+        return leaves
+
+    def _decided(self, compared: Sequence[Leaf]) -> bool:
         leaves = [each for each in compared if each.filled]
         if self.rule is not None and self.rule.names:
             keys = self.keys
@@ -93,11 +130,23 @@ class Items:
             return not any(each.said for each in compared)
         if self.rule is not None and self.rule.share:
             return sum(each.right for each in leaves) >= self.rule.share * len(leaves)
-        if all(each.right for each in leaves):
-            return True
+        return self.weights.recognise(leaves, self._depth)
+
+    @property
+    def _depth(self) -> int:
+        return self.pattern.count("[]")
+
+    @property
+    def weights(self) -> Weights:
+        """What the values of both lists tell; worked out where it is first asked for."""
         if self._weights is None:
-            self._weights = self._weighed()
-        return self._weights.recognise(leaves, self.pattern.count("[]"))
+            sides = [
+                Counter((kind, _key(leaf)) for each in items for kind, leaf in self.leaves(each))
+                for items in (self.truth, self.value)
+            ]
+            others = len(self.truth) + len(self.value) - 2
+            self._weights = Weights(sides[0], sides[1], others, self.categories)
+        return self._weights
 
     def may_be(self, i: int, j: int) -> bool:
         """Whether two items of a field or two, with nothing right, can be one by a near text."""
@@ -109,14 +158,6 @@ class Items:
         if not isinstance(other, dict) or len(self.leaves(one)) > _FEW:
             return False
         return any(are_near(each, other.get(name)) for name, each in one.items())
-
-    def _weighed(self) -> Weights:
-        sides = [
-            Counter((kind, _key(leaf)) for each in items for kind, leaf in self.leaves(each))
-            for items in (self.truth, self.value)
-        ]
-        others = len(self.truth) + len(self.value) - 2
-        return Weights(sides[0], sides[1], others, self.categories)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +176,28 @@ class Weights:
     others: int
     categories: frozenset[str]
 
-    def recognise(self, leaves: Sequence[Leaf], depth: int) -> bool:
-        """Whether these leaves, all that truth fills, are of one row; `depth` is the list's own."""
-        weighed = [self._weigh(each) for each in leaves]
+    def recognise(self, leaves: Sequence[Leaf], depth: int, all_near: bool = False) -> bool:
+        """Whether these leaves, all that truth fills, are of one row; `depth` is the list's own.
+
+        With `all_near` each text that is wrong counts as nearly right.
+        """
+        weighed = [self._weigh(each, all_near) for each in leaves]
         pairs = zip(weighed, leaves, strict=True)
         own = [each for each, leaf in pairs if leaf.pattern.count("[]") == depth]
         return _is_named(own or weighed) or _is_alike(weighed)
 
-    def _weigh(self, leaf: Leaf) -> _Weighed:
+    def _weigh(self, leaf: Leaf, all_near: bool) -> _Weighed:
         key = (leaf.pattern, _key(leaf.truth))
         others = self.truth.get(key, 1) - 1 + self.value.get(key, 0) - leaf.right
         shown = leaf.truth[:_LONG] if isinstance(leaf.truth, str) else leaf.truth
-        chance, names = _known_of(shown, leaf.pattern in self.categories)
+        chance, kind = _known_of(shown, leaf.pattern in self.categories)
         chance = (max(0, others) + _OF_A_KIND * chance) / (self.others + _OF_A_KIND)
         weight = round(-100 * math.log2(min(0.95, chance)))
         agrees = weight if leaf.right else 0
-        if not leaf.right and names and leaf.said and self._is_near(leaf):
-            agrees = round(_NEAR * weight)
-        return _Weighed(weight, agrees, leaf.right, leaf.said, names)
+        if not leaf.right and leaf.said and kind == "text" and (all_near or self._is_near(leaf)):
+            alike = all_near or digits(str(leaf.truth)) == digits(str(leaf.value))
+            agrees = round((_NEAR if alike else _OTHER_DIGIT) * weight)
+        return _Weighed(weight, agrees, leaf.right, leaf.said, kind != "other")
 
     def _is_near(self, leaf: Leaf) -> bool:
         """A slip of the pen, and not what another row of truth says."""
@@ -214,32 +259,32 @@ def _key(value: Any) -> Hashable:
 
 
 @lru_cache(maxsize=8192, typed=True)
-def _known_of(value: Any, category: bool) -> tuple[float, bool]:
+def _known_of(value: Any, category: bool) -> tuple[float, _Kind]:
     """How often rows of other things share a value of this kind, and whether such values name."""
     if category or isinstance(value, bool):
-        return 0.3, False
+        return 0.3, "other"
     if not isinstance(value, str):
-        return _of_number(str(value)), False
+        return _of_number(str(value)), "other"
     return _of_text(value)
 
 
-def _of_text(text: str) -> tuple[float, bool]:
+def _of_text(text: str) -> tuple[float, _Kind]:
     reading = read(text)
     if reading.day is not None:
-        return 0.1, True
+        return 0.1, "day"
     code = text.strip().isdigit() and len(text.strip()) >= _CODE
     if reading.number is not None and not code:
-        return _of_number(text), False
+        return _of_number(text), "other"
     bare = plain(text)
     ideographs = sum(each >= _IDEOGRAPHS for each in bare)
     size = len(bare) + ideographs
     if size <= 4:
-        return (0.3, 0.3, 0.2, 0.1, 0.1)[size], True
+        return (0.3, 0.3, 0.2, 0.1, 0.1)[size], "text"
     word = bare.isalpha() and not ideographs and not any(map(str.isspace, text.strip()))
-    return (0.03 if word or size <= 7 else 0.005), True
+    return (0.03 if word or size <= 7 else 0.005), "text"
 
 
 def _of_number(written: str) -> float:
     """By the digits that are not nought at an end: 5 is shared often, 1,234.5 hardly ever."""
-    digits = "".join(filter(str.isdigit, written)).strip("0")
-    return (0.5, 0.3, 0.15, 0.05, 0.02)[min(len(digits), 4)]
+    figures = "".join(filter(str.isdigit, written)).strip("0")
+    return (0.5, 0.3, 0.15, 0.05, 0.02)[min(len(figures), 4)]
