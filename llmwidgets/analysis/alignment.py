@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from llmwidgets.analysis import pairing, room
 from llmwidgets.analysis.leaves import (
     NOTHING,
+    Field,
+    Properties,
     categories_of,
-    inner_pattern,
     is_empty,
     leaves_in,
     leaves_of,
@@ -42,8 +43,6 @@ class Row(NamedTuple):
 
 
 Same = Callable[[str, Any, Any], bool]
-_Field = tuple[Any, str, Any]
-_Fields = tuple[list[_Field], list[_Field], bool]
 
 
 def align(
@@ -61,7 +60,7 @@ def align(
     not have comes with truth NOTHING; one of an item that truth's list does not have, or under a
     null of truth, comes with truth None. `notes` gets a sentence for each list that is too long.
     """
-    alignment = Alignment(patterns_of(schema), same, categories_of(schema), rules or {})
+    alignment = Alignment(Properties(patterns_of(schema)), same, categories_of(schema), rules or {})
     # Where all pairs of leaves are few, no list is looked at for how much work it asks for.
     few = (3 + room.PER_LISTS) * room.size(truth) * room.size(value) <= room.MOST
     rows = alignment.rows(truth, value, "", "", None if few else room.MOST)
@@ -91,16 +90,13 @@ class Alignment:
     `most` is how much work may go into the lists below a place; None is more than they ask for.
     """
 
-    patterns: frozenset[str]
+    known: Properties
     same: Same
     categories: frozenset[str]
     rules: Mapping[str, ListRule]
     notes: dict[str, None] = field(default_factory=dict)
     _counted: dict[int, Tally] = field(default_factory=dict)
     _pairs: dict[tuple[int, int, str], dict[int, int]] = field(default_factory=dict)
-    _fields_of: dict[tuple[int, str], _Fields] = field(default_factory=dict)
-    _silent_of: dict[int, frozenset[Any]] = field(default_factory=dict)
-    _inner_of: dict[tuple[str, Any], str] = field(default_factory=dict)
 
     def rows(
         self, truth: Any, value: Any, path: str, pattern: str, most: float | None
@@ -126,7 +122,7 @@ class Alignment:
                 truth.get(name, NOTHING),
                 found.get(name, NOTHING),
                 step(path, str(name)),
-                self._inner(pattern, name),
+                self.known.inner(pattern, name),
                 rooms.get(name),
             )
         return rows
@@ -156,16 +152,10 @@ class Alignment:
             rows += self._more(found[index], item(path, count), each_of)
         return rows
 
-    def _inner(self, pattern: str, name: Any) -> str:
-        inner = self._inner_of.get((pattern, name))
-        if inner is None:
-            inner = self._inner_of[pattern, name] = inner_pattern(self.patterns, pattern, str(name))
-        return inner
-
     def _unlabelled(self, value: Any, path: str, pattern: str) -> list[Row]:
         return [
             Row(at, kind, NOTHING, each)
-            for at, kind, each in leaves_in(self.patterns, value, path, pattern)
+            for at, kind, each in leaves_in(self.known.patterns, value, path, pattern)
             if each is not NOTHING
         ]
 
@@ -173,7 +163,7 @@ class Alignment:
         """What is said where truth says that there is nothing."""
         return [
             Row(at, kind, None, each)
-            for at, kind, each in leaves_in(self.patterns, value, path, pattern)
+            for at, kind, each in leaves_in(self.known.patterns, value, path, pattern)
             if not is_empty(each)
         ]
 
@@ -229,7 +219,7 @@ class Alignment:
         pattern = items.pattern
 
         def is_right(i: int, j: int) -> bool:
-            found = counted[i] = self.count(left[i], right[j], pattern)
+            found = counted[i] = self.count(left[i], right[j], pattern).as_row()
             return found.right == found.labelled
 
         truth, value = self._keyed(left, pattern), self._keyed(right, pattern)
@@ -256,18 +246,18 @@ class Alignment:
     def _items(self, truth: Sequence[Any], value: Sequence[Any], pattern: str) -> Items:
         def leaves(each: Any) -> list[tuple[str, Any]]:
             if isinstance(each, dict):
-                plain, _, flat = self._fields(each, pattern)
+                plain, _, flat = self.known.fields(each, pattern)
                 if flat:
                     return [(kind, leaf) for _, kind, leaf in plain]
-            found = leaves_in(self.patterns, each, "", pattern)
+            found = leaves_in(self.known.patterns, each, "", pattern)
             return [(kind, leaf) for _, kind, leaf in found if not is_empty(leaf)]
 
         def compared(one: Any, other: Any) -> list[Leaf]:
             rows = self.rows(one, other, "", pattern, None)
             return [self._leaf(row) for row in rows if row.truth is not NOTHING]
 
-        def fields(each: Any) -> list[_Field]:
-            return self._fields(each, pattern)[0]
+        def fields(each: Any) -> list[Field]:
+            return self.known.fields(each, pattern)[0]
 
         rule = self.rules.get(pattern)
         return Items(truth, value, pattern, rule, self.categories, leaves, compared, fields)
@@ -281,14 +271,17 @@ class Alignment:
         return {
             at: pairing.Keyed.of(
                 each,
-                [(kind, leaf) for _, kind, leaf in leaves_in(self.patterns, each, "", pattern)],
+                [
+                    (kind, leaf)
+                    for _, kind, leaf in leaves_in(self.known.patterns, each, "", pattern)
+                ],
             )
             for at, each in items.items()
         }
 
     def _optimal(self, left: dict[int, Any], right: dict[int, Any], items: Items) -> dict[int, int]:
         known, pattern = self._counted, items.pattern
-        table = [[self.count(one, other, pattern) for other in right.values()]
+        table = [[self.count(one, other, pattern).as_row() for other in right.values()]
                  for one in left.values()]  # fmt: skip
         rows, columns = list(left), list(right)
         near = len(rows) * len(columns) <= _MANY_PAIRS
@@ -332,9 +325,10 @@ class Alignment:
     def _count_object(self, truth: dict[Any, Any], value: Any, pattern: str) -> Tally:
         known = isinstance(value, dict)
         found = value if known else {}
-        labelled, right, invented, missed, _ = _UNLABELLED if known else self._said(value)
-        plain, deeper, flat = self._fields(truth, pattern)
-        silent = self._silent(value) if known else ()
+        labelled, right, invented, missed = (_UNLABELLED if known else self._said(value))[:4]
+        answered = whole = 0
+        plain, deeper, flat = self.known.fields(truth, pattern)
+        silent = self.known.silent(value) if known else ()
         labelled += len(plain)
         which, bit, same = 0, 1, self.same
         for name, inner, each in plain:
@@ -351,28 +345,10 @@ class Alignment:
             right += one[1]
             invented += one[2]
             missed += one[3]
-        return Tally(labelled, right, invented, missed, which if known and flat else -1)
-
-    def _fields(self, truth: dict[Any, Any], pattern: str) -> _Fields:
-        """The properties that say a plain value, and those to look into; kept for the next pair."""
-        fields = self._fields_of.get((id(truth), pattern))
-        if fields is None:
-            plain, deeper, flat = list[_Field](), list[_Field](), True
-            for name, each in truth.items():
-                folded = isinstance(each, dict | list | tuple)
-                says = not folded and not says_nothing(each)
-                (plain if says else deeper).append((name, self._inner(pattern, name), each))
-                flat = flat and not folded
-            fields = self._fields_of[id(truth), pattern] = (plain, deeper, flat and bool(plain))
-        return fields
-
-    def _silent(self, value: dict[Any, Any]) -> frozenset[Any]:
-        """The properties that say nothing; kept for the next pair."""
-        silent = self._silent_of.get(id(value))
-        if silent is None:
-            silent = frozenset(name for name, each in value.items() if is_empty(each))
-            self._silent_of[id(value)] = silent
-        return silent
+            answered += one[5]
+            whole += one[6]
+        which = which if known and flat else -1
+        return Tally(labelled, right, invented, missed, which, answered, whole)
 
     def _count_list(self, truth: Sequence[Any], value: Any, pattern: str) -> Tally:
         if not truth:
@@ -387,11 +363,12 @@ class Alignment:
             if i not in paired:
                 counted.append(self.count(each, NOTHING, inner)._replace(right=0))
             else:
-                counted.append(there.get(i) or self.count(each, found[paired[i]], inner))
+                one = there.get(i) or self.count(each, found[paired[i]], inner).as_row()
+                counted.append(one)
         taken = set(paired.values())
         counted += [self._said(each) for j, each in enumerate(found) if j not in taken]
-        labelled, right, invented, missed, _ = map(sum, zip(*counted, strict=True))
-        return Tally(labelled, right, invented, missed)
+        labelled, right, invented, missed, _, answered, whole = map(sum, zip(*counted, strict=True))
+        return Tally(labelled, right, invented, missed, -1, answered, whole)
 
     def _said(self, value: Any) -> Tally:
         """What is said where truth says that there is nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
@@ -83,3 +84,47 @@ def leaves_in(
             yield from leaves_in(patterns, each, item(path, index), item(pattern))
     else:
         yield path, pattern, data
+
+
+Field = tuple[Any, str, Any]
+"""The name, the pattern and the value of a property."""
+
+Fields = tuple[list[Field], list[Field], bool]
+
+
+@dataclass(slots=True)
+class Properties:
+    """The properties of objects, each object read once; they live as long as this does."""
+
+    patterns: frozenset[str]
+    _fields: dict[tuple[int, str], Fields] = field(default_factory=dict)
+    _silent: dict[int, frozenset[Any]] = field(default_factory=dict)
+    _inner: dict[tuple[str, Any], str] = field(default_factory=dict)
+
+    def inner(self, pattern: str, name: Any) -> str:
+        """The pattern of a property of the object at this one."""
+        inner = self._inner.get((pattern, name))
+        if inner is None:
+            inner = self._inner[pattern, name] = inner_pattern(self.patterns, pattern, str(name))
+        return inner
+
+    def fields(self, truth: dict[Any, Any], pattern: str) -> Fields:
+        """The properties that say a plain value, and those to look into; kept for the next pair."""
+        fields = self._fields.get((id(truth), pattern))
+        if fields is None:
+            plain, deeper, flat = list[Field](), list[Field](), True
+            for name, each in truth.items():
+                folded = isinstance(each, dict | list | tuple)
+                says = not folded and not says_nothing(each)
+                (plain if says else deeper).append((name, self.inner(pattern, name), each))
+                flat = flat and not folded
+            fields = self._fields[id(truth), pattern] = (plain, deeper, flat and bool(plain))
+        return fields
+
+    def silent(self, value: dict[Any, Any]) -> frozenset[Any]:
+        """The properties that say nothing; kept for the next pair."""
+        silent = self._silent.get(id(value))
+        if silent is None:
+            silent = frozenset(name for name, each in value.items() if is_empty(each))
+            self._silent[id(value)] = silent
+        return silent

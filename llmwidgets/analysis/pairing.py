@@ -22,7 +22,8 @@ class Tally(NamedTuple):
     """How many leaves are labelled, right, invented and missed.
 
     `which` has, for an object of plain values alone, two bits for each that truth fills, the first
-    field lowest: 1 is right, 2 missed. It is -1 for all others.
+    field lowest: 1 is right, 2 missed. It is -1 for all others. `answered` and `whole` count the
+    rows of lists inside that have an answer, and those that are wholly right.
     """
 
     labelled: int
@@ -30,6 +31,14 @@ class Tally(NamedTuple):
     invented: int
     missed: int
     which: int = -1
+    answered: int = 0
+    whole: int = 0
+
+    def as_row(self) -> Tally:
+        """The same as an answered row: counted itself."""
+        labelled, right, invented, missed, which, answered, whole = self
+        whole += 0 < labelled == right
+        return Tally(labelled, right, invented, missed, which, answered + 1, whole)
 
 
 def cheapest(
@@ -40,6 +49,7 @@ def cheapest(
 ) -> dict[int, int]:
     """The pairs by which most is right, then fewest are labelled, invented and missed.
 
+    Then most rows are answered and wholly right, so that no order of the lists changes a sum.
     `table` counts each pair; `alone` an item of truth without an answer, `more` an item of the
     value without a truth. Only items that `is_one` says are the same are paired.
     """
@@ -48,9 +58,14 @@ def cheapest(
     most = max(each.labelled for row in table for each in row)
     most += max(each.labelled for each in alone) + max(each.labelled for each in more)
     scale = 1 + 2 * most * min(len(alone), len(more))
+    rows = 1 + max(each.answered for row in table for each in row)
+    fine = 1 + rows * min(len(alone), len(more))
     left, over = [_cost(each, scale) for each in alone], [_cost(each, scale) for each in more]
     cost = [
-        [_cost(each, scale) - one - other for each, other in zip(row, over, strict=True)]
+        [
+            (_cost(each, scale) - one - other) * fine * fine - each.answered * fine - each.whole
+            for each, other in zip(row, over, strict=True)
+        ]
         for row, one in zip(table, left, strict=True)
     ]
     if _all_have_a_partner(table):
@@ -74,8 +89,8 @@ def _all_have_a_partner(table: Sequence[Sequence[Tally]]) -> bool:
 
 
 def _cost(each: Tally, scale: int) -> int:
-    """One whole number for all four."""
-    labelled, right, invented, missed, _ = each
+    """One whole number for what is labelled, right, invented and missed."""
+    labelled, right, invented, missed = each[:4]
     return ((labelled - right * scale) * scale + invented) * scale + missed
 
 
