@@ -58,14 +58,11 @@ def cheapest(
     most = max(each.labelled for row in table for each in row)
     most += max(each.labelled for each in alone) + max(each.labelled for each in more)
     scale = 1 + 2 * most * min(len(alone), len(more))
-    rows = 1 + max(each.answered for row in table for each in row)
-    fine = 1 + rows * min(len(alone), len(more))
-    left, over = [_cost(each, scale) for each in alone], [_cost(each, scale) for each in more]
+    fine = 1 + (1 + max(each[5] for row in table for each in row)) * min(len(alone), len(more))
+    left = [_cost(each, scale, fine) for each in alone]
+    over = [_cost(each, scale, fine) for each in more]
     cost = [
-        [
-            (_cost(each, scale) - one - other) * fine * fine - each.answered * fine - each.whole
-            for each, other in zip(row, over, strict=True)
-        ]
+        [_cost(each, scale, fine) - one - other for each, other in zip(row, over, strict=True)]
         for row, one in zip(table, left, strict=True)
     ]
     if _all_have_a_partner(table):
@@ -88,10 +85,11 @@ def _all_have_a_partner(table: Sequence[Sequence[Tally]]) -> bool:
     return all(any(each.right for each in row) for row in shorter)
 
 
-def _cost(each: Tally, scale: int) -> int:
-    """One whole number for what is labelled, right, invented and missed."""
-    labelled, right, invented, missed = each[:4]
-    return ((labelled - right * scale) * scale + invented) * scale + missed
+def _cost(each: Tally, scale: int, fine: int) -> int:
+    """One whole number for all that is counted, what matters more before what matters less."""
+    labelled, right, invented, missed, _, answered, whole = each
+    leaves = ((labelled - right * scale) * scale + invented) * scale + missed
+    return (leaves * fine - answered) * fine - whole
 
 
 def identical(truth: Sequence[Any], value: Sequence[Any]) -> dict[int, int]:
