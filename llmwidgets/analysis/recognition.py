@@ -24,7 +24,7 @@ _NEAR, _OTHER_DIGIT, _UNSAID = 0.6, 0.4, 0.25
 list are often so alike), and against a row for what is not said."""
 
 _TELLING, _NAMING = 700, 400
-"""From so many hundredths of a bit a value is telling, or names its row, beside any other."""
+"""Hundredths of a bit: from here on a value is telling, or names its row, beside any other."""
 
 _OF_A_KIND = 2
 """What is known of a kind of value counts as much as two rows of the list."""
