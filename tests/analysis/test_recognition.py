@@ -8,7 +8,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.analysis.comparators import read_scoring
@@ -123,6 +123,7 @@ LISTED = st.sampled_from([None, {"l[]": "match:0.7"}, {"l[]": "key:name"}])
 
 
 @given(some_rows, some_rows, st.integers(0, 999), LISTED)
+@example([0, 0, {"name": 0}], [{"name": 0}, {"name": 0, "total": 0}], 0, None)
 @settings(max_examples=300, deadline=None)
 def test_the_order_of_rows_changes_no_sum(value, truth, seed, scoring):
     def sums(one: list, other: list) -> tuple:
