@@ -53,30 +53,42 @@ def cheapest(
     `table` counts each pair; `alone` an item of truth without an answer, `more` an item of the
     value without a truth. Only items that `is_one` says are the same are paired.
     """
-    # Beside what leaves both alone, a pair is worth the same whatever else is paired: so the
-    # rectangle needs no rows that stand for nothing.
+    known = None
+    if not _all_have_a_partner(table):
+        known = [[is_one(i, j) for j in range(len(more))] for i in range(len(alone))]
+        if not any(map(any, known)):
+            return {}
+    cost = _costs(table, alone, more)
+    if known is None:
+        # Most answers are of the document itself: then no other pair needs a closer look.
+        paired = assign(cost)
+        if all(is_one(i, j) for i, j in paired.items()):
+            return paired
+        known = [[is_one(i, j) for j in range(len(more))] for i in range(len(alone))]
+    cost = [
+        [each if one else 0 for each, one in zip(row, ones, strict=True)]
+        for row, ones in zip(cost, known, strict=True)
+    ]
+    return {i: j for i, j in assign(cost).items() if known[i][j]}
+
+
+def _costs(
+    table: Sequence[Sequence[Tally]], alone: Sequence[Tally], more: Sequence[Tally]
+) -> list[list[int]]:
+    """What each pair costs beside leaving both alone, which is the same whatever else is paired.
+
+    So the rectangle needs no rows that stand for nothing.
+    """
     most = max(each.labelled for row in table for each in row)
     most += max(each.labelled for each in alone) + max(each.labelled for each in more)
     scale = 1 + 2 * most * min(len(alone), len(more))
     fine = 1 + (1 + max(each[5] for row in table for each in row)) * min(len(alone), len(more))
     left = [_cost(each, scale, fine) for each in alone]
     over = [_cost(each, scale, fine) for each in more]
-    cost = [
+    return [
         [_cost(each, scale, fine) - one - other for each, other in zip(row, over, strict=True)]
         for row, one in zip(table, left, strict=True)
     ]
-    if _all_have_a_partner(table):
-        # Most answers are of the document itself: then no other pair needs a closer look.
-        paired = assign(cost)
-        if all(is_one(i, j) for i, j in paired.items()):
-            return paired
-    known = [[is_one(i, j) for j in range(len(more))] for i in range(len(alone))]
-    if not any(map(any, known)):
-        return {}
-    cost = [
-        [each if known[i][j] else 0 for j, each in enumerate(row)] for i, row in enumerate(cost)
-    ]
-    return {i: j for i, j in assign(cost).items() if known[i][j]}
 
 
 def _all_have_a_partner(table: Sequence[Sequence[Tally]]) -> bool:
