@@ -115,8 +115,8 @@ def _by_path(
 def _against_truth(cell: Cell) -> Said:
     if cell.right:
         return Said("agree", cell.value)
-    if cell.state in ("missing", "invented"):
-        return Said("missing" if cell.state == "missing" else "invented", cell.value)
+    if cell.state in ("missing", "invented", "null in words"):
+        return Said(cell.state, cell.value)
     return Said("differ", cell.value)
 
 

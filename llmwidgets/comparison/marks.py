@@ -35,6 +35,7 @@ class Mark:
     perfect: bool = False
     invented: int = 0
     missed: int = 0
+    nulls_in_words: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -75,5 +76,11 @@ def has_data(extraction: Extraction) -> bool:
 
 def _read(scored: TextScore) -> Mark:
     return Mark(
-        scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed, scored.notes
+        scored.cells,
+        scored.accuracy,
+        scored.perfect,
+        scored.invented,
+        scored.missed,
+        scored.nulls_in_words,
+        scored.notes,
     )
