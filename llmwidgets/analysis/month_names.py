@@ -33,7 +33,9 @@ _MONTHS = (
     "prosinec prosince decembrie desember des joulukuu joulukuuta aralik декабря декабрь дек "
     "грудня грудень δεκεμβριος δεκεμβριου",
 )
-MONTHS = {name: at for at, names in enumerate(_MONTHS, 1) for name in names.split()}
+MONTHS = {
+    name: at for at, names in enumerate(_MONTHS, 1) for name in names.replace("ς", "σ").split()
+}
 """A month's number by its name, written as `plain` writes it."""
 
 _WEEKDAYS = """

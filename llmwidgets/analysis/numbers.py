@@ -166,6 +166,8 @@ _MEASURED = re.compile(r"(.*?[\d.])\s*([^\W\d_]\w*(?:/\w+)?|°[CF]|℃|m[²³])\
 _FRACTION = re.compile(
     r"([-+]?)(?:(\d{1,9})(?:\s+|\s*(?=[½⅓⅔¼¾⅛⅜⅝⅞])))?(?:(\d{1,4})/(\d{1,4})|([½⅓⅔¼¾⅛⅜⅝⅞]))"
 )
+_SHORT_SCALES = {"k": 3, "K": 3, "M": 6, "B": 9}
+_SHORT_SCALE = re.compile(r"(.*\d)([kKMB])")
 _POWER = re.compile(r"[-+]?\d{1,20}(?:\.\d{1,20})?[eE][-+]?\d{1,3}")
 _SMALL = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
@@ -201,6 +203,9 @@ def number_meant(text: str) -> Number | None:
     bare = evened(text.strip())
     if number := number_in(bare) or measured_in(bare):
         return number
+    if found := _SHORT_SCALE.fullmatch(bare):
+        inner = number_in(found[1])
+        return inner and Number(inner.value.scaleb(_SHORT_SCALES[found[2]]), inner.unit)
     if bare.isdecimal() or _POWER.fullmatch(bare):
         return Number(Decimal(bare))
     if (word := _WORDS.get(bare.casefold())) is not None:

@@ -15,13 +15,14 @@ _NO_MATTER = re.compile("[^A-Za-z0-9]+")
 _TOKENS = re.compile(
     r"(?P<number>[0-9]++(?:[.,'\u00a0\u2009\u202f][0-9]++)*+)|(?P<word>[^\W0-9_]++)"
 )
-_ASCII = re.compile("[!-~]+")
-_HINTS = re.compile(r"[@\\]|://|[^\W_]\.[A-Za-z]{2}|(?<!\S)[(\"']*/[^/\s]")
+_CHUNK = re.compile("[!-~\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]+")
+_HINTS = re.compile(r"[@\\]|://|[^\s.]\.[A-Za-z]{2}|(?<!\S)[(\"']*/[^/\s]")
 _AROUND = "<>()[]{}\"'.,;:!?"
 _PREFIXED = {"M": "W Wh Wp V VA A Hz Pa J N eV Bq F Ω Ω", "P": "W Wh Hz J eV F Bq"}
 _CASED = {
     **{f"{prefix}{unit}": f"{prefix}{unit.lower()}"
        for prefix, units in _PREFIXED.items() for unit in units.split()},
+    "Nm": "Nm",
     **{f"{prefix}b": f"{prefix.lower()}bit" for prefix in "kKMGTP"},
 }  # fmt: skip
 """Units after a number whose case says how much: MW is a billion mW, Mb are bits, MB bytes."""
@@ -79,7 +80,7 @@ class _Plain:
                 at, number = last, is_number
             self._gap(at, start)
             at, number = max(at, end), False
-            self._say(text[start:end].casefold(), start)
+            self._address(start, end)
         return "".join(self.kept), self.offsets
 
     def _say(self, kept: str, start: int, step: int = 1) -> None:
@@ -95,6 +96,17 @@ class _Plain:
     @property
     def _last(self) -> str:
         return self.kept[-1][-1] if self.kept else ""
+
+    def _address(self, start: int, end: int) -> None:
+        address = self.text[start:end]
+        if address.isascii():
+            self._say(address.lower(), start)
+            return
+        for at, each in enumerate(address, start):
+            if unicodedata.combining(each):
+                self._mark(each, at)
+            else:
+                self._say(folded(each), at, 0)
 
     # -- numbers and words -----------------------------------------------------------------------
 
@@ -193,13 +205,19 @@ class _Plain:
         before, after = self.text[at - 1 : at] if at else "", self.text[at + 1 : at + 2]
         if each == "-":
             return self._is_minus(before, at) or self._is_grade(before, at)
+        if each == "#":
+            return self._base(at).isalnum() or before in {"#", "+"}
         if each == "+":
             return bool(self.kept) or not after.isdecimal()
-        if each == "#":
-            return before.isalnum() or before in {"#", "+"}
         if each == "!":
             return after == "="
         return each in "%‰" or (kind == "S" and each not in "™®℠©")
+
+    def _base(self, at: int) -> str:
+        """The character before, that any accents between belong to."""
+        while at and unicodedata.category(self.text[at - 1])[0] == "M":
+            at -= 1
+        return self.text[at - 1 : at] if at else ""
 
     def _is_minus(self, before: str, at: int) -> bool:
         ahead = self.text[at + 1 : at + 3].lstrip(".$€£¥₹")
@@ -215,6 +233,8 @@ class _Plain:
         start = at
         while start and at - start < 5 and self.text[start - 1].isalnum():
             start -= 1
+        if self._base(start) != self.text[start - 1 : start]:
+            return False
         return _GRADE.fullmatch(self.text, start, at) is not None
 
 
@@ -235,18 +255,20 @@ def _addresses(text: str) -> Iterator[tuple[int, int]]:
         if found.start() < end:
             continue
         start = found.start()
-        while start > end and "!" <= text[start - 1] <= "~":
+        while start > end and _CHUNK.match(text, start - 1, start):
             start -= 1
-        chunk = _ASCII.match(text, start)
+        chunk = _CHUNK.match(text, start)
         end = chunk.end() if chunk else found.end()
         bare = text[start:end].lstrip(_AROUND)
         first = end - len(bare)
         bare = bare.rstrip(_AROUND + "/")
-        if len(bare) > 2 and _is_address(bare):
+        if _is_address(unicodedata.normalize("NFC", bare)):
             yield first, first + len(bare)
 
 
 def _is_address(bare: str) -> bool:
+    if len(bare) < 3:
+        return False
     if "@" in bare:
         name, _, host = bare.rpartition("@")
         return name[-1:].isalnum() and host[:1].isalnum()

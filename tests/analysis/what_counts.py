@@ -52,7 +52,7 @@ RULES = (
         ("Flat 1, 23 High St", "Flat 12, 3 High St"), ("Unit 1 23", "Unit 12 3"),
         ("v1.10", "v1.1"), ("192.168.1.1", "192.168.11"), ("5'11\"", "511"), ("1_0", "10"),
         ("1, 2, 3", "123"), ("1:10", "110"), ("5+3", "53"), ("2×500 mg", "2500 mg"),
-        ("2019-2024", "20192024"), ("Section 12.3", "Section 12. 3"),
+        ("2019-2024", "20192024"), ("1700-0900", "17000900"), ("Section 12.3", "Section 12. 3"),
     )),
     Rule("text", "A minus before a number counts, however typed, and a sign behind a grade.", (
         ("–5 °C", "-5 °C"), ("－5", "−5"), ("BBB−", "BBB-"), ("+5 °C", "5 °C"),
@@ -90,8 +90,8 @@ RULES = (
         ("5 mg", "5mg"), ("1,25 kg", "1.25 kg"), ("1,250 kg", "1250 kg"),
         ("PARACETAMOL 500 MG", "Paracetamol 500 mg"), ("1.250,5 kg", "1,250.5 kg"),
     ), (
-        ("12 kg", "12 g"), ("5 mW", "5 MW"), ("5 MHz", "5 mHz"), ("100 Mb", "100 MB"),
-        ("1.25 kg", "125 kg"), ("5 ‰", "5 %"),
+        ("12 kg", "12 g"), ("5 mW", "5 MW"), ("5 MHz", "5 mHz"), ("5 Nm", "5 nm"),
+        ("100 Mb", "100 MB"), ("1.25 kg", "125 kg"), ("5 ‰", "5 %"),
     )),
     Rule("text", "Two texts that are both numbers are compared as numbers, with their currency.", (
         ("$1,234.50", "1.234,50 USD"), ("RM 9.00", "MYR 9"), ("US$ 5", "$5.00"),
