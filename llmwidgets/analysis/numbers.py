@@ -50,7 +50,7 @@ _SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
 SPACES = " \u00a0\u2009\u202f'"
 _NUMBER = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{_UNIT})?\s*(?P<late>[-+])?"
-    rf"(?P<body>\d[\d.,{SPACES}]*\d|\d|\.\d+)(?:\.(?=\s|$)|(?P<even>[.,]-{{1,2}}))?"
+    rf"(?P<body>\d[\d.,{SPACES}]*\d|\d|\.\d+)(?:\.(?=\s|$)|(?P<even>[.,/]-{{1,2}}))?"
     rf"(?:\s*(?P<scale>(?i:{_SCALE}))\b\.?)?"
     rf"\s*(?P<after>{_UNIT})?(?P<trailing>\s?-)?\s*(?P<close>\))?"
 )
@@ -96,7 +96,8 @@ def number_in(text: str) -> Number | None:
     if found["before"] and found["after"] and _UNITS[found["before"]] != _UNITS[found["after"]]:
         return None
     # Behind a comma a dash stands for no cents, so a point before it groups thousands.
-    body = found["body"] + (f"{found['even'][0]}00" if found["even"] else "")
+    even = (found["even"] or "/")[0]
+    body = found["body"] + (f"{even}00" if even != "/" else "")
     unit = _UNITS.get(found["before"] or found["after"] or "", "")
     if unit in _POINTS_GROUP and _ONE_POINT.fullmatch(body):
         body = body.replace(".", "")

@@ -204,7 +204,8 @@ class _Plain:
         """Whether a mark that stands between no two digits carries meaning."""
         before, after = self.text[at - 1 : at] if at else "", self.text[at + 1 : at + 2]
         if each == "-":
-            return self._is_minus(before, at) or self._is_grade(before, at)
+            bracketed = before == "(" and after == ")"
+            return bracketed or self._is_minus(before, at) or self._is_grade(before, at)
         if each == "#":
             return self._base(at).isalnum() or before in {"#", "+"}
         if each == "+":
@@ -222,6 +223,7 @@ class _Plain:
     def _is_minus(self, before: str, at: int) -> bool:
         ahead = self.text[at + 1 : at + 3].lstrip(".$€£¥₹")
         alone = not before or before.isspace() or before in _OPENS or _is_symbol(before)
+        alone = alone or (before in "eE" and self.text[at - 2 : at - 1].isdecimal())
         return alone and ahead[:1].isnumeric()
 
     def _is_grade(self, before: str, at: int) -> bool:

@@ -110,6 +110,7 @@ def code_in(text: str) -> str:
     if not _LEAST_DIGITS <= len(text) <= _LONGEST_CODE:
         return ""
     bare = evened(text)
+    bare = f"+({bare[2:]}" if bare.startswith("(+") else bare
     if not _CODE.fullmatch(bare) or bare.count(".") == 1 or _ADDRESS.fullmatch(bare):
         return ""
     bare = bare[1:].replace("(0)", " ") if bare[0] == "+" else _ABROAD.sub("", bare)
