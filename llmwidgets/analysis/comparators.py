@@ -177,7 +177,7 @@ class Comparing:
         return self._readings[key]
 
 
-_FIGURES = re.compile(r"-?[0-9]+(?:[^\w\s,]+[0-9]+)*")
+_FIGURES = re.compile(r"[-0-9][0-9]*(?:[^\w\s,]+[0-9]+)*")
 """The numbers of a plain text, with the marks inside them: likeness never crosses those."""
 
 Raw = tuple[Any, Any]
@@ -194,17 +194,21 @@ def _text(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
         return one.quantity == other.quantity
     if one.code and other.code:
         return one.code == other.code
-    return one.text == other.text or _spelled_alike(one, other) or _spelled_alike(other, one)
+    if one.text == other.text:
+        return True
+    first, second = one.written, other.written
+    lists = "," in first and "," in second and len(first) + len(second) <= _LONGEST_LIST
+    if lists and plain(first.replace(",", ", ")) == plain(second.replace(",", ", ")):
+        return True
+    if first.isascii() and second.isascii():
+        return False
+    return _spelled_alike(one, other) or _spelled_alike(other, one)
 
 
 def _spelled_alike(one: Reading, other: Reading) -> bool:
-    """Whether two texts are the same once umlauts are two letters, or once commas have blanks."""
-    first, second = one.written, other.written
-    if not first.isascii() and (spelled := spelled_out(first)) is not None:
-        return plain(spelled) == other.text
-    if "," not in first or "," not in second or len(first) + len(second) > _LONGEST_LIST:
-        return False
-    return plain(first.replace(",", ", ")) == plain(second.replace(",", ", "))
+    """Whether two texts are the same once the umlauts of one are two letters."""
+    spelled = spelled_out(one.written)
+    return spelled is not None and plain(spelled) == other.text
 
 
 _LONGEST_LIST = 1_000

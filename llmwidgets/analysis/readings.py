@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from llmwidgets.analysis.days import Day, clock_in, day_in, days_in, read_days
@@ -31,12 +31,13 @@ _COMPACT_DAY = len("20250304")
 _DIGIT = re.compile(r"\d")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Reading:
     """What a scalar says as a number, a date, a time, a measure, an identifier, and as a text.
 
     `days` has two entries where day and month can be swapped. `code` is an identifier of many
-    digits (a phone, a card, an IBAN) without the marks between its groups.
+    digits (a phone, a card, an IBAN) without the marks between its groups. Not frozen, which would
+    double what it costs to make the hundred thousand of a long list.
     """
 
     written: str
@@ -45,11 +46,14 @@ class Reading:
     clock: time | None = None
     quantity: Number | None = None
     code: str = ""
+    _text: str | None = None
 
-    @cached_property
+    @property
     def text(self) -> str:
-        """The plain text."""
-        return plain(self.written)
+        """The plain text, worked out once it is asked for."""
+        if self._text is None:
+            self._text = plain(self.written)
+        return self._text
 
     @property
     def day(self) -> datetime | None:
@@ -68,6 +72,8 @@ def read(value: Any) -> Reading:
     if abs(value) >= _TOO_LONG:
         return Reading("", Number(Decimal(value)))
     written = str(value)
+    if len(written) < _LEAST_DIGITS:
+        return Reading(written, Number(Decimal(value)))
     days = read_days(written) if len(written) == _COMPACT_DAY else ()
     return Reading(written, Number(Decimal(value)), days, code=code_in(written))
 
@@ -81,10 +87,11 @@ def _read_text(text: str) -> Reading:
     days = () if number and len(bare) != _COMPACT_DAY else read_days(bare)
     if number or days:
         return Reading(text, number, days, code=code_in(bare) if number else "")
-    if quantity := measured_in(bare):
+    if not bare[-1].isdecimal() and (quantity := measured_in(bare)):
         return Reading(text, quantity=quantity)
-    clock = clock_in(bare)
-    return Reading(text, clock=clock, code="" if clock else code_in(bare))
+    clock = clock_in(bare) if bare[0].isdecimal() else None
+    code = code_in(bare) if clock is None and len(bare) >= _LEAST_DIGITS else ""
+    return Reading(text, clock=clock, code=code)
 
 
 # The same truth is read again for every variant, and names recur from text to text.
