@@ -153,7 +153,10 @@ class Comparing:
         if comparator.kind == "similar":
             if _text(*readings, raw, 0.0):
                 return True
-            one, other = (_FIGURES.findall(each.text) for each in readings)
+            # Words alone, of however long a text, have no figures to look for.
+            one, other = (
+                [] if each.text.isalpha() else _FIGURES.findall(each.text) for each in readings
+            )
             return one == other and self._alike(pattern, raw, comparator.amount)
         return _RULES[comparator.kind](*readings, raw, comparator.amount)
 

@@ -35,8 +35,8 @@ RULES = (
     ), (("not covered", "covered"), ("A. Smith", "B. Smith"))),
     Rule("text", "Letters with a stroke, ligatures and umlauts in two letters.", (
         ("Łódź", "Lodz"), ("Ørsted", "Orsted"), ("Ørsted", "Oersted"), ("Đặng", "Dang"),
-        ("Müller, Köln", "Mueller, Koeln"), ("Straße", "STRASSE"), ("œuvre", "oeuvre"), ("İzmir", "Izmir"),
-        ("Århus", "Aarhus"),
+        ("Müller, Köln", "Mueller, Koeln"), ("Straße", "STRASSE"), ("œuvre", "oeuvre"),
+        ("İzmir", "Izmir"), ("Århus", "Aarhus"),
     ), (("Müller", "Miller"), ("Łódź", "Łodyga"))),
     Rule("text", "Accents count in scripts where they make another letter; vowel marks of Arabic "
          "and Hebrew do not.", (
