@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any
 
 from llmwidgets.analysis import docubench
+from llmwidgets.analysis.letters import spelled_out
 from llmwidgets.analysis.likeness import Likeness
-from llmwidgets.analysis.readings import Number, Reading, clock_in, plain, read
+from llmwidgets.analysis.list_rules import ListRule, keys_of, read_list_rule
+from llmwidgets.analysis.numbers import Number, number_meant
+from llmwidgets.analysis.readings import Reading, plain, read
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
-from llmwidgets.schemas.place import shown
+from llmwidgets.schemas.place import prefixes, shown
 
 KINDS = ("exact", "text", "number", "date", "similar")
 PRESETS = (docubench.NAME,)
 """Whole sets of rules by name, in place of rules by field."""
 
 _CLOSE = Decimal("1e-12")
-_HINT = 'Examples: {"total": "number:0.01", "address": "similar:0.9", "code": "exact"}.'
+_HINT = (
+    'Examples: {"total": "number:0.01", "address": "similar:0.9", "code": "exact", '
+    '"lines[]": "key:sku"}.'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +48,37 @@ class Comparator:
         return f"{self.kind}:{self.amount:g}" if self.amount else self.kind
 
 
+Rule = Comparator | ListRule
+
+
 def read_scoring(
-    scoring: Mapping[str, str | Comparator] | None, schema: Schema | None
-) -> dict[str, Comparator]:
-    """The comparator for each leaf the user names; FieldError for a field or comparator unknown.
+    scoring: Mapping[str, str | Rule] | None, schema: Schema | None
+) -> dict[str, Rule]:
+    """The rule for each leaf or list the user names; FieldError for a field or rule unknown.
 
     Keys are patterns of leaves (`lines[].total`); values are `exact`, `text`, `number`,
-    `number:0.01` (± 0.01), `date` or `similar:0.9`.
+    `number:0.01` (± 0.01), `date` or `similar:0.9`. Keys can also be patterns of a list's rows
+    (`lines[]`), with how a row of the reply is recognised as one of truth: `key:sku` (or
+    `key:sku,date`), where these fields of the row are right and only there, or `match:0.7`, where
+    at least this share of the fields that truth fills is right. A row that is not recognised is
+    one missed and one invented row.
     """
-    chosen: dict[str, Comparator] = {}
+    chosen: dict[str, Rule] = {}
     problems: dict[str, str] = {}
-    paths = None if schema is None else [leaf.path for leaf in schema.leaves]
+    places = None if schema is None else places_of(schema)
     for path, said in (scoring or {}).items():
-        if paths is not None and path not in paths:
-            near = get_close_matches(str(path), paths, 1)
-            meant = f" Nearest is {near[0]}." if near else ""
-            problems[str(path)] = f"The schema has no such field.{meant}"
+        if places is not None and path not in places:
+            problems[str(path)] = f"The schema has no such field.{_nearest(str(path), places)}"
+            continue
+        rule = said if isinstance(said, ListRule) else read_list_rule(str(said))
+        if rule is not None:
+            if problem := _misfit(path, rule, schema):
+                problems[path] = problem
+            else:
+                chosen[path] = rule
+            continue
+        if schema is not None and not _is_leaf(path, schema):
+            problems[path] = f"{said!r} is not a rule of a list; give key:FIELD or match:0.7."
             continue
         comparator = said if isinstance(said, Comparator) else _parse(str(said))
         if comparator is None:
@@ -65,6 +88,36 @@ def read_scoring(
     if problems:
         raise FieldError(problems, _HINT)
     return chosen
+
+
+def places_of(schema: Schema) -> list[str]:
+    """The patterns that a rule can be given for: every leaf, and the rows of every list."""
+    leaves = [leaf.path for leaf in schema.leaves]
+    around = [each for leaf in leaves for each in prefixes(leaf) if each.endswith("[]")]
+    return list(dict.fromkeys([*leaves, *around]))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), 1)
+    return f" Nearest is {near[0]}." if near else ""
+
+
+def _is_leaf(path: str, schema: Schema) -> bool:
+    return any(leaf.path == path for leaf in schema.leaves)
+
+
+def _misfit(path: str, rule: ListRule, schema: Schema | None) -> str | None:
+    """Why the rows of this place cannot be recognised by this rule; None where they can."""
+    if not path.endswith("[]"):
+        return f"{str(rule)!r} is a rule of a list; {path} is not one. Name its rows: lines[]."
+    if schema is None or not rule.names:
+        return None
+    fields = {leaf.path.removeprefix(path).removeprefix("."): leaf.path for leaf in schema.leaves
+              if leaf.path.startswith((f"{path}.", f"{path}["))}  # fmt: skip
+    for name, pattern in zip(rule.names, keys_of(path, rule), strict=True):
+        if pattern not in fields.values():
+            return f"Its rows have no field {name!r} to be a key.{_nearest(name, fields)}"
+    return None
 
 
 def read_preset(name: str, paths: Iterable[str]) -> dict[str, Comparator]:
@@ -89,11 +142,14 @@ def _parse(said: str) -> Comparator | None:
 
 
 _DEFAULTS = {
-    "enum": Comparator("exact"), "boolean": Comparator("exact"), "email": Comparator("caseless"),
-    "number": Comparator("number"), "integer": Comparator("number"), "date": Comparator("date"),
+    "enum": Comparator("exact"), "boolean": Comparator("truth"), "email": Comparator("caseless"),
+    "number": Comparator("number"), "integer": Comparator("number"), "date": Comparator("day"),
     "datetime": Comparator("date"), "time": Comparator("clock"),
 }  # fmt: skip
-_CASELESS_FORMATS = {"uri", "uri-reference", "iri", "uuid", "hostname", "ipv4", "ipv6"}
+_CASELESS_FORMATS = {
+    "uri": "place", "uri-reference": "place", "iri": "place", "uuid": "uuid", "ipv4": "host",
+    "ipv6": "host", "hostname": "caseless",
+}  # fmt: skip
 
 
 def default_for(leaf: Leaf | None) -> Comparator:
@@ -101,7 +157,7 @@ def default_for(leaf: Leaf | None) -> Comparator:
     if leaf is None:
         return Comparator("text")
     if leaf.type == "string" and leaf.format in _CASELESS_FORMATS:
-        return Comparator("caseless")
+        return Comparator(_CASELESS_FORMATS[leaf.format])
     return _DEFAULTS.get(leaf.type, Comparator("text"))
 
 
@@ -130,7 +186,7 @@ class Comparing:
             comparator = comparator or default_for(self.leaves.get(pattern))
             self._comparators[pattern] = comparator
         if isinstance(truth, bool) or isinstance(value, bool):
-            return truth is value
+            return truth is value or (comparator.kind == "truth" and _yes(truth) is _yes(value))
         if comparator.kind == docubench.NAME:
             return docubench.same(truth, value)
         equal = bool(truth == value)
@@ -139,11 +195,18 @@ class Comparing:
             return True
         if comparator.kind == "exact":
             return equal
-        if comparator.kind == "caseless":
-            return str(truth).strip().casefold() == str(value).strip().casefold()
+        if comparator.kind in _SPELLINGS:
+            spell = _SPELLINGS[comparator.kind]
+            return spell(str(truth).strip().casefold()) == spell(str(value).strip().casefold())
         readings, raw = (self._read(truth), self._read(value)), (truth, value)
         if comparator.kind == "similar":
-            return _text(*readings, raw, 0.0) or self._alike(pattern, raw, comparator.amount)
+            if _text(*readings, raw, 0.0):
+                return True
+            # Words alone, of however long a text, have no figures to look for.
+            one, other = (
+                [] if each.text.isalpha() else _FIGURES.findall(each.text) for each in readings
+            )
+            return one == other and self._alike(pattern, raw, comparator.amount)
         return _RULES[comparator.kind](*readings, raw, comparator.amount)
 
     def _alike(self, pattern: str, raw: Raw, amount: float) -> bool:
@@ -166,26 +229,64 @@ class Comparing:
         return self._readings[key]
 
 
+_FIGURES = re.compile(r"[-0-9][0-9]*(?:[^\w\s,]+[0-9]+)*")
+"""The numbers of a plain text, with the marks inside them: likeness never crosses those."""
+
 Raw = tuple[Any, Any]
 
 
 def _text(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
     if one.number and other.number:
         return _same_number(one.number, other.number, 0.0)
-    if one.day and other.day:
-        return one.day == other.day
-    texts = [each.text or plain(str(value)) for each, value in zip((one, other), raw, strict=True)]
-    return texts[0] == texts[1]
+    if one.days and other.days:
+        return _same_instants(one, other)
+    if one.clock and other.clock:
+        return one.clock == other.clock
+    if one.quantity and other.quantity:
+        return one.quantity == other.quantity
+    if one.code and other.code:
+        return one.code == other.code
+    if one.text == other.text:
+        return True
+    first, second = one.written, other.written
+    lists = "," in first and "," in second and len(first) + len(second) <= _LONGEST_LIST
+    if lists and plain(first.replace(",", ", ")) == plain(second.replace(",", ", ")):
+        return True
+    if first.isascii() and second.isascii():
+        return False
+    return _spelled_alike(one, other) or _spelled_alike(other, one)
+
+
+def _spelled_alike(one: Reading, other: Reading) -> bool:
+    """Whether two texts are the same once the umlauts of one are two letters."""
+    spelled = spelled_out(one.written)
+    return spelled is not None and plain(spelled) == other.text
+
+
+_LONGEST_LIST = 1_000
 
 
 def _number(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    if one.number and other.number:
-        return _same_number(one.number, other.number, amount)
-    return _text(one, other, raw, amount)
+    numbers = [
+        each.number or (number_meant(value) if isinstance(value, str) else None)
+        for each, value in zip((one, other), raw, strict=True)
+    ]
+    left, right = numbers
+    if left is None or right is None:
+        return _text(one, other, raw, amount)
+    return _same_number(left, right, amount) or _same_share(left, right, amount)
+
+
+def _same_share(one: Number, other: Number, amount: float) -> bool:
+    """Whether a bare number is what a per cent sign makes of the other: 0.05 and 5 %."""
+    if "%" not in (one.unit, other.unit) or one.unit == other.unit:
+        return False
+    bare, share = (one, other) if other.unit == "%" else (other, one)
+    return not bare.unit and _same_number(bare, Number(share.value / 100), amount)
 
 
 def _same_number(one: Number, other: Number, amount: float) -> bool:
-    if one.unit and other.unit and one.unit != other.unit:
+    if not one.agrees(other):
         return False
     left, right = one.value, other.value
     if left == right:
@@ -207,21 +308,62 @@ def _written(amount: float) -> Decimal:
 
 
 def _date(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    if one.day and other.day:
-        return one.day == other.day
+    if len(one.days) == len(other.days) == 1 and not one.days[0].has_clock:
+        return one.days[0].day == other.days[0].day
+    return _same_instants(one, other) if one.days and other.days else _text(one, other, raw, amount)
+
+
+def _day(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+    """The field of a date: what time of day is said with it does not count."""
+    if one.days and other.days:
+        return [each.day for each in one.days] == [each.day for each in other.days]
     return _text(one, other, raw, amount)
 
 
+def _same_instants(one: Reading, other: Reading) -> bool:
+    return [each.at for each in one.days] == [each.at for each in other.days]
+
+
+_YES_WORDS = "true yes ja oui sí si sim sì tak да y"
+_NO_WORDS = "false no nein non não nao nee nej nie нет n"
+_YES, _NO = frozenset(_YES_WORDS.split()), frozenset(_NO_WORDS.split())
+
+
+def _yes(value: Any) -> bool | None:
+    """What a word says in the field of yes or no; None where it says neither."""
+    word = value.strip().casefold() if isinstance(value, str) else value
+    if word in _YES:
+        return True
+    return False if word in _NO else word if isinstance(word, bool) else None
+
+
+def _host(text: str) -> str:
+    try:
+        return str(ip_address(text.strip("[]")))
+    except ValueError:
+        return text
+
+
+_SPELLINGS: dict[str, Callable[[str], str]] = {
+    "caseless": str,
+    "place": lambda text: text.rstrip("/"),
+    "uuid": lambda text: text.removeprefix("urn:uuid:").strip("{}").replace("-", ""),
+    "host": _host,
+}
+"""How a value of a format is written once: the same address, identifier or host."""
+
+
 def _clock(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    clocks = [clock_in(str(each)) for each in raw]
-    if clocks[0] is not None and clocks[1] is not None:
-        return clocks[0] == clocks[1]
+    if one.clock is not None and other.clock is not None:
+        return one.clock == other.clock
     return _text(one, other, raw, amount)
 
 
 _RULES: dict[str, Callable[[Reading, Reading, Raw, float], bool]] = {
     "text": _text,
+    "truth": _text,
     "number": _number,
     "date": _date,
+    "day": _day,
     "clock": _clock,
 }

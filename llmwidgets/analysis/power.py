@@ -7,7 +7,7 @@ is the chance of that where the difference is really there and equally large to 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -42,14 +42,11 @@ class Spread:
     worst: tuple[float, ...] = (1.0,)
 
     @classmethod
-    def of(cls, differences: Sequence[float], worst: Sequence[float]) -> Spread:
+    def of(cls, differences: Sequence[float], worst: Iterable[float]) -> Spread:
         """The shape of observed differences, 0 to 1 each; in a sample where they are very many."""
         mean = math.fsum(differences) / len(differences)
-        ordered = sorted(each - mean for each in differences)
-        lost = _sampled(sorted(worst), min(len(worst), _LARGEST_SAMPLE))
-        return cls(
-            tuple(_centred(_sampled(ordered, min(len(ordered), _LARGEST_SAMPLE)))), tuple(lost)
-        )
+        ordered = _some(sorted(each - mean for each in differences))
+        return cls(tuple(_centred(ordered)), tuple(_some(sorted(map(float, worst)))))
 
     @classmethod
     def usual(cls, deviation: float = USUAL_DEVIATION) -> Spread:
@@ -163,6 +160,10 @@ def _sampled(ordered: Sequence[float], count: int) -> list[float]:
     """So many values spread evenly over the ordered ones."""
     size = len(ordered)
     return [ordered[min(size - 1, int((at + 0.5) * size / count))] for at in range(count)]
+
+
+def _some(ordered: Sequence[float]) -> list[float]:
+    return _sampled(ordered, min(len(ordered), _LARGEST_SAMPLE))
 
 
 def _centred(values: Sequence[float]) -> list[float]:

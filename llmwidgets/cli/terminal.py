@@ -15,7 +15,7 @@ from llmwidgets.comparison.answers import answers_to
 from llmwidgets.comparison.differences import Said
 from llmwidgets.comparison.shown import summary
 from llmwidgets.report import figures
-from llmwidgets.report.summary import GLYPHS, LEGEND
+from llmwidgets.report.summary import GLYPHS, LEADING, LEGEND
 from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from llmwidgets.report.summary import Row
 
 _STYLES = {
-    "agree": "dim", "differ": "yellow", "missing": "italic", "invented": "magenta", "failed": "red",
+    "agree": "dim", "differ": "yellow", "missing": "italic", "invented": "magenta",
+    "null in words": "magenta italic", "failed": "red",
 }  # fmt: skip
 
 
@@ -36,6 +37,9 @@ def scoreboard(console: Console, comparison: Comparison) -> None:
         console.print(Text(visible(shown.details)))
     table = _table("Scoreboard")
     table.add_column("Variant", overflow="fold", min_width=16)
+    if any(row.leading for row in shown.rows):
+        for name in LEADING:
+            table.add_column(name, justify="right", no_wrap=True)
     if scored:
         table.add_column("% right", justify="right")
         table.add_column("95 %", justify="right", no_wrap=True)
@@ -68,6 +72,7 @@ def _cells(row: Row, scored: bool, compared: bool) -> list[str]:
     told = row.told
     name = f"{row.letter} {figures.shorten(row.label, 60)}"
     cells = [f"{name}\n✓ recommended" if told.recommended else name]
+    cells += map(figures.percent, row.leading)
     if scored:
         cells += [figures.percent(row.accuracy), figures.interval(row.low, row.high), _loses(row)]
     if compared:
@@ -111,7 +116,7 @@ def _mark(said: Said, status: str) -> Text:
     value = ""  # Agreement is quiet: its value stands beside it, under Truth.
     if said.state == "failed":
         value = figures.words(status)
-    elif said.state in ("differ", "invented"):
+    elif said.state in ("differ", "invented", "null in words"):
         value = _spelled(said.value)
     shown = f"{GLYPHS[said.state]} {value}"
     return Text(figures.shorten(shown, 40), style=_STYLES[said.state])

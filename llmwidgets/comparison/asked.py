@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.comparators import read_preset, read_scoring
+from llmwidgets.analysis.comparators import places_of, read_preset, read_scoring
 from llmwidgets.comparison.lookup import Lookup
+from llmwidgets.comparison.marks import rule_of
 from llmwidgets.comparison.models import Chosen, read_models
 from llmwidgets.comparison.texts import Source, few, read_sources
-from llmwidgets.comparison.truth import read_truth
+from llmwidgets.comparison.truth import given_as_records, read_truth
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.connections import Policy, Store
 from llmwidgets.connections.live_list import model_notes
@@ -67,10 +68,12 @@ def read_documents(
     """The texts with schema and truth, each read and checked; FieldError names what misfits."""
     sources = read_sources(texts, allow_empty=allow_empty)
     schemas = _schemas(schema, sources)
+    truth = list(truth) if isinstance(truth, Iterator) else truth
     labels = read_truth(truth, sources, schemas)
+    records = given_as_records(truth, sources)
     return tuple(
-        Text(source.id, source.text, own, label)
-        for source, own, label in zip(sources, schemas, labels, strict=True)
+        Text(source.id, source.text, own, label, by_record)
+        for source, own, label, by_record in zip(sources, schemas, labels, records, strict=True)
     )
 
 
@@ -92,13 +95,11 @@ def read_rules(scoring: Any, texts: Sequence[Text]) -> dict[str, str] | str | No
     schemas = list(dict.fromkeys(text.schema for text in texts))
     read: dict[str, str] = {}
     for name, rule in scoring.items():
-        home = next((each for each in schemas if _has(each, name)), schemas[0])
+        known = [each for each in schemas if name in places_of(each)]
+        fitting = (each for each in known if rule_of(name, rule, each) is not None)
+        home = next(fitting, known[0] if known else schemas[0])
         read |= {path: str(how) for path, how in read_scoring({name: rule}, home).items()}
     return read
-
-
-def _has(schema: Schema, path: str) -> bool:
-    return any(leaf.path == path for leaf in schema.leaves)
 
 
 def _schemas(schema: Any, sources: Sequence[Source]) -> list[Schema]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.comparators import read_scoring
+from llmwidgets.analysis.comparators import Rule, read_scoring
+from llmwidgets.analysis.list_rows import Rows, WithRows
 from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
-from llmwidgets.errors import FAILURES
+from llmwidgets.comparison.plain import plain
+from llmwidgets.errors import FAILURES, FieldError
 
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
@@ -23,11 +25,11 @@ Scoring = Mapping[str, Any] | str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(WithRows):
     """The cells of one extraction and its share right.
 
     `accuracy` is None where the text is not labelled or the failure is one of the way. `notes`
-    says what was too large to compare in full.
+    says what was too large to compare in full. `lists` has the rows of each list, by pattern.
     """
 
     cells: tuple[Cell, ...] = ()
@@ -35,7 +37,9 @@ class Mark:
     perfect: bool = False
     invented: int = 0
     missed: int = 0
+    nulls_in_words: int = 0
     notes: tuple[str, ...] = ()
+    lists: Mapping[str, Rows] = field(default_factory=dict)
 
 
 def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
@@ -45,11 +49,17 @@ def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
     by field; failures of the way are not scored.
     """
     if has_data(extraction):
-        return _read(against(text.schema, extraction.data, text.truth, scoring))
+        return _read(against(text.schema, compared(extraction, text), text.truth, scoring))
     failure = FAILURES.get(extraction.status)
     if failure is None or not failure.scored or text.truth is NOTHING:
         return Mark()
     return _read(failed_score(text.schema, text.truth))
+
+
+def compared(extraction: Extraction, text: Text) -> Any:
+    """What is compared with truth: the reply, or the record it is where truth came as one."""
+    as_record = text.by_record and extraction.status == "ok"
+    return plain(extraction.record) if as_record else extraction.data
 
 
 def against(schema: Schema, data: Any, truth: Any, scoring: Scoring) -> TextScore:
@@ -62,8 +72,15 @@ def against(schema: Schema, data: Any, truth: Any, scoring: Scoring) -> TextScor
 
 @lru_cache(maxsize=1024)
 def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, Any]:
-    known = {leaf.path for leaf in schema.leaves}
-    return dict(read_scoring({name: how for name, how in scoring if name in known}, schema))
+    return {name: rule for name, how in scoring if (rule := rule_of(name, how, schema)) is not None}
+
+
+def rule_of(name: str, how: Any, schema: Schema) -> Rule | None:
+    """One rule as this schema reads it; None where it does not have the fields for it."""
+    try:
+        return read_scoring({name: how}, schema)[name]
+    except FieldError:
+        return None
 
 
 def has_data(extraction: Extraction) -> bool:
@@ -75,5 +92,6 @@ def has_data(extraction: Extraction) -> bool:
 
 def _read(scored: TextScore) -> Mark:
     return Mark(
-        scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed, scored.notes
-    )
+        scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed,
+        scored.nulls_in_words, scored.notes, scored.lists,
+    )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis import significance
 from llmwidgets.analysis.significance import Column, Tested, mean_interval
 from llmwidgets.analysis.verdict import Verdict
+from llmwidgets.comparison import caveats
 from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 def scoreboard(comparison: Comparison) -> pd.DataFrame:
     """One row per variant. Shares are 0–1, times seconds, money US dollars; NaN is unknown.
 
-    `.attrs["notes"]` has a sentence for each variant that was not compared in full.
+    `accuracy` is the mean over texts, `pooled` the share of the fields of all texts together;
+    `rows_right` the share of truth's rows of lists that are wholly right. `.attrs["notes"]` has a
+    sentence for each variant that was not compared in full, and where most fields hold no value or
+    the two ways to count tell different things.
     """
     import pandas as pd
 
@@ -28,11 +32,13 @@ def scoreboard(comparison: Comparison) -> pd.DataFrame:
         _row(comparison, at, tally) for at, tally in enumerate(comparison.reading.tallies)
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
-    counts = ["texts", "scored", "invented", "missed", *FAILURES]
+    rows_of_lists = ["rows_invented", "rows_missed"]
+    values = ["invented", "missed", "nulls_in_words"]
+    counts = ["texts", "scored", *values, *rows_of_lists, *FAILURES]
     texts = ["variant", "model", "effort", "mode"]
     for name in frame.columns.difference([*counts, *texts], sort=False):
         frame[name] = frame[name].astype(float)
-    frame.attrs["notes"] = list(not_in_full(comparison))
+    frame.attrs["notes"] = [*not_in_full(comparison), *caveats.sentences(comparison)]
     return frame
 
 
@@ -69,8 +75,13 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "accuracy_low": low,
         "accuracy_high": high,
         "perfect": _mean([sum(each) / len(each) for each in tally.perfect.values()]),
+        "pooled": whole.accuracy,
         "invented": tally.invented,
         "missed": tally.missed,
+        "nulls_in_words": tally.nulls_in_words,
+        "rows_right": tally.rows_right / tally.rows if tally.rows else None,
+        "rows_invented": tally.rows_invented,
+        "rows_missed": tally.rows_missed,
         **{name: tally.statuses[name] for name in FAILURES},
         "p50_seconds": p50,
         "p95_seconds": p95,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison import scoreboard, standings
+from llmwidgets.comparison import caveats, scoreboard, standings
 from llmwidgets.comparison.answers import pattern_of
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
@@ -59,10 +60,15 @@ def summary(
 
 def scored_rows(comparison: Comparison, verdict: Verdict) -> tuple[Row, ...]:
     """A row a variant, in the order of the letters."""
-    return tuple(
+    rows = tuple(
         _row(comparison, at, tally, verdict)
         for at, tally in enumerate(comparison.reading.tallies)
     )  # fmt: skip
+    sparse = caveats.sparse(comparison)
+    if sparse is None:
+        return rows
+    leading = zip(sparse.precision, sparse.recall, sparse.f1, strict=True)
+    return tuple(replace(row, leading=each) for row, each in zip(rows, leading, strict=True))
 
 
 def foot(comparison: Comparison, verdict: Verdict) -> tuple[str, ...]:
@@ -195,7 +201,7 @@ def _line(found: Difference, grounds: Grounds, values: bool, failures: dict[Any,
             loud = said.state in ("differ", "invented")
             pattern = pattern_of(found.field)
             note = FLAG_WORDS[grounds.flag(said.value, pattern, variant)] if loud else ""
-        shown = values and said.state in ("differ", "invented")
+        shown = values and said.state in ("differ", "invented", "null in words")
         cells.append(Cell(said.state, _spelled(said.value) if shown else None, note))
     labelled = values and found.truth is not NOTHING
     name = f"{found.text_id} · {found.repeat + 1}" if found.repeat else found.text_id
@@ -232,7 +238,8 @@ def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
 
 def told_beside(comparison: Comparison) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
-    return _labels_apart(comparison) + scoreboard.not_in_full(comparison) + comparison.notes
+    told = caveats.sentences(comparison) + _labels_apart(comparison)
+    return told + scoreboard.not_in_full(comparison) + comparison.notes
 
 
 def _labels_apart(comparison: Comparison) -> tuple[str, ...]:

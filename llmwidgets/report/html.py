@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from llmwidgets.report import figures, style
-from llmwidgets.report.summary import GLYPHS, LEGEND, Cell, Line, Row, Summary
+from llmwidgets.report.summary import GLYPHS, LEADING, LEGEND, Cell, Line, Row, Summary
 from llmwidgets.visible import markup
 
 LIMIT = 60_000
@@ -100,6 +100,8 @@ def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
     scored = any(row.accuracy is not None for row in summary.rows)
     agreed = not scored and any(row.agreement is not None for row in summary.rows)
     found: list[tuple[str, bool, Callable[[Row], str]]] = [("Variant", False, _name)]
+    if any(row.leading for row in summary.rows):
+        found += [(f"{name}, %", True, _leading(at)) for at, name in enumerate(LEADING)]
     if scored:
         found += [
             ("% of fields right", True, lambda row: figures.percent(row.accuracy)),
@@ -121,6 +123,10 @@ def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
         ("Tokens in / out", False, _tokens),
         ("$ per 1,000 texts", False, lambda row: figures.money(row.cost_per_1000)),
     ]
+
+
+def _leading(at: int) -> Callable[[Row], str]:
+    return lambda row: figures.percent(row.leading[at])
 
 
 def _name(row: Row) -> str:
@@ -184,13 +190,15 @@ def _line(line: Line, values: bool) -> str:
 
 def _mark(cell: Cell, values: bool) -> str:
     words = GLYPHS[cell.state]
-    if values and cell.state in ("differ", "invented"):
+    if cell.state == "null in words":
+        words += " null in words"
+    if values and cell.state in ("differ", "invented", "null in words"):
         words += f" <b>{_value(cell.value)}</b>"
     elif cell.state == "missing":
         words += " no value"
     if cell.note:
         words += f" {markup(cell.note)}" if cell.state == "failed" else f" ({markup(cell.note)})"
-    return f'<td class="lw-{cell.state}">{words}</td>'
+    return f'<td class="lw-{cell.state.partition(" ")[0]}">{words}</td>'
 
 
 def _value(value: str | None) -> str:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["agree", "differ", "missing", "invented", "failed"]
+State = Literal["agree", "differ", "missing", "invented", "null in words", "failed"]
 
 GLYPHS: dict[State, str] = {
     "agree": "=",
     "differ": "≠",
     "missing": "−",
     "invented": "+",
+    "null in words": "∅",
     "failed": "!",
 }
 """The mark of each state of a cell; it is enough without colour."""
 
-LEGEND = "= agrees, ≠ differs, − missing, + invented, ! failed"
+LEGEND = "= agrees, ≠ differs, − missing, + invented, ∅ null in words, ! failed"
+
+
+LEADING = ("Precision", "Recall", "F1")
+"""Of the fields that hold a value, in percent: shown first where most fields hold none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ class Row:
     """One variant of the scoreboard. Shares are 0–1, times seconds, money US dollars.
 
     None is unknown, or, for the accuracy, not scored. `agreement` is the share of values that the
-    variant and the others have in common, where nothing is scored.
+    variant and the others have in common, where nothing is scored. `leading` has the figures of
+    `LEADING`, where they tell more than the accuracy.
     """
 
     letter: str
@@ -67,6 +73,7 @@ class Row:
     p95_seconds: float | None
     cost_per_1000: float | None
     agreement: float | None = None
+    leading: tuple[float | None, ...] = ()
     input_tokens: int | None = None
     output_tokens: int | None = None
     told: Told = Told()

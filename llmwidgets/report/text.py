@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llmwidgets.report import figures
-from llmwidgets.report.summary import Row, Summary
+from llmwidgets.report.summary import LEADING, Row, Summary
 from llmwidgets.visible import visible
 
 _LABEL = 36
@@ -16,6 +16,7 @@ def render(summary: Summary) -> str:
     scored = any(row.accuracy is not None for row in summary.rows)
     agreed = not scored and any(row.agreement is not None for row in summary.rows)
     head = ["", "variant"]
+    head += [name.lower() for name in LEADING] if any(row.leading for row in summary.rows) else []
     head += ["% right", "95 %", "of replies", "loses"] if scored else []
     head += [f"worse by{summary.worse.partition(' by')[2]}"] if summary.worse else []
     head += ["% the same"] if agreed else []
@@ -48,6 +49,7 @@ def _cells(row: Row, summary: Summary, scored: bool, agreed: bool) -> list[str]:
     cells = [row.letter, figures.shorten(row.label, _LABEL)]
     if told.recommended:
         cells[1] += " (recommended)"
+    cells += map(figures.percent, row.leading)
     if scored:
         cells += [figures.percent(row.accuracy), figures.interval(row.low, row.high)]
         cells += [told.came or "–", told.loses or "–"]
