@@ -80,12 +80,19 @@ def passage_of(value: str, text: str, start: int, end: int) -> tuple[int, int] |
     if steps and steps[-1].tag == "insert":
         last -= len(steps.pop().theirs)
     passage = near[first:last]
-    if not passage or _denied(text, near[:first], passage) or _turned(wanted, passage):
+    if not passage or _denied(text, near[:first], passage[0].start) or _turned(wanted, passage):
         return None
     allowed = _same_name if is_name(value) else _same_sentence
     if not all(step.tag == "equal" or allowed(step, wanted[0]) for step in steps):
         return None
     return passage[0].start, passage[-1].end
+
+
+def is_denied(value: str, text: str, start: int) -> bool:
+    """Whether a sentence is denied by the word just before it: "Not all ..."."""
+    before = _words_near(text, start, start)
+    before = [word for word in before if word.end <= start]
+    return value.count(" ") >= _SHOUTED - 1 and _denied(text, before, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +183,11 @@ def _denials(words: Sequence[_Word]) -> int:
     return sum(word.plain in DENIALS for word in words)
 
 
-def _denied(text: str, before: Sequence[_Word], passage: Sequence[_Word]) -> bool:
+def _denied(text: str, before: Sequence[_Word], start: int) -> bool:
     """Whether the word just before a passage, in its sentence, denies it."""
     if not before or before[-1].plain not in DENIALS:
         return False
-    return not _ENDS.search(text, before[-1].end, passage[0].start)
+    return not _ENDS.search(text, before[-1].end, start)
 
 
 def _words_near(text: str, start: int, end: int) -> list[_Word]:

@@ -1,0 +1,151 @@
+"""Datings: the days and times of day that stand in a text, each with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import cached_property
+
+from llmwidgets.analysis.days import Day, clock_in, read_days
+
+_SUFFIX = r"(?:st|nd|rd|th|er|[ºª°.])?"
+_NAME = r"[^\W\d_]{3,14}+"
+_BEGINS = r"(?<![\dA-Za-z_])(?<![\d][-/.,:])"
+_NUMERIC = re.compile(
+    rf"{_BEGINS}(?:\d{{4}}([-/.])\d{{1,2}}\1\d{{1,2}}"
+    r"|(?P<one>\d{1,2})(?P<mark>[-/.])\s?(?P<two>\d{1,2})(?P=mark)\s?(?:\d{4}|\d{2}))"
+    r"(?!(?!T\d)[\dA-Za-z_]|[-/.,:]\d)"
+    r"|(?<![\w.,/-])(?:19|20)\d{6}(?![\w]|[-/.,:]\d)"
+    r"|(?<!\d)\d{4}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}(?:\s?[日일])?"
+)
+_NAMED = re.compile(
+    rf"{_BEGINS}\d{{1,2}}{_SUFFIX}[\s./-]{{0,3}}(?:of\s+|de\s+|d')?{_NAME}\.?,?[\s./-]{{0,3}}"
+    r"(?:del?\s+)?(?:\d{4}(?!\d)|'\d{2}(?!\w)|\d{2}(?!\w|[:.,]\d|\s+[^\W\d_]))"
+    rf"|(?<![^\W\d_]){_NAME}\.?[\s-]{{1,3}}\d{{1,2}}(?:st|nd|rd|th)?(?:,\s{{0,2}}|[\s-]{{1,3}})"
+    r"(?:\d{4}(?!\d)|'\d{2}(?!\w))"
+    rf"|{_BEGINS}\d{{4}}[\s.-]{{1,3}}{_NAME}\.?[\s.-]{{1,3}}\d{{1,2}}(?!\w)"
+)
+_CLOCK = re.compile(
+    r"(?:T|,?\s{1,2}(?:[^\W\d_]{1,4}\.?\s){0,2})"
+    r"\d{1,2}(?:[:h]\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:\s?Uhr)?|\s?(?:h|Uhr)\b|(?=\s?[ap]\.?m\b))"
+    r"(?:\s?[ap]\.?m\b\.?)?(?:\s?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?(?!\w)",
+    re.IGNORECASE,
+)
+_TIMES = re.compile(
+    r"(?<![\w:.])\d{1,2}(?::\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?|\s?h\s?\d{2}|(?:\.\d{2})?\s?(?:h|Uhr)\b"
+    r"|(?=\s?[ap]\.?m\b))(?:\s?Uhr)?(?:\s?[ap]\.?m\b\.?)?(?![\w:])",
+    re.IGNORECASE,
+)
+_YEARLESS = (
+    re.compile(
+        rf"{_BEGINS}\d{{1,2}}{_SUFFIX}[\s-]{{0,3}}(?:of\s+|de\s+|d')?{_NAME}"
+        rf"|{_BEGINS}\d{{1,2}}\.\s?\d{{1,2}}\.(?!\d)|{_BEGINS}\d{{1,2}}/\d{{1,2}}(?![\d/.])"
+        r"|(?<!\d)\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]"
+    ),
+    re.compile(rf"(?<![^\W\d_]){_NAME}\.?\s{{1,3}}\d{{1,2}}(?:st|nd|rd|th)?(?![\w:]|[.,]\d)"),
+)
+_CJK_YEARLESS = re.compile(r"\d{1,2}\s?[月월]")
+_YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Datings:
+    """The days and times of a text.
+
+    `even` is the text with ASCII digits and one dash, character for character; `day_first` says
+    that 03/04/2025 can only be the 3rd of April here.
+    """
+
+    even: str
+    day_first: bool = False
+
+    @cached_property
+    def _read(self) -> list[tuple[int, int, tuple[Day, ...]]]:
+        """Every date with a year in it; two days where day and month can be swapped."""
+        spans: list[tuple[int, int, tuple[Day, ...]]] = []
+        swapped = []
+        orders = {0: 0, 1: 0}
+        for found in self._spans():
+            days = read_days(found.group())
+            if not days:
+                continue
+            if found.re is _NUMERIC and found["one"] and found["mark"] != ".":
+                one, two = int(found["one"]), int(found["two"])
+                if len(days) == 2:
+                    swapped.append(len(spans))
+                elif one != two:
+                    orders[0 if one > 12 else 1] += 1
+            spans.append((*found.span(), days))
+        # A text that writes 25/12 anywhere writes the day first, and one with 12/25 the month.
+        chosen = 0 if orders[0] and not orders[1] else 1 if orders[1] and not orders[0] else None
+        chosen = 0 if chosen is None and self.day_first and not any(orders.values()) else chosen
+        for at in swapped if chosen is not None else ():
+            start, end, days = spans[at]
+            spans[at] = start, end, days[chosen : chosen + 1]
+        return sorted(spans, key=lambda span: span[0])
+
+    def _spans(self) -> Iterator[re.Match[str]]:
+        yield from _NUMERIC.finditer(self.even)
+        yield from _NAMED.finditer(self.even)
+
+    @cached_property
+    def by_day(self) -> dict[date, Place]:
+        """Where each day that a date may mean stands first."""
+        found: dict[date, Place] = {}
+        for start, end, days in self._read:
+            for each in days:
+                found.setdefault(each.day, (start, end))
+        return found
+
+    @cached_property
+    def by_year(self) -> dict[int, Place]:
+        """Where each year of four digits stands first within a date."""
+        found: dict[int, Place] = {}
+        for start, end, _ in self._read:
+            for year in _YEAR.finditer(self.even, start, end):
+                found.setdefault(int(year.group()), year.span())
+        return found
+
+    @cached_property
+    def by_instant(self) -> dict[datetime, Place]:
+        """Where each day with a time of day stands first."""
+        found: dict[datetime, Place] = {}
+        for start, end, _ in self._read:
+            if clock := _CLOCK.match(self.even, end):
+                for each in read_days(self.even[start : clock.end()]):
+                    found.setdefault(each.at, (start, clock.end()))
+        return found
+
+    @cached_property
+    def by_clock(self) -> dict[time, Place]:
+        """Where each time of day stands first."""
+        found: dict[time, Place] = {}
+        for place in _TIMES.finditer(self.even):
+            clock = clock_in(place.group())
+            if clock is not None:
+                found.setdefault(clock, place.span())
+        return found
+
+    @cached_property
+    def by_day_of_year(self) -> dict[tuple[int, int], Place]:
+        """Where each month and day stands first that has no year."""
+        found: dict[tuple[int, int], Place] = {}
+        whole = {at for start, end, _ in self._read for at in range(start, end)}
+        for place in (place for each in _YEARLESS for place in each.finditer(self.even)):
+            if place.start() in whole or place.end() - 1 in whole:
+                continue
+            # A leap year has every day.
+            for day in read_days(_in_leap_year(place.group())):
+                found.setdefault((day.day.month, day.day.day), place.span())
+        return found
+
+
+def _in_leap_year(passage: str) -> str:
+    if _CJK_YEARLESS.match(passage):
+        return f"2024年{passage}"
+    mark = "" if passage.endswith(".") else "/" if "/" in passage else " "
+    return f"{passage}{mark}2024"
+
