@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any
 
 from llmwidgets.analysis import docubench
+from llmwidgets.analysis.letters import spelled_out
 from llmwidgets.analysis.likeness import Likeness
-from llmwidgets.analysis.readings import Number, Reading, clock_in, plain, read
+from llmwidgets.analysis.numbers import Number, number_meant
+from llmwidgets.analysis.readings import Reading, plain, read
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
 from llmwidgets.schemas.place import shown
@@ -89,11 +92,14 @@ def _parse(said: str) -> Comparator | None:
 
 
 _DEFAULTS = {
-    "enum": Comparator("exact"), "boolean": Comparator("exact"), "email": Comparator("caseless"),
-    "number": Comparator("number"), "integer": Comparator("number"), "date": Comparator("date"),
+    "enum": Comparator("exact"), "boolean": Comparator("truth"), "email": Comparator("caseless"),
+    "number": Comparator("number"), "integer": Comparator("number"), "date": Comparator("day"),
     "datetime": Comparator("date"), "time": Comparator("clock"),
 }  # fmt: skip
-_CASELESS_FORMATS = {"uri", "uri-reference", "iri", "uuid", "hostname", "ipv4", "ipv6"}
+_CASELESS_FORMATS = {
+    "uri": "place", "uri-reference": "place", "iri": "place", "uuid": "uuid", "ipv4": "host",
+    "ipv6": "host", "hostname": "caseless",
+}  # fmt: skip
 
 
 def default_for(leaf: Leaf | None) -> Comparator:
@@ -101,7 +107,7 @@ def default_for(leaf: Leaf | None) -> Comparator:
     if leaf is None:
         return Comparator("text")
     if leaf.type == "string" and leaf.format in _CASELESS_FORMATS:
-        return Comparator("caseless")
+        return Comparator(_CASELESS_FORMATS[leaf.format])
     return _DEFAULTS.get(leaf.type, Comparator("text"))
 
 
@@ -129,18 +135,19 @@ class Comparing:
             comparator = self.chosen.get(pattern) or self.default
             comparator = comparator or default_for(self.leaves.get(pattern))
             self._comparators[pattern] = comparator
-        if isinstance(truth, bool) or isinstance(value, bool):
-            return truth is value
         if comparator.kind == docubench.NAME:
-            return docubench.same(truth, value)
+            return truth is value or docubench.same(truth, value)
+        if isinstance(truth, bool) or isinstance(value, bool):
+            return truth is value or (comparator.kind == "truth" and _yes(truth) is _yes(value))
         equal = bool(truth == value)
         # By every rule below, a value that is the truth itself is right.
         if equal and type(truth) is type(value):
             return True
         if comparator.kind == "exact":
             return equal
-        if comparator.kind == "caseless":
-            return str(truth).strip().casefold() == str(value).strip().casefold()
+        if comparator.kind in _SPELLINGS:
+            spell = _SPELLINGS[comparator.kind]
+            return spell(str(truth).strip().casefold()) == spell(str(value).strip().casefold())
         readings, raw = (self._read(truth), self._read(value)), (truth, value)
         if comparator.kind == "similar":
             return _text(*readings, raw, 0.0) or self._alike(pattern, raw, comparator.amount)
@@ -172,20 +179,55 @@ Raw = tuple[Any, Any]
 def _text(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
     if one.number and other.number:
         return _same_number(one.number, other.number, 0.0)
-    if one.day and other.day:
-        return one.day == other.day
+    if one.days and other.days:
+        return _same_instants(one, other)
+    if one.clock and other.clock:
+        return one.clock == other.clock
+    if one.quantity and other.quantity:
+        return one.quantity == other.quantity
+    if one.code and other.code:
+        return one.code == other.code
     texts = [each.text or plain(str(value)) for each, value in zip((one, other), raw, strict=True)]
-    return texts[0] == texts[1]
+    return texts[0] == texts[1] or _spelled_alike(texts, raw)
+
+
+def _spelled_alike(texts: list[str], raw: Raw) -> bool:
+    """Whether two texts are the same once umlauts are two letters, or once commas have blanks."""
+    one, other = map(str, raw)
+    if not (one.isascii() and other.isascii()):
+        for umlauts, written in ((one, texts[1]), (other, texts[0])):
+            spelled = spelled_out(umlauts)
+            if spelled is not None and plain(spelled) == written:
+                return True
+    if "," not in one or "," not in other or len(one) + len(other) > _LONGEST_LIST:
+        return False
+    return plain(one.replace(",", ", ")) == plain(other.replace(",", ", "))
+
+
+_LONGEST_LIST = 10_000
 
 
 def _number(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    if one.number and other.number:
-        return _same_number(one.number, other.number, amount)
-    return _text(one, other, raw, amount)
+    numbers = [
+        each.number or (number_meant(value) if isinstance(value, str) else None)
+        for each, value in zip((one, other), raw, strict=True)
+    ]
+    left, right = numbers
+    if left is None or right is None:
+        return _text(one, other, raw, amount)
+    return _same_number(left, right, amount) or _same_share(left, right, amount)
+
+
+def _same_share(one: Number, other: Number, amount: float) -> bool:
+    """Whether a bare number is what a per cent sign makes of the other: 0.05 and 5 %."""
+    if "%" not in (one.unit, other.unit) or one.unit == other.unit:
+        return False
+    bare, share = (one, other) if other.unit == "%" else (other, one)
+    return not bare.unit and _same_number(bare, Number(share.value / 100), amount)
 
 
 def _same_number(one: Number, other: Number, amount: float) -> bool:
-    if one.unit and other.unit and one.unit != other.unit:
+    if not one.agrees(other):
         return False
     left, right = one.value, other.value
     if left == right:
@@ -207,21 +249,62 @@ def _written(amount: float) -> Decimal:
 
 
 def _date(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    if one.day and other.day:
-        return one.day == other.day
+    if len(one.days) == len(other.days) == 1 and not one.days[0].has_clock:
+        return one.days[0].day == other.days[0].day
+    return _same_instants(one, other) if one.days and other.days else _text(one, other, raw, amount)
+
+
+def _day(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+    """The field of a date: what time of day is said with it does not count."""
+    if one.days and other.days:
+        return [each.day for each in one.days] == [each.day for each in other.days]
     return _text(one, other, raw, amount)
 
 
+def _same_instants(one: Reading, other: Reading) -> bool:
+    return [each.at for each in one.days] == [each.at for each in other.days]
+
+
+_YES_WORDS = "true yes ja oui sí si sim sì tak да y"
+_NO_WORDS = "false no nein non não nao nee nej nie нет n"
+_YES, _NO = frozenset(_YES_WORDS.split()), frozenset(_NO_WORDS.split())
+
+
+def _yes(value: Any) -> bool | None:
+    """What a word says in the field of yes or no; None where it says neither."""
+    word = value.strip().casefold() if isinstance(value, str) else value
+    if word in _YES:
+        return True
+    return False if word in _NO else word if isinstance(word, bool) else None
+
+
+def _host(text: str) -> str:
+    try:
+        return str(ip_address(text.strip("[]")))
+    except ValueError:
+        return text
+
+
+_SPELLINGS: dict[str, Callable[[str], str]] = {
+    "caseless": str,
+    "place": lambda text: text.rstrip("/"),
+    "uuid": lambda text: text.removeprefix("urn:uuid:").strip("{}").replace("-", ""),
+    "host": _host,
+}
+"""How a value of a format is written once: the same address, identifier or host."""
+
+
 def _clock(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    clocks = [clock_in(str(each)) for each in raw]
-    if clocks[0] is not None and clocks[1] is not None:
-        return clocks[0] == clocks[1]
+    if one.clock is not None and other.clock is not None:
+        return one.clock == other.clock
     return _text(one, other, raw, amount)
 
 
 _RULES: dict[str, Callable[[Reading, Reading, Raw, float], bool]] = {
     "text": _text,
+    "truth": _text,
     "number": _number,
     "date": _date,
+    "day": _day,
     "clock": _clock,
 }
