@@ -9,6 +9,9 @@ from datetime import date, datetime, time
 from functools import cached_property
 
 from llmwidgets.analysis.days import Day, clock_in, read_days
+from llmwidgets.analysis.month_names import MONTHS
+from llmwidgets.analysis.passages import Numbers
+from llmwidgets.analysis.readings import plain
 
 _SUFFIX = r"(?:st|nd|rd|th|er|[ºª°.])?"
 _NAME = r"[^\W\d_]{3,14}+"
@@ -20,13 +23,16 @@ _NUMERIC = re.compile(
     r"|(?<![\w.,/-])(?:19|20)\d{6}(?![\w]|[-/.,:]\d)"
     r"|(?<!\d)\d{4}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}(?:\s?[日일])?"
 )
+_DAY_AND_NAME = rf"\d{{1,2}}{_SUFFIX}[\s./-]{{0,3}}(?:of\s+|de\s+|d')?(?P<n>{_NAME})"
 _NAMED = re.compile(
-    rf"{_BEGINS}\d{{1,2}}{_SUFFIX}[\s./-]{{0,3}}(?:of\s+|de\s+|d')?{_NAME}\.?,?[\s./-]{{0,3}}"
-    r"(?:del?\s+)?(?:\d{4}(?!\d)|'\d{2}(?!\w)|\d{2}(?!\w|[:.,]\d|\s+[^\W\d_]))"
-    rf"|(?<![^\W\d_]){_NAME}\.?[\s-]{{1,3}}\d{{1,2}}(?:st|nd|rd|th)?(?:,\s{{0,2}}|[\s-]{{1,3}})"
-    r"(?:\d{4}(?!\d)|'\d{2}(?!\w))"
-    rf"|{_BEGINS}\d{{4}}[\s.-]{{1,3}}{_NAME}\.?[\s.-]{{1,3}}\d{{1,2}}(?!\w)"
+    rf"{_BEGINS}{_DAY_AND_NAME}\.?,?[\s./-]{{0,3}}(?:del?\s+)?"
+    r"(?:\d{4}(?!\d)|'\d{2}(?!\w)|\d{2}(?!\w|[:.,]\d|\s+[^\W\d_]))"
+    rf"|{_BEGINS}\d{{4}}[\s.-]{{1,3}}(?P<m>{_NAME})\.?[\s.-]{{1,3}}\d{{1,2}}(?!\w)"
 )
+_DAY_AND_YEAR = re.compile(
+    r"(?<=[\s-])\d{1,2}(?:st|nd|rd|th)?(?:,\s{0,2}|[\s-]{1,3})(?:\d{4}(?!\d)|'\d{2}(?!\w))"
+)
+_NAME_BEFORE = re.compile(rf"(?<![^\W\d_])(?P<n>[^\W\d_]{{3,14}})\.?[\s-]{{1,3}}$")
 _CLOCK = re.compile(
     r"(?:T|,?\s{1,2}(?:[^\W\d_]{1,4}\.?\s){0,2})"
     r"\d{1,2}(?:[:h]\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:\s?Uhr)?|\s?(?:h|Uhr)\b|(?=\s?[ap]\.?m\b))"
@@ -38,29 +44,29 @@ _TIMES = re.compile(
     r"|(?=\s?[ap]\.?m\b))(?:\s?Uhr)?(?:\s?[ap]\.?m\b\.?)?(?![\w:])",
     re.IGNORECASE,
 )
-_YEARLESS = (
-    re.compile(
-        rf"{_BEGINS}\d{{1,2}}{_SUFFIX}[\s-]{{0,3}}(?:of\s+|de\s+|d')?{_NAME}"
-        rf"|{_BEGINS}\d{{1,2}}\.\s?\d{{1,2}}\.(?!\d)|{_BEGINS}\d{{1,2}}/\d{{1,2}}(?![\d/.])"
-        r"|(?<!\d)\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]"
-    ),
-    re.compile(rf"(?<![^\W\d_]){_NAME}\.?\s{{1,3}}\d{{1,2}}(?:st|nd|rd|th)?(?![\w:]|[.,]\d)"),
+_YEARLESS = re.compile(
+    rf"{_BEGINS}(?:{_DAY_AND_NAME}|\d{{1,2}}\.\s?\d{{1,2}}\.(?!\d)|\d{{1,2}}/\d{{1,2}}(?![\d/.]))"
+    r"|(?<!\d)\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]"
 )
+_DAY_AFTER_NAME = re.compile(r"(?<=\s)\d{1,2}(?:st|nd|rd|th)?(?![\w:]|[.,]\d)")
 _CJK_YEARLESS = re.compile(r"\d{1,2}\s?[月월]")
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_LONGEST_NAME = 20
 Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Datings:
-    """The days and times of a text.
+    """The days and times of a text, of which the numbers are known.
 
-    `even` is the text with ASCII digits and one dash, character for character; `day_first` says
-    that 03/04/2025 can only be the 3rd of April here.
+    03/04/2025 is read as the text writes its other days, else as its language does, else both ways.
     """
 
-    even: str
-    day_first: bool = False
+    numbers: Numbers
+
+    @property
+    def even(self) -> str:
+        return self.numbers.even
 
     @cached_property
     def _read(self) -> list[tuple[int, int, tuple[Day, ...]]]:
@@ -68,8 +74,8 @@ class Datings:
         spans: list[tuple[int, int, tuple[Day, ...]]] = []
         swapped = []
         orders = {0: 0, 1: 0}
-        for found in self._spans():
-            days = read_days(found.group())
+        for start, end, found in self._spans():
+            days = read_days(self.even[start:end])
             if not days:
                 continue
             if found.re is _NUMERIC and found["one"] and found["mark"] != ".":
@@ -78,18 +84,30 @@ class Datings:
                     swapped.append(len(spans))
                 elif one != two:
                     orders[0 if one > 12 else 1] += 1
-            spans.append((*found.span(), days))
+            spans.append((start, end, days))
         # A text that writes 25/12 anywhere writes the day first, and one with 12/25 the month.
         chosen = 0 if orders[0] and not orders[1] else 1 if orders[1] and not orders[0] else None
-        chosen = 0 if chosen is None and self.day_first and not any(orders.values()) else chosen
+        if swapped and not any(orders.values()) and self.numbers.mark == ",":
+            chosen = 0
         for at in swapped if chosen is not None else ():
             start, end, days = spans[at]
             spans[at] = start, end, days[chosen : chosen + 1]
         return sorted(spans, key=lambda span: span[0])
 
-    def _spans(self) -> Iterator[re.Match[str]]:
-        yield from _NUMERIC.finditer(self.even)
-        yield from _NAMED.finditer(self.even)
+    def _spans(self) -> Iterator[tuple[int, int, re.Match[str]]]:
+        for found in _NUMERIC.finditer(self.even):
+            yield *found.span(), found
+        for found in _NAMED.finditer(self.even):
+            if _is_month(found["n"] or found["m"]):
+                yield *found.span(), found
+        for found in _DAY_AND_YEAR.finditer(self.even):
+            if (start := self._month_before(found.start())) is not None:
+                yield start, found.end(), found
+
+    def _month_before(self, at: int) -> int | None:
+        """Where the name of a month that stands right before a place begins."""
+        found = _NAME_BEFORE.search(self.even, max(0, at - _LONGEST_NAME), at)
+        return found.start() if found and _is_month(found["n"]) else None
 
     @cached_property
     def by_day(self) -> dict[date, Place]:
@@ -134,13 +152,25 @@ class Datings:
         """Where each month and day stands first that has no year."""
         found: dict[tuple[int, int], Place] = {}
         whole = {at for start, end, _ in self._read for at in range(start, end)}
-        for place in (place for each in _YEARLESS for place in each.finditer(self.even)):
-            if place.start() in whole or place.end() - 1 in whole:
+        for start, end in self._yearless():
+            if start in whole or end - 1 in whole:
                 continue
             # A leap year has every day.
-            for day in read_days(_in_leap_year(place.group())):
-                found.setdefault((day.day.month, day.day.day), place.span())
+            for each in read_days(_in_leap_year(self.even[start:end])):
+                found.setdefault((each.day.month, each.day.day), (start, end))
         return found
+
+    def _yearless(self) -> Iterator[Place]:
+        for found in _YEARLESS.finditer(self.even):
+            if not found["n"] or _is_month(found["n"]):
+                yield found.span()
+        for found in _DAY_AFTER_NAME.finditer(self.even):
+            if (start := self._month_before(found.start())) is not None:
+                yield start, found.end()
+
+
+def _is_month(name: str) -> bool:
+    return plain(name) in MONTHS
 
 
 def _in_leap_year(passage: str) -> str:

@@ -99,7 +99,7 @@ class Source:
 
     @cached_property
     def datings(self) -> Datings:
-        return Datings(self.numbers.even, day_first=self.numbers.mark == ",")
+        return Datings(self.numbers)
 
     @cached_property
     def codes(self) -> tuple[str, list[int]]:

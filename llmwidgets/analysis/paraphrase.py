@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from llmwidgets.analysis.borders import is_unspaced, joined
 from llmwidgets.analysis.denials import DENIALS, SMALL_WORDS
@@ -38,6 +39,7 @@ class _Word:
     capital: bool
 
 
+@lru_cache(maxsize=4096)
 def is_name(value: str) -> bool:
     """Whether a value is a name or a single term: capitals, no number, and few words.
 

@@ -20,7 +20,10 @@ _NO_MATTER = re.compile("[^A-Za-z0-9]+")
 _TOKENS = re.compile(
     r"(?P<number>[0-9]++(?:[.,'\u00a0\u2009\u202f][0-9]++)*+)|(?P<word>[^\W0-9_]++)"
 )
-_ASCII = re.compile("[!-~]+")
+_EASY = re.compile(r"[A-Za-z](?:[A-Za-z \"&'()*,./:;?@\[\]_{}`\n\t]|(?<=[A-Za-z])-(?=[A-Za-z]))*+")
+"""Words and marks between them that say nothing, up to the next number or sign."""
+
+_ASCII = re.compile(r"(?<![!-~])[!-\-0-?A-\[\]-~]*+[.@/\\][!-~]*")
 _AROUND = "<>()[]{}\"'.,;:!?"
 _PREFIXED = {"M": "W Wh Wp V VA A Hz Pa J N eV Bq F Ω Ω", "P": "W Wh Hz J eV F Bq"}
 _CASED = {
@@ -57,8 +60,12 @@ class _Plain:
     def read(self) -> tuple[str, list[int]]:
         at, number = 0, False
         for start, end in [*_addresses(self.text), (len(self.text), len(self.text))]:
-            for found in _TOKENS.finditer(self.text, at, start):
+            while found := _TOKENS.search(self.text, at, start):
                 self._gap(at, found.start())
+                if not number and (easy := _EASY.match(self.text, found.start(), start)):
+                    self._letters(easy.start(), easy.group())
+                    at = easy.end()
+                    continue
                 blank = number and not self.text[at : found.start()].strip(" \u00a0\u202f")
                 at, number = found.end(), found.lastgroup == "number"
                 if number:
@@ -74,7 +81,12 @@ class _Plain:
         """Keep these characters, which stand from here on, or all of them here (`step` 0)."""
         if kept:
             self.kept.append(kept)
-            self.offsets.extend(start + step * at for at in range(len(kept)))
+            size = len(kept)
+            self.offsets += range(start, start + size) if step else [start] * size
+
+    def _letters(self, start: int, easy: str) -> None:
+        self.kept.append(_NO_MATTER.sub("", easy).lower())
+        self.offsets += [at for at, each in enumerate(easy, start) if each.isalpha()]
 
     @property
     def _last(self) -> str:

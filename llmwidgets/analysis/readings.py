@@ -24,7 +24,7 @@ _LONGEST_CODE = 60
 _CODE = re.compile(r"\+?[A-Z0-9(][A-Z0-9 ()./-]*")
 _GROUP = re.compile(r"[A-Z0-9]+")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
-_ABROAD = re.compile(r"00(?=[1-9]\d{0,2}[ (/-])")
+_ABROAD = re.compile(r"\A00(?=[1-9]\d{0,2}[ (/-])")
 _LEAST_DIGITS = 7
 
 
