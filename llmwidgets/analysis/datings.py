@@ -15,22 +15,23 @@ from llmwidgets.analysis.readings import plain
 
 _SUFFIX = r"(?:st|nd|rd|th|er|[ºª°.])?"
 _NAME = r"[^\W\d_]{3,14}+"
-_BEGINS = r"(?<![\dA-Za-z_])(?<![\d][-/.,:])"
+_FIRST = r"[0-9](?<![\dA-Za-z_].)(?<!\d[-/.,:].)"
+"""The first digit of a date. It stands first in each expression, which makes them quick."""
+
 _NUMERIC = re.compile(
-    rf"{_BEGINS}(?:\d{{4}}([-/.])\d{{1,2}}\1\d{{1,2}}"
-    r"|(?P<one>\d{1,2})(?P<mark>[-/.])\s?(?P<two>\d{1,2})(?P=mark)\s?(?:\d{4}|\d{2}))"
-    r"(?!(?!T\d)[\dA-Za-z_]|[-/.,:]\d)"
-    r"|(?<![\w.,/-])(?:19|20)\d{6}(?![\w]|[-/.,:]\d)"
-    r"|(?<!\d)\d{4}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}(?:\s?[日일])?"
+    rf"{_FIRST}(?:\d{{3}}([-/.])\d{{1,2}}\1\d{{1,2}}|\d?(?P<mark>[-/.])\s?(?P<two>\d{{1,2}})"
+    r"(?P=mark)\s?(?:\d{4}|\d{2}))(?!(?!T\d)[\dA-Za-z_]|[-/.,:]\d)"
+    r"|[0-9](?<![\w.,/-].)(?<=[12])\d{7}(?![\w]|[-/.,:]\d)"
+    r"|[0-9](?<!\d.)\d{3}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}(?:\s?[日일])?"
 )
-_DAY_AND_NAME = rf"\d{{1,2}}{_SUFFIX}[\s./-]{{0,3}}(?:of\s+|de\s+|d')?(?P<n>{_NAME})"
+_DAY_AND_NAME = rf"{_FIRST}\d?{_SUFFIX}[\s./-]{{0,3}}(?:of\s+|de\s+|d')?(?P<n>{_NAME})"
 _NAMED = re.compile(
-    rf"{_BEGINS}{_DAY_AND_NAME}\.?,?[\s./-]{{0,3}}(?:del?\s+)?"
+    rf"{_DAY_AND_NAME}\.?,?[\s./-]{{0,3}}(?:del?\s+)?"
     r"(?:\d{4}(?!\d)|'\d{2}(?!\w)|\d{2}(?!\w|[:.,]\d|\s+[^\W\d_]))"
-    rf"|{_BEGINS}\d{{4}}[\s.-]{{1,3}}(?P<m>{_NAME})\.?[\s.-]{{1,3}}\d{{1,2}}(?!\w)"
+    rf"|{_FIRST}\d{{3}}[\s.-]{{1,3}}(?P<m>{_NAME})\.?[\s.-]{{1,3}}\d{{1,2}}(?!\w)"
 )
 _DAY_AND_YEAR = re.compile(
-    r"(?<=[\s-])\d{1,2}(?:st|nd|rd|th)?(?:,\s{0,2}|[\s-]{1,3})(?:\d{4}(?!\d)|'\d{2}(?!\w))"
+    r"[0-9](?<=[\s-].)\d?(?:st|nd|rd|th)?(?:,\s{0,2}|[\s-]{1,3})(?:\d{4}(?!\d)|'\d{2}(?!\w))"
 )
 _NAME_BEFORE = re.compile(rf"(?<![^\W\d_])(?P<n>[^\W\d_]{{3,14}})\.?[\s-]{{1,3}}$")
 _CLOCK = re.compile(
@@ -45,10 +46,10 @@ _TIMES = re.compile(
     re.IGNORECASE,
 )
 _YEARLESS = re.compile(
-    rf"{_BEGINS}(?:{_DAY_AND_NAME}|\d{{1,2}}\.\s?\d{{1,2}}\.(?!\d)|\d{{1,2}}/\d{{1,2}}(?![\d/.]))"
-    r"|(?<!\d)\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]"
+    rf"{_DAY_AND_NAME}|{_FIRST}\d?\.\s?\d{{1,2}}\.(?!\d)|{_FIRST}\d?/\d{{1,2}}(?![\d/.])"
+    r"|[0-9](?<!\d.)\d?\s?[月월]\s?\d{1,2}\s?[日일]"
 )
-_DAY_AFTER_NAME = re.compile(r"(?<=\s)\d{1,2}(?:st|nd|rd|th)?(?![\w:]|[.,]\d)")
+_DAY_AFTER_NAME = re.compile(r"[0-9](?<=\s.)\d?(?:st|nd|rd|th)?(?![\w:]|[.,]\d)")
 _CJK_YEARLESS = re.compile(r"\d{1,2}\s?[月월]")
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _LONGEST_NAME = 20
@@ -72,26 +73,22 @@ class Datings:
     def _read(self) -> list[tuple[int, int, tuple[Day, ...]]]:
         """Every date with a year in it; two days where day and month can be swapped."""
         spans: list[tuple[int, int, tuple[Day, ...]]] = []
-        swapped = []
-        orders = {0: 0, 1: 0}
+        swapped, first, second = [], 0, 0
         for start, end, found in self._spans():
             days = read_days(self.even[start:end])
-            if not days:
-                continue
-            if found.re is _NUMERIC and found["one"] and found["mark"] != ".":
-                one, two = int(found["one"]), int(found["two"])
+            if found.re is _NUMERIC and found["mark"] in {"-", "/"} and days:
+                one, two = found.group().split(found["mark"])[:2]
                 if len(days) == 2:
                     swapped.append(len(spans))
-                elif one != two:
-                    orders[0 if one > 12 else 1] += 1
-            spans.append((start, end, days))
+                first, second = first + (int(one) > 12), second + (int(two) > 12)
+            if days:
+                spans.append((start, end, days))
         # A text that writes 25/12 anywhere writes the day first, and one with 12/25 the month.
-        chosen = 0 if orders[0] and not orders[1] else 1 if orders[1] and not orders[0] else None
-        if swapped and not any(orders.values()) and self.numbers.mark == ",":
-            chosen = 0
-        for at in swapped if chosen is not None else ():
+        if swapped and not (first or second):
+            first = self.numbers.mark == ","
+        for at in swapped if bool(first) != bool(second) else ():
             start, end, days = spans[at]
-            spans[at] = start, end, days[chosen : chosen + 1]
+            spans[at] = start, end, days[:1] if first else days[1:]
         return sorted(spans, key=lambda span: span[0])
 
     def _spans(self) -> Iterator[tuple[int, int, re.Match[str]]]:
@@ -106,6 +103,8 @@ class Datings:
 
     def _month_before(self, at: int) -> int | None:
         """Where the name of a month that stands right before a place begins."""
+        if not self.even[max(0, at - 3) : at].rstrip(" .-\n")[-1:].isalpha():
+            return None
         found = _NAME_BEFORE.search(self.even, max(0, at - _LONGEST_NAME), at)
         return found.start() if found and _is_month(found["n"]) else None
 

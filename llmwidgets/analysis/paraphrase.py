@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from llmwidgets.analysis.borders import is_unspaced, joined
 from llmwidgets.analysis.denials import DENIALS, SMALL_WORDS
@@ -19,13 +20,13 @@ _WHOLE = re.compile(r"[^\W_][@._/\\:]+[^\W_]")
 
 _ENDS = re.compile("[.!?;:。！？]")
 _SHORTENED = {"ca": "can", "wo": "will", "sha": "shall"}
-_SHOUTED, _LONGEST_NAME, _MARGIN = 4, 6, 120
+_NOT = ("n't", "n’t")
+_SHOUTED, _LONGEST_NAME, _MARGIN = 4, 6, 24
 _ADDED = frozenset(("s", "es", "e", "n", "en", "d", "ed", "em"))
 _CHANGED = frozenset(("s", "es", "d", "ed", "ing"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(NamedTuple):
     """A word of a text, or a letter where the script writes no spaces.
 
     A `strict` one is the same or another: an identifier, a number, part of an address, and words
@@ -193,7 +194,8 @@ def _denied(text: str, before: Sequence[_Word], start: int) -> bool:
 
 
 def _words_near(text: str, start: int, end: int) -> list[_Word]:
-    low, high = max(0, start - _MARGIN), min(len(text), end + _MARGIN)
+    margin = _MARGIN + (end - start) // 4
+    low, high = max(0, start - margin), min(len(text), end + margin)
     words = _words(text[low:high], low)
     return words[joined(text, low) : len(words) - joined(text, high)]
 
@@ -202,7 +204,8 @@ def _words(text: str, start: int = 0) -> list[_Word]:
     shouted = not any(map(str.islower, text)) and text.count(" ") >= _SHOUTED - 1
     words: list[_Word] = []
     for chunk in _CHUNK.finditer(text):
-        whole = _WHOLE.search(chunk.group()) is not None
+        said = chunk.group()
+        whole = not said.isalpha() and _WHOLE.search(said) is not None
         for found in _WORD.finditer(text, chunk.start(), chunk.end()):
             words += _read(text, found, start, shouted, whole)
     return words
@@ -210,14 +213,13 @@ def _words(text: str, start: int = 0) -> list[_Word]:
 
 def _read(text: str, found: re.Match[str], start: int, shouted: bool, whole: bool) -> list[_Word]:
     word, at = found.group(), start + found.start()
-    if any(map(is_unspaced, word)):
+    if not word.isascii() and any(map(is_unspaced, word)):
         return [_Word(plain(each), at + n, at + n + 1, True, False) for n, each in enumerate(word)]
-    folded = plain(word)
-    if folded == "nt" and len(word) == 3:
+    folded = word.lower() if word.isascii() else plain(word)
+    if "'" in word or "’" in word:
         folded = "not"
-    elif text[found.end() : found.end() + 3].casefold() in {"n't", "n’t"}:
-        folded = _SHORTENED.get(folded, folded)
-    uncased = word.upper() == word.lower()
+    elif folded in _SHORTENED and text[found.end() : found.end() + 3].casefold() in _NOT:
+        folded = _SHORTENED[folded]
     named = len(word) > 1 and word.isupper() and not shouted
-    strict = whole or uncased or named or any(map(str.isdigit, word))
+    strict = whole or named or not word.isalpha() or word.upper() == word.lower()
     return [_Word(folded, at, start + found.end(), strict, word[0].isupper() and not shouted)]

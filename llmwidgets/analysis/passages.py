@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import NamedTuple
 
 from llmwidgets.analysis.borders import is_hangul, is_unspaced
 from llmwidgets.analysis.letters import evened
@@ -16,9 +17,10 @@ from llmwidgets.analysis.numbers import _SCALES as NAMED_SCALES
 from llmwidgets.analysis.numbers import _UNITS as UNITS
 from llmwidgets.analysis.numbers import digits_in
 
-_BODY = re.compile("(?:(?<![\\w.,])\\.)?\\d+(?:[.,'\u00a0\u2009\u202f]\\d+)*")
+_BODY = re.compile("[0-9]\\d*(?:[.,'\u00a0\u2009\u202f]\\d+)*")
 _SPACED = re.compile(
-    "(?<![\\d.,'])(?<![^\\W\\d_])\\d{1,3}(?:[ \u00a0\u2009\u202f]\\d{3})+(?:[.,]\\d+)?(?![.,]?\\d)"
+    "[0-9](?<![\\d.,'].)(?<![^\\W\\d_].)\\d{0,2}(?:[ \u00a0\u2009\u202f]\\d{3})+(?:[.,]\\d+)?"
+    "(?![.,]?\\d)"
 )
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _WITH_CENTS = re.compile(r"[.,]\d\d$")
@@ -35,6 +37,9 @@ _PER_CENT = re.compile(r"\s?%")
 _NO_CENTS = re.compile(r"[.,]-")
 _POWER = re.compile(r"[eE][-+]?\d{1,3}(?![\w.,])")
 _LOOK_BACK = 9
+_QUIET = frozenset(",.;:!?)/'\"\n")
+"""What ends a number and tells nothing of it."""
+
 
 _LABELS = frozenset("no nr num n p pp s art qty pos ref tel fax v ver vol ch fig lot".split())
 """Words that stand right before a number, as in No12, and make no identifier of it."""
@@ -59,8 +64,7 @@ _SIGN = re.compile(rf"\s?({'|'.join(sorted(_SIGNS, key=len, reverse=True))})")
 """Scales of scripts that write them right beside the number and go on behind them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """One way to read one number of a text."""
 
     start: int
@@ -94,7 +98,8 @@ class Numbers:
 
     def __iter__(self) -> Iterator[Passage]:
         whole = self._spaced()
-        inside, chain = 0, (Passage(-1, -1, Decimal(0)), 0)
+        inside = 0
+        larger, its_scale = None, 0
         for found in _BODY.finditer(self.even):
             start, end = found.span()
             if start in whole:
@@ -105,14 +110,13 @@ class Numbers:
                 continue
             passages, scale = self._read(start, end)
             yield from passages
-            inside = max(inside, end, *(each.end for each in passages))
-            larger, its_scale = chain
-            if passages and larger.end == start and scale < its_scale:
-                total = larger.value + passages[0].value
-                chain = Passage(larger.start, passages[0].end, total), scale
-                yield chain[0]
-            elif passages:
-                chain = passages[0], scale
+            first = passages[0] if passages else None
+            inside = first.end if first else inside
+            if first and larger and larger.end == start and scale < its_scale:
+                # 3億5000万 is one number.
+                first = Passage(larger.start, first.end, larger.value + first.value)
+                yield first
+            larger, its_scale = (first, scale) if scale else (None, 0)
 
     def unit_at(self, start: int, end: int) -> tuple[str, int, int]:
         """The currency or per cent sign beside a passage, and where both together stand."""
@@ -141,17 +145,20 @@ class Numbers:
         return places
 
     def _read(self, start: int, end: int) -> tuple[list[Passage], int]:
-        """What a number may say, the likeliest first, and the scale that it is of as a sign."""
-        even = self.even
-        if not _begins(even, start):
+        """What a number may say, the likeliest first, and the scale that it has by a sign."""
+        even, scale, bare, far = self.even, 0, True, end
+        before, after = even[start - 1 : start], even[end : end + 1]
+        if (before.isalnum() or before == "_") and not _begins(even, start):
             return [], 0
-        if power := _POWER.match(even, end):
-            end = power.end()
-            return _passages(start, end, [even[start:end].replace(",", ".")]), 0
-        behind = _behind(even, end)
-        if behind is None:
-            return [], 0
-        scale, far, bare = behind
+        if before == "." and not (even[start - 2 : start - 1].isalnum() or start < 2):
+            start -= 1
+        if after in {"e", "E"} and (power := _POWER.match(even, end)):
+            return _passages(start, power.end(), [even[start : power.end()].replace(",", ".")]), 0
+        if after and after not in _QUIET:
+            behind = _behind(even, end)
+            if behind is None:
+                return [], 0
+            scale, far, bare = behind
         body = even[start:end]
         values = self._values(body, start, end, scale)
         if not values:
@@ -161,9 +168,12 @@ class Numbers:
             passages += _passages(start, far, [str(Decimal(each).scaleb(scale)) for each in values])
         if bare:
             passages += _passages(start, end, values)
-        if found := _PER_CENT.match(even, end):
+        if after in {" ", "%", "\u00a0", "\u202f"} and (found := _PER_CENT.match(even, end)):
             passages += _passages(start, found.end(), [str(Decimal(each) / 100) for each in values])
-        return _signed(even, body, passages), scale if scale and not bare else 0
+        lead = even[max(0, start - _LOOK_BACK) : start]
+        if after == "-" or "-" in lead or "(" in lead:
+            passages = _signed(even, body, passages)
+        return passages, scale if scale and not bare else 0
 
     def _values(self, body: str, start: int, end: int, scale: int) -> list[str]:
         """The digits of a number in Python's spelling, in each way that the text allows."""
@@ -177,21 +187,20 @@ class Numbers:
         whole, part = body.replace(mark, ""), body.replace(",", ".")
         if scale:
             return [part]
-        if _NO_CENTS.match(self.even, end) or (mark == "," != self.mark):
+        if _NO_CENTS.match(self.even, end):
             return [whole]
-        if self.mark and mark != self.mark:
+        if mark != self.mark and (self.mark or mark == ","):
             return [whole]
         money = mark == "." and self.unit_at(start, end)[0] not in {"", "%"}
-        if not self.mark:
-            return [whole] if money else [part, whole]
-        return [part, whole] if money else [part]
+        if money:
+            # Cents have two digits, except at petrol stations.
+            return [part, whole] if self.mark else [whole]
+        return [part] if self.mark else [part, whole]
 
 
 def _begins(even: str, start: int) -> bool:
     """Whether a number begins here, and not an identifier or a longer number goes on."""
-    before = even[start - 1] if start else " "
-    if not before.isalnum():
-        return before != "_"
+    before = even[start - 1]
     if is_unspaced(before) or is_hangul(before):
         return True
     found = _LETTERS_BEFORE.search(even, max(0, start - 6), start)
@@ -205,11 +214,12 @@ def _behind(even: str, end: int) -> tuple[int, int, bool] | None:
     None where the number goes on as an identifier.
     """
     after = even[end : end + 1]
-    if found := _SIGN.match(even, end):
+    near = even[end : end + 2]
+    if not near.isascii() and (found := _SIGN.match(even, end)):
         return _SIGNS[found[1]], found.end(), False
     if not (after.isalnum() or after.isspace()):
         return None if after == "_" else (0, end, True)
-    if is_unspaced(after) or is_hangul(after):
+    if (after.isspace() and not near[1:].isalpha()) or is_unspaced(after) or is_hangul(after):
         return 0, end, True
     found = _LETTERS.match(even, end)
     if not found:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 
 from llmwidgets.analysis.letters import evened, folded, with_mark
 from llmwidgets.analysis.numbers import digits_in
@@ -20,8 +21,11 @@ _NO_MATTER = re.compile("[^A-Za-z0-9]+")
 _TOKENS = re.compile(
     r"(?P<number>[0-9]++(?:[.,'\u00a0\u2009\u202f][0-9]++)*+)|(?P<word>[^\W0-9_]++)"
 )
-_EASY = re.compile(r"[A-Za-z](?:[A-Za-z \"&'()*,./:;?@\[\]_{}`\n\t]|(?<=[A-Za-z])-(?=[A-Za-z]))*+")
-"""Words and marks between them that say nothing, up to the next number or sign."""
+_EASY = re.compile(
+    r"[A-Za-z](?:[A-Za-z \"&'()*,./:;?@\[\]_{}`\n\t]+|-(?<=[A-Za-z]-)(?=[A-Za-z])"
+    r"|[0-9]++(?=[,.;:)]? [A-FH-JLN-OQ-SU-Za-jl-z]))*+"
+)
+"""Words, numbers and marks between them that say nothing, up to the next that may say something."""
 
 _ASCII = re.compile(r"(?<![!-~])[!-\-0-?A-\[\]-~]*+[.@/\\][!-~]*")
 _AROUND = "<>()[]{}\"'.,;:!?"
@@ -86,7 +90,8 @@ class _Plain:
 
     def _letters(self, start: int, easy: str) -> None:
         self.kept.append(_NO_MATTER.sub("", easy).lower())
-        self.offsets += [at for at, each in enumerate(easy, start) if each.isalpha()]
+        places = range(start, start + len(easy))
+        self.offsets += compress(places, map(str.isalnum, easy))
 
     @property
     def _last(self) -> str:
