@@ -187,24 +187,20 @@ def _text(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
         return one.quantity == other.quantity
     if one.code and other.code:
         return one.code == other.code
-    texts = [each.text or plain(str(value)) for each, value in zip((one, other), raw, strict=True)]
-    return texts[0] == texts[1] or _spelled_alike(texts, raw)
+    return one.text == other.text or _spelled_alike(one, other) or _spelled_alike(other, one)
 
 
-def _spelled_alike(texts: list[str], raw: Raw) -> bool:
+def _spelled_alike(one: Reading, other: Reading) -> bool:
     """Whether two texts are the same once umlauts are two letters, or once commas have blanks."""
-    one, other = map(str, raw)
-    if not (one.isascii() and other.isascii()):
-        for umlauts, written in ((one, texts[1]), (other, texts[0])):
-            spelled = spelled_out(umlauts)
-            if spelled is not None and plain(spelled) == written:
-                return True
-    if "," not in one or "," not in other or len(one) + len(other) > _LONGEST_LIST:
+    first, second = one.written, other.written
+    if not first.isascii() and (spelled := spelled_out(first)) is not None:
+        return plain(spelled) == other.text
+    if "," not in first or "," not in second or len(first) + len(second) > _LONGEST_LIST:
         return False
-    return plain(one.replace(",", ", ")) == plain(other.replace(",", ", "))
+    return plain(first.replace(",", ", ")) == plain(second.replace(",", ", "))
 
 
-_LONGEST_LIST = 10_000
+_LONGEST_LIST = 1_000
 
 
 def _number(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:

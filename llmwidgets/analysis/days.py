@@ -38,7 +38,7 @@ _DATES = tuple(
         r"(?P<y>(?:19|20)\d{2})(?P<m>\d{2})(?P<d>\d{2})",
     )
 )
-_THREE_DIGITS = re.compile(r"(?:\D*\d){3}")
+_MAY_BE = re.compile(r"\D*\d+\D+\d|\d{8}\b")
 _CENTURY_ENDS = 69
 """Two digits below this are a year of 2000 on, as in POSIX."""
 
@@ -73,7 +73,7 @@ def read_days(text: str) -> tuple[Day, ...]:
     ['2025-03-04']
     """
     bare = text.strip()
-    if not 6 <= len(bare) <= _LONGEST or not _THREE_DIGITS.match(bare):
+    if not 6 <= len(bare) <= _LONGEST or not _MAY_BE.match(bare):
         return ()
     if not bare.isascii():
         bare = evened(unicodedata.normalize("NFC", bare))

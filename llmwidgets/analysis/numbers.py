@@ -31,6 +31,13 @@ _MEANINGS = {
 }  # fmt: skip
 """Signs of more than one currency."""
 
+_COMMA_DECIMALS = """
+EUR BRL SEK NOK DKK ISK kr PLN CZK HUF RON RSD RUB UAH TRY IDR VND COP CLP ARS UYU
+"""
+_POINTS_GROUP = frozenset(_COMMA_DECIMALS.split())
+"""Money whose decimals come behind a comma where it is used: €1.250 is 1250."""
+
+_ONE_POINT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _SCALES = {
     "thousand": 3, "tsd": 3, "million": 6, "millions": 6, "mio": 6, "mln": 6, "millionen": 6,
     "millones": 6, "milioni": 6, "milhões": 6, "miljoen": 6, "miljoner": 6, "млн": 6,
@@ -89,11 +96,14 @@ def number_in(text: str) -> Number | None:
     if found["before"] and found["after"] and _UNITS[found["before"]] != _UNITS[found["after"]]:
         return None
     # Behind a comma a dash stands for no cents, so a point before it groups thousands.
-    digits = digits_in(found["body"] + (f"{found['even'][0]}00" if found["even"] else ""))
+    body = found["body"] + (f"{found['even'][0]}00" if found["even"] else "")
+    unit = _UNITS.get(found["before"] or found["after"] or "", "")
+    if unit in _POINTS_GROUP and _ONE_POINT.fullmatch(body):
+        body = body.replace(".", "")
+    digits = digits_in(body)
     if digits is None:
         return None
     minus = any(each and each.strip() in {"-", "("} for each in signs)
-    unit = _UNITS.get(found["before"] or found["after"] or "", "")
     scale = _SCALES[found["scale"].casefold()] if found["scale"] else 0
     try:
         value = Decimal(digits).scaleb(scale) if scale else Decimal(digits)

@@ -11,12 +11,7 @@ from itertools import compress
 from llmwidgets.analysis.letters import evened, folded, with_mark
 from llmwidgets.analysis.numbers import digits_in
 
-_TELLS = re.compile(
-    r"[0-9][^A-Za-z0-9]+[0-9]|[$%#+<>=~^|@`\\]|!=|://|-(?=[0-9.$])|-(?![A-Za-z0-9])"
-    r"|[A-Za-z0-9]\.[A-Za-z]{2}|[0-9] ?[MPKGTk][A-Za-z]|(?<!\S)/|(?<!\S)'"
-)
-"""What a text of ASCII has in it where a mark may carry meaning."""
-
+_WORDS = re.compile(r"[A-Za-z \n]*+(?:[0-9]++(?:\.[0-9]{1,2})?+)?+")
 _NO_MATTER = re.compile("[^A-Za-z0-9]+")
 _TOKENS = re.compile(
     r"(?P<number>[0-9]++(?:[.,'\u00a0\u2009\u202f][0-9]++)*+)|(?P<word>[^\W0-9_]++)"
@@ -37,12 +32,20 @@ _CASED = {
 }  # fmt: skip
 """Units after a number whose case says how much: MW is a billion mW, Mb are bits, MB bytes."""
 
+_TELLS = re.compile(
+    r"[0-9][^A-Za-z0-9]+[0-9]|[$%#+<>=~^|@`\\]|!=|://|-(?=[0-9.$])|-(?![A-Za-z0-9])"
+    rf"|[A-Za-z0-9]\.[A-Za-z]{{2}}|(?<!\S)/|[0-9]\s*(?:{'|'.join(_CASED)})(?![A-Za-z])"
+)
+"""What a text of ASCII has in it where a mark may carry meaning."""
+
 _GRADE = re.compile(r"[A-Za-z]{1,3}|[A-Z]{1,4}|[A-Za-z]{0,3}[0-9]{1,3}")
 _OPENS = "([{<=>~/:"
 
 
 def shortly(text: str) -> str | None:
     """The plain text where that is easy: only letters, digits and what does not matter."""
+    if _WORDS.fullmatch(text):
+        return "".join(text.split()).lower()
     if text.isascii() and not _TELLS.search(text):
         return _NO_MATTER.sub("", text).lower()
     return None
@@ -203,7 +206,7 @@ class _Plain:
     def _is_minus(self, before: str, at: int) -> bool:
         ahead = self.text[at + 1 : at + 3].lstrip(".$€£¥₹")
         alone = not before or before.isspace() or before in _OPENS or _is_symbol(before)
-        return alone and ahead[:1].isdecimal()
+        return alone and ahead[:1].isnumeric()
 
     def _is_grade(self, before: str, at: int) -> bool:
         """A minus behind a short word or number and before no other: BBB-, O-, 1,200-."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from llmwidgets.analysis.days import Day, clock_in, day_in, days_in, read_days
@@ -26,9 +26,12 @@ _GROUP = re.compile(r"[A-Z0-9]+")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _ABROAD = re.compile(r"\A00(?=[1-9]\d{0,2}[ (/-])")
 _LEAST_DIGITS = 7
+_TOO_LONG = 10**_LONGEST_CODE
+_COMPACT_DAY = len("20250304")
+_DIGIT = re.compile(r"\d")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """What a scalar says as a number, a date, a time, a measure, an identifier, and as a text.
 
@@ -36,12 +39,17 @@ class Reading:
     digits (a phone, a card, an IBAN) without the marks between its groups.
     """
 
-    text: str
+    written: str
     number: Number | None = None
     days: tuple[Day, ...] = ()
     clock: time | None = None
     quantity: Number | None = None
     code: str = ""
+
+    @cached_property
+    def text(self) -> str:
+        """The plain text."""
+        return plain(self.written)
 
     @property
     def day(self) -> datetime | None:
@@ -51,31 +59,32 @@ class Reading:
 
 def read(value: Any) -> Reading:
     """Every way to understand a scalar. Never fails, whatever the value is."""
-    if isinstance(value, bool) or value is None:
-        return Reading(str(value).casefold())
-    if isinstance(value, int | float):
-        whole = isinstance(value, int)
-        code = code_in(str(value)) if whole and abs(value) < 10**_LONGEST_CODE else ""
-        number = Number(Decimal(value) if whole else Decimal(repr(value)))
-        return Reading("", number, code=code)
     if isinstance(value, str):
-        return _read_short(value) if len(value) <= _SHORT else Reading(plain(value))
-    return Reading(plain(str(value)))
+        return _read_short(value) if len(value) <= _SHORT else Reading(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return Reading(str(value))
+    if isinstance(value, float):
+        return Reading(repr(value), Number(Decimal(repr(value))))
+    if abs(value) >= _TOO_LONG:
+        return Reading("", Number(Decimal(value)))
+    written = str(value)
+    days = read_days(written) if len(written) == _COMPACT_DAY else ()
+    return Reading(written, Number(Decimal(value)), days, code=code_in(written))
 
 
 def _read_text(text: str) -> Reading:
     bare = text.strip()
-    if not any(map(str.isdigit, bare)):
-        return Reading(plain(text))
+    if not _DIGIT.search(bare):
+        return Reading(text)
     number = number_in(bare)
     # A number may be a compact date too: 20250304.
-    days = () if number and len(bare) != len("20250304") else read_days(bare)
+    days = () if number and len(bare) != _COMPACT_DAY else read_days(bare)
     if number or days:
-        return Reading(plain(text), number, days, code=code_in(bare) if number else "")
-    if (quantity := measured_in(bare)) or (clock := clock_in(bare)) is None:
-        code = "" if quantity else code_in(bare)
-        return Reading(plain(text), quantity=quantity, code=code)
-    return Reading(plain(text), clock=clock)
+        return Reading(text, number, days, code=code_in(bare) if number else "")
+    if quantity := measured_in(bare):
+        return Reading(text, quantity=quantity)
+    clock = clock_in(bare)
+    return Reading(text, clock=clock, code="" if clock else code_in(bare))
 
 
 # The same truth is read again for every variant, and names recur from text to text.
