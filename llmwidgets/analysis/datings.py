@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import cached_property
 
@@ -51,6 +51,7 @@ _YEARLESS = re.compile(
 )
 _DAY_AFTER_NAME = re.compile(r"[0-9](?<=\s.)\d?(?:st|nd|rd|th)?(?![\w:]|[.,]\d)")
 _CJK_YEARLESS = re.compile(r"\d{1,2}\s?[月월]")
+_FIGURES = re.compile(r"\d{2,4}")
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _LONGEST_NAME = 20
 Place = tuple[int, int]
@@ -64,32 +65,49 @@ class Datings:
     """
 
     numbers: Numbers
+    _known: dict[date, Place] = field(default_factory=dict)
 
     @property
     def even(self) -> str:
         return self.numbers.even
 
     @cached_property
-    def _read(self) -> list[tuple[int, int, tuple[Day, ...]]]:
-        """Every date with a year in it; two days where day and month can be swapped."""
-        spans: list[tuple[int, int, tuple[Day, ...]]] = []
-        swapped, first, second = [], 0, 0
-        for start, end, found in self._spans():
-            days = read_days(self.even[start:end])
-            if found.re is _NUMERIC and found["mark"] in {"-", "/"} and days:
-                one, two = found.group().split(found["mark"])[:2]
-                if len(days) == 2:
-                    swapped.append(len(spans))
-                first, second = first + (int(one) > 12), second + (int(two) > 12)
-            if days:
-                spans.append((start, end, days))
-        # A text that writes 25/12 anywhere writes the day first, and one with 12/25 the month.
-        if swapped and not (first or second):
+    def _places(self) -> list[Place]:
+        """Where dates with a year stand, or what looks like one."""
+        return sorted((start, end) for start, end, _ in self._spans())
+
+    @cached_property
+    def _by_year(self) -> dict[str, list[Place]]:
+        """The dates by the last two figures of a year that they may be of."""
+        found: dict[str, list[Place]] = {}
+        for start, end in self._places:
+            written = self.even[start:end]
+            for year in {each.group()[-2:] for each in _FIGURES.finditer(written)}:
+                found.setdefault(year, []).append((start, end))
+        return found
+
+    @cached_property
+    def _order(self) -> tuple[int, ...]:
+        """Which of two days is meant by 03/04/2025: the one with the day first, the other, or both.
+
+        A text that writes 25/12 anywhere writes the day first, and one with 12/25 the month.
+        """
+        first = second = False
+        for found in _NUMERIC.finditer(self.even):
+            if found["mark"] in {"-", "/"}:
+                first |= int(found.group().partition(found["mark"])[0]) > 12
+                second |= int(found["two"]) > 12
+        if not (first or second):
             first = self.numbers.mark == ","
-        for at in swapped if bool(first) != bool(second) else ():
-            start, end, days = spans[at]
-            spans[at] = start, end, days[:1] if first else days[1:]
-        return sorted(spans, key=lambda span: span[0])
+        return (0, 1) if first == second else (0,) if first else (1,)
+
+    def of(self, day: date) -> Place | None:
+        """Where a day stands first."""
+        for start, end in self._by_year.pop(f"{day.year % 100:02}", ()):
+            days = read_days(self.even[start:end])
+            for at in self._order if len(days) == 2 else range(len(days)):
+                self._known.setdefault(days[at].day, (start, end))
+        return self._known.get(day)
 
     def _spans(self) -> Iterator[tuple[int, int, re.Match[str]]]:
         for found in _NUMERIC.finditer(self.even):
@@ -109,19 +127,10 @@ class Datings:
         return found.start() if found and _is_month(found["n"]) else None
 
     @cached_property
-    def by_day(self) -> dict[date, Place]:
-        """Where each day that a date may mean stands first."""
-        found: dict[date, Place] = {}
-        for start, end, days in self._read:
-            for each in days:
-                found.setdefault(each.day, (start, end))
-        return found
-
-    @cached_property
     def by_year(self) -> dict[int, Place]:
         """Where each year of four digits stands first within a date."""
         found: dict[int, Place] = {}
-        for start, end, _ in self._read:
+        for start, end in self._places:
             for year in _YEAR.finditer(self.even, start, end):
                 found.setdefault(int(year.group()), year.span())
         return found
@@ -130,7 +139,7 @@ class Datings:
     def by_instant(self) -> dict[datetime, Place]:
         """Where each day with a time of day stands first."""
         found: dict[datetime, Place] = {}
-        for start, end, _ in self._read:
+        for start, end in self._places:
             if clock := _CLOCK.match(self.even, end):
                 for each in read_days(self.even[start : clock.end()]):
                     found.setdefault(each.at, (start, clock.end()))
@@ -150,7 +159,7 @@ class Datings:
     def by_day_of_year(self) -> dict[tuple[int, int], Place]:
         """Where each month and day stands first that has no year."""
         found: dict[tuple[int, int], Place] = {}
-        whole = {at for start, end, _ in self._read for at in range(start, end)}
+        whole = {at for start, end in self._places for at in range(start, end)}
         for start, end in self._yearless():
             if start in whole or end - 1 in whole:
                 continue

@@ -39,7 +39,7 @@ _LOOKED_THROUGH = 10_000_000_000
 """So many characters of a text, over all values, are looked through: some seconds."""
 
 _FUZZY_AT_ONCE, _FUZZY = 100_000_000, 300_000_000
-_MOST_PLACES, _LONGEST_NAME = 20, 60
+_LONGEST_NAME = 60
 _BETWEEN_NAMES = re.compile(r"\s*,?\s+|,")
 _AMBIGUOUS = re.compile(r"\d[.,]\d{3}(?!\d)")
 _TWO_LETTERS = re.compile("([aou])e|a(?=a)")
@@ -86,16 +86,6 @@ class Source:
     @cached_property
     def numbers(self) -> Numbers:
         return Numbers(self.text)
-
-    @cached_property
-    def by_number(self) -> dict[Decimal, list[tuple[int, int]]]:
-        """Where each number stands."""
-        found: dict[Decimal, list[tuple[int, int]]] = {}
-        for each in self.numbers:
-            places = found.setdefault(each.value, [])
-            if len(places) < _MOST_PLACES:
-                places.append((each.start, each.end))
-        return found
 
     @cached_property
     def datings(self) -> Datings:
@@ -199,7 +189,7 @@ def _other_writing(value: str | int | float, reading: Reading, source: Source) -
 
 def _number(number: Number, written: str, source: Source) -> tuple[int, int] | None:
     for value in _meant(number, written, source):
-        for start, end in source.by_number.get(value, ()):
+        for start, end, _ in source.numbers.of(value):
             unit, far_start, far_end = source.numbers.unit_at(start, end)
             if not number.unit:
                 return start, end
@@ -228,7 +218,7 @@ def _day(days: Sequence[Day], source: Source) -> Grounding | None:
     for each in days:
         clock = each.at.time()
         told = not each.has_clock or clock == time() or clock in datings.by_clock
-        if told and (place := datings.by_day.get(each.day)):
+        if told and (place := datings.of(each.day)):
             return Grounding("normalised", *place)
     return _without_year([each.day for each in days], source)
 
@@ -287,7 +277,7 @@ def _normalised(wanted: str, source: Source, meant: str = "") -> tuple[int, int]
 
 
 def _quantity(quantity: Number, source: Source) -> tuple[int, int] | None:
-    for start, end in source.by_number.get(quantity.value, ()):
+    for start, end, _ in source.numbers.of(quantity.value):
         unit, far = source.numbers.measure_at(end)
         if unit == quantity.unit:
             return start, far

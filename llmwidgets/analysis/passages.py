@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
@@ -36,7 +36,8 @@ _CLOSE = re.compile(rf"(?:\s?(?:{_UNIT}))?\)")
 _PER_CENT = re.compile(r"\s?%")
 _NO_CENTS = re.compile(r"[.,]-")
 _POWER = re.compile(r"[eE][-+]?\d{1,3}(?![\w.,])")
-_LOOK_BACK = 9
+_LOOK_BACK, _MOST_PLACES = 9, 20
+_NO_FIGURES = {ord(each): None for each in ".,'- eE+\u00a0\u2009\u202f"}
 _QUIET = frozenset(",.;:!?)/'\"\n")
 """What ends a number and tells nothing of it."""
 
@@ -60,8 +61,12 @@ _SIGNS = {
     "兆": 12, "千": 3, "만": 4, "억": 8, "조": 12, "천": 3, "ล้าน": 6, "แสน": 5, "หมื่น": 4, "พัน": 3,
     "लाख": 5, "करोड़": 7, "हज़ार": 3, "हजार": 3,
 }  # fmt: skip
-_SIGN = re.compile(rf"\s?({'|'.join(sorted(_SIGNS, key=len, reverse=True))})")
+_EITHER_SIGN = "|".join(sorted(_SIGNS, key=len, reverse=True))
+_SIGN = re.compile(rf"\s?({_EITHER_SIGN})")
 """Scales of scripts that write them right beside the number and go on behind them."""
+
+_FIGURES = "[0-9][0-9.,]*+"
+_SUM = re.compile(rf"(?:{_FIGURES}\s?(?:{_EITHER_SIGN})){{1,4}}{_FIGURES}(?:{_EITHER_SIGN})?")
 
 
 class Passage(NamedTuple):
@@ -84,6 +89,9 @@ class Numbers:
     said: str = ""
     """The mark before decimals, where it is known."""
 
+    _known: dict[Decimal, list[Passage]] = field(default_factory=dict, repr=False)
+    """The numbers that were read so far, by what they say."""
+
     @cached_property
     def even(self) -> str:
         """The text with ASCII digits, one dash and one apostrophe, character for character."""
@@ -96,27 +104,60 @@ class Numbers:
             return self.said
         return decimal_mark(self.even, (found.group() for found in _BODY.finditer(self.even)))
 
+    def of(self, value: Decimal) -> Sequence[Passage]:
+        """Where a number stands, the first places of many."""
+        figures = _figures(str(value))
+        for start, end in self._waiting.pop(figures, ()):
+            for each in self._read(start, end):
+                self._keep(each)
+        return self._known.get(value, ())
+
     def __iter__(self) -> Iterator[Passage]:
+        for start, end in self._spans():
+            yield from self._read(start, end)
+        yield from self._sums()
+
+    @cached_property
+    def _waiting(self) -> dict[str, list[tuple[int, int]]]:
+        """The numbers that are to be read yet, by their figures: 1,200 and 1.2 million are 12."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for start, end in self._spans():
+            body = self.even[start:end]
+            found.setdefault(_figures(body), []).append((start, end))
+            for part in set(map(_figures, body.split(","))) if "," in body else ():
+                found.setdefault(part, []).append((start, end))
+        for each in self._sums():
+            self._keep(each)
+        return found
+
+    def _keep(self, passage: Passage) -> None:
+        places = self._known.setdefault(passage.value, [])
+        if len(places) < _MOST_PLACES:
+            places.append(passage)
+
+    def _spans(self) -> Iterator[tuple[int, int]]:
         whole = self._spaced()
         inside = 0
-        larger, its_scale = None, 0
         for found in _BODY.finditer(self.even):
             start, end = found.span()
             if start in whole:
                 far, sure = whole[start]
-                yield from self._read(start, far)[0]
+                yield start, far
                 inside = far if sure else inside
-            if start < inside:
-                continue
-            passages, scale = self._read(start, end)
-            yield from passages
-            first = passages[0] if passages else None
-            inside = first.end if first else inside
-            if first and larger and larger.end == start and scale < its_scale:
-                # 3億5000万 is one number.
-                first = Passage(larger.start, first.end, larger.value + first.value)
-                yield first
-            larger, its_scale = (first, scale) if scale else (None, 0)
+            if start >= inside:
+                yield start, end
+
+    def _sums(self) -> Iterator[Passage]:
+        """Numbers of several parts: 3億5000万 is one."""
+        for found in () if self.even.isascii() else _SUM.finditer(self.even):
+            total, part = Decimal(0), found.start()
+            while part < found.end() and (body := _BODY.match(self.even, part)):
+                first = self._read(*body.span())[:1]
+                if not first:
+                    break
+                total, part = total + first[0].value, first[0].end
+            else:
+                yield Passage(found.start(), part, total)
 
     def unit_at(self, start: int, end: int) -> tuple[str, int, int]:
         """The currency or per cent sign beside a passage, and where both together stand."""
@@ -144,25 +185,25 @@ class Numbers:
             places[found.start()] = end, sure
         return places
 
-    def _read(self, start: int, end: int) -> tuple[list[Passage], int]:
-        """What a number may say, the likeliest first, and the scale that it has by a sign."""
+    def _read(self, start: int, end: int) -> list[Passage]:
+        """What a number may say, the likeliest first."""
         even, scale, bare, far = self.even, 0, True, end
         before, after = even[start - 1 : start], even[end : end + 1]
         if (before.isalnum() or before == "_") and not _begins(even, start):
-            return [], 0
+            return []
         if before == "." and not (even[start - 2 : start - 1].isalnum() or start < 2):
             start -= 1
         if after in {"e", "E"} and (power := _POWER.match(even, end)):
-            return _passages(start, power.end(), [even[start : power.end()].replace(",", ".")]), 0
+            return _passages(start, power.end(), [even[start : power.end()].replace(",", ".")])
         if after and after not in _QUIET:
             behind = _behind(even, end)
             if behind is None:
-                return [], 0
+                return []
             scale, far, bare = behind
         body = even[start:end]
         values = self._values(body, start, end, scale)
         if not values:
-            return _parts(body, start), 0
+            return _parts(body, start)
         passages = []
         if scale:
             passages += _passages(start, far, [str(Decimal(each).scaleb(scale)) for each in values])
@@ -173,7 +214,7 @@ class Numbers:
         lead = even[max(0, start - _LOOK_BACK) : start]
         if after == "-" or "-" in lead or "(" in lead:
             passages = _signed(even, body, passages)
-        return passages, scale if scale and not bare else 0
+        return passages
 
     def _values(self, body: str, start: int, end: int, scale: int) -> list[str]:
         """The digits of a number in Python's spelling, in each way that the text allows."""
@@ -196,6 +237,13 @@ class Numbers:
             # Cents have two digits, except at petrol stations.
             return [part, whole] if self.mark else [whole]
         return [part] if self.mark else [part, whole]
+
+
+def _figures(body: str) -> str:
+    """The digits of a number without the zeros around them, whatever its scale."""
+    if "E" in body:
+        body = body.partition("E")[0]
+    return body.translate(_NO_FIGURES).strip("0")
 
 
 def _begins(even: str, start: int) -> bool:

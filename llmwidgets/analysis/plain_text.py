@@ -115,9 +115,10 @@ class _Plain:
                 self._say({",": mark}.get(each, " " if each.isspace() else each), at, 0)
             return
         point = len(body) - len(spelled.partition(".")[2]) - 1 if "." in spelled else -1
-        for at, each in enumerate(body):
-            if each.isdecimal() or at == point:
-                self._say("." if at == point else each, start + at)
+        self.kept.append(spelled)
+        self.offsets += [
+            start + at for at, each in enumerate(body) if at == point or each.isdecimal()
+        ]
 
     def _word(self, start: int, word: str, *, after_number: bool) -> None:
         if after_number and (unit := _CASED.get(word)):
