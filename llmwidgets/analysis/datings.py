@@ -51,7 +51,6 @@ _YEARLESS = re.compile(
 )
 _DAY_AFTER_NAME = re.compile(r"[0-9](?<=\s.)\d?(?:st|nd|rd|th)?(?![\w:]|[.,]\d)")
 _CJK_YEARLESS = re.compile(r"\d{1,2}\s?[月월]")
-_FIGURES = re.compile(r"\d{2,4}")
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _LONGEST_NAME = 20
 Place = tuple[int, int]
@@ -82,7 +81,7 @@ class Datings:
         found: dict[str, list[Place]] = {}
         for start, end in self._places:
             written = self.even[start:end]
-            for year in {each.group()[-2:] for each in _FIGURES.finditer(written)}:
+            for year in {written[2:4], written[-2:]}:
                 found.setdefault(year, []).append((start, end))
         return found
 

@@ -41,7 +41,7 @@ _LOOKED_THROUGH = 10_000_000_000
 _FUZZY_AT_ONCE, _FUZZY = 100_000_000, 300_000_000
 _LONGEST_NAME = 60
 _BETWEEN_NAMES = re.compile(r"\s*,?\s+|,")
-_AMBIGUOUS = re.compile(r"\d[.,]\d{3}(?!\d)")
+_AMBIGUOUS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}[.,]\d{3}(?![\d.,])")
 _TWO_LETTERS = re.compile("([aou])e|a(?=a)")
 _IN_MAIL = frozenset("._-+")
 

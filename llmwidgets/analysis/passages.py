@@ -124,8 +124,8 @@ class Numbers:
         for start, end in self._spans():
             body = self.even[start:end]
             found.setdefault(_figures(body), []).append((start, end))
-            for part in set(map(_figures, body.split(","))) if "," in body else ():
-                found.setdefault(part, []).append((start, end))
+            for part in set(body.split(",")) if body.count(",") > 1 else ():
+                found.setdefault(_figures(part), []).append((start, end))
         for each in self._sums():
             self._keep(each)
         return found
@@ -241,6 +241,8 @@ class Numbers:
 
 def _figures(body: str) -> str:
     """The digits of a number without the zeros around them, whatever its scale."""
+    if body.isdecimal():
+        return body.strip("0")
     if "E" in body:
         body = body.partition("E")[0]
     return body.translate(_NO_FIGURES).strip("0")

@@ -69,9 +69,10 @@ class _Plain:
         for start, end in [*_addresses(self.text), (len(self.text), len(self.text))]:
             while found := _TOKENS.search(self.text, at, start):
                 self._gap(at, found.start())
-                if not number and (easy := _EASY.match(self.text, found.start(), start)):
+                easy = _EASY.match(self.text, found.start(), start)
+                if easy and not (number and found.group() in _CASED):
                     self._letters(easy.start(), easy.group())
-                    at = easy.end()
+                    at, number = easy.end(), False
                     continue
                 blank = number and not self.text[at : found.start()].strip(" \u00a0\u202f")
                 at, number = found.end(), found.lastgroup == "number"
