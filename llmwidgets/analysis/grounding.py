@@ -17,7 +17,7 @@ from llmwidgets.analysis.datings import Datings
 from llmwidgets.analysis.days import Day
 from llmwidgets.analysis.letters import spelled_out
 from llmwidgets.analysis.likeness import digits
-from llmwidgets.analysis.paraphrase import is_denied, is_name, passage_of
+from llmwidgets.analysis.paraphrase import is_denied, is_fixed, is_name, passage_of
 from llmwidgets.analysis.passages import Numbers
 from llmwidgets.analysis.readings import (
     Number,
@@ -43,7 +43,6 @@ _LONGEST_NAME = 60
 _BETWEEN_NAMES = re.compile(r"\s*,?\s+|,")
 _AMBIGUOUS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}[.,]\d{3}(?![\d.,])")
 _TWO_LETTERS = re.compile("([aou])e|a(?=a)")
-_IN_MAIL = frozenset("._-+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +134,18 @@ def _as_written(value: str | int | float, reading: Reading, source: Source) -> G
 
 def _whole_words(text: str, wanted: str) -> Grounding | None:
     """The first place where `wanted` stands and is no part of a longer word or number."""
-    mail = "@" in wanted
     for start in _places(text, wanted):
-        end = start + len(wanted)
-        if alone(text, start, end) and not (mail and text[max(0, start - 1) : start] in _IN_MAIL):
-            return Grounding("exact", start, end)
+        if _is_whole(text, start, start + len(wanted)):
+            return Grounding("exact", start, start + len(wanted))
     return None
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether a passage is not part of a word, a number or an address of mail."""
+    if not alone(text, start, end):
+        return False
+    in_mail = start and text[start - 1] in "._-+" and text[start - 2 : start - 1].isalnum()
+    return not (in_mail and "@" in text[start:end])
 
 
 def _places(text: str, wanted: str) -> Iterator[int]:
@@ -267,7 +272,7 @@ def _normalised(wanted: str, source: Source, meant: str = "") -> tuple[int, int]
         start, end = offsets[at], offsets[at + len(wanted) - 1] + 1
         while end < len(text) and unicodedata.combining(text[end]):
             end += 1
-        if not alone(text, start, end):
+        if not _is_whole(text, start, end):
             continue
         if (plain(spelled_out(text[start:end]) or "") if meant else plain(text[start:end])) == (
             meant or wanted
@@ -317,7 +322,8 @@ def _fuzzy(value: str, source: Source) -> Grounding:
     if len(wanted) < _SHORTEST_FUZZY or len(flat) < len(wanted):
         return _ABSENT
     if len(value) <= _LONGEST_NAME and is_name(value):
-        if any(plain(word) not in flat for word in value.split()):
+        other = any(plain(word) not in flat for word in value.split())
+        if other or is_fixed(value):
             return _ABSENT
     # Measured: up to some hundred characters a passage costs the same, then its length cubed.
     work = len(flat) * (1 + (len(wanted) / 330) ** 3)

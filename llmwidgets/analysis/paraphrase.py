@@ -21,7 +21,7 @@ _WHOLE = re.compile(r"[^\W_][@._/\\:]+[^\W_]")
 _ENDS = re.compile("[.!?;:。！？]")
 _SHORTENED = {"ca": "can", "wo": "will", "sha": "shall"}
 _NOT = ("n't", "n’t")
-_SHOUTED, _LONGEST_NAME, _MARGIN = 4, 6, 24
+_SHOUTED, _LONGEST_NAME, _MARGIN, _LONG_NUMBER = 4, 6, 24, 7
 _ADDED = frozenset(("s", "es", "e", "n", "en", "d", "ed", "em"))
 _CHANGED = frozenset(("s", "es", "d", "ed", "ing"))
 
@@ -52,6 +52,12 @@ def is_name(value: str) -> bool:
         (word.capital or word.plain in SMALL_WORDS or word.strict) and not digits(word.plain)
         for word in words
     )
+
+
+@lru_cache(maxsize=4096)
+def is_fixed(value: str) -> bool:
+    """Whether no word of a value can be written in another way: identifiers, addresses, numbers."""
+    return all(word.strict for word in _words(value))
 
 
 def passage_of(value: str, text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -130,8 +136,9 @@ def _same_name(step: _Step, _: _Word) -> bool:
 
 def _same_sentence(step: _Step, opening: _Word) -> bool:
     ours, theirs = step.ours, step.theirs
-    if _joined_up(ours) == _joined_up(theirs):
-        return True
+    if (whole := _joined_up(ours)) == _joined_up(theirs):
+        # A long number may be written in groups; "1, 23" is never "12, 3".
+        return not 0 < len(digits(whole)) < _LONG_NUMBER
     if not theirs:
         return all(word.plain in SMALL_WORDS for word in ours)
     if not ours:

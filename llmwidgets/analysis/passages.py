@@ -278,7 +278,7 @@ def _behind(even: str, end: int) -> tuple[int, int, bool] | None:
     following = even[found.end() : found.end() + 1]
     scale = _SCALES.get(word.casefold(), 0) if attached or len(word) > 1 else 0
     if scale and not following.isalnum():
-        return scale, found.end(), word.casefold() != "k"
+        return scale, found.end(), word.casefold() not in {"k", "b"}
     if not attached:
         return 0, end, True
     known = word in UNITS or word in MEASURES or word.upper() in UNITS

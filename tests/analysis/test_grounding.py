@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llmwidgets.analysis import grounding
 from llmwidgets.analysis.alignment import leaves_of
+from llmwidgets.analysis.borders import joined
 from llmwidgets.analysis.grounding import Source, ground
 from llmwidgets.schemas import Leaf
 
@@ -173,7 +174,7 @@ def test_the_first_place_is_found_though_repeats_are_skipped(text, wanted):
     alone = [
         at
         for at in places
-        if not grounding._joined(long, at) and not grounding._joined(long, at + len(wanted))
+        if not joined(long, at) and not joined(long, at + len(wanted))
     ]
     found = grounding._whole_words(long, wanted)
     assert (found.start if found else None) == (alone[0] if alone else None)
