@@ -12,7 +12,9 @@ from llmwidgets.analysis.comparators import Comparator, Comparing, read_preset, 
 from llmwidgets.analysis.grounding import Grounding, Source, ground
 from llmwidgets.schemas import Schema
 
-State = Literal["agree", "differ", "missing", "invented", "unlabelled", "failed"]
+State = Literal[
+    "agree", "differ", "missing", "invented", "null in words", "unlabelled", "failed"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class TextScore:
     labelled and not right, so an invented item costs as many leaves as it has. `accuracy` is
     right / labelled, None where nothing is labelled; a preset of rules sets it as `share`.
     `missed` counts values of truth that were not given, `invented` values given where truth has
-    none. `notes` has a sentence for each place that was too large to compare in full.
+    none, `nulls_in_words` words for nothing ("N/A") in their place. `notes` has a sentence for
+    each place that was too large to compare in full.
     """
 
     cells: tuple[Cell, ...]
@@ -49,6 +52,7 @@ class TextScore:
     right: int
     invented: int
     missed: int
+    nulls_in_words: int = 0
     share: float | None = None
     notes: tuple[str, ...] = ()
 
@@ -124,6 +128,7 @@ _STATES: dict[str, State] = {
     "differ": "differ",
     "missing": "missing",
     "invented": "invented",
+    "null in words": "null in words",
     "unlabelled": "unlabelled",
 }
 
@@ -140,6 +145,7 @@ def _sum(cells: list[Cell]) -> TextScore:
         right=sum(cell.right is True for cell in cells),
         invented=sum(cell.state == "invented" for cell in cells),
         missed=sum(_is_missed(cell) for cell in cells),
+        nulls_in_words=sum(cell.state == "null in words" for cell in cells),
     )
 
 

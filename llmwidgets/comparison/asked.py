@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from llmwidgets.analysis.comparators import read_preset, read_scoring
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.models import Chosen, read_models
 from llmwidgets.comparison.texts import Source, few, read_sources
-from llmwidgets.comparison.truth import read_truth
+from llmwidgets.comparison.truth import given_as_records, read_truth
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.connections import Policy, Store
 from llmwidgets.connections.live_list import model_notes
@@ -67,10 +67,12 @@ def read_documents(
     """The texts with schema and truth, each read and checked; FieldError names what misfits."""
     sources = read_sources(texts, allow_empty=allow_empty)
     schemas = _schemas(schema, sources)
+    truth = list(truth) if isinstance(truth, Iterator) else truth
     labels = read_truth(truth, sources, schemas)
+    records = given_as_records(truth, sources)
     return tuple(
-        Text(source.id, source.text, own, label)
-        for source, own, label in zip(sources, schemas, labels, strict=True)
+        Text(source.id, source.text, own, label, by_record)
+        for source, own, label, by_record in zip(sources, schemas, labels, records, strict=True)
     )
 
 

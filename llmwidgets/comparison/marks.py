@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.comparators import read_scoring
 from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
+from llmwidgets.comparison.plain import plain
 from llmwidgets.errors import FAILURES
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Mark:
     perfect: bool = False
     invented: int = 0
     missed: int = 0
+    nulls_in_words: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -45,11 +47,17 @@ def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
     by field; failures of the way are not scored.
     """
     if has_data(extraction):
-        return _read(against(text.schema, extraction.data, text.truth, scoring))
+        return _read(against(text.schema, compared(extraction, text), text.truth, scoring))
     failure = FAILURES.get(extraction.status)
     if failure is None or not failure.scored or text.truth is NOTHING:
         return Mark()
     return _read(failed_score(text.schema, text.truth))
+
+
+def compared(extraction: Extraction, text: Text) -> Any:
+    """What is compared with truth: the reply, or the record it is where truth came as one."""
+    as_record = text.by_record and extraction.status == "ok"
+    return plain(extraction.record) if as_record else extraction.data
 
 
 def against(schema: Schema, data: Any, truth: Any, scoring: Scoring) -> TextScore:
@@ -75,5 +83,11 @@ def has_data(extraction: Extraction) -> bool:
 
 def _read(scored: TextScore) -> Mark:
     return Mark(
-        scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed, scored.notes
+        scored.cells,
+        scored.accuracy,
+        scored.perfect,
+        scored.invented,
+        scored.missed,
+        scored.nulls_in_words,
+        scored.notes,
     )

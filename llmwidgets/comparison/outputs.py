@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.plain import plain
 from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.texts import few
@@ -66,15 +67,23 @@ def given(
     models: Sequence[str],
     texts: Sequence[Text],
     repeats: int = 1,
+    records: Sequence[Any] = (),
 ) -> Given:
-    """The rows, in the order of their places, in a journal in memory."""
+    """The rows, in the order of their places, in a journal in memory.
+
+    `records` has, for each row, the record as JSON where it is not the reply; else NOTHING.
+    """
     places, journal = Rows(len(labels), len(texts), repeats), Journal(False)
-    for place, row in zip(places.places(), rows, strict=True):
+    other = {}
+    for at, (place, row) in enumerate(zip(places.places(), rows, strict=True)):
         places.put(place, journal.put(row))
+        if records and records[at] is not NOTHING:
+            other[place] = records[at]
 
     def read(row: Row, place: Place) -> Extraction:
         at = place.variant
-        return read_row(row, labels[at], models[at], texts[place.text], place.repeat)
+        found = read_row(row, labels[at], models[at], texts[place.text], place.repeat)
+        return replace(found, record=other[place]) if place in other else found
 
     return Given(places, journal, read)
 

@@ -13,6 +13,7 @@ from llmwidgets import __version__
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison import corrections, outputs
 from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.plain import plain
 from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.dialects.messages import Example, Mode, Usage
@@ -69,13 +70,22 @@ def load(path: str | os.PathLike[str]) -> Comparison:
 def _comparison(saved: dict[str, Any]) -> Comparison:
     schemas = {digest: read_schema(schema) for digest, schema in saved["schemas"].items()}
     texts = tuple(
-        Text(each["id"], each["text"], schemas[each["schema"]], each.get("truth", NOTHING))
+        Text(
+            each["id"],
+            each["text"],
+            schemas[each["schema"]],
+            each.get("truth", NOTHING),
+            each.get("by_record", False),
+        )
         for each in saved["texts"]
     )
     variants = tuple(_read_variant(each) for each in saved["variants"])
     models = tuple(each["model"] for each in saved["variants"])
     labels = [variant.label or "" for variant in variants]
-    given = outputs.given(map(_read_row, saved["rows"]), labels, models, texts, saved["repeats"])
+    records = [each.pop("record", NOTHING) for each in saved["rows"]]
+    given = outputs.given(
+        map(_read_row, saved["rows"]), labels, models, texts, saved["repeats"], records
+    )
     return Comparison(
         variants=variants,
         models=models,
@@ -92,7 +102,10 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
 
 def _text(text: Text) -> dict[str, Any]:
     truth = {} if text.truth is NOTHING else {"truth": text.truth}
-    return {"id": text.id, "text": text.text, "schema": text.schema.digest, **truth}
+    by_record = {"by_record": True} if text.by_record else {}
+    return {
+        "id": text.id, "text": text.text, "schema": text.schema.digest, **truth, **by_record
+    }  # fmt: skip
 
 
 def _variant(variant: Variant, model: str) -> dict[str, Any]:
@@ -121,6 +134,9 @@ def _row(comparison: Comparison, place: Place) -> dict[str, Any]:
         kept["reply"] = json.dumps(extraction.data, ensure_ascii=False)
     elif extraction.status == "ok":
         kept["reply"] = "null"
+    if extraction.ok and comparison.texts[place.text].by_record:
+        # The class that read it is not saved.
+        kept["record"] = plain(extraction.record)
     return {**kept, "seconds": row.seconds, "cost": row.cost}
 
 

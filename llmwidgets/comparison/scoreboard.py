@@ -27,7 +27,7 @@ def scoreboard(comparison: Comparison) -> pd.DataFrame:
         _row(comparison, at, tally) for at, tally in enumerate(comparison.reading.tallies)
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
-    counts = ["texts", "scored", "invented", "missed", *FAILURES]
+    counts = ["texts", "scored", "invented", "missed", "nulls_in_words", *FAILURES]
     texts = ["variant", "model", "effort", "mode"]
     for name in frame.columns.difference([*counts, *texts], sort=False):
         frame[name] = frame[name].astype(float)
@@ -70,6 +70,7 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "perfect": _mean([sum(each) / len(each) for each in tally.perfect.values()]),
         "invented": tally.invented,
         "missed": tally.missed,
+        "nulls_in_words": tally.nulls_in_words,
         **{name: tally.statuses[name] for name in FAILURES},
         "p50_seconds": p50,
         "p95_seconds": p95,

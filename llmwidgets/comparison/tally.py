@@ -30,6 +30,7 @@ class Tally:
     perfect: dict[str, list[bool]] = field(default_factory=dict)
     invented: int = 0
     missed: int = 0
+    nulls_in_words: int = 0
     counts: Counts = field(default_factory=Counts)
     seconds: list[float] = field(default_factory=list)
     waiting: list[float] = field(default_factory=list)
@@ -89,6 +90,7 @@ class Tally:
     def _count(self, marked: Mark, times: int) -> None:
         self.invented += times * marked.invented
         self.missed += times * marked.missed
+        self.nulls_in_words += times * marked.nulls_in_words
         self.counts.add(marked.cells, times)
 
     def copy(self, order: Iterable[str]) -> Tally:

@@ -14,12 +14,16 @@ from llmwidgets.schemas import Schema
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One document with the schema of its record; `truth` is NOTHING where it has no label."""
+    """One document with the schema of its record; `truth` is NOTHING where it has no label.
+
+    With `by_record`, truth came as a record of the user's class, and replies are compared as such.
+    """
 
     id: str
     text: str
     schema: Schema
     truth: Any
+    by_record: bool = False
 
 
 @dataclass(frozen=True, slots=True)

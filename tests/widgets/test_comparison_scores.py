@@ -59,7 +59,7 @@ def test_the_table_of_fields_says_what_by_field_says(page) -> None:
     scores = ask(page, "scores")
     frame = page.widget.comparison.by_field().set_index(["field", "variant"])
     assert [name for name, _ in scores["fields"]["measures"]] == [
-        "right", "precision", "recall", "f1", "invented", "missed"
+        "right", "precision", "recall", "f1", "invented", "missed", "nulls_in_words"
     ]  # fmt: skip
     labels = dict(zip("ABC", page.widget.comparison.labels, strict=True))
     assert [labels[each] for each in scores["order"]] == ["good", "near", "wrong"]
