@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import cached_property
 
-from llmwidgets.analysis.days import Day, clock_in, read_days
+from llmwidgets.analysis.days import clock_in, read_days
 from llmwidgets.analysis.month_names import MONTHS
 from llmwidgets.analysis.passages import Numbers
 from llmwidgets.analysis.readings import plain
@@ -33,7 +33,7 @@ _NAMED = re.compile(
 _DAY_AND_YEAR = re.compile(
     r"[0-9](?<=[\s-].)\d?(?:st|nd|rd|th)?(?:,\s{0,2}|[\s-]{1,3})(?:\d{4}(?!\d)|'\d{2}(?!\w))"
 )
-_NAME_BEFORE = re.compile(rf"(?<![^\W\d_])(?P<n>[^\W\d_]{{3,14}})\.?[\s-]{{1,3}}$")
+_NAME_BEFORE = re.compile(r"(?<![^\W\d_])(?P<n>[^\W\d_]{3,14})\.?[\s-]{1,3}$")
 _CLOCK = re.compile(
     r"(?:T|,?\s{1,2}(?:[^\W\d_]{1,4}\.?\s){0,2})"
     r"\d{1,2}(?:[:h]\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:\s?Uhr)?|\s?(?:h|Uhr)\b|(?=\s?[ap]\.?m\b))"
@@ -185,4 +185,3 @@ def _in_leap_year(passage: str) -> str:
         return f"2024年{passage}"
     mark = "" if passage.endswith(".") else "/" if "/" in passage else " "
     return f"{passage}{mark}2024"
-

@@ -17,6 +17,7 @@ from llmwidgets.analysis.datings import Datings
 from llmwidgets.analysis.days import Day
 from llmwidgets.analysis.letters import spelled_out
 from llmwidgets.analysis.likeness import digits
+from llmwidgets.analysis.numbers import NUMBER_WORDS
 from llmwidgets.analysis.paraphrase import is_denied, is_fixed, is_name, passage_of
 from llmwidgets.analysis.passages import Numbers
 from llmwidgets.analysis.readings import (
@@ -28,6 +29,7 @@ from llmwidgets.analysis.readings import (
     read,
     says_nothing,
 )
+from llmwidgets.analysis.silence import says_no_value
 from llmwidgets.schemas import Leaf
 
 Kind = Literal["exact", "normalised", "fuzzy", "absent", "not applicable"]
@@ -40,6 +42,11 @@ _LOOKED_THROUGH = 10_000_000_000
 
 _FUZZY_AT_ONCE, _FUZZY = 100_000_000, 300_000_000
 _LONGEST_NAME = 60
+_NUMBER_WORDS = re.compile(
+    rf"(?<![\w-])(?:{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})(?![\w-])",
+    re.IGNORECASE,
+)
+_SENTENCE_ENDS = re.compile(r"[^\W\d_]{5}[.!?]\s+(?=[^\W\d_])")
 _BETWEEN_NAMES = re.compile(r"\s*,?\s+|,")
 _AMBIGUOUS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}[.,]\d{3}(?![\d.,])")
 _TWO_LETTERS = re.compile("([aou])e|a(?=a)")
@@ -49,10 +56,11 @@ _TWO_LETTERS = re.compile("([aou])e|a(?=a)")
 class Grounding:
     """Where a value stands in a text: `text[start:end]`; None where it does not.
 
-    `exact`: to the letter. `normalised`: in other case, spacing, number or date writing.
-    `fuzzy`: nearly, with the same digits; a date whose year the text does not say. `absent`:
-    nowhere. `not applicable`: null, yes or no, allowed values that a text need not spell out, and
-    what is too long, or one of too many values, to be looked for in a long text.
+    `exact`: to the letter. `normalised`: in other case, spacing, number or date writing, a name
+    turned round. `fuzzy`: nearly, with the same digits, identifiers and denials; a date whose year
+    the text does not say. `absent`: nowhere. `not applicable`: null, also in words such as N/A, yes
+    or no, allowed values that a text need not spell out, and what is too long, or one of too many
+    values, to be looked for in a long text.
     """
 
     kind: Kind
@@ -91,6 +99,14 @@ class Source:
         return Datings(self.numbers)
 
     @cached_property
+    def number_words(self) -> dict[int, tuple[int, int]]:
+        """Where numbers in words stand first, "twelve"; "one" is as often an article."""
+        found: dict[int, tuple[int, int]] = {}
+        for word in _NUMBER_WORDS.finditer(self.text):
+            found.setdefault(NUMBER_WORDS[word.group().casefold()], word.span())
+        return found
+
+    @cached_property
     def codes(self) -> tuple[str, list[int]]:
         """Only the letters and digits, capitals, for identifiers written in groups."""
         kept = [(each, at) for at, each in enumerate(self.numbers.even) if each.isalnum()]
@@ -119,7 +135,7 @@ def ground(value: Any, text: str | Source, leaf: Leaf | None = None) -> Groundin
     found = _as_written(value, reading, source) or _other_writing(value, reading, source)
     if found:
         return found
-    if leaf is not None and leaf.type in {"enum", "boolean"}:
+    if says_no_value(value) or (leaf is not None and leaf.type in {"enum", "boolean"}):
         return _NOT_APPLICABLE
     figure = reading.number or reading.days or reading.clock or reading.quantity or reading.code
     return _ABSENT if figure or not isinstance(value, str) else _fuzzy(value, source)
@@ -178,7 +194,7 @@ def _other_writing(value: str | int | float, reading: Reading, source: Source) -
     found: tuple[int, int] | None = None
     if reading.number:
         written = value.strip() if isinstance(value, str) else repr(value)
-        found = _number(reading.number, written, source)
+        found = _number(reading.number, value, source)
         if found and source.text[slice(*found)] == written:
             return Grounding("exact", *found)
     if not found and reading.days:
@@ -192,25 +208,26 @@ def _other_writing(value: str | int | float, reading: Reading, source: Source) -
     return Grounding("normalised", *found) if found else None
 
 
-def _number(number: Number, written: str, source: Source) -> tuple[int, int] | None:
-    for value in _meant(number, written, source):
+def _number(number: Number, said: str | float, source: Source) -> tuple[int, int] | None:
+    for value in _meant(number, said, source):
         for start, end, _ in source.numbers.of(value):
             unit, far_start, far_end = source.numbers.unit_at(start, end)
             if not number.unit:
                 return start, end
             if number.agrees(Number(value, unit)):
                 return far_start, far_end
-    whole = number.value == number.value.to_integral_value() if number.value.is_finite() else False
-    if whole and not number.unit and 1000 <= number.value <= 9999:
+    if number.unit or not 1 < number.value < 10_000 or number.value % 1:
+        return None
+    if number.value >= 1000:
         return source.datings.by_year.get(int(number.value))
-    return None
+    return source.number_words.get(int(number.value))
 
 
-def _meant(number: Number, written: str, source: Source) -> list[Decimal]:
+def _meant(number: Number, said: str | float, source: Source) -> list[Decimal]:
     """What a number means in this text: "1.480" is 1480 where points group thousands."""
-    if not _AMBIGUOUS.search(written) or "e" in written or source.numbers.mark in "":
+    if not isinstance(said, str) or not _AMBIGUOUS.search(said) or not source.numbers.mark:
         return [number.value]
-    here = [each.value for each in Numbers(written, source.numbers.mark)]
+    here = [each.value for each in Numbers(said, source.numbers.mark)]
     return here or [number.value]
 
 
@@ -253,7 +270,7 @@ def _code(code: str, source: Source) -> tuple[int, int] | None:
 
 def _text(value: str, reading: Reading, source: Source) -> tuple[int, int] | None:
     """In other case, accents, spacing and punctuation; umlauts as two letters; a name turned."""
-    found = _normalised(reading.text, source)
+    found = _normalised(reading.text, source, name=is_name(value))
     if not found and (out := spelled_out(value)):
         found = _normalised(plain(out), source)
     if not found and (short := _TWO_LETTERS.sub(r"\1", reading.text)) != reading.text:
@@ -265,18 +282,23 @@ def _text(value: str, reading: Reading, source: Source) -> tuple[int, int] | Non
     return found or _turned_name(value, source)
 
 
-def _normalised(wanted: str, source: Source, meant: str = "") -> tuple[int, int] | None:
-    """Where the plain text has `wanted`; `meant` is what the passage says with umlauts spelled."""
+def _normalised(
+    wanted: str, source: Source, meant: str = "", *, name: bool = False
+) -> tuple[int, int] | None:
+    """Where the plain text has `wanted`; a name within one sentence.
+
+    `meant` is what the passage says with umlauts in two letters, where that is looked for.
+    """
     text, (flat, offsets) = source.text, source.plain
     for at in _places(flat, wanted) if wanted else ():
         start, end = offsets[at], offsets[at + len(wanted) - 1] + 1
         while end < len(text) and unicodedata.combining(text[end]):
             end += 1
-        if not _is_whole(text, start, end):
+        passage = text[start:end]
+        if not _is_whole(text, start, end) or (name and _SENTENCE_ENDS.search(passage)):
             continue
-        if (plain(spelled_out(text[start:end]) or "") if meant else plain(text[start:end])) == (
-            meant or wanted
-        ):
+        said = plain(spelled_out(passage) or "") if meant else plain(passage)
+        if said == (meant or wanted):
             return start, end
     return None
 
@@ -332,11 +354,11 @@ def _fuzzy(value: str, source: Source) -> Grounding:
     near = fuzz.partial_ratio_alignment(wanted, flat, score_cutoff=FUZZY_FROM)
     if near is None or near.dest_end <= near.dest_start:
         return _ABSENT
-    place = passage_of(
-        value, source.text, offsets[near.dest_start], offsets[near.dest_end - 1] + 1
-    )
+    place = passage_of(value, source.text, offsets[near.dest_start], offsets[near.dest_end - 1] + 1)
     if place is None:
         return _ABSENT
     passage = source.text[slice(*place)]
+    if is_name(value) and _SENTENCE_ENDS.search(passage):
+        return _ABSENT
     alike = fuzz.ratio(wanted, plain(passage)) >= FUZZY_FROM
     return Grounding("fuzzy", *place) if alike and digits(passage) == digits(value) else _ABSENT

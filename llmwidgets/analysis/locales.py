@@ -10,22 +10,21 @@ _LOOKED_AT = 50_000
 _SURE, _HINT = 3, 1
 _LETTERS = re.compile(r"[^\W\d_]+")
 _GROUPED = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3})+|\d{1,2},\d\d(?:,\d\d)*,\d{3}")
-_POINT_WORDS = frozenset(
-    "the of and to is for with by at from this that which are was has have will be total due amount "
-    "invoice your our we you it between an on not".split()
-)
-_COMMA_WORDS = frozenset(
-    """
-    der das und ist mit für von den dem ein eine einen im am zum zur auf nicht sind hat wird wurde die
-    betrag preis gesamt summe rechnung zzgl inkl stück einwohner
-    le les des du et est pour avec dans une un sur au aux par sont prix montant facture habitants
-    el los las y con por para del una es son importe precio factura il della che per gli sono importo
-    prezzo fattura os do da dos das com uma não são valor preço fatura het een van voor met bij zijn
-    bedrag prijs totaal factuur na jest się dla nie kwota cena je pro částka och att är för på ett som
-    belopp pris og til ikke beløb beløp ve için toplam tutar fiyat yang dan untuk jumlah harga dengan
-    và của là cho hinta summa yhteensä és egy hogy ár összesen și cu pentru suma
-""".split()
-)
+_POINT = """
+    the of and to is for with by at from this that which are was has have will be total due
+    amount invoice your our we you it between an on not
+"""
+_COMMA = """
+    der das und ist mit für von den dem ein eine einen im am zum zur auf nicht sind hat wird
+    wurde die betrag preis gesamt summe rechnung zzgl inkl stück einwohner le les des du et est
+    pour avec dans une un sur au aux par sont prix montant facture habitants el los las y con
+    por para del una es son importe precio factura il della che per gli sono importo prezzo
+    fattura os do da dos com uma não são valor preço fatura het een van voor met bij zijn bedrag
+    prijs totaal factuur na jest się dla nie kwota cena je pro částka och att är för på ett som
+    belopp pris og til ikke beløb beløp ve için toplam tutar fiyat yang dan untuk jumlah harga
+    dengan và của là cho hinta summa yhteensä és egy hogy ár összesen și cu pentru suma
+"""
+_POINT_WORDS, _COMMA_WORDS = frozenset(_POINT.split()), frozenset(_COMMA.split())
 _BY_SCRIPT = re.compile(
     "(?P<comma>[\u0370-\u03ff\u0400-\u04ff])"
     "|(?P<point>[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff"

@@ -12,10 +12,7 @@ from typing import NamedTuple
 from llmwidgets.analysis.borders import is_hangul, is_unspaced
 from llmwidgets.analysis.letters import evened
 from llmwidgets.analysis.locales import decimal_mark
-from llmwidgets.analysis.numbers import _MEASURES as MEASURES
-from llmwidgets.analysis.numbers import _SCALES as NAMED_SCALES
-from llmwidgets.analysis.numbers import _UNITS as UNITS
-from llmwidgets.analysis.numbers import digits_in
+from llmwidgets.analysis.numbers import MEASURES, SCALES, UNITS, digits_in
 
 _BODY = re.compile("[0-9]\\d*(?:[.,'\u00a0\u2009\u202f]\\d+)*")
 _SPACED = re.compile(
@@ -42,14 +39,19 @@ _QUIET = frozenset(",.;:!?)/'\"\n")
 """What ends a number and tells nothing of it."""
 
 
-_LABELS = frozenset("no nr num n p pp s art qty pos ref tel fax v ver vol ch fig lot".split())
+_LABELS = """
+    no nr num n p pp s art qty pos ref tel fax v ver vol ch fig lot
+"""
 """Words that stand right before a number, as in No12, and make no identifier of it."""
 
-_ENDINGS = frozenset("x st nd rd th er ère e ème eme º ª o a de te ste".split())
+_ENDINGS = """
+    x st nd rd th er ère e ème eme º ª o a de te ste
+"""
 """What may stand right behind a number, besides units."""
 
+_LABELLED, _ENDED = frozenset(_LABELS.split()), frozenset(_ENDINGS.split())
 _SCALES = {
-    **NAMED_SCALES, "k": 3, "m": 6, "b": 9, "mn": 6, "tn": 12, "lacs": 5, "mille": 3, "mil": 3,
+    **SCALES, "k": 3, "m": 6, "b": 9, "mn": 6, "tn": 12, "lacs": 5, "mille": 3, "mil": 3,
     "duizend": 3, "tausend": 3, "tis": 3, "tys": 3, "тыс": 3, "тысяч": 3, "тысячи": 3, "bin": 3,
     "ribu": 3, "nghìn": 3, "millón": 6, "milione": 6, "milhão": 6, "milión": 6, "milionów": 6,
     "miliony": 6, "миллион": 6, "миллиона": 6, "миллионов": 6, "juta": 6, "triệu": 6, "milyon": 6,
@@ -57,9 +59,9 @@ _SCALES = {
     "миллиард": 9, "миллиардов": 9, "milyar": 9, "tỷ": 9, "billionen": 12,
 }  # fmt: skip
 _SIGNS = {
-    "百万": 6, "千万": 7, "百萬": 6, "千萬": 7, "백만": 6, "천만": 7, "万": 4, "萬": 4, "億": 8, "亿": 8,
-    "兆": 12, "千": 3, "만": 4, "억": 8, "조": 12, "천": 3, "ล้าน": 6, "แสน": 5, "หมื่น": 4, "พัน": 3,
-    "लाख": 5, "करोड़": 7, "हज़ार": 3, "हजार": 3,
+    "百万": 6, "千万": 7, "百萬": 6, "千萬": 7, "백만": 6, "천만": 7, "万": 4, "萬": 4, "億": 8,
+    "亿": 8, "兆": 12, "千": 3, "만": 4, "억": 8, "조": 12, "천": 3, "ล้าน": 6, "แสน": 5, "หมื่น": 4,
+    "พัน": 3, "लाख": 5, "करोड़": 7, "हज़ार": 3, "हजार": 3,
 }  # fmt: skip
 _EITHER_SIGN = "|".join(sorted(_SIGNS, key=len, reverse=True))
 _SIGN = re.compile(rf"\s?({_EITHER_SIGN})")
@@ -255,7 +257,7 @@ def _begins(even: str, start: int) -> bool:
         return True
     found = _LETTERS_BEFORE.search(even, max(0, start - 6), start)
     word = found.group() if found else ""
-    return word.upper() in UNITS or word in UNITS or word.casefold() in _LABELS
+    return word.upper() in UNITS or word in UNITS or word.casefold() in _LABELLED
 
 
 def _behind(even: str, end: int) -> tuple[int, int, bool] | None:
@@ -282,7 +284,7 @@ def _behind(even: str, end: int) -> tuple[int, int, bool] | None:
     if not attached:
         return 0, end, True
     known = word in UNITS or word in MEASURES or word.upper() in UNITS
-    known = known or word.casefold() in _ENDINGS
+    known = known or word.casefold() in _ENDED
     return (0, end, True) if known and (not following.isalnum() or following in "23²³") else None
 
 
@@ -303,7 +305,8 @@ def _signed(even: str, body: str, passages: list[Passage]) -> list[Passage]:
         if even[max(0, at - 2) : at].strip() in {"", ":", "="}:
             return [*passages, *turned]
     elif "(" in lead and (found := _OPEN.search(lead)) and (close := _CLOSE.match(even, end)):
-        if cents or len(found.group()) > 1 or len(close.group()) > 1:
+        money = cents or len(found.group()) > 1 or len(close.group()) > 1
+        if money:
             opens = start - len(found.group())
             return [*passages, *(Passage(opens, close.end(), -each.value) for each in passages)]
     return passages
