@@ -22,6 +22,7 @@ _NUMERIC = re.compile(
     rf"{_FIRST}(?:\d{{3}}([-/.])\d{{1,2}}\1\d{{1,2}}|\d?(?P<mark>[-/.])\s?(?P<two>\d{{1,2}})"
     r"(?P=mark)\s?(?:\d{4}|\d{2}))(?!(?!T\d)[\dA-Za-z_]|[-/.,:]\d)"
     r"|[0-9](?<![\w.,/-].)(?<=[12])\d{7}(?![\w]|[-/.,:]\d)"
+    r"|[0-9](?<!\d.)\d{3}\.\s\d{1,2}\.\s\d{1,2}(?!\d)"
     r"|[0-9](?<!\d.)\d{3}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}(?:\s?[日일])?"
 )
 _DAY_AND_NAME = rf"{_FIRST}\d?{_SUFFIX}[\s./-]{{0,3}}(?:of\s+|de\s+|d')?(?P<n>{_NAME})"
@@ -50,6 +51,14 @@ _YEARLESS = re.compile(
     r"|[0-9](?<!\d.)\d?\s?[月월]\s?\d{1,2}\s?[日일]"
 )
 _DAY_AFTER_NAME = re.compile(r"[0-9](?<=\s.)\d?(?:st|nd|rd|th)?(?![\w:]|[.,]\d)")
+_NAMED_MONTH = re.compile(
+    r"(?<![^\W_])(?P<n>[^\W\d_]{3,14}+)\.?,?\s{1,2}(?:del?\s+)?(?P<y>\d{4})(?!\d)"
+)
+_MONTH = re.compile(
+    r"(?<![\d./-])(?P<n>\d{1,2})\s?[/.-]\s?(?P<y>\d{4})(?!\d|[-/.]\d)"
+    r"|(?<!\d)(?P<yy>\d{4})\s?[年년]\s?(?P<nn>\d{1,2})\s?[月월]"
+)
+_APART = re.compile(r"(\d{4})\.\s(\d{1,2})\.\s")
 _CJK_YEARLESS = re.compile(r"\d{1,2}\s?[月월]")
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _LONGEST_NAME = 20
@@ -103,7 +112,7 @@ class Datings:
     def of(self, day: date) -> Place | None:
         """Where a day stands first."""
         for start, end in self._by_year.pop(f"{day.year % 100:02}", ()):
-            days = read_days(self.even[start:end])
+            days = read_days(_APART.sub(r"\1.\2.", self.even[start:end]))
             for at in self._order if len(days) == 2 else range(len(days)):
                 self._known.setdefault(days[at].day, (start, end))
         return self._known.get(day)
@@ -165,6 +174,18 @@ class Datings:
             # A leap year has every day.
             for each in read_days(_in_leap_year(self.even[start:end])):
                 found.setdefault((each.day.month, each.day.day), (start, end))
+        return found
+
+    @cached_property
+    def by_month(self) -> dict[tuple[int, int], Place]:
+        """Where each month of a year stands first, alone or in a date."""
+        found: dict[tuple[int, int], Place] = {}
+        for each in _NAMED_MONTH.finditer(self.even):
+            if month := MONTHS.get(plain(each["n"])):
+                found.setdefault((int(each["y"]), month), each.span())
+        for each in _MONTH.finditer(self.even):
+            year, number = each["y"] or each["yy"], each["n"] or each["nn"]
+            found.setdefault((int(year), int(number)), each.span())
         return found
 
     def _yearless(self) -> Iterator[Place]:

@@ -46,6 +46,7 @@ _NUMBER_WORDS = re.compile(
     rf"(?<![\w-])(?:{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})(?![\w-])",
     re.IGNORECASE,
 )
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
 _SENTENCE_ENDS = re.compile(r"[^\W\d_]{5}[.!?]\s+(?=[^\W\d_])")
 _BETWEEN_NAMES = re.compile(r"\s*,?\s+|,")
 _AMBIGUOUS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}[.,]\d{3}(?![\d.,])")
@@ -199,6 +200,8 @@ def _other_writing(value: str | int | float, reading: Reading, source: Source) -
             return Grounding("exact", *found)
     if not found and reading.days:
         return _day(reading.days, source)
+    if isinstance(value, str) and (month := _MONTH.fullmatch(value.strip())):
+        found = source.datings.by_month.get((int(month[1]), int(month[2])))
     if not found and reading.clock:
         found = source.datings.by_clock.get(reading.clock)
     if not found and reading.code:
@@ -337,11 +340,9 @@ def _meet(text: str, start: int, end: int, letters: int) -> bool:
 
 
 def _fuzzy(value: str, source: Source) -> Grounding:
-    from rapidfuzz import fuzz
-
     flat, offsets = source.plain
     wanted = plain(value)
-    if len(wanted) < _SHORTEST_FUZZY or len(flat) < len(wanted):
+    if len(wanted) < _SHORTEST_FUZZY or not flat:
         return _ABSENT
     if len(value) <= _LONGEST_NAME and is_name(value):
         other = any(plain(word) not in flat for word in value.split())
@@ -351,14 +352,27 @@ def _fuzzy(value: str, source: Source) -> Grounding:
     work = len(flat) * (1 + (len(wanted) / 330) ** 3)
     if work > _FUZZY_AT_ONCE or not source.takes("fuzzy", work):
         return _NOT_APPLICABLE
-    near = fuzz.partial_ratio_alignment(wanted, flat, score_cutoff=FUZZY_FROM)
-    if near is None or near.dest_end <= near.dest_start:
-        return _ABSENT
-    place = passage_of(value, source.text, offsets[near.dest_start], offsets[near.dest_end - 1] + 1)
-    if place is None:
+    rough = _rough_place(wanted, flat)
+    place = rough and passage_of(value, source.text, offsets[rough[0]], offsets[rough[1] - 1] + 1)
+    if not place:
         return _ABSENT
     passage = source.text[slice(*place)]
-    if is_name(value) and _SENTENCE_ENDS.search(passage):
-        return _ABSENT
-    alike = fuzz.ratio(wanted, plain(passage)) >= FUZZY_FROM
-    return Grounding("fuzzy", *place) if alike and digits(passage) == digits(value) else _ABSENT
+    apart = is_name(value) and _SENTENCE_ENDS.search(passage)
+    same = not apart and digits(passage) == digits(value) and _nearly(wanted, plain(passage))
+    return Grounding("fuzzy", *place) if same else _ABSENT
+
+
+def _rough_place(wanted: str, flat: str) -> tuple[int, int] | None:
+    """Which part of a plain text is most like `wanted`; the whole of a shorter one."""
+    from rapidfuzz import fuzz
+
+    if len(flat) <= len(wanted):
+        return (0, len(flat)) if _nearly(wanted, flat) else None
+    near = fuzz.partial_ratio_alignment(wanted, flat, score_cutoff=FUZZY_FROM)
+    return (near.dest_start, near.dest_end) if near and near.dest_end > near.dest_start else None
+
+
+def _nearly(one: str, other: str) -> bool:
+    from rapidfuzz import fuzz
+
+    return fuzz.ratio(one, other) >= FUZZY_FROM

@@ -21,7 +21,7 @@ _WHOLE = re.compile(r"[^\W_][@._/\\:]+[^\W_]")
 _ENDS = re.compile("[.!?;:。！？]")
 _SHORTENED = {"ca": "can", "wo": "will", "sha": "shall"}
 _NOT = ("n't", "n’t")
-_SHOUTED, _LONGEST_NAME, _MARGIN, _LONG_NUMBER = 4, 6, 24, 7
+_SHOUTED, _LONGEST_NAME, _MARGIN, _LONG_NUMBER, _LONG_WORD = 4, 6, 24, 7, 9
 _ADDED = frozenset(("s", "es", "e", "n", "en", "d", "ed", "em"))
 _CHANGED = frozenset(("s", "es", "d", "ed", "ing"))
 
@@ -167,7 +167,8 @@ def _same_word(one: _Word, other: _Word, opens: bool) -> bool:
     behind = _same_start(a[ahead:][::-1], b[ahead:][::-1])
     left = (len(a) - ahead - behind, len(b) - ahead - behind)
     swapped = left == (2, 2) and a[ahead : ahead + 2] == b[ahead : ahead + 2][::-1]
-    if ahead < 2 or behind < 1 or not (max(left) == 1 or swapped):
+    doubled = not capital and sorted(left) == [0, 2] and min(len(a), len(b)) >= _LONG_WORD
+    if ahead < 2 or behind < 1 or not (max(left) == 1 or swapped or doubled):
         return False
     # A capital may begin a name, where one letter makes another person; German nouns have it too.
     if capital and len(a) == len(b):

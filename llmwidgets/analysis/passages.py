@@ -21,7 +21,9 @@ _SPACED = re.compile(
 )
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _WITH_CENTS = re.compile(r"[.,]\d\d$")
-_LETTERS = re.compile(r"\s?([^\W\d_]{1,16})")
+_LETTERS = re.compile(
+    "\\s?([^\\W\\d_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{1,16})"
+)
 _MEASURE = re.compile(r"\s?(°[CF]|[^\W\d_]{1,16}(?:/[^\W\d_]{1,4}|[23²³])?)(?![^\W_])")
 _LETTERS_BEFORE = re.compile(r"(?<![^\W_])[^\W\d_]{1,5}$")
 _UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
@@ -40,7 +42,7 @@ _QUIET = frozenset(",.;:!?)/'\"\n")
 
 
 _LABELS = """
-    no nr num n p pp s art qty pos ref tel fax v ver vol ch fig lot
+    fy q x no nr num n p pp s art qty pos ref tel fax v ver vol ch fig lot
 """
 """Words that stand right before a number, as in No12, and make no identifier of it."""
 
@@ -278,6 +280,7 @@ def _behind(even: str, end: int) -> tuple[int, int, bool] | None:
         return None if after.isalnum() else (0, end, True)
     word, attached = found[1], after.isalpha()
     following = even[found.end() : found.end() + 1]
+    following = "" if is_unspaced(following) or is_hangul(following) else following
     scale = _SCALES.get(word.casefold(), 0) if attached or len(word) > 1 else 0
     if scale and not following.isalnum():
         return scale, found.end(), word.casefold() not in {"k", "b"}

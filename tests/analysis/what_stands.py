@@ -89,6 +89,7 @@ RULES = (
         ("3 crore rupees", 30000000, "3 crore"), ("3億5000万円", 350000000, "3億5000万"),
         ("Fee (1,234.56)", -1234.56, "(1,234.56)"), ("Fee 1,234.56-", -1234.56, "1,234.56-"),
         ("–5 °C", -5, "–5"), ("-$20.50", -20.5, "-$20.50"), ("1990–1995", 1995, "1995"),
+        ("体重は65kgです", 65, "65"), ("FY2024", 2024, "2024"),
     ), (
         ("–5 °C", 5), ("−42.10", 42.1), ("-5 °C", "5 °C"), ("1990–1995", -1995), ("X-20", -20),
         ("$1.2 million", 1200000000), ("5万元", 5),
@@ -105,6 +106,7 @@ RULES = (
         ("2025-03-04T10:30:00Z", "2025-03-04", "2025-03-04"),
         ("4 March 2025 at 10:30", "2025-03-04T10:30:00", "4 March 2025 at 10:30"),
         ("due 4 March, in 2025", "2025-03-04", "4 March"), ("at 14h30", "2:30 pm", "14h30"),
+        ("since March 2025", "2025-03", "March 2025"), ("2024. 11. 30.", "2024-11-30", "2024. 11. 30"),
     ), (
         ("12/25/2024, 03/04/2025", "2025-04-03"), ("le 03/04/2025 à Paris", "2025-03-04"),
         ("vom 12.11.24", "2012-11-24"), ("4 mars 2025", "2024-03-04"),
@@ -118,7 +120,9 @@ RULES = (
          "Water leaked from the the dishwasher"),
         ("Er hat das Fahrad auf dem Weg übersehen", "hat das Fahrrad auf dem Weg übersehen",
          "hat das Fahrad auf dem Weg übersehen"),
-        ("We do not accept this claim", "We don't accept this claim", "We do not accept this claim"),
+        ("We do not accept this claim", "We don't accept this claim",
+         "We do not accept this claim"),
+        ("The custmer is insured", "The customer is insured", "The custmer is insured"),
     ), (
         ("We do not accept liability for this", "We do accept liability for this"),
         ("The claim by the tenant is valid", "The claim by the tenant is not valid"),
