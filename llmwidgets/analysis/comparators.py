@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -135,10 +136,10 @@ class Comparing:
             comparator = self.chosen.get(pattern) or self.default
             comparator = comparator or default_for(self.leaves.get(pattern))
             self._comparators[pattern] = comparator
-        if comparator.kind == docubench.NAME:
-            return truth is value or docubench.same(truth, value)
         if isinstance(truth, bool) or isinstance(value, bool):
             return truth is value or (comparator.kind == "truth" and _yes(truth) is _yes(value))
+        if comparator.kind == docubench.NAME:
+            return docubench.same(truth, value)
         equal = bool(truth == value)
         # By every rule below, a value that is the truth itself is right.
         if equal and type(truth) is type(value):
@@ -150,7 +151,10 @@ class Comparing:
             return spell(str(truth).strip().casefold()) == spell(str(value).strip().casefold())
         readings, raw = (self._read(truth), self._read(value)), (truth, value)
         if comparator.kind == "similar":
-            return _text(*readings, raw, 0.0) or self._alike(pattern, raw, comparator.amount)
+            if _text(*readings, raw, 0.0):
+                return True
+            one, other = (_FIGURES.findall(each.text) for each in readings)
+            return one == other and self._alike(pattern, raw, comparator.amount)
         return _RULES[comparator.kind](*readings, raw, comparator.amount)
 
     def _alike(self, pattern: str, raw: Raw, amount: float) -> bool:
@@ -172,6 +176,9 @@ class Comparing:
             return read(value)
         return self._readings[key]
 
+
+_FIGURES = re.compile(r"-?[0-9]+(?:[^\w\s,]+[0-9]+)*")
+"""The numbers of a plain text, with the marks inside them: likeness never crosses those."""
 
 Raw = tuple[Any, Any]
 

@@ -87,6 +87,31 @@ def folded(each: str) -> str:
     return "".join(mark for mark in whole if not is_vowel_mark(mark))
 
 
+class _Folds(dict[int, str]):
+    """Each letter folded, and `ALONE` for what must be looked at beside the one before."""
+
+    def __missing__(self, code: int) -> str:
+        each = chr(code)
+        self[code] = out = (
+            ALONE if joins(each) or unicodedata.category(each) == "No" else folded(each)
+        )
+        return out
+
+
+ALONE = "\0"
+_FOLDS = _Folds()
+
+
+def folded_word(word: str) -> str:
+    """The letters of a word folded, `ALONE` in place of those that join the one before."""
+    return word.translate(_FOLDS)
+
+
+def joins(each: str) -> bool:
+    """Whether a letter is part of the one before: a sound mark of Japanese, a vowel of Korean."""
+    return each in "\uff9e\uff9f" or "\u1160" <= each <= "\u11ff"
+
+
 _COMPARED = {"≥": ">=", "≤": "<=", "≠": "!=", "≧": ">=", "≦": "<="}
 
 

@@ -43,7 +43,7 @@ MONTHS = {
     name: at
     for months in (_MONTHS, _FURTHER)
     for at, names in enumerate(months, 1)
-    for name in names.split()
+    for name in names.replace("ς", "σ").split()
 }
 """A month's number by its name, written as `plain` writes it."""
 

@@ -50,7 +50,7 @@ _SCALE = "|".join(sorted(SCALES, key=len, reverse=True))
 SPACES = " \u00a0\u2009\u202f'"
 _NUMBER = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{_UNIT})?\s*(?P<late>[-+])?"
-    rf"(?P<body>\d[\d.,{SPACES}]*\d|\d|\.\d+)(?:\.(?=\s|$)|(?P<even>[.,]-{{1,2}}))?"
+    rf"(?P<body>\d[\d.,{SPACES}]*\d|\d|\.\d+)(?:\.(?=\s|$)|(?P<even>[.,/]-{{1,2}}))?"
     rf"(?:\s*(?P<scale>(?i:{_SCALE}))\b\.?)?"
     rf"\s*(?P<after>{_UNIT})?(?P<trailing>\s?-)?\s*(?P<close>\))?"
 )
@@ -96,7 +96,8 @@ def number_in(text: str) -> Number | None:
     if found["before"] and found["after"] and UNITS[found["before"]] != UNITS[found["after"]]:
         return None
     # Behind a comma a dash stands for no cents, so a point before it groups thousands.
-    body = found["body"] + (f"{found['even'][0]}00" if found["even"] else "")
+    even = (found["even"] or "/")[0]
+    body = found["body"] + (f"{even}00" if even != "/" else "")
     unit = UNITS.get(found["before"] or found["after"] or "", "")
     if unit in _POINTS_GROUP and _ONE_POINT.fullmatch(body):
         body = body.replace(".", "")
@@ -166,6 +167,8 @@ _MEASURED = re.compile(r"(.*?[\d.])\s*([^\W\d_]\w*(?:/\w+)?|°[CF]|℃|m[²³])\
 _FRACTION = re.compile(
     r"([-+]?)(?:(\d{1,9})(?:\s+|\s*(?=[½⅓⅔¼¾⅛⅜⅝⅞])))?(?:(\d{1,4})/(\d{1,4})|([½⅓⅔¼¾⅛⅜⅝⅞]))"
 )
+_SHORT_SCALES = {"k": 3, "K": 3, "M": 6, "B": 9}
+_SHORT_SCALE = re.compile(r"(.*\d)([kKMB])")
 _POWER = re.compile(r"[-+]?\d{1,20}(?:\.\d{1,20})?[eE][-+]?\d{1,3}")
 _SMALL = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
@@ -201,6 +204,9 @@ def number_meant(text: str) -> Number | None:
     bare = evened(text.strip())
     if number := number_in(bare) or measured_in(bare):
         return number
+    if found := _SHORT_SCALE.fullmatch(bare):
+        inner = number_in(found[1])
+        return inner and Number(inner.value.scaleb(_SHORT_SCALES[found[2]]), inner.unit)
     if bare.isdecimal() or _POWER.fullmatch(bare):
         return Number(Decimal(bare))
     if (word := NUMBER_WORDS.get(bare.casefold())) is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import compress
 
-from llmwidgets.analysis.letters import evened, folded, with_mark
+from llmwidgets.analysis.letters import ALONE, evened, folded, folded_word, joins, with_mark
 from llmwidgets.analysis.numbers import digits_in
 
 _WORDS = re.compile(r"[A-Za-z \n]*+(?:[0-9]++(?:\.[0-9]{1,2})?+)?+")
@@ -22,12 +22,14 @@ _EASY = re.compile(
 )
 """Words, numbers and marks between them that say nothing, up to the next that may say something."""
 
-_ASCII = re.compile(r"(?<![!-~])[!-\-0-?A-\[\]-~]*+[.@/\\][!-~]*")
+_CHUNK = re.compile("[!-~\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]+")
+_HINTS = re.compile(r"[@\\]|://|[^\s.]\.[A-Za-z]{2}|(?<!\S)[(\"']*/[^/\s]")
 _AROUND = "<>()[]{}\"'.,;:!?"
 _PREFIXED = {"M": "W Wh Wp V VA A Hz Pa J N eV Bq F Ω Ω", "P": "W Wh Hz J eV F Bq"}
 _CASED = {
     **{f"{prefix}{unit}": f"{prefix}{unit.lower()}"
        for prefix, units in _PREFIXED.items() for unit in units.split()},
+    "Nm": "Nm",
     **{f"{prefix}b": f"{prefix.lower()}bit" for prefix in "kKMGTP"},
 }  # fmt: skip
 """Units after a number whose case says how much: MW is a billion mW, Mb are bits, MB bytes."""
@@ -65,46 +67,59 @@ class _Plain:
     offsets: list[int] = field(default_factory=list)
 
     def read(self) -> tuple[str, list[int]]:
-        at, number = 0, False
-        for start, end in [*_addresses(self.text), (len(self.text), len(self.text))]:
-            while found := _TOKENS.search(self.text, at, start):
-                self._gap(at, found.start())
-                easy = _EASY.match(self.text, found.start(), start)
-                if easy and not (number and found.group() in _CASED):
-                    self._letters(easy.start(), easy.group())
-                    at, number = easy.end(), False
-                    continue
-                blank = number and not self.text[at : found.start()].strip(" \u00a0\u202f")
-                at, number = found.end(), found.lastgroup == "number"
-                if number:
-                    self._number(found.start(), found.group())
+        text, at, number = self.text, 0, False
+        for start, end in [*_addresses(text), (len(text), len(text))]:
+            while found := _TOKENS.search(text, at, start):
+                first, last = found.span()
+                word = found.group()
+                is_number = found.lastgroup == "number"
+                # A single blank says nothing but between two numbers.
+                if first != at and (first - at != 1 or is_number or text[at] != " "):
+                    self._gap(at, first)
+                if is_number:
+                    self._number(first, word)
+                elif not (number and word in _CASED) and (easy := _EASY.match(text, first, start)):
+                    last = easy.end()
+                    self.kept.append(_NO_MATTER.sub("", easy.group()).lower())
+                    self.offsets += compress(range(first, last), map(str.isalnum, easy.group()))
                 else:
-                    self._word(found.start(), found.group(), after_number=blank)
+                    blank = number and not text[at:first].strip(" \u00a0\u202f")
+                    self._word(first, word, after_number=blank)
+                at, number = last, is_number
             self._gap(at, start)
             at, number = max(at, end), False
-            self._say(self.text[start:end].casefold(), start)
+            self._address(start, end)
         return "".join(self.kept), self.offsets
 
     def _say(self, kept: str, start: int, step: int = 1) -> None:
         """Keep these characters, which stand from here on, or all of them here (`step` 0)."""
-        if kept:
-            self.kept.append(kept)
-            size = len(kept)
-            self.offsets += range(start, start + size) if step else [start] * size
-
-    def _letters(self, start: int, easy: str) -> None:
-        self.kept.append(_NO_MATTER.sub("", easy).lower())
-        places = range(start, start + len(easy))
-        self.offsets += compress(places, map(str.isalnum, easy))
+        if not kept:
+            return
+        self.kept.append(kept)
+        if step or len(kept) == 1:
+            self.offsets.extend(range(start, start + len(kept)))
+        else:
+            self.offsets.extend([start] * len(kept))
 
     @property
     def _last(self) -> str:
         return self.kept[-1][-1] if self.kept else ""
 
+    def _address(self, start: int, end: int) -> None:
+        address = self.text[start:end]
+        if address.isascii():
+            self._say(address.lower(), start)
+            return
+        for at, each in enumerate(address, start):
+            if unicodedata.combining(each):
+                self._mark(each, at)
+            else:
+                self._say(folded(each), at, 0)
+
     # -- numbers and words -----------------------------------------------------------------------
 
     def _number(self, start: int, body: str) -> None:
-        if start and self._last.isdecimal() and self.text[start - 1].isalnum():
+        if start and self.text[start - 1].isalnum() and self._last.isdecimal():
             self._say(" ", start)
         if body.isdecimal():
             self._say(body, start)
@@ -116,10 +131,9 @@ class _Plain:
                 self._say({",": mark}.get(each, " " if each.isspace() else each), at, 0)
             return
         point = len(body) - len(spelled.partition(".")[2]) - 1 if "." in spelled else -1
-        self.kept.append(spelled)
-        self.offsets += [
-            start + at for at, each in enumerate(body) if at == point or each.isdecimal()
-        ]
+        for at, each in enumerate(body):
+            if each.isdecimal() or at == point:
+                self._say("." if at == point else each, start + at)
 
     def _word(self, start: int, word: str, *, after_number: bool) -> None:
         if after_number and (unit := _CASED.get(word)):
@@ -127,12 +141,14 @@ class _Plain:
             self._say(unit[1:], start + 1, 0)
         elif word.isascii():
             self._say(word.lower(), start)
+        elif len(whole := folded_word(word)) == len(word) and ALONE not in whole:
+            self._say(whole, start)
         else:
             for at, each in enumerate(word, start):
-                if unicodedata.category(each) == "No":
+                if joins(each):
+                    self._mark({"\uff9e": "\u3099", "\uff9f": "\u309a"}.get(each, each), at)
+                elif unicodedata.category(each) == "No":
                     self._figure(each, at)
-                elif "\u3099" <= (mark := _sound_mark(each)) <= "\u309a" or _is_vowel(each):
-                    self._mark(mark, at)
                 else:
                     self._say(folded(each), at, 0)
 
@@ -165,13 +181,13 @@ class _Plain:
         if start == end:
             return
         text = self.text
-        digits = start and text[start - 1].isalnum() and self._last.isdecimal()
-        if digits and text[end : end + 1].isdecimal():
+        after = text[end : end + 1]
+        if after.isdecimal() and start and text[start - 1].isalnum() and self._last.isdecimal():
             self._between(text[start:end], start)
             return
         for at in range(start, end):
             each = text[at]
-            if each == " " or each in "\"&'()*,./:;?@[]_{}`\n\t":
+            if each in _NEVER:
                 continue
             kind = unicodedata.category(each)[0]
             if kind == "M":
@@ -196,18 +212,26 @@ class _Plain:
         """Whether a mark that stands between no two digits carries meaning."""
         before, after = self.text[at - 1 : at] if at else "", self.text[at + 1 : at + 2]
         if each == "-":
-            return self._is_minus(before, at) or self._is_grade(before, at)
+            bracketed = before == "(" and after == ")"
+            return bracketed or self._is_minus(before, at) or self._is_grade(before, at)
+        if each == "#":
+            return self._base(at).isalnum() or before in {"#", "+"}
         if each == "+":
             return bool(self.kept) or not after.isdecimal()
-        if each == "#":
-            return before.isalnum() or before in {"#", "+"}
         if each == "!":
             return after == "="
         return each in "%‰" or (kind == "S" and each not in "™®℠©")
 
+    def _base(self, at: int) -> str:
+        """The character before, that any accents between belong to."""
+        while at and unicodedata.category(self.text[at - 1])[0] == "M":
+            at -= 1
+        return self.text[at - 1 : at] if at else ""
+
     def _is_minus(self, before: str, at: int) -> bool:
         ahead = self.text[at + 1 : at + 3].lstrip(".$€£¥₹")
         alone = not before or before.isspace() or before in _OPENS or _is_symbol(before)
+        alone = alone or (before in "eE" and self.text[at - 2 : at - 1].isdecimal())
         return alone and ahead[:1].isnumeric()
 
     def _is_grade(self, before: str, at: int) -> bool:
@@ -219,8 +243,13 @@ class _Plain:
         start = at
         while start and at - start < 5 and self.text[start - 1].isalnum():
             start -= 1
+        if self._base(start) != self.text[start - 1 : start]:
+            return False
         return _GRADE.fullmatch(self.text, start, at) is not None
 
+
+_NEVER = frozenset(" \"&'()*,./:;?@[]_{}`\n\t，。、；：（）「」")
+"""What carries no meaning but between digits, and in addresses."""
 
 _NO_QUOTES = {ord(each): None for each in '"“”„«»'}
 
@@ -229,30 +258,27 @@ def _is_symbol(each: str) -> bool:
     return not each.isascii() and unicodedata.category(each)[0] == "S"
 
 
-def _sound_mark(each: str) -> str:
-    """The combining form of a half-width mark of Japanese."""
-    return {"\uff9e": "\u3099", "\uff9f": "\u309a"}.get(each, each)
-
-
-def _is_vowel(each: str) -> bool:
-    """Whether a letter of Korean written in parts joins the one before."""
-    return "\u1160" <= each <= "\u11ff"
-
-
 def _addresses(text: str) -> Iterator[tuple[int, int]]:
     """Where addresses of mail, web and files stand, in which every mark counts."""
-    if not ("." in text or "@" in text or "\\" in text or "/" in text):
-        return
-    for found in _ASCII.finditer(text):
-        chunk = found.group()
-        bare = chunk.lstrip(_AROUND)
-        start = found.start() + len(chunk) - len(bare)
+    end = 0
+    for found in _HINTS.finditer(text):
+        if found.start() < end:
+            continue
+        start = found.start()
+        while start > end and _CHUNK.match(text, start - 1, start):
+            start -= 1
+        chunk = _CHUNK.match(text, start)
+        end = chunk.end() if chunk else found.end()
+        bare = text[start:end].lstrip(_AROUND)
+        first = end - len(bare)
         bare = bare.rstrip(_AROUND + "/")
-        if len(bare) > 2 and _is_address(bare):
-            yield start, start + len(bare)
+        if _is_address(unicodedata.normalize("NFC", bare)):
+            yield first, first + len(bare)
 
 
 def _is_address(bare: str) -> bool:
+    if len(bare) < 3:
+        return False
     if "@" in bare:
         name, _, host = bare.rpartition("@")
         return name[-1:].isalnum() and host[:1].isalnum()
@@ -264,13 +290,16 @@ def _is_address(bare: str) -> bool:
         return "/" in bare[1:]
     host = bare.partition("/")[0].partition("(")[0]
     name, _, last = host.rpartition(".")
-    if not (name[-1:].isalnum() and len(last) > 1 and last.isalpha()):
-        return False
-    return last.islower() or last.casefold() in _ENDINGS
+    return name[-1:].isalnum() and last.casefold() in _ENDINGS
 
 
-_NAMES_OF_HOSTS = """
-com org net edu gov info biz io eu de fr uk us ch at it es nl be pl se no dk fi cz ru cn jp in br au
-ca pdf txt csv doc docx xls xlsx jpg jpeg png zip html xml json
+_ENDS_OF_NAMES = """
+com org net edu gov mil int info biz io ai app dev cloud online shop store site tech xyz me tv cc co
+eu de at ch fr it es pt nl be lu uk ie dk se no fi is pl cz sk hu ro bg gr tr ru ua hr si rs lt lv
+us ca mx br ar cl au nz jp cn kr tw hk sg my th vn ph id in pk ae sa il za ng ke eg ma
+local lan internal localhost test example invalid
+pdf txt csv tsv doc docx xls xlsx ppt pptx odt ods rtf md jpg jpeg png gif svg tif tiff zip gz tar
+html htm xml json yaml yml toml ini log py js ts java cpp sql exe dll mp3 mp4 wav eml msg
 """
-_ENDINGS = frozenset(_NAMES_OF_HOSTS.split())
+_ENDINGS = frozenset(_ENDS_OF_NAMES.split())
+"""What hosts and names of files end in; "J.Smith" is neither."""

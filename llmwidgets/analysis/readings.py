@@ -110,9 +110,11 @@ def code_in(text: str) -> str:
     if not _LEAST_DIGITS <= len(text) <= _LONGEST_CODE:
         return ""
     bare = evened(text)
+    bare = f"+({bare[2:]}" if bare.startswith("(+") else bare
     if not _CODE.fullmatch(bare) or bare.count(".") == 1 or _ADDRESS.fullmatch(bare):
         return ""
     bare = bare[1:].replace("(0)", " ") if bare[0] == "+" else _ABROAD.sub("", bare)
+    bare = bare.strip()
     groups = _GROUP.findall(bare)
     numeric = [each for each in groups if each.isdecimal()]
     digits, whole = sum(map(str.isdecimal, bare)), "".join(groups)
@@ -122,11 +124,16 @@ def code_in(text: str) -> str:
         return ""
     if len(numeric) < len(groups) and ("(" in bare or "/" in bare):
         return ""
-    return "" if len(numeric) == 2 and _may_be_range(*numeric) else whole
+    return "" if "-" in bare and _may_be_range(bare, numeric) else whole
 
 
-def _may_be_range(first: str, last: str) -> bool:
-    return 0 <= len(last) - len(first) <= 1 and int(last) > int(first)
+def _may_be_range(bare: str, groups: list[str]) -> bool:
+    if " - " in bare and bare[0] not in "0(":
+        return True
+    if len(groups) != 2:
+        return False
+    first, last = groups
+    return len(first) == len(last) or (len(last) == len(first) + 1 and int(last) > int(first))
 
 
 def plain(text: str) -> str:

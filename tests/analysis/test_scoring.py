@@ -203,6 +203,13 @@ def test_similarity_never_crosses_a_differing_digit():
     long = "Rue de la Republique 12, Lyon"
     assert not is_right("number", long.replace("12", "13"), long, number="similar:0.5")
     assert is_right("number", long.replace("blique", "blik"), long, number="similar:0.5")
+    for one, other in (
+        ("1-2 tablets daily", "12 tablets daily"),
+        ("–5 °C at night", "5 °C at night"),
+        ("Flat 1, 23 High Street", "Flat 12, 3 High Street"),
+    ):
+        assert not is_right("number", one, other, number="similar:0.5")
+    assert is_right("number", "12, 69001 Lyons", "12 69001 Lyon", number="similar:0.8")
 
 
 @pytest.mark.parametrize(
