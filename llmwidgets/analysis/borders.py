@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\u1a20-\u1aaf\u3005-\u3007\u3040-\u30ff"
@@ -30,7 +31,7 @@ _PARTICLES = """
     군 양 및 였다 이었다 였습니다 아 야
 """
 _PARTICLE = re.compile(f"(?:{'|'.join(sorted(_PARTICLES.split(), key=len, reverse=True))}){{1,3}}")
-_LONGEST_PARTICLES = 12
+_LONGEST_PARTICLES, _OVERLAPS = 12, 8
 
 
 def is_unspaced(letter: str) -> bool:
@@ -56,6 +57,32 @@ def alone(text: str, start: int, end: int) -> bool:
     if joined(text, start):
         return False
     return not joined(text, end) or _before_particles(text, end)
+
+
+def places(text: str, wanted: str) -> Iterator[int]:
+    """Where `wanted` stands; of many places that overlap only the first and the last ones."""
+    start, over = text.find(wanted), 0
+    while start >= 0:
+        yield start
+        following = text.find(wanted, start + 1)
+        step = following - start
+        over = over + 1 if 0 < step < len(wanted) else 0
+        if over == _OVERLAPS:
+            # The same few letters again and again: one place in the middle is like another.
+            end = following + _same(text, start, following)
+            following = text.find(wanted, max(following, end - len(wanted) - step))
+            over = 0
+        start = following
+
+
+def _same(text: str, one: int, other: int) -> int:
+    """How many characters from two places on are the same."""
+    low, high = 0, len(text) - other
+    while low < high:
+        middle = (low + high + 1) // 2
+        same = text[one + low : one + middle] == text[other + low : other + middle]
+        low, high = (middle, high) if same else (low, middle - 1)
+    return low
 
 
 def joined(text: str, at: int) -> bool:

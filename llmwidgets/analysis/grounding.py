@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from decimal import Decimal
@@ -12,7 +12,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any, Literal
 
-from llmwidgets.analysis.borders import alone
+from llmwidgets.analysis.borders import alone, places
 from llmwidgets.analysis.datings import Datings
 from llmwidgets.analysis.days import Day
 from llmwidgets.analysis.letters import spelled_out
@@ -36,7 +36,7 @@ Kind = Literal["exact", "normalised", "fuzzy", "absent", "not applicable"]
 FUZZY_FROM = 85.0
 """From this likeness on (0 to 100), a passage counts as the value in other words."""
 
-_SHORTEST_FUZZY, _OVERLAPS = 5, 8
+_SHORTEST_FUZZY = 5
 _LOOKED_THROUGH = 10_000_000_000
 """So many characters of a text, over all values, are looked through: some seconds."""
 
@@ -151,7 +151,7 @@ def _as_written(value: str | int | float, reading: Reading, source: Source) -> G
 
 def _whole_words(text: str, wanted: str) -> Grounding | None:
     """The first place where `wanted` stands and is no part of a longer word or number."""
-    for start in _places(text, wanted):
+    for start in places(text, wanted):
         if _is_whole(text, start, start + len(wanted)):
             return Grounding("exact", start, start + len(wanted))
     return None
@@ -163,32 +163,6 @@ def _is_whole(text: str, start: int, end: int) -> bool:
         return False
     in_mail = start and text[start - 1] in "._-+" and text[start - 2 : start - 1].isalnum()
     return not (in_mail and "@" in text[start:end])
-
-
-def _places(text: str, wanted: str) -> Iterator[int]:
-    """Where `wanted` stands; of many places that overlap only the first and the last ones."""
-    start, over = text.find(wanted), 0
-    while start >= 0:
-        yield start
-        following = text.find(wanted, start + 1)
-        step = following - start
-        over = over + 1 if 0 < step < len(wanted) else 0
-        if over == _OVERLAPS:
-            # The same few letters again and again: one place in the middle is like another.
-            end = following + _same(text, start, following)
-            following = text.find(wanted, max(following, end - len(wanted) - step))
-            over = 0
-        start = following
-
-
-def _same(text: str, one: int, other: int) -> int:
-    """How many characters from two places on are the same."""
-    low, high = 0, len(text) - other
-    while low < high:
-        middle = (low + high + 1) // 2
-        same = text[one + low : one + middle] == text[other + low : other + middle]
-        low, high = (middle, high) if same else (low, middle - 1)
-    return low
 
 
 def _other_writing(value: str | int | float, reading: Reading, source: Source) -> Grounding | None:
@@ -263,7 +237,7 @@ def _without_year(days: Sequence[date], source: Source) -> Grounding | None:
 def _code(code: str, source: Source) -> tuple[int, int] | None:
     """An identifier of many digits, however it is grouped."""
     flat, offsets = source.codes
-    for at in _places(flat, code):
+    for at in places(flat, code):
         start, end = offsets[at], offsets[at + len(code) - 1] + 1
         start -= source.text[start - 1 : start] == "+"
         if alone(source.text, start, end) and code_in(source.text[start:end].upper()) == code:
@@ -273,7 +247,7 @@ def _code(code: str, source: Source) -> tuple[int, int] | None:
 
 def _text(value: str, reading: Reading, source: Source) -> tuple[int, int] | None:
     """In other case, accents, spacing and punctuation; umlauts as two letters; a name turned."""
-    found = _normalised(reading.text, source, name=is_name(value))
+    found = _normalised(reading.text, source, value=value)
     if not found and (out := spelled_out(value)):
         found = _normalised(plain(out), source)
     if not found and (short := _TWO_LETTERS.sub(r"\1", reading.text)) != reading.text:
@@ -286,24 +260,30 @@ def _text(value: str, reading: Reading, source: Source) -> tuple[int, int] | Non
 
 
 def _normalised(
-    wanted: str, source: Source, meant: str = "", *, name: bool = False
+    wanted: str, source: Source, meant: str = "", value: str = ""
 ) -> tuple[int, int] | None:
-    """Where the plain text has `wanted`; a name within one sentence.
+    """Where the plain text has `wanted`, which is that of `value`; a name within one sentence.
 
     `meant` is what the passage says with umlauts in two letters, where that is looked for.
     """
     text, (flat, offsets) = source.text, source.plain
-    for at in _places(flat, wanted) if wanted else ():
+    for at in places(flat, wanted) if wanted else ():
         start, end = offsets[at], offsets[at + len(wanted) - 1] + 1
         while end < len(text) and unicodedata.combining(text[end]):
             end += 1
         passage = text[start:end]
-        if not _is_whole(text, start, end) or (name and _SENTENCE_ENDS.search(passage)):
+        if not _is_whole(text, start, end) or _is_torn(value, passage):
             continue
         said = plain(spelled_out(passage) or "") if meant else plain(passage)
         if said == (meant or wanted):
             return start, end
     return None
+
+
+def _is_torn(name: str, passage: str) -> bool:
+    """Whether a sentence ends within what looks like a name: "met Smith. John said"."""
+    ends = _SENTENCE_ENDS.search(passage) and not _SENTENCE_ENDS.search(name)
+    return bool(ends) and is_name(name)
 
 
 def _quantity(quantity: Number, source: Source) -> tuple[int, int] | None:
@@ -357,8 +337,11 @@ def _fuzzy(value: str, source: Source) -> Grounding:
     if not place:
         return _ABSENT
     passage = source.text[slice(*place)]
-    apart = is_name(value) and _SENTENCE_ENDS.search(passage)
-    same = not apart and digits(passage) == digits(value) and _nearly(wanted, plain(passage))
+    same = (
+        not _is_torn(value, passage)
+        and digits(passage) == digits(value)
+        and _nearly(wanted, plain(passage))
+    )
     return Grounding("fuzzy", *place) if same else _ABSENT
 
 

@@ -127,13 +127,15 @@ class _Plain:
         spelled = digits_in(body)
         if spelled is None:
             mark = ", " if body.count(",") > 1 else "."
-            for at, each in enumerate(body, start):
-                self._say({",": mark}.get(each, " " if each.isspace() else each), at, 0)
+            said = [{",": mark}.get(each, " " if each.isspace() else each) for each in body]
+            self.kept += said
+            self.offsets += [at for at, each in enumerate(said, start) for _ in each]
             return
         point = len(body) - len(spelled.partition(".")[2]) - 1 if "." in spelled else -1
-        for at, each in enumerate(body):
-            if each.isdecimal() or at == point:
-                self._say("." if at == point else each, start + at)
+        self.kept.append(spelled)
+        self.offsets += [
+            start + at for at, each in enumerate(body) if each.isdecimal() or at == point
+        ]
 
     def _word(self, start: int, word: str, *, after_number: bool) -> None:
         if after_number and (unit := _CASED.get(word)):
