@@ -42,10 +42,7 @@ _LOOKED_THROUGH = 10_000_000_000
 
 _FUZZY_AT_ONCE, _FUZZY = 100_000_000, 300_000_000
 _LONGEST_NAME = 60
-_NUMBER_WORDS = re.compile(
-    rf"(?<![\w-])(?:{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})(?![\w-])",
-    re.IGNORECASE,
-)
+_IN_WORDS = {number: plain(word) for word, number in NUMBER_WORDS.items()}
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _SENTENCE_ENDS = re.compile(r"[^\W\d_]{5}[.!?]\s+(?=[^\W\d_])")
 _BETWEEN_NAMES = re.compile(r"\s*,?\s+|,")
@@ -98,14 +95,6 @@ class Source:
     @cached_property
     def datings(self) -> Datings:
         return Datings(self.numbers)
-
-    @cached_property
-    def number_words(self) -> dict[int, tuple[int, int]]:
-        """Where numbers in words stand first, "twelve"; "one" is as often an article."""
-        found: dict[int, tuple[int, int]] = {}
-        for word in _NUMBER_WORDS.finditer(self.text):
-            found.setdefault(NUMBER_WORDS[word.group().casefold()], word.span())
-        return found
 
     @cached_property
     def codes(self) -> tuple[str, list[int]]:
@@ -197,7 +186,18 @@ def _number(number: Number, said: str | float, source: Source) -> tuple[int, int
         return None
     if number.value >= 1000:
         return source.datings.by_year.get(int(number.value))
-    return source.number_words.get(int(number.value))
+    return _in_words(int(number.value), source)
+
+
+def _in_words(number: int, source: Source) -> tuple[int, int] | None:
+    """A number in words: "twelve"."""
+    found = _normalised(_IN_WORDS.get(number, ""), source)
+    if not found or "-" in (
+        source.text[found[0] - 1 : found[0]],
+        source.text[found[1] : found[1] + 1],
+    ):
+        return None
+    return found
 
 
 def _meant(number: Number, said: str | float, source: Source) -> list[Decimal]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmwidgets.analysis import plain_text
 from llmwidgets.analysis.grounding import ground
 from tests.analysis.what_stands import DOCUMENT, RULES, written
 
@@ -164,3 +166,26 @@ def test_an_identifier_with_one_other_character_is_absent(code, at, data):
     assert passage(text, code) == code
     assert ground(changed, text).kind == "absent"
     assert ground(f"The policy {changed} covers the house", text).kind == "absent"
+
+
+PIECES = st.sampled_from(
+    [
+        *"abMkG150 .,-/:@!#%+_'\"()\n\t=&é京\u0e34€",
+        " kb",
+        "5 MW",
+        "1,234",
+        "x.com",
+        "a@b.de",
+        "1'000",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_plain_stretches_are_read_at_once_as_one_by_one(text):
+    at_once = plain_text.plain_with_offsets(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain_text, "_EASY", re.compile(r"(?!)"))
+        assert plain_text.plain_with_offsets(text) == at_once
+    assert len(at_once[0]) == len(at_once[1])
