@@ -52,7 +52,7 @@ RULES = (
         ("Maria Rossi", "Mario Rossi"), ("Hans Meier", "Hans Maier"), ("J. Smith", "John Smith"),
         ("John Smith", "J. Smith"), ("John Smith", "John A. Smith"),
         ("saw Smith. John said", "John Smith"),
-        ("by Christopher Lee Robinson", "Christopher Robinson"), ("10-20 mg daily", "1020 mg"),
+        ("by Christopher Al Robinson", "Christopher Robinson"), ("10-20 mg daily", "1020 mg"),
         ("Flat 1, 23 High St", "Flat 12, 3 High St"), ("john.doe@x.com", "johndoe@x.com"),
     )),
     Rule("Identifiers keep their letters and digits, however they are grouped.", (
