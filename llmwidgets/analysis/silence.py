@@ -39,8 +39,8 @@ niet|nie|není|nebylo|ej|inte|ikke|er ikke|не|nu este|pas|n'est pas|ne
 """
 _FOUND = """
 mentioned|specified|stated|given|provided|available|found|indicated|disclosed|listed|known
-reported|recorded|present|defined|determined|identified|set|included|shown|applicable|explicit
-explicitly mentioned|explicitly stated|explicitly specified|explicitly provided|clear|visible
+reported|recorded|defined|determined|identified|applicable
+explicitly mentioned|explicitly stated|explicitly specified|explicitly provided|explicitly given
 angegeben|genannt|erwähnt|bekannt|vorhanden|verfügbar|ersichtlich|enthalten|aufgeführt|spezifiziert
 auffindbar|vermerkt|anwendbar|bestimmbar|definiert|ausgewiesen
 mentionné|mentionnée|mentionnés|précisé|précisée|spécifié|spécifiée|disponible|renseigné|renseignée
@@ -62,38 +62,43 @@ _PLACES = """
 in|on|by|within|from|im|in der|in dem|aus|dans|en|nel|nella|no|na|em|het|w|v|i|в|у|à|à partir|din
 """
 _NO_THING = "no|keine|kein|aucun|aucune|ninguna|ningún|nessun|nessuna|nenhum|nenhuma|geen|brak"
-_SAYS = """
-(?:the |this |it )?(?:document|text|invoice|letter|contract|source|email|report)?\\s?
-(?:does not|doesn't|did not) (?:say|specify|mention|state|provide|contain|indicate|give|include)
-(?: .*)?
-"""
 
 
 def _words(lines: str) -> str:
     return "|".join(re.escape(each.strip()) for each in lines.strip().replace("\n", "|").split("|"))
 
 
-_TAIL = rf"(?: (?:{_words(_PLACES)}) .{{1,50}})?"
+_HERE = (
+    "(?:document|dokument|text|texte|testo|texto|tekst|документ|текст|invoice|letter|contract|source"
+    "|email|report|rechnung|vertrag|schreiben|facture|contrat|factura|contrato|fattura|contratto"
+    r"|passage|record|page|agreement)\w*"
+)
+_TAIL = rf"(?: (?:{_words(_PLACES)}) (?:\S+ ){{0,3}}{_HERE}(?: .{{1,20}})?)?"
 _NONE = "none|nothing|nichts|keine|rien|nada|niente|niets|nic"
-_DATA = "information|informationen|informations|info|data|details|angaben|value"
-_WITH_NAME = "mentioned|specified|stated|indicated|disclosed|angegeben|genannt|erwähnt"
+_SAYS = "say|specify|mention|state|indicate|(?:give|contain|provide) (?:any |a |the )?(?:\\S+)"
+_DATA = "information|informationen|informations|info|data|details|angaben|value|donnée"
+_WITH_NAME = """
+mentioned|specified|stated|given|indicated|disclosed|angegeben|genannt|erwähnt|mentionné|mentionnée
+précisé|précisée|indiqué|indiquée|especificado|especificada|indicado|indicada|mencionado|mencionada
+specificato|specificata|indicato|indicata|menzionato|menzionata|vermeld|opgegeven|genoemd|podano
+"""
 _SILENT = re.compile(
     rf"(?:{_words(_ALONE)}){_TAIL}"
     rf"|(?:{_words(_NOT)}) (?:{_words(_FOUND)}){_TAIL}"
     rf"|(?:{_words(_NOT)}) (?:{_words(_PLACES)}) .{{1,40}} (?:{_words(_FOUND)})"
     rf"|(?:{_NONE}|(?:{_DATA}) (?:{_words(_NOT)})) (?:{_words(_FOUND)}){_TAIL}"
-    rf"|(?:[^\W\d_]+ ){{1,3}}(?:is |was )?(?:not|nicht) (?:{_WITH_NAME}){_TAIL}"
-    rf"|(?:{_NO_THING}) (?:[^\W\d_]+ ){{1,3}}(?:{_words(_FOUND)}){_TAIL}"
-    rf"|{_SAYS.strip().replace(chr(10), '')}",
+    rf"|(?:[^\W\d_]+ ){{1,3}}(?:is |was )?(?:not|nicht) (?:{_words(_WITH_NAME)}){_TAIL}"
+    rf"|not (?:present|included|shown|visible|set|clear) (?:in|on|from) (?:the |this )?{_HERE}"
+    rf"|(?:{_NO_THING}) (?:[^\W\d_]+ ){{1,3}}(?:{_words(_WITH_NAME)}){_TAIL}"
+    rf"|(?:{_NO_THING}) (?:{_DATA}) (?:{_words(_FOUND)}){_TAIL}"
+    rf"|(?:(?:the |this )?{_HERE}|it) (?:does not|doesn't|did not) (?:{_SAYS})(?: .*)?",
 )
 _FIRST = frozenset(
     each.split()[0]
     for lines in (_ALONE, _NOT, _NO_THING, _NONE, _DATA)
     for each in lines.strip().replace("\n", "|").split("|")
 )
-_INNER = re.compile(
-    r"\b(?:not|nicht|say|specify|mention|state|provide|contain|indicate|give|include)\b"
-)
+_INNER = re.compile(r"\b(?:not|nicht|doesn't)\b")
 _MARKS = re.compile(r"\s*[-.…?/_][-.…?/_\s]*")
 _AROUND = " \t\n\r.,;:!?*\"'`()[]{}<>“”„«»‘’"
 

@@ -24,12 +24,13 @@ WORDS = (
     "aucune information disponible", "inconnu", "no especificado", "No se menciona", "desconocido",
     "no consta en el documento", "non specificato", "não informado", "niet vermeld", "onbekend",
     "nie podano", "brak danych", "не указано", "нет данных", "ikke oppgitt", "ej angivet",
-    "neuvedeno", "0000-00-00",
+    "neuvedeno", "0000-00-00", "not present in the document", "It does not say",
 )  # fmt: skip
 VALUES = (
     "not covered", "no", "0", "5", "A", "Null Island", "Nilsson", "Nada Surf", "no parking",
     "Parking not available", "smoking not permitted", "non-smoker", "unknown soldier", "NA 12",
-    "none of the above applies to me", "Keine Haftung", "!", "%", "+", "→", "", " ",
+    "none of the above applies to me", "not included", "not included in the price", "not present",
+    "No rooms available", "no parking provided", "Keine Haftung", "!", "%", "+", "→", "", " ",
 )  # fmt: skip
 
 
