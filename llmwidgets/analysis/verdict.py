@@ -17,7 +17,7 @@ class Outcome(StrEnum):
 
     BETTER = "better"
     AS_GOOD_AND_CHEAPER = "as good and cheaper"
-    NOT_ENOUGH_TEXTS = "not enough texts"
+    NOT_ENOUGH_TEXTS = "not enough texts to tell"
 
 
 class Shown(StrEnum):
