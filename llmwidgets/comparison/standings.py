@@ -51,6 +51,8 @@ def told(verdict: Verdict, label: str, tally: Tally) -> Told:
         unanswered=_unanswered(each),
         worse=worse,
         bound=bound,
+        rows=f"{tally.rows_right:,} of {tally.rows:,}" if tally.rows or tally.rows_invented else "",
+        other_rows=_other_rows(tally),
     )
 
 
@@ -148,6 +150,11 @@ def _unanswered(each: Standing) -> str:
         f"no answer to {each.unanswered:,} of {texts(each.scored + each.unanswered)}; "
         f"{figures.percent(each.accuracy_if_wrong)} % right with these wrong"
     )
+
+
+def _other_rows(tally: Tally) -> str:
+    counts = (tally.rows_invented, "invented"), (tally.rows_missed, "missed")
+    return ", ".join(f"{count:,} {word}" for count, word in counts if count)
 
 
 def _named(counts: Mapping[str, int]) -> str:

@@ -109,6 +109,8 @@ def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
             ("Of the replies that came", True, lambda row: row.told.came or "–"),
             ("Loses", False, _loses),
         ]
+    if any(row.told.rows for row in summary.rows):
+        found.append(("Rows of lists wholly right", True, _rows))
     if summary.worse:
         found.append((summary.worse, True, _worse))
     if agreed:
@@ -142,6 +144,11 @@ def _loses(row: Row) -> str:
 
 def _worse(row: Row) -> str:
     return f"{row.told.worse} ({row.told.bound})" if row.told.bound else row.told.worse or "–"
+
+
+def _rows(row: Row) -> str:
+    other = f" ({row.told.other_rows})" if row.told.other_rows else ""
+    return f"{row.told.rows}{other}" or "–"
 
 
 def _valid(row: Row) -> str:

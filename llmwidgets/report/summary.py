@@ -31,7 +31,8 @@ class Told:
     `rank` is its place in the scoreboard; `title` and `more`, which follows it, name its group.
     `came` is the percentage right of the replies that came, `lost` says which replies were lost,
     `failed` which other calls failed. `worse` is how much worse than the best it can be, `bound`
-    what that means.
+    what that means. `rows` says how many rows of lists are wholly right, `other_rows` how many were
+    invented or missed.
     """
 
     rank: int = 0
@@ -45,6 +46,8 @@ class Told:
     unanswered: str = ""
     worse: str = ""
     bound: str = ""
+    rows: str = ""
+    other_rows: str = ""
 
     @property
     def group(self) -> str:

@@ -59,7 +59,7 @@ def test_what_was_said_before_the_run_stands_beside_its_result(wire, store) -> N
     page.send("run", trial=True)
     scores = ask(page, "scores")
     assert (scores["outcome"], scores["foretold"]) == (
-        "not enough texts", expected_sentence(5, 4)
+        "not_enough_texts", expected_sentence(5, 4)
     )  # fmt: skip
     page.send("again")
     page.send("run")

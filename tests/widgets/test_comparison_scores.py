@@ -100,13 +100,13 @@ def test_what_matters_changes_groups_band_words_and_the_static_output(wire) -> N
     """A margin as good as none leaves the second open; a wide one takes it among the good ones."""
     page = wire(ComparisonPanel._on(made(good=GOOD, near=NEAR)))
     first = ask(page, "scores")
-    assert (first["matters"], first["outcome"]) == ("5", "as good and cheaper")
+    assert (first["matters"], first["outcome"]) == ("5", "as_good_and_cheaper")
     verdict = page.widget.comparison.verdict(0.005)
     page.send("matters", points="0.5")
     second = newest(page)
     assert second["matters"] == "0.5"
     assert (second["headline"], second["details"]) == (verdict.headline, verdict.details)
-    assert second["outcome"] == "not enough texts"
+    assert second["outcome"] == "not_enough_texts"
     assert [group["title"] + group["more"] for group in second["groups"]] == [
         "Leads, not shown to be better", "Not shown either way: too few texts to tell within 0.5"
     ]  # fmt: skip
@@ -141,7 +141,7 @@ def test_under_ten_texts_nothing_is_asked_about_what_matters(wire) -> None:
     """What they can show is said all the same, and no bound is made up."""
     few = Comparison.from_outputs(SCHEMA, TEXTS[:9], {"A": GOOD[:9], "B": WRONG[:9]}, TRUTH[:9])
     scores = ask(wire(ComparisonPanel._on(few)), "scores")
-    assert (scores["matters"], scores["outcome"]) == ("", "not enough texts")
+    assert (scores["matters"], scores["outcome"]) == ("", "not_enough_texts")
     assert scores["more"] == expected_sentence(9, 2)
     assert [each["interval"] for each in scores["pairs"]] == [None]
     bounds = [(row["worse"], row["bound"]) for group in scores["groups"] for row in group["rows"]]
@@ -273,6 +273,26 @@ def test_no_answer_is_told_with_the_accuracy_that_it_leaves_open() -> None:
     more = Tally(statuses=Counter({"ok": 30, "Truncated": 5}))
     assert standings.told(verdict, "whole", more).lost == ""
     assert standings.told(verdict, "whole", more).failed == "5 truncated"
+
+
+def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wire) -> None:
+    item = {"type": "object", "properties": {"sku": {"type": ["string", "null"]}}}
+    names = [f"f{n}" for n in range(8)]
+    schema = {"type": "object", "properties": {
+        **{name: {"type": ["string", "null"]} for name in names},
+        "lines": {"type": "array", "items": item},
+    }}  # fmt: skip
+    empty = dict.fromkeys(names)
+    truth = [{**empty, "lines": [{"sku": f"A{n}"}, {"sku": f"B{n}"}]} for n in range(12)]
+    some = [{**empty, "lines": [{"sku": f"A{n}"}]} for n in range(12)]
+    outputs = {"all": truth, "some": some}
+    compared = Comparison.from_outputs(schema, TEXTS[:12], outputs, truth)
+    page = wire(ComparisonPanel._on(compared))
+    rows = {row["label"]: row for group in ask(page, "scores")["groups"] for row in group["rows"]}
+    assert (rows["all"]["rows"], rows["all"]["other_rows"]) == ("24 of 24", "")
+    assert (rows["some"]["rows"], rows["some"]["other_rows"]) == ("12 of 24", "12 missed")
+    assert rows["some"]["leading"] == ["100.0", "50.0", "66.7"]
+    assert "12 of 24 (12 missed)" in compared._repr_html_()
 
 
 # -- agreement -------------------------------------------------------------------------------------

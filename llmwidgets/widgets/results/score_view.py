@@ -47,7 +47,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, An
     return {
         "headline": verdict.headline,
         "details": verdict.details,
-        "outcome": str(verdict.outcome or ""),
+        "outcome": verdict.outcome.name.lower() if verdict.outcome is not None else "",
         "scored": scored,
         "agreed": agreed,
         "matters": f"{100 * matters:g}" if _asks_what_matters(verdict) else "",
@@ -125,6 +125,9 @@ def _row(comparison: Comparison, at: int, row: Row) -> dict[str, Any]:
         "unanswered": told.unanswered,
         "worse": told.worse,
         "bound": told.bound,
+        "rows": told.rows,
+        "other_rows": told.other_rows,
+        "leading": [figures.percent(each) for each in row.leading],
         "valid": f"{row.valid} of {row.asked}",
         "failures": figures.failures(row.failures) if row.failures else "",
         "seconds": _seconds(row),

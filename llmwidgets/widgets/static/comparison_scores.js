@@ -1,5 +1,6 @@
 // The scoreboard: the verdict first, then shares with their intervals, pairs, fields.
 
+const LEADING = ["Precision", "Recall", "F1"];
 const RIGHT_SCALE = { width: 112, pad: 4 };
 
 function drawScoreboard(state, send, view) {
@@ -14,7 +15,7 @@ function drawScoreboard(state, send, view) {
     h("div", { class: "lw-scroll", key: "table" }, drawScores(got, grounded, view)),
     got.scored && drawFold(grounded && grounded.any, view),
     h("footer", { key: "foot", class: "lw-low lw-foot" },
-      got.foretold && got.foretold !== got.more && got.outcome === "not enough texts" && h("div", { class: "note s" }, icon("warn", "warn"),
+      got.foretold && got.foretold !== got.more && got.outcome === "not_enough_texts" && h("div", { class: "note s" }, icon("warn", "warn"),
         h("p", {}, h("b", {}, "The panel said so before the run. "), h("span", { class: "muted" }, `“${got.foretold}”`))),
       h("p", { class: "s muted" }, got.band && [h("span", { class: "lw-key", "aria-hidden": "true" }),
         ` within ${got.matters || trimmed(got.band[1] - got.band[0])} of ${got.best}. `], notes.join(" ")),
@@ -42,11 +43,11 @@ function trimmed(value) {
 // ---- the verdict ---------------------------------------------------------------------------------
 
 /** A sign for each outcome: the shape is enough without colour. */
-const OUTCOMES = { "better": ["ok", ">"], "as good and cheaper": ["ok", "≈"], "not enough texts": ["warn", "?"] };
+const OUTCOMES = { better: ["ok", ">"], as_good_and_cheaper: ["ok", "≈"], not_enough_texts: ["warn", "?"] };
 
 function drawVerdict(got, state, send, view) {
   const [tone, sign] = OUTCOMES[got.outcome] || [];
-  const open = got.outcome === "not enough texts";
+  const open = got.outcome === "not_enough_texts";
   return h("div", { class: `body lw-outcome${open ? " open" : sign ? " settled" : ""}`, key: "verdict" },
     sign && h("span", { class: `lw-sign tone-${tone}`, "aria-hidden": "true" }, sign),
     h("div", { class: "stack t" },
@@ -85,7 +86,7 @@ function drawWayOn(got, state, send, view) {
 
 /** Words of a head that stay on one line. */
 function whole(words) {
-  return words.replace(/Worse than|the \w+ by,?|at most|95 % interval|of the|that came|% not in|the text|in \/ out|\$ per/g,
+  return words.replace(/Worse than|the \w+ by,?|at most|95 % interval|of the|that came|of lists|% not in|the text|in \/ out|\$ per/g,
     (part) => part.replaceAll(" ", "\u00a0"));
 }
 
@@ -94,13 +95,18 @@ function whole(words) {
 function drawScores(got, grounded, view) {
   const { scored, agreed } = got;
   const placed = grounded && grounded.any;
+  const all = got.groups.flatMap((group) => group.rows);
+  const leading = all.some((row) => row.leading.length > 0);
+  const lists = all.some((row) => row.rows);
   const fold = scored && !view.ui.wide ? " narrow-hide" : "";
   const head = (words, more = "r", extra) => h("th", { scope: "col", class: more }, whole(words), extra);
   const heads = [
     h("th", { scope: "col" }, "Model"),
+    leading && LEADING.map((name) => head(`${name}, %`, "r lw-thin")),
     scored && [head("% right", "r nw"), h("th", { scope: "col", class: "lw-ci" }, drawTicks(got.scale),
       h("span", { class: "spoken" }, "95 % interval")), head("of the replies that came", "r lw-thin"), head("Loses", "")],
     got.worse && head(got.worse, "r lw-thin"),
+    lists && head("Rows of lists right", "r lw-thin"),
     agreed && head("% the same as the others"),
     placed && head("% not in the text", `r lw-thin${fold}`),
     head("Valid", `r${fold}`),
@@ -115,8 +121,11 @@ function drawScores(got, grounded, view) {
       group.rows.map((row) => h("tr", { key: `score-${row.letter}`, class: row.recommended ? "best" : undefined },
         h("th", { scope: "row" }, variantName(row), row.said && h("span", { class: "muted lw-said" }, row.said),
           row.recommended && h("span", { class: "lw-rec" }, icon("ok"), "recommended")),
+        leading && LEADING.map((_, n) => h("td", { class: "r" }, h("b", { class: "lw-big" }, row.leading[n] || "–"))),
         scored && scoredCells(row, got),
         got.worse && twoLines(row.worse, row.bound, row.recommended ? "lw-strong" : ""),
+        lists && h("td", { class: "r" }, h("span", { class: "nw" }, row.rows || "–"),
+          row.other_rows && h("span", { class: "muted lw-under" }, row.other_rows)),
         agreed && h("td", { class: "r nw" }, h("b", { class: "lw-big" }, row.agree), h("span", { class: "muted lw-under" }, row.agree_of)),
         placed && groundedCell(grounded.rows[row.letter], fold),
         h("td", { class: `r${fold}` }, h("span", { class: "nw" }, row.valid), scored && row.failed && h("span", { class: "muted lw-under" }, row.failed)),
