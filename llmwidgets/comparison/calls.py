@@ -17,6 +17,7 @@ from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FieldError
+from llmwidgets.report.figures import dollars
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.variant import Examples
@@ -251,8 +252,8 @@ def _ask_for_budget(asked: Asked, budget: float | None) -> None:
     limit = f" {whose[0].upper()}{whose[1:]} allows {most:g} a run." if whose else ""
     raise FieldError(
         {
-            "budget": f"{likely.calls:,} calls are estimated at {likely.cost_low:.2f} to "
-            f"{likely.cost_high:.2f} US$.{limit}"
+            "budget": f"{likely.calls:,} calls are estimated at {dollars(likely.cost_low)} to "
+            f"{dollars(likely.cost_high)}.{limit}"
         },
         f"Give budget={most:{'g' if whose else '.0f'}} to go on, or a smaller one to stop there.",
     )

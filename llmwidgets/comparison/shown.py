@@ -228,14 +228,10 @@ def _footer(comparison: Comparison) -> str:
     fields = {leaf.path for text in comparison.texts for leaf in text.schema.leaves}
     day = comparison.made_at.astimezone()
     counted = [
-        _count(len(fields), "field"),
-        _count(len(comparison.texts), "text"),
-        _count(len(comparison.variants), "variant"),
+        figures.count(len(fields), "field"),
+        figures.count(len(comparison.texts), "text"),
+        figures.count(len(comparison.variants), "variant"),
     ]
     if comparison.repeats > 1:
         counted.append(f"{comparison.repeats} repeats")
     return f"{', '.join(counted)}, {day.day} {day:%b %Y}, llmwidgets {__version__}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

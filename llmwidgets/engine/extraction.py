@@ -13,6 +13,7 @@ from llmwidgets.engine.learned import recalled
 from llmwidgets.engine.plan import Column, Text
 from llmwidgets.engine.question import Dropped, Manner
 from llmwidgets.errors import Failure, InvalidRecord
+from llmwidgets.report import figures
 from llmwidgets.schemas import Loss, parse_json
 from llmwidgets.visible import visible
 
@@ -76,8 +77,8 @@ class Extraction:
         if self.mode:
             parts.append(self.mode)
         if self.seconds is not None:
-            parts.append(f"{self.seconds:.1f} s")
-        parts.append("cost unknown" if self.cost is None else f"${self.cost:.4f}")
+            parts.append(f"{figures.seconds(self.seconds)} s")
+        parts.append("cost unknown" if self.cost is None else figures.dollars(self.cost))
         return visible(f"Extraction({', '.join(parts)})")
 
 

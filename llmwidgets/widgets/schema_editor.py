@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from llmwidgets.errors import FieldError
+from llmwidgets.report.figures import count
 from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.results.grid_cells import count
 from llmwidgets.widgets.setup.choice_panel import ChoicePanel
 from llmwidgets.widgets.setup.field_draft import (
     WORDS,
