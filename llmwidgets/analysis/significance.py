@@ -36,6 +36,8 @@ class Column:
     label: str
     scores: Mapping[str, float]
     cost_per_1000: float | None = None
+    lost: frozenset[str] = frozenset()
+    unanswered: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,27 @@ def mean_interval(scores: Sequence[float]) -> tuple[float, float]:
         return (bound, 1.0) if mean else (0.0, 1 - bound)
     half = quantile(1 - LEVEL / 2, count - 1) * spread
     return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def loss_bounds(lost: int, of: int) -> tuple[float, float]:
+    """The exact 95 % interval (Clopper and Pearson) of a share of losses."""
+
+    def tail(share: float, least: int) -> float:
+        return math.fsum(
+            math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(least, of + 1)
+        )
+
+    def solve(least: int, wanted: float) -> float:
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if tail(middle, least) < wanted else (low, middle)
+        return low
+
+    if not of:
+        return 0.0, 1.0
+    low = solve(lost, LEVEL / 2) if lost else 0.0
+    return low, solve(lost + 1, 1 - LEVEL / 2) if lost < of else 1.0
 
 
 def paired_interval(differences: Sequence[float]) -> tuple[float, float]:
@@ -237,7 +260,13 @@ def decide(columns: Sequence[Column], matters: float = 0.02) -> Verdict:
     return in_pairs(columns).conclude(matters)
 
 
-def in_pairs(columns: Sequence[Column]) -> Tested:
+def in_pairs(
+    columns: Sequence[Column],
+    *,
+    groups: Mapping[str, str] | None = None,
+    looks: Sequence[int] = (),
+    repeats: int = 1,
+) -> Tested:
     """Test all variants in pairs, on the texts that each two answered."""
     known = [each for each in columns if each.scores] or columns
     columns, left_out = _scored(columns)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.copying import Copying
 from llmwidgets.comparison import (
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
     from llmwidgets.engine.run import Run
+
+Missing = Literal["unanswered", "wrong"]
+"""What an output of None means in `from_outputs`."""
 
 _NOT_ASKED = Row.of_failure(
     "", Stopped("The run was stopped before this text's turn.", "Run it again to go on."), at=0.0
@@ -123,9 +126,16 @@ class Comparison:
             yield from answers.differences
 
     def scoreboard(self) -> pd.DataFrame:
-        """A row a variant: accuracy with its interval, failures by class, times, tokens, cost.
+        """One row per variant: accuracy with its interval, losses, failures, times, tokens, cost.
 
         Shares are 0–1, times seconds, money US dollars; NaN is unknown or not scored, never 0.
+        `lost` counts the scored texts whose reply left no usable record (refused, filtered,
+        truncated, not JSON; wrong in `accuracy`), with the exact 95 % interval `loss_low` to
+        `loss_high` of their share and the `answered_accuracy` of the replies that came.
+        `unanswered` counts the labelled texts that were asked and got no answer (in no
+        `accuracy`), `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long;
+        their time is not in `p50_seconds` and `p95_seconds`. `cost` is that of all replies,
+        `paid_now` what this run paid: a reply that was there already costs nothing now.
         """
         return scoreboard.scoreboard(self)
 
@@ -280,13 +290,17 @@ class Comparison:
         outputs: Mapping[str, Any],
         truth: Any = None,
         scoring: Scoring = None,
+        *,
+        missing: Missing = "unanswered",
     ) -> Comparison:
         """Outputs that were made elsewhere, compared by the same rules; calls nothing.
 
         Texts may be empty; `schema` is None where each text has its own. An output is JSON, a
-        string to parse, or None. FieldError names what does not fit.
+        string to parse, or None: no answer came, and the text is not scored, or, with
+        `missing="wrong"`, the model failed and its fields are wrong. FieldError names what does
+        not fit.
         """
-        return making.of_outputs(cls, schema, texts, outputs, truth, scoring)
+        return making.of_outputs(cls, schema, texts, outputs, truth, scoring, missing)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the comparison with its texts, truth and replies to one JSON file."""

@@ -62,13 +62,15 @@ def of_outputs(
     outputs: Mapping[str, Any],
     truth: Any,
     scoring: Any,
+    missing: str,
 ) -> Comparison:
     """Outputs read and judged as rows of a journal in memory."""
     documents = read_documents(schema, texts, truth, allow_empty=True)
     listed = outputs_made.read_outputs(outputs, documents)
+    absent = outputs_made.read_missing(missing)
     labels = tuple(listed)
     rows = (
-        outputs_made.row_of(label, output, document)
+        outputs_made.row_of(label, output, document, absent)
         for label in labels
         for output, document in zip(listed[label], documents, strict=True)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,8 @@ class Mark:
     """The cells of one extraction and its share right.
 
     `accuracy` is None where the text is not labelled or the failure is one of the way. `notes`
-    says what was too large to compare in full.
+    says what was too large to compare in full. Of a labelled text, `lost` says that the model's
+    own failure left no usable record, `unanswered` that it was asked and no answer came.
     """
 
     cells: tuple[Cell, ...] = ()
@@ -36,6 +37,8 @@ class Mark:
     invented: int = 0
     missed: int = 0
     notes: tuple[str, ...] = ()
+    lost: bool = False
+    unanswered: bool = False
 
 
 def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
@@ -47,9 +50,13 @@ def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
     if has_data(extraction):
         return _read(against(text.schema, extraction.data, text.truth, scoring))
     failure = FAILURES.get(extraction.status)
-    if failure is None or not failure.scored or text.truth is NOTHING:
+    if failure is None or text.truth is NOTHING:
         return Mark()
-    return _read(failed_score(text.schema, text.truth))
+    failed = _read(failed_score(text.schema, text.truth))
+    labelled = failed.accuracy is not None
+    if failure.scored:
+        return replace(failed, lost=labelled)
+    return Mark(unanswered=labelled and extraction.asked)
 
 
 def against(schema: Schema, data: Any, truth: Any, scoring: Scoring) -> TextScore:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.plain import plain
@@ -12,11 +13,15 @@ from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.texts import few
 from llmwidgets.engine.extraction import Extraction
 from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.row import NO_OUTPUT
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.schemas import parse_json
 
 if TYPE_CHECKING:
     from llmwidgets.engine.plan import Text
+
+NONE = "There is no output for this text."
+"""What a row says where an output is None."""
 
 MADE_ELSEWHERE = "Outputs made elsewhere; nothing was called."
 """The note by which such a comparison is known, also after it was saved and loaded."""
@@ -66,24 +71,48 @@ def given(
     models: Sequence[str],
     texts: Sequence[Text],
     repeats: int = 1,
+    reused: Sequence[bool] = (),
 ) -> Given:
-    """The rows, in the order of their places, in a journal in memory."""
+    """The rows, in the order of their places, in a journal in memory.
+
+    `reused` says which replies were paid before the run that brought them.
+    """
     places, journal = Rows(len(labels), len(texts), repeats), Journal(False)
-    for place, row in zip(places.places(), rows, strict=True):
-        places.put(place, journal.put(row))
+    again = reused or repeat(False)
+    for place, row, paid in zip(places.places(), rows, again, strict=bool(reused)):
+        places.put(place, journal.put(row), reused=paid)
 
     def read(row: Row, place: Place) -> Extraction:
         at = place.variant
-        return read_row(row, labels[at], models[at], texts[place.text], place.repeat)
+        extraction = read_row(row, labels[at], models[at], texts[place.text], place.repeat)
+        return replace(extraction, paid_before=row.when if places.reused(place) else None)
 
     return Given(places, journal, read)
 
 
-def row_of(label: str, output: Any, text: Text) -> Row:
+MISSING = ("unanswered", "wrong")
+"""What an output of None can mean: no answer came and nothing is scored, or the model failed."""
+
+
+def read_missing(missing: Any) -> str:
+    """What an output of None means; FieldError for another word."""
+    if missing in MISSING:
+        return str(missing)
+    raise FieldError(
+        {"missing": f"must be one of {', '.join(MISSING)}."},
+        'missing="wrong" counts a text without an output as wrong; "unanswered" leaves it out of '
+        "the accuracy and says so.",
+    )
+
+
+def row_of(label: str, output: Any, text: Text, missing: str = "unanswered") -> Row:
     """The output as a journal's row: judged by the text's schema, a string parsed first."""
+    if output is None and missing == "wrong":
+        wrong = InvalidJSON(f"{NONE} It counts as wrong.", "Give one, or leave the text out.")
+        return Row.of_failure("", wrong, label=label)
     if output is None:
-        failure = Stopped("There is no output for this text.", "Give one, or leave the text out.")
-        return Row.of_failure("", failure)
+        failure = Stopped(NONE, "Give one, or leave the text out.")
+        return Row.of_failure("", failure, code=NO_OUTPUT)
     reply = output if isinstance(output, str) else json.dumps(plain(output), ensure_ascii=False)
     try:
         text.schema.judge(parse_json(reply))
@@ -116,5 +145,7 @@ def read_row(row: Row, label: str, model: str, text: Text, repeat: int) -> Extra
         reply_text=row.reply,
         request_id=row.request_id,
         tries=row.tries,
+        timed_out=row.timed_out,
+        asked=row.asked,
         notes=row.notes,
     )

@@ -43,6 +43,14 @@ class Rows:
         """Whether an earlier run paid for this place's reply."""
         return bool(self._reused[self._at(place)])
 
+    def all_reused(self, text: int) -> bool:
+        """Whether earlier runs paid for every reply to this text."""
+        return all(
+            self.reused(Place(variant, text, repeat))
+            for variant in range(self.variants)
+            for repeat in range(self.repeats)
+        )
+
     def put(self, place: Place, row: int, *, reused: bool = False) -> None:
         """Note that this place's extraction is the journal's row of this id."""
         at = self._at(place)

@@ -17,7 +17,7 @@ from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.dialects.messages import Example, Mode, Usage
 from llmwidgets.engine.plan import Text
-from llmwidgets.engine.row import Row, status_today
+from llmwidgets.engine.row import NO_OUTPUT, Row, status_today
 from llmwidgets.errors import FieldError
 from llmwidgets.report.files import write_text
 from llmwidgets.schemas import read_schema
@@ -75,7 +75,9 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
     variants = tuple(_read_variant(each) for each in saved["variants"])
     models = tuple(each["model"] for each in saved["variants"])
     labels = [variant.label or "" for variant in variants]
-    given = outputs.given(map(_read_row, saved["rows"]), labels, models, texts, saved["repeats"])
+    rows = map(_read_row, saved["rows"])
+    again = [each.get("reused", False) for each in saved["rows"]]
+    given = outputs.given(rows, labels, models, texts, saved["repeats"], again)
     return Comparison(
         variants=variants,
         models=models,
@@ -121,15 +123,18 @@ def _row(comparison: Comparison, place: Place) -> dict[str, Any]:
         kept["reply"] = json.dumps(extraction.data, ensure_ascii=False)
     elif extraction.status == "ok":
         kept["reply"] = "null"
-    return {**kept, "seconds": row.seconds, "cost": row.cost}
+    again = {"reused": True} if comparison.rows.reused(place) else {}
+    return {**kept, **again, "seconds": row.seconds, "cost": row.cost}
 
 
 def _read_row(saved: dict[str, Any]) -> Row:
-    kept = dict(saved)
+    kept = {name: value for name, value in saved.items() if name != "reused"}
     kept["usage"] = Usage(**kept.get("usage", {}))
     kept["mode"] = Mode(kept["mode"]) if kept.get("mode") else None
     for name in ("notes", "dropped"):
         kept[name] = tuple(kept.get(name, ()))
+    if kept["status"] == "Stopped" and kept.get("message") == outputs.NONE:
+        kept["code"] = NO_OUTPUT
     kept["status"] = status_today(kept["status"], kept.get("code", ""))
     return Row(key="", **kept)
 

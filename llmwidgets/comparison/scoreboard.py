@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis import significance
-from llmwidgets.analysis.significance import Column, Tested, Verdict, mean_interval
+from llmwidgets.analysis.significance import Column, Tested, Verdict, loss_bounds, mean_interval
 from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 def scoreboard(comparison: Comparison) -> pd.DataFrame:
     """One row per variant. Shares are 0–1, times seconds, money US dollars; NaN is unknown.
 
+    `lost` of the `scored` texts have a reply without a usable record (refused, filtered,
+    truncated, not JSON): `loss_low` to `loss_high` is the exact 95 % interval of that share,
+    `answered_accuracy` the accuracy on the others. `unanswered` labelled texts were asked and got
+    no answer; `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long, and
+    their time is in no quantile. `cost` is for all replies, `paid_now` for those that this run
+    asked for.
+
     `.attrs["notes"]` has a sentence for each variant that was not compared in full.
     """
     import pandas as pd
@@ -28,6 +35,7 @@ def scoreboard(comparison: Comparison) -> pd.DataFrame:
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
     counts = ["texts", "scored", "invented", "missed", *FAILURES]
+    counts += ["lost", "unanswered", "timed_out"]
     texts = ["variant", "model", "effort", "mode"]
     for name in frame.columns.difference([*counts, *texts], sort=False):
         frame[name] = frame[name].astype(float)
@@ -77,11 +85,28 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "output_tokens": tally.output_tokens,
         "reasoning_tokens": tally.reasoning_tokens,
         "cost": tally.total_cost,
+        "paid_now": tally.total_paid_now,
         "cost_per_1000": tally.cost_per_1000,
         "p50_waiting_seconds": quantiles(tally.waiting)[0],
         "precision": whole.precision,
         "recall": whole.recall,
         "f1": whole.f1,
+        **_losses(tally),
+        "timed_out": tally.timed_out,
+    }
+
+
+def _losses(tally: Tally) -> dict[str, Any]:
+    """How many labelled texts have no usable reply, and what the others are worth."""
+    scores, lost, silent = tally.mean_scores, len(tally.lost), len(tally.unanswered)
+    low, high = loss_bounds(lost, len(scores)) if scores else (None, None)
+    return {
+        "lost": lost,
+        "loss_low": low,
+        "loss_high": high,
+        "answered_accuracy": _mean(list(tally.came_scores.values())),
+        "unanswered": silent,
+        "accuracy_if_wrong": _mean([*scores.values(), *[0.0] * silent]),
     }
 
 
@@ -114,12 +139,17 @@ def tested(comparison: Comparison) -> Tested | None:
     tallies = comparison.reading.tallies
     if not any(tally.scores for tally in tallies):
         return None
-    return significance.in_pairs(
-        [
-            Column(label, tally.mean_scores, tally.cost_per_1000)
-            for label, tally in zip(comparison.labels, tallies, strict=True)
-        ]
-    )
+    columns = [
+        Column(
+            label,
+            tally.mean_scores,
+            tally.cost_per_1000,
+            lost=frozenset(tally.lost),
+            unanswered=tally.unanswered,
+        )
+        for label, tally in zip(comparison.labels, tallies, strict=True)
+    ]
+    return significance.in_pairs(columns, repeats=comparison.repeats)
 
 
 def unscored(comparison: Comparison) -> Verdict:

@@ -192,7 +192,22 @@ def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
 
 def told_beside(comparison: Comparison) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
-    return _labels_apart(comparison) + scoreboard.not_in_full(comparison) + comparison.notes
+    return (
+        _labels_apart(comparison)
+        + scoreboard.not_in_full(comparison)
+        + _timed_out(comparison)
+        + comparison.notes
+    )
+
+
+def _timed_out(comparison: Comparison) -> tuple[str, ...]:
+    """How many calls took too long, which no quantile of the others' time shows."""
+    found = [
+        f"{label} {tally.timed_out:,}"
+        for label, tally in zip(comparison.labels, comparison.reading.tallies, strict=True)
+        if tally.timed_out
+    ]
+    return (f"Calls that timed out, in no p50 and p95: {', '.join(found)}.",) if found else ()
 
 
 def _labels_apart(comparison: Comparison) -> tuple[str, ...]:
@@ -219,9 +234,15 @@ def _paid_before(comparison: Comparison) -> tuple[str, ...]:
     if not reused or not dates:
         return ()
     day = max(dates).astimezone()
+    rows = comparison.rows
+    texts = sum(rows.all_reused(text) for text in range(rows.texts))
+    whole = texts * len(comparison) == reused * rows.texts
+    said = figures.count(texts, "text") if whole else f"{reused:,} of {len(comparison):,} replies"
+    was = "was" if whole and texts == 1 else "were"
     return (
-        f"{reused} of {len(comparison)} replies reused, paid before on {day.day} {day:%b %Y}.",
-    )  # fmt: skip
+        f"{said} {was} already answered and cost nothing now, paid before on "
+        f"{day.day} {day:%b %Y}.",
+    )
 
 
 def _footer(comparison: Comparison) -> str:
