@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.comparators import read_preset, read_scoring
+from llmwidgets.comparison.groups import read_groups
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.models import Chosen, read_models
 from llmwidgets.comparison.texts import Source, few, read_sources
@@ -62,15 +63,17 @@ def read_asked(
 
 
 def read_documents(
-    schema: Any, texts: Any, truth: Any = None, *, allow_empty: bool = False
+    schema: Any, texts: Any, truth: Any = None, *, group: Any = None, allow_empty: bool = False
 ) -> tuple[Text, ...]:
-    """The texts with schema and truth, each read and checked; FieldError names what misfits."""
-    sources = read_sources(texts, allow_empty=allow_empty)
+    """The texts with schema, truth and group, each read and checked; FieldError names misfits."""
+    named = group if isinstance(group, str) else None
+    sources = read_sources(texts, allow_empty=allow_empty, group=named)
     schemas = _schemas(schema, sources)
     labels = read_truth(truth, sources, schemas)
+    groups = read_groups(group, sources)
     return tuple(
-        Text(source.id, source.text, own, label)
-        for source, own, label in zip(sources, schemas, labels, strict=True)
+        Text(source.id, source.text, own, label, together)
+        for source, own, label, together in zip(sources, schemas, labels, groups, strict=True)
     )
 
 

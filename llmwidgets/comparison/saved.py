@@ -69,7 +69,13 @@ def load(path: str | os.PathLike[str]) -> Comparison:
 def _comparison(saved: dict[str, Any]) -> Comparison:
     schemas = {digest: read_schema(schema) for digest, schema in saved["schemas"].items()}
     texts = tuple(
-        Text(each["id"], each["text"], schemas[each["schema"]], each.get("truth", NOTHING))
+        Text(
+            each["id"],
+            each["text"],
+            schemas[each["schema"]],
+            each.get("truth", NOTHING),
+            each.get("group", ""),
+        )
         for each in saved["texts"]
     )
     variants = tuple(_read_variant(each) for each in saved["variants"])
@@ -94,7 +100,8 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
 
 def _text(text: Text) -> dict[str, Any]:
     truth = {} if text.truth is NOTHING else {"truth": text.truth}
-    return {"id": text.id, "text": text.text, "schema": text.schema.digest, **truth}
+    group = {"group": text.group} if text.group else {}
+    return {"id": text.id, "text": text.text, "schema": text.schema.digest, **truth, **group}
 
 
 def _variant(variant: Variant, model: str) -> dict[str, Any]:

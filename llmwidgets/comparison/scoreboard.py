@@ -149,7 +149,10 @@ def tested(comparison: Comparison) -> Tested | None:
         )
         for label, tally in zip(comparison.labels, tallies, strict=True)
     ]
-    return significance.in_pairs(columns, repeats=comparison.repeats)
+    groups = {text.id: text.group for text in comparison.texts}
+    return significance.in_pairs(
+        columns, groups=groups if any(groups.values()) else None, repeats=comparison.repeats
+    )
 
 
 def unscored(comparison: Comparison) -> Verdict:

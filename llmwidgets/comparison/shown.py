@@ -250,9 +250,14 @@ def _footer(comparison: Comparison) -> str:
     day = comparison.made_at.astimezone()
     counted = [
         figures.count(len(fields), "field"),
-        figures.count(len(comparison.texts), "text"),
+        figures.count(len(comparison.texts), "text") + _in_groups(comparison),
         figures.count(len(comparison.variants), "variant"),
     ]
     if comparison.repeats > 1:
         counted.append(f"{comparison.repeats} repeats")
     return f"{', '.join(counted)}, {day.day} {day:%b %Y}, llmwidgets {__version__}."
+
+
+def _in_groups(comparison: Comparison) -> str:
+    groups = {text.group for text in comparison.texts}
+    return "" if groups == {""} else f" in {figures.count(len(groups), 'group')}"

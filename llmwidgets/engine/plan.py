@@ -14,12 +14,17 @@ from llmwidgets.schemas import Schema
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One document with the schema of its record; `truth` is NOTHING where it has no label."""
+    """One document with the schema of its record; `truth` is NOTHING where it has no label.
+
+    Texts of the same `group` belong together (pages of one document, mails of one sender); empty
+    where nothing was said about that.
+    """
 
     id: str
     text: str
     schema: Schema
     truth: Any
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
