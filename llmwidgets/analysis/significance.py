@@ -1,36 +1,36 @@
-"""Significance: whether one variant is better than another on the texts both answered."""
+"""Significance: what the texts show about variants, against the best of them.
+
+A variant is *as good* where it is shown to be at most `matters` worse than every other, and
+*better* where it is shown to be better than every other. Such claims on all others at once need no
+correction for how many there are (Berger's intersection-union test; comparison with the best, after
+Hsu), so a poorer column more changes neither. Pairs beside the best are corrected by Holm. Every
+bound comes from `analysis.bounds`, so that words and intervals agree.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import combinations
-from typing import Any
 
-from llmwidgets.analysis.student import quantile
-from llmwidgets.analysis.verdict_words import Standing, joined, left_out_sentence, sentence_for
+from llmwidgets.analysis import power, verdict_words
+from llmwidgets.analysis.bounds import grouped, loss_interval, mean_intervals, tails, upper_bounds
+from llmwidgets.analysis.power import FEWEST_TEXTS, LEVEL, Spread
+from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
 
-FEWEST_TEXTS = 10
-"""Under this number of scored texts nothing is said about which is better."""
-LEVEL = 0.05
-_EXACT_UP_TO = 14
-_FLIPS = 20_000
-_SEED = 20_261_123
-_CLOSE = 1e-12
-_ROUNDING = 1e-5
-_PARTS = 4
-_BLOCK = 256
-_POWER = (1.959963985 + 0.841621234) ** 2
-"""Square of the normal quantiles at 97.5 % and 80 %: seen four times in five at the 5 % level."""
+_LOOK = 1.1
+_Two = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A variant with its accuracy (0 to 1) on each text, repeats averaged within the text.
 
-    `cost_per_1000` is in US dollars for 1,000 texts, None where the price is unknown.
+    `lost` are the texts whose reply the model lost (refused, filtered, truncated, invalid): they
+    are 0 in `scores`. `unanswered` are labelled texts that were asked about without an answer, by
+    no fault of the model; they are not in `scores`. `cost_per_1000` is in US dollars, None where
+    it is unknown.
     """
 
     label: str
@@ -40,152 +40,17 @@ class Column:
     unanswered: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two variants compared on the texts both answered.
-
-    `difference` is a minus b, `low` to `high` its 95 % interval by the paired t, `p` from the
-    paired sign-flip permutation test, `p_holm` corrected for all pairs shown. `texts_needed` is
-    how many texts would show a difference of `matters` four times in five; it follows from
-    `deviation`, the standard deviation of the differences, None for fewer than two texts.
-    """
-
-    a: str
-    b: str
-    texts: int
-    difference: float
-    low: float
-    high: float
-    p: float
-    p_holm: float
-    verdict: str
-    texts_needed: int | None = None
-    deviation: float | None = None
-
-    @property
-    def told_apart(self) -> bool:
-        return self.texts >= FEWEST_TEXTS and self.p_holm <= LEVEL
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What can be said of all variants together.
-
-    `not_told_apart` are groups of labels of which no two differ for sure; `recommended` is the
-    cheapest of those not told apart from the best, None where nothing can be said.
-    """
-
-    sentence: str
-    not_told_apart: tuple[tuple[str, ...], ...]
-    recommended: str | None
-    table: tuple[Pair, ...]
-
-
 def mean_interval(scores: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of a mean of shares, 0 to 1, by Student's t.
+    """The 95 % interval of a mean of shares, 0 to 1; everything for fewer than two texts.
 
-    Where every text has the same share, the spread is unknown: at 0 or 1 the exact binomial
-    bound is given, and for fewer than two texts the interval is everything.
-
-    >>> low, high = mean_interval([0.8, 0.9, 1.0])
-    >>> round(low, 3), round(high, 3)
-    (0.652, 1.0)
+    >>> low, high = mean_interval([0.8, 0.9, 1.0] * 10)
+    >>> round(low, 2), round(high, 2)
+    (0.83, 0.93)
     """
-    count = len(scores)
-    if count < 2:
+    if len(scores) < 2:
         return 0.0, 1.0
-    mean, spread = _mean_and_error(scores)
-    if spread == 0 and mean in (0.0, 1.0):
-        bound = (LEVEL / 2) ** (1 / count)
-        return (bound, 1.0) if mean else (0.0, 1 - bound)
-    half = quantile(1 - LEVEL / 2, count - 1) * spread
-    return max(0.0, mean - half), min(1.0, mean + half)
-
-
-def loss_bounds(lost: int, of: int) -> tuple[float, float]:
-    """The exact 95 % interval (Clopper and Pearson) of a share of losses."""
-
-    def tail(share: float, least: int) -> float:
-        return math.fsum(
-            math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(least, of + 1)
-        )
-
-    def solve(least: int, wanted: float) -> float:
-        low, high = 0.0, 1.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (middle, high) if tail(middle, least) < wanted else (low, middle)
-        return low
-
-    if not of:
-        return 0.0, 1.0
-    low = solve(lost, LEVEL / 2) if lost else 0.0
-    return low, solve(lost + 1, 1 - LEVEL / 2) if lost < of else 1.0
-
-
-def paired_interval(differences: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of a mean difference, by the paired t; ±1 for fewer than two texts."""
-    if len(differences) < 2:
-        return -1.0, 1.0
-    mean, spread = _mean_and_error(differences)
-    half = quantile(1 - LEVEL / 2, len(differences) - 1) * spread
-    return max(-1.0, mean - half), min(1.0, mean + half)
-
-
-def sign_flip_p(differences: Sequence[float]) -> float:
-    """Two-sided p of the paired sign-flip permutation test on the mean difference.
-
-    Exact up to 14 texts, beyond by 20,000 flips with a fixed seed. Texts without a difference
-    change nothing. Sums that are equal but for rounding count as reached.
-    """
-    return sign_flip_ps([differences])[0]
-
-
-def sign_flip_ps(table: Sequence[Sequence[float]]) -> list[float]:
-    """The p of `sign_flip_p` for each row of differences on the same texts, all in one go."""
-    import numpy as np
-
-    rows = np.array(table, np.float32).reshape(len(table), -1)
-    rows[np.abs(rows) <= _CLOSE] = 0
-    seen = np.abs(rows.sum(axis=1)) - _ROUNDING * np.abs(rows).sum(axis=1)
-    moved = (rows != 0).sum(axis=1)
-    many = moved > _EXACT_UP_TO
-    reached = np.zeros(len(rows), np.int64)
-    for part in range(_PARTS if many.any() else 0):
-        sums = _sums(rows[many], part)
-        reached[many] += (np.abs(sums) >= seen[many, None]).sum(axis=1)
-    ps = (reached + 1) / (_FLIPS + 1)
-    for at in np.flatnonzero(~many):
-        few = rows[at][rows[at] != 0]
-        ps[at] = (np.abs(few @ _every_flip(len(few))) >= seen[at]).mean() if len(few) else 1.0
-    return [float(p) for p in ps]
-
-
-def _sums(rows: Any, part: int) -> Any:
-    """The sums under the flips of one part, in blocks of texts so that memory stays small."""
-    used = rows[:, (rows != 0).any(axis=0)]
-    blocks = range(0, used.shape[1], _BLOCK)
-    return sum(
-        used[:, start : start + _BLOCK] @ _flips(part, start // _BLOCK)[: used.shape[1] - start]
-        for start in blocks
-    )
-
-
-@lru_cache(maxsize=_EXACT_UP_TO)
-def _every_flip(count: int) -> Any:
-    import numpy as np
-
-    return (1 - 2 * (np.arange(2**count) >> np.arange(count)[:, None] & 1)).astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def _flips(part: int, block: int) -> Any:
-    """Signs of one block of texts, drawn alike in every process."""
-    import numpy as np
-
-    generator = np.random.default_rng((_SEED, part, block))
-    bits = np.unpackbits(np.frombuffer(generator.bytes(_BLOCK * _FLIPS // _PARTS // 8), np.uint8))
-    return 1 - 2 * bits.reshape(_BLOCK, -1).astype(np.float32)
+    low, high = mean_intervals([scores])
+    return float(low[0]), float(high[0])
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -202,60 +67,23 @@ def holm(ps: Sequence[float]) -> list[float]:
     return corrected
 
 
-def texts_needed(differences: Sequence[float], matters: float) -> int | None:
-    """How many texts show a mean difference of `matters` four times in five; None if unknown."""
-    return _needed(_deviation(differences), matters)
+def counted_looks(looks: Iterable[int]) -> tuple[int, ...]:
+    """The looks that count: at 10 texts or more, each at a tenth more texts than the one before.
+
+    >>> counted_looks([5, 30, 31, 60])
+    (30, 60)
+    """
+    counted: list[int] = []
+    for texts in sorted(looks):
+        if texts >= FEWEST_TEXTS and (not counted or texts >= _LOOK * counted[-1]):
+            counted.append(texts)
+    return tuple(counted)
 
 
-def _deviation(differences: Sequence[float]) -> float | None:
-    if len(differences) < 2:
-        return None
-    return _mean_and_error(differences)[1] * math.sqrt(len(differences))
+def decide(columns: Sequence[Column], matters: float = MATTERS) -> Verdict:
+    """Compare all variants and say what follows.
 
-
-def _needed(deviation: float | None, matters: float) -> int | None:
-    if deviation is None or matters <= 0:
-        return None
-    # Half the square of 1.96 (Guenther): what Student's t asks for beyond the normal distribution.
-    return max(FEWEST_TEXTS, math.ceil(_POWER * (deviation / matters) ** 2 + 1.92))
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """All variants tested in pairs, best first; what is concluded depends on what matters."""
-
-    standings: tuple[Standing, ...]
-    texts: int
-    table: tuple[Pair, ...]
-    left_out: str = ""
-
-    def conclude(self, matters: float = 0.02) -> Verdict:
-        """What follows, in one sentence; see `decide`."""
-        table = tuple(
-            replace(each, texts_needed=_needed(each.deviation, matters)) for each in self.table
-        )
-        alone = {(each.a, each.b) for each in table if each.told_apart}
-        alone |= {(b, a) for a, b in alone}
-        standings = self.standings
-        groups = _groups([each.label for each in standings], alone)
-        tied: list[Standing] = []
-        chosen = None
-        if standings and self.texts >= FEWEST_TEXTS:
-            best = standings[0]
-            tied = [each for each in standings if (best.label, each.label) not in alone]
-            priced = [each for each in tied if each.cost_per_1000 is not None]
-            chosen = min(
-                priced, key=lambda each: (each.cost_per_1000 or 0.0, -each.accuracy), default=best
-            )
-        said = sentence_for(standings, tied, table, self.texts, chosen, FEWEST_TEXTS, matters)
-        recommended = chosen.label if chosen is not None else None
-        return Verdict(joined(said, self.left_out), groups, recommended, table)
-
-
-def decide(columns: Sequence[Column], matters: float = 0.02) -> Verdict:
-    """Compare all variants in pairs and say in one sentence what follows.
-
-    `matters` is the smallest difference in accuracy that counts (0.02: 2 fields in 100).
+    `matters` is the smallest difference in accuracy that counts (0.05: 5 fields in 100).
     """
     return in_pairs(columns).conclude(matters)
 
@@ -264,30 +92,302 @@ def in_pairs(
     columns: Sequence[Column],
     *,
     groups: Mapping[str, str] | None = None,
-    looks: Sequence[int] = (),
+    looks: Iterable[int] = (),
     repeats: int = 1,
 ) -> Tested:
-    """Test all variants in pairs, on the texts that each two answered."""
-    known = [each for each in columns if each.scores] or columns
-    columns, left_out = _scored(columns)
-    common = [text for text in _texts(columns) if all(text in each.scores for each in columns)]
-    standings = [
-        Standing(
-            each.label,
-            sum(each.scores[text] for text in common) / len(common) if common else 0.0,
-            each.cost_per_1000,
-        )
-        for each in columns
-    ]
-    standings.sort(key=lambda each: -each.accuracy)
+    """Test every variant against every other.
+
+    `groups` says which texts belong together (text → group): the errors of a group are taken as
+    one. `looks` are the numbers of texts at which the truth was looked at, this look included: the
+    level of every bound is divided by how many count.
+    """
+    kept, left_out = _scored(columns)
+    counted = counted_looks(looks)
+    level = LEVEL / max(1, len(counted))
+    common = set.intersection(*(set(each.scores) for each in kept)) if kept else set[str]()
+    standings = sorted(
+        (_standing(each, common, groups, level) for each in kept),
+        key=lambda each: (-each.accuracy_if_wrong, each.cost_per_1000 or math.inf),
+    )
     by_label = {each.label: each for each in columns}
-    ordered = [by_label[each.label] for each in standings]
-    table = _table([*ordered, *(each for each in known if each not in columns)])
-    return Tested(tuple(standings), len(common), table, left_out)
+    labels = [each.label for each in standings]
+    others = [each.label for each in columns if each.scores and each.label not in labels]
+    contests = _contests([by_label[each] for each in (*labels, *others)], groups, level)
+    best, *rest = labels or [""]
+    better = bool(rest) and all(contests[best, each].tail <= level / 2 for each in rest)
+    worse_by = {
+        one: max(contests[one, other].bound for other in labels if other != one)
+        for one in labels
+        if rest
+    }
+    shared = [contests[best, each] for each in rest]
+    return Tested(
+        standings=tuple(replace(each, worse_by=worse_by.get(each.label)) for each in standings),
+        texts=min((each.texts for each in shared), default=len(common)),
+        units=min((len(each.values) for each in shared), default=len(common)),
+        table=_table([*labels, *others], contests, level, best if better else ""),
+        better=better,
+        left_out=left_out,
+        looks=counted,
+        level=level,
+        grouped=groups is not None,
+        repeats=repeats,
+    )
 
 
-def _scored(columns: Sequence[Column]) -> tuple[list[Column], str]:
-    """The columns that can be compared, and a sentence on those that cannot.
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """All variants tested, best first; what is concluded depends on what matters.
+
+    `texts` are those that the best and each other answered, `units` how many groups they make,
+    where texts belong together; `better` says whether the first is better than all others.
+    """
+
+    standings: tuple[Standing, ...]
+    texts: int
+    units: int
+    table: tuple[Pair, ...]
+    better: bool
+    left_out: tuple[tuple[str, int], ...] = ()
+    looks: tuple[int, ...] = ()
+    level: float = LEVEL
+    grouped: bool = False
+    repeats: int = 1
+
+    def conclude(self, matters: float = MATTERS) -> Verdict:
+        """What follows; `matters` is the smallest difference in accuracy that counts, 0 to 1."""
+        standings = self._shown(matters)
+        chosen = _recommended(standings)
+        spread, count = self._open(standings)
+        verdict = Verdict(
+            headline="",
+            outcome=self._outcome(chosen),
+            leader=standings[0].label if standings else None,
+            recommended=chosen.label if chosen is not None else None,
+            not_told_apart=self._groups(),
+            table=tuple(_with_need(each, matters) for each in self.table),
+            standings=standings,
+            matters=matters,
+            texts=self.texts,
+            texts_needed=power.texts_needed(spread, matters, count, self.level) if spread else None,
+            can_show=power.can_show(spread, self.units, count, self.level) if spread else None,
+            looks=self.looks,
+        )
+        headline, details, notes = verdict_words.words_for(
+            verdict, self.left_out, self.units if self.grouped else 0, self.repeats
+        )
+        return replace(verdict, headline=headline, details=details, notes=notes)
+
+    def _shown(self, matters: float) -> tuple[Standing, ...]:
+        """The standings with what is shown of each."""
+        found = []
+        for each in self.standings:
+            pair = self._against_best(each.label)
+            low, high = (pair.low, pair.high) if pair is not None else (0.0, 0.0)
+            if pair is not None and pair.b != each.label:
+                low, high = -high, -low
+            told = pair is not None and pair.told_apart and low > 0
+            first = each.label == self.standings[0].label
+            if first and self.better:
+                shown = Shown.BEST
+            elif each.worse_by is not None and each.worse_by < matters:
+                shown = Shown.AS_GOOD
+            elif first:
+                shown = Shown.LEADS
+            else:
+                shown = Shown.WORSE if told else Shown.NOT_SHOWN
+            found.append(replace(each, shown=shown, at_least=low if told else None))
+        return tuple(found)
+
+    def _against_best(self, label: str) -> Pair | None:
+        wanted = {self.standings[0].label, label}
+        return next((each for each in self.table if {each.a, each.b} == wanted), None)
+
+    def _outcome(self, chosen: Standing | None) -> Outcome | None:
+        if len(self.standings) < 2:
+            return None
+        if chosen is None:
+            return Outcome.NOT_ENOUGH_TEXTS
+        best = chosen.shown is Shown.BEST
+        return Outcome.BETTER if best else Outcome.AS_GOOD_AND_CHEAPER
+
+    def _open(self, standings: Sequence[Standing]) -> tuple[Spread | None, int]:
+        """The widest spread between the best and those that may be as good, and how many they are.
+
+        Where all are shown to be worse, the nearest one counts.
+        """
+        rest = [each for each in standings[1:] if each.shown is not Shown.WORSE] or standings[1:2]
+        pairs = [self._against_best(each.label) for each in rest]
+        spreads = [each.spread for each in pairs if each is not None and each.spread is not None]
+        if not spreads or self.units < FEWEST_TEXTS:
+            return None, 0
+        return max(spreads, key=lambda each: each.deviation), len(rest) + 1
+
+    def _groups(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of labels, best first, in which no two are told apart; none inside another."""
+        alone = {frozenset((each.a, each.b)) for each in self.table if each.told_apart}
+        labels = [each.label for each in self.standings]
+        groups: list[tuple[str, ...]] = []
+        for index, first in enumerate(labels):
+            group = [first]
+            for other in labels[index + 1 :]:
+                if all(frozenset((each, other)) not in alone for each in group):
+                    group.append(other)
+            if len(group) > 1 and not any(set(group) <= set(each) for each in groups):
+                groups.append(tuple(group))
+        return tuple(groups)
+
+
+def _recommended(standings: Sequence[Standing]) -> Standing | None:
+    """The cheapest of those shown to be as good as the best; the best itself at an equal price."""
+    if len(standings) < 2:
+        return None
+    good = [each for each in standings if each.shown in (Shown.BEST, Shown.AS_GOOD)]
+    best = standings[0]
+    price = best.cost_per_1000
+    cheaper = [
+        each
+        for each in good
+        if price is not None and each.cost_per_1000 is not None and each.cost_per_1000 < price
+    ]
+    if cheaper:
+        return min(cheaper, key=lambda each: each.cost_per_1000 or 0.0)
+    return best if best in good else None
+
+
+def _with_need(pair: Pair, matters: float) -> Pair:
+    if pair.spread is None:
+        return pair
+    return replace(pair, texts_needed=power.texts_needed(pair.spread, matters, 2, pair.level))
+
+
+# -- one against another ---------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Contest:
+    """How much worse one variant is than another, text by text; what it did not answer is wrong.
+
+    `worst` are the differences where the one loses its reply: all that the other got. `texts` are
+    those both answered, `difference` the mean on them. `bound` is the one-sided upper bound of the
+    mean of all `values`; `tail` the level at which that bound is 0: the one-sided p of the claim
+    that the variant is the better one.
+    """
+
+    values: Sequence[float]
+    worst: Sequence[float]
+    texts: int
+    difference: float
+    bound: float = 1.0
+    tail: float = 0.5
+
+    @property
+    def enough(self) -> bool:
+        return self.texts >= FEWEST_TEXTS and len(self.values) >= FEWEST_TEXTS
+
+
+def _contests(
+    columns: Sequence[Column], groups: Mapping[str, str] | None, level: float
+) -> dict[_Two, _Contest]:
+    found = {
+        (one.label, other.label): _contest(one, other, groups)
+        for one in columns
+        for other in columns
+        if one is not other
+    }
+    for batch in _batches(each for each in found.values() if each.enough):
+        values, worst = [each.values for each in batch], [each.worst for each in batch]
+        bounds, levels = upper_bounds(values, worst, level), tails(values, worst)
+        for each, bound, tail in zip(batch, bounds, levels, strict=True):
+            each.bound, each.tail = float(bound), float(tail)
+    return found
+
+
+def _contest(one: Column, other: Column, groups: Mapping[str, str] | None) -> _Contest:
+    texts = [text for text in other.scores if text in one.scores or text in one.unanswered]
+    values = [other.scores[text] - one.scores.get(text, 0.0) for text in texts]
+    both = [value for text, value in zip(texts, values, strict=True) if text in one.scores]
+    names = None if groups is None else [groups.get(text, text) for text in texts]
+    return _Contest(
+        grouped(values, names),
+        grouped([other.scores[text] for text in texts], names),
+        len(both),
+        _mean(both) if both else 0.0,
+    )
+
+
+def _batches(contests: Iterable[_Contest]) -> list[list[_Contest]]:
+    """Contests on equally many values: they are bounded in one go."""
+    sizes: dict[int, list[_Contest]] = {}
+    for each in contests:
+        sizes.setdefault(len(each.values), []).append(each)
+    return list(sizes.values())
+
+
+def _table(
+    labels: Sequence[str], contests: Mapping[_Two, _Contest], level: float, best: str
+) -> tuple[Pair, ...]:
+    """Every pair, best first; those of one that is better than all others need no correction."""
+    couples = list(combinations(labels, 2))
+    ps = {
+        (a, b): min(1.0, 2 * min(contests[a, b].tail, contests[b, a].tail))
+        for a, b in couples
+        if contests[a, b].enough and contests[b, a].enough
+    }
+    corrected = {each: p for each, p in ps.items() if best in each}
+    levels = dict.fromkeys(corrected, level)
+    rest = sorted((each for each in ps if each not in corrected), key=lambda each: ps[each])
+    corrected |= dict(zip(rest, holm([ps[each] for each in rest]), strict=True))
+    at, is_open = level, False
+    for rank, each in enumerate(rest):
+        # From the first pair that is not told apart on, all pairs share its level.
+        at = at if is_open else level / (len(rest) - rank)
+        is_open = is_open or ps[each] > at
+        levels[each] = at
+    intervals = _intervals(contests, levels)
+    pairs = []
+    for a, b in couples:
+        pair = Pair(a, b, contests[a, b].texts, -contests[a, b].difference)
+        if (a, b) in ps:
+            told = ps[a, b] <= levels[a, b]
+            better = a if contests[a, b].tail <= contests[b, a].tail else b
+            low, high = intervals[a, b]
+            pair = replace(
+                pair, low=low, high=high, p=ps[a, b], p_holm=corrected[a, b], told_apart=told,
+                level=levels[a, b], spread=Spread.of(contests[a, b].values, contests[a, b].worst),
+                verdict=f"{better} is better" if told else "not told apart",
+            )  # fmt: skip
+        elif not pair.texts:
+            pair = replace(pair, verdict="no text both answered")
+        pairs.append(pair)
+    return tuple(pairs)
+
+
+def _intervals(
+    contests: Mapping[_Two, _Contest], levels: Mapping[_Two, float]
+) -> dict[_Two, tuple[float, float]]:
+    """The two-sided interval of each pair's difference, at its own level."""
+    import numpy as np
+
+    level_of = {way: level / 2 for (a, b), level in levels.items() for way in ((a, b), (b, a))}
+    way_of = {id(contests[way]): way for way in level_of}
+    ends: dict[_Two, float] = {}
+    for batch in _batches(contests[way] for way in level_of):
+        ways = [way_of[id(each)] for each in batch]
+        bounds = upper_bounds(
+            [each.values for each in batch],
+            [each.worst for each in batch],
+            np.array([level_of[way] for way in ways]),
+        )
+        ends |= dict(zip(ways, map(float, bounds), strict=True))
+    return {(a, b): (-ends[a, b], ends[b, a]) for a, b in levels}
+
+
+# -- one by itself ---------------------------------------------------------------------------------
+
+
+def _scored(columns: Sequence[Column]) -> tuple[list[Column], tuple[tuple[str, int], ...]]:
+    """The columns that can be compared, and the others with how many of their texts are scored.
 
     One column without scores, or with too few where others have enough, must not take the
     verdict from the rest.
@@ -295,78 +395,37 @@ def _scored(columns: Sequence[Column]) -> tuple[list[Column], str]:
     enough = any(len(each.scores) >= FEWEST_TEXTS for each in columns)
     least = FEWEST_TEXTS if enough else 1
     kept = [each for each in columns if len(each.scores) >= least]
-    out = [(each.label, len(each.scores)) for each in columns if len(each.scores) < least]
-    return (kept, left_out_sentence(out)) if kept else (list(columns), "")
+    out = tuple((each.label, len(each.scores)) for each in columns if len(each.scores) < least)
+    return kept, out
 
 
-def _texts(columns: Sequence[Column]) -> list[str]:
-    return list(columns[0].scores) if columns else []
-
-
-def _table(columns: Sequence[Column]) -> tuple[Pair, ...]:
-    texts = list(dict.fromkeys(text for each in columns for text in each.scores))
-    couples = list(combinations(columns, 2))
-    moves = [[_move(a, b, text) for text in texts] for a, b in couples]
-    ps = sign_flip_ps([[each or 0.0 for each in row] for row in moves]) if couples else []
-    pairs = [
-        _pair(a, b, [each for each in row if each is not None], p)
-        for (a, b), row, p in zip(couples, moves, ps, strict=True)
-    ]
-    tested = [index for index, each in enumerate(pairs) if each.texts >= FEWEST_TEXTS]
-    corrected = holm([pairs[index].p for index in tested])
-    for index, p in zip(tested, corrected, strict=True):
-        pairs[index] = _judged(replace(pairs[index], p_holm=p))
-    return tuple(pairs)
-
-
-def _move(a: Column, b: Column, text: str) -> float | None:
-    """By how much a is better than b on a text; None where one did not answer it."""
-    one, other = a.scores.get(text), b.scores.get(text)
-    return None if one is None or other is None else one - other
-
-
-def _pair(a: Column, b: Column, differences: Sequence[float], p: float) -> Pair:
-    count = len(differences)
-    if not count:
-        return Pair(a.label, b.label, 0, 0.0, -1.0, 1.0, 1.0, 1.0, "no text both answered")
-    low, high = paired_interval(differences)
-    return Pair(
-        a.label,
-        b.label,
-        count,
-        sum(differences) / count,
-        low,
-        high,
-        p,
-        1.0,
-        "too few texts",
-        deviation=_deviation(differences),
+def _standing(
+    column: Column, common: set[str], groups: Mapping[str, str] | None, level: float
+) -> Standing:
+    scores = list(column.scores.values())
+    names = None if groups is None else [groups.get(text, text) for text in column.scores]
+    values = grouped(scores, names)
+    low, high = 0.0, 1.0
+    if len(values) > 1:
+        lows, highs = mean_intervals([values], level)
+        low, high = max(0.0, float(lows[0])), min(1.0, float(highs[0]))
+    came = [score for text, score in column.scores.items() if text not in column.lost]
+    whole = len(common) == len(scores)
+    return Standing(
+        label=column.label,
+        accuracy=_mean(scores),
+        low=low,
+        high=high,
+        scored=len(scores),
+        answered_accuracy=_mean(came) if came else None,
+        lost=len(column.lost),
+        loss_high=loss_interval(len(column.lost), len(scores), level)[1],
+        unanswered=len(column.unanswered),
+        accuracy_if_wrong=math.fsum(scores) / (len(scores) + len(column.unanswered)),
+        common_accuracy=None if whole or not common else _mean([column.scores[t] for t in common]),
+        cost_per_1000=column.cost_per_1000,
     )
 
 
-def _judged(pair: Pair) -> Pair:
-    if not pair.told_apart:
-        return replace(pair, verdict="cannot be told apart")
-    better = pair.a if pair.difference > 0 else pair.b
-    return replace(pair, verdict=f"{better} is better")
-
-
-def _groups(labels: Sequence[str], alone: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
-    """Groups of labels, best first, in which no two are told apart; none inside another."""
-    groups: list[tuple[str, ...]] = []
-    for index, first in enumerate(labels):
-        group = [first]
-        for other in labels[index + 1 :]:
-            if all((each, other) not in alone for each in group):
-                group.append(other)
-        if len(group) > 1 and not any(set(group) <= set(each) for each in groups):
-            groups.append(tuple(group))
-    return tuple(groups)
-
-
-def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """The mean and its standard error; an error that is only rounding counts as none."""
-    count = len(values)
-    mean = math.fsum(values) / count
-    variance = math.fsum((each - mean) ** 2 for each in values) / (count - 1)
-    return mean, math.sqrt(variance / count) if variance > _CLOSE**2 else 0.0
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)

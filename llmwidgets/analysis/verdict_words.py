@@ -1,196 +1,367 @@
-"""The verdict in words that a manager can use."""
+"""The verdict in words that a manager can quote and a statistician accepts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+
+from llmwidgets.analysis import power
+from llmwidgets.analysis.power import FEWEST_TEXTS, Spread
+from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
+
+_MANY = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A variant's accuracy on the texts that all answered, and its cost for 1,000 texts."""
+def words_for(
+    verdict: Verdict, left_out: Sequence[tuple[str, int]], groups: int, repeats: int
+) -> tuple[str, str, tuple[str, ...]]:
+    """Headline, details and notes of a verdict whose values are known.
 
-    label: str
-    accuracy: float
-    cost_per_1000: float | None
-
-
-class PairLike(Protocol):
-    """What the words need of a compared pair."""
-
-    @property
-    def a(self) -> str: ...
-    @property
-    def b(self) -> str: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-    @property
-    def texts_needed(self) -> int | None: ...
-    @property
-    def told_apart(self) -> bool: ...
-
-
-def sentence_for(
-    standings: Sequence[Standing],
-    tied: Sequence[Standing],
-    table: Sequence[PairLike],
-    texts: int,
-    chosen: Standing | None,
-    fewest: int,
-    matters: float,
-) -> str:
-    """What can be said; `standings` are best first, `tied` those not told apart from the best."""
-    if not standings:
-        return "Nothing was compared."
-    if chosen is None:
-        return (
-            f"No verdict: {_texts(texts)} {'is' if texts == 1 else 'are'} labelled and answered by "
-            f"{_all(standings)}, and under {fewest} a difference can be chance. Label more texts."
+    `left_out` are columns that could not be compared, with their number of scored texts; `groups`
+    is how many groups the texts make, 0 where each stands alone.
+    """
+    if not verdict.standings:
+        return _joined("Nothing was compared.", _left_out(left_out)), "", ()
+    notes = tuple(each for each in (_looks(verdict), _grouped(groups), _noise(repeats)) if each)
+    best = verdict.standings[0]
+    if verdict.outcome is None:
+        said = (
+            f"{best.label} got {points(best.accuracy)} in 100 fields right on "
+            f"{texts(best.scored)} ({points(best.low)} to {points(best.high)}; 95 %)."
         )
-    if len(standings) == 1:
-        return f"On {texts} labelled texts {_right(standings)}."
-    if len(tied) == 1:
-        return _one_ahead(standings, table, texts, matters)
-    return _several_ahead(standings, tied, table, texts, chosen, matters)
+        return said, _joined(_losses([best]), *_unanswered([best]), _left_out(left_out)), notes
+    headline, details = {
+        Outcome.BETTER: _better,
+        Outcome.AS_GOOD_AND_CHEAPER: _as_good,
+        Outcome.NOT_ENOUGH_TEXTS: _not_enough,
+    }[verdict.outcome](verdict)
+    named = _named(verdict)
+    details = _joined(details, _losses(named), *_unanswered(verdict.standings))
+    if verdict.outcome is not Outcome.BETTER:
+        details = _joined(details, _worse(verdict))
+    return headline, _joined(details, _left_out(left_out)), notes
 
 
-def left_out_sentence(scored: Sequence[tuple[str, int]]) -> str:
-    """The sentence on variants that cannot be compared, each with its number of scored texts."""
+# -- the three outcomes ----------------------------------------------------------------------------
+
+
+def _better(verdict: Verdict) -> tuple[str, str]:
+    best, others = verdict.standings[0], verdict.standings[1:]
+    second = others[0]
+    low, high = _lead(verdict, second)
+    seen = best.accuracy_if_wrong - second.accuracy_if_wrong
+    pair = _pair(verdict, best.label, second.label)
+    if pair is not None:
+        seen = abs(pair.difference)
+    than = "" if len(others) == 1 else f"the next best, {second.label}"
+    details = (
+        f"On {texts(verdict.texts)} it reads at least {points(low)} fields in 100 more right than "
+        f"{than or second.label} (95 %; {points(seen)} seen)."
+    )
+    if high < verdict.matters:
+        details += f" That is less than the {points(verdict.matters)} in 100 that matter here."
+    return f"{best.label} is better than {_several(others)}.", _joined(
+        details, _price_of(best, second)
+    )
+
+
+def _as_good(verdict: Verdict) -> tuple[str, str]:
+    best = verdict.standings[0]
+    chosen = _standing(verdict, verdict.recommended)
+    allowed = f"(95 %; you allow {points(verdict.matters)})"
+    if chosen is not best:
+        headline = f"{chosen.label} is as good as the best and {_cheaper(chosen, best)}."
+        details = f"On {texts(verdict.texts)} it is {_at_most(chosen)} than {best.label} {allowed}."
+        return headline, details
+    details = f"On {texts(verdict.texts)} it is {_at_most(best)} than any other {allowed}."
+    price = best.cost_per_1000
+    others = verdict.standings[1:]
+    if price is None:
+        return f"{best.label} leads, and none is shown to be better.", _joined(
+            details, "Its price is unknown, so price decides nothing here."
+        )
+    cheaper = [each for each in others if (each.cost_per_1000 or math.inf) < price]
+    undecided = [each for each in cheaper if each.shown is Shown.NOT_SHOWN]
+    if not cheaper:
+        unknown = [each.label for each in others if each.cost_per_1000 is None]
+        more = f"The price of {listed(unknown)} is unknown." if unknown else ""
+        known = " with a known price" if unknown else ""
+        headline = f"{best.label} is as good as any other and the cheapest{known}."
+        return headline, _joined(details, more)
+    headline = f"{best.label} leads, and nothing cheaper is shown to be as good."
+    return headline, _joined(
+        details, *(_maybe(each, verdict) for each in undecided), _enough(verdict)
+    )
+
+
+def _at_most(each: Standing) -> str:
+    bound = each.worse_by or 0.0
+    if bound <= 0:
+        return "not worse"
+    return f"at most {points(max(0.001, bound))} fields in 100 worse"
+
+
+def _not_enough(verdict: Verdict) -> tuple[str, str]:
+    best = verdict.standings[0]
+    headline = f"Not enough texts to tell: {best.label} leads."
+    if verdict.texts < FEWEST_TEXTS:
+        shared = (
+            f"{texts(verdict.texts)} {'is' if verdict.texts == 1 else 'are'}"
+            if verdict.texts
+            else "No text is"
+        )
+        return headline, (
+            f"{shared} labelled and answered by {_all(verdict.standings)}, and under "
+            f"{FEWEST_TEXTS} a difference can be chance. No variant is recommended yet."
+        )
+    return headline, _joined(_enough(verdict), "No variant is recommended yet.")
+
+
+def _enough(verdict: Verdict) -> str:
+    """What these texts can show, and how many would show what matters."""
+    if verdict.can_show is None:
+        return ""
+    least = whole(verdict.can_show)
+    can = f"{texts(verdict.texts)} can show differences of about {least} in 100 or more"
+    needed = verdict.texts_needed
+    if needed is None:
+        return f"{can}."
+    if needed <= verdict.texts:
+        return f"{can}, so what lies between them is probably less; more texts would say how much."
+    return f"{can}; about {needed:,} would show {points(verdict.matters)}."
+
+
+def _maybe(each: Standing, verdict: Verdict) -> str:
+    if each.worse_by is None:
+        return ""
+    return (
+        f"{each.label}, {_cheaper(each, verdict.standings[0])}, may be as good or up to "
+        f"{points(each.worse_by)} in 100 worse."
+    )
+
+
+def _worse(verdict: Verdict) -> str:
+    found = [
+        f"{each.label} (by at least {points(each.at_least or 0)} in 100)"
+        for each in verdict.standings
+        if each.shown is Shown.WORSE
+    ]
+    if not found:
+        return ""
+    if len(found) > _MANY:
+        return f"{len(found)} variants are worse than {verdict.standings[0].label}."
+    verb = "is" if len(found) == 1 else "are"
+    return f"{listed(found)} {verb} worse than {verdict.standings[0].label}."
+
+
+# -- losses, prices, what stands beside ------------------------------------------------------------
+
+
+def _named(verdict: Verdict) -> list[Standing]:
+    """The variants that the headline speaks of."""
+    wanted = {verdict.leader, verdict.recommended}
+    return [each for each in verdict.standings if each.label in wanted]
+
+
+def _losses(named: Sequence[Standing]) -> str:
+    """What was lost, in a sentence of its own; nothing where none lost a reply."""
+    if not any(each.lost for each in named):
+        return ""
+    said = []
+    for each in named:
+        if each.lost:
+            rest = points(each.answered_accuracy) if each.answered_accuracy is not None else ""
+            came = f"; on the rest it got {rest} in 100 right" if rest else ""
+            said.append(
+                f"{each.label} lost {replies(each.lost)} of {each.scored:,}, counted as wrong "
+                f"(at most {points(each.loss_high)} % of replies){came}."
+            )
+        else:
+            said.append(f"{each.label} lost none.")
+    return " ".join(said)
+
+
+def _unanswered(standings: Sequence[Standing]) -> list[str]:
+    """Who has no answer to which part of the texts, and what that leaves open."""
+    return [
+        f"{each.label} has no answer to {each.unanswered:,} of "
+        f"{texts(each.scored + each.unanswered)}: {points(each.accuracy)} in 100 right on the "
+        f"others, {points(each.accuracy_if_wrong)} with these counted as wrong"
+        + (
+            f", {points(each.common_accuracy)} on the texts that all answered."
+            if each.common_accuracy is not None
+            else "."
+        )
+        for each in standings
+        if each.unanswered
+    ]
+
+
+def _price_of(best: Standing, second: Standing) -> str:
+    one, other = best.cost_per_1000, second.cost_per_1000
+    if one is None or other is None or one == other:
+        return ""
+    if one < other:
+        return f"It is also {_cheaper(best, second)}."
+    if not other:
+        return f"It costs {money(one)} for 1,000 texts, {second.label} nothing."
+    ratio = one / other
+    if ratio < 1.95:
+        return f"It costs {money(one)} for 1,000 texts, {second.label} {money(other)}."
+    return f"It costs {ratio:.0f} times as much."
+
+
+def _cheaper(one: Standing, other: Standing) -> str:
+    less, more = one.cost_per_1000, other.cost_per_1000
+    if less is None or more is None:
+        return "of unknown price"
+    if less and more / less >= 1.95:
+        return f"{more / less:,.0f} times cheaper"
+    return f"cheaper ({money(less)} against {money(more)} for 1,000 texts)"
+
+
+def _left_out(scored: Sequence[tuple[str, int]]) -> str:
+    """The sentences on variants that cannot be compared, each with its number of scored texts."""
     bare = [label for label, count in scored if not count]
     few = [f"{label} ({count})" for label, count in scored if count]
     said = []
     if bare:
         verb = "is" if len(bare) == 1 else "are"
-        said.append(f"{_listed(bare)} {verb} left out: none of the texts could be scored.")
+        said.append(f"{listed(bare)} {verb} left out: none of the texts could be scored.")
     if few:
         verb = "is" if len(few) == 1 else "are"
-        said.append(f"{_listed(few)} {verb} left out: too few texts could be scored.")
+        said.append(f"{listed(few)} {verb} left out: too few texts could be scored.")
     return " ".join(said)
 
 
-def joined(*sentences: str) -> str:
-    """Sentences one after the other; empty ones are left out."""
-    return " ".join(each for each in sentences if each)
+def _looks(verdict: Verdict) -> str:
+    if len(verdict.looks) < 2:
+        return ""
+    at = listed([f"{each:,}" for each in verdict.looks[-_MANY:]])
+    last = "" if len(verdict.looks) <= _MANY else "last "
+    return f"Looked at {len(verdict.looks)} times, {last}at {at} texts; the bounds allow for it."
 
 
-def _one_ahead(
-    standings: Sequence[Standing], table: Sequence[PairLike], texts: int, matters: float
-) -> str:
-    best, second = standings[0], standings[1]
-    low, high = _margin(table, best.label, second.label)
-    beaten = "" if len(standings) == 2 else f" than {second.label}"
-    said = (
-        f"On {texts} labelled texts {_right(standings)}; {best.label} is better{beaten} by "
-        f"{_points(max(0.0, low))} to {_points(high)} in 100 (95 %)."
+def _grouped(groups: int) -> str:
+    return (
+        f"The texts make {groups:,} groups; errors within a group are taken as one."
+        if groups
+        else ""
     )
-    if high < matters:
-        said += f" That is less than the {_points(matters)} in 100 that matter here."
-    if len(standings) > 2:
-        said += (
-            f" As the best of {len(standings)}, its figure is likely a little too good; "
-            "expect somewhat less on new texts."
-        )
-    return said
 
 
-def _several_ahead(
-    standings: Sequence[Standing],
-    tied: Sequence[Standing],
-    table: Sequence[PairLike],
-    texts: int,
-    chosen: Standing,
-    matters: float,
+def _noise(repeats: int) -> str:
+    return "Run-to-run noise is inside (1 repeat)." if repeats == 1 else ""
+
+
+# -- before a run ----------------------------------------------------------------------------------
+
+
+def expected_sentence(
+    labelled: int, variants: int, matters: float = MATTERS, deviation: float | None = None
 ) -> str:
-    best = standings[0]
-    labels = {each.label for each in tied}
-    among = [each for each in table if {each.a, each.b} <= labels]
-    if any(each.told_apart for each in among):
-        said = f"{_names(tied[1:])} cannot be told apart from {best.label} on {texts} texts"
-    else:
-        said = f"{_names(tied)} cannot be told apart on {texts} texts"
-    if chosen.cost_per_1000 is None:
-        said += "; their prices are unknown"
-    else:
-        unknown = [each.label for each in tied if each.cost_per_1000 is None]
-        known = " of those with a known price" if unknown else ""
-        said += f"; cheapest{known} is {chosen.label}, {_money(chosen.cost_per_1000)} for 1,000"
-        if chosen.label != best.label:
-            worst = max(0.0, _margin(table, best.label, chosen.label)[1])
-            said += f"; at most {_points(worst)} fields in 100 worse than the best"
-    said += "."
-    others = [each for each in standings if each not in tied]
-    if others:
-        said += f" {_names(others)} {'is' if len(others) == 1 else 'are'} worse than {best.label}."
-    if among and all(max(-each.low, each.high) < matters for each in among):
-        between = "the two" if len(tied) == 2 else "any two of them"
-        return f"{said} Between {between} lies less than the {_points(matters)} in 100 that matter."
-    needed = most_needed(among)
-    if needed > texts:
-        said += f" About {needed:,} texts would show {_shown(matters)}."
-    return said
+    """What a run on so many labelled texts and variants can show, before it is paid for.
+
+    `deviation` is the standard deviation of a difference between two variants from text to text,
+    where an earlier run tells it; else that of real models on real documents.
+
+    >>> expected_sentence(200, 2)
+    '200 labelled texts and 2 variants can show a difference of about 3.6 in 100 or more.'
+    """
+    if not labelled or variants < 2:
+        return ""
+    spread = Spread.usual(deviation) if deviation else Spread.usual()
+    needed = power.texts_needed(spread, matters, variants)
+    show = f"about {_rounded(needed):,} would show {points(matters)}" if needed else ""
+    if labelled < FEWEST_TEXTS:
+        few = f"{texts(labelled)} can show no difference: a verdict asks for {FEWEST_TEXTS} or more"
+        return f"{few}; {show}." if show else f"{few}."
+    least = whole(power.can_show(spread, labelled, variants))
+    asked = f"{labelled:,} labelled texts and {variants} variants"
+    said = f"{asked} can show a difference of about {least} in 100 or more"
+    if needed and needed <= labelled:
+        return f"{said}."
+    return f"{said}; {show}." if show else f"{said}."
 
 
-def most_needed(table: Iterable[PairLike]) -> int:
-    """How many texts would show a difference that matters between any two of these pairs."""
-    return max((each.texts_needed or 0 for each in table), default=0)
+def _rounded(count: int) -> int:
+    """To two digits: it rests on an assumption."""
+    step = int(10 ** max(0, len(str(count)) - 2))
+    return -(-count // step) * step
 
 
-def needed_sentence(table: Iterable[PairLike], texts: int) -> str:
+def needed_sentence(table: Iterable[Pair], labelled: int) -> str:
     """How many more texts would show a difference that matters, in pairs not told apart yet."""
-    needed = most_needed(each for each in table if not each.told_apart)
+    needed = max((each.texts_needed or 0 for each in table if not each.told_apart), default=0)
     if not needed:
         return ""
-    if needed > texts:
-        return f"About {needed - texts:,} more labelled texts would show it four times in five."
-    return f"The {texts:,} labelled texts are enough to show it four times in five."
+    if needed > labelled:
+        return f"About {needed - labelled:,} more labelled texts would show it four times in five."
+    return f"The {labelled:,} labelled texts are enough to show it four times in five."
 
 
-def _shown(matters: float) -> str:
-    return f"a difference of {_points(matters)} in 100 four times in five"
+# -- small words -----------------------------------------------------------------------------------
 
 
-def _margin(table: Sequence[PairLike], better: str, worse: str) -> tuple[float, float]:
-    for each in table:
-        if (each.a, each.b) == (better, worse):
-            return each.low, each.high
-        if (each.b, each.a) == (better, worse):
-            return -each.high, -each.low
-    return -1.0, 1.0
+def _pair(verdict: Verdict, one: str, other: str) -> Pair | None:
+    return next((each for each in verdict.table if {each.a, each.b} == {one, other}), None)
 
 
-def _right(standings: Sequence[Standing]) -> str:
-    best, *others = standings
-    said = f"{best.label} got {_points(best.accuracy)} of 100 fields right"
-    return ", ".join([said, *(f"{each.label} {_points(each.accuracy)}" for each in others)])
+def _lead(verdict: Verdict, second: Standing) -> tuple[float, float]:
+    """The interval of how much better the best is."""
+    best = verdict.standings[0].label
+    pair = _pair(verdict, best, second.label)
+    if pair is None:
+        return 0.0, 1.0
+    return (pair.low, pair.high) if pair.a == best else (-pair.high, -pair.low)
 
 
-def _points(share: float) -> str:
+def _standing(verdict: Verdict, label: str | None) -> Standing:
+    return next(each for each in verdict.standings if each.label == label)
+
+
+def points(share: float) -> str:
     """A share in hundredths, one decimal, none where it is .0."""
     return f"{100 * share:.1f}".removesuffix(".0")
 
 
-def _money(dollars: float) -> str:
+def whole(share: float) -> str:
+    """A share in hundredths, rounded up to whole ones from 10 on."""
+    return f"{math.ceil(100 * share)}" if share >= 0.1 else points(share)
+
+
+def money(dollars: float) -> str:
+    """US dollars for a sentence."""
     if 0 < dollars < 0.01:
         return "under $0.01"
     return f"${dollars:,.2f}"
 
 
-def _names(standings: Sequence[Standing]) -> str:
-    return _listed([each.label for each in standings])
+def texts(count: int) -> str:
+    """So many texts."""
+    return "1 text" if count == 1 else f"{count:,} texts"
 
 
-def _listed(labels: Sequence[str]) -> str:
+def replies(count: int) -> str:
+    """So many replies."""
+    return "1 reply" if count == 1 else f"{count:,} replies"
+
+
+def listed(labels: Sequence[str]) -> str:
+    """Names in a sentence: A, B and C."""
     return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
 
 
+def _several(standings: Sequence[Standing]) -> str:
+    if len(standings) > _MANY:
+        return f"the {len(standings)} others"
+    return listed([each.label for each in standings])
+
+
 def _all(standings: Sequence[Standing]) -> str:
-    return {1: standings[0].label, 2: "both variants"}.get(
-        len(standings), f"all {len(standings)} variants"
-    )
+    return "both variants" if len(standings) == 2 else f"all {len(standings)} variants"
 
 
-def _texts(count: int) -> str:
-    return "only 1 text" if count == 1 else f"only {count} texts" if count else "no texts"
+def _joined(*sentences: str) -> str:
+    """Sentences one after the other; empty ones are left out."""
+    return " ".join(each for each in sentences if each)

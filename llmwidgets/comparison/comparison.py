@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.copying import Copying
+from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import (
     agreement,
     by_field,
@@ -39,7 +40,8 @@ from llmwidgets.report import files, html, text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.significance import Tested, Verdict
+    from llmwidgets.analysis.significance import Tested
+    from llmwidgets.analysis.verdict import Verdict
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
     from llmwidgets.engine.run import Run
@@ -139,11 +141,11 @@ class Comparison:
         """
         return scoreboard.scoreboard(self)
 
-    def verdict(self, matters: float = 0.02) -> Verdict:
-        """Whether the differences are real: .sentence .not_told_apart .recommended .table.
+    def verdict(self, matters: float = MATTERS) -> Verdict:
+        """Which variant to take: .sentence .outcome .leader .recommended .not_told_apart .table.
 
-        `matters` is the smallest difference in accuracy that counts (0.02: 2 fields in 100); by
-        it the verdict says how many texts would show it four times in five.
+        Recommended is the cheapest variant that is shown to be at most `matters` worse than the
+        best (0.05: 5 fields in 100); None where the texts are not enough to tell.
         """
         tested = self._tested
         return tested.conclude(matters) if tested else scoreboard.unscored(self)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis import significance
-from llmwidgets.analysis.significance import Column, Tested, Verdict, loss_bounds, mean_interval
+from llmwidgets.analysis.bounds import loss_interval
+from llmwidgets.analysis.significance import Column, Tested, mean_interval
+from llmwidgets.analysis.verdict import Verdict
 from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
 
@@ -99,7 +101,7 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
 def _losses(tally: Tally) -> dict[str, Any]:
     """How many labelled texts have no usable reply, and what the others are worth."""
     scores, lost, silent = tally.mean_scores, len(tally.lost), len(tally.unanswered)
-    low, high = loss_bounds(lost, len(scores)) if scores else (None, None)
+    low, high = loss_interval(lost, len(scores)) if scores else (None, None)
     return {
         "lost": lost,
         "loss_low": low,
@@ -157,7 +159,7 @@ def tested(comparison: Comparison) -> Tested | None:
 
 def unscored(comparison: Comparison) -> Verdict:
     """The verdict where nothing was scored: what is known without truth."""
-    return Verdict(_unscored(comparison), (), None, ())
+    return Verdict(_unscored(comparison))
 
 
 def _unscored(comparison: Comparison) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
 from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import scoreboard
 from llmwidgets.comparison.answers import pattern_of
 from llmwidgets.comparison.differences import Difference
@@ -27,7 +28,7 @@ _PAGE_LINES = 2_000
 
 
 def summary(
-    comparison: Comparison, *, values: bool = False, page: bool = False, matters: float = 0.02
+    comparison: Comparison, *, values: bool = False, page: bool = False, matters: float = MATTERS
 ) -> Summary:
     """What the static views show; extracted values and truth only where `values` asks.
 

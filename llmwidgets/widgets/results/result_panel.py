@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.grounding import get_ready
+from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import shown
 from llmwidgets.comparison.rows import Place
 from llmwidgets.report import figures
@@ -55,7 +56,7 @@ class ResultPanel(Panel):
         self._is_told = True
         self._static = StaticOutput()
         self._verdict = ""
-        self._matters = 0.02
+        self._matters = MATTERS
         self._first: tuple[GridIndex, int, tuple[Content, list[bytes]]] | None = None
         self._grounding: tuple[tuple[int, int, bool], Content] | None = None
         self._counting = threading.Lock()

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.significance import FEWEST_TEXTS
+from llmwidgets.analysis.power import FEWEST_TEXTS
+from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.analysis.verdict_words import needed_sentence
 from llmwidgets.comparison import scoreboard
 from llmwidgets.comparison.shown import told_beside
@@ -15,7 +16,7 @@ from llmwidgets.report import figures
 from llmwidgets.widgets.results.field_view import field_view
 
 if TYPE_CHECKING:
-    from llmwidgets.analysis.significance import Pair, Verdict
+    from llmwidgets.analysis.verdict import Pair, Verdict
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.comparison.tally import Tally
 
@@ -31,7 +32,7 @@ _FOOT_AGREED = (
 )
 
 
-def score_view(comparison: Comparison, matters: float = 0.02) -> dict[str, Any]:
+def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, Any]:
     """Verdict, a row a variant, pairs, fields, and the points of the charts.
 
     `matters` is the smallest difference in accuracy that counts, 0–1. Without truth, agreement

@@ -1,0 +1,130 @@
+"""Verdict: what can be said of all variants together, as values; the words are in verdict_words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from html import escape
+
+from llmwidgets.analysis.power import LEVEL, Spread
+
+MATTERS = 0.05
+"""The smallest difference in accuracy that counts unless the user says another."""
+
+
+class Outcome(StrEnum):
+    """What the texts allow to say."""
+
+    BETTER = "better"
+    AS_GOOD_AND_CHEAPER = "as good and cheaper"
+    NOT_ENOUGH_TEXTS = "not enough texts"
+
+
+class Shown(StrEnum):
+    """What is shown of one variant."""
+
+    BEST = "better than all others"
+    AS_GOOD = "as good as the best"
+    LEADS = "leads, not shown to be better"
+    NOT_SHOWN = "not shown either way"
+    WORSE = "worse than the best"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two variants compared on the texts both answered.
+
+    `difference` is a minus b; `low` to `high` its interval, in which what one did not answer counts
+    as wrong where that could change the claim. `p` is two-sided and comes from the same bounds;
+    `p_holm` is corrected for all pairs, but for those of a variant that is better than all others.
+    The interval excludes 0 where, and only where, the pair is told apart; `level` is the share of
+    misses it allows. `texts_needed` is how many texts would tell apart two variants that
+    differ by `matters`, four times in five.
+    """
+
+    a: str
+    b: str
+    texts: int
+    difference: float
+    low: float = -1.0
+    high: float = 1.0
+    p: float = 1.0
+    p_holm: float = 1.0
+    verdict: str = "too few texts"
+    texts_needed: int | None = None
+    told_apart: bool = False
+    level: float = LEVEL
+    spread: Spread | None = field(default=None, repr=False)
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation of the differences; None where there are too few."""
+        return self.spread.deviation if self.spread is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A variant as the verdict sees it; shares are 0 to 1.
+
+    `accuracy` with its 95 % interval counts lost replies as wrong, `answered_accuracy` leaves them
+    out. `loss_high` is the exact upper end of the 95 % interval of the rate of losses.
+    `accuracy_if_wrong` counts what was not answered as wrong too; `common_accuracy` is that on the
+    texts which all answered. `worse_by` is the one-sided 95 % bound of how much worse than the best
+    of the others it is, `at_least` the lower end of how much worse where it is told apart.
+    """
+
+    label: str
+    accuracy: float
+    low: float
+    high: float
+    scored: int
+    answered_accuracy: float | None = None
+    lost: int = 0
+    loss_high: float = 1.0
+    unanswered: int = 0
+    accuracy_if_wrong: float = 0.0
+    common_accuracy: float | None = None
+    cost_per_1000: float | None = None
+    worse_by: float | None = None
+    at_least: float | None = None
+    shown: Shown = Shown.NOT_SHOWN
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Verdict:
+    """What can be said of all variants together.
+
+    `outcome` is None where there is nothing to compare. `recommended` is the cheapest variant shown
+    to be at most `matters` worse than every other, None where none is; `leader` is the best seen.
+    `not_told_apart` are groups of labels of which no two are told apart. `can_show` is the smallest
+    difference (0 to 1) that the `texts` show four times in five, `texts_needed` how many would show
+    `matters`. `looks` says at how many texts the truth was looked at so far. In a notebook it
+    shows as sentences.
+    """
+
+    headline: str
+    details: str = ""
+    outcome: Outcome | None = None
+    leader: str | None = None
+    recommended: str | None = None
+    not_told_apart: tuple[tuple[str, ...], ...] = ()
+    table: tuple[Pair, ...] = ()
+    standings: tuple[Standing, ...] = ()
+    matters: float = MATTERS
+    texts: int = 0
+    texts_needed: int | None = None
+    can_show: float | None = None
+    looks: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """All that is said, for a reader who decides by it."""
+        return " ".join(each for each in (self.headline, self.details, *self.notes) if each)
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+    def _repr_html_(self) -> str:
+        rest = " ".join(each for each in (self.details, *self.notes) if each)
+        return f"<p><b>{escape(self.headline)}</b></p>" + (f"<p>{escape(rest)}</p>" if rest else "")
