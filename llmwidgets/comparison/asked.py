@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.comparators import read_preset, read_scoring
+from llmwidgets.comparison.blanks import Blank, count_blanks, read_blank
 from llmwidgets.comparison.groups import read_groups
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.models import Chosen, read_models
@@ -63,17 +64,26 @@ def read_asked(
 
 
 def read_documents(
-    schema: Any, texts: Any, truth: Any = None, *, group: Any = None, allow_empty: bool = False
+    schema: Any,
+    texts: Any,
+    truth: Any = None,
+    *,
+    group: Any = None,
+    blank: Blank = None,
+    allow_empty: bool = False,
 ) -> tuple[Text, ...]:
     """The texts with schema, truth and group, each read and checked; FieldError names misfits."""
     named = group if isinstance(group, str) else None
     sources = read_sources(texts, allow_empty=allow_empty, group=named)
     schemas = _schemas(schema, sources)
-    labels = read_truth(truth, sources, schemas)
+    truth = list(truth) if isinstance(truth, Iterator) else truth
+    nulls = read_blank(blank)
+    labels = read_truth(truth, sources, schemas, nulls=nulls)
     groups = read_groups(group, sources)
+    blanks = [0] * len(sources) if nulls else count_blanks(truth, sources)
     return tuple(
-        Text(source.id, source.text, own, label, together)
-        for source, own, label, together in zip(sources, schemas, labels, groups, strict=True)
+        Text(source.id, source.text, schemas[at], labels[at], group=groups[at], blanks=blanks[at])
+        for at, source in enumerate(sources)
     )
 
 

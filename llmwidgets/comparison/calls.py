@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.asked import Asked, read_asked, read_documents, read_rules
+from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.marks import Scoring
 from llmwidgets.comparison.progress import watch
@@ -32,6 +33,8 @@ def compare(
     models: Any,
     *,
     truth: Any = None,
+    group: Any = None,
+    blank: Blank = None,
     instructions: str | Mapping[str, str] | None = None,
     examples: Examples | None = None,
     repeats: int = 1,
@@ -51,10 +54,15 @@ def compare(
     path, False for memory, or the user's cache folder. What cannot be asked raises before the first
     call (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
 
+    `group` says which texts belong together (pages of one document, mails of one sender), so that
+    ten copies do not count as ten: the name of a column or key of the texts, a list as long as
+    they are, or a dict by id. A blank label ("" or an empty cell) is not labelled; with
+    `blank="null"` it says that the text holds no value.
+
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> compare(invoices.Schema, invoices.texts, "demo", truth=invoices.truth)  # doctest: +SKIP
     """
-    documents = read_documents(schema, texts, truth)
+    documents = read_documents(schema, texts, truth, group=group, blank=blank)
     rules = read_rules(scoring, documents)
     asked = read_asked(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
@@ -148,6 +156,8 @@ def estimate(
     models: Any,
     *,
     truth: Any = None,
+    group: Any = None,
+    blank: Blank = None,
     instructions: str | Mapping[str, str] | None = None,
     examples: Examples | None = None,
     repeats: int = 1,
@@ -164,7 +174,7 @@ def estimate(
 
     `after` is a comparison of a few of the texts on the same variants, which narrows the range.
     """
-    documents = read_documents(schema, texts, truth)
+    documents = read_documents(schema, texts, truth, group=group, blank=blank)
     read_rules(scoring, documents)
     asked = read_asked(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,

@@ -26,6 +26,8 @@ from llmwidgets.comparison import (
 )
 from llmwidgets.comparison.agreement import Agreement
 from llmwidgets.comparison.answers import answers_of
+from llmwidgets.comparison.asked import read_documents, read_rules
+from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.corrections import Correction
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.marks import Mark, Scoring, mark
@@ -238,8 +240,6 @@ class Comparison:
 
     def rescore(self, scoring: Scoring) -> Comparison:
         """The same replies under other rules of what counts as right; calls nothing."""
-        from llmwidgets.comparison.asked import read_rules
-
         return replace(self, scoring=read_rules(scoring, self.texts))
 
     def rerun(self, models: Any = None, **more: Any) -> Comparison:
@@ -293,16 +293,19 @@ class Comparison:
         truth: Any = None,
         scoring: Scoring = None,
         *,
+        group: Any = None,
+        blank: Blank = None,
         missing: Missing = "unanswered",
     ) -> Comparison:
         """Outputs that were made elsewhere, compared by the same rules; calls nothing.
 
         Texts may be empty; `schema` is None where each text has its own. An output is JSON, a
         string to parse, or None: no answer came, and the text is not scored, or, with
-        `missing="wrong"`, the model failed and its fields are wrong. FieldError names what does
-        not fit.
+        `missing="wrong"`, the model failed and its fields are wrong. `group` and `blank` are those
+        of `compare`. FieldError names what does not fit.
         """
-        return making.of_outputs(cls, schema, texts, outputs, truth, scoring, missing)
+        documents = read_documents(schema, texts, truth, group=group, blank=blank, allow_empty=True)
+        return making.of_outputs(cls, documents, outputs, scoring, missing)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the comparison with its texts, truth and replies to one JSON file."""

@@ -47,7 +47,7 @@ def _given(group: Any, sources: Sequence[Source]) -> list[Any]:
         return [named.get(source.id) for source in sources]
     if isinstance(group, bytes) or not isinstance(group, Iterable):
         raise FieldError(
-            {"group": f"is a {type(group).__name__}."},
+            {"group": f"is of type {type(group).__name__}, which names no groups."},
             "Give the name of a column, a list as long as the texts, or a dict by id.",
         )
     listed = list(group)

@@ -74,7 +74,8 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
             each["text"],
             schemas[each["schema"]],
             each.get("truth", NOTHING),
-            each.get("group", ""),
+            group=each.get("group", ""),
+            blanks=each.get("blanks", 0),
         )
         for each in saved["texts"]
     )
@@ -100,8 +101,8 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
 
 def _text(text: Text) -> dict[str, Any]:
     truth = {} if text.truth is NOTHING else {"truth": text.truth}
-    group = {"group": text.group} if text.group else {}
-    return {"id": text.id, "text": text.text, "schema": text.schema.digest, **truth, **group}
+    more = {name: getattr(text, name) for name in ("group", "blanks") if getattr(text, name)}
+    return {"id": text.id, "text": text.text, "schema": text.schema.digest, **truth, **more}
 
 
 def _variant(variant: Variant, model: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import scoreboard
 from llmwidgets.comparison.answers import pattern_of
+from llmwidgets.comparison.blanks import blank_note
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
@@ -197,6 +198,7 @@ def told_beside(comparison: Comparison) -> tuple[str, ...]:
         _labels_apart(comparison)
         + scoreboard.not_in_full(comparison)
         + _timed_out(comparison)
+        + blank_note(comparison.texts)
         + comparison.notes
     )
 

@@ -17,7 +17,7 @@ class Text:
     """One document with the schema of its record; `truth` is NOTHING where it has no label.
 
     Texts of the same `group` belong together (pages of one document, mails of one sender); empty
-    where nothing was said about that.
+    where nothing was said about that. `blanks` labels of its truth are empty and not scored.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Text:
     schema: Schema
     truth: Any
     group: str = ""
+    blanks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

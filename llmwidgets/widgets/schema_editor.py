@@ -130,7 +130,7 @@ class SchemaEditor(ChoicePanel):
         self._take(of_files([_file(*each) for each in zip(names, buffers, strict=False)]))
 
     def _take(self, texts: list[dict[str, Any]]) -> None:
-        self._setup.truth_given = None
+        self._setup.truth_given = self._setup.group = None
         self.texts = texts
 
 
