@@ -115,7 +115,8 @@ def compare_again(
         progress=progress,
     )  # fmt: skip
     asked_again = {text.id for text in result.texts}
-    return replace(result, made=tuple(m for m in before.made if m.text_id in asked_again))
+    made = tuple(each for each in before.made if each.text_id in asked_again)
+    return replace(result, made=made, looks=before.looks if models is None else result.looks)
 
 
 def extract(

@@ -76,6 +76,7 @@ class Comparison:
     scoring: Scoring = None
     notes: tuple[str, ...] = ()
     made: tuple[Correction, ...] = ()
+    looks: set[int] = field(default_factory=set)
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

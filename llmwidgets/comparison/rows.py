@@ -39,6 +39,16 @@ class Rows:
         """The journal's id of this place, 0 where there is none."""
         return self._ids[self._at(place)]
 
+    @property
+    def ids(self) -> frozenset[int]:
+        """All ids of the journal."""
+        return frozenset(self._ids)
+
+    @property
+    def open(self) -> bool:
+        """Whether something is still to come."""
+        return 0 in self._ids
+
     def reused(self, place: Place) -> bool:
         """Whether an earlier run paid for this place's reply."""
         return bool(self._reused[self._at(place)])

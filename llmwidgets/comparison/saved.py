@@ -41,6 +41,7 @@ def save(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
         "repeats": comparison.repeats,
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
         "texts": [_text(text) for text in comparison.texts],
+        "looks": sorted(comparison.looks),
         "corrections": [corrections.saved(each) for each in comparison.made],
         "variants": [
             _variant(variant, model)
@@ -95,6 +96,7 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
         scoring=saved["scoring"],
         notes=tuple(saved["notes"]),
         made=tuple(map(corrections.read, saved.get("corrections", ()))),
+        looks=set(saved.get("looks", ())),
         made_at=datetime.fromisoformat(saved["made_at"]),
     )
 

@@ -8,6 +8,7 @@ from llmwidgets.analysis import significance
 from llmwidgets.analysis.bounds import loss_interval
 from llmwidgets.analysis.significance import Column, Tested, mean_interval
 from llmwidgets.analysis.verdict import Verdict
+from llmwidgets.comparison import looks
 from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
 
@@ -153,7 +154,10 @@ def tested(comparison: Comparison) -> Tested | None:
     ]
     groups = {text.id: text.group for text in comparison.texts}
     return significance.in_pairs(
-        columns, groups=groups if any(groups.values()) else None, repeats=comparison.repeats
+        columns,
+        groups=groups if any(groups.values()) else None,
+        looks=looks.taken(comparison),
+        repeats=comparison.repeats,
     )
 
 
