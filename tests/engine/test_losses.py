@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from llmwidgets import Comparison, Connection, compare, load
+from llmwidgets import Comparison, Connection, Variant, compare, load
 from llmwidgets.errors import FieldError
 
 pytestmark = pytest.mark.usefixtures("no_waits")
@@ -192,3 +192,56 @@ def test_a_comparison_that_was_saved_before_still_says_who_did_not_answer(tmp_pa
         each.pop("code", None)
     path.write_text(json.dumps(saved))
     assert row(load(path)).unanswered == 1
+
+
+# -- what was paid now -----------------------------------------------------------------------------
+
+
+def test_what_was_there_already_costs_nothing_now(far_end, tmp_path):
+    """100 tokens in and 10 out at 1 US$ for a million: 0.00011 US$ a call."""
+    connection, journal = far(far_end), tmp_path / "journal.sqlite"
+    texts = letters(*["fine"] * 10)
+    boards = [row(asked(connection, texts[:count], journal=journal)) for count in (6, 10, 10)]
+    assert [each.cost for each in boards] == pytest.approx([0.00066, 0.0011, 0.0011])
+    assert [each.paid_now for each in boards] == pytest.approx([0.00066, 0.00044, 0])
+    assert boards[1].cost_per_1000 == pytest.approx(0.11)
+
+
+def test_the_views_say_how_many_texts_cost_nothing(far_end, tmp_path):
+    connection, journal = far(far_end), tmp_path / "journal.sqlite"
+    texts = letters(*["fine"] * 10)
+    asked(connection, texts[:1], journal=journal)
+    one = asked(connection, texts[:3], journal=journal)
+    assert "1 text was already answered and cost nothing now, paid before on" in repr(one)
+    two = Connection("custom", name="n", endpoint=connection.fields.endpoint, label="n")
+    some = asked([connection, two], texts[:3], journal=journal)
+    assert "3 of 6 replies were already answered and cost nothing now" in repr(some)
+    again = asked([connection, two], texts[:3], journal=journal)
+    for shown in (repr(again), again._repr_html_()):
+        assert "3 texts were already answered and cost nothing now" in shown
+
+
+def test_an_unknown_price_is_unknown_now_too_unless_nothing_was_asked(far_end, tmp_path):
+    connection = Connection("custom", name="n", endpoint=far(far_end).fields.endpoint)
+    journal, texts = tmp_path / "journal.sqlite", letters(*["fine"] * 3)
+    first, second = (row(asked(connection, texts, journal=journal)) for _ in range(2))
+    assert pd.isna(first.paid_now)
+    assert second.paid_now == 0
+    assert pd.isna(second.cost)
+
+
+def test_an_own_price_for_input_from_a_cache_lowers_the_cost(far_end):
+    async def behave(seen, wire):
+        if seen.line.startswith("GET"):
+            wire.answer({"data": [{"id": "m"}]})
+        else:
+            wire.chat(GOOD, prompt_tokens_details={"cached_tokens": 80})
+
+    url = far_end(behave).url
+    costs = []
+    for price in ({"input": 1, "output": 1}, {"input": 1, "output": 1, "cached": 0.1}):
+        connection = Connection("custom", name="m", endpoint=url, price=price)
+        told = Variant((Connection("custom", name="m", endpoint=url), "m"), price=price)
+        costs.append([row(asked(each, letters("fine"))).cost for each in (connection, told)])
+    assert costs[0] == pytest.approx([110e-6] * 2)
+    assert costs[1] == pytest.approx([(20 + 8 + 10) * 1e-6] * 2)
