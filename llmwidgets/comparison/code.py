@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.blanks import Blank
-from llmwidgets.comparison.outputs import MADE_ELSEWHERE
+from llmwidgets.comparison.outputs import MADE_ELSEWHERE, is_missing
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Script:
     truth: bool = False
     group: str | None = None
     blank: Blank = None
+    missing: str | None = None
     instructions: str | Mapping[str, str] | None = None
     repeats: int = 1
     scoring: Scoring = None
@@ -70,6 +71,8 @@ class Script:
             yield "group", _spelled(self.group) if self.group else "group"
         if self.blank is not None:
             yield "blank", _spelled(self.blank)
+        if self.missing is not None:
+            yield "missing", _spelled(self.missing)
         if self.instructions and self.instructions != DEFAULT_INSTRUCTIONS:
             yield "instructions", _literal(self.instructions)
         if self.repeats > 1:
@@ -91,6 +94,7 @@ def script_of(
         outputs=MADE_ELSEWHERE in comparison.notes,
         schema=shared_schema(comparison.texts),
         truth=any(text.truth is not NOTHING for text in comparison.texts),
+        missing="wrong" if any(map(is_missing, map(comparison.row, comparison.places()))) else None,
         group="" if any(text.group for text in comparison.texts) else None,
         repeats=comparison.repeats,
         scoring=comparison.scoring,

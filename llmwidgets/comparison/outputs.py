@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmwidgets.engine.plan import Text
 
 NONE = "There is no output for this text."
+WRONG = f"{NONE} It counts as wrong."
 """What a row says where an output is None."""
 
 MADE_ELSEWHERE = "Outputs made elsewhere; nothing was called."
@@ -105,10 +106,15 @@ def read_missing(missing: Any) -> str:
     )
 
 
+def is_missing(row: Row) -> bool:
+    """Whether this stands for an output of None that counts as wrong."""
+    return row.status == "InvalidJSON" and row.message == WRONG
+
+
 def row_of(label: str, output: Any, text: Text, missing: str = "unanswered") -> Row:
     """The output as a journal's row: judged by the text's schema, a string parsed first."""
     if output is None and missing == "wrong":
-        wrong = InvalidJSON(f"{NONE} It counts as wrong.", "Give one, or leave the text out.")
+        wrong = InvalidJSON(WRONG, "Give one, or leave the text out.")
         return Row.of_failure("", wrong, label=label)
     if output is None:
         failure = Stopped(NONE, "Give one, or leave the text out.")

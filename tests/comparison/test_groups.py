@@ -82,6 +82,7 @@ def test_they_stay_through_corrections_rules_and_files(tmp_path):
     path = comparison.save(tmp_path / "saved.json")
     assert groups(load(path)) == SENDERS
     assert load(path).verdict() == comparison.verdict()
+    assert "Texts in another group: 24" in " ".join(comparison.changes_since(made(group=None)))
 
 
 def test_a_file_without_groups_still_loads(tmp_path):

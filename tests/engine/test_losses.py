@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from llmwidgets import Comparison, Connection, Variant, compare, load
+from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.errors import FieldError
 
 pytestmark = pytest.mark.usefixtures("no_waits")
@@ -175,6 +179,7 @@ def test_saved_outputs_keep_what_none_means(missing, tmp_path):
     first = outputs(missing=missing)
     again = load(first.save(tmp_path / "saved.json"))
     pd.testing.assert_frame_equal(again.scoreboard(), first.scoreboard())
+    assert ('missing="wrong"' in again.code()) == (missing == "wrong")
     rules = again.rescore({"total": "number:5"}).scoreboard().iloc[0]
     assert (rules.lost, rules.unanswered) == (row(first).lost, row(first).unanswered)
 
@@ -192,6 +197,36 @@ def test_a_comparison_that_was_saved_before_still_says_who_did_not_answer(tmp_pa
         each.pop("code", None)
     path.write_text(json.dumps(saved))
     assert row(load(path)).unanswered == 1
+
+
+ENDINGS = [GOOD, {"total": 2}, None, "", "no JSON", {"total": "many"}, {}]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(ENDINGS), st.booleans()), min_size=1, max_size=9),
+    st.sampled_from(["wrong", "unanswered"]),
+)
+def test_every_labelled_text_is_scored_or_unanswered_whatever_came(endings, missing):
+    """Also where labels are made afterwards: sums that were kept are those of a fresh reading."""
+    texts = [{"id": str(n), "text": ""} for n in range(len(endings))]
+    said = {"A": [output for output, _ in endings]}
+    truth = [GOOD if labelled else None for _, labelled in endings]
+    comparison = Comparison.from_outputs(Letter, texts, said, truth=truth, missing=missing)
+    for at, (_, labelled) in enumerate(endings):
+        board = row(comparison)
+        assert board.scored + board.unanswered == sum(
+            not isinstance(text.truth, type(NOTHING)) for text in comparison.texts
+        )
+        assert 0 <= board.lost <= board.scored
+        if board.scored:
+            assert board.loss_low <= board.lost / board.scored <= board.loss_high
+            assert board.accuracy_if_wrong <= board.accuracy
+        if board.scored > board.lost:
+            assert board.answered_accuracy >= board.accuracy
+        if not labelled:
+            comparison = comparison.correct(str(at), "total", 1)
+    fresh = replace(comparison)
+    pd.testing.assert_frame_equal(comparison.scoreboard(), fresh.scoreboard())
 
 
 # -- what was paid now -----------------------------------------------------------------------------
