@@ -26,6 +26,7 @@ the three pairs of real models on the 50 documents of DocuBench (0.09, 0.15 and 
 
 _MOST_TEXTS = 100_000
 _LARGEST_SAMPLE = 400
+_COUNTS = (10, 17, 30, 60, 130, 400)
 _NORMAL = NormalDist()
 _CHANCE = 0.8
 
@@ -66,16 +67,28 @@ class Spread:
 
     def margin(self, texts: int, level: float) -> float:
         """How far the one-sided bound at this level lies from the mean of so many texts."""
-        if texts <= _LARGEST_SAMPLE:
-            return self._bound(texts, level)
-        # Beyond, the part of a worst text fades with 1/n and the rest with its root.
-        near = self._bound(_LARGEST_SAMPLE, level)
-        normal = -_NORMAL.inv_cdf(level) * self.deviation
-        rest = (near - normal / math.sqrt(_LARGEST_SAMPLE)) * _LARGEST_SAMPLE
-        return normal / math.sqrt(texts) + rest / texts
+        known = _margins(self, level)
+        at = max(known[0][0], min(texts, known[-1][0]))
+        upper = next(i for i, (count, _) in enumerate(known) if count >= at)
+        high, low = known[upper], known[max(0, upper - 1)]
+        if high == low or texts >= high[0]:
+            # Beyond, the part of a worst text fades with 1/n and the rest with its root.
+            normal = -_NORMAL.inv_cdf(level) * self.deviation
+            rest = (high[1] - normal / math.sqrt(high[0])) * high[0]
+            return normal / math.sqrt(texts) + rest / texts
+        part = math.log(texts / low[0]) / math.log(high[0] / low[0])
+        return math.exp((1 - part) * math.log(low[1]) + part * math.log(high[1]))
 
-    def _bound(self, texts: int, level: float) -> float:
-        return float(upper_bounds([_centred(_sampled(self.shape, texts))], [self.worst], level)[0])
+
+@lru_cache(maxsize=512)
+def _margins(spread: Spread, level: float) -> tuple[tuple[int, float], ...]:
+    """The margin at some numbers of texts, between which it is near to a straight line of logs."""
+    return tuple((count, _margin(spread, count, level)) for count in _COUNTS)
+
+
+def _margin(spread: Spread, texts: int, level: float) -> float:
+    values = _centred(_sampled(spread.shape, texts))
+    return float(upper_bounds([values], [spread.worst], level)[0])
 
 
 def can_show(spread: Spread, texts: int, variants: int = 2, level: float = LEVEL) -> float:

@@ -15,7 +15,14 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from llmwidgets.analysis import power, verdict_words
-from llmwidgets.analysis.bounds import grouped, loss_interval, mean_intervals, tails, upper_bounds
+from llmwidgets.analysis.bounds import (
+    grouped,
+    if_lost,
+    loss_interval,
+    mean_intervals,
+    tails,
+    upper_bounds,
+)
 from llmwidgets.analysis.power import FEWEST_TEXTS, LEVEL, Spread
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
 
@@ -268,14 +275,13 @@ def _with_need(pair: Pair, matters: float) -> Pair:
 class _Contest:
     """How much worse one variant is than another, text by text; what it did not answer is wrong.
 
-    `worst` are the differences where the one loses its reply: all that the other got. `texts` are
-    those both answered, `difference` the mean on them. `bound` is the one-sided upper bound of the
-    mean of all `values`; `tail` the level at which that bound is 0: the one-sided p of the claim
-    that the variant is the better one.
+    `scores` are those of the other. `texts` are those both answered, `difference` the mean on them.
+    `bound` is the one-sided upper bound of the mean of all `values`; `tail` the level at which that
+    bound is 0: the one-sided p of the claim that the variant is the better one.
     """
 
     values: Sequence[float]
-    worst: Sequence[float]
+    scores: Sequence[float]
     texts: int
     difference: float
     bound: float = 1.0
@@ -296,7 +302,7 @@ def _contests(
         if one is not other
     }
     for batch in _batches(each for each in found.values() if each.enough):
-        values, worst = [each.values for each in batch], [each.worst for each in batch]
+        values, worst = [each.values for each in batch], if_lost([each.scores for each in batch])
         bounds, levels = upper_bounds(values, worst, level), tails(values, worst)
         for each, bound, tail in zip(batch, bounds, levels, strict=True):
             each.bound, each.tail = float(bound), float(tail)
@@ -352,9 +358,10 @@ def _table(
             told = ps[a, b] <= levels[a, b]
             better = a if contests[a, b].tail <= contests[b, a].tail else b
             low, high = intervals[a, b]
+            spread = Spread.of(contests[a, b].values, tuple(if_lost(contests[a, b].scores)))
             pair = replace(
                 pair, low=low, high=high, p=ps[a, b], p_holm=corrected[a, b], told_apart=told,
-                level=levels[a, b], spread=Spread.of(contests[a, b].values, contests[a, b].worst),
+                level=levels[a, b], spread=spread,
                 verdict=f"{better} is better" if told else "not told apart",
             )  # fmt: skip
         elif not pair.texts:
@@ -376,7 +383,7 @@ def _intervals(
         ways = [way_of[id(each)] for each in batch]
         bounds = upper_bounds(
             [each.values for each in batch],
-            [each.worst for each in batch],
+            if_lost([each.scores for each in batch]),
             np.array([level_of[way] for way in ways]),
         )
         ends |= dict(zip(ways, map(float, bounds), strict=True))
