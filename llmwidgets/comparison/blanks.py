@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,39 +83,52 @@ def blank_note(texts: Sequence[Text]) -> tuple[str, ...]:
     )
 
 
-def _filled(value: Any) -> Any:
-    record = _read(value)
-    if isinstance(record, dict):
-        return {key: None if is_blank(each) else _filled(each) for key, each in record.items()}
-    if isinstance(record, list):
-        return [_filled(each) for each in record if not is_blank(each)]
+def _filled(row: Any) -> Any:
+    """The record with nulls; one that is JSON text, as a table may hold it, is read first."""
+    record = _record(row)
+    return _with_nulls(record) if isinstance(record, dict | list) else row
+
+
+def _with_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: None if is_blank(each) else _with_nulls(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_nulls(each) for each in value if not is_blank(each)]
     return value
 
 
-def _blanks(value: Any) -> int:
-    blank, filled = _counts(value)
-    return blank if filled else 0
+def _blanks(row: Any) -> int:
+    record = _record(row)
+    if not isinstance(record, dict | list):
+        return 0
+    found = [is_blank(each) for each in _leaves(record)]
+    return 0 if all(found) else sum(found)
 
 
-def _counts(value: Any) -> tuple[int, int]:
-    record = _read(value)
-    if isinstance(record, dict | list):
-        inside = [
-            _counts(each) for each in (record.values() if isinstance(record, dict) else record)
-        ]
-        return sum(each[0] for each in inside), sum(each[1] for each in inside)
-    return (1, 0) if is_blank(value) else (0, 1)
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(each)
+    else:
+        yield value
 
 
-def _read(value: Any) -> Any:
-    """The value as a dict or a list, where it is one; a table may hold it as JSON text."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, list | tuple):
-        return list(value)
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+def _record(row: Any) -> Any:
+    """The row as a dict or a list, whatever it came as; anything else where it is neither."""
+    if isinstance(row, str):
         try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value if value is None or isinstance(value, str | bool | int | float) else plain(value)
+            return json.loads(row) if row.lstrip()[:1] in ("{", "[") else row
+        except (ValueError, RecursionError):
+            return row
+    return _plain(row)
+
+
+def _plain(value: Any) -> Any:
+    """Like `plain`, but blank cells stay."""
+    if is_no_cell(value):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return plain(value)

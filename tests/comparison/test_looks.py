@@ -170,6 +170,15 @@ def test_a_rerun_of_the_same_texts_is_no_new_look(models, journal):
     assert ask(models[:2], 12, journal, reuse=False).verdict().looks == (12,)
 
 
+def test_a_rerun_knows_the_looks_before_it_also_with_another_journal(models, journal):
+    first = ask(models[:2], 20, journal, labelled=12)
+    first.verdict()
+    again = label(first, 12, 20).rerun(progress=False, journal=False)
+    assert again.verdict().looks == (12, 20)
+    others = label(first, 12, 20).rerun(models[1:], progress=False, journal=False)
+    assert others.verdict().looks == (20,)
+
+
 def test_a_run_that_was_not_looked_at_leaves_nothing(models, journal):
     ask(models[:2], 12, journal).scoreboard()
     assert ask(models[:2], 20, journal).verdict().looks == (20,)
