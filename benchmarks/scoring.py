@@ -34,6 +34,12 @@ def rows(count: int, tag: str = "") -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def others(count: int) -> list[dict[str, Any]]:
+    """Items of another document: only small counts and some days are the same."""
+    return [{**each, "name": f"chair no. {at}", "total": 7_000 + at, "note": "made of oak"}
+            for at, each in enumerate(rows(count))]  # fmt: skip
+
+
 def shuffled(items: list[Any]) -> list[Any]:
     """The same items in another order."""
     return random.Random(1).sample(items, len(items))
@@ -60,6 +66,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "10 rows, one field wrong": lambda: (
         rows(10), shuffled([{**each, "note": "x"} for each in rows(10)]), {}),
     "20 × 400 rows": lambda: (rows(20), rows(400, "z"), {}),
+    "20 × 400 rows of other things": lambda: (rows(20), others(400), {}),
     "10 × 2,000 rows": lambda: (rows(10), rows(2_000, "z"), {}),
     "10 × 4,000 rows": lambda: (rows(10), rows(4_000, "z"), {}),
     "4,000 × 10 rows": lambda: (rows(4_000, "z"), rows(10), {}),

@@ -192,6 +192,14 @@ class Many:
         return self.better(level) | (2 * least * len(pairs) <= level)
 
 
+def better_of_two(scores: Scores, level: float) -> Any:
+    """Where the better of two is shown to be it: `Many.better` in a quarter of the time."""
+    swapped = scores[:, 0].sum(axis=1) < scores[:, 1].sum(axis=1)
+    leads = np.where(swapped[:, None], scores[:, 1], scores[:, 0])
+    other = np.where(swapped[:, None], scores[:, 0], scores[:, 1])
+    return tails(other - leads, if_lost(other)) <= level / 2
+
+
 def compared_by_api(scores: Scores) -> Any:
     """The scores of one data set as outputs of models, compared through the public API."""
     import llmwidgets

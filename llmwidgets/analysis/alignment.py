@@ -2,67 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from llmwidgets.analysis import pairing, room
+from llmwidgets.analysis.leaves import (
+    NOTHING,
+    Field,
+    Properties,
+    categories_of,
+    is_empty,
+    leaves_in,
+    leaves_of,
+    patterns_of,
+)
+from llmwidgets.analysis.list_rules import ListRule
 from llmwidgets.analysis.pairing import Tally
 from llmwidgets.analysis.readings import says_nothing
+from llmwidgets.analysis.recognition import Items, Leaf
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.place import any_name, item, prefixes, shown, step
+from llmwidgets.schemas.place import item, shown, step
+
+__all__ = ["NOTHING", "Alignment", "Row", "align", "is_empty", "leaves_of", "state_of"]
 
 _MANY_PAIRS = 400
 
 
-class _Nothing:
-    """The one value that stands for no value: not labelled, or not answered."""
-
-    def __repr__(self) -> str:
-        return "NOTHING"
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __reduce__(self) -> str:
-        return "NOTHING"
-
-
-NOTHING: Final = _Nothing()
-
-
 class Row(NamedTuple):
-    """A place with its truth and value; NOTHING where there is none."""
+    """A place with its truth and value; NOTHING where there is none.
+
+    `alone` is True in a row of a list of truth that the value does not have.
+    """
 
     path: str
     pattern: str
     truth: Any
     value: Any
+    alone: bool = False
 
 
 Same = Callable[[str, Any, Any], bool]
 
 
-def leaves_of(schema: Schema | None, data: Any) -> list[tuple[str, str, Any]]:
-    """Every leaf of a record: its place, its pattern, its value. An empty list or object has none.
-
-    >>> leaves_of(None, {"lines": [{"total": 5}]})
-    [('lines[0].total', 'lines[].total', 5)]
-    """
-    return list(_leaves(_patterns(schema), data, "", ""))
-
-
 def align(
-    schema: Schema | None, value: Any, truth: Any, same: Same, notes: list[str] | None = None
+    schema: Schema | None,
+    value: Any,
+    truth: Any,
+    same: Same,
+    notes: list[str] | None = None,
+    rules: Mapping[str, ListRule] | None = None,
 ) -> list[Row]:
     """A row for each leaf of truth and of the value; lists paired so that the most is right.
 
-    `same(pattern, truth, value)` compares two leaves. A leaf that truth does not have comes
-    with truth NOTHING; one of an item that truth's list does not have, or under a null of
-    truth, comes with truth None. `notes` gets a sentence for each list that is too long for that.
+    `same(pattern, truth, value)` compares two leaves. Only items that are recognised as the same
+    are paired (see `Recognition`), or as `rules` say for a list (`lines[]`). A leaf that truth does
+    not have comes with truth NOTHING; one of an item that truth's list does not have, or under a
+    null of truth, comes with truth None. `notes` gets a sentence for each list that is too long.
     """
-    alignment = Alignment(_patterns(schema), same)
+    alignment = Alignment(Properties(patterns_of(schema)), same, categories_of(schema), rules or {})
     # Where all pairs of leaves are few, no list is looked at for how much work it asks for.
     few = (3 + room.PER_LISTS) * room.size(truth) * room.size(value) <= room.MOST
     rows = alignment.rows(truth, value, "", "", None if few else room.MOST)
@@ -75,50 +73,14 @@ def state_of(row: Row, same: Same) -> str:
     """`agree`, `differ`, `missing`, `invented` or `unlabelled`."""
     if row.truth is NOTHING:
         return "unlabelled"
+    if row.alone:
+        return "missing"
     empty = is_empty(row.value)
     if is_empty(row.truth):
         return "agree" if empty else "invented"
     if empty:
         return "missing"
     return "agree" if same(row.pattern, row.truth, row.value) else "differ"
-
-
-def is_empty(value: Any) -> bool:
-    """Whether a value says nothing: null, blank, or a list or object of nothing but such."""
-    if value is NOTHING:
-        return True
-    if isinstance(value, dict):
-        return all(is_empty(each) for each in value.values())
-    if isinstance(value, list | tuple):
-        return all(is_empty(each) for each in value)
-    return says_nothing(value)
-
-
-@lru_cache(maxsize=64)
-def _patterns(schema: Schema | None) -> frozenset[str]:
-    leaves = schema.leaves if schema is not None else ()
-    return frozenset(prefix for leaf in leaves for prefix in prefixes(leaf.path))
-
-
-def _inner(patterns: frozenset[str], pattern: str, name: str) -> str:
-    """The pattern of a property; a name the schema leaves open becomes `*`."""
-    named = step(pattern, name)
-    starred = any_name(pattern)
-    return starred if named not in patterns and starred in patterns else named
-
-
-def _leaves(
-    patterns: frozenset[str], data: Any, path: str, pattern: str
-) -> Iterator[tuple[str, str, Any]]:
-    if isinstance(data, dict):
-        for name, each in data.items():
-            inner = _inner(patterns, pattern, str(name))
-            yield from _leaves(patterns, each, step(path, str(name)), inner)
-    elif isinstance(data, list | tuple):
-        for index, each in enumerate(data):
-            yield from _leaves(patterns, each, item(path, index), item(pattern))
-    else:
-        yield path, pattern, data
 
 
 @dataclass(slots=True)
@@ -128,11 +90,13 @@ class Alignment:
     `most` is how much work may go into the lists below a place; None is more than they ask for.
     """
 
-    patterns: frozenset[str]
+    known: Properties
     same: Same
+    categories: frozenset[str]
+    rules: Mapping[str, ListRule]
     notes: dict[str, None] = field(default_factory=dict)
     _counted: dict[int, Tally] = field(default_factory=dict)
-    _inner_of: dict[tuple[str, Any], str] = field(default_factory=dict)
+    _pairs: dict[tuple[int, int, str], dict[int, int]] = field(default_factory=dict)
 
     def rows(
         self, truth: Any, value: Any, path: str, pattern: str, most: float | None
@@ -158,7 +122,7 @@ class Alignment:
                 truth.get(name, NOTHING),
                 found.get(name, NOTHING),
                 step(path, str(name)),
-                self._inner(pattern, name),
+                self.known.inner(pattern, name),
                 rooms.get(name),
             )
         return rows
@@ -173,27 +137,25 @@ class Alignment:
             rows, found = [], value
         if not truth:
             return self._more(value, path, pattern) or [Row(path, pattern, [], _bare(value))]
-        paired = self._pair(truth, found, item(pattern), most)
+        each_of = item(pattern)
+        paired = self._pair(truth, found, each_of, most)
         inner = None if most is None else most / max(1, len(paired))
         for index, each in enumerate(truth):
-            partner = paired.get(index)
-            answer = NOTHING if partner is None else found[partner]
-            rows += self.rows(each, answer, item(path, index), item(pattern), inner)
+            at, partner = item(path, index), paired.get(index)
+            if partner is None:
+                left = self.rows(each, NOTHING, at, each_of, None)
+                rows += [row._replace(alone=row.truth is not NOTHING) for row in left]
+            else:
+                rows += self.rows(each, found[partner], at, each_of, inner)
         extra = sorted(set(range(len(found))) - set(paired.values()))
         for count, index in enumerate(extra, len(truth)):
-            rows += self._more(found[index], item(path, count), item(pattern))
+            rows += self._more(found[index], item(path, count), each_of)
         return rows
-
-    def _inner(self, pattern: str, name: Any) -> str:
-        inner = self._inner_of.get((pattern, name))
-        if inner is None:
-            inner = self._inner_of[pattern, name] = _inner(self.patterns, pattern, str(name))
-        return inner
 
     def _unlabelled(self, value: Any, path: str, pattern: str) -> list[Row]:
         return [
             Row(at, kind, NOTHING, each)
-            for at, kind, each in _leaves(self.patterns, value, path, pattern)
+            for at, kind, each in leaves_in(self.known.patterns, value, path, pattern)
             if each is not NOTHING
         ]
 
@@ -201,7 +163,7 @@ class Alignment:
         """What is said where truth says that there is nothing."""
         return [
             Row(at, kind, None, each)
-            for at, kind, each in _leaves(self.patterns, value, path, pattern)
+            for at, kind, each in leaves_in(self.known.patterns, value, path, pattern)
             if not is_empty(each)
         ]
 
@@ -217,18 +179,28 @@ class Alignment:
         self._counted = {}
         if not truth or not value:
             return {}
-        if len(truth) == len(value) == 1:
-            return {0: 0}
+        # Lists in lists are come by again for each list around them.
+        known = (id(truth), id(value), pattern)
+        if most is not None:
+            return self._paired_now(truth, value, pattern, most)
+        if known not in self._pairs:
+            self._pairs[known] = self._paired_now(truth, value, pattern, None)
+        return self._pairs[known]
+
+    def _paired_now(
+        self, truth: Sequence[Any], value: Sequence[Any], pattern: str, most: float | None
+    ) -> dict[int, int]:
         kept, paired = dict(self.notes), dict[int, int]()
         if len(truth) * len(value) > _MANY_PAIRS:
             paired = pairing.identical(truth, value)
         left, right = _rest(dict(enumerate(truth)), dict(enumerate(value)), paired)
         if not left or not right:
             return paired
+        items = self._items(truth, value, pattern)
         if room.fits(left, right, most):
-            paired |= self._optimal(left, right, pattern)
+            paired |= self._optimal(left, right, items)
         else:
-            paired |= self._roughly(left, right, pattern, most, kept)
+            paired |= self._roughly(left, right, items, most, kept)
         # What was noted of pairs that were only tried is not said of the record.
         self.notes = kept
         return paired
@@ -237,16 +209,17 @@ class Alignment:
         self,
         left: dict[int, Any],
         right: dict[int, Any],
-        pattern: str,
+        items: Items,
         most: float | None,
         notes: dict[str, None],
     ) -> dict[int, int]:
         """Rows that are right in all, then the best of the rest as far as there is room."""
 
         counted: dict[int, Tally] = {}
+        pattern = items.pattern
 
         def is_right(i: int, j: int) -> bool:
-            found = counted[i] = self.count(left[i], right[j], pattern)
+            found = counted[i] = self.count(left[i], right[j], pattern).as_row()
             return found.right == found.labelled
 
         truth, value = self._keyed(left, pattern), self._keyed(right, pattern)
@@ -256,30 +229,76 @@ class Alignment:
         if not left or not right:
             return paired
         if room.fits(left, right, most):
-            return paired | self._optimal(left, right, pattern)
+            return paired | self._optimal(left, right, items)
         notes[
             f"{shown(pattern.removesuffix('[]'))}: too many rows to pair ({len(left):,} of truth "
             f"with {len(right):,}); they were paired by the values they share."
         ] = None
+        kept = self._counted
         truth, value = {i: truth[i] for i in left}, {j: value[j] for j in right}
-        return paired | pairing.by_shared(truth, value)
+        if items.keys:
+            truth = {i: each.only(items.keys) for i, each in truth.items()}
+            value = {j: each.only(items.keys) for j, each in value.items()}
+        paired |= pairing.by_shared(truth, value, items.are_one)
+        self._counted = kept
+        return paired
+
+    def _items(self, truth: Sequence[Any], value: Sequence[Any], pattern: str) -> Items:
+        def leaves(each: Any) -> list[tuple[str, Any]]:
+            if isinstance(each, dict):
+                plain, _, flat = self.known.fields(each, pattern)
+                if flat:
+                    return [(kind, leaf) for _, kind, leaf in plain]
+            found = leaves_in(self.known.patterns, each, "", pattern)
+            return [(kind, leaf) for _, kind, leaf in found if not is_empty(leaf)]
+
+        def compared(one: Any, other: Any) -> list[Leaf]:
+            rows = self.rows(one, other, "", pattern, None)
+            return [self._leaf(row) for row in rows if row.truth is not NOTHING]
+
+        def fields(each: Any) -> list[Field]:
+            return self.known.fields(each, pattern)[0]
+
+        rule = self.rules.get(pattern)
+        return Items(truth, value, pattern, rule, self.categories, leaves, compared, fields)
+
+    def _leaf(self, row: Row) -> Leaf:
+        said, filled = not is_empty(row.value), not is_empty(row.truth)
+        right = said and filled and self.same(row.pattern, row.truth, row.value)
+        return Leaf(row.pattern, row.truth, row.value, filled, said, right)
 
     def _keyed(self, items: dict[int, Any], pattern: str) -> dict[int, pairing.Keyed]:
         return {
             at: pairing.Keyed.of(
-                each, [(kind, leaf) for _, kind, leaf in _leaves(self.patterns, each, "", pattern)]
+                each,
+                [
+                    (kind, leaf)
+                    for _, kind, leaf in leaves_in(self.known.patterns, each, "", pattern)
+                ],
             )
             for at, each in items.items()
         }
 
-    def _optimal(self, left: dict[int, Any], right: dict[int, Any], pattern: str) -> dict[int, int]:
-        known = self._counted
-        table = [[self.count(one, other, pattern) for other in right.values()]
+    def _optimal(self, left: dict[int, Any], right: dict[int, Any], items: Items) -> dict[int, int]:
+        known, pattern = self._counted, items.pattern
+        table = [[self.count(one, other, pattern).as_row() for other in right.values()]
                  for one in left.values()]  # fmt: skip
-        alone = [self.count(one, NOTHING, pattern) for one in left.values()]
-        more = [self._said(other) for other in right.values()]
-        paired = pairing.cheapest(table, alone, more)
         rows, columns = list(left), list(right)
+        near = len(rows) * len(columns) <= _MANY_PAIRS
+
+        def is_one(i: int, j: int) -> bool:
+            found = table[i][j]
+            if found.right == found.labelled:
+                return True
+            i, j = rows[i], columns[j]
+            return (found.right > 0 or (near and items.may_be(i, j))) and items.are_one(
+                i, j, found.which
+            )
+
+        # A row left alone earns nothing: not for what it rightly has nothing to say about either.
+        alone = [self.count(one, NOTHING, pattern)._replace(right=0) for one in left.values()]
+        more = [self._said(other) for other in right.values()]
+        paired = pairing.cheapest(table, alone, more, is_one)
         # Lists in lists would else be paired again for each list around them.
         self._counted = known | {rows[i]: table[i][j] for i, j in paired.items()}
         return {rows[i]: columns[j] for i, j in paired.items()}
@@ -306,14 +325,31 @@ class Alignment:
     def _count_object(self, truth: dict[Any, Any], value: Any, pattern: str) -> Tally:
         known = isinstance(value, dict)
         found = value if known else {}
-        labelled, right, invented, missed = _UNLABELLED if known else self._said(value)
-        for name, each in truth.items():
-            one = self.count(each, found.get(name, NOTHING), self._inner(pattern, name))
+        labelled, right, invented, missed = (_UNLABELLED if known else self._said(value))[:4]
+        answered = whole = 0
+        plain, deeper, flat = self.known.fields(truth, pattern)
+        silent = self.known.silent(value) if known else ()
+        labelled += len(plain)
+        which, bit, same = 0, 1, self.same
+        for name, inner, each in plain:
+            if name not in found or name in silent:
+                missed += 1
+                which |= 2 * bit
+            # By every rule the truth itself is right.
+            elif (type(each) is str and found[name] == each) or same(inner, each, found[name]):
+                right += 1
+                which |= bit
+            bit <<= 2
+        for name, inner, each in deeper:
+            one = self.count(each, found.get(name, NOTHING), inner)
             labelled += one[0]
             right += one[1]
             invented += one[2]
             missed += one[3]
-        return Tally(labelled, right, invented, missed)
+            answered += one[5]
+            whole += one[6]
+        which = which if known and flat else -1
+        return Tally(labelled, right, invented, missed, which, answered, whole)
 
     def _count_list(self, truth: Sequence[Any], value: Any, pattern: str) -> Tally:
         if not truth:
@@ -324,13 +360,16 @@ class Alignment:
         inner = item(pattern)
         paired = self._pair(truth, found, inner, None)
         there, counted = self._counted, [_UNLABELLED if known else self._said(value)]
-        counted += [
-            there.get(i) or self.count(each, found[paired[i]] if i in paired else NOTHING, inner)
-            for i, each in enumerate(truth)
-        ]
+        for i, each in enumerate(truth):
+            if i not in paired:
+                counted.append(self.count(each, NOTHING, inner)._replace(right=0))
+            else:
+                one = there.get(i) or self.count(each, found[paired[i]], inner).as_row()
+                counted.append(one)
         taken = set(paired.values())
         counted += [self._said(each) for j, each in enumerate(found) if j not in taken]
-        return Tally(*map(sum, zip(*counted, strict=True)))
+        labelled, right, invented, missed, _, answered, whole = map(sum, zip(*counted, strict=True))
+        return Tally(labelled, right, invented, missed, -1, answered, whole)
 
     def _said(self, value: Any) -> Tally:
         """What is said where truth says that there is nothing."""

@@ -12,17 +12,21 @@ from typing import Any
 
 from llmwidgets.analysis import docubench
 from llmwidgets.analysis.likeness import Likeness
+from llmwidgets.analysis.list_rules import ListRule, keys_of, read_list_rule
 from llmwidgets.analysis.readings import Number, Reading, clock_in, plain, read
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
-from llmwidgets.schemas.place import shown
+from llmwidgets.schemas.place import prefixes, shown
 
 KINDS = ("exact", "text", "number", "date", "similar")
 PRESETS = (docubench.NAME,)
 """Whole sets of rules by name, in place of rules by field."""
 
 _CLOSE = Decimal("1e-12")
-_HINT = 'Examples: {"total": "number:0.01", "address": "similar:0.9", "code": "exact"}.'
+_HINT = (
+    'Examples: {"total": "number:0.01", "address": "similar:0.9", "code": "exact", '
+    '"lines[]": "key:sku"}.'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +44,37 @@ class Comparator:
         return f"{self.kind}:{self.amount:g}" if self.amount else self.kind
 
 
+Rule = Comparator | ListRule
+
+
 def read_scoring(
-    scoring: Mapping[str, str | Comparator] | None, schema: Schema | None
-) -> dict[str, Comparator]:
-    """The comparator for each leaf the user names; FieldError for a field or comparator unknown.
+    scoring: Mapping[str, str | Rule] | None, schema: Schema | None
+) -> dict[str, Rule]:
+    """The rule for each leaf or list the user names; FieldError for a field or rule unknown.
 
     Keys are patterns of leaves (`lines[].total`); values are `exact`, `text`, `number`,
-    `number:0.01` (± 0.01), `date` or `similar:0.9`.
+    `number:0.01` (± 0.01), `date` or `similar:0.9`. Keys can also be patterns of a list's rows
+    (`lines[]`), with how a row of the reply is recognised as one of truth: `key:sku` (or
+    `key:sku,date`), where these fields of the row are right and only there, or `match:0.7`, where
+    at least this share of the fields that truth fills is right. A row that is not recognised is
+    one missed and one invented row.
     """
-    chosen: dict[str, Comparator] = {}
+    chosen: dict[str, Rule] = {}
     problems: dict[str, str] = {}
-    paths = None if schema is None else [leaf.path for leaf in schema.leaves]
+    places = None if schema is None else places_of(schema)
     for path, said in (scoring or {}).items():
-        if paths is not None and path not in paths:
-            near = get_close_matches(str(path), paths, 1)
-            meant = f" Nearest is {near[0]}." if near else ""
-            problems[str(path)] = f"The schema has no such field.{meant}"
+        if places is not None and path not in places:
+            problems[str(path)] = f"The schema has no such field.{_nearest(str(path), places)}"
+            continue
+        rule = said if isinstance(said, ListRule) else read_list_rule(str(said))
+        if rule is not None:
+            if problem := _misfit(path, rule, schema):
+                problems[path] = problem
+            else:
+                chosen[path] = rule
+            continue
+        if schema is not None and not _is_leaf(path, schema):
+            problems[path] = f"{said!r} is not a rule of a list; give key:FIELD or match:0.7."
             continue
         comparator = said if isinstance(said, Comparator) else _parse(str(said))
         if comparator is None:
@@ -65,6 +84,36 @@ def read_scoring(
     if problems:
         raise FieldError(problems, _HINT)
     return chosen
+
+
+def places_of(schema: Schema) -> list[str]:
+    """The patterns that a rule can be given for: every leaf, and the rows of every list."""
+    leaves = [leaf.path for leaf in schema.leaves]
+    around = [each for leaf in leaves for each in prefixes(leaf) if each.endswith("[]")]
+    return list(dict.fromkeys([*leaves, *around]))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), 1)
+    return f" Nearest is {near[0]}." if near else ""
+
+
+def _is_leaf(path: str, schema: Schema) -> bool:
+    return any(leaf.path == path for leaf in schema.leaves)
+
+
+def _misfit(path: str, rule: ListRule, schema: Schema | None) -> str | None:
+    """Why the rows of this place cannot be recognised by this rule; None where they can."""
+    if not path.endswith("[]"):
+        return f"{str(rule)!r} is a rule of a list; {path} is not one. Name its rows: lines[]."
+    if schema is None or not rule.names:
+        return None
+    fields = {leaf.path.removeprefix(path).removeprefix("."): leaf.path for leaf in schema.leaves
+              if leaf.path.startswith((f"{path}.", f"{path}["))}  # fmt: skip
+    for name, pattern in zip(rule.names, keys_of(path, rule), strict=True):
+        if pattern not in fields.values():
+            return f"Its rows have no field {name!r} to be a key.{_nearest(name, fields)}"
+    return None
 
 
 def read_preset(name: str, paths: Iterable[str]) -> dict[str, Comparator]:

@@ -19,39 +19,89 @@ _TRIED = 4
 
 
 class Tally(NamedTuple):
-    """How many leaves are labelled, right, invented and missed."""
+    """How many leaves are labelled, right, invented and missed.
+
+    `which` has, for an object of plain values alone, two bits for each that truth fills, the first
+    field lowest: 1 is right, 2 missed. It is -1 for all others. `answered` and `whole` count the
+    rows of lists inside that have an answer, and those that are wholly right.
+    """
 
     labelled: int
     right: int
     invented: int
     missed: int
+    which: int = -1
+    answered: int = 0
+    whole: int = 0
+
+    def as_row(self) -> Tally:
+        """The same as an answered row: counted itself."""
+        labelled, right, invented, missed, which, answered, whole = self
+        whole += 0 < labelled == right
+        return Tally(labelled, right, invented, missed, which, answered + 1, whole)
 
 
 def cheapest(
-    table: Sequence[Sequence[Tally]], alone: Sequence[Tally], more: Sequence[Tally]
+    table: Sequence[Sequence[Tally]],
+    alone: Sequence[Tally],
+    more: Sequence[Tally],
+    is_one: Callable[[int, int], bool],
 ) -> dict[int, int]:
     """The pairs by which most is right, then fewest are labelled, invented and missed.
 
+    Then most rows are answered and wholly right, so that no order of the lists changes a sum.
     `table` counts each pair; `alone` an item of truth without an answer, `more` an item of the
-    value without a truth. Every item of the shorter list is paired.
+    value without a truth. Only items that `is_one` says are the same are paired.
     """
-    # Beside what leaves both alone, a pair is worth the same whatever else is paired: so the
-    # rectangle needs no rows that stand for nothing.
+    known = None
+    if not _all_have_a_partner(table):
+        known = [[is_one(i, j) for j in range(len(more))] for i in range(len(alone))]
+        if not any(map(any, known)):
+            return {}
+    cost = _costs(table, alone, more)
+    if known is None:
+        # Most answers are of the document itself: then no other pair needs a closer look.
+        paired = assign(cost)
+        if all(is_one(i, j) for i, j in paired.items()):
+            return paired
+        known = [[is_one(i, j) for j in range(len(more))] for i in range(len(alone))]
+    cost = [
+        [each if one else 0 for each, one in zip(row, ones, strict=True)]
+        for row, ones in zip(cost, known, strict=True)
+    ]
+    return {i: j for i, j in assign(cost).items() if known[i][j]}
+
+
+def _costs(
+    table: Sequence[Sequence[Tally]], alone: Sequence[Tally], more: Sequence[Tally]
+) -> list[list[int]]:
+    """What each pair costs beside leaving both alone, which is the same whatever else is paired.
+
+    So the rectangle needs no rows that stand for nothing.
+    """
     most = max(each.labelled for row in table for each in row)
     most += max(each.labelled for each in alone) + max(each.labelled for each in more)
     scale = 1 + 2 * most * min(len(alone), len(more))
-    left, over = [_cost(each, scale) for each in alone], [_cost(each, scale) for each in more]
-    cost = [
-        [_cost(each, scale) - one - other for each, other in zip(row, over, strict=True)]
+    fine = 1 + (1 + max(each[5] for row in table for each in row)) * min(len(alone), len(more))
+    left = [_cost(each, scale, fine) for each in alone]
+    over = [_cost(each, scale, fine) for each in more]
+    return [
+        [_cost(each, scale, fine) - one - other for each, other in zip(row, over, strict=True)]
         for row, one in zip(table, left, strict=True)
     ]
-    return assign(cost)
 
 
-def _cost(each: Tally, scale: int) -> int:
-    """One whole number for all four."""
-    labelled, right, invented, missed = each
-    return ((labelled - right * scale) * scale + invented) * scale + missed
+def _all_have_a_partner(table: Sequence[Sequence[Tally]]) -> bool:
+    """Whether each item of the shorter list has something right beside one of the other."""
+    shorter = table if len(table) <= len(table[0]) else zip(*table, strict=True)
+    return all(any(each.right for each in row) for row in shorter)
+
+
+def _cost(each: Tally, scale: int, fine: int) -> int:
+    """One whole number for all that is counted, what matters more before what matters less."""
+    labelled, right, invented, missed, _, answered, whole = each
+    leaves = ((labelled - right * scale) * scale + invented) * scale + missed
+    return (leaves * fine - answered) * fine - whole
 
 
 def identical(truth: Sequence[Any], value: Sequence[Any]) -> dict[int, int]:
@@ -86,8 +136,13 @@ class Keyed:
     def of(cls, data: Any, leaves: Leaves) -> Keyed:
         """Read an item; a blank text labels nothing, and null says nothing."""
         patterns = frozenset(kind for kind, each in leaves if each is None or _says(each))
-        keys = tuple((kind, _key(each)) for kind, each in leaves if _says(each))
+        keys = tuple((kind, key_of(each)) for kind, each in leaves if _says(each))
         return cls(written(data), patterns, keys)
+
+    def only(self, patterns: frozenset[str]) -> Keyed:
+        """The same item by what it says at these patterns alone; at all of them if it says none."""
+        keys = tuple(each for each in self.keys if each[0] in patterns)
+        return Keyed(self.text, self.patterns, keys or self.keys)
 
     def within(self, patterns: frozenset[str]) -> frozenset[tuple[tuple[str, Hashable], int]]:
         """What it says at these patterns alone."""
@@ -98,7 +153,8 @@ def _says(value: Any) -> bool:
     return not says_nothing(value)
 
 
-def _key(value: Any) -> Hashable:
+def key_of(value: Any) -> Hashable:
+    """One key for all ways to write a value."""
     if isinstance(value, bool):
         return value
     reading = read(value)
@@ -137,10 +193,15 @@ def all_right(
     return paired
 
 
-def by_shared(truth: Mapping[int, Keyed], value: Mapping[int, Keyed]) -> dict[int, int]:
+def by_shared(
+    truth: Mapping[int, Keyed],
+    value: Mapping[int, Keyed],
+    is_one: Callable[[int, int], bool] | None = None,
+) -> dict[int, int]:
     """Pairs by the values they share, rare ones before common ones; ties by content.
 
-    Values that very many items share tell no two apart: their holders are paired in order.
+    Values that very many items share tell no two apart: their holders are paired in order, and
+    then all others. Where `is_one` says which items are the same, only such are paired.
     """
     rows, columns = _ordered(truth), _ordered(value)
     ours, theirs = _holders(rows, truth), _holders(columns, value)
@@ -153,12 +214,13 @@ def by_shared(truth: Mapping[int, Keyed], value: Mapping[int, Keyed]) -> dict[in
     for many, _, key in shared:
         total += many
         (told if total <= _MOST_SHARED else common).append(key)
-    taken = _Taken({}, set())
+    taken = _Taken({}, set(), is_one, Counter())
     for i, j in _ranked([(ours[key], theirs[key]) for key in told], len(columns)):
         taken.pair(rows[i], columns[j])
-    for key in common:
-        taken.in_order([rows[i] for i in ours[key]], [columns[j] for j in theirs[key]])
-    taken.in_order(rows, columns)
+    if is_one is None:
+        for key in common:
+            taken.in_order([rows[i] for i in ours[key]], [columns[j] for j in theirs[key]])
+        taken.in_order(rows, columns)
     return taken.paired
 
 
@@ -166,11 +228,18 @@ def by_shared(truth: Mapping[int, Keyed], value: Mapping[int, Keyed]) -> dict[in
 class _Taken:
     paired: dict[int, int]
     partners: set[int]
+    is_one: Callable[[int, int], bool] | None
+    tried: Counter[int]
 
     def pair(self, i: int, j: int) -> None:
-        if i not in self.paired and j not in self.partners:
-            self.paired[i] = j
-            self.partners.add(j)
+        if i in self.paired or j in self.partners:
+            return
+        if self.is_one is not None:
+            self.tried[i] += 1
+            if self.tried[i] > _TRIED or not self.is_one(i, j):
+                return
+        self.paired[i] = j
+        self.partners.add(j)
 
     def in_order(self, rows: Iterable[int], columns: Iterable[int]) -> None:
         free = [i for i in rows if i not in self.paired]

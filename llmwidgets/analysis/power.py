@@ -7,7 +7,7 @@ is the chance of that where the difference is really there and equally large to 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -42,14 +42,11 @@ class Spread:
     worst: tuple[float, ...] = (1.0,)
 
     @classmethod
-    def of(cls, differences: Sequence[float], worst: Sequence[float]) -> Spread:
+    def of(cls, differences: Sequence[float], worst: Iterable[float]) -> Spread:
         """The shape of observed differences, 0 to 1 each; in a sample where they are very many."""
         mean = math.fsum(differences) / len(differences)
-        ordered = sorted(each - mean for each in differences)
-        lost = _sampled(sorted(worst), min(len(worst), _LARGEST_SAMPLE))
-        return cls(
-            tuple(_centred(_sampled(ordered, min(len(ordered), _LARGEST_SAMPLE)))), tuple(lost)
-        )
+        ordered = _some(sorted(each - mean for each in differences))
+        return cls(tuple(_centred(ordered)), tuple(_some(sorted(map(float, worst)))))
 
     @classmethod
     def usual(cls, deviation: float = USUAL_DEVIATION) -> Spread:
@@ -104,19 +101,33 @@ def texts_needed(
     spread: Spread, matters: float, variants: int = 2, level: float = LEVEL
 ) -> int | None:
     """How many texts show a difference of `matters` four times in five; None where none do."""
+    return _fewest(lambda texts: can_show(spread, texts, variants, level), matters)
+
+
+def texts_to_equal(spread: Spread, matters: float, level: float = LEVEL) -> int | None:
+    """How many texts show of an equal variant, four times in five, that it is as good.
+
+    That is, at most `matters` worse by the one-sided bound at `level`; None where none do.
+    """
+    return _fewest(lambda texts: _as_good_by(spread, texts, level), matters)
+
+
+def _as_good_by(spread: Spread, texts: int, level: float) -> float:
+    return spread.margin(texts, level) + deviate(2) * spread.deviation / math.sqrt(texts)
+
+
+def _fewest(least: Callable[[int], float], matters: float) -> int | None:
+    """The fewest texts at which `least`, which falls with them, is no more than `matters`."""
     if not 0 < matters <= 1:
         return None
     low, high = FEWEST_TEXTS - 1, FEWEST_TEXTS
-    while can_show(spread, high, variants, level) > matters:
+    while least(high) > matters:
         if high >= _MOST_TEXTS:
             return None
         low, high = high, high * 2
     while high - low > 1:
         middle = (low + high) // 2
-        if can_show(spread, middle, variants, level) > matters:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if least(middle) > matters else (low, middle)
     return high
 
 
@@ -149,6 +160,10 @@ def _sampled(ordered: Sequence[float], count: int) -> list[float]:
     """So many values spread evenly over the ordered ones."""
     size = len(ordered)
     return [ordered[min(size - 1, int((at + 0.5) * size / count))] for at in range(count)]
+
+
+def _some(ordered: Sequence[float]) -> list[float]:
+    return _sampled(ordered, min(len(ordered), _LARGEST_SAMPLE))
 
 
 def _centred(values: Sequence[float]) -> list[float]:

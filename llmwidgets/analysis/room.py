@@ -11,19 +11,26 @@ MOST = 1_500_000
 """About this many comparisons of leaves go into pairing the lists of one record."""
 
 _MOST_PAIRS = 100_000
+_FOLDED = (dict, list, tuple)
 PER_LISTS = 12
 """Measured: pairing two lists, however short, costs as much as so many comparisons more."""
 
 
-def size(data: Any, counts: Callable[[Any], bool] = lambda _: True) -> int:
+def size(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
     """How many leaves there are that count; an empty list or object is one.
 
     >>> size({"lines": [{"total": 1}, {"total": 2}]})
     2
     """
     if not isinstance(data, dict | list | tuple) or not data:
-        return 1 if counts(data) else 0
-    return sum(size(each, counts) for each in (data.values() if isinstance(data, dict) else data))
+        return 1 if counts is None or counts(data) else 0
+    total = 0
+    for each in data.values() if isinstance(data, dict) else data:
+        if isinstance(each, _FOLDED):
+            total += size(each, counts)
+        elif counts is None or counts(each):
+            total += 1
+    return total
 
 
 def fits(left: Mapping[int, Any], right: Mapping[int, Any], most: float | None) -> bool:

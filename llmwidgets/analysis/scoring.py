@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from llmwidgets.analysis import docubench
 from llmwidgets.analysis.alignment import NOTHING, Row, align, state_of
-from llmwidgets.analysis.comparators import Comparator, Comparing, read_preset, read_scoring
+from llmwidgets.analysis.comparators import Comparator, Comparing, Rule, read_preset, read_scoring
 from llmwidgets.analysis.grounding import Grounding, Source, ground
+from llmwidgets.analysis.list_rows import Rows, WithRows, rows_of
+from llmwidgets.analysis.list_rules import ListRule
 from llmwidgets.schemas import Schema
 
 State = Literal["agree", "differ", "missing", "invented", "unlabelled", "failed"]
@@ -33,15 +35,17 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class TextScore:
+class TextScore(WithRows):
     """The cells of one text and their sums.
 
     `labelled` counts the leaves that truth labels, and those that a value adds where truth says
     there is nothing: under a null, and in items beyond the truth's list. Each of these is
-    labelled and not right, so an invented item costs as many leaves as it has. `accuracy` is
+    labelled and not right, so an invented item costs as many leaves as it has. A row of truth
+    without an answer has nothing right, not even where truth is null. `accuracy` is
     right / labelled, None where nothing is labelled; a preset of rules sets it as `share`.
     `missed` counts values of truth that were not given, `invented` values given where truth has
-    none. `notes` has a sentence for each place that was too large to compare in full.
+    none. `lists` has the rows of each list, by pattern; `rows` counts those of truth in all.
+    `notes` has a sentence for each place that was too large to compare in full.
     """
 
     cells: tuple[Cell, ...]
@@ -51,6 +55,7 @@ class TextScore:
     missed: int
     share: float | None = None
     notes: tuple[str, ...] = ()
+    lists: Mapping[str, Rows] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> float | None:
@@ -71,26 +76,31 @@ def score(
     value: Any,
     truth: Any,
     *,
-    scoring: Mapping[str, str | Comparator] | str | None = None,
+    scoring: Mapping[str, str | Rule] | str | None = None,
     text: str | Source | None = None,
 ) -> TextScore:
     """Score one record against truth. Never fails on a value, however little it fits the schema.
 
-    `scoring` overrides how leaves are compared (see `read_scoring`; pass what it returned to
-    read it once), or is "docubench", the rules of that benchmark. With `text`, each value is also
-    located in it. Where `schema` is None, every leaf is compared by what its values read as.
+    `scoring` overrides how leaves are compared and rows of lists are recognised (see
+    `read_scoring`; pass what it returned to read it once), or is "docubench", the rules of that
+    benchmark. With `text`, each value is also located in it. Where `schema` is None, every leaf is
+    compared by what its values read as.
 
     >>> score(None, {"total": "1,250.00", "city": "koln"}, {"total": 1250, "city": "Köln"}).accuracy
     1.0
     """
     leaves = {leaf.path: leaf for leaf in schema.leaves} if schema is not None else {}
+    lists: Mapping[str, ListRule] = {}
     if isinstance(scoring, str):
         comparing = Comparing(leaves, read_preset(scoring, leaves), Comparator(docubench.NAME))
     else:
-        comparing = Comparing(leaves, read_scoring(scoring, schema))
+        rules = read_scoring(scoring, schema)
+        lists = {path: each for path, each in rules.items() if isinstance(each, ListRule)}
+        chosen = {path: each for path, each in rules.items() if isinstance(each, Comparator)}
+        comparing = Comparing(leaves, chosen)
     source = Source(text) if isinstance(text, str) else text
     cells, notes = [], list[str]()
-    for row in align(schema, value, truth, comparing.same, notes):
+    for row in align(schema, value, truth, comparing.same, notes, lists):
         state = state_of(row, comparing.same)
         found = None
         if source is not None:
@@ -140,9 +150,9 @@ def _sum(cells: list[Cell]) -> TextScore:
         right=sum(cell.right is True for cell in cells),
         invented=sum(cell.state == "invented" for cell in cells),
         missed=sum(_is_missed(cell) for cell in cells),
+        lists=rows_of(cells),
     )
 
 
 def _is_missed(cell: Cell) -> bool:
-    said = cell.truth is not None and cell.truth != []
-    return cell.state == "missing" or (cell.state == "failed" and said)
+    return cell.state in {"missing", "failed"} and cell.truth is not None and cell.truth != []

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, permutations
 
 from llmwidgets.analysis import power, verdict_words
 from llmwidgets.analysis.bounds import (
@@ -27,7 +27,8 @@ from llmwidgets.analysis.power import FEWEST_TEXTS, LEVEL, Spread
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
 
 _LOOK = 1.1
-_Two = tuple[str, str]
+_Two = tuple[int, int]
+"""The places of two columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,27 +113,27 @@ def in_pairs(
     counted = counted_looks(looks)
     level = LEVEL / max(1, len(counted))
     common = set.intersection(*(set(each.scores) for each in kept)) if kept else set[str]()
-    standings = sorted(
-        (_standing(each, common, groups, level) for each in kept),
-        key=lambda each: (-each.accuracy_if_wrong, each.cost_per_1000 or math.inf),
+    ranked = sorted(
+        ((_standing(each, common, groups, level), each) for each in kept),
+        key=lambda each: (-each[0].accuracy_if_wrong, each[1].cost_per_1000 or math.inf),
     )
-    by_label = {each.label: each for each in columns}
-    labels = [each.label for each in standings]
-    others = [each.label for each in columns if each.scores and each.label not in labels]
-    contests = _contests([by_label[each] for each in (*labels, *others)], groups, level)
-    best, *rest = labels or [""]
-    better = bool(rest) and all(contests[best, each].tail <= level / 2 for each in rest)
-    worse_by = {
-        one: max(contests[one, other].bound for other in labels if other != one)
-        for one in labels
+    others = [each for each in columns if each.scores and not any(each is one for one in kept)]
+    ordered = [*(column for _, column in ranked), *others]
+    contests = _contests(ordered, groups, level)
+    rest = range(1, len(kept))
+    better = bool(rest) and all(contests[0, each].tail <= level / 2 for each in rest)
+    standings = [
+        replace(each, worse_by=max(contests[at, o].bound for o in range(len(kept)) if o != at))
         if rest
-    }
-    shared = [contests[best, each] for each in rest]
+        else each
+        for at, (each, _) in enumerate(ranked)
+    ]
+    shared = [contests[0, each] for each in rest]
     return Tested(
-        standings=tuple(replace(each, worse_by=worse_by.get(each.label)) for each in standings),
+        standings=tuple(standings),
         texts=min((each.texts for each in shared), default=len(common)),
         units=min((len(each.values) for each in shared), default=len(common)),
-        table=_table([*labels, *others], contests, level, best if better else ""),
+        table=_table([each.label for each in ordered], contests, level, better),
         better=better,
         left_out=left_out,
         looks=counted,
@@ -176,13 +177,13 @@ class Tested:
             standings=standings,
             matters=matters,
             texts=self.texts,
+            groups=self.units if self.grouped else 0,
+            texts_to_equal=power.texts_to_equal(spread, matters, self.level) if spread else None,
             texts_needed=power.texts_needed(spread, matters, count, self.level) if spread else None,
             can_show=power.can_show(spread, self.units, count, self.level) if spread else None,
             looks=self.looks,
         )
-        headline, details, notes = verdict_words.words_for(
-            verdict, self.left_out, self.units if self.grouped else 0, self.repeats
-        )
+        headline, details, notes = verdict_words.words_for(verdict, self.left_out, self.repeats)
         return replace(verdict, headline=headline, details=details, notes=notes)
 
     def _shown(self, matters: float) -> tuple[Standing, ...]:
@@ -295,11 +296,10 @@ class _Contest:
 def _contests(
     columns: Sequence[Column], groups: Mapping[str, str] | None, level: float
 ) -> dict[_Two, _Contest]:
+    """Each column against each other one, by their places."""
     found = {
-        (one.label, other.label): _contest(one, other, groups)
-        for one in columns
-        for other in columns
-        if one is not other
+        (one, other): _contest(columns[one], columns[other], groups)
+        for one, other in permutations(range(len(columns)), 2)
     }
     for batch in _batches(each for each in found.values() if each.enough):
         values, worst = [each.values for each in batch], if_lost([each.scores for each in batch])
@@ -331,16 +331,16 @@ def _batches(contests: Iterable[_Contest]) -> list[list[_Contest]]:
 
 
 def _table(
-    labels: Sequence[str], contests: Mapping[_Two, _Contest], level: float, best: str
+    labels: Sequence[str], contests: Mapping[_Two, _Contest], level: float, better: bool
 ) -> tuple[Pair, ...]:
-    """Every pair, best first; those of one that is better than all others need no correction."""
-    couples = list(combinations(labels, 2))
+    """Every pair, best first; those of a first that is better than all need no correction."""
+    couples = list(combinations(range(len(labels)), 2))
     ps = {
         (a, b): min(1.0, 2 * min(contests[a, b].tail, contests[b, a].tail))
         for a, b in couples
         if contests[a, b].enough and contests[b, a].enough
     }
-    corrected = {each: p for each, p in ps.items() if best in each}
+    corrected = {each: p for each, p in ps.items() if better and 0 in each}
     levels = dict.fromkeys(corrected, level)
     rest = sorted((each for each in ps if each not in corrected), key=lambda each: ps[each])
     corrected |= dict(zip(rest, holm([ps[each] for each in rest]), strict=True))
@@ -353,16 +353,16 @@ def _table(
     intervals = _intervals(contests, levels)
     pairs = []
     for a, b in couples:
-        pair = Pair(a, b, contests[a, b].texts, -contests[a, b].difference)
+        contest = contests[a, b]
+        pair = Pair(labels[a], labels[b], contest.texts, -contest.difference)
         if (a, b) in ps:
             told = ps[a, b] <= levels[a, b]
-            better = a if contests[a, b].tail <= contests[b, a].tail else b
+            ahead = a if contest.tail <= contests[b, a].tail else b
             low, high = intervals[a, b]
-            spread = Spread.of(contests[a, b].values, tuple(if_lost(contests[a, b].scores)))
             pair = replace(
                 pair, low=low, high=high, p=ps[a, b], p_holm=corrected[a, b], told_apart=told,
-                level=levels[a, b], spread=spread,
-                verdict=f"{better} is better" if told else "not told apart",
+                level=levels[a, b], spread=Spread.of(contest.values, if_lost(contest.scores)),
+                verdict=f"{labels[ahead]} is better" if told else "not told apart",
             )  # fmt: skip
         elif not pair.texts:
             pair = replace(pair, verdict="no text both answered")

@@ -98,8 +98,9 @@ class Verdict:
     to be at most `matters` worse than every other, None where none is; `leader` is the best seen.
     `not_told_apart` are groups of labels of which no two are told apart. `can_show` is the smallest
     difference (0 to 1) that the `texts` show four times in five, `texts_needed` how many would show
-    `matters`. `looks` says at how many texts the truth was looked at so far. In a notebook it
-    shows as sentences.
+    `matters`, and `texts_to_equal` how many would show of an equal variant that it is as good.
+    Where texts belong together, they make so many `groups`, and groups are needed. `looks` says at
+    how many texts the truth was looked at so far. In a notebook it shows as sentences.
     """
 
     headline: str
@@ -112,7 +113,9 @@ class Verdict:
     standings: tuple[Standing, ...] = ()
     matters: float = MATTERS
     texts: int = 0
+    groups: int = 0
     texts_needed: int | None = None
+    texts_to_equal: int | None = None
     can_show: float | None = None
     looks: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()

@@ -13,16 +13,17 @@ _MANY = 3
 
 
 def words_for(
-    verdict: Verdict, left_out: Sequence[tuple[str, int]], groups: int, repeats: int
+    verdict: Verdict, left_out: Sequence[tuple[str, int]], repeats: int
 ) -> tuple[str, str, tuple[str, ...]]:
     """Headline, details and notes of a verdict whose values are known.
 
-    `left_out` are columns that could not be compared, with their number of scored texts; `groups`
-    is how many groups the texts make, 0 where each stands alone.
+    `left_out` are columns that could not be compared, with their number of scored texts.
     """
     if not verdict.standings:
         return _joined("Nothing was compared.", _left_out(left_out)), "", ()
-    notes = tuple(each for each in (_looks(verdict), _grouped(groups), _noise(repeats)) if each)
+    notes = tuple(
+        each for each in (_looks(verdict), _grouped(verdict.groups), _noise(repeats)) if each
+    )
     best = verdict.standings[0]
     if verdict.outcome is None:
         said = (
@@ -48,87 +49,103 @@ def words_for(
 def _better(verdict: Verdict) -> tuple[str, str]:
     best, others = verdict.standings[0], verdict.standings[1:]
     second = others[0]
-    low, high = _lead(verdict, second)
-    seen = best.accuracy_if_wrong - second.accuracy_if_wrong
-    pair = _pair(verdict, best.label, second.label)
-    if pair is not None:
-        seen = abs(pair.difference)
-    than = "" if len(others) == 1 else f"the next best, {second.label}"
-    details = (
-        f"On {texts(verdict.texts)} it reads at least {points(low)} fields in 100 more right than "
-        f"{than or second.label} (95 %; {points(seen)} seen)."
-    )
+    low, high, seen = _lead(verdict, second)
+    than = second.label if len(others) == 1 else f"the next best, {second.label}"
+    least = f"reads at least {fields(low)} in 100 more right"
+    if low < 0.0005:
+        least = "reads more right"
+    said = f"On {texts(verdict.texts)} it {least} than {than} (95 %; {points(seen)} seen)."
     if high < verdict.matters:
-        details += f" That is less than the {points(verdict.matters)} in 100 that matter here."
-    return f"{best.label} is better than {_several(others)}.", _joined(
-        details, _price_of(best, second)
-    )
+        said += f" That is less than the {points(verdict.matters)} in 100 that matter here."
+    if len(others) > 1:
+        said += f" As the best of {len(others) + 1}, its own figure is likely a little too good."
+    headline = f"{best.label} is better than {_several(others)}."
+    return headline, _joined(said, _price_of(best, second))
 
 
 def _as_good(verdict: Verdict) -> tuple[str, str]:
-    best = verdict.standings[0]
+    best, *others = verdict.standings
     chosen = _standing(verdict, verdict.recommended)
-    allowed = f"(95 %; you allow {points(verdict.matters)})"
+    than = best.label if chosen is not best else "any other" if len(others) > 1 else others[0].label
+    details = (
+        f"On {texts(verdict.texts)} it is {_at_most(chosen)} than {than} "
+        f"(95 %; you allow {points(verdict.matters)})."
+    )
     if chosen is not best:
         headline = f"{chosen.label} is as good as the best and {_cheaper(chosen, best)}."
-        details = f"On {texts(verdict.texts)} it is {_at_most(chosen)} than {best.label} {allowed}."
-        return headline, details
-    details = f"On {texts(verdict.texts)} it is {_at_most(best)} than any other {allowed}."
+        return headline, _joined(details, _better_by_little(verdict, chosen))
     price = best.cost_per_1000
-    others = verdict.standings[1:]
+    as_good = f"{best.label} is as good as {than}"
     if price is None:
-        return f"{best.label} leads, and none is shown to be better.", _joined(
-            details, "Its price is unknown, so price decides nothing here."
-        )
+        return f"{as_good}; its price is unknown.", details
     cheaper = [each for each in others if (each.cost_per_1000 or math.inf) < price]
-    undecided = [each for each in cheaper if each.shown is Shown.NOT_SHOWN]
     if not cheaper:
         unknown = [each.label for each in others if each.cost_per_1000 is None]
-        more = f"The price of {listed(unknown)} is unknown." if unknown else ""
-        known = " with a known price" if unknown else ""
-        headline = f"{best.label} is as good as any other and the cheapest{known}."
-        return headline, _joined(details, more)
+        if unknown:
+            return f"{as_good}; the price of {listed(unknown)} is unknown.", details
+        if any(each.cost_per_1000 == price for each in others):
+            return f"{as_good}, and none is cheaper.", details
+        cheaper_by = "the cheapest" if len(others) > 1 else _cheaper(best, others[0])
+        return f"{as_good} and {cheaper_by}.", details
+    undecided = [each for each in cheaper if each.shown is Shown.NOT_SHOWN]
+    if not undecided:
+        return f"{as_good}, and all that is cheaper is worse.", details
     headline = f"{best.label} leads, and nothing cheaper is shown to be as good."
-    return headline, _joined(
-        details, *(_maybe(each, verdict) for each in undecided), _enough(verdict)
+    maybe = [_maybe(each, verdict) for each in undecided] if len(undecided) <= _MANY else []
+    return headline, _joined(details, *maybe, _would_show(verdict, undecided))
+
+
+def _not_enough(verdict: Verdict) -> tuple[str, str]:
+    best = verdict.standings[0]
+    headline = f"Not enough texts to tell: {best.label} leads."
+    if verdict.can_show is None:
+        verb = "is" if verdict.texts == 1 else "are"
+        few = f"Only {texts(verdict.texts)} {verb}" if verdict.texts else "No text is"
+        if verdict.texts >= FEWEST_TEXTS:
+            few = f"The {texts(verdict.texts)}, in {verdict.groups:,} groups, are"
+        return headline, (
+            f"{few} labelled and answered by {_all(verdict.standings)}, and under {FEWEST_TEXTS} a "
+            "difference can be chance. No variant is recommended yet."
+        )
+    many = _units(verdict, verdict.groups or verdict.texts)
+    said = f"{many} can show differences of about {whole(verdict.can_show)} in 100 or more"
+    needed = verdict.texts_needed
+    if needed and needed > (verdict.groups or verdict.texts):
+        said += f"; about {needed:,} would show {points(verdict.matters)}"
+    return headline, f"{said}. No variant is recommended yet."
+
+
+def _better_by_little(verdict: Verdict, chosen: Standing) -> str:
+    """That the best is better than the recommended one, where that is shown."""
+    low, high, _ = _lead(verdict, chosen)
+    if low <= 0 or high >= verdict.matters:
+        return ""
+    return (
+        f"{verdict.leader} is better, by at most {points(high)} in 100: less than the "
+        f"{points(verdict.matters)} that matter here."
     )
+
+
+def _would_show(verdict: Verdict, undecided: Sequence[Standing]) -> str:
+    """How many texts would show of a variant that is as good that it is."""
+    needed = verdict.texts_to_equal
+    if needed is None or needed <= (verdict.groups or verdict.texts):
+        return ""
+    one = undecided[0].label if len(undecided) == 1 else "one of them"
+    return f"If {one} is as good, about {_units(verdict, needed)} would show it."
+
+
+def _units(verdict: Verdict, count: int) -> str:
+    if verdict.groups:
+        return "1 group" if count == 1 else f"{count:,} groups"
+    return texts(count)
 
 
 def _at_most(each: Standing) -> str:
     bound = each.worse_by or 0.0
     if bound <= 0:
         return "not worse"
-    return f"at most {points(max(0.001, bound))} fields in 100 worse"
-
-
-def _not_enough(verdict: Verdict) -> tuple[str, str]:
-    best = verdict.standings[0]
-    headline = f"Not enough texts to tell: {best.label} leads."
-    if verdict.texts < FEWEST_TEXTS:
-        shared = (
-            f"{texts(verdict.texts)} {'is' if verdict.texts == 1 else 'are'}"
-            if verdict.texts
-            else "No text is"
-        )
-        return headline, (
-            f"{shared} labelled and answered by {_all(verdict.standings)}, and under "
-            f"{FEWEST_TEXTS} a difference can be chance. No variant is recommended yet."
-        )
-    return headline, _joined(_enough(verdict), "No variant is recommended yet.")
-
-
-def _enough(verdict: Verdict) -> str:
-    """What these texts can show, and how many would show what matters."""
-    if verdict.can_show is None:
-        return ""
-    least = whole(verdict.can_show)
-    can = f"{texts(verdict.texts)} can show differences of about {least} in 100 or more"
-    needed = verdict.texts_needed
-    if needed is None:
-        return f"{can}."
-    if needed <= verdict.texts:
-        return f"{can}, so what lies between them is probably less; more texts would say how much."
-    return f"{can}; about {needed:,} would show {points(verdict.matters)}."
+    return f"at most {fields(max(0.001, bound))} in 100 worse"
 
 
 def _maybe(each: Standing, verdict: Verdict) -> str:
@@ -208,7 +225,7 @@ def _price_of(best: Standing, second: Standing) -> str:
     ratio = one / other
     if ratio < 1.95:
         return f"It costs {money(one)} for 1,000 texts, {second.label} {money(other)}."
-    return f"It costs {ratio:.0f} times as much."
+    return f"It costs {ratio:,.0f} times as much as {second.label}."
 
 
 def _cheaper(one: Standing, other: Standing) -> str:
@@ -307,13 +324,15 @@ def _pair(verdict: Verdict, one: str, other: str) -> Pair | None:
     return next((each for each in verdict.table if {each.a, each.b} == {one, other}), None)
 
 
-def _lead(verdict: Verdict, second: Standing) -> tuple[float, float]:
-    """The interval of how much better the best is."""
+def _lead(verdict: Verdict, second: Standing) -> tuple[float, float, float]:
+    """The interval of how much better the best is, and what was seen."""
     best = verdict.standings[0].label
     pair = _pair(verdict, best, second.label)
     if pair is None:
-        return 0.0, 1.0
-    return (pair.low, pair.high) if pair.a == best else (-pair.high, -pair.low)
+        return 0.0, 1.0, 0.0
+    if pair.a == best:
+        return pair.low, pair.high, pair.difference
+    return -pair.high, -pair.low, -pair.difference
 
 
 def _standing(verdict: Verdict, label: str | None) -> Standing:
@@ -323,6 +342,11 @@ def _standing(verdict: Verdict, label: str | None) -> Standing:
 def points(share: float) -> str:
     """A share in hundredths, one decimal, none where it is .0."""
     return f"{100 * share:.1f}".removesuffix(".0")
+
+
+def fields(share: float) -> str:
+    """So many fields in 100: 2.1 fields, 1 field."""
+    return "1 field" if points(share) == "1" else f"{points(share)} fields"
 
 
 def whole(share: float) -> str:

@@ -15,7 +15,7 @@ from llmwidgets.comparison.answers import answers_to
 from llmwidgets.comparison.differences import Said
 from llmwidgets.comparison.shown import summary
 from llmwidgets.report import figures
-from llmwidgets.report.summary import GLYPHS, LEGEND
+from llmwidgets.report.summary import GLYPHS, LEADING, LEGEND
 from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ def scoreboard(console: Console, comparison: Comparison) -> None:
     scored = any(row.accuracy is not None for row in shown.rows)
     table = _table("Scoreboard")
     table.add_column("Variant", overflow="fold", min_width=16)
+    if any(row.leading for row in shown.rows):
+        for name in LEADING:
+            table.add_column(name, justify="right", no_wrap=True)
     if scored:
         table.add_column("% right", justify="right")
         table.add_column("95 %", justify="right", no_wrap=True)
@@ -57,6 +60,7 @@ def _cells(row: Row, scored: bool) -> list[str]:
     share = [figures.percent(row.accuracy), figures.interval(row.low, row.high)] if scored else []
     return [
         f"{row.letter} {figures.shorten(row.label, 60)}",
+        *map(figures.percent, row.leading),
         *share,
         f"{row.valid} of {row.asked}",
         figures.seconds(row.p50_seconds),

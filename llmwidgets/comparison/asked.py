@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.comparators import read_preset, read_scoring
+from llmwidgets.analysis.comparators import places_of, read_preset, read_scoring
 from llmwidgets.comparison.blanks import Blank, count_blanks, read_blank
 from llmwidgets.comparison.groups import read_groups
 from llmwidgets.comparison.lookup import Lookup
+from llmwidgets.comparison.marks import rule_of
 from llmwidgets.comparison.models import Chosen, read_models
 from llmwidgets.comparison.texts import Source, few, read_sources
 from llmwidgets.comparison.truth import read_truth
@@ -105,13 +106,11 @@ def read_rules(scoring: Any, texts: Sequence[Text]) -> dict[str, str] | str | No
     schemas = list(dict.fromkeys(text.schema for text in texts))
     read: dict[str, str] = {}
     for name, rule in scoring.items():
-        home = next((each for each in schemas if _has(each, name)), schemas[0])
+        known = [each for each in schemas if name in places_of(each)]
+        fitting = (each for each in known if rule_of(name, rule, each) is not None)
+        home = next(fitting, known[0] if known else schemas[0])
         read |= {path: str(how) for path, how in read_scoring({name: rule}, home).items()}
     return read
-
-
-def _has(schema: Schema, path: str) -> bool:
-    return any(leaf.path == path for leaf in schema.leaves)
 
 
 def _schemas(schema: Any, sources: Sequence[Source]) -> list[Schema]:

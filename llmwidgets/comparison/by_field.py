@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.alignment import is_empty
+from llmwidgets.analysis.list_rows import Rows
 from llmwidgets.comparison.answers import answers_of
 
 if TYPE_CHECKING:
@@ -14,10 +15,14 @@ if TYPE_CHECKING:
 
     from llmwidgets.analysis.scoring import Cell
     from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.tally import Tally
 
 FIGURES = (
     "labelled", "right", "accuracy", "precision", "recall", "f1", "invented", "missed"
 )  # fmt: skip
+ROWS = ("rows", "rows_right", "rows_invented", "rows_missed")
+"""Of the rows of a list: those of truth in all, wholly right, invented, and without an answer."""
+
 _SHARES = ("accuracy", "precision", "recall", "f1")
 
 
@@ -105,21 +110,24 @@ class Counts:
 
 
 def field_frame(comparison: Comparison) -> pd.DataFrame:
-    """A row a field and variant, in the order of the schema; shares are 0–1, NaN is unknown."""
+    """One row per field and variant, in the order of the schema; shares are 0–1, NaN is unknown.
+
+    A list has its rows counted beside its pattern (`lines[]`).
+    """
     import pandas as pd
 
     tallies = comparison.reading.tallies
     names = dict.fromkeys(
         [leaf.path for text in comparison.texts for leaf in text.schema.leaves]
-        + [name for tally in tallies for name in tally.counts.fields]
+        + [name for tally in tallies for name in (*tally.counts.fields, *tally.lists)]
     )
     rows = [
-        (name, label, *_figures(count))
+        (name, label, *_figures(tally.counts.fields.get(name, Count())), *_rows(tally, name))
         for name in names
         for label, tally in zip(comparison.labels, tallies, strict=True)
-        if (count := tally.counts.fields.get(name)) is not None
+        if name in tally.counts.fields or name in tally.lists
     ]
-    frame = pd.DataFrame(rows, columns=pd.Index(("field", "variant", *FIGURES)))
+    frame = pd.DataFrame(rows, columns=pd.Index(("field", "variant", *FIGURES, *ROWS)))
     return frame.astype(dict.fromkeys(_SHARES, float))
 
 
@@ -139,12 +147,18 @@ def text_frame(comparison: Comparison) -> pd.DataFrame:
             counts.add(marked.cells)
             row = dict(zip(FIGURES, _figures(counts.total), strict=True))
             row["accuracy"] = marked.accuracy
-            rows.append((label, answers.document.id, answers.repeat, *row.values()))
+            of_lists = [getattr(marked, name) for name in ROWS]
+            rows.append((label, answers.document.id, answers.repeat, *row.values(), *of_lists))
     frame = pd.DataFrame(
         [row for rows in found for row in rows],
-        columns=pd.Index(("variant", "text_id", "repeat", *FIGURES)),
+        columns=pd.Index(("variant", "text_id", "repeat", *FIGURES, *ROWS)),
     )
     return frame.astype(dict.fromkeys(_SHARES, float))
+
+
+def _rows(tally: Tally, name: str) -> tuple[int, ...]:
+    rows = tally.lists.get(name, Rows())
+    return rows.total, rows.right, rows.invented, rows.missed
 
 
 def _figures(count: Count) -> tuple[object, ...]:

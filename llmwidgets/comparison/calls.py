@@ -50,8 +50,10 @@ def compare(
 
     Blocks with a progress bar; an interrupt stops cleanly and gives what is there. `budget` is
     in US dollars for new calls; a run estimated above 5 asks for one. `scoring` has rules by
-    field ({"total": "number:0.01"}), or is "docubench", that benchmark's rules. `journal` is a
-    path, False for memory, or the user's cache folder. What cannot be asked raises before the first
+    field ({"total": "number:0.01"}) and by list: {"lines[]": "key:sku"} pairs rows whose key is
+    right and no others, {"lines[]": "match:0.7"} those with at least that share of fields right.
+    Or it is "docubench", that benchmark's rules. `journal` is a path, False for memory, or the
+    user's cache folder. What cannot be asked raises before the first
     call (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
 
     `group` says which texts belong together (pages of one document, mails of one sender), so that

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.comparators import read_scoring
+from llmwidgets.analysis.comparators import Rule, read_scoring
+from llmwidgets.analysis.list_rows import Rows, WithRows
 from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
-from llmwidgets.errors import FAILURES
+from llmwidgets.errors import FAILURES, FieldError
 
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
@@ -23,12 +24,13 @@ Scoring = Mapping[str, Any] | str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(WithRows):
     """The cells of one extraction and its share right.
 
     `accuracy` is None where the text is not labelled or the failure is one of the way. `notes`
-    says what was too large to compare in full. Of a labelled text, `lost` says that the model's
-    own failure left no usable record, `unanswered` that it was asked and no answer came.
+    says what was too large to compare in full. `lists` has the rows of each list, by pattern. Of a
+    labelled text, `lost` says that the model's own failure left no usable record, `unanswered` that
+    it was asked and no answer came.
     """
 
     cells: tuple[Cell, ...] = ()
@@ -37,6 +39,7 @@ class Mark:
     invented: int = 0
     missed: int = 0
     notes: tuple[str, ...] = ()
+    lists: Mapping[str, Rows] = field(default_factory=dict)
     lost: bool = False
     unanswered: bool = False
 
@@ -69,8 +72,15 @@ def against(schema: Schema, data: Any, truth: Any, scoring: Scoring) -> TextScor
 
 @lru_cache(maxsize=1024)
 def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, Any]:
-    known = {leaf.path for leaf in schema.leaves}
-    return dict(read_scoring({name: how for name, how in scoring if name in known}, schema))
+    return {name: rule for name, how in scoring if (rule := rule_of(name, how, schema)) is not None}
+
+
+def rule_of(name: str, how: Any, schema: Schema) -> Rule | None:
+    """One rule as this schema reads it; None where it does not have the fields for it."""
+    try:
+        return read_scoring({name: how}, schema)[name]
+    except FieldError:
+        return None
 
 
 def has_data(extraction: Extraction) -> bool:
@@ -82,5 +92,6 @@ def has_data(extraction: Extraction) -> bool:
 
 def _read(scored: TextScore) -> Mark:
     return Mark(
-        scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed, scored.notes
-    )
+        scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed,
+        scored.notes, scored.lists,
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from llmwidgets.analysis import significance
 from llmwidgets.analysis.bounds import loss_interval
 from llmwidgets.analysis.significance import Column, Tested, mean_interval
 from llmwidgets.analysis.verdict import Verdict
-from llmwidgets.comparison import looks
+from llmwidgets.comparison import caveats, looks
 from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
 
@@ -22,14 +22,9 @@ if TYPE_CHECKING:
 def scoreboard(comparison: Comparison) -> pd.DataFrame:
     """One row per variant. Shares are 0–1, times seconds, money US dollars; NaN is unknown.
 
-    `lost` of the `scored` texts have a reply without a usable record (refused, filtered,
-    truncated, not JSON): `loss_low` to `loss_high` is the exact 95 % interval of that share,
-    `answered_accuracy` the accuracy on the others. `unanswered` labelled texts were asked and got
-    no answer; `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long, and
-    their time is in no quantile. `cost` is for all replies, `paid_now` for those that this run
-    asked for.
-
-    `.attrs["notes"]` has a sentence for each variant that was not compared in full.
+    What the columns mean is said at `Comparison.scoreboard`. `.attrs["notes"]` has a sentence for
+    each variant that was not compared in full, and where most fields hold no value or texts and
+    fields tell different things.
     """
     import pandas as pd
 
@@ -37,12 +32,13 @@ def scoreboard(comparison: Comparison) -> pd.DataFrame:
         _row(comparison, at, tally) for at, tally in enumerate(comparison.reading.tallies)
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
-    counts = ["texts", "scored", "invented", "missed", *FAILURES]
+    rows_of_lists = ["rows_invented", "rows_missed"]
+    counts = ["texts", "scored", "invented", "missed", *rows_of_lists, *FAILURES]
     counts += ["lost", "unanswered", "timed_out"]
     texts = ["variant", "model", "effort", "mode"]
     for name in frame.columns.difference([*counts, *texts], sort=False):
         frame[name] = frame[name].astype(float)
-    frame.attrs["notes"] = list(not_in_full(comparison))
+    frame.attrs["notes"] = [*not_in_full(comparison), *caveats.sentences(comparison)]
     return frame
 
 
@@ -79,8 +75,12 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "accuracy_low": low,
         "accuracy_high": high,
         "perfect": _mean([sum(each) / len(each) for each in tally.perfect.values()]),
+        "pooled": whole.accuracy,
         "invented": tally.invented,
         "missed": tally.missed,
+        "rows_right": tally.rows_right / tally.rows if tally.rows else None,
+        "rows_invented": tally.rows_invented,
+        "rows_missed": tally.rows_missed,
         **{name: tally.statuses[name] for name in FAILURES},
         "p50_seconds": p50,
         "p95_seconds": p95,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison import scoreboard
+from llmwidgets.comparison import caveats, scoreboard
 from llmwidgets.comparison.answers import pattern_of
 from llmwidgets.comparison.blanks import blank_note
 from llmwidgets.comparison.differences import Difference
@@ -40,6 +41,10 @@ def summary(
     known = len(reading.first) >= min(lines, reading.differing)
     found: Iterable[Difference] = reading.first if known else comparison.differing()
     rows = tuple(_row(comparison, at, tally) for at, tally in enumerate(reading.tallies))
+    sparse = caveats.sparse(comparison)
+    if sparse is not None:
+        leading = zip(sparse.precision, sparse.recall, sparse.f1, strict=True)
+        rows = tuple(replace(row, leading=each) for row, each in zip(rows, leading, strict=True))
     notes = told_beside(comparison) + _paid_before(comparison)
     if any(row.agreement is not None for row in rows):
         notes = (*notes, _agreed(comparison))
@@ -195,7 +200,8 @@ def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
 def told_beside(comparison: Comparison) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
     return (
-        _labels_apart(comparison)
+        caveats.sentences(comparison)
+        + _labels_apart(comparison)
         + scoreboard.not_in_full(comparison)
         + _timed_out(comparison)
         + blank_note(comparison.texts)

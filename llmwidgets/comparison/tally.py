@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from llmwidgets.analysis.list_rows import Rows, WithRows
 from llmwidgets.comparison.by_field import Counts
 from llmwidgets.errors import FAILURES, ReplyError
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Tally:
+class Tally(WithRows):
     """The sums of one variant. `scores` has the shares right of each text, one for each repeat.
 
-    `notes` has, for each text that was not compared in full, why. `lost` are the labelled texts
-    of which a reply left no usable record; `silent` those to which a call brought no answer.
+    `lists` has the rows of each list, by pattern; `notes`, for each text that was not compared in
+    full, why. `lost` are the labelled texts of which a reply left no usable record; `silent` those
+    to which a call brought no answer.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -31,6 +33,7 @@ class Tally:
     perfect: dict[str, list[bool]] = field(default_factory=dict)
     invented: int = 0
     missed: int = 0
+    lists: dict[str, Rows] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     seconds: list[float] = field(default_factory=list)
     waiting: list[float] = field(default_factory=list)
@@ -102,6 +105,11 @@ class Tally:
     def _count(self, marked: Mark, times: int) -> None:
         self.invented += times * marked.invented
         self.missed += times * marked.missed
+        for name, rows in marked.lists.items():
+            found = self.lists.get(name, Rows()).plus(rows, times)
+            self.lists[name] = found
+            if found == Rows():
+                del self.lists[name]
         self.counts.add(marked.cells, times)
 
     def copy(self, order: Iterable[str]) -> Tally:
@@ -113,6 +121,7 @@ class Tally:
             modes=Counter(self.modes),
             scores={name: self.scores[name] for name in names},
             perfect={name: self.perfect[name] for name in names},
+            lists=dict(self.lists),
             counts=self.counts.copy(),
             seconds=list(self.seconds),
             waiting=list(self.waiting),

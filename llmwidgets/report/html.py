@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmwidgets.report import figures, style
-from llmwidgets.report.summary import GLYPHS, LEGEND, Cell, Line, Row, Summary
+from llmwidgets.report.summary import GLYPHS, LEADING, LEGEND, Cell, Line, Row, Summary
 from llmwidgets.visible import markup
 
 LIMIT = 60_000
@@ -88,7 +88,8 @@ def _scoreboard(rows: Sequence[Row]) -> str:
     scored = any(row.accuracy is not None for row in rows)
     head = ["Variant"]
     agreed = not scored and any(row.agreement is not None for row in rows)
-    head += ["% of fields right", "95 % interval"] if scored else []
+    leading = [f"{name}, %" for name in LEADING] if any(row.leading for row in rows) else []
+    head += [*leading, "% of fields right", "95 % interval"] if scored else []
     head += ["% the same as the others"] if agreed else []
     head += ["Valid", "Failures", "p50 / p95", "$ per 1,000 texts"]
     body = []
@@ -97,6 +98,7 @@ def _scoreboard(rows: Sequence[Row]) -> str:
         body.append(
             [
                 f"{row.letter} {figures.shorten(row.label, _LONG)}",
+                *map(figures.percent, row.leading),
                 *(share if scored else []),
                 *([figures.percent(row.agreement)] if agreed else []),
                 f"{row.valid} of {row.asked}",
@@ -105,7 +107,8 @@ def _scoreboard(rows: Sequence[Row]) -> str:
                 figures.money(row.cost_per_1000),
             ]
         )
-    return table(head, body, right=range(1, 3) if scored else range(1, 2) if agreed else ())
+    right = range(1, 3 + len(leading)) if scored else range(1, 2) if agreed else ()
+    return table(head, body, right=right)
 
 
 def _times(row: Row) -> str:

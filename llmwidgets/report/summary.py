@@ -19,12 +19,17 @@ GLYPHS: dict[State, str] = {
 LEGEND = "= agrees, ≠ differs, − missing, + invented, ! failed"
 
 
+LEADING = ("Precision", "Recall", "F1")
+"""Of the fields that hold a value, in percent: shown first where most fields hold none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One variant of the scoreboard. Shares are 0–1, times seconds, money US dollars.
 
     None is unknown, or, for the accuracy, not scored. `agreement` is the share of values that the
-    variant and the others have in common, where nothing is scored.
+    variant and the others have in common, where nothing is scored. `leading` has the figures of
+    `LEADING`, where they tell more than the accuracy.
     """
 
     letter: str
@@ -39,6 +44,7 @@ class Row:
     p95_seconds: float | None
     cost_per_1000: float | None
     agreement: float | None = None
+    leading: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

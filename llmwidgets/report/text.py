@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmwidgets.report import figures
-from llmwidgets.report.summary import Row, Summary
+from llmwidgets.report.summary import LEADING, Row, Summary
 from llmwidgets.visible import visible
 
 _LABEL = 36
@@ -16,7 +16,8 @@ def render(summary: Summary) -> str:
     scored = any(row.accuracy is not None for row in summary.rows)
     agreed = not scored and any(row.agreement is not None for row in summary.rows)
     head = ["", "variant"]
-    head += ["% right", "95 %"] if scored else ["% the same"] if agreed else []
+    leading = [name.lower() for name in LEADING] if any(row.leading for row in summary.rows) else []
+    head += [*leading, "% right", "95 %"] if scored else ["% the same"] if agreed else []
     head += ["valid", "p50 s", "p95 s", "$ per 1,000", "failures"]
     body = [_cells(row, scored, agreed) for row in summary.rows]
     lines = [summary.sentence, "", *_table([head, *body])]
@@ -33,6 +34,7 @@ def _cells(row: Row, scored: bool, agreed: bool) -> list[str]:
     return [
         row.letter,
         figures.shorten(row.label, _LABEL),
+        *map(figures.percent, row.leading),
         *share,
         f"{row.valid} of {row.asked}",
         figures.seconds(row.p50_seconds),

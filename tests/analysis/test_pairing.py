@@ -50,14 +50,14 @@ def timed(value: object, truth: object, most: float = MOST_SECONDS, **scoring: s
 
 @pytest.mark.parametrize("fields", [6, 10])
 def test_a_model_that_loops_is_scored_in_seconds(fields):
-    found = timed(rows(4_000, "z", fields), rows(10, "", fields), MOST_OF_A_LOOP)
-    assert (found.labelled, found.invented) == (fields * 4_000, fields * 3_990)
-    assert found.right >= 10
+    found = timed(rows(4_000, "other ", fields), rows(10, "", fields), MOST_OF_A_LOOP)
+    assert (found.labelled, found.invented) == (fields * 4_010, fields * 4_000)
+    assert (found.right, found.missed) == (0, fields * 10)
     assert not found.notes
     looped = timed(rows(10, "", fields) * 400, rows(10, "", fields))
     assert looped.right == 10 * fields
-    missed = timed(rows(10, "", fields), rows(4_000, "z", fields))
-    assert (missed.missed, missed.invented) == (fields * 3_990, 0)
+    missed = timed(rows(10, "", fields), rows(4_000, "other ", fields))
+    assert (missed.missed, missed.invented) == (fields * 4_000, fields * 10)
 
 
 def test_a_model_that_loops_takes_little_memory():
@@ -75,9 +75,9 @@ def test_a_model_that_loops_takes_little_memory():
 
 def test_a_short_list_against_one_of_hundreds():
     started = time.process_time()
-    found = score(None, {"l": rows(400, "z")}, {"l": rows(20)})
+    found = score(None, {"l": rows(400, "other ")}, {"l": rows(20)})
     assert time.process_time() - started < 1
-    assert found.labelled == 2_400
+    assert (found.labelled, found.rows_missed, found.rows_invented) == (2_520, 20, 400)
 
 
 def test_lists_of_lists():
@@ -85,7 +85,7 @@ def test_lists_of_lists():
     value = [[f"b{i}.{j}" for j in range(80)] for i in range(80)]
     value[40][20:30] = shuffled(truth[3])
     found = timed(value, truth)
-    assert (found.right, found.labelled, found.notes) == (10, 6_400, ())
+    assert (found.right, found.labelled, found.notes) == (10, 6_490, ())
 
 
 def test_many_rows_in_another_order_are_all_right():
@@ -117,14 +117,14 @@ def test_rows_labelled_in_part_find_their_row():
 
 
 def test_a_right_row_is_kept_where_the_bound_is_met():
-    """Every second row is wrong in all but one common value; the others stay right."""
+    """Every second row is another one but for a common value; the others stay right."""
     truth = rows(2_000)
     value = [
         each if at % 2 else {"name": f"other {at}", "kind": "goods"}
         for at, each in enumerate(truth)
     ]
     found = timed(shuffled(value), truth)
-    assert found.right == 1_000 * 6 + 1_000
+    assert (found.right, found.rows_missed, found.rows_invented) == (1_000 * 6, 1_000, 1_000)
     (note,) = found.notes
     assert "l: too many rows to pair (1,000 of truth with 1,000)" in note
 
@@ -141,7 +141,8 @@ def test_rows_that_share_one_value():
     truth = [{"kind": "A" if at % 2 else "B", "name": f"t{at}"} for at in range(2_000)]
     value = [{"kind": "A" if at % 2 else "B", "name": f"v{at}"} for at in range(2_000)]
     found = timed(shuffled(value), truth)
-    assert found.right == 2_000
+    assert found.right < 500
+    assert found.rows_right == 0
     assert found.notes
 
 
@@ -173,11 +174,12 @@ def test_a_wide_record_stays_within_the_bound():
 
 
 def test_a_deep_record_stays_within_the_bound():
+    """Neither the pairs at each depth nor looking whether they are one doubles the work."""
     one: object = ["a", "b"]
     other: object = ["b", "c"]
-    for _ in range(60):
-        one, other = [one, 1], [other, 2]
-    assert timed(other, one).labelled == 62
+    for at in range(60):
+        one, other = [one, f"row {at}", 1], [other, f"row {at}", 2]
+    assert timed(other, one).right >= 60
 
 
 def words(count: int, seed: int) -> list[str]:
@@ -229,8 +231,10 @@ def test_the_assignment_of_a_rectangle_is_the_cheapest_of_all(cost):
 
 
 def test_what_is_counted_for_a_pair_is_what_its_rows_say():
-    truth = {"a": [{"x": 1, "y": None}, {"x": 2}], "b": None, "c": [], "d": " ", "e": {"f": "q"}}
-    value = {"a": [{"x": 2, "z": 3}, {"x": 9}, "more"], "b": [1], "c": None, "e": "q"}
+    truth = {"a": [{"x": 1, "y": None}, {"x": 2}], "b": None, "c": [], "d": " ", "e": {"f": "q"},
+             "id": "record 12"}  # fmt: skip
+    value = {"a": [{"x": 2, "z": 3}, {"x": 9}, "more"], "b": [1], "c": None, "e": "q",
+             "id": "record 12"}  # fmt: skip
     both = score(None, [value, value], [truth, truth])
     one = score(None, value, truth)
     assert both.right == 2 * one.right
