@@ -21,6 +21,7 @@ from llmwidgets.analysis.list_rules import ListRule
 from llmwidgets.analysis.pairing import Tally
 from llmwidgets.analysis.readings import says_nothing
 from llmwidgets.analysis.recognition import Items, Leaf
+from llmwidgets.analysis.silence import says_no_value
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.place import item, shown, step
 
@@ -70,17 +71,24 @@ def align(
 
 
 def state_of(row: Row, same: Same) -> str:
-    """`agree`, `differ`, `missing`, `invented` or `unlabelled`."""
+    """`agree`, `differ`, `missing`, `invented`, `null in words` or `unlabelled`.
+
+    Words for nothing ("N/A") are `null in words` where truth says nothing, else `missing`.
+    """
     if row.truth is NOTHING:
         return "unlabelled"
     if row.alone:
         return "missing"
     empty = is_empty(row.value)
     if is_empty(row.truth):
-        return "agree" if empty else "invented"
+        if empty:
+            return "agree"
+        return "null in words" if says_no_value(row.value) else "invented"
     if empty:
         return "missing"
-    return "agree" if same(row.pattern, row.truth, row.value) else "differ"
+    if same(row.pattern, row.truth, row.value):
+        return "agree"
+    return "missing" if says_no_value(row.value) else "differ"
 
 
 @dataclass(slots=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any
 
 from llmwidgets.analysis import docubench
+from llmwidgets.analysis.letters import spelled_out
 from llmwidgets.analysis.likeness import Likeness
 from llmwidgets.analysis.list_rules import ListRule, keys_of, read_list_rule
-from llmwidgets.analysis.readings import Number, Reading, clock_in, plain, read
+from llmwidgets.analysis.numbers import Number, number_meant
+from llmwidgets.analysis.readings import Reading, plain, read
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
 from llmwidgets.schemas.place import prefixes, shown
@@ -138,11 +142,14 @@ def _parse(said: str) -> Comparator | None:
 
 
 _DEFAULTS = {
-    "enum": Comparator("exact"), "boolean": Comparator("exact"), "email": Comparator("caseless"),
-    "number": Comparator("number"), "integer": Comparator("number"), "date": Comparator("date"),
+    "enum": Comparator("exact"), "boolean": Comparator("truth"), "email": Comparator("caseless"),
+    "number": Comparator("number"), "integer": Comparator("number"), "date": Comparator("day"),
     "datetime": Comparator("date"), "time": Comparator("clock"),
 }  # fmt: skip
-_CASELESS_FORMATS = {"uri", "uri-reference", "iri", "uuid", "hostname", "ipv4", "ipv6"}
+_CASELESS_FORMATS = {
+    "uri": "place", "uri-reference": "place", "iri": "place", "uuid": "uuid", "ipv4": "host",
+    "ipv6": "host", "hostname": "caseless",
+}  # fmt: skip
 
 
 def default_for(leaf: Leaf | None) -> Comparator:
@@ -150,7 +157,7 @@ def default_for(leaf: Leaf | None) -> Comparator:
     if leaf is None:
         return Comparator("text")
     if leaf.type == "string" and leaf.format in _CASELESS_FORMATS:
-        return Comparator("caseless")
+        return Comparator(_CASELESS_FORMATS[leaf.format])
     return _DEFAULTS.get(leaf.type, Comparator("text"))
 
 
@@ -179,7 +186,7 @@ class Comparing:
             comparator = comparator or default_for(self.leaves.get(pattern))
             self._comparators[pattern] = comparator
         if isinstance(truth, bool) or isinstance(value, bool):
-            return truth is value
+            return truth is value or (comparator.kind == "truth" and _yes(truth) is _yes(value))
         if comparator.kind == docubench.NAME:
             return docubench.same(truth, value)
         equal = bool(truth == value)
@@ -188,11 +195,18 @@ class Comparing:
             return True
         if comparator.kind == "exact":
             return equal
-        if comparator.kind == "caseless":
-            return str(truth).strip().casefold() == str(value).strip().casefold()
+        if comparator.kind in _SPELLINGS:
+            spell = _SPELLINGS[comparator.kind]
+            return spell(str(truth).strip().casefold()) == spell(str(value).strip().casefold())
         readings, raw = (self._read(truth), self._read(value)), (truth, value)
         if comparator.kind == "similar":
-            return _text(*readings, raw, 0.0) or self._alike(pattern, raw, comparator.amount)
+            if _text(*readings, raw, 0.0):
+                return True
+            # Words alone, of however long a text, have no figures to look for.
+            one, other = (
+                [] if each.text.isalpha() else _FIGURES.findall(each.text) for each in readings
+            )
+            return one == other and self._alike(pattern, raw, comparator.amount)
         return _RULES[comparator.kind](*readings, raw, comparator.amount)
 
     def _alike(self, pattern: str, raw: Raw, amount: float) -> bool:
@@ -215,26 +229,64 @@ class Comparing:
         return self._readings[key]
 
 
+_FIGURES = re.compile(r"[-0-9][0-9]*(?:[^\w\s,]+[0-9]+)*")
+"""The numbers of a plain text, with the marks inside them: likeness never crosses those."""
+
 Raw = tuple[Any, Any]
 
 
 def _text(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
     if one.number and other.number:
         return _same_number(one.number, other.number, 0.0)
-    if one.day and other.day:
-        return one.day == other.day
-    texts = [each.text or plain(str(value)) for each, value in zip((one, other), raw, strict=True)]
-    return texts[0] == texts[1]
+    if one.days and other.days:
+        return _same_instants(one, other)
+    if one.clock and other.clock:
+        return one.clock == other.clock
+    if one.quantity and other.quantity:
+        return one.quantity == other.quantity
+    if one.code and other.code:
+        return one.code == other.code
+    if one.text == other.text:
+        return True
+    first, second = one.written, other.written
+    lists = "," in first and "," in second and len(first) + len(second) <= _LONGEST_LIST
+    if lists and plain(first.replace(",", ", ")) == plain(second.replace(",", ", ")):
+        return True
+    if first.isascii() and second.isascii():
+        return False
+    return _spelled_alike(one, other) or _spelled_alike(other, one)
+
+
+def _spelled_alike(one: Reading, other: Reading) -> bool:
+    """Whether two texts are the same once the umlauts of one are two letters."""
+    spelled = spelled_out(one.written)
+    return spelled is not None and plain(spelled) == other.text
+
+
+_LONGEST_LIST = 1_000
 
 
 def _number(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    if one.number and other.number:
-        return _same_number(one.number, other.number, amount)
-    return _text(one, other, raw, amount)
+    numbers = [
+        each.number or (number_meant(value) if isinstance(value, str) else None)
+        for each, value in zip((one, other), raw, strict=True)
+    ]
+    left, right = numbers
+    if left is None or right is None:
+        return _text(one, other, raw, amount)
+    return _same_number(left, right, amount) or _same_share(left, right, amount)
+
+
+def _same_share(one: Number, other: Number, amount: float) -> bool:
+    """Whether a bare number is what a per cent sign makes of the other: 0.05 and 5 %."""
+    if "%" not in (one.unit, other.unit) or one.unit == other.unit:
+        return False
+    bare, share = (one, other) if other.unit == "%" else (other, one)
+    return not bare.unit and _same_number(bare, Number(share.value / 100), amount)
 
 
 def _same_number(one: Number, other: Number, amount: float) -> bool:
-    if one.unit and other.unit and one.unit != other.unit:
+    if not one.agrees(other):
         return False
     left, right = one.value, other.value
     if left == right:
@@ -256,21 +308,62 @@ def _written(amount: float) -> Decimal:
 
 
 def _date(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    if one.day and other.day:
-        return one.day == other.day
+    if len(one.days) == len(other.days) == 1 and not one.days[0].has_clock:
+        return one.days[0].day == other.days[0].day
+    return _same_instants(one, other) if one.days and other.days else _text(one, other, raw, amount)
+
+
+def _day(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+    """The field of a date: what time of day is said with it does not count."""
+    if one.days and other.days:
+        return [each.day for each in one.days] == [each.day for each in other.days]
     return _text(one, other, raw, amount)
 
 
+def _same_instants(one: Reading, other: Reading) -> bool:
+    return [each.at for each in one.days] == [each.at for each in other.days]
+
+
+_YES_WORDS = "true yes ja oui sí si sim sì tak да y"
+_NO_WORDS = "false no nein non não nao nee nej nie нет n"
+_YES, _NO = frozenset(_YES_WORDS.split()), frozenset(_NO_WORDS.split())
+
+
+def _yes(value: Any) -> bool | None:
+    """What a word says in the field of yes or no; None where it says neither."""
+    word = value.strip().casefold() if isinstance(value, str) else value
+    if word in _YES:
+        return True
+    return False if word in _NO else word if isinstance(word, bool) else None
+
+
+def _host(text: str) -> str:
+    try:
+        return str(ip_address(text.strip("[]")))
+    except ValueError:
+        return text
+
+
+_SPELLINGS: dict[str, Callable[[str], str]] = {
+    "caseless": str,
+    "place": lambda text: text.rstrip("/"),
+    "uuid": lambda text: text.removeprefix("urn:uuid:").strip("{}").replace("-", ""),
+    "host": _host,
+}
+"""How a value of a format is written once: the same address, identifier or host."""
+
+
 def _clock(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    clocks = [clock_in(str(each)) for each in raw]
-    if clocks[0] is not None and clocks[1] is not None:
-        return clocks[0] == clocks[1]
+    if one.clock is not None and other.clock is not None:
+        return one.clock == other.clock
     return _text(one, other, raw, amount)
 
 
 _RULES: dict[str, Callable[[Reading, Reading, Raw, float], bool]] = {
     "text": _text,
+    "truth": _text,
     "number": _number,
     "date": _date,
+    "day": _day,
     "clock": _clock,
 }

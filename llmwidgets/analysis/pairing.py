@@ -161,7 +161,9 @@ def key_of(value: Any) -> Hashable:
     if reading.number is not None:
         # Binary floats add digits of their own behind the twelfth.
         return ("number", f"{reading.number.value:.11e}")
-    return ("day", reading.day) if reading.day is not None else reading.text
+    if reading.days:
+        return ("day", *(each.at for each in reading.days))
+    return reading.code or reading.text
 
 
 def all_right(

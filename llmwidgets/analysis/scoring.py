@@ -14,7 +14,9 @@ from llmwidgets.analysis.list_rows import Rows, WithRows, rows_of
 from llmwidgets.analysis.list_rules import ListRule
 from llmwidgets.schemas import Schema
 
-State = Literal["agree", "differ", "missing", "invented", "unlabelled", "failed"]
+State = Literal[
+    "agree", "differ", "missing", "invented", "null in words", "unlabelled", "failed"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ class TextScore(WithRows):
     without an answer has nothing right, not even where truth is null. `accuracy` is
     right / labelled, None where nothing is labelled; a preset of rules sets it as `share`.
     `missed` counts values of truth that were not given, `invented` values given where truth has
-    none. `lists` has the rows of each list, by pattern; `rows` counts those of truth in all.
-    `notes` has a sentence for each place that was too large to compare in full.
+    none, `nulls_in_words` words for nothing ("N/A") in their place. `lists` has the rows of each
+    list, by pattern; `rows` counts those of truth in all. `notes` has a sentence for each place
+    that was too large to compare in full.
     """
 
     cells: tuple[Cell, ...]
@@ -53,6 +56,7 @@ class TextScore(WithRows):
     right: int
     invented: int
     missed: int
+    nulls_in_words: int = 0
     share: float | None = None
     notes: tuple[str, ...] = ()
     lists: Mapping[str, Rows] = field(default_factory=dict)
@@ -134,6 +138,7 @@ _STATES: dict[str, State] = {
     "differ": "differ",
     "missing": "missing",
     "invented": "invented",
+    "null in words": "null in words",
     "unlabelled": "unlabelled",
 }
 
@@ -150,6 +155,7 @@ def _sum(cells: list[Cell]) -> TextScore:
         right=sum(cell.right is True for cell in cells),
         invented=sum(cell.state == "invented" for cell in cells),
         missed=sum(_is_missed(cell) for cell in cells),
+        nulls_in_words=sum(cell.state == "null in words" for cell in cells),
         lists=rows_of(cells),
     )
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from llmwidgets.report.summary import Row
 
 _STYLES = {
-    "agree": "dim", "differ": "yellow", "missing": "italic", "invented": "magenta", "failed": "red",
+    "agree": "dim", "differ": "yellow", "missing": "italic", "invented": "magenta",
+    "null in words": "magenta italic", "failed": "red",
 }  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def _mark(said: Said, status: str) -> Text:
     value = ""  # Agreement is quiet: its value stands beside it, under Truth.
     if said.state == "failed":
         value = figures.words(status)
-    elif said.state in ("differ", "invented"):
+    elif said.state in ("differ", "invented", "null in words"):
         value = _spelled(said.value)
     shown = f"{GLYPHS[said.state]} {value}"
     return Text(figures.shorten(shown, 40), style=_STYLES[said.state])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
 
-LOUD = frozenset({"differ", "missing", "invented"})
+LOUD = frozenset({"differ", "missing", "invented", "null in words"})
 """The states of a cell that says something else than the truth, or than the other variants."""
 
 _INDEX = re.compile(r"\[\d+\]")

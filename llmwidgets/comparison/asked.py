@@ -14,7 +14,7 @@ from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.marks import rule_of
 from llmwidgets.comparison.models import Chosen, read_models
 from llmwidgets.comparison.texts import Source, few, read_sources
-from llmwidgets.comparison.truth import read_truth
+from llmwidgets.comparison.truth import given_as_records, read_truth
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.connections import Policy, Store
 from llmwidgets.connections.live_list import model_notes
@@ -80,10 +80,19 @@ def read_documents(
     truth = list(truth) if isinstance(truth, Iterator) else truth
     nulls = read_blank(blank)
     labels = read_truth(truth, sources, schemas, nulls=nulls)
+    records = given_as_records(truth, sources)
     groups = read_groups(group, sources)
     blanks = [0] * len(sources) if nulls else count_blanks(truth, sources)
     return tuple(
-        Text(source.id, source.text, schemas[at], labels[at], group=groups[at], blanks=blanks[at])
+        Text(
+            source.id,
+            source.text,
+            schemas[at],
+            labels[at],
+            by_record=records[at],
+            group=groups[at],
+            blanks=blanks[at],
+        )
         for at, source in enumerate(sources)
     )
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.tally import Tally
 
 FIGURES = (
-    "labelled", "right", "accuracy", "precision", "recall", "f1", "invented", "missed"
+    "labelled", "right", "accuracy", "precision", "recall", "f1", "invented", "missed",
+    "nulls_in_words",
 )  # fmt: skip
 ROWS = ("rows", "rows_right", "rows_invented", "rows_missed")
 """Of the rows of a list: those of truth in all, wholly right, invented, and without an answer."""
@@ -31,7 +32,7 @@ class Count:
     """The cells of one field: labelled and right; values given, values wanted, values right.
 
     Precision is found / given, recall found / wanted: a null that is rightly null counts for the
-    accuracy alone.
+    accuracy alone. Words for nothing ("N/A") are not given.
     """
 
     labelled: int = 0
@@ -41,6 +42,7 @@ class Count:
     found: int = 0
     invented: int = 0
     missed: int = 0
+    nulls_in_words: int = 0
 
     def add(self, cell: Cell, times: int = 1) -> None:
         """Count one cell; one that truth does not label is left out. `times` -1 takes it back."""
@@ -53,7 +55,8 @@ class Count:
             self.wanted += times
             self.found += times
             return
-        given, wanted = not is_empty(cell.value), not is_empty(cell.truth)
+        wanted, in_words = not is_empty(cell.truth), cell.state == "null in words"
+        given = not (in_words or cell.state == "missing" or is_empty(cell.value))
         self.labelled += times
         self.right += times * cell.right
         self.given += times * given
@@ -61,6 +64,7 @@ class Count:
         self.found += times * (cell.right and given and wanted)
         self.invented += times * (given and not wanted)
         self.missed += times * (wanted and not given)
+        self.nulls_in_words += times * in_words
 
     @property
     def accuracy(self) -> float | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.scoring import Cell
-from llmwidgets.comparison.marks import Mark, Scoring, against, has_data
+from llmwidgets.comparison.marks import Mark, Scoring, against, compared, has_data
 from llmwidgets.errors import FAILURES
 from llmwidgets.report.summary import State
 
@@ -115,8 +115,8 @@ def _by_path(
 def _against_truth(cell: Cell) -> Said:
     if cell.right:
         return Said("agree", cell.value)
-    if cell.state in ("missing", "invented"):
-        return Said("missing" if cell.state == "missing" else "invented", cell.value)
+    if cell.state in ("missing", "invented", "null in words"):
+        return Said(cell.state, cell.value)
     return Said("differ", cell.value)
 
 
@@ -128,11 +128,11 @@ def _among_themselves(
     scoring: Scoring,
 ) -> _ByPath:
     """Fields without a label: the first answer stands in for the truth, to line arrays up."""
-    reference = extractions[answered[0]].data
+    reference = compared(extractions[answered[0]], text)
     places: dict[str, dict[int, Cell]] = {}
     for at in answered:
-        compared = against(text.schema, extractions[at].data, reference, scoring)
-        for cell in compared.cells:
+        found = against(text.schema, compared(extractions[at], text), reference, scoring)
+        for cell in found.cells:
             if cell.pattern not in labelled:
                 places.setdefault(cell.path, {})[at] = cell
     for path, cells in places.items():

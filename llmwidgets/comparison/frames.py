@@ -146,7 +146,7 @@ def difference_frame(comparison: Comparison) -> pd.DataFrame:
     """A row a field where variants disagree or differ from the truth, a column a variant.
 
     `marks` has a glyph for each variant, in the order of the columns: = agrees, ≠ differs,
-    − missing, + invented, ! failed.
+    − missing, + invented, ∅ null in words, ! failed.
     """
     import pandas as pd
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.grounding import Grounding, Source, ground
+from llmwidgets.analysis.silence import says_no_value
 from llmwidgets.comparison.answers import answers_in
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Grounds:
     def locate(self, value: Any, pattern: str) -> Grounding | None:
         """Where a field's value stands; None where there is nothing to look for, or in."""
         unreadable = value is None or value is NOTHING or isinstance(value, list | dict)
-        if unreadable or not self._source.text:
+        # Words for nothing are not a value that the text could hold.
+        if unreadable or says_no_value(value) or not self._source.text:
             return None
         key = (type(value), value, pattern)
         if key not in self._found:

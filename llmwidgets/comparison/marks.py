@@ -11,6 +11,7 @@ from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.comparators import Rule, read_scoring
 from llmwidgets.analysis.list_rows import Rows, WithRows
 from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
+from llmwidgets.comparison.plain import plain
 from llmwidgets.errors import FAILURES, FieldError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Mark(WithRows):
     perfect: bool = False
     invented: int = 0
     missed: int = 0
+    nulls_in_words: int = 0
     notes: tuple[str, ...] = ()
     lists: Mapping[str, Rows] = field(default_factory=dict)
     lost: bool = False
@@ -51,7 +53,7 @@ def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
     by field; failures of the way are not scored.
     """
     if has_data(extraction):
-        return _read(against(text.schema, extraction.data, text.truth, scoring))
+        return _read(against(text.schema, compared(extraction, text), text.truth, scoring))
     failure = FAILURES.get(extraction.status)
     if failure is None or text.truth is NOTHING:
         return Mark()
@@ -60,6 +62,12 @@ def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
     if failure.scored:
         return replace(failed, lost=labelled)
     return Mark(unanswered=labelled and extraction.asked)
+
+
+def compared(extraction: Extraction, text: Text) -> Any:
+    """What is compared with truth: the reply, or the record it is where truth came as one."""
+    as_record = text.by_record and extraction.status == "ok"
+    return plain(extraction.record) if as_record else extraction.data
 
 
 def against(schema: Schema, data: Any, truth: Any, scoring: Scoring) -> TextScore:
@@ -93,5 +101,5 @@ def has_data(extraction: Extraction) -> bool:
 def _read(scored: TextScore) -> Mark:
     return Mark(
         scored.cells, scored.accuracy, scored.perfect, scored.invented, scored.missed,
-        scored.notes, scored.lists,
+        scored.nulls_in_words, scored.notes, scored.lists,
     )  # fmt: skip

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.plain import plain
 from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.texts import few
@@ -72,21 +72,26 @@ def given(
     models: Sequence[str],
     texts: Sequence[Text],
     repeats: int = 1,
+    records: Sequence[Any] = (),
     reused: Sequence[bool] = (),
 ) -> Given:
     """The rows, in the order of their places, in a journal in memory.
 
-    `reused` says which replies were paid before the run that brought them.
+    `records` has, for each row, the record as JSON where it is not the reply, else NOTHING;
+    `reused` whether the reply was paid before the run that brought it.
     """
     places, journal = Rows(len(labels), len(texts), repeats), Journal(False)
-    again = reused or repeat(False)
-    for place, row, paid in zip(places.places(), rows, again, strict=bool(reused)):
-        places.put(place, journal.put(row), reused=paid)
+    other = {}
+    for at, (place, row) in enumerate(zip(places.places(), rows, strict=True)):
+        places.put(place, journal.put(row), reused=bool(reused) and reused[at])
+        if records and records[at] is not NOTHING:
+            other[place] = records[at]
 
     def read(row: Row, place: Place) -> Extraction:
         at = place.variant
-        extraction = read_row(row, labels[at], models[at], texts[place.text], place.repeat)
-        return replace(extraction, paid_before=row.when if places.reused(place) else None)
+        found = read_row(row, labels[at], models[at], texts[place.text], place.repeat)
+        paid_before = row.when if places.reused(place) else None
+        return replace(found, record=other.get(place, found.record), paid_before=paid_before)
 
     return Given(places, journal, read)
 

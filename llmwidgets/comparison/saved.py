@@ -13,6 +13,7 @@ from llmwidgets import __version__
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison import corrections, outputs
 from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.plain import plain
 from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.dialects.messages import Example, Mode, Usage
@@ -26,6 +27,7 @@ FORMAT = "llmwidgets comparison"
 VERSION = 1
 
 _ASKED = ("label", "instructions", "effort", "temperature", "max_output_tokens", "price")
+_OF_A_TEXT = ("by_record", "group", "blanks")
 
 
 def save(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
@@ -75,17 +77,17 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
             each["text"],
             schemas[each["schema"]],
             each.get("truth", NOTHING),
-            group=each.get("group", ""),
-            blanks=each.get("blanks", 0),
+            **{name: each[name] for name in _OF_A_TEXT if name in each},
         )
         for each in saved["texts"]
     )
     variants = tuple(_read_variant(each) for each in saved["variants"])
     models = tuple(each["model"] for each in saved["variants"])
     labels = [variant.label or "" for variant in variants]
+    records = [each.pop("record", NOTHING) for each in saved["rows"]]
+    again = [each.pop("reused", False) for each in saved["rows"]]
     rows = map(_read_row, saved["rows"])
-    again = [each.get("reused", False) for each in saved["rows"]]
-    given = outputs.given(rows, labels, models, texts, saved["repeats"], again)
+    given = outputs.given(rows, labels, models, texts, saved["repeats"], records, again)
     return Comparison(
         variants=variants,
         models=models,
@@ -103,7 +105,7 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
 
 def _text(text: Text) -> dict[str, Any]:
     truth = {} if text.truth is NOTHING else {"truth": text.truth}
-    more = {name: getattr(text, name) for name in ("group", "blanks") if getattr(text, name)}
+    more = {name: getattr(text, name) for name in _OF_A_TEXT if getattr(text, name)}
     return {"id": text.id, "text": text.text, "schema": text.schema.digest, **truth, **more}
 
 
@@ -133,12 +135,16 @@ def _row(comparison: Comparison, place: Place) -> dict[str, Any]:
         kept["reply"] = json.dumps(extraction.data, ensure_ascii=False)
     elif extraction.status == "ok":
         kept["reply"] = "null"
-    again = {"reused": True} if comparison.rows.reused(place) else {}
-    return {**kept, **again, "seconds": row.seconds, "cost": row.cost}
+    if extraction.ok and comparison.texts[place.text].by_record:
+        # The class that read it is not saved.
+        kept["record"] = plain(extraction.record)
+    if comparison.rows.reused(place):
+        kept["reused"] = True
+    return {**kept, "seconds": row.seconds, "cost": row.cost}
 
 
 def _read_row(saved: dict[str, Any]) -> Row:
-    kept = {name: value for name, value in saved.items() if name != "reused"}
+    kept = dict(saved)
     kept["usage"] = Usage(**kept.get("usage", {}))
     kept["mode"] = Mode(kept["mode"]) if kept.get("mode") else None
     for name in ("notes", "dropped"):

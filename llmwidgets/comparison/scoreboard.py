@@ -33,7 +33,8 @@ def scoreboard(comparison: Comparison) -> pd.DataFrame:
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
     rows_of_lists = ["rows_invented", "rows_missed"]
-    counts = ["texts", "scored", "invented", "missed", *rows_of_lists, *FAILURES]
+    values = ["invented", "missed", "nulls_in_words"]
+    counts = ["texts", "scored", *values, *rows_of_lists, *FAILURES]
     counts += ["lost", "unanswered", "timed_out"]
     texts = ["variant", "model", "effort", "mode"]
     for name in frame.columns.difference([*counts, *texts], sort=False):
@@ -78,6 +79,7 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "pooled": whole.accuracy,
         "invented": tally.invented,
         "missed": tally.missed,
+        "nulls_in_words": tally.nulls_in_words,
         "rows_right": tally.rows_right / tally.rows if tally.rows else None,
         "rows_invented": tally.rows_invented,
         "rows_missed": tally.rows_missed,

@@ -162,7 +162,7 @@ def _line(found: Difference, grounds: Grounds, values: bool, failures: dict[Any,
             loud = said.state in ("differ", "invented")
             pattern = pattern_of(found.field)
             note = FLAG_WORDS[grounds.flag(said.value, pattern, variant)] if loud else ""
-        shown = values and said.state in ("differ", "invented")
+        shown = values and said.state in ("differ", "invented", "null in words")
         cells.append(Cell(said.state, _spelled(said.value) if shown else None, note))
     labelled = values and found.truth is not NOTHING
     name = f"{found.text_id} · {found.repeat + 1}" if found.repeat else found.text_id

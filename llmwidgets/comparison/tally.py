@@ -33,6 +33,7 @@ class Tally(WithRows):
     perfect: dict[str, list[bool]] = field(default_factory=dict)
     invented: int = 0
     missed: int = 0
+    nulls_in_words: int = 0
     lists: dict[str, Rows] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     seconds: list[float] = field(default_factory=list)
@@ -105,6 +106,7 @@ class Tally(WithRows):
     def _count(self, marked: Mark, times: int) -> None:
         self.invented += times * marked.invented
         self.missed += times * marked.missed
+        self.nulls_in_words += times * marked.nulls_in_words
         for name, rows in marked.lists.items():
             found = self.lists.get(name, Rows()).plus(rows, times)
             self.lists[name] = found

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.blanks import is_blank, with_nulls
 from llmwidgets.comparison.fields import columns_of, no_such_field, parts, tree_of, unknown_keys
-from llmwidgets.comparison.plain import blank, plain
+from llmwidgets.comparison.plain import blank, is_record, plain, secrets_in
 from llmwidgets.comparison.texts import Source, few
 from llmwidgets.errors import FieldError
+from llmwidgets.schemas.place import shown
 
 if TYPE_CHECKING:
     from llmwidgets.schemas import Leaf, Schema
@@ -49,6 +50,34 @@ def read_truth(
     ]  # fmt: skip
     _judge(read, sources, schemas)
     return tuple(read)
+
+
+def given_as_records(truth: Any, sources: Sequence[Source]) -> list[bool]:
+    """Which texts' truth is an object of the user's own class; FieldError where it holds a secret.
+
+    Such truth is compared with what the class reads the reply as.
+    """
+    if truth is None:
+        rows = [each.truth for each in sources]
+    elif hasattr(truth, "to_dict") and hasattr(truth, "columns"):
+        return [False] * len(sources)
+    elif isinstance(truth, Mapping):
+        named = {str(key): value for key, value in truth.items()}
+        rows = [named.get(source.id) for source in sources]
+    else:
+        rows = list(truth)
+    problems = {
+        f"truth of {source.id}, {shown(path)}": f"is a secret ({kind})."
+        for source, row in zip(sources, rows, strict=False)
+        for path, kind in secrets_in(row)
+    }
+    if problems:
+        raise FieldError(
+            dict(list(problems.items())[:_SHOWN]),
+            "Truth is shown and saved, so leave this field out of it: give the other fields as a "
+            "dict.",
+        )
+    return [is_record(row) for row in rows]
 
 
 def _by_place(rows: list[Any], sources: Sequence[Source]) -> list[Any]:

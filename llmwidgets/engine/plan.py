@@ -16,6 +16,7 @@ from llmwidgets.schemas import Schema
 class Text:
     """One document with the schema of its record; `truth` is NOTHING where it has no label.
 
+    With `by_record`, truth came as a record of the user's class, and replies are compared as such.
     Texts of the same `group` belong together (pages of one document, mails of one sender); empty
     where nothing was said about that. `blanks` labels of its truth are empty and not scored.
     """
@@ -24,6 +25,7 @@ class Text:
     text: str
     schema: Schema
     truth: Any
+    by_record: bool = False
     group: str = ""
     blanks: int = 0
 

@@ -148,13 +148,15 @@ def _line(line: Line, values: bool) -> str:
 
 def _mark(cell: Cell, values: bool) -> str:
     words = GLYPHS[cell.state]
-    if values and cell.state in ("differ", "invented"):
+    if cell.state == "null in words":
+        words += " null in words"
+    if values and cell.state in ("differ", "invented", "null in words"):
         words += f" <b>{_value(cell.value)}</b>"
     elif cell.state == "missing":
         words += " no value"
     if cell.note:
         words += f" {markup(cell.note)}" if cell.state == "failed" else f" ({markup(cell.note)})"
-    return f'<td class="lw-{cell.state}">{words}</td>'
+    return f'<td class="lw-{cell.state.partition(" ")[0]}">{words}</td>'
 
 
 def _value(value: str | None) -> str:

@@ -19,6 +19,7 @@ FRAGMENT = """
 .lw-static td.lw-agree{opacity:.7}
 .lw-static td.lw-differ{background:color-mix(in srgb,#ef6c00 13%,transparent)}
 .lw-static td.lw-invented{background:color-mix(in srgb,#7e57c2 16%,transparent)}
+.lw-static td.lw-null{font-style:italic;background:color-mix(in srgb,#7e57c2 8%,transparent)}
 .lw-static td.lw-failed{background:color-mix(in srgb,#d32f2f 14%,transparent)}
 .lw-static td.lw-missing{font-style:italic;background:repeating-linear-gradient(135deg,
   transparent 0 4px,color-mix(in srgb,currentColor 8%,transparent) 4px 5px)}

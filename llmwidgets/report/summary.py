@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["agree", "differ", "missing", "invented", "failed"]
+State = Literal["agree", "differ", "missing", "invented", "null in words", "failed"]
 
 GLYPHS: dict[State, str] = {
     "agree": "=",
     "differ": "≠",
     "missing": "−",
     "invented": "+",
+    "null in words": "∅",
     "failed": "!",
 }
 """The mark of each state of a cell; it is enough without colour."""
 
-LEGEND = "= agrees, ≠ differs, − missing, + invented, ! failed"
+LEGEND = "= agrees, ≠ differs, − missing, + invented, ∅ null in words, ! failed"
 
 
 LEADING = ("Precision", "Recall", "F1")

@@ -190,8 +190,8 @@ class GridIndex:
 
     def counts(self) -> dict[str, int]:
         """Rows, rows that disagree, rows by what models say among themselves, cells by state."""
-        names = ("rows", "disagree", "differ", "missing", "invented", "failed", AMONG, AGAINST)
-        return {name: self._sums[name] for name in ("agree", *names)}
+        states = ("agree", "differ", "missing", "invented", "null in words", "failed")
+        return {name: self._sums[name] for name in (*states, "rows", "disagree", AMONG, AGAINST)}
 
     def patterns(self) -> list[str]:
         """The schema paths that have rows, in the order they were met."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime, time
 from decimal import Decimal
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmwidgets.analysis.days import read_days
+from llmwidgets.analysis.month_names import MONTHS
 from llmwidgets.analysis.readings import clock_in, day_in, number_in, plain, plain_with_offsets
 
 
@@ -90,3 +93,52 @@ def test_case_and_outer_blanks_change_nothing(text):
 @given(st.text(st.sampled_from("aBé0 7.,-/:%#&'\"()$+_\n\x1c−"), max_size=12))
 def test_the_short_way_to_a_plain_text_says_the_same(text):
     assert plain(text) == (plain_with_offsets(text)[0] or text.strip().casefold())
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=4)
+DASHES = "-‐‑‒–—−－﹣"
+SCRIPTS = [0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10]
+
+
+@given(DIGITS, st.sampled_from("-/.:;,()[]_'+*^~|=×–− "), DIGITS)
+def test_no_mark_between_digits_is_dropped(one, mark, other):
+    """But a comma that groups thousands, and a blank of an identifier, in texts of more letters."""
+    grouped = mark in ",'" and len(other) == 3 and 1 <= len(one) <= 3
+    assert grouped or plain(f"a {one}{mark}{other} z") != plain(f"a {one}{other} z")
+
+
+@given(st.sampled_from(DASHES), DIGITS)
+def test_a_minus_counts_however_it_is_typed(dash, digits):
+    assert plain(f"{dash}{digits} °C") == plain(f"-{digits} °C") != plain(f"{digits} °C")
+    assert plain(f"Rh{dash}") == plain("rh-") != plain("Rh")
+
+
+@given(st.sampled_from(SCRIPTS), st.integers(1, 10**9))
+def test_digits_of_any_script_are_the_same_number(zero, value):
+    written = "".join(chr(zero + int(each)) for each in str(value))
+    assert number_in(written) == number_in(str(value))
+    assert plain(f"n {written}") == plain(f"n {value}")
+
+
+@given(st.integers(0, 10**12), st.sampled_from(["₹{}", "INR {}", "Rs. {}", "{}"]))
+def test_lakhs_are_read(value, form):
+    text = str(value)
+    head, tail = text[:-3], text[-3:]
+    pairs = [head[max(0, at - 2) : at] for at in range(len(head), 0, -2)][::-1]
+    found = number_in(form.format(",".join([*pairs, tail])))
+    assert found is not None
+    assert found.value == value
+
+
+@given(st.dates(), st.sampled_from(["{d}. {n} {y}", "{d} {n} {y}", "{n} {d}, {y}", "{y}-{n}-{d}"]))
+def test_every_month_name_is_read(day, form):
+    for name, month in MONTHS.items():
+        if month == day.month:
+            text = form.format(d=day.day, n=name, y=f"{day.year:04}")
+            assert [each.day for each in read_days(text)] == [day], text
+
+
+@given(st.text(max_size=12))
+def test_a_text_is_the_same_composed_or_not(text):
+    composed, apart = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+    assert plain(composed) == plain(apart)

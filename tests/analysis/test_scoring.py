@@ -72,6 +72,8 @@ def is_right(field: str, value: object, truth: object, **scoring: str) -> bool:
         ("total", "1.250,00", 1250),
         ("day", "12.03.2024", "2024-03-12"),
         ("day", "2024-03-12T00:00:00", "2024-03-12"),
+        ("day", "2024-03-12T08:00:00", "2024-03-12"),
+        ("paid", "true", True),
         ("at", "10:30", "10:30:00"),
         ("at", "2:05 pm", "14:05"),
         ("kind", "Invoice", "Invoice"),
@@ -99,9 +101,9 @@ def test_equal_after_normalisation(field, value, truth):
         ("total", 1000000.001, 1000000.002),
         ("total", True, 1),
         ("day", "2024-03-13", "2024-03-12"),
-        ("day", "2024-03-12T08:00:00", "2024-03-12"),
         ("kind", "invoice", "Invoice"),
-        ("paid", "true", True),
+        ("paid", "false", True),
+        ("paid", 1, True),
         ("mail", "johndoe@example.org", "john.doe@example.org"),
     ],
 )
@@ -201,6 +203,13 @@ def test_similarity_never_crosses_a_differing_digit():
     long = "Rue de la Republique 12, Lyon"
     assert not is_right("number", long.replace("12", "13"), long, number="similar:0.5")
     assert is_right("number", long.replace("blique", "blik"), long, number="similar:0.5")
+    for one, other in (
+        ("1-2 tablets daily", "12 tablets daily"),
+        ("–5 °C at night", "5 °C at night"),
+        ("Flat 1, 23 High Street", "Flat 12, 3 High Street"),
+    ):
+        assert not is_right("number", one, other, number="similar:0.5")
+    assert is_right("number", "12, 69001 Lyons", "12 69001 Lyon", number="similar:0.8")
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def result() -> Comparison:
 def test_the_scoreboard_has_the_columns_of_the_contract_in_order(result: Comparison) -> None:
     assert list(result.scoreboard().columns) == [
         "variant", "model", "effort", "mode", "texts", "scored", "valid", "accuracy",
-        "accuracy_low", "accuracy_high", "perfect", "pooled", "invented", "missed", "rows_right",
-        "rows_invented", "rows_missed", *FAILURES,
+        "accuracy_low", "accuracy_high", "perfect", "pooled", "invented", "missed",
+        "nulls_in_words", "rows_right", "rows_invented", "rows_missed", *FAILURES,
         "p50_seconds", "p95_seconds", "input_tokens", "output_tokens", "reasoning_tokens",
         "cost", "paid_now", "cost_per_1000", "p50_waiting_seconds", "precision", "recall", "f1",
         "lost", "loss_low", "loss_high", "answered_accuracy", "unanswered", "accuracy_if_wrong",

@@ -59,7 +59,7 @@ def test_the_table_of_fields_says_what_by_field_says(page) -> None:
     scores = ask(page, "scores")
     frame = page.widget.comparison.by_field().set_index(["field", "variant"])
     assert [name for name, _ in scores["fields"]["measures"]] == [
-        "right", "precision", "recall", "f1", "invented", "missed"
+        "right", "precision", "recall", "f1", "invented", "missed", "nulls_in_words"
     ]  # fmt: skip
     labels = dict(zip("ABC", page.widget.comparison.labels, strict=True))
     assert [labels[each] for each in scores["order"]] == ["good", "near", "wrong"]
@@ -233,3 +233,17 @@ def test_a_value_that_is_right_and_in_no_text_is_flagged_beside_its_state(wire) 
     assert [cell[2] for cell in rows["name"]] == [0, 1]
     # One of few allowed values need not stand in the text word for word.
     assert [cell[2] for cell in rows["kind"]] == [0, 0]
+
+
+def test_words_for_nothing_are_a_cell_of_their_own(wire) -> None:
+    """Counted beside the other states, said in words, and not marked as missing from the text."""
+    truth = [{**TRUTH[0], "name": None}, *TRUTH[1:]]
+    said = [{**GOOD[0], "name": "N/A"}, {**GOOD[1], "name": "not mentioned"}, *GOOD[2:]]
+    page = wire(ComparisonPanel._on(made(truth, one=said)))
+    counts = page.state["result"]["counts"]
+    assert (counts["null in words"], counts["invented"], counts["missing"]) == (1, 0, 1)
+    got = ask(page, "grid", states=["null in words", "missing"])
+    rows = [row for block in got["blocks"] for row in block["rows"] if row["p"] == "name"]
+    assert [row["c"][0] for row in rows] == [
+        ["null in words", "N/A", 0], ["missing", "not mentioned", 0]
+    ]  # fmt: skip

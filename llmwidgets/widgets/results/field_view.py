@@ -17,9 +17,10 @@ MEASURES = (
     ("f1", "F1, %"),
     ("invented", "Invented, %"),
     ("missed", "Missed, %"),
+    ("nulls_in_words", "Null in words, %"),
 )
-"""What a cell can say; `invented` of the places where the truth has nothing, `missed` of those
-where it has a value."""
+"""What a cell can say; `invented` and `nulls_in_words` of the places where the truth has nothing,
+`missed` of those where it has a value."""
 AGREE = (("agree", "% the same as the others"),)
 
 Figure = tuple[float | None, int]
@@ -74,6 +75,7 @@ def _figures(count: Count) -> dict[str, Figure]:
         "f1": _share(2 * count.found, count.given + count.wanted, count.labelled),
         "invented": _share(count.invented, empty),
         "missed": _share(count.missed, count.wanted),
+        "nulls_in_words": _share(count.nulls_in_words, empty),
     }
 
 

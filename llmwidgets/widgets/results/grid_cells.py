@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.alignment import NOTHING, is_empty
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.report import figures
 from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.answers import Field
+    from llmwidgets.comparison.differences import Said
     from llmwidgets.comparison.grounded import Flag, Grounds
     from llmwidgets.engine.plan import Text
     from llmwidgets.schemas import Leaf
@@ -27,7 +28,7 @@ def leaf_of(field: Field, text: Text) -> Leaf | None:
 def flag_of(field: Field, variant: int, grounds: Grounds) -> Flag:
     """What is to be said beside a value that was not found in its text."""
     said = field.said[variant]
-    if said.state in ("failed", "missing"):
+    if said.state in ("failed", "missing", "null in words"):
         return ""
     return grounds.flag(said.value, field.pattern, variant)
 
@@ -46,6 +47,13 @@ def shown(value: Any, nothing: str = "") -> str:
     if value == "":
         return "“”"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def words_of(said: Said) -> str:
+    """What a variant says for a field: words for nothing too, where it did not leave it out."""
+    if said.state == "missing" and is_empty(said.value):
+        return "no value"
+    return shown(said.value, "none")
 
 
 def spelled_out(content: dict[str, Any]) -> dict[str, Any]:

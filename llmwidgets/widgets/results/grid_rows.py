@@ -18,9 +18,9 @@ from llmwidgets.widgets.results.grid_cells import (
     flag_of,
     may_ask_again,
     name_of,
-    shown,
     title_of,
     truth_of,
+    words_of,
 )
 
 if TYPE_CHECKING:
@@ -164,9 +164,8 @@ def _cell(field: Field, at: int, grounds: Grounds) -> list[Any]:
     said = field.said[at]
     if said.state == "failed":
         return ["failed", "", 0]
-    words = "no value" if said.state == "missing" else shown(said.value, "none")
     flag = FLAGS.index(flag_of(field, at, grounds))
-    return [said.state, figures.shorten(words, LONGEST), flag]
+    return [said.state, figures.shorten(words_of(said), LONGEST), flag]
 
 
 def _said(unit: Unit) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.alignment import NOTHING, is_empty
 from llmwidgets.comparison.answers import Field, answers_to
 from llmwidgets.comparison.grounded import FLAG_WORDS, FLAGS, Grounds
 from llmwidgets.report import figures
@@ -84,7 +84,7 @@ def _groups(field: Field, grounds: Grounds) -> list[dict[str, Any]]:
             others.setdefault((said.state, shown(said.value), flag), []).append(at)
     for (state, words, flag), whose in others.items():
         said = field.said[whose[0]]
-        missing = state == "missing"
+        missing = state == "missing" and is_empty(said.value)
         found.append(
             {
                 "letters": _letters(whose),

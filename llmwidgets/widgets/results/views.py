@@ -24,6 +24,7 @@ from llmwidgets.widgets.results.grid_cells import (
     shown,
     spelled_out,
     truth_of,
+    words_of,
 )
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _truth_row(field: Field) -> list[Any]:
 
 def _value_row(comparison: Comparison, field: Field, at: int, grounds: Grounds) -> list[Any]:
     said = field.said[at]
-    words = shown(said.value, "none" if said.state != "missing" else "no value")
+    words = words_of(said)
     found = grounds.locate(said.value, field.pattern)
     how = _FOUND.get(found.kind, "") if found is not None else ""
     if said.state == "failed":

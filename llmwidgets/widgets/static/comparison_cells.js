@@ -1,12 +1,13 @@
 // One line of the grid, one cell, and the detail that opens under a cell.
 
-const GLYPHS = { agree: "=", differ: "≠", missing: "−", invented: "+", failed: "!", unlabelled: "", waiting: "" };
-const SPOKEN = { agree: "agrees", differ: "differs", missing: "no value", invented: "invented",
+const GLYPHS = { agree: "=", differ: "≠", missing: "−", invented: "+", "null in words": "∅", failed: "!", unlabelled: "", waiting: "" };
+const SPOKEN = { agree: "agrees", differ: "differs", missing: "no value", invented: "invented", "null in words": "null in words",
   failed: "failed", unlabelled: "not labelled", waiting: "not answered yet" };
 
 /** A fact beside the state of a cell, by its number on the wire. */
 const FLAGS = ["", "not in the text", "copied from example"];
 
+const stateClass = (state) => (state === "null in words" ? "nulled" : state);
 const WORDS = { among: "models differ", against: "models agree against the truth" };
 
 function drawDifferences(state, send, view) {
@@ -59,9 +60,9 @@ function drawFilters(state, view) {
     "aria-pressed": String(filter.states.includes(name)), disabled: !counts[name],
     onclick: () => set({ states: filter.states.includes(name)
       ? filter.states.filter((each) => each !== name) : [...filter.states, name] }) },
-  GLYPHS[name] && h("span", { class: `g ${name}` }, GLYPHS[name]), h("span", {}, WORDS[name] || name), h("b", {}, counts[name]));
+  GLYPHS[name] && h("span", { class: `g ${stateClass(name)}` }, GLYPHS[name]), h("span", {}, WORDS[name] || name), h("b", {}, counts[name]));
   const truth = state.result.truth;
-  const names = ["differ", "missing", ...(truth ? ["invented"] : []), "failed", ...(truth && state.result.variants.length > 1
+  const names = ["differ", "missing", ...(truth ? ["invented"] : []), ...(counts["null in words"] || filter.states.includes("null in words") ? ["null in words"] : []), "failed", ...(truth && state.result.variants.length > 1
     ? ["among", "against"] : [])];
   return h("div", { class: "lw-bar row wrap", key: "filters", role: "search" },
     searchBox("values", view, "Search values, texts", () => {
@@ -144,7 +145,7 @@ function variantCell(grid, n, block, line, variant, col, place) {
   }
   const [state, text, flag] = line.row.c[col];
   const truth = grid.truth && line.row.t[1] !== "blank" ? `, truth ${line.row.t[0]}` : "";
-  return h("span", { class: `lw-cell lw-c ${state}${text === "none" || text === "no value" ? " none" : ""}`, role: "gridcell", title: text,
+  return h("span", { class: `lw-cell lw-c ${stateClass(state)}${text === "none" || text === "no value" ? " none" : ""}`, role: "gridcell", title: text,
     "aria-label": `${line.row.name}, ${variant.label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${truth}`, ...at },
   h("span", { class: "lw-v" }, state === "differ" && line.row.t[1] === "value" ? changed(line.row.t[0], text) : text),
   flag ? h("span", { class: "lw-nit" }, FLAGS[flag]) : null);

@@ -68,7 +68,7 @@ function fieldTable(got, view, rows, { name, measure, sort, ui }) {
 function hardest(row, key) {
   const known = row.cells.map((cell) => cell?.[key][0]).filter((share) => share !== null && share !== undefined);
   const [least, most] = [Math.min(...known), Math.max(...known)];
-  const worst = key === "invented" || key === "missed" ? most : least;
+  const worst = ["invented", "missed", "nulls_in_words"].includes(key) ? most : least;
   return least < most ? worst : null;
 }
 

@@ -91,7 +91,7 @@ function drawValues(field, on, pick) {
   h("span", { class: "m lw-fname", title: field.path }, field.name),
   h("div", { class: "lw-v4" }, field.groups.map((each) => [
     h("span", { class: "lw-k" }, each.letters),
-    h("span", { class: `g ${each.state}` }, each.state === "truth" ? "" : GLYPHS[each.state]),
+    h("span", { class: `g ${stateClass(each.state)}` }, each.state === "truth" ? "" : GLYPHS[each.state]),
     h("span", { class: valueClass(each) }, each.text,
       each.flag && h("span", { class: "lw-nit" }, each.flag))])));
 }

@@ -1,0 +1,233 @@
+"""Numbers: what a text says as a number, with the currency or unit it was written with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from llmwidgets.analysis.letters import evened
+
+_CODES = """
+AED ARS AUD BDT BGN BHD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP GHS HKD HUF IDR ILS INR
+ISK JOD JPY KES KRW KWD KZT LKR MAD MXN MYR NGN NOK NZD OMR PEN PHP PKR PLN QAR RON RSD RUB
+SAR SEK SGD THB TND TRY TWD UAH USD UYU VND ZAR
+"""
+_UNITS = {
+    **{code: code for code in _CODES.split()},
+    "US$": "USD", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "AU$": "AUD", "NZ$": "NZD",
+    "HK$": "HKD", "S$": "SGD", "NT$": "TWD", "R$": "BRL", "MX$": "MXN", "$": "USD", "€": "EUR",
+    "£": "GBP", "¥": "¥", "円": "JPY", "元": "CNY", "RMB": "CNY", "₹": "INR", "Rs.": "INR",
+    "Rs": "INR", "RS": "INR", "RM": "MYR", "₩": "KRW", "원": "KRW", "₽": "RUB", "руб.": "RUB",
+    "руб": "RUB", "₺": "TRY", "TL": "TRY", "₪": "ILS", "₫": "VND", "₴": "UAH", "₱": "PHP",
+    "₦": "NGN", "฿": "THB", "zł": "PLN", "Kč": "CZK", "Ft": "HUF", "lei": "RON", "Rp": "IDR",
+    "SFr.": "CHF", "SFr": "CHF", "Fr.": "CHF", "kr.": "kr", "kr": "kr", "Kr.": "kr", "Kr": "kr",
+    "KR": "kr", "euros": "EUR", "euro": "EUR", "Euro": "EUR", "dollars": "USD", "dollar": "USD",
+    "pounds": "GBP", "rupees": "INR", "yen": "JPY", "%": "%", "percent": "%", "per cent": "%",
+    "Prozent": "%", "pct": "%",
+}  # fmt: skip
+_MEANINGS = {
+    "kr": frozenset({"SEK", "NOK", "DKK", "ISK"}), "¥": frozenset({"JPY", "CNY"}),
+}  # fmt: skip
+"""Signs of more than one currency."""
+
+_COMMA_DECIMALS = """
+EUR BRL SEK NOK DKK ISK kr PLN CZK HUF RON RSD RUB UAH TRY IDR VND COP CLP ARS UYU
+"""
+_POINTS_GROUP = frozenset(_COMMA_DECIMALS.split())
+"""Money whose decimals come behind a comma where it is used: €1.250 is 1250."""
+
+_ONE_POINT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+_SCALES = {
+    "thousand": 3, "tsd": 3, "million": 6, "millions": 6, "mio": 6, "mln": 6, "millionen": 6,
+    "millones": 6, "milioni": 6, "milhões": 6, "miljoen": 6, "miljoner": 6, "млн": 6,
+    "billion": 9, "billions": 9, "bn": 9, "mrd": 9, "milliarde": 9, "milliarden": 9,
+    "milliards": 9, "miliardi": 9, "mld": 9, "miljard": 9, "млрд": 9, "trillion": 12,
+    "lakh": 5, "lakhs": 5, "lac": 5, "crore": 7, "crores": 7, "cr": 7,
+}  # fmt: skip
+_UNIT = "|".join(re.escape(each) for each in sorted(_UNITS, key=len, reverse=True))
+_SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
+SPACES = " \u00a0\u2009\u202f'"
+_NUMBER = re.compile(
+    rf"(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{_UNIT})?\s*(?P<late>[-+])?"
+    rf"(?P<body>\d[\d.,{SPACES}]*\d|\d|\.\d+)(?:\.(?=\s|$)|(?P<even>[.,/]-{{1,2}}))?"
+    rf"(?:\s*(?P<scale>(?i:{_SCALE}))\b\.?)?"
+    rf"\s*(?P<after>{_UNIT})?(?P<trailing>\s?-)?\s*(?P<close>\))?"
+)
+_GROUPS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}")
+"""Thousands, or lakhs as in India, once the mark between groups is a comma."""
+
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_LONGEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number and the currency, per cent sign or unit it was written with."""
+
+    value: Decimal
+    unit: str = ""
+
+    def agrees(self, other: Number) -> bool:
+        """Whether the units of both can be the same, or one is not said."""
+        one, two = self.unit, other.unit
+        if not one or not two or one == two:
+            return True
+        return two in _MEANINGS.get(one, ()) or one in _MEANINGS.get(two, ())
+
+
+def number_in(text: str) -> Number | None:
+    """The number that the whole text is; None where it is not one.
+
+    Separators of thousands and decimal commas are understood: "1,250" is 1250 and "1,25" is 1.25.
+    A whole number with a leading zero is an identifier, not a number.
+
+    >>> number_in("$1,250.00")
+    Number(value=Decimal('1250.00'), unit='USD')
+    >>> number_in("007") is None
+    True
+    """
+    bare = text.strip()
+    if len(bare) > _LONGEST or not (found := _NUMBER.fullmatch(evened(bare))):
+        return None
+    signs = [found["sign"], found["late"], found["trailing"], found["open"]]
+    if bool(found["open"]) != bool(found["close"]) or sum(map(bool, signs)) > 1:
+        return None
+    if found["before"] and found["after"] and _UNITS[found["before"]] != _UNITS[found["after"]]:
+        return None
+    # Behind a comma a dash stands for no cents, so a point before it groups thousands.
+    even = (found["even"] or "/")[0]
+    body = found["body"] + (f"{even}00" if even != "/" else "")
+    unit = _UNITS.get(found["before"] or found["after"] or "", "")
+    if unit in _POINTS_GROUP and _ONE_POINT.fullmatch(body):
+        body = body.replace(".", "")
+    digits = digits_in(body)
+    if digits is None:
+        return None
+    minus = any(each and each.strip() in {"-", "("} for each in signs)
+    scale = _SCALES[found["scale"].casefold()] if found["scale"] else 0
+    try:
+        value = Decimal(digits).scaleb(scale) if scale else Decimal(digits)
+    except InvalidOperation:
+        return None
+    return Number(-value if minus else value, unit)
+
+
+def digits_in(body: str) -> str | None:
+    """The body of a number in Python's spelling; None where its separators make no sense."""
+    for space in SPACES:
+        if space in body:
+            if not re.fullmatch(rf"\d{{1,3}}(?:{space}\d{{3}})+(?:[.,]\d+)?", body):
+                return None
+            body = body.replace(space, "")
+    comma, point = body.rfind(","), body.rfind(".")
+    if comma >= 0 and point >= 0:
+        return _grouped(body, *((".", ",") if comma > point else (",", ".")))
+    mark = "," if comma >= 0 else "."
+    count = body.count(mark)
+    groups = count and _GROUPS.fullmatch(body.replace(mark, ","))
+    if count > 1 or (mark == "," and groups):
+        address = mark == "." and _ADDRESS.fullmatch(body)
+        return body.replace(mark, "") if groups and not address else None
+    body = body.replace(",", ".")
+    return None if re.match(r"0\d", body) else body
+
+
+def _grouped(body: str, group: str, decimal: str) -> str | None:
+    whole, _, part = body.rpartition(decimal)
+    if decimal in whole or not part.isdecimal():
+        return None
+    if not _GROUPS.fullmatch(whole.replace(group, ",")):
+        return None
+    return f"{whole.replace(group, '')}.{part}"
+
+
+# -- what a number's field may hold as well ------------------------------------------------------
+
+_MEASURES = {
+    each: unit
+    for unit, names in {
+        "kg": "kg kgs kilogram kilograms", "g": "g gr gram grams", "mg": "mg", "µg": "µg μg mcg",
+        "t": "t tonnes tons", "lb": "lb lbs pound", "oz": "oz ounces", "l": "l L liter litre "
+        "liters litres Liter", "ml": "ml mL", "cl": "cl", "m": "m meters metres Meter", "cm": "cm",
+        "mm": "mm", "km": "km", "mi": "mi miles", "in": "in inch inches", "ft": "ft feet",
+        "m²": "m² m2 sqm qm", "km²": "km² km2", "m³": "m³ m3", "h": "h hr hrs hours hour Stunden "
+        "Std", "min": "min mins minutes Minuten", "s": "s sec secs seconds Sekunden", "ms": "ms",
+        "day": "day days Tage jours", "month": "months month Monate mois", "year": "years year yrs "
+        "Jahre ans", "°C": "°C ℃", "°F": "°F", "W": "W", "kW": "kW", "MW": "MW", "mW": "mW",
+        "kWh": "kWh", "MWh": "MWh", "V": "V", "mV": "mV", "kV": "kV", "A": "A", "mA": "mA",
+        "Hz": "Hz", "kHz": "kHz", "MHz": "MHz", "GHz": "GHz", "Pa": "Pa", "kPa": "kPa",
+        "MPa": "MPa", "mPa": "mPa", "bar": "bar", "kB": "kB KB", "MB": "MB", "GB": "GB",
+        "TB": "TB", "pcs": "pcs pc pieces units Stück Stk", "km/h": "km/h kmh", "mmHg": "mmHg",
+        "kcal": "kcal", "bpm": "bpm",
+    }.items()
+    for each in names.split()
+}  # fmt: skip
+_MEASURED = re.compile(r"(.*?[\d.])\s*([^\W\d_]\w*(?:/\w+)?|°[CF]|℃|m[²³])\.?")
+_FRACTION = re.compile(
+    r"([-+]?)(?:(\d{1,9})(?:\s+|\s*(?=[½⅓⅔¼¾⅛⅜⅝⅞])))?(?:(\d{1,4})/(\d{1,4})|([½⅓⅔¼¾⅛⅜⅝⅞]))"
+)
+_SHORT_SCALES = {"k": 3, "K": 3, "M": 6, "B": 9}
+_SHORT_SCALE = re.compile(r"(.*\d)([kKMB])")
+_POWER = re.compile(r"[-+]?\d{1,20}(?:\.\d{1,20})?[eE][-+]?\d{1,3}")
+_SMALL = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen
+"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_WORDS = {
+    **{word: value for value, word in enumerate(_SMALL.split())},
+    **{word: 10 * value for value, word in enumerate(_TENS.split(), 2)},
+    **{
+        f"{tens}-{one}": 10 * value + unit
+        for value, tens in enumerate(_TENS.split(), 2)
+        for unit, one in enumerate(_SMALL.split()[1:10], 1)
+    },
+}
+
+
+def measured_in(text: str) -> Number | None:
+    """The number of a known unit of measure that the whole text is: "12 kg"; else None."""
+    bare = text.strip()
+    if len(bare) > _LONGEST or not bare or bare[-1].isdecimal():
+        return None
+    found = _MEASURED.fullmatch(evened(bare))
+    unit = _MEASURES.get(found[2]) if found else None
+    number = number_in(found[1]) if found and unit else None
+    return Number(number.value, unit) if number and unit and not number.unit else None
+
+
+def number_meant(text: str) -> Number | None:
+    """The number that a text in the field of a number can only mean: "05", "1e3", "½", "12 kg"."""
+    if len(text.strip()) > _LONGEST:
+        return None
+    bare = evened(text.strip())
+    if number := number_in(bare) or measured_in(bare):
+        return number
+    if found := _SHORT_SCALE.fullmatch(bare):
+        inner = number_in(found[1])
+        return inner and Number(inner.value.scaleb(_SHORT_SCALES[found[2]]), inner.unit)
+    if bare.isdecimal() or _POWER.fullmatch(bare):
+        return Number(Decimal(bare))
+    if (word := _WORDS.get(bare.casefold())) is not None:
+        return Number(Decimal(word))
+    return _fraction(bare)
+
+
+def _fraction(bare: str) -> Number | None:
+    found = _FRACTION.fullmatch(bare.replace("\u00a0", " "))
+    if not found:
+        return None
+    sign, whole, over, under, sign_of_part = found.groups()
+    if sign_of_part:
+        over, under = _PARTS[sign_of_part]
+    if not int(under):
+        return None
+    value = Decimal(int(whole or 0)) + Decimal(int(over)) / Decimal(int(under))
+    return Number(-value if sign == "-" else value)
+
+
+_PARTS = {
+    "½": ("1", "2"), "⅓": ("1", "3"), "⅔": ("2", "3"), "¼": ("1", "4"), "¾": ("3", "4"),
+    "⅛": ("1", "8"), "⅜": ("3", "8"), "⅝": ("5", "8"), "⅞": ("7", "8"),
+}  # fmt: skip

@@ -1,0 +1,297 @@
+"""Plain text: a text without what carries no meaning, and where each of its characters stands."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from llmwidgets.analysis.letters import ALONE, evened, folded, folded_word, joins, with_mark
+from llmwidgets.analysis.numbers import digits_in
+
+_WORDS = re.compile(r"[A-Za-z \n]*+(?:[0-9]++(?:\.[0-9]{1,2})?+)?+")
+_NO_MATTER = re.compile("[^A-Za-z0-9]+")
+_TOKENS = re.compile(
+    r"(?P<number>[0-9]++(?:[.,'\u00a0\u2009\u202f][0-9]++)*+)|(?P<word>[^\W0-9_]++)"
+)
+_CHUNK = re.compile("[!-~\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]+")
+_HINTS = re.compile(r"[@\\]|://|[^\s.]\.[A-Za-z]{2}|(?<!\S)[(\"']*/[^/\s]")
+_AROUND = "<>()[]{}\"'.,;:!?"
+_PREFIXED = {"M": "W Wh Wp V VA A Hz Pa J N eV Bq F Ω Ω", "P": "W Wh Hz J eV F Bq"}
+_CASED = {
+    **{f"{prefix}{unit}": f"{prefix}{unit.lower()}"
+       for prefix, units in _PREFIXED.items() for unit in units.split()},
+    "Nm": "Nm",
+    **{f"{prefix}b": f"{prefix.lower()}bit" for prefix in "kKMGTP"},
+}  # fmt: skip
+"""Units after a number whose case says how much: MW is a billion mW, Mb are bits, MB bytes."""
+
+_TELLS = re.compile(
+    r"[0-9][^A-Za-z0-9]+[0-9]|[$%#+<>=~^|@`\\]|!=|://|-(?=[0-9.$])|-(?![A-Za-z0-9])"
+    rf"|[A-Za-z0-9]\.[A-Za-z]{{2}}|(?<!\S)/|[0-9]\s*(?:{'|'.join(_CASED)})(?![A-Za-z])"
+)
+"""What a text of ASCII has in it where a mark may carry meaning."""
+
+_GRADE = re.compile(r"[A-Za-z]{1,3}|[A-Z]{1,4}|[A-Za-z]{0,3}[0-9]{1,3}")
+_OPENS = "([{<=>~/:"
+
+
+def shortly(text: str) -> str | None:
+    """The plain text where that is easy: only letters, digits and what does not matter."""
+    if _WORDS.fullmatch(text):
+        return "".join(text.split()).lower()
+    if text.isascii() and not _TELLS.search(text):
+        return _NO_MATTER.sub("", text).lower()
+    return None
+
+
+def plain_with_offsets(text: str) -> tuple[str, list[int]]:
+    """The plain text and, for each of its characters, where it stands in the original."""
+    return _Plain(evened(text)).read()
+
+
+@dataclass(slots=True)
+class _Plain:
+    """A text on its way to a plain one; `text` is as long as the original."""
+
+    text: str
+    kept: list[str] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+
+    def read(self) -> tuple[str, list[int]]:
+        text, at, number = self.text, 0, False
+        for start, end in [*_addresses(text), (len(text), len(text))]:
+            for found in _TOKENS.finditer(text, at, start):
+                first, last = found.span()
+                word = found.group()
+                is_number = found.lastgroup == "number"
+                # A single blank says nothing but between two numbers.
+                if first != at and (first - at != 1 or is_number or text[at] != " "):
+                    self._gap(at, first)
+                if is_number:
+                    self._number(first, word)
+                elif not number and word.isascii():
+                    self.kept.append(word.lower())
+                    self.offsets.extend(range(first, last))
+                else:
+                    blank = number and not text[at:first].strip(" \u00a0\u202f")
+                    self._word(first, word, after_number=blank)
+                at, number = last, is_number
+            self._gap(at, start)
+            at, number = max(at, end), False
+            self._address(start, end)
+        return "".join(self.kept), self.offsets
+
+    def _say(self, kept: str, start: int, step: int = 1) -> None:
+        """Keep these characters, which stand from here on, or all of them here (`step` 0)."""
+        if not kept:
+            return
+        self.kept.append(kept)
+        if step or len(kept) == 1:
+            self.offsets.extend(range(start, start + len(kept)))
+        else:
+            self.offsets.extend([start] * len(kept))
+
+    @property
+    def _last(self) -> str:
+        return self.kept[-1][-1] if self.kept else ""
+
+    def _address(self, start: int, end: int) -> None:
+        address = self.text[start:end]
+        if address.isascii():
+            self._say(address.lower(), start)
+            return
+        for at, each in enumerate(address, start):
+            if unicodedata.combining(each):
+                self._mark(each, at)
+            else:
+                self._say(folded(each), at, 0)
+
+    # -- numbers and words -----------------------------------------------------------------------
+
+    def _number(self, start: int, body: str) -> None:
+        if start and self.text[start - 1].isalnum() and self._last.isdecimal():
+            self._say(" ", start)
+        if body.isdecimal():
+            self._say(body, start)
+            return
+        spelled = digits_in(body)
+        if spelled is None:
+            mark = ", " if body.count(",") > 1 else "."
+            for at, each in enumerate(body, start):
+                self._say({",": mark}.get(each, " " if each.isspace() else each), at, 0)
+            return
+        point = len(body) - len(spelled.partition(".")[2]) - 1 if "." in spelled else -1
+        for at, each in enumerate(body):
+            if each.isdecimal() or at == point:
+                self._say("." if at == point else each, start + at)
+
+    def _word(self, start: int, word: str, *, after_number: bool) -> None:
+        if after_number and (unit := _CASED.get(word)):
+            self._say(unit[:1], start)
+            self._say(unit[1:], start + 1, 0)
+        elif word.isascii():
+            self._say(word.lower(), start)
+        elif len(whole := folded_word(word)) == len(word) and ALONE not in whole:
+            self._say(whole, start)
+        else:
+            for at, each in enumerate(word, start):
+                if joins(each):
+                    self._mark({"\uff9e": "\u3099", "\uff9f": "\u309a"}.get(each, each), at)
+                elif unicodedata.category(each) == "No":
+                    self._figure(each, at)
+                else:
+                    self._say(folded(each), at, 0)
+
+    def _figure(self, each: str, at: int) -> None:
+        """A raised digit, a fraction or a number in a circle, not joined to the digit before."""
+        decomposed = unicodedata.decomposition(each)
+        figure = unicodedata.normalize("NFKC", each).replace("\u2044", "/")
+        raised = decomposed.startswith("<super>")
+        before = self.text[at - 1 : at] if at else ""
+        inside = before and unicodedata.category(before) == "No"
+        if self._last.isdecimal() and not (inside and raised):
+            figure = ("^" if raised else " ") + figure
+        self._say(figure, at, 0)
+
+    def _mark(self, mark: str, at: int) -> None:
+        base = self._last
+        whole = with_mark(base, mark)
+        if whole == base:
+            return
+        if whole.startswith(base):
+            self._say(whole[len(base) :], at, 0)
+        else:
+            self.kept[-1] = self.kept[-1][:-1]
+            start = self.offsets.pop()
+            self._say(whole, start, 0)
+
+    # -- what stands between them ----------------------------------------------------------------
+
+    def _gap(self, start: int, end: int) -> None:
+        if start == end:
+            return
+        text = self.text
+        after = text[end : end + 1]
+        if after.isdecimal() and start and text[start - 1].isalnum() and self._last.isdecimal():
+            self._between(text[start:end], start)
+            return
+        for at in range(start, end):
+            each = text[at]
+            if each in _NEVER:
+                continue
+            kind = unicodedata.category(each)[0]
+            if kind == "M":
+                self._mark(each, at)
+            elif self._tells(each, kind, at):
+                self._say(folded(each) if kind == "S" else each, at, 0)
+
+    def _between(self, gap: str, start: int) -> None:
+        """What stands between two digits always matters."""
+        seen = [each for each in gap if each.isascii() or unicodedata.category(each) != "Cf"]
+        marks = "".join(folded(each) if _is_symbol(each) else each
+                        for each in seen if not each.isspace())  # fmt: skip
+        bare = marks.translate(_NO_QUOTES) or marks
+        if not bare:
+            self._say(" " if seen else "", start, 0)
+        elif bare in {",", "."}:
+            self._say(f"{bare} " if len(gap) > 1 else bare, start, 0)
+        else:
+            self._say(bare, start, 0)
+
+    def _tells(self, each: str, kind: str, at: int) -> bool:
+        """Whether a mark that stands between no two digits carries meaning."""
+        before, after = self.text[at - 1 : at] if at else "", self.text[at + 1 : at + 2]
+        if each == "-":
+            bracketed = before == "(" and after == ")"
+            return bracketed or self._is_minus(before, at) or self._is_grade(before, at)
+        if each == "#":
+            return self._base(at).isalnum() or before in {"#", "+"}
+        if each == "+":
+            return bool(self.kept) or not after.isdecimal()
+        if each == "!":
+            return after == "="
+        return each in "%‰" or (kind == "S" and each not in "™®℠©")
+
+    def _base(self, at: int) -> str:
+        """The character before, that any accents between belong to."""
+        while at and unicodedata.category(self.text[at - 1])[0] == "M":
+            at -= 1
+        return self.text[at - 1 : at] if at else ""
+
+    def _is_minus(self, before: str, at: int) -> bool:
+        ahead = self.text[at + 1 : at + 3].lstrip(".$€£¥₹")
+        alone = not before or before.isspace() or before in _OPENS or _is_symbol(before)
+        alone = alone or (before in "eE" and self.text[at - 2 : at - 1].isdecimal())
+        return alone and ahead[:1].isnumeric()
+
+    def _is_grade(self, before: str, at: int) -> bool:
+        """A minus behind a short word or number and before no other: BBB-, O-, 1,200-."""
+        if not before.isalnum() or self.text[at + 1 : at + 2].isalnum():
+            return False
+        if self.text[at + 1 : at + 2] in {"\n", "\r"} and self.text[at + 2 : at + 4].strip():
+            return False
+        start = at
+        while start and at - start < 5 and self.text[start - 1].isalnum():
+            start -= 1
+        if self._base(start) != self.text[start - 1 : start]:
+            return False
+        return _GRADE.fullmatch(self.text, start, at) is not None
+
+
+_NEVER = frozenset(" \"&'()*,./:;?@[]_{}`\n\t，。、；：（）「」")
+"""What carries no meaning but between digits, and in addresses."""
+
+_NO_QUOTES = {ord(each): None for each in '"“”„«»'}
+
+
+def _is_symbol(each: str) -> bool:
+    return not each.isascii() and unicodedata.category(each)[0] == "S"
+
+
+def _addresses(text: str) -> Iterator[tuple[int, int]]:
+    """Where addresses of mail, web and files stand, in which every mark counts."""
+    end = 0
+    for found in _HINTS.finditer(text):
+        if found.start() < end:
+            continue
+        start = found.start()
+        while start > end and _CHUNK.match(text, start - 1, start):
+            start -= 1
+        chunk = _CHUNK.match(text, start)
+        end = chunk.end() if chunk else found.end()
+        bare = text[start:end].lstrip(_AROUND)
+        first = end - len(bare)
+        bare = bare.rstrip(_AROUND + "/")
+        if _is_address(unicodedata.normalize("NFC", bare)):
+            yield first, first + len(bare)
+
+
+def _is_address(bare: str) -> bool:
+    if len(bare) < 3:
+        return False
+    if "@" in bare:
+        name, _, host = bare.rpartition("@")
+        return name[-1:].isalnum() and host[:1].isalnum()
+    if "://" in bare:
+        return True
+    if "\\" in bare:
+        return bare.strip("\\") != "" and bare[-1:].isalnum()
+    if bare.startswith("/"):
+        return "/" in bare[1:]
+    host = bare.partition("/")[0].partition("(")[0]
+    name, _, last = host.rpartition(".")
+    return name[-1:].isalnum() and last.casefold() in _ENDINGS
+
+
+_ENDS_OF_NAMES = """
+com org net edu gov mil int info biz io ai app dev cloud online shop store site tech xyz me tv cc co
+eu de at ch fr it es pt nl be lu uk ie dk se no fi is pl cz sk hu ro bg gr tr ru ua hr si rs lt lv
+us ca mx br ar cl au nz jp cn kr tw hk sg my th vn ph id in pk ae sa il za ng ke eg ma
+local lan internal localhost test example invalid
+pdf txt csv tsv doc docx xls xlsx ppt pptx odt ods rtf md jpg jpeg png gif svg tif tiff zip gz tar
+html htm xml json yaml yml toml ini log py js ts java cpp sql exe dll mp3 mp4 wav eml msg
+"""
+_ENDINGS = frozenset(_ENDS_OF_NAMES.split())
+"""What hosts and names of files end in; "J.Smith" is neither."""
