@@ -3,62 +3,62 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, time
 from decimal import Decimal
 from functools import cached_property
 from importlib import import_module
 from typing import Any, Literal
 
+from llmwidgets.analysis.borders import alone, places
+from llmwidgets.analysis.datings import Datings
+from llmwidgets.analysis.days import Day
+from llmwidgets.analysis.letters import spelled_out
 from llmwidgets.analysis.likeness import digits
+from llmwidgets.analysis.numbers import NUMBER_WORDS
+from llmwidgets.analysis.paraphrase import is_denied, is_fixed, is_name, passage_of
+from llmwidgets.analysis.passages import Numbers
 from llmwidgets.analysis.readings import (
     Number,
-    clock_in,
-    days_in,
-    number_in,
+    Reading,
+    code_in,
     plain,
     plain_with_offsets,
     read,
     says_nothing,
 )
+from llmwidgets.analysis.silence import says_no_value
 from llmwidgets.schemas import Leaf
 
 Kind = Literal["exact", "normalised", "fuzzy", "absent", "not applicable"]
 FUZZY_FROM = 85.0
 """From this likeness on (0 to 100), a passage counts as the value in other words."""
 
-_SHORTEST_FUZZY, _OVERLAPS = 5, 8
+_SHORTEST_FUZZY = 5
 _LOOKED_THROUGH = 10_000_000_000
 """So many characters of a text, over all values, are looked through: some seconds."""
 
 _FUZZY_AT_ONCE, _FUZZY = 100_000_000, 300_000_000
-_NUMBERS = re.compile(r"(?<![\w.,])[-+−]?\s?[$€£¥₹]?\s?[-−]?\d(?:[\d.,'’\u00a0\u2009\u202f]*\d)?%?")
-_SPACED_NUMBERS = re.compile(r"(?<![\w.,])\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?!\d)")
-_MONTH = r"[A-Za-z]{3,9}"
-_DATES = re.compile(
-    r"\b(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ]\d{1,2}:\d{2}\S*)?"
-    r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}"
-    rf"|\d{{1,2}}(?:st|nd|rd|th|\.)?[\s-]+(?:of\s+)?{_MONTH}\.?,?[\s-]+\d{{4}}"
-    rf"|{_MONTH}\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}})\b"
-)
-_NAMED = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-_DAYS = re.compile(
-    rf"\b(?:\d{{1,2}}(?:st|nd|rd|th|\.)?[\s-]+(?:of\s+)?{_NAMED}\b"
-    rf"|{_NAMED}\.?\s+\d{{1,2}}(?:st|nd|rd|th)?(?![\d:])\b|\d{{1,2}}\.\d{{1,2}}\.(?!\d)"
-    r"|(?<![\d/.])\d{1,2}/\d{1,2}(?![\d/.]))"
-)
-_TIMES = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?(?:\s*[AaPp]\.?[Mm]\b\.?)?")
+_LONGEST_NAME = 60
+_IN_WORDS = {number: plain(word) for word, number in NUMBER_WORDS.items()}
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_SENTENCE_ENDS = re.compile(r"[^\W\d_]{5}[.!?]\s+(?=[^\W\d_])")
+_BETWEEN_NAMES = re.compile(r"\s*,?\s+|,")
+_AMBIGUOUS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}[.,]\d{3}(?![\d.,])")
+_TWO_LETTERS = re.compile("([aou])e|a(?=a)")
 
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
     """Where a value stands in a text: `text[start:end]`; None where it does not.
 
-    `exact`: to the letter. `normalised`: in other case, spacing, number or date writing.
-    `fuzzy`: nearly, with the same digits; a date whose year the text does not say. `absent`:
-    nowhere. `not applicable`: null, yes or no, allowed values that a text need not spell out, and
-    what is too long, or one of too many values, to be looked for in a long text.
+    `exact`: to the letter. `normalised`: in other case, spacing, number or date writing, a name
+    turned round. `fuzzy`: nearly, with the same digits, identifiers and denials; a date whose year
+    the text does not say. `absent`: nowhere. `not applicable`: null, also in words such as N/A, yes
+    or no, allowed values that a text need not spell out, and what is too long, or one of too many
+    values, to be looked for in a long text.
     """
 
     kind: Kind
@@ -89,58 +89,18 @@ class Source:
         return plain_with_offsets(self.text)
 
     @cached_property
-    def numbers(self) -> list[tuple[int, int, Number]]:
-        """Every number in it, with where it stands."""
-        spans = _spans(self.text, _NUMBERS, _SPACED_NUMBERS)
-        read_spans = ((start, end, number_in(self.text[start:end])) for start, end in spans)
-        return [(start, end, number) for start, end, number in read_spans if number]
+    def numbers(self) -> Numbers:
+        return Numbers(self.text)
 
     @cached_property
-    def by_number(self) -> dict[Decimal, list[tuple[int, int, str]]]:
-        """Where each number stands, and with which unit."""
-        found: dict[Decimal, list[tuple[int, int, str]]] = {}
-        for start, end, number in self.numbers:
-            places = found.setdefault(number.value, [])
-            if all(unit != number.unit for *_, unit in places):
-                places.append((start, end, number.unit))
-        return found
+    def datings(self) -> Datings:
+        return Datings(self.numbers)
 
     @cached_property
-    def by_day(self) -> dict[datetime, tuple[int, int]]:
-        """Where each day that a date may mean stands first."""
-        found: dict[datetime, tuple[int, int]] = {}
-        for start, end, days in self.dates:
-            for day in days:
-                found.setdefault(day, (start, end))
-        return found
-
-    @cached_property
-    def by_clock(self) -> dict[time, tuple[int, int]]:
-        """Where each time of day stands first."""
-        found: dict[time, tuple[int, int]] = {}
-        for start, end in _spans(self.text, _TIMES):
-            clock = clock_in(self.text[start:end])
-            if clock is not None:
-                found.setdefault(clock, (start, end))
-        return found
-
-    @cached_property
-    def by_day_of_year(self) -> dict[tuple[int, int], tuple[int, int]]:
-        """Where each month and day stands first that has no year."""
-        found: dict[tuple[int, int], tuple[int, int]] = {}
-        for start, end in _spans(self.text, _DAYS):
-            passage = self.text[start:end].strip()
-            mark = "" if passage.endswith(".") else "/" if "/" in passage else " "
-            # A leap year has every day.
-            for day in days_in(f"{passage}{mark}2024"):
-                found.setdefault((day.month, day.day), (start, end))
-        return found
-
-    @cached_property
-    def dates(self) -> list[tuple[int, int, frozenset[datetime]]]:
-        """Every date with a year in it, with where it stands; several days where it is unclear."""
-        spans = _spans(self.text, _DATES)
-        return [(start, end, frozenset(days_in(self.text[start:end]))) for start, end in spans]
+    def codes(self) -> tuple[str, list[int]]:
+        """Only the letters and digits, capitals, for identifiers written in groups."""
+        kept = [(each, at) for at, each in enumerate(self.numbers.even) if each.isalnum()]
+        return "".join(each.upper()[0] for each, _ in kept), [at for _, at in kept]
 
 
 def get_ready() -> None:
@@ -161,89 +121,112 @@ def ground(value: Any, text: str | Source, leaf: Leaf | None = None) -> Groundin
         return _NOT_APPLICABLE
     if not source.takes("exact", len(source.text)):
         return _NOT_APPLICABLE
-    found = _exact(value, source) or _other_writing(value, source)
+    reading = read(value)
+    found = _as_written(value, reading, source) or _other_writing(value, reading, source)
     if found:
         return found
-    if leaf is not None and leaf.type in {"enum", "boolean"}:
+    if says_no_value(value) or (leaf is not None and leaf.type in {"enum", "boolean"}):
         return _NOT_APPLICABLE
-    return _fuzzy(value, source) if isinstance(value, str) else _ABSENT
+    figure = reading.number or reading.days or reading.clock or reading.quantity or reading.code
+    return _ABSENT if figure or not isinstance(value, str) else _fuzzy(value, source)
 
 
-def _exact(value: str | int | float, source: Source) -> Grounding | None:
-    wanted = value.strip() if isinstance(value, str) else repr(value)
-    return _whole_words(source.text, wanted)
+def _as_written(value: str | int | float, reading: Reading, source: Source) -> Grounding | None:
+    """To the letter; a number is looked for among the numbers, where a minus belongs to it."""
+    if reading.number or not isinstance(value, str):
+        return None
+    return _whole_words(source.text, value.strip())
 
 
 def _whole_words(text: str, wanted: str) -> Grounding | None:
     """The first place where `wanted` stands and is no part of a longer word or number."""
-    for start in _places(text, wanted):
-        end = start + len(wanted)
-        if not (_joined(text, start) or _joined(text, end)):
-            return Grounding("exact", start, end)
+    for start in places(text, wanted):
+        if _is_whole(text, start, start + len(wanted)):
+            return Grounding("exact", start, start + len(wanted))
     return None
 
 
-def _places(text: str, wanted: str) -> Iterator[int]:
-    """Where `wanted` stands; of many places that overlap only the first and the last ones."""
-    start, over = text.find(wanted), 0
-    while start >= 0:
-        yield start
-        following = text.find(wanted, start + 1)
-        step = following - start
-        over = over + 1 if 0 < step < len(wanted) else 0
-        if over == _OVERLAPS:
-            # The same few letters again and again: one place in the middle is like another.
-            end = following + _same(text, start, following)
-            following = text.find(wanted, max(following, end - len(wanted) - step))
-            over = 0
-        start = following
-
-
-def _same(text: str, one: int, other: int) -> int:
-    """How many characters from two places on are the same."""
-    low, high = 0, len(text) - other
-    while low < high:
-        middle = (low + high + 1) // 2
-        same = text[one + low : one + middle] == text[other + low : other + middle]
-        low, high = (middle, high) if same else (low, middle - 1)
-    return low
-
-
-def _joined(text: str, at: int) -> bool:
-    """Whether the characters on both sides of a place belong to one word or number."""
-    if at <= 0 or at >= len(text):
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether a passage is not part of a word, a number or an address of mail."""
+    if not alone(text, start, end):
         return False
-    before, after = text[at - 1], text[at]
-    if before.isalnum() and after.isalnum():
-        return True
-    far = text[at - 2 : at - 1] if at >= 2 else ""
-    into = before.isdigit() and after in ".," and text[at + 1 : at + 2].isdigit()
-    return into or (before in ".," and far.isdigit() and after.isdigit())
+    in_mail = start and text[start - 1] in "._-+" and text[start - 2 : start - 1].isalnum()
+    return not (in_mail and "@" in text[start:end])
 
 
-def _other_writing(value: str | int | float, source: Source) -> Grounding | None:
-    reading = read(value)
+def _other_writing(value: str | int | float, reading: Reading, source: Source) -> Grounding | None:
+    found: tuple[int, int] | None = None
     if reading.number:
-        for start, end, unit in source.by_number.get(reading.number.value, ()):
-            if len({reading.number.unit, unit} - {""}) < 2:
-                return Grounding("normalised", start, end)
+        written = value.strip() if isinstance(value, str) else repr(value)
+        found = _number(reading.number, value, source)
+        if found and source.text[slice(*found)] == written:
+            return Grounding("exact", *found)
+    if not found and reading.days:
+        return _day(reading.days, source)
+    if isinstance(value, str) and (month := _MONTH.fullmatch(value.strip())):
+        found = source.datings.by_month.get((int(month[1]), int(month[2])))
+    if not found and reading.clock:
+        found = source.datings.by_clock.get(reading.clock)
+    if not found and reading.code:
+        found = _code(reading.code, source)
+    if not found and isinstance(value, str) and not reading.number:
+        found = _text(value, reading, source)
+    return Grounding("normalised", *found) if found else None
+
+
+def _number(number: Number, said: str | float, source: Source) -> tuple[int, int] | None:
+    for value in _meant(number, said, source):
+        for start, end, _ in source.numbers.of(value):
+            unit, far_start, far_end = source.numbers.unit_at(start, end)
+            if not number.unit:
+                return start, end
+            if number.agrees(Number(value, unit)):
+                return far_start, far_end
+    if number.unit or not 1 < number.value < 10_000 or number.value % 1:
         return None
-    if isinstance(value, str) and (days := days_in(value)):
-        whole = [source.by_day[day] for day in days if day in source.by_day]
-        return Grounding("normalised", *min(whole)) if whole else _without_year(days, source)
-    if isinstance(value, str) and (clock := clock_in(value)):
-        place = source.by_clock.get(clock)
-        return Grounding("normalised", *place) if place else None
-    return _normalised(reading.text, source)
+    if number.value >= 1000:
+        return source.datings.by_year.get(int(number.value))
+    return _in_words(int(number.value), source)
 
 
-def _without_year(days: list[datetime], source: Source) -> Grounding | None:
+def _in_words(number: int, source: Source) -> tuple[int, int] | None:
+    """A number in words: "twelve"."""
+    found = _normalised(_IN_WORDS.get(number, ""), source)
+    if not found or "-" in (
+        source.text[found[0] - 1 : found[0]],
+        source.text[found[1] : found[1] + 1],
+    ):
+        return None
+    return found
+
+
+def _meant(number: Number, said: str | float, source: Source) -> list[Decimal]:
+    """What a number means in this text: "1.480" is 1480 where points group thousands."""
+    if not isinstance(said, str) or not _AMBIGUOUS.search(said) or not source.numbers.mark:
+        return [number.value]
+    here = [each.value for each in Numbers(said, source.numbers.mark)]
+    return here or [number.value]
+
+
+def _day(days: Sequence[Day], source: Source) -> Grounding | None:
+    """A day as the text writes it; with its time of day, where the value tells one."""
+    datings = source.datings
+    for each in days:
+        if each.has_clock and (place := datings.by_instant.get(each.at)):
+            return Grounding("normalised", *place)
+    for each in days:
+        clock = each.at.time()
+        told = not each.has_clock or clock == time() or clock in datings.by_clock
+        if told and (place := datings.of(each.day)):
+            return Grounding("normalised", *place)
+    return _without_year([each.day for each in days], source)
+
+
+def _without_year(days: Sequence[date], source: Source) -> Grounding | None:
     """A day and month without a year: normalised where the year stands elsewhere, else fuzzy."""
-    found = [
-        (source.by_day_of_year[day.month, day.day], day.year)
-        for day in days
-        if (day.month, day.day) in source.by_day_of_year
-    ]
+    yearless = source.datings.by_day_of_year
+    found = [(yearless[day.month, day.day], day.year) for day in days
+             if (day.month, day.day) in yearless]  # fmt: skip
     if not found:
         return None
     place, year = min(found)
@@ -251,47 +234,128 @@ def _without_year(days: list[datetime], source: Source) -> Grounding | None:
     return Grounding("normalised" if known else "fuzzy", *place)
 
 
-def _spans(text: str, *patterns: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    for pattern in patterns:
-        for found in pattern.finditer(text):
-            start = found.start() + len(found.group()) - len(found.group().lstrip())
-            yield start, found.end()
-
-
-def _normalised(wanted: str, source: Source) -> Grounding | None:
-    flat, offsets = source.plain
-    for at in _places(flat, wanted) if wanted else ():
-        start, end = offsets[at], offsets[at + len(wanted) - 1] + 1
-        if not (_joined(source.text, start) or _joined(source.text, end)):
-            return Grounding("normalised", start, end)
+def _code(code: str, source: Source) -> tuple[int, int] | None:
+    """An identifier of many digits, however it is grouped."""
+    flat, offsets = source.codes
+    for at in places(flat, code):
+        start, end = offsets[at], offsets[at + len(code) - 1] + 1
+        start -= source.text[start - 1 : start] == "+"
+        if alone(source.text, start, end) and code_in(source.text[start:end].upper()) == code:
+            return start, end
     return None
 
 
-def _fuzzy(value: str, source: Source) -> Grounding:
-    from rapidfuzz import fuzz
+def _text(value: str, reading: Reading, source: Source) -> tuple[int, int] | None:
+    """In other case, accents, spacing and punctuation; umlauts as two letters; a name turned."""
+    found = _normalised(reading.text, source, value=value)
+    if not found and (out := spelled_out(value)):
+        found = _normalised(plain(out), source)
+    if not found and (short := _TWO_LETTERS.sub(r"\1", reading.text)) != reading.text:
+        found = _normalised(short, source, reading.text)
+    if not found and reading.quantity:
+        found = _quantity(reading.quantity, source)
+    if found and value[:1] != source.text[found[0]] and is_denied(value, source.text, found[0]):
+        return None
+    return found or _turned_name(value, source)
 
+
+def _normalised(
+    wanted: str, source: Source, meant: str = "", value: str = ""
+) -> tuple[int, int] | None:
+    """Where the plain text has `wanted`, which is that of `value`; a name within one sentence.
+
+    `meant` is what the passage says with umlauts in two letters, where that is looked for.
+    """
+    text, (flat, offsets) = source.text, source.plain
+    for at in places(flat, wanted) if wanted else ():
+        start, end = offsets[at], offsets[at + len(wanted) - 1] + 1
+        while end < len(text) and unicodedata.combining(text[end]):
+            end += 1
+        passage = text[start:end]
+        if not _is_whole(text, start, end) or _is_torn(value, passage):
+            continue
+        said = plain(spelled_out(passage) or "") if meant else plain(passage)
+        if said == (meant or wanted):
+            return start, end
+    return None
+
+
+def _is_torn(name: str, passage: str) -> bool:
+    """Whether a sentence ends within what looks like a name: "met Smith. John said"."""
+    ends = _SENTENCE_ENDS.search(passage) and not _SENTENCE_ENDS.search(name)
+    return bool(ends) and is_name(name)
+
+
+def _quantity(quantity: Number, source: Source) -> tuple[int, int] | None:
+    for start, end, _ in source.numbers.of(quantity.value):
+        unit, far = source.numbers.measure_at(end)
+        if unit == quantity.unit:
+            return start, far
+    return None
+
+
+def _turned_name(value: str, source: Source) -> tuple[int, int] | None:
+    """A name with its parts in another order: "Smith, John" for John Smith."""
+    if len(value) > _LONGEST_NAME or not is_name(value) or "\n" in value:
+        return None
+    head, comma, tail = value.partition(",")
+    words = value.split()
+    turns = [(tail, head)] if comma else [
+        (" ".join(words[at:]), " ".join(words[:at])) for at in range(1, min(len(words), 4))
+    ]  # fmt: skip
+    for first, second in turns:
+        found = _normalised(plain(first) + plain(second), source) if first and second else None
+        if found and _meet(source.text, *found, len(plain(first))):
+            return found
+    return None
+
+
+def _meet(text: str, start: int, end: int, letters: int) -> bool:
+    """Whether only a blank or comma stands where both parts of a name meet."""
+    offsets = plain_with_offsets(text[start:end])[1]
+    if not 0 < letters < len(offsets):
+        return False
+    between = text[start + offsets[letters - 1] + 1 : start + offsets[letters]]
+    return _BETWEEN_NAMES.fullmatch(between.lstrip("\u0300\u0301")) is not None
+
+
+def _fuzzy(value: str, source: Source) -> Grounding:
     flat, offsets = source.plain
     wanted = plain(value)
-    if len(wanted) < _SHORTEST_FUZZY or len(flat) < len(wanted):
+    if len(wanted) < _SHORTEST_FUZZY or not flat:
         return _ABSENT
+    if len(value) <= _LONGEST_NAME and is_name(value):
+        other = any(plain(word) not in flat for word in value.split())
+        if other or is_fixed(value):
+            return _ABSENT
     # Measured: up to some hundred characters a passage costs the same, then its length cubed.
     work = len(flat) * (1 + (len(wanted) / 330) ** 3)
     if work > _FUZZY_AT_ONCE or not source.takes("fuzzy", work):
         return _NOT_APPLICABLE
-    near = fuzz.partial_ratio_alignment(wanted, flat, score_cutoff=FUZZY_FROM)
-    if near is None or near.dest_end <= near.dest_start:
+    rough = _rough_place(wanted, flat)
+    place = rough and passage_of(value, source.text, offsets[rough[0]], offsets[rough[1] - 1] + 1)
+    if not place:
         return _ABSENT
-    start, end = _widened(source.text, offsets[near.dest_start], offsets[near.dest_end - 1] + 1)
-    passage = source.text[start:end]
-    alike = fuzz.ratio(wanted, plain(passage)) >= FUZZY_FROM
-    same_digits = digits(passage) == digits(value)
-    return Grounding("fuzzy", start, end) if alike and same_digits else _ABSENT
+    passage = source.text[slice(*place)]
+    same = (
+        not _is_torn(value, passage)
+        and digits(passage) == digits(value)
+        and _nearly(wanted, plain(passage))
+    )
+    return Grounding("fuzzy", *place) if same else _ABSENT
 
 
-def _widened(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span made whole at both ends, so that it cuts no word and no number."""
-    while start > 0 and _joined(text, start):
-        start -= 1
-    while end < len(text) and _joined(text, end):
-        end += 1
-    return start, end
+def _rough_place(wanted: str, flat: str) -> tuple[int, int] | None:
+    """Which part of a plain text is most like `wanted`; the whole of a shorter one."""
+    from rapidfuzz import fuzz
+
+    if len(flat) <= len(wanted):
+        return (0, len(flat)) if _nearly(wanted, flat) else None
+    near = fuzz.partial_ratio_alignment(wanted, flat, score_cutoff=FUZZY_FROM)
+    return (near.dest_start, near.dest_end) if near and near.dest_end > near.dest_start else None
+
+
+def _nearly(one: str, other: str) -> bool:
+    from rapidfuzz import fuzz
+
+    return fuzz.ratio(one, other) >= FUZZY_FROM

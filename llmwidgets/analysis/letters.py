@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -40,6 +41,11 @@ def _even(each: str) -> str:
 
 
 _EVEN = _Table()
+_FOREIGN = re.compile("[^\\x00-\\x7f]+")
+
+
+def _evened(found: re.Match[str]) -> str:
+    return found.group().translate(_EVEN)
 
 
 def evened(text: str) -> str:
@@ -48,7 +54,7 @@ def evened(text: str) -> str:
     >>> evened("１２–１５ ٪")
     '12-15 %'
     """
-    return text if text.isascii() else text.translate(_EVEN)
+    return _FOREIGN.sub(_evened, text)
 
 
 def spelled_out(text: str) -> str | None:

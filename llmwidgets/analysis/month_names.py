@@ -33,8 +33,17 @@ _MONTHS = (
     "prosinec prosince decembrie desember des joulukuu joulukuuta aralik декабря декабрь дек "
     "грудня грудень δεκεμβριος δεκεμβριου",
 )
+_FURTHER = (
+    "janner يناير", "feber فبراير", "maret مارس", "أبريل ابريل", "مايو", "يونيو", "يوليو",
+    "agustus أغسطس اغسطس", "سبتمبر", "أكتوبر اكتوبر", "نوفمبر", "desember ديسمبر",
+)  # fmt: skip
+"""Austrian, Indonesian and Arabic ones that are written in another way."""
+
 MONTHS = {
-    name: at for at, names in enumerate(_MONTHS, 1) for name in names.replace("ς", "σ").split()
+    name: at
+    for months in (_MONTHS, _FURTHER)
+    for at, names in enumerate(months, 1)
+    for name in names.replace("ς", "σ").split()
 }
 """A month's number by its name, written as `plain` writes it."""
 

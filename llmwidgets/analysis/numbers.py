@@ -13,7 +13,7 @@ AED ARS AUD BDT BGN BHD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP GHS HKD HUF 
 ISK JOD JPY KES KRW KWD KZT LKR MAD MXN MYR NGN NOK NZD OMR PEN PHP PKR PLN QAR RON RSD RUB
 SAR SEK SGD THB TND TRY TWD UAH USD UYU VND ZAR
 """
-_UNITS = {
+UNITS = {
     **{code: code for code in _CODES.split()},
     "US$": "USD", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "AU$": "AUD", "NZ$": "NZD",
     "HK$": "HKD", "S$": "SGD", "NT$": "TWD", "R$": "BRL", "MX$": "MXN", "$": "USD", "€": "EUR",
@@ -38,15 +38,15 @@ _POINTS_GROUP = frozenset(_COMMA_DECIMALS.split())
 """Money whose decimals come behind a comma where it is used: €1.250 is 1250."""
 
 _ONE_POINT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
-_SCALES = {
+SCALES = {
     "thousand": 3, "tsd": 3, "million": 6, "millions": 6, "mio": 6, "mln": 6, "millionen": 6,
     "millones": 6, "milioni": 6, "milhões": 6, "miljoen": 6, "miljoner": 6, "млн": 6,
     "billion": 9, "billions": 9, "bn": 9, "mrd": 9, "milliarde": 9, "milliarden": 9,
     "milliards": 9, "miliardi": 9, "mld": 9, "miljard": 9, "млрд": 9, "trillion": 12,
     "lakh": 5, "lakhs": 5, "lac": 5, "crore": 7, "crores": 7, "cr": 7,
 }  # fmt: skip
-_UNIT = "|".join(re.escape(each) for each in sorted(_UNITS, key=len, reverse=True))
-_SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
+_UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
+_SCALE = "|".join(sorted(SCALES, key=len, reverse=True))
 SPACES = " \u00a0\u2009\u202f'"
 _NUMBER = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{_UNIT})?\s*(?P<late>[-+])?"
@@ -93,19 +93,19 @@ def number_in(text: str) -> Number | None:
     signs = [found["sign"], found["late"], found["trailing"], found["open"]]
     if bool(found["open"]) != bool(found["close"]) or sum(map(bool, signs)) > 1:
         return None
-    if found["before"] and found["after"] and _UNITS[found["before"]] != _UNITS[found["after"]]:
+    if found["before"] and found["after"] and UNITS[found["before"]] != UNITS[found["after"]]:
         return None
     # Behind a comma a dash stands for no cents, so a point before it groups thousands.
     even = (found["even"] or "/")[0]
     body = found["body"] + (f"{even}00" if even != "/" else "")
-    unit = _UNITS.get(found["before"] or found["after"] or "", "")
+    unit = UNITS.get(found["before"] or found["after"] or "", "")
     if unit in _POINTS_GROUP and _ONE_POINT.fullmatch(body):
         body = body.replace(".", "")
     digits = digits_in(body)
     if digits is None:
         return None
     minus = any(each and each.strip() in {"-", "("} for each in signs)
-    scale = _SCALES[found["scale"].casefold()] if found["scale"] else 0
+    scale = SCALES[found["scale"].casefold()] if found["scale"] else 0
     try:
         value = Decimal(digits).scaleb(scale) if scale else Decimal(digits)
     except InvalidOperation:
@@ -144,7 +144,7 @@ def _grouped(body: str, group: str, decimal: str) -> str | None:
 
 # -- what a number's field may hold as well ------------------------------------------------------
 
-_MEASURES = {
+MEASURES = {
     each: unit
     for unit, names in {
         "kg": "kg kgs kilogram kilograms", "g": "g gr gram grams", "mg": "mg", "µg": "µg μg mcg",
@@ -175,7 +175,7 @@ zero one two three four five six seven eight nine ten eleven twelve thirteen fou
 sixteen seventeen eighteen nineteen
 """
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_WORDS = {
+NUMBER_WORDS = {
     **{word: value for value, word in enumerate(_SMALL.split())},
     **{word: 10 * value for value, word in enumerate(_TENS.split(), 2)},
     **{
@@ -192,7 +192,7 @@ def measured_in(text: str) -> Number | None:
     if len(bare) > _LONGEST or not bare or bare[-1].isdecimal():
         return None
     found = _MEASURED.fullmatch(evened(bare))
-    unit = _MEASURES.get(found[2]) if found else None
+    unit = MEASURES.get(found[2]) if found else None
     number = number_in(found[1]) if found and unit else None
     return Number(number.value, unit) if number and unit and not number.unit else None
 
@@ -209,7 +209,7 @@ def number_meant(text: str) -> Number | None:
         return inner and Number(inner.value.scaleb(_SHORT_SCALES[found[2]]), inner.unit)
     if bare.isdecimal() or _POWER.fullmatch(bare):
         return Number(Decimal(bare))
-    if (word := _WORDS.get(bare.casefold())) is not None:
+    if (word := NUMBER_WORDS.get(bare.casefold())) is not None:
         return Number(Decimal(word))
     return _fraction(bare)
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 
 from llmwidgets.analysis.letters import ALONE, evened, folded, folded_word, joins, with_mark
 from llmwidgets.analysis.numbers import digits_in
@@ -15,6 +16,12 @@ _NO_MATTER = re.compile("[^A-Za-z0-9]+")
 _TOKENS = re.compile(
     r"(?P<number>[0-9]++(?:[.,'\u00a0\u2009\u202f][0-9]++)*+)|(?P<word>[^\W0-9_]++)"
 )
+_EASY = re.compile(
+    r"[A-Za-z](?:[A-Za-z \"&'()*,./:;?@\[\]_{}`\n\t]+|-(?<=[A-Za-z]-)(?=[A-Za-z])"
+    r"|[0-9]++(?=[,.;:)]? [A-FH-JLN-OQ-SU-Za-jl-z]))*+"
+)
+"""Words, numbers and marks between them that say nothing, up to the next that may say something."""
+
 _CHUNK = re.compile("[!-~\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]+")
 _HINTS = re.compile(r"[@\\]|://|[^\s.]\.[A-Za-z]{2}|(?<!\S)[(\"']*/[^/\s]")
 _AROUND = "<>()[]{}\"'.,;:!?"
@@ -62,7 +69,7 @@ class _Plain:
     def read(self) -> tuple[str, list[int]]:
         text, at, number = self.text, 0, False
         for start, end in [*_addresses(text), (len(text), len(text))]:
-            for found in _TOKENS.finditer(text, at, start):
+            while found := _TOKENS.search(text, at, start):
                 first, last = found.span()
                 word = found.group()
                 is_number = found.lastgroup == "number"
@@ -71,9 +78,10 @@ class _Plain:
                     self._gap(at, first)
                 if is_number:
                     self._number(first, word)
-                elif not number and word.isascii():
-                    self.kept.append(word.lower())
-                    self.offsets.extend(range(first, last))
+                elif not (number and word in _CASED) and (easy := _EASY.match(text, first, start)):
+                    last = easy.end()
+                    self.kept.append(_NO_MATTER.sub("", easy.group()).lower())
+                    self.offsets += compress(range(first, last), map(str.isalnum, easy.group()))
                 else:
                     blank = number and not text[at:first].strip(" \u00a0\u202f")
                     self._word(first, word, after_number=blank)
@@ -119,13 +127,15 @@ class _Plain:
         spelled = digits_in(body)
         if spelled is None:
             mark = ", " if body.count(",") > 1 else "."
-            for at, each in enumerate(body, start):
-                self._say({",": mark}.get(each, " " if each.isspace() else each), at, 0)
+            said = [{",": mark}.get(each, " " if each.isspace() else each) for each in body]
+            self.kept += said
+            self.offsets += [at for at, each in enumerate(said, start) for _ in each]
             return
         point = len(body) - len(spelled.partition(".")[2]) - 1 if "." in spelled else -1
-        for at, each in enumerate(body):
-            if each.isdecimal() or at == point:
-                self._say("." if at == point else each, start + at)
+        self.kept.append(spelled)
+        self.offsets += [
+            start + at for at, each in enumerate(body) if each.isdecimal() or at == point
+        ]
 
     def _word(self, start: int, word: str, *, after_number: bool) -> None:
         if after_number and (unit := _CASED.get(word)):
