@@ -41,6 +41,11 @@ SHAPES = {
     "dict": dict(zip("abc", JSON, strict=True)),
     "text": [json.dumps(each) if each else None for each in JSON],
     "iterator": "iterator",
+    "records": [
+        Letter(sender="", total=1),
+        Letter(sender="Bo", place=Address(city=" ")),
+        None,
+    ],
 }
 
 
