@@ -54,6 +54,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[in
     )
 
 
+def told(sentences: Sequence[str]) -> str:
+    """A few sentences as one element with its style, the first one in bold."""
+    first, *rest = sentences
+    more = "".join(f"<p>{markup(each)}</p>" for each in rest)
+    return (
+        f'<div class="lw-static"><style>{style.FRAGMENT}</style>'
+        f'<p class="lw-verdict"><b>{markup(first)}</b></p>{more}</div>'
+    )
+
+
 def folded(heading: str, text: str) -> str:
     """A longer text that opens on a click, its lines kept."""
     return f"<details><summary>{markup(heading)}</summary><pre>{markup(text)}</pre></details>"
@@ -115,6 +125,7 @@ def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
         found.append((summary.worse, True, _worse))
     if agreed:
         found.append(("% the same as the others", True, lambda row: figures.percent(row.agreement)))
+    paid = any(row.paid_now is not None for row in summary.rows)
     valid = _valid if scored else lambda row: f"{row.valid} of {row.asked}"
     found.append(("Valid", False, valid))
     if not scored:
@@ -124,6 +135,7 @@ def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
         ("p50 / p95", False, _times),
         ("Tokens in / out", False, _tokens),
         ("$ per 1,000 texts", False, lambda row: figures.money(row.cost_per_1000)),
+        *([("$ paid now", False, lambda row: figures.money(row.paid_now))] if paid else []),
     ]
 
 
@@ -161,9 +173,11 @@ def _tokens(row: Row) -> str:
 
 
 def _times(row: Row) -> str:
+    late = f"{row.timed_out:,} timed out" if row.timed_out else ""
     if row.p50_seconds is None:
-        return figures.UNKNOWN
-    return f"{figures.seconds(row.p50_seconds)} / {figures.seconds(row.p95_seconds)} s"
+        return late or figures.UNKNOWN
+    times = f"{figures.seconds(row.p50_seconds)} / {figures.seconds(row.p95_seconds)} s"
+    return f"{times}; {late}" if late else times
 
 
 def _lines(summary: Summary) -> str:

@@ -79,6 +79,8 @@ class Row:
     leading: tuple[float | None, ...] = ()
     input_tokens: int | None = None
     output_tokens: int | None = None
+    timed_out: int = 0
+    paid_now: float | None = None
     told: Told = Told()
 
 

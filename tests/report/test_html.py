@@ -17,6 +17,7 @@ ROW = Row(
     letter="A", label="demo-careful", asked=30, valid=28,
     failures=(("InvalidRecord", 1), ("RateLimited", 1)), accuracy=0.963, low=0.937, high=0.985,
     p50_seconds=1.34, p95_seconds=2.71, cost_per_1000=None, input_tokens=40_800, output_tokens=812,
+    timed_out=2, paid_now=0.005,
     told=Told(
         rank=1, title="Shown to be as good as the best", recommended=True, came="98.1",
         loses="1 of 30, at most 17.2 %", lost="1 invalid record", failed="1 rate limited",
@@ -73,7 +74,7 @@ def test_everything_is_there_without_any_style() -> None:
         "98.1", "1 of 30, at most 17.2 %: 1 invalid record", "28 of 30; 1 rate limited",
         "no answer to 1 of 30 texts; 93.0 % right with these wrong", "3.8 (within 5)",
         "Shown to be as good as the best", "Worse than the best by at most", "40.8k / 812",
-        "1.3 / 2.7 s", "unknown", "first 1 of 68 rows",
+        "1.3 / 2.7 s; 2 timed out", "$ paid now", "0.005", "unknown", "first 1 of 68 rows",
         "claim-07", "amount", "4180.00", "≠ 4360.00 (not in the text)", "reused", "9 fields",
     ):  # fmt: skip
         assert part in said

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.report.figures import count
 from llmwidgets.widgets.base import Content
 from llmwidgets.widgets.comparison_grid import Filter, GridIndex
-from llmwidgets.widgets.results.grid_cells import count
 
 
 def nothing_view(index: GridIndex, wanted: Filter) -> Content:

@@ -86,7 +86,7 @@ function drawWayOn(got, state, send, view) {
 
 /** Words of a head that stay on one line. */
 function whole(words) {
-  return words.replace(/Worse than|the \w+ by,?|at most|95 % interval|of the|that came|of lists|% not in|the text|in \/ out|\$ per/g,
+  return words.replace(/Worse than|the \w+ by,?|at most|95 % interval|of the|that came|of lists|% not in|the text|in \/ out|\$ per|\/ paid now/g,
     (part) => part.replaceAll(" ", "\u00a0"));
 }
 
@@ -97,6 +97,7 @@ function drawScores(got, grounded, view) {
   const placed = grounded && grounded.any;
   const all = got.groups.flatMap((group) => group.rows);
   const leading = all.some((row) => row.leading.length > 0);
+  const paid = all.some((row) => row.paid);
   const lists = all.some((row) => row.rows);
   const fold = scored && !view.ui.wide ? " narrow-hide" : "";
   const head = (words, more = "r", extra) => h("th", { scope: "col", class: more }, whole(words), extra);
@@ -113,7 +114,7 @@ function drawScores(got, grounded, view) {
     !scored && head("Failures", ""),
     head("p50 / p95, s", `r nw${fold}`),
     head("Tokens in / out", `r${scored ? fold : " narrow-hide"}`),
-    head("$ per 1,000", "r"),
+    head(paid ? "$ per 1,000 / paid now" : "$ per 1,000", "r lw-thin"),
   ].flat().filter(Boolean);
   return h("table", { class: "lw-scores" }, h("thead", {}, h("tr", {}, heads)),
     got.groups.map((group) => h("tbody", { key: `group-${group.title || "all"}` },
@@ -131,11 +132,13 @@ function drawScores(got, grounded, view) {
         h("td", { class: `r${fold}` }, h("span", { class: "nw" }, row.valid), scored && row.failed && h("span", { class: "muted lw-under" }, row.failed)),
         !scored && h("td", {}, row.failures ? [h("b", { class: "tone-fail" }, "! "), row.failures] : h("span", { class: "muted" }, "none")),
         h("td", { class: `r nw${fold}`, title: row.waiting }, row.seconds,
-          row.waiting && h("span", { class: "spoken" }, `, ${row.waiting}`)),
+          row.waiting && h("span", { class: "spoken" }, `, ${row.waiting}`),
+          row.late && h("span", { class: "muted lw-under" }, row.late)),
         h("td", { class: `r${scored ? fold : " narrow-hide"}` }, row.tokens[0] === "unknown" && row.tokens[1] === "unknown"
           ? h("span", { class: "muted" }, "unknown")
           : [h("span", { class: "nw" }, row.tokens[0]), h("span", { class: "muted nw lw-under" }, `/ ${row.tokens[1]}`)]),
-        h("td", { class: row.cost === "unknown" ? "r muted" : "r nw" }, row.cost))))));
+        h("td", { class: row.cost === "unknown" ? "r muted" : "r nw" }, row.cost,
+          row.paid && h("span", { class: "muted nw lw-under" }, `/ ${row.paid}`)))))));
 }
 
 function drawTicks([low, high]) {
