@@ -19,12 +19,15 @@ def compared(count, facts, labelled=None):
     for name, _, lost, *_ in facts:
         for at in range(lost):
             outputs[name][7 * at + 3] = "I cannot read this."
+    for name in {"llama3.2"} & set(outputs):
+        outputs[name][:2] = [None, None]
     known = [each if at < (labelled or count) else None for at, each in enumerate(truth[:count])]
     made = lw.Comparison.from_outputs(schema, texts[:count], outputs, known)
     def read(row, place):
         _, _, _, cost, seconds, tokens = facts[place.variant]
         return replace(made.read(row, place), seconds=seconds * (0.6 + place.text % 9 / 9),
             cost=None if cost is None else cost / 1000,
+            timed_out=2 * (seconds > 5 and place.text == 0),
             usage=Usage(input_tokens=680, output_tokens=tokens))
     return replace(made, read=read, notes=())
 """
