@@ -95,6 +95,12 @@ class Failure(LLMWidgetsError):
     scored: ClassVar[bool] = False
 
 
+_TIME_OUT_STATUSES = frozenset({408, 504, 524})
+_TIME_OUT_CODES = frozenset(
+    {"connect_timeout", "too_slow", "stalled", "timeout_error", "deadline_exceeded"}
+)
+
+
 class CallError(Failure):
     """The call did not bring a reply of the model: a failure of the way, never scored.
 
@@ -124,6 +130,11 @@ class CallError(Failure):
         self.retry_after = retry_after
         self.perhaps_answered = perhaps_answered
         super().__init__(message, hint)
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether it took too long: here, at a gateway or behind the server's own door."""
+        return self.status in _TIME_OUT_STATUSES or self.code.lower() in _TIME_OUT_CODES
 
 
 class Unreachable(CallError):

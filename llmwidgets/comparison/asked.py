@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.comparators import places_of, read_preset, read_scoring
+from llmwidgets.comparison.blanks import Blank, count_blanks, read_blank
+from llmwidgets.comparison.groups import read_groups
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.marks import rule_of
 from llmwidgets.comparison.models import Chosen, read_models
@@ -63,17 +65,35 @@ def read_asked(
 
 
 def read_documents(
-    schema: Any, texts: Any, truth: Any = None, *, allow_empty: bool = False
+    schema: Any,
+    texts: Any,
+    truth: Any = None,
+    *,
+    group: Any = None,
+    blank: Blank = None,
+    allow_empty: bool = False,
 ) -> tuple[Text, ...]:
-    """The texts with schema and truth, each read and checked; FieldError names what misfits."""
-    sources = read_sources(texts, allow_empty=allow_empty)
+    """The texts with schema, truth and group, each read and checked; FieldError names misfits."""
+    named = group if isinstance(group, str) else None
+    sources = read_sources(texts, allow_empty=allow_empty, group=named)
     schemas = _schemas(schema, sources)
     truth = list(truth) if isinstance(truth, Iterator) else truth
-    labels = read_truth(truth, sources, schemas)
+    nulls = read_blank(blank)
+    labels = read_truth(truth, sources, schemas, nulls=nulls)
     records = given_as_records(truth, sources)
+    groups = read_groups(group, sources)
+    blanks = [0] * len(sources) if nulls else count_blanks(truth, sources)
     return tuple(
-        Text(source.id, source.text, own, label, by_record)
-        for source, own, label, by_record in zip(sources, schemas, labels, records, strict=True)
+        Text(
+            source.id,
+            source.text,
+            schemas[at],
+            labels[at],
+            by_record=records[at],
+            group=groups[at],
+            blanks=blanks[at],
+        )
+        for at, source in enumerate(sources)
     )
 
 

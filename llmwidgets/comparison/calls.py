@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.asked import Asked, read_asked, read_documents, read_rules
+from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.marks import Scoring
 from llmwidgets.comparison.progress import watch
@@ -17,6 +18,7 @@ from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FieldError
+from llmwidgets.report.figures import dollars
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.variant import Examples
@@ -31,6 +33,8 @@ def compare(
     models: Any,
     *,
     truth: Any = None,
+    group: Any = None,
+    blank: Blank = None,
     instructions: str | Mapping[str, str] | None = None,
     examples: Examples | None = None,
     repeats: int = 1,
@@ -52,10 +56,15 @@ def compare(
     user's cache folder. What cannot be asked raises before the first
     call (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
 
+    `group` says which texts belong together (pages of one document, mails of one sender), so that
+    ten copies do not count as ten: the name of a column or key of the texts, a list as long as
+    they are, or a dict by id. A blank label ("" or an empty cell) is not labelled; with
+    `blank="null"` it says that the text holds no value.
+
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> compare(invoices.Schema, invoices.texts, "demo", truth=invoices.truth)  # doctest: +SKIP
     """
-    documents = read_documents(schema, texts, truth)
+    documents = read_documents(schema, texts, truth, group=group, blank=blank)
     rules = read_rules(scoring, documents)
     asked = read_asked(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
@@ -108,7 +117,8 @@ def compare_again(
         progress=progress,
     )  # fmt: skip
     asked_again = {text.id for text in result.texts}
-    return replace(result, made=tuple(m for m in before.made if m.text_id in asked_again))
+    made = tuple(each for each in before.made if each.text_id in asked_again)
+    return replace(result, made=made, looks=before.looks if models is None else result.looks)
 
 
 def extract(
@@ -149,6 +159,8 @@ def estimate(
     models: Any,
     *,
     truth: Any = None,
+    group: Any = None,
+    blank: Blank = None,
     instructions: str | Mapping[str, str] | None = None,
     examples: Examples | None = None,
     repeats: int = 1,
@@ -165,7 +177,7 @@ def estimate(
 
     `after` is a comparison of a few of the texts on the same variants, which narrows the range.
     """
-    documents = read_documents(schema, texts, truth)
+    documents = read_documents(schema, texts, truth, group=group, blank=blank)
     read_rules(scoring, documents)
     asked = read_asked(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
@@ -253,8 +265,8 @@ def _ask_for_budget(asked: Asked, budget: float | None) -> None:
     limit = f" {whose[0].upper()}{whose[1:]} allows {most:g} a run." if whose else ""
     raise FieldError(
         {
-            "budget": f"{likely.calls:,} calls are estimated at {likely.cost_low:.2f} to "
-            f"{likely.cost_high:.2f} US$.{limit}"
+            "budget": f"{likely.calls:,} calls are estimated at {dollars(likely.cost_low)} to "
+            f"{dollars(likely.cost_high)}.{limit}"
         },
         f"Give budget={most:{'g' if whose else '.0f'}} to go on, or a smaller one to stop there.",
     )

@@ -75,6 +75,7 @@ def _of_texts(now: Comparison, before: Comparison) -> list[str]:
         ("Texts left out", [name for name in old if name not in new]),
         ("Texts with other words", [n for n in both if new[n].text != old[n].text]),
         ("Texts with another schema", [n for n in both if _digest(new[n]) != _digest(old[n])]),
+        ("Texts in another group", [n for n in both if new[n].group != old[n].group]),
         ("Texts with other truth", [n for n in both if _truth(new[n]) != _truth(old[n])]),
     ):
         if names:

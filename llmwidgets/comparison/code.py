@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.comparison.outputs import MADE_ELSEWHERE
+from llmwidgets.comparison.blanks import Blank
+from llmwidgets.comparison.outputs import MADE_ELSEWHERE, is_missing
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Script:
 
     `schema` is written out, so that the code needs no class, unless `class_name` names one that
     the reader has; without both, each text brings its own. `instructions` by name cross with
-    the variants; `budget` is in US dollars.
+    the variants; `group` is the name of a column, or empty where it is a name as well; `budget`
+    is in US dollars.
     """
 
     variants: Sequence[Variant]
@@ -38,6 +40,9 @@ class Script:
     schema: Schema | None = None
     class_name: str = ""
     truth: bool = False
+    group: str | None = None
+    blank: Blank = None
+    missing: str | None = None
     instructions: str | Mapping[str, str] | None = None
     repeats: int = 1
     scoring: Scoring = None
@@ -62,6 +67,12 @@ class Script:
             yield "models", _listed([_variant(each) for each in self.variants])
         if self.truth:
             yield "truth", "truth"
+        if self.group is not None:
+            yield "group", _spelled(self.group) if self.group else "group"
+        if self.blank is not None:
+            yield "blank", _spelled(self.blank)
+        if self.missing is not None:
+            yield "missing", _spelled(self.missing)
         if self.instructions and self.instructions != DEFAULT_INSTRUCTIONS:
             yield "instructions", _literal(self.instructions)
         if self.repeats > 1:
@@ -83,6 +94,8 @@ def script_of(
         outputs=MADE_ELSEWHERE in comparison.notes,
         schema=shared_schema(comparison.texts),
         truth=any(text.truth is not NOTHING for text in comparison.texts),
+        missing="wrong" if any(map(is_missing, map(comparison.row, comparison.places()))) else None,
+        group="" if any(text.group for text in comparison.texts) else None,
         repeats=comparison.repeats,
         scoring=comparison.scoring,
         concurrency=concurrency,

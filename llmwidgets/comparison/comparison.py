@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.copying import Copying
 from llmwidgets.analysis.verdict import MATTERS
@@ -26,6 +26,8 @@ from llmwidgets.comparison import (
 )
 from llmwidgets.comparison.agreement import Agreement
 from llmwidgets.comparison.answers import answers_of
+from llmwidgets.comparison.asked import read_documents, read_rules
+from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.corrections import Correction
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.marks import Mark, Scoring, mark
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
     from llmwidgets.engine.run import Run
+
+Missing = Literal["unanswered", "wrong"]
+"""What an output of None means in `from_outputs`."""
 
 _NOT_ASKED = Row.of_failure(
     "", Stopped("The run was stopped before this text's turn.", "Run it again to go on."), at=0.0
@@ -71,6 +76,7 @@ class Comparison:
     scoring: Scoring = None
     notes: tuple[str, ...] = ()
     made: tuple[Correction, ...] = ()
+    looks: set[int] = field(default_factory=set)
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -125,9 +131,16 @@ class Comparison:
             yield from answers.differences
 
     def scoreboard(self) -> pd.DataFrame:
-        """A row a variant: accuracy with its interval, failures by class, times, tokens, cost.
+        """One row per variant: accuracy with its interval, losses, failures, times, tokens, cost.
 
         Shares are 0–1, times seconds, money US dollars; NaN is unknown or not scored, never 0.
+        `lost` counts the scored texts whose reply left no usable record (refused, filtered,
+        truncated, not JSON; wrong in `accuracy`), with the exact 95 % interval `loss_low` to
+        `loss_high` of their share and the `answered_accuracy` of the replies that came.
+        `unanswered` counts the labelled texts that were asked and got no answer (in no
+        `accuracy`), `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long;
+        their time is not in `p50_seconds` and `p95_seconds`. `cost` is that of all replies,
+        `paid_now` what this run paid: a reply that was there already costs nothing now.
         """
         return scoreboard.scoreboard(self)
 
@@ -228,8 +241,6 @@ class Comparison:
 
     def rescore(self, scoring: Scoring) -> Comparison:
         """The same replies under other rules of what counts as right; calls nothing."""
-        from llmwidgets.comparison.asked import read_rules
-
         return replace(self, scoring=read_rules(scoring, self.texts))
 
     def rerun(self, models: Any = None, **more: Any) -> Comparison:
@@ -282,13 +293,20 @@ class Comparison:
         outputs: Mapping[str, Any],
         truth: Any = None,
         scoring: Scoring = None,
+        *,
+        group: Any = None,
+        blank: Blank = None,
+        missing: Missing = "unanswered",
     ) -> Comparison:
         """Outputs that were made elsewhere, compared by the same rules; calls nothing.
 
         Texts may be empty; `schema` is None where each text has its own. An output is JSON, a
-        string to parse, or None. FieldError names what does not fit.
+        string to parse, or None: no answer came, and the text is not scored, or, with
+        `missing="wrong"`, the model failed and its fields are wrong. `group` and `blank` are those
+        of `compare`. FieldError names what does not fit.
         """
-        return making.of_outputs(cls, schema, texts, outputs, truth, scoring)
+        documents = read_documents(schema, texts, truth, group=group, blank=blank, allow_empty=True)
+        return making.of_outputs(cls, documents, outputs, scoring, missing)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the comparison with its texts, truth and replies to one JSON file."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison import outputs as outputs_made
-from llmwidgets.comparison.asked import read_documents, read_rules
+from llmwidgets.comparison.asked import read_rules
 from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.dialects.messages import Example
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.marks import Scoring
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.journal import Row
+    from llmwidgets.engine.plan import Text
     from llmwidgets.engine.run import Run
 
 
@@ -57,18 +58,17 @@ def of_run(
 
 def of_outputs(
     kind: type[Comparison],
-    schema: Any,
-    texts: Any,
+    documents: Sequence[Text],
     outputs: Mapping[str, Any],
-    truth: Any,
     scoring: Any,
+    missing: str,
 ) -> Comparison:
     """Outputs read and judged as rows of a journal in memory."""
-    documents = read_documents(schema, texts, truth, allow_empty=True)
     listed = outputs_made.read_outputs(outputs, documents)
+    absent = outputs_made.read_missing(missing)
     labels = tuple(listed)
     rows = (
-        outputs_made.row_of(label, output, document)
+        outputs_made.row_of(label, output, document, absent)
         for label in labels
         for output, document in zip(listed[label], documents, strict=True)
     )
@@ -76,7 +76,7 @@ def of_outputs(
     return kind(
         variants=tuple(Variant(label, label=label) for label in labels),
         models=labels,
-        texts=documents,
+        texts=tuple(documents),
         rows=given.rows,
         journal=given.journal,
         read=given.read,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,9 @@ class Mark(WithRows):
     """The cells of one extraction and its share right.
 
     `accuracy` is None where the text is not labelled or the failure is one of the way. `notes`
-    says what was too large to compare in full. `lists` has the rows of each list, by pattern.
+    says what was too large to compare in full. `lists` has the rows of each list, by pattern. Of a
+    labelled text, `lost` says that the model's own failure left no usable record, `unanswered` that
+    it was asked and no answer came.
     """
 
     cells: tuple[Cell, ...] = ()
@@ -40,6 +42,8 @@ class Mark(WithRows):
     nulls_in_words: int = 0
     notes: tuple[str, ...] = ()
     lists: Mapping[str, Rows] = field(default_factory=dict)
+    lost: bool = False
+    unanswered: bool = False
 
 
 def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
@@ -51,9 +55,13 @@ def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
     if has_data(extraction):
         return _read(against(text.schema, compared(extraction, text), text.truth, scoring))
     failure = FAILURES.get(extraction.status)
-    if failure is None or not failure.scored or text.truth is NOTHING:
+    if failure is None or text.truth is NOTHING:
         return Mark()
-    return _read(failed_score(text.schema, text.truth))
+    failed = _read(failed_score(text.schema, text.truth))
+    labelled = failed.accuracy is not None
+    if failure.scored:
+        return replace(failed, lost=labelled)
+    return Mark(unanswered=labelled and extraction.asked)
 
 
 def compared(extraction: Extraction, text: Text) -> Any:

@@ -13,11 +13,16 @@ from llmwidgets.comparison.rows import Place, Rows
 from llmwidgets.comparison.texts import few
 from llmwidgets.engine.extraction import Extraction
 from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.row import NO_OUTPUT
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.schemas import parse_json
 
 if TYPE_CHECKING:
     from llmwidgets.engine.plan import Text
+
+NONE = "There is no output for this text."
+WRONG = f"{NONE} It counts as wrong."
+"""What a row says where an output is None."""
 
 MADE_ELSEWHERE = "Outputs made elsewhere; nothing was called."
 """The note by which such a comparison is known, also after it was saved and loaded."""
@@ -68,31 +73,57 @@ def given(
     texts: Sequence[Text],
     repeats: int = 1,
     records: Sequence[Any] = (),
+    reused: Sequence[bool] = (),
 ) -> Given:
     """The rows, in the order of their places, in a journal in memory.
 
-    `records` has, for each row, the record as JSON where it is not the reply; else NOTHING.
+    `records` has, for each row, the record as JSON where it is not the reply, else NOTHING;
+    `reused` whether the reply was paid before the run that brought it.
     """
     places, journal = Rows(len(labels), len(texts), repeats), Journal(False)
     other = {}
     for at, (place, row) in enumerate(zip(places.places(), rows, strict=True)):
-        places.put(place, journal.put(row))
+        places.put(place, journal.put(row), reused=bool(reused) and reused[at])
         if records and records[at] is not NOTHING:
             other[place] = records[at]
 
     def read(row: Row, place: Place) -> Extraction:
         at = place.variant
         found = read_row(row, labels[at], models[at], texts[place.text], place.repeat)
-        return replace(found, record=other[place]) if place in other else found
+        paid_before = row.when if places.reused(place) else None
+        return replace(found, record=other.get(place, found.record), paid_before=paid_before)
 
     return Given(places, journal, read)
 
 
-def row_of(label: str, output: Any, text: Text) -> Row:
+MISSING = ("unanswered", "wrong")
+"""What an output of None can mean: no answer came and nothing is scored, or the model failed."""
+
+
+def read_missing(missing: Any) -> str:
+    """What an output of None means; FieldError for another word."""
+    if missing in MISSING:
+        return str(missing)
+    raise FieldError(
+        {"missing": f"must be one of {', '.join(MISSING)}."},
+        'missing="wrong" counts a text without an output as wrong; "unanswered" leaves it out of '
+        "the accuracy and says so.",
+    )
+
+
+def is_missing(row: Row) -> bool:
+    """Whether this stands for an output of None that counts as wrong."""
+    return row.status == "InvalidJSON" and row.message == WRONG
+
+
+def row_of(label: str, output: Any, text: Text, missing: str = "unanswered") -> Row:
     """The output as a journal's row: judged by the text's schema, a string parsed first."""
+    if output is None and missing == "wrong":
+        wrong = InvalidJSON(WRONG, "Give one, or leave the text out.")
+        return Row.of_failure("", wrong, label=label)
     if output is None:
-        failure = Stopped("There is no output for this text.", "Give one, or leave the text out.")
-        return Row.of_failure("", failure)
+        failure = Stopped(NONE, "Give one, or leave the text out.")
+        return Row.of_failure("", failure, code=NO_OUTPUT)
     reply = output if isinstance(output, str) else json.dumps(plain(output), ensure_ascii=False)
     try:
         text.schema.judge(parse_json(reply))
@@ -125,5 +156,7 @@ def read_row(row: Row, label: str, model: str, text: Text, repeat: int) -> Extra
         reply_text=row.reply,
         request_id=row.request_id,
         tries=row.tries,
+        timed_out=row.timed_out,
+        asked=row.asked,
         notes=row.notes,
     )

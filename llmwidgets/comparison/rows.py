@@ -39,9 +39,27 @@ class Rows:
         """The journal's id of this place, 0 where there is none."""
         return self._ids[self._at(place)]
 
+    @property
+    def ids(self) -> frozenset[int]:
+        """All ids of the journal."""
+        return frozenset(self._ids)
+
+    @property
+    def open(self) -> bool:
+        """Whether something is still to come."""
+        return 0 in self._ids
+
     def reused(self, place: Place) -> bool:
         """Whether an earlier run paid for this place's reply."""
         return bool(self._reused[self._at(place)])
+
+    def all_reused(self, text: int) -> bool:
+        """Whether earlier runs paid for every reply to this text."""
+        return all(
+            self.reused(Place(variant, text, repeat))
+            for variant in range(self.variants)
+            for repeat in range(self.repeats)
+        )
 
     def put(self, place: Place, row: int, *, reused: bool = False) -> None:
         """Note that this place's extraction is the journal's row of this id."""

@@ -18,7 +18,7 @@ from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.variant import Variant
 from llmwidgets.dialects.messages import Example, Mode, Usage
 from llmwidgets.engine.plan import Text
-from llmwidgets.engine.row import Row, status_today
+from llmwidgets.engine.row import NO_OUTPUT, Row, status_today
 from llmwidgets.errors import FieldError
 from llmwidgets.report.files import write_text
 from llmwidgets.schemas import read_schema
@@ -27,6 +27,7 @@ FORMAT = "llmwidgets comparison"
 VERSION = 1
 
 _ASKED = ("label", "instructions", "effort", "temperature", "max_output_tokens", "price")
+_OF_A_TEXT = ("by_record", "group", "blanks")
 
 
 def save(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
@@ -42,6 +43,7 @@ def save(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
         "repeats": comparison.repeats,
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
         "texts": [_text(text) for text in comparison.texts],
+        "looks": sorted(comparison.looks),
         "corrections": [corrections.saved(each) for each in comparison.made],
         "variants": [
             _variant(variant, model)
@@ -75,7 +77,7 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
             each["text"],
             schemas[each["schema"]],
             each.get("truth", NOTHING),
-            each.get("by_record", False),
+            **{name: each[name] for name in _OF_A_TEXT if name in each},
         )
         for each in saved["texts"]
     )
@@ -83,9 +85,9 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
     models = tuple(each["model"] for each in saved["variants"])
     labels = [variant.label or "" for variant in variants]
     records = [each.pop("record", NOTHING) for each in saved["rows"]]
-    given = outputs.given(
-        map(_read_row, saved["rows"]), labels, models, texts, saved["repeats"], records
-    )
+    again = [each.pop("reused", False) for each in saved["rows"]]
+    rows = map(_read_row, saved["rows"])
+    given = outputs.given(rows, labels, models, texts, saved["repeats"], records, again)
     return Comparison(
         variants=variants,
         models=models,
@@ -96,16 +98,15 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
         scoring=saved["scoring"],
         notes=tuple(saved["notes"]),
         made=tuple(map(corrections.read, saved.get("corrections", ()))),
+        looks=set(saved.get("looks", ())),
         made_at=datetime.fromisoformat(saved["made_at"]),
     )
 
 
 def _text(text: Text) -> dict[str, Any]:
     truth = {} if text.truth is NOTHING else {"truth": text.truth}
-    by_record = {"by_record": True} if text.by_record else {}
-    return {
-        "id": text.id, "text": text.text, "schema": text.schema.digest, **truth, **by_record
-    }  # fmt: skip
+    more = {name: getattr(text, name) for name in _OF_A_TEXT if getattr(text, name)}
+    return {"id": text.id, "text": text.text, "schema": text.schema.digest, **truth, **more}
 
 
 def _variant(variant: Variant, model: str) -> dict[str, Any]:
@@ -137,6 +138,8 @@ def _row(comparison: Comparison, place: Place) -> dict[str, Any]:
     if extraction.ok and comparison.texts[place.text].by_record:
         # The class that read it is not saved.
         kept["record"] = plain(extraction.record)
+    if comparison.rows.reused(place):
+        kept["reused"] = True
     return {**kept, "seconds": row.seconds, "cost": row.cost}
 
 
@@ -146,6 +149,8 @@ def _read_row(saved: dict[str, Any]) -> Row:
     kept["mode"] = Mode(kept["mode"]) if kept.get("mode") else None
     for name in ("notes", "dropped"):
         kept[name] = tuple(kept.get(name, ()))
+    if kept["status"] == "Stopped" and kept.get("message") == outputs.NONE:
+        kept["code"] = NO_OUTPUT
     kept["status"] = status_today(kept["status"], kept.get("code", ""))
     return Row(key="", **kept)
 

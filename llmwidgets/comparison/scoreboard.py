@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis import significance
+from llmwidgets.analysis.bounds import loss_interval
 from llmwidgets.analysis.significance import Column, Tested, mean_interval
 from llmwidgets.analysis.verdict import Verdict
-from llmwidgets.comparison import caveats
+from llmwidgets.comparison import caveats, looks
 from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
 
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 def scoreboard(comparison: Comparison) -> pd.DataFrame:
     """One row per variant. Shares are 0–1, times seconds, money US dollars; NaN is unknown.
 
-    `accuracy` is the mean over texts, `pooled` the share of the fields of all texts together;
-    `rows_right` the share of truth's rows of lists that are wholly right. `.attrs["notes"]` has a
-    sentence for each variant that was not compared in full, and where most fields hold no value or
-    the two ways to count tell different things.
+    What the columns mean is said at `Comparison.scoreboard`. `.attrs["notes"]` has a sentence for
+    each variant that was not compared in full, and where most fields hold no value or texts and
+    fields tell different things.
     """
     import pandas as pd
 
@@ -35,6 +35,7 @@ def scoreboard(comparison: Comparison) -> pd.DataFrame:
     rows_of_lists = ["rows_invented", "rows_missed"]
     values = ["invented", "missed", "nulls_in_words"]
     counts = ["texts", "scored", *values, *rows_of_lists, *FAILURES]
+    counts += ["lost", "unanswered", "timed_out"]
     texts = ["variant", "model", "effort", "mode"]
     for name in frame.columns.difference([*counts, *texts], sort=False):
         frame[name] = frame[name].astype(float)
@@ -89,11 +90,28 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "output_tokens": tally.output_tokens,
         "reasoning_tokens": tally.reasoning_tokens,
         "cost": tally.total_cost,
+        "paid_now": tally.total_paid_now,
         "cost_per_1000": tally.cost_per_1000,
         "p50_waiting_seconds": quantiles(tally.waiting)[0],
         "precision": whole.precision,
         "recall": whole.recall,
         "f1": whole.f1,
+        **_losses(tally),
+        "timed_out": tally.timed_out,
+    }
+
+
+def _losses(tally: Tally) -> dict[str, Any]:
+    """How many labelled texts have no usable reply, and what the others are worth."""
+    scores, lost, silent = tally.mean_scores, len(tally.lost), len(tally.unanswered)
+    low, high = loss_interval(lost, len(scores)) if scores else (None, None)
+    return {
+        "lost": lost,
+        "loss_low": low,
+        "loss_high": high,
+        "answered_accuracy": _mean(list(tally.came_scores.values())),
+        "unanswered": silent,
+        "accuracy_if_wrong": _mean([*scores.values(), *[0.0] * silent]),
     }
 
 
@@ -126,11 +144,21 @@ def tested(comparison: Comparison) -> Tested | None:
     tallies = comparison.reading.tallies
     if not any(tally.scores for tally in tallies):
         return None
+    columns = [
+        Column(
+            label,
+            tally.mean_scores,
+            tally.cost_per_1000,
+            lost=frozenset(tally.lost),
+            unanswered=tally.unanswered,
+        )
+        for label, tally in zip(comparison.labels, tallies, strict=True)
+    ]
+    groups = {text.id: text.group for text in comparison.texts}
     return significance.in_pairs(
-        [
-            Column(label, tally.mean_scores, tally.cost_per_1000)
-            for label, tally in zip(comparison.labels, tallies, strict=True)
-        ],
+        columns,
+        groups=groups if any(groups.values()) else None,
+        looks=looks.taken(comparison),
         repeats=comparison.repeats,
     )
 

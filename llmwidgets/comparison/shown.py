@@ -13,6 +13,7 @@ from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import caveats, scoreboard
 from llmwidgets.comparison.answers import pattern_of
+from llmwidgets.comparison.blanks import blank_note
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
@@ -198,8 +199,24 @@ def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
 
 def told_beside(comparison: Comparison) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
-    told = caveats.sentences(comparison) + _labels_apart(comparison)
-    return told + scoreboard.not_in_full(comparison) + comparison.notes
+    return (
+        caveats.sentences(comparison)
+        + _labels_apart(comparison)
+        + scoreboard.not_in_full(comparison)
+        + _timed_out(comparison)
+        + blank_note(comparison.texts)
+        + comparison.notes
+    )
+
+
+def _timed_out(comparison: Comparison) -> tuple[str, ...]:
+    """How many calls took too long, which no quantile of the others' time shows."""
+    found = [
+        f"{label} {tally.timed_out:,}"
+        for label, tally in zip(comparison.labels, comparison.reading.tallies, strict=True)
+        if tally.timed_out
+    ]
+    return (f"Calls that timed out, in no p50 and p95: {', '.join(found)}.",) if found else ()
 
 
 def _labels_apart(comparison: Comparison) -> tuple[str, ...]:
@@ -226,23 +243,30 @@ def _paid_before(comparison: Comparison) -> tuple[str, ...]:
     if not reused or not dates:
         return ()
     day = max(dates).astimezone()
+    rows = comparison.rows
+    texts = sum(rows.all_reused(text) for text in range(rows.texts))
+    whole = texts * len(comparison) == reused * rows.texts
+    said = figures.count(texts, "text") if whole else f"{reused:,} of {len(comparison):,} replies"
+    was = "was" if whole and texts == 1 else "were"
     return (
-        f"{reused} of {len(comparison)} replies reused, paid before on {day.day} {day:%b %Y}.",
-    )  # fmt: skip
+        f"{said} {was} already answered and cost nothing now, paid before on "
+        f"{day.day} {day:%b %Y}.",
+    )
 
 
 def _footer(comparison: Comparison) -> str:
     fields = {leaf.path for text in comparison.texts for leaf in text.schema.leaves}
     day = comparison.made_at.astimezone()
     counted = [
-        _count(len(fields), "field"),
-        _count(len(comparison.texts), "text"),
-        _count(len(comparison.variants), "variant"),
+        figures.count(len(fields), "field"),
+        figures.count(len(comparison.texts), "text") + _in_groups(comparison),
+        figures.count(len(comparison.variants), "variant"),
     ]
     if comparison.repeats > 1:
         counted.append(f"{comparison.repeats} repeats")
     return f"{', '.join(counted)}, {day.day} {day:%b %Y}, llmwidgets {__version__}."
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _in_groups(comparison: Comparison) -> str:
+    groups = {text.group for text in comparison.texts}
+    return "" if groups == {""} else f" in {figures.count(len(groups), 'group')}"

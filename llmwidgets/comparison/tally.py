@@ -23,7 +23,8 @@ class Tally(WithRows):
     """The sums of one variant. `scores` has the shares right of each text, one for each repeat.
 
     `lists` has the rows of each list, by pattern; `notes`, for each text that was not compared in
-    full, why.
+    full, why. `lost` are the labelled texts of which a reply left no usable record; `silent` those
+    to which a call brought no answer.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -38,10 +39,14 @@ class Tally(WithRows):
     seconds: list[float] = field(default_factory=list)
     waiting: list[float] = field(default_factory=list)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
+    timed_out: int = 0
     input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost: float | None = 0.0
+    paid_now: float | None = 0.0
     answered: int = 0
     reused: int = 0
     paid_before: datetime | None = None
@@ -49,6 +54,7 @@ class Tally(WithRows):
     def add(self, extraction: Extraction) -> None:
         """Count one extraction's status, time, tokens and cost."""
         self.statuses[extraction.status] += 1
+        self.timed_out += extraction.timed_out
         if extraction.paid_before is not None:
             self.reused += 1
             self.paid_before = max(
@@ -67,8 +73,9 @@ class Tally(WithRows):
         self.input_tokens = _plus(self.input_tokens, usage.input_tokens)
         self.output_tokens = _plus(self.output_tokens, usage.output_tokens)
         self.reasoning_tokens = _plus(self.reasoning_tokens, usage.reasoning_tokens)
-        known = self.cost is not None and extraction.cost is not None
-        self.cost = self.cost + extraction.cost if known else None  # type: ignore[operator]
+        self.cost = _sum(self.cost, extraction.cost)
+        if extraction.paid_before is None:
+            self.paid_now = _sum(self.paid_now, extraction.cost)
 
     def score(self, text_id: str, marked: Mark) -> None:
         """Count how one extraction was scored."""
@@ -77,6 +84,10 @@ class Tally(WithRows):
             self.notes[text_id] = tuple(
                 dict.fromkeys((*self.notes.get(text_id, ()), *marked.notes))
             )
+        if marked.lost:
+            self.lost.add(text_id)
+        if marked.unanswered:
+            self.silent.add(text_id)
         if marked.accuracy is not None:
             # New lists: a copy of this tally keeps its own.
             self.scores[text_id] = [*self.scores.get(text_id, ()), marked.accuracy]
@@ -89,6 +100,8 @@ class Tally(WithRows):
         self.notes.pop(text_id, None)
         self.scores.pop(text_id, None)
         self.perfect.pop(text_id, None)
+        self.lost.discard(text_id)
+        self.silent.discard(text_id)
 
     def _count(self, marked: Mark, times: int) -> None:
         self.invented += times * marked.invented
@@ -115,12 +128,19 @@ class Tally(WithRows):
             seconds=list(self.seconds),
             waiting=list(self.waiting),
             notes=dict(self.notes),
+            lost=set(self.lost),
+            silent=set(self.silent),
         )
 
     @property
     def total_cost(self) -> float | None:
         """US dollars for every reply; None where one reply's cost is unknown or none came."""
         return self.cost if self.answered else None
+
+    @property
+    def total_paid_now(self) -> float | None:
+        """US dollars that this run paid: replies of earlier runs cost nothing now."""
+        return self.paid_now if self.answered else None
 
     @property
     def cost_per_1000(self) -> float | None:
@@ -132,6 +152,21 @@ class Tally(WithRows):
     def mean_scores(self) -> dict[str, float]:
         """The share right of each scored text, its repeats averaged."""
         return {name: sum(shares) / len(shares) for name, shares in self.scores.items()}
+
+    @property
+    def came_scores(self) -> dict[str, float]:
+        """The scores of the texts of which no reply was lost."""
+        return {name: share for name, share in self.mean_scores.items() if name not in self.lost}
+
+    @property
+    def unanswered(self) -> frozenset[str]:
+        """The labelled texts that were asked, and to which no answer came."""
+        return frozenset(self.silent - self.scores.keys())
+
+
+def _sum(total: float | None, more: float | None) -> float | None:
+    """Unknown as soon as one part is."""
+    return None if total is None or more is None else total + more
 
 
 def _answered(status: str) -> bool:

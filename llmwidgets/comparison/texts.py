@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from os import PathLike
 from typing import Any
 
@@ -21,20 +22,24 @@ _PDF_LINES = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One text as the user gave it; `truth` and `schema` are None where the row has none."""
+    """One text as the user gave it; what its row does not have is None."""
 
     id: str
     text: str
     truth: Any = None
     schema: Any = None
+    group: Any = None
 
 
-def read_sources(texts: Any, *, allow_empty: bool = False) -> tuple[Source, ...]:
+def read_sources(
+    texts: Any, *, allow_empty: bool = False, group: str | None = None
+) -> tuple[Source, ...]:
     """The texts with their ids ("text-01"… where none is given); FieldError names each misfit.
 
-    Empty texts are refused unless `allow_empty` (outputs that were made elsewhere).
+    Empty texts are refused unless `allow_empty` (outputs that were made elsewhere). `group` is
+    the column or key that says which texts belong together.
     """
-    rows = _rows(texts)
+    rows = _rows(texts, group)
     if not rows:
         raise FieldError({"texts": "is empty."}, "Give at least one text.")
     width = max(2, len(str(len(rows))))
@@ -42,7 +47,7 @@ def read_sources(texts: Any, *, allow_empty: bool = False) -> tuple[Source, ...]
     sources = []
     for at, row in enumerate(rows, 1):
         default = f"text-{at:0{width}}"
-        source, said = _source(row, default)
+        source, said = _source(row, default, group)
         if not said and not source.text.strip() and not allow_empty:
             said = "is empty."
         if said:
@@ -60,7 +65,23 @@ def few(names: Iterable[str], most: int = 5) -> str:
     return ", ".join(listed[:most]) + more
 
 
-def _rows(texts: Any) -> list[Any]:
+def _rows(texts: Any, group: str | None = None) -> list[Any]:
+    rows = _all_rows(texts, group)
+    if group is not None and not any(isinstance(row, Mapping) and group in row for row in rows):
+        keys = {key: None for row in rows if isinstance(row, Mapping) for key in row}
+        names = [str(name) for name in getattr(texts, "columns", keys)]
+        near = get_close_matches(group, names, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise FieldError(
+            {"group": f"the texts have no column or key {group}.{hint}"},
+            f"Name one of {few(names)}, or give a list as long as the texts or a dict by id."
+            if names
+            else "Give a list as long as the texts, or a dict by id.",
+        )
+    return rows
+
+
+def _all_rows(texts: Any, group: str | None) -> list[Any]:
     if isinstance(texts, str | bytes | PathLike):
         return [texts]
     if hasattr(texts, "to_dict") and hasattr(texts, "columns"):
@@ -69,7 +90,8 @@ def _rows(texts: Any) -> list[Any]:
                 {"texts": "the DataFrame has no column text."},
                 'Rename the column that holds the documents: frame.rename(columns={"…": "text"}).',
             )
-        kept = [key for key in _KEYS if key in texts.columns]
+        wanted = dict.fromkeys((*_KEYS, *([group] if group is not None else [])))
+        kept = [key for key in wanted if key in texts.columns]
         return list(texts[kept].to_dict("records"))
     if isinstance(texts, Mapping):
         if "text" in texts:
@@ -83,7 +105,7 @@ def _rows(texts: Any) -> list[Any]:
     )
 
 
-def _source(row: Any, default: str) -> tuple[Source, str]:
+def _source(row: Any, default: str, group: str | None) -> tuple[Source, str]:
     if not isinstance(row, Mapping):
         return Source(default, row if isinstance(row, str) else ""), _said_of(row)
     given = row.get("id")
@@ -97,6 +119,7 @@ def _source(row: Any, default: str) -> tuple[Source, str]:
             text if isinstance(text, str) else "",
             None if blank(truth) else truth,
             None if blank(schema) else schema,
+            None if group is None else row.get(group),
         ),
         _said_of(text),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.comparison.blanks import is_blank, with_nulls
 from llmwidgets.comparison.fields import columns_of, no_such_field, parts, tree_of, unknown_keys
 from llmwidgets.comparison.plain import blank, is_record, plain, secrets_in
 from llmwidgets.comparison.texts import Source, few
@@ -19,17 +20,22 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-def read_truth(truth: Any, sources: Sequence[Source], schemas: Sequence[Schema]) -> tuple[Any, ...]:
+def read_truth(
+    truth: Any, sources: Sequence[Source], schemas: Sequence[Schema], *, nulls: bool = False
+) -> tuple[Any, ...]:
     """One truth a text, as JSON; NOTHING where a text is not labelled.
 
     Without `truth` the rows' own `truth` holds. An absent key, a blank cell and a text of its
-    own that is None are not labelled; null inside a record is the label null. FieldError names
-    row, field and why a truth does not fit the schema, never the value.
+    own that is None are not labelled; null inside a record is the label null, and so is a blank
+    one with `nulls`. FieldError names row, field and why a truth does not fit the schema, never
+    the value.
     """
+    if nulls:
+        truth, sources = with_nulls(truth, sources)
     if truth is None:
         given = [NOTHING if each.truth is None else plain(each.truth) for each in sources]
     elif hasattr(truth, "to_dict") and hasattr(truth, "columns"):
-        given = _by_frame(truth, sources, schemas)
+        given = _by_frame(truth, sources, schemas, nulls)
     elif isinstance(truth, Mapping):
         given = _by_id(truth, sources, schemas)
     elif isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
@@ -99,7 +105,9 @@ def _by_id(
     return [NOTHING if row is None or blank(row) else plain(row) for row in rows]
 
 
-def _by_frame(frame: Any, sources: Sequence[Source], schemas: Sequence[Schema]) -> list[Any]:
+def _by_frame(
+    frame: Any, sources: Sequence[Source], schemas: Sequence[Schema], nulls: bool
+) -> list[Any]:
     leaves = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
     known = columns_of(leaves)
     named = [str(name) for name in frame.columns if str(name) not in ("id", "text")]
@@ -111,7 +119,7 @@ def _by_frame(frame: Any, sources: Sequence[Source], schemas: Sequence[Schema]) 
         )
     table = [(name, known[name], leaves.get(name)) for name in named]
     rows = frame.to_dict("records")
-    records = [_nest(row, table) for row in rows]
+    records = [_nest(row, table, nulls) for row in rows]
     if "id" not in frame.columns:
         return _by_place(records, sources)
     ids = [str(row["id"]) for row in rows]
@@ -127,16 +135,17 @@ def _by_frame(frame: Any, sources: Sequence[Source], schemas: Sequence[Schema]) 
 _Table = Sequence[tuple[str, tuple[str, ...], "Leaf | None"]]
 
 
-def _nest(row: Mapping[Any, Any], table: _Table) -> Any:
+def _nest(row: Mapping[Any, Any], table: _Table, nulls: bool) -> Any:
     record: dict[str, Any] = {}
     for name, (*parents, last), leaf in table:
         cell = row[name]
-        if cell is None or blank(cell) or (isinstance(cell, str) and not cell.strip()):
+        empty = cell is None or is_blank(cell)
+        if empty and not nulls:
             continue
         inside = record
         for parent in parents:
             inside = inside.setdefault(parent, {})
-        inside[last] = _read_cell(plain(cell), leaf)
+        inside[last] = None if empty else _read_cell(plain(cell), leaf)
     return record or None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from llmwidgets.dialects.messages import Effort, Example
 from llmwidgets.errors import FieldError
+from llmwidgets.providers.base import PRICES
 from llmwidgets.secret import refuse_key
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     Model: TypeAlias = str | Connection | tuple[Connection, str]
     Examples = int | Sequence[Example | tuple[str, Any]]
-    Price = float | tuple[float, float] | Mapping[str, float]
+    Price = float | tuple[float, float] | tuple[float, float, float] | Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Variant:
 
     `model` is a reference ("openai/gpt-6-luna"), a Connection or a pair (Connection, model id).
     `price` is in US dollars for a million tokens: one number, (input, output), or a dict with
-    `input` and `output`; 0 for a server of your own. FieldError for a setting that is not right.
+    `input`, `output` and, where input from a cache costs less, `cached`; without it that counts
+    as other input. 0 for a server of your own. FieldError for a setting that is not right.
 
     >>> Variant("openai/gpt-6-luna", effort="high").effort
     'high'
@@ -126,20 +128,22 @@ def count_examples(examples: Examples) -> int:
 
 
 def read_price(price: Price | None) -> dict[str, float] | None:
-    """US dollars for a million tokens as {"input", "output"}; FieldError for anything else."""
+    """US dollars for a million tokens: "input", "output" and perhaps "cached"; else FieldError."""
     if price is None:
         return None
-    pair: tuple[Any, ...] = (price, price)
+    given: Mapping[str, Any] = {"input": price, "output": price}
     if isinstance(price, Mapping):
-        pair = (price.get("input"), price.get("output"))
+        given = price
     elif isinstance(price, tuple):
-        pair = price if len(price) == 2 else (None, None)
-    if any(_of_number(each, 0, 1e6) or each is None for each in pair):
+        given = dict(zip(PRICES, price, strict=False)) if len(price) in (2, 3) else {}
+    right = {*PRICES[:2]} <= given.keys() <= {*PRICES}
+    if not right or any(each is None or _of_number(each, 0, 1e6) for each in given.values()):
         raise FieldError(
             {"price": "is not a price."},
-            'Give US dollars for a million tokens: {"input": 0.2, "output": 1.2}, or 0.',
+            'Give US dollars for a million tokens: {"input": 0.2, "output": 1.2}, with "cached" '
+            "where input from a cache costs less, or 0.",
         )
-    return {"input": float(pair[0] or 0), "output": float(pair[1] or 0)}
+    return {name: float(given[name]) for name in PRICES if name in given}
 
 
 def _example(each: object, at: int) -> Example:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.connections.live_list import facts_now
 from llmwidgets.providers.azure_models import azure_facts
+from llmwidgets.providers.base import PRICES
 from llmwidgets.providers.told_facts import NOTHING, with_told
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def own_price(connection: Connection, model: str) -> Mapping[str, float] | None:
     facts = facts_of(connection, model)
     if connection.fields.price or facts is None or facts.own_price is None:
         return connection.fields.price
-    return dict(zip(("input", "output"), facts.own_price, strict=True))
+    return dict(zip(PRICES, facts.own_price, strict=False))
 
 
 def whitelist(connection: Connection, layers: Iterable[Rules] | None = None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from llmwidgets.errors import FieldError
-from llmwidgets.providers.base import Fields, Provider
+from llmwidgets.providers.base import PRICES, Fields, Provider
 from llmwidgets.secret import A_KEY, Secret, looks_like_key
 
 _AUTH_NAMES = frozenset({
@@ -195,8 +195,10 @@ def _price_problems(price: Any) -> dict[str, str]:
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
     right = all(math.isfinite(value) and value >= 0 for value in numbers)
-    if set(price) == {"input", "output"} and len(numbers) == 2 and right:
+    named = {*PRICES[:2]} <= set(price) <= {*PRICES}
+    if named and len(numbers) == len(price) and right:
         return {}
     return {
-        "price": 'Own price gives US dollars for a million tokens: {"input": 0.5, "output": 2}.'
+        "price": 'Own price gives US dollars for a million tokens: {"input": 0.5, "output": 2}, '
+        'and "cached" where input from a cache costs less.'
     }

@@ -334,6 +334,7 @@ class Asker:
             "form": form,
             "mode": mode,
             "tries": tried.tries,
+            "timed_out": tried.timed_out,
             "notes": notes,
             "dropped": tuple(sorted(self.dropped.names)),
             "known_as": manner.learned.served if manner.learned.facts else "",

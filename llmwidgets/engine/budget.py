@@ -13,6 +13,7 @@ from llmwidgets.connections.known_facts import AZURE
 from llmwidgets.dialects.messages import Target, Usage
 from llmwidgets.errors import OverBudget
 from llmwidgets.providers.prices import cost
+from llmwidgets.report import figures
 
 
 def dollars(
@@ -80,8 +81,8 @@ class Budget:
         while self.spent + self.reserved + worst > dollars:
             if self.reserved < 1e-12:
                 raise OverBudget(
-                    f"${self.spent:.2f} of ${dollars:.2f} is spent, and the next call could cost"
-                    f" ${worst:.2g}.",
+                    f"{figures.dollars(self.spent)} of {figures.dollars(dollars)} is spent, and "
+                    f"the next call could cost {figures.dollars(worst)}.",
                     f"The limit is set by {self.whose}: run fewer texts or a cheaper model."
                     if self.whose
                     else "Raise the budget and run it again: what is answered is not paid twice.",

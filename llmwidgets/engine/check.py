@@ -35,10 +35,15 @@ from llmwidgets.errors import (
     Unreachable,
 )
 from llmwidgets.providers.base import ModelFacts
+from llmwidgets.report import html
+from llmwidgets.report.figures import listed
+from llmwidgets.secret import redact
 from llmwidgets.visible import visible
 
+_NAMED = 5
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class CheckReport:
     """What a check found: a sentence, and what to do where it is not well.
 
@@ -71,6 +76,25 @@ class CheckReport:
 
     def __bool__(self) -> bool:
         return self.ok
+
+    def __repr__(self) -> str:
+        return visible(" ".join(self._told))
+
+    def _repr_html_(self) -> str:
+        return html.told(self._told)
+
+    @property
+    def _told(self) -> tuple[str, ...]:
+        shown, left = self.models[:_NAMED], len(self.models) - _NAMED
+        models = listed([*shown, *([f"{left:,} more"] if left > 0 else [])])
+        said = (
+            self.sentence,
+            self.hint,
+            f"Another {listed(tuple(self.fix))} mends it: see .fix." if self.fix else "",
+            f"Models: {models}." if models else "",
+            f"Replies: {self.mode.value}." if self.mode else "",
+        )
+        return tuple(redact(each) for each in said if each)
 
 
 def check(

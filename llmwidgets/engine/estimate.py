@@ -13,11 +13,14 @@ from llmwidgets.connections.known_facts import own_price
 from llmwidgets.dialects.messages import Usage
 from llmwidgets.engine import defaults, gate, learned
 from llmwidgets.engine.budget import dollars
+from llmwidgets.engine.estimate_words import sentences
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.question import Manner
 from llmwidgets.engine.token_count import Tokens, count, overhead, tokens_out
 from llmwidgets.providers.prices import price_changes
+from llmwidgets.report import figures, html
 from llmwidgets.schemas import Schema
+from llmwidgets.visible import visible
 
 _SECONDS_A_CALL = 1.5
 _SECONDS_A_TOKEN = 0.012
@@ -35,7 +38,7 @@ class TooLongText:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Estimate:
     """What a run would take. Costs in US dollars, of the priced columns alone; None without any.
 
@@ -64,6 +67,12 @@ class Estimate:
         if self.cost_low is None or self.cost_high is None:
             return None
         return (self.cost_low * self.cost_high) ** 0.5 if self.cost_low else self.cost_high / 2
+
+    def __repr__(self) -> str:
+        return visible(" ".join(sentences(self)))
+
+    def _repr_html_(self) -> str:
+        return html.told(sentences(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +177,8 @@ class _Column:
             return []
         url, now = connection.target(model).url, datetime.now(UTC)
         return [
-            f"{model}: from {day.day} {day:%b %Y} ${new[0]:g} in and ${new[1]:g} out for a million "
-            f"tokens, before ${old[0]:g} and ${old[1]:g}."
+            f"{model}: from {day.day} {day:%b %Y} {_pair(new)} for a million tokens, before "
+            f"{_pair(old)}."
             for day, old, new in price_changes(connection.provider, model, now, url)
         ]
 
@@ -192,6 +201,10 @@ class _Column:
         at_once = gate.first_concurrency(self.column.connection)
         grown = at_once if at_once == defaults.CONCURRENCY_LOOPBACK else at_once * 4
         return self.calls * each / max(1, min(grown, self.calls or 1))
+
+
+def _pair(price: tuple[float, float]) -> str:
+    return f"{figures.dollars(price[0])} in and {figures.dollars(price[1])} out"
 
 
 def _scaled(times: int, values: Sequence[float]) -> Tokens:

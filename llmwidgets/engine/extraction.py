@@ -13,6 +13,7 @@ from llmwidgets.engine.learned import recalled
 from llmwidgets.engine.plan import Column, Text
 from llmwidgets.engine.question import Dropped, Manner
 from llmwidgets.errors import Failure, InvalidRecord
+from llmwidgets.report import figures
 from llmwidgets.schemas import Loss, parse_json
 from llmwidgets.visible import visible
 
@@ -30,6 +31,7 @@ class Extraction:
     `record`. `seconds` is the time the model took, waits for a turn left out; the part of it
     until the reply began is `waiting_seconds`, the rest `answering_seconds`; `cost` is in US
     dollars, None where the price is unknown. `paid_before` tells when a reused reply was paid.
+    `timed_out` of its `tries` took too long; `asked` is False where the question was never put.
     """
 
     variant: str
@@ -50,6 +52,8 @@ class Extraction:
     reply_text: str | None = field(default=None, repr=False)
     request_id: str | None = None
     tries: int = 0
+    timed_out: int = 0
+    asked: bool = True
     notes: tuple[str, ...] = ()
     paid_before: datetime | None = None
     encoded: Callable[[], dict[str, Any]] = field(default=_no_request, repr=False, compare=False)
@@ -76,8 +80,8 @@ class Extraction:
         if self.mode:
             parts.append(self.mode)
         if self.seconds is not None:
-            parts.append(f"{self.seconds:.1f} s")
-        parts.append("cost unknown" if self.cost is None else f"${self.cost:.4f}")
+            parts.append(f"{figures.seconds(self.seconds)} s")
+        parts.append("cost unknown" if self.cost is None else figures.dollars(self.cost))
         return visible(f"Extraction({', '.join(parts)})")
 
 
@@ -111,6 +115,8 @@ def read(column: Column, text: Text, repeat: int, row: Row, *, reused: bool = Fa
         reply_text=row.reply,
         request_id=row.request_id,
         tries=row.tries,
+        timed_out=row.timed_out,
+        asked=row.asked,
         notes=row.notes,
         paid_before=row.when if reused else None,
         encoded=lambda: _encoded(column, text, row),

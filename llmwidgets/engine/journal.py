@@ -7,6 +7,8 @@ import sqlite3
 import threading
 import time
 from array import array
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +132,24 @@ class Journal:
         with self._lock:
             found = self._waiting.find(key) or self._found(key)
         return None if found is None else read_row(*found)
+
+    def put_look(self, scored: int, keys: Sequence[Sequence[str]]) -> None:
+        """Put down that a verdict on so many texts was looked at, with some keys of each variant.
+
+        Where the disk does not take it the count is lost, nothing else.
+        """
+        with self._lock, suppress(sqlite3.Error):
+            file = self._now()
+            if keys and file is not None and file.writable:
+                file.put_look(scored, keys)
+
+    def looks(self, ids: Collection[int]) -> set[int]:
+        """On how many texts verdicts were looked at that had these rows in them."""
+        with self._lock, suppress(sqlite3.Error, ValueError):
+            file, behind = self._now(), self._generation * _GENERATION
+            if file is not None:
+                return file.looks(lambda rowid: rowid + behind in ids)
+        return set()
 
     def __len__(self) -> int:
         with self._lock:

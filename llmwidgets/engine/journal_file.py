@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -34,6 +35,11 @@ CREATE TABLE IF NOT EXISTS extraction (
     facts TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS answered_by_key ON extraction (key) WHERE answered;
+CREATE TABLE IF NOT EXISTS look (
+    id INTEGER PRIMARY KEY,
+    scored INTEGER NOT NULL,
+    keys TEXT NOT NULL
+);
 """
 _COLUMNS = "key, at, status, answered, reply, facts"
 _INSERT = f"INSERT INTO extraction ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
@@ -110,6 +116,31 @@ class JournalFile:
             (key,),
         ).fetchone()
         return None if found is None else (found[0], found[1:])
+
+    def put_look(self, scored: int, keys: Sequence[Sequence[str]]) -> None:
+        """Put down that a verdict was looked at: on how many texts, some keys of each variant."""
+        self.connection.execute(
+            "INSERT INTO look (scored, keys) VALUES (?, ?)", (scored, json.dumps(keys))
+        )
+
+    def looks(self, has: Callable[[int], bool]) -> set[int]:
+        """On how many texts verdicts were looked at whose replies are among the rows asked for.
+
+        Two variants of a look are enough, or its only one: they were compared.
+        """
+        found = set()
+        for scored, keys in self.connection.execute("SELECT scored, keys FROM look"):
+            variants = json.loads(keys)
+            there = sum(all(self._answers(key, has) for key in each) for each in variants)
+            if there >= min(2, len(variants)):
+                found.add(int(scored))
+        return found
+
+    def _answers(self, key: str, has: Callable[[int], bool]) -> bool:
+        rows = self.connection.execute(
+            "SELECT id FROM extraction WHERE key = ? AND answered", (key,)
+        )
+        return any(has(row[0]) for row in rows)
 
     def count(self) -> int:
         """How many rows there are."""

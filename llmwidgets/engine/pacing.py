@@ -267,6 +267,7 @@ class Tried:
 
     tries: int = 0
     perhaps_answered: int = 0
+    timed_out: int = 0
     waited: float = 0.0
     failed: Counter[str] = field(default_factory=Counter)
     failing_since: float | None = None
@@ -290,6 +291,7 @@ async def persist(pace: Pace, once: Callable[[], Awaitable[T]], tried: Tried) ->
                 result = await once()
             except CallError as error:
                 failure = error
+                tried.timed_out += error.timed_out
             else:
                 pace.answered(sent)
                 return result

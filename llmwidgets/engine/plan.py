@@ -17,6 +17,8 @@ class Text:
     """One document with the schema of its record; `truth` is NOTHING where it has no label.
 
     With `by_record`, truth came as a record of the user's class, and replies are compared as such.
+    Texts of the same `group` belong together (pages of one document, mails of one sender); empty
+    where nothing was said about that. `blanks` labels of its truth are empty and not scored.
     """
 
     id: str
@@ -24,6 +26,8 @@ class Text:
     schema: Schema
     truth: Any
     by_record: bool = False
+    group: str = ""
+    blanks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

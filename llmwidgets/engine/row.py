@@ -9,7 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmwidgets.dialects.messages import Form, Mode, Usage
-from llmwidgets.errors import FAILURES, CallError, Failure, InternalError
+from llmwidgets.errors import FAILURES, CallError, Failure, InternalError, NotAsked
+
+NO_OUTPUT = "no output"
+"""The code of a row for a text to which another place's model gave no answer."""
 
 Packed = tuple[str, float, str, int, str | None, str]
 """A row as the file has it: key, at, status, answered, reply, facts."""
@@ -23,7 +26,7 @@ class Row:
     unasked) are one row. `schema_shown` is False where the schema did not stand in the prompt
     although the mode says that it was not enforced, which only the replies showed. `known_as` is
     the served model by whose facts the question was put, `output_limit` the tokens that its answer
-    could have.
+    could have; `timed_out` of the `tries` took too long.
     """
 
     key: str
@@ -40,6 +43,7 @@ class Row:
     served_model: str | None = None
     request_id: str | None = None
     tries: int = 0
+    timed_out: int = 0
     notes: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     known_as: str = ""
@@ -57,6 +61,13 @@ class Row:
     def answered(self) -> bool:
         """Whether the model itself answered: such a row is never asked again."""
         return self.status == "ok" or getattr(FAILURES.get(self.status), "scored", False)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the question was put, here or elsewhere; it may have had no answer."""
+        if issubclass(FAILURES.get(self.status, object), NotAsked):
+            return self.code == NO_OUTPUT
+        return self.answered or self.tries > 0 or self.status == "InternalError"
 
     @property
     def when(self) -> datetime:

@@ -75,7 +75,8 @@ class Fields(BaseModel):
         dict[str, float] | None,
         Field(
             title="Own price",
-            description="US dollars for a million tokens: input and output. 0 for your own server.",
+            description="US dollars for a million tokens: input, output. 0 for your own server. In "
+            "code also cached: input from a cache, which else counts as other input.",
             json_schema_extra={"advanced": True},
         ),
     ] = None
@@ -100,6 +101,9 @@ class Link:
 
 Status = Literal["active", "preview", "ending", "retired"]
 
+PRICES = ("input", "output", "cached")
+"""What an own price can name, in US dollars for a million tokens; the last may be left out."""
+
 DatedPrice = tuple[date | None, float, float]
 """The first day of a price (None: from the start), and US dollars for a million tokens of input
 and of output."""
@@ -115,7 +119,8 @@ class ModelFacts:
     `sampling` says whether a temperature may be sent, `sampling_thinking` whether also while the
     model thinks. Limits are in tokens. `options` are the arguments of the dialect for this model:
     how it spells the levels, say. `prices` are those that the price list lacks, in order;
-    `own_price` (input, output) is the organization's and takes precedence over every list.
+    `own_price` (input, output, perhaps cached input) is the organization's and takes precedence
+    over every list.
     """
 
     id: str
@@ -133,7 +138,7 @@ class ModelFacts:
     source: str = ""
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     prices: tuple[DatedPrice, ...] = ()
-    own_price: tuple[float, float] | None = None
+    own_price: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

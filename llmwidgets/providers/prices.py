@@ -21,15 +21,18 @@ def cost(
 ) -> float | None:
     """US dollars for one call at its moment; None where price or usage is unknown.
 
-    An own price ({"input", "output"} for a million tokens) takes precedence over the price list of
-    genai-prices; what that lacks may be in the provider's own table. `base_url` finds the price of
-    a Custom server that is a known provider's.
+    An own price ({"input", "output"} for a million tokens, and "cached" for input that the server
+    had in its cache, else as `input`) takes precedence over the price list of genai-prices; what
+    that lacks may be in the provider's own table. `base_url` finds the price of a Custom server
+    that is a known provider's.
     """
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     if own_price is not None:
-        spent = usage.input_tokens * own_price["input"] + usage.output_tokens * own_price["output"]
-        return spent / 1_000_000
+        cached = _cached(usage)
+        spent = (usage.input_tokens - cached) * own_price["input"]
+        spent += cached * own_price.get("cached", own_price["input"])
+        return (spent + usage.output_tokens * own_price["output"]) / 1_000_000
     name = provider.price_provider if provider else None
     price = _listed(name, model, usage, at, base_url)
     if price is not None:
@@ -38,6 +41,11 @@ def cost(
     if shipped is None:
         return None
     return (usage.input_tokens * shipped[0] + usage.output_tokens * shipped[1]) / 1_000_000
+
+
+def _cached(usage: Usage) -> int:
+    """How many of the input tokens came from a cache."""
+    return min(usage.cached_tokens or 0, usage.input_tokens or 0)
 
 
 def _shipped(provider: Provider | None, model: str) -> tuple[DatedPrice, ...]:
@@ -119,7 +127,7 @@ def _listed(name: str | None, model: str, usage: Usage, at: datetime, base_url: 
     spent = genai_prices.Usage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        cache_read_tokens=min(usage.cached_tokens or 0, usage.input_tokens or 0),
+        cache_read_tokens=_cached(usage),
     )
     where = {"provider_id": name} if name else {"provider_api_url": base_url}
     try:

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any
 
-from llmwidgets.providers.base import Kind, ModelFacts
+from llmwidgets.providers.base import PRICES, Kind, ModelFacts
 
 Told = Mapping[str, Any]
 """Facts that were told, by the names of `ModelFacts`; what is not told stays as it was."""
@@ -79,7 +79,7 @@ def plain_told(told: Told) -> dict[str, Any]:
     """The facts as JSON, for a store to keep; `read_told` reads them again."""
     plain = {name: value for name, value in told.items() if name != "own_price"}
     if "own_price" in told:
-        plain["price"] = dict(zip(("input", "output"), told["own_price"], strict=True))
+        plain["price"] = dict(zip(PRICES, told["own_price"], strict=False))
     if "ends" in told:
         plain["ends"] = told["ends"].isoformat()
     if "efforts" in told:
@@ -109,17 +109,20 @@ def _limit(name: str, value: object) -> int:
     return value
 
 
-def _price(name: str, value: object) -> tuple[float, float]:
-    pair = [value.get("input"), value.get("output")] if isinstance(value, Mapping) else []
-    right = isinstance(value, Mapping) and set(value) == {"input", "output"} and all(
+def _price(name: str, value: object) -> tuple[float, ...]:
+    given = value if isinstance(value, Mapping) else {}
+    right = {*PRICES[:2]} <= given.keys() <= {*PRICES} and all(
         isinstance(each, int | float) and not isinstance(each, bool)
         and math.isfinite(each) and each >= 0
-        for each in pair
+        for each in given.values()
     )  # fmt: skip
     if not right:
-        told = "is not in US dollars for a million tokens: write it as {input = 0.1, output = 0.5}."
+        told = (
+            "is not in US dollars for a million tokens: write it as {input = 0.1, output = 0.5}, "
+            "with cached = 0.01 where input from a cache costs less."
+        )
         raise FactMisfit(name, told)
-    return float(pair[0]), float(pair[1])  # type: ignore[arg-type]
+    return tuple(float(given[each]) for each in PRICES if each in given)
 
 
 def _day(name: str, value: object) -> date:

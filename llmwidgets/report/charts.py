@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from llmwidgets.report import figures
 from llmwidgets.visible import markup
 
 _WIDE, _HIGH = 520, 260
@@ -39,7 +40,7 @@ def scatter(points: Sequence[Point], title: str, x_title: str) -> str:
     middle = (_LEFT + _WIDE - _RIGHT) / 2
     body.append(_text(middle, _HIGH - 4, x_title, "middle"))
     said = "; ".join(
-        f"{each.letter} {each.label}: {100 * each.share:.1f} % right at {_figure(each.x)}"
+        f"{each.letter} {each.label}: {figures.percent(each.share)} % right at {_figure(each.x)}"
         for each in points
     )
     return (

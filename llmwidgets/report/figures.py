@@ -1,8 +1,10 @@
-"""Figures as a reader sees them: shares, intervals, seconds, money, letters, failure words."""
+"""Figures as a reader sees them, rounded in one way everywhere, and the words around them."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 
 UNKNOWN = "unknown"
 _JOINERS = "\u200c\u200d"
@@ -26,13 +28,39 @@ def seconds(value: float | None) -> str:
     return f"{value:.2f}" if value < 1 else f"{value:.1f}"
 
 
+def duration(value: float | None) -> str:
+    """About how long, in the unit that fits."""
+    if value is None:
+        return "time unknown"
+    if value < 90:
+        return f"about {max(1, round(value))} s"
+    return f"about {round(value / 60)} min" if value < 5400 else f"about {value / 3600:.1f} h"
+
+
 def money(value: float | None) -> str:
-    """US dollars without the sign; unknown is said, never 0."""
+    """US dollars without the sign: cents, two digits below ten cents; unknown is said, never 0."""
     if value is None:
         return UNKNOWN
     if value == 0:
         return "0"
-    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+    if value >= 0.0995:
+        return f"{value:,.2f}"
+    return f"{value:.{1 - math.floor(math.log10(value))}f}".rstrip("0")
+
+
+def dollars(value: float | None) -> str:
+    """US dollars with the sign; unknown is said, never 0."""
+    return UNKNOWN if value is None else f"${money(value)}"
+
+
+def count(number: int, noun: str) -> str:
+    """The number with its noun: `1 text`, `1,200 texts`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them: `A`, `A and B`, `A, B and C`."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def letter(at: int) -> str:

@@ -54,6 +54,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[in
     )
 
 
+def told(sentences: Sequence[str]) -> str:
+    """A few sentences as one element with its style, the first one in bold."""
+    first, *rest = sentences
+    more = "".join(f"<p>{markup(each)}</p>" for each in rest)
+    return (
+        f'<div class="lw-static"><style>{style.FRAGMENT}</style>'
+        f'<p class="lw-verdict"><b>{markup(first)}</b></p>{more}</div>'
+    )
+
+
 def folded(heading: str, text: str) -> str:
     """A longer text that opens on a click, its lines kept."""
     return f"<details><summary>{markup(heading)}</summary><pre>{markup(text)}</pre></details>"

@@ -15,6 +15,7 @@ from llmwidgets.widgets.setup.run_guess import whole_words
 from llmwidgets.widgets.setup.setup_view import TRIAL, setup_view
 
 if TYPE_CHECKING:
+    from llmwidgets.comparison.blanks import Blank
     from llmwidgets.connections import Store
 
 
@@ -24,7 +25,8 @@ class ComparisonPanel(SchemaEditor):
         lw.ComparisonPanel(Invoice, texts, truth=truth, models=["openai/gpt-6-luna", "demo"])
 
     `.comparison` is None until something was run, then the Comparison. Texts and values reach
-    the page by messages alone, so that a saved notebook holds none of them.
+    the page by messages alone, so that a saved notebook holds none of them. `group` (which texts
+    belong together) and `blank` are those of `compare`.
     """
 
     _esm = source(
@@ -44,8 +46,10 @@ class ComparisonPanel(SchemaEditor):
         models: Any = None,
         instructions: str | Mapping[str, str] | None = None,
         store: Store | None = None,
+        group: Any = None,
+        blank: Blank = None,
     ) -> None:
-        super().__init__(schema, texts, truth, models, instructions, store)
+        super().__init__(schema, texts, truth, models, instructions, store, group, blank)
         self._run: LiveRun | None = None
         self._watched: LiveRun | None = None
 

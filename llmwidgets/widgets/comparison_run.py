@@ -18,9 +18,9 @@ from llmwidgets.engine.pacing import AWAY
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FAILURES, NotAsked
 from llmwidgets.report import figures
-from llmwidgets.widgets.results.grid_cells import count, may_ask_again
+from llmwidgets.report.figures import count, dollars
+from llmwidgets.widgets.results.grid_cells import may_ask_again
 from llmwidgets.widgets.setup.comparison_setup import Setup
-from llmwidgets.widgets.setup.run_guess import dollars
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.asked import Asked
@@ -258,7 +258,7 @@ class LiveRun:
     def _column(self, at: int, each: ColumnProgress) -> dict[str, Any]:
         answered, failed = _answered(each), _failed(each)
         column = self.asked.plan.columns[at]
-        cost = figures.UNKNOWN if each.cost is None else dollars(each.cost)
+        cost = dollars(each.cost)
         if each.cost == 0 and answered == each.reused:
             cost = "–"
         median = "–" if each.median_seconds is None else f"{figures.seconds(each.median_seconds)} s"

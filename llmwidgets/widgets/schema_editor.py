@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from llmwidgets.errors import FieldError
+from llmwidgets.report.figures import count
 from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.results.grid_cells import count
 from llmwidgets.widgets.setup.choice_panel import ChoicePanel
 from llmwidgets.widgets.setup.field_draft import (
     WORDS,
@@ -130,7 +130,7 @@ class SchemaEditor(ChoicePanel):
         self._take(of_files([_file(*each) for each in zip(names, buffers, strict=False)]))
 
     def _take(self, texts: list[dict[str, Any]]) -> None:
-        self._setup.truth_given = None
+        self._setup.truth_given = self._setup.group = None
         self.texts = texts
 
 

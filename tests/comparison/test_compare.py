@@ -91,13 +91,14 @@ def test_every_demo_model_is_asked_about_every_text(demo) -> None:
 
 def test_a_second_run_pays_nothing_and_says_so(demo, tmp_path) -> None:
     first = ask("demo-careful", journal=tmp_path / "journal.sqlite")
-    assert "reused" not in repr(first)
+    assert "already answered" not in repr(first)
     second = ask("demo-careful", journal=tmp_path / "journal.sqlite")
-    assert re.search(r"3 of 3 replies reused, paid before on \d+ \w+ \d{4}\.", repr(second))
+    said = r"3 texts were already answered and cost nothing now, paid before on \d+ \w+ \d{4}\."
+    assert re.search(said, repr(second))
     assert [e.data for e in second] == [e.data for e in first]
     assert all(e.paid_before for e in second)
     anew = ask("demo-careful", journal=tmp_path / "journal.sqlite", reuse=False)
-    assert "reused" not in repr(anew)
+    assert "already answered" not in repr(anew)
 
 
 def test_a_rerun_needs_no_server_where_all_is_answered(tmp_path) -> None:

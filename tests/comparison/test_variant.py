@@ -33,6 +33,11 @@ def test_settings_are_keywords_alone() -> None:
         (0, {"input": 0.0, "output": 0.0}),
         ((0.2, 1.2), {"input": 0.2, "output": 1.2}),
         ({"input": 0.2, "output": 1.2}, {"input": 0.2, "output": 1.2}),
+        ((0.2, 1.2, 0.02), {"input": 0.2, "output": 1.2, "cached": 0.02}),
+        (
+            {"cached": 0, "input": 0.2, "output": 1.2},
+            {"input": 0.2, "output": 1.2, "cached": 0.0},
+        ),
     ],
 )
 def test_prices_of_any_shape_are_for_input_and_output(price, read) -> None:
@@ -51,6 +56,11 @@ def test_prices_of_any_shape_are_for_input_and_output(price, read) -> None:
         ({"instructions": ""}, "instructions"),
         ({"price": -1}, "price"),
         ({"price": {"input": 1}}, "price"),
+        ({"price": {"input": 1, "output": 1, "cached": None}}, "price"),
+        ({"price": {"input": 1, "output": 1, "cache": 0.1}}, "price"),
+        ({"price": (1, 2, 3, 4)}, "price"),
+        ({"price": (1, 2, -3)}, "price"),
+        ({"price": "0.2"}, "price"),
         ({"examples": -1}, "examples"),
         ({"examples": ["only a text"]}, "examples"),
     ],

@@ -193,6 +193,14 @@ def test_a_store_tells_of_the_models_that_it_allows():
         store.policy.permit(store["mine"], NEW)
 
 
+@pytest.mark.parametrize("cached", [{}, {"cached": 0.01}])
+def test_a_price_of_its_own_for_input_from_a_cache_can_be_told(cached):
+    store, price = Store.in_memory(), {"input": 0.05, "output": 0.25, **cached}
+    store.save(OPENAI)
+    store.allow("openai", NEW, price=price)
+    assert own_price(store["openai"], NEW) == price
+
+
 def test_a_file_goes_before_the_store_fact_by_fact(policy_file):
     policy_file(f'[facts.openai."{NEW}"]\noutput_limit = 7\n')
     store = Store.in_memory()

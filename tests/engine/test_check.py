@@ -9,7 +9,7 @@ import pytest
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.messages import Form, Mode
 from llmwidgets.engine import loop
-from llmwidgets.engine.check import check
+from llmwidgets.engine.check import CheckReport, check
 from llmwidgets.engine.diagnosis import SYMPTOMS, diagnose, mended
 from llmwidgets.engine.discovery import Usual, discover
 from llmwidgets.errors import (
@@ -316,3 +316,21 @@ def test_something_else_on_a_usual_port_is_no_model_server(far_end):
         wire.answer(b"<html>Jenkins</html>", 200)
 
     assert loop.run(discover((Usual("vLLM", far_end(page).port),))) == []
+
+
+def test_a_report_shows_as_sentences(far_end):
+    url = far_end(listing(*(f"gpt-6-{n}" for n in ("luna", "terra", "sol")))).url
+    report = check(Connection("openai", api_key=CANARY, base_url=url))
+    assert repr(report).startswith(report.sentence)
+    assert "CheckReport(" not in repr(report)
+    assert report.models[0] in repr(report)
+    page = report._repr_html_()
+    assert page.startswith('<div class="lw-static"><style>')
+    assert CANARY not in repr(report) + page
+
+
+def test_what_a_server_says_is_escaped_in_a_notebook():
+    told = CheckReport(False, "The server says <script>alert(1)</script>\x1b[31m.", "Look <there>.")
+    assert "<script>" not in told._repr_html_()
+    assert "&lt;script&gt;" in told._repr_html_()
+    assert "\x1b" not in repr(told) + told._repr_html_()

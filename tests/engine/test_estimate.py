@@ -11,6 +11,7 @@ from llmwidgets.engine import loop
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.token_count import count
+from llmwidgets.report import figures
 from llmwidgets.schemas import read_schema
 
 SCHEMA = read_schema([{"name": "total", "type": "number"}])
@@ -85,3 +86,31 @@ def test_more_texts_never_cost_less(texts, repeats):
 )
 def test_tokens_are_counted_by_characters(text, tokens):
     assert count(text) == tokens
+
+
+def test_it_shows_as_sentences_and_keeps_its_figures():
+    found = estimate(plan(LUNA, LLAMA, words="Grüße, Anna Muster\n" * 20))
+    said = repr(found)
+    assert "Estimate(" not in said
+    for part in (
+        f"20 calls, {figures.duration(found.seconds)}.",
+        f"About {figures.dollars(found.cost)}",
+        f"between {figures.dollars(found.cost_low)} and {figures.dollars(found.cost_high)}",
+        "llama has no known price",
+        "The texts go to api.openai.com and localhost:11434, and to no other host.",
+    ):
+        assert part in said
+    assert "Anna" not in said
+    assert OPENAI.plain_fields.get("api_key", "made-up") not in said
+    long = repr(estimate(plan(LUNA, words="word " * 1_200_000, texts=1)))
+    assert "1 call is too long for the model's window: 0 for luna." in long
+    assert "Cost unknown" in repr(estimate(plan(LLAMA)))
+
+
+def test_a_notebook_shows_the_same_sentences_escaped():
+    odd = Column("<b>llama</b>\x1b[31m", LOCAL, "llama")
+    page = estimate(plan(odd))._repr_html_()
+    assert page.startswith('<div class="lw-static"><style>')
+    assert "&lt;b&gt;llama&lt;/b&gt;" in page
+    assert "<b>llama" not in page
+    assert "\x1b" not in page + repr(estimate(plan(odd)))

@@ -97,3 +97,19 @@ def test_usage_that_a_server_does_not_tell_costs_an_unknown_sum():
 
 def test_more_cached_than_read_is_no_error():
     assert cost(None, OPENAI, "gpt-6-sol", Usage(10, 10, cached_tokens=99), NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("cached", "price", "wanted"),
+    [
+        (None, {"input": 2, "output": 10}, 1000 * 2 + 200 * 10),
+        (600, {"input": 2, "output": 10}, 1000 * 2 + 200 * 10),
+        (600, {"input": 2, "output": 10, "cached": 0.5}, 400 * 2 + 600 * 0.5 + 200 * 10),
+        (600, {"input": 2, "output": 10, "cached": 0}, 400 * 2 + 200 * 10),
+        (5000, {"input": 2, "output": 10, "cached": 0.5}, 1000 * 0.5 + 200 * 10),
+    ],
+)
+def test_an_own_price_knows_input_from_a_cache(cached, price, wanted):
+    """Without a price of its own it counts as other input; never more than all input."""
+    used = Usage(input_tokens=1000, output_tokens=200, cached_tokens=cached)
+    assert cost(price, CUSTOM, "m", used, NOW) == pytest.approx(wanted / 1e6)

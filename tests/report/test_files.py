@@ -104,5 +104,36 @@ def test_unknown_is_never_zero() -> None:
     assert figures.percent(None) == "–"
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1234.5, "1,234.50"), (2.14, "2.14"), (0.16, "0.16"), (0.1, "0.10"), (0.0999, "0.10"),
+        (0.064, "0.064"), (0.005, "0.005"), (0.00000123, "0.0000012"), (0, "0"),
+    ],
+)  # fmt: skip
+def test_money_has_cents_or_two_digits(value: float, said: str) -> None:
+    assert figures.money(value) == said
+    assert figures.dollars(value) == f"${said}"
+
+
+@given(st.floats(min_value=1e-12, max_value=1e9))
+def test_money_is_near_and_never_in_powers_of_ten(value: float) -> None:
+    said = figures.money(value)
+    assert "e" not in said
+    assert float(said.replace(",", "")) == pytest.approx(value, rel=0.06)
+
+
+@given(st.floats(min_value=0, max_value=1))
+def test_a_share_has_one_decimal_in_every_view(share: float) -> None:
+    said = figures.percent(share)
+    assert len(said.partition(".")[2]) == 1
+    assert float(said) == pytest.approx(100 * share, abs=0.0501)
+
+
+def test_counts_have_separators_and_a_fitting_noun() -> None:
+    assert (figures.count(1, "text"), figures.count(1200, "text")) == ("1 text", "1,200 texts")
+    assert [figures.listed("ABC"[:n]) for n in range(4)] == ["", "A", "A and B", "A, B and C"]
+
+
 def test_an_escape_sequence_does_not_reach_a_terminal() -> None:
     assert figures.shorten("\x1b[31mred\u202e", 40) == "\ufffd[31mred\ufffd"

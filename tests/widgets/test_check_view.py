@@ -76,7 +76,7 @@ def test_a_price_is_known_own_or_unknown(openai: Connection) -> None:
     assert 0 < float(low) < float(high)
     own = Connection("custom", name="m", endpoint="http://localhost:1/v1",
                      price={"input": 0, "output": 0.025})  # fmt: skip
-    assert price_text(own, "m") == "0.00 / 0.025"
+    assert price_text(own, "m") == "0 / 0.025"
     free = Connection("custom", name="no-such-model", endpoint="http://localhost:1/v1")
     assert price_text(free, "no-such-model") == "unknown"
 

@@ -11,6 +11,7 @@ from llmwidgets.connections.days import day, in_days
 from llmwidgets.connections.known_facts import own_price
 from llmwidgets.dialects.messages import Capability, Mode
 from llmwidgets.providers.lifecycle import ending, today
+from llmwidgets.report import figures
 from llmwidgets.secret import redact
 from llmwidgets.widgets.forms.form_fields import label_of
 
@@ -160,13 +161,9 @@ def price_text(connection: Connection, model: str) -> str:
 
     own = own_price(connection, model)
     if own:
-        return f"{_dollars(own['input'])} / {_dollars(own['output'])}"
+        return f"{figures.money(own['input'])} / {figures.money(own['output'])}"
     known = price_per_million(connection.provider, model, datetime.now(UTC))
-    return f"{_dollars(known[0])} / {_dollars(known[1])}" if known else "unknown"
-
-
-def _dollars(amount: float) -> str:
-    return f"{amount:.2f}" if amount >= 0.1 or amount == 0 else f"{amount:.3g}"
+    return f"{figures.money(known[0])} / {figures.money(known[1])}" if known else "unknown"
 
 
 def _split(sentence: str) -> tuple[str, str]:

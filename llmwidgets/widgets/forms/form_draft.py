@@ -82,7 +82,8 @@ class Draft:
         for name, value in values.items():
             if name in known and name not in closed:
                 self.touched |= str(value or "") != str(self.values.get(name) or "")
-                self.values[name] = _price(value) if name == "price" else value
+                old = self.values.get(name)
+                self.values[name] = _price(value, old) if name == "price" else value
 
     def look(self) -> None:
         """Tell what is wrong with the fields that are filled in; nothing is sent."""
@@ -319,10 +320,13 @@ def _beside(
     return {name: SecretField(stored.get(name), known.get(name, blank).received) for name in names}
 
 
-def _price(value: Any) -> Any:
+def _price(value: Any, old: Any) -> Any:
     if not isinstance(value, Mapping):
         return None
     given = {name: said for name, said in value.items() if said not in ("", None)}
+    if given and isinstance(old, Mapping) and "cached" in old:
+        # The form has no place for it; what code set stays.
+        given = {"cached": old["cached"], **given}
     try:
         return {name: float(said) for name, said in given.items()} or None
     except (TypeError, ValueError):

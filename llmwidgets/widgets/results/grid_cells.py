@@ -80,11 +80,6 @@ def title_of(text: Text) -> str:
     return figures.shorten(first, 90)
 
 
-def count(number: int, noun: str) -> str:
-    """The number with its noun: `1 text`, `30 texts`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def may_ask_again(status: str) -> bool:
     """Whether asking again can help: the model itself did not answer."""
     failure = FAILURES.get(status)

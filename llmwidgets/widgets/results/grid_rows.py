@@ -11,10 +11,10 @@ from llmwidgets.comparison.answers import Field
 from llmwidgets.comparison.grounded import FLAGS, Grounds
 from llmwidgets.comparison.rows import Place
 from llmwidgets.report import figures
+from llmwidgets.report.figures import count
 from llmwidgets.widgets.comparison_grid import WHOLE, GridIndex, Shown, Unit
 from llmwidgets.widgets.results.grid_cells import (
     LONGEST,
-    count,
     flag_of,
     may_ask_again,
     name_of,

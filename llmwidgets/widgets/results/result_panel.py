@@ -14,11 +14,11 @@ from llmwidgets.comparison import shown
 from llmwidgets.comparison.rows import Place
 from llmwidgets.report import figures
 from llmwidgets.report import html as pages
+from llmwidgets.report.figures import count
 from llmwidgets.report.files import safe_cell
 from llmwidgets.visible import markup
 from llmwidgets.widgets.base import Buffers, Content, Panel
 from llmwidgets.widgets.comparison_grid import Filter, GridIndex, Shown
-from llmwidgets.widgets.results.grid_cells import count
 from llmwidgets.widgets.results.grid_rows import Metrics, blocks, heights
 from llmwidgets.widgets.results.grounding_view import grounding_view
 from llmwidgets.widgets.results.score_view import score_view

@@ -171,7 +171,7 @@ def cost_of(extraction: Extraction) -> str:
     if extraction.seconds is not None:
         parts.append(f"{figures.seconds(extraction.seconds)} s{_split(extraction)}")
     known = extraction.cost is not None
-    parts.append(f"${figures.money(extraction.cost)}" if known else "price unknown")
+    parts.append(figures.dollars(extraction.cost) if known else "price unknown")
     if extraction.paid_before is not None:
         day = extraction.paid_before.astimezone()
         parts.append(f"paid before on {day.day} {day:%b %Y}")

@@ -15,6 +15,7 @@ from llmwidgets.widgets.setup.run_options import Options
 from llmwidgets.widgets.setup.setup_view import SAMPLES
 
 if TYPE_CHECKING:
+    from llmwidgets.comparison.blanks import Blank
     from llmwidgets.widgets.connection_panel import ConnectionPanel
 
 
@@ -29,6 +30,8 @@ class ChoicePanel(LabelPanel):
         models: Any = None,
         instructions: str | Mapping[str, str] | None = None,
         store: Store | None = None,
+        group: Any = None,
+        blank: Blank = None,
     ) -> None:
         super().__init__()
         self._setup = Setup(
@@ -37,6 +40,8 @@ class ChoicePanel(LabelPanel):
             schema,
             _kept(texts),
             _kept(truth),
+            _kept(group),
+            blank,
             options=Options.of(instructions),
         )
         self._guess = Guess()
@@ -156,7 +161,7 @@ class ChoicePanel(LabelPanel):
 
         task = getattr(demo, str(name))
         self._setup.schema_given, self._setup.texts_given = task.Schema, task.texts
-        self._setup.truth_given = task.truth
+        self._setup.truth_given, self._setup.group = task.truth, None
         self._material_changed()
 
     async def act_demo(self, _content: Content, _buffers: Buffers) -> None:

@@ -8,6 +8,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.asked import Asked, read_asked, read_documents
+from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.code import Script, shared_schema
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.models import Chosen, read_models
@@ -53,6 +54,8 @@ class Setup:
     schema_given: Any = None
     texts_given: Any = None
     truth_given: Any = None
+    group: Any = None
+    blank: Blank = None
     schema: Schema | None = None
     documents: tuple[Text, ...] = ()
     options: Options = field(default_factory=Options)
@@ -72,15 +75,18 @@ class Setup:
                 return
         if self.texts_given is None:
             return
-        plain = self._try("texts", lambda: read_documents(self.schema, self.texts_given, {}))
+        plain = self._try("texts", lambda: self._read({}))
         if plain is None:
             return
         self.documents = plain
-        read = self._try(
-            "truth", lambda: read_documents(self.schema, self.texts_given, self.truth_given)
-        )
+        read = self._try("truth", lambda: self._read(self.truth_given))
         if read is not None:
             self.documents = read
+
+    def _read(self, truth: Any) -> tuple[Text, ...]:
+        return read_documents(
+            self.schema, self.texts_given, truth, group=self.group, blank=self.blank
+        )
 
     def _try(self, where: str, read: Callable[[], Any]) -> Any:
         try:
@@ -249,6 +255,8 @@ class Setup:
             schema=self.schema or shared_schema(self.documents),
             class_name=name if name.isidentifier() and not iskeyword(name) else "",
             truth=self.truth_given is not None,
+            group=self.group if self.group is None or isinstance(self.group, str) else "",
+            blank=self.blank,
             instructions=options.crossed or options.instructions,
             repeats=options.repeats,
             concurrency=options.concurrency,

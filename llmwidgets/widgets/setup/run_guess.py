@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.comparison.calls import tried_in
 from llmwidgets.connections.known_facts import own_price
 from llmwidgets.engine.estimate import Estimate, estimate
+from llmwidgets.engine.estimate_words import cost_words
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.providers.prices import price_changes
 from llmwidgets.report import figures
@@ -96,22 +97,6 @@ def _per_1000(setup: Setup, connection: Connection, model: str) -> float | None:
     return likely.cost / max(1, likely.calls) * 1000
 
 
-def cost_words(likely: Estimate) -> tuple[str, str]:
-    """The cost in bold, and what is to be said beside it; what is unknown is named."""
-    unpriced = list(likely.unpriced)
-    few = f"{', '.join(unpriced[:3])}{' and others' if len(unpriced) > 3 else ''}"
-    verb = "has" if len(unpriced) == 1 else "have"
-    low, high, cost = likely.cost_low, likely.cost_high, likely.cost
-    if low is None or high is None or cost is None:
-        if len(unpriced) > 1:
-            return "Cost unknown", "none of these has a known price"
-        return "Cost unknown", f"{few} has no known price"
-    rest = [f"between {dollars(low)} and {dollars(high)}"] if high > low else []
-    if unpriced:
-        rest.append(f"{few} {verb} no known price")
-    return f"About {dollars(cost)}", "; ".join(rest)
-
-
 def whole_words(likely: Estimate | None, texts: int) -> str:
     """What all texts would cost, by the answers that were tried; empty where none says."""
     if likely is None or not likely.tried or likely.cost is None:
@@ -122,26 +107,11 @@ def whole_words(likely: Estimate | None, texts: int) -> str:
     return f"All {texts:,} texts: {said}; by what {answers} took."
 
 
-def dollars(amount: float) -> str:
-    """US dollars with as many digits as matter."""
-    return f"${figures.money(amount)}"
-
-
-def duration(seconds: float | None) -> str:
-    """About how long, in the unit that fits."""
-    if seconds is None:
-        return "time unknown"
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
-
-
 def hosts_words(hosts: Sequence[str], connections: Sequence[Connection]) -> str:
     """Where the texts go, every host named."""
     listed = list(dict.fromkeys(hosts))
     if not listed:
         return ""
-    words = listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
     demo = {each.host for each in connections if each.origin == "demo"}
     here = " on this computer" if set(listed) <= demo else ""
-    return f"The texts go to {words}{here}, and to no other host."
+    return f"The texts go to {figures.listed(listed)}{here}, and to no other host."

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.engine import defaults
+from llmwidgets.engine.estimate_words import cost_words
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
+from llmwidgets.report.figures import count, duration
 from llmwidgets.widgets.model_picker import groups_of
-from llmwidgets.widgets.results.grid_cells import count, title_of
+from llmwidgets.widgets.results.grid_cells import title_of
 from llmwidgets.widgets.setup.comparison_setup import Problem, Setup
-from llmwidgets.widgets.setup.run_guess import Guess, cost_words, duration, hosts_words
+from llmwidgets.widgets.setup.run_guess import Guess, hosts_words
 from llmwidgets.widgets.setup.run_options import Options
 
 if TYPE_CHECKING:

@@ -1,0 +1,50 @@
+"""Looks: at how many scored texts a verdict was shown, for the same replies.
+
+Who looks again with every few labels, and stops when models are told apart, finds differences that
+are not there; so each look is counted, also across runs that share replies in a journal.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmwidgets.analysis.power import FEWEST_TEXTS
+from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.texts import spread
+
+if TYPE_CHECKING:
+    from llmwidgets.comparison.comparison import Comparison
+
+_KEYS = 8
+"""So many replies stand for all those of a variant that a look was at."""
+
+
+def taken(comparison: Comparison) -> tuple[int, ...]:
+    """The looks up to this one, which is counted; none at too few texts for a verdict.
+
+    A look at as many texts as before is not a new one. While replies are still coming nothing is
+    counted: what is shown then is not yet the result.
+    """
+    tallies = comparison.reading.tallies
+    scored = len({text for tally in tallies for text in tally.scores})
+    if scored < FEWEST_TEXTS:
+        return ()
+    looks, journal = comparison.looks, comparison.journal
+    looks.update(journal.looks(comparison.rows.ids))
+    if scored not in looks and not comparison.rows.open:
+        looks.add(scored)
+        journal.put_look(scored, _keys(comparison))
+    return tuple(sorted(each for each in {*looks, scored} if each <= scored))
+
+
+def _keys(comparison: Comparison) -> list[list[str]]:
+    """For each variant the journal's keys of some scored replies, evenly spread."""
+    found = []
+    places = {text.id: at for at, text in enumerate(comparison.texts)}
+    for variant, tally in enumerate(comparison.reading.tallies):
+        texts = [places[name] for name in tally.scores]
+        some = (texts[at] for at in spread(len(texts), _KEYS))
+        rows = [comparison.row(Place(variant, text, 0)) for text in some]
+        if keys := [row.key for row in rows if row.answered and row.key]:
+            found.append(keys)
+    return found
