@@ -140,6 +140,7 @@ SMALL_GAPS = (
     Kind("loses 3 % of replies", even, (0.95, 0.95), (0.0, 0.03)),
     Kind("loses 5 % of replies", even, (0.95, 0.95), (0.0, 0.05)),
     Kind("near perfect, loses 3 %", even, (0.995, 0.995), (0.0, 0.03)),
+    Kind("near perfect, loses 4 %", even, (0.995, 0.995), (0.0, 0.04)),
     Kind("near perfect, loses 5 %", even, (0.995, 0.995), (0.0, 0.05)),
 )
 PLANTED = (

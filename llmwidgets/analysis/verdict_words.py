@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from llmwidgets.analysis import power
 from llmwidgets.analysis.power import FEWEST_TEXTS, Spread
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
+from llmwidgets.report.figures import count, dollars, listed, percent
 
 _MANY = 3
 
@@ -27,17 +28,16 @@ def words_for(
     best = verdict.standings[0]
     if verdict.outcome is None:
         said = (
-            f"{best.label} got {points(best.accuracy)} in 100 fields right on "
-            f"{texts(best.scored)} ({points(best.low)} to {points(best.high)}; 95 %)."
+            f"{best.label} got {percent(best.accuracy)} in 100 fields right on "
+            f"{texts(best.scored)} ({percent(best.low)} to {percent(best.high)}; 95 %)."
         )
-        return said, _joined(_losses([best]), *_unanswered([best]), _left_out(left_out)), notes
+        return said, _joined(_losses(verdict), *_unanswered([best]), _left_out(left_out)), notes
     headline, details = {
         Outcome.BETTER: _better,
         Outcome.AS_GOOD_AND_CHEAPER: _as_good,
         Outcome.NOT_ENOUGH_TEXTS: _not_enough,
     }[verdict.outcome](verdict)
-    named = _named(verdict)
-    details = _joined(details, _losses(named), *_unanswered(verdict.standings))
+    details = _joined(details, _losses(verdict), *_unanswered(verdict.standings))
     if verdict.outcome is not Outcome.BETTER:
         details = _joined(details, _worse(verdict))
     return headline, _joined(details, _left_out(left_out)), notes
@@ -54,9 +54,9 @@ def _better(verdict: Verdict) -> tuple[str, str]:
     least = f"reads at least {fields(low)} in 100 more right"
     if low < 0.0005:
         least = "reads more right"
-    said = f"On {texts(verdict.texts)} it {least} than {than} (95 %; {points(seen)} seen)."
+    said = f"On {texts(verdict.texts)} it {least} than {than} (95 %; {percent(seen)} seen)."
     if high < verdict.matters:
-        said += f" That is less than the {points(verdict.matters)} in 100 that matter here."
+        said += f" That is less than the {margin(verdict.matters)} in 100 that matter here."
     if len(others) > 1:
         said += f" As the best of {len(others) + 1}, its own figure is likely a little too good."
     headline = f"{best.label} is better than {_several(others)}."
@@ -69,7 +69,7 @@ def _as_good(verdict: Verdict) -> tuple[str, str]:
     than = best.label if chosen is not best else "any other" if len(others) > 1 else others[0].label
     details = (
         f"On {texts(verdict.texts)} it is {_at_most(chosen)} than {than} "
-        f"(95 %; you allow {points(verdict.matters)})."
+        f"(95 %; you allow {margin(verdict.matters)})."
     )
     if chosen is not best:
         headline = f"{chosen.label} is as good as the best and {_cheaper(chosen, best)}."
@@ -111,7 +111,7 @@ def _not_enough(verdict: Verdict) -> tuple[str, str]:
     said = f"{many} can show differences of about {whole(verdict.can_show)} in 100 or more"
     needed = verdict.texts_needed
     if needed and needed > (verdict.groups or verdict.texts):
-        said += f"; about {needed:,} would show {points(verdict.matters)}"
+        said += f"; about {needed:,} would show {margin(verdict.matters)}"
     return headline, f"{said}. No variant is recommended yet."
 
 
@@ -121,8 +121,8 @@ def _better_by_little(verdict: Verdict, chosen: Standing) -> str:
     if low <= 0 or high >= verdict.matters:
         return ""
     return (
-        f"{verdict.leader} is better, by at most {points(high)} in 100: less than the "
-        f"{points(verdict.matters)} that matter here."
+        f"{verdict.leader} is better, by at most {percent(high)} in 100: less than the "
+        f"{margin(verdict.matters)} that matter here."
     )
 
 
@@ -135,10 +135,10 @@ def _would_show(verdict: Verdict, undecided: Sequence[Standing]) -> str:
     return f"If {one} is as good, about {_units(verdict, needed)} would show it."
 
 
-def _units(verdict: Verdict, count: int) -> str:
+def _units(verdict: Verdict, number: int) -> str:
     if verdict.groups:
-        return "1 group" if count == 1 else f"{count:,} groups"
-    return texts(count)
+        return count(number, "group")
+    return texts(number)
 
 
 def _at_most(each: Standing) -> str:
@@ -153,13 +153,13 @@ def _maybe(each: Standing, verdict: Verdict) -> str:
         return ""
     return (
         f"{each.label}, {_cheaper(each, verdict.standings[0])}, may be as good or up to "
-        f"{points(each.worse_by)} in 100 worse."
+        f"{percent(each.worse_by)} in 100 worse."
     )
 
 
 def _worse(verdict: Verdict) -> str:
     found = [
-        f"{each.label} (by at least {points(each.at_least or 0)} in 100)"
+        f"{each.label} (by at least {percent(each.at_least or 0)} in 100)"
         for each in verdict.standings
         if each.shown is Shown.WORSE
     ]
@@ -174,38 +174,37 @@ def _worse(verdict: Verdict) -> str:
 # -- losses, prices, what stands beside ------------------------------------------------------------
 
 
-def _named(verdict: Verdict) -> list[Standing]:
-    """The variants that the headline speaks of."""
-    wanted = {verdict.leader, verdict.recommended}
-    return [each for each in verdict.standings if each.label in wanted]
-
-
-def _losses(named: Sequence[Standing]) -> str:
-    """What was lost, in a sentence of its own; nothing where none lost a reply."""
-    if not any(each.lost for each in named):
+def _losses(verdict: Verdict) -> str:
+    """Who lost replies, in a sentence of its own; nothing where none was lost."""
+    losers = sorted((each for each in verdict.standings if each.lost), key=lambda each: -each.lost)
+    if not losers:
         return ""
-    said = []
-    for each in named:
-        if each.lost:
-            rest = points(each.answered_accuracy) if each.answered_accuracy is not None else ""
-            came = f"; on the rest it got {rest} in 100 right" if rest else ""
-            said.append(
-                f"{each.label} lost {replies(each.lost)} of {each.scored:,}, counted as wrong "
-                f"(at most {points(each.loss_high)} % of replies){came}."
-            )
-        else:
-            said.append(f"{each.label} lost none.")
-    return " ".join(said)
+    said = [_lost(each) for each in losers[:_MANY]]
+    if len(losers) > _MANY:
+        said.append(f"{count(len(losers) - _MANY, 'more variant')} lost replies too.")
+    wanted = (verdict.leader, verdict.recommended)
+    none = [each.label for each in verdict.standings if each.label in wanted and not each.lost]
+    return " ".join([*said, f"{listed(none)} lost none."] if none else said)
+
+
+def _lost(each: Standing) -> str:
+    said = (
+        f"{each.label} lost {replies(each.lost)} of {each.scored:,}, counted as wrong (at most "
+        f"{percent(each.loss_high)} % of replies)"
+    )
+    if each.answered_accuracy is None:
+        return f"{said}."
+    return f"{said}; on the rest it got {percent(each.answered_accuracy)} in 100 right."
 
 
 def _unanswered(standings: Sequence[Standing]) -> list[str]:
     """Who has no answer to which part of the texts, and what that leaves open."""
     return [
         f"{each.label} has no answer to {each.unanswered:,} of "
-        f"{texts(each.scored + each.unanswered)}: {points(each.accuracy)} in 100 right on the "
-        f"others, {points(each.accuracy_if_wrong)} with these counted as wrong"
+        f"{texts(each.scored + each.unanswered)}: {percent(each.accuracy)} in 100 right on the "
+        f"others, {percent(each.accuracy_if_wrong)} with these counted as wrong"
         + (
-            f", {points(each.common_accuracy)} on the texts that all answered."
+            f", {percent(each.common_accuracy)} on the texts that all answered."
             if each.common_accuracy is not None
             else "."
         )
@@ -221,10 +220,10 @@ def _price_of(best: Standing, second: Standing) -> str:
     if one < other:
         return f"It is also {_cheaper(best, second)}."
     if not other:
-        return f"It costs {money(one)} for 1,000 texts, {second.label} nothing."
+        return f"It costs {dollars(one)} for 1,000 texts, {second.label} nothing."
     ratio = one / other
     if ratio < 1.95:
-        return f"It costs {money(one)} for 1,000 texts, {second.label} {money(other)}."
+        return f"It costs {dollars(one)} for 1,000 texts, {second.label} {dollars(other)}."
     return f"It costs {ratio:,.0f} times as much as {second.label}."
 
 
@@ -234,7 +233,7 @@ def _cheaper(one: Standing, other: Standing) -> str:
         return "of unknown price"
     if less and more / less >= 1.95:
         return f"{more / less:,.0f} times cheaper"
-    return f"cheaper ({money(less)} against {money(more)} for 1,000 texts)"
+    return f"cheaper ({dollars(less)} against {dollars(more)} for 1,000 texts)"
 
 
 def _left_out(scored: Sequence[tuple[str, int]]) -> str:
@@ -289,7 +288,7 @@ def expected_sentence(
         return ""
     spread = Spread.usual(deviation) if deviation else Spread.usual()
     needed = power.texts_needed(spread, matters, variants)
-    show = f"about {_rounded(needed):,} would show {points(matters)}" if needed else ""
+    show = f"about {_rounded(needed):,} would show {margin(matters)}" if needed else ""
     if labelled < FEWEST_TEXTS:
         few = f"{texts(labelled)} can show no difference: a verdict asks for {FEWEST_TEXTS} or more"
         return f"{few}; {show}." if show else f"{few}."
@@ -339,41 +338,29 @@ def _standing(verdict: Verdict, label: str | None) -> Standing:
     return next(each for each in verdict.standings if each.label == label)
 
 
-def points(share: float) -> str:
-    """A share in hundredths, one decimal, none where it is .0."""
-    return f"{100 * share:.1f}".removesuffix(".0")
+def margin(share: float) -> str:
+    """A share that someone chose, in hundredths, as it was typed."""
+    return f"{100 * share:g}"
 
 
 def fields(share: float) -> str:
-    """So many fields in 100: 2.1 fields, 1 field."""
-    return "1 field" if points(share) == "1" else f"{points(share)} fields"
+    """So many fields in 100."""
+    return f"{percent(share)} fields"
 
 
 def whole(share: float) -> str:
-    """A share in hundredths, rounded up to whole ones from 10 on."""
-    return f"{math.ceil(100 * share)}" if share >= 0.1 else points(share)
+    """A difference that is a rough guess: whole hundredths, rounded up, from 10 on."""
+    return f"{math.ceil(100 * share)}" if share >= 0.1 else percent(share)
 
 
-def money(dollars: float) -> str:
-    """US dollars for a sentence."""
-    if 0 < dollars < 0.01:
-        return "under $0.01"
-    return f"${dollars:,.2f}"
-
-
-def texts(count: int) -> str:
+def texts(number: int) -> str:
     """So many texts."""
-    return "1 text" if count == 1 else f"{count:,} texts"
+    return count(number, "text")
 
 
-def replies(count: int) -> str:
+def replies(number: int) -> str:
     """So many replies."""
-    return "1 reply" if count == 1 else f"{count:,} replies"
-
-
-def listed(labels: Sequence[str]) -> str:
-    """Names in a sentence: A, B and C."""
-    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+    return "1 reply" if number == 1 else f"{number:,} replies"
 
 
 def _several(standings: Sequence[Standing]) -> str:
