@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.verdict import Outcome, Shown, Standing, Verdict
-from llmwidgets.analysis.verdict_words import expected_sentence, points, texts
+from llmwidgets.analysis.verdict_words import expected_sentence, points
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import figures
 from llmwidgets.report.summary import Told
@@ -147,7 +147,7 @@ def _unanswered(each: Standing) -> str:
     if not each.unanswered:
         return ""
     return (
-        f"no answer to {each.unanswered:,} of {texts(each.scored + each.unanswered)}; "
+        f"no answer to {each.unanswered:,} of {each.scored + each.unanswered:,}; "
         f"{figures.percent(each.accuracy_if_wrong)} % right with these wrong"
     )
 

@@ -30,14 +30,14 @@ class Letter(BaseModel):
     lines: list[Line] = []
 
 
-TEXTS = [f"A letter of Ada to {MARKER} about 12.50 euro.", "A letter of Bob.", "Nothing much."]
+TEXTS = [f"A letter of Ada to {MARKER} about 17.25 euro.", "A letter of Bob.", "Nothing much."]
 TRUTH = [
-    {"sender": "Ada", "amount": 12.5, "lines": [{"name": "paint", "total": 7}]},
+    {"sender": "Ada", "amount": 17.25, "lines": [{"name": "paint", "total": 7}]},
     {"sender": "Bob", "amount": None},
     {"sender": None},
 ]
 GOOD = [
-    {"sender": "Ada", "amount": 12.5, "lines": [{"name": "paint", "total": 7}]},
+    {"sender": "Ada", "amount": 17.25, "lines": [{"name": "paint", "total": 7}]},
     {"sender": "Bob", "amount": None},
     {"sender": None},
 ]
@@ -113,7 +113,7 @@ def test_the_long_frame_says_it_cell_by_cell(result: Comparison) -> None:
     ]  # fmt: skip
     cells = frame.set_index(["variant", "text_id", "field"])
     wrong = cells.loc[("bad", "text-01", "amount")]
-    assert (wrong.value, wrong.truth, wrong.right, wrong.grounded) == (99, 12.5, False, "absent")
+    assert (wrong.value, wrong.truth, wrong.right, wrong.grounded) == (99, 17.25, False, "absent")
     assert cells.loc[("good", "text-01", "amount")].grounded in ("exact", "normalised")
     failed = frame[(frame.variant == "bad") & (frame.text_id == "text-03")]
     assert set(failed.status) == {"InvalidJSON"}
@@ -140,7 +140,7 @@ def test_records_are_a_row_a_text_and_a_column_a_leaf(result: Comparison) -> Non
 def test_differences_show_each_variant_beside_the_truth(result: Comparison) -> None:
     frame = result.differences().set_index(["text_id", "field"])
     row = frame.loc[("text-01", "amount")]
-    assert (row.truth, row.good, row.bad, row.marks) == (12.5, 12.5, 99, "= ≠")
+    assert (row.truth, row.good, row.bad, row.marks) == (17.25, 17.25, 99, "= ≠")
     assert frame.loc[("text-02", "amount")].marks == "= +"
     assert frame.loc[("text-01", "lines[0].name")].marks == "= −"
     assert ("text-01", "sender") not in frame.index
@@ -199,7 +199,7 @@ def test_against_says_what_flipped(result: Comparison) -> None:
     flipped = better.against(result).set_index(["variant", "field"])
     assert set(flipped.index.get_level_values("variant")) == {"bad"}
     row = flipped.loc[("bad", "amount")]
-    assert (row.value_before, row.value_now) == (99, 12.5)
+    assert (row.value_before, row.value_now) == (99, 17.25)
     assert (row.right_before, row.right_now) == (False, True)
     assert better.against(better).empty
 
@@ -241,7 +241,7 @@ def test_a_notebook_shows_scores_and_marks_but_no_value_and_no_text(result: Comp
     assert set(bundle) == {"text/plain", "text/html"}
     for said in bundle.values():
         assert "good" in said
-        for kept in (MARKER, "Ada", "Eve", "99", "12.5", "paint"):
+        for kept in (MARKER, "Ada", "Eve", "99", "17.25", "paint"):
             assert kept not in re.sub(r"<style>.*?</style>", "", said, flags=re.S)
     assert "≠" in bundle["text/html"]
     assert len(bundle["text/html"].encode()) < 60_000

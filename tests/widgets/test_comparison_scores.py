@@ -267,7 +267,7 @@ def test_no_answer_is_told_with_the_accuracy_that_it_leaves_open() -> None:
     assert (whole.lost, whole.failed, whole.came) == ("1 truncated", "", "100.0")
     tally = Tally(statuses=Counter({"ok": 20, "Unreachable": 20}))
     gone = standings.told(verdict, "half", tally)
-    assert gone.unanswered == "no answer to 20 of 40 texts; 50.0 % right with these wrong"
+    assert gone.unanswered == "no answer to 20 of 40; 50.0 % right with these wrong"
     assert (gone.lost, gone.failed) == ("", "20 unreachable")
     # Replies lost on texts without truth are not those that the share of losses counts.
     more = Tally(statuses=Counter({"ok": 30, "Truncated": 5}))

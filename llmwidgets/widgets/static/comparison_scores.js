@@ -13,7 +13,7 @@ function drawScoreboard(state, send, view) {
   return [
     drawVerdict(got, state, send, view),
     h("div", { class: "lw-scroll", key: "table" }, drawScores(got, grounded, view)),
-    got.scored && drawFold(grounded && grounded.any, view),
+    got.scored && drawFold(got, grounded && grounded.any, view),
     h("footer", { key: "foot", class: "lw-low lw-foot" },
       got.foretold && got.foretold !== got.more && got.outcome === "not_enough_texts" && h("div", { class: "note s" }, icon("warn", "warn"),
         h("p", {}, h("b", {}, "The panel said so before the run. "), h("span", { class: "muted" }, `“${got.foretold}”`))),
@@ -25,15 +25,25 @@ function drawScoreboard(state, send, view) {
   ];
 }
 
-/** On a narrow page the columns that decide nothing stand behind a link. */
-function drawFold(placed, view) {
-  const count = placed ? 4 : 3;
-  return h("p", { class: "lw-only lw-more s muted", key: "more" },
-    `${placed ? "What is not in the text, valid" : "Valid"} replies, seconds and tokens: `,
+/** On a narrow page the columns that decide nothing stand behind a link, which names them. */
+function drawFold(got, placed, view) {
+  const names = [hasRows(got) && "rows of lists", placed && "what is not in the text", "valid replies", "seconds"].filter(Boolean);
+  const said = `${names.join(", ")} and tokens`;
+  const count = names.length + 1;
+  return h("p", { class: "lw-only lw-more s muted", key: "more" }, `${said[0].toUpperCase()}${said.slice(1)}: `,
     textButton(view.ui.wide ? `Hide ${count} columns` : `Show ${count} more columns`, () => {
       view.ui.wide = !view.ui.wide;
       view.redraw();
     }, { key: "more-columns", "aria-expanded": String(Boolean(view.ui.wide)) }));
+}
+
+function hasRows(got) {
+  return got.groups.some((group) => group.rows.some((row) => row.rows));
+}
+
+/** Small parts of a list in words, each on a line of its own. */
+function pieces(words) {
+  return words.split(", ").map((each) => h("span", { class: "muted nw lw-under" }, each));
 }
 
 function trimmed(value) {
@@ -98,7 +108,7 @@ function drawScores(got, grounded, view) {
   const all = got.groups.flatMap((group) => group.rows);
   const leading = all.some((row) => row.leading.length > 0);
   const paid = all.some((row) => row.paid);
-  const lists = all.some((row) => row.rows);
+  const lists = hasRows(got);
   const fold = scored && !view.ui.wide ? " narrow-hide" : "";
   const head = (words, more = "r", extra) => h("th", { scope: "col", class: more }, whole(words), extra);
   const heads = [
@@ -107,7 +117,7 @@ function drawScores(got, grounded, view) {
     scored && [head("% right", "r nw"), h("th", { scope: "col", class: "lw-ci" }, drawTicks(got.scale),
       h("span", { class: "spoken" }, "95 % interval")), head("of the replies that came", "r lw-thin"), head("Loses", "")],
     got.worse && head(got.worse, "r lw-thin"),
-    lists && head("Rows of lists right", "r lw-thin"),
+    lists && head("Rows of lists right", `r lw-thin${fold}`),
     agreed && head("% the same as the others"),
     placed && head("% not in the text", `r lw-thin${fold}`),
     head("Valid", `r${fold}`),
@@ -125,11 +135,11 @@ function drawScores(got, grounded, view) {
         leading && LEADING.map((_, n) => h("td", { class: "r" }, h("b", { class: "lw-big" }, row.leading[n] || "–"))),
         scored && scoredCells(row, got),
         got.worse && twoLines(row.worse, row.bound, row.recommended ? "lw-strong" : ""),
-        lists && h("td", { class: "r" }, h("span", { class: "nw" }, row.rows || "–"),
-          row.other_rows && h("span", { class: "muted lw-under" }, row.other_rows)),
+        lists && h("td", { class: `r${fold}` }, h("span", { class: "nw" }, row.rows || "–"),
+          row.other_rows && pieces(row.other_rows)),
         agreed && h("td", { class: "r nw" }, h("b", { class: "lw-big" }, row.agree), h("span", { class: "muted lw-under" }, row.agree_of)),
         placed && groundedCell(grounded.rows[row.letter], fold),
-        h("td", { class: `r${fold}` }, h("span", { class: "nw" }, row.valid), scored && row.failed && h("span", { class: "muted lw-under" }, row.failed)),
+        h("td", { class: `r${fold}` }, h("span", { class: "nw" }, row.valid), scored && row.failed && pieces(row.failed)),
         !scored && h("td", {}, row.failures ? [h("b", { class: "tone-fail" }, "! "), row.failures] : h("span", { class: "muted" }, "none")),
         h("td", { class: `r nw${fold}`, title: row.waiting }, row.seconds,
           row.waiting && h("span", { class: "spoken" }, `, ${row.waiting}`),
