@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llmwidgets import Comparison, ComparisonPanel, Variant
 from llmwidgets.analysis.significance import Column, in_pairs
 from llmwidgets.analysis.verdict import Shown
-from llmwidgets.analysis.verdict_words import expected_sentence, points
+from llmwidgets.analysis.verdict_words import expected_sentence, margin
 from llmwidgets.comparison import standings
 from llmwidgets.comparison.tally import Tally
 from llmwidgets.report import figures
@@ -244,7 +244,7 @@ def test_no_bound_is_ever_0_and_words_never_deny_the_group(scores: Any, matters:
         said = told[each.label]
         assert "at most 0.0 %" not in said.loses
         assert said.worse != "0.0" or verdict.outcome == "better"
-        within = said.bound == f"within {points(matters)}"
+        within = said.bound == f"within {margin(matters)}"
         if each is not verdict.standings[0] and verdict.outcome != "better":
             assert within == (each.shown is Shown.AS_GOOD)
         assert each.low < each.high
