@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -15,13 +18,14 @@ from llmwidgets.comparison.answers import answers_to
 from llmwidgets.comparison.differences import Said
 from llmwidgets.comparison.shown import summary
 from llmwidgets.report import figures
-from llmwidgets.report.summary import GLYPHS, LEADING, LEGEND
+from llmwidgets.report.summary import GLYPHS, LEGEND
 from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison
-    from llmwidgets.report.summary import Row
+    from llmwidgets.report.summary import Row, Summary
 
+_LOSES = 10
 _STYLES = {
     "agree": "dim", "differ": "yellow", "missing": "italic", "invented": "magenta",
     "null in words": "magenta italic", "failed": "red",
@@ -29,37 +33,70 @@ _STYLES = {
 
 
 def scoreboard(console: Console, comparison: Comparison) -> None:
-    """The verdict, then a row a variant under the name of its group."""
+    """A row a variant under the name of its group, then the verdict."""
     shown = summary(comparison)
-    scored = any(row.accuracy is not None for row in shown.rows)
+    columns = _columns(shown, console.width)
+    console.print(Text("Scoreboard", style="italic"))
+    for at, (group, rows) in enumerate(groupby(shown.ranked, key=lambda row: row.told.group)):
+        if group and at:
+            console.print(Text(group, style="bold"))
+        table = _table(group if group and not at else "")
+        table.show_header = not at
+        for column in columns:
+            table.add_column(
+                column.name, justify="right" if column.right else "left", width=column.width,
+                min_width=column.least, overflow="fold",
+            )  # fmt: skip
+        for row in rows:
+            table.add_row(*(Text(visible(column.said(row))) for column in columns))
+        console.print(table)
     console.print(Text(visible(shown.headline), style="bold"))
-    if shown.details:
-        console.print(Text(visible(shown.details)))
-    table = _table("Scoreboard")
-    table.add_column("Variant", overflow="fold", min_width=16)
-    if any(row.leading for row in shown.rows):
-        for name in LEADING:
-            table.add_column(name, justify="right", no_wrap=True)
+    for more in (shown.details, *shown.notes, shown.footer):
+        if more:
+            console.print(Text(visible(more), style="" if more is shown.details else "dim"))
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the scoreboard: what it says of a row, and its width where that is fixed."""
+
+    name: str
+    said: Callable[[Row], str]
+    right: bool = True
+    width: int | None = None
+    least: int | None = None
+
+
+def _columns(shown: Summary, width: int) -> list[_Column]:
+    """All columns; where variants are scored they are as wide in each group."""
+    scored = any(row.accuracy is not None for row in shown.rows)
+    found = [_Column("Variant", _name, right=False, least=14)]
+    leading = any(row.leading for row in shown.rows)
+    if leading:
+        found.append(_Column("Precision, recall, F1", _leading, width=10))
     if scored:
-        table.add_column("% right", justify="right")
-        table.add_column("95 %", justify="right", no_wrap=True)
-        table.add_column("Loses", overflow="fold", min_width=13)
+        found.append(_Column("% right, 95 %", _right, width=10))
+        found.append(_Column("Loses", _loses, right=False, width=_LOSES))
     if shown.worse:
-        table.add_column(shown.worse, overflow="fold", min_width=12)
-    for name in ("Valid", "p50 s", "$ / 1,000"):
-        table.add_column(name, justify="right", no_wrap=True)
+        found.append(_Column(shown.worse, _worse, width=12))
+    if not leading:
+        found.append(_Column("Valid", lambda row: f"{row.valid} of {row.asked}", width=8))
+    found += [
+        _Column("p50 s", _median, width=5),
+        _Column("$/1,000", lambda row: figures.money(row.cost_per_1000), width=7),
+    ]
     if not scored:
-        table.add_column("Failures", overflow="fold")
-    group = ""
-    for row in shown.ranked:
-        if row.told.group != group:
-            group = row.told.group
-            table.add_section()
-            table.add_row(Text(group, style="bold"))
-        table.add_row(*(Text(visible(cell)) for cell in _cells(row, scored, bool(shown.worse))))
-    console.print(table)
-    for note in (*shown.notes, shown.footer):
-        console.print(Text(visible(note), style="dim"))
+        return [*found, _Column("Failures", lambda row: figures.failures(row.failures), False)]
+    fixed = sum(2 + (each.width or 0) for each in found)
+    longest = max(max(map(len, _name(row).split("\n"))) for row in shown.rows)
+    first = max(14, min(longest, width - fixed))
+    spare = max(0, width - fixed - first)
+    return [
+        replace(each, width=first) if at == 0
+        else replace(each, width=_LOSES + min(16, spare)) if each.name == "Loses"
+        else each
+        for at, each in enumerate(found)
+    ]  # fmt: skip
 
 
 def _table(title: str) -> Table:
@@ -68,22 +105,25 @@ def _table(title: str) -> Table:
     )
 
 
-def _cells(row: Row, scored: bool, compared: bool) -> list[str]:
-    told = row.told
+def _name(row: Row) -> str:
     name = f"{row.letter} {figures.shorten(row.label, 60)}"
-    cells = [f"{name}\n✓ recommended" if told.recommended else name]
-    cells += map(figures.percent, row.leading)
-    if scored:
-        cells += [figures.percent(row.accuracy), figures.interval(row.low, row.high), _loses(row)]
-    if compared:
-        cells.append(f"{told.worse}\n{told.bound}".strip())
-    return [
-        *cells,
-        f"{row.valid} of {row.asked}",
-        figures.seconds(row.p50_seconds),
-        figures.money(row.cost_per_1000),
-        *([] if scored else [figures.failures(row.failures)]),
-    ]
+    return f"{name}\n✓ recommended" if row.told.recommended else name
+
+
+def _leading(row: Row) -> str:
+    return "\n".join(map(figures.percent, row.leading))
+
+
+def _median(row: Row) -> str:
+    return "–" if row.p50_seconds is None else figures.seconds(row.p50_seconds)
+
+
+def _right(row: Row) -> str:
+    return f"{figures.percent(row.accuracy)}\n{figures.interval(row.low, row.high)}"
+
+
+def _worse(row: Row) -> str:
+    return f"{row.told.worse}\n{row.told.bound}".strip()
 
 
 def _loses(row: Row) -> str:

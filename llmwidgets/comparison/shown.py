@@ -124,7 +124,11 @@ def _chart(
         for row, x in zip(rows, across, strict=True)
         if row.accuracy is not None and x is not None
     ]
-    return charts.scatter(points, f"% of fields right against {x_title}", x_title, band)
+    drawn = charts.scatter(points, f"% of fields right against {x_title}", x_title, band)
+    if not drawn or band is None:
+        return drawn
+    said = f"Shaded: from {figures.percent(band[0])} to {figures.percent(band[1])}, the best seen."
+    return f'{drawn}<p class="lw-meta">{said}</p>'
 
 
 def _asked(comparison: Comparison) -> str:

@@ -100,7 +100,7 @@ def _scoreboard(summary: Summary) -> str:
         cells = "".join(_cell("td", said(row), right) for _, right, said in columns)
         body.append(f"<tr{kind}>{cells}</tr>")
     return (
-        f'<div class="lw-scroll"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="lw-scroll"><table class="lw-board"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 

@@ -8,6 +8,11 @@ FRAGMENT = """
 .lw-static .lw-details{max-width:820px;margin:0 0 8px;opacity:.8}
 .lw-static th.lw-group{padding-top:10px;font-weight:400;text-align:left;white-space:normal;
   background:color-mix(in srgb,currentColor 4%,transparent)}
+.lw-static .lw-board th{white-space:normal;vertical-align:bottom}
+.lw-static .lw-board td{min-width:56px;max-width:220px}
+.lw-static .lw-board td:first-child{min-width:136px}
+.lw-static .lw-board td:nth-child(3){white-space:nowrap}
+.lw-static .lw-board .lw-r{white-space:normal}
 .lw-static tr.lw-rec>:first-child{box-shadow:inset 3px 0 0 #00897b}
 .lw-static .lw-meta{font-size:12px;line-height:16px;opacity:.75;margin:8px 0}
 .lw-static .lw-scroll{overflow-x:auto;margin:8px 0 16px}
