@@ -3,9 +3,9 @@
     python -m benchmarks.calibration [--sets 1000] [--write] [--only NAME]
 
 Scores are simulated directly; some data sets of each kind are also compared through the public API,
-which must say the same of them. A cell that comes within two points of its limit, or whose
-interval reaches it, is drawn again with ten times as many data sets. It fails (marked ✗) where its limit lies outside the 99.9 %
-interval of what was seen. `--write` puts the tables into docs/calibration.md.
+which must say the same of them. A cell that comes within two points of its limit, or whose 99.9 %
+interval reaches it, is drawn again with ten times as many data sets. It fails (marked ✗) where its
+limit lies outside that interval. `--write` puts the tables into docs/calibration.md.
 """
 
 from __future__ import annotations
