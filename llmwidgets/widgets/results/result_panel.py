@@ -233,12 +233,13 @@ class ResultPanel(Panel):
         """The scoreboard and the charts."""
         if self.comparison is not None:
             matters = self._matters
-            scores = await self.work(self._scores, self.comparison, matters)
+            scores = await self.work(self._scores, self.comparison)
             if matters == self._matters:  # else the answer to a newer question is on its way
                 self.answer("scores", scores)
 
-    def _scores(self, comparison: Comparison, matters: float) -> Content:
+    def _scores(self, comparison: Comparison) -> Content:
         self._sum_up(comparison)
+        matters = self._matters
         self._deviation = standings.deviation(comparison.verdict(matters))
         return {**score_view(comparison, matters), "foretold": self._foretold}
 
