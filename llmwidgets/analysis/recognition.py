@@ -32,6 +32,9 @@ _OF_A_KIND = 2
 _FEW = 2
 """A row of few leaves may be known by a text that is nearly right, with nothing else right."""
 
+_PART, _PART_OF = 6, 0.4
+"""A text of so many letters that is so large a part of a longer one says it in fewer words."""
+
 _LONG = 200
 _IDEOGRAPHS = "\u2e80"
 _CODE = 5
@@ -207,18 +210,24 @@ class Weights:
 
 
 def are_near(one: Any, other: Any) -> bool:
-    """Whether two texts differ by a letter, or by one in six."""
+    """Whether two texts differ by a letter, or by one in six, or one says more than the other.
+
+    >>> are_near("hedge trimming", "hedge trimming, six hours")
+    True
+    """
     if not isinstance(one, str) or not isinstance(other, str):
         return False
     if max(len(one), len(other)) > _LONG:
         return False
-    left, right = plain(one), plain(other)
-    most = max(1, len(left) // 6)
-    if len(left) < 4 or abs(len(left) - len(right)) > most:
+    short, long = sorted((plain(one), plain(other)), key=len)
+    if len(short) >= max(_PART, _PART_OF * len(long)) and short in long:
+        return True
+    most = max(1, len(long) // 6)
+    if len(short) < 4 or len(long) - len(short) > most:
         return False
     from rapidfuzz.distance import OSA
 
-    return OSA.distance(left, right, score_cutoff=most) <= most
+    return OSA.distance(short, long, score_cutoff=most) <= most
 
 
 def _is_named(weighed: Sequence[_Weighed]) -> bool:

@@ -242,3 +242,28 @@ def test_claims_of_other_people_are_not_recognised(shared_data):
     assert sum(each.right for each in foreign) <= 0.02 * sum(each.labelled for each in foreign)
     assert all(score(schema, each, each).right == score(schema, each, each).labelled
                for each in lists)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "amount"),
+    [
+        ("hedge trimming, six hours", 228),
+        ("one hedge trimming", 228),
+        ("Hedge-trimming (6 h)", 228),
+    ],
+)
+def test_a_row_said_in_more_words_is_recognised(said: str, amount: float):
+    """The description says more and the quantity is wrong: the amount keeps its credit."""
+    truth = {"lines": [{"description": "hedge trimming", "quantity": 6, "amount": 228},
+                       {"description": "apple tree", "quantity": 1, "amount": 64.5}]}  # fmt: skip
+    value = {"lines": [{"description": said, "quantity": 38, "amount": amount},
+                       {"description": "two apple trees", "quantity": 1, "amount": 64.5}]}  # fmt: skip
+    found = score(None, value, truth)
+    assert (found.rows_missed, found.rows_invented) == (0, 0)
+    assert found.right == 3
+
+
+def test_a_short_word_inside_another_is_no_row():
+    truth = {"lines": [{"description": "ham", "amount": 3.1}]}
+    value = {"lines": [{"description": "hammer drill", "amount": 129.0}]}
+    assert score(None, value, truth).rows_missed == 1
