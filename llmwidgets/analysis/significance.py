@@ -48,19 +48,6 @@ class Column:
     unanswered: frozenset[str] = frozenset()
 
 
-def mean_interval(scores: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of a mean of shares, 0 to 1; everything for fewer than two texts.
-
-    >>> low, high = mean_interval([0.8, 0.9, 1.0] * 10)
-    >>> round(low, 2), round(high, 2)
-    (0.83, 0.93)
-    """
-    if len(scores) < 2:
-        return 0.0, 1.0
-    low, high = mean_intervals([scores])
-    return float(low[0]), float(high[0])
-
-
 def holm(ps: Sequence[float]) -> list[float]:
     """Each p corrected for all of them by Holm's step-down method.
 
@@ -88,6 +75,11 @@ def counted_looks(looks: Iterable[int]) -> tuple[int, ...]:
     return tuple(counted)
 
 
+def level_after(looks: Iterable[int]) -> float:
+    """The share of misses of every "95 %" where the truth was looked at this often."""
+    return LEVEL / max(1, len(counted_looks(looks)))
+
+
 def decide(columns: Sequence[Column], matters: float = MATTERS) -> Verdict:
     """Compare all variants and say what follows.
 
@@ -110,11 +102,10 @@ def in_pairs(
     level of every bound is divided by how many count.
     """
     kept, left_out = _scored(columns)
-    counted = counted_looks(looks)
-    level = LEVEL / max(1, len(counted))
+    level = level_after(looks)
     common = set.intersection(*(set(each.scores) for each in kept)) if kept else set[str]()
     ranked = sorted(
-        ((_standing(each, common, groups, level), each) for each in kept),
+        ((_with_common(standing(each, groups, level), each, common), each) for each in kept),
         key=lambda each: (-each[0].accuracy_if_wrong, each[1].cost_per_1000 or math.inf),
     )
     others = [each for each in columns if each.scores and not any(each is one for one in kept)]
@@ -136,7 +127,7 @@ def in_pairs(
         table=_table([each.label for each in ordered], contests, level, better),
         better=better,
         left_out=left_out,
-        looks=counted,
+        looks=counted_looks(looks),
         level=level,
         grouped=groups is not None,
         repeats=repeats,
@@ -406,9 +397,16 @@ def _scored(columns: Sequence[Column]) -> tuple[list[Column], tuple[tuple[str, i
     return kept, out
 
 
-def _standing(
-    column: Column, common: set[str], groups: Mapping[str, str] | None, level: float
+def standing(
+    column: Column, groups: Mapping[str, str] | None = None, level: float = LEVEL
 ) -> Standing:
+    """A variant by itself; one with scores.
+
+    >>> column = Column("A", {f"text-{at}": 0.8 + at % 3 / 10 for at in range(30)})
+    >>> found = standing(column)
+    >>> round(found.accuracy, 2), round(found.low, 2), round(found.high, 2)
+    (0.9, 0.83, 0.93)
+    """
     scores = list(column.scores.values())
     names = None if groups is None else [groups.get(text, text) for text in column.scores]
     values = grouped(scores, names)
@@ -417,7 +415,7 @@ def _standing(
         lows, highs = mean_intervals([values], level)
         low, high = max(0.0, float(lows[0])), min(1.0, float(highs[0]))
     came = [score for text, score in column.scores.items() if text not in column.lost]
-    whole = len(common) == len(scores)
+    loss_low, loss_high = loss_interval(len(column.lost), len(scores), level)
     return Standing(
         label=column.label,
         accuracy=_mean(scores),
@@ -426,12 +424,19 @@ def _standing(
         scored=len(scores),
         answered_accuracy=_mean(came) if came else None,
         lost=len(column.lost),
-        loss_high=loss_interval(len(column.lost), len(scores), level)[1],
+        loss_low=loss_low,
+        loss_high=loss_high,
         unanswered=len(column.unanswered),
         accuracy_if_wrong=math.fsum(scores) / (len(scores) + len(column.unanswered)),
-        common_accuracy=None if whole or not common else _mean([column.scores[t] for t in common]),
         cost_per_1000=column.cost_per_1000,
     )
+
+
+def _with_common(found: Standing, column: Column, common: set[str]) -> Standing:
+    """With the accuracy on the texts that all answered, where those are not all of its own."""
+    if not common or len(common) == len(column.scores):
+        return found
+    return replace(found, common_accuracy=_mean([column.scores[text] for text in common]))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.alignment import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
+from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.report import figures
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 SPARSE = 0.5
 """Under this share of labelled fields with a value, what is right is mostly nothing said."""
 
-MARGIN = 0.05
 _MOST_TEXTS = 200
 _MOST_NAMED = 6
 
@@ -102,14 +102,15 @@ def sparse(comparison: Comparison) -> Sparse | None:
 
 
 def pooled(comparison: Comparison) -> Pooled | None:
-    """By texts and by fields, where the two orders differ or a figure by more than a margin."""
+    """By texts and by fields, where the two orders differ or a figure by what matters usually."""
     known = [
-        (label, sum(scores.values()) / len(scores), share)
+        (label, accuracy, share)
         for label, tally in zip(comparison.labels, comparison.reading.tallies, strict=True)
-        if (scores := tally.mean_scores) and (share := tally.counts.total.accuracy) is not None
+        if (accuracy := tally.accuracy) is not None
+        and (share := tally.counts.total.accuracy) is not None
     ]
     found = Pooled(*(tuple(each) for each in zip(*known, strict=True))) if known else None
-    return found if found and (found.reversed or found.apart > MARGIN) else None
+    return found if found and (found.reversed or found.apart > MATTERS) else None
 
 
 def sentences(comparison: Comparison) -> tuple[str, ...]:

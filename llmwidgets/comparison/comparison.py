@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from llmwidgets.analysis.significance import Tested
-    from llmwidgets.analysis.verdict import Verdict
+    from llmwidgets.analysis.verdict import Standing, Verdict
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
     from llmwidgets.engine.run import Run
@@ -152,6 +152,11 @@ class Comparison:
         """
         tested = self._tested
         return tested.conclude(matters) if tested else scoreboard.unscored(self)
+
+    @cached_property
+    def standings(self) -> tuple[Standing | None, ...]:
+        """Each variant by itself, in the order of the columns; None where none is scored."""
+        return scoreboard.standings(self)
 
     @cached_property
     def _tested(self) -> Tested | None:

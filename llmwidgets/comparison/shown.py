@@ -86,9 +86,9 @@ def _charts(comparison: Comparison) -> list[tuple[str, str]]:
 def _chart(comparison: Comparison, across: Sequence[float | None], x_title: str) -> str:
     points = []
     for at, (tally, x) in enumerate(zip(comparison.reading.tallies, across, strict=True)):
-        share = scoreboard.accuracy(tally)
+        share = tally.accuracy
         if share is not None and x is not None:
-            low, high = scoreboard.bounds(tally)
+            low, high = scoreboard.bounds(comparison, at)
             label = comparison.labels[at]
             points.append(charts.Point(figures.letter(at), label, share, low, high, x))
     return charts.scatter(points, f"% of fields right against {x_title}", x_title)
@@ -110,7 +110,7 @@ def _asked(comparison: Comparison) -> str:
 
 
 def _row(comparison: Comparison, at: int, tally: Tally) -> Row:
-    low, high = scoreboard.bounds(tally)
+    low, high = scoreboard.bounds(comparison, at)
     p50, p95 = scoreboard.quantiles(tally.seconds)
     return Row(
         letter=figures.letter(at),
@@ -118,7 +118,7 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> Row:
         asked=sum(tally.statuses.values()),
         valid=tally.statuses["ok"],
         failures=tuple((name, tally.statuses[name]) for name in FAILURES if tally.statuses[name]),
-        accuracy=scoreboard.accuracy(tally),
+        accuracy=tally.accuracy,
         low=low,
         high=high,
         p50_seconds=p50,
@@ -226,7 +226,7 @@ def _labels_apart(comparison: Comparison) -> tuple[str, ...]:
         return ()
     verb = "label was" if seen == 1 else "labels were"
     said = f"{seen} {verb} made after the models' values were seen."
-    shares = [scoreboard.accuracy(tally) for tally in comparison.as_given().reading.tallies]
+    shares = [tally.accuracy for tally in comparison.as_given().reading.tallies]
     known = [
         f"{figures.letter(at)} {figures.percent(share)}"
         for at, share in enumerate(shares)

@@ -114,8 +114,8 @@ def _unscored_foot(comparison: Comparison, agreed: bool) -> str:
 
 
 def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
-    share = scoreboard.accuracy(tally)
-    low, high = scoreboard.bounds(tally)
+    share = tally.accuracy
+    low, high = scoreboard.bounds(comparison, at)
     p50, p95 = scoreboard.quantiles(tally.seconds)
     known = low is not None and high is not None and share is not None
     failures = tuple((name, tally.statuses[name]) for name in FAILURES if tally.statuses[name])
