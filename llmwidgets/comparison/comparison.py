@@ -42,7 +42,7 @@ from llmwidgets.report import files, html, text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.significance import Tested
+    from llmwidgets.analysis.conclusion import Tested
     from llmwidgets.analysis.verdict import Standing, Verdict
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text

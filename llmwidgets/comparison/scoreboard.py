@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis import significance
 from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.significance import Column, Tested
+from llmwidgets.analysis.conclusion import Tested
+from llmwidgets.analysis.significance import Column
 from llmwidgets.analysis.verdict import Standing, Verdict
 from llmwidgets.comparison import caveats, looks
 from llmwidgets.comparison.texts import few
