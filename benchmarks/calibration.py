@@ -39,7 +39,7 @@ from benchmarks.simulated import (
 from llmwidgets.analysis import bounds, power
 from llmwidgets.analysis.bounds import if_lost, loss_interval, tails, upper_bounds
 from llmwidgets.analysis.power import LEVEL
-from llmwidgets.analysis.significance import counted_looks
+from llmwidgets.analysis.significance import level_after
 from llmwidgets.analysis.student import quantile
 from llmwidgets.analysis.verdict import MATTERS, Outcome
 
@@ -115,7 +115,7 @@ def equal_after_looks(sets: int) -> Iterator[Cell]:
                 scores = a.scores(seeded("looks", a.name, name, count), count, 2, max(plan))
                 stopped = np.zeros(count, bool)
                 for at, texts in enumerate(plan, 1):
-                    level = LEVEL / len(counted_looks(list(plan)[:at]))
+                    level = level_after(list(plan)[:at])
                     going = np.flatnonzero(~stopped)
                     stopped[going] = better_of_two(scores[going, :, :texts], level)
                 return Cell(

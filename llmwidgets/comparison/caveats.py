@@ -38,10 +38,10 @@ class Sparse:
     @property
     def sentence(self) -> str:
         """What a reader of the accuracies has to know."""
+        filled, fields = figures.average(self.filled), figures.average(self.fields)
         return (
-            f"{_about(self.filled)} of {_about(self.fields)} fields hold a value on average, so "
-            "most of what is right is nothing said where there is nothing: precision, recall and "
-            "F1 are of the fields that hold a value."
+            f"{filled} of {fields} fields hold a value on average, so most of what is right is a "
+            "field rightly left empty: precision, recall and F1 count only the fields with a value."
         )
 
 
@@ -73,7 +73,7 @@ class Pooled:
             for label, text, field in zip(self.labels, self.by_text, self.by_field, strict=True)
         ]
         more = f" and {len(said) - _MOST_NAMED} more" if len(said) > _MOST_NAMED else ""
-        order = " The order of the variants is another one." if self.reversed else ""
+        order = " The two figures rank the variants differently." if self.reversed else ""
         return (
             "% of fields right on the average text, and of the fields of all texts together, where "
             f"long texts count for more: {', '.join(said[:_MOST_NAMED])}{more}.{order}"
@@ -117,7 +117,3 @@ def sentences(comparison: Comparison) -> tuple[str, ...]:
     """What applies, in sentences."""
     found: Sequence[Sparse | Pooled | None] = (sparse(comparison), pooled(comparison))
     return tuple(each.sentence for each in found if each is not None)
-
-
-def _about(number: float) -> str:
-    return f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
