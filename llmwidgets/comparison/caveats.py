@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from llmwidgets.analysis.alignment import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.verdict import MATTERS
+from llmwidgets.comparison.texts import spread
 from llmwidgets.report import figures
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def sparse(comparison: Comparison) -> Sparse | None:
     tallies = comparison.reading.tallies
     if not labelled or not any(tally.scores for tally in tallies):
         return None
-    looked_at = labelled[:: -(-len(labelled) // _MOST_TEXTS)]
+    looked_at = [labelled[at] for at in spread(len(labelled), _MOST_TEXTS)]
     cells = [cell for text in looked_at for cell in failed_score(text.schema, text.truth).cells]
     filled = sum(not is_empty(cell.truth) for cell in cells)
     if not cells or filled >= SPARSE * len(cells):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.copying import Copying
 from llmwidgets.analysis.verdict import MATTERS
@@ -31,6 +31,7 @@ from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.corrections import Correction
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.marks import Mark, Scoring, mark
+from llmwidgets.comparison.outputs import Missing
 from llmwidgets.comparison.reading import Reading
 from llmwidgets.comparison.reading import read as read_all
 from llmwidgets.comparison.rows import Place, Rows
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
     from llmwidgets.engine.run import Run
-
-Missing = Literal["unanswered", "wrong"]
-"""What an output of None means in `from_outputs`."""
 
 _NOT_ASKED = Row.of_failure(
     "", Stopped("The run was stopped before this text's turn.", "Run it again to go on."), at=0.0

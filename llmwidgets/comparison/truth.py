@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.blanks import is_blank, with_nulls
 from llmwidgets.comparison.fields import columns_of, no_such_field, parts, tree_of, unknown_keys
-from llmwidgets.comparison.plain import blank, is_record, plain, secrets_in
+from llmwidgets.comparison.plain import is_empty_cell, is_record, plain, secrets_in
 from llmwidgets.comparison.texts import Source, few
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas.place import shown
@@ -86,7 +86,7 @@ def _by_place(rows: list[Any], sources: Sequence[Source]) -> list[Any]:
             {"truth": f"has {len(rows)} rows for {len(sources)} texts."},
             "Give one for each text, None where a text has no truth, or a dict by id.",
         )
-    return [NOTHING if row is None or blank(row) else plain(row) for row in rows]
+    return [NOTHING if row is None or is_empty_cell(row) else plain(row) for row in rows]
 
 
 def _by_id(
@@ -102,7 +102,7 @@ def _by_id(
             hint = "This looks like one record: put it in a list, truth=[…], one for each text."
         raise FieldError({"truth": f"no text has the id {few(unknown)}."}, hint)
     rows = [named.get(source.id) for source in sources]
-    return [NOTHING if row is None or blank(row) else plain(row) for row in rows]
+    return [NOTHING if row is None or is_empty_cell(row) else plain(row) for row in rows]
 
 
 def _by_frame(
