@@ -54,7 +54,7 @@ START, END = "<!-- tables: start -->", "<!-- tables: end -->"
 
 @dataclass(frozen=True)
 class Cell:
-    """A share seen in so many data sets, beside its limit: `low` and `high` are what is allowed."""
+    """A share seen in `sets` data sets, beside its limit: `low` and `high` are what is allowed."""
 
     row: str
     texts: int
@@ -336,7 +336,7 @@ TABLES: tuple[Callable[[int], Iterator[Cell]], ...] = (
 
 
 def tables(sets: int, only: str = "") -> Iterator[str]:
-    """The tables as Markdown: a row a kind of data, a column a number of texts."""
+    """The tables as Markdown: a row per kind of data, a column per number of texts."""
     mass = ", ".join(f"{bounds.pseudo_mass(n):.3f} at {n}" for n in TEXTS)
     yield f"Part of a worst text that is added, by the number of texts: {mass}."
     for table in TABLES:

@@ -101,8 +101,9 @@ class Verdict:
     `not_told_apart` are groups of labels of which no two are told apart. `can_show` is the smallest
     difference (0 to 1) that the `texts` show four times in five, `texts_needed` how many would show
     `matters`, and `texts_to_equal` how many would show of an equal variant that it is as good.
-    Where texts belong together, they make so many `groups`, and groups are needed. `looks` says at
-    how many texts the truth was looked at so far. In a notebook it shows as sentences.
+    Where texts belong together, `groups` says how many groups they make, and groups are needed.
+    `looks` says at how many texts the truth was looked at so far. In a notebook it shows as
+    sentences.
     """
 
     headline: str

@@ -132,9 +132,12 @@ class Comparison:
         """One row per variant: accuracy with its interval, losses, failures, times, tokens, cost.
 
         Shares are 0–1, times seconds, money US dollars; NaN is unknown or not scored, never 0.
-        `lost` counts the scored texts whose reply left no usable record (refused, filtered,
-        truncated, not JSON; wrong in `accuracy`), with the exact 95 % interval `loss_low` to
-        `loss_high` of their share and the `answered_accuracy` of the replies that came.
+        `accuracy` is the mean over texts, `accuracy_low` to `accuracy_high` its 95 % interval,
+        `pooled` the share of the labelled fields of all texts together. `lost` counts the scored
+        texts whose reply left no usable record (refused, filtered, truncated, not JSON; wrong in
+        `accuracy`), with the exact 95 % interval `loss_low` to `loss_high` of their share and the
+        `answered_accuracy` of the replies that came. The intervals are those of the verdict: they
+        allow for groups and for how often the truth was looked at.
         `unanswered` counts the labelled texts that were asked and got no answer (in no
         `accuracy`), `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long;
         their time is not in `p50_seconds` and `p95_seconds`. `cost` is that of all replies,
@@ -165,19 +168,19 @@ class Comparison:
         return frames.long_frame(self)
 
     def records(self, variant: str) -> pd.DataFrame:
-        """One variant's records: a row a text, a column a leaf. FieldError for an unknown label."""
+        """One variant's records, one row per text. FieldError for an unknown label."""
         return frames.record_frame(self, self._at(variant))
 
     def differences(self) -> pd.DataFrame:
-        """A row a field where variants disagree or differ from the truth, a column a variant."""
+        """One row per field where variants disagree or differ from the truth, a column for each."""
         return frames.difference_frame(self)
 
     def by_field(self) -> pd.DataFrame:
-        """A row a field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
+        """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
         return by_field.field_frame(self)
 
     def by_text(self) -> pd.DataFrame:
-        """A row a scored text and variant, with the figures of `by_field`."""
+        """One row per scored text and variant, with the figures of `by_field`."""
         return by_field.text_frame(self)
 
     def agreement(self, field: str | None = None) -> pd.DataFrame:
@@ -190,7 +193,7 @@ class Comparison:
         return agreement.at_a_glance(self)
 
     def grounding(self) -> pd.DataFrame:
-        """A row a variant: how many values stand in their text, and how many nowhere."""
+        """One row per variant: how many values are found in their text, and how many nowhere."""
         return grounded.grounding_frame(self)
 
     @cached_property
@@ -219,7 +222,7 @@ class Comparison:
         return self._with_truth(texts, (*self.made, made))
 
     def corrections(self) -> pd.DataFrame:
-        """A row a label made since the run: text_id, field, old, new, by, seen, made_at."""
+        """One row per label made since the run: text_id, field, old, new, by, seen, made_at."""
         return corrections.frame(self.made)
 
     def as_given(self) -> Comparison:
@@ -266,7 +269,7 @@ class Comparison:
         return frame
 
     def changes_since(self, earlier: Comparison) -> tuple[str, ...]:
-        """What is another than in an earlier comparison beside the answers, in sentences.
+        """What differs from an earlier comparison, other than the answers, in sentences.
 
         Models, schemas, texts, truth, scoring, instructions, examples, thinking, limits, versions.
         """
@@ -323,14 +326,14 @@ class Comparison:
         return files.write_text(path, html.page("Comparison", summary, shown.sections(self)))
 
     def to_csv(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
-        """Write a table as CSV that no spreadsheet runs; it holds extracted values.
+        """Write a table as CSV with spreadsheet formulas escaped; it holds extracted values.
 
         `table` is fields, scoreboard, by_field, differences, corrections, verdict or truth.
         """
         return exports.to_csv(self, path, table)
 
     def to_jsonl(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
-        """Write a table (see `to_csv`) as JSON, one object a line."""
+        """Write a table (see `to_csv`) as JSON, one object per line."""
         return exports.to_jsonl(self, path, table)
 
     def to_parquet(self, path: str | os.PathLike[str], table: str = "fields") -> Path:

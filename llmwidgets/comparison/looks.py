@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
 
 _KEYS = 8
-"""So many replies stand for all those of a variant that a look was at."""
+"""How many replies stand for all those of a variant that a look was at."""
 
 
 def known(comparison: Comparison) -> tuple[int, ...]:

@@ -175,7 +175,7 @@ def _refuse_duplicates(sources: list[Source]) -> None:
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most so many texts of all, evenly spread, counted from 0.
+    """At most `most` places of `count`, evenly spread, counted from 0.
 
     >>> spread(10, 4)
     [0, 2, 5, 7]

@@ -1,4 +1,4 @@
-"""The truth of each text: a list, a dict by id or a DataFrame with a column a leaf."""
+"""The truth of each text: a list, a dict by id or a DataFrame with a column for each leaf."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 5
 def read_truth(
     truth: Any, sources: Sequence[Source], schemas: Sequence[Schema], *, nulls: bool = False
 ) -> tuple[Any, ...]:
-    """One truth a text, as JSON; NOTHING where a text is not labelled.
+    """The truth of each text as JSON; NOTHING where a text is not labelled.
 
     Without `truth` the rows' own `truth` holds. An absent key, a blank cell and a text of its
     own that is None are not labelled; null inside a record is the label null, and so is a blank
@@ -41,7 +41,8 @@ def read_truth(
     elif isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
         raise FieldError(
             {"truth": f"is a {type(truth).__name__}."},
-            "Give a list as long as the texts, a dict by id, or a DataFrame with a column a field.",
+            "Give a list as long as the texts, a dict by id, or a DataFrame with a column for each "
+            "field.",
         )
     else:
         given = _by_place(list(truth), sources)
