@@ -3,8 +3,9 @@
 A variant is *as good* where it is shown to be at most `matters` worse than every other, and
 *better* where it is shown to be better than every other. Such claims on all others at once need no
 correction for how many there are (Berger's intersection-union test; comparison with the best, after
-Hsu), so a poorer column more changes neither. Pairs beside the best are corrected by Holm. Every
-bound comes from `analysis.bounds`, so that words and intervals agree.
+Hsu), so adding a poorer column changes neither. The table of pairs is corrected by Holm, except for
+the pairs of a variant that is better than all others. Every bound comes from `analysis.bounds`, so
+that words and intervals agree.
 """
 
 from __future__ import annotations
@@ -113,15 +114,9 @@ def in_pairs(
     contests = _contests(ordered, groups, level)
     rest = range(1, len(kept))
     better = bool(rest) and all(contests[0, each].tail <= level / 2 for each in rest)
-    standings = [
-        replace(each, worse_by=max(contests[at, o].bound for o in range(len(kept)) if o != at))
-        if rest
-        else each
-        for at, (each, _) in enumerate(ranked)
-    ]
     shared = [contests[0, each] for each in rest]
     return Tested(
-        standings=tuple(standings),
+        standings=_with_bounds([each for each, _ in ranked], contests),
         texts=min((each.texts for each in shared), default=len(common)),
         units=min((len(each.values) for each in shared), default=len(common)),
         table=_table([each.label for each in ordered], contests, level, better),
@@ -184,6 +179,19 @@ def _contest(one: Column, other: Column, groups: Mapping[str, str] | None) -> _C
         grouped([other.scores[text] for text in texts], names),
         len(both),
         _mean(both) if both else 0.0,
+    )
+
+
+def _with_bounds(
+    standings: Sequence[Standing], contests: Mapping[_Two, _Contest]
+) -> tuple[Standing, ...]:
+    """The standings with how much worse than the best of the others each may be."""
+    if len(standings) < 2:
+        return tuple(standings)
+    places = range(len(standings))
+    return tuple(
+        replace(each, worse_by=max(contests[at, other].bound for other in places if other != at))
+        for at, each in enumerate(standings)
     )
 
 
