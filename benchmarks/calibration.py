@@ -39,7 +39,7 @@ from benchmarks.simulated import (
 from llmwidgets.analysis import bounds, power
 from llmwidgets.analysis.bounds import if_lost, loss_interval, tails, upper_bounds
 from llmwidgets.analysis.power import LEVEL
-from llmwidgets.analysis.significance import counted_looks
+from llmwidgets.analysis.significance import level_after
 from llmwidgets.analysis.student import quantile
 from llmwidgets.analysis.verdict import MATTERS, Outcome
 
@@ -54,7 +54,7 @@ START, END = "<!-- tables: start -->", "<!-- tables: end -->"
 
 @dataclass(frozen=True)
 class Cell:
-    """A share seen in so many data sets, beside its limit: `low` and `high` are what is allowed."""
+    """A share seen in `sets` data sets, beside its limit: `low` and `high` are what is allowed."""
 
     row: str
     texts: int
@@ -119,7 +119,7 @@ def equal_after_looks(sets: int) -> Iterator[Cell]:
                 scores = a.scores(seeded("looks", a.name, name, count), count, 2, max(plan))
                 stopped = np.zeros(count, bool)
                 for at, texts in enumerate(plan, 1):
-                    level = LEVEL / len(counted_looks(list(plan)[:at]))
+                    level = level_after(list(plan)[:at])
                     going = np.flatnonzero(~stopped)
                     stopped[going] = better_of_two(scores[going, :, :texts], level)
                 return Cell(
@@ -340,7 +340,7 @@ TABLES: tuple[Callable[[int], Iterator[Cell]], ...] = (
 
 
 def tables(sets: int, only: str = "") -> Iterator[str]:
-    """The tables as Markdown: a row a kind of data, a column a number of texts."""
+    """The tables as Markdown: a row per kind of data, a column per number of texts."""
     mass = ", ".join(f"{bounds.pseudo_mass(n):.3f} at {n}" for n in TEXTS)
     yield f"Part of a worst text that is added, by the number of texts: {mass}."
     for table in TABLES:

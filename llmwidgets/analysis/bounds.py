@@ -98,7 +98,7 @@ def loss_interval(lost: int, of: int, level: float = 0.05) -> tuple[float, float
 
 
 def _rate(lost: int, of: int, level: float) -> float:
-    """The rate at which at most so many losses happen in a share `level` of cases."""
+    """The rate at which at most `lost` losses happen in a share `level` of cases."""
     from llmwidgets.analysis.student import incomplete_beta
 
     low, high = lost / of, 1.0

@@ -139,7 +139,7 @@ def _as_written(value: str | int | float, reading: Reading, source: Source) -> G
 
 
 def _whole_words(text: str, wanted: str) -> Grounding | None:
-    """The first place where `wanted` stands and is no part of a longer word or number."""
+    """The first place where `wanted` stands and is not part of a longer word or number."""
     for start in places(text, wanted):
         if _is_whole(text, start, start + len(wanted)):
             return Grounding("exact", start, start + len(wanted))

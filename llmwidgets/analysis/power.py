@@ -63,7 +63,7 @@ class Spread:
         return math.sqrt(math.fsum(each * each for each in self.shape) / max(1, count - 1))
 
     def margin(self, texts: int, level: float) -> float:
-        """How far the one-sided bound at this level lies from the mean of so many texts."""
+        """How far the one-sided bound at this level lies from the mean of `texts` texts."""
         known = _margins(self, level)
         at = max(known[0][0], min(texts, known[-1][0]))
         upper = next(i for i, (count, _) in enumerate(known) if count >= at)
@@ -89,7 +89,7 @@ def _margin(spread: Spread, texts: int, level: float) -> float:
 
 
 def can_show(spread: Spread, texts: int, variants: int = 2, level: float = LEVEL) -> float:
-    """The smallest difference, 0 to 1, that so many texts show four times in five.
+    """The smallest difference, 0 to 1, that `texts` texts show four times in five.
 
     `level` is that of the two-sided interval.
     """
@@ -117,7 +117,7 @@ def _as_good_by(spread: Spread, texts: int, level: float) -> float:
 
 
 def _fewest(least: Callable[[int], float], matters: float) -> int | None:
-    """The fewest texts at which `least`, which falls with them, is no more than `matters`."""
+    """The fewest texts at which `least`, which falls with them, is at most `matters`."""
     if not 0 < matters <= 1:
         return None
     low, high = FEWEST_TEXTS - 1, FEWEST_TEXTS
@@ -157,7 +157,7 @@ def _all_seen(deviate: float, others: int) -> float:
 
 
 def _sampled(ordered: Sequence[float], count: int) -> list[float]:
-    """So many values spread evenly over the ordered ones."""
+    """`count` values spread evenly over the ordered ones."""
     size = len(ordered)
     return [ordered[min(size - 1, int((at + 0.5) * size / count))] for at in range(count)]
 

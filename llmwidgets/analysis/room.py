@@ -13,7 +13,7 @@ MOST = 1_500_000
 _MOST_PAIRS = 100_000
 _FOLDED = (dict, list, tuple)
 PER_LISTS = 12
-"""Measured: pairing two lists, however short, costs as much as so many comparisons more."""
+"""Measured: pairing two lists, however short, costs as much as this many comparisons more."""
 
 
 def size(data: Any, counts: Callable[[Any], bool] | None = None) -> int:

@@ -3,8 +3,9 @@
 A variant is *as good* where it is shown to be at most `matters` worse than every other, and
 *better* where it is shown to be better than every other. Such claims on all others at once need no
 correction for how many there are (Berger's intersection-union test; comparison with the best, after
-Hsu), so a poorer column more changes neither. Pairs beside the best are corrected by Holm. Every
-bound comes from `analysis.bounds`, so that words and intervals agree.
+Hsu), so adding a poorer column changes neither. The table of pairs is corrected by Holm, except for
+the pairs of a variant that is better than all others. Every bound comes from `analysis.bounds`, so
+that words and intervals agree.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
-from llmwidgets.analysis import power, verdict_words
 from llmwidgets.analysis.bounds import (
     grouped,
     if_lost,
@@ -23,8 +23,9 @@ from llmwidgets.analysis.bounds import (
     tails,
     upper_bounds,
 )
+from llmwidgets.analysis.conclusion import Tested
 from llmwidgets.analysis.power import FEWEST_TEXTS, LEVEL, Spread
-from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
+from llmwidgets.analysis.verdict import MATTERS, Pair, Standing, Verdict
 
 _LOOK = 1.1
 _Two = tuple[int, int]
@@ -46,19 +47,6 @@ class Column:
     cost_per_1000: float | None = None
     lost: frozenset[str] = frozenset()
     unanswered: frozenset[str] = frozenset()
-
-
-def mean_interval(scores: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of a mean of shares, 0 to 1; everything for fewer than two texts.
-
-    >>> low, high = mean_interval([0.8, 0.9, 1.0] * 10)
-    >>> round(low, 2), round(high, 2)
-    (0.83, 0.93)
-    """
-    if len(scores) < 2:
-        return 0.0, 1.0
-    low, high = mean_intervals([scores])
-    return float(low[0]), float(high[0])
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -88,6 +76,11 @@ def counted_looks(looks: Iterable[int]) -> tuple[int, ...]:
     return tuple(counted)
 
 
+def level_after(looks: Iterable[int]) -> float:
+    """The share of misses of every "95 %" where the truth was looked at this often."""
+    return LEVEL / max(1, len(counted_looks(looks)))
+
+
 def decide(columns: Sequence[Column], matters: float = MATTERS) -> Verdict:
     """Compare all variants and say what follows.
 
@@ -110,11 +103,10 @@ def in_pairs(
     level of every bound is divided by how many count.
     """
     kept, left_out = _scored(columns)
-    counted = counted_looks(looks)
-    level = LEVEL / max(1, len(counted))
+    level = level_after(looks)
     common = set.intersection(*(set(each.scores) for each in kept)) if kept else set[str]()
     ranked = sorted(
-        ((_standing(each, common, groups, level), each) for each in kept),
+        ((_with_common(standing(each, groups, level), each, common), each) for each in kept),
         key=lambda each: (-each[0].accuracy_if_wrong, each[1].cost_per_1000 or math.inf),
     )
     others = [each for each in columns if each.scores and not any(each is one for one in kept)]
@@ -122,151 +114,19 @@ def in_pairs(
     contests = _contests(ordered, groups, level)
     rest = range(1, len(kept))
     better = bool(rest) and all(contests[0, each].tail <= level / 2 for each in rest)
-    standings = [
-        replace(each, worse_by=max(contests[at, o].bound for o in range(len(kept)) if o != at))
-        if rest
-        else each
-        for at, (each, _) in enumerate(ranked)
-    ]
     shared = [contests[0, each] for each in rest]
     return Tested(
-        standings=tuple(standings),
+        standings=_with_bounds([each for each, _ in ranked], contests),
         texts=min((each.texts for each in shared), default=len(common)),
         units=min((len(each.values) for each in shared), default=len(common)),
         table=_table([each.label for each in ordered], contests, level, better),
         better=better,
         left_out=left_out,
-        looks=counted,
+        looks=counted_looks(looks),
         level=level,
         grouped=groups is not None,
         repeats=repeats,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """All variants tested, best first; what is concluded depends on what matters.
-
-    `texts` are those that the best and each other answered, `units` how many groups they make,
-    where texts belong together; `better` says whether the first is better than all others.
-    """
-
-    standings: tuple[Standing, ...]
-    texts: int
-    units: int
-    table: tuple[Pair, ...]
-    better: bool
-    left_out: tuple[tuple[str, int], ...] = ()
-    looks: tuple[int, ...] = ()
-    level: float = LEVEL
-    grouped: bool = False
-    repeats: int = 1
-
-    def conclude(self, matters: float = MATTERS) -> Verdict:
-        """What follows; `matters` is the smallest difference in accuracy that counts, 0 to 1."""
-        standings = self._shown(matters)
-        chosen = _recommended(standings)
-        spread, count = self._open(standings)
-        verdict = Verdict(
-            headline="",
-            outcome=self._outcome(chosen),
-            leader=standings[0].label if standings else None,
-            recommended=chosen.label if chosen is not None else None,
-            not_told_apart=self._groups(),
-            table=tuple(_with_need(each, matters) for each in self.table),
-            standings=standings,
-            matters=matters,
-            texts=self.texts,
-            groups=self.units if self.grouped else 0,
-            texts_to_equal=power.texts_to_equal(spread, matters, self.level) if spread else None,
-            texts_needed=power.texts_needed(spread, matters, count, self.level) if spread else None,
-            can_show=power.can_show(spread, self.units, count, self.level) if spread else None,
-            looks=self.looks,
-        )
-        headline, details, notes = verdict_words.words_for(verdict, self.left_out, self.repeats)
-        return replace(verdict, headline=headline, details=details, notes=notes)
-
-    def _shown(self, matters: float) -> tuple[Standing, ...]:
-        """The standings with what is shown of each."""
-        found = []
-        for each in self.standings:
-            pair = self._against_best(each.label)
-            low, high = (pair.low, pair.high) if pair is not None else (0.0, 0.0)
-            if pair is not None and pair.b != each.label:
-                low, high = -high, -low
-            told = pair is not None and pair.told_apart and low > 0
-            first = each.label == self.standings[0].label
-            if first and self.better:
-                shown = Shown.BEST
-            elif each.worse_by is not None and each.worse_by < matters:
-                shown = Shown.AS_GOOD
-            elif first:
-                shown = Shown.LEADS
-            else:
-                shown = Shown.WORSE if told else Shown.NOT_SHOWN
-            found.append(replace(each, shown=shown, at_least=low if told else None))
-        return tuple(found)
-
-    def _against_best(self, label: str) -> Pair | None:
-        wanted = {self.standings[0].label, label}
-        return next((each for each in self.table if {each.a, each.b} == wanted), None)
-
-    def _outcome(self, chosen: Standing | None) -> Outcome | None:
-        if len(self.standings) < 2:
-            return None
-        if chosen is None:
-            return Outcome.NOT_ENOUGH_TEXTS
-        best = chosen.shown is Shown.BEST
-        return Outcome.BETTER if best else Outcome.AS_GOOD_AND_CHEAPER
-
-    def _open(self, standings: Sequence[Standing]) -> tuple[Spread | None, int]:
-        """The widest spread between the best and those that may be as good, and how many they are.
-
-        Where all are shown to be worse, the nearest one counts.
-        """
-        rest = [each for each in standings[1:] if each.shown is not Shown.WORSE] or standings[1:2]
-        pairs = [self._against_best(each.label) for each in rest]
-        spreads = [each.spread for each in pairs if each is not None and each.spread is not None]
-        if not spreads or self.units < FEWEST_TEXTS:
-            return None, 0
-        return max(spreads, key=lambda each: each.deviation), len(rest) + 1
-
-    def _groups(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of labels, best first, in which no two are told apart; none inside another."""
-        alone = {frozenset((each.a, each.b)) for each in self.table if each.told_apart}
-        labels = [each.label for each in self.standings]
-        groups: list[tuple[str, ...]] = []
-        for index, first in enumerate(labels):
-            group = [first]
-            for other in labels[index + 1 :]:
-                if all(frozenset((each, other)) not in alone for each in group):
-                    group.append(other)
-            if len(group) > 1 and not any(set(group) <= set(each) for each in groups):
-                groups.append(tuple(group))
-        return tuple(groups)
-
-
-def _recommended(standings: Sequence[Standing]) -> Standing | None:
-    """The cheapest of those shown to be as good as the best; the best itself at an equal price."""
-    if len(standings) < 2:
-        return None
-    good = [each for each in standings if each.shown in (Shown.BEST, Shown.AS_GOOD)]
-    best = standings[0]
-    price = best.cost_per_1000
-    cheaper = [
-        each
-        for each in good
-        if price is not None and each.cost_per_1000 is not None and each.cost_per_1000 < price
-    ]
-    if cheaper:
-        return min(cheaper, key=lambda each: each.cost_per_1000 or 0.0)
-    return best if best in good else None
-
-
-def _with_need(pair: Pair, matters: float) -> Pair:
-    if pair.spread is None:
-        return pair
-    return replace(pair, texts_needed=power.texts_needed(pair.spread, matters, 2, pair.level))
 
 
 # -- one against another ---------------------------------------------------------------------------
@@ -319,6 +179,19 @@ def _contest(one: Column, other: Column, groups: Mapping[str, str] | None) -> _C
         grouped([other.scores[text] for text in texts], names),
         len(both),
         _mean(both) if both else 0.0,
+    )
+
+
+def _with_bounds(
+    standings: Sequence[Standing], contests: Mapping[_Two, _Contest]
+) -> tuple[Standing, ...]:
+    """The standings with how much worse than the best of the others each may be."""
+    if len(standings) < 2:
+        return tuple(standings)
+    places = range(len(standings))
+    return tuple(
+        replace(each, worse_by=max(contests[at, other].bound for other in places if other != at))
+        for at, each in enumerate(standings)
     )
 
 
@@ -406,9 +279,16 @@ def _scored(columns: Sequence[Column]) -> tuple[list[Column], tuple[tuple[str, i
     return kept, out
 
 
-def _standing(
-    column: Column, common: set[str], groups: Mapping[str, str] | None, level: float
+def standing(
+    column: Column, groups: Mapping[str, str] | None = None, level: float = LEVEL
 ) -> Standing:
+    """A variant by itself; one with scores.
+
+    >>> column = Column("A", {f"text-{at}": 0.8 + at % 3 / 10 for at in range(30)})
+    >>> found = standing(column)
+    >>> round(found.accuracy, 2), round(found.low, 2), round(found.high, 2)
+    (0.9, 0.83, 0.93)
+    """
     scores = list(column.scores.values())
     names = None if groups is None else [groups.get(text, text) for text in column.scores]
     values = grouped(scores, names)
@@ -417,7 +297,7 @@ def _standing(
         lows, highs = mean_intervals([values], level)
         low, high = max(0.0, float(lows[0])), min(1.0, float(highs[0]))
     came = [score for text, score in column.scores.items() if text not in column.lost]
-    whole = len(common) == len(scores)
+    loss_low, loss_high = loss_interval(len(column.lost), len(scores), level)
     return Standing(
         label=column.label,
         accuracy=_mean(scores),
@@ -426,12 +306,19 @@ def _standing(
         scored=len(scores),
         answered_accuracy=_mean(came) if came else None,
         lost=len(column.lost),
-        loss_high=loss_interval(len(column.lost), len(scores), level)[1],
+        loss_low=loss_low,
+        loss_high=loss_high,
         unanswered=len(column.unanswered),
         accuracy_if_wrong=math.fsum(scores) / (len(scores) + len(column.unanswered)),
-        common_accuracy=None if whole or not common else _mean([column.scores[t] for t in common]),
         cost_per_1000=column.cost_per_1000,
     )
+
+
+def _with_common(found: Standing, column: Column, common: set[str]) -> Standing:
+    """With the accuracy on the texts that all answered, where those are not all of its own."""
+    if not common or len(common) == len(column.scores):
+        return found
+    return replace(found, common_accuracy=_mean([column.scores[text] for text in common]))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -67,7 +67,8 @@ class Standing:
     """A variant as the verdict sees it; shares are 0 to 1.
 
     `accuracy` with its 95 % interval counts lost replies as wrong, `answered_accuracy` leaves them
-    out. `loss_high` is the exact upper end of the 95 % interval of the rate of losses.
+    out. `loss_low` to `loss_high` is the exact 95 % interval of the rate of losses. Where the truth
+    was looked at more than once, every interval allows for that.
     `accuracy_if_wrong` counts what was not answered as wrong too; `common_accuracy` is that on the
     texts which all answered. `worse_by` is the one-sided 95 % bound of how much worse than the best
     of the others it is, `at_least` the lower end of how much worse where it is told apart.
@@ -80,6 +81,7 @@ class Standing:
     scored: int
     answered_accuracy: float | None = None
     lost: int = 0
+    loss_low: float = 0.0
     loss_high: float = 1.0
     unanswered: int = 0
     accuracy_if_wrong: float = 0.0
@@ -99,8 +101,9 @@ class Verdict:
     `not_told_apart` are groups of labels of which no two are told apart. `can_show` is the smallest
     difference (0 to 1) that the `texts` show four times in five, `texts_needed` how many would show
     `matters`, and `texts_to_equal` how many would show of an equal variant that it is as good.
-    Where texts belong together, they make so many `groups`, and groups are needed. `looks` says at
-    how many texts the truth was looked at so far. In a notebook it shows as sentences.
+    Where texts belong together, `groups` says how many groups they make, and groups are needed.
+    `looks` says at how many texts the truth was looked at so far. In a notebook it shows as
+    sentences.
     """
 
     headline: str

@@ -8,7 +8,16 @@ from collections.abc import Iterable, Sequence
 from llmwidgets.analysis import power
 from llmwidgets.analysis.power import FEWEST_TEXTS, Spread
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
-from llmwidgets.report.figures import count, dollars, listed, percent
+from llmwidgets.report.figures import (
+    count,
+    dollars,
+    listed,
+    margin,
+    percent,
+    rough_count,
+    rough_share,
+    times,
+)
 
 _MANY = 3
 
@@ -29,7 +38,7 @@ def words_for(
     if verdict.outcome is None:
         said = (
             f"{best.label} got {percent(best.accuracy)} in 100 fields right on "
-            f"{texts(best.scored)} ({percent(best.low)} to {percent(best.high)}; 95 %)."
+            f"{_texts(best.scored)} ({percent(best.low)} to {percent(best.high)}; 95 %)."
         )
         return said, _joined(_losses(verdict), *_unanswered([best]), _left_out(left_out)), notes
     headline, details = {
@@ -51,10 +60,10 @@ def _better(verdict: Verdict) -> tuple[str, str]:
     second = others[0]
     low, high, seen = _lead(verdict, second)
     than = second.label if len(others) == 1 else f"the next best, {second.label}"
-    least = f"reads at least {fields(low)} in 100 more right"
+    least = f"reads at least {percent(low)} fields in 100 more right"
     if low < 0.0005:
         least = "reads more right"
-    said = f"On {texts(verdict.texts)} it {least} than {than} (95 %; {percent(seen)} seen)."
+    said = f"On {_texts(verdict.texts)} it {least} than {than} (95 %; {percent(seen)} seen)."
     if high < verdict.matters:
         said += f" That is less than the {margin(verdict.matters)} in 100 that matter here."
     if len(others) > 1:
@@ -68,7 +77,7 @@ def _as_good(verdict: Verdict) -> tuple[str, str]:
     chosen = _standing(verdict, verdict.recommended)
     than = best.label if chosen is not best else "any other" if len(others) > 1 else others[0].label
     details = (
-        f"On {texts(verdict.texts)} it is {_at_most(chosen)} than {than} "
+        f"On {_texts(verdict.texts)} it is {_at_most(chosen)} than {than} "
         f"(95 %; you allow {margin(verdict.matters)})."
     )
     if chosen is not best:
@@ -100,15 +109,15 @@ def _not_enough(verdict: Verdict) -> tuple[str, str]:
     headline = f"Not enough texts to tell: {best.label} leads."
     if verdict.can_show is None:
         verb = "is" if verdict.texts == 1 else "are"
-        few = f"Only {texts(verdict.texts)} {verb}" if verdict.texts else "No text is"
+        few = f"Only {_texts(verdict.texts)} {verb}" if verdict.texts else "No text is"
         if verdict.texts >= FEWEST_TEXTS:
-            few = f"The {texts(verdict.texts)}, in {verdict.groups:,} groups, are"
+            few = f"The {_texts(verdict.texts)}, in {verdict.groups:,} groups, are"
         return headline, (
             f"{few} labelled and answered by {_all(verdict.standings)}, and under {FEWEST_TEXTS} a "
             "difference can be chance. No variant is recommended yet."
         )
     many = _units(verdict, verdict.groups or verdict.texts)
-    said = f"{many} can show differences of about {whole(verdict.can_show)} in 100 or more"
+    said = f"{many} can show differences of about {rough_share(verdict.can_show)} in 100 or more"
     needed = verdict.texts_needed
     if needed and needed > (verdict.groups or verdict.texts):
         said += f"; about {needed:,} would show {margin(verdict.matters)}"
@@ -136,16 +145,14 @@ def _would_show(verdict: Verdict, undecided: Sequence[Standing]) -> str:
 
 
 def _units(verdict: Verdict, number: int) -> str:
-    if verdict.groups:
-        return count(number, "group")
-    return texts(number)
+    return count(number, "group") if verdict.groups else _texts(number)
 
 
 def _at_most(each: Standing) -> str:
     bound = each.worse_by or 0.0
     if bound <= 0:
         return "not worse"
-    return f"at most {fields(max(0.001, bound))} in 100 worse"
+    return f"at most {percent(max(0.001, bound))} fields in 100 worse"
 
 
 def _maybe(each: Standing, verdict: Verdict) -> str:
@@ -189,8 +196,8 @@ def _losses(verdict: Verdict) -> str:
 
 def _lost(each: Standing) -> str:
     said = (
-        f"{each.label} lost {replies(each.lost)} of {each.scored:,}, counted as wrong (at most "
-        f"{percent(each.loss_high)} % of replies)"
+        f"{each.label} lost {count(each.lost, 'reply', 'replies')} of {each.scored:,}, counted as "
+        f"wrong (at most {percent(each.loss_high)} % of replies)"
     )
     if each.answered_accuracy is None:
         return f"{said}."
@@ -201,7 +208,7 @@ def _unanswered(standings: Sequence[Standing]) -> list[str]:
     """Who has no answer to which part of the texts, and what that leaves open."""
     return [
         f"{each.label} has no answer to {each.unanswered:,} of "
-        f"{texts(each.scored + each.unanswered)}: {percent(each.accuracy)} in 100 right on the "
+        f"{_texts(each.scored + each.unanswered)}: {percent(each.accuracy)} in 100 right on the "
         f"others, {percent(each.accuracy_if_wrong)} with these counted as wrong"
         + (
             f", {percent(each.common_accuracy)} on the texts that all answered."
@@ -224,7 +231,7 @@ def _price_of(best: Standing, second: Standing) -> str:
     ratio = one / other
     if ratio < 1.95:
         return f"It costs {dollars(one)} for 1,000 texts, {second.label} {dollars(other)}."
-    return f"It costs {ratio:,.0f} times as much as {second.label}."
+    return f"It costs {times(ratio)} times as much as {second.label}."
 
 
 def _cheaper(one: Standing, other: Standing) -> str:
@@ -232,7 +239,7 @@ def _cheaper(one: Standing, other: Standing) -> str:
     if less is None or more is None:
         return "of unknown price"
     if less and more / less >= 1.95:
-        return f"{more / less:,.0f} times cheaper"
+        return f"{times(more / less)} times cheaper"
     return f"cheaper ({dollars(less)} against {dollars(more)} for 1,000 texts)"
 
 
@@ -276,7 +283,7 @@ def _noise(repeats: int) -> str:
 def expected_sentence(
     labelled: int, variants: int, matters: float = MATTERS, deviation: float | None = None
 ) -> str:
-    """What a run on so many labelled texts and variants can show, before it is paid for.
+    """What a run on these numbers of labelled texts and variants can show, before it is paid for.
 
     `deviation` is the standard deviation of a difference between two variants from text to text,
     where an earlier run tells it; else that of real models on real documents.
@@ -288,22 +295,18 @@ def expected_sentence(
         return ""
     spread = Spread.usual(deviation) if deviation else Spread.usual()
     needed = power.texts_needed(spread, matters, variants)
-    show = f"about {_rounded(needed):,} would show {margin(matters)}" if needed else ""
+    show = f"about {rough_count(needed)} would show {margin(matters)}" if needed else ""
     if labelled < FEWEST_TEXTS:
-        few = f"{texts(labelled)} can show no difference: a verdict asks for {FEWEST_TEXTS} or more"
+        few = (
+            f"{_texts(labelled)} can show no difference: a verdict asks for {FEWEST_TEXTS} or more"
+        )
         return f"{few}; {show}." if show else f"{few}."
-    least = whole(power.can_show(spread, labelled, variants))
+    least = rough_share(power.can_show(spread, labelled, variants))
     asked = f"{labelled:,} labelled texts and {variants} variants"
     said = f"{asked} can show a difference of about {least} in 100 or more"
     if needed and needed <= labelled:
         return f"{said}."
     return f"{said}; {show}." if show else f"{said}."
-
-
-def _rounded(count: int) -> int:
-    """To two digits: it rests on an assumption."""
-    step = int(10 ** max(0, len(str(count)) - 2))
-    return -(-count // step) * step
 
 
 def needed_sentence(table: Iterable[Pair], labelled: int) -> str:
@@ -338,29 +341,8 @@ def _standing(verdict: Verdict, label: str | None) -> Standing:
     return next(each for each in verdict.standings if each.label == label)
 
 
-def margin(share: float) -> str:
-    """A share that someone chose, in hundredths, as it was typed."""
-    return f"{100 * share:g}"
-
-
-def fields(share: float) -> str:
-    """So many fields in 100."""
-    return f"{percent(share)} fields"
-
-
-def whole(share: float) -> str:
-    """A difference that is a rough guess: whole hundredths, rounded up, from 10 on."""
-    return f"{math.ceil(100 * share)}" if share >= 0.1 else percent(share)
-
-
-def texts(number: int) -> str:
-    """So many texts."""
+def _texts(number: int) -> str:
     return count(number, "text")
-
-
-def replies(number: int) -> str:
-    """So many replies."""
-    return "1 reply" if number == 1 else f"{number:,} replies"
 
 
 def _several(standings: Sequence[Standing]) -> str:

@@ -49,7 +49,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Each two variants, counted from 0, with what they share in so many texts."""
+    """Each two variants, counted from 0, with what they share in a number of texts."""
 
     variants: int
     pairs: dict[tuple[int, int], Shared]

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from llmwidgets.comparison.plain import blank as is_no_cell
-from llmwidgets.comparison.plain import plain
+from llmwidgets.comparison.plain import is_empty_cell, plain
 from llmwidgets.comparison.texts import Source
 from llmwidgets.errors import FieldError
 from llmwidgets.report.figures import count
@@ -33,7 +32,7 @@ def read_blank(blank: object) -> bool:
 
 def is_blank(value: Any) -> bool:
     """Whether a label is an empty text or an empty cell."""
-    return is_no_cell(value) or (isinstance(value, str) and not value.strip())
+    return is_empty_cell(value) or (isinstance(value, str) and not value.strip())
 
 
 def with_nulls(truth: Any, sources: Sequence[Source]) -> tuple[Any, Sequence[Source]]:
@@ -125,7 +124,7 @@ def _record(row: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """Like `plain`, but blank cells stay."""
-    if is_no_cell(value):
+    if is_empty_cell(value):
         return value
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}

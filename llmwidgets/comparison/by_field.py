@@ -136,7 +136,7 @@ def field_frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def text_frame(comparison: Comparison) -> pd.DataFrame:
-    """A row a scored extraction, variant by variant; shares are 0–1, NaN is unknown.
+    """One row per scored extraction, variant by variant; shares are 0–1, NaN is unknown.
 
     Under a preset, `accuracy` is the preset's own share.
     """

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.alignment import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
+from llmwidgets.analysis.verdict import MATTERS
+from llmwidgets.comparison.texts import spread
 from llmwidgets.report import figures
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 SPARSE = 0.5
 """Under this share of labelled fields with a value, what is right is mostly nothing said."""
 
-MARGIN = 0.05
 _MOST_TEXTS = 200
 _MOST_NAMED = 6
 
@@ -38,10 +39,10 @@ class Sparse:
     @property
     def sentence(self) -> str:
         """What a reader of the accuracies has to know."""
+        filled, fields = figures.average(self.filled), figures.average(self.fields)
         return (
-            f"{_about(self.filled)} of {_about(self.fields)} fields hold a value on average, so "
-            "most of what is right is nothing said where there is nothing: precision, recall and "
-            "F1 are of the fields that hold a value."
+            f"{filled} of {fields} fields hold a value on average, so most of what is right is a "
+            "field rightly left empty: precision, recall and F1 count only the fields with a value."
         )
 
 
@@ -73,7 +74,7 @@ class Pooled:
             for label, text, field in zip(self.labels, self.by_text, self.by_field, strict=True)
         ]
         more = f" and {len(said) - _MOST_NAMED} more" if len(said) > _MOST_NAMED else ""
-        order = " The order of the variants is another one." if self.reversed else ""
+        order = " The two figures rank the variants differently." if self.reversed else ""
         return (
             "% of fields right on the average text, and of the fields of all texts together, where "
             f"long texts count for more: {', '.join(said[:_MOST_NAMED])}{more}.{order}"
@@ -86,7 +87,7 @@ def sparse(comparison: Comparison) -> Sparse | None:
     tallies = comparison.reading.tallies
     if not labelled or not any(tally.scores for tally in tallies):
         return None
-    looked_at = labelled[:: -(-len(labelled) // _MOST_TEXTS)]
+    looked_at = [labelled[at] for at in spread(len(labelled), _MOST_TEXTS)]
     cells = [cell for text in looked_at for cell in failed_score(text.schema, text.truth).cells]
     filled = sum(not is_empty(cell.truth) for cell in cells)
     if not cells or filled >= SPARSE * len(cells):
@@ -102,21 +103,18 @@ def sparse(comparison: Comparison) -> Sparse | None:
 
 
 def pooled(comparison: Comparison) -> Pooled | None:
-    """By texts and by fields, where the two orders differ or a figure by more than a margin."""
+    """By texts and by fields, where the two orders differ or a figure by what matters usually."""
     known = [
-        (label, sum(scores.values()) / len(scores), share)
+        (label, accuracy, share)
         for label, tally in zip(comparison.labels, comparison.reading.tallies, strict=True)
-        if (scores := tally.mean_scores) and (share := tally.counts.total.accuracy) is not None
+        if (accuracy := tally.accuracy) is not None
+        and (share := tally.counts.total.accuracy) is not None
     ]
     found = Pooled(*(tuple(each) for each in zip(*known, strict=True))) if known else None
-    return found if found and (found.reversed or found.apart > MARGIN) else None
+    return found if found and (found.reversed or found.apart > MATTERS) else None
 
 
 def sentences(comparison: Comparison) -> tuple[str, ...]:
     """What applies, in sentences."""
     found: Sequence[Sparse | Pooled | None] = (sparse(comparison), pooled(comparison))
     return tuple(each.sentence for each in found if each is not None)
-
-
-def _about(number: float) -> str:
-    return f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")

@@ -1,4 +1,4 @@
-"""Changes: what is another than in an earlier comparison, beside the answers, in sentences."""
+"""Changes: what differs from an earlier comparison, other than the answers, in sentences."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.copying import Copying
 from llmwidgets.analysis.verdict import MATTERS
@@ -31,6 +31,7 @@ from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.corrections import Correction
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.marks import Mark, Scoring, mark
+from llmwidgets.comparison.outputs import Missing
 from llmwidgets.comparison.reading import Reading
 from llmwidgets.comparison.reading import read as read_all
 from llmwidgets.comparison.rows import Place, Rows
@@ -42,14 +43,11 @@ from llmwidgets.report import files, html, text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.significance import Tested
-    from llmwidgets.analysis.verdict import Verdict
+    from llmwidgets.analysis.conclusion import Tested
+    from llmwidgets.analysis.verdict import Standing, Verdict
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
     from llmwidgets.engine.run import Run
-
-Missing = Literal["unanswered", "wrong"]
-"""What an output of None means in `from_outputs`."""
 
 _NOT_ASKED = Row.of_failure(
     "", Stopped("The run was stopped before this text's turn.", "Run it again to go on."), at=0.0
@@ -134,9 +132,12 @@ class Comparison:
         """One row per variant: accuracy with its interval, losses, failures, times, tokens, cost.
 
         Shares are 0–1, times seconds, money US dollars; NaN is unknown or not scored, never 0.
-        `lost` counts the scored texts whose reply left no usable record (refused, filtered,
-        truncated, not JSON; wrong in `accuracy`), with the exact 95 % interval `loss_low` to
-        `loss_high` of their share and the `answered_accuracy` of the replies that came.
+        `accuracy` is the mean over texts, `accuracy_low` to `accuracy_high` its 95 % interval,
+        `pooled` the share of the labelled fields of all texts together. `lost` counts the scored
+        texts whose reply left no usable record (refused, filtered, truncated, not JSON; wrong in
+        `accuracy`), with the exact 95 % interval `loss_low` to `loss_high` of their share and the
+        `answered_accuracy` of the replies that came. The intervals are those of the verdict: they
+        allow for groups and for how often the truth was looked at.
         `unanswered` counts the labelled texts that were asked and got no answer (in no
         `accuracy`), `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long;
         their time is not in `p50_seconds` and `p95_seconds`. `cost` is that of all replies,
@@ -154,6 +155,11 @@ class Comparison:
         return tested.conclude(matters) if tested else scoreboard.unscored(self)
 
     @cached_property
+    def standings(self) -> tuple[Standing | None, ...]:
+        """Each variant by itself, in the order of the columns; None where none is scored."""
+        return scoreboard.standings(self)
+
+    @cached_property
     def _tested(self) -> Tested | None:
         return scoreboard.tested(self)
 
@@ -162,19 +168,19 @@ class Comparison:
         return frames.long_frame(self)
 
     def records(self, variant: str) -> pd.DataFrame:
-        """One variant's records: a row a text, a column a leaf. FieldError for an unknown label."""
+        """One variant's records, one row per text. FieldError for an unknown label."""
         return frames.record_frame(self, self._at(variant))
 
     def differences(self) -> pd.DataFrame:
-        """A row a field where variants disagree or differ from the truth, a column a variant."""
+        """One row per field where variants disagree or differ from the truth, a column for each."""
         return frames.difference_frame(self)
 
     def by_field(self) -> pd.DataFrame:
-        """A row a field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
+        """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
         return by_field.field_frame(self)
 
     def by_text(self) -> pd.DataFrame:
-        """A row a scored text and variant, with the figures of `by_field`."""
+        """One row per scored text and variant, with the figures of `by_field`."""
         return by_field.text_frame(self)
 
     def agreement(self, field: str | None = None) -> pd.DataFrame:
@@ -187,7 +193,7 @@ class Comparison:
         return agreement.at_a_glance(self)
 
     def grounding(self) -> pd.DataFrame:
-        """A row a variant: how many values stand in their text, and how many nowhere."""
+        """One row per variant: how many values are found in their text, and how many nowhere."""
         return grounded.grounding_frame(self)
 
     @cached_property
@@ -216,7 +222,7 @@ class Comparison:
         return self._with_truth(texts, (*self.made, made))
 
     def corrections(self) -> pd.DataFrame:
-        """A row a label made since the run: text_id, field, old, new, by, seen, made_at."""
+        """One row per label made since the run: text_id, field, old, new, by, seen, made_at."""
         return corrections.frame(self.made)
 
     def as_given(self) -> Comparison:
@@ -263,7 +269,7 @@ class Comparison:
         return frame
 
     def changes_since(self, earlier: Comparison) -> tuple[str, ...]:
-        """What is another than in an earlier comparison beside the answers, in sentences.
+        """What differs from an earlier comparison, other than the answers, in sentences.
 
         Models, schemas, texts, truth, scoring, instructions, examples, thinking, limits, versions.
         """
@@ -320,14 +326,14 @@ class Comparison:
         return files.write_text(path, html.page("Comparison", summary, shown.sections(self)))
 
     def to_csv(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
-        """Write a table as CSV that no spreadsheet runs; it holds extracted values.
+        """Write a table as CSV with spreadsheet formulas escaped; it holds extracted values.
 
         `table` is fields, scoreboard, by_field, differences, corrections, verdict or truth.
         """
         return exports.to_csv(self, path, table)
 
     def to_jsonl(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
-        """Write a table (see `to_csv`) as JSON, one object a line."""
+        """Write a table (see `to_csv`) as JSON, one object per line."""
         return exports.to_jsonl(self, path, table)
 
     def to_parquet(self, path: str | os.PathLike[str], table: str = "fields") -> Path:

@@ -75,7 +75,7 @@ def given(texts: Sequence[Text], corrections: Sequence[Correction]) -> tuple[Tex
 
 
 def frame(corrections: Sequence[Correction]) -> pd.DataFrame:
-    """A row a correction, oldest first; `labelled_before` tells a label from none."""
+    """One row per correction, oldest first; `labelled_before` tells a label from none."""
     import pandas as pd
 
     rows = [

@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 def long_frame(comparison: Comparison) -> pd.DataFrame:
-    """A row a field of each extraction; `right` is None where it is not labelled or not scored.
+    """One row per field of each extraction; `right` is None where it is not labelled or not scored.
 
     `grounded` says how the value stands in the text: exact, normalised, fuzzy, absent or
     not applicable; `copied` whether it stands in an example and not in the text. An extraction
@@ -69,7 +69,7 @@ def _cells(answers: Answers, variant: int, grounds: Grounds) -> Iterator[tuple[A
 
 
 def doubtful_frame(comparison: Comparison) -> pd.DataFrame:
-    """A row a label that variants contradict with one and the same value.
+    """One row per label that variants contradict with one and the same value.
 
     At least two do, and more than half of those that answered; the surest come first.
     """
@@ -112,7 +112,7 @@ def _shown(value: Any) -> Any:
 
 
 def record_frame(comparison: Comparison, variant: int) -> pd.DataFrame:
-    """A row a text, a column a leaf; a leaf inside an array is a list. Failed rows are empty."""
+    """One row per text, one column per leaf; in an array it is a list. Failed rows are empty."""
     import pandas as pd
 
     patterns = list(
@@ -143,7 +143,7 @@ def _record(extraction: Extraction, text: Text) -> dict[str, Any]:
 
 
 def difference_frame(comparison: Comparison) -> pd.DataFrame:
-    """A row a field where variants disagree or differ from the truth, a column a variant.
+    """One row per field where variants disagree or differ from the truth, a column for each.
 
     `marks` has a glyph for each variant, in the order of the columns: = agrees, ≠ differs,
     − missing, + invented, ∅ null in words, ! failed.
@@ -171,7 +171,7 @@ def difference_frame(comparison: Comparison) -> pd.DataFrame:
 def flipped_frame(
     comparison: Comparison, earlier: Comparison, pairs: Sequence[tuple[int, int]]
 ) -> pd.DataFrame:
-    """A row a field whose value, rightness or status is another than in the earlier one.
+    """One row per field whose value, rightness or status has changed since the earlier one.
 
     `pairs` say which columns answer to one another, now and earlier; others are left out, and
     so are texts that only one of the two has.

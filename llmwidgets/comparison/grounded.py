@@ -94,7 +94,7 @@ def counts_of(comparison: Comparison, texts: Sequence[int] | None = None) -> lis
 
 
 def grounding_frame(comparison: Comparison) -> pd.DataFrame:
-    """A row a variant: values by where they stand; rates are shares of the values looked for."""
+    """One row per variant: values by where they are found; rates are shares of those looked for."""
     import pandas as pd
 
     rows = []

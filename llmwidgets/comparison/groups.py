@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from llmwidgets.comparison.plain import blank, plain
+from llmwidgets.comparison.blanks import is_blank
+from llmwidgets.comparison.plain import plain
 from llmwidgets.comparison.texts import Source, few
 from llmwidgets.errors import FieldError
 
@@ -19,7 +20,8 @@ def read_groups(group: Any, sources: Sequence[Source]) -> tuple[str, ...]:
     if group is None:
         return ("",) * len(sources)
     given = [plain(each) for each in _given(group, sources)]
-    bare = [source.id for source, each in zip(sources, given, strict=True) if _is_blank(each)]
+    bare = [source.id for source, each in zip(sources, given, strict=True)
+            if each is None or is_blank(each)]  # fmt: skip
     if bare:
         raise FieldError(
             {"group": f"is missing for {len(bare):,} of {len(sources):,} texts: {few(bare)}."},
@@ -57,7 +59,3 @@ def _given(group: Any, sources: Sequence[Source]) -> list[Any]:
             "Give one for each text, or a dict by id.",
         )
     return listed
-
-
-def _is_blank(each: Any) -> bool:
-    return each is None or blank(each) or (isinstance(each, str) and not each.strip())

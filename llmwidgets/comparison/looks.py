@@ -16,25 +16,32 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
 
 _KEYS = 8
-"""So many replies stand for all those of a variant that a look was at."""
+"""How many replies stand for all those of a variant that a look was at."""
 
 
-def taken(comparison: Comparison) -> tuple[int, ...]:
-    """The looks up to this one, which is counted; none at too few texts for a verdict.
+def known(comparison: Comparison) -> tuple[int, ...]:
+    """The looks up to one at the texts scored now, counted or not; none at too few for a verdict.
 
-    A look at as many texts as before is not a new one. While replies are still coming nothing is
-    counted: what is shown then is not yet the result.
+    A look at as many texts as before is not a new one.
     """
     tallies = comparison.reading.tallies
     scored = len({text for tally in tallies for text in tally.scores})
     if scored < FEWEST_TEXTS:
         return ()
-    looks, journal = comparison.looks, comparison.journal
-    looks.update(journal.looks(comparison.rows.ids))
-    if scored not in looks and not comparison.rows.open:
-        looks.add(scored)
-        journal.put_look(scored, _keys(comparison))
-    return tuple(sorted(each for each in {*looks, scored} if each <= scored))
+    comparison.looks.update(comparison.journal.looks(comparison.rows.ids))
+    return tuple(sorted(each for each in {*comparison.looks, scored} if each <= scored))
+
+
+def taken(comparison: Comparison) -> tuple[int, ...]:
+    """The looks up to this one, which is counted.
+
+    While replies are still coming it is not: what is shown then is not yet the result.
+    """
+    found = known(comparison)
+    if found and found[-1] not in comparison.looks and not comparison.rows.open:
+        comparison.looks.add(found[-1])
+        comparison.journal.put_look(found[-1], _keys(comparison))
+    return found
 
 
 def _keys(comparison: Comparison) -> list[list[str]]:

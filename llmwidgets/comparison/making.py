@@ -15,6 +15,7 @@ from llmwidgets.engine.extraction import read as read_extraction
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.comparison.marks import Scoring
+    from llmwidgets.comparison.outputs import Missing
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.journal import Row
     from llmwidgets.engine.plan import Text
@@ -61,7 +62,7 @@ def of_outputs(
     documents: Sequence[Text],
     outputs: Mapping[str, Any],
     scoring: Any,
-    missing: str,
+    missing: Missing,
 ) -> Comparison:
     """Outputs read and judged as rows of a journal in memory."""
     listed = outputs_made.read_outputs(outputs, documents)

@@ -28,7 +28,7 @@ Scoring = Mapping[str, Any] | str | None
 class Mark(WithRows):
     """The cells of one extraction and its share right.
 
-    `accuracy` is None where the text is not labelled or the failure is one of the way. `notes`
+    `accuracy` is None where the text is not labelled or the model could not be reached. `notes`
     says what was too large to compare in full. `lists` has the rows of each list, by pattern. Of a
     labelled text, `lost` says that the model's own failure left no usable record, `unanswered` that
     it was asked and no answer came.
@@ -50,7 +50,7 @@ def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
     """The extraction against its text's truth, by the rules of what counts as right.
 
     The model's own failures leave labelled fields not right; an invalid record is scored field
-    by field; failures of the way are not scored.
+    by field; a call that brought no reply of the model is not scored.
     """
     if has_data(extraction):
         return _read(against(text.schema, compared(extraction, text), text.truth, scoring))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.plain import plain
@@ -96,16 +96,16 @@ def given(
     return Given(places, journal, read)
 
 
-MISSING = ("unanswered", "wrong")
-"""What an output of None can mean: no answer came and nothing is scored, or the model failed."""
+Missing = Literal["unanswered", "wrong"]
+"""What an output of None means: no answer came and nothing is scored, or the model failed."""
 
 
-def read_missing(missing: Any) -> str:
+def read_missing(missing: object) -> Missing:
     """What an output of None means; FieldError for another word."""
-    if missing in MISSING:
-        return str(missing)
+    if missing == "unanswered" or missing == "wrong":
+        return missing
     raise FieldError(
-        {"missing": f"must be one of {', '.join(MISSING)}."},
+        {"missing": f"must be one of {', '.join(get_args(Missing))}."},
         'missing="wrong" counts a text without an output as wrong; "unanswered" leaves it out of '
         "the accuracy and says so.",
     )
@@ -116,7 +116,7 @@ def is_missing(row: Row) -> bool:
     return row.status == "InvalidJSON" and row.message == WRONG
 
 
-def row_of(label: str, output: Any, text: Text, missing: str = "unanswered") -> Row:
+def row_of(label: str, output: Any, text: Text, missing: Missing = "unanswered") -> Row:
     """The output as a journal's row: judged by the text's schema, a string parsed first."""
     if output is None and missing == "wrong":
         wrong = InvalidJSON(WRONG, "Give one, or leave the text out.")

@@ -29,9 +29,9 @@ def plain(value: Any) -> Any:
     if _is_dataclass(value):
         return plain(dataclasses.asdict(value))
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items() if not blank(each)}
+        return {str(key): plain(each) for key, each in value.items() if not is_empty_cell(each)}
     if isinstance(value, list | tuple | set | frozenset):
-        return [None if blank(each) else plain(each) for each in value]
+        return [None if is_empty_cell(each) else plain(each) for each in value]
     return _scalar(value)
 
 
@@ -86,7 +86,7 @@ def secrets_in(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from secrets_in(each, item(path, at))
 
 
-def blank(value: Any) -> bool:
+def is_empty_cell(value: Any) -> bool:
     """Whether a cell holds nothing at all: NaN, NaT or NA. None is a value: a labelled null."""
     if value is None or isinstance(value, str | bool | int | Mapping | list | tuple):
         return False

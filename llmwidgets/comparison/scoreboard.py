@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis import significance
-from llmwidgets.analysis.bounds import loss_interval
-from llmwidgets.analysis.significance import Column, Tested, mean_interval
-from llmwidgets.analysis.verdict import Verdict
+from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.conclusion import Tested
+from llmwidgets.analysis.significance import Column
+from llmwidgets.analysis.verdict import Standing, Verdict
 from llmwidgets.comparison import caveats, looks
 from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
@@ -28,10 +29,9 @@ def scoreboard(comparison: Comparison) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [
-        _row(comparison, at, tally) for at, tally in enumerate(comparison.reading.tallies)
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(
+        [_row(comparison, at, tally) for at, tally in enumerate(comparison.reading.tallies)]
+    )
     rows_of_lists = ["rows_invented", "rows_missed"]
     values = ["invented", "missed", "nulls_in_words"]
     counts = ["texts", "scored", *values, *rows_of_lists, *FAILURES]
@@ -59,8 +59,7 @@ def not_in_full(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
-    scores = tally.mean_scores
-    low, high = bounds(tally)
+    low, high = bounds(comparison, at)
     asked = len(comparison.texts) * comparison.repeats
     p50, p95 = quantiles(tally.seconds)
     whole = tally.counts.total
@@ -70,12 +69,12 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "effort": comparison.variants[at].effort or "",
         "mode": " / ".join(tally.modes),
         "texts": len(comparison.texts),
-        "scored": len(scores),
+        "scored": len(tally.scores),
         "valid": tally.statuses["ok"] / asked,
-        "accuracy": _mean(list(scores.values())),
+        "accuracy": tally.accuracy,
         "accuracy_low": low,
         "accuracy_high": high,
-        "perfect": _mean([sum(each) / len(each) for each in tally.perfect.values()]),
+        "perfect": tally.perfect_share,
         "pooled": whole.accuracy,
         "invented": tally.invented,
         "missed": tally.missed,
@@ -96,37 +95,46 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
         "precision": whole.precision,
         "recall": whole.recall,
         "f1": whole.f1,
-        **_losses(tally),
+        **_losses(comparison.standings[at], tally),
         "timed_out": tally.timed_out,
     }
 
 
-def _losses(tally: Tally) -> dict[str, Any]:
+def _losses(standing: Standing | None, tally: Tally) -> dict[str, Any]:
     """How many labelled texts have no usable reply, and what the others are worth."""
-    scores, lost, silent = tally.mean_scores, len(tally.lost), len(tally.unanswered)
-    low, high = loss_interval(lost, len(scores)) if scores else (None, None)
+    unanswered = len(tally.unanswered)
     return {
-        "lost": lost,
-        "loss_low": low,
-        "loss_high": high,
-        "answered_accuracy": _mean(list(tally.came_scores.values())),
-        "unanswered": silent,
-        "accuracy_if_wrong": _mean([*scores.values(), *[0.0] * silent]),
+        "lost": len(tally.lost),
+        "loss_low": standing.loss_low if standing else None,
+        "loss_high": standing.loss_high if standing else None,
+        "answered_accuracy": standing.answered_accuracy if standing else None,
+        "unanswered": unanswered,
+        "accuracy_if_wrong": standing.accuracy_if_wrong
+        if standing
+        else 0.0
+        if unanswered
+        else None,
     }
 
 
-def bounds(tally: Tally) -> tuple[float | None, float | None]:
-    """The 95 % interval of the accuracy; None, None where too few texts are scored for one."""
-    scores = list(tally.mean_scores.values())
-    if len(scores) < 2:
+def bounds(comparison: Comparison, at: int) -> tuple[float | None, float | None]:
+    """The 95 % interval of an accuracy; None, None where too few texts are scored for one."""
+    standing = comparison.standings[at]
+    if standing is None or (standing.low, standing.high) == (0.0, 1.0):
         return None, None
-    low, high = mean_interval(scores)
-    return float(low), float(high)
+    return standing.low, standing.high
 
 
-def accuracy(tally: Tally) -> float | None:
-    """The mean over scored texts of the share of labelled fields right; None without any."""
-    return _mean(list(tally.mean_scores.values()))
+def standings(comparison: Comparison) -> tuple[Standing | None, ...]:
+    """Each variant by itself, with the bounds of the verdict; None where none is scored.
+
+    It is not a look at the verdict, but its bounds allow for the looks there were.
+    """
+    level, groups = significance.level_after(looks.known(comparison)), _groups(comparison)
+    return tuple(
+        significance.standing(column, groups, level) if column.scores else None
+        for column in _columns(comparison)
+    )
 
 
 def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
@@ -141,10 +149,19 @@ def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
 
 def tested(comparison: Comparison) -> Tested | None:
     """All variants tested in pairs, by the texts that were scored; None where none was."""
-    tallies = comparison.reading.tallies
-    if not any(tally.scores for tally in tallies):
+    columns = _columns(comparison)
+    if not any(column.scores for column in columns):
         return None
-    columns = [
+    return significance.in_pairs(
+        columns,
+        groups=_groups(comparison),
+        looks=looks.taken(comparison),
+        repeats=comparison.repeats,
+    )
+
+
+def _columns(comparison: Comparison) -> list[Column]:
+    return [
         Column(
             label,
             tally.mean_scores,
@@ -152,15 +169,14 @@ def tested(comparison: Comparison) -> Tested | None:
             lost=frozenset(tally.lost),
             unanswered=tally.unanswered,
         )
-        for label, tally in zip(comparison.labels, tallies, strict=True)
+        for label, tally in zip(comparison.labels, comparison.reading.tallies, strict=True)
     ]
+
+
+def _groups(comparison: Comparison) -> dict[str, str] | None:
+    """The group of each text; None where each stands alone."""
     groups = {text.id: text.group for text in comparison.texts}
-    return significance.in_pairs(
-        columns,
-        groups=groups if any(groups.values()) else None,
-        looks=looks.taken(comparison),
-        repeats=comparison.repeats,
-    )
+    return groups if any(groups.values()) else None
 
 
 def unscored(comparison: Comparison) -> Verdict:
@@ -169,8 +185,6 @@ def unscored(comparison: Comparison) -> Verdict:
 
 
 def _unscored(comparison: Comparison) -> str:
-    from llmwidgets.analysis.alignment import NOTHING
-
     labelled = sum(text.truth is not NOTHING for text in comparison.texts)
     valid = sum(tally.statuses["ok"] for tally in comparison.reading.tallies)
     total = len(comparison)
@@ -184,7 +198,3 @@ def _unscored(comparison: Comparison) -> str:
         f"{answers}; the variants differ in {rows} {'row' if rows == 1 else 'rows'}. "
         "Without truth nothing says which of them is right."
     )
-
-
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None

@@ -148,10 +148,7 @@ def _asked(comparison: Comparison) -> str:
 
 def _row(comparison: Comparison, at: int, tally: Tally, verdict: Verdict) -> Row:
     label = comparison.labels[at]
-    standing = next((each for each in verdict.standings if each.label == label), None)
-    low, high = scoreboard.bounds(tally)
-    if standing is not None and low is not None:
-        low, high = standing.low, standing.high
+    low, high = scoreboard.bounds(comparison, at)
     p50, p95 = scoreboard.quantiles(tally.seconds)
     return Row(
         letter=figures.letter(at),
@@ -159,7 +156,7 @@ def _row(comparison: Comparison, at: int, tally: Tally, verdict: Verdict) -> Row
         asked=sum(tally.statuses.values()),
         valid=tally.statuses["ok"],
         failures=tuple((name, tally.statuses[name]) for name in FAILURES if tally.statuses[name]),
-        accuracy=scoreboard.accuracy(tally),
+        accuracy=tally.accuracy,
         low=low,
         high=high,
         p50_seconds=p50,
@@ -272,7 +269,7 @@ def _labels_apart(comparison: Comparison) -> tuple[str, ...]:
         return ()
     verb = "label was" if seen == 1 else "labels were"
     said = f"{seen} {verb} made after the models' values were seen."
-    shares = [scoreboard.accuracy(tally) for tally in comparison.as_given().reading.tallies]
+    shares = [tally.accuracy for tally in comparison.as_given().reading.tallies]
     known = [
         f"{figures.letter(at)} {figures.percent(share)}"
         for at, share in enumerate(shares)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.verdict import Outcome, Shown, Standing, Verdict
-from llmwidgets.analysis.verdict_words import expected_sentence, margin
+from llmwidgets.analysis.verdict_words import expected_sentence
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import figures
 from llmwidgets.report.summary import Told
@@ -58,7 +58,7 @@ def told(verdict: Verdict, label: str, tally: Tally) -> Told:
 
 def group_words(verdict: Verdict, shown: Shown) -> tuple[str, str]:
     """The title of a group of variants: what is said loud of it, and how it goes on."""
-    few = f" either way: too few texts to tell within {margin(verdict.matters)}"
+    few = f" either way: too few texts to tell within {figures.margin(verdict.matters)}"
     return {
         Shown.BEST: ("Better than all others", ""),
         Shown.AS_GOOD: ("Shown to be as good as the best", ""),
@@ -94,7 +94,7 @@ def more_texts(verdict: Verdict) -> str:
     noun = "group" if verdict.groups else "text"
     return (
         f"{more:,} more labelled {noun}{'' if more == 1 else 's'} would show a difference of "
-        f"{margin(verdict.matters)} in 100, four times in five."
+        f"{figures.margin(verdict.matters)} in 100, four times in five."
     )
 
 
@@ -121,7 +121,7 @@ def _worse(verdict: Verdict, each: Standing) -> tuple[str, str]:
         return _interval(verdict, each)
     if each.worse_by is None or each.worse_by >= 1:
         return figures.UNKNOWN, "too few texts"
-    allowed = margin(verdict.matters)
+    allowed = figures.margin(verdict.matters)
     if each.worse_by <= 0:
         return "not worse", f"within {allowed}"
     said = figures.percent(max(0.001, each.worse_by))

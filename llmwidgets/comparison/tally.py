@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -154,14 +155,23 @@ class Tally(WithRows):
         return {name: sum(shares) / len(shares) for name, shares in self.scores.items()}
 
     @property
-    def came_scores(self) -> dict[str, float]:
-        """The scores of the texts of which no reply was lost."""
-        return {name: share for name, share in self.mean_scores.items() if name not in self.lost}
+    def accuracy(self) -> float | None:
+        """The mean over scored texts of the share of labelled fields right; None without any."""
+        return _mean(self.mean_scores.values())
+
+    @property
+    def perfect_share(self) -> float | None:
+        """The share of scored texts with all fields right; None without any."""
+        return _mean([sum(each) / len(each) for each in self.perfect.values()])
 
     @property
     def unanswered(self) -> frozenset[str]:
         """The labelled texts that were asked, and to which no answer came."""
         return frozenset(self.silent - self.scores.keys())
+
+
+def _mean(shares: Collection[float]) -> float | None:
+    return math.fsum(shares) / len(shares) if shares else None
 
 
 def _sum(total: float | None, more: float | None) -> float | None:

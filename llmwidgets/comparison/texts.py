@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from os import PathLike
 from typing import Any
 
-from llmwidgets.comparison.plain import blank
+from llmwidgets.comparison.plain import is_empty_cell
 from llmwidgets.errors import FieldError
 
 _KEYS = ("text", "id", "truth", "schema")
@@ -109,7 +109,7 @@ def _source(row: Any, default: str, group: str | None) -> tuple[Source, str]:
     if not isinstance(row, Mapping):
         return Source(default, row if isinstance(row, str) else ""), _said_of(row)
     given = row.get("id")
-    name = default if given is None or blank(given) else str(given)
+    name = default if given is None or is_empty_cell(given) else str(given)
     if "text" not in row:
         return Source(name, ""), "has no key text."
     text, truth, schema = row["text"], row.get("truth"), row.get("schema")
@@ -117,8 +117,8 @@ def _source(row: Any, default: str, group: str | None) -> tuple[Source, str]:
         Source(
             name,
             text if isinstance(text, str) else "",
-            None if blank(truth) else truth,
-            None if blank(schema) else schema,
+            None if is_empty_cell(truth) else truth,
+            None if is_empty_cell(schema) else schema,
             None if group is None else row.get(group),
         ),
         _said_of(text),
@@ -128,7 +128,7 @@ def _source(row: Any, default: str, group: str | None) -> tuple[Source, str]:
 def _said_of(text: Any) -> str:
     if _is_pdf(text):
         return "is a PDF, not a text."
-    if isinstance(text, str) or text is None or blank(text):
+    if isinstance(text, str) or text is None or is_empty_cell(text):
         return ""
     if isinstance(text, PathLike):
         return "is a path, not a text; read it with .read_text()."
@@ -175,7 +175,7 @@ def _refuse_duplicates(sources: list[Source]) -> None:
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most so many texts of all, evenly spread, counted from 0.
+    """At most `most` places of `count`, evenly spread, counted from 0.
 
     >>> spread(10, 4)
     [0, 2, 5, 7]

@@ -1,4 +1,4 @@
-"""The truth of each text: a list, a dict by id or a DataFrame with a column a leaf."""
+"""The truth of each text: a list, a dict by id or a DataFrame with a column for each leaf."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.comparison.blanks import is_blank, with_nulls
 from llmwidgets.comparison.fields import columns_of, no_such_field, parts, tree_of, unknown_keys
-from llmwidgets.comparison.plain import blank, is_record, plain, secrets_in
+from llmwidgets.comparison.plain import is_empty_cell, is_record, plain, secrets_in
 from llmwidgets.comparison.texts import Source, few
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas.place import shown
@@ -23,7 +23,7 @@ _SHOWN = 5
 def read_truth(
     truth: Any, sources: Sequence[Source], schemas: Sequence[Schema], *, nulls: bool = False
 ) -> tuple[Any, ...]:
-    """One truth a text, as JSON; NOTHING where a text is not labelled.
+    """The truth of each text as JSON; NOTHING where a text is not labelled.
 
     Without `truth` the rows' own `truth` holds. An absent key, a blank cell and a text of its
     own that is None are not labelled; null inside a record is the label null, and so is a blank
@@ -41,7 +41,8 @@ def read_truth(
     elif isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
         raise FieldError(
             {"truth": f"is a {type(truth).__name__}."},
-            "Give a list as long as the texts, a dict by id, or a DataFrame with a column a field.",
+            "Give a list as long as the texts, a dict by id, or a DataFrame with a column for each "
+            "field.",
         )
     else:
         given = _by_place(list(truth), sources)
@@ -86,7 +87,7 @@ def _by_place(rows: list[Any], sources: Sequence[Source]) -> list[Any]:
             {"truth": f"has {len(rows)} rows for {len(sources)} texts."},
             "Give one for each text, None where a text has no truth, or a dict by id.",
         )
-    return [NOTHING if row is None or blank(row) else plain(row) for row in rows]
+    return [NOTHING if row is None or is_empty_cell(row) else plain(row) for row in rows]
 
 
 def _by_id(
@@ -102,7 +103,7 @@ def _by_id(
             hint = "This looks like one record: put it in a list, truth=[…], one for each text."
         raise FieldError({"truth": f"no text has the id {few(unknown)}."}, hint)
     rows = [named.get(source.id) for source in sources]
-    return [NOTHING if row is None or blank(row) else plain(row) for row in rows]
+    return [NOTHING if row is None or is_empty_cell(row) else plain(row) for row in rows]
 
 
 def _by_frame(

@@ -16,6 +16,16 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f}"
 
 
+def margin(share: float) -> str:
+    """A share that somebody chose, as a percentage with the digits that were typed."""
+    return f"{100 * share:g}"
+
+
+def rough_share(share: float) -> str:
+    """A share that is a rough guess, as a percentage: whole and rounded up from 10 on."""
+    return f"{math.ceil(100 * share)}" if share >= 0.0995 else percent(share)
+
+
 def interval(low: float | None, high: float | None) -> str:
     """An interval of shares, in percent."""
     return "–" if low is None or high is None else f"{percent(low)}–{percent(high)}"
@@ -53,9 +63,25 @@ def dollars(value: float | None) -> str:
     return UNKNOWN if value is None else f"${money(value)}"
 
 
-def count(number: int, noun: str) -> str:
-    """The number with its noun: `1 text`, `1,200 texts`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str, several: str = "") -> str:
+    """The number with its noun: `1 text`, `1,200 texts`, `2 replies`."""
+    return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
+
+
+def rough_count(number: int) -> str:
+    """A count that is a rough guess: two digits, rounded up."""
+    step = int(10 ** max(0, len(str(number)) - 2))
+    return f"{-(-number // step) * step:,}"
+
+
+def average(number: float) -> str:
+    """A mean of counts: one decimal under 10, where it has one."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
+
+
+def times(ratio: float) -> str:
+    """How many times as much."""
+    return f"{ratio:,.0f}"
 
 
 def listed(names: Sequence[str]) -> str:

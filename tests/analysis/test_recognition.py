@@ -256,8 +256,8 @@ def test_a_row_said_in_more_words_is_recognised(said: str, amount: float):
     """The description says more and the quantity is wrong: the amount keeps its credit."""
     truth = {"lines": [{"description": "hedge trimming", "quantity": 6, "amount": 228},
                        {"description": "apple tree", "quantity": 1, "amount": 64.5}]}  # fmt: skip
-    value = {"lines": [{"description": said, "quantity": 38, "amount": amount},
-                       {"description": "two apple trees", "quantity": 1, "amount": 64.5}]}  # fmt: skip
+    other = {"description": "two apple trees", "quantity": 1, "amount": 64.5}
+    value = {"lines": [{"description": said, "quantity": 38, "amount": amount}, other]}
     found = score(None, value, truth)
     assert (found.rows_missed, found.rows_invented) == (0, 0)
     assert found.right == 3

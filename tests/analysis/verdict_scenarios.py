@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from llmwidgets.analysis.significance import Column, Tested, in_pairs
+from llmwidgets.analysis.conclusion import Tested
+from llmwidgets.analysis.significance import Column, in_pairs
 
 
 def shares(seed: int, accuracy: float, texts: int, fields: int = 10) -> list[float]:

@@ -135,5 +135,15 @@ def test_counts_have_separators_and_a_fitting_noun() -> None:
     assert [figures.listed("ABC"[:n]) for n in range(4)] == ["", "A", "A and B", "A, B and C"]
 
 
+def test_guesses_are_rounded_as_roughly_as_they_are_known() -> None:
+    shares = (0.036, 0.0994, 0.0996, 0.131)
+    assert [figures.rough_share(each) for each in shares] == ["3.6", "9.9", "10", "14"]
+    counts = (7, 64, 186, 12_345)
+    assert [figures.rough_count(each) for each in counts] == ["7", "64", "190", "13,000"]
+    assert [figures.average(each) for each in (3.0, 2.25, 56.4)] == ["3", "2.2", "56"]
+    assert [figures.margin(each) for each in (0.05, 0.005, 0.075)] == ["5", "0.5", "7.5"]
+    assert figures.count(2, "reply", "replies") == "2 replies"
+
+
 def test_an_escape_sequence_does_not_reach_a_terminal() -> None:
     assert figures.shorten("\x1b[31mred\u202e", 40) == "\ufffd[31mred\ufffd"
