@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from llmwidgets.analysis import power
 from llmwidgets.analysis.power import FEWEST_TEXTS, Spread
@@ -307,16 +307,6 @@ def expected_sentence(
     if needed and needed <= labelled:
         return f"{said}."
     return f"{said}; {show}." if show else f"{said}."
-
-
-def needed_sentence(table: Iterable[Pair], labelled: int) -> str:
-    """How many more texts would show a difference that matters, in pairs not told apart yet."""
-    needed = max((each.texts_needed or 0 for each in table if not each.told_apart), default=0)
-    if not needed:
-        return ""
-    if needed > labelled:
-        return f"About {needed - labelled:,} more labelled texts would show it four times in five."
-    return f"The {labelled:,} labelled texts are enough to show it four times in five."
 
 
 # -- small words -----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import re
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from llmwidgets.analysis.verdict_words import expected_sentence, needed_sentence
+from llmwidgets.analysis.verdict_words import expected_sentence
 from tests.analysis.verdict_scenarios import SCENARIOS, Scenario, column, shares
 
 
@@ -78,14 +78,3 @@ def test_more_variants_need_more_texts():
     ]
     assert shows == sorted(shows)
     assert shows[0] < shows[-1]
-
-
-def test_more_texts_are_asked_for_only_where_pairs_are_not_told_apart():
-    scenario = next(each for each in SCENARIOS if each.name == "twelve texts, three variants")
-    table = scenario.tested().conclude().table
-    most = max(each.texts_needed for each in table)
-    assert needed_sentence(table, 12) == (
-        f"About {most - 12:,} more labelled texts would show it four times in five."
-    )
-    assert needed_sentence(table, 5000).startswith("The 5,000 labelled texts are enough")
-    assert needed_sentence([each for each in table if each.told_apart], 60) == ""
