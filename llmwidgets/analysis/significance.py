@@ -109,25 +109,27 @@ def in_pairs(
     one. `looks` are the numbers of texts at which the truth was looked at, this look included: the
     level of every bound is divided by how many count.
     """
-    kept, left_out = _scored(columns)
+    scored, left_out = _scored(columns)
     counted = counted_looks(looks)
     level = LEVEL / max(1, len(counted))
+    others = [each for each in columns if each.scores and not any(each is one for one in scored)]
+    contests = _contests([*scored, *others], groups, level)
+    order, apart = _ranked(scored, contests)
+    kept = [scored[at] for at in order]
+    ordered = [*kept, *(scored[at] for at in apart), *others]
+    places = [*order, *apart, *range(len(scored), len(ordered))]
+    contests = {
+        (a, b): contests[places[a], places[b]] for a, b in permutations(range(len(ordered)), 2)
+    }
     common = set.intersection(*(set(each.scores) for each in kept)) if kept else set[str]()
-    ranked = sorted(
-        ((_standing(each, common, groups, level), each) for each in kept),
-        key=lambda each: (-each[0].accuracy_if_wrong, each[1].cost_per_1000 or math.inf),
-    )
-    others = [each for each in columns if each.scores and not any(each is one for one in kept)]
-    ordered = [*(column for _, column in ranked), *others]
-    contests = _contests(ordered, groups, level)
     rest = range(1, len(kept))
     better = bool(rest) and all(contests[0, each].tail <= level / 2 for each in rest)
-    standings = [
-        replace(each, worse_by=max(contests[at, o].bound for o in range(len(kept)) if o != at))
-        if rest
-        else each
-        for at, (each, _) in enumerate(ranked)
-    ]
+    standings = [_standing(each, common, groups, level) for each in kept]
+    if rest:
+        standings = [
+            replace(each, worse_by=max(contests[at, o].bound for o in range(len(kept)) if o != at))
+            for at, each in enumerate(standings)
+        ]
     shared = [contests[0, each] for each in rest]
     return Tested(
         standings=tuple(standings),
@@ -135,7 +137,7 @@ def in_pairs(
         units=min((len(each.values) for each in shared), default=len(common)),
         table=_table([each.label for each in ordered], contests, level, better),
         better=better,
-        left_out=left_out,
+        left_out=(*left_out, *((scored[at].label, len(scored[at].scores)) for at in apart)),
         looks=counted,
         level=level,
         grouped=groups is not None,
@@ -252,15 +254,15 @@ def _recommended(standings: Sequence[Standing]) -> Standing | None:
         return None
     good = [each for each in standings if each.shown in (Shown.BEST, Shown.AS_GOOD)]
     best = standings[0]
-    price = best.cost_per_1000
-    cheaper = [
-        each
-        for each in good
-        if price is not None and each.cost_per_1000 is not None and each.cost_per_1000 < price
-    ]
+    cheaper = [each for each in good if each.is_cheaper(best)]
     if cheaper:
-        return min(cheaper, key=lambda each: each.cost_per_1000 or 0.0)
+        return min(cheaper, key=lambda each: _price(each.cost_per_1000))
     return best if best in good else None
+
+
+def _price(cost: float | None) -> float:
+    """What to sort by: what is free comes first, what is unknown last."""
+    return math.inf if cost is None else cost
 
 
 def _with_needs(table: Sequence[Pair], matters: float) -> tuple[Pair, ...]:
@@ -411,6 +413,37 @@ def _scored(columns: Sequence[Column]) -> tuple[list[Column], tuple[tuple[str, i
     return kept, out
 
 
+def _ranked(
+    columns: Sequence[Column], contests: Mapping[_Two, _Contest]
+) -> tuple[list[int], list[int]]:
+    """The places of the columns, best first, and of those that share too little with the best.
+
+    By how much worse each is seen to be than any other on the texts of both: a column that was
+    asked only about easy texts does not lead by them. A column that cannot be compared with the
+    best must not take the verdict from the rest.
+    """
+    places = range(len(columns))
+
+    def rank(at: int) -> tuple[float, float, float, str]:
+        column = columns[at]
+        met = [contests[at, other] for other in places if other != at]
+        seen = [_mean(each.values) for each in met if each.enough]
+        # Rounded, so that equal ones stay equal whatever their texts are.
+        worse_by = round(max(seen, default=math.inf), 12)
+        return worse_by, -_if_wrong(column), _price(column.cost_per_1000), column.label
+
+    order = sorted(places, key=rank)
+    met = [at for at in order[1:] if contests[order[0], at].enough]
+    if not met:
+        return order, []
+    return [order[0], *met], [at for at in order[1:] if at not in met]
+
+
+def _if_wrong(column: Column) -> float:
+    """The accuracy with what was not answered counted as wrong."""
+    return math.fsum(column.scores.values()) / (len(column.scores) + len(column.unanswered))
+
+
 def _standing(
     column: Column, common: set[str], groups: Mapping[str, str] | None, level: float
 ) -> Standing:
@@ -433,7 +466,7 @@ def _standing(
         lost=len(column.lost),
         loss_high=loss_interval(len(column.lost), len(scores), level)[1],
         unanswered=len(column.unanswered),
-        accuracy_if_wrong=math.fsum(scores) / (len(scores) + len(column.unanswered)),
+        accuracy_if_wrong=_if_wrong(column),
         common_accuracy=None if whole or not common else _mean([column.scores[t] for t in common]),
         cost_per_1000=column.cost_per_1000,
     )

@@ -89,6 +89,11 @@ class Standing:
     at_least: float | None = None
     shown: Shown = Shown.NOT_SHOWN
 
+    def is_cheaper(self, other: Standing) -> bool:
+        """Whether it is known to cost less; a free one costs less than any that is not."""
+        one, than = self.cost_per_1000, other.cost_per_1000
+        return one is not None and than is not None and one < than
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
