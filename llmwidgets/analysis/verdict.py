@@ -5,11 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
+from numbers import Real
 
 from llmwidgets.analysis.power import LEVEL, Spread
+from llmwidgets.errors import FieldError
 
 MATTERS = 0.05
 """The smallest difference in accuracy that counts unless the user says another."""
+
+
+def read_matters(matters: object) -> float:
+    """The smallest difference that counts as a share; FieldError where it is none."""
+    share = float(matters) if isinstance(matters, Real) and matters is not True else 0.0
+    if not 0 < share <= 1:
+        raise FieldError(
+            {"matters": "must be a number over 0 and at most 1."},
+            "It is a share: 0.05 says that 5 fields in 100 matter.",
+        )
+    return share
 
 
 class Outcome(StrEnum):

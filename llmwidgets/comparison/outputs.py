@@ -35,6 +35,13 @@ def read_outputs(outputs: Any, texts: Sequence[Text]) -> dict[str, list[Any]]:
             {"outputs": "is not a dict of outputs by label."},
             'Give {"A": […], "B": […]}, each as long as the texts, or by id.',
         )
+    labels = [str(label) for label in outputs]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise FieldError(
+            {"outputs": f"has the label {few(twice)} more than once, as a text and as a number."},
+            "Give every variant a label of its own.",
+        )
     return {str(label): _by_place(str(label), each, texts) for label, each in outputs.items()}
 
 

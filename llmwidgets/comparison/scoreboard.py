@@ -9,6 +9,7 @@ from llmwidgets.analysis.bounds import loss_interval
 from llmwidgets.analysis.significance import Column, Tested, mean_interval
 from llmwidgets.analysis.verdict import Verdict
 from llmwidgets.comparison import caveats, looks
+from llmwidgets.comparison.marks import is_labelled
 from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
 
@@ -169,9 +170,7 @@ def unscored(comparison: Comparison) -> Verdict:
 
 
 def _unscored(comparison: Comparison) -> str:
-    from llmwidgets.analysis.alignment import NOTHING
-
-    labelled = sum(text.truth is not NOTHING for text in comparison.texts)
+    labelled = any(is_labelled(text) for text in comparison.texts)
     valid = sum(tally.statuses["ok"] for tally in comparison.reading.tallies)
     total = len(comparison)
     answers = f"{valid} of {total} replies are valid records"
