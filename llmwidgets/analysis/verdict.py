@@ -16,7 +16,9 @@ MATTERS = 0.05
 
 def read_matters(matters: object) -> float:
     """The smallest difference that counts as a share; FieldError where it is none."""
-    share = float(matters) if isinstance(matters, Real) and matters is not True else 0.0
+    share = 0.0
+    if not isinstance(matters, bool) and isinstance(matters, Real):
+        share = float(matters)
     if not 0 < share <= 1:
         raise FieldError(
             {"matters": "must be a number over 0 and at most 1."},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from llmwidgets import Comparison
+from llmwidgets import Comparison, load
 from llmwidgets.errors import FieldError
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
@@ -64,3 +65,37 @@ def test_one_group_is_one():
     said = made({"A": TRUTH, "B": HALF}, group=["one"] * COUNT).verdict().sentence
     assert "The 30 texts, in 1 group, are labelled" in said
     assert "The texts make 1 group;" in said
+
+
+def priced(tmp_path, costs) -> Comparison:
+    """As saved by a run with these costs of a reply: A and C are right, B now and then wrong."""
+    poor = [{**record, "a": -1 if at % 3 == 0 else record["a"]} for at, record in enumerate(TRUTH)]
+    outputs = dict(zip("ABC", (TRUTH, poor, TRUTH), strict=True))
+    path = made({label: outputs[label] for label in "ABC"[: len(costs)]}).save(tmp_path / "c.json")
+    saved = json.loads(path.read_text("utf-8"))
+    for at, row in enumerate(saved["rows"]):
+        row["cost"] = costs[at // COUNT]
+    path.write_text(json.dumps(saved), "utf-8")
+    return load(path)
+
+
+@pytest.mark.parametrize("cost", [-1, float("nan"), float("inf"), "much", [1]])
+def test_a_saved_cost_that_is_none_is_damage(tmp_path, cost):
+    with pytest.raises(FieldError, match="damaged"):
+        priced(tmp_path, [cost, 1])
+
+
+@pytest.mark.parametrize("costs", [(0, 0, 0), (1, 0, None), (0, 5, 0), (None, None, 0), (2, 1, 2)])
+def test_every_price_is_compared_with_every_other(tmp_path, costs):
+    """What is free is cheaper than what is not, and what is unknown is neither."""
+    verdict = priced(tmp_path, costs).verdict(0.1)
+    price = {each.label: each.cost_per_1000 for each in verdict.standings}
+    best = price[verdict.leader]
+    free = [label for label, cost in price.items() if cost is not None and best and cost < best]
+    assert verdict.recommended == verdict.leader
+    assert ("cheaper is worse" in verdict.headline) == bool(free)
+    unknown = [label for label, cost in price.items() if cost is None and label != "B"]
+    assert all(label in verdict.sentence for label in unknown)
+    if None in price.values():
+        assert "unknown" in verdict.sentence
+        assert "all that is cheaper" not in verdict.sentence
