@@ -109,6 +109,8 @@ def in_pairs(
     one. `looks` are the numbers of texts at which the truth was looked at, this look included: the
     level of every bound is divided by how many count.
     """
+    # By text, so that the same scores in another order come to the very same figures.
+    columns = [replace(each, scores=dict(sorted(each.scores.items()))) for each in columns]
     scored, left_out = _scored(columns)
     counted = counted_looks(looks)
     level = LEVEL / max(1, len(counted))

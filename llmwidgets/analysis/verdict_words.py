@@ -169,10 +169,12 @@ def _maybe(each: Standing, verdict: Verdict) -> str:
 
 
 def _worse(verdict: Verdict) -> str:
+    worse = [each for each in verdict.standings if each.shown is Shown.WORSE]
     found = [
-        f"{each.label} (by at least {percent(each.at_least or 0)} in 100)"
-        for each in verdict.standings
-        if each.shown is Shown.WORSE
+        f"{each.label} (by at least {percent(each.at_least)} in 100)"
+        if each.at_least is not None and each.at_least >= 0.0005
+        else each.label
+        for each in worse
     ]
     if not found:
         return ""
