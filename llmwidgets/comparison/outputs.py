@@ -98,6 +98,8 @@ def given(
         at = place.variant
         found = read_row(row, labels[at], models[at], texts[place.text], place.repeat)
         paid_before = row.when if places.reused(place) else None
+        if paid_before is None and place not in other:
+            return found
         return replace(found, record=other.get(place, found.record), paid_before=paid_before)
 
     return Given(places, journal, read)
