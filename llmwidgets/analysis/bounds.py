@@ -114,7 +114,7 @@ def grouped(values: Sequence[float], groups: Sequence[str] | None) -> list[float
 
     The linearised ratio of clustered samples (as in Miller's "Adding error bars to evals").
     """
-    if groups is None:
+    if groups is None or not values:
         return list(values)
     sums: dict[str, list[float]] = {}
     for value, group in zip(values, groups, strict=True):

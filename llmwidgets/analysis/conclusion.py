@@ -40,7 +40,7 @@ class Tested:
             leader=standings[0].label if standings else None,
             recommended=chosen.label if chosen is not None else None,
             not_told_apart=self._groups(),
-            table=tuple(_with_need(each, matters) for each in self.table),
+            table=_with_needs(self.table, matters),
             standings=standings,
             matters=matters,
             texts=self.texts,
@@ -119,18 +119,18 @@ def _recommended(standings: Sequence[Standing]) -> Standing | None:
         return None
     good = [each for each in standings if each.shown in (Shown.BEST, Shown.AS_GOOD)]
     best = standings[0]
-    price = best.cost_per_1000
-    cheaper = [
-        each
-        for each in good
-        if price is not None and each.cost_per_1000 is not None and each.cost_per_1000 < price
-    ]
+    cheaper = [each for each in good if each.is_cheaper(best)]
     if cheaper:
         return min(cheaper, key=lambda each: each.cost_per_1000 or 0.0)
     return best if best in good else None
 
 
-def _with_need(pair: Pair, matters: float) -> Pair:
-    if pair.spread is None:
-        return pair
-    return replace(pair, texts_needed=power.texts_needed(pair.spread, matters, 2, pair.level))
+def _with_needs(table: Sequence[Pair], matters: float) -> tuple[Pair, ...]:
+    """The pairs, each with how many texts would tell it apart."""
+    power.know((each.spread, each.level / 2) for each in table if each.spread is not None)
+    return tuple(
+        replace(each, texts_needed=power.texts_needed(each.spread, matters, 2, each.level))
+        if each.spread is not None
+        else each
+        for each in table
+    )

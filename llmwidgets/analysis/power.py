@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -35,11 +35,13 @@ _CHANCE = 0.8
 class Spread:
     """How the differences of two variants vary from text to text: their shape around 0.
 
-    `worst` has the differences on texts that one of them loses.
+    `worst` has the differences on texts that one of them loses. `known` has the margins that were
+    worked out already, by level (see `know`).
     """
 
     shape: tuple[float, ...]
     worst: tuple[float, ...] = (1.0,)
+    known: dict[float, list[float]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, differences: Sequence[float], worst: Iterable[float]) -> Spread:
@@ -49,6 +51,7 @@ class Spread:
         return cls(tuple(_centred(ordered)), tuple(_some(sorted(map(float, worst)))))
 
     @classmethod
+    @lru_cache(maxsize=64)
     def usual(cls, deviation: float = USUAL_DEVIATION) -> Spread:
         """A normal shape of this standard deviation."""
         count = 40
@@ -64,28 +67,39 @@ class Spread:
 
     def margin(self, texts: int, level: float) -> float:
         """How far the one-sided bound at this level lies from the mean of `texts` texts."""
-        known = _margins(self, level)
-        at = max(known[0][0], min(texts, known[-1][0]))
-        upper = next(i for i, (count, _) in enumerate(known) if count >= at)
-        high, low = known[upper], known[max(0, upper - 1)]
-        if high == low or texts >= high[0]:
+        if level not in self.known:
+            know([(self, level)])
+        counts, margins = _COUNTS, self.known[level]
+        at = max(counts[0], min(texts, counts[-1]))
+        upper = next(i for i, count in enumerate(counts) if count >= at)
+        lower = max(0, upper - 1)
+        if upper == lower or texts >= counts[-1]:
             # Beyond, the part of a worst text fades with 1/n and the rest with its root.
             normal = -_NORMAL.inv_cdf(level) * self.deviation
-            rest = (high[1] - normal / math.sqrt(high[0])) * high[0]
+            rest = (margins[upper] - normal / math.sqrt(counts[upper])) * counts[upper]
             return normal / math.sqrt(texts) + rest / texts
-        part = math.log(texts / low[0]) / math.log(high[0] / low[0])
-        return math.exp((1 - part) * math.log(low[1]) + part * math.log(high[1]))
+        part = math.log(texts / counts[lower]) / math.log(counts[upper] / counts[lower])
+        return math.exp((1 - part) * math.log(margins[lower]) + part * math.log(margins[upper]))
 
 
-@lru_cache(maxsize=512)
-def _margins(spread: Spread, level: float) -> tuple[tuple[int, float], ...]:
-    """The margin at some numbers of texts, between which it is near to a straight line of logs."""
-    return tuple((count, _margin(spread, count, level)) for count in _COUNTS)
+def know(spreads: Iterable[tuple[Spread, float]]) -> None:
+    """Work out the margins of many spreads at their levels in one go: one by one is far slower.
 
-
-def _margin(spread: Spread, texts: int, level: float) -> float:
-    values = _centred(_sampled(spread.shape, texts))
-    return float(upper_bounds([values], [spread.worst], level)[0])
+    They are worked out at some numbers of texts, between which they are near to a straight line of
+    logs.
+    """
+    alike: dict[int, list[tuple[Spread, float]]] = {}
+    for spread, level in spreads:
+        if level not in spread.known:
+            alike.setdefault(len(spread.worst), []).append((spread, level))
+    for batch in alike.values():
+        worst, levels = [spread.worst for spread, _ in batch], [level for _, level in batch]
+        columns = []
+        for count in _COUNTS:
+            values = [_centred(_sampled(each.shape, count)) for each, _ in batch]
+            columns.append(upper_bounds(values, worst, levels))
+        for (spread, level), margins in zip(batch, zip(*columns, strict=True), strict=True):
+            spread.known[level] = [float(each) for each in margins]
 
 
 def can_show(spread: Spread, texts: int, variants: int = 2, level: float = LEVEL) -> float:

@@ -102,26 +102,31 @@ def in_pairs(
     one. `looks` are the numbers of texts at which the truth was looked at, this look included: the
     level of every bound is divided by how many count.
     """
-    kept, left_out = _scored(columns)
+    # By text, so that the same scores in another order come to the very same figures.
+    columns = [replace(each, scores=dict(sorted(each.scores.items()))) for each in columns]
+    scored, left_out = _scored(columns)
     level = level_after(looks)
+    others = [each for each in columns if each.scores and not any(each is one for one in scored)]
+    contests = _contests([*scored, *others], groups, level)
+    order, apart = _ranked(scored, contests)
+    kept = [scored[at] for at in order]
+    ordered = [*kept, *(scored[at] for at in apart), *others]
+    places = [*order, *apart, *range(len(scored), len(ordered))]
+    contests = {
+        (a, b): contests[places[a], places[b]] for a, b in permutations(range(len(ordered)), 2)
+    }
     common = set.intersection(*(set(each.scores) for each in kept)) if kept else set[str]()
-    ranked = sorted(
-        ((_with_common(standing(each, groups, level), each, common), each) for each in kept),
-        key=lambda each: (-each[0].accuracy_if_wrong, each[1].cost_per_1000 or math.inf),
-    )
-    others = [each for each in columns if each.scores and not any(each is one for one in kept)]
-    ordered = [*(column for _, column in ranked), *others]
-    contests = _contests(ordered, groups, level)
+    standings = [_with_common(standing(each, groups, level), each, common) for each in kept]
     rest = range(1, len(kept))
     better = bool(rest) and all(contests[0, each].tail <= level / 2 for each in rest)
     shared = [contests[0, each] for each in rest]
     return Tested(
-        standings=_with_bounds([each for each, _ in ranked], contests),
+        standings=_with_bounds(standings, contests),
         texts=min((each.texts for each in shared), default=len(common)),
         units=min((len(each.values) for each in shared), default=len(common)),
         table=_table([each.label for each in ordered], contests, level, better),
         better=better,
-        left_out=left_out,
+        left_out=(*left_out, *((scored[at].label, len(scored[at].scores)) for at in apart)),
         looks=counted_looks(looks),
         level=level,
         grouped=groups is not None,
@@ -279,6 +284,38 @@ def _scored(columns: Sequence[Column]) -> tuple[list[Column], tuple[tuple[str, i
     return kept, out
 
 
+def _ranked(
+    columns: Sequence[Column], contests: Mapping[_Two, _Contest]
+) -> tuple[list[int], list[int]]:
+    """The places of the columns, best first, and of those that share too little with the best.
+
+    By how much worse each is seen to be than any other on the texts of both: a column that was
+    asked only about easy texts does not lead by them. A column that cannot be compared with the
+    best must not take the verdict from the rest.
+    """
+    places = range(len(columns))
+
+    def rank(at: int) -> tuple[float, float, float, str]:
+        column = columns[at]
+        met = [contests[at, other] for other in places if other != at]
+        seen = [_mean(each.values) for each in met if each.enough]
+        # Rounded, so that equal ones stay equal whatever their texts are.
+        worse_by = round(max(seen, default=math.inf), 12)
+        cost = math.inf if column.cost_per_1000 is None else column.cost_per_1000
+        return worse_by, -_if_wrong(column), cost, column.label
+
+    order = sorted(places, key=rank)
+    met = [at for at in order[1:] if contests[order[0], at].enough]
+    if not met:
+        return order, []
+    return [order[0], *met], [at for at in order[1:] if at not in met]
+
+
+def _if_wrong(column: Column) -> float:
+    """The accuracy with what was not answered counted as wrong."""
+    return math.fsum(column.scores.values()) / (len(column.scores) + len(column.unanswered))
+
+
 def standing(
     column: Column, groups: Mapping[str, str] | None = None, level: float = LEVEL
 ) -> Standing:
@@ -309,7 +346,7 @@ def standing(
         loss_low=loss_low,
         loss_high=loss_high,
         unanswered=len(column.unanswered),
-        accuracy_if_wrong=math.fsum(scores) / (len(scores) + len(column.unanswered)),
+        accuracy_if_wrong=_if_wrong(column),
         cost_per_1000=column.cost_per_1000,
     )
 

@@ -5,11 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
+from numbers import Real
 
 from llmwidgets.analysis.power import LEVEL, Spread
+from llmwidgets.errors import FieldError
 
 MATTERS = 0.05
 """The smallest difference in accuracy that counts unless the user says another."""
+
+
+def read_matters(matters: object) -> float:
+    """The smallest difference that counts as a share; FieldError where it is none."""
+    share = 0.0
+    if not isinstance(matters, bool) and isinstance(matters, Real):
+        share = float(matters)
+    if not 0 < share <= 1:
+        raise FieldError(
+            {"matters": "must be a number over 0 and at most 1."},
+            "It is a share: 0.05 says that 5 fields in 100 matter.",
+        )
+    return share
 
 
 class Outcome(StrEnum):
@@ -90,6 +105,11 @@ class Standing:
     worse_by: float | None = None
     at_least: float | None = None
     shown: Shown = Shown.NOT_SHOWN
+
+    def is_cheaper(self, other: Standing) -> bool:
+        """Whether it is known to cost less; a free one costs less than any that is not."""
+        one, than = self.cost_per_1000, other.cost_per_1000
+        return one is not None and than is not None and one < than
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from llmwidgets.analysis import power
@@ -63,7 +62,8 @@ def _better(verdict: Verdict) -> tuple[str, str]:
     least = f"reads at least {percent(low)} fields in 100 more right"
     if low < 0.0005:
         least = "reads more right"
-    said = f"On {_texts(verdict.texts)} it {least} than {than} (95 %; {percent(seen)} seen)."
+    on = _texts(_shared(verdict, best, second))
+    said = f"On {on} it {least} than {than} (95 %; {percent(seen)} seen)."
     if high < verdict.matters:
         said += f" That is less than the {margin(verdict.matters)} in 100 that matter here."
     if len(others) > 1:
@@ -76,8 +76,9 @@ def _as_good(verdict: Verdict) -> tuple[str, str]:
     best, *others = verdict.standings
     chosen = _standing(verdict, verdict.recommended)
     than = best.label if chosen is not best else "any other" if len(others) > 1 else others[0].label
+    shared = verdict.texts if chosen is best else _shared(verdict, best, chosen)
     details = (
-        f"On {_texts(verdict.texts)} it is {_at_most(chosen)} than {than} "
+        f"On {_texts(shared)} it is {_at_most(chosen)} than {than} "
         f"(95 %; you allow {margin(verdict.matters)})."
     )
     if chosen is not best:
@@ -87,9 +88,14 @@ def _as_good(verdict: Verdict) -> tuple[str, str]:
     as_good = f"{best.label} is as good as {than}"
     if price is None:
         return f"{as_good}; its price is unknown.", details
-    cheaper = [each for each in others if (each.cost_per_1000 or math.inf) < price]
+    cheaper = [each for each in others if each.is_cheaper(best)]
+    unknown = [
+        each.label
+        for each in others
+        if each.cost_per_1000 is None and each.shown is not Shown.WORSE
+    ]
     if not cheaper:
-        unknown = [each.label for each in others if each.cost_per_1000 is None]
+        unknown = unknown or [each.label for each in others if each.cost_per_1000 is None]
         if unknown:
             return f"{as_good}; the price of {listed(unknown)} is unknown.", details
         if any(each.cost_per_1000 == price for each in others):
@@ -97,6 +103,10 @@ def _as_good(verdict: Verdict) -> tuple[str, str]:
         cheaper_by = "the cheapest" if len(others) > 1 else _cheaper(best, others[0])
         return f"{as_good} and {cheaper_by}.", details
     undecided = [each for each in cheaper if each.shown is Shown.NOT_SHOWN]
+    if unknown:
+        details = _joined(details, f"The price of {listed(unknown)} is unknown.")
+    if not undecided and unknown:
+        return f"{as_good}, and all that is known to be cheaper is worse.", details
     if not undecided:
         return f"{as_good}, and all that is cheaper is worse.", details
     headline = f"{best.label} leads, and nothing cheaper is shown to be as good."
@@ -111,7 +121,7 @@ def _not_enough(verdict: Verdict) -> tuple[str, str]:
         verb = "is" if verdict.texts == 1 else "are"
         few = f"Only {_texts(verdict.texts)} {verb}" if verdict.texts else "No text is"
         if verdict.texts >= FEWEST_TEXTS:
-            few = f"The {_texts(verdict.texts)}, in {verdict.groups:,} groups, are"
+            few = f"The {_texts(verdict.texts)}, in {count(verdict.groups, 'group')}, are"
         return headline, (
             f"{few} labelled and answered by {_all(verdict.standings)}, and under {FEWEST_TEXTS} a "
             "difference can be chance. No variant is recommended yet."
@@ -165,10 +175,12 @@ def _maybe(each: Standing, verdict: Verdict) -> str:
 
 
 def _worse(verdict: Verdict) -> str:
+    worse = [each for each in verdict.standings if each.shown is Shown.WORSE]
     found = [
-        f"{each.label} (by at least {percent(each.at_least or 0)} in 100)"
-        for each in verdict.standings
-        if each.shown is Shown.WORSE
+        f"{each.label} (by at least {percent(each.at_least)} in 100)"
+        if each.at_least is not None and each.at_least >= 0.0005
+        else each.label
+        for each in worse
     ]
     if not found:
         return ""
@@ -246,7 +258,8 @@ def _cheaper(one: Standing, other: Standing) -> str:
 def _left_out(scored: Sequence[tuple[str, int]]) -> str:
     """The sentences on variants that cannot be compared, each with its number of scored texts."""
     bare = [label for label, count in scored if not count]
-    few = [f"{label} ({count})" for label, count in scored if count]
+    few = [f"{label} ({count})" for label, count in scored if 0 < count < FEWEST_TEXTS]
+    apart = [label for label, count in scored if count >= FEWEST_TEXTS]
     said = []
     if bare:
         verb = "is" if len(bare) == 1 else "are"
@@ -254,6 +267,9 @@ def _left_out(scored: Sequence[tuple[str, int]]) -> str:
     if few:
         verb = "is" if len(few) == 1 else "are"
         said.append(f"{listed(few)} {verb} left out: too few texts could be scored.")
+    if apart:
+        verb, whose = ("is", "its") if len(apart) == 1 else ("are", "their")
+        said.append(f"{listed(apart)} {verb} left out: too few of {whose} texts can be compared.")
     return " ".join(said)
 
 
@@ -267,7 +283,7 @@ def _looks(verdict: Verdict) -> str:
 
 def _grouped(groups: int) -> str:
     return (
-        f"The texts make {groups:,} groups; errors within a group are taken as one."
+        f"The texts make {count(groups, 'group')}; errors within a group are taken as one."
         if groups
         else ""
     )
@@ -314,6 +330,12 @@ def expected_sentence(
 
 def _pair(verdict: Verdict, one: str, other: str) -> Pair | None:
     return next((each for each in verdict.table if {each.a, each.b} == {one, other}), None)
+
+
+def _shared(verdict: Verdict, one: Standing, other: Standing) -> int:
+    """How many texts both answered."""
+    pair = _pair(verdict, one.label, other.label)
+    return pair.texts if pair is not None else verdict.texts
 
 
 def _lead(verdict: Verdict, second: Standing) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.copying import Copying
-from llmwidgets.analysis.verdict import MATTERS
+from llmwidgets.analysis.verdict import MATTERS, read_matters
 from llmwidgets.comparison import (
     agreement,
     by_field,
@@ -151,8 +151,8 @@ class Comparison:
         Recommended is the cheapest variant that is shown to be at most `matters` worse than the
         best (0.05: 5 fields in 100); None where the texts are not enough to tell.
         """
-        tested = self._tested
-        return tested.conclude(matters) if tested else scoreboard.unscored(self)
+        share, tested = read_matters(matters), self._tested
+        return tested.conclude(share) if tested else scoreboard.unscored(self)
 
     @cached_property
     def standings(self) -> tuple[Standing | None, ...]:

@@ -64,6 +64,13 @@ def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
     return Mark(unanswered=labelled and extraction.asked)
 
 
+def is_labelled(text: Text) -> bool:
+    """Whether the text's truth says anything of a field."""
+    if text.truth is NOTHING:
+        return False
+    return failed_score(text.schema, text.truth).accuracy is not None
+
+
 def compared(extraction: Extraction, text: Text) -> Any:
     """What is compared with truth: the reply, or the record it is where truth came as one."""
     as_record = text.by_record and extraction.status == "ok"

@@ -35,6 +35,13 @@ def read_outputs(outputs: Any, texts: Sequence[Text]) -> dict[str, list[Any]]:
             {"outputs": "is not a dict of outputs by label."},
             'Give {"A": […], "B": […]}, each as long as the texts, or by id.',
         )
+    labels = [str(label) for label in outputs]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise FieldError(
+            {"outputs": f"has the label {few(twice)} more than once, as a text and as a number."},
+            "Give every variant a label of its own.",
+        )
     return {str(label): _by_place(str(label), each, texts) for label, each in outputs.items()}
 
 
@@ -91,6 +98,8 @@ def given(
         at = place.variant
         found = read_row(row, labels[at], models[at], texts[place.text], place.repeat)
         paid_before = row.when if places.reused(place) else None
+        if paid_before is None and place not in other:
+            return found
         return replace(found, record=other.get(place, found.record), paid_before=paid_before)
 
     return Given(places, journal, read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict
 from datetime import datetime
@@ -145,6 +146,9 @@ def _row(comparison: Comparison, place: Place) -> dict[str, Any]:
 
 def _read_row(saved: dict[str, Any]) -> Row:
     kept = dict(saved)
+    for name in ("seconds", "cost"):
+        if kept.get(name) is not None and not 0 <= kept[name] < math.inf:
+            raise ValueError(name)
     kept["usage"] = Usage(**kept.get("usage", {}))
     kept["mode"] = Mode(kept["mode"]) if kept.get("mode") else None
     for name in ("notes", "dropped"):

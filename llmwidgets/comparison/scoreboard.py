@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis import significance
-from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.conclusion import Tested
 from llmwidgets.analysis.significance import Column
 from llmwidgets.analysis.verdict import Standing, Verdict
 from llmwidgets.comparison import caveats, looks
+from llmwidgets.comparison.marks import is_labelled
 from llmwidgets.comparison.texts import few
 from llmwidgets.errors import FAILURES
 
@@ -185,7 +185,7 @@ def unscored(comparison: Comparison) -> Verdict:
 
 
 def _unscored(comparison: Comparison) -> str:
-    labelled = sum(text.truth is not NOTHING for text in comparison.texts)
+    labelled = any(is_labelled(text) for text in comparison.texts)
     valid = sum(tally.statuses["ok"] for tally in comparison.reading.tallies)
     total = len(comparison)
     answers = f"{valid} of {total} replies are valid records"

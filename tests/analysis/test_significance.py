@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from llmwidgets.analysis.assignment import assign
 from llmwidgets.analysis.bounds import grouped, loss_interval, mean_intervals, tails, upper_bounds
+from llmwidgets.analysis.power import Spread, know
 from llmwidgets.analysis.significance import (
     Column,
     counted_looks,
@@ -375,6 +376,20 @@ def test_copies_of_one_text_count_once():
     assert "The texts make 10 groups" in together.sentence
     few = in_pairs(columns, groups=dict.fromkeys(groups, "one")).conclude()
     assert few.recommended is None
+
+
+@given(tables)
+@settings(max_examples=20, deadline=None)
+def test_many_spreads_at_once_have_the_margins_of_each_alone(table):
+    rows = [[*row, 1.0] for row in table]
+    worst = [[0.25, *row][: 3 + at % 2] for at, row in enumerate(rows)]
+    together, alone = ([*map(Spread.of, rows, worst)] for _ in range(2))
+    levels = [0.025 / (1 + at) for at in range(len(rows))]
+    know(zip(together, levels, strict=True))
+    for spread, other, level in zip(together, alone, levels, strict=True):
+        assert list(spread.known) == [level]
+        for texts in (10, 14, 60, 1000):
+            assert spread.margin(texts, level) == pytest.approx(other.margin(texts, level))
 
 
 @given(st.lists(st.tuples(shares, st.integers(0, 5)), min_size=3, max_size=40))
