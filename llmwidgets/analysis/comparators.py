@@ -324,14 +324,14 @@ def _same_instants(one: Reading, other: Reading) -> bool:
     return [each.at for each in one.days] == [each.at for each in other.days]
 
 
-_YES_WORDS = "true yes ja oui sí si sim sì tak да y"
-_NO_WORDS = "false no nein non não nao nee nej nie нет n"
+_YES_WORDS = "true yes ja oui sí si sim sì tak да y evet так はい 是 예 네 نعم हाँ हां"
+_NO_WORDS = "false no nein non não nao nee nej nie нет n hayır ні いいえ 否 아니오 아니요 لا नहीं"
 _YES, _NO = frozenset(_YES_WORDS.split()), frozenset(_NO_WORDS.split())
 
 
 def _yes(value: Any) -> bool | None:
     """What a word says in the field of yes or no; None where it says neither."""
-    word = value.strip().casefold() if isinstance(value, str) else value
+    word = value.strip(" \t\n.!。").casefold() if isinstance(value, str) else value
     if word in _YES:
         return True
     return False if word in _NO else word if isinstance(word, bool) else None
