@@ -27,7 +27,7 @@ _LETTERS = re.compile(
 _MEASURE = re.compile(r"\s?(°[CF]|[^\W\d_]{1,16}(?:/[^\W\d_]{1,4}|[23²³])?)(?![^\W_])")
 _LETTERS_BEFORE = re.compile(r"(?<![^\W_])[^\W\d_]{1,5}$")
 _UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
-_UNIT_AFTER = re.compile(rf"\s?({_UNIT})(?![^\W\d_])")
+_UNIT_AFTER = re.compile(rf"\s?({_UNIT})(?:(?<=[円元원])|(?![^\W\d_]))")
 _UNIT_BEFORE = re.compile(rf"(?<![^\W\d_])({_UNIT})\s?-?$")
 _MINUS = re.compile(rf"-(?:\s?(?:{_UNIT})\s?|(?P<apart>\s))?$")
 _OPEN = re.compile(rf"\((?:\s?(?:{_UNIT})\s?)?$")
