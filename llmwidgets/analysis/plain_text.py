@@ -268,7 +268,7 @@ class _Plain:
     def _is_grade(self, before: str, at: int) -> bool:
         """A minus behind a short word or number and before no other: BBB-, O-, 1,200-."""
         if not before.isalnum() or self.text[at + 1 : at + 2].isalnum():
-            return False
+            return before == ")" and _CLOSES.match(self.text, at + 1) is not None
         if self.text[at + 1 : at + 2] in {"\n", "\r"} and self.text[at + 2 : at + 4].strip():
             return False
         start = at
