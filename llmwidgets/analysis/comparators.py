@@ -17,7 +17,7 @@ from llmwidgets.analysis.letters import spelled_out
 from llmwidgets.analysis.likeness import Likeness
 from llmwidgets.analysis.list_rules import ListRule, keys_of, read_list_rule
 from llmwidgets.analysis.numbers import Number, number_meant
-from llmwidgets.analysis.readings import Reading, plain, read
+from llmwidgets.analysis.readings import Reading, clock_in, plain, read
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
 from llmwidgets.schemas.place import prefixes, shown
@@ -354,9 +354,8 @@ _SPELLINGS: dict[str, Callable[[str], str]] = {
 
 
 def _clock(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    if one.clock is not None and other.clock is not None:
-        return one.clock == other.clock
-    return _text(one, other, raw, amount)
+    left, right = (each.clock or clock_in(each.written) for each in (one, other))
+    return left == right if left and right else _text(one, other, raw, amount)
 
 
 _RULES: dict[str, Callable[[Reading, Reading, Raw, float], bool]] = {
