@@ -17,7 +17,7 @@ from llmwidgets.analysis.letters import spelled_out
 from llmwidgets.analysis.likeness import Likeness
 from llmwidgets.analysis.list_rules import ListRule, keys_of, read_list_rule
 from llmwidgets.analysis.numbers import Number, number_meant
-from llmwidgets.analysis.readings import Reading, plain, read
+from llmwidgets.analysis.readings import Reading, clock_in, plain, read
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
 from llmwidgets.schemas.place import prefixes, shown
@@ -324,14 +324,14 @@ def _same_instants(one: Reading, other: Reading) -> bool:
     return [each.at for each in one.days] == [each.at for each in other.days]
 
 
-_YES_WORDS = "true yes ja oui sí si sim sì tak да y"
-_NO_WORDS = "false no nein non não nao nee nej nie нет n"
+_YES_WORDS = "true yes ja oui sí si sim sì tak да y evet так はい 是 예 네 نعم हाँ हां"
+_NO_WORDS = "false no nein non não nao nee nej nie нет n hayır ні いいえ 否 아니오 아니요 لا नहीं"
 _YES, _NO = frozenset(_YES_WORDS.split()), frozenset(_NO_WORDS.split())
 
 
 def _yes(value: Any) -> bool | None:
     """What a word says in the field of yes or no; None where it says neither."""
-    word = value.strip().casefold() if isinstance(value, str) else value
+    word = value.strip(" \t\n.!。").casefold() if isinstance(value, str) else value
     if word in _YES:
         return True
     return False if word in _NO else word if isinstance(word, bool) else None
@@ -354,9 +354,8 @@ _SPELLINGS: dict[str, Callable[[str], str]] = {
 
 
 def _clock(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
-    if one.clock is not None and other.clock is not None:
-        return one.clock == other.clock
-    return _text(one, other, raw, amount)
+    left, right = (each.clock or clock_in(each.written) for each in (one, other))
+    return left == right if left and right else _text(one, other, raw, amount)
 
 
 _RULES: dict[str, Callable[[Reading, Reading, Raw, float], bool]] = {

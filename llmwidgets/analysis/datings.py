@@ -14,7 +14,7 @@ from llmwidgets.analysis.passages import Numbers
 from llmwidgets.analysis.readings import plain
 
 _SUFFIX = r"(?:st|nd|rd|th|er|[ºª°.])?"
-_NAME = r"[^\W\d_]{3,14}+"
+_NAME = r"(?:[^\W\d_]|[\u0900-\u094f]){2,14}+"
 _FIRST = r"[0-9](?<![\dA-Za-z_].)(?<!\d[-/.,:].)"
 """The first digit of a date. It stands first in each expression, which makes them quick."""
 
@@ -24,6 +24,7 @@ _NUMERIC = re.compile(
     r"|[0-9](?<![\w.,/-].)(?<=[12])\d{7}(?![\w]|[-/.,:]\d)"
     r"|[0-9](?<!\d.)\d{3}\.\s\d{1,2}\.\s\d{1,2}(?!\d)"
     r"|[0-9](?<!\d.)\d{3}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}(?:\s?[日일])?"
+    r"|[0-9](?<![\w.,/-].)\d?\stháng\s\d{1,2}\snăm\s\d{4}(?!\d)"
 )
 _DAY_AND_NAME = rf"{_FIRST}\d?{_SUFFIX}[\s./-]{{0,3}}(?:of\s+|de\s+|d')?(?P<n>{_NAME})"
 _NAMED = re.compile(
@@ -43,7 +44,8 @@ _CLOCK = re.compile(
 )
 _TIMES = re.compile(
     r"(?<![\w:.])\d{1,2}(?::\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?|\s?h\s?\d{2}|(?:\.\d{2})?\s?(?:h|Uhr)\b"
-    r"|(?=\s?[ap]\.?m\b))(?:\s?Uhr)?(?:\s?[ap]\.?m\b\.?)?(?![\w:])",
+    r"|(?=\s?[ap]\.?m\b))(?:\s?Uhr)?(?:\s?[ap]\.?m\b\.?)?(?![\w:])"
+    r"|(?<!\d)\d{1,2}[時时]\d{2}分",
     re.IGNORECASE,
 )
 _YEARLESS = re.compile(

@@ -13,7 +13,7 @@ from llmwidgets.analysis.month_names import MONTHS, WEEKDAYS
 _LONGEST = 60
 _ZONE = r"Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?"
 _TIME = re.compile(
-    r"(\d{1,2})(?:(?:[:.]|\s?h\s?)(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?(\s?h|\s?Uhr)?"
+    r"(\d{1,2})(?:(?:[:.]|\s?[h時时]\s?)(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?(\s?h|\s?Uhr|[時时点]|分)?"
     rf"\s*([ap]\.?\s?m\.?)?\s*({_ZONE})?",
     re.IGNORECASE,
 )
@@ -22,7 +22,7 @@ _CLOCK = (
     r"(?P<clock>\d{1,2}(?::\d{2}|\s?h|\s?[ap]\.?m|\s?Uhr).*))?"
 )
 _BEFORE = r"(?:(?P<w>[^\W\d_]+(?:-[^\W\d_]+)?)\.?,?\s+)?"
-_NAME = r"(?P<n>[^\W\d_]+)"
+_NAME = r"(?P<n>(?:[^\W\d_]|[\u0900-\u094f])+)"
 _YEAR = r"(?P<y>\d{4}|'?\d{2})"
 _DATES = tuple(
     re.compile(pattern + _CLOCK, re.IGNORECASE)
@@ -35,6 +35,7 @@ _DATES = tuple(
         rf"{_BEFORE}{_NAME}\.?[\s-]+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:,\s*|[\s-]+){_YEAR}",
         rf"(?P<y>\d{{4}})[\s.-]+{_NAME}\.?[\s.-]+(?P<d>\d{{1,2}})\.?",
         r"(?P<y>\d{4})\s?[年년]\s?(?P<m>\d{1,2})\s?[月월]\s?(?P<d>\d{1,2})\s?[日일]?",
+        r"(?:ngày\s+)?(?P<d>\d{1,2})\s+tháng\s+(?P<m>\d{1,2})\s+năm\s+(?P<y>\d{4})",
         r"(?P<y>(?:19|20)\d{2})(?P<m>\d{2})(?P<d>\d{2})",
     )
 )
@@ -112,7 +113,7 @@ def _days(found: re.Match[str]) -> list[date]:
 
 
 def _name(word: str) -> str:
-    return "".join(folded(each) for each in word if each.isalpha())
+    return "".join(folded(each) for each in word if each.isalpha() or "\u0900" <= each <= "\u094f")
 
 
 def _year(written: str) -> int:

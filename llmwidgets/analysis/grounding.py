@@ -146,6 +146,12 @@ def _whole_words(text: str, wanted: str) -> Grounding | None:
     return None
 
 
+def _is_around(whole: Grounding, part: tuple[int, int]) -> bool:
+    if whole.start is None or whole.end is None:
+        return False
+    return whole.start <= part[0] and part[1] <= whole.end
+
+
 def _is_whole(text: str, start: int, end: int) -> bool:
     """Whether a passage is not part of a word, a number or an address of mail."""
     if not alone(text, start, end):
@@ -161,6 +167,10 @@ def _other_writing(value: str | int | float, reading: Reading, source: Source) -
         found = _number(reading.number, value, source)
         if found and source.text[slice(*found)] == written:
             return Grounding("exact", *found)
+        # A currency or the point of "Mio." that the value has too belongs to the passage.
+        whole = _whole_words(source.text, written) if found and isinstance(value, str) else None
+        if found and whole and _is_around(whole, found):
+            return whole
     if not found and reading.days:
         return _day(reading.days, source)
     if isinstance(value, str) and (month := _MONTH.fullmatch(value.strip())):

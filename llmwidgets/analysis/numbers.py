@@ -45,13 +45,23 @@ SCALES = {
     "milliards": 9, "miliardi": 9, "mld": 9, "miljard": 9, "млрд": 9, "trillion": 12,
     "lakh": 5, "lakhs": 5, "lac": 5, "crore": 7, "crores": 7, "cr": 7,
 }  # fmt: skip
+SIGNS = {
+    "百万": 6, "千万": 7, "百萬": 6, "千萬": 7, "백만": 6, "천만": 7, "万": 4, "萬": 4, "億": 8,
+    "亿": 8, "兆": 12, "千": 3, "만": 4, "억": 8, "조": 12, "천": 3, "ล้าน": 6, "แสน": 5, "หมื่น": 4,
+    "พัน": 3, "लाख": 5, "करोड़": 7, "हज़ार": 3, "हजार": 3,
+}  # fmt: skip
+EITHER_SIGN = "|".join(sorted(SIGNS, key=len, reverse=True))
+"""Scales of scripts that write them right beside the number and go on behind them."""
+
+_SHORT_SCALES = {"k": 3, "K": 3, "M": 6, "B": 9}
 _UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
 _SCALE = "|".join(sorted(SCALES, key=len, reverse=True))
 SPACES = " \u00a0\u2009\u202f'"
 _NUMBER = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{_UNIT})?\s*(?P<late>[-+])?"
     rf"(?P<body>\d[\d.,{SPACES}]*\d|\d|\.\d+)(?:\.(?=\s|$)|(?P<even>[.,/]-{{1,2}}))?"
-    rf"(?:\s*(?P<scale>(?i:{_SCALE}))\b\.?)?"
+    rf"(?:\s*(?:(?P<scale>(?i:{_SCALE}))\b\.?|(?P<sign_of_scale>{EITHER_SIGN}))"
+    r"|(?P<short>[kKMB])(?![^\W\d_]))?"
     rf"\s*(?P<after>{_UNIT})?(?P<trailing>\s?-)?\s*(?P<close>\))?"
 )
 _GROUPS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}")
@@ -99,18 +109,26 @@ def number_in(text: str) -> Number | None:
     even = (found["even"] or "/")[0]
     body = found["body"] + (f"{even}00" if even != "/" else "")
     unit = UNITS.get(found["before"] or found["after"] or "", "")
-    if unit in _POINTS_GROUP and _ONE_POINT.fullmatch(body):
+    if found["short"] and unit in {"", "%"}:
+        return None
+    scale = _scale(found)
+    if not scale and unit in _POINTS_GROUP and _ONE_POINT.fullmatch(body):
         body = body.replace(".", "")
     digits = digits_in(body)
     if digits is None:
         return None
     minus = any(each and each.strip() in {"-", "("} for each in signs)
-    scale = SCALES[found["scale"].casefold()] if found["scale"] else 0
     try:
         value = Decimal(digits).scaleb(scale) if scale else Decimal(digits)
     except InvalidOperation:
         return None
     return Number(-value if minus else value, unit)
+
+
+def _scale(found: re.Match[str]) -> int:
+    if found["scale"]:
+        return SCALES[found["scale"].casefold()]
+    return SIGNS.get(found["sign_of_scale"], 0) or _SHORT_SCALES.get(found["short"], 0)
 
 
 def digits_in(body: str) -> str | None:
@@ -167,9 +185,9 @@ _MEASURED = re.compile(r"(.*?[\d.])\s*([^\W\d_]\w*(?:/\w+)?|°[CF]|℃|m[²³])\
 _FRACTION = re.compile(
     r"([-+]?)(?:(\d{1,9})(?:\s+|\s*(?=[½⅓⅔¼¾⅛⅜⅝⅞])))?(?:(\d{1,4})/(\d{1,4})|([½⅓⅔¼¾⅛⅜⅝⅞]))"
 )
-_SHORT_SCALES = {"k": 3, "K": 3, "M": 6, "B": 9}
 _SHORT_SCALE = re.compile(r"(.*\d)([kKMB])")
 _POWER = re.compile(r"[-+]?\d{1,20}(?:\.\d{1,20})?[eE][-+]?\d{1,3}")
+_LARGE = {"": 1, "hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 10**9}
 _SMALL = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 sixteen seventeen eighteen nineteen
@@ -209,8 +227,9 @@ def number_meant(text: str) -> Number | None:
         return inner and Number(inner.value.scaleb(_SHORT_SCALES[found[2]]), inner.unit)
     if bare.isdecimal() or _POWER.fullmatch(bare):
         return Number(Decimal(bare))
-    if (word := NUMBER_WORDS.get(bare.casefold())) is not None:
-        return Number(Decimal(word))
+    word, _, large = bare.casefold().partition(" ")
+    if (count := NUMBER_WORDS.get(word)) is not None and large in _LARGE:
+        return Number(Decimal(count * _LARGE[large]))
     return _fraction(bare)
 
 

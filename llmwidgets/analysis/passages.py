@@ -12,7 +12,7 @@ from typing import NamedTuple
 from llmwidgets.analysis.borders import is_hangul, is_unspaced
 from llmwidgets.analysis.letters import evened
 from llmwidgets.analysis.locales import decimal_mark
-from llmwidgets.analysis.numbers import MEASURES, SCALES, UNITS, digits_in
+from llmwidgets.analysis.numbers import EITHER_SIGN, MEASURES, SCALES, SIGNS, UNITS, digits_in
 
 _BODY = re.compile("[0-9]\\d*(?:[.,'\u00a0\u2009\u202f]\\d+)*")
 _SPACED = re.compile(
@@ -27,7 +27,7 @@ _LETTERS = re.compile(
 _MEASURE = re.compile(r"\s?(°[CF]|[^\W\d_]{1,16}(?:/[^\W\d_]{1,4}|[23²³])?)(?![^\W_])")
 _LETTERS_BEFORE = re.compile(r"(?<![^\W_])[^\W\d_]{1,5}$")
 _UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
-_UNIT_AFTER = re.compile(rf"\s?({_UNIT})(?![^\W\d_])")
+_UNIT_AFTER = re.compile(rf"\s?({_UNIT})(?:(?<=[円元원])|(?![^\W\d_]))")
 _UNIT_BEFORE = re.compile(rf"(?<![^\W\d_])({_UNIT})\s?-?$")
 _MINUS = re.compile(rf"-(?:\s?(?:{_UNIT})\s?|(?P<apart>\s))?$")
 _OPEN = re.compile(rf"\((?:\s?(?:{_UNIT})\s?)?$")
@@ -60,17 +60,10 @@ _SCALES = {
     "milliard": 9, "miliardo": 9, "miliard": 9, "bilhões": 9, "bilhão": 9, "miljarder": 9,
     "миллиард": 9, "миллиардов": 9, "milyar": 9, "tỷ": 9, "billionen": 12,
 }  # fmt: skip
-_SIGNS = {
-    "百万": 6, "千万": 7, "百萬": 6, "千萬": 7, "백만": 6, "천만": 7, "万": 4, "萬": 4, "億": 8,
-    "亿": 8, "兆": 12, "千": 3, "만": 4, "억": 8, "조": 12, "천": 3, "ล้าน": 6, "แสน": 5, "หมื่น": 4,
-    "พัน": 3, "लाख": 5, "करोड़": 7, "हज़ार": 3, "हजार": 3,
-}  # fmt: skip
-_EITHER_SIGN = "|".join(sorted(_SIGNS, key=len, reverse=True))
-_SIGN = re.compile(rf"\s?({_EITHER_SIGN})")
-"""Scales of scripts that write them right beside the number and go on behind them."""
+_SIGN = re.compile(rf"\s?({EITHER_SIGN})")
 
 _FIGURES = "[0-9][0-9.,]*+"
-_SUM = re.compile(rf"(?:{_FIGURES}\s?(?:{_EITHER_SIGN})){{1,4}}{_FIGURES}(?:{_EITHER_SIGN})?")
+_SUM = re.compile(rf"(?:{_FIGURES}\s?(?:{EITHER_SIGN})){{1,4}}{_FIGURES}(?:{EITHER_SIGN})?")
 
 
 class Passage(NamedTuple):
@@ -195,7 +188,7 @@ class Numbers:
         before, after = even[start - 1 : start], even[end : end + 1]
         if (before.isalnum() or before == "_") and not _begins(even, start):
             return []
-        if before == "." and not (even[start - 2 : start - 1].isalnum() or start < 2):
+        if before == "." and not even[max(0, start - 2) : start - 1].isalnum():
             start -= 1
         if after in {"e", "E"} and (power := _POWER.match(even, end)):
             return _passages(start, power.end(), [even[start : power.end()].replace(",", ".")])
@@ -257,6 +250,8 @@ def _begins(even: str, start: int) -> bool:
     before = even[start - 1]
     if is_unspaced(before) or is_hangul(before):
         return True
+    if before in "xX" and start >= 2 and even[start - 2].isdecimal():
+        return True
     found = _LETTERS_BEFORE.search(even, max(0, start - 6), start)
     word = found.group() if found else ""
     return word.upper() in UNITS or word in UNITS or word.casefold() in _LABELLED
@@ -270,7 +265,7 @@ def _behind(even: str, end: int) -> tuple[int, int, bool] | None:
     after = even[end : end + 1]
     near = even[end : end + 2]
     if not near.isascii() and (found := _SIGN.match(even, end)):
-        return _SIGNS[found[1]], found.end(), False
+        return SIGNS[found[1]], found.end(), False
     if not (after.isalnum() or after.isspace()):
         return None if after == "_" else (0, end, True)
     if (after.isspace() and not near[1:].isalpha()) or is_unspaced(after) or is_hangul(after):
@@ -288,7 +283,9 @@ def _behind(even: str, end: int) -> tuple[int, int, bool] | None:
         return 0, end, True
     known = word in UNITS or word in MEASURES or word.upper() in UNITS
     known = known or word.casefold() in _ENDED
-    return (0, end, True) if known and (not following.isalnum() or following in "23²³") else None
+    ended = not following.isalnum() or following in "23²³"
+    times = word in {"x", "X"} and following.isdecimal()
+    return (0, end, True) if known and (ended or times) else None
 
 
 def _signed(even: str, body: str, passages: list[Passage]) -> list[Passage]:

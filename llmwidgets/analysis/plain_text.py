@@ -17,7 +17,7 @@ _TOKENS = re.compile(
     r"(?P<number>[0-9]++(?:[.,'\u00a0\u2009\u202f][0-9]++)*+)|(?P<word>[^\W0-9_]++)"
 )
 _EASY = re.compile(
-    r"[A-Za-z](?:[A-Za-z \"&'()*,./:;?@\[\]_{}`\n\t]+|-(?<=[A-Za-z]-)(?=[A-Za-z])"
+    r"[A-Za-z](?:[A-Za-z \"&'(),./:;?@\[\]_{}`\n\t]+|-(?<=[A-Za-z]-)(?=[A-Za-z])"
     r"|[0-9]++(?=[,.;:)]? [A-FH-JLN-OQ-SU-Za-jl-z]))*+"
 )
 """Words, numbers and marks between them that say nothing, up to the next that may say something."""
@@ -25,23 +25,25 @@ _EASY = re.compile(
 _CHUNK = re.compile("[!-~\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]+")
 _HINTS = re.compile(r"[@\\]|://|[^\s.]\.[A-Za-z]{2}|(?<!\S)[(\"']*/[^/\s]")
 _AROUND = "<>()[]{}\"'.,;:!?"
-_PREFIXED = {"M": "W Wh Wp V VA A Hz Pa J N eV Bq F Ω Ω", "P": "W Wh Hz J eV F Bq"}
+_PREFIXED = {"M": "W Wh Wp V VA A Hz Pa J N eV Bq F Ω Ω Gy Sv bar m", "P": "W Wh Hz J eV F Bq"}
 _CASED = {
     **{f"{prefix}{unit}": f"{prefix}{unit.lower()}"
        for prefix, units in _PREFIXED.items() for unit in units.split()},
-    "Nm": "Nm",
+    **{each: each for each in ("Nm", "mM", "µM", "μM", "nM", "mS", "µS", "μS", "mT", "kN")},
     **{f"{prefix}b": f"{prefix.lower()}bit" for prefix in "kKMGTP"},
 }  # fmt: skip
 """Units after a number whose case says how much: MW is a billion mW, Mb are bits, MB bytes."""
 
 _TELLS = re.compile(
-    r"[0-9][^A-Za-z0-9]+[0-9]|[$%#+<>=~^|@`\\]|!=|://|-(?=[0-9.$])|-(?![A-Za-z0-9])"
-    rf"|[A-Za-z0-9]\.[A-Za-z]{{2}}|(?<!\S)/|[0-9]\s*(?:{'|'.join(_CASED)})(?![A-Za-z])"
+    r"[0-9][^A-Za-z0-9]+[0-9]|[$%#+<>=~^|@`\\]|!=|://|-(?=[0-9.$])|-(?![A-Za-z0-9])|[0-9]['\"]"
+    rf"|\b[A-Za-z]\*|[A-Za-z0-9]\.[A-Za-z]{{2}}|(?<!\S)/|[0-9]\s*(?:{'|'.join(_CASED)})(?![A-Za-z])"
 )
 """What a text of ASCII has in it where a mark may carry meaning."""
 
-_GRADE = re.compile(r"[A-Za-z]{1,3}|[A-Z]{1,4}|[A-Za-z]{0,3}[0-9]{1,3}")
-_OPENS = "([{<=>~/:"
+_GRADE = re.compile(r"[A-Za-z]{1,4}|[A-Za-z]{0,3}[0-9]{1,3}")
+_OPENS = "([{<=>~/:^.,;"
+_INCHES_OF_FEET = re.compile(r"[0-9]'\s?[0-9.½¼¾]{1,5}$")
+_QUOTED = {each: re.compile(rf"(?<!\w){each}(?=[^\s{each}])[^{each}]*$") for each in "'\""}
 
 
 def shortly(text: str) -> str | None:
@@ -107,6 +109,8 @@ class _Plain:
 
     def _address(self, start: int, end: int) -> None:
         address = self.text[start:end]
+        if address[:1] == "<":
+            start, address = start + 1, address[1:-1]
         if address.isascii():
             self._say(address.lower(), start)
             return
@@ -159,9 +163,10 @@ class _Plain:
         decomposed = unicodedata.decomposition(each)
         figure = unicodedata.normalize("NFKC", each).replace("\u2044", "/")
         raised = decomposed.startswith("<super>")
+        shifted = raised or decomposed.startswith("<sub>")
         before = self.text[at - 1 : at] if at else ""
         inside = before and unicodedata.category(before) == "No"
-        if self._last.isdecimal() and not (inside and raised):
+        if self._last.isdecimal() and not (inside and shifted):
             figure = ("^" if raised else " ") + figure
         self._say(figure, at, 0)
 
@@ -189,13 +194,15 @@ class _Plain:
             return
         for at in range(start, end):
             each = text[at]
-            if each in _NEVER:
+            if each in _NEVER and each not in _SELDOM:
                 continue
             kind = unicodedata.category(each)[0]
             if kind == "M":
                 self._mark(each, at)
             elif self._tells(each, kind, at):
-                self._say(folded(each) if kind == "S" else each, at, 0)
+                power = each in "⁺⁻" and after in _RAISED and self._last.isdecimal()
+                said = folded(each) if kind == "S" else each
+                self._say(f"^{said}" if power else said, at, 0)
 
     def _between(self, gap: str, start: int) -> None:
         """What stands between two digits always matters."""
@@ -215,13 +222,16 @@ class _Plain:
         before, after = self.text[at - 1 : at] if at else "", self.text[at + 1 : at + 2]
         if each == "-":
             bracketed = before == "(" and after == ")"
-            return bracketed or self._is_minus(before, at) or self._is_grade(before, at)
+            apart = bracketed or self._is_sign(at)
+            return apart or self._is_minus(before, at) or self._is_grade(before, at)
         if each == "#":
             return self._base(at).isalnum() or before in {"#", "+"}
         if each == "+":
             return bool(self.kept) or not after.isdecimal()
         if each == "!":
             return after == "="
+        if each in _SELDOM:
+            return self._is_star(at) if each == "*" else self._is_foot(each, at)
         return each in "%‰" or (kind == "S" and each not in "™®℠©")
 
     def _base(self, at: int) -> str:
@@ -234,12 +244,31 @@ class _Plain:
         ahead = self.text[at + 1 : at + 3].lstrip(".$€£¥₹")
         alone = not before or before.isspace() or before in _OPENS or _is_symbol(before)
         alone = alone or (before in "eE" and self.text[at - 2 : at - 1].isdecimal())
-        return alone and ahead[:1].isnumeric()
+        return alone and (ahead[:1].isnumeric() or ahead[:1] == "∞")
+
+    def _is_sign(self, at: int) -> bool:
+        """A minus apart, behind a grade that all ends with: "HIV -"."""
+        if not (self.text[at - 1 : at].isspace() and _CLOSES.match(self.text, at + 1)):
+            return False
+        return _APART.search(self.text, max(0, at - 6), at - 1) is not None
+
+    def _is_star(self, at: int) -> bool:
+        """The star of a grade: A*."""
+        return at > 0 and _STARRED.match(self.text, at - 1) is not None
+
+    def _is_foot(self, each: str, at: int) -> bool:
+        """Feet, inches, minutes or seconds behind a number that stands in no quotes."""
+        before, after = self.text[max(0, at - 200) : at], self.text[at + 1 : at + 2]
+        if not before[-1:].isnumeric() or (after.isalpha() and not after.isupper()):
+            return False
+        if each == '"' and _INCHES_OF_FEET.search(before):
+            return False
+        return not _QUOTED[each].search(before)
 
     def _is_grade(self, before: str, at: int) -> bool:
         """A minus behind a short word or number and before no other: BBB-, O-, 1,200-."""
         if not before.isalnum() or self.text[at + 1 : at + 2].isalnum():
-            return False
+            return before == ")" and _CLOSES.match(self.text, at + 1) is not None
         if self.text[at + 1 : at + 2] in {"\n", "\r"} and self.text[at + 2 : at + 4].strip():
             return False
         start = at
@@ -252,6 +281,14 @@ class _Plain:
 
 _NEVER = frozenset(" \"&'()*,./:;?@[]_{}`\n\t，。、；：（）「」")
 """What carries no meaning but between digits, and in addresses."""
+
+_SELDOM = frozenset("'\"*")
+"""Of these, what may carry meaning behind a number or a grade."""
+
+_RAISED = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹")
+_CLOSES = re.compile(r"\s*+(?:\Z|[,;)])")
+_APART = re.compile(r"(?<![^\W_])[A-Za-z]{1,4}$")
+_STARRED = re.compile(r"(?<![\w*])[A-Za-z]\*(?!\w)")
 
 _NO_QUOTES = {ord(each): None for each in '"“”„«»'}
 
@@ -275,7 +312,9 @@ def _addresses(text: str) -> Iterator[tuple[int, int]]:
         first = end - len(bare)
         bare = bare.rstrip(_AROUND + "/")
         if _is_address(unicodedata.normalize("NFC", bare)):
-            yield first, first + len(bare)
+            last = first + len(bare)
+            bracketed = text[first - 1 : first] == "<" and text[last : last + 1] == ">"
+            yield first - bracketed, last + bracketed
 
 
 def _is_address(bare: str) -> bool:

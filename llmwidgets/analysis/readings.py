@@ -23,6 +23,7 @@ _SHORT = 200
 _LONGEST_CODE = 60
 _CODE = re.compile(r"\+?[A-Z0-9(][A-Z0-9 ()./-]*")
 _GROUP = re.compile(r"[A-Z0-9]+")
+_LAST_DIGITS = re.compile(r".*[A-Z]")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _ABROAD = re.compile(r"\A00(?=[1-9]\d{0,2}[ (/-])")
 _LEAST_DIGITS = 7
@@ -131,7 +132,8 @@ def code_in(text: str) -> str:
         return ""
     if len(numeric) < len(groups) and ("(" in bare or "/" in bare):
         return ""
-    return "" if "-" in bare and _may_be_range(bare, numeric) else whole
+    ends = [_LAST_DIGITS.sub("", each) for each in groups] if len(groups) == 2 else numeric
+    return "" if "-" in bare and _may_be_range(bare, [each for each in ends if each]) else whole
 
 
 def _may_be_range(bare: str, groups: list[str]) -> bool:

@@ -26,8 +26,8 @@ list are often so alike), and against a row for what is not said."""
 _TELLING, _NAMING = 700, 400
 """Hundredths of a bit: from here on a value is telling, or names its row, beside any other."""
 
-_OF_A_KIND = 2
-"""What is known of a kind of value counts as much as two rows of the list."""
+_OF_A_KIND = 1
+"""What is known of a kind of value counts as much as one row of the list."""
 
 _FEW = 2
 """A row of few leaves may be known by a text that is nearly right, with nothing else right."""
@@ -45,7 +45,7 @@ _Kind = Literal["text", "day", "other"]
 """Texts, codes and days name a row; other values do not."""
 
 Column = Mapping[tuple[str, Hashable], int]
-"""How many items of a list say a value, by pattern."""
+"""How many items of a list of truth say a value, by pattern."""
 
 
 class Leaf(NamedTuple):
@@ -141,14 +141,15 @@ class Items:
 
     @property
     def weights(self) -> Weights:
-        """What the values of both lists tell; worked out where it is first asked for."""
+        """What the values of truth tell; worked out where it is first asked for.
+
+        Those of the reply have no say: else to mend one of its rows could undo another.
+        """
         if self._weights is None:
-            sides = [
-                Counter((kind, _key(leaf)) for each in items for kind, leaf in self.leaves(each))
-                for items in (self.truth, self.value)
-            ]
-            others = len(self.truth) + len(self.value) - 2
-            self._weights = Weights(sides[0], sides[1], others, self.categories)
+            said = Counter(
+                (kind, _key(leaf)) for each in self.truth for kind, leaf in self.leaves(each)
+            )
+            self._weights = Weights(said, len(self.truth) - 1, self.categories)
         return self._weights
 
     def may_be(self, i: int, j: int) -> bool:
@@ -165,17 +166,16 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What the values of two lists tell: the fewer rows share one, the more it weighs.
+    """What the values of a list of truth tell: the fewer rows share one, the more it weighs.
 
     A value weighs what it would take to agree by chance (`-log2 p`). How often rows of other
-    things share it is counted in both lists, and where these are short known of its kind: a text
+    things share it is counted, and where the list is short known of its kind: a text
     or a code is seldom shared, a small count or a category often. A row is recognised by the value
     that names it (its heaviest text, code or date), or by half of what its values weigh, a telling
     one among them, or by three quarters of that. A text that is nearly the same counts in part.
     """
 
     truth: Column
-    value: Column
     others: int
     categories: frozenset[str]
 
@@ -191,10 +191,10 @@ class Weights:
 
     def _weigh(self, leaf: Leaf, all_near: bool) -> _Weighed:
         key = (leaf.pattern, _key(leaf.truth))
-        others = self.truth.get(key, 1) - 1 + self.value.get(key, 0) - leaf.right
+        others = self.truth.get(key, 1) - 1
         shown = leaf.truth[:_LONG] if isinstance(leaf.truth, str) else leaf.truth
         chance, kind = _known_of(shown, leaf.pattern in self.categories)
-        chance = (max(0, others) + _OF_A_KIND * chance) / (self.others + _OF_A_KIND)
+        chance = (others + _OF_A_KIND * chance) / (self.others + _OF_A_KIND)
         weight = round(-100 * math.log2(min(0.95, chance)))
         agrees = weight if leaf.right else 0
         if not leaf.right and leaf.said and kind == "text" and (all_near or self._is_near(leaf)):
