@@ -86,6 +86,8 @@ class _Plain:
                     self.offsets += compress(range(first, last), map(str.isalnum, easy.group()))
                 else:
                     blank = number and not text[at:first].strip(" \u00a0\u202f")
+                    # A letter with an accent of its own is another letter than that of the unit.
+                    blank = blank and not unicodedata.combining(text[last : last + 1] or " ")
                     self._word(first, word, after_number=blank)
                 at, number = last, is_number
             self._gap(at, start)

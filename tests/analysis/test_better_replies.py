@@ -80,7 +80,7 @@ def test_a_wrong_value_turned_right_costs_nothing(pair, rule):
     before = against(value, truth, rule)
     for at, j in partners(before).items():
         for name in SCALARS if at < len(truth) else ():
-            better = copy.deepcopy(value)
+            better = [copy.deepcopy(row) for row in value]
             better[j][name] = truth[at][name]
             after = against(better, truth, rule)
             assert after.right >= before.right
