@@ -116,6 +116,8 @@ def _as_good(verdict: Verdict) -> tuple[str, str]:
 
 def _not_enough(verdict: Verdict) -> tuple[str, str]:
     best = verdict.standings[0]
+    if not best.accuracy and verdict.texts >= FEWEST_TEXTS:
+        return "No variant got a field right.", "No variant is recommended."
     headline = f"Not enough texts to tell: {best.label} leads."
     if verdict.can_show is None:
         verb = "is" if verdict.texts == 1 else "are"

@@ -282,6 +282,12 @@ def test_an_unknown_price_is_never_the_cheapest():
     assert "unknown" in verdict.sentence
 
 
+def test_nobody_who_got_nothing_right_is_recommended():
+    verdict = decide([column("A", [0.0] * 80, 2.0), column("B", [0.0] * 80, 1.0, lost=frozenset())])
+    assert verdict.recommended is None
+    assert verdict.headline == "No variant got a field right."
+
+
 def test_equal_prices_recommend_the_leader():
     columns = [column("A", drawn(1, 0.98, 90), 2.0), column("B", drawn(3, 0.97, 90), 2.0)]
     verdict = decide(columns)
