@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llmwidgets import Comparison, ComparisonPanel, Variant
 from llmwidgets.analysis.significance import Column, in_pairs
 from llmwidgets.analysis.verdict import Shown
-from llmwidgets.analysis.verdict_words import expected_sentence, margin
+from llmwidgets.analysis.verdict_words import brief, expected_sentence, margin
 from llmwidgets.comparison import standings
 from llmwidgets.comparison.tally import Tally
 from llmwidgets.report import figures
@@ -105,7 +105,7 @@ def test_what_matters_changes_groups_band_words_and_the_static_output(wire) -> N
     page.send("matters", points="0.5")
     second = newest(page)
     assert second["matters"] == "0.5"
-    assert (second["headline"], second["details"]) == (verdict.headline, verdict.details)
+    assert (second["headline"], second["details"]) == (verdict.headline, brief(verdict))
     assert second["outcome"] == "not_enough_texts"
     assert [group["title"] + group["more"] for group in second["groups"]] == [
         "Leads, not shown to be better", "Not shown either way: too few texts to tell within 0.5"

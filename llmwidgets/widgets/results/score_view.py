@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.analysis import verdict_words
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.power import FEWEST_TEXTS
 from llmwidgets.analysis.verdict import MATTERS
@@ -46,7 +47,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, An
     low, high, step = _scale(rows, band)
     return {
         "headline": verdict.headline,
-        "details": verdict.details,
+        "details": verdict_words.brief(verdict),
         "outcome": verdict.outcome.name.lower() if verdict.outcome is not None else "",
         "scored": scored,
         "agreed": agreed,

@@ -127,7 +127,7 @@ function drawScores(got, grounded, view) {
     head(paid ? "$ per 1,000 / paid now" : "$ per 1,000", "r lw-thin"),
   ].flat().filter(Boolean);
   return h("table", { class: "lw-scores" }, h("thead", {}, h("tr", {}, heads)),
-    got.groups.map((group) => h("tbody", { key: `group-${group.title || "all"}` },
+    got.groups.map((group) => h("tbody", { key: `group-${group.title}${group.more}` },
       group.title && h("tr", { class: "group" }, h("th", { scope: "rowgroup", colspan: heads.length }, h("b", {}, group.title), group.more)),
       group.rows.map((row) => h("tr", { key: `score-${row.letter}`, class: row.recommended ? "best" : undefined },
         h("th", { scope: "row" }, variantName(row), row.said && h("span", { class: "muted lw-said" }, row.said),
