@@ -173,11 +173,10 @@ def _tokens(row: Row) -> str:
 
 
 def _times(row: Row) -> str:
-    late = f"{row.timed_out:,} timed out" if row.timed_out else ""
     if row.p50_seconds is None:
-        return late or figures.UNKNOWN
+        return row.late or figures.UNKNOWN
     times = f"{figures.seconds(row.p50_seconds)} / {figures.seconds(row.p95_seconds)} s"
-    return f"{times}; {late}" if late else times
+    return f"{times}; {row.late}" if row.late else times
 
 
 def _lines(summary: Summary) -> str:

@@ -40,7 +40,7 @@ def _grouped(rows: Sequence[Row], lines: Sequence[str]) -> Iterator[str]:
             yield f"-- {group}"
         yield line
         failed = figures.failures(row.failures) if row.failures else ""
-        late = f"{row.timed_out:,} timed out, in no p50 and p95" if row.timed_out else ""
+        late = row.late and f"{row.late}, in no p50 and p95"
         if under := "; ".join(filter(None, [failed, row.told.unanswered, late])):
             yield f"   {under}"
 

@@ -139,7 +139,7 @@ def _row(comparison: Comparison, at: int, row: Row) -> dict[str, Any]:
         "cost": figures.money(row.cost_per_1000),
         "cost_per_1000": row.cost_per_1000,
         "paid": "" if row.paid_now is None else figures.money(row.paid_now),
-        "late": f"{row.timed_out:,} timed out" if row.timed_out else "",
+        "late": row.late,
     }
 
 

@@ -1,0 +1,51 @@
+"""The scoreboard in a real JupyterLab: whatever it has to show, it is read without scrolling."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.jupyterlab import becomes
+from tests.outcomes import OUTCOMES, WIDE
+
+pytestmark = pytest.mark.browser
+
+_HELD = """each => [...each.querySelectorAll(".lw-scroll")].every(
+    (part) => part.scrollWidth <= part.clientWidth)"""
+_WHOLE = """each => [...each.querySelectorAll(".lw-scores .m, .lw-byfield button.lw-share")].every(
+    (part) => part.scrollWidth <= part.clientWidth && part.scrollHeight <= part.clientHeight + 1)"""
+_LINES = """each => each.querySelector(".lw-details").clientHeight /
+    parseFloat(getComputedStyle(each.querySelector(".lw-details")).lineHeight)"""
+
+
+@pytest.mark.parametrize("code", [*OUTCOMES.values(), *WIDE.values()], ids=[*OUTCOMES, *WIDE])
+def test_a_scoreboard_fits_and_cuts_nothing_off(lab, page, code: str) -> None:
+    """In three lines above and within the panel's width, also narrow; names stand in full."""
+    lab.notebook("scoreboard.ipynb", [code])
+    page.open("scoreboard.ipynb").run_all()
+    panel = page.output()
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_role("heading", name="By field").wait_for()
+    panel.locator(".lw-foot").wait_for()
+    for width, lines in ((1000, 3), (640, 5)):
+        page.widen(width)
+        becomes(panel, _HELD)
+        becomes(panel, _WHOLE)
+        assert round(panel.evaluate(_LINES)) <= lines
+
+
+def test_sparse_truth_leads_with_the_fields_that_hold_a_value(lab, page) -> None:
+    """Precision, recall and F1 first; what decides nothing opens behind a link at any width."""
+    lab.notebook("sparse.ipynb", [WIDE["sparse"]])
+    page.open("sparse.ipynb").run_all()
+    panel = page.output()
+    panel.get_by_role("tab", name="Scoreboard").click()
+    heads = panel.locator(".lw-scores thead th:visible")
+    expect(heads.nth(1)).to_contain_text("Precision")
+    expect(heads.nth(2)).to_contain_text("Recall")
+    expect(heads.nth(3)).to_contain_text("F1")
+    panel.get_by_text("precision, recall and F1 count only the fields with a value").wait_for()
+    valid = panel.get_by_role("columnheader", name="Valid")
+    expect(valid).to_be_hidden()
+    panel.get_by_role("button", name="Show 4 more columns").press("Enter")
+    expect(valid).to_be_visible()
