@@ -13,6 +13,8 @@ LIMIT = 60_000
 """Most bytes of a fragment that stands in a notebook."""
 
 _LONG = 120
+_WHOLE = "\u00a0%"
+"""A per cent sign that never stands alone on a line."""
 
 
 def fragment(summary: Summary, *, limit: int = LIMIT) -> str:
@@ -151,7 +153,7 @@ def _name(row: Row) -> str:
 def _loses(row: Row) -> str:
     how = f": {row.told.lost}" if row.told.lost else ""
     more = f";\n{row.told.unanswered}" if row.told.unanswered else ""
-    return f"{row.told.loses}{how}{more}" or "–"
+    return f"{row.told.loses.replace(' %', _WHOLE)}{how}{more}" or "–"
 
 
 def _worse(row: Row) -> str:
