@@ -49,3 +49,12 @@ def test_sparse_truth_leads_with_the_fields_that_hold_a_value(lab, page) -> None
     expect(valid).to_be_hidden()
     panel.get_by_role("button", name="Show 4 more columns").press("Enter")
     expect(valid).to_be_visible()
+
+
+def test_the_static_output_keeps_labels_left_and_figures_right(lab, page) -> None:
+    """JupyterLab sets the cells of every output to the right; the style of the output wins."""
+    lab.notebook("static.ipynb", [OUTCOMES["as-good"].removesuffix(".explore()")])
+    page.open("static.ipynb").run_all()
+    shown = page.browser_page.locator(".jp-OutputArea .lw-static")
+    for cell, side in (("td:first-child", "left"), ("td.lw-m", "left"), ("td.lw-r", "right")):
+        expect(shown.locator(cell).first).to_have_css("text-align", side)
