@@ -40,6 +40,24 @@ _BETTER = """compared(40, [("gpt-6-luna", .11, 0, .16, 1.1, 188),
 _NOT_ENOUGH = """compared(60, [("gpt-6-luna", .08, 0, .16, 1.1, 188),
     ("claude-haiku-5-5", .04, 0, .31, 1.6, 473),
     ("gemini-3.8-flash", .05, 0, 2.14, 1.3, 435)], labelled=12).explore()"""
+_MANY_LOSE = """compared(60, [(f"model-number-{n}-of-some-vendor", .02 + n / 50, n % 5 + (n > 1),
+    .2 + n, 1.1 + n, 188) for n in range(8)]).explore()"""
+_SPARSE = """import random, llmwidgets as lw
+rng = random.Random(3)
+names = [f"field_{n:02}" for n in range(56)]
+schema = {"type": "object", "title": "Sparse",
+    "properties": {name: {"type": ["string", "null"]} for name in names}}
+truth = [dict.fromkeys(names) | {name: f"value {rng.randrange(1000, 9999)}"
+    for name in rng.sample(names, 3)} for _ in range(24)]
+texts = [{"id": f"claim-{n + 1:02}", "text": "; ".join(filter(None, each.values()))}
+    for n, each in enumerate(truth)]
+def said(right, misses, makes_up):
+    return {name: ("made up" if rng.random() < makes_up else None) if value is None
+        else None if rng.random() < misses else value for name, value in right.items()}
+outputs = {name: [said(each, *wrong) for each in truth] for name, *wrong in
+    [("gpt-6-luna", .3, 0), ("claude-haiku-5-5", .05, .01), ("all-null", 1, 0)]}
+lw.Comparison.from_outputs(schema, texts, outputs, truth).explore()
+"""
 
 OUTCOMES = {
     "as-good": _MADE.replace("SEED", "11") + _AS_GOOD,
@@ -47,3 +65,9 @@ OUTCOMES = {
     "not-enough": _MADE.replace("SEED", "13") + _NOT_ENOUGH,
 }
 """Code of a cell that shows the panel, by the outcome."""
+
+WIDE = {
+    "many-lose": _MADE.replace("SEED", "11") + _MANY_LOSE,
+    "sparse": _SPARSE,
+}
+"""Code of cells with more columns, or more variants, than the three outcomes have."""

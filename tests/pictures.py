@@ -29,7 +29,7 @@ from tests.jupyterlab import (
     listen,
     start_lab,
 )
-from tests.outcomes import OUTCOMES
+from tests.outcomes import OUTCOMES, WIDE
 from tests.servers import serving_models
 
 BUILD = REPOSITORY / "build" / "pictures"
@@ -309,12 +309,12 @@ def decided(camera: Camera) -> None:
 
 
 def outcomes(camera: Camera) -> None:
-    """The three outcomes of a verdict, and their charts."""
-    for name, code in OUTCOMES.items():
+    """The three outcomes of a verdict, and wider tables than theirs, with their charts."""
+    for name, code in {**OUTCOMES, **WIDE}.items():
         panel = camera.open(code)
         panel.get_by_role("grid").get_by_text("claim-").first.wait_for()
         panel.get_by_role("tab", name="Scoreboard").click()
-        panel.get_by_text("% not in the text").wait_for()
+        panel.get_by_role("heading", name="In pairs").wait_for()
         camera.shot(name)
         panel.get_by_role("tab", name="Charts").click()
         panel.get_by_text("Fields by model").wait_for()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmwidgets.analysis import power
+from llmwidgets.analysis.loss_words import losses, losses_in_brief, unanswered
 from llmwidgets.analysis.power import FEWEST_TEXTS, Spread
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
 from llmwidgets.report.figures import (
@@ -39,19 +40,38 @@ def words_for(
             f"{best.label} got {percent(best.accuracy)} in 100 fields right on "
             f"{_texts(best.scored)} ({percent(best.low)} to {percent(best.high)}; 95 %)."
         )
-        return said, _joined(_losses(verdict), *_unanswered([best]), _left_out(left_out)), notes
-    headline, details = {
-        Outcome.BETTER: _better,
-        Outcome.AS_GOOD_AND_CHEAPER: _as_good,
-        Outcome.NOT_ENOUGH_TEXTS: _not_enough,
-    }[verdict.outcome](verdict)
-    details = _joined(details, _losses(verdict), *_unanswered(verdict.standings))
+        return said, _joined(losses(verdict), *unanswered([best]), _left_out(left_out)), notes
+    headline, details = _found(verdict, verdict.outcome)
+    details = _joined(details, losses(verdict), *unanswered(verdict.standings))
     if verdict.outcome is not Outcome.BETTER:
         details = _joined(details, _worse(verdict))
     return headline, _joined(details, _left_out(left_out)), notes
 
 
+def brief(verdict: Verdict) -> str:
+    """The details in a few lines, for a reader who has the table of all variants before them.
+
+    What is told of the leader and of the recommended one stays whole.
+    """
+    if verdict.outcome is None:
+        return verdict.details
+    _, details = _found(verdict, verdict.outcome)
+    wanted = (verdict.leader, verdict.recommended)
+    concerned = [each for each in verdict.standings if each.label in wanted]
+    return _joined(details, losses_in_brief(verdict), *unanswered(concerned))
+
+
 # -- the three outcomes ----------------------------------------------------------------------------
+
+
+def _found(verdict: Verdict, outcome: Outcome) -> tuple[str, str]:
+    """Headline of an outcome, and what it rests on."""
+    words = {
+        Outcome.BETTER: _better,
+        Outcome.AS_GOOD_AND_CHEAPER: _as_good,
+        Outcome.NOT_ENOUGH_TEXTS: _not_enough,
+    }
+    return words[outcome](verdict)
 
 
 def _better(verdict: Verdict) -> tuple[str, str]:
@@ -192,46 +212,7 @@ def _worse(verdict: Verdict) -> str:
     return f"{listed(found)} {verb} worse than {verdict.standings[0].label}."
 
 
-# -- losses, prices, what stands beside ------------------------------------------------------------
-
-
-def _losses(verdict: Verdict) -> str:
-    """Who lost replies, in a sentence of its own; nothing where none was lost."""
-    losers = sorted((each for each in verdict.standings if each.lost), key=lambda each: -each.lost)
-    if not losers:
-        return ""
-    said = [_lost(each) for each in losers[:_MANY]]
-    if len(losers) > _MANY:
-        said.append(f"{count(len(losers) - _MANY, 'more variant')} lost replies too.")
-    wanted = (verdict.leader, verdict.recommended)
-    none = [each.label for each in verdict.standings if each.label in wanted and not each.lost]
-    return " ".join([*said, f"{listed(none)} lost none."] if none else said)
-
-
-def _lost(each: Standing) -> str:
-    said = (
-        f"{each.label} lost {count(each.lost, 'reply', 'replies')} of {each.scored:,}, counted as "
-        f"wrong (at most {percent(each.loss_high)} % of replies)"
-    )
-    if each.answered_accuracy is None:
-        return f"{said}."
-    return f"{said}; on the rest it got {percent(each.answered_accuracy)} in 100 right."
-
-
-def _unanswered(standings: Sequence[Standing]) -> list[str]:
-    """Who has no answer to which part of the texts, and what that leaves open."""
-    return [
-        f"{each.label} has no answer to {each.unanswered:,} of "
-        f"{_texts(each.scored + each.unanswered)}: {percent(each.accuracy)} in 100 right on the "
-        f"others, {percent(each.accuracy_if_wrong)} with these counted as wrong"
-        + (
-            f", {percent(each.common_accuracy)} on the texts that all answered."
-            if each.common_accuracy is not None
-            else "."
-        )
-        for each in standings
-        if each.unanswered
-    ]
+# -- prices, what stands beside -------------------------------------------------------------------
 
 
 def _price_of(best: Standing, second: Standing) -> str:
@@ -313,18 +294,17 @@ def expected_sentence(
         return ""
     spread = Spread.usual(deviation) if deviation else Spread.usual()
     needed = power.texts_needed(spread, matters, variants)
-    show = f"about {rough_count(needed)} would show {margin(matters)}" if needed else ""
+    show = f"about {rough_count(needed)} would show" if needed else ""
     if labelled < FEWEST_TEXTS:
-        few = (
-            f"{_texts(labelled)} can show no difference: a verdict asks for {FEWEST_TEXTS} or more"
-        )
-        return f"{few}; {show}." if show else f"{few}."
+        few = f"{_texts(labelled)} cannot show a difference"
+        asked = f"{few}: a verdict asks for {FEWEST_TEXTS} or more"
+        return f"{asked}; {show} one of {margin(matters)} in 100." if show else f"{asked}."
     least = rough_share(power.can_show(spread, labelled, variants))
     asked = f"{labelled:,} labelled texts and {variants} variants"
     said = f"{asked} can show a difference of about {least} in 100 or more"
     if needed and needed <= labelled:
         return f"{said}."
-    return f"{said}; {show}." if show else f"{said}."
+    return f"{said}; {show} {margin(matters)}." if show else f"{said}."
 
 
 # -- small words -----------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def _columns(shown: Summary, width: int) -> list[_Column]:
         _Column("$/1,000", lambda row: figures.money(row.cost_per_1000), width=7),
     ]
     if not scored:
-        return [*found, _Column("Failures", lambda row: figures.failures(row.failures), False)]
+        return [*found, _Column("Failures", _failed, False)]
     fixed = sum(2 + (each.width or 0) for each in found)
     longest = max(max(map(len, _name(row).split("\n"))) for row in shown.rows)
     first = max(14, min(longest, width - fixed))
@@ -131,8 +131,15 @@ def _loses(row: Row) -> str:
     told = row.told
     came = f"{told.came} of the rest right" if told.lost and told.came else ""
     return "\n".join(
-        each for each in (told.loses, told.lost, came, told.unanswered, told.failed) if each
+        each
+        for each in (told.loses, told.lost, came, told.unanswered, told.failed, row.late)
+        if each
     )
+
+
+def _failed(row: Row) -> str:
+    failed = figures.failures(row.failures)
+    return f"{failed}; {row.late}" if row.late else failed
 
 
 def side_by_side(console: Console, comparison: Comparison, at: int) -> None:

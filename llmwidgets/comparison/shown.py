@@ -246,20 +246,9 @@ def told_beside(comparison: Comparison) -> tuple[str, ...]:
         caveats.sentences(comparison)
         + _labels_apart(comparison)
         + scoreboard.not_in_full(comparison)
-        + _timed_out(comparison)
         + blank_note(comparison.texts)
         + comparison.notes
     )
-
-
-def _timed_out(comparison: Comparison) -> tuple[str, ...]:
-    """How many calls took too long, which no quantile of the others' time shows."""
-    found = [
-        f"{label} {tally.timed_out:,}"
-        for label, tally in zip(comparison.labels, comparison.reading.tallies, strict=True)
-        if tally.timed_out
-    ]
-    return (f"Calls that timed out, in no p50 and p95: {', '.join(found)}.",) if found else ()
 
 
 def _labels_apart(comparison: Comparison) -> tuple[str, ...]:

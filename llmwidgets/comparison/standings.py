@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmwidgets.analysis.power import FEWEST_TEXTS
 from llmwidgets.analysis.verdict import Outcome, Shown, Standing, Verdict
 from llmwidgets.analysis.verdict_words import expected_sentence
 from llmwidgets.errors import FAILURES
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
     from llmwidgets.comparison.tally import Tally
 
-_LEFT_OUT = ("Left out", ": too few texts could be scored")
+_LEFT_OUT = (
+    ": too few of their texts can be compared",
+    ": too few texts could be scored",
+    ": none of the texts could be scored",
+)
+"""Why the variants of the last groups stand beside the verdict."""
 
 
 def told(verdict: Verdict, label: str, tally: Tally) -> Told:
@@ -25,10 +31,11 @@ def told(verdict: Verdict, label: str, tally: Tally) -> Told:
     if at is None:
         if not verdict.standings:
             return Told(failed=figures.failures(tuple(failed.items())) if failed else "")
+        why = 2 if not tally.scores else 1 if len(tally.scores) < FEWEST_TEXTS else 0
         return Told(
-            rank=len(Shown) * len(verdict.standings) + len(verdict.standings),
-            title=_LEFT_OUT[0],
-            more=_LEFT_OUT[1],
+            rank=(len(Shown) + 1) * len(verdict.standings) + why,
+            title="Left out",
+            more=_LEFT_OUT[why],
             failed=_named(failed),
         )
     each = verdict.standings[at]

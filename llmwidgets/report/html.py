@@ -13,6 +13,8 @@ LIMIT = 60_000
 """Most bytes of a fragment that stands in a notebook."""
 
 _LONG = 120
+_WHOLE = "\u00a0%"
+"""A per cent sign that never stands alone on a line."""
 
 
 def fragment(summary: Summary, *, limit: int = LIMIT) -> str:
@@ -151,7 +153,7 @@ def _name(row: Row) -> str:
 def _loses(row: Row) -> str:
     how = f": {row.told.lost}" if row.told.lost else ""
     more = f";\n{row.told.unanswered}" if row.told.unanswered else ""
-    return f"{row.told.loses}{how}{more}" or "–"
+    return f"{row.told.loses.replace(' %', _WHOLE)}{how}{more}" or "–"
 
 
 def _worse(row: Row) -> str:
@@ -173,11 +175,10 @@ def _tokens(row: Row) -> str:
 
 
 def _times(row: Row) -> str:
-    late = f"{row.timed_out:,} timed out" if row.timed_out else ""
     if row.p50_seconds is None:
-        return late or figures.UNKNOWN
+        return row.late or figures.UNKNOWN
     times = f"{figures.seconds(row.p50_seconds)} / {figures.seconds(row.p95_seconds)} s"
-    return f"{times}; {late}" if late else times
+    return f"{times}; {row.late}" if row.late else times
 
 
 def _lines(summary: Summary) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# A class twice: JupyterLab sets every cell of an output to the right, by a rule of that weight.
 FRAGMENT = """
 .lw-static{font-size:13px;line-height:20px;max-width:1200px}
 .lw-static .lw-verdict{font-size:16px;line-height:24px;font-weight:600;margin:8px 0}
@@ -21,7 +22,9 @@ FRAGMENT = """
 .lw-static th,.lw-static td{padding:4px 8px;text-align:left;vertical-align:top;
   border-bottom:1px solid color-mix(in srgb,currentColor 13%,transparent)}
 .lw-static th{font-weight:600;white-space:nowrap}
-.lw-static .lw-r{text-align:right;white-space:nowrap}
+.lw-static .lw-r{white-space:nowrap}
+.lw-static.lw-static :is(th,td){text-align:left}
+.lw-static.lw-static .lw-r{text-align:right}
 .lw-static .lw-n{white-space:nowrap}
 .lw-static td{white-space:pre-line}
 .lw-static .lw-m{font-family:var(--jp-code-font-family,ui-monospace,monospace)}

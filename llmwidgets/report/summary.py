@@ -83,6 +83,11 @@ class Row:
     paid_now: float | None = None
     told: Told = Told()
 
+    @property
+    def late(self) -> str:
+        """How many calls took too long, which no quantile of the others' time shows."""
+        return f"{self.timed_out:,} timed out" if self.timed_out else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:

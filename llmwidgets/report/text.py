@@ -39,9 +39,10 @@ def _grouped(rows: Sequence[Row], lines: Sequence[str]) -> Iterator[str]:
             group = row.told.group
             yield f"-- {group}"
         yield line
-        failed = [figures.failures(row.failures)] if row.failures else []
-        if failed or row.told.unanswered:
-            yield f"   {'; '.join([*failed, *filter(None, [row.told.unanswered])])}"
+        failed = figures.failures(row.failures) if row.failures else ""
+        late = row.late and f"{row.late}, in no p50 and p95"
+        if under := "; ".join(filter(None, [failed, row.told.unanswered, late])):
+            yield f"   {under}"
 
 
 def _cells(row: Row, summary: Summary, scored: bool, agreed: bool) -> list[str]:

@@ -112,7 +112,8 @@ def test_calls_that_timed_out_are_counted_also_those_that_were_answered_later(fa
     by_text = {each.text_id: each.timed_out for each in comparison}
     assert (by_text["0"], by_text["1"], by_text["4"]) == (0, 1, 0)
     assert min(by_text["2"], by_text["3"]) >= 1
-    assert f"Calls that timed out, in no p50 and p95: m {board.timed_out}." in repr(comparison)
+    assert f"{board.timed_out} timed out, in no p50 and p95" in repr(comparison)
+    assert comparison._repr_html_().count(f"{board.timed_out} timed out") == 1
 
 
 def test_an_unlabelled_text_is_in_none_of_these_figures(far_end):

@@ -336,7 +336,7 @@ def test_fields_by_model_are_sorted_and_lead_to_their_rows_by_keyboard(lab, page
     keyboard.press("Enter")
     names.to_have_text(["name", "age", "city"])
     keyboard.press("ArrowDown")
-    focused.to_have_attribute("aria-label", "name, B: % right, 50, of 40 counted. Show its rows")
+    focused.to_have_attribute("aria-label", "name, B: % right, 50.0, of 40 counted. Show its rows")
     panel.get_by_label("Measure").select_option("recall")
     panel.get_by_role("grid", name="Recall, % by field and model").wait_for()
     panel.get_by_role("button", name="name, B: Recall").focus()

@@ -20,6 +20,7 @@ import pytest
 
 from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, compare, demo
 from llmwidgets.analysis.verdict import Verdict
+from llmwidgets.analysis.verdict_words import brief
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate as estimating
 from llmwidgets.engine import places
@@ -790,7 +791,7 @@ def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -
     scores = ask(finished, "scores")
     comparison = finished.widget.comparison
     verdict = comparison.verdict()
-    assert (scores["headline"], scores["details"]) == (verdict.headline, verdict.details)
+    assert (scores["headline"], scores["details"]) == (verdict.headline, brief(verdict))
     rows = [row for group in scores["groups"] for row in group["rows"]]
     assert {row["letter"]: row["label"] for row in rows} == dict(
         zip("ABCD", comparison.labels, strict=True)

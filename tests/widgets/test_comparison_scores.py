@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llmwidgets import Comparison, ComparisonPanel, Variant
 from llmwidgets.analysis.significance import Column, in_pairs
 from llmwidgets.analysis.verdict import Shown
-from llmwidgets.analysis.verdict_words import expected_sentence, margin
+from llmwidgets.analysis.verdict_words import brief, expected_sentence, margin
 from llmwidgets.comparison import standings
 from llmwidgets.comparison.tally import Tally
 from llmwidgets.report import figures
@@ -93,6 +93,39 @@ def test_a_field_that_one_model_never_answered_has_no_figure_there(wire) -> None
     assert cells[1] is None
 
 
+def test_what_is_left_out_says_why(wire) -> None:
+    """Nothing scored, or too few: a group each, with its reason."""
+    outputs = {
+        "whole": GOOD, "half": [*NEAR[:20], *[None] * 20], "few": [*WRONG[:5], *[None] * 35],
+        "gone": [None] * 40,
+    }  # fmt: skip
+    groups = ask(wire(ComparisonPanel._on(made(**outputs))), "scores")["groups"]
+    left = {
+        row["label"]: group["title"] + group["more"]
+        for group in groups if group["title"] == "Left out" for row in group["rows"]
+    }  # fmt: skip
+    assert left == {
+        "few": "Left out: too few texts could be scored",
+        "gone": "Left out: none of the texts could be scored",
+    }
+
+
+@pytest.mark.parametrize(
+    ("scored", "reason"),
+    [
+        (0, "none of the texts could be scored"),
+        (9, "too few texts could be scored"),
+        (10, "too few of their texts can be compared"),
+    ],
+)
+def test_a_variant_beside_the_verdict_says_how_little_was_scored(scored: int, reason: str) -> None:
+    verdict = made(good=GOOD, near=NEAR).verdict()
+    tally = Tally(scores={str(n): [1.0] for n in range(scored)})
+    said = standings.told(verdict, "other", tally)
+    assert said.group == f"Left out: {reason}"
+    assert said.rank > max(standings.told(verdict, each, tally).rank for each in ("good", "near"))
+
+
 # -- what matters ----------------------------------------------------------------------------------
 
 
@@ -105,7 +138,7 @@ def test_what_matters_changes_groups_band_words_and_the_static_output(wire) -> N
     page.send("matters", points="0.5")
     second = newest(page)
     assert second["matters"] == "0.5"
-    assert (second["headline"], second["details"]) == (verdict.headline, verdict.details)
+    assert (second["headline"], second["details"]) == (verdict.headline, brief(verdict))
     assert second["outcome"] == "not_enough_texts"
     assert [group["title"] + group["more"] for group in second["groups"]] == [
         "Leads, not shown to be better", "Not shown either way: too few texts to tell within 0.5"

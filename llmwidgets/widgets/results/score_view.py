@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.analysis import verdict_words
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.power import FEWEST_TEXTS
 from llmwidgets.analysis.verdict import MATTERS
@@ -46,7 +47,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, An
     low, high, step = _scale(rows, band)
     return {
         "headline": verdict.headline,
-        "details": verdict.details,
+        "details": verdict_words.brief(verdict),
         "outcome": verdict.outcome.name.lower() if verdict.outcome is not None else "",
         "scored": scored,
         "agreed": agreed,
@@ -138,7 +139,7 @@ def _row(comparison: Comparison, at: int, row: Row) -> dict[str, Any]:
         "cost": figures.money(row.cost_per_1000),
         "cost_per_1000": row.cost_per_1000,
         "paid": "" if row.paid_now is None else figures.money(row.paid_now),
-        "late": f"{row.timed_out:,} timed out" if row.timed_out else "",
+        "late": row.late,
     }
 
 

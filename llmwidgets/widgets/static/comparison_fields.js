@@ -76,10 +76,10 @@ function fieldCell(view, row, figure, { names, who, words, counted, least }) {
   if (!figure || figure[0] === null) return h("td", { class: "r muted" }, "–", h("span", { class: "spoken" }, " no figure"));
   const [share, of] = figure;
   const column = view.state.result.variants.findIndex((each) => each.letter === who);
-  const value = Math.abs(share - Math.round(share)) < 0.05 ? Math.round(share) : share.toFixed(1);
+  const value = share.toFixed(1);
   return h("td", { class: "r" }, h("button", { type: "button", class: "lw-share", onclick: () => showField(view, row.path, column, share === 100),
     title: `${value} of 100, ${of} counted`, "aria-label": `${row.name}, ${names[who]}: ${words}, ${value}, of ${of} counted. Show its rows` },
-  h(share === least ? "b" : "span", {}, counted ? value : Math.round(share)),
+  h(share === least ? "b" : "span", {}, value),
   counted && h("span", { class: "muted lw-of" }, ` n ${of.toLocaleString("en")}`),
   h("span", { class: "lw-tick" }, h("i", { style: `width:${share}%` }))));
 }

@@ -2,6 +2,8 @@
 
 const LEADING = ["Precision", "Recall", "F1"];
 const RIGHT_SCALE = { width: 112, pad: 4 };
+/** From more models on, the table of fields needs the whole width. */
+const SIDE_BY_SIDE = 5;
 
 function drawScoreboard(state, send, view) {
   const got = need(view, send, "scores", {}, () => true);
@@ -17,24 +19,30 @@ function drawScoreboard(state, send, view) {
     h("footer", { key: "foot", class: "lw-low lw-foot" },
       got.foretold && got.foretold !== got.more && got.outcome === "not_enough_texts" && h("div", { class: "note s" }, icon("warn", "warn"),
         h("p", {}, h("b", {}, "The panel said so before the run. "), h("span", { class: "muted" }, `“${got.foretold}”`))),
-      h("p", { class: "s muted" }, got.band && [h("span", { class: "lw-key", "aria-hidden": "true" }),
-        ` within ${got.matters || trimmed(got.band[1] - got.band[0])} of ${got.best}. `], notes.join(" ")),
+      h("p", { class: "s muted" }, got.band && h("span", { class: hasLeading(got) ? "narrow-hide" : undefined },
+        h("span", { class: "lw-key", "aria-hidden": "true" }),
+        ` within ${got.matters || trimmed(got.band[1] - got.band[0])} of ${got.best}. `), notes.join(" ")),
       got.beside.map((each) => h("p", { class: "s muted" }, each))),
-    (pairs || fields.length > 0) && h("div", { class: "cols lw-halves", key: "halves" },
+    (pairs || fields.length > 0) && h("div", { class: `cols lw-halves${got.order.length > SIDE_BY_SIDE ? " lw-stacked" : ""}`, key: "halves" },
       pairs && (got.scored ? drawPairs(got) : drawShared(got)), fields.length > 0 && drawByField(got, view)),
   ];
 }
 
-/** On a narrow page the columns that decide nothing stand behind a link, which names them. */
+/** Where the page is narrow, or the table leads with three more figures, the columns that decide
+    nothing stand behind a link, which names them. */
 function drawFold(got, placed, view) {
   const names = [hasRows(got) && "rows of lists", placed && "what is not in the text", "valid replies", "seconds"].filter(Boolean);
   const said = `${names.join(", ")} and tokens`;
   const count = names.length + 1;
-  return h("p", { class: "lw-only lw-more s muted", key: "more" }, `${said[0].toUpperCase()}${said.slice(1)}: `,
+  return h("p", { class: `${hasLeading(got) ? "" : "lw-only "}lw-more s muted`, key: "more" }, `${said[0].toUpperCase()}${said.slice(1)}: `,
     textButton(view.ui.wide ? `Hide ${count} columns` : `Show ${count} more columns`, () => {
       view.ui.wide = !view.ui.wide;
       view.redraw();
     }, { key: "more-columns", "aria-expanded": String(Boolean(view.ui.wide)) }));
+}
+
+function hasLeading(got) {
+  return got.groups.some((group) => group.rows.some((row) => row.leading.length > 0));
 }
 
 function hasRows(got) {
@@ -58,14 +66,15 @@ const OUTCOMES = { better: ["ok", ">"], as_good_and_cheaper: ["ok", "≈"], not_
 function drawVerdict(got, state, send, view) {
   const [tone, sign] = OUTCOMES[got.outcome] || [];
   const open = got.outcome === "not_enough_texts";
+  const way = open && drawWayOn(got, state, send, view);
   return h("div", { class: `body lw-outcome${open ? " open" : sign ? " settled" : ""}`, key: "verdict" },
     sign && h("span", { class: `lw-sign tone-${tone}`, "aria-hidden": "true" }, sign),
     h("div", { class: "stack t" },
       h("div", { class: "stack x" }, h("p", { class: "lw-verdict" }, got.headline),
         got.details && h("p", { class: "muted lw-details" }, got.details)),
-      open && drawWayOn(got, state, send, view),
-      got.matters && h("div", { class: "row wrap lw-matters", key: "matters" }, drawMatters(got.matters, send),
-        !open && h("span", { class: "muted", role: "status" }, got.more))));
+      way && h("div", { class: "row wrap", key: "way-on" }, way, h("span", { class: "s muted", role: "status" }, got.more)),
+      (got.matters || (!way && got.more)) && h("div", { class: "row wrap lw-matters", key: "matters" }, got.matters && drawMatters(got.matters, send),
+        !way && h("span", { class: "muted", role: "status" }, got.more))));
 }
 
 /** From which difference on it matters to the reader; the sentences follow. */
@@ -86,12 +95,12 @@ function drawWayOn(got, state, send, view) {
     if (view.grid) view.grid.ask();
     view.grid?.root.focus();
   };
-  return h("div", { class: "row wrap", key: "way-on" },
-    got.unlabelled > 0 ? button("Label more texts", label, { go: true, key: "label-more",
-      title: `Shows the ${got.unlabelled} texts without truth` })
-      : state.again === "Start over" && button("Add texts", () => send("again"), { go: true, key: "add-texts",
-        title: "Back to models, fields and texts" }),
-    h("span", { class: "s muted", role: "status" }, got.more));
+  if (got.unlabelled > 0) {
+    return button("Label more texts", label, { go: true, key: "label-more",
+      title: `Shows the ${got.unlabelled} texts without truth` });
+  }
+  return state.again === "Start over" && button("Add texts", () => send("again"), { go: true, key: "add-texts",
+    title: "Back to models, fields and texts" });
 }
 
 /** Words of a head that stay on one line. */
@@ -105,17 +114,17 @@ function whole(words) {
 function drawScores(got, grounded, view) {
   const { scored, agreed } = got;
   const placed = grounded && grounded.any;
-  const all = got.groups.flatMap((group) => group.rows);
-  const leading = all.some((row) => row.leading.length > 0);
-  const paid = all.some((row) => row.paid);
+  const leading = hasLeading(got);
+  const paid = got.groups.some((group) => group.rows.some((row) => row.paid));
   const lists = hasRows(got);
-  const fold = scored && !view.ui.wide ? " narrow-hide" : "";
+  const fold = !scored || view.ui.wide ? "" : leading ? " lw-folded" : " narrow-hide";
+  const thin = leading ? " narrow-hide" : "";
   const head = (words, more = "r", extra) => h("th", { scope: "col", class: more }, whole(words), extra);
   const heads = [
     h("th", { scope: "col" }, "Model"),
     leading && LEADING.map((name) => head(`${name}, %`, "r lw-thin")),
-    scored && [head("% right", "r nw"), h("th", { scope: "col", class: "lw-ci" }, drawTicks(got.scale),
-      h("span", { class: "spoken" }, "95 % interval")), head("of the replies that came", "r lw-thin"), head("Loses", "")],
+    scored && [head("% right", "r nw"), h("th", { scope: "col", class: `lw-ci${thin}` }, drawTicks(got.scale),
+      h("span", { class: "spoken" }, "95 % interval")), head("of the replies that came", `r lw-thin${thin}`), head("Loses", "")],
     got.worse && head(got.worse, "r lw-thin"),
     lists && head("Rows of lists right", `r lw-thin${fold}`),
     agreed && head("% the same as the others"),
@@ -127,13 +136,13 @@ function drawScores(got, grounded, view) {
     head(paid ? "$ per 1,000 / paid now" : "$ per 1,000", "r lw-thin"),
   ].flat().filter(Boolean);
   return h("table", { class: "lw-scores" }, h("thead", {}, h("tr", {}, heads)),
-    got.groups.map((group) => h("tbody", { key: `group-${group.title || "all"}` },
+    got.groups.map((group) => h("tbody", { key: `group-${group.title}${group.more}` },
       group.title && h("tr", { class: "group" }, h("th", { scope: "rowgroup", colspan: heads.length }, h("b", {}, group.title), group.more)),
       group.rows.map((row) => h("tr", { key: `score-${row.letter}`, class: row.recommended ? "best" : undefined },
         h("th", { scope: "row" }, variantName(row), row.said && h("span", { class: "muted lw-said" }, row.said),
           row.recommended && h("span", { class: "lw-rec" }, icon("ok"), "recommended")),
         leading && LEADING.map((_, n) => h("td", { class: "r" }, h("b", { class: "lw-big" }, row.leading[n] || "–"))),
-        scored && scoredCells(row, got),
+        scored && scoredCells(row, got, thin),
         got.worse && twoLines(row.worse, row.bound, row.recommended ? "lw-strong" : ""),
         lists && h("td", { class: `r${fold}` }, h("span", { class: "nw" }, row.rows || "–"),
           row.other_rows && pieces(row.other_rows)),
@@ -155,14 +164,14 @@ function drawTicks([low, high]) {
   return h("span", { class: "lw-ticks", "aria-hidden": "true" }, h("span", {}, low), h("span", {}, (low + high) / 2), h("span", {}, high));
 }
 
-function scoredCells(row, got) {
+function scoredCells(row, got, thin) {
   const lost = row.loses && !row.loses.startsWith("0 ");
   const [count, most] = row.loses.split(", ");
   return [
     h("td", { class: "r" }, h("b", { class: "lw-big" }, row.right)),
-    h("td", { class: "lw-ci" }, row.interval && intervalLine(row.interval, got.scale, { ...RIGHT_SCALE, band: got.band }),
+    h("td", { class: `lw-ci${thin}` }, row.interval && intervalLine(row.interval, got.scale, { ...RIGHT_SCALE, band: got.band }),
       h("span", { class: "muted nw lw-range" }, row.range)),
-    h("td", { class: "r" }, row.came),
+    h("td", { class: `r${thin}` }, row.came),
     h("td", { class: "lw-loses" }, row.loses ? [h("span", { class: "nw" }, lost && h("b", { class: "tone-fail" }, "! "), `${count},`), " ",
       h("span", { class: "nw" }, most)] : h("span", { class: "muted" }, "–"),
     row.lost && h("span", { class: "muted lw-below" }, row.lost),

@@ -1,0 +1,61 @@
+"""The scoreboard in a real JupyterLab: whatever it has to show, it is read without scrolling."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.jupyterlab import becomes
+from tests.outcomes import OUTCOMES, WIDE
+
+pytestmark = pytest.mark.browser
+
+_HELD = """each => [...each.querySelectorAll(".lw-scroll")].every(
+    (part) => part.scrollWidth <= part.clientWidth)"""
+_WHOLE = """each => [...each.querySelectorAll(".lw-scores .m, .lw-byfield button.lw-share")].every(
+    (part) => part.scrollWidth <= part.clientWidth && part.scrollHeight <= part.clientHeight + 1)"""
+_LINES = """each => { const details = each.querySelector(".lw-details");
+    const line = parseFloat(getComputedStyle(details).lineHeight);
+    return Math.round(details.clientHeight / line) <= %s; }"""
+
+
+@pytest.mark.parametrize("code", [*OUTCOMES.values(), *WIDE.values()], ids=[*OUTCOMES, *WIDE])
+def test_a_scoreboard_fits_and_cuts_nothing_off(lab, page, code: str) -> None:
+    """In three lines above and within the panel's width, also narrow; names stand in full."""
+    lab.notebook("scoreboard.ipynb", [code])
+    page.open("scoreboard.ipynb").run_all()
+    panel = page.output()
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_role("heading", name="By field").wait_for()
+    panel.locator(".lw-foot").wait_for()
+    for width, lines in ((1000, 3), (640, 5)):
+        page.widen(width)
+        becomes(panel, _HELD)
+        becomes(panel, _WHOLE)
+        becomes(panel, _LINES % lines)
+
+
+def test_sparse_truth_leads_with_the_fields_that_hold_a_value(lab, page) -> None:
+    """Precision, recall and F1 first; what decides nothing opens behind a link at any width."""
+    lab.notebook("sparse.ipynb", [WIDE["sparse"]])
+    page.open("sparse.ipynb").run_all()
+    panel = page.output()
+    panel.get_by_role("tab", name="Scoreboard").click()
+    heads = panel.locator(".lw-scores thead th:visible")
+    expect(heads.nth(1)).to_contain_text("Precision")
+    expect(heads.nth(2)).to_contain_text("Recall")
+    expect(heads.nth(3)).to_contain_text("F1")
+    panel.get_by_text("precision, recall and F1 count only the fields with a value").wait_for()
+    valid = panel.get_by_role("columnheader", name="Valid")
+    expect(valid).to_be_hidden()
+    panel.get_by_role("button", name="Show 4 more columns").press("Enter")
+    expect(valid).to_be_visible()
+
+
+def test_the_static_output_keeps_labels_left_and_figures_right(lab, page) -> None:
+    """JupyterLab sets the cells of every output to the right; the style of the output wins."""
+    lab.notebook("static.ipynb", [OUTCOMES["as-good"].removesuffix(".explore()")])
+    page.open("static.ipynb").run_all()
+    shown = page.browser_page.locator(".jp-OutputArea .lw-static")
+    for cell, side in (("td:first-child", "left"), ("td.lw-m", "left"), ("td.lw-r", "right")):
+        expect(shown.locator(cell).first).to_have_css("text-align", side)
