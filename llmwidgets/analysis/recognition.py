@@ -32,7 +32,7 @@ _OF_A_KIND = 1
 _FEW = 2
 """A row of few leaves may be known by a text that is nearly right, with nothing else right."""
 
-_PART, _PART_OF = 6, 0.4
+_PART, _PART_OF = 6, 0.3
 """A text of so many letters that is so large a part of a longer one says it in fewer words."""
 
 _LONG = 200

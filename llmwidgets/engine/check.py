@@ -23,6 +23,7 @@ from llmwidgets.errors import (
     BadRequest,
     CallError,
     Failure,
+    FieldError,
     Forbidden,
     InvalidJSON,
     LLMWidgetsError,
@@ -104,10 +105,16 @@ def check(
 
     The rules are those of `policy`, else of the default store and this machine. A server that is
     overloaded or starting is asked again for about 20 seconds; `tell` hears of each wait.
+    FieldError for what is not a connection, such as a reference.
 
     >>> check(Connection("openai", api_key="env:OPENAI_API_KEY")).sentence   # doctest: +SKIP
     'Key accepted. 12 of 14 whitelisted models can be used.'
     """
+    if not isinstance(connection, Connection):
+        raise FieldError(
+            {"connection": f"{connection!r:.60} is not a connection."},
+            'Give one: store["openai"], or Connection("openai", api_key="env:OPENAI_API_KEY").',
+        )
     return loop.run(check_connection(connection, policy=policy, tell=tell))
 
 

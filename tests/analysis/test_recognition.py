@@ -250,6 +250,7 @@ def test_claims_of_other_people_are_not_recognised(shared_data):
         ("hedge trimming, six hours", 228),
         ("one hedge trimming", 228),
         ("Hedge-trimming (6 h)", 228),
+        ("hedge trimming, six hours at 38 = 228", 228),
     ],
 )
 def test_a_row_said_in_more_words_is_recognised(said: str, amount: float):

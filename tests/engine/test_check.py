@@ -13,6 +13,7 @@ from llmwidgets.engine.check import CheckReport, check
 from llmwidgets.engine.diagnosis import SYMPTOMS, diagnose, mended
 from llmwidgets.engine.discovery import Usual, discover
 from llmwidgets.errors import (
+    FieldError,
     QuotaExhausted,
     RateLimited,
     Unauthorized,
@@ -334,3 +335,9 @@ def test_what_a_server_says_is_escaped_in_a_notebook():
     assert "<script>" not in told._repr_html_()
     assert "&lt;script&gt;" in told._repr_html_()
     assert "\x1b" not in repr(told) + told._repr_html_()
+
+
+@pytest.mark.parametrize("given", ["openai", None, 3])
+def test_what_is_not_a_connection_is_refused_in_a_sentence(given):
+    with pytest.raises(FieldError, match="is not a connection"):
+        check(given)

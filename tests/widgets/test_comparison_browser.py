@@ -175,7 +175,7 @@ def test_filters_narrow_and_the_empty_grid_leads_on(lab, page) -> None:
     panel.get_by_role("button", name="invented").click()
     other = ".lw-block .lw-grow:has(.lw-c):not(:has(.lw-c.invented))"
     panel.locator(other).first.wait_for(state="detached")
-    expect(panel.locator(".lw-c.invented")).to_have_count(7)
+    expect(panel.locator(".lw-c.invented")).to_have_count(4)
 
 
 def test_thousands_of_texts_draw_only_what_is_in_sight(lab, page) -> None:
