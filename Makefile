@@ -15,7 +15,7 @@ lab: $(VENV)/.installed-lab
 
 # A file stays on one process: its browser, server and kernel are started once.
 test: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format llmwidgets tests benchmarks

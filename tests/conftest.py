@@ -81,6 +81,12 @@ def _refuse_strangers(address: object) -> None:
             raise AssertionError(message)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that need a browser come first: they take longest, and would else be waited for."""
+    slow = {item.path for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # A shell that ignores Ctrl-C hands that down; tests interrupt themselves and their children.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
