@@ -15,7 +15,7 @@ MATTERS = 0.05
 
 
 def read_matters(matters: object) -> float:
-    """The smallest difference that counts as a share; FieldError where it is none."""
+    """The smallest difference that counts as a share; FieldError for anything else."""
     share = 0.0
     if not isinstance(matters, bool) and isinstance(matters, Real):
         share = float(matters)

@@ -127,7 +127,7 @@ def _worse(row: Row) -> str:
 
 
 def _loses(row: Row) -> str:
-    """What was lost, and what the replies that came are worth; the failures of the way too."""
+    """What was lost, and what the replies that came are worth; and the calls without an answer."""
     told = row.told
     came = f"{told.came} of the rest right" if told.lost and told.came else ""
     return "\n".join(
