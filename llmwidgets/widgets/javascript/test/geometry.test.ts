@@ -1,10 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CHART, chartName, costPlot, gridLines, intervalWords, lineScale, logScale, shortNumber, timePlot, yScale } from "../src/comparison/geometry";
+import {
+  CHART,
+  chartName,
+  costPlot,
+  gridLines,
+  intervalWords,
+  lineScale,
+  logScale,
+  shortNumber,
+  timePlot,
+  yScale,
+} from "../src/comparison/geometry";
 import type { Point, Range, Scores } from "../src/comparison/state";
 
-function point(label: string, right: number | null, cost: number | null, p50: number | null = 1, p95 = 2): Point {
-  const interval = right === null ? null : [right - 5, right, right + 3] as [number, number, number];
+function point(
+  label: string,
+  right: number | null,
+  cost: number | null,
+  p50: number | null = 1,
+  p95 = 2,
+): Point {
+  const interval =
+    right === null ? null : ([right - 5, right, right + 3] as [number, number, number]);
   return { letter: label[0]!, label, recommended: false, right, interval, cost, p50, p95 };
 }
 
@@ -35,8 +53,13 @@ test("numbers of an axis are short", () => {
 });
 
 test("free and unknown prices have places of their own", () => {
-  const plot = costPlot(scores(point("a", 90, 1.5), point("b", 80, 0), point("c", 85, null), point("d", null, 2)));
-  assert.deepEqual(plot.marks.map(({ point: { label } }) => label), ["a", "b", "c"]);
+  const plot = costPlot(
+    scores(point("a", 90, 1.5), point("b", 80, 0), point("c", 85, null), point("d", null, 2)),
+  );
+  assert.deepEqual(
+    plot.marks.map(({ point: { label } }) => label),
+    ["a", "b", "c"],
+  );
   assert.equal(plot.right, CHART.right - 192);
   assert.ok(plot.aside);
   assert.deepEqual(plot.axis.map(({ words }) => words).slice(-2), ["free", "unknown"]);
@@ -48,14 +71,18 @@ test("free and unknown prices have places of their own", () => {
 test("names lie over no other name and no interval of another box", () => {
   const many = Array.from({ length: 8 }, (_, n) => point(`model-${n}`, 90 + (n % 3), 1 + n / 10));
   const { marks } = costPlot(scores(...many));
-  const boxes = marks.flatMap(({ name }) => (name ? [name] : [])).map(({ x, y, words, anchor }) => {
-    const wide = words.length * 7.2;
-    const left = anchor === "start" ? x : anchor === "end" ? x - wide : x - wide / 2;
-    return [left, y - 11, left + wide, y + 3] as const;
-  });
-  boxes.forEach((a, n) => boxes.slice(n + 1).forEach((b) => {
-    assert.ok(a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3]);
-  }));
+  const boxes = marks
+    .flatMap(({ name }) => (name ? [name] : []))
+    .map(({ x, y, words, anchor }) => {
+      const wide = words.length * 7.2;
+      const left = anchor === "start" ? x : anchor === "end" ? x - wide : x - wide / 2;
+      return [left, y - 11, left + wide, y + 3] as const;
+    });
+  boxes.forEach((a, n) =>
+    boxes.slice(n + 1).forEach((b) => {
+      assert.ok(a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3]);
+    }),
+  );
 });
 
 test("boxes against time do not overlap, and names stay inside", () => {

@@ -1,19 +1,33 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gridAct, tableTarget, textAct } from "../src/comparison/keys";
+import { gridAct, type Key, tableTarget, textAct } from "../src/comparison/keys";
 
 test("the keyboard map of the grid", () => {
-  const map: [object & { key: string }, unknown][] = [
-    [{ key: "ArrowDown" }, ["step", 1]], [{ key: "ArrowLeft" }, ["column", -1]],
-    [{ key: "PageUp" }, ["page", -1]], [{ key: "Home" }, ["home"]],
-    [{ key: "Home", ctrlKey: true }, ["top"]], [{ key: "End", ctrlKey: true }, ["bottom"]],
-    [{ key: "Enter" }, ["enter"]], [{ key: " " }, ["enter"]],
-    [{ key: "t" }, ["type"]], [{ key: "T" }, ["type"]], [{ key: "0" }, ["none"]],
-    [{ key: "1" }, ["take", 0]], [{ key: "3" }, ["take", 2]], [{ key: "4" }, undefined],
-    [{ key: "z" }, undefined], [{ key: "z", ctrlKey: true }, ["undo"]], [{ key: "Z", metaKey: true }, ["undo"]],
-    [{ key: "t", ctrlKey: true }, undefined], [{ key: "1", ctrlKey: true }, undefined],
-    [{ key: "ArrowDown", altKey: true }, undefined], [{ key: "ArrowDown", metaKey: true }, undefined],
-    [{ key: "ArrowDown", ctrlKey: true }, ["step", 1]], [{ key: "Tab" }, undefined], [{ key: "/" }, undefined],
+  const map: [Key, unknown][] = [
+    [{ key: "ArrowDown" }, ["step", 1]],
+    [{ key: "ArrowLeft" }, ["column", -1]],
+    [{ key: "PageUp" }, ["page", -1]],
+    [{ key: "Home" }, ["home"]],
+    [{ key: "Home", ctrlKey: true }, ["top"]],
+    [{ key: "End", ctrlKey: true }, ["bottom"]],
+    [{ key: "Enter" }, ["enter"]],
+    [{ key: " " }, ["enter"]],
+    [{ key: "t" }, ["type"]],
+    [{ key: "T" }, ["type"]],
+    [{ key: "0" }, ["none"]],
+    [{ key: "1" }, ["take", 0]],
+    [{ key: "3" }, ["take", 2]],
+    [{ key: "4" }, undefined],
+    [{ key: "z" }, undefined],
+    [{ key: "z", ctrlKey: true }, ["undo"]],
+    [{ key: "Z", metaKey: true }, ["undo"]],
+    [{ key: "t", ctrlKey: true }, undefined],
+    [{ key: "1", ctrlKey: true }, undefined],
+    [{ key: "ArrowDown", altKey: true }, undefined],
+    [{ key: "ArrowDown", metaKey: true }, undefined],
+    [{ key: "ArrowDown", ctrlKey: true }, ["step", 1]],
+    [{ key: "Tab" }, undefined],
+    [{ key: "/" }, undefined],
   ];
   for (const [key, act] of map) assert.deepEqual(gridAct(key, 3), act, JSON.stringify(key));
 });
@@ -26,8 +40,13 @@ test("the keyboard map of the text", () => {
 });
 
 test("arrows in a table step over gaps and stop at its edges", () => {
-  const lines = [["a", "b", "c"], ["d", null, "f"], [null, "h", "i"]];
-  const to = (from: string, key: string, ctrlKey = false) => tableTarget(lines, from, { key, ctrlKey });
+  const lines = [
+    ["a", "b", "c"],
+    ["d", null, "f"],
+    [null, "h", "i"],
+  ];
+  const to = (from: string, key: string, ctrlKey = false) =>
+    tableTarget(lines, from, { key, ctrlKey });
   assert.equal(to("b", "ArrowDown"), "h");
   assert.equal(to("d", "ArrowRight"), "f");
   assert.equal(to("d", "ArrowDown"), null);

@@ -10,8 +10,16 @@ function row(p: string, q: 0 | 1 = 0, h = 25): Row {
 function block(rows: Row[], index = 0): Block {
   const fold = rows.some((each) => each.q) ? "more" : "";
   const open = rows.filter((each) => !each.q).reduce((sum, each) => sum + each.h, 0);
-  return { id: `t${index}`, index, title: "", said: "", failed: null, fold, rows,
-    h: METRICS.group + open + (fold ? METRICS.fold : 0) };
+  return {
+    id: `t${index}`,
+    index,
+    title: "",
+    said: "",
+    failed: null,
+    fold,
+    rows,
+    h: METRICS.group + open + (fold ? METRICS.fold : 0),
+  };
 }
 
 /** Three texts: two rows and a fold of one, one row, not read yet. */
@@ -40,8 +48,16 @@ test("an unfolded text and an open detail push down what comes after", () => {
   made.open = { block: 0, path: "a", col: 2, height: 100, content: null };
   made.measure();
   assert.deepEqual([...made.tops], [0, 245, 299, 359]);
-  assert.deepEqual(made.lines(0).map(({ kind, top, height }) => [kind, top, height]),
-    [["group", 0, 29], ["row", 29, 25], ["row", 154, 41], ["row", 195, 25], ["fold", 220, 25]]);
+  assert.deepEqual(
+    made.lines(0).map(({ kind, top, height }) => [kind, top, height]),
+    [
+      ["group", 0, 29],
+      ["row", 29, 25],
+      ["row", 154, 41],
+      ["row", 195, 25],
+      ["fold", 220, 25],
+    ],
+  );
 });
 
 test("the lines of a text end where the next one begins, whatever is open in it", () => {
@@ -58,7 +74,12 @@ test("the lines of a text end where the next one begins, whatever is open in it"
 });
 
 test("a text that is not read shows its head alone", () => {
-  assert.deepEqual(layout().lines(2).map(({ kind }) => kind), ["group"]);
+  assert.deepEqual(
+    layout()
+      .lines(2)
+      .map(({ kind }) => kind),
+    ["group"],
+  );
   assert.equal(layout().lineOf(2, "a"), -1);
   assert.equal(layout().lineOf(0, "b"), 2);
   assert.equal(layout().lineOf(0, undefined), -1);

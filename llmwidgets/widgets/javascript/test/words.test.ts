@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FieldScores, Span } from "../src/comparison/state";
-import { changed, cutText, hardest, seenWords, sortedFields, trimmed, whole, wordsChanged } from "../src/comparison/words";
+import {
+  changed,
+  cutText,
+  hardest,
+  seenWords,
+  sortedFields,
+  trimmed,
+  whole,
+  wordsChanged,
+} from "../src/comparison/words";
 
 test("what differs from the truth is found between what is the same", () => {
   assert.deepEqual(changed("R-2025/0318", "R-2025/0319"), ["R-2025/031", "9", ""]);
@@ -25,21 +34,43 @@ function span(s: number, e: number, letters: string): Span {
 
 test("spans may overlap and lie in each other; letters stand where a span ends", () => {
   const pieces = cutText("abcdefghij", [span(2, 6, "BT"), span(4, 6, "A"), span(5, 8, "C")]);
-  assert.deepEqual(pieces.map(({ words, spans, who }) => [words, spans.length, who]),
-    [["ab", 0, ""], ["cd", 1, ""], ["e", 2, ""], ["f", 3, "TAB"], ["gh", 1, "C"], ["ij", 0, ""]]);
-  assert.deepEqual(cutText("plain", []).map(({ words }) => words), ["plain"]);
+  assert.deepEqual(
+    pieces.map(({ words, spans, who }) => [words, spans.length, who]),
+    [
+      ["ab", 0, ""],
+      ["cd", 1, ""],
+      ["e", 2, ""],
+      ["f", 3, "TAB"],
+      ["gh", 1, "C"],
+      ["ij", 0, ""],
+    ],
+  );
+  assert.deepEqual(
+    cutText("plain", []).map(({ words }) => words),
+    ["plain"],
+  );
   assert.deepEqual(cutText("", []), []);
 });
 
 test("words that were struck out and put in; both texts can be read back", () => {
   const [before, after] = ["Read the text well. Answer.", "Read each text. Answer in JSON."];
   const parts = wordsChanged(before, after);
-  const read = (leave: string) => parts.filter(([kind]) => kind !== leave).map(([, words]) => words).join("");
+  const read = (leave: string) =>
+    parts
+      .filter(([kind]) => kind !== leave)
+      .map(([, words]) => words)
+      .join("");
   assert.equal(read("ins"), before);
   assert.equal(read("del"), after);
   assert.ok(parts.some(([kind, words]) => kind === "del" && words.includes("the")));
   assert.deepEqual(wordsChanged("same words", "same words"), [["", "same words"]]);
-  assert.equal(wordsChanged("a b", "").filter(([kind]) => kind === "ins").map(([, w]) => w).join(""), "");
+  assert.equal(
+    wordsChanged("a b", "")
+      .filter(([kind]) => kind === "ins")
+      .map(([, w]) => w)
+      .join(""),
+    "",
+  );
 });
 
 test("which texts are in sight", () => {
@@ -49,13 +80,19 @@ test("which texts are in sight", () => {
 });
 
 function scores(name: string, ...shares: (number | null)[]): FieldScores {
-  return { path: name, name, cells: shares.map((share) => ({ right: [share, 10], missed: [share, 10] })) };
+  return {
+    path: name,
+    name,
+    cells: shares.map((share) => ({ right: [share, 10], missed: [share, 10] })),
+  };
 }
 
 test("fields are sorted by a column, and what has no figure stands last both ways", () => {
   const rows = [scores("b", 50, null), scores("a", 90, 20), scores("c", null, 70)];
   const names = (by: string, down = false) =>
-    sortedFields(rows, ["A", "B"], { by, down, measure: "right" }).map(({ name }) => name).join("");
+    sortedFields(rows, ["A", "B"], { by, down, measure: "right" })
+      .map(({ name }) => name)
+      .join("");
   assert.equal(names(""), "bac");
   assert.equal(names("name"), "abc");
   assert.equal(names("name", true), "cba");

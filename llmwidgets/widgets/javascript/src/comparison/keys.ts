@@ -7,12 +7,20 @@ export interface Key {
   altKey?: boolean;
 }
 
-export type GridAct = ["step" | "page" | "column" | "take", number]
+export type GridAct =
+  | ["step" | "page" | "column" | "take", number]
   | ["home" | "end" | "top" | "bottom" | "enter" | "undo" | "type" | "none"];
 
 const GRID: Record<string, GridAct> = {
-  ArrowDown: ["step", 1], ArrowUp: ["step", -1], ArrowRight: ["column", 1], ArrowLeft: ["column", -1],
-  PageDown: ["page", 1], PageUp: ["page", -1], Home: ["home"], End: ["end"], Enter: ["enter"],
+  ArrowDown: ["step", 1],
+  ArrowUp: ["step", -1],
+  ArrowRight: ["column", 1],
+  ArrowLeft: ["column", -1],
+  PageDown: ["page", 1],
+  PageUp: ["page", -1],
+  Home: ["home"],
+  End: ["end"],
+  Enter: ["enter"],
   " ": ["enter"],
 };
 const LABEL: Record<string, GridAct> = { t: ["type"], 0: ["none"] };
@@ -34,7 +42,10 @@ export function gridAct(e: Key, variants: number): GridAct | undefined {
 export type TextAct = ["field" | "text", number] | ["back"];
 
 const TEXT: Record<string, TextAct> = {
-  ArrowUp: ["field", -1], ArrowDown: ["field", 1], ArrowLeft: ["text", -1], ArrowRight: ["text", 1],
+  ArrowUp: ["field", -1],
+  ArrowDown: ["field", 1],
+  ArrowLeft: ["text", -1],
+  ArrowRight: ["text", 1],
   Escape: ["back"],
 };
 
@@ -44,7 +55,10 @@ export function textAct(e: Key): TextAct | undefined {
 }
 
 const ARROWS: Record<string, [down: number, right: number]> = {
-  ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1],
+  ArrowDown: [1, 0],
+  ArrowUp: [-1, 0],
+  ArrowRight: [0, 1],
+  ArrowLeft: [0, -1],
 };
 
 /** Where an arrow, Home or End leads in a table with gaps: undefined where the key does nothing

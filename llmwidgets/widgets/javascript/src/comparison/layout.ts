@@ -28,14 +28,23 @@ export interface Columns {
 }
 
 /** The columns of a panel of this width; `Metrics.guessed` in Python guesses the same. */
-export function measureColumns(width: number, fields: string[], variants: number, labelled: boolean): Columns {
+export function measureColumns(
+  width: number,
+  fields: string[],
+  variants: number,
+  labelled: boolean,
+): Columns {
   const narrow = width <= NARROW;
   const longest = Math.max(0, ...fields.map((name) => name.length));
-  const field = narrow ? 128 : Math.round(Math.max(width * 0.17, Math.min(width * 0.22, longest * 7.3 + 42)));
+  const field = narrow
+    ? 128
+    : Math.round(Math.max(width * 0.17, Math.min(width * 0.22, longest * 7.3 + 42)));
   const truth = labelled ? (narrow ? 96 : Math.max(110, Math.round(width * 0.15))) : 0;
   const each = Math.max(narrow ? 104 : 150, Math.floor((width - field - truth) / variants));
   return {
-    narrow, field, fixed: field + truth,
+    narrow,
+    field,
+    fixed: field + truth,
     chars: Math.max(8, Math.floor((each - (narrow ? 24 : 34)) / LETTER)),
     truthChars: Math.max(8, Math.floor((truth - 17) / LETTER)),
     width: Math.max(width, field + truth + each * variants),
@@ -166,7 +175,8 @@ export class Layout {
   step({ block, line }: Place, by: number): Place {
     const to = line + by;
     if (to < 0 && block > 0) return { block: block - 1, line: Infinity };
-    if (to >= this.lines(block).length && block < this.count - 1) return { block: block + 1, line: 0 };
+    if (to >= this.lines(block).length && block < this.count - 1)
+      return { block: block + 1, line: 0 };
     return { block, line: to };
   }
 
@@ -175,7 +185,13 @@ export class Layout {
     const y = Math.max(0, this.tops[place.block]! + (this.line(place)?.top ?? 0) + pixels);
     const block = Math.min(this.count - 1, this.blockAt(y));
     const inside = y - this.tops[block]!;
-    return { block, line: Math.max(0, this.lines(block).findLastIndex((each) => each.top <= inside)) };
+    return {
+      block,
+      line: Math.max(
+        0,
+        this.lines(block).findLastIndex((each) => each.top <= inside),
+      ),
+    };
   }
 
   /** The nearest place that there is. */

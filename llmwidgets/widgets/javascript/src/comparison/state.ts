@@ -1,5 +1,7 @@
 // What the kernel says to the comparison panel: one typed value for each screen and each answer.
 
+import type { PanelState } from "../panel/protocol";
+
 /** What happened, and what to do now. */
 export interface Sentence {
   sentence: string;
@@ -168,22 +170,25 @@ export interface Result {
   resume: string;
 }
 
-interface Screen {
-  error: Sentence | null;
-}
-
-export type State = Screen & (
-  | { screen: "setup"; back: string; setup: Setup }
-  | { screen: "fields"; fields: Fields }
-  | { screen: "running"; running: Running }
-  | { screen: "results"; again: string; result: Result }
-);
+export type State = PanelState &
+  (
+    | { screen: "setup"; back: string; setup: Setup }
+    | { screen: "fields"; fields: Fields }
+    | { screen: "running"; running: Running }
+    | { screen: "results"; again: string; result: Result }
+  );
 
 // ---- the grid ------------------------------------------------------------------------------------
 
 /** A variant's cell: its state, its words, and the number of a fact beside it (FLAGS). */
 export type Cell = [state: CellState, text: string, flag: number];
-export type CellState = "agree" | "differ" | "missing" | "invented" | "null in words" | "failed"
+export type CellState =
+  | "agree"
+  | "differ"
+  | "missing"
+  | "invented"
+  | "null in words"
+  | "failed"
   | "waiting";
 
 /** One field of one text. `t` is the truth, whether it is a value, and where a label came from. */

@@ -3,11 +3,22 @@
 import type { FieldScores, Span } from "./state";
 
 export const GLYPHS: Record<string, string> = {
-  agree: "=", differ: "≠", missing: "−", invented: "+", "null in words": "∅", failed: "!",
+  agree: "=",
+  differ: "≠",
+  missing: "−",
+  invented: "+",
+  "null in words": "∅",
+  failed: "!",
 };
 export const SPOKEN: Record<string, string> = {
-  agree: "agrees", differ: "differs", missing: "no value", invented: "invented",
-  "null in words": "null in words", failed: "failed", unlabelled: "not labelled", waiting: "not answered yet",
+  agree: "agrees",
+  differ: "differs",
+  missing: "no value",
+  invented: "invented",
+  "null in words": "null in words",
+  failed: "failed",
+  unlabelled: "not labelled",
+  waiting: "not answered yet",
 };
 /** A fact beside the state of a cell, by its number on the wire. */
 export const FLAGS = ["", "not in the text", "copied from example"];
@@ -17,12 +28,19 @@ export function stateClass(state: string): string {
 }
 
 /** The text before, in and after what differs from the truth; null where most of it differs. */
-export function changed(truth: string, text: string): [before: string, differs: string, after: string] | null {
+export function changed(
+  truth: string,
+  text: string,
+): [before: string, differs: string, after: string] | null {
   let start = 0;
   while (start < truth.length && start < text.length && truth[start] === text[start]) start += 1;
   let end = 0;
-  while (end < truth.length - start && end < text.length - start
-    && truth[truth.length - 1 - end] === text[text.length - 1 - end]) end += 1;
+  while (
+    end < truth.length - start &&
+    end < text.length - start &&
+    truth[truth.length - 1 - end] === text[text.length - 1 - end]
+  )
+    end += 1;
   const middle = text.slice(start, text.length - end);
   if (!middle || middle.length > text.length * 0.6) return null;
   return [text.slice(0, start), middle, text.slice(text.length - end)];
@@ -38,7 +56,9 @@ export interface Piece {
 
 /** The text cut at every start and end, so that spans may overlap. */
 export function cutText(text: string, spans: Span[]): Piece[] {
-  const cuts = [...new Set([0, text.length, ...spans.flatMap(({ s, e }) => [s, e])])].sort((a, b) => a - b);
+  const cuts = [...new Set([0, text.length, ...spans.flatMap(({ s, e }) => [s, e])])].sort(
+    (a, b) => a - b,
+  );
   return cuts.slice(0, -1).map((from, n) => {
     const to = cuts[n + 1]!;
     const here = spans.filter(({ s, e }) => s < to && e > from);
@@ -52,12 +72,21 @@ export function cutText(text: string, spans: Span[]): Piece[] {
 const MOST_WORDS = 1600;
 
 /** The words of two texts: "" in both, "del" in the first alone, "ins" in the second alone. */
-export function wordsChanged(before: string, after: string): [kind: "" | "del" | "ins", words: string][] {
-  const [a, b] = [before, after].map((each) => each.split(/(\s+)/).slice(0, MOST_WORDS)) as [string[], string[]];
+export function wordsChanged(
+  before: string,
+  after: string,
+): [kind: "" | "del" | "ins", words: string][] {
+  const [a, b] = [before, after].map((each) => each.split(/(\s+)/).slice(0, MOST_WORDS)) as [
+    string[],
+    string[],
+  ];
   const common = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
   for (let i = a.length - 1; i >= 0; i -= 1) {
     for (let j = b.length - 1; j >= 0; j -= 1) {
-      common[i]![j] = a[i] === b[j] ? common[i + 1]![j + 1]! + 1 : Math.max(common[i + 1]![j]!, common[i]![j + 1]!);
+      common[i]![j] =
+        a[i] === b[j]
+          ? common[i + 1]![j + 1]! + 1
+          : Math.max(common[i + 1]![j]!, common[i]![j + 1]!);
     }
   }
   const parts: ["" | "del" | "ins", string][] = [];
@@ -72,7 +101,8 @@ export function wordsChanged(before: string, after: string): [kind: "" | "del" |
       add("", a[i]!);
       i += 1;
       j += 1;
-    } else if (j >= b.length || (i < a.length && common[i + 1]![j]! >= common[i]![j + 1]!)) add("del", a[i++]!);
+    } else if (j >= b.length || (i < a.length && common[i + 1]![j]! >= common[i]![j + 1]!))
+      add("del", a[i++]!);
     else add("ins", b[j++]!);
   }
   return parts;
@@ -93,11 +123,17 @@ export interface Order {
 }
 
 /** Hardest first unless a column is chosen; what has no figure stands last. */
-export function sortedFields(rows: FieldScores[], letters: string[], { by, down, measure }: Order): FieldScores[] {
+export function sortedFields(
+  rows: FieldScores[],
+  letters: string[],
+  { by, down, measure }: Order,
+): FieldScores[] {
   if (!by) return rows;
   const column = letters.indexOf(by);
   const figure = (row: FieldScores) => row.cells[column]?.[measure]?.[0] ?? Infinity;
-  const sorted = [...rows].sort((a, b) => (column < 0 ? a.name.localeCompare(b.name) : figure(a) - figure(b) || 0));
+  const sorted = [...rows].sort((a, b) =>
+    column < 0 ? a.name.localeCompare(b.name) : figure(a) - figure(b) || 0,
+  );
   if (!down) return sorted;
   const known = sorted.filter((row) => column < 0 || figure(row) < Infinity).reverse();
   return [...known, ...sorted.filter((row) => !known.includes(row))];
@@ -119,6 +155,8 @@ export function trimmed(value: number): string {
 
 /** Words of a head that stay on one line. */
 export function whole(words: string): string {
-  return words.replace(/Worse than|the \w+ by,?|at most|95 % interval|of the|that came|of lists|% not in|the text|in \/ out|\$ per|\/ paid now/g,
-    (part) => part.replaceAll(" ", "\u00a0"));
+  return words.replace(
+    /Worse than|the \w+ by,?|at most|95 % interval|of the|that came|of lists|% not in|the text|in \/ out|\$ per|\/ paid now/g,
+    (part) => part.replaceAll(" ", "\u00a0"),
+  );
 }

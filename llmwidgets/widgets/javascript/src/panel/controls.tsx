@@ -16,7 +16,7 @@ interface ControlProps extends Attributes, Data {
   /** A newer value is taken when this changes; by default whenever the value does. */
   rev?: unknown;
   onChange?: (event: Change<HTMLInputElement>) => void;
-  inputRef?: RefObject<HTMLInputElement>;
+  inputRef?: RefObject<HTMLInputElement | null>;
 }
 
 /** A field with a value of the state's; without `value` it is the person's alone. */
