@@ -6,7 +6,10 @@ import { acts, drawing, focused } from "./page";
 import { Acts, settle } from "./protocol";
 import { give, wait } from "./typing";
 
-type Attributes = Omit<AllHTMLAttributes, "value" | "onChange" | "ref" | "checked">;
+type Attributes = Omit<
+  AllHTMLAttributes<HTMLInputElement>,
+  "value" | "onChange" | "ref" | "checked"
+>;
 type Data = Partial<Record<`data-${string}`, string | undefined>>;
 type Change<E extends HTMLElement> = TargetedEvent<E, Event>;
 
@@ -16,7 +19,7 @@ interface ControlProps extends Attributes, Data {
   /** A newer value is taken when this changes; by default whenever the value does. */
   rev?: unknown;
   onChange?: (event: Change<HTMLInputElement>) => void;
-  inputRef?: RefObject<HTMLInputElement>;
+  inputRef?: RefObject<HTMLInputElement | null>;
 }
 
 /** A field with a value of the state's; without `value` it is the person's alone. */
@@ -122,6 +125,8 @@ interface FieldProps {
   class?: string;
   /** What stands in place of a control bears no label of its own. */
   told?: boolean;
+  /** What stands below the line. */
+  after?: ComponentChildren;
   children: ComponentChildren;
 }
 
@@ -134,6 +139,7 @@ export function Field({
   error,
   class: look = "",
   told,
+  after,
   children,
 }: FieldProps) {
   const words = (
@@ -147,6 +153,7 @@ export function Field({
       {told ? <span class="label">{words}</span> : <label for={id}>{words}</label>}
       {children}
       <Line id={id} help={help} error={error} />
+      {after}
     </div>
   );
 }

@@ -191,7 +191,7 @@ export function Table({
 }
 
 /** Arrow keys, Home and End move inside the element, which is one tab stop. */
-export function useRoving(ref: RefObject<HTMLElement>, selector: string): void {
+export function useRoving(ref: RefObject<HTMLElement | null>, selector: string): void {
   const items = () =>
     [...ref.current!.querySelectorAll<HTMLElement>(selector)].filter((each) => !each.ariaDisabled);
   const point = (target: Element | undefined) => {
