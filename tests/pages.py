@@ -41,10 +41,27 @@ window.lwFromKernel = (content, buffers) => {
 };
 window.lwModel = model;
 window.lwHeard = [];
+let sealing = 0;
+for (const name of ["importKey", "generateKey", "exportKey", "encrypt", "decrypt"]) {
+  const real = crypto.subtle[name].bind(crypto.subtle);
+  crypto.subtle[name] = (...given) => {
+    sealing += 1;
+    return real(...given).finally(() => { sealing -= 1; });
+  };
+}
+window.lwSealed = async () => {
+  do await new Promise((next) => setTimeout(next)); while (sealing);
+};
 for (const kind of ["change", "focusin", "focusout", "blur", "toggle"]) {
   document.addEventListener(kind, (e) => window.lwHeard.push([kind, e.target.value ?? ""]), true);
 }
 """
+
+_DRAW = """async (module) => {
+  const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  widget.render({ model: lwModel, el: document.querySelector("main") });
+}"""
 
 
 class JoinedPage:
@@ -54,17 +71,9 @@ class JoinedPage:
         self.page, self.widget = browser_page, widget
         self._waiting: list[tuple[dict[str, Any], list[Any]]] = []
         widget.comm.publish_msg = self._published
-        module = f"{widget._esm}\nwindow.lwRender = widget.render;\n"
-        module += "if (typeof inOrder === 'function') window.lwInOrder = inOrder;"
         browser_page.add_script_tag(content=_KERNEL)
         browser_page.add_style_tag(content=str(widget._css))
-        browser_page.add_script_tag(
-            content=module.replace("export default", "const widget ="), type="module"
-        )
-        browser_page.wait_for_function("Boolean(window.lwRender)")
-        browser_page.evaluate(
-            "() => { lwRender({ model: lwModel, el: document.querySelector('main') }); }"
-        )
+        browser_page.evaluate(_DRAW, str(widget._esm))
         self.deliver(settled=settled)
 
     def _published(self, kind: str, data: Any = None, buffers: Any = None, **_rest: Any) -> None:
@@ -77,7 +86,7 @@ class JoinedPage:
         `settled=False` leaves alone what the kernel does besides.
         """
         besides = set() if settled else set(self.widget._under_way)
-        self.page.evaluate("window.lwInOrder && window.lwInOrder(lwModel, () => undefined)")
+        self.page.evaluate("lwSealed()")
         for content, buffers in self.page.evaluate("lwModel.under_way.splice(0)"):
             data = {"method": "custom", "content": content}
             views = [memoryview(bytes(each)) for each in buffers]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.widgets.base import source, style
+from llmwidgets.widgets.base import source
 from llmwidgets.widgets.forms.form_draft import Draft
 from llmwidgets.widgets.forms.form_panel import FormPanel
 
@@ -25,9 +25,8 @@ class ConnectionForm(FormPanel):
         form
     """
 
-    _esm = source("dom.js", "redraw.js", "secret_field.js", "fields.js", "checked.js",
-                  "store_gate.js", "store_making.js", "connection_form.js")  # fmt: skip
-    _css = style("connections.css", "store.css")
+    _esm = source("connection_form.js")
+    _css = source("connection_form.css")
     heading = "Connection"
 
     def __init__(self, kind: str, store: Store | None = None) -> None:

@@ -6,7 +6,10 @@ import { acts, drawing, focused } from "./page";
 import { Acts, settle } from "./protocol";
 import { give, wait } from "./typing";
 
-type Attributes = Omit<AllHTMLAttributes, "value" | "onChange" | "ref" | "checked">;
+type Attributes = Omit<
+  AllHTMLAttributes<HTMLInputElement>,
+  "value" | "onChange" | "ref" | "checked"
+>;
 type Data = Partial<Record<`data-${string}`, string | undefined>>;
 type Change<E extends HTMLElement> = TargetedEvent<E, Event>;
 
@@ -122,6 +125,8 @@ interface FieldProps {
   class?: string;
   /** What stands in place of a control bears no label of its own. */
   told?: boolean;
+  /** What stands below the line. */
+  after?: ComponentChildren;
   children: ComponentChildren;
 }
 
@@ -134,6 +139,7 @@ export function Field({
   error,
   class: look = "",
   told,
+  after,
   children,
 }: FieldProps) {
   const words = (
@@ -147,6 +153,7 @@ export function Field({
       {told ? <span class="label">{words}</span> : <label for={id}>{words}</label>}
       {children}
       <Line id={id} help={help} error={error} />
+      {after}
     </div>
   );
 }
