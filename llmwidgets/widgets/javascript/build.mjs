@@ -28,9 +28,11 @@ const common = {
   bundle: true,
   format: "esm",
   charset: "utf8",
-  jsx: "transform", // h(…) is shorter than jsx(…, { children }); the sources do not say which
-  jsxFactory: "h",
-  jsxFragment: "Fragment",
+  // h(…) is shorter than jsx(…, { children }); the sources do not say which, and tsconfig.json
+  // would win over esbuild's own options.
+  tsconfigRaw: {
+    compilerOptions: { jsx: "react", jsxFactory: "h", jsxFragmentFactory: "Fragment" },
+  },
   inject: [join(here, "jsx.js")],
   logLevel: "warning",
 };

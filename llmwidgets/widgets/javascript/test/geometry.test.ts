@@ -78,11 +78,11 @@ test("names lie over no other name and no interval of another box", () => {
       const left = anchor === "start" ? x : anchor === "end" ? x - wide : x - wide / 2;
       return [left, y - 11, left + wide, y + 3] as const;
     });
-  boxes.forEach((a, n) =>
-    boxes.slice(n + 1).forEach((b) => {
+  for (const [n, a] of boxes.entries()) {
+    for (const b of boxes.slice(n + 1)) {
       assert.ok(a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3]);
-    }),
-  );
+    }
+  }
 });
 
 test("boxes against time do not overlap, and names stay inside", () => {

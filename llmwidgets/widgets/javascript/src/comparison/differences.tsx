@@ -21,7 +21,7 @@ export function Differences({ result }: { result: Result }) {
   const { grid } = view;
   const { live, read, texts } = result;
   const got = grid.answer;
-  const loud = live || read === texts || (grid.untouched && read >= 4 * got?.read!);
+  const loud = live || read === texts || (grid.untouched && read >= 4 * (got?.read ?? Infinity));
   const more = got && got.read < read && loud;
   useLayoutEffect(() => {
     if (more && !grid.waits && (grid.untouched || !got.texts)) grid.ask();
@@ -71,7 +71,6 @@ function GridElement({ grid }: { grid: Grid }) {
   }, []);
   const { answer, truth, variants } = grid;
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a table that draws only what is in sight
     <div
       ref={ref}
       class="lw-grid inset"

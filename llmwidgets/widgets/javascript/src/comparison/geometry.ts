@@ -123,18 +123,11 @@ export function costPlot({ points, scale }: Scores): Plot {
     const from = priced.length ? right + 12 + 96 * n : CHART.left + wide * n;
     const to = from + (priced.length ? 84 : wide);
     axis.push(under(words, (from + to) / 2));
-    some.forEach((each, m) =>
-      marks.push(
-        tallMark(
-          each,
-          from + ((to - from) * (m + 0.5)) / some.length,
-          y,
-          placed,
-          to,
-          some.length > 1 && priced.length > 0,
-        ),
-      ),
-    );
+    const bare = some.length > 1 && priced.length > 0;
+    for (const [m, each] of some.entries()) {
+      const x = from + ((to - from) * (m + 0.5)) / some.length;
+      marks.push(tallMark(each, x, y, placed, to, bare));
+    }
   });
   return { right, aside: priced.length > 0 && aside.length > 0, axis, marks };
 }

@@ -96,7 +96,6 @@ function FieldTable({ of: { order }, rows, measure: [measure, words], sorted, so
       <th
         scope="col"
         class={one ? undefined : "r"}
-        role="columnheader"
         aria-sort={sorted!.by !== by ? "none" : down ? "descending" : "ascending"}
       >
         <button

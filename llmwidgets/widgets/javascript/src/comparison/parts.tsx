@@ -64,6 +64,7 @@ export const Failed = ({ sentence, hint, children }: Sentence & Some) => (
 
 /** Words, a control below them, and a line of help. */
 export const Labelled = ({ words, help, children }: Some & { words: string; help?: Words }) => (
+  // biome-ignore lint/a11y/noLabelWithoutControl: the control is among the children
   <label class="field">
     <span class="label">{words}</span>
     {children}
@@ -131,7 +132,6 @@ interface ChipsProps {
 
 /** One variant out of several. */
 export const Chips = ({ label, of, on, pick }: ChipsProps) => (
-  // biome-ignore lint/a11y/useSemanticElements: a fieldset has a look of its own
   <div class="row wrap" role="group" aria-label={label}>
     {of.map((each) => (
       <Chip key={each.letter} on={each.letter === on} onClick={() => pick(each.letter)}>

@@ -102,7 +102,6 @@ function Exchange({ of: shown }: { of: RequestAnswer }) {
 }
 
 const Code = ({ children }: { children: string }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by keyboard too
   <pre class="lw-code" tabIndex={0}>
     {children}
   </pre>

@@ -134,7 +134,6 @@ function Models({ of: { groups, ticked } }: { of: Setup }) {
         <Grow />
         <SearchBox name="find-models" label="Search models" />
       </div>
-      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset has a look of its own */}
       <div class="lw-models" role="group" aria-label="Models" ref={ref}>
         <div class="lw-model lw-names" aria-hidden="true">
           <span />
@@ -164,7 +163,6 @@ function Group({
   const shown = all || open ? rows : rows.filter((row, n) => row.ticked || n < MODELS_SHOWN);
   const some = count > 0 && count < pickable;
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset has a look of its own
     <div role="group" aria-label={title}>
       <div class="lw-model lw-group">
         {pickable > 1 ? (

@@ -131,7 +131,6 @@ function Prose({ shown: { text, spans }, path }: { shown: TextAnswer; path: stri
 function Values({ of: field, on, pick }: { of: Shown; on: boolean; pick: (path: string) => void }) {
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the arrow keys of the view do the same
-    // biome-ignore lint/a11y/useFocusableInteractive: the list has the focus
     <div
       role="option"
       aria-selected={on}
