@@ -19,13 +19,12 @@ from typing import Any
 
 import pytest
 
-from llmwidgets.widgets.base import source
 from tests.jupyterlab import PATIENCE_MS
 
 ADDRESS = "http://localhost/"
 """Never asked for: the page is made here, and a page of this name may seal secrets."""
 
-_KERNEL = """
+KERNEL = """
 const model = { listeners: [], sent: [], under_way: [],
   on(_, listener) { this.listeners.push(listener); },
   off(_, listener) { this.listeners = this.listeners.filter((each) => each !== listener); },
@@ -71,7 +70,7 @@ class JoinedPage:
         self.page, self.widget = browser_page, widget
         self._waiting: list[tuple[dict[str, Any], list[Any]]] = []
         widget.comm.publish_msg = self._published
-        browser_page.add_script_tag(content=_KERNEL)
+        browser_page.add_script_tag(content=KERNEL)
         browser_page.add_style_tag(content=str(widget._css))
         browser_page.evaluate(_DRAW, str(widget._esm))
         self.deliver(settled=settled)
@@ -154,15 +153,3 @@ def joined(blank: Any) -> Iterator[Callable[[Any], JoinedPage]]:
     yield join
     for widget in widgets:
         widget.close()
-
-
-@pytest.fixture
-def drawing(blank: Any) -> Any:
-    """A page that knows the functions every widget draws with, and no widget."""
-    module = source("dom.js", "redraw.js")
-    blank.add_script_tag(content=_KERNEL)
-    blank.add_script_tag(
-        content=f"{module}\nObject.assign(window, {{ h, button, mount }});", type="module"
-    )
-    blank.wait_for_function("Boolean(window.mount)")
-    return blank

@@ -1,11 +1,7 @@
 """Panel: what every widget shares. State goes to the page, actions come back, errors are shown.
 
-A widget of this package is one Python class and a few static files:
-
-- `_esm = source("dom.js", …, "mine.js")`: anywidget wants one module a widget and nothing here is
-  built or bundled, so the files are put one after the other. Only the last one says
-  `export default { render }`; the others just define functions.
-- `_css = style("mine.css")`: the shared look (`llmwidgets.css`) and then the widget's own.
+A widget of this package is one Python class, one module and one style sheet: `static/` holds what
+`make javascript` builds from the sources in `javascript/`, and `_esm = source("mine.js")` reads it.
 
 No trait holds data, so nothing of it lands in a saved notebook. A view asks by `{type: "hello"}`
 when it is drawn; the widget answers by `{type: "state", …}` and sends a new state when something
@@ -43,15 +39,9 @@ Content = dict[str, Any]
 Buffers = Sequence[memoryview]
 
 
-def source(*names: str) -> str:
-    """The static files, one after the other: an ES module out of several readable files."""
-    folder = resources.files("llmwidgets.widgets") / "static"
-    return "\n".join((folder / name).read_text("utf-8") for name in names)
-
-
-def style(*names: str) -> str:
-    """The shared look, then the widget's own files."""
-    return source("llmwidgets.css", *names)
+def source(name: str) -> str:
+    """A built file of `static/`: the module or the style sheet of one widget."""
+    return (resources.files("llmwidgets.widgets") / "static" / name).read_text("utf-8")
 
 
 class Panel(anywidget.AnyWidget):
@@ -61,7 +51,6 @@ class Panel(anywidget.AnyWidget):
     for each message the page may send.
     """
 
-    _css = style()
     heading = "Panel"
 
     def __init__(self) -> None:

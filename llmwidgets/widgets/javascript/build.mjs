@@ -1,28 +1,19 @@
 // One minified module and one style sheet for each widget: every file that stands in src/ itself.
 //
-//   node build.mjs             writes ../static/
-//   node build.mjs FOLDER      writes there
-//   node build.mjs --tests FOLDER   bundles the unit tests, to be run by `node --test`
+//   node build.mjs [FOLDER]          writes ../static/, or there
+//   node build.mjs --tests FOLDER    bundles the unit tests, for `node --test`, and a page for the
+//                                    tests of a browser
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const [first, second] = process.argv.slice(2);
-const tests = first === "--tests";
-const entries = (folder, ending) =>
+const list = (folder, ending) =>
   readdirSync(join(here, folder))
     .filter((name) => name.endsWith(ending))
     .map((name) => join(here, folder, name));
-
-/** What is bundled keeps its licence, in the bundle too. */
-const licence = () => {
-  const { name, version } = JSON.parse(read("package.json"));
-  return `/*! ${name} ${version}\n${read("LICENSE").trim()}\n*/`;
-};
-const read = (name) => readFileSync(join(here, "node_modules/preact", name), "utf8");
 
 const common = {
   bundle: true,
@@ -37,21 +28,34 @@ const common = {
   logLevel: "warning",
 };
 
-await build(
-  tests
-    ? {
-        ...common,
-        entryPoints: entries("test", ".test.ts"),
-        outdir: second,
-        platform: "node",
-        outExtension: { ".js": ".mjs" },
-      }
-    : {
-        ...common,
-        entryPoints: entries("src", ".tsx"),
-        outdir: first ?? join(here, "../static"),
-        minify: true,
-        target: ["chrome123", "firefox128", "safari17.5"],
-        banner: { js: licence() },
-      },
-);
+/** What is bundled keeps its licence: in the module, and beside it. */
+function licence() {
+  const read = (name) => readFileSync(join(here, "node_modules/preact", name), "utf8");
+  const { name, version } = JSON.parse(read("package.json"));
+  return `${name} ${version}\n\n${read("LICENSE").trim()}\n`;
+}
+
+async function buildWidgets(outdir) {
+  const text = licence();
+  await build({
+    ...common,
+    entryPoints: list("src", ".tsx"),
+    outdir,
+    minify: true,
+    target: ["chrome123", "firefox128", "safari17.5"],
+    banner: { js: `/*! ${text}*/` },
+  });
+  writeFileSync(join(outdir, "THIRD_PARTY_LICENSES.txt"), text);
+}
+
+async function buildTests(outdir) {
+  const options = { ...common, outdir, platform: "node", outExtension: { ".js": ".mjs" } };
+  await build({
+    ...options,
+    entryPoints: [...list("test", ".test.ts"), join(here, "test/page.ts")],
+  });
+}
+
+const [first, second] = process.argv.slice(2);
+if (first === "--tests") await buildTests(second);
+else await buildWidgets(first ?? join(here, "../static"));

@@ -22,29 +22,33 @@ interface ControlProps extends Attributes, Data {
   inputRef?: RefObject<HTMLInputElement | null>;
 }
 
-/** A field with a value of the state's; without `value` it is the person's alone. */
+/** A field with a value of the state's; without `value` it is the person's alone. What was typed
+    into one never turns up in another that comes to stand in its place. */
 export function Control({ as = "input", value, rev = value, inputRef, ...rest }: ControlProps) {
   const own = useRef<HTMLInputElement>(null);
   const ref = inputRef ?? own;
-  const last = useRef<{ rev: unknown; value: string } | null>(null);
+  const last = useRef<{ field: HTMLElement; rev: unknown; value: string } | null>(null);
   useLayoutEffect(() => {
     const field = ref.current!;
     if (value === undefined) return;
-    const { current: before } = last;
+    const before = last.current?.field === field ? last.current : null;
     const there = before && (as !== "select" || hasOption(field, before.value));
-    const done = settle(
-      !before || before.rev !== rev,
-      Boolean(there) && field === focused(field),
-      drawing.own,
-    );
-    if (done === "take") give(field, value);
+    const busy = Boolean(there) && field === focused(field);
+    const done = settle(before?.rev !== rev, busy, drawing.own);
+    if (done === "take" || !before) give(field, value);
     else if (done === "wait") wait(field, value);
     if (done !== "take" && as === "select" && there) field.value = before!.value;
-    last.current = { rev, value: field.value };
+    last.current = { field, rev, value: field.value };
   });
   const Tag = as as "input";
   return (
-    <Tag ref={ref} class="in" {...(as === "input" ? { type: "text" } : {})} {...(rest as object)} />
+    <Tag
+      key={rest.id ?? rest["data-focus"]}
+      ref={ref}
+      class="in"
+      {...(as === "input" ? { type: "text" } : {})}
+      {...(rest as object)}
+    />
   );
 }
 

@@ -1,7 +1,7 @@
 // The small parts of the look. Data becomes text and attributes, never markup.
 
 import type { AllHTMLAttributes, ComponentChildren, RefObject } from "preact";
-import { useLayoutEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { focused } from "./page";
 import { type ErrorState, stepTo } from "./protocol";
 
@@ -107,23 +107,22 @@ export function Tag({ children }: { children: Words }) {
   return <span class="tag">{children}</span>;
 }
 
-/** A folded part; a person opens and closes it, a redraw does not. */
-export function Fold({
-  title,
-  about,
-  open = false,
-  class: look = "folded",
-  children,
-}: {
+interface FoldProps {
   title: Words;
   about?: Words;
   open?: boolean;
   class?: string;
   children: Words;
-}) {
-  const [first] = useState(open);
+}
+
+/** A folded part. A person opens and closes it; a state may open it, and never closes it. */
+export function Fold({ title, about, open = false, class: look = "folded", children }: FoldProps) {
+  const ref = useRef<HTMLDetailsElement>(null);
+  useLayoutEffect(() => {
+    if (open) ref.current!.open = true;
+  }, [open]);
   return (
-    <details class={look} open={first}>
+    <details class={look} ref={ref}>
       <summary>
         <Icon name="right" />
         <span>{title}</span>

@@ -1,17 +1,124 @@
-"""A redraw in a real page: what is focused and half typed stays, whatever comes and goes."""
+"""The page's code: built from its sources, typed, linted, and a drawing that leaves a person alone.
+
+Node and what package-lock.json names are needed here alone; an installation has the built files.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.browser
+from tests.pages import KERNEL
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "llmwidgets" / "widgets" / "javascript"
+BUILT = ROOT / "llmwidgets" / "widgets" / "static"
+HOME = os.environ.get("HOME", "")
+"""Of the user, for npm's cache; each test has a home of its own."""
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HOME": HOME},
+    )
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources with the packages that the lock file names."""
+    if shutil.which("npm") is None:
+        assert os.environ.get("CI") != "true", "npm is not installed"
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("widgets") / "javascript"
+    shutil.copytree(SOURCES, folder, ignore=shutil.ignore_patterns("node_modules", "build"))
+    done = run(folder, "npm", "ci")
+    if done.returncode != 0 and os.environ.get("CI") != "true":
+        pytest.skip(f"npm ci failed: {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tested(sources: Path) -> Path:
+    """The sources with their unit tests built, and the page that a browser draws with."""
+    done = run(sources, "node", "build.mjs", "--tests", "build")
+    assert done.returncode == 0, done.stderr
+    return sources
+
+
+def test_the_built_files_are_those_of_the_sources(sources) -> None:
+    """Byte by byte; who changed a source runs `make javascript`."""
+    done = run(sources, "npm", "run", "build")
+    assert done.returncode == 0, done.stderr
+    fresh = {each.name: each.read_bytes() for each in (sources.parent / "static").iterdir()}
+    kept = {each.name: each.read_bytes() for each in BUILT.iterdir()}
+    assert sorted(fresh) == sorted(kept)
+    assert [name for name in fresh if fresh[name] != kept[name]] == []
+
+
+@pytest.mark.parametrize("task", ["types", "lint"])
+def test_the_sources_are_typed_and_linted(sources, task) -> None:
+    done = run(sources, "npm", "run", task)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_parts_that_draw_nothing(tested) -> None:
+    """The unit tests under Node."""
+    files = [str(each) for each in (tested / "build").glob("*.test.mjs")]
+    done = run(tested, "node", "--test", *files)
+    assert files
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_module_holds_what_it_needs_and_its_licences() -> None:
+    """No import, no address to fetch from, nothing that a page's policy forbids."""
+    licence = (BUILT / "THIRD_PARTY_LICENSES.txt").read_text("utf-8")
+    assert "Permission is hereby granted" in licence
+    modules = list(BUILT.glob("*.js"))
+    assert modules
+    for module in modules:
+        text = module.read_text("utf-8")
+        assert licence in text
+        code = text.replace(licence, "")
+        for forbidden in ("import ", "import(", "eval(", "new Function", "fetch(", "http://l"):
+            assert forbidden not in code, (module.name, forbidden)
+        assert (BUILT / f"{module.stem}.css").is_file()
+
+
+def test_a_wheel_holds_the_built_files_and_no_source(tmp_path) -> None:
+    done = run(
+        ROOT, sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir",
+        str(tmp_path), ".",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    for built in BUILT.iterdir():
+        assert f"llmwidgets/widgets/static/{built.name}" in names
+    assert [name for name in names if "javascript" in name or "package" in name] == []
+    assert any("licenses" in name and "THIRD_PARTY_LICENSES" in name for name in names)
+
+
+# ---- a drawing in a real page: what is focused and half typed stays ------------------------------
 
 MOUNTED = """() => {
   window.drawn = () => [];
-  mount({ model: lwModel, el: document.querySelector("main"), label: "Panel",
-    draw: (state, send, view) => window.drawn(state, send, view) });
+  const Drawn = ({ state }) => window.drawn(state, lwPanel.send);
+  const begin = (panel) => { window.lwPanel = panel; };
+  const widget = createWidget("Panel", Drawn, { begin });
+  widget.render({ model: lwModel, el: document.querySelector("main") });
   window.show = (state) => lwFromKernel({ type: "state", ...state }, []);
   window.sent = (kind) => lwModel.sent.filter((each) => each.type === kind);
 }"""
@@ -23,7 +130,8 @@ EVERY_ORDER = """() => {
     for (const key of keys) if (!order.includes(key)) orders.push([...order, key]);
   }
   window.drawn = ({ order }, send) => [h("p", {}, "above"), order.map((key) =>
-    h("textarea", { key, rows: 2, onchange: () => send("sent"), onblur: () => send("left") }))];
+    h("textarea", { key, "data-key": key, rows: 2, onChange: () => send("sent"),
+      onBlur: () => send("left") }))];
   const wrong = [];
   for (const before of [1, 2, 3, 4].map((many) => keys.slice(0, many))) {
     for (const after of orders) {
@@ -52,10 +160,19 @@ EVERY_ORDER = """() => {
 
 
 @pytest.fixture
-def tree(drawing: Any) -> Any:
+def tree(tested: Path, blank: Any) -> Any:
     """A page where `show(state)` arrives like a state and `drawn` says what is drawn of it."""
-    drawing.evaluate(MOUNTED)
-    return drawing
+    module = (tested / "build" / "page.mjs").read_text("utf-8")
+    blank.add_script_tag(content=KERNEL)
+    blank.evaluate(
+        """async (module) => {
+          const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
+          Object.assign(window, await import(url));
+        }""",
+        module,
+    )
+    blank.evaluate(MOUNTED)
+    return blank
 
 
 def test_a_focused_field_stays_through_every_change_of_order(tree) -> None:
@@ -91,8 +208,8 @@ def typed(tree: Any) -> list[Any]:
     return found
 
 
-REVISED = """h("input", { key: "field", type: "text", rev: state.value, value: state.value,
-  onchange: (e) => send("set", { value: e.target.value }) })"""
+REVISED = """h(Control, { key: "field", "data-key": "field", value: state.value,
+  onChange: (e) => send("set", { value: e.target.value }) })"""
 
 
 def test_a_newer_value_waits_until_the_field_is_left(tree) -> None:
@@ -156,8 +273,8 @@ def test_a_choice_that_is_open_stays(tree) -> None:
     """A focused select keeps what it shows while others come into its list."""
     draws(
         tree,
-        """h("select", { key: "field", rev: state.on, onchange: () => send("set") },
-        state.all.map((value) => h("option", { value, selected: value === state.on }, value)))""",
+        """h(Select, { "data-key": "field", value: state.on, onPick: () => send("set"),
+        options: state.all.map((value) => [value, value]) })""",
     )
     show(tree, all=["a", "b"], on="a")
     field(tree).focus()
@@ -168,14 +285,13 @@ def test_a_choice_that_is_open_stays(tree) -> None:
     assert tree.evaluate("sent('set')") == []
 
 
-WRAPPED = """state.names.map((name) => name === "-" ? h("div", {}, h("p", {}, "between"))
-  : h("div", { class: "row" }, h("label", {},
-    h("input", { id: `field-${name}`, type: "text" }))))"""
-
-
-def test_fields_without_a_key_are_told_apart_by_name(tree) -> None:
-    """Wrappers that bear no key: what was typed into one never turns up in another."""
-    draws(tree, WRAPPED)
+def test_what_is_typed_stays_in_its_row(tree) -> None:
+    """Rows come, go and change places: each keeps what was typed into it."""
+    draws(
+        tree,
+        """state.names.map((name) => h("div", { key: name }, name === "-" ? "between"
+        : h("label", {}, h(Control, { id: `field-${name}` }))))""",
+    )
     show(tree, names=["a", "b"])
     tree.locator("#field-a").fill("typed into a")
     tree.locator("#field-b").fill("typed into b")
@@ -190,12 +306,21 @@ def test_fields_without_a_key_are_told_apart_by_name(tree) -> None:
         assert values.get("a", "typed into a") == "typed into a"
 
 
+def test_what_is_typed_never_turns_up_in_another_field(tree) -> None:
+    """One field stands where another stood: it is empty, whatever the two have in common."""
+    draws(tree, "h('label', {}, h(Control, { id: state.name, type: 'password' }))")
+    show(tree, name="old")
+    tree.locator("#old").fill("typed into another")
+    show(tree, name="new")
+    assert tree.locator("#new").input_value() == ""
+
+
 def test_nothing_is_closed_or_scrolled(tree) -> None:
     """An open fold and a scrolled box stay, though what stood above them goes."""
     draws(
         tree,
-        """[state.above && h("section", {}, "above"), h("details", { key: "fold" },
-        h("summary", {}, "more"), h("pre", { key: "box", tabindex: 0,
+        """[state.above && h("section", {}, "above"), h(Fold, { title: "more", open: state.opened },
+        h("pre", { "data-key": "box", tabindex: 0,
         style: "height:40px;overflow:auto;white-space:pre" }, "a\\n".repeat(99)))]""",
     )
     show(tree, above=True)
@@ -207,13 +332,19 @@ def test_nothing_is_closed_or_scrolled(tree) -> None:
         assert tree.locator("pre").evaluate("each => each.scrollTop") == 77
         assert tree.locator("details").evaluate("each => each.open")
         assert typed(tree)[0] == "box"
+    tree.get_by_text("more").click()
+    show(tree, above=True)
+    assert not tree.locator("details").evaluate("each => each.open")
+    show(tree, above=True, opened=True)
+    assert tree.locator("details").evaluate("each => each.open")
 
 
-STEPS = """[state.there && h("input", { key: "field", type: "text", "data-focus": "step",
-    onchange: (e) => send("set", { value: e.target.value }) }),
-  state.there && button("Do it", () => send("do"), { key: "do" }),
-  button("Undo", () => send("undo"), { key: "undo", "data-focus": "step" }),
-  button("Lead on", () => send("on"), { key: "on", "data-next": "1", "data-main": "1" })]"""
+STEPS = """[state.there && h("input", { "data-key": "field", type: "text", "data-focus": "step",
+    onChange: (e) => send("set", { value: e.target.value }) }),
+  state.there && h(Button, { onClick: () => send("do") }, "Do it"),
+  h(Button, { onClick: () => send("undo"), "data-focus": "step" }, "Undo"),
+  h(Button, { onClick: () => send("on"), "data-key": "on", "data-next": "1", "data-main": "1" },
+    "Lead on")]"""
 
 
 def test_a_state_by_itself_moves_the_focus_to_no_button(tree) -> None:
@@ -247,8 +378,12 @@ def test_the_answer_to_an_act_leads_on(tree) -> None:
 
 
 def test_a_button_that_is_switched_off_keeps_the_focus(tree) -> None:
-    """It says so and does nothing, and is off like any other once it is left."""
-    draws(tree, 'button("Do it", () => send("do"), { key: "field", disabled: state.off })')
+    """It says so and does nothing."""
+    draws(
+        tree,
+        """h(Button, { onClick: () => send("do"), "data-key": "field", disabled: state.off },
+        "Do it")""",
+    )
     show(tree, off=False)
     field(tree).focus()
     show(tree, off=True)
@@ -259,6 +394,3 @@ def test_a_button_that_is_switched_off_keeps_the_focus(tree) -> None:
     show(tree, off=False)
     tree.keyboard.press("Enter")
     assert len(tree.evaluate("sent('do')")) == 1
-    show(tree, off=True)
-    field(tree).blur()
-    tree.wait_for_function("document.querySelector('[data-key=field]').disabled")
