@@ -45,7 +45,7 @@ options.event = (event) => {
   return event;
 };
 options.debounceRendering = (flush) => {
-  const own = handling;
+  const own = handling || drawing.own;
   queueMicrotask(() => draw(own, flush));
 };
 
@@ -71,27 +71,29 @@ export function focusOn(panel: Panel, name: string): void {
 }
 
 function draw(own: boolean, work: () => void): void {
-  const held = [...open.keys()].map((panel) => [panel, focusIn(panel.root)] as const);
+  const held = [...open.keys()].map((panel) => [panel.root, focusIn(panel.root)] as const);
   Object.assign(drawing, { now: true, own });
   try {
     work();
-    for (const [panel, before] of held) if (before) keepFocus(panel.root, before, own);
+    drawing.now = false;
+    for (const [root, before] of held) if (before && !focusIn(root)) passFocus(root, before, own);
     for (const [panel, { after }] of open) if (panel.state) after?.(panel, own);
   } finally {
     Object.assign(drawing, { now: false, own: false });
   }
 }
 
-function keepFocus(root: HTMLElement, held: HTMLElement, own: boolean): void {
-  if (focusIn(root)) return;
+/** From what had the focus and lost it to what comes next. */
+function passFocus(root: HTMLElement, held: HTMLElement, own: boolean): void {
   const find = (selector: string) => (own ? root.querySelector<HTMLElement>(selector) : null);
   const name = held.dataset.focus;
-  const next = root.contains(held)
-    ? held
-    : (name && find(`[data-focus="${CSS.escape(name)}"]`)) ||
-      find("[data-next]") ||
-      find("[data-main]");
-  (next || root).focus({ preventScroll: true });
+  const next =
+    (root.contains(held) && held) ||
+    (name && find(`[data-focus="${CSS.escape(name)}"]`)) ||
+    find("[data-next]") ||
+    find("[data-main]") ||
+    root;
+  next.focus({ preventScroll: true });
 }
 
 /** The panel keeps its key events, so that the notebook's shortcuts stay asleep inside it. */
