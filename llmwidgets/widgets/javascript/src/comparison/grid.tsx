@@ -446,6 +446,7 @@ export class Grid {
   #fold(n: number): void {
     const { unfolded } = this.layout;
     if (!unfolded.delete(n)) unfolded.add(n);
+    this.#at.line = this.layout.lines(n).length - 1; // the fold is the last line of its text
     this.redraw(n);
   }
 
