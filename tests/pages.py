@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from llmwidgets.widgets.base import source
 from tests.jupyterlab import PATIENCE_MS
 
 ADDRESS = "http://localhost/"
@@ -71,8 +72,8 @@ class JoinedPage:
         self._waiting: list[tuple[dict[str, Any], list[Any]]] = []
         widget.comm.publish_msg = self._published
         browser_page.add_script_tag(content=KERNEL)
-        browser_page.add_style_tag(content=str(widget._css))
-        browser_page.evaluate(_DRAW, str(widget._esm))
+        browser_page.add_style_tag(content=source(f"{widget.bundle}.css"))
+        browser_page.evaluate(_DRAW, source(f"{widget.bundle}.js"))
         self.deliver(settled=settled)
 
     def _published(self, kind: str, data: Any = None, buffers: Any = None, **_rest: Any) -> None:

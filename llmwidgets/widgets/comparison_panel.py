@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.comparison.code import script_of
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.widgets.base import Buffers, Content, source
+from llmwidgets.widgets.base import Buffers, Content
 from llmwidgets.widgets.comparison_run import LiveRun
 from llmwidgets.widgets.schema_editor import SchemaEditor
 from llmwidgets.widgets.setup.run_guess import whole_words
@@ -30,8 +30,7 @@ class ComparisonPanel(SchemaEditor):
     belong together) and `blank` are those of `compare`.
     """
 
-    _esm = source("comparison_panel.js")
-    _css = source("comparison_panel.css")
+    bundle = "comparison_panel"
 
     def __init__(
         self,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.widgets.base import source
 from llmwidgets.widgets.forms.form_draft import Draft
 from llmwidgets.widgets.forms.form_panel import FormPanel
 
@@ -25,8 +24,7 @@ class ConnectionForm(FormPanel):
         form
     """
 
-    _esm = source("connection_form.js")
-    _css = source("connection_form.css")
+    bundle = "connection_form"
     heading = "Connection"
 
     def __init__(self, kind: str, store: Store | None = None) -> None:

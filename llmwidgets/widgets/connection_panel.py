@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.widgets.base import Buffers, Content, source
+from llmwidgets.widgets.base import Buffers, Content
 from llmwidgets.widgets.forms.form_draft import Draft
 from llmwidgets.widgets.forms.form_panel import FormPanel
 from llmwidgets.widgets.forms.found import Found, local_rows
@@ -28,8 +28,7 @@ class ConnectionPanel(StoreSettings, FormPanel):
     `.store` is the store the panel works on; another organization can be chosen in its head.
     """
 
-    _esm = source("connection_panel.js")
-    _css = source("connection_panel.css")
+    bundle = "connection_panel"
     heading = "Connections"
 
     def __init__(self, store: Store | None = None) -> None:

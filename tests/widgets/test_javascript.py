@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+import llmwidgets
+from llmwidgets.connections import Store
 from tests.pages import KERNEL
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +68,19 @@ def test_the_built_files_are_those_of_the_sources(sources) -> None:
     kept = {each.name: each.read_bytes() for each in BUILT.iterdir()}
     assert sorted(fresh) == sorted(kept)
     assert [name for name in fresh if fresh[name] != kept[name]] == []
+
+
+@pytest.mark.parametrize("name", ["ComparisonPanel", "ConnectionForm", "ConnectionPanel"])
+def test_a_notebook_keeps_little_of_a_panels_code(wire, name) -> None:
+    """What stands in the state is a loader; the module and its style sheet come when asked for."""
+    given = ["openai", Store.in_memory()] if name == "ConnectionForm" else []
+    page = wire(getattr(llmwidgets, name)(*given))
+    kept = page.widget.get_state()
+    assert len(kept["_esm"]) + len(kept["_css"]) < 2_000
+    page.send("module")
+    [sent] = [raw for raw in page.raw if raw[0].get("content", {}).get("type") == "module"]
+    files = [BUILT / f"{page.widget.bundle}.{kind}" for kind in ("js", "css")]
+    assert [bytes(each) for each in sent[1]] == [each.read_bytes() for each in files]
 
 
 @pytest.mark.parametrize("task", ["types", "lint"])

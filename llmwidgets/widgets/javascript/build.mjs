@@ -1,4 +1,5 @@
-// One minified module and one style sheet for each widget: every file that stands in src/ itself.
+// One minified module and one style sheet for each widget: every .tsx that stands in src/ itself. And
+// loader.js, which is all that a notebook keeps of them.
 //
 //   node build.mjs [FOLDER]          writes ../static/, or there
 //   node build.mjs --tests FOLDER    bundles the unit tests, for `node --test`, and a page for the
@@ -37,14 +38,15 @@ function licence() {
 
 async function buildWidgets(outdir) {
   const text = licence();
-  await build({
+  const options = {
     ...common,
-    entryPoints: list("src", ".tsx"),
     outdir,
     minify: true,
     target: ["chrome123", "firefox128", "safari17.5"],
-    banner: { js: `/*! ${text}*/` },
-  });
+  };
+  await build({ ...options, entryPoints: [join(here, "src/loader.ts")], inject: [] });
+  const banner = { js: `/*! ${text}*/` };
+  await build({ ...options, entryPoints: list("src", ".tsx"), banner });
   writeFileSync(join(outdir, "THIRD_PARTY_LICENSES.txt"), text);
 }
 
