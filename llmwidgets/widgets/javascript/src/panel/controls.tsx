@@ -37,7 +37,6 @@ export function Control({ as = "input", value, rev = value, inputRef, ...rest }:
     const done = settle(before?.rev !== rev, busy, drawing.own);
     if (done === "take" || !before) give(field, value);
     else if (done === "wait") wait(field, value);
-    if (done !== "take" && as === "select" && there) field.value = before!.value;
     last.current = { field, rev, value: field.value };
   });
   const Tag = as as "input";
