@@ -102,7 +102,10 @@ class JoinedPage:
             self.settle(settled=settled)
 
     def arrive(self) -> None:
-        """Let what the kernel sent up to now arrive, before it hears what the page sent."""
+        """Let what the kernel sent up to now arrive, at least one message, before it hears what the
+        page sent."""
+        while not self._waiting:
+            self.page.wait_for_timeout(10)
         messages, self._waiting = self._waiting, []
         for content, buffers in messages:
             raw = [base64.b64encode(bytes(each)).decode() for each in buffers]

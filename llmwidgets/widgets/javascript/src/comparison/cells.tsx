@@ -26,11 +26,11 @@ interface OfCell extends OfRow {
 }
 
 /** All texts that are drawn; one that was drawn already stays as it is. */
-export function Texts({ grid, of }: { grid: Grid; of: [n: number, lines: VNode][] }) {
+export function Texts({ grid, shown }: { grid: Grid; shown: [n: number, lines: VNode][] }) {
   const { tops } = grid.layout;
   return (
     <>
-      {of.map(([n, lines]) => (
+      {shown.map(([n, lines]) => (
         <div
           key={`${grid.answer!.layout} ${n}`}
           class="lw-block"

@@ -16,9 +16,9 @@ import type { Point, Scores } from "./state";
 import { useView } from "./view";
 
 export function Charts() {
-  const got = useView().need<Scores>("scores");
-  if (!got) return <Waiting>Counting.</Waiting>;
-  if (!got.scored) {
+  const scores = useView().need<Scores>("scores");
+  if (!scores) return <Waiting>Counting.</Waiting>;
+  if (!scores.scored) {
     return (
       <>
         <Titled title="No quality to draw">
@@ -27,11 +27,11 @@ export function Charts() {
             cost and time.
           </p>
         </Titled>
-        <AllFields of={got} />
+        <AllFields scores={scores} />
       </>
     );
   }
-  const timed = timePlot(got);
+  const timed = timePlot(scores);
   const cost = (each: Point) =>
     `${each.label} ${each.right}, ${each.cost === null ? "price unknown" : `$${each.cost}`}${
       each.recommended ? ", recommended" : ""
@@ -43,11 +43,16 @@ export function Charts() {
           title="Quality against cost"
           about={[
             "% of fields right, with 95 % interval. ",
-            got.band && <Margin of={got} />,
-            got.band && got.points.some((each) => each.recommended) && "; ✓ recommended",
+            scores.band && <Margin scores={scores} />,
+            scores.band && scores.points.some((each) => each.recommended) && "; ✓ recommended",
           ]}
         >
-          <Chart of={got} plot={costPlot(got)} label="Fields right against cost" said={cost} />
+          <Chart
+            scores={scores}
+            plot={costPlot(scores)}
+            label="Fields right against cost"
+            said={cost}
+          />
         </Titled>
         <Titled
           title="Quality against time"
@@ -55,7 +60,7 @@ export function Charts() {
         >
           {timed ? (
             <Chart
-              of={got}
+              scores={scores}
               plot={timed}
               label="Fields right against seconds"
               said={(each) => `${each.label} ${each.right}, ${each.p50} s`}
@@ -65,7 +70,7 @@ export function Charts() {
           )}
         </Titled>
       </div>
-      <AllFields of={got} />
+      <AllFields scores={scores} />
     </>
   );
 }
@@ -81,16 +86,16 @@ const Titled = ({ title, about, children }: { title: string; about?: Words; chil
 );
 
 interface Props {
-  of: Scores;
+  scores: Scores;
   plot: Plot;
   label: string;
   said: (point: Point) => string;
 }
 
-function Chart({ of: got, plot: { right, aside, axis, marks }, label, said }: Props) {
-  const y = yScale(got.scale);
-  const points = got.points.filter((each) => marks.some(({ point }) => point === each));
-  const top = got.band && y(got.band[1]);
+function Chart({ scores, plot: { right, aside, axis, marks }, label, said }: Props) {
+  const y = yScale(scores.scale);
+  const points = scores.points.filter((each) => marks.some(({ point }) => point === each));
+  const top = scores.band && y(scores.band[1]);
   return (
     <svg
       class="lw-chart"
@@ -99,29 +104,29 @@ function Chart({ of: got, plot: { right, aside, axis, marks }, label, said }: Pr
       role="img"
       aria-label={`${label}: ${points.map(said).join("; ")}`}
     >
-      {got.band && (
+      {scores.band && (
         <rect
           class="mg"
           x={CHART.left}
           y={top!}
           width={CHART.right - CHART.left}
-          height={y(got.band[0]) - top!}
+          height={y(scores.band[0]) - top!}
         />
       )}
-      {gridLines(got).map((value) => (
+      {gridLines(scores).map((value) => (
         <>
           <path
             class="ax"
             d={`M${CHART.left} ${y(value)}H${right}${aside ? `M${right + 12} ${y(value)}H${CHART.right}` : ""}`}
           />
           <Text
-            of={{ x: CHART.left - 8, y: y(value) + 4, words: `${value}`, anchor: "end" }}
+            at={{ x: CHART.left - 8, y: y(value) + 4, words: `${value}`, anchor: "end" }}
             look="mu"
           />
         </>
       ))}
       {axis.map((each) => (
-        <Text of={each} look="mu" />
+        <Text at={each} look="mu" />
       ))}
       {marks.map(({ point, x, y: at, line, name }) => (
         <>
@@ -134,15 +139,15 @@ function Chart({ of: got, plot: { right, aside, axis, marks }, label, said }: Pr
             height={16}
             rx={2}
           />
-          <Text of={{ x, y: at + 4, words: point.letter, anchor: "middle" }} look="ab" />
-          {name && <Text of={name} />}
+          <Text at={{ x, y: at + 4, words: point.letter, anchor: "middle" }} look="ab" />
+          {name && <Text at={name} />}
         </>
       ))}
     </svg>
   );
 }
 
-const Text = ({ of: { x, y, words, anchor }, look }: { of: Placed; look?: string }) => (
+const Text = ({ at: { x, y, words, anchor }, look }: { at: Placed; look?: string }) => (
   <text class={look} x={x} y={y} text-anchor={anchor}>
     {words}
   </text>

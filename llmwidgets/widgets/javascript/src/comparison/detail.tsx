@@ -53,7 +53,7 @@ export function DetailView({ grid, row, content }: Props) {
         <LabelButtons {...{ grid, row, content }} />
       </div>
       <Facts
-        of={content.facts.map(([name, value, { label, said }]) => {
+        rows={content.facts.map(([name, value, { label, said }]) => {
           const letter = name.length === 1;
           return [
             letter ? [<Letter>{name}</Letter>, " ", label] : name,

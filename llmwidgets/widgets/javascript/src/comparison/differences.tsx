@@ -20,11 +20,11 @@ export function Differences({ result }: { result: Result }) {
   view.grid ??= new Grid(view);
   const { grid } = view;
   const { live, read, texts } = result;
-  const got = grid.answer;
-  const loud = live || read === texts || (grid.untouched && read >= 4 * (got?.read ?? Infinity));
-  const more = got && got.read < read && loud;
+  const { answer } = grid;
+  const loud = live || read === texts || (grid.untouched && read >= 4 * (answer?.read ?? Infinity));
+  const more = answer && answer.read < read && loud;
   useLayoutEffect(() => {
-    if (more && !grid.waits && (grid.untouched || !got.texts)) grid.ask();
+    if (more && !grid.waits && (grid.untouched || !answer.texts)) grid.ask();
   });
   return (
     <>
@@ -32,21 +32,21 @@ export function Differences({ result }: { result: Result }) {
       {more && !grid.untouched && (
         <div class="lw-bar row">
           <span class="s">
-            {live ? `${read - got.read} more texts have answers.` : "All texts are read now."}
+            {live ? `${read - answer.read} more texts have answers.` : "All texts are read now."}
           </span>
           <Button small onClick={() => grid.ask()}>
             Show them, most disagreement first
           </Button>
         </div>
       )}
-      {got?.empty && <NoRows of={got.empty} view={view} />}
-      <div hidden={Boolean(got?.empty)} class="lw-hold">
+      {answer?.empty && <NoRows nothing={answer.empty} view={view} />}
+      <div hidden={Boolean(answer?.empty)} class="lw-hold">
         <GridElement key={result.run} grid={grid} />
       </div>
       <Labels result={result} view={view} />
       <footer class="lw-low">
         <Hints
-          of={[
+          keys={[
             ["↑ ↓ ← →", "move"],
             ["Enter", "open"],
             ["Esc", "close"],
@@ -190,7 +190,13 @@ function Filters({ result, view }: Props) {
   );
 }
 
-function NoRows({ of: { good, sentence, hint, ways }, view }: { of: Nothing; view: View }) {
+function NoRows({
+  nothing: { good, sentence, hint, ways },
+  view,
+}: {
+  nothing: Nothing;
+  view: View;
+}) {
   const icon = good ? "ok" : "none";
   return (
     <div class="body stack t" role="status">

@@ -61,7 +61,7 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
         <Scroll>
           <table class="flush lw-rows">
             <Heads
-              of={[
+              columns={[
                 "Name",
                 "Type",
                 "List",

@@ -116,6 +116,8 @@ export class Grid {
     if (!root) {
       this.#top = this.#scroll;
       this.#resized.disconnect();
+      this.typing = null;
+      render(null, this.#canvas);
     }
     this.#root = root;
     this.#drawn.clear();
@@ -293,7 +295,7 @@ export class Grid {
     for (const n of this.#drawn.keys()) if (!shown.includes(n)) this.#drawn.delete(n);
     this.#canvas.style.height = `${layout.height}px`;
     render(
-      <Texts grid={this} of={shown.map((n) => [n, this.#lines(n, top, bottom)])} />,
+      <Texts grid={this} shown={shown.map((n) => [n, this.#lines(n, top, bottom)])} />,
       this.#canvas,
     );
     for (const chunk of layout.missing(from - CHUNK / 2, to + CHUNK / 2)) {

@@ -10,16 +10,16 @@ import { hardest, type Order, sortedFields } from "./words";
 const FIELDS_AT_ONCE = 8;
 
 /** The hardest fields beside the scoreboard; the whole table stands under Charts. */
-export function HardestFields({ of: got }: { of: Scores }) {
+export function HardestFields({ scores }: { scores: Scores }) {
   const view = useView();
-  const { rows, measures } = got.fields;
+  const { rows, measures } = scores.fields;
   return (
     <div class="body stack t">
       <div class="row">
         <h3>By field</h3>
         <Aside>{measures[0]![1]}, hardest first</Aside>
       </div>
-      <FieldTable of={got} rows={rows.slice(0, FIELDS_AT_ONCE)} measure={measures[0]!} />
+      <FieldTable scores={scores} rows={rows.slice(0, FIELDS_AT_ONCE)} measure={measures[0]!} />
       <TextButton onClick={() => view.show("charts", {}, "sort-name")}>
         {rows.length > FIELDS_AT_ONCE
           ? `All ${rows.length} fields, precision and recall`
@@ -30,8 +30,8 @@ export function HardestFields({ of: got }: { of: Scores }) {
 }
 
 /** Every field, by any measure, in any order. */
-export function AllFields({ of: got }: { of: Scores }) {
-  const { rows, measures } = got.fields;
+export function AllFields({ scores }: { scores: Scores }) {
+  const { rows, measures } = scores.fields;
   const [order, setOrder] = useKept<Order>("order", { by: "", down: false, measure: "" });
   if (!rows.length) return null;
   const measure = measures.find(([name]) => name === order.measure) ?? measures[0]!;
@@ -54,8 +54,8 @@ export function AllFields({ of: got }: { of: Scores }) {
       </Row>
       <Scroll>
         <FieldTable
-          of={got}
-          rows={sortedFields(rows, got.order, { ...order, measure: measure[0] })}
+          scores={scores}
+          rows={sortedFields(rows, scores.order, { ...order, measure: measure[0] })}
           measure={measure}
           sorted={order}
           sort={sort}
@@ -66,7 +66,7 @@ export function AllFields({ of: got }: { of: Scores }) {
 }
 
 interface Props {
-  of: Scores;
+  scores: Scores;
   rows: FieldScores[];
   measure: Choice;
   /** Where a table can be sorted it stands alone, and says of how many each share is. */
@@ -75,7 +75,7 @@ interface Props {
 }
 
 /** A grid of buttons: one tab stop, arrows move, Enter opens the rows of the grid. */
-function FieldTable({ of: { order }, rows, measure: [measure, words], sorted, sort }: Props) {
+function FieldTable({ scores: { order }, rows, measure: [measure, words], sorted, sort }: Props) {
   const view = useView();
   const { state } = view;
   const variants = state.screen === "results" ? state.result.variants : [];

@@ -10,7 +10,7 @@ import { useKept, useView } from "./view";
 const MODELS_SHOWN = 4;
 const STOPS = ".lw-model > input[type=checkbox], .lw-model > .btn, .lw-model > .aslink";
 
-export function Models({ of: { groups, ticked } }: { of: Setup }) {
+export function Models({ setup: { groups, ticked } }: { setup: Setup }) {
   const ref = useRef<HTMLDivElement>(null);
   const [words] = useKept("find-models", "");
   useRoving(ref, STOPS);
@@ -38,7 +38,7 @@ export function Models({ of: { groups, ticked } }: { of: Setup }) {
           <span />
         </div>
         {found.map((group) => (
-          <Group key={group.label} of={group} all={query !== ""} />
+          <Group key={group.label} group={group} all={query !== ""} />
         ))}
         {!found.length && <p class="lw-lead muted">No model matches “{words}”.</p>}
       </div>
@@ -47,10 +47,10 @@ export function Models({ of: { groups, ticked } }: { of: Setup }) {
 }
 
 function Group({
-  of: { label, title, said, count, pickable, rows },
+  group: { label, title, said, count, pickable, rows },
   all,
 }: {
-  of: ModelGroup;
+  group: ModelGroup;
   all: boolean;
 }) {
   const view = useView();
@@ -75,7 +75,7 @@ function Group({
         </span>
       </div>
       {shown.map((row) => (
-        <Model key={row.ref} of={row} />
+        <Model key={row.ref} row={row} />
       ))}
       {rows.length > shown.length && (
         <div class="lw-model">
@@ -89,7 +89,7 @@ function Group({
   );
 }
 
-function Model({ of: row }: { of: ModelRow }) {
+function Model({ row }: { row: ModelRow }) {
   const view = useView();
   const { ref, ticked } = row;
   return (
@@ -124,14 +124,14 @@ function Model({ of: row }: { of: ModelRow }) {
         )}
       </div>
       {row.copies.map((copy) => (
-        <CopyForm key={copy.key} of={copy} />
+        <CopyForm key={copy.key} copy={copy} />
       ))}
     </>
   );
 }
 
 /** A column beside its model's first one: its name, and how it is asked. */
-function CopyForm({ of: { key, letter, label, said, examples, ...copy } }: { of: Copy }) {
+function CopyForm({ copy: { key, letter, label, said, examples, ...copy } }: { copy: Copy }) {
   const view = useView();
   const set = (content: object) => view.send("edit_copy", { key, ...content });
   return (

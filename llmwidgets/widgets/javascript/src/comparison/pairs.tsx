@@ -45,11 +45,11 @@ export function Line({ interval, scale, width, pad, band = null, zero }: LinePro
 }
 
 const PairName = ({
-  of: { a, b },
+  pair: { a, b },
   sign,
   spoken,
 }: {
-  of: { a: string; b: string };
+  pair: { a: string; b: string };
   sign: string;
   spoken: string;
 }) => (
@@ -62,9 +62,9 @@ const PairName = ({
 );
 
 export function Pairs({
-  of: { pairs, pairs_said: said, pair_scale: scale, matters },
+  scores: { pairs, pairs_said: said, pair_scale: scale, matters },
 }: {
-  of: Scores;
+  scores: Scores;
 }) {
   return (
     <div class="body stack t">
@@ -75,7 +75,7 @@ export function Pairs({
       <Scroll>
         <table class="flush lw-pairs">
           <Heads
-            of={[
+            columns={[
               "Models",
               "r Points",
               <Spoken>Interval</Spoken>,
@@ -86,7 +86,7 @@ export function Pairs({
           <tbody>
             {pairs.map((pair: Pair) => (
               <tr>
-                <PairName of={pair} sign="−" spoken="minus" />
+                <PairName pair={pair} sign="−" spoken="minus" />
                 <td class="r">{pair.points}</td>
                 <td>
                   {pair.interval && (
@@ -121,16 +121,16 @@ export function Pairs({
 }
 
 /** Without truth: how far each two models say the same. */
-export function Shared({ of: { shared } }: { of: Scores }) {
+export function Shared({ scores: { shared } }: { scores: Scores }) {
   return (
     <div class="body stack t">
       <h3>In pairs</h3>
       <table class="flush lw-pairs">
-        <Heads of={["Models", "r % the same", <Spoken>Bar</Spoken>, "r Values"]} />
+        <Heads columns={["Models", "r % the same", <Spoken>Bar</Spoken>, "r Values"]} />
         <tbody>
           {shared.map((pair) => (
             <tr>
-              <PairName of={pair} sign="=" spoken="and" />
+              <PairName pair={pair} sign="=" spoken="and" />
               <td class="r">{pair.share}</td>
               <td class="lw-wide-bar">
                 <span class="lw-tick">

@@ -73,10 +73,10 @@ export const Labelled = ({ words, help, children }: Some & { words: string; help
 );
 
 /** Heads of columns: "r Cost" is one at the right. */
-export const Heads = ({ of }: { of: Words[] }) => (
+export const Heads = ({ columns }: { columns: Words[] }) => (
   <thead>
     <tr>
-      {of.map((each) => {
+      {columns.map((each) => {
         const right = typeof each === "string" && each.startsWith("r ");
         return (
           <th scope="col" class={right ? "r" : undefined}>
@@ -89,10 +89,10 @@ export const Heads = ({ of }: { of: Words[] }) => (
 );
 
 /** Names at the left, what is known of them at the right. */
-export const Facts = ({ of }: { of: [name: Words, value: Words][] }) => (
+export const Facts = ({ rows }: { rows: [name: Words, value: Words][] }) => (
   <table class="flush">
     <tbody>
-      {of.map(([name, value]) => (
+      {rows.map(([name, value]) => (
         <tr>
           <th class="muted nw" scope="row">
             {name}
@@ -125,15 +125,15 @@ export const Chip = ({ on, disabled, onClick, children }: ChipProps) => (
 
 interface ChipsProps {
   label: string;
-  of: Variant[];
+  variants: Variant[];
   on: string;
   pick: (letter: string) => void;
 }
 
 /** One variant out of several. */
-export const Chips = ({ label, of, on, pick }: ChipsProps) => (
+export const Chips = ({ label, variants, on, pick }: ChipsProps) => (
   <div class="row wrap" role="group" aria-label={label}>
-    {of.map((each) => (
+    {variants.map((each) => (
       <Chip key={each.letter} on={each.letter === on} onClick={() => pick(each.letter)}>
         <Letter>{each.letter}</Letter>
         {each.label}
@@ -143,9 +143,9 @@ export const Chips = ({ label, of, on, pick }: ChipsProps) => (
 );
 
 /** The keys of a view: [keys, what they do]. */
-export const Hints = ({ of }: { of: [keys: string, words: string][] }) => (
+export const Hints = ({ keys: all }: { keys: [keys: string, words: string][] }) => (
   <span class="hint">
-    {of.map(([keys, words]) => (
+    {all.map(([keys, words]) => (
       <span>
         {keys.split(" ").map((key) => (
           <>

@@ -35,13 +35,13 @@ export function RequestView({ result: { variants, texts } }: { result: Result })
         <Grow />
         <Chips
           label="Model"
-          of={variants}
+          variants={variants}
           on={variants[column]!.letter}
           pick={(letter) => set({ column: variants.findIndex((each) => each.letter === letter) })}
         />
       </div>
-      {shown ? <Exchange of={shown} /> : <Waiting>Reading the request.</Waiting>}
-      {shown && <Instructions of={shown} variants={variants} />}
+      {shown ? <Exchange shown={shown} /> : <Waiting>Reading the request.</Waiting>}
+      {shown && <Instructions shown={shown} variants={variants} />}
       <footer class="lw-low">
         <Small>
           {several
@@ -53,7 +53,7 @@ export function RequestView({ result: { variants, texts } }: { result: Result })
   );
 }
 
-function Exchange({ of: shown }: { of: RequestAnswer }) {
+function Exchange({ shown }: { shown: RequestAnswer }) {
   const view = useView();
   const { request, losses, failure, reply } = shown;
   return (
@@ -95,7 +95,7 @@ function Exchange({ of: shown }: { of: RequestAnswer }) {
         </div>
         {failure && <Failed {...failure} />}
         {reply && <Code>{reply}</Code>}
-        <Facts of={shown.facts} />
+        <Facts rows={shown.facts} />
       </div>
     </div>
   );
@@ -108,13 +108,7 @@ const Code = ({ children }: { children: string }) => (
 );
 
 /** The instructions of this column, and what differs from another one's. */
-function Instructions({
-  of: shown,
-  variants,
-}: {
-  of: RequestAnswer;
-  variants: Result["variants"];
-}) {
+function Instructions({ shown, variants }: { shown: RequestAnswer; variants: Result["variants"] }) {
   const [beside, setBeside] = useKept("beside", "");
   const [own, said] = shown.instructions[shown.column]!;
   const others = shown.instructions.filter(([, each]) => each !== said);
@@ -129,7 +123,7 @@ function Instructions({
       <div class="stack t inside">
         <Chips
           label="Beside"
-          of={variants.filter(({ letter }) => others.some(([each]) => each === letter))}
+          variants={variants.filter(({ letter }) => others.some(([each]) => each === letter))}
           on={other}
           pick={setBeside}
         />

@@ -63,7 +63,7 @@ export function ResultScreen({ result, again, error }: Props) {
         )}
       </header>
       <Alert error={error} />
-      <Notes of={result} />
+      <Notes result={result} />
       <div key={tab} role="tabpanel" class="lw-tab" aria-label={tab}>
         <Open result={result} />
       </div>
@@ -95,7 +95,7 @@ function Tabs({ open }: { open: string }) {
 }
 
 /** What is not whole about this result, and the one way on. */
-function Notes({ of: { read, texts, facts, notes, resume } }: { of: Result }) {
+function Notes({ result: { read, texts, facts, notes, resume } }: { result: Result }) {
   const view = useView();
   const all = read < texts ? [...facts, `${read} of ${texts} texts are read.`] : facts;
   if (!all.length && !notes.length) return null;

@@ -67,7 +67,7 @@ export function RunningScreen({
           </thead>
           <tbody>
             {run.columns.map((each) => (
-              <ProgressRow key={each.letter} of={each} />
+              <ProgressRow key={each.letter} column={each} />
             ))}
           </tbody>
         </table>
@@ -86,9 +86,9 @@ export function RunningScreen({
 }
 
 function ProgressRow({
-  of: { letter, label, done, failed, total, now, ...said },
+  column: { letter, label, done, failed, total, now, ...said },
 }: {
-  of: Progress;
+  column: Progress;
 }) {
   const share = (part: number) => `width:${total ? (100 * part) / total : 0}%`;
   return (

@@ -25,20 +25,20 @@ const SIDE_BY_SIDE = 5;
 
 export function Scoreboard() {
   const view = useView();
-  const got = view.need<Scores>("scores");
+  const scores = view.need<Scores>("scores");
   const grounded = view.need<Grounding>("grounding");
-  if (!got) return <Waiting>Counting.</Waiting>;
-  const { fields, order, scored, foretold, more } = got;
-  const pairs = got.pairs.length > 0 || got.shared.length > 0;
+  if (!scores) return <Waiting>Counting.</Waiting>;
+  const { fields, order, scored, foretold, more } = scores;
+  const pairs = scores.pairs.length > 0 || scores.shared.length > 0;
   return (
     <>
-      <Verdict of={got} />
+      <Verdict scores={scores} />
       <Scroll>
-        <Table of={got} grounded={grounded} />
+        <Table scores={scores} grounded={grounded} />
       </Scroll>
-      {scored && <MoreColumns of={got} placed={grounded?.any} />}
+      {scored && <MoreColumns scores={scores} placed={grounded?.any} />}
       <footer class="lw-low lw-foot">
-        {foretold && foretold !== more && got.outcome === "not_enough_texts" && (
+        {foretold && foretold !== more && scores.outcome === "not_enough_texts" && (
           <div class="note s">
             <Icon name="warn" tone="warn" />
             <p>
@@ -48,21 +48,21 @@ export function Scoreboard() {
           </div>
         )}
         <Small>
-          {got.band && (
-            <span class={leads(got) ? "narrow-hide" : undefined}>
-              <Margin of={got} />.{" "}
+          {scores.band && (
+            <span class={leads(scores) ? "narrow-hide" : undefined}>
+              <Margin scores={scores} />.{" "}
             </span>
           )}
-          {[...got.foot, grounded?.said].filter(Boolean).join(" ")}
+          {[...scores.foot, grounded?.said].filter(Boolean).join(" ")}
         </Small>
-        {got.beside.map((each) => (
+        {scores.beside.map((each) => (
           <Small>{each}</Small>
         ))}
       </footer>
       {(pairs || fields.rows.length > 0) && (
         <div class={`cols lw-halves${order.length > SIDE_BY_SIDE ? " lw-stacked" : ""}`}>
-          {pairs && (scored ? <Pairs of={got} /> : <Shared of={got} />)}
-          {fields.rows.length > 0 && <HardestFields of={got} />}
+          {pairs && (scored ? <Pairs scores={scores} /> : <Shared scores={scores} />)}
+          {fields.rows.length > 0 && <HardestFields scores={scores} />}
         </div>
       )}
     </>
@@ -70,7 +70,7 @@ export function Scoreboard() {
 }
 
 /** What the band behind the intervals means. */
-export function Margin({ of: { band, matters, best } }: { of: Scores }) {
+export function Margin({ scores: { band, matters, best } }: { scores: Scores }) {
   return (
     <>
       <span class="lw-key" aria-hidden="true" />
@@ -81,15 +81,15 @@ export function Margin({ of: { band, matters, best } }: { of: Scores }) {
 
 const someRow = ({ groups }: Scores, has: (row: ScoreRow) => unknown) =>
   groups.some(({ rows }) => rows.some(has));
-const leads = (got: Scores) => someRow(got, ({ leading }) => leading.length);
-const lists = (got: Scores) => someRow(got, ({ rows }) => rows);
+const leads = (scores: Scores) => someRow(scores, ({ leading }) => leading.length);
+const lists = (scores: Scores) => someRow(scores, ({ rows }) => rows);
 
 /** Where the page is narrow, or the table leads with three more figures, the columns that decide
     nothing stand behind a link, which names them. */
-function MoreColumns({ of: got, placed }: { of: Scores; placed?: boolean }) {
+function MoreColumns({ scores, placed }: { scores: Scores; placed?: boolean }) {
   const [wide, setWide] = useKept("wide", false);
   const names = [
-    lists(got) && "rows of lists",
+    lists(scores) && "rows of lists",
     placed && "what is not in the text",
     "valid replies",
     "seconds",
@@ -97,7 +97,7 @@ function MoreColumns({ of: got, placed }: { of: Scores; placed?: boolean }) {
   const said = `${names.join(", ")} and tokens: `;
   const count = names.length + 1;
   return (
-    <p class={`${leads(got) ? "" : "lw-only "}lw-more s muted`}>
+    <p class={`${leads(scores) ? "" : "lw-only "}lw-more s muted`}>
       {said[0]!.toUpperCase()}
       {said.slice(1)}
       <TextButton aria-expanded={wide} onClick={() => setWide(!wide)}>
@@ -116,11 +116,11 @@ const OUTCOMES: Record<string, [tone: string, sign: string]> = {
   not_enough_texts: ["warn", "?"],
 };
 
-function Verdict({ of: got }: { of: Scores }) {
-  const { outcome, headline, details, matters, more } = got;
+function Verdict({ scores }: { scores: Scores }) {
+  const { outcome, headline, details, matters, more } = scores;
   const [tone, sign] = OUTCOMES[outcome] ?? [];
   const open = outcome === "not_enough_texts";
-  const way = open && WayOn(got);
+  const way = open && WayOn(scores);
   return (
     <div class={`body lw-outcome${open ? " open" : sign ? " settled" : ""}`}>
       {sign && (
@@ -206,9 +206,9 @@ interface Column {
   cell: (row: ScoreRow) => Words;
 }
 
-function Table({ of: got, grounded }: { of: Scores; grounded: Grounding | null }) {
+function Table({ scores, grounded }: { scores: Scores; grounded: Grounding | null }) {
   const [wide] = useKept("wide", false);
-  const columns = columnsOf(got, grounded?.any ? grounded : null, wide);
+  const columns = columnsOf(scores, grounded?.any ? grounded : null, wide);
   return (
     <table class="lw-scores">
       <thead>
@@ -221,7 +221,7 @@ function Table({ of: got, grounded }: { of: Scores; grounded: Grounding | null }
           ))}
         </tr>
       </thead>
-      {got.groups.map(({ title, more, rows }) => (
+      {scores.groups.map(({ title, more, rows }) => (
         <tbody>
           {title && (
             <tr class="group">
@@ -256,11 +256,11 @@ function Table({ of: got, grounded }: { of: Scores; grounded: Grounding | null }
   );
 }
 
-function columnsOf(got: Scores, grounded: Grounding | null, wide: boolean): Column[] {
-  const { scored, worse } = got;
-  const leading = leads(got);
+function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): Column[] {
+  const { scored, worse } = scores;
+  const leading = leads(scores);
   const fold = !scored || wide ? "" : leading ? " lw-folded" : " narrow-hide";
-  const paid = someRow(got, (row) => row.paid);
+  const paid = someRow(scores, (row) => row.paid);
   const found: (Column | false)[] = [
     ...LEADING.map(
       (name, n) =>
@@ -271,18 +271,18 @@ function columnsOf(got: Scores, grounded: Grounding | null, wide: boolean): Colu
           cell: ({ leading: of }: ScoreRow) => <Big>{of[n] || "–"}</Big>,
         },
     ),
-    ...(scored ? scoredColumns(got, leading ? " narrow-hide" : "") : []),
+    ...(scored ? scoredColumns(scores, leading ? " narrow-hide" : "") : []),
     worse !== "" && { head: worse, look: "r lw-thin", cells: "r", cell: worseCell },
-    lists(got) && {
+    lists(scores) && {
       head: "Rows of lists right",
       look: `r lw-thin${fold}`,
       cells: `r${fold}`,
       cell: ({ rows, other_rows: other }) => [
         <span class="nw">{rows || "–"}</span>,
-        other && <Pieces of={other} />,
+        other && <Pieces words={other} />,
       ],
     },
-    got.agreed && {
+    scores.agreed && {
       head: "% the same as the others",
       look: "r",
       cells: "r nw",
@@ -300,7 +300,7 @@ function columnsOf(got: Scores, grounded: Grounding | null, wide: boolean): Colu
       look: `r${fold}`,
       cell: ({ valid, failed }) => [
         <span class="nw">{valid}</span>,
-        scored && failed && <Pieces of={failed} />,
+        scored && failed && <Pieces words={failed} />,
       ],
     },
     !scored && {
@@ -338,15 +338,15 @@ function columnsOf(got: Scores, grounded: Grounding | null, wide: boolean): Colu
   return found.filter((each) => each !== false);
 }
 
-function scoredColumns(got: Scores, thin: string): Column[] {
+function scoredColumns(scores: Scores, thin: string): Column[] {
   return [
     { head: "% right", look: "r nw", cell: ({ right }) => <Big>{right}</Big> },
     {
-      head: [<Ticks of={got.scale} />, <Spoken>95 % interval</Spoken>],
+      head: [<Ticks scale={scores.scale} />, <Spoken>95 % interval</Spoken>],
       look: `lw-ci${thin}`,
       cell: ({ interval, range }) => [
         interval && (
-          <Line {...{ interval, scale: got.scale, width: 112, pad: 4, band: got.band }} />
+          <Line {...{ interval, scale: scores.scale, width: 112, pad: 4, band: scores.band }} />
         ),
         <span class="muted nw lw-range">{range}</span>,
       ],
@@ -367,15 +367,15 @@ const Under = ({ children, loud }: { children?: Words; loud?: boolean }) => (
 );
 const Wrong = () => <b class="tone-fail">! </b>;
 /** Small parts of a list in words, each on a line of its own. */
-const Pieces = ({ of }: { of: string }) => (
+const Pieces = ({ words }: { words: string }) => (
   <>
-    {of.split(", ").map((each) => (
+    {words.split(", ").map((each) => (
       <Under>{each}</Under>
     ))}
   </>
 );
 
-const Ticks = ({ of: [low, high] }: { of: Range }) => (
+const Ticks = ({ scale: [low, high] }: { scale: Range }) => (
   <span class="lw-ticks" aria-hidden="true">
     {[low, (low + high) / 2, high].map((each) => (
       <span>{each}</span>

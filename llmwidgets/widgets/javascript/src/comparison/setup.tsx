@@ -58,14 +58,14 @@ export function SetupScreen({ setup, back, error }: Props) {
       )}
       <Embedded />
       <div class="cols lw-setup">
-        {empty ? <NoModels {...empty} /> : <Models of={setup} />}
+        {empty ? <NoModels {...empty} /> : <Models setup={setup} />}
         <div class="body stack">
-          {schema && <Schema of={schema} />}
-          {texts && <Texts of={texts} />}
-          <Options of={options} />
+          {schema && <Schema schema={schema} />}
+          {texts && <Texts texts={texts} />}
+          <Options options={options} />
         </div>
       </div>
-      {(!empty || inHand(budget)) && <Foot of={setup} />}
+      {(!empty || inHand(budget)) && <Foot setup={setup} />}
     </>
   );
 }
@@ -92,7 +92,7 @@ function NoModels({ sentence, hint }: Sentence) {
 
 // ---- fields, texts, options ----------------------------------------------------------------------
 
-function Schema({ of: { said, fields, edit, losses, hint } }: { of: SchemaView }) {
+function Schema({ schema: { said, fields, edit, losses, hint } }: { schema: SchemaView }) {
   const view = useView();
   const [all, setAll] = useKept("fields", false);
   const shown = all ? fields : fields.slice(0, FIELDS_SHOWN);
@@ -110,7 +110,7 @@ function Schema({ of: { said, fields, edit, losses, hint } }: { of: SchemaView }
       </div>
       {shown.length > 0 && (
         <table class="flush lw-fields">
-          <Heads of={["Name", "Type", "Description"]} />
+          <Heads columns={["Name", "Type", "Description"]} />
           <tbody>
             {shown.map(({ path, type, loss, description }) => (
               <tr key={path}>
@@ -147,7 +147,7 @@ function Schema({ of: { said, fields, edit, losses, hint } }: { of: SchemaView }
   );
 }
 
-function Texts({ of: { said, first, samples } }: { of: TextsView }) {
+function Texts({ texts: { said, first, samples } }: { texts: TextsView }) {
   const view = useView();
   const [open, setOpen] = useKept("texts", false);
   return (
@@ -232,7 +232,7 @@ function Chooser({ done }: { done: () => void }) {
   );
 }
 
-function Options({ of: options }: { of: OptionsView }) {
+function Options({ options }: { options: OptionsView }) {
   const view = useView();
   const number = (name: "repeats" | "concurrency", more: object) => (
     <Control
@@ -280,7 +280,11 @@ function Options({ of: options }: { of: OptionsView }) {
   );
 }
 
-function Foot({ of: { estimate, expected, matters, missing, trial, run, budget } }: { of: Setup }) {
+function Foot({
+  setup: { estimate, expected, matters, missing, trial, run, budget },
+}: {
+  setup: Setup;
+}) {
   const view = useView();
   return (
     <footer class="wrap">

@@ -82,13 +82,13 @@ export function TextView({ result: { truth, variants } }: { result: Result }) {
         </div>
         <div class="lw-vals" role="listbox" aria-label="Fields" tabIndex={0}>
           {shown.fields.map((each) => (
-            <Values key={each.path} of={each} on={each.path === path} pick={pick} />
+            <Values key={each.path} field={each} on={each.path === path} pick={pick} />
           ))}
         </div>
       </div>
       <footer class="lw-low">
         <Hints
-          of={[
+          keys={[
             ["↑ ↓", "next field"],
             ["← →", "next text"],
             ["Esc", "back to the differences"],
@@ -128,7 +128,7 @@ function Prose({ shown: { text, spans }, path }: { shown: TextAnswer; path: stri
   );
 }
 
-function Values({ of: field, on, pick }: { of: Shown; on: boolean; pick: (path: string) => void }) {
+function Values({ field, on, pick }: { field: Shown; on: boolean; pick: (path: string) => void }) {
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the arrow keys of the view do the same
     <div
