@@ -1,6 +1,5 @@
 // ConnectionPanel: the kinds at the left, the form of one at the right, what was found below.
 
-import "./connections/connections.css";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { CheckResult } from "./connections/check";
 import { FormBody, GuideFold, WhereToFind } from "./connections/form";

@@ -6,6 +6,7 @@ import { focused } from "../panel/page";
 import { createWidget, type Panel } from "../panel/panel";
 import { startSealing } from "../panel/sealing";
 import type { StorePanelState } from "./state";
+import "../connections/connections.css"; // behind the look that all share
 
 type StorePanel = Panel<StorePanelState>;
 
