@@ -107,7 +107,7 @@ function SecretInput({ form, field, id, inputRef, leave }: InputProps) {
   const takeFile = (file: File | undefined) => {
     if (!file) return;
     if (file.size <= MOST_BYTES) sendFile(model, file, name, { form: form.key });
-    else send("page_error", { name: "The file is larger than 64 kB, so it is no key." });
+    else send("page_error", { name: "The file is larger than 64 kB, so it is not a key." });
   };
   const Tag = (multiline ? "textarea" : "input") as "input";
   const input = (
