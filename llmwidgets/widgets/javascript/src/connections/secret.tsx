@@ -6,7 +6,7 @@ import { Field, saidOf } from "../panel/controls";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, Icon, Link } from "../panel/parts";
 import { sendFile, sendSecret } from "../panel/sealing";
-import { inHand } from "../panel/typing";
+import { give, inHand } from "../panel/typing";
 import type { FormState, SecretFieldState, SecretState } from "./state";
 
 const MOST_BYTES = 65536;
@@ -129,7 +129,7 @@ function SecretInput({ form, field, id, inputRef, leave }: InputProps) {
       onKeyDown={(e) => {
         if (e.key !== "Escape" || !leave) return;
         e.preventDefault();
-        e.currentTarget.value = "";
+        give(e.currentTarget, "");
         leave();
       }}
       onPaste={({ currentTarget }) => {

@@ -6,6 +6,7 @@ import { Choice } from "../panel/controls";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note } from "../panel/parts";
 import { canSeal, inOrder, sendSecret } from "../panel/sealing";
+import { give } from "../panel/typing";
 import { GateField, lastSaid, RememberTick, remembered, typed } from "./fields";
 import { saveRecoveryPage } from "./recovery_page";
 import { useShown } from "./shown";
@@ -76,7 +77,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
   const held = Boolean(store.busy) || missing.length > 0;
   const field = () => typed(panel, "passphrase");
   const turn = () => {
-    field().value = "";
+    give(field(), "");
     setOwn(!own);
     setGiven("");
     setProblem("");
@@ -87,7 +88,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
     setProblem(wrong);
     if (wrong) focusOn(panel, /same/.test(wrong) ? "again" : "passphrase");
     if (held || wrong) return;
-    if (own) typed(panel, "again").value = "";
+    if (own) give(typed(panel, "again"), "");
     else field().value = spaced(field().value);
     sendSecret(panel.model, field(), "passphrase");
     inOrder(panel.model, () =>
@@ -116,7 +117,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
             onType={setGiven}
             other={() => {
               setGiven("");
-              field().value = "";
+              give(field(), "");
               panel.send("words");
             }}
           />

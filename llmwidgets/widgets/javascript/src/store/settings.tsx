@@ -6,6 +6,7 @@ import { Choice, Select } from "../panel/controls";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note, plural, Table } from "../panel/parts";
 import { inOrder, sendSecret } from "../panel/sealing";
+import { give } from "../panel/typing";
 import { GateField, PlainField, typed } from "./fields";
 import { Step } from "./making";
 import type { PreviewState, SettingsState, StoreState } from "./state";
@@ -235,7 +236,7 @@ function SecretRow({ fields, button, act }: SecretRowProps) {
     setUnlike(wrong ? again : "");
     if (wrong) return;
     for (const [name] of fields) {
-      if (name === again) typed(panel, name).value = "";
+      if (name === again) give(typed(panel, name), "");
       else sendSecret(panel.model, typed(panel, name), name);
     }
     inOrder(panel.model, act);
