@@ -1,7 +1,7 @@
 // All that a notebook keeps of a panel's code: it asks the kernel for the module and its style sheet.
 //
 // A saved notebook holds a widget's `_esm` once for every panel in it, so this is what stands there.
-// The code comes by message when a view is drawn, before its first state.
+// The code comes by message, before the first state of a view.
 
 import type { Hear, WidgetModel } from "./panel/protocol";
 
@@ -39,6 +39,9 @@ function load(model: WidgetModel): Promise<Code> {
 }
 
 export default {
+  initialize({ model }: { model: WidgetModel }): void {
+    void load(model); // a view may be drawn a little later, and then need not wait
+  },
   async render({ model, el }: { model: WidgetModel; el: HTMLElement }): Promise<Leave> {
     el.textContent = WAITING;
     const { widget, style } = await load(model);
