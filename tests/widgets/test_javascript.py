@@ -126,9 +126,11 @@ def test_a_module_holds_what_it_needs_and_its_licences() -> None:
 LOADED = """async (loader) => {
   const url = URL.createObjectURL(new Blob([loader], { type: "text/javascript" }));
   const { default: widget } = await import(url);
+  const model = () => Object.assign(Object.create(lwModel), { get: () => "panel" });
+  widget.initialize({ model: model() });
   const views = ["first", "second"].map((id) => {
     document.querySelector("main").append(Object.assign(document.createElement("div"), { id }));
-    return widget.render({ model: lwModel, el: document.getElementById(id) });
+    return widget.render({ model: model(), el: document.getElementById(id) });
   });
   window.leave = () => Promise.all(views).then((all) => all.forEach((each) => each()));
 }"""
@@ -138,7 +140,8 @@ MODULE = """export default { render({ el }) { const drawn = document.createEleme
 
 @pytest.mark.browser
 def test_every_view_waits_for_the_module_that_is_asked_for_once(blank) -> None:
-    """Two views: one question; both are drawn by what comes, with its style, and taken away."""
+    """Two views, each with a model object of its own, as anywidget has it: one question; both are
+    drawn by what comes, with its style, and taken away."""
     blank.add_script_tag(content=KERNEL)
     blank.evaluate(LOADED, (BUILT / "loader.js").read_text("utf-8"))
     assert blank.evaluate("lwModel.sent.map((each) => each.type)") == ["module"]
