@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llmwidgets import errors
     from llmwidgets.comparison import Comparison, Variant, compare, estimate, extract, load
-    from llmwidgets.connections import Connection, Store
+    from llmwidgets.connections import Connection
+    from llmwidgets.connections.store import Store
     from llmwidgets.demo import start_demo
     from llmwidgets.engine.check import check
     from llmwidgets.providers import PROVIDERS
@@ -52,7 +53,7 @@ _HOMES = {
     "Connection": "llmwidgets.connections",
     "ConnectionForm": "llmwidgets.widgets",
     "ConnectionPanel": "llmwidgets.widgets",
-    "Store": "llmwidgets.connections",
+    "Store": "llmwidgets.connections.store",
     "Variant": "llmwidgets.comparison",
     "check": "llmwidgets.engine.check",
     "compare": "llmwidgets.comparison",

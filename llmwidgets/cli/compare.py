@@ -12,7 +12,7 @@ from rich.text import Text
 
 from llmwidgets import cli
 from llmwidgets.cli import files, terminal
-from llmwidgets.connections import Store
+from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.report.files import write_jsonl
 from llmwidgets.visible import visible

@@ -16,8 +16,9 @@ from rich.text import Text
 
 from llmwidgets import cli
 from llmwidgets.cli.scan import connections_at_hand, store_named
-from llmwidgets.connections import Connection, Store, resolve
+from llmwidgets.connections import Connection, resolve
 from llmwidgets.connections.key_life import key_notes, today
+from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.visible import visible
 

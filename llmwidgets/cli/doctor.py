@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from llmwidgets.connections import Connection, Store, environment_connections
+from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.connections.inspection.examination import (
     Finding,
     examine_ends,
@@ -30,6 +30,7 @@ from llmwidgets.connections.inspection.surroundings import (
     examine_keyring,
     examine_policies,
 )
+from llmwidgets.connections.store import Store
 from llmwidgets.engine import places
 from llmwidgets.engine.journal_file import reason
 from llmwidgets.errors import StoreError

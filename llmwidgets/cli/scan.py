@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmwidgets import cli
-from llmwidgets.connections import Connection, Store, environment_connections
+from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.connections.inspection.cleaning import can_clean, clean
 from llmwidgets.connections.inspection.known_keys import KnownKey, known_keys
 from llmwidgets.connections.inspection.searched_files import Found, Unread, files_below, search
+from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, StoreError
 
 CLEAN, FOUND = 0, 1

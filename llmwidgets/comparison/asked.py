@@ -16,8 +16,9 @@ from llmwidgets.comparison.models import Chosen, read_models
 from llmwidgets.comparison.texts import Source, few, read_sources
 from llmwidgets.comparison.truth import given_as_records, read_truth
 from llmwidgets.comparison.variant import Variant
-from llmwidgets.connections import Policy, Store
+from llmwidgets.connections import Policy
 from llmwidgets.connections.live_list import model_notes
+from llmwidgets.connections.store import Store
 from llmwidgets.dialects.messages import Example
 from llmwidgets.engine.plan import Plan, Text
 from llmwidgets.errors import FieldError

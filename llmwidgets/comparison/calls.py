@@ -22,7 +22,7 @@ from llmwidgets.report.figures import dollars
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.variant import Examples
-    from llmwidgets.connections import Store
+    from llmwidgets.connections.store import Store
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Column, Plan
 

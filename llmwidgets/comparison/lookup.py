@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from llmwidgets.connections import Connection, Policy, Store, environment_connections, resolve
+from llmwidgets.connections import Connection, Policy, environment_connections, resolve
 from llmwidgets.connections.environment import empty_variable
+from llmwidgets.connections.store import Store
 from llmwidgets.errors import StoreError, StoreLocked, UnknownConnection
 
 

@@ -1,4 +1,4 @@
-"""Connections: named, filled-in fields; whose models may be called; where they are kept."""
+"""Connections: named, filled-in fields; whose models may be called; where they are found."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from llmwidgets.connections.environment import environment_connections
 from llmwidgets.connections.offer import Offer, found_elsewhere
 from llmwidgets.connections.policy import Policy
 from llmwidgets.connections.reference import resolve
-from llmwidgets.connections.store import Store
 
 __all__ = [
     "Connection",
     "Offer",
     "Policy",
-    "Store",
     "environment_connections",
     "found_elsewhere",
     "resolve",

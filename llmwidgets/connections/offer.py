@@ -13,14 +13,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.base import Kind
 from llmwidgets.secret import Secret
 from llmwidgets.secret_file import LARGEST, text_of
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.store import Store
 
 _VARIABLES: dict[str, Kind] = {
     "OPENAI_API_KEY": "openai",

@@ -17,7 +17,7 @@ from llmwidgets.widgets.setup.setup_view import TRIAL, expected_words, setup_vie
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.blanks import Blank
-    from llmwidgets.connections import Store
+    from llmwidgets.connections.store import Store
 
 
 class ComparisonPanel(SchemaEditor):

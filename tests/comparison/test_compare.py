@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.comparison import Variant, compare, estimate, extract, load
-from llmwidgets.connections import Connection, Store
+from llmwidgets.connections import Connection
+from llmwidgets.connections.store import Store
 from llmwidgets.demo import demo_url, invoices, stop_demo
 from llmwidgets.errors import (
     FAILURES,

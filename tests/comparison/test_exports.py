@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 import llmwidgets
 from llmwidgets.comparison import Comparison, Variant, compare, load
-from llmwidgets.connections import Store
+from llmwidgets.connections.store import Store
 from llmwidgets.demo import invoices
 from llmwidgets.errors import FieldError
 

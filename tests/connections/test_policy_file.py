@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.connections import Connection, Policy, Store, environment_connections, live_list
+from llmwidgets.connections import Connection, Policy, environment_connections, live_list
 from llmwidgets.connections.policies.policy_file import rules_of
 from llmwidgets.connections.policies.policy_layers import machine_rules, policy_files
+from llmwidgets.connections.store import Store
 from llmwidgets.errors import PolicyError, StoreError
 
 OPENAI = Connection("openai", api_key="sk-proj-a")

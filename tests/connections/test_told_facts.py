@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.comparison.lookup import Lookup
-from llmwidgets.connections import Connection, Policy, Store, live_list
+from llmwidgets.connections import Connection, Policy, live_list
 from llmwidgets.connections.known_facts import own_price
 from llmwidgets.connections.policies.policy_layers import machine_rules
 from llmwidgets.connections.policies.rules import Rules
+from llmwidgets.connections.store import Store
 from llmwidgets.dialects.messages import ListedModel
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.plan import Column, Plan, Text

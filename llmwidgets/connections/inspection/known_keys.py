@@ -8,11 +8,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
 
 SHORTEST = 8
 """Shorter secrets (`ollama`, say) are words of any text, and are not searched."""

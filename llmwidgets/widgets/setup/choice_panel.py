@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.connections import Store
+from llmwidgets.connections.store import Store
 from llmwidgets.widgets.base import Buffers, Content
 from llmwidgets.widgets.results.label_panel import LabelPanel
 from llmwidgets.widgets.setup.comparison_setup import Setup

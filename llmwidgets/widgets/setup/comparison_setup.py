@@ -14,7 +14,8 @@ from llmwidgets.comparison.code import Script, shared_schema
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.models import Chosen, read_models
 from llmwidgets.comparison.variant import Variant, reference_of
-from llmwidgets.connections import Connection, Policy, Store, environment_connections
+from llmwidgets.connections import Connection, Policy, environment_connections
+from llmwidgets.connections.store import Store
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
 from llmwidgets.schemas import Schema, read_schema
