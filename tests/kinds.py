@@ -13,7 +13,7 @@ from tests.google_keys import a_service_account
 from tests.servers import ANTHROPIC, GEMINI, OPENAI
 
 KEY = "0123456789abcdef0123456789abcdef"
-_DIALECTS = {openai_chat: OPENAI, anthropic_messages: ANTHROPIC, gemini_content: GEMINI}
+DIALECTS = {openai_chat: OPENAI, anthropic_messages: ANTHROPIC, gemini_content: GEMINI}
 
 
 def address_field(kind: str) -> str:
@@ -45,4 +45,4 @@ def connected(kind: str, url: str, key: str = KEY, token_url: str = "") -> Conne
 
 def spoken_by(connection: Connection) -> str:
     """The dialect in which the server hears from a connection."""
-    return _DIALECTS[connection.dialect]
+    return DIALECTS[connection.dialect]
