@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.jupyterlab import browser, lab, page  # noqa: F401 - fixtures of the whole suite
+from tests.jupyterlab import browser, fresh_page, lab, loaded, page  # noqa: F401 - fixtures of the whole suite
 from tests.pages import blank, drawing, joined  # noqa: F401
 
 # A busy machine is no fault of an example. On CI the examples are the same each time, so that
