@@ -149,7 +149,7 @@ class LabPage:
     def command(self, command: str, **arguments: Any) -> None:
         """Run a command of JupyterLab."""
         self.browser_page.evaluate(
-            "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => undefined)",
+            "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args); }",
             [command, arguments],
         )
 
@@ -264,7 +264,7 @@ def loaded(lab: Lab, browser: Any) -> Iterator[list[LabPage]]:
 def page(
     lab: Lab, browser: Any, loaded: list[LabPage], request: pytest.FixtureRequest
 ) -> Iterator[LabPage]:
-    """A page with nothing open; a script error in it fails the test, and the next one has another."""
+    """A page with nothing open; a script error fails the test, and the next has another page."""
     opened = loaded.pop() if loaded else _new_page(lab, browser)
     for heard in (opened.frames, opened.sent, opened.troubles):
         heard.clear()
