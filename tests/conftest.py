@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.clocks import hurry
 from tests.jupyterlab import browser, fresh_page, lab, loaded, page  # noqa: F401 - fixtures of the whole suite
 from tests.pages import blank, drawing, joined  # noqa: F401
 
@@ -56,6 +57,15 @@ def nothing_taken() -> Iterator[None]:
 
     yield
     unlock.forget()
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second is spent on a wait of a run or of a check."""
+    from llmwidgets.engine import pacing, patience, run
+
+    for module in (pacing, patience, run):
+        monkeypatch.setattr(module, "Clock", hurry)
 
 
 @pytest.fixture(autouse=True)
