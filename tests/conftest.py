@@ -60,6 +60,14 @@ def nothing_taken() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store's passphrase is stretched a little, where a test does not say otherwise."""
+    from llmwidgets.connections import sealing
+
+    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
+
+
+@pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """No second is spent on a wait of a run or of a check."""
     from llmwidgets.engine import pacing, patience, run

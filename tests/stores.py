@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from llmwidgets.connections import Store
+from llmwidgets.connections import Store, sealing
 from llmwidgets.connections.storage.session import Session
+
+SHIPPED_WORK_FACTOR = sealing.WORK_FACTOR
+"""What a passphrase costs outside the tests."""
 
 
 def in_another_process(store: Store, *, unlocked: bool = False) -> Store:

@@ -28,6 +28,7 @@ from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.places import default_path
 from llmwidgets.secret import Secret
 from tests.servers import ModelServer, Seen, serving_models
+from tests.stores import SHIPPED_WORK_FACTOR
 
 KEY = "made-up-Canary7Q2vXw9KpLr4TzB8n"
 PASSPHRASE = "made-up crane violet"
@@ -97,7 +98,8 @@ def test_files_of_another_user_are_told(store, monkeypatch, capsys) -> None:
     assert f"belongs to another user (number {me})" in said["owner"]["said"]
 
 
-def test_a_passphrase_too_cheap_to_guess_at_and_one_too_dear(store, capsys) -> None:
+def test_a_passphrase_too_cheap_to_guess_at_and_one_too_dear(store, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sealing, "WORK_FACTOR", SHIPPED_WORK_FACTOR)
     plain = memoryview(b"AGE-SECRET-KEY-1")
     path = store.path / "identity.age"
     for factor, level in ((10, "problem"), (17, "fine")):

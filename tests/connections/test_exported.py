@@ -33,8 +33,7 @@ KEY = "sk-made-up-0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
+def forgetful() -> Iterator[None]:
     unlock.forget()
     yield
     unlock.forget()

@@ -30,8 +30,7 @@ ANN, BOB, EVE = Identity.generate(), Identity.generate(), Identity.generate()
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
+def forgetful() -> Iterator[None]:
     unlock.forget()
     yield
     unlock.forget()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
+from llmwidgets.connections import unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.opening import keyring_door, server_cache
 from llmwidgets.connections.sealing import Identity
@@ -27,7 +27,6 @@ OTHER = "another made-up one"
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     monkeypatch.delenv("JPY_PARENT_PID", raising=False)
     unlock.forget()
     yield

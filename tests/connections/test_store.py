@@ -41,13 +41,12 @@ from llmwidgets.errors import (
     WrongPassphrase,
 )
 from llmwidgets.secret import Secret
-from tests.stores import in_another_process
+from tests.stores import SHIPPED_WORK_FACTOR, in_another_process
 
 CANARY = "sk-made-up-canary-5b1e0f7a9c"
 PASSPHRASE = "a made-up passphrase 42"
 IDENTITY = Identity.generate()
 SEALED = "connections.age"
-SHIPPED_WORK_FACTOR = sealing.WORK_FACTOR
 
 
 def openai(key: str = CANARY, **fields: Any) -> Connection:
@@ -63,9 +62,8 @@ def labels(store: Store) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test starts without an identity, and its passphrases are cheap to stretch."""
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
+def forgetful() -> Iterator[None]:
+    """Each test starts without an identity."""
     unlock.forget()
     yield
     unlock.forget()

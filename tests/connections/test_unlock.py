@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
+from llmwidgets.connections import unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.sealing import Identity
 from llmwidgets.connections.storage.session import session_of
@@ -32,7 +32,6 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         message = "something asked at a prompt"
         raise AssertionError(message)
 
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     monkeypatch.setattr(builtins, "input", asked)
     monkeypatch.setattr(getpass, "getpass", asked)
     unlock.forget()

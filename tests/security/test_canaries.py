@@ -284,7 +284,6 @@ def test_a_refused_passphrase_stands_in_no_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any]
 ) -> None:
     """Given in clear by code that read it from a file, of a right or a wrong type."""
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     store = lw.Store.create(path=tmp_path / "store", passphrase="made-up other words")
     store.export(tmp_path / "f", passphrase="made-up other words")
     shut = lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE)
