@@ -100,8 +100,12 @@ def _refuse_strangers(address: object) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that need a browser come first: they take longest, and would else be waited for."""
-    slow = {item.path for item in items if item.get_closest_marker("browser")}
+    """The files that take longest come first: they would else be waited for at the end."""
+    slow = {
+        item.path
+        for item in items
+        if item.get_closest_marker("browser") or item.get_closest_marker("long")
+    }
     items.sort(key=lambda item: item.path not in slow)
 
 

@@ -22,6 +22,8 @@ from llmwidgets.comparison import compare, extract
 from llmwidgets.engine import check, loop
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.long
+
 MOST_SECONDS = 4.0
 TEXTS = ["Invoice 12 of Ada Ltd", "Invoice 13 of Bob Ltd"]
 
