@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.jupyterlab import browser, lab, page  # noqa: F401 - fixtures of the whole suite
+from tests.clocks import hurry
+from tests.jupyterlab import browser, fresh_page, lab, loaded, page  # noqa: F401 - fixtures of the whole suite
 from tests.pages import blank, drawing, joined  # noqa: F401
 
 # A busy machine is no fault of an example. On CI the examples are the same each time, so that
@@ -59,6 +60,23 @@ def nothing_taken() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store's passphrase is stretched a little, where a test does not say otherwise."""
+    from llmwidgets.connections import sealing
+
+    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second is spent on a wait of a run or of a check."""
+    from llmwidgets.engine import pacing, patience, run
+
+    for module in (pacing, patience, run):
+        monkeypatch.setattr(module, "Clock", hurry)
+
+
+@pytest.fixture(autouse=True)
 def one_day(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Models end by the day on which their table was written; what a test taught ends with it."""
     from llmwidgets.connections import live_list, unlock
@@ -82,8 +100,12 @@ def _refuse_strangers(address: object) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that need a browser come first: they take longest, and would else be waited for."""
-    slow = {item.path for item in items if item.get_closest_marker("browser")}
+    """The files that take longest come first: they would else be waited for at the end."""
+    slow = {
+        item.path
+        for item in items
+        if item.get_closest_marker("browser") or item.get_closest_marker("long")
+    }
     items.sort(key=lambda item: item.path not in slow)
 
 

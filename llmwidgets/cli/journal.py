@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from llmwidgets.engine import places
-from llmwidgets.engine.journal_file import reason
+from llmwidgets.engine.journal_file import BUSY_SECONDS, reason
 from llmwidgets.errors import FieldError, LLMWidgetsError
 
 FINISHED = 0
@@ -70,7 +70,7 @@ def _clear(path: Path, day: datetime) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
-        with closing(sqlite3.connect(path, timeout=5.0)) as database:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
             yield database
         return
     except sqlite3.Error as error:

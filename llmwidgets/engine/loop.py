@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 5.0
-_HELD_SECONDS = 5.0
+HELD_SECONDS = 5.0
 
 
 class _Engine:
@@ -155,7 +155,7 @@ class Held:
             self._since = None
             return
         self._since = self._since or time.monotonic()
-        if time.monotonic() - self._since > _HELD_SECONDS:
+        if time.monotonic() - self._since > HELD_SECONDS:
             raise _waits_for_itself()
 
 

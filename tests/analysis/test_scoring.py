@@ -293,10 +293,10 @@ def test_long_lists_are_paired_quickly_and_right():
     truth = [{"id": f"n{i}", "total": i, "note": "same"} for i in range(250)]
     value = [{**each, "note": "other"} for each in truth]
     random.Random(3).shuffle(value)
-    started = time.perf_counter()
+    started = time.process_time()
     result = score(None, value, truth)
     assert result.right == 500
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_a_hundred_items_without_an_exact_partner_are_paired_optimally():

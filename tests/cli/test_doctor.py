@@ -8,11 +8,11 @@ import shlex
 import sqlite3
 import stat
 import subprocess
-import threading
 import time
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +27,8 @@ from llmwidgets.engine import loop
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.places import default_path
 from llmwidgets.secret import Secret
-from tests.servers import serving_models
+from tests.servers import ModelServer, Seen, serving_models
+from tests.stores import SHIPPED_WORK_FACTOR
 
 KEY = "made-up-Canary7Q2vXw9KpLr4TzB8n"
 PASSPHRASE = "made-up crane violet"
@@ -97,7 +98,8 @@ def test_files_of_another_user_are_told(store, monkeypatch, capsys) -> None:
     assert f"belongs to another user (number {me})" in said["owner"]["said"]
 
 
-def test_a_passphrase_too_cheap_to_guess_at_and_one_too_dear(store, capsys) -> None:
+def test_a_passphrase_too_cheap_to_guess_at_and_one_too_dear(store, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sealing, "WORK_FACTOR", SHIPPED_WORK_FACTOR)
     plain = memoryview(b"AGE-SECRET-KEY-1")
     path = store.path / "identity.age"
     for factor, level in ((10, "problem"), (17, "fine")):
@@ -337,9 +339,13 @@ def test_a_connection_is_checked_by_its_label(store, capsys) -> None:
 
 
 def test_a_check_tells_its_waits_and_what_it_could_not_determine(store, capsys) -> None:
-    with serving_models(fault="overload") as server:
+    class BusyAtFirst(ModelServer):
+        def answer(self, seen: Seen) -> tuple[int, Any]:
+            self.fault = "overload" if len(self.seen) < 4 else "truncate"
+            return super().answer(seen)
+
+    with serving_models(BusyAtFirst) as server:
         store.save(lw.Connection("custom", name="m", label="busy", endpoint=f"{server.url}/v1"))
-        threading.Timer(1.0, lambda: setattr(server, "fault", "truncate")).start()
         asked = ["connections", "check", "busy", "--store", str(store.path), "--json"]
         assert main(asked) == 0
     told = capsys.readouterr()

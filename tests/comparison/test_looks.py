@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from pydantic import BaseModel
 
-from llmwidgets import Comparison, ComparisonPanel, Connection, compare, load
+from llmwidgets import Comparison, Connection, compare, load
 from llmwidgets.comparison.rows import Rows
 from tests.engine.conftest import serving
 
@@ -232,7 +232,7 @@ def test_a_table_in_trouble_loses_nothing_but_the_count(models, journal, harm):
 
 def test_the_panels_growing_labels_are_looks():
     first = elsewhere(12)
-    panel = ComparisonPanel._on(first)
+    panel = first.explore()
     panel._scores(first)
     second = label(first, 12, 20)
     panel._scores(second)

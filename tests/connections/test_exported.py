@@ -15,6 +15,7 @@ from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.sealing import Identity
 from llmwidgets.connections.storage import contents as content
+from llmwidgets.connections.storage.session import session_of
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import (
     AlreadyConnected,
@@ -32,8 +33,7 @@ KEY = "sk-made-up-0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
+def forgetful() -> Iterator[None]:
     unlock.forget()
     yield
     unlock.forget()
@@ -90,7 +90,7 @@ def test_there_and_back_by_recipient(laptop: Store, tmp_path: Path) -> None:
         laptop.preview(tmp_path / "f")
     by_hand = Store.in_memory().preview(
         tmp_path / "f",
-        identity=hub._session.unlocked.identity.secret,  # type: ignore[union-attr]
+        identity=session_of(hub.path).unlocked.identity.secret,  # type: ignore[union-attr]
     )
     assert len(by_hand.offers) == 3
 

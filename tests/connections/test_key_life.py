@@ -18,7 +18,7 @@ from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.secret import Secret
-from tests.providers.test_providers import a_connection
+from tests.kinds import connected
 
 CANARY = "made-up-canary-3d0b8e71c2"
 TODAY = date(2026, 12, 2)
@@ -40,7 +40,7 @@ def vertex(days: float = 120, credentials: str = ACCOUNT) -> Connection:
 
 @pytest.mark.parametrize("kind", list(PROVIDERS))
 def test_every_kind_takes_the_day_and_sends_it_nowhere(kind: str) -> None:
-    plain = a_connection(kind)
+    plain = connected(kind, "http://127.0.0.1:1")
     secrets = plain.secret_fields
     dated = Connection(kind, **plain.plain_fields, **secrets, expires="2031-07-19")
     assert dated.fields.expires == date(2031, 7, 19)

@@ -14,7 +14,7 @@ from llmwidgets.connections.sealing import Identity
 from llmwidgets.connections.sharing import members
 from llmwidgets.connections.storage import contents as content
 from llmwidgets.connections.storage.contents import Contents, Recipient
-from llmwidgets.connections.storage.session import Session
+from llmwidgets.connections.storage.session import session_of
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import (
     DamagedStore,
@@ -23,14 +23,14 @@ from llmwidgets.errors import (
     StoreLocked,
     UnknownConnection,
 )
+from tests.stores import in_another_process
 
 PASSPHRASE = "a made-up passphrase"
 ANN, BOB, EVE = Identity.generate(), Identity.generate(), Identity.generate()
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
+def forgetful() -> Iterator[None]:
     unlock.forget()
     yield
     unlock.forget()
@@ -56,9 +56,7 @@ def at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]
 
 def seen_by(store: Store, identity: Identity, *trusted: str) -> Store:
     """The store as the holder of an identity opens it in a process of its own."""
-    assert store.path is not None
-    other = Store(path=store.path)
-    other._session = Session(store.path)
+    other = in_another_process(store)
     for each in trusted:
         other.trust(each)
     other.unlock(identity=identity.secret)
@@ -154,8 +152,7 @@ def test_the_owner_on_a_new_computer_believes_the_members(
     at("Ann")
     seen_by(store, ANN, owner).save(custom("from Ann"))
     at("a new computer of the owner")
-    other = Store(path=store.path)
-    other._session = Session(store.path)
+    other = in_another_process(store)
     other.unlock(PASSPHRASE)
     assert "from Ann" in other
 
@@ -198,12 +195,12 @@ def test_a_removed_member_cannot_write_any_more(store: Store, at: Callable[[str]
     at("Bob")
     team = seen_by(store, BOB, owner)
     at("owner")
-    old = store._session.last
+    old = session_of(store.path).last
     assert old is not None
     store.remove("Eve")
     at("Bob")
     assert len(team) == 1
-    new = store._session.last
+    new = session_of(store.path).last
     assert new is not None
     from dataclasses import replace
 
@@ -225,7 +222,7 @@ def test_a_removed_member_cannot_write_any_more(store: Store, at: Callable[[str]
 
 def test_a_tag_of_one_reader_says_nothing_to_another(store: Store) -> None:
     """Who can read cannot pass a member's signature on under other contents."""
-    now = store._session.last
+    now = session_of(store.path).last
     assert now is not None
     store.invite(EVE.recipient, "Eve")
     genuine = sealing.decrypt(
@@ -295,4 +292,4 @@ def test_the_list_of_members_is_sealed(store: Store) -> None:
     on_disk = b"".join(path.read_bytes() for path in store.path.iterdir())  # type: ignore[union-attr]
     assert b"Ann Example" not in on_disk
     assert ANN.recipient.encode() not in on_disk
-    assert Recipient("Ann Example", ANN.recipient) in store._session.last.recipients  # type: ignore[union-attr]
+    assert Recipient("Ann Example", ANN.recipient) in session_of(store.path).last.recipients  # type: ignore[union-attr]

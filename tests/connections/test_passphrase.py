@@ -11,16 +11,10 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from llmwidgets import Store
-from llmwidgets.connections import sealing
 from llmwidgets.connections.opening import passphrase
 from llmwidgets.errors import FieldError, StoreLocked, WrongPassphrase
 
 TYPED = "made-up crane violet anchor"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
 
 
 class Terminal(io.StringIO):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.schemas import read_schema
+from tests.servers import Handler, listening
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
@@ -38,15 +37,10 @@ class Far:
 def far() -> Iterator[Far]:
     end = Far()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
+    class Asked(Handler):
         def do_GET(self) -> None:
             end.asked.append(None)
-            self.answer({"data": [{"id": each} for each in ("gpt-4o", "gpt-6-luna", "m")]})
+            self.reply(200, {"data": [{"id": each} for each in ("gpt-4o", "gpt-6-luna", "m")]})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -54,25 +48,12 @@ def far() -> Iterator[Far]:
             message = {"role": "assistant", "content": '{"name": "x"}'}
             choice = {"index": 0, "finish_reason": "stop", "message": message}
             usage = {"prompt_tokens": 9, "completion_tokens": 3}
-            self.answer({"model": body["model"], "choices": [choice], "usage": usage})
+            self.reply(200, {"model": body["model"], "choices": [choice], "usage": usage})
 
-        def answer(self, body: object) -> None:
-            said = json.dumps(body).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    end.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
     capability.forget()
-    yield end
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Asked) as server:
+        end.url = f"http://127.0.0.1:{server.server_port}/v1"
+        yield end
 
 
 @dataclass

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
+from llmwidgets.connections import unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.opening import keyring_door, server_cache
 from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage.session import Session
+from llmwidgets.connections.storage.session import session_of
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
+from tests.stores import in_another_process
 
 PASSPHRASE = "a made-up passphrase"
 OTHER = "another made-up one"
@@ -26,7 +27,6 @@ OTHER = "another made-up one"
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     monkeypatch.delenv("JPY_PARENT_PID", raising=False)
     unlock.forget()
     yield
@@ -38,14 +38,6 @@ def store(tmp_path: Path) -> Store:
     made = Store.create(path=tmp_path / "store", passphrase=PASSPHRASE)
     made.save(Connection("openai", api_key="sk-made-up-0123456789abcdef"))
     return made
-
-
-def anew(store: Store) -> Store:
-    """The store as another kernel finds it."""
-    assert store.path is not None
-    other = Store(path=store.path)
-    other._session = Session(store.path)
-    return other
 
 
 # Until this server stops
@@ -69,14 +61,14 @@ def test_until_this_server_stops(store: Store, server: Path) -> None:
     store.remember("server")
     (file,) = server.iterdir()
     assert [each.stat().st_mode & 0o777 for each in (server, file)] == [0o700, 0o600]
-    other = anew(store)
+    other = in_another_process(store)
     assert not other.locked
     assert other.unlocked_by == "this server"
     assert other["openai"].tail == "cdef"
     assert other.remembered == ("server",)
     other.forget("server")
     assert list(server.iterdir()) == []
-    assert anew(store).locked
+    assert in_another_process(store).locked
 
 
 def test_another_server_does_not_get_it(
@@ -87,7 +79,7 @@ def test_another_server_does_not_get_it(
     now = server_cache._server()
     assert now is not None
     monkeypatch.setattr(server_cache, "_server", lambda: now + "1")
-    other = anew(store)
+    other = in_another_process(store)
     assert other.locked
     with pytest.raises(StoreLocked):
         list(other)
@@ -123,7 +115,7 @@ def test_a_file_that_is_not_as_it_was_written_is_not_used(
         file.write_text("nonsense\n")
     else:
         server_cache.remember(store.path, Identity.generate())  # type: ignore[arg-type]
-    other = anew(store)
+    other = in_another_process(store)
     assert other.locked
     other.unlock(PASSPHRASE)
     assert other.unlocked_by == "passphrase"
@@ -149,7 +141,7 @@ def test_locking_by_hand_holds_until_it_is_unlocked(store: Store, server: Path) 
 def test_a_new_identity_is_remembered_in_place_of_the_old(store: Store, server: Path) -> None:
     store.remember("server")
     store.new_identity(PASSPHRASE)
-    other = anew(store)
+    other = in_another_process(store)
     assert len(other) == 1
     assert other.unlocked_by == "this server"
 
@@ -194,17 +186,17 @@ def chosen(monkeypatch: pytest.MonkeyPatch, back_end: Safe) -> Safe:
 
 def test_the_system_keyring_opens_the_store(store: Store, safe: Safe) -> None:
     """It holds the identity alone; on request it is forgotten there."""
-    assert anew(store).locked
+    assert in_another_process(store).locked
     assert safe.kept == {}
     store.remember("keyring")
     (held,) = safe.kept.values()
     assert len(held) == 74
-    other = anew(store)
+    other = in_another_process(store)
     assert other["openai"].tail == "cdef"
     assert other.unlocked_by == "system keyring"
     other.forget("keyring")
     assert safe.kept == {}
-    assert anew(store).locked
+    assert in_another_process(store).locked
     other.forget("keyring")
 
 
@@ -218,7 +210,7 @@ def test_nobody_asks_the_keyring_unless_told_to(
         raise AssertionError(message)
 
     monkeypatch.setattr(keyring_door, "_back_end", asked)
-    assert anew(store).locked
+    assert in_another_process(store).locked
 
 
 @pytest.mark.parametrize("module", ["fail", "null", "chainer"])
@@ -274,7 +266,7 @@ def test_a_silent_keyring_is_told_once_and_the_passphrase_still_opens(
 
     monkeypatch.setattr(type(safe), "get_password", hang)
     monkeypatch.setattr(keyring_door, "SECONDS", 0.1)
-    other = anew(store)
+    other = in_another_process(store)
     try:
         assert other.locked
         assert other.locked
@@ -299,7 +291,7 @@ def test_a_refusing_keyring_shows_nothing_of_what_it_was_given(
     chosen(monkeypatch, named(Refusing, "SecretService")())
     with pytest.raises(StoreError, match="refuses: RuntimeError") as caught:
         store.remember("keyring")
-    identity = store._session.unlocked.identity  # type: ignore[union-attr]
+    identity = session_of(store.path).unlocked.identity  # type: ignore[union-attr]
     told = traceback.TracebackException(
         type(caught.value), caught.value, caught.tb, capture_locals=True
     )
@@ -327,7 +319,7 @@ def test_the_order_of_the_sources(
     """Given → key file → variable → this process → this server → keyring → passphrase."""
     recovery = store.take_recovery()
     assert recovery is not None
-    spelled = store._session.unlocked.identity.secret  # type: ignore[union-attr]
+    spelled = session_of(store.path).unlocked.identity.secret  # type: ignore[union-attr]
     store.remember("keyring")
     store.remember("server")
     file = tmp_path / "key"
@@ -335,7 +327,7 @@ def test_the_order_of_the_sources(
     file.write_text(spelled.reveal())
 
     def opened(**how: Secret) -> str | None:
-        other = anew(store)
+        other = in_another_process(store)
         other.unlock(**how)
         return other.unlocked_by
 

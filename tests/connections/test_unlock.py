@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
+from llmwidgets.connections import unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.sealing import Identity
+from llmwidgets.connections.storage.session import session_of
 from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, WrongPassphrase
 from llmwidgets.secret import Secret
@@ -31,7 +32,6 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         message = "something asked at a prompt"
         raise AssertionError(message)
 
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     monkeypatch.setattr(builtins, "input", asked)
     monkeypatch.setattr(getpass, "getpass", asked)
     unlock.forget()
@@ -46,7 +46,7 @@ def keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store = Store.create(path=tmp_path / "keyed")
     store.save(Connection("custom", name="m", endpoint="http://localhost:1/v1"))
     store.lock()
-    store._session.locked_by_hand = False
+    session_of(store.path).locked_by_hand = False
     return tmp_path / "keyed"
 
 

@@ -267,9 +267,9 @@ def test_azure_is_told_to_paste_the_target_uri():
 
 def test_a_huge_message_is_read_in_no_time():
     """A server cannot hold up a run by its words."""
-    started = time.perf_counter()
+    started = time.process_time()
     openai_chat.explain(a_payload(400, {"error": "model 'x " * 200_000}), call=a_call())
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_long_message_is_cut():

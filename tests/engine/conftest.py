@@ -8,34 +8,13 @@ import gc
 import json
 import ssl
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
-from llmwidgets.engine import capability, loop, pacing, patience, run
-from llmwidgets.engine.pacing import Clock
-
-
-def hurry() -> Clock:
-    """A clock on which every wait is over at once."""
-    skipped = 0.0
-
-    async def sleep(seconds: float) -> None:
-        nonlocal skipped
-        skipped += seconds
-        await asyncio.sleep(0)
-
-    return Clock(lambda: time.monotonic() + skipped, sleep, lambda: 0.5)
-
-
-@pytest.fixture
-def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No second is spent on a wait of a run or of a check."""
-    for module in (pacing, patience, run):
-        monkeypatch.setattr(module, "Clock", hurry)
+from llmwidgets.engine import capability, loop
 
 
 @dataclass

@@ -292,7 +292,7 @@ def custom_secret():
     ],
 )  # fmt: skip
 def test_a_failure_of_a_run_is_told_as_the_check_of_the_connection_tells_it(
-    far_end, no_waits, status, body, key, ends, said, hint
+    far_end, status, body, key, ends, said, hint
 ):
     """The sentence names the field of the form; what no form mends keeps the server's own class."""
 

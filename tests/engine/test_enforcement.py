@@ -15,7 +15,7 @@ from llmwidgets.engine.enforcement import Enforcement
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.schemas import read_schema
-from tests.engine.test_every_kind import KINDS, connected
+from tests.engine.test_every_kind import KINDS, LISTED, connected
 from tests.engine.test_run import SCHEMA, columns, ran, statuses, texts
 from tests.servers import serving_models
 
@@ -271,9 +271,8 @@ def test_every_dialect_loses_the_word(kind):
         "title": "Bill", "type": "object", "required": ["name", "total"],
         "properties": {"name": {"type": "string"}, "total": {"type": "number"}},
     }  # fmt: skip
-    listed = ("gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash")
-    with serving_models(models=listed) as server:
-        connection, name, _ = connected(server.url)[kind]
+    with serving_models(models=LISTED) as server:
+        connection, name = connected(kind, server.url)
         known = Capability(Form.JSON_SCHEMA, Mode.SCHEMA)
         capability.learn(connection, name, known)
         server.fault = "ignore"

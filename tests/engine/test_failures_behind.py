@@ -69,7 +69,7 @@ def test_a_failure_behind_the_server_is_asked_again_and_its_text_not_taken(far_e
     assert (told.status, told.data, told.tries) == ("ok", {"total": 12.5}, 2)
 
 
-def test_a_failure_that_stays_is_overloaded_and_not_scored(far_end, no_waits):
+def test_a_failure_that_stays_is_overloaded_and_not_scored(far_end):
     behind = Behind(*[choice("error", '{"total": 9}')] * 30)
     connection = lw.Connection("custom", name="m", endpoint=far_end(behind).url)
     found = lw.compare(
@@ -89,7 +89,7 @@ def test_a_probe_that_fails_behind_the_server_says_nothing_of_the_form(far_end):
     assert found.mode == "schema enforced"
 
 
-def test_a_count_that_fails_under_200_proves_nothing(far_end, no_waits):
+def test_a_count_that_fails_under_200_proves_nothing(far_end):
     async def behave(seen: Seen, wire: Wire) -> None:
         if "/token" in seen.line:
             wire.answer({"access_token": "ya29.made-up", "expires_in": 3599})

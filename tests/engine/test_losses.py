@@ -15,8 +15,6 @@ from llmwidgets import Comparison, Connection, Variant, compare, load
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.errors import FieldError
 
-pytestmark = pytest.mark.usefixtures("no_waits")
-
 LOSSES = ["lost", "unanswered", "timed_out"]
 
 

@@ -17,7 +17,7 @@ from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FAILURES
 from llmwidgets.schemas import read_schema
-from tests.engine.conftest import hurry
+from tests.clocks import hurry
 
 SCHEMA = read_schema([{"name": "total", "type": "number", "required": True}])
 CANARY = "canary-key-7c1f0e9d55aa"

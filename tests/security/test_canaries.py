@@ -13,12 +13,10 @@ import json
 import logging
 import pickle
 import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +36,7 @@ from llmwidgets.connections.inspection.leaks import leaks_in
 from llmwidgets.engine import loop
 from llmwidgets.secret import Secret
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
+from tests.servers import Handler, listening
 from tests.widgets.conftest import Wire
 
 KEY = "made-up-Canary/7Q2vXw9KpLr4TzB8n"
@@ -285,7 +284,6 @@ def test_a_refused_passphrase_stands_in_no_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any]
 ) -> None:
     """Given in clear by code that read it from a file, of a right or a wrong type."""
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     store = lw.Store.create(path=tmp_path / "store", passphrase="made-up other words")
     store.export(tmp_path / "f", passphrase="made-up other words")
     shut = lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE)
@@ -363,35 +361,21 @@ def test_the_files_of_a_store_hold_no_key(tmp_path: Path) -> None:
 # -- calls -------------------------------------------------------------------------------------
 
 
-class _Echo(BaseHTTPRequestHandler):
+class _Echo(Handler):
     """A server that sends back every header it was sent, in headers and in its words."""
-
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        said = json.dumps({"error": {"message": f"no: {dict(self.headers)}", "code": "invalid"}})
-        self.send_response(401)
-        self.send_header("x-echo", " ".join(self.headers.values()))
-        self.send_header("content-length", str(len(said.encode())))
-        self.end_headers()
-        self.wfile.write(said.encode())
+        said = {"error": {"message": f"no: {dict(self.headers)}", "code": "invalid"}}
+        self.reply(401, said, {"x-echo": " ".join(self.headers.values())})
 
     do_POST = do_GET
-
-    def log_message(self, *_words: Any) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
 def echo() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
+    with listening(_Echo) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join(10)
 
 
 @pytest.fixture

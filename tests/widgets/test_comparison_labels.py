@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmwidgets import Comparison, ComparisonPanel
+from llmwidgets import Comparison
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf
@@ -42,7 +42,7 @@ def made(truth: Any = TRUTH) -> Comparison:
 @pytest.fixture
 def page(wire) -> Any:
     """A page that shows the grid of two claims."""
-    joined = wire(ComparisonPanel._on(made()))
+    joined = wire(made().explore())
     joined.send("grid", only="all")
     return joined
 
@@ -121,7 +121,7 @@ def test_a_list_without_truth_is_taken_whole(page) -> None:
 
 def test_truth_can_begin_from_nothing(wire) -> None:
     """Without any truth the first label brings the column and a score."""
-    page = wire(ComparisonPanel._on(made(truth=None)))
+    page = wire(made(truth=None).explore())
     page.send("grid", only="all")
     assert page.state["result"]["truth"] is False
     page.send("label", index=0, path="amount", column=0)

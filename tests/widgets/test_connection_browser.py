@@ -112,8 +112,9 @@ def test_the_search_finds_a_bare_password_field(lab, page) -> None:
     assert frames_with(page, CANARY) > 0
 
 
-def test_without_https_the_form_says_so(lab, page, openai: ModelServer) -> None:
+def test_without_https_the_form_says_so(lab, fresh_page, openai: ModelServer) -> None:
     """No crypto.subtle: a visible note, the key travels in a buffer, and the form works."""
+    page = fresh_page
     page.browser_page.add_init_script(
         "Object.defineProperty(globalThis.crypto, 'subtle', { value: undefined });"
     )
