@@ -16,7 +16,7 @@ from typing import Any
 
 from llmwidgets.providers import PROVIDERS, azure_models
 from llmwidgets.providers.base import ModelFacts
-from llmwidgets.providers.lifecycle import FACTS_OF, today
+from llmwidgets.providers.deprecation import FACTS_OF, today
 from tests import drift_sources
 from tests.drift_sources import Sources
 
@@ -272,7 +272,7 @@ def aged(on: date) -> str:
         return ""
     return (
         f"The facts are of {FACTS_OF:%Y-%m-%d}, {days} days ago: compare them with --newest, then "
-        "set FACTS_OF in llmwidgets/providers/lifecycle.py."
+        "set FACTS_OF in llmwidgets/providers/deprecation.py."
     )
 
 

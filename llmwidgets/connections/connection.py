@@ -27,9 +27,9 @@ from llmwidgets.connections.storage.payload import kept, moment, plain, read_cap
 from llmwidgets.dialects.messages import BEST, AuthHeader, Capability, Form, Mode, Target
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.address import is_loopback, read_address
 from llmwidgets.providers.base import Fields, Kind, ModelFacts, Provider
-from llmwidgets.providers.told_facts import Told
+from llmwidgets.providers.overrides import Told
+from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from llmwidgets.connections.live_list import facts_now
 from llmwidgets.providers.azure_models import azure_facts
 from llmwidgets.providers.base import PRICES
-from llmwidgets.providers.told_facts import NOTHING, with_told
+from llmwidgets.providers.overrides import NOTHING, with_told
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection

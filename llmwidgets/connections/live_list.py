@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.dialects.messages import Form, ListedModel
 from llmwidgets.providers.base import ModelFacts, Provider
-from llmwidgets.providers.lifecycle import Ended, as_of, ending, merged, today
-from llmwidgets.providers.lifecycle import ended as ended_by
+from llmwidgets.providers.deprecation import Ended, as_of, ending, merged, today
+from llmwidgets.providers.deprecation import ended as ended_by
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection

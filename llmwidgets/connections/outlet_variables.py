@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from llmwidgets.providers.address import read_address
-from llmwidgets.providers.azure_endpoint import read_endpoint
+from llmwidgets.providers.azure import read_endpoint
+from llmwidgets.providers.urls import read_address
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection

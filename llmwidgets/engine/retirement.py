@@ -10,7 +10,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.azure_models import GONE
 from llmwidgets.providers.base import Kind, Provider
-from llmwidgets.providers.lifecycle import Ended
+from llmwidgets.providers.deprecation import Ended
 
 _MAKERS: dict[str, Kind] = {
     "api.openai.com": "openai",

@@ -14,7 +14,7 @@ from llmwidgets.connections.key_life import has_ended, today
 from llmwidgets.engine.proxies import is_loopback
 from llmwidgets.engine.retirement import Retirement, retirement
 from llmwidgets.errors import CallError, Failure, LLMWidgetsError
-from llmwidgets.providers.azure_endpoint import read_endpoint
+from llmwidgets.providers.azure import read_endpoint
 from llmwidgets.providers.base import ModelFacts
 
 HUGGING_FACE = "router.huggingface.co"

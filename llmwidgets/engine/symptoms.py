@@ -16,7 +16,7 @@ from llmwidgets.errors import (
     Unauthorized,
     Unreachable,
 )
-from llmwidgets.providers.azure_endpoint import DATED_VERSION
+from llmwidgets.providers.azure import DATED_VERSION
 
 _CHANGE = "Change the endpoint, then test again."
 _GOOGLE = frozenset({"gemini", "vertex_ai"})

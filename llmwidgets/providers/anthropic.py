@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import anthropic_messages
 from llmwidgets.dialects.messages import AuthHeader, Target
-from llmwidgets.providers.address import read_address
 from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
 from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 _SOURCE = "anthropic 2.14.0, pydantic-ai 2.68.0, litellm 1.110.2; read 2026-11-28"

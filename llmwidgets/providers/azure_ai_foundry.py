@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from llmwidgets.dialects import anthropic_messages, openai_chat
 from llmwidgets.dialects.messages import AuthHeader, Target
 from llmwidgets.providers.anthropic import messages_target
-from llmwidgets.providers.azure_endpoint import (
+from llmwidgets.providers.azure import (
     AzureFields,
     azure_target,
     checked_endpoint,

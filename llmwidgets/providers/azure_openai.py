@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import openai_chat
 from llmwidgets.dialects.messages import Target
-from llmwidgets.providers.azure_endpoint import AzureFields, azure_target, checked_endpoint
+from llmwidgets.providers.azure import AzureFields, azure_target, checked_endpoint
 from llmwidgets.providers.base import Fields, Link, Provider
 from llmwidgets.providers.key_shapes import foreign
 from llmwidgets.secret import Secret

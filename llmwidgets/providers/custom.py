@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import openai_chat
 from llmwidgets.dialects.messages import AuthHeader, Target
-from llmwidgets.providers.address import read_address
 from llmwidgets.providers.base import Fields, Link, Provider
 from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 _ANY = ("sk-", "sk-or-", "sk-ant-", "hf_", "eyJ", "AIza", "AQ.")

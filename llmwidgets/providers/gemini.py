@@ -10,9 +10,9 @@ from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import gemini_content
 from llmwidgets.dialects.messages import AuthHeader, Target
-from llmwidgets.providers.address import read_address
 from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
 from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 _SOURCE = "pydantic-ai 2.68.0, genai-prices 0.2.3, litellm 1.110.2; read 2026-11-28"

@@ -12,7 +12,7 @@ from llmwidgets.connections.policies.rules import Patterns, Rules
 from llmwidgets.errors import PolicyError
 from llmwidgets.providers import PROVIDERS, azure_models
 from llmwidgets.providers.base import ModelFacts
-from llmwidgets.providers.lifecycle import FACTS_OF, as_of, ending
+from llmwidgets.providers.deprecation import FACTS_OF, as_of, ending
 
 # id, most tokens in, most tokens out, last day, thinking levels, whether sampling may be sent;
 # read from the vendors' SDKs, from litellm 1.110.2 and pydantic-ai 2.68.0, and for the newest from

@@ -9,8 +9,8 @@ import pytest
 
 from llmwidgets.connections import Connection
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.address import is_loopback, read_address
 from llmwidgets.providers.custom import PRESETS
+from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import Secret
 
 KINDS = list(PROVIDERS)

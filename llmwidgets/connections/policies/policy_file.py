@@ -15,7 +15,7 @@ from llmwidgets.connections.policies.rules import Patterns, Rules
 from llmwidgets.connections.reading import is_secret
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.told_facts import FactMisfit, Told, read_told
+from llmwidgets.providers.overrides import FactMisfit, Told, read_told
 from llmwidgets.secret_file import text_of
 
 _TOP = (

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.calling import with_query
-from llmwidgets.providers.azure_endpoint import AzureFields, read_endpoint
+from llmwidgets.providers.azure import AzureFields, read_endpoint
 from llmwidgets.secret import redact
 
 _FLAVOURS = {

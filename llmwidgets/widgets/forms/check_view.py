@@ -10,7 +10,7 @@ from llmwidgets.connections import live_list
 from llmwidgets.connections.days import day, in_days
 from llmwidgets.connections.known_facts import own_price
 from llmwidgets.dialects.messages import Capability, Mode
-from llmwidgets.providers.lifecycle import ending, today
+from llmwidgets.providers.deprecation import ending, today
 from llmwidgets.report import figures
 from llmwidgets.secret import redact
 from llmwidgets.widgets.forms.form_fields import label_of

@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote
 from pydantic import model_validator
 
 from llmwidgets.dialects.messages import AuthHeader, Target
-from llmwidgets.providers.address import Address, read_address
 from llmwidgets.providers.base import Fields
+from llmwidgets.providers.urls import Address, read_address
 from llmwidgets.secret import Secret
 
 Flavour = Literal["v1", "dated", "models", "serverless", "anthropic"]
