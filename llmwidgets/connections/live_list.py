@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from llmwidgets.dialects.messages import Form, ListedModel
-from llmwidgets.providers.base import ModelFacts, Provider
-from llmwidgets.providers.deprecation import Ended, as_of, ending, merged, today
+from llmwidgets.providers.base import Ended, ModelFacts, Provider
+from llmwidgets.providers.deprecation import as_of, ending, merged, today
 from llmwidgets.providers.deprecation import ended as ended_by
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ def remember(connection: Connection, listed: Iterable[ListedModel]) -> None:
     Lists that do not hold what the key may call (a region's or a publisher's catalogue) are not
     kept.
     """
-    provider = connection.provider
-    if (provider.single and provider.lists) or connection.kind == "custom":
+    if connection.provider.lists:
         _lists[_key(connection)] = {each.id: each for each in listed}
 
 

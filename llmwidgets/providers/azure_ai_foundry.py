@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Annotated
 
@@ -12,12 +13,24 @@ from llmwidgets.dialects.messages import AuthHeader, Target
 from llmwidgets.providers.anthropic import messages_target
 from llmwidgets.providers.azure import (
     AzureFields,
+    azure_ended,
+    azure_facts,
+    azure_sdk,
     azure_target,
     checked_endpoint,
+    claude_ended,
     read_endpoint,
 )
-from llmwidgets.providers.base import Fields, Link, Provider
-from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.providers.base import (
+    OPENAI_VARIABLES,
+    SDK,
+    Advice,
+    Ended,
+    Environment,
+    Fields,
+    Link,
+    Provider,
+)
 from llmwidgets.secret import Secret
 
 
@@ -76,12 +89,29 @@ def _speaks(fields: Fields) -> ModuleType | None:
     return anthropic_messages if claude else None
 
 
-def _warn(field: str, value: str) -> str | None:
-    wanted = "a deployment in Foundry has keys of its own"
-    return foreign(value, own=(), wanted=wanted) if field == "api_key" else None
+def _sdk(fields: Fields, target: Target) -> SDK:
+    keys = ("AZURE_AI_API_KEY",)
+    if _speaks(fields) is None:
+        sdk = azure_sdk(fields, target)
+        if sdk.client == "AzureOpenAI":
+            return sdk
+        base = {"AZURE_AI_API_BASE": target.url}
+        return replace(sdk, keys=(*sdk.keys, *keys), variables={**sdk.variables, **base})
+    url = target.url.removesuffix("/v1") + "/"
+    return SDK(
+        module="anthropic",
+        client="AnthropicFoundry",
+        arguments={"base_url": url},
+        keys=("ANTHROPIC_FOUNDRY_API_KEY",),
+        variables={"ANTHROPIC_FOUNDRY_BASE_URL": url},
+    )
 
 
-AZURE_AI_FOUNDRY = Provider(
+def _ended(model: str) -> Ended | None:
+    return azure_ended(model) or claude_ended(model)
+
+
+PROVIDER = Provider(
     kind="azure_ai_foundry",
     title="Azure AI Foundry",
     fields=FoundryFields,
@@ -99,8 +129,34 @@ AZURE_AI_FOUNDRY = Provider(
     ),
     dialect=openai_chat,
     target=_target,
+    sdk=_sdk,
     model_field="model",
-    warn=_warn,
+    deployments=True,
+    probes=True,
+    key_hint="a deployment in Foundry has keys of its own",
+    environment=Environment(
+        others=(
+            "AZURE_AI_API_KEY",
+            "AZURE_AI_API_BASE",
+            "ANTHROPIC_FOUNDRY_API_KEY",
+            "ANTHROPIC_FOUNDRY_BASE_URL",
+            "ANTHROPIC_FOUNDRY_RESOURCE",
+            "AZURE_OPENAI_API_KEY",
+            "AZURE_OPENAI_ENDPOINT",
+            "AZURE_OPENAI_DEPLOYMENT",
+            "OPENAI_API_VERSION",
+            *OPENAI_VARIABLES,
+        ),
+    ),
+    vendor="Azure",
+    find_facts=azure_facts,
+    ended=_ended,
+    unknown_model=Advice(
+        "The server and the key are right, but no model {model} is deployed there.",
+        "Give the name that the deployment's Details show (in the Foundry portal, ai.azure.com, "
+        "under Deployments), or deploy the model first. One made within the last 5 minutes needs "
+        "another moment.",
+    ),
     price_provider="azure",
     lists=False,
     speaks=_speaks,

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import openai_chat
 from llmwidgets.dialects.messages import Target
-from llmwidgets.providers.azure import AzureFields, azure_target, checked_endpoint
-from llmwidgets.providers.base import Fields, Link, Provider
-from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.providers.azure import (
+    AzureFields,
+    azure_ended,
+    azure_facts,
+    azure_sdk,
+    azure_target,
+    checked_endpoint,
+)
+from llmwidgets.providers.base import (
+    OPENAI_VARIABLES,
+    SDK,
+    Advice,
+    Environment,
+    Fields,
+    Link,
+    Provider,
+)
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 
@@ -58,12 +74,13 @@ def _target(fields: Fields, model: str) -> Target:
     return azure_target(fields, model, fields.api_key, both_headers=False)
 
 
-def _warn(field: str, value: str) -> str | None:
-    wanted = "an Azure resource has keys of its own"
-    return foreign(value, own=(), wanted=wanted) if field == "api_key" else None
+def _sdk(fields: Fields, target: Target) -> SDK:
+    sdk = azure_sdk(fields, target)
+    origin = {"AZURE_OPENAI_ENDPOINT": read_address(target.url).origin}
+    return replace(sdk, variables={**sdk.variables, **origin})
 
 
-AZURE_OPENAI = Provider(
+PROVIDER = Provider(
     kind="azure_openai",
     title="Azure OpenAI",
     fields=AzureOpenAIFields,
@@ -86,9 +103,24 @@ AZURE_OPENAI = Provider(
     ),
     dialect=openai_chat,
     target=_target,
+    sdk=_sdk,
     model_field="deployment",
-    warn=_warn,
-    environment={"api_key": "AZURE_OPENAI_API_KEY", "endpoint": "AZURE_OPENAI_ENDPOINT"},
+    deployments=True,
+    key_hint="an Azure resource has keys of its own",
+    environment=Environment(
+        keys=("AZURE_OPENAI_API_KEY",),
+        beside={"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
+        others=("AZURE_OPENAI_AD_TOKEN", "OPENAI_API_VERSION", *OPENAI_VARIABLES),
+    ),
+    vendor="Azure",
+    find_facts=azure_facts,
+    ended=azure_ended,
+    unknown_model=Advice(
+        "There is no deployment called {model} on this resource.",
+        "Azure expects the deployment's name, not the model's: look it up in the Foundry portal "
+        "(ai.azure.com) under Deployments. One made within the last 5 minutes needs another "
+        "moment.",
+    ),
     price_provider="azure",
     lists=False,
 )

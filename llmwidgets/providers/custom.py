@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import openai_chat
 from llmwidgets.dialects.messages import AuthHeader, Target
-from llmwidgets.providers.base import Fields, Link, Provider
-from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.providers.base import Fields, Link, Preset, Provider
 from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
-
-_ANY = ("sk-", "sk-or-", "sk-ant-", "hf_", "eyJ", "AIza", "AQ.")
 
 
 def _endpoint(value: str) -> str:
@@ -114,23 +110,7 @@ def _target(fields: Fields, model: str) -> Target:
 def _warn(field: str, value: str) -> str | None:
     if field in {"endpoint", "base_url"} and not read_address(value).path.endswith("/v1"):
         return "The endpoint of a server in OpenAI format ends in /v1; this one does not."
-    if field == "api_key":
-        return foreign(value, own=_ANY, wanted="the API key field wants a key")
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A server that many connect as Custom: what its form holds, and what to do there first.
-
-    `key` is what stands in the empty key field; it is sent only where it is typed.
-    """
-
-    title: str
-    endpoint: str
-    name: str
-    key: str
-    steps: tuple[str, ...]
 
 
 _ELSEWHERE = (
@@ -178,7 +158,7 @@ PRESETS: tuple[Preset, ...] = (
 """Servers by the address they have unless told otherwise."""
 
 
-CUSTOM = Provider(
+PROVIDER = Provider(
     kind="custom",
     title="Custom",
     fields=CustomFields,
@@ -205,5 +185,9 @@ CUSTOM = Provider(
     dialect=openai_chat,
     target=_target,
     model_field="name",
+    self_hosted=True,
+    probes=True,
+    key_hint="the API key field wants a key",
     warn=_warn,
+    presets=PRESETS,
 )

@@ -13,8 +13,22 @@ from pydantic import AfterValidator, Field
 from llmwidgets.dialects import gemini_content
 from llmwidgets.dialects.messages import AuthHeader, Target
 from llmwidgets.providers import gemini
-from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
+from llmwidgets.providers.base import (
+    SDK,
+    Advice,
+    Environment,
+    Fields,
+    KeyPrefix,
+    Link,
+    ModelFacts,
+    Provider,
+)
 from llmwidgets.secret import Secret
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+TOKEN_URL = "https://oauth2.googleapis.com/token"
+TOKEN_HOST = re.compile(r"accounts\.google\.com|.+\.googleapis\.com")
+"""Where credentials may be exchanged for a token."""
 
 _ENDS = {
     "gemini-3.7-flash": (date(2027, 1, 28), "gemini-3.8-flash"),
@@ -132,6 +146,23 @@ def _project_of(fields: VertexFields) -> str:
     return named or fields.credentials.public_part("quota_project_id") or "-"
 
 
+def _sdk(fields: Fields, target: Target) -> SDK:
+    project, _, location = target.url.split("/projects/")[-1].split("/")[:3]
+    return SDK(
+        module="google.genai",
+        client="Client",
+        arguments={
+            "vertexai": True, "base_url": fields.base_url, "project": project, "location": location,
+        },
+        variables={
+            "GOOGLE_CLOUD_PROJECT": project.removesuffix("-"),
+            "GOOGLE_CLOUD_LOCATION": location,
+            "GOOGLE_GENAI_USE_VERTEXAI": "true",
+            "GOOGLE_VERTEX_BASE_URL": fields.base_url or "",
+        },
+    )  # fmt: skip
+
+
 def _warn(field: str, value: str) -> str | None:
     if field != "credentials":
         return None
@@ -142,7 +173,7 @@ def _warn(field: str, value: str) -> str | None:
     return None
 
 
-VERTEX_AI = Provider(
+PROVIDER = Provider(
     kind="vertex_ai",
     title="Vertex AI",
     fields=VertexFields,
@@ -162,11 +193,23 @@ VERTEX_AI = Provider(
     ),
     dialect=gemini_content,
     target=_target,
+    sdk=_sdk,
     models=MODELS,
     retired=RETIRED,
     single=True,
     warn=_warn,
-    environment={"credentials": "GOOGLE_APPLICATION_CREDENTIALS"},
+    key_prefixes=(KeyPrefix("{"),),
+    environment=Environment(
+        file="GOOGLE_APPLICATION_CREDENTIALS", others=gemini.VARIABLES
+    ),
+    no_access=Advice(
+        "The credentials are right, but the project has no access to {model} in {location}."
+        "{ending}",
+        "Ask the owner of the Google Cloud project: an organization policy can limit its models, "
+        "or take another model.",
+    ),
+    rotation="In the Google Cloud console, under IAM & Admin → Service accounts → Keys, add a new "
+    "key, save its file here, then delete the old key there.",
     price_provider="google",
     lists=False,
 )  # fmt: skip

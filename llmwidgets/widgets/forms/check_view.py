@@ -75,7 +75,7 @@ def mode_view(connection: Connection) -> dict[str, Any] | None:
 
     Only of the kinds that are probed: elsewhere the table of models says it.
     """
-    if connection.kind not in {"custom", "azure_ai_foundry"} or not connection.models:
+    if not connection.provider.probes or not connection.models:
         return None
     seen = connection.capability(connection.models[0])
     if seen is None:

@@ -8,12 +8,12 @@ from typing import Any
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.days import since
 from llmwidgets.connections.key_life import KeyNote, age_note, end_note, today
-from llmwidgets.providers.custom import PRESETS
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.secret import redact
 from llmwidgets.widgets.forms.address_view import address_view, notes_of
 from llmwidgets.widgets.forms.check_view import endings, mode_view, report_view
-from llmwidgets.widgets.forms.doubts import owners_of, warnings_of
 from llmwidgets.widgets.forms.form_draft import Draft
-from llmwidgets.widgets.forms.form_fields import groups
+from llmwidgets.widgets.forms.form_fields import groups, secret_names
 from llmwidgets.widgets.forms.requests_view import requests_view
 from llmwidgets.widgets.forms.whitelist_view import facts_of, keeper_of
 
@@ -73,19 +73,32 @@ def _asked(draft: Draft, preview: Connection | None) -> dict[str, Any]:
         "address": address_view(preview, typed),
         "notes": notes_of(preview),
         "key_notes": [{"said": each.said, "fix": each.fix} for each in _key_notes(draft, preview)],
-        "warnings": [said for said in warnings_of(preview, real) if said not in draft.doubts],
+        "warnings": _warnings(draft, preview, real),
         "presets": [
             {"title": each.title, "on": each is preset}
-            for each in (PRESETS if provider.kind == "custom" and not draft.connection else ())
+            for each in (() if draft.connection else provider.presets)
         ],
         "groups": fields,
         "problem": draft.problems.get("") or draft.problems.get("label") or "",
         "hint": draft.hint,
         "links": [{"text": link.text, "url": link.url} for link in provider.links],
         "steps": list(preset.steps if preset else provider.steps),
-        "doubts": draft.doubts,
-        "owners": owners_of(draft.doubts, provider),
+        "doubts": [redact(each.sentence) for each in draft.doubts],
+        "owners": [
+            {"kind": each.owner, "title": PROVIDERS[each.owner].title}
+            for each in draft.doubts
+            if each.owner in PROVIDERS
+        ],
     }
+
+
+def _warnings(draft: Draft, preview: Connection | None, real: Connection | None) -> list[str]:
+    """Of the plain fields what the form says now, of the secrets what is said of real ones."""
+    plain, closed = preview.field_warnings if preview else [], real.field_warnings if real else []
+    secret = set(secret_names(draft.provider))
+    said = [each for each in plain if each.field not in secret]
+    said += [each for each in closed if each.field in secret and each not in draft.doubts]
+    return list(dict.fromkeys(redact(each.sentence) for each in said))
 
 
 def _key_notes(draft: Draft, preview: Connection | None) -> list[KeyNote]:
