@@ -199,7 +199,10 @@ class Connection:
     @property
     def field_warnings(self) -> list[FieldWarning]:
         """What looks wrong in which field, and whose key a secret seems to be."""
-        said = [_warned(self.provider, name, secret) for name, secret in self.secret_fields.items()]
+        said = [
+            secret_warning(self.provider, name, secret)
+            for name, secret in self.secret_fields.items()
+        ]
         said += [
             find_warning(self.provider, name, value)
             for name, value in self.plain_fields.items()
@@ -360,7 +363,8 @@ def _check_host(connection: Connection) -> None:
     )
 
 
-def _warned(provider: Provider, name: str, secret: Secret) -> FieldWarning | None:
+def secret_warning(provider: Provider, name: str, secret: Secret) -> FieldWarning | None:
+    """What looks wrong with a secret in this field of the form, or why it cannot be looked up."""
     try:
         return find_warning(provider, name, secret.reveal())
     except FieldError as error:

@@ -52,7 +52,7 @@ def find_provider(kind: str) -> Provider:
         return PROVIDERS[shown]
     close = difflib.get_close_matches(shown, PROVIDERS, n=1, cutoff=0.5)
     nearest = f" The nearest is {close[0]}." if close else ""
-    named = f" {shown}" if shown else ""
+    named = f" {shown!r}" if shown else ""
     raise FieldError(
         {"kind": f"There is no kind of connection{named}.{nearest}"},
         f"The kinds are {', '.join(PROVIDERS)}.",

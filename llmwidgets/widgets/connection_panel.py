@@ -154,6 +154,7 @@ class ConnectionPanel(StoreSettings, FormPanel):
             for name in list(draft.secrets):
                 draft.clear(name)
             target.receive(target.provider.key_field, moved)
+            await target.read_credentials()
         self.push()
 
     # -- what this computer offers -------------------------------------------------------------

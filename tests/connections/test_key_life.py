@@ -18,7 +18,7 @@ from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.secret import Secret
-from tests.providers.test_providers import a_connection
+from tests.kinds import a_connection
 
 CANARY = "made-up-canary-3d0b8e71c2"
 TODAY = date(2026, 12, 2)

@@ -12,6 +12,7 @@ import llmwidgets as lw
 from llmwidgets.engine import capability, loop, tokens
 from llmwidgets.engine.extraction import Extraction
 from tests.google_keys import a_private_key, a_service_account
+from tests.kinds import KINDS, a_connection, filled_in
 from tests.servers import ModelServer, serving_models
 
 CANARY = "canary-key-7c1f0e9d55aa"
@@ -33,23 +34,12 @@ def two() -> Iterator[tuple[ModelServer, ModelServer]]:
 
 
 def connections(url: str, token_url: str) -> dict[str, lw.Connection]:
-    account = json.dumps(a_service_account(f"{token_url}/token"))
-    made = [
-        lw.Connection("openai", api_key=CANARY, base_url=f"{url}/v1"),
-        lw.Connection("anthropic", api_key=CANARY, base_url=url),
-        lw.Connection("gemini", api_key=CANARY, base_url=url),
-        lw.Connection("vertex_ai", credentials=account, base_url=url),
-        lw.Connection("azure_openai", deployment="d", endpoint=f"{url}/openai/v1", api_key=CANARY),
-        lw.Connection("azure_ai_foundry", model="m", endpoint=f"{url}/models", api_key=CANARY),
-        lw.Connection(
-            "custom", name="m", endpoint=f"{url}/v1", api_key=CANARY, auth_token=CANARY[::-1],
-            headers={"x-extra": CANARY},
-        ),
-    ]  # fmt: skip
-    return {each.kind: each for each in made}
-
-
-KINDS = list(lw.PROVIDERS)
+    made = {kind: a_connection(kind, url, key=CANARY, token_url=token_url) for kind in KINDS}
+    given = filled_in("custom", url, CANARY)
+    made["custom"] = lw.Connection(
+        "custom", **given, auth_token=CANARY[::-1], headers={"x-extra": CANARY}
+    )
+    return made
 
 
 def ask(connection: lw.Connection) -> Extraction:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.connection import Connection, secret_warning
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.messages import Call
 from llmwidgets.errors import FieldError
@@ -118,11 +118,12 @@ class Draft:
         kept[place] = SecretField(kept.get(place, SecretField()).stored, secret if secret else None)
         self.problems.pop(name, None)
         self.doubts, self.hint = [], ""
+        if not header:
+            self.doubt()
         if name == "credentials":
             self.credentials = None
-        elif not header:
-            with contextlib.suppress(FieldError):
-                self.doubt(self._stand_in(real=True))
+            # What is wrong with the file itself is told where it is read.
+            self.doubts = [each for each in self.doubts if each.owner]
 
     def clear(self, name: str, header: str = "") -> None:
         """Drop the secret received; a header goes altogether."""
@@ -175,16 +176,19 @@ class Draft:
         self._tell_credentials()
         return None if self.problems else built
 
-    def doubt(self, connection: Connection) -> bool:
+    def doubt(self) -> bool:
         """Whether a secret looks like another provider's; then nothing is sent before a yes.
 
         What is wrong with a key of this very provider is told, and nobody has to say yes.
         """
-        said = [] if self.read_only else connection.field_warnings
-        secret = connection.secret_fields
-        self.doubts = [
-            each for each in said if each.field in secret and each.owner != connection.kind
-        ]
+        kept = {} if self.read_only else self.secrets
+        said = (
+            secret_warning(self.provider, name, each.secret)
+            for name, each in kept.items()
+            if each.secret
+        )
+        own = self.provider.kind
+        self.doubts = [each for each in said if each is not None and each.owner != own]
         return bool(self.doubts)
 
     async def check(
@@ -282,11 +286,9 @@ class Draft:
             return self._stand_in()
         return None
 
-    def _stand_in(self, *, real: bool = False) -> Connection:
+    def _stand_in(self) -> Connection:
         values = {name: value for name, value in self.values.items() if name != "label"}
         values |= {name: Secret(_STAND_IN) for name in secret_names(self.provider)}
-        if real:
-            values |= {name: each.received for name, each in self.secrets.items() if each.received}
         own = self.provider.model_field
         try:
             return Connection(self.provider.kind, **values)
