@@ -82,7 +82,9 @@ def _set(connection: Connection) -> Iterator[None]:
                 message, "Copy the key again; it contains characters that no key has."
             )
     with _file_of(connection) as file:
-        told = {name: value for name, value in sdk.variables.items() if value} | file
+        base = {own.beside["base_url"]: _target(connection).url} if "base_url" in own.beside else {}
+        plain = {name: value for name, value in sdk.variables.items() if value}
+        told = {**base, **plain, **file}
         # A variable left over could send the key to another host.
         for name in {*own.names} - {*keys, *told}:
             os.environ.pop(name, None)

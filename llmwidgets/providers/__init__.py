@@ -50,13 +50,17 @@ def find_provider(kind: str) -> Provider:
     shown = shown_kind(kind)
     if shown in PROVIDERS:
         return PROVIDERS[shown]
-    close = difflib.get_close_matches(shown, PROVIDERS, n=1, cutoff=0.5)
-    nearest = f" The nearest is {close[0]}." if close else ""
     named = f" {shown!r}" if shown else ""
     raise FieldError(
-        {"kind": f"There is no kind of connection{named}.{nearest}"},
+        {"kind": f"There is no kind of connection{named}.{name_nearest(shown)}"},
         f"The kinds are {', '.join(PROVIDERS)}.",
     )
+
+
+def name_nearest(kind: str) -> str:
+    """A sentence with the kind that is spelled most like this; empty where none is like it."""
+    close = difflib.get_close_matches(kind, PROVIDERS, n=1, cutoff=0.5)
+    return f" The nearest is {close[0]}." if close else ""
 
 
 FOREIGN = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from llmwidgets.providers.base import (
     Link,
     ModelFacts,
     Provider,
+    openai_sdk,
 )
 from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
@@ -177,6 +179,7 @@ PROVIDER = Provider(
     ),
     dialect=openai_chat,
     target=_target,
+    sdk=lambda fields, target: replace(openai_sdk(fields, target), sends_auth=False),
     models=MODELS,
     retired=RETIRED,
     single=True,

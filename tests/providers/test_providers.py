@@ -7,10 +7,13 @@ from datetime import date
 from importlib import import_module
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
 from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS, find_provider, find_warning
+from llmwidgets.providers import FOREIGN, PROVIDERS, find_provider, find_warning, key_prefixes
+from llmwidgets.providers.base import KeyPrefix
 from llmwidgets.providers.custom import PRESETS
 from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import Secret
@@ -199,6 +202,23 @@ def test_a_key_of_another_provider_is_told_by_its_public_prefix_only(kind, key, 
     assert words in said
     assert "xyz" not in said
     assert said.endswith(".")
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    known=st.sampled_from([*key_prefixes(), ("", KeyPrefix(""))]),
+    rest=st.text(alphabet="bcdfghjkqwxz0123456789 \n", min_size=12, max_size=40),
+)
+def test_a_warning_is_a_value_that_names_its_field_and_never_the_key(kind, known, rest):
+    """Whatever is typed: the field, one sentence, and as owner a kind or a known service."""
+    provider, (_, prefix) = PROVIDERS[kind], known
+    warning = find_warning(provider, provider.key_field, prefix.start + rest)
+    if warning is None:
+        return
+    assert warning.field == provider.key_field
+    assert warning.sentence.endswith(".")
+    assert rest not in warning.sentence
+    assert warning.owner in {"", *KINDS, *(owner for owner, _ in FOREIGN)}
 
 
 @pytest.mark.parametrize(

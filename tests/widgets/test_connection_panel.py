@@ -146,6 +146,7 @@ def test_a_foreign_key_moves_to_its_kind(wire) -> None:
 
 
 OWNERS = [kind for kind in KINDS if PROVIDERS[kind].key_prefixes]
+assert {"openai", "gemini", "vertex_ai", "anthropic"} <= {*OWNERS}
 PAIRS = [
     (form, owner)
     for form in KINDS
