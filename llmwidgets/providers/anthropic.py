@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from llmwidgets.dialects import anthropic_messages
 from llmwidgets.dialects.messages import AuthHeader, Target
@@ -101,24 +101,19 @@ def _base(value: str) -> str:
 class AnthropicFields(Fields):
     """What the form of Anthropic asks."""
 
-    api_key: Annotated[
-        Secret,
-        Field(
-            title="API key",
-            description="From the API keys page of the Claude Console; shown there only once.",
-            examples=["sk-ant-api03-…"],
-        ),
-    ]
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: _base(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a company gateway, without /v1 at its end.",
-            examples=["https://llm-gateway.acme.example/anthropic"],
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    api_key: Secret = Field(
+        title="API key",
+        description="From the API keys page of the Claude Console; shown there only once.",
+        examples=["sk-ant-api03-…"],
+    )
+    read_url = _base
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a company gateway, without /v1 at its end.",
+        examples=["https://llm-gateway.acme.example/anthropic"],
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _auth(key: Secret) -> AuthHeader:

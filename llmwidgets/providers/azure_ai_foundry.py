@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import Annotated
 
@@ -37,40 +38,30 @@ from llmwidgets.secret import Secret
 class FoundryFields(AzureFields):
     """What the form of Azure AI Foundry asks."""
 
-    model: Annotated[
-        str,
-        Field(
-            title="Model",
-            description="The name of the deployed model, as its Details page shows it.",
-            examples=["mistral-large-3"],
-        ),
-    ]
-    endpoint: Annotated[
-        str,
-        AfterValidator(lambda value: checked_endpoint(value, claude=True)),
+    model: str = Field(
+        title="Model",
+        description="The name of the deployed model, as its Details page shows it.",
+        examples=["mistral-large-3"],
+    )
+    endpoint: Annotated[str, AfterValidator(lambda value: checked_endpoint(value, claude=True))] = (
         Field(
             title="Endpoint",
             description="The target URI, under Details → Endpoint, in any form shown there.",
             examples=["https://acme.services.ai.azure.com/models/chat/completions?api-version=…"],
-        ),
-    ]
-    api_key: Annotated[
-        Secret,
-        Field(
-            title="API key",
-            description="The key that stands beside the target URI.",
-            examples=["32 or 84 characters"],
-        ),
-    ]
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: checked_endpoint(value, claude=True) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a gateway in front of the endpoint: calls go there instead.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+        )
+    )
+    api_key: Secret = Field(
+        title="API key",
+        description="The key that stands beside the target URI.",
+        examples=["32 or 84 characters"],
+    )
+    read_url = partial(checked_endpoint, claude=True)
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a gateway in front of the endpoint: calls go there instead.",
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _target(fields: Fields, model: str) -> Target:

@@ -33,40 +33,28 @@ from llmwidgets.secret import Secret
 class AzureOpenAIFields(AzureFields):
     """What the form of Azure OpenAI asks."""
 
-    deployment: Annotated[
-        str,
-        Field(
-            title="Deployment",
-            description="The deployment's own name; by default it is the model's name.",
-            examples=["gpt-6-luna"],
-        ),
-    ]
-    endpoint: Annotated[
-        str,
-        AfterValidator(checked_endpoint),
-        Field(
-            title="Endpoint",
-            description="Paste the target URI in any form the portal shows.",
-            examples=["https://acme.openai.azure.com/openai/deployments/gpt-6-luna/chat/…"],
-        ),
-    ]
-    api_key: Annotated[
-        Secret,
-        Field(
-            title="API key",
-            description="Key 1 or key 2 of the resource that holds the deployment.",
-            examples=["32 or 84 characters"],
-        ),
-    ]
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: checked_endpoint(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a gateway in front of the resource: calls go there instead.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    deployment: str = Field(
+        title="Deployment",
+        description="The deployment's own name; by default it is the model's name.",
+        examples=["gpt-6-luna"],
+    )
+    endpoint: Annotated[str, AfterValidator(checked_endpoint)] = Field(
+        title="Endpoint",
+        description="Paste the target URI in any form the portal shows.",
+        examples=["https://acme.openai.azure.com/openai/deployments/gpt-6-luna/chat/…"],
+    )
+    api_key: Secret = Field(
+        title="API key",
+        description="Key 1 or key 2 of the resource that holds the deployment.",
+        examples=["32 or 84 characters"],
+    )
+    read_url = checked_endpoint
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a gateway in front of the resource: calls go there instead.",
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _target(fields: Fields, model: str) -> Target:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from llmwidgets.dialects.messages import Form, Target
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 Kind = str
@@ -37,65 +38,65 @@ def is_secret(annotation: object) -> bool:
     return annotation in (Secret, Secret | None)
 
 
+def read_base(value: str) -> str:
+    """A base URL as the form keeps it: without blanks, quotes and the last slash."""
+    return read_address(value).url
+
+
 class Fields(BaseModel):
     """What a form asks. A field's title is its label, its description the help line.
 
     Walk `model_fields`: `Secret` type = secret field, `date` = a day, `is_required()` = required,
-    `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away.
+    `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away. `read_url` is
+    how the kind reads its base URL: ValueError with a sentence where that cannot be one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    base_url: Annotated[
-        str | None,
-        Field(
-            title="Base URL",
-            description="Only for a company gateway or a region: as in the provider's own SDK.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
-    headers: Annotated[
-        dict[str, Secret],
-        Field(
-            title="Extra headers",
-            description="Sent with every call; the values are kept like keys.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = {}
-    ca_bundle: Annotated[
-        str | None,
-        Field(
-            title="CA bundle",
-            description="A PEM file with your company's certificate authority.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
-    allow_plain_http: Annotated[
-        bool,
-        Field(
-            title="Allow plain http",
-            description="The key would cross the network unencrypted.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = False
-    price: Annotated[
-        dict[str, float] | None,
-        Field(
-            title="Own price",
-            description="US dollars for a million tokens: input, output. 0 for your own server. In "
-            "code also cached: input from a cache, which else counts as other input.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
-    expires: Annotated[
-        date | None,
-        BeforeValidator(_day),
-        Field(
-            title="Key ends on",
-            description="You are reminded from 14 days before it on. The day is never sent.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a company gateway or a region: as in the provider's own SDK.",
+        json_schema_extra={"advanced": True},
+    )
+    headers: dict[str, Secret] = Field(
+        default={},
+        title="Extra headers",
+        description="Sent with every call; the values are kept like keys.",
+        json_schema_extra={"advanced": True},
+    )
+    ca_bundle: str | None = Field(
+        default=None,
+        title="CA bundle",
+        description="A PEM file with your company's certificate authority.",
+        json_schema_extra={"advanced": True},
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        title="Allow plain http",
+        description="The key would cross the network unencrypted.",
+        json_schema_extra={"advanced": True},
+    )
+    price: dict[str, float] | None = Field(
+        default=None,
+        title="Own price",
+        description="US dollars for a million tokens: input, output. 0 for your own server. In "
+        "code also cached: input from a cache, which else counts as other input.",
+        json_schema_extra={"advanced": True},
+    )
+    expires: Annotated[date | None, BeforeValidator(_day)] = Field(
+        default=None,
+        title="Key ends on",
+        description="You are reminded from 14 days before it on. The day is never sent.",
+        json_schema_extra={"advanced": True},
+    )
+
+    read_url: ClassVar[Callable[[str], str]] = read_base
+
+    @field_validator("base_url")
+    @classmethod
+    def _read_base_url(cls, value: str | None) -> str | None:
+        return cls.read_url(value) if value else None
 
     def notes(self) -> list[str]:
         """Sentences about what the address says and the form does not."""

@@ -25,59 +25,42 @@ def _endpoint(value: str) -> str:
 class CustomFields(Fields):
     """What the form of Custom asks."""
 
-    name: Annotated[
-        str,
-        Field(
-            title="Name",
-            description="The model's name exactly as the server calls it: it is sent as it is.",
-            examples=["llama3.2"],
-        ),
-    ]
-    endpoint: Annotated[
-        str,
-        AfterValidator(_endpoint),
-        Field(
-            title="Endpoint",
-            description="The server's address in OpenAI format; it ends in /v1.",
-            examples=["http://localhost:11434/v1"],
-        ),
-    ]
-    api_key: Annotated[
-        Secret | None,
-        Field(
-            title="API key",
-            description="Tied to an account. Ollama takes any word, for example ollama.",
-            examples=["ollama"],
-        ),
-    ] = None
-    auth_token: Annotated[
-        Secret | None,
-        Field(
-            title="Auth token",
-            description=(
-                "Gives access at the server level. With a scheme (Basic …, Bearer …) it is sent "
-                "as typed, without one as Bearer."
-            ),
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
-    token_as_typed: Annotated[
-        bool,
-        Field(
-            title="Send the token exactly as typed",
-            description="For a server that wants a bare token, without the word Bearer.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = False
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: _endpoint(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a gateway in front of the endpoint: calls go there instead.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    name: str = Field(
+        title="Name",
+        description="The model's name exactly as the server calls it: it is sent as it is.",
+        examples=["llama3.2"],
+    )
+    endpoint: Annotated[str, AfterValidator(_endpoint)] = Field(
+        title="Endpoint",
+        description="The server's address in OpenAI format; it ends in /v1.",
+        examples=["http://localhost:11434/v1"],
+    )
+    api_key: Secret | None = Field(
+        default=None,
+        title="API key",
+        description="Tied to an account. Ollama takes any word, for example ollama.",
+        examples=["ollama"],
+    )
+    auth_token: Secret | None = Field(
+        default=None,
+        title="Auth token",
+        description="Gives access at the server level. With a scheme (Basic …, Bearer …) it is "
+        "sent as typed, without one as Bearer.",
+        json_schema_extra={"advanced": True},
+    )
+    token_as_typed: bool = Field(
+        default=False,
+        title="Send the token exactly as typed",
+        description="For a server that wants a bare token, without the word Bearer.",
+        json_schema_extra={"advanced": True},
+    )
+    read_url = _endpoint
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a gateway in front of the endpoint: calls go there instead.",
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _auth(fields: CustomFields) -> tuple[AuthHeader, ...]:

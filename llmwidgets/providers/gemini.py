@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from llmwidgets.dialects import gemini_content
 from llmwidgets.dialects.messages import AuthHeader, Target
@@ -104,24 +104,19 @@ def without_version(value: str) -> str:
 class GeminiFields(Fields):
     """What the form of Gemini asks."""
 
-    api_key: Annotated[
-        Secret,
-        Field(
-            title="API key",
-            description="From Google AI Studio; new keys start with AQ.",
-            examples=["AQ.…"],
-        ),
-    ]
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: without_version(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a company gateway, without /v1 at its end.",
-            examples=["https://llm-gateway.acme.example/gemini"],
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    api_key: Secret = Field(
+        title="API key",
+        description="From Google AI Studio; new keys start with AQ.",
+        examples=["AQ.…"],
+    )
+    read_url = without_version
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a company gateway, without /v1 at its end.",
+        examples=["https://llm-gateway.acme.example/gemini"],
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _target(fields: Fields, model: str) -> Target:

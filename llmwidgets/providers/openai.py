@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from llmwidgets.dialects import openai_chat
 from llmwidgets.dialects.messages import AuthHeader, Target
@@ -109,40 +109,31 @@ def _base(value: str) -> str:
 class OpenAIFields(Fields):
     """What the form of OpenAI asks."""
 
-    api_key: Annotated[
-        Secret,
-        Field(
-            title="API key",
-            description="From the API keys page of the OpenAI platform; shown there only once.",
-            examples=["sk-proj-…"],
-        ),
-    ]
-    organization: Annotated[
-        str | None,
-        Field(
-            title="Organization",
-            description="Only if your account belongs to several: the ID under Settings.",
-            examples=["org-…"],
-        ),
-    ] = None
-    project: Annotated[
-        str | None,
-        Field(
-            title="Project",
-            description="Only for a key that serves several projects: the project's ID.",
-            examples=["proj_…"],
-        ),
-    ] = None
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: _base(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a company gateway or a region, with /v1 at its end.",
-            examples=["https://eu.api.openai.com/v1"],
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    api_key: Secret = Field(
+        title="API key",
+        description="From the API keys page of the OpenAI platform; shown there only once.",
+        examples=["sk-proj-…"],
+    )
+    organization: str | None = Field(
+        default=None,
+        title="Organization",
+        description="Only if your account belongs to several: the ID under Settings.",
+        examples=["org-…"],
+    )
+    project: str | None = Field(
+        default=None,
+        title="Project",
+        description="Only for a key that serves several projects: the project's ID.",
+        examples=["proj_…"],
+    )
+    read_url = _base
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a company gateway or a region, with /v1 at its end.",
+        examples=["https://eu.api.openai.com/v1"],
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _target(fields: Fields, model: str) -> Target:

@@ -79,41 +79,34 @@ def _project(value: str) -> str:
 class VertexFields(Fields):
     """What the form of Vertex AI asks."""
 
-    credentials: Annotated[
-        Secret,
-        Field(
-            title="JSON credentials",
-            description="The key file of a service account: choose the file or paste its content.",
-            examples=['{"type": "service_account", …}'],
-        ),
-    ]
+    credentials: Secret = Field(
+        title="JSON credentials",
+        description="The key file of a service account: choose the file or paste its content.",
+        examples=['{"type": "service_account", …}'],
+    )
     project: Annotated[
-        str | None,
-        AfterValidator(lambda value: _project(value) if value else None),
-        Field(
-            title="Project ID",
-            description="By default the project of the credentials.",
-            examples=["acme-claims-123456"],
-        ),
-    ] = None
+        str | None, AfterValidator(lambda value: _project(value) if value else None)
+    ] = Field(
+        default=None,
+        title="Project ID",
+        description="By default the project of the credentials.",
+        examples=["acme-claims-123456"],
+    )
     location: Annotated[
-        str | None,
-        AfterValidator(lambda value: _location(value) if value else None),
-        Field(
-            title="Location",
-            description="By default global; eu, us or a region keeps the texts there.",
-            examples=["global", "eu", "us", "europe-west4", "us-central1"],
-        ),
-    ] = None
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: gemini.without_version(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a company gateway, without a version at its end.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+        str | None, AfterValidator(lambda value: _location(value) if value else None)
+    ] = Field(
+        default=None,
+        title="Location",
+        description="By default global; eu, us or a region keeps the texts there.",
+        examples=["global", "eu", "us", "europe-west4", "us-central1"],
+    )
+    read_url = gemini.without_version
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a company gateway, without a version at its end.",
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _host(location: str) -> str:

@@ -23,6 +23,13 @@ from tests.readme import README, provider_table, written
 from tests.servers import serving_models
 
 KEY = "acme-made-up-0004711-3fQz"
+try:
+    lw.Connection("acme", api_key=KEY, base_url="nonsense")
+except lw.errors.FieldError as error:
+    assert "is no web address" in error.problems["base_url"]
+else:
+    raise AssertionError("an address that is none was taken")
+
 assert "| Acme | `acme` | API key | one per organization | 1 whitelisted |" in provider_table()
 assert "`acme`" in written(README.read_text("utf-8"))
 

@@ -131,10 +131,12 @@ def _kinds(document: Mapping[str, Any]) -> Patterns:
     for key, names in (("allow", patterns.allow or ()), ("deny", patterns.deny)):
         for name in names:
             if name not in PROVIDERS:
-                nearest = name_nearest(shown_kind(name))
-                told = f"names a kind that is not there.{nearest} The kinds are {', '.join(PROVIDERS)}."
-                raise _Misfit(("kinds", key), told)
+                raise _Misfit(("kinds", key), f"names a kind that is not there.{_kinds_near(name)}")
     return patterns
+
+
+def _kinds_near(kind: object) -> str:
+    return f"{name_nearest(shown_kind(kind))} The kinds are {', '.join(PROVIDERS)}."
 
 
 def _hosts(document: Mapping[str, Any]) -> Patterns:
@@ -202,9 +204,7 @@ def _connection(label: str, fields: dict[str, Any]) -> Connection:
     kind = fields.pop("kind", None)
     provider = PROVIDERS.get(shown_kind(kind))
     if provider is None:
-        nearest = name_nearest(shown_kind(kind))
-        told = f"names no kind.{nearest} The kinds are {', '.join(PROVIDERS)}."
-        raise _Misfit((*keys, "kind"), told)
+        raise _Misfit((*keys, "kind"), f"names no kind.{_kinds_near(kind)}")
     if "label" in fields:
         raise _Misfit((*keys, "label"), "is not known: the name of the table is the label.")
     _know(fields, keys, provider.fields.model_fields)
