@@ -71,11 +71,15 @@ def form_told(connection: Connection, model: str) -> Form | None:
 
 def model_notes(connection: Connection, model: str) -> tuple[str, ...]:
     """What a user should know before the model is called: its end, and that a list lacks it."""
-    said = [end_note(connection, model)]
-    live = _list_of(connection)
-    if live and model not in live:
-        said.append(f"{connection.host} does not list {model}: it may refuse the calls.")
+    said = (end_note(connection, model), unlisted_note(connection, model))
     return tuple(sentence for sentence in said if sentence)
+
+
+def unlisted_note(connection: Connection, model: str) -> str:
+    """A sentence where the server's live list lacks the model; empty otherwise."""
+    live = _list_of(connection)
+    lacks = bool(live) and model not in live
+    return f"{connection.host} does not list {model}: it may refuse the calls." if lacks else ""
 
 
 def _list_of(connection: Connection) -> dict[str, ListedModel]:
