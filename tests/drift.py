@@ -244,7 +244,7 @@ def _prices(facts: ModelFacts, row: Mapping[str, Any]) -> list[tuple[str, object
 def _azure(table: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
     for facts in PROVIDERS["openai"].models:
         row = table.get(f"azure/{facts.id}", {})
-        here = azure.azure_facts(facts.id)
+        here = azure.find_facts(facts.id)
         assert here is not None
         pairs = [("end", str(here.ends), str(row.get("deprecation_date")))]
         if "max_input_tokens" in row:

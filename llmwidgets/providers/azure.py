@@ -12,12 +12,18 @@ from pydantic import model_validator
 
 from llmwidgets.dialects.messages import AuthHeader, Target
 from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
-from llmwidgets.providers.base import SDK, Ended, Fields, ModelFacts, openai_sdk
+from llmwidgets.providers.base import OPENAI_VARIABLES, SDK, Ended, Fields, ModelFacts, openai_sdk
 from llmwidgets.providers.openai import PROVIDER as OPENAI
 from llmwidgets.providers.urls import Address, read_address
 from llmwidgets.secret import Secret
 
 Flavour = Literal["v1", "dated", "models", "serverless", "anthropic"]
+
+VARIABLES = (
+    "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_DEPLOYMENT",
+    "AZURE_OPENAI_AD_TOKEN", "OPENAI_API_VERSION", *OPENAI_VARIABLES,
+)  # fmt: skip
+"""What OpenAI's client for Azure reads, and its client for everything else."""
 
 DATED_VERSION = "2024-10-21"
 MODELS_VERSION = "2024-05-01-preview"
@@ -209,7 +215,7 @@ class AzureFields(Fields):
         return [("host", found.host), *parts, ("format", _FLAVOURS[found.flavour])]
 
 
-def azure_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) -> Target:
+def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) -> Target:
     """Where the deployment answers; `both_headers` sends the key as Bearer as well."""
     assert isinstance(fields, AzureFields)
     found = read_endpoint(fields.pasted)
@@ -235,7 +241,7 @@ def azure_target(fields: Fields, model: str, key: Secret, *, both_headers: bool)
     )
 
 
-def azure_sdk(fields: Fields, target: Target) -> SDK:
+def make_sdk(fields: Fields, target: Target) -> SDK:
     """The client of the OpenAI package for a deployment in OpenAI's format."""
     assert isinstance(fields, AzureFields)
     found = read_endpoint(fields.pasted)
@@ -324,7 +330,7 @@ GONE: dict[str, date | None] = {
 """What Azure served and serves no longer; OpenAI's other retired ids can live on here."""
 
 
-def azure_facts(model: str) -> ModelFacts | None:
+def find_facts(model: str) -> ModelFacts | None:
     """What is known of a deployment that bears the name of OpenAI's or Anthropic's model.
 
     The end is Azure's own.
@@ -367,7 +373,7 @@ def _claude(model: str) -> ModelFacts | None:
     )
 
 
-def azure_ended(model: str) -> Ended | None:
+def find_end(model: str) -> Ended | None:
     """That Azure serves a model of OpenAI no longer, where that is known."""
     named = OPENAI.alias(model)
     if named not in GONE:
@@ -375,7 +381,7 @@ def azure_ended(model: str) -> Ended | None:
     return Ended(GONE[named], OPENAI.successor(model) or "", "Azure")
 
 
-def claude_ended(model: str) -> Ended | None:
+def find_end_of_claude(model: str) -> Ended | None:
     """That Claude ended in Foundry: it does when it ends at its maker."""
     successor = ANTHROPIC.successor(model)
     return None if successor is None else Ended(None, successor, ANTHROPIC.title)

@@ -11,31 +11,15 @@ from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import anthropic_messages, openai_chat
 from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.providers import azure
 from llmwidgets.providers.anthropic import messages_target
-from llmwidgets.providers.azure import (
-    AzureFields,
-    azure_ended,
-    azure_facts,
-    azure_sdk,
-    azure_target,
-    checked_endpoint,
-    claude_ended,
-    read_endpoint,
-)
-from llmwidgets.providers.base import (
-    OPENAI_VARIABLES,
-    SDK,
-    Advice,
-    Ended,
-    Environment,
-    Fields,
-    Link,
-    Provider,
-)
+from llmwidgets.providers.base import SDK, Advice, Ended, Environment, Fields, Link, Provider
 from llmwidgets.secret import Secret
 
+_read = partial(azure.checked_endpoint, claude=True)
 
-class FoundryFields(AzureFields):
+
+class FoundryFields(azure.AzureFields):
     """What the form of Azure AI Foundry asks."""
 
     model: str = Field(
@@ -43,19 +27,17 @@ class FoundryFields(AzureFields):
         description="The name of the deployed model, as its Details page shows it.",
         examples=["mistral-large-3"],
     )
-    endpoint: Annotated[str, AfterValidator(lambda value: checked_endpoint(value, claude=True))] = (
-        Field(
-            title="Endpoint",
-            description="The target URI, under Details → Endpoint, in any form shown there.",
-            examples=["https://acme.services.ai.azure.com/models/chat/completions?api-version=…"],
-        )
+    endpoint: Annotated[str, AfterValidator(_read)] = Field(
+        title="Endpoint",
+        description="The target URI, under Details → Endpoint, in any form shown there.",
+        examples=["https://acme.services.ai.azure.com/models/chat/completions?api-version=…"],
     )
     api_key: Secret = Field(
         title="API key",
         description="The key that stands beside the target URI.",
         examples=["32 or 84 characters"],
     )
-    read_url = partial(checked_endpoint, claude=True)
+    read_url = _read
     base_url: str | None = Field(
         default=None,
         title="Base URL",
@@ -66,28 +48,27 @@ class FoundryFields(AzureFields):
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, FoundryFields)
-    found = read_endpoint(fields.pasted)
+    found = azure.read_endpoint(fields.pasted)
     if found.flavour == "anthropic":
         key = fields.api_key
         both = (AuthHeader("x-api-key", key), AuthHeader("api-key", key))
         return messages_target(found.url, model, both)
-    return azure_target(fields, model, fields.api_key, both_headers=True)
+    return azure.make_target(fields, model, fields.api_key, both_headers=True)
 
 
 def _speaks(fields: Fields) -> ModuleType | None:
     assert isinstance(fields, FoundryFields)
-    claude = read_endpoint(fields.pasted).flavour == "anthropic"
+    claude = azure.read_endpoint(fields.pasted).flavour == "anthropic"
     return anthropic_messages if claude else None
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:
-    keys = ("AZURE_AI_API_KEY",)
     if _speaks(fields) is None:
-        sdk = azure_sdk(fields, target)
+        sdk = azure.make_sdk(fields, target)
         if sdk.client == "AzureOpenAI":
             return sdk
-        base = {"AZURE_AI_API_BASE": target.url}
-        return replace(sdk, keys=(*sdk.keys, *keys), variables={**sdk.variables, **base})
+        told = {**sdk.variables, "AZURE_AI_API_BASE": target.url}
+        return replace(sdk, keys=(*sdk.keys, "AZURE_AI_API_KEY"), variables=told)
     url = target.url.removesuffix("/v1") + "/"
     return SDK(
         module="anthropic",
@@ -99,7 +80,7 @@ def _sdk(fields: Fields, target: Target) -> SDK:
 
 
 def _ended(model: str) -> Ended | None:
-    return azure_ended(model) or claude_ended(model)
+    return azure.find_end(model) or azure.find_end_of_claude(model)
 
 
 PROVIDER = Provider(
@@ -132,15 +113,11 @@ PROVIDER = Provider(
             "ANTHROPIC_FOUNDRY_API_KEY",
             "ANTHROPIC_FOUNDRY_BASE_URL",
             "ANTHROPIC_FOUNDRY_RESOURCE",
-            "AZURE_OPENAI_API_KEY",
-            "AZURE_OPENAI_ENDPOINT",
-            "AZURE_OPENAI_DEPLOYMENT",
-            "OPENAI_API_VERSION",
-            *OPENAI_VARIABLES,
-        ),
+            *azure.VARIABLES,
+        )
     ),
     vendor="Azure",
-    find_facts=azure_facts,
+    find_facts=azure.find_facts,
     ended=_ended,
     unknown_model=Advice(
         "The server and the key are right, but no model {model} is deployed there.",

@@ -9,28 +9,13 @@ from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import openai_chat
 from llmwidgets.dialects.messages import Target
-from llmwidgets.providers.azure import (
-    AzureFields,
-    azure_ended,
-    azure_facts,
-    azure_sdk,
-    azure_target,
-    checked_endpoint,
-)
-from llmwidgets.providers.base import (
-    OPENAI_VARIABLES,
-    SDK,
-    Advice,
-    Environment,
-    Fields,
-    Link,
-    Provider,
-)
+from llmwidgets.providers import azure
+from llmwidgets.providers.base import SDK, Advice, Environment, Fields, Link, Provider
 from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 
-class AzureOpenAIFields(AzureFields):
+class AzureOpenAIFields(azure.AzureFields):
     """What the form of Azure OpenAI asks."""
 
     deployment: str = Field(
@@ -38,7 +23,7 @@ class AzureOpenAIFields(AzureFields):
         description="The deployment's own name; by default it is the model's name.",
         examples=["gpt-6-luna"],
     )
-    endpoint: Annotated[str, AfterValidator(checked_endpoint)] = Field(
+    endpoint: Annotated[str, AfterValidator(azure.checked_endpoint)] = Field(
         title="Endpoint",
         description="Paste the target URI in any form the portal shows.",
         examples=["https://acme.openai.azure.com/openai/deployments/gpt-6-luna/chat/…"],
@@ -48,7 +33,7 @@ class AzureOpenAIFields(AzureFields):
         description="Key 1 or key 2 of the resource that holds the deployment.",
         examples=["32 or 84 characters"],
     )
-    read_url = checked_endpoint
+    read_url = azure.checked_endpoint
     base_url: str | None = Field(
         default=None,
         title="Base URL",
@@ -59,11 +44,11 @@ class AzureOpenAIFields(AzureFields):
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, AzureOpenAIFields)
-    return azure_target(fields, model, fields.api_key, both_headers=False)
+    return azure.make_target(fields, model, fields.api_key, both_headers=False)
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:
-    sdk = azure_sdk(fields, target)
+    sdk = azure.make_sdk(fields, target)
     origin = {"AZURE_OPENAI_ENDPOINT": read_address(target.url).origin}
     return replace(sdk, variables={**sdk.variables, **origin})
 
@@ -98,11 +83,11 @@ PROVIDER = Provider(
     environment=Environment(
         keys=("AZURE_OPENAI_API_KEY",),
         beside={"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
-        others=("AZURE_OPENAI_AD_TOKEN", "OPENAI_API_VERSION", *OPENAI_VARIABLES),
+        others=azure.VARIABLES,
     ),
     vendor="Azure",
-    find_facts=azure_facts,
-    ended=azure_ended,
+    find_facts=azure.find_facts,
+    ended=azure.find_end,
     unknown_model=Advice(
         "There is no deployment called {model} on this resource.",
         "Azure expects the deployment's name, not the model's: look it up in the Foundry portal "

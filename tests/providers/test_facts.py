@@ -206,15 +206,15 @@ def test_a_deployment_has_the_facts_of_the_model_it_bears_the_name_of():
 
 def test_azure_has_limits_and_levels_of_its_own():
     for model in ("gpt-5.4", "gpt-5.5"):
-        assert azure.azure_facts(model).input_limit == 922_000
+        assert azure.find_facts(model).input_limit == 922_000
         assert PROVIDERS["openai"].facts(model).input_limit == 1_050_000
-    assert azure.azure_facts("gpt-6.1-terra").efforts[0] == "low"
+    assert azure.find_facts("gpt-6.1-terra").efforts[0] == "low"
     assert PROVIDERS["openai"].facts("gpt-6.1-terra").efforts[0] == "none"
 
 
 @pytest.mark.parametrize("model", ["claude-haiku-4-5", "claude-opus-4-5-20251101"])
 def test_where_sources_name_different_ends_the_model_is_ending_and_both_are_told(model):
-    facts = azure.azure_facts(model)
+    facts = azure.find_facts(model)
     assert (as_of(facts, date(2030, 1, 1)).status, facts.ends) == ("ending", None)
     told = azure.CLAUDE_ENDS[PROVIDERS["anthropic"].alias(model)]
     assert told.isoformat() in ending(facts, date(2026, 11, 28))
@@ -222,7 +222,7 @@ def test_where_sources_name_different_ends_the_model_is_ending_and_both_are_told
 
 
 def test_where_sources_agree_the_end_counts():
-    facts = azure.azure_facts("claude-sonnet-4-5")
+    facts = azure.find_facts("claude-sonnet-4-5")
     assert as_of(facts, date(2026, 11, 30)).status == "ending"
     assert as_of(facts, date(2026, 12, 1)).status == "retired"
 
