@@ -86,7 +86,7 @@ def _asked(draft: Draft, preview: Connection | None) -> dict[str, Any]:
         "hint": draft.hint,
         "links": [{"text": link.text, "url": link.url} for link in provider.links],
         "steps": list(preset.steps if preset else provider.steps),
-        "doubts": [redact(each.sentence) for each in draft.doubts],
+        "doubts": [each.sentence for each in draft.doubts],
         "owners": [
             {"kind": each.owner, "title": PROVIDERS[each.owner].title}
             for each in draft.doubts
@@ -99,9 +99,10 @@ def _warnings(draft: Draft, preview: Connection | None, real: Connection | None)
     """Of the plain fields what the form says now, of the secrets what is said of real ones."""
     plain, closed = preview.field_warnings if preview else [], real.field_warnings if real else []
     secret = set(secret_names(draft.provider))
-    said = [each for each in plain if each.field not in secret]
-    said += [each for each in closed if each.field in secret and each not in draft.doubts]
-    return list(dict.fromkeys(redact(each.sentence) for each in said))
+    said = [redact(each.sentence) for each in plain if each.field not in secret]
+    # These quote a public prefix, which a mask would take for a key, and nothing else.
+    said += [each.sentence for each in closed if each.field in secret and each not in draft.doubts]
+    return list(dict.fromkeys(said))
 
 
 def _key_notes(draft: Draft, preview: Connection | None) -> list[KeyNote]:
