@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 from llmwidgets.connections.inspection.typed_in_cell import warn_if_typed
-from llmwidgets.connections.known_facts import facts_of, shipped_facts, whitelist
+from llmwidgets.connections.known_facts import facts_of, whitelist
 from llmwidgets.connections.live_list import form_told
 from llmwidgets.connections.reading import (
     close_secrets,
@@ -26,18 +24,16 @@ from llmwidgets.connections.reading import (
 from llmwidgets.connections.storage.payload import kept, moment, plain, read_capability, spelled
 from llmwidgets.dialects.messages import BEST, AuthHeader, Capability, Form, Mode, Target
 from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.address import is_loopback, read_address
-from llmwidgets.providers.base import Fields, Kind, ModelFacts, Provider
-from llmwidgets.providers.told_facts import Told
+from llmwidgets.providers import PROVIDERS, find_provider, find_warning, shown_kind
+from llmwidgets.providers.base import Fields, FieldWarning, Kind, ModelFacts, Provider
+from llmwidgets.providers.overrides import Told
+from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policies.rules import Rules
 
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
-
-_KIND_LIKE = re.compile(r"[A-Za-z_ ]{1,24}")
 
 
 class Connection:
@@ -71,12 +67,11 @@ class Connection:
     """What the organization's store tells of models, by their ids."""
 
     def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
-        kind = _shown(kind)
-        provider = PROVIDERS.get(cast(Kind, kind))
+        kind = shown_kind(kind)
+        provider = PROVIDERS.get(kind)
         typed, typed_headers = _texts(fields), _texts(fields.get("headers"))
         close_secrets(provider, fields)
-        if provider is None:
-            raise _no_kind(kind)
+        provider = find_provider(kind)
         for name in typed:
             if isinstance(fields[name], Secret):
                 warn_if_typed(name, fields[name])
@@ -199,19 +194,25 @@ class Connection:
     @property
     def warnings(self) -> list[str]:
         """Sentences about values that look wrong but may be right; none holds a key."""
-        said = [_warned(self.provider, name, secret) for name, secret in self.secret_fields.items()]
+        return [each.sentence for each in self.field_warnings] + self.fields.notes()
+
+    @property
+    def field_warnings(self) -> list[FieldWarning]:
+        """What looks wrong in which field, and whose key a secret seems to be."""
+        said = [
+            secret_warning(self.provider, name, secret)
+            for name, secret in self.secret_fields.items()
+        ]
         said += [
-            self.provider.warn(name, value)
+            find_warning(self.provider, name, value)
             for name, value in self.plain_fields.items()
             if isinstance(value, str)
         ]
-        notes = getattr(self.fields, "notes", None)
-        said += notes() if notes else []
-        if self.fields.ca_bundle and not Path(self.fields.ca_bundle).expanduser().is_file():
-            said.append(
-                f"There is no file {self.fields.ca_bundle}: check the path of the CA bundle."
-            )
-        return [sentence for sentence in said if sentence]
+        bundle = self.fields.ca_bundle
+        if bundle and not Path(bundle).expanduser().is_file():
+            sentence = f"There is no file {bundle}: check the path of the CA bundle."
+            said.append(FieldWarning("ca_bundle", sentence))
+        return [each for each in said if each is not None]
 
     def capability(self, model: str) -> Capability | None:
         """What the model was seen, or is known, to enforce; None where only a probe can tell."""
@@ -221,8 +222,8 @@ class Connection:
         told = form_told(self, model)
         if told is not None:
             return Capability(told, BEST[told])
-        facts = shipped_facts(self, model)
-        if facts is None and self.kind in {"custom", "azure_ai_foundry"}:
+        facts = self.provider.facts(model)
+        if facts is None and self.provider.probes:
             return None
         return Capability(facts.form if facts else Form.JSON_SCHEMA, Mode.SCHEMA)
 
@@ -344,21 +345,6 @@ def _texts(given: object) -> list[str]:
     return [name for name, value in given.items() if isinstance(value, str)]
 
 
-def _shown(kind: object) -> str:
-    """The kind as it may be shown: what stands here by mistake can be a key."""
-    return kind if isinstance(kind, str) and _KIND_LIKE.fullmatch(kind) else ""
-
-
-def _no_kind(kind: str) -> FieldError:
-    close = difflib.get_close_matches(kind, PROVIDERS, n=1, cutoff=0.5)
-    nearest = f" The nearest is {close[0]}." if close else ""
-    named = f" {kind}" if kind else ""
-    return FieldError(
-        {"kind": f"There is no kind of connection{named}.{nearest}"},
-        f"The kinds are {', '.join(PROVIDERS)}.",
-    )
-
-
 def _check_host(connection: Connection) -> None:
     address = connection.address
     scheme, _, host = address.partition("://")
@@ -377,8 +363,9 @@ def _check_host(connection: Connection) -> None:
     )
 
 
-def _warned(provider: Provider, name: str, secret: Secret) -> str | None:
+def secret_warning(provider: Provider, name: str, secret: Secret) -> FieldWarning | None:
+    """What looks wrong with a secret in this field of the form, or why it cannot be looked up."""
     try:
-        return provider.warn(name, secret.reveal())
+        return find_warning(provider, name, secret.reveal())
     except FieldError as error:
-        return str(error)
+        return FieldWarning(name, str(error))

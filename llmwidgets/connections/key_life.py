@@ -65,14 +65,14 @@ def age_note(connection: Connection, on: date) -> KeyNote | None:
     if since is None or key is None or key.reference:
         return None
     age = (on - since.astimezone().date()).days
-    if age <= OLD_DAYS or key.public_part("type") != "service_account":
+    rotation = connection.provider.rotation
+    if not rotation or age <= OLD_DAYS or key.public_part("type") != "service_account":
         return None
     return KeyNote(
         f"{age} days old",
         f"The key is {age} days old; organizations usually replace the key of a service account "
         f"by {OLD_DAYS} days.",
-        "In the Google Cloud console, under IAM & Admin → Service accounts → Keys, add a new "
-        "key, save its file here, then delete the old key there.",
+        rotation,
     )
 
 

@@ -10,21 +10,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from llmwidgets.connections.live_list import facts_now
-from llmwidgets.providers.azure_models import azure_facts
 from llmwidgets.providers.base import PRICES
-from llmwidgets.providers.told_facts import NOTHING, with_told
+from llmwidgets.providers.overrides import NOTHING, with_told
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
     from llmwidgets.connections.policies.rules import Rules
     from llmwidgets.providers.base import ModelFacts
-
-AZURE = frozenset({"azure_openai", "azure_ai_foundry"})
-
-
-def shipped_facts(connection: Connection, model: str) -> ModelFacts | None:
-    """The facts of the table: for a deployment those of the model whose name it bears."""
-    return azure_facts(model) if connection.kind in AZURE else connection.provider.facts(model)
 
 
 def facts_of(
@@ -35,7 +27,7 @@ def facts_of(
     told = [connection.told.get(name, NOTHING) for name in names]
     for rules in reversed(tuple(_followed(layers))):
         told += [rules.told(kind, name) for name in names]
-    shipped = shipped_facts(connection, model)
+    shipped = connection.provider.facts(model)
     return facts_now(connection, model, with_told(kind, model, shipped, *told))
 
 

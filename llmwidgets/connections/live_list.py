@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from llmwidgets.dialects.messages import Form, ListedModel
-from llmwidgets.providers.base import ModelFacts, Provider
-from llmwidgets.providers.lifecycle import Ended, as_of, ending, merged, today
-from llmwidgets.providers.lifecycle import ended as ended_by
+from llmwidgets.providers.base import Ended, ModelFacts, Provider
+from llmwidgets.providers.deprecation import as_of, ending, merged, today
+from llmwidgets.providers.deprecation import ended as ended_by
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
@@ -23,8 +23,7 @@ def remember(connection: Connection, listed: Iterable[ListedModel]) -> None:
     Lists that do not hold what the key may call (a region's or a publisher's catalogue) are not
     kept.
     """
-    provider = connection.provider
-    if (provider.single and provider.lists) or connection.kind == "custom":
+    if connection.provider.lists:
         _lists[_key(connection)] = {each.id: each for each in listed}
 
 
@@ -72,11 +71,15 @@ def form_told(connection: Connection, model: str) -> Form | None:
 
 def model_notes(connection: Connection, model: str) -> tuple[str, ...]:
     """What a user should know before the model is called: its end, and that a list lacks it."""
-    said = [end_note(connection, model)]
-    live = _list_of(connection)
-    if live and model not in live:
-        said.append(f"{connection.host} does not list {model}: it may refuse the calls.")
+    said = (end_note(connection, model), unlisted_note(connection, model))
     return tuple(sentence for sentence in said if sentence)
+
+
+def unlisted_note(connection: Connection, model: str) -> str:
+    """A sentence where the server's live list lacks the model; empty otherwise."""
+    live = _list_of(connection)
+    lacks = bool(live) and model not in live
+    return f"{connection.host} does not list {model}: it may refuse the calls." if lacks else ""
 
 
 def _list_of(connection: Connection) -> dict[str, ListedModel]:

@@ -17,37 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError
+from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Kind
+from llmwidgets.providers.vertex_ai import PROVIDER as _GOOGLE
 from llmwidgets.secret import Secret
 from llmwidgets.secret_file import LARGEST, text_of
 
 if TYPE_CHECKING:
     from llmwidgets.connections.store import Store
 
-_VARIABLES: dict[str, Kind] = {
-    "OPENAI_API_KEY": "openai",
-    "ANTHROPIC_API_KEY": "anthropic",
-    "GEMINI_API_KEY": "gemini",
-    "GOOGLE_API_KEY": "gemini",
-    "AZURE_OPENAI_API_KEY": "azure_openai",
+_KEYS = {
+    name
+    for provider in PROVIDERS.values()
+    for name in (*provider.environment.keys, *provider.llm_names)
 }
-_BESIDE: dict[str, dict[str, str]] = {
-    "openai": {
-        "base_url": "OPENAI_BASE_URL",
-        "organization": "OPENAI_ORG_ID",
-        "project": "OPENAI_PROJECT_ID",
-    },
-    "anthropic": {"base_url": "ANTHROPIC_BASE_URL"},
-    "azure_openai": {"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
-}
-_OF_LLM: dict[str, Kind] = {
-    "openai": "openai",
-    "anthropic": "anthropic",
-    "claude": "anthropic",
-    "gemini": "gemini",
-}
-_KEYS = {*_VARIABLES, *_OF_LLM}
-_PLAIN = {variable for parts in _BESIDE.values() for variable in parts.values()}
+_PLAIN = {name for provider in PROVIDERS.values() for name in provider.environment.beside.values()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,17 +65,17 @@ class Offer:
     @property
     def field(self) -> str:
         """The field of the form that the key belongs in."""
-        return "credentials" if self.kind == "vertex_ai" else "api_key"
+        return PROVIDERS[self.kind].key_field
 
     @property
     def tail(self) -> str:
         """The key's last characters; none of a file of credentials, whose end says nothing."""
-        return "" if self.kind == "vertex_ai" else self.secret.tail
+        return "" if PROVIDERS[self.kind].environment.file else self.secret.tail
 
     @property
     def incomplete(self) -> bool:
         """Whether a connection needs more than what lies there: an Azure deployment, say."""
-        return self.kind == "azure_openai" and not {"endpoint", "deployment"} <= set(self.beside)
+        return bool(_missing(self.kind, self.beside))
 
     def closed(self, *, as_reference: bool = False) -> Secret:
         """The key, or a reference to its place; FieldError where there is no such form."""
@@ -178,37 +162,42 @@ def _is_value(text: str) -> bool:
 
 def _of_environment() -> Iterator[Offer]:
     yield from _of_variables(_Variables.of(os.environ.items), "the environment", plain=None)
-    path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "").strip()
+    path = os.environ.get(_GOOGLE.environment.file, "").strip()
     if path:
-        yield from _of_gcloud(Path(path).expanduser(), "GOOGLE_APPLICATION_CREDENTIALS names it.")
+        yield from _of_gcloud(Path(path).expanduser(), f"{_GOOGLE.environment.file} names it.")
 
 
 def _of_variables(found: _Variables, where: str, *, plain: Path | None) -> Iterator[Offer]:
-    for name, kind in _VARIABLES.items():
-        if name not in found.keys:
-            continue
-        beside = {
-            part: found.plain[variable]
-            for part, variable in _BESIDE.get(kind, {}).items()
-            if variable in found.plain
-        }
-        yield Offer(
-            kind,
-            f"{name} in {where}",
-            beside.get("deployment", kind),
-            found.keys[name],
-            note=_note(name, kind, plain, beside),
-            reference="" if plain else f"env:{name}",
-            plain=plain,
-            beside=beside,
-        )
+    for provider in PROVIDERS.values():
+        for name in provider.environment.keys:
+            if name not in found.keys:
+                continue
+            beside = {
+                part: found.plain[variable]
+                for part, variable in provider.environment.beside.items()
+                if variable in found.plain
+            }
+            yield Offer(
+                provider.kind,
+                f"{name} in {where}",
+                beside.get(provider.model_field or "", provider.kind),
+                found.keys[name],
+                note=_note(name, provider.kind, plain, beside),
+                reference="" if plain else f"env:{name}",
+                plain=plain,
+                beside=beside,
+            )
+
+
+def _missing(kind: Kind, beside: Mapping[str, str]) -> list[str]:
+    """The plain fields that the form asks for and that did not lie there."""
+    return [name for name in PROVIDERS[kind].required if name not in beside]
 
 
 def _note(name: str, kind: str, plain: Path | None, beside: Mapping[str, str]) -> str:
     said = [f"unset {name} where it is set, in your shell's profile say."] if plain is None else []
-    if kind == "azure_openai":
-        missing = [each for each in ("endpoint", "deployment") if each not in beside]
-        said += [f"It still needs {' and '.join(missing)}."] if missing else []
+    missing = _missing(kind, beside)
+    said += [f"It still needs {' and '.join(missing)}."] if missing else []
     if plain is not None and "base_url" in beside:
         said.append(f"It is sent to {beside['base_url']}.")
     if plain is not None and _open_to_others(plain):
@@ -218,12 +207,13 @@ def _note(name: str, kind: str, plain: Path | None, beside: Mapping[str, str]) -
 
 def _of_llm(path: Path) -> Iterator[Offer]:
     keys = _Variables.of(_items(_json(_bytes(path)))).keys
-    for name, kind in _OF_LLM.items():
-        if name in keys:
-            note = (
-                "Other users of this computer can read the file." if _open_to_others(path) else ""
-            )
-            yield Offer(kind, f"{name} in LLM's {path}", kind, keys[name], note, plain=path)
+    note = (
+        "Other users of this computer can read the file." if keys and _open_to_others(path) else ""
+    )
+    for provider in PROVIDERS.values():
+        for name in (each for each in provider.llm_names if each in keys):
+            where = f"{name} in LLM's {path}"
+            yield Offer(provider.kind, where, provider.kind, keys[name], note, plain=path)
 
 
 def _of_gcloud(path: Path, note: str = "") -> Iterator[Offer]:
@@ -238,7 +228,7 @@ def _of_gcloud(path: Path, note: str = "") -> Iterator[Offer]:
     missing = not (secret.public_part("project_id") or secret.public_part("quota_project_id"))
     said = [f"{whose}.", "It names no project: give project=…." if missing else "", note]
     yield Offer(
-        "vertex_ai", f"{path}", "vertex_ai", secret, " ".join(filter(None, said)),
+        _GOOGLE.kind, f"{path}", _GOOGLE.kind, secret, " ".join(filter(None, said)),
         reference=f"file:{path}", plain=path,
     )  # fmt: skip
 

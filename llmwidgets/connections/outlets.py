@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.connections.outlet_variables import OWNED, Plain, plain_of, plain_variables
 from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.providers.base import SDK
+from llmwidgets.providers.vertex_ai import SCOPE
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
+    from llmwidgets.dialects.messages import Target
 
-_PACKAGES = {"openai": "openai", "anthropic": "anthropic", "google.genai": "google-genai"}
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _one_at_a_time = threading.Lock()
 
 
@@ -31,16 +31,17 @@ def client(connection: Connection) -> Any:
 
     LLMWidgetsError with the pip command where its package is not installed.
     """
-    plain = plain_of(connection)
-    package = _package(plain)
+    sdk = _sdk(connection)
+    module = _imported(sdk)
+    make = _google if sdk.module == "google.genai" else _made
     try:
-        return _MAKERS[plain.client](package, connection, plain)
+        return make(module, connection, sdk)
     except LLMWidgetsError:
         raise
     except Exception as error:  # noqa: BLE001 - its frames hold the key
         name = type(error).__name__
-    message = f"The client {plain.client} of {connection.label} could not be made ({name})."
-    raise LLMWidgetsError(message, f"Update it: pip install -U {_PACKAGES[plain.package]}.")
+    message = f"The client {sdk.client} of {connection.label} could not be made ({name})."
+    raise LLMWidgetsError(message, f"Update it: pip install -U {sdk.package}.")
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def environment(connection: Connection) -> Iterator[None]:
         message = "The environment of another connection is in force in this process."
         raise LLMWidgetsError(message, "End its with block first.")
     try:
-        names = OWNED[connection.kind]
+        names = connection.provider.environment.names
         before = {name: os.environ[name] for name in names if name in os.environ}
         try:
             with _set(connection):
@@ -70,18 +71,22 @@ def environment(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def _set(connection: Connection) -> Iterator[None]:
-    plain, secret = plain_of(connection), _main(connection)
+    sdk, secret = _sdk(connection), _main(connection)
+    own = connection.provider.environment
+    keys = dict.fromkeys((*sdk.keys, *own.keys))
     # Set before the others are taken away: a reference may lead to one of these very variables.
-    for name in plain.key_variables:
+    for name in keys:
         if not _put(name, secret):
             message = f"The key of {connection.label} cannot be put into an environment variable."
             raise LLMWidgetsError(
                 message, "Copy the key again; it contains characters that no key has."
             )
     with _file_of(connection) as file:
-        told = {**plain_variables(connection, plain), **file}
+        base = {own.beside["base_url"]: _target(connection).url} if "base_url" in own.beside else {}
+        plain = {name: value for name, value in sdk.variables.items() if value}
+        told = {**base, **plain, **file}
         # A variable left over could send the key to another host.
-        for name in set(OWNED[connection.kind]) - {*plain.key_variables, *told}:
+        for name in {*own.names} - {*keys, *told}:
             os.environ.pop(name, None)
         os.environ.update(told)
         yield
@@ -99,8 +104,8 @@ def _put(name: str, secret: Secret | None) -> bool:
 @contextmanager
 def _file_of(connection: Connection) -> Iterator[dict[str, str]]:
     """Where Google's clients find the credentials: their own file, else memory, never a disk."""
-    name, secret = "GOOGLE_APPLICATION_CREDENTIALS", connection.secret_fields.get("credentials")
-    if secret is None:
+    name, secret = connection.provider.environment.file, _main(connection)
+    if not name or secret is None:
         yield {}
         return
     if secret.reference and secret.reference.startswith("file:"):
@@ -117,69 +122,55 @@ def _file_of(connection: Connection) -> Iterator[dict[str, str]]:
         os.close(descriptor)
 
 
-def _package(plain: Plain) -> Any:
+def _sdk(connection: Connection) -> SDK:
+    return connection.provider.sdk(connection.fields, _target(connection))
+
+
+def _target(connection: Connection) -> Target:
+    return connection.target(next(iter(connection.models), "any"))
+
+
+def _imported(sdk: SDK) -> Any:
     try:
-        return import_module(plain.package)
+        return import_module(sdk.module)
     except ImportError:
         pass
-    name = _PACKAGES[plain.package]
-    message = f"The package {name}, which this connection's client comes from, is not installed."
-    raise LLMWidgetsError(message, f"Install it with: pip install {name}.")
-
-
-def _openai(openai: Any, connection: Connection, plain: Plain) -> Any:
-    fields, key = connection.fields, _main(connection)
-    made = openai.OpenAI(
-        api_key=key.reveal() if key else "none",
-        base_url=plain.base_url,
-        default_query=dict(plain.query) or None,
-        default_headers=_headers(connection, all_auth=connection.kind != "openai"),
-        http_client=_http_client(openai.DefaultHttpxClient, connection),
+    message = (
+        f"The package {sdk.package}, which this connection's client comes from, is not installed."
     )
-    return _of(made, getattr(fields, "organization", None), getattr(fields, "project", None))
+    raise LLMWidgetsError(message, f"Install it with: pip install {sdk.package}.")
 
 
-def _of(made: Any, organization: str | None, project: str | None) -> Any:
-    # Given to the call, None would be read as: whatever variables of the user's say.
-    made.organization, made.project = organization, project
+def _made(module: Any, connection: Connection, sdk: SDK) -> Any:
+    """A client of OpenAI's or Anthropic's package, which take the same arguments."""
+    key, bundle = _main(connection), connection.fields.ca_bundle
+    made = getattr(module, sdk.client)(
+        **sdk.arguments,
+        api_key=key.reveal() if key else "none",
+        default_headers=_headers(connection, all_auth=sdk.sends_auth),
+        http_client=module.DefaultHttpxClient(verify=_trust(bundle)) if bundle else None,
+    )
+    for name, value in sdk.attributes.items():
+        setattr(made, name, value)
     return made
 
 
-def _azure(openai: Any, connection: Connection, plain: Plain) -> Any:
-    key = _main(connection)
-    made = openai.AzureOpenAI(
-        api_key=key.reveal() if key else "none",
-        azure_endpoint=plain.base_url,
-        azure_deployment=plain.deployment or None,
-        api_version=plain.api_version,
-        default_headers=_headers(connection, all_auth=False),
-        http_client=_http_client(openai.DefaultHttpxClient, connection),
-    )
-    return _of(made, None, None)
-
-
-def _anthropic(anthropic: Any, connection: Connection, plain: Plain) -> Any:
-    key = _main(connection)
-    foundry = connection.kind == "azure_ai_foundry"
-    make = anthropic.AnthropicFoundry if foundry else anthropic.Anthropic
-    return make(
-        api_key=key.reveal() if key else None,
-        base_url=plain.base_url,
-        default_headers=_headers(connection, all_auth=not foundry),
-        http_client=_http_client(anthropic.DefaultHttpxClient, connection),
+def _google(module: Any, connection: Connection, sdk: SDK) -> Any:
+    arguments, key, bundle = dict(sdk.arguments), _main(connection), connection.fields.ca_bundle
+    options = {
+        "headers": _headers(connection, all_auth=False),
+        "base_url": arguments.pop("base_url"),
+        "client_args": {"verify": _trust(bundle)} if bundle else None,
+    }
+    return getattr(module, sdk.client)(
+        **arguments,
+        **(_credentials(connection) if arguments["vertexai"] else {}),
+        **({} if arguments["vertexai"] else {"api_key": key.reveal() if key else None}),
+        http_options={name: value for name, value in options.items() if value},
     )
 
 
-def _gemini(genai: Any, connection: Connection, plain: Plain) -> Any:
-    key = _main(connection)
-    return genai.Client(
-        vertexai=False,
-        api_key=key.reveal() if key else None,
-        http_options=_http_options(connection, plain),
-    )
-
-
-def _vertex(genai: Any, connection: Connection, plain: Plain) -> Any:
+def _credentials(connection: Connection) -> dict[str, Any]:
     from google.oauth2 import credentials as user
     from google.oauth2 import service_account
 
@@ -190,23 +181,7 @@ def _vertex(genai: Any, connection: Connection, plain: Plain) -> Any:
         if of_a_user
         else service_account.Credentials.from_service_account_info
     )
-    credentials = make(json.loads(secret.reveal()), scopes=[_SCOPE])
-    return genai.Client(
-        vertexai=True,
-        project=plain.project,
-        location=plain.location,
-        credentials=credentials,
-        http_options=_http_options(connection, plain),
-    )
-
-
-_MAKERS: dict[str, Callable[[Any, Connection, Plain], Any]] = {
-    "OpenAI": _openai,
-    "AzureOpenAI": _azure,
-    "Anthropic": _anthropic,
-    "Gemini": _gemini,
-    "Vertex AI": _vertex,
-}
+    return {"credentials": make(json.loads(secret.reveal()), scopes=[SCOPE])}
 
 
 def _main(connection: Connection) -> Secret | None:
@@ -216,7 +191,7 @@ def _main(connection: Connection) -> Secret | None:
 
 def _headers(connection: Connection, *, all_auth: bool) -> dict[str, str]:
     """The connection's extra headers; with `all_auth` also those that carry its key."""
-    target = connection.target(next(iter(connection.models), "any"))
+    target = _target(connection)
     own = set(connection.fields.headers)
     return {
         each.name: each.template.format(each.secret.reveal())
@@ -225,22 +200,7 @@ def _headers(connection: Connection, *, all_auth: bool) -> dict[str, str]:
     }
 
 
-def _http_client(make: Callable[..., Any], connection: Connection) -> Any:
-    if not connection.fields.ca_bundle:
-        return None
-    return make(verify=_trust(connection))
-
-
-def _http_options(connection: Connection, plain: Plain) -> dict[str, Any]:
-    options: dict[str, Any] = {"headers": _headers(connection, all_auth=False)}
-    if plain.base_url:
-        options["base_url"] = plain.base_url
-    if connection.fields.ca_bundle:
-        options["client_args"] = {"verify": _trust(connection)}
-    return options
-
-
-def _trust(connection: Connection) -> Any:
+def _trust(bundle: str) -> Any:
     import ssl
 
-    return ssl.create_default_context(cafile=os.path.expanduser(connection.fields.ca_bundle or ""))
+    return ssl.create_default_context(cafile=os.path.expanduser(bundle))

@@ -18,7 +18,7 @@ from llmwidgets.connections.storage.contents import Contents
 from llmwidgets.connections.storage.payload_lines import Payload, found
 from llmwidgets.connections.storage.session import Session, default_folder, session_of
 from llmwidgets.errors import FieldError, PolicyError, StoreError, UnknownConnection
-from llmwidgets.providers.told_facts import NOTHING, FactMisfit, Told, plain_told, read_told
+from llmwidgets.providers.overrides import NOTHING, FactMisfit, Told, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmwidgets.connections.known_facts import AZURE, own_price
+from llmwidgets.connections.known_facts import own_price
 from llmwidgets.dialects.messages import (
     BEST,
     Capability,
@@ -106,7 +106,8 @@ class Asker:
 
     async def _read_window(self) -> None:
         """Ask a server of the user's own how long its window is; many do not say."""
-        if self.connection.kind == "custom" and not learned.of(self.connection, self.model).window:
+        hosted = self.connection.provider.self_hosted
+        if hosted and not learned.of(self.connection, self.model).window:
             with contextlib.suppress(LLMWidgetsError):
                 listed = await list_models(self.connection, self.model, policy=self.policy)
                 learned.from_list(self.connection, self.model, listed)
@@ -163,7 +164,7 @@ class Asker:
         )
 
     def _unknown(self, schema: Schema) -> bool:
-        if self.connection.kind not in AZURE:
+        if not self.connection.provider.deployments:
             return False
         manner = self.manner(schema)
         return manner.facts is None and not manner.learned.answered

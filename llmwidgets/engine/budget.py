@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.known_facts import AZURE
 from llmwidgets.dialects.messages import Target, Usage
 from llmwidgets.errors import OverBudget
 from llmwidgets.providers.prices import cost
@@ -29,7 +28,7 @@ def dollars(
     """
     provider, now = connection.provider, datetime.now(UTC)
     priced = cost(own, provider, target.model, usage, now, target.url)
-    if priced is None and served and connection.kind in AZURE:
+    if priced is None and served and provider.deployments:
         return cost(own, provider, served, usage, now, target.url)
     return priced
 

@@ -108,7 +108,7 @@ async def warm(connection: Connection, model: str, *, policy: Policy) -> None:
     A probe has done so; where it is long ago, or what the server enforces was known without one,
     the smallest question is asked. What it raises the first text raises too, and tells.
     """
-    if connection.kind != "custom" or not gate.local(connection):
+    if not connection.provider.self_hosted or not gate.local(connection):
         return
     key = place(connection, model)
     async with _under_way.setdefault(key, asyncio.Lock()):

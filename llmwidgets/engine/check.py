@@ -176,7 +176,7 @@ class _Checker:
             return await self._single()
         if self.connection.any_model:
             return CheckReport(True, "Key accepted. Each reference names its deployment.")
-        if self.connection.capability(self.model) is None or self.connection.kind == "custom":
+        if self.connection.capability(self.model) is None or self.connection.provider.self_hosted:
             return await self._probed()
         await self._greet(self.model)
         return self._named(f"Key accepted. The deployment {self.model} answers.", None)

@@ -29,7 +29,8 @@ def cut_input(
     `read` is the number of tokens that the server says it read, of the whole question. Only
     servers of the user's own are doubted: the vendors refuse what is too long.
     """
-    if connection.kind != "custom" or read is None or len(text.text) < 2 * _SMALLEST:
+    hosted = connection.provider.self_hosted
+    if not hosted or read is None or len(text.text) < 2 * _SMALLEST:
         return None
     # Rulers and blanks are a token however long they are.
     document = count(_REPEATED.sub(r"\1", text.text))

@@ -74,7 +74,7 @@ async def send(
 
 def total_seconds(connection: Connection, *, thinking: bool) -> float:
     """The whole time a call may take: longer with thinking, on loopback and for Custom."""
-    patient = thinking or connection.kind == "custom" or local(connection)
+    patient = thinking or connection.provider.self_hosted or local(connection)
     return defaults.PATIENT_SECONDS if patient else defaults.TOTAL_SECONDS
 
 
@@ -82,7 +82,7 @@ def first_concurrency(connection: Connection) -> int:
     """How many calls of this connection begin at once."""
     if local(connection):
         return defaults.CONCURRENCY_LOOPBACK
-    return defaults.CONCURRENCY_CUSTOM if connection.kind == "custom" else defaults.CONCURRENCY
+    return defaults.CONCURRENCY_CUSTOM if connection.provider.self_hosted else defaults.CONCURRENCY
 
 
 def local(connection: Connection) -> bool:

@@ -14,9 +14,7 @@ from urllib.parse import urlsplit
 
 from llmwidgets.engine.proxies import is_loopback
 from llmwidgets.errors import FieldError
-
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
+from llmwidgets.providers.vertex_ai import SCOPE, TOKEN_HOST, TOKEN_URL
 
 _NEEDED = {
     "service_account": ("client_email", "private_key", "token_uri"),
@@ -81,7 +79,7 @@ def _account(info: dict[str, Any] | Problem) -> Account | Problem:
     wrong = _type_problem(info) or _field_problem(info)
     if wrong is not None:
         return wrong
-    token_uri = info.get("token_uri") or GOOGLE_TOKENS
+    token_uri = info.get("token_uri") or TOKEN_URL
     wrong = _address_problem(token_uri)
     return wrong if wrong is not None else _made(info, str(token_uri))
 
@@ -112,13 +110,13 @@ def _field_problem(info: Mapping[str, Any]) -> Problem | None:
 def _address_problem(token_uri: Any) -> Problem | None:
     parts = _parts(str(token_uri))
     host = (parts[1] or "").lower()
-    google = host == "accounts.google.com" or host.endswith(".googleapis.com")
+    google = TOKEN_HOST.fullmatch(host) is not None
     if (google and parts[0] == "https") or (is_loopback(host) and parts[0] in {"http", "https"}):
         return None
     return Problem(
         f"The credentials ask for their tokens at {host or 'an address that cannot be read'}, which"
         " is not Google's: nothing was sent there.",
-        "The token_uri of a key file is https://oauth2.googleapis.com/token. " + _NEW_KEY,
+        f"The token_uri of a key file is {TOKEN_URL}. {_NEW_KEY}",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.known_facts import AZURE, facts_of
+from llmwidgets.connections.known_facts import facts_of
 from llmwidgets.dialects.messages import ListedModel
 from llmwidgets.dialects.token_limits import TokenLimits
 from llmwidgets.providers import PROVIDERS
@@ -101,7 +101,7 @@ def recalled(connection: Connection, served: str) -> Learned:
 def _facts(connection: Connection, served: str) -> ModelFacts | None:
     """The facts of a vendor's model by the id in a reply; none is guessed."""
     bare = served.rpartition("/")[2]
-    if connection.kind in AZURE:
+    if connection.provider.deployments:
         return facts_of(connection, bare)
     for provider in PROVIDERS.values():
         facts = provider.facts(bare)

@@ -37,7 +37,7 @@ async def mends(
 
 async def _try(other: Connection, fix: Mapping[str, str], model: str, policy: Policy) -> None:
     named = next(iter(other.models), model) if other.provider.model_field else model
-    if other.kind == "custom":
+    if other.provider.self_hosted:
         # A name comes from the server's own list; only an address has to be looked at.
         if _ADDRESSES & set(fix):
             await list_models(other, named, policy=policy)
@@ -51,7 +51,7 @@ async def _try(other: Connection, fix: Mapping[str, str], model: str, policy: Po
 
 async def nearby(connection: Connection, model: str, error: LLMWidgetsError) -> tuple[str, ...]:
     """Model servers on this computer that list the model, where nothing listens as typed."""
-    here = connection.kind == "custom" and gate.local(connection)
+    here = connection.provider.self_hosted and gate.local(connection)
     if not here or getattr(error, "code", "") != "refused":
         return ()
     found = await discovery.discover(discovery.USUAL)

@@ -7,44 +7,38 @@ from collections.abc import Callable
 from llmwidgets.engine.symptom import HUGGING_FACE, Case, Symptom
 from llmwidgets.errors import Filtered, Forbidden, UnknownModel
 
-_DEPLOYED = (
-    "Azure expects the deployment's name, not the model's: look it up in the Foundry portal"
-    " (ai.azure.com) under Deployments. One made within the last 5 minutes needs another moment."
-)
-_LIMITS = {
-    "openai": "Ask the owner of the organization: a project can limit its models (Settings →"
-    " Project → Limits), and some models require a verified organization.",
-    "anthropic": "Ask the owner of the organization: a workspace can limit its models (Claude"
-    " Console → Settings → Workspaces).",
-}
 
-
-def _unknown(*kinds: str, known: bool | None = None) -> Callable[[Case], bool]:
-    """The model is unknown to a server of these kinds; `known`: a table or a live list has it."""
+def _unknown(*, known: bool | None = None) -> Callable[[Case], bool]:
+    """The server has no such model; `known`: whether a table or a live list has it."""
     return lambda case: (
         isinstance(case.error, UnknownModel)
-        and (not kinds or case.kind in kinds)
         and (known is None or known is (case.facts is not None))
     )
 
 
-def _without_access(kind: str) -> Callable[[Case], bool]:
+def _without_access(case: Case) -> bool:
     """The provider serves the model, and not to this key."""
-    return lambda case: (
-        _unknown(kind, known=True)(case)
-        or (
-            isinstance(case.error, Forbidden)
-            and (case.kind, case.code) == (kind, "model_not_found")
-        )
-    )
+    refused = isinstance(case.error, Forbidden) and case.code == "model_not_found"
+    return case.provider.no_access is not None and (_unknown(known=True)(case) or refused)
+
+
+def _deployment(case: Case) -> bool:
+    """What the server lacks is called a deployment there."""
+    return _unknown()(case) and case.provider.model_field == "deployment"
+
+
+def _among_others(case: Case) -> bool:
+    """The server lists other models than the one that the connection names."""
+    return _unknown()(case) and bool(case.provider.model_field and case.listed)
 
 
 def _elsewhere_than_global(case: Case) -> bool:
-    return _unknown("vertex_ai")(case) and case.words["location"] != "global"
+    placed = "location" in case.provider.fields.model_fields
+    return placed and _unknown()(case) and case.words["location"] != "global"
 
 
 def _named(value: Callable[[Case], str]) -> Callable[[Case], tuple[dict[str, str], ...]]:
-    return lambda case: ({case.connection.provider.model_field or "": value(case)},)
+    return lambda case: ({case.provider.model_field or "": value(case)},)
 
 
 MODELS: tuple[Symptom, ...] = (
@@ -57,12 +51,10 @@ MODELS: tuple[Symptom, ...] = (
         _named(lambda case: case.deployment),
     ),
     Symptom(
-        lambda case: (
-            _unknown("azure_openai")(case) and case.gone is not None and case.code != "region"
-        ),
+        lambda case: _deployment(case) and case.gone is not None and case.code != "region",
         "There is no deployment called {model} on this resource. {whose} has retired the model"
         " {model}{on}.",
-        "{instead} " + _DEPLOYED,
+        "{instead} {unknown_step}",
     ),
     Symptom(
         lambda case: _unknown()(case) and case.gone is not None,
@@ -74,15 +66,15 @@ MODELS: tuple[Symptom, ...] = (
         "{message}{ending}",
     ),
     Symptom(
-        _unknown("azure_openai", known=True),
+        lambda case: _deployment(case) and case.facts is not None,
         "There is no deployment called {model} on this resource. {model} is the name of a model;"
         " its deployment can have another.",
-        _DEPLOYED,
+        "{unknown_step}",
     ),
     Symptom(
-        _unknown("azure_openai"),
-        "There is no deployment called {model} on this resource.",
-        _DEPLOYED,
+        lambda case: _unknown()(case) and case.provider.unknown_model is not None,
+        "{unknown}",
+        "{unknown_step}",
     ),
     Symptom(
         lambda case: _unknown()(case) and case.typed_host == HUGGING_FACE,
@@ -91,21 +83,14 @@ MODELS: tuple[Symptom, ...] = (
         " ({model}:together); providers are turned on in the settings of Hugging Face.",
     ),
     Symptom(
-        lambda case: _unknown("custom")(case) and bool(case.listed and case.nearest),
+        lambda case: _among_others(case) and bool(case.nearest),
         "The server answers, but has no model {model}. The nearest it has is {nearest}.",
         "{step}",
         _named(lambda case: case.nearest),
     ),
     Symptom(
-        lambda case: _unknown("custom")(case) and bool(case.listed),
+        _among_others,
         "The server answers, but has no model {model}. It has {listed}.",
-    ),
-    Symptom(
-        _unknown("azure_ai_foundry"),
-        "The server and the key are right, but no model {model} is deployed there.",
-        "Give the name that the deployment's Details show (in the Foundry portal, ai.azure.com,"
-        " under Deployments), or deploy the model first. One made within the last 5 minutes needs"
-        " another moment.",
     ),
     Symptom(
         lambda case: _elsewhere_than_global(case) and case.facts is not None,
@@ -121,28 +106,12 @@ MODELS: tuple[Symptom, ...] = (
         lambda _case: ({"location": "global"},),
     ),
     Symptom(
-        _unknown("vertex_ai", known=True),
-        "The credentials are right, but the project has no access to {model} in {location}."
-        "{ending}",
-        "Ask the owner of the Google Cloud project: an organization policy can limit its models, or"
-        " take another model.",
+        _without_access,
+        "{no_access}",
+        "{no_access_step}",
     ),
     Symptom(
-        _unknown("gemini", known=True),
-        "The key is right, but Google does not offer {model} to it.{ending}",
-        "A model that is new or near its end is not offered to every key, nor in version v1 of the"
-        " API: take another one that the key lists.",
-    ),
-    *(
-        Symptom(
-            _without_access(kind),
-            "The key is right, but has no access to {model}.{ending}",
-            step,
-        )
-        for kind, step in _LIMITS.items()
-    ),
-    Symptom(
-        lambda case: _unknown()(case) and case.connection.provider.single,
+        lambda case: _unknown()(case) and case.provider.single,
         "{title} has no model {model}, or this key has no access to it.{near}",
         "Check the name; a test of the connection tells which models the key may use.",
     ),

@@ -111,7 +111,8 @@ class Manner:
     @property
     def window(self) -> int | None:
         """How many tokens question and answer can have together, where the server told."""
-        if self.learned.window is not None or self.column.connection.kind != "custom":
+        hosted = self.column.connection.provider.self_hosted
+        if self.learned.window is not None or not hosted:
             return self.learned.window
         return self.facts.input_limit if self.facts and self.learned.facts is None else None
 

@@ -8,16 +8,7 @@ from urllib.parse import urlsplit
 from llmwidgets.connections import live_list
 from llmwidgets.connections.connection import Connection
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.azure_models import GONE
-from llmwidgets.providers.base import Kind, Provider
-from llmwidgets.providers.lifecycle import Ended
-
-_MAKERS: dict[str, Kind] = {
-    "api.openai.com": "openai",
-    "api.anthropic.com": "anthropic",
-    "generativelanguage.googleapis.com": "gemini",
-}
-"""Hosts where a Custom connection reaches a provider whose days are known."""
+from llmwidgets.providers.base import Ended, Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +30,14 @@ def retirement(connection: Connection, model: str) -> Retirement | None:
     None while it lives there, and where nothing is known: a server that lacks a model has not
     retired it.
     """
-    own = live_list.ended(connection, model)
+    provider, own = connection.provider, live_list.ended(connection, model)
     if own is not None:
-        return Retirement(_title(connection), own)
+        return Retirement(provider.vendor or provider.title, own)
     if connection.facts(model) is not None:
         return None
-    if connection.kind.startswith("azure"):
-        return _on_azure(connection, model)
+    gone = provider.ended(model)
+    if gone is not None:
+        return Retirement(gone.whose, gone)
     maker = _maker(connection)
     if maker is None:
         return None
@@ -53,26 +45,11 @@ def retirement(connection: Connection, model: str) -> Retirement | None:
     return Retirement(maker.title, found) if found else None
 
 
-def _title(connection: Connection) -> str:
-    return "Azure" if connection.kind.startswith("azure") else connection.provider.title
-
-
-def _on_azure(connection: Connection, model: str) -> Retirement | None:
-    named = PROVIDERS["openai"].alias(model)
-    if named in GONE:
-        successor = PROVIDERS["openai"].successor(model) or ""
-        return Retirement("Azure", Ended(GONE[named], successor))
-    claude = PROVIDERS["anthropic"].successor(model)
-    # Claude ends in Foundry when it ends at its maker.
-    if claude is None or connection.kind != "azure_ai_foundry":
-        return None
-    return Retirement(PROVIDERS["anthropic"].title, Ended(None, claude))
-
-
 def _maker(connection: Connection) -> Provider | None:
-    """The provider whose own address a Custom connection has, also through a gateway."""
+    """The provider whose own address a server of the user's has, also through a gateway."""
+    if not connection.provider.self_hosted:
+        return None
     endpoint = str(getattr(connection.fields, "endpoint", "") or "")
     host = urlsplit(endpoint).hostname or ""
-    kinds = (kind for name, kind in _MAKERS.items() if host == name or host.endswith(f".{name}"))
-    kind = next(kinds, None)
-    return PROVIDERS[kind] if kind else None
+    known = (each for each in PROVIDERS.values() if each.host)
+    return next((each for each in known if f".{host}".endswith(f".{each.host}")), None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.known_facts import shipped_facts
 
 # A dated snapshot, a revision or a tag behind the id is that model: `gpt-6-luna-2026-03-01`,
 # `gemini-3.8-flash-001`, `llama3.2:latest`.
@@ -19,8 +18,8 @@ def served_note(connection: Connection, asked: str, served: str | None) -> str:
     A deployment's own name says nothing of its model, so it is compared only where it is the
     name of a known one.
     """
-    deployment = connection.provider.model_field is not None and connection.kind != "custom"
-    if not served or (deployment and shipped_facts(connection, asked) is None):
+    provider = connection.provider
+    if not served or (provider.deployments and provider.facts(asked) is None):
         return ""
     wanted, came = _bare(asked), _bare(served)
     rest = came.removeprefix(wanted) if came.startswith(wanted) else None

@@ -14,8 +14,8 @@ from llmwidgets.connections.key_life import has_ended, today
 from llmwidgets.engine.proxies import is_loopback
 from llmwidgets.engine.retirement import Retirement, retirement
 from llmwidgets.errors import CallError, Failure, LLMWidgetsError
-from llmwidgets.providers.azure_endpoint import read_endpoint
-from llmwidgets.providers.base import ModelFacts
+from llmwidgets.providers.azure import read_endpoint
+from llmwidgets.providers.base import KeyPrefix, ModelFacts, Provider
 
 HUGGING_FACE = "router.huggingface.co"
 
@@ -50,8 +50,8 @@ class Case:
     nearby: tuple[str, ...] = field(default=())
 
     @property
-    def kind(self) -> str:
-        return self.connection.kind
+    def provider(self) -> Provider:
+        return self.connection.provider
 
     @property
     def code(self) -> str:
@@ -121,13 +121,9 @@ class Case:
     @property
     def doubt(self) -> str:
         """The warning about the key's shape, where there is one."""
-        plain = [
-            self.connection.provider.warn(name, value)
-            for name, value in self.connection.plain_fields.items()
-            if isinstance(value, str)
-        ]
-        said = [each for each in self.connection.warnings if each not in plain]
-        return said[0] if said and self.connection.secret_fields else ""
+        secrets = self.connection.secret_fields
+        said = (each for each in self.connection.field_warnings if each.field in secrets)
+        return next((each.sentence for each in said), "")
 
     @property
     def ended(self) -> str:
@@ -140,13 +136,20 @@ class Case:
         return any(each.begins(prefix) for each in self.connection.secret_fields.values())
 
     @property
+    def prefix(self) -> KeyPrefix:
+        """How the key begins, where a next step is known for keys of its provider that do so."""
+        known = (each for each in self.provider.key_prefixes if each.step)
+        return next((each for each in known if self.begins(each.start)), KeyPrefix(""))
+
+    @property
     def words(self) -> dict[str, str]:
         """What a sentence can name."""
         gone, nearest = self.gone, self.nearest
         successor = gone.ended.successor if gone else ""
-        return {
+        words = {
             "label": self.connection.label,
-            "title": self.connection.provider.title,
+            "title": self.provider.title,
+            "key_step": self.prefix.step,
             "whose": gone.whose if gone else "",
             "on": gone.on if gone else "",
             "instead": f"Use {successor} instead." if successor else "Take a model that is served.",
@@ -165,6 +168,12 @@ class Case:
             "message": self.error.message,
             "step": self.error.hint,
         }
+        for name, advice in (
+            ("unknown", self.provider.unknown_model), ("no_access", self.provider.no_access),
+        ):  # fmt: skip
+            words[name] = advice.sentence.format(**words) if advice else ""
+            words[f"{name}_step"] = advice.step.format(**words) if advice else ""
+        return words
 
 
 Fixes = Callable[[Case], tuple[dict[str, str], ...]]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from llmwidgets.dialects import gemini_content
 from llmwidgets.engine.model_symptoms import MODELS
 from llmwidgets.engine.symptom import HUGGING_FACE, Case, Symptom
 from llmwidgets.errors import (
@@ -16,10 +17,9 @@ from llmwidgets.errors import (
     Unauthorized,
     Unreachable,
 )
-from llmwidgets.providers.azure_endpoint import DATED_VERSION
+from llmwidgets.providers.azure import DATED_VERSION
 
 _CHANGE = "Change the endpoint, then test again."
-_GOOGLE = frozenset({"gemini", "vertex_ai"})
 
 
 def _is(kind: type[LLMWidgetsError], *codes: str) -> Callable[[Case], bool]:
@@ -33,7 +33,7 @@ def _elsewhere(case: Case) -> bool:
 
 
 def _wrong_path(case: Case) -> bool:
-    return case.kind == "custom" and _elsewhere(case)
+    return case.provider.self_hosted and _elsewhere(case)
 
 
 def _port(number: str) -> Callable[[Case], bool]:
@@ -48,10 +48,6 @@ def _key_refused(case: Case) -> bool:
     # What is wrong with the value itself is said where it is read.
     told = case.code.startswith("key_") or case.code == "AuthenticationTypeDisabled"
     return isinstance(case.error, Unauthorized) and not told
-
-
-def _manages(case: Case) -> bool:
-    return case.begins("sk-admin-") or case.begins("sk-ant-admin")
 
 
 def _hugging_face(kind: type[LLMWidgetsError]) -> Callable[[Case], bool]:
@@ -104,14 +100,14 @@ def _known_version(case: Case) -> tuple[dict[str, str], ...]:
 
 ADDRESSES: tuple[Symptom, ...] = (
     Symptom(
-        lambda case: _refused_here(case) and case.kind == "custom",
+        lambda case: _refused_here(case) and case.provider.self_hosted,
         "Nothing is listening at {host}; a model server answers at {new}.",
         _CHANGE,
         _other_place,
         proven=True,
     ),
     Symptom(
-        lambda case: case.kind == "custom"
+        lambda case: case.provider.self_hosted
         and case.endpoint.startswith("http:")
         and case.code in {"hung_up", "not_http", "cut_short"},
         "{host} wants https: it hangs up on plain http.",
@@ -120,7 +116,7 @@ ADDRESSES: tuple[Symptom, ...] = (
         proven=True,
     ),
     Symptom(
-        lambda case: case.kind == "custom" and case.code == "tls_spoken",
+        lambda case: case.provider.self_hosted and case.code == "tls_spoken",
         "{host} does not speak https: it answers to http://.",
         "Change the endpoint to http://, then test again.",
         _other_scheme,
@@ -159,12 +155,12 @@ ADDRESSES: tuple[Symptom, ...] = (
         proven=True,
     ),
     Symptom(
-        lambda case: _elsewhere(case) and case.kind.startswith("azure"),
+        lambda case: _elsewhere(case) and case.provider.deployments,
         "Nothing that serves a deployment answers at this address.",
         "Paste the target URI anew: it stands under Details of the deployment.",
     ),
     Symptom(
-        lambda case: _elsewhere(case) and case.connection.provider.single,
+        lambda case: _elsewhere(case) and case.provider.single,
         "What answers at {host} is not {title}: it is a web page, or of another format.",
         "A proxy, a firewall or the network's login page may stand in between. With a base URL,"
         " check its path.",
@@ -181,7 +177,7 @@ ADDRESSES: tuple[Symptom, ...] = (
         "Start it in LM Studio under Developer, then test again.",
     ),
     Symptom(
-        lambda case: _is(Unreachable, "dns")(case) and case.kind.startswith("azure"),
+        lambda case: _is(Unreachable, "dns")(case) and case.provider.deployments,
         "There is no Azure resource called {host}.",
         "Copy the target URI again; a resource that was just made needs a few minutes.",
     ),
@@ -190,10 +186,9 @@ ADDRESSES: tuple[Symptom, ...] = (
 KEYS: tuple[Symptom, ...] = (
     Symptom(
         lambda case: isinstance(case.error, Unauthorized | Forbidden)
-        and _manages(case)
-        and bool(case.doubt),
+        and case.prefix.manages,
         "The key was not accepted by {label}. {doubt}",
-        "Paste a key of {title} that runs models.",
+        "{key_step}",
     ),
     Symptom(
         lambda case: _key_refused(case) and bool(case.ended),
@@ -201,13 +196,13 @@ KEYS: tuple[Symptom, ...] = (
         "Make a new key and save it with its own day.",
     ),
     Symptom(
-        lambda case: _key_refused(case) and case.kind == "gemini" and case.begins("AIza"),
-        "The key was not accepted by {label}. Google is ending AIza keys.",
-        "Make a new key in Google AI Studio (it starts with AQ.) and paste it.",
+        lambda case: _key_refused(case) and bool(case.prefix.step),
+        "The key was not accepted by {label}. {doubt}",
+        "{key_step}",
     ),
     Symptom(
         # What is wrong with Google's credentials is said in more detail where they are read.
-        lambda case: _key_refused(case) and bool(case.doubt) and case.kind != "vertex_ai",
+        lambda case: _key_refused(case) and bool(case.doubt) and not case.provider.environment.file,
         "The key was not accepted by {label}. {doubt}",
         "Paste the key of {title}.",
     ),
@@ -232,7 +227,7 @@ KEYS: tuple[Symptom, ...] = (
 
 MONEY: tuple[Symptom, ...] = (
     Symptom(
-        lambda case: isinstance(case.error, QuotaExhausted) and case.kind in _GOOGLE,
+        lambda case: _is(QuotaExhausted)(case) and case.connection.dialect is gemini_content,
         "The key is right; there is no credit or quota left. {message}",
     ),
     Symptom(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers import find_provider
 from llmwidgets.widgets.base import source, style
 from llmwidgets.widgets.forms.form_draft import Draft
 from llmwidgets.widgets.forms.form_panel import FormPanel
@@ -31,12 +30,7 @@ class ConnectionForm(FormPanel):
     heading = "Connection"
 
     def __init__(self, kind: str, store: Store | None = None) -> None:
-        provider = next((each for each in PROVIDERS.values() if each.kind == kind), None)
-        if provider is None:
-            raise FieldError(
-                {"kind": f"There is no kind of connection {kind!r}."},
-                f"The kinds are {', '.join(PROVIDERS)}.",
-            )
+        provider = find_provider(kind)
         super().__init__(store)
         self._provider = provider
         self._draft = Draft(provider.kind, self._existing())

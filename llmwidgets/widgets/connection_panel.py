@@ -147,12 +147,14 @@ class ConnectionPanel(StoreSettings, FormPanel):
         if draft is None or kind not in PROVIDERS:
             return
         moved = next((kept.received for kept in draft.secrets.values() if kept.received), None)
-        known = next((each for each in self.connections() if each.kind == kind), None)
+        single = PROVIDERS[kind].single
+        known = next((each for each in self.connections() if single and each.kind == kind), None)
         target = self._open(kind, known)
         if moved is not None:
             for name in list(draft.secrets):
                 draft.clear(name)
-            target.receive("api_key", moved)
+            target.receive(target.provider.key_field, moved)
+            await target.read_credentials()
         self.push()
 
     # -- what this computer offers -------------------------------------------------------------

@@ -222,7 +222,10 @@ DAMAGED = [
     ("\n\nkinds = ]", "no valid TOML at line 3"),
     ("max_bugdet = 3", "max_bugdet (line 1) is not known"),
     ("[kinds]\nallow = ['openai']\nforbid = []", "kinds.forbid (line 3) is not known"),
-    ("[kinds]\nallow = ['opnai']", "kinds.allow (line 2) names a kind that is not there"),
+    (
+        "[kinds]\nallow = ['opnai']",
+        "kinds.allow (line 2) names a kind that is not there. The nearest is openai.",
+    ),
     ("kinds = ['openai']", "kinds (line 1) is no table"),
     ("[kinds]\ndeny = 'openai'", "kinds.deny (line 2) is no list of texts"),
     ("[hosts]\ndeny = ['https://a.example/v1']", "hosts.deny (line 2) holds more than a host"),
@@ -236,7 +239,10 @@ DAMAGED = [
     ("environment = 'no'", "environment (line 1) must be true or false"),
     ("allow_additions = 0", "allow_additions (line 1) must be true or false"),
     ("[connections]\na = 1", "connections.a (line 2) is no table"),
-    ("[connections.a]\nkind = 'opnai'", "connections.a.kind (line 2) names no kind"),
+    (
+        "[connections.a]\nkind = 'opnai'",
+        "connections.a.kind (line 2) names no kind. The nearest is openai.",
+    ),
     ("[connections.a]\nkind = []", "connections.a.kind (line 2) names no kind"),
     (
         f"[connections.a]\nkind = 'openai'\napi_key = '{CANARY}'",

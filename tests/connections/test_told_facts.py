@@ -19,7 +19,7 @@ from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.question import Manner
 from llmwidgets.errors import FieldError, PolicyError
-from llmwidgets.providers.told_facts import FACTS, FactMisfit, plain_told, read_told
+from llmwidgets.providers.overrides import FACTS, FactMisfit, plain_told, read_told
 from llmwidgets.schemas import read_schema
 
 OPENAI = Connection("openai", api_key="sk-proj-test-000")

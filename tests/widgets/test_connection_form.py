@@ -17,7 +17,7 @@ from llmwidgets.connections.days import day
 from llmwidgets.connections.store import Store
 from llmwidgets.dialects.messages import Mode
 from llmwidgets.errors import FieldError
-from llmwidgets.providers.lifecycle import FACTS_OF
+from llmwidgets.providers.deprecation import FACTS_OF
 from llmwidgets.secret import Secret
 from llmwidgets.widgets import ConnectionForm
 from tests.servers import ModelServer, Seen, serving_models

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llmwidgets.connections.inspection.known_keys import KnownKey
+from llmwidgets.providers import key_prefixes, title_of
 
 LONGEST = 8192
 """No spelling and no shape that is searched for is longer, in bytes."""
@@ -27,16 +28,18 @@ class Leak:
 _SHAPES = tuple(
     (kind, anchor, re.compile(re.escape(anchor) + rest))
     for kind, anchor, rest in (
-        ("a key of Anthropic", b"sk-ant-", rb"[a-z0-9]+-[A-Za-z0-9_-]{20,300}"),
-        ("a key of OpenRouter", b"sk-or-v1-", rb"[0-9a-f]{32,128}"),
-        ("a key of OpenAI", b"sk-", rb"(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,300}"),
+        *(
+            (
+                f"a key of {prefix.issuer or title_of(owner)}",
+                prefix.start.encode(),
+                prefix.shape.encode(),
+            )
+            for owner, prefix in key_prefixes()
+            if prefix.shape
+        ),
         ("a key of OpenAI's form", b"sk-", rb"[A-Za-z0-9]{32,128}"),
-        ("a key of Google", b"AIza", rb"[A-Za-z0-9_-]{35}"),
-        ("a key of Google", b"AQ.", rb"[A-Za-z0-9_-]{30,300}"),
-        ("a token of Google", b"ya29.", rb"[A-Za-z0-9_.-]{30,2048}"),
         ("a login of Google", b"1//0", rb"[A-Za-z0-9_-]{30,512}"),
         ("a client secret of Google", b"GOCSPX-", rb"[A-Za-z0-9_-]{24,64}"),
-        ("a token of Hugging Face", b"hf_", rb"[A-Za-z0-9]{30,80}"),
         ("an age identity", b"AGE-SECRET-KEY-1", rb"[A-Z0-9]{58}"),
         (
             "a private key",

@@ -14,8 +14,8 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policies.rules import Patterns, Rules
 from llmwidgets.connections.reading import is_secret
 from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.told_facts import FactMisfit, Told, read_told
+from llmwidgets.providers import PROVIDERS, name_nearest, shown_kind
+from llmwidgets.providers.overrides import FactMisfit, Told, read_told
 from llmwidgets.secret_file import text_of
 
 _TOP = (
@@ -131,9 +131,12 @@ def _kinds(document: Mapping[str, Any]) -> Patterns:
     for key, names in (("allow", patterns.allow or ()), ("deny", patterns.deny)):
         for name in names:
             if name not in PROVIDERS:
-                told = f"names a kind that is not there. There are {', '.join(PROVIDERS)}."
-                raise _Misfit(("kinds", key), told)
+                raise _Misfit(("kinds", key), f"names a kind that is not there.{_kinds_near(name)}")
     return patterns
+
+
+def _kinds_near(kind: object) -> str:
+    return f"{name_nearest(shown_kind(kind))} The kinds are {', '.join(PROVIDERS)}."
 
 
 def _hosts(document: Mapping[str, Any]) -> Patterns:
@@ -199,9 +202,9 @@ def _connections(document: Mapping[str, Any]) -> tuple[Connection, ...]:
 def _connection(label: str, fields: dict[str, Any]) -> Connection:
     keys = ("connections", label)
     kind = fields.pop("kind", None)
-    provider = next((each for each in PROVIDERS.values() if each.kind == kind), None)
+    provider = PROVIDERS.get(shown_kind(kind))
     if provider is None:
-        raise _Misfit((*keys, "kind"), f"names no kind. There are {', '.join(PROVIDERS)}.")
+        raise _Misfit((*keys, "kind"), f"names no kind.{_kinds_near(kind)}")
     if "label" in fields:
         raise _Misfit((*keys, "label"), "is not known: the name of the table is the label.")
     _know(fields, keys, provider.fields.model_fields)

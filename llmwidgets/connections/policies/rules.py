@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.providers.told_facts import NOTHING, Told
+from llmwidgets.providers.overrides import NOTHING, Told
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from llmwidgets.connections.storage.payload_lines import Payload
 from llmwidgets.connections.storage.store_file import StoreFile
 from llmwidgets.connections.unlock import Unlocked
 from llmwidgets.errors import AlreadyConnected, FieldError
-from llmwidgets.providers.told_facts import FACTS, FactMisfit, Told, read_told
+from llmwidgets.providers.overrides import FACTS, FactMisfit, Told, read_told
 from llmwidgets.secret import Secret
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,6 @@ from llmwidgets.connections import live_list
 from llmwidgets.connections.days import day, in_days
 from llmwidgets.connections.known_facts import own_price
 from llmwidgets.dialects.messages import Capability, Mode
-from llmwidgets.providers.lifecycle import ending, today
 from llmwidgets.report import figures
 from llmwidgets.secret import redact
 from llmwidgets.widgets.forms.form_fields import label_of
@@ -75,7 +74,7 @@ def mode_view(connection: Connection) -> dict[str, Any] | None:
 
     Only of the kinds that are probed: elsewhere the table of models says it.
     """
-    if connection.kind not in {"custom", "azure_ai_foundry"} or not connection.models:
+    if not connection.provider.probes or not connection.models:
         return None
     seen = connection.capability(connection.models[0])
     if seen is None:
@@ -94,9 +93,10 @@ def _notes(report: CheckReport, connection: Connection) -> list[str]:
     """What the live list says of the one model that is connected."""
     if not report.ok or connection.provider.single:
         return []
-    told = {ending(facts, today()) for facts in report.facts}
-    said = [live_list.model_notes(connection, model) for model in report.models]
-    return [redact(note) for notes in said for note in notes if note not in told]
+    told = {facts.id for facts in report.facts}
+    said = [live_list.end_note(connection, each) for each in report.models if each not in told]
+    said += [live_list.unlisted_note(connection, each) for each in report.models]
+    return [redact(note) for note in said if note]
 
 
 def endings(connection: Connection, models: Sequence[str], on: date) -> list[dict[str, Any]]:

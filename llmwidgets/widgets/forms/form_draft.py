@@ -8,24 +8,24 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.connection import Connection, secret_warning
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.messages import Call
 from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.custom import PRESETS, Preset
+from llmwidgets.providers import find_provider
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.forms.check_view import model_rows
 from llmwidgets.widgets.forms.credentials import Credentials, read_credentials
-from llmwidgets.widgets.forms.doubts import doubts_of, stand_ins
 from llmwidgets.widgets.forms.form_fields import secret_names
 from llmwidgets.widgets.forms.whitelist_view import off_whitelist, refused_rows, refused_view
 from llmwidgets.widgets.secret_field import SecretField
 
 if TYPE_CHECKING:
     from llmwidgets.engine.check import CheckReport
-    from llmwidgets.providers.base import Kind
+    from llmwidgets.providers.base import FieldWarning, Kind, Preset
 
+_STAND_IN = "not-typed-yet-0000"
+"""What stands for a secret while a form is being filled in; no warning about it counts."""
 _WORDS = {"401": "key refused", "403": "no access", "404": "not found", "429": "limited"}
 
 
@@ -39,7 +39,7 @@ class Draft:
     """
 
     def __init__(self, kind: Kind, connection: Connection | None = None) -> None:
-        self.provider = PROVIDERS[kind]
+        self.provider = find_provider(kind)
         self.connection = connection
         self.values: dict[str, Any] = dict(connection.plain_fields) if connection else {}
         self.secrets = _closed(connection.secret_fields if connection else {})
@@ -48,7 +48,7 @@ class Draft:
         self.preset: Preset | None = None
         self.problems: dict[str, str] = {}
         self.hint = ""
-        self.doubts: list[str] = []
+        self.doubts: list[FieldWarning] = []
         self.report: CheckReport | None = None
         self.tested: Connection | None = None
         self.calls: Sequence[Call] = ()
@@ -99,13 +99,14 @@ class Draft:
 
     def use_preset(self, title: str) -> None:
         """Fill in the address of a server that is often connected; a second click takes it out."""
-        preset = next((each for each in PRESETS if each.title == title), None)
-        if preset is None or self.provider.kind != "custom":
+        presets = self.provider.presets
+        preset = next((each for each in presets if each.title == title), None)
+        if preset is None:
             return
         old = self.preset
         self.preset = None if preset is old else preset
         typed = str(self.values.get("endpoint") or "")
-        if typed in {"", *(each.endpoint for each in PRESETS)}:
+        if typed in {"", *(each.endpoint for each in presets)}:
             self.values["endpoint"] = self.preset.endpoint if self.preset else ""
         self.rev += 1
 
@@ -117,11 +118,12 @@ class Draft:
         kept[place] = SecretField(kept.get(place, SecretField()).stored, secret if secret else None)
         self.problems.pop(name, None)
         self.doubts, self.hint = [], ""
+        if not header:
+            self.doubt()
         if name == "credentials":
             self.credentials = None
-        elif not header:
-            with contextlib.suppress(FieldError):
-                self.doubt(self._stand_in(real=True))
+            # What is wrong with the file itself is told where it is read.
+            self.doubts = [each for each in self.doubts if each.owner]
 
     def clear(self, name: str, header: str = "") -> None:
         """Drop the secret received; a header goes altogether."""
@@ -174,9 +176,19 @@ class Draft:
         self._tell_credentials()
         return None if self.problems else built
 
-    def doubt(self, connection: Connection) -> bool:
-        """Whether a secret looks like another provider's; then nothing is sent before a yes."""
-        self.doubts = [] if self.read_only else doubts_of(connection)
+    def doubt(self) -> bool:
+        """Whether a secret looks like another provider's; then nothing is sent before a yes.
+
+        What is wrong with a key of this very provider is told, and nobody has to say yes.
+        """
+        kept = {} if self.read_only else self.secrets
+        said = (
+            secret_warning(self.provider, name, each.secret)
+            for name, each in kept.items()
+            if each.secret
+        )
+        own = self.provider.kind
+        self.doubts = [each for each in said if each is not None and each.owner != own]
         return bool(self.doubts)
 
     async def check(
@@ -274,11 +286,9 @@ class Draft:
             return self._stand_in()
         return None
 
-    def _stand_in(self, *, real: bool = False) -> Connection:
+    def _stand_in(self) -> Connection:
         values = {name: value for name, value in self.values.items() if name != "label"}
-        values |= stand_ins(self.provider)
-        if real:
-            values |= {name: each.received for name, each in self.secrets.items() if each.received}
+        values |= {name: Secret(_STAND_IN) for name in secret_names(self.provider)}
         own = self.provider.model_field
         try:
             return Connection(self.provider.kind, **values)

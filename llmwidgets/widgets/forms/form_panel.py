@@ -145,7 +145,7 @@ class FormPanel(StoreGate):
             self.push()
             return
         connection = draft.build()
-        if connection is None or (not certain and draft.doubt(connection)):
+        if connection is None or (not certain and draft.doubt()):
             draft.report = None
             self.push()
             return

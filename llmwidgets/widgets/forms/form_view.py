@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.days import since
 from llmwidgets.connections.key_life import KeyNote, age_note, end_note, today
-from llmwidgets.providers.custom import PRESETS
-from llmwidgets.widgets.forms.address_view import address_view, notes_of
+from llmwidgets.dialects.calling import with_query
+from llmwidgets.dialects.curl import curl
+from llmwidgets.dialects.messages import Call
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.secret import redact
 from llmwidgets.widgets.forms.check_view import endings, mode_view, report_view
-from llmwidgets.widgets.forms.doubts import owners_of, warnings_of
 from llmwidgets.widgets.forms.form_draft import Draft
-from llmwidgets.widgets.forms.form_fields import groups
-from llmwidgets.widgets.forms.requests_view import requests_view
+from llmwidgets.widgets.forms.form_fields import groups, secret_names
 from llmwidgets.widgets.forms.whitelist_view import facts_of, keeper_of
 
 
@@ -70,22 +73,36 @@ def _asked(draft: Draft, preview: Connection | None) -> dict[str, Any]:
             field["facts"] = draft.credentials.facts
     return {
         "host": preview.host if preview else "",
-        "address": address_view(preview, typed),
-        "notes": notes_of(preview),
+        "address": _address(preview, typed),
+        "notes": [redact(said) for said in preview.fields.notes()] if preview else [],
         "key_notes": [{"said": each.said, "fix": each.fix} for each in _key_notes(draft, preview)],
-        "warnings": [said for said in warnings_of(preview, real) if said not in draft.doubts],
+        "warnings": _warnings(draft, preview, real),
         "presets": [
             {"title": each.title, "on": each is preset}
-            for each in (PRESETS if provider.kind == "custom" and not draft.connection else ())
+            for each in (() if draft.connection else provider.presets)
         ],
         "groups": fields,
         "problem": draft.problems.get("") or draft.problems.get("label") or "",
         "hint": draft.hint,
         "links": [{"text": link.text, "url": link.url} for link in provider.links],
         "steps": list(preset.steps if preset else provider.steps),
-        "doubts": draft.doubts,
-        "owners": owners_of(draft.doubts, provider),
+        "doubts": [each.sentence for each in draft.doubts],
+        "owners": [
+            {"kind": each.owner, "title": PROVIDERS[each.owner].title}
+            for each in draft.doubts
+            if each.owner in PROVIDERS
+        ],
     }
+
+
+def _warnings(draft: Draft, preview: Connection | None, real: Connection | None) -> list[str]:
+    """Of the plain fields what the form says now, of the secrets what is said of real ones."""
+    plain, closed = preview.field_warnings if preview else [], real.field_warnings if real else []
+    secret = set(secret_names(draft.provider))
+    said = [redact(each.sentence) for each in plain if each.field not in secret]
+    # These quote a public prefix, which a mask would take for a key, and nothing else.
+    said += [each.sentence for each in closed if each.field in secret and each not in draft.doubts]
+    return list(dict.fromkeys(said))
 
 
 def _key_notes(draft: Draft, preview: Connection | None) -> list[KeyNote]:
@@ -120,7 +137,7 @@ def _found(draft: Draft) -> dict[str, Any]:
         "report": shown,
         "endings": endings(connection, used, today) if connection and not failed else [],
         "mode": mode_view(connection) if connection and not failed else None,
-        "requests": requests_view(draft.calls),
+        "requests": _requests(draft.calls),
         "refused": draft.refused if failed else None,
         "rows": draft.rows,
         "facts_of": facts_of(),
@@ -133,3 +150,38 @@ def _listed(draft: Draft) -> list[str]:
     if draft.provider.single:
         return [str(row["model"]) for row in draft.rows or [] if not row["off"]]
     return list(draft.connection.models) if draft.connection else []
+
+
+_ROUTES = {"anthropic_messages": "/messages", "openai_chat": "/chat/completions"}
+
+
+def _address(connection: Connection | None, typed: str) -> dict[str, Any] | None:
+    """The address in parts and the URL that is called; None while nothing readable is typed."""
+    if connection is None or not typed or "endpoint" not in type(connection.fields).model_fields:
+        return None
+    target = connection.target(next(iter(connection.models), "*"))
+    route = _ROUTES.get(str(connection.dialect.NAME), "")
+    return {
+        "parts": [list(part) for part in connection.fields.address_parts()],
+        "calls": redact(with_query(target.url + route, dict(target.query))),
+    }
+
+
+_MOST_REQUESTS = 6
+
+
+def _requests(calls: Sequence[Call]) -> dict[str, Any]:
+    """The last requests of a check, newest last, and how many came before; every secret is cut."""
+    shown = [_request(call) for call in calls[-_MOST_REQUESTS:]]
+    return {"before": len(calls) - len(shown), "shown": shown}
+
+
+def _request(call: Call) -> dict[str, str]:
+    shown = call.shown()
+    headers = "\n".join(f"{name}: {value}" for name, value in shown["headers"].items())
+    body = "" if call.body is None else json.dumps(call.body, indent=2, ensure_ascii=False)
+    return {
+        "line": redact(f"{call.method} {call.url}"),
+        "text": redact("\n\n".join(part for part in (headers, body) if part)),
+        "curl": redact(curl(call)),
+    }

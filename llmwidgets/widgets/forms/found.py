@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.offer import Offer, found_elsewhere
 from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.custom import PROVIDER as CUSTOM
 from llmwidgets.secret import redact
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class Found:
         if server is None:
             return []
         return [
-            Connection("custom", name=model, endpoint=server.endpoint, api_key=server.key or None)
+            Connection(
+                CUSTOM.kind, name=model, endpoint=server.endpoint, api_key=server.key or None
+            )
             for model in server.models
         ]
 
@@ -99,7 +102,7 @@ def local_rows(found: Found, connections: Sequence[Connection]) -> list[dict[str
     known = {(each.kind, model) for each in connections for model in each.models}
     rows = []
     for server in found._servers:
-        new = [model for model in server.models if ("custom", model) not in known]
+        new = [model for model in server.models if (CUSTOM.kind, model) not in known]
         if new:
             rows.append(
                 {

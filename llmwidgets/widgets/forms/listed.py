@@ -1,4 +1,4 @@
-"""Listed: models that a Custom server lists beside the one that is connected."""
+"""Listed: models that a server lists beside the one that is connected."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from llmwidgets.connections.connection import Connection
 
 def unconnected(connection: Connection, known: Sequence[Connection]) -> list[str]:
     """The models that its server listed and that no connection at the same address names."""
-    if connection.kind != "custom":
+    if connection.provider.single:
         return []
     there = {
         model
         for each in (*known, connection)
-        if each.kind == "custom" and each.address == connection.address
+        if each.kind == connection.kind and each.address == connection.address
         for model in each.models
     }
     return [model for model in live_list.listed(connection) if model not in there]
@@ -25,19 +25,16 @@ def beside(
     connection: Connection, models: Sequence[str], known: Sequence[Connection]
 ) -> list[Connection]:
     """A connection for each of these models, filled in as the given one, none of them tested."""
-    plain = {
-        name: value
-        for name, value in connection.plain_fields.items()
-        if name not in {"name", "price"}
-    }
+    own = connection.provider.model_field or ""
+    kept = connection.plain_fields.items()
+    plain = {name: value for name, value in kept if name not in {own, "price"}}
     shared = {**plain, **connection.secret_fields, "headers": dict(connection.fields.headers)}
     taken = {each.label for each in known}
     return [
         Connection(
-            "custom",
+            connection.kind,
             label=f"{model} ({connection.host})" if model in taken else model,
-            name=model,
-            **shared,
+            **{**shared, own: model},
         )
         for model in models
     ]

@@ -10,7 +10,7 @@ from llmwidgets.connections.days import day
 from llmwidgets.connections.policies.policy_layers import machine_rules
 from llmwidgets.connections.policy import Policy
 from llmwidgets.errors import PolicyError
-from llmwidgets.providers.lifecycle import FACTS_OF
+from llmwidgets.providers.deprecation import FACTS_OF
 from llmwidgets.secret import redact
 
 

@@ -61,7 +61,7 @@ def preview_view(preview: Preview) -> dict[str, Any]:
         "rows": [
             {
                 "label": each.label,
-                "kind": PROVIDERS[each.kind].title,  # type: ignore[index]
+                "kind": PROVIDERS[each.kind].title,
                 "host": each.host,
                 "tail": each.tail,
                 "new": each.state == "new",

@@ -1,23 +1,39 @@
-"""What a pasted Azure target URI says: flavour, deployment, version; shared by both Azure kinds."""
+"""What both Azure kinds share: the target URI, the SDK, Azure's own days and limits of models."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
 from pydantic import model_validator
 
 from llmwidgets.dialects.messages import AuthHeader, Target
-from llmwidgets.providers.address import Address, read_address
-from llmwidgets.providers.base import Fields
+from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
+from llmwidgets.providers.base import OPENAI_VARIABLES, SDK, Ended, Fields, ModelFacts, openai_sdk
+from llmwidgets.providers.openai import PROVIDER as OPENAI
+from llmwidgets.providers.urls import Address, read_address
 from llmwidgets.secret import Secret
 
 Flavour = Literal["v1", "dated", "models", "serverless", "anthropic"]
 
+VARIABLES = (
+    "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_DEPLOYMENT",
+    "AZURE_OPENAI_AD_TOKEN", "OPENAI_API_VERSION", *OPENAI_VARIABLES,
+)  # fmt: skip
+"""What OpenAI's client for Azure reads, and its client for everything else."""
+
 DATED_VERSION = "2024-10-21"
 MODELS_VERSION = "2024-05-01-preview"
+_FLAVOURS: dict[Flavour, str] = {
+    "v1": "Azure OpenAI v1, without API version",
+    "dated": "Azure OpenAI by deployment",
+    "models": "Foundry models, the model named in the call",
+    "serverless": "serverless, one model for each host",
+    "anthropic": "Claude in Anthropic's format",
+}
 _CLOUD = r"azure\.(?:com|us|cn)"
 _DEPLOYMENT = re.compile(r"^(.*?/openai)/deployments/([^/]+)(/.*)?$", re.I)
 _V1 = re.compile(r"^(.*?/openai/v1)(/.*)?$", re.I)
@@ -191,8 +207,15 @@ class AzureFields(Fields):
             said.append("The address leads to Responses: chat completions of its host is called.")
         return said
 
+    def address_parts(self) -> list[tuple[str, str]]:
+        """Host, deployment, version and format of the pasted address."""
+        found = read_endpoint(self.pasted)
+        named = {"deployment": found.deployment, "API version": found.api_version}
+        parts = [(name, value) for name, value in named.items() if value]
+        return [("host", found.host), *parts, ("format", _FLAVOURS[found.flavour])]
 
-def azure_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) -> Target:
+
+def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) -> Target:
     """Where the deployment answers; `both_headers` sends the key as Bearer as well."""
     assert isinstance(fields, AzureFields)
     found = read_endpoint(fields.pasted)
@@ -216,3 +239,149 @@ def azure_target(fields: Fields, model: str, key: Secret, *, both_headers: bool)
             "models_url": found.models_url,
         },
     )
+
+
+def make_sdk(fields: Fields, target: Target) -> SDK:
+    """The client of the OpenAI package for a deployment in OpenAI's format."""
+    assert isinstance(fields, AzureFields)
+    found = read_endpoint(fields.pasted)
+    if found.flavour != "dated":
+        return openai_sdk(fields, target)
+    origin = read_address(target.url).origin
+    deployment = "" if fields.named == "*" else fields.named
+    version = found.api_version or ""
+    return SDK(
+        client="AzureOpenAI",
+        arguments={
+            "azure_endpoint": origin,
+            "azure_deployment": deployment or None,
+            "api_version": version,
+        },
+        attributes={"organization": None, "project": None},
+        keys=("AZURE_OPENAI_API_KEY",),
+        variables={
+            "AZURE_OPENAI_ENDPOINT": origin,
+            "OPENAI_API_VERSION": version,
+            "AZURE_OPENAI_DEPLOYMENT": deployment,
+        },
+    )
+
+
+_SOURCE = "litellm 1.110.2 (azure/*, azure_ai/*); read 2026-11-28"
+
+ENDS: dict[str, date] = {
+    "gpt-4o": date(2027, 4, 14),
+    "gpt-4o-mini": date(2027, 4, 14),
+    "gpt-4.1": date(2027, 4, 14),
+    "gpt-4.1-mini": date(2027, 4, 14),
+    "gpt-5": date(2027, 2, 9),
+    "gpt-5-mini": date(2027, 7, 13),
+    "gpt-5-nano": date(2027, 2, 9),
+    "gpt-5.1": date(2027, 7, 13),
+    "gpt-5.2": date(2027, 6, 8),
+    "gpt-5.4": date(2027, 9, 2),
+    "gpt-5.4-mini": date(2027, 9, 21),
+    "gpt-5.4-nano": date(2027, 9, 21),
+    "gpt-5.5": date(2027, 10, 26),
+    "gpt-5.6-luna": date(2028, 1, 11),
+    "gpt-5.6-terra": date(2028, 1, 11),
+    "gpt-5.6-sol": date(2028, 1, 11),
+    "gpt-6-astra": date(2028, 1, 11),
+    "gpt-6-luna": date(2028, 3, 11),
+    "gpt-6-sol": date(2028, 3, 11),
+    "gpt-6.1-sol": date(2028, 3, 11),
+    "o3": date(2026, 11, 19),
+}
+"""By the model's id; for the ids that are missing here no source names a day."""
+
+CLAUDE_ENDS: dict[str, date] = {
+    "claude-haiku-4-5": date(2026, 11, 15),
+    "claude-opus-4-5": date(2026, 11, 24),
+    "claude-sonnet-4-5": date(2026, 11, 30),
+    "claude-opus-4-6": date(2027, 2, 2),
+    "claude-sonnet-4-6": date(2027, 2, 10),
+    "claude-opus-4-7": date(2027, 4, 6),
+    "claude-sonnet-5": date(2027, 6, 30),
+    "claude-opus-5": date(2027, 7, 8),
+    "claude-opus-4-8": date(2027, 9, 1),
+    "claude-opus-5-5": date(2027, 9, 18),
+    "claude-sonnet-5-5": date(2027, 9, 29),
+    "claude-haiku-5-5": date(2027, 9, 29),
+    "claude-fable-5": date(2027, 12, 5),
+    "claude-fable-5-1": date(2027, 12, 5),
+}
+"""What litellm says of Claude in Foundry. Anthropic's page says that its own days apply there, so
+neither is taken as the end where they differ: the model is *ending*, and its note names both."""
+
+INPUT_LIMITS = {"gpt-5.4": 922_000, "gpt-5.5": 922_000}
+"""Where Azure takes shorter texts than OpenAI."""
+
+NOT_OFF = frozenset({"gpt-6.1-terra"})
+"""Models whose level `none` Azure refuses, by litellm alone; OpenAI takes it."""
+
+
+GONE: dict[str, date | None] = {
+    "o1": date(2026, 11, 19),
+    "o3-mini": date(2026, 11, 19),
+    "o4-mini": date(2026, 11, 19),
+    "gpt-4": None,
+    "gpt-4-turbo": None,
+}
+"""What Azure served and serves no longer; OpenAI's other retired ids can live on here."""
+
+
+def find_facts(model: str) -> ModelFacts | None:
+    """What is known of a deployment that bears the name of OpenAI's or Anthropic's model.
+
+    The end is Azure's own.
+    """
+    facts = OPENAI.facts(model)
+    if facts is None:
+        return _claude(model)
+    alias = OPENAI.alias(model)
+    ends = ENDS.get(alias)
+    kept = tuple(level for level in facts.efforts if level != "none" or alias not in NOT_OFF)
+    return replace(
+        facts,
+        efforts=kept,
+        input_limit=INPUT_LIMITS.get(alias, facts.input_limit),
+        status="ending" if ends else "active",
+        ends=ends,
+        successor=facts.successor if ends else None,
+        note="" if kept != facts.efforts else facts.note,
+        source=f"{facts.source}; {_SOURCE}",
+        prices=(),
+    )
+
+
+def _claude(model: str) -> ModelFacts | None:
+    facts = ANTHROPIC.facts(model)
+    if facts is None:
+        return None
+    told = CLAUDE_ENDS.get(ANTHROPIC.alias(model))
+    if told is None:
+        return replace(facts, note=f"{facts.note} No source lists it for Foundry.".strip())
+    if told == facts.ends:
+        return facts
+    own = f"on {facts.ends:%Y-%m-%d}" if facts.ends else "on no day yet"
+    return replace(
+        facts,
+        status="ending",
+        ends=None,
+        note=f"Ends in Foundry on {told:%Y-%m-%d} by litellm, {own} by Anthropic.",
+        source=f"{facts.source}; {_SOURCE}",
+    )
+
+
+def find_end(model: str) -> Ended | None:
+    """That Azure serves a model of OpenAI no longer, where that is known."""
+    named = OPENAI.alias(model)
+    if named not in GONE:
+        return None
+    return Ended(GONE[named], OPENAI.successor(model) or "", "Azure")
+
+
+def find_end_of_claude(model: str) -> Ended | None:
+    """That Claude ended in Foundry: it does when it ends at its maker."""
+    successor = ANTHROPIC.successor(model)
+    return None if successor is None else Ended(None, successor, ANTHROPIC.title)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import anthropic_messages
 from llmwidgets.errors import FieldError
-from llmwidgets.providers.azure_endpoint import read_endpoint
+from llmwidgets.providers.azure import read_endpoint
 
 KEY = "0123456789abcdef0123456789abcdef"
 R, S = "https://r.openai.azure.com", "https://r.services.ai.azure.com"

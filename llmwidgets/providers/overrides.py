@@ -14,6 +14,8 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any
 
+from llmwidgets.dialects import gemini_content
+from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES, Kind, ModelFacts
 
 Told = Mapping[str, Any]
@@ -22,7 +24,6 @@ Told = Mapping[str, Any]
 NOTHING: Told = MappingProxyType({})
 
 _LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_UPPER: tuple[Kind, ...] = ("gemini", "vertex_ai")
 
 
 class FactMisfit(ValueError):
@@ -48,7 +49,7 @@ def read_told(kind: Kind, said: Mapping[str, Any]) -> Told:
     if read.get("efforts"):
         if read.get("thinking") is False:
             raise FactMisfit("thinking", "is false, and efforts names levels of thinking.")
-        if kind in _UPPER:
+        if _in_capitals(kind):
             read["efforts"] = tuple(
                 level if level == "none" else level.upper() for level in read["efforts"]
             )
@@ -68,11 +69,16 @@ def with_told(kind: Kind, model: str, shipped: ModelFacts | None, *told: Told) -
         changes["status"] = "ending"
     if changes.get("thinking") is False:
         changes["efforts"] = ()
-    if changes.get("efforts") and kind in _UPPER:
+    if changes.get("efforts") and _in_capitals(kind):
         off = {"budgets": {"none": 0}} if "none" in changes["efforts"] else {}
         changes["options"] = {"levels": True, **off}
     source = f"{facts.source}; the organization" if shipped else facts.source
     return replace(facts, source=source, **changes)
+
+
+def _in_capitals(kind: Kind) -> bool:
+    """Whether the kind's format spells the levels of thinking in capitals."""
+    return PROVIDERS[kind].dialect is gemini_content
 
 
 def plain_told(told: Told) -> dict[str, Any]:

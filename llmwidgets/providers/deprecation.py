@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from llmwidgets.dialects.messages import ListedModel
-from llmwidgets.providers.base import ModelFacts, Status
+from llmwidgets.providers.base import Ended, ModelFacts, Status
 
 FACTS_OF = date(2026, 11, 28)
 """The day on which the tables of models were last compared with their sources."""
@@ -23,14 +23,6 @@ _WORDS: dict[str, Status] = {
     "legacy": "ending",
     "retired": "retired",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """That a model is past its end: since when, where a source names the day, and what to use."""
-
-    since: date | None
-    successor: str
 
 
 def today() -> date:
