@@ -17,10 +17,10 @@ from llmwidgets.analysis.leaves import (
     leaves_of,
     patterns_of,
 )
-from llmwidgets.analysis.list_rules import ListRule
 from llmwidgets.analysis.pairing import Tally
 from llmwidgets.analysis.readings import says_nothing
 from llmwidgets.analysis.recognition import Items, Leaf
+from llmwidgets.analysis.scoring_rules import ListRule
 from llmwidgets.analysis.silence import says_no_value
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.place import item, shown, step
@@ -53,6 +53,7 @@ def align(
     same: Same,
     notes: list[str] | None = None,
     rules: Mapping[str, ListRule] | None = None,
+    own: frozenset[str] = frozenset(),
 ) -> list[Row]:
     """A row for each leaf of truth and of the value; lists paired so that the most is right.
 
@@ -60,8 +61,10 @@ def align(
     are paired (see `Recognition`), or as `rules` say for a list (`lines[]`). A leaf that truth does
     not have comes with truth NOTHING; one of an item that truth's list does not have, or under a
     null of truth, comes with truth None. `notes` gets a sentence for each list that is too long.
+    `own` are the patterns at which even the truth itself may be wrong: the user's functions decide.
     """
-    alignment = Alignment(Properties(patterns_of(schema)), same, categories_of(schema), rules or {})
+    known = Properties(patterns_of(schema))
+    alignment = Alignment(known, same, categories_of(schema), rules or {}, own)
     # Where all pairs of leaves are few, no list is looked at for how much work it asks for.
     few = (3 + room.PER_LISTS) * room.size(truth) * room.size(value) <= room.MOST
     rows = alignment.rows(truth, value, "", "", None if few else room.MOST)
@@ -102,6 +105,7 @@ class Alignment:
     same: Same
     categories: frozenset[str]
     rules: Mapping[str, ListRule]
+    own: frozenset[str]
     notes: dict[str, None] = field(default_factory=dict)
     _counted: dict[int, Tally] = field(default_factory=dict)
     _pairs: dict[tuple[int, int, str], dict[int, int]] = field(default_factory=dict)
@@ -343,8 +347,10 @@ class Alignment:
             if name not in found or name in silent:
                 missed += 1
                 which |= 2 * bit
-            # By every rule the truth itself is right.
-            elif (type(each) is str and found[name] == each) or same(inner, each, found[name]):
+            # By every rule of ours the truth itself is right.
+            elif (type(each) is str and found[name] == each and inner not in self.own) or same(
+                inner, each, found[name]
+            ):
                 right += 1
                 which |= bit
             bit <<= 2

@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from llmwidgets.analysis.likeness import digits
-from llmwidgets.analysis.list_rules import ListRule, keys_of
 from llmwidgets.analysis.pairing import key_of
 from llmwidgets.analysis.readings import plain, read
+from llmwidgets.analysis.scoring_rules import ListRule, keys_of
 
 _RELATIVE = 0.8
 """A value is among the telling ones of its row where it weighs nearly as much as the heaviest."""

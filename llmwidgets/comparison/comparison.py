@@ -30,7 +30,7 @@ from llmwidgets.comparison.asked import read_documents, read_rules
 from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.corrections import Correction
 from llmwidgets.comparison.differences import Difference
-from llmwidgets.comparison.marks import Mark, Scoring, mark
+from llmwidgets.comparison.marks import Mark, Rules, Scoring, mark
 from llmwidgets.comparison.outputs import Missing
 from llmwidgets.comparison.reading import Reading
 from llmwidgets.comparison.reading import read as read_all
@@ -71,7 +71,7 @@ class Comparison:
     rows: Rows
     journal: Journal
     read: Callable[[Row, Place], Extraction]
-    scoring: Scoring = None
+    scoring: Rules = None
     notes: tuple[str, ...] = ()
     made: tuple[Correction, ...] = ()
     looks: set[int] = field(default_factory=set)
@@ -281,7 +281,7 @@ class Comparison:
         run: Run,
         *,
         variants: tuple[Variant, ...] = (),
-        scoring: Scoring = None,
+        scoring: Rules = None,
         notes: tuple[str, ...] = (),
     ) -> Comparison:
         """What a run has brought so far; open extractions are `Stopped`.

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
 from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.scoring_rules import LostFunction
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import caveats, scoreboard, standings
 from llmwidgets.comparison.answers import pattern_of
 from llmwidgets.comparison.blanks import blank_note
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
+from llmwidgets.comparison.marks import spelled
+from llmwidgets.comparison.texts import few
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import charts, figures, html
@@ -24,6 +27,7 @@ from llmwidgets.report.summary import Cell, Line, Row, Summary
 if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Verdict
     from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.marks import Rules
     from llmwidgets.comparison.tally import Tally
 
 _NOTEBOOK_LINES = 20
@@ -243,12 +247,33 @@ def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
 def told_beside(comparison: Comparison) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
     return (
-        caveats.sentences(comparison)
+        _by_functions(comparison.scoring)
+        + caveats.sentences(comparison)
         + _labels_apart(comparison)
         + scoreboard.not_in_full(comparison)
         + blank_note(comparison.texts)
         + comparison.notes
     )
+
+
+def _by_functions(rules: Rules) -> tuple[str, ...]:
+    """What the user's functions decide, and what those would that a file could not hold."""
+    by_name = {
+        place: f"{place or 'the whole record'} by {spelled(rule)}"
+        for place, rule in (rules or {}).items()
+        if callable(rule)
+    }
+    said = [f"Own functions say what is right: {few(by_name.values())}."] if by_name else []
+    lost = {
+        place: rule.name for place, rule in (rules or {}).items() if isinstance(rule, LostFunction)
+    }
+    for place, name in lost.items():
+        said.append(
+            f"{place or 'The whole record'} was scored by the function {name}, which a file "
+            "cannot hold: here it is scored by the default rules. To score as before, define "
+            f'{name} and call comparison.rescore({{**comparison.scoring, "{place}": {name}}}).'
+        )
+    return tuple(said)
 
 
 def _labels_apart(comparison: Comparison) -> tuple[str, ...]:
