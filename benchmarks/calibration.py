@@ -36,10 +36,11 @@ from benchmarks.simulated import (
     better_of_two,
     compared_by_api,
 )  # fmt: skip
-from llmwidgets.analysis import bounds, power
-from llmwidgets.analysis.bounds import if_lost, loss_interval, tails, upper_bounds
+from llmwidgets.analysis import power
+from llmwidgets.analysis import statistics as bounds
 from llmwidgets.analysis.power import LEVEL
 from llmwidgets.analysis.significance import level_after
+from llmwidgets.analysis.statistics import if_lost, loss_interval, tails, upper_bounds
 from llmwidgets.analysis.student import quantile
 from llmwidgets.analysis.verdict import MATTERS, Outcome
 

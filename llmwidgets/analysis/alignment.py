@@ -17,8 +17,8 @@ from llmwidgets.analysis.leaves import (
     leaves_of,
     patterns_of,
 )
+from llmwidgets.analysis.normalize import says_nothing
 from llmwidgets.analysis.pairing import Tally
-from llmwidgets.analysis.readings import says_nothing
 from llmwidgets.analysis.recognition import Items, Leaf
 from llmwidgets.analysis.scoring_rules import ListRule
 from llmwidgets.analysis.silence import says_no_value

@@ -10,11 +10,11 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from llmwidgets.analysis.letters import spelled_out
 from llmwidgets.analysis.likeness import Likeness
-from llmwidgets.analysis.numbers import Number, number_meant
-from llmwidgets.analysis.readings import Reading, clock_in, plain, read
+from llmwidgets.analysis.normalize import Reading, clock_in, plain, read
+from llmwidgets.analysis.parsing import Number, number_meant
 from llmwidgets.analysis.scoring_rules import Comparator, FunctionFailed, ScoringFunction
+from llmwidgets.analysis.scripts import spelled_out
 from llmwidgets.schemas import Leaf
 from llmwidgets.schemas.place import shown
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from llmwidgets.analysis import power, verdict_words
+from llmwidgets.analysis import power
+from llmwidgets.analysis import verdict_text as verdict_words
 from llmwidgets.analysis.power import FEWEST_TEXTS, LEVEL, Spread
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from llmwidgets.analysis.alignment import leaves_of
 from llmwidgets.analysis.grounding import Source, ground
-from llmwidgets.analysis.readings import plain, says_nothing
+from llmwidgets.analysis.normalize import plain, says_nothing
 from llmwidgets.schemas import Leaf
 
 _WRITTEN = ("exact", "normalised")

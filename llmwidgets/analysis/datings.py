@@ -9,9 +9,9 @@ from datetime import date, datetime, time
 from functools import cached_property
 
 from llmwidgets.analysis.days import clock_in, read_days
+from llmwidgets.analysis.mentions import Numbers
 from llmwidgets.analysis.month_names import MONTHS
-from llmwidgets.analysis.passages import Numbers
-from llmwidgets.analysis.readings import plain
+from llmwidgets.analysis.normalize import plain
 
 _SUFFIX = r"(?:st|nd|rd|th|er|[ºª°.])?"
 _NAME = r"(?:[^\W\d_]|[\u0900-\u094f]){2,14}+"

@@ -7,8 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
-from llmwidgets.analysis.letters import evened, folded
 from llmwidgets.analysis.month_names import MONTHS, WEEKDAYS
+from llmwidgets.analysis.scripts import evened, folded
 
 _LONGEST = 60
 _ZONE = r"Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?"

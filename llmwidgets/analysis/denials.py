@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmwidgets.analysis.readings import plain
+from llmwidgets.analysis.normalize import plain
 
 _DENIALS = """
     not n't no never none nobody nothing neither nor without except unless cannot only hardly barely

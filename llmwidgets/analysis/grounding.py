@@ -15,12 +15,9 @@ from typing import Any, Literal
 from llmwidgets.analysis.borders import alone, places
 from llmwidgets.analysis.datings import Datings
 from llmwidgets.analysis.days import Day
-from llmwidgets.analysis.letters import spelled_out
 from llmwidgets.analysis.likeness import digits
-from llmwidgets.analysis.numbers import NUMBER_WORDS
-from llmwidgets.analysis.paraphrase import is_denied, is_fixed, is_name, passage_of
-from llmwidgets.analysis.passages import Numbers
-from llmwidgets.analysis.readings import (
+from llmwidgets.analysis.mentions import Numbers
+from llmwidgets.analysis.normalize import (
     Number,
     Reading,
     code_in,
@@ -29,7 +26,10 @@ from llmwidgets.analysis.readings import (
     read,
     says_nothing,
 )
+from llmwidgets.analysis.parsing import NUMBER_WORDS
+from llmwidgets.analysis.scripts import spelled_out
 from llmwidgets.analysis.silence import says_no_value
+from llmwidgets.analysis.text_matching import is_denied, is_fixed, is_name, passage_of
 from llmwidgets.schemas import Leaf
 
 Kind = Literal["exact", "normalised", "fuzzy", "absent", "not applicable"]

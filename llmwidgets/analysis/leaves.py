@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from llmwidgets.analysis.readings import says_nothing
+from llmwidgets.analysis.normalize import says_nothing
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.place import any_name, item, prefixes, step
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from llmwidgets.analysis.readings import plain
+from llmwidgets.analysis.normalize import plain
 
 _AT_ONCE = 1_000_000_000
 """Two texts with more pairs of characters than this are compared in pieces: 20 ms at most."""

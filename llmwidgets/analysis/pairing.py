@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from llmwidgets.analysis.assignment import assign
-from llmwidgets.analysis.readings import read, says_nothing
+from llmwidgets.analysis.normalize import read, says_nothing
 
 _MOST_SHARED = 1_000_000
 """So many pairs that share a value are counted, those of the rarest values first."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import compress
 
-from llmwidgets.analysis.letters import ALONE, evened, folded, folded_word, joins, with_mark
-from llmwidgets.analysis.numbers import digits_in
+from llmwidgets.analysis.parsing import digits_in
+from llmwidgets.analysis.scripts import ALONE, evened, folded, folded_word, joins, with_mark
 
 _WORDS = re.compile(r"[A-Za-z \n]*+(?:[0-9]++(?:\.[0-9]{1,2})?+)?+")
 _NO_MATTER = re.compile("[^A-Za-z0-9]+")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import NormalDist
 
-from llmwidgets.analysis.bounds import upper_bounds
+from llmwidgets.analysis.statistics import upper_bounds
 
 FEWEST_TEXTS = 10
 """Under this number of scored texts nothing is said about which is better."""

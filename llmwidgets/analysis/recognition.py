@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from llmwidgets.analysis.likeness import digits
+from llmwidgets.analysis.normalize import plain, read
 from llmwidgets.analysis.pairing import key_of
-from llmwidgets.analysis.readings import plain, read
 from llmwidgets.analysis.scoring_rules import ListRule, keys_of
 
 _RELATIVE = 0.8

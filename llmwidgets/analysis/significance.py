@@ -15,7 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
-from llmwidgets.analysis.bounds import (
+from llmwidgets.analysis.conclusion import Tested
+from llmwidgets.analysis.power import FEWEST_TEXTS, LEVEL, Spread
+from llmwidgets.analysis.statistics import (
     grouped,
     if_lost,
     loss_interval,
@@ -23,8 +25,6 @@ from llmwidgets.analysis.bounds import (
     tails,
     upper_bounds,
 )
-from llmwidgets.analysis.conclusion import Tested
-from llmwidgets.analysis.power import FEWEST_TEXTS, LEVEL, Spread
 from llmwidgets.analysis.verdict import MATTERS, Pair, Standing, Verdict
 
 _LOOK = 1.1

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from llmwidgets.analysis.letters import evened
+from llmwidgets.analysis.scripts import evened
 
 _LONGEST = 80
 _ALONE = """

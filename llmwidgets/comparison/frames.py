@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.alignment import NOTHING, leaves_of
-from llmwidgets.analysis.readings import read
+from llmwidgets.analysis.normalize import read
 from llmwidgets.comparison.answers import Answers, answers_in
 from llmwidgets.comparison.grounded import Grounds
 from llmwidgets.comparison.marks import has_data

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.power import FEWEST_TEXTS
 from llmwidgets.analysis.verdict import Outcome, Shown, Standing, Verdict
-from llmwidgets.analysis.verdict_words import expected_sentence
+from llmwidgets.analysis.verdict_text import expected_sentence
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import figures
 from llmwidgets.report.summary import Told

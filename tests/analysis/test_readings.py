@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llmwidgets.analysis.days import read_days
 from llmwidgets.analysis.month_names import MONTHS
-from llmwidgets.analysis.readings import clock_in, day_in, number_in, plain, plain_with_offsets
+from llmwidgets.analysis.normalize import clock_in, day_in, number_in, plain, plain_with_offsets
 
 
 @pytest.mark.parametrize(

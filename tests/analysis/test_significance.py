@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.analysis.assignment import assign
-from llmwidgets.analysis.bounds import grouped, loss_interval, mean_intervals, tails, upper_bounds
 from llmwidgets.analysis.power import Spread, know
 from llmwidgets.analysis.significance import (
     Column,
@@ -20,6 +19,13 @@ from llmwidgets.analysis.significance import (
     holm,
     in_pairs,
     standing,
+)
+from llmwidgets.analysis.statistics import (
+    grouped,
+    loss_interval,
+    mean_intervals,
+    tails,
+    upper_bounds,
 )
 from llmwidgets.analysis.student import cumulative, quantile
 from llmwidgets.analysis.verdict import Outcome, Shown, Verdict
@@ -72,7 +78,7 @@ def test_without_texts_a_rate_may_be_anything():
 )
 def test_the_bound_is_the_quantile_of_the_weighted_mean(values):
     """Against 300,000 draws of the weights that the saddlepoint stands for."""
-    from llmwidgets.analysis.bounds import pseudo_mass
+    from llmwidgets.analysis.statistics import pseudo_mass
 
     generator = np.random.default_rng(1)
     weights = generator.gamma(1.0, size=(300_000, len(values)))

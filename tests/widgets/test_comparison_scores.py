@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llmwidgets import Comparison, ComparisonPanel, Variant
 from llmwidgets.analysis.significance import Column, in_pairs
 from llmwidgets.analysis.verdict import Shown
-from llmwidgets.analysis.verdict_words import brief, expected_sentence, margin
+from llmwidgets.analysis.verdict_text import brief, expected_sentence, margin
 from llmwidgets.comparison import standings
 from llmwidgets.comparison.tally import Tally
 from llmwidgets.report import figures

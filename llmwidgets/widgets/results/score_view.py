@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis import verdict_words
+from llmwidgets.analysis import verdict_text as verdict_words
 from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.power import FEWEST_TEXTS
 from llmwidgets.analysis.verdict import MATTERS

@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 from llmwidgets.analysis.days import Day, clock_in, day_in, days_in, read_days
-from llmwidgets.analysis.letters import evened
-from llmwidgets.analysis.numbers import Number, measured_in, number_in
+from llmwidgets.analysis.parsing import Number, measured_in, number_in
 from llmwidgets.analysis.plain_text import plain_with_offsets, shortly
+from llmwidgets.analysis.scripts import evened
 
 __all__ = [
     "Number", "Reading", "clock_in", "code_in", "day_in", "days_in", "number_in", "plain",

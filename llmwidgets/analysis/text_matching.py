@@ -11,7 +11,7 @@ from typing import NamedTuple
 from llmwidgets.analysis.borders import is_unspaced, joined
 from llmwidgets.analysis.denials import DENIALS, SMALL_WORDS
 from llmwidgets.analysis.likeness import digits
-from llmwidgets.analysis.readings import plain
+from llmwidgets.analysis.normalize import plain
 
 _WORD = re.compile(r"[^\W_]+?(?=n['’]t\b)|n['’]t\b|[^\W_]+")
 _CHUNK = re.compile(r"\S+")

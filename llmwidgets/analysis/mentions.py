@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from llmwidgets.analysis.borders import is_hangul, is_unspaced
-from llmwidgets.analysis.letters import evened
 from llmwidgets.analysis.locales import decimal_mark
-from llmwidgets.analysis.numbers import EITHER_SIGN, MEASURES, SCALES, SIGNS, UNITS, digits_in
+from llmwidgets.analysis.parsing import EITHER_SIGN, MEASURES, SCALES, SIGNS, UNITS, digits_in
+from llmwidgets.analysis.scripts import evened
 
 _BODY = re.compile("[0-9]\\d*(?:[.,'\u00a0\u2009\u202f]\\d+)*")
 _SPACED = re.compile(
