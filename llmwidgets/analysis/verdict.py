@@ -7,7 +7,7 @@ from enum import StrEnum
 from html import escape
 from numbers import Real
 
-from llmwidgets.analysis.power import LEVEL, Spread
+from llmwidgets.analysis.intervals import LEVEL, Spread
 from llmwidgets.errors import FieldError
 
 MATTERS = 0.05

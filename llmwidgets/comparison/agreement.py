@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING, is_empty
+from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.marks import against, has_data
 from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.texts import spread

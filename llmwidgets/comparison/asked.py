@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.scoring_rules import (
+from llmwidgets.analysis.comparators import (
     RECORD,
     Comparator,
     ListRule,
     places_of,
     read_scoring,
 )
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.blanks import Blank, count_blanks, read_blank
 from llmwidgets.comparison.groups import read_groups
 from llmwidgets.comparison.lookup import Lookup

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.alignment import is_empty
-from llmwidgets.analysis.list_rows import Rows
+from llmwidgets.analysis.leaves import is_empty
+from llmwidgets.analysis.scoring import Rows
 from llmwidgets.comparison.answers import answers_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.alignment import NOTHING, is_empty
+from llmwidgets.analysis.comparators import RECORD
+from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
-from llmwidgets.analysis.scoring_rules import RECORD
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison.texts import spread
 from llmwidgets.report import figures

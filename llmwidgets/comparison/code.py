@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.scoring_rules import LostFunction
+from llmwidgets.analysis.comparators import LostFunction
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.marks import spelled

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.copying import Copying
+from llmwidgets.analysis.grounding import ExampleLeakage
 from llmwidgets.analysis.verdict import MATTERS, read_matters
 from llmwidgets.comparison import (
     agreement,
@@ -43,7 +43,7 @@ from llmwidgets.report import files, html, text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.conclusion import Tested
+    from llmwidgets.analysis.significance import Tested
     from llmwidgets.analysis.verdict import Standing, Verdict
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
@@ -197,10 +197,12 @@ class Comparison:
         return grounded.grounding_frame(self)
 
     @cached_property
-    def copyings(self) -> tuple[Copying, ...]:
+    def copyings(self) -> tuple[ExampleLeakage, ...]:
         """For each column: tells whether a value was copied from the examples it was shown."""
         shots = (making.examples_of(each.examples) for each in self.variants)
-        return tuple(Copying.of((each.text, each.record) for each in shown) for shown in shots)
+        return tuple(
+            ExampleLeakage.of((each.text, each.record) for each in shown) for shown in shots
+        )
 
     def doubtful_labels(self) -> pd.DataFrame:
         """Where the models agree against the truth: probably wrong labels, most variants first."""

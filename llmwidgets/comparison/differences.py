@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.scoring import Cell
 from llmwidgets.comparison.marks import Mark, Rules, against, compared, has_data
 from llmwidgets.errors import FAILURES

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.list_rows import Rows, WithRows
-from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
-from llmwidgets.analysis.scoring_rules import RECORD, Rule, ScoringFunction, read_scoring
+from llmwidgets.analysis.comparators import RECORD, Rule, ScoringFunction, read_scoring
+from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows, failed_score, score
 from llmwidgets.comparison.plain import plain
 from llmwidgets.errors import FAILURES, FieldError
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets import __version__
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.scoring_rules import RECORD, LostFunction
+from llmwidgets.analysis.comparators import RECORD, LostFunction
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison import corrections, outputs
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.marks import Rules, spelled

@@ -9,8 +9,8 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.scoring_rules import LostFunction
+from llmwidgets.analysis.comparators import LostFunction
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import caveats, scoreboard, standings
 from llmwidgets.comparison.answers import pattern_of

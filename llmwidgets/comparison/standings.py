@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.power import FEWEST_TEXTS
+from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.verdict import Outcome, Shown, Standing, Verdict
 from llmwidgets.analysis.verdict_text import expected_sentence
 from llmwidgets.errors import FAILURES

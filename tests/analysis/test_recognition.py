@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from llmwidgets.analysis.comparators import read_scoring
 from llmwidgets.analysis.scoring import TextScore, score
-from llmwidgets.analysis.scoring_rules import read_scoring
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
 

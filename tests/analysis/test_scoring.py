@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.analysis.alignment import NOTHING, align, leaves_of
+from llmwidgets.analysis.alignment import align
+from llmwidgets.analysis.comparators import read_scoring
+from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.analysis.scoring import failed_score, score
-from llmwidgets.analysis.scoring_rules import read_scoring
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
 
