@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from llmwidgets.analysis.comparators import ListRule
 from llmwidgets.analysis.leaves import (
@@ -127,6 +127,11 @@ def _lists(data: Any) -> dict[_Place, _Lists]:
 _MANY_PAIRS = 400
 
 
+State = Literal[
+    "agree", "differ", "missing", "invented", "null in words", "unlabelled", "failed"
+]  # fmt: skip
+
+
 class LeafPair(NamedTuple):
     """A place with its truth and value; NOTHING where there is none.
 
@@ -155,7 +160,7 @@ def align(
     """A row for each leaf of truth and of the value; lists paired so that the most is right.
 
     `same(pattern, truth, value)` compares two leaves. Only items that are recognised as the same
-    are paired (see `Recognition`), or as `rules` say for a list (`lines[]`). A leaf that truth does
+    are paired (see `Weights`), or as `rules` say for a list (`lines[]`). A leaf that truth does
     not have comes with truth NOTHING; one of an item that truth's list does not have, or under a
     null of truth, comes with truth None. `notes` gets a sentence for each list that is too long.
     `own` are the patterns at which even the truth itself may be wrong: the user's functions decide.
@@ -170,7 +175,7 @@ def align(
     return rows
 
 
-def state_of(row: LeafPair, same: Same) -> str:
+def state_of(row: LeafPair, same: Same) -> State:
     """`agree`, `differ`, `missing`, `invented`, `null in words` or `unlabelled`.
 
     Words for nothing ("N/A") are `null in words` where truth says nothing, else `missing`.

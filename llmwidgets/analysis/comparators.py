@@ -134,7 +134,8 @@ class ScoringFunction:
         else:
             if -_ROUNDING <= share <= 1 + _ROUNDING:
                 return min(1.0, max(0.0, share))
-            kind = f"{given}" if isinstance(given, Real) else f"a {type(given).__name__}"
+            telling = given is None or isinstance(given, Real)
+            kind = f"{given}" if telling else f"a {type(given).__name__}"
             failed = f"{self} returned {kind}, not True, False or a share from 0 to 1"
         raise FunctionFailed(failed)
 

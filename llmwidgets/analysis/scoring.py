@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
-from llmwidgets.analysis.alignment import LeafPair, align, state_of
+from llmwidgets.analysis.alignment import LeafPair, State, align, state_of
 from llmwidgets.analysis.comparators import (
     RECORD,
     Comparator,
@@ -111,10 +111,6 @@ def _counted(rows: Iterable[int]) -> Rows:
 
 # -- one record ------------------------------------------------------------------------------------
 
-State = Literal[
-    "agree", "differ", "missing", "invented", "null in words", "unlabelled", "failed"
-]  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -211,7 +207,7 @@ def score(
             found = ground(row.value, source, leaves.get(row.pattern))
         asked = state == "differ" and row.pattern in own
         part = comparing.share(row.pattern, row.truth, row.value) if asked else 0.0
-        cells.append(_cell(row, _STATES[state], found, part))
+        cells.append(_cell(row, state, found, part))
     scored = replace(_sum(cells), notes=(*notes, *comparing.notes))
     whole = rules.get(RECORD)
     if isinstance(whole, ScoringFunction) and scored.labelled:
@@ -241,16 +237,6 @@ def failed_score(schema: Schema | None, truth: Any) -> TextScore:
             if row.truth is not NOTHING
         ]
     )
-
-
-_STATES: dict[str, State] = {
-    "agree": "agree",
-    "differ": "differ",
-    "missing": "missing",
-    "invented": "invented",
-    "null in words": "null in words",
-    "unlabelled": "unlabelled",
-}
 
 
 def _cell(row: LeafPair, state: State, found: Grounding | None, part: float) -> Cell:

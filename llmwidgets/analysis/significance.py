@@ -4,8 +4,8 @@ A variant is *as good* where it is shown to be at most `matters` worse than ever
 *better* where it is shown to be better than every other. Such claims on all others at once need no
 correction for how many there are (Berger's intersection-union test; comparison with the best, after
 Hsu), so adding a poorer column changes neither. The table of pairs is corrected by Holm, except for
-the pairs of a variant that is better than all others. Every bound comes from `analysis.bounds`, so
-that words and intervals agree.
+the pairs of a variant that is better than all others. Every bound comes from `intervals`, so that
+words and intervals agree.
 """
 
 from __future__ import annotations

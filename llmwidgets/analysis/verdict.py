@@ -1,4 +1,4 @@
-"""Verdict: what can be said of all variants together, as values; the words are in verdict_words."""
+"""Verdict: what can be said of all variants together, as values; the words are in verdict_text."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ class Comparison:
         self.__dict__["reading"] = read
 
     def rescore(self, scoring: Scoring) -> Comparison:
-        """The same replies under other rules of what counts as right; calls nothing."""
+        """The same replies under other rules of what counts as right (see `compare`); no calls."""
         return replace(self, scoring=read_rules(scoring, self.texts))
 
     def rerun(self, models: Any = None, **more: Any) -> Comparison:

@@ -258,22 +258,21 @@ def told_beside(comparison: Comparison) -> tuple[str, ...]:
 
 def _by_functions(rules: Rules) -> tuple[str, ...]:
     """What the user's functions decide, and what those would that a file could not hold."""
-    by_name = {
-        place: f"{place or 'the whole record'} by {spelled(rule)}"
-        for place, rule in (rules or {}).items()
+    placed = (rules or {}).items()
+    named = [
+        f"{place or 'the whole record'} by {spelled(rule)}"
+        for place, rule in placed
         if callable(rule)
-    }
-    said = [f"Own functions say what is right: {few(by_name.values())}."] if by_name else []
-    lost = {
-        place: rule.name for place, rule in (rules or {}).items() if isinstance(rule, LostFunction)
-    }
-    for place, name in lost.items():
-        said.append(
-            f"{place or 'The whole record'} was scored by the function {name}, which a file "
-            "cannot hold: here it is scored by the default rules. To score as before, define "
-            f'{name} and call comparison.rescore({{**comparison.scoring, "{place}": {name}}}).'
-        )
-    return tuple(said)
+    ]
+    lost = (
+        f"{place or 'The whole record'} was scored by the function {rule.name}, which a file "
+        "cannot hold: here it is scored by the default rules. To score as before, define "
+        f"{rule.name} and call "
+        f'comparison.rescore({{**comparison.scoring, "{place}": {rule.name}}}).'
+        for place, rule in placed
+        if isinstance(rule, LostFunction)
+    )
+    return (*([f"Scored by custom functions: {few(named)}."] if named else []), *lost)
 
 
 def _labels_apart(comparison: Comparison) -> tuple[str, ...]:

@@ -124,7 +124,7 @@ def test_the_benchmark_is_skipped_with_a_reason_without_its_data(tmp_path) -> No
 
 @pytest.mark.parametrize("named", ["docubench", "stickler"])
 def test_a_set_of_rules_is_not_known_by_name(named: str) -> None:
-    with pytest.raises(FieldError, match=rf"scoring: is '{named}', not rules by field"):
+    with pytest.raises(FieldError, match=f"must be rules by field or a function, not '{named}'"):
         Comparison.from_outputs(LINES, ["a"], {"A": [{}]}, scoring=named)
 
 

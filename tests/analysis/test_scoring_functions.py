@@ -137,6 +137,30 @@ def test_a_share_counts_as_that_share_everywhere(share: float) -> None:
     assert field.right == (2 if share == 1 else 0)
 
 
+@given(st.none() | st.text() | st.integers() | st.floats() | st.lists(st.booleans()))
+def test_whatever_a_function_returns_is_a_share_or_told(given_) -> None:
+    found = score(None, {"total": 1}, {"total": 2}, scoring={"total": lambda value, truth: given_})
+    is_share = isinstance(given_, int | float) and -1e-9 <= given_ <= 1 + 1e-9
+    assert found.accuracy == pytest.approx(given_ if is_share else 0, abs=1e-8)
+    assert bool(found.notes) is not is_share
+
+
+def test_rows_are_paired_by_what_a_function_says_and_not_by_what_is_the_same() -> None:
+    """Also a value that is the truth itself is right only if the function says so."""
+    rows = [{"sku": "ab", "name": "Steel bolt"}, {"sku": "ba", "name": "Wall clock"}]
+    turned = [{"sku": each["sku"][::-1], "name": each["name"]} for each in rows]
+
+    def reversed_(value, truth):
+        return value == truth[::-1]
+
+    for value, right in ((turned, 4), (rows, 2), (rows[::-1], 2)):
+        found = score(None, {"lines": value}, {"lines": rows}, scoring={"lines[].sku": reversed_})
+        assert found.right == right
+    bare = [{"sku": each["sku"]} for each in rows]
+    found = score(None, {"lines": bare}, {"lines": bare}, scoring={"lines[].sku": reversed_})
+    assert found.right == 2
+
+
 def raises(value, truth):
     raise ZeroDivisionError(f"{value} is in the document")
 
@@ -145,7 +169,7 @@ def raises(value, truth):
     ("function", "said"),
     [
         (raises, "raises raised ZeroDivisionError"),
-        (lambda value, truth: None, "<lambda> returned a NoneType, not True, False or a share"),
+        (lambda value, truth: None, "<lambda> returned None, not True, False or a share"),
         (lambda value, truth: "yes", "returned a str, not"),
         (lambda value, truth: 2, "returned 2, not"),
         (lambda value, truth: -0.1, "returned -0.1, not"),
@@ -193,7 +217,7 @@ async def later(value, truth):
         ({"": "exact"}, "'exact' is not a function; only a function scores a whole record."),
         (lambda record: 1, "scoring: <lambda> cannot be called with (value, truth)."),
         ({"total": 5}, "total: unknown comparator 5; choose exact,"),
-        (5, "scoring: is a int, not rules by field."),
+        (5, "scoring: must be rules by field or a function, not int."),
     ],
 )
 def test_what_cannot_be_a_function_is_said_before_a_call(scoring, said: str) -> None:
@@ -252,12 +276,12 @@ def test_variants_are_compared_with_each_other_by_fields_alone() -> None:
 
 def test_every_view_names_the_functions(tmp_path) -> None:
     result = made({"total": within_five, "name": "exact", "": whole})
-    said = "Own functions say what is right: total by within_five, the whole record by whole."
+    said = "Scored by custom functions: total by within_five, the whole record by whole."
     assert said in flat(repr(result))
     assert said in result._repr_html_()
     assert said in score_view(result)["beside"]
     assert said in result.to_html(tmp_path / "page.html").read_text("utf-8")
-    assert "Own functions" not in repr(made({"name": "exact"}))
+    assert "custom functions" not in repr(made({"name": "exact"}))
 
 
 def test_changes_name_the_function() -> None:
