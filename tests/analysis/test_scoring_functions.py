@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmwidgets as lw
+from llmwidgets.analysis.comparators import ScoringFunction
 from llmwidgets.analysis.scoring import score
 from llmwidgets.comparison import Comparison
 from llmwidgets.demo import invoices, stop_demo
@@ -169,6 +170,8 @@ def raises(value, truth):
     ("function", "said"),
     [
         (raises, "raises raised ZeroDivisionError"),
+        (lambda value, truth: [][1], "<lambda> raised IndexError"),
+        (lambda value, truth: lw.nonsense, "<lambda> raised AttributeError"),
         (lambda value, truth: None, "<lambda> returned None, not True, False or a share"),
         (lambda value, truth: "yes", "returned a str, not"),
         (lambda value, truth: 2, "returned 2, not"),
@@ -267,11 +270,22 @@ def test_failed_replies_are_wrong_and_never_given_to_a_function() -> None:
 
 
 def test_variants_are_compared_with_each_other_by_fields_alone() -> None:
-    def never(value, truth):
-        raise AssertionError
+    asked = []
 
-    result = made({"": never})
+    def note(value, truth):
+        asked.append(value)
+        return 1
+
+    result = made({"": note})
     assert result.agreement().loc["A", "B"] == made().agreement().loc["A", "B"]
+    assert asked == []
+
+
+def test_a_function_is_known_again_even_if_it_cannot_be_hashed() -> None:
+    """Its rules are read once for all extractions."""
+    within = Within(5)
+    assert len({ScoringFunction(within), ScoringFunction(within)}) == 1
+    assert ScoringFunction(within) != ScoringFunction(Within(5))
 
 
 def test_every_view_names_the_functions(tmp_path) -> None:
