@@ -133,7 +133,7 @@ State = Literal[
 
 
 class LeafPair(NamedTuple):
-    """A place with its truth and value; NOTHING where there is none.
+    """A place with its truth and value; NOTHING if there is none.
 
     `alone` is True in a row of a list of truth that the value does not have.
     """

@@ -351,7 +351,7 @@ class FieldComparator:
         return _RULES_OF_TYPES[comparator.kind](*readings, raw, comparator.amount)
 
     def share(self, pattern: str, truth: Any, value: Any) -> float:
-        """How much of a value is right, 0 to 1, by the user's function; 0 where there is none.
+        """How much of a value is right, 0 to 1, by the user's function; 0 without one.
 
         It is asked once for each two values. Where it fails the value is wrong: nobody can say
         that it is right.

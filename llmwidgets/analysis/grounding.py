@@ -33,7 +33,7 @@ FUZZY_FROM = 85.0
 
 _SHORTEST_FUZZY = 5
 _LOOKED_THROUGH = 10_000_000_000
-"""So many characters of a text, over all values, are looked through: some seconds."""
+"""The characters of a text that are searched, over all values: some seconds."""
 
 _FUZZY_AT_ONCE, _FUZZY = 100_000_000, 300_000_000
 _LONGEST_NAME = 60

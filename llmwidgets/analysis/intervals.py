@@ -1,12 +1,16 @@
-"""Bounds of a mean of shares by a Dirichlet-weighted mean with part of a worst text added.
+"""Intervals: the bounds of means and of rates, and how large a difference some texts can show.
 
-Every interval and every test of the verdict comes from here. Each text gets a random weight
+Every interval and every test of the verdict comes from here. A mean of shares is bounded by a
+Dirichlet-weighted mean with part of a worst text added: each text gets a random weight
 (Rubin's Bayesian bootstrap, 1981), and so does part of one more text, as bad as a text can be: that
 is what ten equal texts cannot exclude. With a whole such text the bound is Gaffke's (2004), which
 for texts that are only right or wrong is Clopper and Pearson's exact one; `pseudo_mass` is less,
 as much as `benchmarks/calibration.py` shows to cover 95 % where people work. The tail of the
 weighted mean comes from Lugannani and Rice's saddlepoint approximation in Barndorff-Nielsen's form,
 not by drawing, so equal scores always give equal bounds.
+
+To "show" a difference is what the verdict does: one variant is better than all the others. Four
+times in five is the chance of that if the difference is there and equally large to each of them.
 """
 
 from __future__ import annotations

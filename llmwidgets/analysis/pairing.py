@@ -35,7 +35,7 @@ def assign(cost: Sequence[Sequence[int]]) -> dict[int, int]:
 # -- pairs of items --------------------------------------------------------------------------------
 
 _MOST_SHARED = 1_000_000
-"""So many pairs that share a value are counted, those of the rarest values first."""
+"""The most pairs sharing a value that are counted, those of the rarest values first."""
 
 _MOST_SHAPES = 16
 _TRIED = 4
@@ -321,7 +321,7 @@ _FEW = 2
 """A row of few leaves may be known by a text that is nearly right, with nothing else right."""
 
 _PART, _PART_OF = 6, 0.3
-"""A text of so many letters that is so large a part of a longer one says it in fewer words."""
+"""A text of this many letters that is this large a part of a longer one says it in fewer words."""
 
 _LONG = 200
 _IDEOGRAPHS = "\u2e80"

@@ -329,7 +329,6 @@ WEEKDAYS = frozenset(_WEEKDAYS.split())
 
 # -- the dates and times of day that a text is -----------------------------------------------------
 
-_LONGEST_DATE = 60
 _ZONE = r"Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?"
 _TIME = re.compile(
     r"(\d{1,2})(?:(?:[:.]|\s?[h時时]\s?)(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?(\s?h|\s?Uhr|[時时点]|分)?"
@@ -379,7 +378,7 @@ def read_days(text: str) -> tuple[Day, ...]:
     ['2025-03-04']
     """
     bare = text.strip()
-    if not 6 <= len(bare) <= _LONGEST_DATE or not _MAY_BE.match(bare):
+    if not 6 <= len(bare) <= _LONGEST or not _MAY_BE.match(bare):
         return ()
     if not bare.isascii():
         bare = evened(unicodedata.normalize("NFC", bare))
@@ -445,7 +444,7 @@ def clock_in(text: str) -> time | None:
     (datetime.time(14, 30), datetime.time(14, 30))
     """
     bare = text.strip()
-    found = _TIME.fullmatch(evened(bare)) if len(bare) <= _LONGEST_DATE else None
+    found = _TIME.fullmatch(evened(bare)) if len(bare) <= _LONGEST else None
     if not found:
         return None
     hour, minute, second, part, named, half, zone = found.groups()

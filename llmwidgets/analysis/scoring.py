@@ -116,7 +116,7 @@ def _counted(rows: Iterable[int]) -> Rows:
 class Cell:
     """One leaf of one text: its truth, the value a model gave, and what that makes.
 
-    `right` is None where truth does not label the leaf. `truth` and `value` are NOTHING where
+    `right` is None where truth does not label the leaf. `truth` and `value` are NOTHING if
     there is none. `grounding` says where in the text the value stands, if the text was given.
     `part`, under 1, is how much of a value that is not right the user's own function counts.
     """

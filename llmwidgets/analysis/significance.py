@@ -470,7 +470,7 @@ class Tested:
 
 def _recommended(standings: Sequence[Standing]) -> Standing | None:
     """The cheapest of those shown to be as good as the best; the best itself at an equal price."""
-    # As good as another that got nothing right is no reason to take one.
+    # Being as good as one that got nothing right does not recommend a variant.
     if len(standings) < 2 or not standings[0].accuracy:
         return None
     good = [each for each in standings if each.shown in (Shown.BEST, Shown.AS_GOOD)]

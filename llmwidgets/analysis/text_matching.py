@@ -316,12 +316,12 @@ def _same_word(one: _Word, other: _Word, opens: bool) -> bool:
         return False
     capital = one.capital and other.capital and not opens
     a, b = one.plain, other.plain
-    ahead = _shared_start(a, b)
+    ahead = _same_start(a, b)
     rests = {a[ahead:], b[ahead:]}
     added = "" in rests and rests - {""} <= _ADDED
     if ahead >= 4 and not capital and (added or rests <= _CHANGED):
         return True
-    behind = _shared_start(a[ahead:][::-1], b[ahead:][::-1])
+    behind = _same_start(a[ahead:][::-1], b[ahead:][::-1])
     left = (len(a) - ahead - behind, len(b) - ahead - behind)
     swapped = left == (2, 2) and a[ahead : ahead + 2] == b[ahead : ahead + 2][::-1]
     doubled = not capital and sorted(left) == [0, 2] and min(len(a), len(b)) >= _LONG_WORD
@@ -331,11 +331,6 @@ def _same_word(one: _Word, other: _Word, opens: bool) -> bool:
     if capital and len(a) == len(b):
         return len(a) >= 8 and behind >= 2
     return max(len(a), len(b)) >= (6 if capital else 5)
-
-
-def _shared_start(one: str, other: str) -> int:
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-                min(len(one), len(other)))  # fmt: skip
 
 
 def _joined_up(words: Sequence[_Word]) -> str:
