@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.comparators import LostFunction
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison.blanks import Blank
-from llmwidgets.comparison.marks import spelled
+from llmwidgets.comparison.marks import name_in_code
 from llmwidgets.comparison.outputs import MADE_ELSEWHERE, is_missing
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 
@@ -126,16 +123,11 @@ def shared_schema(texts: Sequence[Text]) -> Schema | None:
 
 def _scoring(rules: Mapping[str, Any]) -> str:
     """Rules by place; of a function its name, or one to be replaced where it has none."""
-    written = ", ".join(f"{_spelled(at)}: {_rule(at, how)}" for at, how in rules.items())
+    written = ", ".join(
+        f"{_spelled(at)}: {_spelled(how) if isinstance(how, str) else name_in_code(at, how)}"
+        for at, how in rules.items()
+    )
     return f"{{{written}}}"
-
-
-def _rule(place: str, rule: Any) -> str:
-    if isinstance(rule, str):
-        return _spelled(rule)
-    name = rule.name if isinstance(rule, LostFunction) else spelled(rule)
-    usual = re.sub(r"\W+", "_", f"compare_{place or 'records'}").strip("_")
-    return name if name.isidentifier() and not iskeyword(name) else usual
 
 
 def _listed(models: list[str]) -> str:

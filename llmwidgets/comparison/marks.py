@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.comparators import RECORD, Rule, ScoringFunction, read_scoring
+from llmwidgets.analysis.comparators import (
+    RECORD,
+    LostFunction,
+    Rule,
+    ScoringFunction,
+    read_scoring,
+)
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows, failed_score, score
 from llmwidgets.comparison.plain import plain
@@ -104,6 +112,13 @@ def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, An
 def spelled(rule: Any) -> str:
     """A rule as a reader knows it: its text, or the name of the user's function."""
     return str(ScoringFunction(rule)) if callable(rule) else str(rule)
+
+
+def name_in_code(place: str, rule: Any) -> str:
+    """The name of a function in Python; where it has none, one that says what it is for."""
+    name = rule.name if isinstance(rule, LostFunction) else spelled(rule)
+    usual = re.sub(r"\W+", "_", f"compare_{place or 'records'}").strip("_")
+    return name if name.isidentifier() and not iskeyword(name) else usual
 
 
 def rule_of(name: str, how: Any, schema: Schema) -> Rule | None:

@@ -17,7 +17,7 @@ from llmwidgets.comparison.answers import pattern_of
 from llmwidgets.comparison.blanks import blank_note
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
-from llmwidgets.comparison.marks import spelled
+from llmwidgets.comparison.marks import name_in_code, spelled
 from llmwidgets.comparison.texts import few
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
@@ -267,8 +267,8 @@ def _by_functions(rules: Rules) -> tuple[str, ...]:
     lost = (
         f"{place or 'The whole record'} was scored by the function {rule.name}, which a file "
         "cannot hold: here it is scored by the default rules. To score as before, define "
-        f"{rule.name} and call "
-        f'comparison.rescore({{**comparison.scoring, "{place}": {rule.name}}}).'
+        f"{(name := name_in_code(place, rule))} and call "
+        f'comparison.rescore({{**comparison.scoring, "{place}": {name}}}).'
         for place, rule in placed
         if isinstance(rule, LostFunction)
     )

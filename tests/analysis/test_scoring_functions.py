@@ -357,6 +357,13 @@ def test_a_saved_comparison_keeps_the_name_and_says_what_to_do(tmp_path) -> None
     assert 'scoring={"total": within_five, "name": same_surname, "paid": "exact"}' in loaded.code()
 
 
+def test_a_function_without_a_name_gets_one_to_define(tmp_path) -> None:
+    made({"lines[].sku": lambda value, truth: True}).save(tmp_path / "kept.json")
+    said = flat(repr(lw.load(tmp_path / "kept.json")))
+    assert "lines[].sku was scored by the function <lambda>, which" in said
+    assert 'comparison.rescore({**comparison.scoring, "lines[].sku": compare_lines_sku}).' in said
+
+
 def test_a_damaged_rule_is_a_damaged_file(tmp_path) -> None:
     made().save(tmp_path / "kept.json")
     saved = json.loads((tmp_path / "kept.json").read_text("utf-8"))
