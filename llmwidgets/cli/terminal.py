@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.answers import answers_to
 from llmwidgets.comparison.differences import Said
 from llmwidgets.comparison.shown import summary

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING, is_empty
+from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.marks import against, has_data
 from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.texts import spread
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from llmwidgets.analysis.scoring import Cell
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.marks import Scoring
+    from llmwidgets.comparison.marks import Rules
     from llmwidgets.engine.plan import Text
 
 
@@ -114,7 +114,7 @@ def agreement_frame(comparison: Comparison, field: str | None = None) -> pd.Data
 
 
 def _in_text(
-    text: Text, data: dict[int, Any], scoring: Scoring
+    text: Text, data: dict[int, Any], scoring: Rules
 ) -> Iterator[tuple[tuple[int, int], Shared]]:
     """Each two variants that answered; records that are alike are compared once for all."""
     written = {at: json.dumps(each, sort_keys=True) for at, each in data.items()}
@@ -129,7 +129,7 @@ def _in_text(
 
 
 def _compare(
-    shared: Shared, text: Text, one: Any, other: Any, scoring: Scoring, *, alike: bool
+    shared: Shared, text: Text, one: Any, other: Any, scoring: Rules, *, alike: bool
 ) -> None:
     for cell in against(text.schema, other, one, scoring).cells:
         if not _both_silent(cell):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.differences import Difference, Said, differences_of, fields_of
 from llmwidgets.comparison.marks import Mark, has_data, mark
 from llmwidgets.comparison.rows import Place

@@ -6,8 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.comparators import places_of, read_preset, read_scoring
+from llmwidgets.analysis.comparators import (
+    RECORD,
+    Comparator,
+    ListRule,
+    places_of,
+    read_scoring,
+)
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.blanks import Blank, count_blanks, read_blank
 from llmwidgets.comparison.groups import read_groups
 from llmwidgets.comparison.lookup import Lookup
@@ -98,28 +104,30 @@ def read_documents(
     )
 
 
-def read_rules(scoring: Any, texts: Sequence[Text]) -> dict[str, str] | str | None:
-    """The scoring rules as texts, each known to a schema of the texts; FieldError otherwise.
+def read_rules(scoring: Any, texts: Sequence[Text]) -> dict[str, Any] | None:
+    """The scoring rules by place, each known to a schema of the texts; FieldError otherwise.
 
-    The name of a preset stays as it is.
+    Rules are texts; the user's functions stay what they are. A function alone scores the record.
     """
     if scoring is None:
         return None
-    if isinstance(scoring, str):
-        read_preset(scoring, ())
-        return scoring
+    if callable(scoring):
+        scoring = {RECORD: scoring}
     if not isinstance(scoring, Mapping):
+        given = repr(scoring) if isinstance(scoring, str) else type(scoring).__name__
         raise FieldError(
-            {"scoring": f"is a {type(scoring).__name__}, not rules by field."},
-            'Give {"total": "number:0.01", "address": "similar:0.9"}.',
+            {"scoring": f"must be rules by field or a function, not {given}."},
+            'Give {"total": "number:0.01", "address": "similar:0.9"}, or a function of '
+            "(value, truth) that scores a whole record.",
         )
     schemas = list(dict.fromkeys(text.schema for text in texts))
-    read: dict[str, str] = {}
+    read: dict[str, Any] = {}
     for name, rule in scoring.items():
         known = [each for each in schemas if name in places_of(each)]
         fitting = (each for each in known if rule_of(name, rule, each) is not None)
         home = next(fitting, known[0] if known else schemas[0])
-        read |= {path: str(how) for path, how in read_scoring({name: rule}, home).items()}
+        how = read_scoring({name: rule}, home)[name]
+        read[name] = str(how) if isinstance(how, Comparator | ListRule) else rule
     return read
 
 

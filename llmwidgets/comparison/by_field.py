@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.alignment import is_empty
-from llmwidgets.analysis.list_rows import Rows
+from llmwidgets.analysis.leaves import is_empty
+from llmwidgets.analysis.scoring import Rows
 from llmwidgets.comparison.answers import answers_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class Count:
     """The cells of one field: labelled and right; values given, values wanted, values right.
 
     Precision is found / given, recall found / wanted: a null that is rightly null counts for the
-    accuracy alone. Words for nothing ("N/A") are not given.
+    accuracy alone. Words for nothing ("N/A") are not given. `part` is what the user's own functions
+    count of values that are not right: it is in the accuracy, and nowhere else.
     """
 
     labelled: int = 0
@@ -43,6 +44,7 @@ class Count:
     invented: int = 0
     missed: int = 0
     nulls_in_words: int = 0
+    part: float = 0.0
 
     def add(self, cell: Cell, times: int = 1) -> None:
         """Count one cell; one that truth does not label is left out. `times` -1 takes it back."""
@@ -65,10 +67,11 @@ class Count:
         self.invented += times * (given and not wanted)
         self.missed += times * (wanted and not given)
         self.nulls_in_words += times * in_words
+        self.part += times * cell.part
 
     @property
     def accuracy(self) -> float | None:
-        return self.right / self.labelled if self.labelled else None
+        return (self.right + self.part) / self.labelled if self.labelled else None
 
     @property
     def precision(self) -> float | None:
@@ -138,7 +141,7 @@ def field_frame(comparison: Comparison) -> pd.DataFrame:
 def text_frame(comparison: Comparison) -> pd.DataFrame:
     """One row per scored extraction, variant by variant; shares are 0–1, NaN is unknown.
 
-    Under a preset, `accuracy` is the preset's own share.
+    Where a function scores the whole record, `accuracy` is the share that it gives.
     """
     import pandas as pd
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.comparison.asked import Asked, read_asked, read_documents, read_rules
 from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.comparison.marks import Scoring
+from llmwidgets.comparison.marks import Rules, Scoring
 from llmwidgets.comparison.progress import watch
 from llmwidgets.engine import defaults
 from llmwidgets.engine.estimate import Estimate, Tried
@@ -52,9 +52,10 @@ def compare(
     in US dollars for new calls; a run estimated above 5 asks for one. `scoring` has rules by
     field ({"total": "number:0.01"}) and by list: {"lines[]": "key:sku"} pairs rows whose key is
     right and no others, {"lines[]": "match:0.7"} those with at least that share of fields right.
-    Or it is "docubench", that benchmark's rules. `journal` is a path, False for memory, or the
-    user's cache folder. What cannot be asked raises before the first
-    call (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
+    A rule can be a function of (value, truth) that returns True, False or a share from 0 to 1;
+    a function in place of all rules scores whole records. `journal` is a path, False for memory,
+    or the user's cache folder. What cannot be asked raises before the first call (FieldError,
+    UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
 
     `group` says which texts belong together (pages of one document, mails of one sender), so that
     ten copies do not count as ten: the name of a column or key of the texts, a list as long as
@@ -220,7 +221,7 @@ def _alike(column: Column, comparison: Comparison, at: int) -> bool:
 
 def _run(
     asked: Asked,
-    rules: Scoring,
+    rules: Rules,
     *,
     journal: Journal | str | Path | bool | None,
     concurrency: int | None,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.alignment import NOTHING, is_empty
+from llmwidgets.analysis.comparators import RECORD
+from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison.texts import spread
@@ -103,7 +104,12 @@ def sparse(comparison: Comparison) -> Sparse | None:
 
 
 def pooled(comparison: Comparison) -> Pooled | None:
-    """By texts and by fields, where the two orders differ or a figure by what matters usually."""
+    """By texts and by fields, where the two orders differ or a figure by what matters usually.
+
+    None where a function scores whole records: then no accuracy is a share of fields.
+    """
+    if callable((comparison.scoring or {}).get(RECORD)):
+        return None
     known = [
         (label, accuracy, share)
         for label, tally in zip(comparison.labels, comparison.reading.tallies, strict=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.comparison.marks import spelled
 from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.texts import few
 
@@ -122,7 +123,8 @@ def _truth(text: Any) -> Any:
 def _rules(scoring: Any) -> str:
     if scoring is None:
         return "the default rules"
-    return scoring if isinstance(scoring, str) else f"own rules for {few(scoring)}"
+    named = (f"{place or 'the whole record'} ({spelled(rule)})" for place, rule in scoring.items())
+    return f"own rules for {few(named)}"
 
 
 def _word(value: Any) -> str:

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison.blanks import Blank
+from llmwidgets.comparison.marks import name_in_code
 from llmwidgets.comparison.outputs import MADE_ELSEWHERE, is_missing
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.marks import Scoring
+    from llmwidgets.comparison.marks import Rules
     from llmwidgets.comparison.variant import Variant
     from llmwidgets.engine.plan import Text
     from llmwidgets.schemas import Schema
@@ -25,7 +26,7 @@ _WIDE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """A call of `compare` to be written down; names stand for texts, truth and examples.
+    """A call of `compare` to be written down; names stand for texts, truth, examples, functions.
 
     For `outputs` that were made elsewhere it is the call of `Comparison.from_outputs`, in which
     they are a name as well.
@@ -47,7 +48,7 @@ class Script:
     missing: str | None = None
     instructions: str | Mapping[str, str] | None = None
     repeats: int = 1
-    scoring: Scoring = None
+    scoring: Rules = None
     concurrency: int | None = None
     budget: float | None = None
     matters: float = MATTERS
@@ -84,7 +85,7 @@ class Script:
         if self.repeats > 1:
             yield "repeats", str(self.repeats)
         if self.scoring is not None:
-            yield "scoring", _literal(self.scoring)
+            yield "scoring", _scoring(self.scoring)
         if self.concurrency:
             yield "concurrency", str(self.concurrency)
         if self.budget is not None:
@@ -118,6 +119,15 @@ def shared_schema(texts: Sequence[Text]) -> Schema | None:
     """The schema of all texts; None where they have several."""
     schemas = {text.schema.digest: text.schema for text in texts}
     return next(iter(schemas.values())) if len(schemas) == 1 else None
+
+
+def _scoring(rules: Mapping[str, Any]) -> str:
+    """Rules by place; of a function its name, or one to be replaced where it has none."""
+    written = ", ".join(
+        f"{_spelled(at)}: {_spelled(how) if isinstance(how, str) else name_in_code(at, how)}"
+        for at, how in rules.items()
+    )
+    return f"{{{written}}}"
 
 
 def _listed(models: list[str]) -> str:

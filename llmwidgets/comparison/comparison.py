@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.copying import Copying
+from llmwidgets.analysis.grounding import ExampleLeakage
 from llmwidgets.analysis.verdict import MATTERS, read_matters
 from llmwidgets.comparison import (
     agreement,
@@ -30,7 +30,7 @@ from llmwidgets.comparison.asked import read_documents, read_rules
 from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.corrections import Correction
 from llmwidgets.comparison.differences import Difference
-from llmwidgets.comparison.marks import Mark, Scoring, mark
+from llmwidgets.comparison.marks import Mark, Rules, Scoring, mark
 from llmwidgets.comparison.outputs import Missing
 from llmwidgets.comparison.reading import Reading
 from llmwidgets.comparison.reading import read as read_all
@@ -43,7 +43,7 @@ from llmwidgets.report import files, html, text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.conclusion import Tested
+    from llmwidgets.analysis.significance import Tested
     from llmwidgets.analysis.verdict import Standing, Verdict
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
@@ -71,7 +71,7 @@ class Comparison:
     rows: Rows
     journal: Journal
     read: Callable[[Row, Place], Extraction]
-    scoring: Scoring = None
+    scoring: Rules = None
     notes: tuple[str, ...] = ()
     made: tuple[Correction, ...] = ()
     looks: set[int] = field(default_factory=set)
@@ -197,10 +197,12 @@ class Comparison:
         return grounded.grounding_frame(self)
 
     @cached_property
-    def copyings(self) -> tuple[Copying, ...]:
+    def copyings(self) -> tuple[ExampleLeakage, ...]:
         """For each column: tells whether a value was copied from the examples it was shown."""
         shots = (making.examples_of(each.examples) for each in self.variants)
-        return tuple(Copying.of((each.text, each.record) for each in shown) for shown in shots)
+        return tuple(
+            ExampleLeakage.of((each.text, each.record) for each in shown) for shown in shots
+        )
 
     def doubtful_labels(self) -> pd.DataFrame:
         """Where the models agree against the truth: probably wrong labels, most variants first."""
@@ -246,7 +248,7 @@ class Comparison:
         self.__dict__["reading"] = read
 
     def rescore(self, scoring: Scoring) -> Comparison:
-        """The same replies under other rules of what counts as right; calls nothing."""
+        """The same replies under other rules of what counts as right (see `compare`); no calls."""
         return replace(self, scoring=read_rules(scoring, self.texts))
 
     def rerun(self, models: Any = None, **more: Any) -> Comparison:
@@ -281,7 +283,7 @@ class Comparison:
         run: Run,
         *,
         variants: tuple[Variant, ...] = (),
-        scoring: Scoring = None,
+        scoring: Rules = None,
         notes: tuple[str, ...] = (),
     ) -> Comparison:
         """What a run has brought so far; open extractions are `Stopped`.

@@ -8,7 +8,7 @@ from dataclasses import field as filled
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.truth_places import at_place, fitting, list_without_truth, with_value
 from llmwidgets.errors import FieldError
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.scoring import Cell
-from llmwidgets.comparison.marks import Mark, Scoring, against, compared, has_data
+from llmwidgets.comparison.marks import Mark, Rules, against, compared, has_data
 from llmwidgets.errors import FAILURES
 from llmwidgets.report.summary import State
 
@@ -73,7 +73,7 @@ def fields_of(
     text: Text,
     extractions: Sequence[Extraction],
     marks: Sequence[Mark],
-    scoring: Scoring,
+    scoring: Rules,
 ) -> Iterator[tuple[str, Any, tuple[Said, ...]]]:
     """Every field of one text that can be compared: its path, its truth, what each variant says."""
     answered = [at for at, each in enumerate(extractions) if has_data(each)]
@@ -94,7 +94,7 @@ def _by_path(
     extractions: Sequence[Extraction],
     marks: Sequence[Mark],
     answered: Sequence[int],
-    scoring: Scoring,
+    scoring: Rules,
 ) -> _ByPath:
     labelled: dict[str, tuple[Any, dict[int, Said]]] = {}
     patterns: set[str] = set()
@@ -125,7 +125,7 @@ def _among_themselves(
     extractions: Sequence[Extraction],
     answered: Sequence[int],
     labelled: set[str],
-    scoring: Scoring,
+    scoring: Rules,
 ) -> _ByPath:
     """Fields without a label: the first answer stands in for the truth, to line arrays up."""
     reference = compared(extractions[answered[0]], text)

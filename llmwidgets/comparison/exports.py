@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.grounding import Source, ground
+from llmwidgets.analysis.grounding import SourceText, ground
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.marks import has_data, mark
 from llmwidgets.comparison.rows import Place
 from llmwidgets.errors import FieldError
@@ -92,10 +92,10 @@ def _task(comparison: Comparison, at: int) -> dict[str, Any]:
 
 
 def _spans(comparison: Comparison, place: Place) -> Iterator[dict[str, Any]]:
-    from llmwidgets.analysis.alignment import leaves_of
+    from llmwidgets.analysis.leaves import leaves_of
 
     text, data = comparison.texts[place.text], comparison.extraction(place).data
-    source = Source(text.text)
+    source = SourceText(text.text)
     leaves = {leaf.path: leaf for leaf in text.schema.leaves}
     for path, pattern, value in leaves_of(text.schema, data):
         found = ground(value, source, leaves.get(pattern))

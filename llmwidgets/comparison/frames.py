@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING, leaves_of
-from llmwidgets.analysis.readings import read
+from llmwidgets.analysis.leaves import NOTHING, leaves_of
+from llmwidgets.analysis.normalize import parse_value
 from llmwidgets.comparison.answers import Answers, answers_in
 from llmwidgets.comparison.grounded import Grounds
 from llmwidgets.comparison.marks import has_data
@@ -101,7 +101,7 @@ def _written(value: Any) -> str:
     """A value as variants have it in common: case, accents and ways of writing set aside."""
     if value is None or value is NOTHING:
         return ""
-    reading = read(value)
+    reading = parse_value(value)
     if reading.number is not None:
         return f"n{reading.number.value.normalize()}"
     return f"d{reading.day}" if reading.day else f"t{reading.text}"

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.grounding import Grounding, Source, ground
-from llmwidgets.analysis.silence import says_no_value
+from llmwidgets.analysis.grounding import Grounding, SourceText, ground
+from llmwidgets.analysis.leaves import NOTHING, says_no_value
 from llmwidgets.comparison.answers import answers_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.copying import Copying
+    from llmwidgets.analysis.grounding import ExampleLeakage
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.engine.plan import Text
 
@@ -30,8 +29,8 @@ KINDS = ("exact", "normalised", "fuzzy", "absent")
 class Grounds:
     """One text in which values are looked for; each is looked for once, whoever gave it."""
 
-    def __init__(self, text: Text, copying: Sequence[Copying] = ()) -> None:
-        self._source = Source(text.text)
+    def __init__(self, text: Text, copying: Sequence[ExampleLeakage] = ()) -> None:
+        self._source = SourceText(text.text)
         self._leaves = {leaf.path: leaf for leaf in text.schema.leaves}
         self._copying = copying
         self._found: dict[tuple[type, Any, str], Grounding] = {}

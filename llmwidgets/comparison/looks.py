@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.power import FEWEST_TEXTS
+from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.texts import spread
 

@@ -14,7 +14,7 @@ from llmwidgets.engine.extraction import read as read_extraction
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.marks import Scoring
+    from llmwidgets.comparison.marks import Rules
     from llmwidgets.comparison.outputs import Missing
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.journal import Row
@@ -27,7 +27,7 @@ def of_run(
     run: Run,
     *,
     variants: tuple[Variant, ...],
-    scoring: Scoring,
+    scoring: Rules,
     notes: tuple[str, ...],
 ) -> Comparison:
     """What a run has brought so far; the rows are read from its journal."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.comparators import Rule, read_scoring
-from llmwidgets.analysis.list_rows import Rows, WithRows
-from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
+from llmwidgets.analysis.comparators import (
+    RECORD,
+    LostFunction,
+    Rule,
+    ScoringFunction,
+    read_scoring,
+)
+from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows, failed_score, score
 from llmwidgets.comparison.plain import plain
 from llmwidgets.errors import FAILURES, FieldError
 
@@ -20,8 +27,11 @@ if TYPE_CHECKING:
     from llmwidgets.schemas import Schema
 
 
-Scoring = Mapping[str, Any] | str | None
-"""Rules by field, the name of a preset, or None for the default rules."""
+Rules = Mapping[str, Any] | None
+"""Rules by place, "" for the whole record; None for the default rules."""
+
+Scoring = Rules | Callable[..., Any]
+"""The same, or a function that scores the whole record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +56,14 @@ class Mark(WithRows):
     unanswered: bool = False
 
 
-def mark(extraction: Extraction, text: Text, scoring: Scoring) -> Mark:
+def mark(extraction: Extraction, text: Text, scoring: Rules) -> Mark:
     """The extraction against its text's truth, by the rules of what counts as right.
 
     The model's own failures leave labelled fields not right; an invalid record is scored field
     by field; a call that brought no reply of the model is not scored.
     """
     if has_data(extraction):
-        return _read(against(text.schema, compared(extraction, text), text.truth, scoring))
+        return _read(_scored(text.schema, compared(extraction, text), text.truth, scoring))
     failure = FAILURES.get(extraction.status)
     if failure is None or text.truth is NOTHING:
         return Mark()
@@ -77,17 +87,38 @@ def compared(extraction: Extraction, text: Text) -> Any:
     return plain(extraction.record) if as_record else extraction.data
 
 
-def against(schema: Schema, data: Any, truth: Any, scoring: Scoring) -> TextScore:
-    """The data scored against the truth, by those rules that this schema has the fields for."""
-    if isinstance(scoring, str):
-        return score(schema, data, truth, scoring=scoring)
-    rules = _rules(tuple(scoring.items()), schema) if scoring else None
-    return score(schema, data, truth, scoring=rules)
+def against(schema: Schema, data: Any, reference: Any, scoring: Rules) -> TextScore:
+    """The data against a record that stands in for the truth, field by field."""
+    fields = {name: how for name, how in (scoring or {}).items() if name != RECORD}
+    return _scored(schema, data, reference, fields)
+
+
+def _scored(schema: Schema, data: Any, truth: Any, scoring: Rules) -> TextScore:
+    """The data against the truth, by those rules that this schema has the fields for."""
+    if not scoring:
+        return score(schema, data, truth)
+    # A function of the user's need not be hashable by itself.
+    rules = (
+        (name, ScoringFunction(how) if callable(how) else how) for name, how in scoring.items()
+    )
+    return score(schema, data, truth, scoring=_rules(tuple(rules), schema))
 
 
 @lru_cache(maxsize=1024)
 def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, Any]:
     return {name: rule for name, how in scoring if (rule := rule_of(name, how, schema)) is not None}
+
+
+def spelled(rule: Any) -> str:
+    """A rule as a reader knows it: its text, or the name of the user's function."""
+    return str(ScoringFunction(rule)) if callable(rule) else str(rule)
+
+
+def name_in_code(place: str, rule: Any) -> str:
+    """The name of a function in Python; where it has none, one that says what it is for."""
+    name = rule.name if isinstance(rule, LostFunction) else spelled(rule)
+    usual = re.sub(r"\W+", "_", f"compare_{place or 'records'}").strip("_")
+    return name if name.isidentifier() and not iskeyword(name) else usual
 
 
 def rule_of(name: str, how: Any, schema: Schema) -> Rule | None:

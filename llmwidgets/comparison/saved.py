@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets import __version__
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.comparators import RECORD, LostFunction
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison import corrections, outputs
 from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.marks import Rules, spelled
 from llmwidgets.comparison.plain import plain
 from llmwidgets.comparison.rows import Place
 from llmwidgets.comparison.variant import Variant
@@ -40,7 +42,7 @@ def save(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
         "llmwidgets": __version__,
         "made_at": comparison.made_at.isoformat(),
         "notes": list(comparison.notes),
-        "scoring": comparison.scoring,
+        "scoring": _scoring(comparison.scoring),
         "repeats": comparison.repeats,
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
         "texts": [_text(text) for text in comparison.texts],
@@ -96,12 +98,37 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
         rows=given.rows,
         journal=given.journal,
         read=given.read,
-        scoring=saved["scoring"],
+        scoring=_read_scoring(saved["scoring"]),
         notes=tuple(saved["notes"]),
         made=tuple(map(corrections.read, saved.get("corrections", ()))),
         looks=set(saved.get("looks", ())),
         made_at=datetime.fromisoformat(saved["made_at"]),
     )
+
+
+def _scoring(rules: Rules) -> dict[str, Any] | None:
+    """The rules as JSON; of a function, its name is all that a file can hold."""
+    if rules is None:
+        return None
+    return {place: _rule(rule) for place, rule in rules.items()}
+
+
+def _rule(rule: Any) -> Any:
+    if isinstance(rule, str):
+        return rule
+    return {"function": rule.name if isinstance(rule, LostFunction) else spelled(rule)}
+
+
+def _read_scoring(saved: Any) -> Rules:
+    if saved is None:
+        return None
+    if isinstance(saved, str):
+        # The name of a set of rules for whole records, which once were in this package.
+        return {RECORD: LostFunction(saved)}
+    return {
+        place: rule if isinstance(rule, str) else LostFunction(str(rule["function"]))
+        for place, rule in saved.items()
+    }
 
 
 def _text(text: Text) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis import significance
-from llmwidgets.analysis.conclusion import Tested
-from llmwidgets.analysis.significance import Column
+from llmwidgets.analysis.significance import Scores, Tested
 from llmwidgets.analysis.verdict import Standing, Verdict
 from llmwidgets.comparison import caveats, looks
 from llmwidgets.comparison.marks import is_labelled
@@ -152,7 +151,7 @@ def tested(comparison: Comparison) -> Tested | None:
     columns = _columns(comparison)
     if not any(column.scores for column in columns):
         return None
-    return significance.in_pairs(
+    return significance.compare_variants(
         columns,
         groups=_groups(comparison),
         looks=looks.taken(comparison),
@@ -160,9 +159,9 @@ def tested(comparison: Comparison) -> Tested | None:
     )
 
 
-def _columns(comparison: Comparison) -> list[Column]:
+def _columns(comparison: Comparison) -> list[Scores]:
     return [
-        Column(
+        Scores(
             label,
             tally.mean_scores,
             tally.cost_per_1000,

@@ -9,13 +9,16 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import __version__
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.comparators import LostFunction
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import caveats, scoreboard, standings
 from llmwidgets.comparison.answers import pattern_of
 from llmwidgets.comparison.blanks import blank_note
 from llmwidgets.comparison.differences import Difference
 from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
+from llmwidgets.comparison.marks import name_in_code, spelled
+from llmwidgets.comparison.texts import few
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import charts, figures, html
@@ -24,6 +27,7 @@ from llmwidgets.report.summary import Cell, Line, Row, Summary
 if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Verdict
     from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.marks import Rules
     from llmwidgets.comparison.tally import Tally
 
 _NOTEBOOK_LINES = 20
@@ -243,12 +247,32 @@ def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
 def told_beside(comparison: Comparison) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
     return (
-        caveats.sentences(comparison)
+        _by_functions(comparison.scoring)
+        + caveats.sentences(comparison)
         + _labels_apart(comparison)
         + scoreboard.not_in_full(comparison)
         + blank_note(comparison.texts)
         + comparison.notes
     )
+
+
+def _by_functions(rules: Rules) -> tuple[str, ...]:
+    """What the user's functions decide, and what those would that a file could not hold."""
+    placed = (rules or {}).items()
+    named = [
+        f"{place or 'the whole record'} by {spelled(rule)}"
+        for place, rule in placed
+        if callable(rule)
+    ]
+    lost = (
+        f"{place or 'The whole record'} was scored by the function {rule.name}, which a file "
+        "cannot hold: here it is scored by the default rules. To score as before, define "
+        f"{(name := name_in_code(place, rule))} and call "
+        f'comparison.rescore({{**comparison.scoring, "{place}": {name}}}).'
+        for place, rule in placed
+        if isinstance(rule, LostFunction)
+    )
+    return (*([f"Scored by custom functions: {few(named)}."] if named else []), *lost)
 
 
 def _labels_apart(comparison: Comparison) -> tuple[str, ...]:

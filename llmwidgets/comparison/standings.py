@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.power import FEWEST_TEXTS
+from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.verdict import Outcome, Shown, Standing, Verdict
-from llmwidgets.analysis.verdict_words import expected_sentence
+from llmwidgets.analysis.verdict_text import expected_sentence
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import figures
 from llmwidgets.report.summary import Told

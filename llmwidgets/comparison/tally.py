@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.list_rows import Rows, WithRows
+from llmwidgets.analysis.scoring import Rows, WithRows
 from llmwidgets.comparison.by_field import Counts
 from llmwidgets.errors import FAILURES, ReplyError
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.blanks import is_blank, with_nulls
 from llmwidgets.comparison.fields import columns_of, no_such_field, parts, tree_of, unknown_keys
 from llmwidgets.comparison.plain import is_empty_cell, is_record, plain, secrets_in

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from llmwidgets.analysis.student import quantile
+from llmwidgets.analysis.intervals import quantile
 from llmwidgets.connections.known_facts import own_price
 from llmwidgets.dialects.messages import Usage
 from llmwidgets.engine import defaults, gate, learned

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.answers import LOUD, Answers, Field, answers_to
 from llmwidgets.comparison.reading import Reading, Sums
 from llmwidgets.comparison.rows import Place

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llmwidgets import ComparisonPanel, Connection, Store, check, cli, compare, estimate, extract
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.connections import Policy
 from llmwidgets.engine import capability, gate, loop, transport
 from llmwidgets.engine.journal import Journal

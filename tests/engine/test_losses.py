@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from llmwidgets import Comparison, Connection, Variant, compare, load
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.errors import FieldError
 
 LOSSES = ["lost", "unanswered", "timed_out"]

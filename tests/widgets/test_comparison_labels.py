@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmwidgets import Comparison
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf
 from llmwidgets.widgets.results.typed_value import typed

@@ -20,7 +20,7 @@ import pytest
 
 from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, compare, demo
 from llmwidgets.analysis.verdict import Verdict
-from llmwidgets.analysis.verdict_words import brief
+from llmwidgets.analysis.verdict_text import brief
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate as estimating
 from llmwidgets.engine import places

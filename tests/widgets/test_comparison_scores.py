@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets import Comparison, Variant
-from llmwidgets.analysis.significance import Column, in_pairs
+from llmwidgets.analysis.significance import Scores, compare_variants
 from llmwidgets.analysis.verdict import Shown
-from llmwidgets.analysis.verdict_words import brief, expected_sentence, margin
+from llmwidgets.analysis.verdict_text import brief, expected_sentence, margin
 from llmwidgets.comparison import standings
 from llmwidgets.comparison.tally import Tally
 from llmwidgets.report import figures
@@ -265,10 +265,10 @@ def test_texts_without_truth_can_be_labelled_and_are_found_in_the_grid(wire) -> 
 def test_no_bound_is_ever_0_and_words_never_deny_the_group(scores: Any, matters: float) -> None:
     """Whatever the scores are: groups, bounds and recommendation say the same."""
     columns = [
-        Column(f"v{at}", {f"t{n}": share for n, share in enumerate(shares)}, price)
+        Scores(f"v{at}", {f"t{n}": share for n, share in enumerate(shares)}, price)
         for at, (shares, price) in enumerate(scores)
     ]
-    verdict = in_pairs(columns).conclude(matters)
+    verdict = compare_variants(columns).conclude(matters)
     told = {each.label: standings.told(verdict, each.label, Tally()) for each in verdict.standings}
     assert [label for label, each in told.items() if each.recommended] == (
         [verdict.recommended] if verdict.recommended else []
@@ -289,10 +289,10 @@ def test_no_answer_is_told_with_the_accuracy_that_it_leaves_open() -> None:
     scores = {f"t{n}": 1.0 for n in range(40)}
     half = dict(list(scores.items())[:20])
     lost = frozenset(["t0"])
-    verdict = in_pairs(
+    verdict = compare_variants(
         [
-            Column("whole", scores | {"t0": 0.0}, lost=lost),
-            Column("half", half, unanswered=frozenset(scores) - frozenset(half)),
+            Scores("whole", scores | {"t0": 0.0}, lost=lost),
+            Scores("half", half, unanswered=frozenset(scores) - frozenset(half)),
         ]
     ).conclude()
     whole = standings.told(verdict, "whole", Tally(statuses=Counter({"ok": 39, "Truncated": 1})))

@@ -69,7 +69,7 @@ def _scored(
 def _figures(count: Count) -> dict[str, Figure]:
     empty = count.labelled - count.wanted
     return {
-        "right": _share(count.right, count.labelled),
+        "right": _share(count.right + count.part, count.labelled),
         "precision": _share(count.found, count.given),
         "recall": _share(count.found, count.wanted),
         "f1": _share(2 * count.found, count.given + count.wanted, count.labelled),
@@ -79,7 +79,7 @@ def _figures(count: Count) -> dict[str, Figure]:
     }
 
 
-def _share(part: int, whole: int, of: int | None = None) -> Figure:
+def _share(part: float, whole: int, of: int | None = None) -> Figure:
     return (100 * part / whole if whole else None), whole if of is None else of
 
 

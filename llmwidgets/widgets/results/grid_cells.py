@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING, is_empty
+from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.report import figures
 from llmwidgets.visible import visible

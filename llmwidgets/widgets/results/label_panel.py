@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.answers import Field, answers_to
 from llmwidgets.comparison.truth_places import at_place, list_without_truth
 from llmwidgets.errors import FieldError

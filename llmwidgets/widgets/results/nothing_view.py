@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.report.figures import count
 from llmwidgets.widgets.base import Content
 from llmwidgets.widgets.comparison_grid import Filter, GridIndex

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.power import FEWEST_TEXTS
+from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.verdict import Outcome
 from llmwidgets.report import figures
 

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmwidgets.analysis.alignment import NOTHING
 from llmwidgets.analysis.grounding import get_ready
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import shown, standings
 from llmwidgets.comparison.rows import Place

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis import verdict_words
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.power import FEWEST_TEXTS
+from llmwidgets.analysis import verdict_text
+from llmwidgets.analysis.intervals import FEWEST_TEXTS
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import scoreboard, shown, standings
 from llmwidgets.report import figures
@@ -47,7 +47,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, An
     low, high, step = _scale(rows, band)
     return {
         "headline": verdict.headline,
-        "details": verdict_words.brief(verdict),
+        "details": verdict_text.brief(verdict),
         "outcome": verdict.outcome.name.lower() if verdict.outcome is not None else "",
         "scored": scored,
         "agreed": agreed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING, is_empty
+from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.answers import Field, answers_to
 from llmwidgets.comparison.grounded import FLAG_WORDS, FLAGS, Grounds
 from llmwidgets.report import figures

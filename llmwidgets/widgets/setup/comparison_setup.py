@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.asked import Asked, read_asked, read_documents
 from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.code import Script, shared_schema

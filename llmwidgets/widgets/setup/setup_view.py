@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.analysis.verdict_words import expected_sentence
+from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.verdict_text import expected_sentence
 from llmwidgets.engine import defaults
 from llmwidgets.engine.estimate_words import cost_words
 from llmwidgets.errors import LLMWidgetsError, StoreLocked

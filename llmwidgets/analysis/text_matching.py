@@ -1,17 +1,174 @@
-"""Paraphrase: whether a passage that looks nearly like a value says what the value says."""
+"""Text matching: whether two texts are nearly the same, and whether they say the same."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from llmwidgets.analysis.borders import is_unspaced, joined
-from llmwidgets.analysis.denials import DENIALS, SMALL_WORDS
-from llmwidgets.analysis.likeness import digits
-from llmwidgets.analysis.readings import plain
+from llmwidgets.analysis.normalize import plain
+from llmwidgets.analysis.scripts import is_unspaced, joined
+
+_AT_ONCE = 1_000_000_000
+"""Two texts with more pairs of characters than this are compared in pieces: 20 ms at most."""
+
+_PIECE = 50_000_000
+_MOST = 60_000_000_000
+_ANCHOR = 32
+_TRIED = 16
+
+
+def digits(text: str) -> str:
+    """The digits of a text in their order."""
+    return "".join(re.findall(r"\d", text))
+
+
+@dataclass(frozen=True)
+class _Form:
+    text: str
+
+    @cached_property
+    def digits(self) -> str:
+        return digits(self.text)
+
+    @cached_property
+    def plain(self) -> str:
+        return plain(self.text)
+
+    @cached_property
+    def letters(self) -> Counter[str]:
+        return Counter(self.plain)
+
+
+@dataclass(slots=True)
+class TextSimilarity:
+    """Compares texts; `unsure` once it could not find out whether two of them are alike.
+
+    Each text is read once. Long texts are compared in pieces: alike is said where enough is found
+    in common, not alike where lengths or letters rule it out, else it is unsure and says no.
+    """
+
+    unsure: bool = False
+    _spent: float = 0.0
+    _forms: dict[str, _Form] = field(default_factory=dict)
+
+    def alike(self, one: str, other: str, amount: float) -> bool:
+        """Whether their likeness, 0 to 1, is `amount` or more; never where any digit differs."""
+        a, b = self._form(one), self._form(other)
+        if a.digits != b.digits:
+            return amount <= 0
+        # Of two lengths, twice what is in common is the part that is alike.
+        wanted = amount * (len(a.plain) + len(b.plain)) / 2
+        if min(len(a.plain), len(b.plain)) < wanted:
+            return False
+        pairs = len(a.plain) * len(b.plain)
+        if pairs <= _AT_ONCE and self._spent + pairs <= _MOST:
+            self._spent += pairs
+            return _ratio(a.plain, b.plain, amount) >= amount
+        if (a.letters & b.letters).total() < wanted:
+            return False
+        if self._common(a.plain, b.plain) >= wanted:
+            return True
+        self.unsure = True
+        return False
+
+    def _form(self, text: str) -> _Form:
+        if text not in self._forms:
+            self._forms[text] = _Form(text)
+        return self._forms[text]
+
+    def _common(self, one: str, other: str) -> int:
+        """At least this many letters are in common, in their order."""
+        from rapidfuzz.distance import LCSseq
+
+        found = 0
+        waiting = [(one, other)]
+        while waiting:
+            a, b = waiting.pop()
+            ahead = _same_start(a, b)
+            a, b = a[ahead:], b[ahead:]
+            behind = _same_start(a[::-1], b[::-1])
+            a, b = a[: len(a) - behind], b[: len(b) - behind]
+            found += ahead + behind
+            pairs = len(a) * len(b)
+            if not pairs or self._spent > _MOST:
+                continue
+            self._spent += min(pairs, _PIECE)
+            if pairs <= _PIECE:
+                found += int(LCSseq.similarity(a, b))
+            else:
+                i, j = _anchor(a, b)
+                waiting += [(a[:i], b[:j]), (a[i:], b[j:])]
+        return found
+
+
+def _ratio(one: str, other: str, amount: float) -> float:
+    from rapidfuzz import fuzz
+
+    return float(fuzz.ratio(one, other, score_cutoff=100 * amount - 1e-6)) / 100
+
+
+def _same_start(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
+
+
+def _anchor(one: str, other: str) -> tuple[int, int]:
+    """Where both are cut: at a passage that stands once in the other, else halfway."""
+    for tried in range(_TRIED):
+        aside = (tried + 1) // 2 * (1 if tried % 2 else -1) * _ANCHOR
+        at = min(max(0, len(one) // 2 + aside), max(0, len(one) - _ANCHOR))
+        passage = one[at : at + _ANCHOR]
+        found = other.find(passage)
+        if found >= 0 and other.find(passage, found + 1) < 0 and (at > 0 or found > 0):
+            return at, found
+    return len(one) // 2, len(other) // 2
+
+
+# -- words that turn a sentence round, and words that do not matter --------------------------------
+
+_DENIALS = """
+    not n't no never none nobody nothing neither nor without except unless cannot only hardly barely
+    nicht kein keine keinen keinem keiner keines keinerlei nie niemals ohne weder nichts niemand
+    nirgends außer nur kaum
+    pas jamais rien aucun aucune sans guère sauf plus personne seulement
+    nunca jamás ningún ninguna ninguno nada nadie sin tampoco ni salvo excepto solo sólo
+    non mai nessun nessuno nessuna niente nulla senza mica tranne né
+    não nem nenhum nenhuma ninguém sem exceto
+    niet geen nooit niemand niets zonder noch behalve alleen
+    nie nigdy nikt nic żaden żadna żadne bez ani tylko oprócz
+    ne není nikdy nikdo žádný žádná žádné pouze jen kromě
+    inte ej icke aldrig ingen inget inga utan utom endast bara ikke aldri intet uden uten kun bare
+    ei eivät älä ilman nem nincs sem soha nélkül nu niciodată fără doar değil yok hiç asla
+    не нет ни никогда без ничего никто нельзя кроме только немає ні δεν μην όχι χωρίς
+    لا ليس ليست لم لن غير بدون לא אין בלי אל नहीं न मत बिना
+    안 못 아닌 아니 없이 không chưa chẳng tidak bukan tanpa belum jangan
+"""
+_SMALL = """
+    a an the of in on at by is are was were be been has have had it its this that which who and
+    der die das den dem des ein eine einen einem einer eines ist war wurde wurden hat haben im am
+    zu zum zur von vom und es sich
+    le la les l un une des du de d au aux en que qui est a et n ce
+    el los las una del al y e lo il i gli uno di della dei delle dal che è ed
+    o os as um uma do da dos das à ao é het een van te en is w z na i do się jest v ve s se je
+    ett det av på att är og och af er
+"""
+
+DENIALS = frozenset(plain(word) for word in _DENIALS.split())
+"""Words of which a sentence must have as many as its source: not, kein, pas, no, only, without."""
+
+SMALL_WORDS = frozenset(plain(word) for word in _SMALL.split()) - DENIALS
+"""Words that may come and go: articles, short prepositions, forms of to be."""
+
+
+# -- whether a passage says what a value says ------------------------------------------------------
 
 _WORD = re.compile(r"[^\W_]+?(?=n['’]t\b)|n['’]t\b|[^\W_]+")
 _CHUNK = re.compile(r"\S+")
@@ -174,11 +331,6 @@ def _same_word(one: _Word, other: _Word, opens: bool) -> bool:
     if capital and len(a) == len(b):
         return len(a) >= 8 and behind >= 2
     return max(len(a), len(b)) >= (6 if capital else 5)
-
-
-def _same_start(one: str, other: str) -> int:
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-                min(len(one), len(other)))  # fmt: skip
 
 
 def _joined_up(words: Sequence[_Word]) -> str:

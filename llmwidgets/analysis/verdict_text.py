@@ -1,12 +1,10 @@
-"""The verdict in words that a manager can quote and a statistician accepts."""
+"""Verdict text: what the texts show, and what was lost or not answered, in sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmwidgets.analysis import power
-from llmwidgets.analysis.loss_words import losses, losses_in_brief, unanswered
-from llmwidgets.analysis.power import FEWEST_TEXTS, Spread
+from llmwidgets.analysis.intervals import FEWEST_TEXTS, Spread, can_show, texts_needed
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
 from llmwidgets.report.figures import (
     count,
@@ -20,6 +18,72 @@ from llmwidgets.report.figures import (
 )
 
 _MANY = 3
+
+
+def losses(verdict: Verdict) -> str:
+    """Who lost replies, in a sentence each; nothing where none was lost."""
+    losers = sorted((each for each in verdict.standings if each.lost), key=lambda each: -each.lost)
+    if not losers:
+        return ""
+    said = [_lost(each) for each in losers[:_MANY]]
+    if len(losers) > _MANY:
+        said.append(f"{count(len(losers) - _MANY, 'more variant')} lost replies too.")
+    none = _without_losses(verdict)
+    return " ".join([*said, f"{listed(none)} lost none."] if none else said)
+
+
+def losses_in_brief(verdict: Verdict) -> str:
+    """Who lost replies, in one sentence: the leader and the recommended one first."""
+    wanted = (verdict.leader, verdict.recommended)
+    losers = sorted(
+        (each for each in verdict.standings if each.lost),
+        key=lambda each: (each.label not in wanted, -each.lost),
+    )
+    if not losers:
+        return ""
+    first, *others = losers[:_MANY]
+    said = [f"{first.label} lost {first.lost:,} of {count(first.scored, 'reply', 'replies')}"]
+    said += [f"{each.label} {each.lost:,} of {each.scored:,}" for each in others]
+    if len(losers) > _MANY:
+        said.append(f"{count(len(losers) - _MANY, 'more variant')} some")
+    none = _without_losses(verdict)
+    end = f"; {listed(none)} lost none." if none else "."
+    return f"{listed(said)}, counted as wrong{end}"
+
+
+def unanswered(standings: Sequence[Standing]) -> list[str]:
+    """Who has no answer to which part of the texts, and what that leaves open."""
+    return [
+        f"{each.label} has no answer to {each.unanswered:,} of "
+        f"{count(each.scored + each.unanswered, 'text')}: {percent(each.accuracy)} in 100 right on "
+        f"the others, {percent(each.accuracy_if_wrong)} with these counted as wrong"
+        + (
+            f", {percent(each.common_accuracy)} on the texts that all answered."
+            if each.common_accuracy is not None
+            else "."
+        )
+        for each in standings
+        if each.unanswered
+    ]
+
+
+def _without_losses(verdict: Verdict) -> list[str]:
+    """The leader and the recommended one, where they lost nothing."""
+    wanted = (verdict.leader, verdict.recommended)
+    return [each.label for each in verdict.standings if each.label in wanted and not each.lost]
+
+
+def _lost(each: Standing) -> str:
+    said = (
+        f"{each.label} lost {count(each.lost, 'reply', 'replies')} of {each.scored:,}, counted as "
+        f"wrong (at most {percent(each.loss_high)} % of replies)"
+    )
+    if each.answered_accuracy is None:
+        return f"{said}."
+    return f"{said}; on the rest it got {percent(each.answered_accuracy)} in 100 right."
+
+
+# -- the verdict -----------------------------------------------------------------------------------
 
 
 def words_for(
@@ -288,18 +352,18 @@ def expected_sentence(
     where an earlier run tells it; else that of real models on real documents.
 
     >>> expected_sentence(200, 2)
-    '200 labelled texts and 2 variants can show a difference of about 3.6 in 100 or more.'
+    '200 labelled texts and 2 variants can show a difference of about 3.3 in 100 or more.'
     """
     if not labelled or variants < 2:
         return ""
     spread = Spread.usual(deviation) if deviation else Spread.usual()
-    needed = power.texts_needed(spread, matters, variants)
+    needed = texts_needed(spread, matters, variants)
     show = f"about {rough_count(needed)} would show" if needed else ""
     if labelled < FEWEST_TEXTS:
         few = f"{_texts(labelled)} cannot show a difference"
         asked = f"{few}: a verdict asks for {FEWEST_TEXTS} or more"
         return f"{asked}; {show} one of {margin(matters)} in 100." if show else f"{asked}."
-    least = rough_share(power.can_show(spread, labelled, variants))
+    least = rough_share(can_show(spread, labelled, variants))
     asked = f"{labelled:,} labelled texts and {variants} variants"
     said = f"{asked} can show a difference of about {least} in 100 or more"
     if needed and needed <= labelled:
