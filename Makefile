@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo lab test lint types pictures benchmarks torture drift clean
+.PHONY: demo lab test lint types javascript pictures benchmarks torture drift clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/llmwidgets demo
@@ -23,6 +23,10 @@ lint: $(VENV)/.installed-test
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
+
+# What a change of llmwidgets/widgets/javascript needs; an installation needs no Node.
+javascript:
+	@cd llmwidgets/widgets/javascript && npm ci && npm run build
 
 pictures: $(VENV)/.installed-test
 	$(BIN)/python -m tests.pictures

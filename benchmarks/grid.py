@@ -208,7 +208,8 @@ def _measure(lab: Any, page: Any, name: str, texts: int, *, last: bool) -> dict[
     before = len(page.frames)
     first = browser.evaluate(FIRST, selector)
     frames = page.frames[before:]
-    code = sum(len(each) for each in frames if _holds(each, "_esm"))
+    words = "_esm", '"type": "module"'
+    code = sum(len(each) for each in frames if any(_holds(each, word) for word in words))
     found = {"first_ms": round(first), "bytes": sum(map(len, frames)) - code, "code_bytes": code}
     found["elements"] = browser.locator(".jp-OutputArea *").count()
     found["notebook_bytes"] = len(json.dumps(page.save()))

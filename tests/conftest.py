@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from tests.clocks import hurry
 from tests.jupyterlab import browser, fresh_page, lab, loaded, page  # noqa: F401 - fixtures of the whole suite
-from tests.pages import blank, drawing, joined  # noqa: F401
+from tests.pages import blank, joined  # noqa: F401
 
 # A busy machine is no fault of an example. On CI the examples are the same each time, so that
 # a red build is the change's; at a desk they are new each time, and find what is left.

@@ -25,7 +25,7 @@ from tests.jupyterlab import PATIENCE_MS
 ADDRESS = "http://localhost/"
 """Never asked for: the page is made here, and a page of this name may seal secrets."""
 
-_KERNEL = """
+KERNEL = """
 const model = { listeners: [], sent: [], under_way: [],
   on(_, listener) { this.listeners.push(listener); },
   off(_, listener) { this.listeners = this.listeners.filter((each) => each !== listener); },
@@ -41,10 +41,27 @@ window.lwFromKernel = (content, buffers) => {
 };
 window.lwModel = model;
 window.lwHeard = [];
+let sealing = 0;
+for (const name of ["importKey", "generateKey", "exportKey", "encrypt", "decrypt"]) {
+  const real = crypto.subtle[name].bind(crypto.subtle);
+  crypto.subtle[name] = (...given) => {
+    sealing += 1;
+    return real(...given).finally(() => { sealing -= 1; });
+  };
+}
+window.lwSealed = async () => {
+  do await new Promise((next) => setTimeout(next)); while (sealing);
+};
 for (const kind of ["change", "focusin", "focusout", "blur", "toggle"]) {
   document.addEventListener(kind, (e) => window.lwHeard.push([kind, e.target.value ?? ""]), true);
 }
 """
+
+_DRAW = """async (module) => {
+  const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  widget.render({ model: lwModel, el: document.querySelector("main") });
+}"""
 
 
 class JoinedPage:
@@ -54,17 +71,9 @@ class JoinedPage:
         self.page, self.widget = browser_page, widget
         self._waiting: list[tuple[dict[str, Any], list[Any]]] = []
         widget.comm.publish_msg = self._published
-        module = f"{widget._esm}\nwindow.lwRender = widget.render;\n"
-        module += "if (typeof inOrder === 'function') window.lwInOrder = inOrder;"
-        browser_page.add_script_tag(content=_KERNEL)
-        browser_page.add_style_tag(content=str(widget._css))
-        browser_page.add_script_tag(
-            content=module.replace("export default", "const widget ="), type="module"
-        )
-        browser_page.wait_for_function("Boolean(window.lwRender)")
-        browser_page.evaluate(
-            "() => { lwRender({ model: lwModel, el: document.querySelector('main') }); }"
-        )
+        browser_page.add_script_tag(content=KERNEL)
+        browser_page.add_style_tag(content=source(f"{widget.bundle}.css"))
+        browser_page.evaluate(_DRAW, source(f"{widget.bundle}.js"))
         self.deliver(settled=settled)
 
     def _published(self, kind: str, data: Any = None, buffers: Any = None, **_rest: Any) -> None:
@@ -77,7 +86,7 @@ class JoinedPage:
         `settled=False` leaves alone what the kernel does besides.
         """
         besides = set() if settled else set(self.widget._under_way)
-        self.page.evaluate("window.lwInOrder && window.lwInOrder(lwModel, () => undefined)")
+        self.page.evaluate("lwSealed()")
         for content, buffers in self.page.evaluate("lwModel.under_way.splice(0)"):
             data = {"method": "custom", "content": content}
             views = [memoryview(bytes(each)) for each in buffers]
@@ -93,7 +102,10 @@ class JoinedPage:
             self.settle(settled=settled)
 
     def arrive(self) -> None:
-        """Let what the kernel sent up to now arrive, before it hears what the page sent."""
+        """Let what the kernel sent up to now arrive, at least one message, before it hears what the
+        page sent."""
+        while not self._waiting:
+            self.page.wait_for_timeout(10)
         messages, self._waiting = self._waiting, []
         for content, buffers in messages:
             raw = [base64.b64encode(bytes(each)).decode() for each in buffers]
@@ -145,15 +157,3 @@ def joined(blank: Any) -> Iterator[Callable[[Any], JoinedPage]]:
     yield join
     for widget in widgets:
         widget.close()
-
-
-@pytest.fixture
-def drawing(blank: Any) -> Any:
-    """A page that knows the functions every widget draws with, and no widget."""
-    module = source("dom.js", "redraw.js")
-    blank.add_script_tag(content=_KERNEL)
-    blank.add_script_tag(
-        content=f"{module}\nObject.assign(window, {{ h, button, mount }});", type="module"
-    )
-    blank.wait_for_function("Boolean(window.mount)")
-    return blank

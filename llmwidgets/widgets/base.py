@@ -1,11 +1,9 @@
 """Panel: what every widget shares. State goes to the page, actions come back, errors are shown.
 
-A widget of this package is one Python class and a few static files:
-
-- `_esm = source("dom.js", …, "mine.js")`: anywidget wants one module a widget and nothing here is
-  built or bundled, so the files are put one after the other. Only the last one says
-  `export default { render }`; the others just define functions.
-- `_css = style("mine.css")`: the shared look (`llmwidgets.css`) and then the widget's own.
+A widget of this package is one Python class, one module and one style sheet: `static/` holds what
+`make javascript` builds from the sources in `javascript/`, and `bundle = "mine"` names it. A saved
+notebook holds a widget's `_esm` once for each panel in it, so that is a loader of 1 kB, which asks
+for the module by `{type: "module"}` when a view is drawn.
 
 No trait holds data, so nothing of it lands in a saved notebook. A view asks by `{type: "hello"}`
 when it is drawn; the widget answers by `{type: "state", …}` and sends a new state when something
@@ -23,6 +21,7 @@ import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -43,25 +42,22 @@ Content = dict[str, Any]
 Buffers = Sequence[memoryview]
 
 
-def source(*names: str) -> str:
-    """The static files, one after the other: an ES module out of several readable files."""
-    folder = resources.files("llmwidgets.widgets") / "static"
-    return "\n".join((folder / name).read_text("utf-8") for name in names)
-
-
-def style(*names: str) -> str:
-    """The shared look, then the widget's own files."""
-    return source("llmwidgets.css", *names)
+@lru_cache
+def source(name: str) -> str:
+    """A built file of `static/`: the loader, or the module or the style sheet of one widget."""
+    return (resources.files("llmwidgets.widgets") / "static" / name).read_text("utf-8")
 
 
 class Panel(anywidget.AnyWidget):
     """The base of every widget: a DOMWidget without data in its traits.
 
-    Subclasses give `_esm`, `state()`, `summary()` and one `async def act_<type>(content, buffers)`
-    for each message the page may send.
+    Subclasses give `bundle`, `state()`, `summary()` and one `async def act_<type>(content,
+    buffers)` for each message the page may send.
     """
 
-    _css = style()
+    _esm, _css = source("loader.js"), ""
+    bundle = ""
+    """What the built module and style sheet in `static/` are called."""
     heading = "Panel"
 
     def __init__(self) -> None:
@@ -136,8 +132,8 @@ class Panel(anywidget.AnyWidget):
         if not isinstance(content, dict):
             return
         kind = content.get("type")
-        if kind == "hello":
-            self.submit(self.act_hello(content, buffers))
+        if kind in ("hello", "module"):
+            self.submit(getattr(self, f"act_{kind}")(content, buffers))
             return
         action: Callable[[Content, Buffers], Coroutine[Any, Any, None]] | None = (
             getattr(self, f"act_{kind}", None) if isinstance(kind, str) else None
@@ -149,6 +145,11 @@ class Panel(anywidget.AnyWidget):
     async def _on_account_of(self, act: object, work: Awaitable[None]) -> None:
         _act.set(act[:_LONGEST_NAME] if isinstance(act, str) else "")
         await work
+
+    async def act_module(self, _content: Content, _buffers: Buffers) -> None:
+        """A view has no code yet: send the module and its style sheet."""
+        code = [source(f"{self.bundle}.{kind}").encode() for kind in ("js", "css")]
+        self.send({"type": "module"}, code)
 
     async def act_hello(self, _content: Content, _buffers: Buffers) -> None:
         """A view was drawn and asks for the state."""

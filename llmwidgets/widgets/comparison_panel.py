@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.comparison.code import script_of
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.widgets.base import Buffers, Content, source, style
+from llmwidgets.widgets.base import Buffers, Content
 from llmwidgets.widgets.comparison_run import LiveRun
 from llmwidgets.widgets.schema_editor import SchemaEditor
 from llmwidgets.widgets.setup.run_guess import whole_words
@@ -30,14 +30,7 @@ class ComparisonPanel(SchemaEditor):
     belong together) and `blank` are those of `compare`.
     """
 
-    _esm = source(
-        "dom.js", "redraw.js", "comparison_setup.js", "schema_editor.js",
-        "comparison_running.js", "comparison_cells.js", "comparison_grid.js",
-        "comparison_keys.js", "comparison_labels.js", "comparison_text.js",
-        "comparison_scores.js", "comparison_fields.js", "comparison_charts.js",
-        "comparison_request.js", "comparison_panel.js",
-    )  # fmt: skip
-    _css = style("comparison.css")
+    bundle = "comparison_panel"
 
     def __init__(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.providers import find_provider
-from llmwidgets.widgets.base import source, style
 from llmwidgets.widgets.forms.form_draft import Draft
 from llmwidgets.widgets.forms.form_panel import FormPanel
 
@@ -24,9 +23,7 @@ class ConnectionForm(FormPanel):
         form
     """
 
-    _esm = source("dom.js", "redraw.js", "secret_field.js", "fields.js", "checked.js",
-                  "store_gate.js", "store_making.js", "connection_form.js")  # fmt: skip
-    _css = style("connections.css", "store.css")
+    bundle = "connection_form"
     heading = "Connection"
 
     def __init__(self, kind: str, store: Store | None = None) -> None:

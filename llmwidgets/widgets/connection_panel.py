@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.widgets.base import Buffers, Content, source, style
+from llmwidgets.widgets.base import Buffers, Content
 from llmwidgets.widgets.forms.form_draft import Draft
 from llmwidgets.widgets.forms.form_panel import FormPanel
 from llmwidgets.widgets.forms.found import Found, local_rows
@@ -28,10 +28,7 @@ class ConnectionPanel(StoreSettings, FormPanel):
     `.store` is the store the panel works on; another organization can be chosen in its head.
     """
 
-    _esm = source("dom.js", "redraw.js", "secret_field.js", "fields.js", "checked.js",
-                  "store_gate.js", "store_making.js", "store_settings.js", "found.js",
-                  "connection_panel.js")  # fmt: skip
-    _css = style("connections.css", "store.css")
+    bundle = "connection_panel"
     heading = "Connections"
 
     def __init__(self, store: Store | None = None) -> None:

@@ -61,7 +61,7 @@ class Wire:
             wait(under_way, timeout=30)
 
     def type_secret(self, field: str, value: str, **content: Any) -> None:
-        """Seal a value to the kernel's key and send it, as secret_field.js does."""
+        """Seal a value to the kernel's key and send it, as the page does."""
         self.send("sealing")
         spki = next(each["spki"] for each in self.messages if each["type"] == "sealing")
         self.send("secret", seal(spki, field, value), field=field, sealed=True, **content)

@@ -77,7 +77,6 @@ def test_another_organization_is_opened_by_keyboard(lab, page) -> None:
     panel.locator("input:focus").wait_for()
     keyboard.type("browser-second")
     keyboard.press("Enter")
-    panel.locator("select[data-rev=browser-second]").wait_for()
     expect(menu).to_have_value("browser-second")
     panel.get_by_role("button", name="Create the store").click()
     panel.get_by_role("heading", name="Create the store for browser-second").wait_for()

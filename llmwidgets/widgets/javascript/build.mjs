@@ -1,0 +1,63 @@
+// One minified module and one style sheet for each widget: every .tsx that stands in src/ itself. And
+// loader.js, which is all that a notebook keeps of them.
+//
+//   node build.mjs [FOLDER]          writes ../static/, or there
+//   node build.mjs --tests FOLDER    bundles the unit tests, for `node --test`, and a page for the
+//                                    tests of a browser
+
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const list = (folder, ending) =>
+  readdirSync(join(here, folder))
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(here, folder, name));
+
+const common = {
+  bundle: true,
+  format: "esm",
+  charset: "utf8",
+  // h(…) is shorter than jsx(…, { children }); the sources do not say which, and tsconfig.json
+  // would win over esbuild's own options.
+  tsconfigRaw: {
+    compilerOptions: { jsx: "react", jsxFactory: "h", jsxFragmentFactory: "Fragment" },
+  },
+  inject: [join(here, "jsx.js")],
+  logLevel: "warning",
+};
+
+/** What is bundled keeps its licence: in the module, and beside it. */
+function licence() {
+  const read = (name) => readFileSync(join(here, "node_modules/preact", name), "utf8");
+  const { name, version } = JSON.parse(read("package.json"));
+  return `${name} ${version}\n\n${read("LICENSE").trim()}\n`;
+}
+
+async function buildWidgets(outdir) {
+  const text = licence();
+  const options = {
+    ...common,
+    outdir,
+    minify: true,
+    target: ["chrome123", "firefox128", "safari17.5"],
+  };
+  await build({ ...options, entryPoints: [join(here, "src/loader.ts")], inject: [] });
+  const banner = { js: `/*! ${text}*/` };
+  await build({ ...options, entryPoints: list("src", ".tsx"), banner });
+  writeFileSync(join(outdir, "THIRD_PARTY_LICENSES.txt"), text);
+}
+
+async function buildTests(outdir) {
+  const options = { ...common, outdir, platform: "node", outExtension: { ".js": ".mjs" } };
+  await build({
+    ...options,
+    entryPoints: [...list("test", ".test.ts"), join(here, "test/page.ts")],
+  });
+}
+
+const [first, second] = process.argv.slice(2);
+if (first === "--tests") await buildTests(second);
+else await buildWidgets(first ?? join(here, "../static"));

@@ -1,0 +1,243 @@
+// The lines of the grid: a text's head, the cells of a row, the fold, the detail below a cell.
+
+import type { VNode } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { focused } from "../panel/page";
+import { Icon, TextButton } from "../panel/parts";
+import { DetailView } from "./detail";
+import type { Grid } from "./grid";
+import type { Line } from "./layout";
+import type { Block, Row } from "./state";
+import { changed, FLAGS, SPOKEN, stateClass } from "./words";
+
+interface OfText {
+  grid: Grid;
+  n: number;
+}
+
+interface OfRow extends OfText {
+  line: Line;
+  row: Row;
+}
+
+interface OfCell extends OfRow {
+  block: Block;
+  col: number;
+}
+
+/** All texts that are drawn; one that was drawn already stays as it is. */
+export function Texts({ grid, shown }: { grid: Grid; shown: [n: number, lines: VNode][] }) {
+  const { tops } = grid.layout;
+  return (
+    <>
+      {shown.map(([n, lines]) => (
+        <div
+          key={`${grid.answer!.layout} ${n}`}
+          class="lw-block"
+          role="rowgroup"
+          data-block={n}
+          style={`top:${tops[n]}px;height:${tops[n + 1]! - tops[n]!}px`}
+        >
+          {lines}
+        </div>
+      ))}
+    </>
+  );
+}
+
+/** One text. */
+export function Lines({ grid, n, lines }: OfText & { lines: Line[] }) {
+  const { open, blocks } = grid.layout;
+  const block = blocks.get(n);
+  const below = block && open?.block === n && lines.find(({ row }) => row?.p === open.path);
+  return (
+    <>
+      {lines.map((line) => {
+        const style = `top:${line.top}px;height:${line.height}px`;
+        if (!block) return <Unread style={style} />;
+        if (line.kind === "group") return <Head {...{ grid, n, block, style }} />;
+        if (line.kind === "fold") return <FoldLine {...{ grid, n, block, line, style }} />;
+        const row = line.row!;
+        return (
+          <div key={row.p} class={row.q ? "lw-grow lw-quiet" : "lw-grow"} role="row" style={style}>
+            <span
+              class="lw-cell lw-f m"
+              role="rowheader"
+              title={row.p}
+              {...place(grid, n, line.at, 0)}
+            >
+              {row.name}
+            </span>
+            {grid.truth > 0 && <TruthCell {...{ grid, n, line, row }} />}
+            {grid.variants.map((_, col) => variantCell({ grid, n, line, row, block, col }))}
+          </div>
+        );
+      })}
+      {below && (
+        <div
+          key={`detail ${open!.path} ${open!.col}`}
+          ref={grid.watch}
+          class="lw-detail"
+          role="row"
+          style={`top:${below.top + below.height}px;width:${grid.sight}px`}
+        >
+          <div role="gridcell" aria-label="Detail">
+            <DetailView grid={grid} row={below.row!} content={open!.content} />
+          </div>
+        </div>
+      )}
+    </>
+  );
+}
+
+const place = (grid: Grid, n: number, line: number, col: number) => ({
+  id: grid.cellId(n, line, col),
+  "data-at": `${n} ${line} ${col}`,
+});
+
+const Unread = ({ style }: { style: string }) => (
+  <div class="lw-grow lw-group" role="row" style={style}>
+    <span class="lw-wide muted" role="gridcell" aria-label="not read yet">
+      …
+    </span>
+  </div>
+);
+
+const Head = ({ grid, n, block, style }: OfText & { block: Block; style: string }) => (
+  <div class="lw-grow lw-group" role="row" style={style}>
+    <div
+      class="lw-wide row"
+      role="gridcell"
+      {...place(grid, n, 0, 0)}
+      aria-label={`Text ${block.id}, ${block.said}. Enter reads the text.`}
+    >
+      <span class="m b">{block.id}</span>
+      <span class="lw-title">{block.title}</span>
+      <span class="grow" />
+      <span class="muted nw narrow-hide">{block.said}</span>
+      <TextButton tabIndex={-1} class="nw" onClick={() => grid.read(n)}>
+        Read the text
+      </TextButton>
+    </div>
+  </div>
+);
+
+function FoldLine({
+  grid,
+  n,
+  block,
+  line,
+  style,
+}: OfText & { block: Block; line: Line; style: string }) {
+  const open = grid.layout.unfolded.has(n);
+  return (
+    <div class="lw-grow lw-fold" role="row" style={style}>
+      <div
+        class="lw-wide row muted"
+        role="gridcell"
+        {...place(grid, n, line.at, 0)}
+        aria-expanded={open}
+      >
+        <Icon name={open ? "down" : "right"} />
+        <span>{block.fold}</span>
+      </div>
+    </div>
+  );
+}
+
+function TruthCell({ grid, n, line, row }: OfRow) {
+  const [text, kind, made] = row.t;
+  const typing = grid.typing?.block === n && grid.typing.row.p === row.p;
+  return (
+    <span
+      class={kind === "value" ? "lw-cell lw-t" : "lw-cell lw-t none"}
+      role="gridcell"
+      title={made ? `${text} (${made})` : text}
+      aria-label={`truth of ${row.name}: ${text}${made ? `, ${made}` : ""}`}
+      {...place(grid, n, line.at, 1)}
+    >
+      {made && (
+        <span class="lw-made" aria-hidden="true">
+          new
+        </span>
+      )}
+      <span class="lw-v">{text}</span>
+      {typing && <Typing grid={grid} name={row.name} />}
+    </span>
+  );
+}
+
+function Typing({ grid, name }: { grid: Grid; name: string }) {
+  const ref = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => {
+    const input = ref.current!;
+    input.value = grid.typing!.was;
+    input.focus();
+    input.select();
+  }, []);
+  return (
+    <input
+      ref={ref}
+      class="lw-typing"
+      type="text"
+      aria-label={`Truth of ${name}`}
+      onKeyDown={(e) => {
+        e.stopPropagation();
+        if (e.key !== "Enter" && e.key !== "Escape") return;
+        e.preventDefault();
+        grid.endTyping(e.key === "Enter" ? e.currentTarget.value : null);
+      }}
+      // Rows that arrive meanwhile leave the cell alone; who looks into another window comes back.
+      onBlur={(e) => e.currentTarget !== focused(e.currentTarget) && grid.endTyping(null)}
+    />
+  );
+}
+
+function variantCell({ grid, n, block, line, row, col }: OfCell): VNode {
+  const at = place(grid, n, line.at, 1 + grid.truth + col);
+  const { label } = grid.variants[col]!;
+  const failed = block.failed?.[col];
+  if (failed) {
+    if (line.at !== 1) return <span class="lw-cell lw-under" role="presentation" />;
+    const lines = grid.layout.lines(n).filter((each) => each.row && !each.row.q);
+    const last = lines.at(-1)!;
+    return (
+      <span
+        class="lw-cell lw-c failed"
+        role="gridcell"
+        aria-rowspan={lines.length}
+        style={`height:${last.top + last.height - line.top}px`}
+        aria-label={`${label}: failed, ${failed.name}. ${failed.said}`}
+        title={failed.said}
+        {...at}
+      >
+        <span class="lw-v">
+          <b>{failed.name}</b>
+          <span>{failed.said}</span>
+          {failed.again && (
+            <TextButton tabIndex={-1} onClick={() => grid.view.send("resume")}>
+              Ask again
+            </TextButton>
+          )}
+        </span>
+      </span>
+    );
+  }
+  const [state, text, flag] = row.c[col]!;
+  const [meant, kind] = row.t;
+  const parts = state === "differ" && kind === "value" ? changed(meant, text) : null;
+  const none = text === "none" || text === "no value" ? " none" : "";
+  const truth = grid.truth && kind !== "blank" ? `, truth ${meant}` : "";
+  return (
+    <span
+      class={`lw-cell lw-c ${stateClass(state)}${none}`}
+      role="gridcell"
+      title={text}
+      aria-label={`${row.name}, ${label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${truth}`}
+      {...at}
+    >
+      <span class="lw-v">{parts ? [parts[0], <ins>{parts[1]}</ins>, parts[2]] : text}</span>
+      {flag > 0 && <span class="lw-nit">{FLAGS[flag]}</span>}
+    </span>
+  );
+}

@@ -1,0 +1,157 @@
+// The connection panel inside this one, and a sheet over the panel: code to copy, a question.
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { focusOn } from "../panel/panel";
+import { Button, copied } from "../panel/parts";
+import { Aside, Grow, Row, Small } from "./parts";
+import { type Answer, type Sheet, useKept, type View } from "./view";
+
+interface Manager {
+  get_model(id: string): Promise<unknown>;
+  create_view?(model: unknown): Promise<{ el: HTMLElement }>;
+}
+
+/** Another widget inside this one, where the page has a manager of widgets. */
+export async function embed(view: View, message: Answer & { model: string }): Promise<void> {
+  const manager = view.panel.model.widget_manager as Manager | undefined;
+  if (!manager?.create_view) {
+    openSheet(view, {
+      title: "Connections",
+      from: "connections",
+      text: "lw.ConnectionPanel()",
+      said: "Run this in a cell; what is connected there appears here.",
+      own: view.panel.answers(message),
+    });
+    return;
+  }
+  const { el } = await manager.create_view(await manager.get_model(message.model));
+  view.set("embedded", el);
+  if (view.panel.answers(message)) focusOn(view.panel, "embedded");
+}
+
+export function Embedded() {
+  const [inside, keep] = useKept<HTMLElement | null>("embedded", null);
+  const place = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (inside) place.current!.append(inside);
+  }, [inside]);
+  return (
+    inside && (
+      <div class="lw-embed">
+        <div class="row">
+          <Aside>What is connected here can be ticked below.</Aside>
+          <Grow />
+          <Button small data-focus="embedded" onClick={() => keep(null)}>
+            Done
+          </Button>
+        </div>
+        <div ref={place} />
+      </div>
+    )
+  );
+}
+
+// ---- the sheet -----------------------------------------------------------------------------------
+
+export function openSheet(view: View, sheet: Sheet): void {
+  view.set("sheet", sheet);
+}
+
+export function askForReport(view: View): void {
+  const save = (values: boolean) => view.send("html", { values });
+  openSheet(view, {
+    title: "Report as HTML",
+    from: "html",
+    said: "Without values it holds scores, marks and field names. With values it also holds what was extracted; never the texts.",
+    actions: [
+      ["Without values", () => save(false)],
+      ["With values", () => save(true)],
+    ],
+    own: true,
+  });
+}
+
+export interface Code extends Answer {
+  title: string;
+  text: string;
+  said?: string;
+  from?: string;
+}
+
+/** Code to copy, which is in the clipboard already where the page may write there. */
+export async function showCode(view: View, message: Code): Promise<void> {
+  const done = (await copied(message.text)) ? "Copied." : "Select and copy it.";
+  const { title, text, from = "code", said = "" } = message;
+  openSheet(view, {
+    title,
+    text,
+    from,
+    said: `${said} ${done}`.trim(),
+    own: view.panel.answers(message),
+  });
+}
+
+export function SheetOver({ view }: { view: View }) {
+  const [sheet, keep] = useKept<Sheet | null>("sheet", null);
+  const ref = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (!sheet?.own) return;
+    const target = ref.current!.querySelector<HTMLTextAreaElement>("textarea, .btn:not(.bare)");
+    target!.focus();
+    target!.select?.();
+  }, [sheet]);
+  if (!sheet) return null;
+  const { title, from, said, text, actions } = sheet;
+  const close = () => {
+    keep(null);
+    focusOn(view.panel, from);
+  };
+  return (
+    <div
+      ref={ref}
+      class="lw-sheet"
+      role="dialog"
+      aria-label={title}
+      onKeyDown={(e) => {
+        if (e.key !== "Escape") return;
+        e.preventDefault();
+        close();
+      }}
+    >
+      <div class="row">
+        <h3>{title}</h3>
+        <Grow />
+        <Button bare small onClick={close}>
+          Close
+        </Button>
+      </div>
+      {said && <Small>{said}</Small>}
+      {text !== undefined && (
+        <textarea
+          class="in m"
+          readOnly
+          rows={Math.min(16, text.split("\n").length + 1)}
+          value={text}
+          aria-label={title}
+          spellcheck={false}
+        />
+      )}
+      {actions && (
+        <Row>
+          {actions.map(([label, run], n) => (
+            <Button
+              key={label}
+              go={n === 0}
+              onClick={() => {
+                close();
+                run();
+              }}
+            >
+              {label}
+            </Button>
+          ))}
+        </Row>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,579 @@
+// The grid of differences: rows are fields, columns are variants, grouped by text.
+//
+// The kernel lays the grid out: a height for every text, in pixels, as 32-bit numbers. The page
+// asks for the texts that come into sight, a chunk at a time, and draws only those; a text whose
+// values need more lines grows when it arrives, and what is in sight stays where it is. One tab
+// stop: the grid keeps the focus and `aria-activedescendant` points at the cell.
+
+import { render, type VNode } from "preact";
+import { focused, focusIn } from "../panel/page";
+import type { Buffers } from "../panel/protocol";
+import { Lines, Texts } from "./cells";
+import { type GridAct, gridAct } from "./keys";
+import { CHUNK, Layout, type Line, METRICS, measureColumns, type Open, scrollInto } from "./layout";
+import type { Block, Detail, GridAnswer, Row } from "./state";
+import type { View } from "./view";
+import { seenWords } from "./words";
+
+/** The turn of the rows that come unasked with a view's first state. */
+const FIRST = "first";
+const FIRST_MS = 1000;
+/** Pixels above and below what is in sight that are drawn too. */
+const MARGIN = 600;
+/** Of a text with more rows only those in sight are drawn. */
+const MOST_ROWS = 150;
+/** Characters that a layout may be off by. */
+const NEAR = 2;
+
+export interface At {
+  block: number;
+  line: number;
+  col: number;
+}
+
+interface Held {
+  at: At;
+  index: number | undefined;
+  path: string | undefined;
+  open?: Open | null;
+  top?: number;
+}
+
+interface Typing {
+  block: number;
+  row: Row;
+  was: string;
+}
+
+const freshName = () => `lw-${Math.random().toString(36).slice(2, 10)}`;
+
+export class Grid {
+  readonly id = freshName();
+  layout = new Layout();
+  answer: GridAnswer | null = null;
+  columns = measureColumns(960, [], 1, false);
+  /** Where a truth is being typed. */
+  typing: Typing | null = null;
+  /** An answer to `ask` is on its way. */
+  waits = false;
+  #root: HTMLElement | null = null;
+  #at: At = { block: 0, line: 0, col: 2 };
+  #moved = false;
+  #turn = "";
+  #stays = false;
+  #keep: Held | null = null;
+  #aim: At | null = null;
+  #later: (() => void) | null = null;
+  /** What is to be done once the grid stands in the page again. */
+  #next: (() => void) | null = null;
+  #top = 0;
+  #frame = 0;
+  #drawn = new Map<number, VNode>();
+  readonly #resized = new ResizeObserver(() => this.#fit());
+  readonly #grown = new ResizeObserver(([entry]) => this.#measureDetail(entry!.target));
+
+  constructor(readonly view: View) {}
+
+  get #result() {
+    const { state } = this.view;
+    return state.screen === "results" ? state.result : null;
+  }
+
+  get variants() {
+    return this.#result?.variants ?? [];
+  }
+
+  /** How many columns of truth there are: 1 or 0. */
+  get truth(): number {
+    return this.#result?.truth || this.view.labelling ? 1 : 0;
+  }
+
+  /** Whether nobody has moved in it, so that a newer layout surprises nobody. */
+  get untouched(): boolean {
+    return this.#scroll === 0 && !this.layout.open && !this.#moved;
+  }
+
+  get #scroll(): number {
+    return this.#root?.scrollTop ?? this.#top;
+  }
+
+  get #canvas(): HTMLElement {
+    return this.#root!.lastElementChild as HTMLElement;
+  }
+
+  get #line(): Line | undefined {
+    return this.layout.line(this.#at);
+  }
+
+  focus(): void {
+    this.#root?.focus({ preventScroll: true });
+  }
+
+  // ---- in the page -------------------------------------------------------------------------------
+
+  /** The element stands in the page now, or (null) no longer. */
+  attach(root: HTMLElement | null): void {
+    if (!root) {
+      this.#top = this.#scroll;
+      this.#resized.disconnect();
+      this.typing = null;
+      render(null, this.#canvas);
+    }
+    this.#root = root;
+    this.#drawn.clear();
+    if (!root) return;
+    const next = this.#next;
+    this.#next = null;
+    this.#measure();
+    this.#resized.observe(root);
+    if (this.#turn) {
+      this.draw();
+      root.scrollTop = this.#top;
+      next?.();
+    } else if (this.view.drawn) this.ask();
+    else this.#awaitFirst();
+  }
+
+  /** The first layout comes unasked with a view's first state; any later one is asked for. */
+  #awaitFirst(): void {
+    this.waits = true;
+    this.#turn = FIRST;
+    setTimeout(() => this.#coming && this.ask(true), FIRST_MS);
+  }
+
+  get #coming(): boolean {
+    return this.waits && this.#turn === FIRST;
+  }
+
+  /** Ask for the layout: what to show, and how much fits in a cell. Nobody wished for one that only
+      fits better (`stays`): what is open, active and in sight is so afterwards. */
+  ask(stays = false): void {
+    if (!this.#root) {
+      this.#next = () => this.ask();
+      return;
+    }
+    this.#measure();
+    this.#stays = stays;
+    this.waits = true;
+    this.#turn = freshName();
+    const { chars, truthChars, failed } = this.columns;
+    this.view.send("grid", {
+      ...this.view.filter,
+      turn: this.#turn,
+      chars,
+      truth_chars: truthChars,
+      metrics: { ...METRICS, failed },
+    });
+  }
+
+  #measure(): void {
+    const { clientWidth, style } = this.#root!;
+    this.columns = measureColumns(
+      clientWidth || 960,
+      this.#result!.fields,
+      this.variants.length,
+      this.truth > 0,
+    );
+    const { tracks, field, width: whole } = this.columns;
+    style.setProperty("--lw-tracks", tracks);
+    style.setProperty("--lw-truth-left", `${field}px`);
+    style.setProperty("--lw-width", `${whole}px`);
+  }
+
+  #fit(): void {
+    if (!this.#root?.clientWidth) return;
+    const { chars } = this.columns;
+    this.#measure();
+    if (Math.abs(chars - this.columns.chars) > NEAR && !this.#coming) this.ask(true);
+    else this.draw();
+  }
+
+  // ---- what the kernel sends ---------------------------------------------------------------------
+
+  /** Take a layout in, if it answers the newest question of this view. */
+  lay(message: GridAnswer, buffers: Buffers): void {
+    if (message.turn !== this.#turn || (this.#turn === FIRST && !this.waits)) return;
+    if (this.typing) {
+      this.#later = () => this.lay(message, buffers); // it would take the field away
+      return;
+    }
+    const held = this.#keep ?? (this.#stays && !this.untouched ? this.#hold() : null);
+    this.waits = false;
+    this.#keep = null;
+    this.#aim = null;
+    this.#moved = false;
+    this.answer = message;
+    const raw = buffers[0]!;
+    const heights = raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.byteLength);
+    this.layout = new Layout(new Uint32Array(heights as ArrayBuffer));
+    this.#drawn.clear();
+    this.#at = { block: 0, line: 0, col: 1 + this.truth + this.view.column };
+    this.view.column = 0;
+    if (this.#root) this.#root.scrollTop = 0;
+    this.#put(message.blocks.map((block, n) => [n, block]));
+    this.#at.line = Math.max(
+      0,
+      this.layout.lines(0).findIndex((line) => line.kind === "row"),
+    );
+    this.draw(0); // what is in sight now, what scrolling brings a frame later
+    this.soon();
+    if (held) this.#goBack(held);
+    if (Math.abs(message.chars - this.columns.chars) > NEAR) this.ask(true);
+    requestAnimationFrame(() => this.view.redraw()); // the rows come first, what is around them next
+  }
+
+  /** Rows that came into sight. */
+  take({ layout, from, blocks }: GridAnswer): void {
+    if (layout !== this.answer?.layout) return;
+    this.#put(blocks.map((block, n) => [from + n, block]));
+    const aim = this.#aim;
+    if (aim && this.layout.blocks.has(aim.block)) this.#moveTo(aim);
+    else this.draw();
+  }
+
+  /** Texts whose truth or values changed: their rows are drawn anew, everything else stays. */
+  changed({ layout, blocks }: { layout: number; blocks: [number, Block][] }): void {
+    if (layout !== this.answer?.layout) return;
+    const path = this.#line?.row?.p;
+    const known = blocks.filter(([n]) => this.layout.blocks.has(n));
+    const { open } = this.layout;
+    for (const [n, block] of known) if (open?.block === n) this.#readAgain(open, block);
+    this.#put(known);
+    const line = this.layout.lineOf(this.#at.block, path);
+    if (line >= 0) this.#at.line = line;
+    this.draw();
+  }
+
+  #put(blocks: [number, Block][]): void {
+    const anchor = this.layout.blockAt(this.#scroll);
+    const into = this.#scroll - this.layout.tops[anchor]!;
+    for (const [n, block] of blocks) {
+      this.layout.put(n, block);
+      this.#drawn.delete(n);
+    }
+    this.layout.measure();
+    const top = this.layout.tops[anchor]! + into;
+    if (into <= 0 || top === this.#scroll) return;
+    if (this.#root) this.#canvas.style.height = `${this.layout.height}px`;
+    this.#scrollTo(top);
+  }
+
+  #scrollTo(top: number): void {
+    this.#top = top;
+    if (this.#root) this.#root.scrollTop = top;
+  }
+
+  detail(message: Detail): void {
+    const { open, blocks } = this.layout;
+    if (message.path !== open?.path || message.index !== blocks.get(open.block)?.index) return;
+    open.content = message;
+    this.redraw(open.block);
+  }
+
+  // ---- drawing -----------------------------------------------------------------------------------
+
+  soon = (): void => {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.draw();
+    });
+  };
+
+  /** Draw what is in sight, and so many pixels above and below it. */
+  draw(margin = MARGIN): void {
+    const { layout } = this;
+    if (!this.#root || !this.answer) return;
+    const [top, bottom] = [this.#scroll, this.#scroll + this.#root.clientHeight];
+    const from = layout.blockAt(Math.max(0, top - margin));
+    const to = Math.min(layout.count - 1, layout.blockAt(bottom + margin));
+    const held = Number(
+      focusIn(this.#canvas)?.closest<HTMLElement>(".lw-block")?.dataset.block ?? -1,
+    );
+    const shown = held >= 0 && held < from ? [held] : [];
+    for (let n = from; n <= to; n += 1) shown.push(n);
+    if (held > to) shown.push(held);
+    for (const n of this.#drawn.keys()) if (!shown.includes(n)) this.#drawn.delete(n);
+    this.#canvas.style.height = `${layout.height}px`;
+    render(
+      <Texts grid={this} shown={shown.map((n) => [n, this.#lines(n, top, bottom)])} />,
+      this.#canvas,
+    );
+    for (const chunk of layout.missing(from - CHUNK / 2, to + CHUNK / 2)) {
+      this.view.send("blocks", { layout: this.answer.layout, from: chunk * CHUNK, count: CHUNK });
+    }
+    this.#point();
+    const first = Math.min(layout.blockAt(top) + 1, layout.count);
+    const last = Math.min(layout.blockAt(Math.max(0, bottom - 50)) + 1, layout.count);
+    const seen = this.view.panel.root.querySelector(".lw-seen");
+    if (seen) seen.textContent = seenWords(first, last, this.answer.texts, this.answer.said);
+  }
+
+  /** What was drawn of a text last time, or its lines anew. */
+  #lines(n: number, top: number, bottom: number): VNode {
+    const there = this.#drawn.get(n);
+    if (there) return there;
+    const { layout, typing } = this;
+    const block = layout.blocks.get(n);
+    const long = block && block.rows.length > MOST_ROWS;
+    const [from, to] = [top - MARGIN - layout.tops[n]!, bottom + MARGIN - layout.tops[n]!];
+    const lines = layout
+      .lines(n)
+      .filter(
+        ({ kind, at, row, top: y, height }) =>
+          !long ||
+          kind !== "row" ||
+          at === 1 ||
+          (typing?.block === n && typing.row.p === row!.p) ||
+          (y + height > from && y < to),
+      );
+    const made = <Lines grid={this} n={n} lines={lines} />;
+    if (!long) this.#drawn.set(n, made);
+    return made;
+  }
+
+  redraw(n: number): void {
+    this.layout.measure();
+    this.#drawn.delete(n);
+    this.draw();
+  }
+
+  cellId(block: number, line: number, col: number): string {
+    return `${this.id}-${block}-${line}-${col}`;
+  }
+
+  #cell({ block, line, col }: At): HTMLElement | null {
+    return this.#canvas.querySelector(`#${this.cellId(block, line, col)}`);
+  }
+
+  /** Mark the active cell, and say which it is. */
+  #point(): void {
+    for (const each of this.#canvas.querySelectorAll(".on")) each.classList.remove("on");
+    const col = this.#line?.kind === "row" ? this.#at.col : 0;
+    const cell = this.#cell({ ...this.#at, col }) ?? this.#cell({ ...this.#at, line: 1, col });
+    if (!cell) return;
+    cell.classList.add("on");
+    this.#root!.setAttribute("aria-activedescendant", cell.id);
+  }
+
+  // ---- moving about ------------------------------------------------------------------------------
+
+  /** Make a place the active one, and bring it into sight. */
+  moveTo(block: number, line: number, col = this.#at.col): void {
+    this.#moveTo({ block, line, col });
+  }
+
+  #moveTo(to: At): void {
+    const { layout } = this;
+    if (!layout.count) return;
+    this.#at = { ...to, ...layout.clamp(to) };
+    this.#aim = layout.blocks.has(this.#at.block) ? null : { ...to, block: this.#at.block };
+    if (!this.#root) {
+      this.#next = () => this.#moveTo(this.#at);
+      return;
+    }
+    const { top, height } = this.#line!;
+    const sight =
+      this.#root.clientHeight - (this.#root.firstElementChild as HTMLElement).offsetHeight;
+    this.#scrollTo(scrollInto(layout.tops[this.#at.block]! + top, height, this.#scroll, sight));
+    this.draw();
+    const cell = this.#cell(this.#at);
+    const { width, fixed } = this.columns;
+    if (!cell || width <= this.#root.clientWidth || this.#at.col <= this.truth) return;
+    this.#root.scrollLeft = scrollInto(
+      cell.offsetLeft - fixed,
+      cell.offsetWidth,
+      this.#root.scrollLeft,
+      this.#root.clientWidth - fixed,
+    );
+  }
+
+  onKeyDown = (e: KeyboardEvent): void => {
+    const inside = e.target !== this.#root;
+    const shut = e.key === "Escape" && this.layout.open;
+    const act = inside ? undefined : gridAct(e, this.variants.length);
+    if (!act && !shut) return;
+    e.preventDefault();
+    this.#moved = true;
+    if (shut) this.#shut();
+    else this.#act(act!);
+  };
+
+  #act([name, by]: GridAct): void {
+    const { block, line, col } = this.#at;
+    const wide = this.truth + this.variants.length;
+    const page = (this.#root!.clientHeight - 60) * (by ?? 0);
+    const acts = {
+      step: () => this.#moveTo({ ...this.layout.step(this.#at, by!), col }),
+      page: () => this.#moveTo({ ...this.layout.jump(this.#at, page), col }),
+      column: () => this.moveTo(block, line, Math.max(0, Math.min(wide, col + by!))),
+      home: () => this.moveTo(block, line, 0),
+      end: () => this.moveTo(block, line, wide),
+      top: () => this.moveTo(0, 0),
+      bottom: () => this.moveTo(Infinity, Infinity),
+      enter: () => this.#enter(),
+      undo: () => this.view.send("undo"),
+      type: () => this.typeTruth(),
+      none: () => this.label({ none: true }),
+      take: () => this.label({ column: by }),
+    };
+    acts[name]();
+  }
+
+  onClick = (e: MouseEvent): void => {
+    const target = e.target as Element;
+    const cell = target.closest<HTMLElement>("[data-at]");
+    if (!cell || target.closest("button, a, input")) return;
+    const [block, line, col] = cell.dataset.at!.split(" ").map(Number) as [number, number, number];
+    const { open } = this.layout;
+    this.#at = { block, line, col };
+    this.#moved = true;
+    this.focus();
+    if (open?.block === block && open.col === col && this.#line?.row?.p === open.path) this.#shut();
+    else this.#enter();
+  };
+
+  #enter(): void {
+    const { block, col } = this.#at;
+    const line = this.#line;
+    if (line?.kind === "group") this.read(block);
+    else if (line?.kind === "fold") this.#fold(block);
+    else if (line) this.#openDetail(block, line.row!, col);
+  }
+
+  read(n: number): void {
+    const block = this.layout.blocks.get(n);
+    if (block) this.view.show("text", { text: { index: block.index, path: null } }, "doc");
+  }
+
+  #fold(n: number): void {
+    const { unfolded } = this.layout;
+    if (!unfolded.delete(n)) unfolded.add(n);
+    this.#at.line = this.layout.lines(n).length - 1; // the fold is the last line of its text
+    this.redraw(n);
+  }
+
+  /** Make a field of a text the active one: the way back from where the text is read. */
+  find(id: string, path: string | null): void {
+    for (const [n, block] of this.layout.blocks) {
+      if (block.id === id) this.moveTo(n, Math.max(0, this.layout.lineOf(n, path ?? undefined)));
+    }
+  }
+
+  // ---- the detail of one cell --------------------------------------------------------------------
+
+  #openDetail(n: number, row: Row, col: number): void {
+    const before = this.layout.open;
+    this.layout.open = { block: n, path: row.p, col, height: 120, content: null };
+    if (before) this.#drawn.delete(before.block);
+    this.redraw(n);
+    this.#askDetail(this.layout.open, this.layout.blocks.get(n)!);
+  }
+
+  #askDetail({ path, col }: Open, { index }: Block): void {
+    this.view.send("detail", { index, path, column: Math.max(col - 1 - this.truth, -1) });
+  }
+
+  #readAgain(open: Open, block: Block): void {
+    if (block.rows.some((row) => row.p === open.path)) this.#askDetail(open, block);
+    else this.layout.open = null;
+  }
+
+  /** Follow the height of the detail that is drawn. */
+  watch = (element: HTMLElement | null): void => {
+    this.#grown.disconnect();
+    if (element) this.#grown.observe(element);
+  };
+
+  #measureDetail(element: Element): void {
+    const { open } = this.layout;
+    const height = Math.ceil(element.getBoundingClientRect().height);
+    if (!open || !height || height === open.height) return;
+    open.height = height;
+    this.redraw(open.block);
+  }
+
+  get sight(): number {
+    return this.#root!.clientWidth;
+  }
+
+  #shut(): void {
+    const { block } = this.layout.open!;
+    this.layout.open = null;
+    this.redraw(block);
+    this.focus();
+  }
+
+  // ---- where the person is, from one layout to the next ------------------------------------------
+
+  #hold(): Held {
+    const index = this.layout.blocks.get(this.#at.block)?.index;
+    return {
+      at: { ...this.#at },
+      index,
+      path: this.#line?.row?.p,
+      open: this.layout.open,
+      top: this.#scroll,
+    };
+  }
+
+  #goBack({ at, index, path, open, top }: Held): void {
+    const same = this.layout.blocks.get(at.block)?.index === index;
+    const line = Math.max(0, this.layout.lineOf(at.block, path));
+    if (top === undefined) {
+      if (same) this.moveTo(at.block, line, at.col);
+      return;
+    }
+    this.#moved = true;
+    if (same) {
+      this.#at = { ...at, line };
+      this.layout.open = open ?? null;
+      if (open) this.redraw(open.block);
+    }
+    this.#scrollTo(top);
+    this.draw();
+  }
+
+  // ---- truth that grows --------------------------------------------------------------------------
+
+  /** Send a label for a row, the active one if none is named. */
+  label(content: object, row = this.#line?.row): void {
+    const block = this.layout.blocks.get(this.#at.block);
+    if (!row || !block || row.name === "all fields") return;
+    this.#showTruth();
+    this.view.send("label", { index: block.index, path: row.p, ...content });
+  }
+
+  /** The first label brings the column of truth; the grid is laid out anew around its cell. */
+  #showTruth(): void {
+    if (this.truth) return;
+    this.view.labelling = true;
+    this.#at.col += this.#at.col > 0 ? 1 : 0;
+    const { at, index, path } = this.#hold();
+    this.#keep = { at, index, path };
+    this.#drawn.clear();
+    this.ask();
+    this.view.redraw();
+  }
+
+  /** A field in the cell of truth: Enter keeps what is typed, Escape leaves it. */
+  typeTruth(row = this.#line?.row): void {
+    if (!row || row.name === "all fields") return;
+    this.#showTruth();
+    this.typing = { block: this.#at.block, row, was: row.t[1] === "value" ? row.t[0] : "" };
+    this.redraw(this.#at.block);
+  }
+
+  /** Keep what was typed, or (null) leave it. */
+  endTyping(typed: string | null): void {
+    const { typing } = this;
+    if (!typing) return;
+    const own = focused(this.#root!);
+    this.typing = null;
+    if (own?.closest(".lw-typing")) this.focus();
+    if (typed !== null && typed !== typing.was) this.label({ value: typed }, typing.row);
+    const later = this.#later;
+    this.#later = null;
+    if (later) later();
+    else this.redraw(typing.block);
+  }
+}

@@ -1,0 +1,200 @@
+// The models that can be compared, by connection; each ticked one is a column, and may have copies.
+
+import { useRef } from "preact/hooks";
+import { Control, Select, Tick } from "../panel/controls";
+import { Button, Fold, TextButton, useRoving } from "../panel/parts";
+import { Grow, Labelled, Letter, Muted, Row, SearchBox, Small, Status } from "./parts";
+import type { Copy, ModelGroup, ModelRow, Setup } from "./state";
+import { useKept, useView } from "./view";
+
+const MODELS_SHOWN = 4;
+const STOPS = ".lw-model > input[type=checkbox], .lw-model > .btn, .lw-model > .aslink";
+
+export function Models({ setup: { groups, ticked } }: { setup: Setup }) {
+  const ref = useRef<HTMLDivElement>(null);
+  const [words] = useKept("find-models", "");
+  useRoving(ref, STOPS);
+  const query = words.trim().toLowerCase();
+  const found = groups.flatMap((group) => {
+    const rows = group.rows.filter(({ id }) =>
+      `${group.title} ${id}`.toLowerCase().includes(query),
+    );
+    return rows.length ? [{ ...group, rows }] : [];
+  });
+  return (
+    <div key="models">
+      <div class="row lw-lead">
+        <h3>Models</h3>
+        <Status>{ticked}</Status>
+        <Grow />
+        <SearchBox name="find-models" label="Search models" />
+      </div>
+      <div class="lw-models" role="group" aria-label="Models" ref={ref}>
+        <div class="lw-model lw-names" aria-hidden="true">
+          <span />
+          <span>Model</span>
+          <span class="narrow-hide">Reply</span>
+          <span class="r">$ per 1,000 texts</span>
+          <span />
+        </div>
+        {found.map((group) => (
+          <Group key={group.label} group={group} all={query !== ""} />
+        ))}
+        {!found.length && <p class="lw-lead muted">No model matches “{words}”.</p>}
+      </div>
+    </div>
+  );
+}
+
+function Group({
+  group: { label, title, said, count, pickable, rows },
+  all,
+}: {
+  group: ModelGroup;
+  all: boolean;
+}) {
+  const view = useView();
+  const [open, setOpen] = useKept(`group ${label}`, false);
+  const shown = all || open ? rows : rows.filter((row, n) => row.ticked || n < MODELS_SHOWN);
+  const some = count > 0 && count < pickable;
+  return (
+    <div role="group" aria-label={title}>
+      <div class="lw-model lw-group">
+        {pickable > 1 ? (
+          <Tick
+            checked={count > 0 && !some}
+            indeterminate={some}
+            aria-label={`All models of ${title}`}
+            onTick={(on) => view.send("tick_all", { label, on })}
+          />
+        ) : (
+          <span />
+        )}
+        <span class="lw-wide">
+          <b>{title}</b> <Muted>{said}</Muted>
+        </span>
+      </div>
+      {shown.map((row) => (
+        <Model key={row.ref} row={row} />
+      ))}
+      {rows.length > shown.length && (
+        <div class="lw-model">
+          <span />
+          <TextButton onClick={() => setOpen(true)}>
+            Show {rows.length - shown.length} more
+          </TextButton>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Model({ row }: { row: ModelRow }) {
+  const view = useView();
+  const { ref, ticked } = row;
+  return (
+    <>
+      <div class={row.enabled ? "lw-model" : "lw-model off"}>
+        <Tick
+          checked={ticked}
+          disabled={!row.enabled}
+          aria-label={row.spoken}
+          onTick={(on) => view.send("tick", { ref, on })}
+        />
+        <span>
+          <span class="row wrap lw-id">
+            <span class="m">{row.id}</span>
+            {row.letter && <Letter>{row.letter}</Letter>}
+          </span>
+          {row.notes.map(({ tone, text }) => (
+            <span class={`lw-note tone-${tone}`}>
+              {tone !== "muted" && <b>! </b>}
+              {text}
+            </span>
+          ))}
+        </span>
+        <span class="narrow-hide">{row.mode}</span>
+        <span class={row.price === "unknown" ? "r muted" : "r"}>{row.price}</span>
+        {ticked ? (
+          <Button icon="plus" bare small onClick={() => view.send("duplicate", { ref })}>
+            Duplicate column
+          </Button>
+        ) : (
+          <span />
+        )}
+      </div>
+      {row.copies.map((copy) => (
+        <CopyForm key={copy.key} copy={copy} />
+      ))}
+    </>
+  );
+}
+
+/** A column beside its model's first one: its name, and how it is asked. */
+function CopyForm({ copy: { key, letter, label, said, examples, ...copy } }: { copy: Copy }) {
+  const view = useView();
+  const set = (content: object) => view.send("edit_copy", { key, ...content });
+  return (
+    <div class="lw-model lw-copy">
+      <span />
+      <Fold
+        class="lw-wide"
+        open
+        title={[<Letter>{letter}</Letter>, " ", <span class="m">{label}</span>]}
+        about={said}
+      >
+        <div class="stack t inside">
+          <Labelled words="Name of the column">
+            <Control
+              class="in m"
+              value={label}
+              onChange={(e) => set({ label: e.currentTarget.value })}
+            />
+          </Labelled>
+          <Labelled words="Instructions">
+            <Control
+              as="textarea"
+              rows={4}
+              value={copy.instructions}
+              onChange={(e) => set({ instructions: e.currentTarget.value })}
+            />
+          </Labelled>
+          <Labelled
+            words="Examples"
+            help={
+              !examples.given &&
+              "So many labelled texts are shown to this column, and left out of scoring for all."
+            }
+          >
+            {examples.given ? (
+              <Small>{examples.given}</Small>
+            ) : (
+              <Control
+                class="in lw-number"
+                type="number"
+                min={0}
+                max={50}
+                value={String(examples.count)}
+                onChange={(e) => set({ examples: e.currentTarget.value || "0" })}
+              />
+            )}
+          </Labelled>
+          <Row>
+            <Labelled words="Thinking">
+              <Select
+                class="in s"
+                options={copy.efforts}
+                value={copy.effort}
+                onPick={(effort) => set({ effort })}
+              />
+            </Labelled>
+            <Grow />
+            <Button small onClick={() => view.send("drop_copy", { key })}>
+              Remove column
+            </Button>
+          </Row>
+        </div>
+      </Fold>
+    </div>
+  );
+}

@@ -1,0 +1,238 @@
+// Small parts that several views of a comparison share.
+
+import type { ComponentChildren } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { Control } from "../panel/controls";
+import { focused } from "../panel/page";
+import { Icon } from "../panel/parts";
+import { tableTarget } from "./keys";
+import type { Sentence, Variant } from "./state";
+import { useKept } from "./view";
+
+export type Words = ComponentChildren;
+
+interface Some {
+  children?: Words;
+}
+
+export const Grow = () => <span class="grow" />;
+export const Muted = ({ children }: Some) => <span class="muted">{children}</span>;
+export const Aside = ({ children }: Some) => <span class="s muted">{children}</span>;
+export const Small = ({ children }: Some) => <p class="s muted">{children}</p>;
+export const Spoken = ({ children }: Some) => <span class="spoken">{children}</span>;
+/** Small words that are read out when they change. */
+export const Status = ({ children, class: look = "s muted" }: Some & { class?: string }) => (
+  <span class={look} role="status">
+    {children}
+  </span>
+);
+export const Row = ({ children }: Some) => <div class="row wrap">{children}</div>;
+
+/** What is not here yet. */
+export const Waiting = ({ children }: Some) => (
+  <p class="body muted" role="status">
+    {children}
+  </p>
+);
+
+export const Letter = ({ children }: Some) => (
+  <span class="abc" aria-hidden="true">
+    {children}
+  </span>
+);
+
+export function VariantName({ letter, label }: Variant) {
+  return (
+    <span class="row">
+      <Letter>{letter}</Letter>
+      <span class="m" title={label}>
+        {label}
+      </span>
+    </span>
+  );
+}
+
+/** What went wrong, and what to do now. */
+export const Failed = ({ sentence, hint, children }: Sentence & Some) => (
+  <div class="note">
+    <Icon name="fail" tone="fail" />
+    <h3>{sentence}</h3>
+    {hint && <p>{hint}</p>}
+    {children}
+  </div>
+);
+
+/** Words, a control below them, and a line of help. */
+export const Labelled = ({ words, help, children }: Some & { words: string; help?: Words }) => (
+  // biome-ignore lint/a11y/noLabelWithoutControl: the control is among the children
+  <label class="field">
+    <span class="label">{words}</span>
+    {children}
+    {help && <span class="help">{help}</span>}
+  </label>
+);
+
+/** Heads of columns: "r Cost" is one at the right. */
+export const Heads = ({ columns }: { columns: Words[] }) => (
+  <thead>
+    <tr>
+      {columns.map((each) => {
+        const right = typeof each === "string" && each.startsWith("r ");
+        return (
+          <th scope="col" class={right ? "r" : undefined}>
+            {right ? each.slice(2) : each}
+          </th>
+        );
+      })}
+    </tr>
+  </thead>
+);
+
+/** Names at the left, what is known of them at the right. */
+export const Facts = ({ rows }: { rows: [name: Words, value: Words][] }) => (
+  <table class="flush">
+    <tbody>
+      {rows.map(([name, value]) => (
+        <tr>
+          <th class="muted nw" scope="row">
+            {name}
+          </th>
+          <td>{value}</td>
+        </tr>
+      ))}
+    </tbody>
+  </table>
+);
+
+interface ChipProps {
+  on: boolean;
+  disabled?: boolean;
+  onClick: () => void;
+  children?: Words;
+}
+
+export const Chip = ({ on, disabled, onClick, children }: ChipProps) => (
+  <button
+    type="button"
+    class="chip"
+    aria-pressed={on}
+    aria-disabled={disabled}
+    onClick={disabled ? undefined : onClick}
+  >
+    {children}
+  </button>
+);
+
+interface ChipsProps {
+  label: string;
+  variants: Variant[];
+  on: string;
+  pick: (letter: string) => void;
+}
+
+/** One variant out of several. */
+export const Chips = ({ label, variants, on, pick }: ChipsProps) => (
+  <div class="row wrap" role="group" aria-label={label}>
+    {variants.map((each) => (
+      <Chip key={each.letter} on={each.letter === on} onClick={() => pick(each.letter)}>
+        <Letter>{each.letter}</Letter>
+        {each.label}
+      </Chip>
+    ))}
+  </div>
+);
+
+/** The keys of a view: [keys, what they do]. */
+export const Hints = ({ keys: all }: { keys: [keys: string, words: string][] }) => (
+  <span class="hint">
+    {all.map(([keys, words]) => (
+      <span>
+        {keys.split(" ").map((key) => (
+          <>
+            <kbd>{key}</kbd>{" "}
+          </>
+        ))}
+        {words}
+      </span>
+    ))}
+  </span>
+);
+
+interface SearchProps {
+  name: string;
+  label: string;
+  changed?: (words: string) => void;
+}
+
+/** A search box; Escape empties it, and "/" leads to it. */
+export function SearchBox({ name, label, changed }: SearchProps) {
+  const [words, keep] = useKept(name, "");
+  const set = (value: string) => {
+    keep(value);
+    changed?.(value);
+  };
+  return (
+    <span class="in s lw-search">
+      <Control
+        class=""
+        type="search"
+        value={words}
+        placeholder={label}
+        aria-label={label}
+        onInput={(e) => set((e.target as HTMLInputElement).value)}
+        onKeyDown={(e) => {
+          if (e.key !== "Escape" || !words) return;
+          e.preventDefault();
+          set("");
+        }}
+      />
+      <kbd aria-hidden="true">/</kbd>
+    </span>
+  );
+}
+
+/** What is wider than its place can be scrolled by keyboard too; what fits is no tab stop. */
+export function Scroll({ children }: Some) {
+  const ref = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const box = ref.current!;
+    const look = () => {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    };
+    const watch = new ResizeObserver(look);
+    look();
+    watch.observe(box);
+    return () => watch.disconnect();
+  });
+  return (
+    <div class="lw-scroll" ref={ref}>
+      {children}
+    </div>
+  );
+}
+
+/** A table of buttons that is one tab stop: arrows, Home and End move inside it. */
+export function useArrows() {
+  const ref = useRef<HTMLTableElement>(null);
+  const lines = () =>
+    [...ref.current!.rows].map((row) => [...row.cells].map((cell) => cell.querySelector("button")));
+  const point = (target: unknown) => {
+    for (const each of lines().flat()) if (each) each.tabIndex = each === target ? 0 : -1;
+  };
+  useLayoutEffect(() => {
+    const all = lines();
+    const held = all.flat().find((each) => each && each === focused(each));
+    point(held || all.slice(1).flat().find(Boolean) || all.flat().find(Boolean));
+  });
+  return {
+    ref,
+    onFocusIn: (e: FocusEvent) => (e.target as Element).localName === "button" && point(e.target),
+    onKeyDown: (e: KeyboardEvent) => {
+      const target = tableTarget(lines(), e.target as HTMLButtonElement, e);
+      if (target === undefined) return;
+      e.preventDefault();
+      target?.focus();
+    },
+  };
+}

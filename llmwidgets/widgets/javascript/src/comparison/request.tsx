@@ -1,0 +1,139 @@
+// The exact request of one call, secrets cut, and the reply to it.
+
+import { Button, Fold } from "../panel/parts";
+import { Aside, Chips, Facts, Failed, Grow, Letter, Small, Status, Waiting } from "./parts";
+import type { RequestAnswer, Result } from "./state";
+import { useKept, useView } from "./view";
+import { wordsChanged } from "./words";
+
+export function RequestView({ result: { variants, texts } }: { result: Result }) {
+  const view = useView();
+  const { index, column } = view.request;
+  const fits = (each: RequestAnswer) => each.index === index && each.column === column;
+  const shown =
+    view.need<RequestAnswer>("request", view.request, fits) ?? view.last<RequestAnswer>("request");
+  const set = (change: object) => view.show("request", { request: { index, column, ...change } });
+  const several = shown && new Set(shown.instructions.map(([, said]) => said)).size > 1;
+  return (
+    <>
+      <div class="lw-bar row wrap">
+        <Button small icon="left" disabled={index === 0} onClick={() => set({ index: index - 1 })}>
+          Previous text
+        </Button>
+        <Button
+          small
+          icon="right"
+          disabled={index >= texts - 1}
+          onClick={() => set({ index: index + 1 })}
+        >
+          Next text
+        </Button>
+        <Status class="m b">{shown?.id}</Status>
+        <Aside>
+          {index + 1} of {texts}
+        </Aside>
+        <Grow />
+        <Chips
+          label="Model"
+          variants={variants}
+          on={variants[column]!.letter}
+          pick={(letter) => set({ column: variants.findIndex((each) => each.letter === letter) })}
+        />
+      </div>
+      {shown ? <Exchange shown={shown} /> : <Waiting>Reading the request.</Waiting>}
+      {shown && <Instructions shown={shown} variants={variants} />}
+      <footer class="lw-low">
+        <Small>
+          {several
+            ? "Every column got the same schema and text; the instructions differ as shown above. Secrets are cut."
+            : "Every model got the same instructions, schema and text; only the spelling differs. Secrets are cut."}
+        </Small>
+      </footer>
+    </>
+  );
+}
+
+function Exchange({ shown }: { shown: RequestAnswer }) {
+  const view = useView();
+  const { request, losses, failure, reply } = shown;
+  return (
+    <div class="cols lw-halves lw-even">
+      <div class="body stack t">
+        <div class="row">
+          <h3>Request</h3>
+          <Aside>{shown.mode}</Aside>
+          <Grow />
+          {request && (
+            <Button small data-focus="curl" onClick={() => view.send("curl", view.request)}>
+              Copy as curl
+            </Button>
+          )}
+        </div>
+        {request ? (
+          <>
+            <p class="m lw-line">{shown.line}</p>
+            <Code>{request}</Code>
+          </>
+        ) : (
+          <p class="muted">{shown.why}</p>
+        )}
+        {losses.length > 0 && (
+          <div class="stack x">
+            <p class="s">Not enforced by the server, checked in the reply:</p>
+            <ul class="s muted">
+              {losses.map((each) => (
+                <li>{each}</li>
+              ))}
+            </ul>
+          </div>
+        )}
+      </div>
+      <div class="body stack t">
+        <div class="row">
+          <h3>Reply</h3>
+          <Aside>{shown.said}</Aside>
+        </div>
+        {failure && <Failed {...failure} />}
+        {reply && <Code>{reply}</Code>}
+        <Facts rows={shown.facts} />
+      </div>
+    </div>
+  );
+}
+
+const Code = ({ children }: { children: string }) => (
+  <pre class="lw-code" tabIndex={0}>
+    {children}
+  </pre>
+);
+
+/** The instructions of this column, and what differs from another one's. */
+function Instructions({ shown, variants }: { shown: RequestAnswer; variants: Result["variants"] }) {
+  const [beside, setBeside] = useKept("beside", "");
+  const [own, said] = shown.instructions[shown.column]!;
+  const others = shown.instructions.filter(([, each]) => each !== said);
+  if (!others.length) return null;
+  const [other, before] = others.find(([letter]) => letter === beside) ?? others[0]!;
+  return (
+    <Fold
+      class="body lw-asked"
+      title={["Instructions of ", <Letter>{own}</Letter>, " beside another column's"]}
+      about={`${others.length} differ`}
+    >
+      <div class="stack t inside">
+        <Chips
+          label="Beside"
+          variants={variants.filter(({ letter }) => others.some(([each]) => each === letter))}
+          on={other}
+          pick={setBeside}
+        />
+        <p class="lw-code lw-diff">
+          {wordsChanged(before, said).map(([Kind, words]) => (Kind ? <Kind>{words}</Kind> : words))}
+        </p>
+        <Small>
+          Struck out: only in {other}. Underlined: only in {own}.
+        </Small>
+      </div>
+    </Fold>
+  );
+}

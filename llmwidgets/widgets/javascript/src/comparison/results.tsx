@@ -1,0 +1,122 @@
+// A result: its header, what is not whole about it, and the view that is open.
+
+import { useRef } from "preact/hooks";
+import { Alert, Button, useRoving } from "../panel/parts";
+import { Charts } from "./charts";
+import { Differences } from "./differences";
+import { askForReport } from "./embedded";
+import { Grow } from "./parts";
+import { RequestView } from "./request";
+import { Scoreboard } from "./scores";
+import type { Result, Sentence } from "./state";
+import { TextView } from "./text";
+import { useView } from "./view";
+
+const TABS = {
+  differences: Differences,
+  text: TextView,
+  scoreboard: Scoreboard,
+  charts: Charts,
+  request: RequestView,
+};
+
+interface Props {
+  result: Result;
+  again: string;
+  error: Sentence | null;
+}
+
+export function ResultScreen({ result, again, error }: Props) {
+  const view = useView();
+  const tab = view.tab as keyof typeof TABS;
+  const Open = TABS[tab];
+  return (
+    <>
+      <header>
+        <h2 class="narrow-hide">Comparison</h2>
+        <Tabs open={tab} />
+        <Grow />
+        <Button bare small class="narrow-hide" data-focus="code" onClick={() => view.send("code")}>
+          Copy as code
+        </Button>
+        <Button bare small title="Download every value as CSV" onClick={() => view.send("csv")}>
+          CSV
+        </Button>
+        <Button
+          bare
+          small
+          title="Download a report"
+          data-focus="html"
+          onClick={() => askForReport(view)}
+        >
+          HTML
+        </Button>
+        {again && (
+          <Button
+            bare
+            small
+            title="Back to models, fields and texts"
+            onClick={() => view.send("again")}
+          >
+            {again}
+          </Button>
+        )}
+      </header>
+      <Alert error={error} />
+      <Notes result={result} />
+      <div key={tab} role="tabpanel" class="lw-tab" aria-label={tab}>
+        <Open result={result} />
+      </div>
+    </>
+  );
+}
+
+function Tabs({ open }: { open: string }) {
+  const view = useView();
+  const ref = useRef<HTMLDivElement>(null);
+  useRoving(ref, "[role=tab]");
+  return (
+    <div class="tabs" role="tablist" aria-label="Views of the comparison" ref={ref}>
+      {Object.keys(TABS).map((name) => (
+        <button
+          key={name}
+          type="button"
+          role="tab"
+          class={open === name ? "tab on" : "tab"}
+          aria-selected={open === name}
+          data-main={open === name ? "" : undefined}
+          onClick={() => view.show(name)}
+        >
+          {name[0]!.toUpperCase() + name.slice(1)}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** What is not whole about this result, and the one way on. */
+function Notes({ result: { read, texts, facts, notes, resume } }: { result: Result }) {
+  const view = useView();
+  const all = read < texts ? [...facts, `${read} of ${texts} texts are read.`] : facts;
+  if (!all.length && !notes.length) return null;
+  return (
+    <div class="lw-bar lw-parts" role="status">
+      <div class="grow">
+        {all.map((each) => (
+          <p class="s">{each}</p>
+        ))}
+        {notes.map((each) => (
+          <p class="s">
+            <b class="tone-warn">! </b>
+            {each}
+          </p>
+        ))}
+      </div>
+      {resume && (
+        <Button small onClick={() => view.send("resume")}>
+          {resume}
+        </Button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,406 @@
+// What the kernel says to the comparison panel: one typed value for each screen and each answer.
+
+import type { PanelState } from "../panel/protocol";
+
+/** What happened, and what to do now. */
+export interface Sentence {
+  sentence: string;
+  hint: string;
+}
+
+export type Choice = [name: string, words: string];
+
+// ---- before the run ------------------------------------------------------------------------------
+
+export interface Problem extends Sentence {
+  where: string;
+  action: { label: string; type: string; content?: object } | null;
+}
+
+export interface Copy {
+  key: string;
+  letter: string;
+  label: string;
+  said: string;
+  examples: { count: number; given: string };
+  instructions: string;
+  effort: string;
+  efforts: Choice[];
+}
+
+export interface ModelRow {
+  ref: string;
+  id: string;
+  ticked: boolean;
+  enabled: boolean;
+  letter: string;
+  mode: string;
+  price: string;
+  notes: { tone: string; text: string }[];
+  spoken: string;
+  copies: Copy[];
+}
+
+export interface ModelGroup {
+  label: string;
+  title: string;
+  said: string;
+  count: number;
+  pickable: number;
+  rows: ModelRow[];
+}
+
+export interface SchemaView {
+  said: string;
+  fields: { path: string; type: string; description: string; loss: string }[];
+  losses: string[];
+  edit: string;
+  hint: string;
+}
+
+export interface TextsView {
+  said: string;
+  first: { id: string; line: string }[];
+  samples: { name: string; label: string }[];
+}
+
+export interface OptionsView {
+  said: string;
+  instructions: string;
+  crossed: string;
+  repeats: number;
+  concurrency: number | "";
+  pace: string;
+  defaults: string[];
+}
+
+export interface Setup {
+  said: string;
+  code: boolean;
+  problems: Problem[];
+  empty: Sentence | null;
+  ticked: string;
+  groups: ModelGroup[];
+  schema: SchemaView;
+  texts: TextsView;
+  options: OptionsView;
+  estimate: { head: string; rest: string; lines: string[] };
+  budget: string;
+  trial: string;
+  run: string;
+  missing: string;
+  expected: string;
+  matters: string;
+}
+
+// ---- the schema editor ---------------------------------------------------------------------------
+
+export interface FieldRow {
+  name: string;
+  type: string;
+  many: boolean;
+  required: boolean;
+  description: string;
+  values: string;
+  problem: string;
+  instead: string;
+}
+
+export interface Fields {
+  edition: number;
+  types: Choice[];
+  rows: FieldRow[];
+  said: string;
+  wrong: string;
+  warning: string;
+}
+
+// ---- the run -------------------------------------------------------------------------------------
+
+export interface Progress {
+  letter: string;
+  label: string;
+  done: number;
+  failed: number;
+  total: number;
+  count: string;
+  median: string;
+  cost: string;
+  now: { icon: string; tone: string; text: string };
+}
+
+export interface Running {
+  status: string;
+  said: string;
+  stop: string;
+  stopping: boolean;
+  again: string;
+  resume: string;
+  show: string;
+  note: Sentence | null;
+  foot: string;
+  differences: string;
+  columns: Progress[];
+}
+
+// ---- the result ----------------------------------------------------------------------------------
+
+export interface Variant {
+  letter: string;
+  label: string;
+  title?: string;
+}
+
+/** What is known of a comparison before the page asks for more. */
+export interface Result {
+  run: number;
+  revision: number;
+  variants: Variant[];
+  truth: boolean;
+  texts: number;
+  unlabelled: number;
+  read: number;
+  live: boolean;
+  counts: Record<string, number>;
+  fields: string[];
+  labels: number;
+  undo: string;
+  facts: string[];
+  notes: string[];
+  resume: string;
+}
+
+export type State = PanelState &
+  (
+    | { screen: "setup"; back: string; setup: Setup }
+    | { screen: "fields"; fields: Fields }
+    | { screen: "running"; running: Running }
+    | { screen: "results"; again: string; result: Result }
+  );
+
+// ---- the grid ------------------------------------------------------------------------------------
+
+/** A variant's cell: its state, its words, and the number of a fact beside it (FLAGS). */
+export type Cell = [state: CellState, text: string, flag: number];
+export type CellState =
+  | "agree"
+  | "differ"
+  | "missing"
+  | "invented"
+  | "null in words"
+  | "failed"
+  | "waiting";
+
+/** One field of one text. `t` is the truth, whether it is a value, and where a label came from. */
+export interface Row {
+  p: string;
+  name: string;
+  t: [text: string, kind: "value" | "none" | "blank", made?: string];
+  c: Cell[];
+  /** 1 where the row is folded away until somebody asks for it. */
+  q: 0 | 1;
+  /** Its height in pixels. */
+  h: number;
+}
+
+export interface Failure {
+  name: string;
+  said: string;
+  again: boolean;
+}
+
+/** One text with its rows; `h` is its height while it is folded. */
+export interface Block {
+  id: string;
+  index: number;
+  title: string;
+  said: string;
+  failed: Record<number, Failure> | null;
+  fold: string;
+  rows: Row[];
+  h: number;
+}
+
+export interface Filter {
+  only: "disagree" | "all" | "unlabelled";
+  states: string[];
+  field: string;
+  query: string;
+  sort: "loud" | "given";
+}
+
+export interface Nothing extends Sentence {
+  good: boolean;
+  ways: { label: string; filter: Partial<Filter> }[];
+}
+
+/** The answer to `grid`: a layout, whose heights come beside it, and its first texts. */
+export interface GridAnswer {
+  layout: number;
+  turn: string;
+  chars: number;
+  texts: number;
+  lines: number;
+  said: string;
+  read: number;
+  empty: Nothing | null;
+  from: number;
+  blocks: Block[];
+}
+
+export interface Detail {
+  index: number;
+  path: string;
+  column: number;
+  name: string;
+  description: string;
+  quote?: { before: string; mark: string; after: string };
+  absent?: string;
+  failure?: Sentence | null;
+  reply?: string;
+  again?: string;
+  facts: [name: string, value: string, more: { label?: string; said?: string }][];
+}
+
+// ---- the other views -----------------------------------------------------------------------------
+
+export interface Span {
+  s: number;
+  e: number;
+  letters: string;
+  path: string;
+  name: string;
+  state: string;
+}
+
+export interface ValueGroup {
+  letters: string;
+  state: string;
+  text: string;
+  kind: "value" | "none";
+  flag: string;
+}
+
+export interface TextAnswer {
+  index: number;
+  id: string;
+  total: number;
+  text: string;
+  cut: string;
+  spans: Span[];
+  fields: { path: string; name: string; groups: ValueGroup[] }[];
+}
+
+export type Range = [low: number, high: number];
+export type Interval = [low: number | null, value: number, high: number | null];
+
+export interface ScoreRow {
+  letter: string;
+  label: string;
+  said: string;
+  recommended: boolean;
+  right: string;
+  interval: Interval | null;
+  range: string;
+  came: string;
+  loses: string;
+  lost: string;
+  failed: string;
+  unanswered: string;
+  worse: string;
+  bound: string;
+  rows: string;
+  other_rows: string;
+  leading: string[];
+  valid: string;
+  failures: string;
+  seconds: string;
+  waiting: string;
+  tokens: [input: string, output: string];
+  cost: string;
+  paid: string;
+  late: string;
+  agree?: string;
+  agree_of?: string;
+}
+
+export interface Pair {
+  a: string;
+  b: string;
+  points: string;
+  interval: Interval | null;
+  range: string;
+  certain: boolean;
+  needed: string;
+  verdict: string;
+}
+
+/** A share in percent, null where there is nothing to divide by, and of how many it is. */
+export type Figure = [share: number | null, of: number];
+
+export interface FieldScores {
+  path: string;
+  name: string;
+  cells: (Record<string, Figure> | null)[];
+}
+
+/** A variant in the charts. */
+export interface Point {
+  letter: string;
+  label: string;
+  recommended: boolean;
+  right: number | null;
+  interval: [number, number, number] | null;
+  cost: number | null;
+  p50: number | null;
+  p95: number | null;
+}
+
+export interface Scores {
+  headline: string;
+  details: string;
+  outcome: string;
+  scored: boolean;
+  agreed: boolean;
+  matters: string;
+  more: string;
+  foretold: string;
+  unlabelled: number;
+  worse: string;
+  band: Range | null;
+  best: string;
+  scale: Range;
+  step: number;
+  groups: { title: string; more: string; rows: ScoreRow[] }[];
+  pairs: Pair[];
+  pair_scale: Range;
+  pairs_said: string;
+  shared: { a: string; b: string; share: string; of: string }[];
+  order: string[];
+  fields: { measures: Choice[]; rows: FieldScores[] };
+  points: Point[];
+  beside: string[];
+  foot: string[];
+}
+
+export interface Grounding {
+  rows: Record<string, { absent: string; copied: string; title: string; loud?: boolean }>;
+  any: boolean;
+  said: string;
+}
+
+export interface RequestAnswer {
+  index: number;
+  column: number;
+  id: string;
+  mode: string;
+  line: string;
+  request: string;
+  why: string;
+  losses: string[];
+  failure: Sentence | null;
+  reply: string;
+  said: string;
+  facts: [name: string, value: string][];
+  instructions: [letter: string, said: string][];
+}

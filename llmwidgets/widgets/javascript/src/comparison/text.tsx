@@ -1,0 +1,163 @@
+// One text with the words every value came from, beside the list of fields.
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { Button } from "../panel/parts";
+import { textAct } from "./keys";
+import { Aside, Grow, Hints, Letter, Small, Status, Waiting } from "./parts";
+import type { Result, TextAnswer, ValueGroup } from "./state";
+import { useView } from "./view";
+import { cutText, GLYPHS, stateClass } from "./words";
+
+type Shown = TextAnswer["fields"][number];
+
+export function TextView({ result: { truth, variants } }: { result: Result }) {
+  const view = useView();
+  const { index, path: wanted } = view.text;
+  const fits = (each: TextAnswer) => each.index === index;
+  const shown = view.need<TextAnswer>("text", { index }, fits) ?? view.last<TextAnswer>("text");
+  const ref = useRef<HTMLDivElement>(null);
+  const path = wanted ?? shown?.fields[0]?.path ?? null;
+  useLayoutEffect(() => {
+    for (const on of ref.current?.querySelectorAll(".lw-sp.on, .lw-field.on") ?? []) {
+      if (wanted !== null) on.scrollIntoView({ block: "nearest" });
+    }
+  }, [wanted]);
+  if (!shown) return <Waiting>Reading the text.</Waiting>;
+  const go = (by: number) =>
+    view.show("text", {
+      text: { index: Math.max(0, Math.min(shown.total - 1, index + by)), path },
+    });
+  const pick = (to: string | undefined) =>
+    to !== undefined && view.show("text", { text: { index, path: to } });
+  const onKeyDown = (e: KeyboardEvent) => {
+    const [act, by] = textAct(e) ?? [];
+    if (!act) return;
+    e.preventDefault();
+    if (act === "text") go(by!);
+    else if (act === "field")
+      pick(shown.fields[shown.fields.findIndex((each) => each.path === path) + by!]?.path);
+    else {
+      view.grid?.find(shown.id, path);
+      view.show("differences", {}, "grid");
+    }
+  };
+  return (
+    <>
+      <div class="lw-bar row wrap">
+        <Button small icon="left" disabled={index === 0} onClick={() => go(-1)}>
+          Previous text
+        </Button>
+        <Button small icon="right" disabled={index >= shown.total - 1} onClick={() => go(1)}>
+          Next text
+        </Button>
+        <Status class="m b">{shown.id}</Status>
+        <Aside>
+          {shown.index + 1} of {shown.total}
+        </Aside>
+        <Grow />
+        <span class="row wrap s lw-letters">
+          {truth && (
+            <span>
+              <Letter>T</Letter> truth
+            </span>
+          )}
+          {variants.map(({ letter, label }) => (
+            <span>
+              <Letter>{letter}</Letter> {label}
+            </span>
+          ))}
+        </span>
+      </div>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys work wherever the focus is in it */}
+      <div class="cols lw-reading" ref={ref} onKeyDown={onKeyDown}>
+        <div
+          class="lw-doc inset"
+          tabIndex={0}
+          role="region"
+          aria-label={`Text ${shown.id}`}
+          data-focus="doc"
+        >
+          <Prose shown={shown} path={path} />
+          {shown.cut && <Small>{shown.cut}</Small>}
+        </div>
+        <div class="lw-vals" role="listbox" aria-label="Fields" tabIndex={0}>
+          {shown.fields.map((each) => (
+            <Values key={each.path} field={each} on={each.path === path} pick={pick} />
+          ))}
+        </div>
+      </div>
+      <footer class="lw-low">
+        <Hints
+          keys={[
+            ["↑ ↓", "next field"],
+            ["← →", "next text"],
+            ["Esc", "back to the differences"],
+          ]}
+        />
+        <Grow />
+        <Aside>
+          {truth
+            ? "solid line: agrees with the truth · dashed: differs"
+            : "solid line: the models agree · dashed: they differ"}
+        </Aside>
+      </footer>
+    </>
+  );
+}
+
+function Prose({ shown: { text, spans }, path }: { shown: TextAnswer; path: string | null }) {
+  return (
+    <p class="lw-prose">
+      {cutText(text, spans).map(({ words, spans: here, who }) => {
+        if (!here.length) return words;
+        const on = here.some((each) => each.path === path) ? " on" : "";
+        const differs = here.every((each) => each.state !== "agree") ? " dif" : "";
+        return (
+          <>
+            <span
+              class={`lw-sp${on}${differs}`}
+              title={here.map((each) => `${each.name}: ${each.letters}`).join("\n")}
+            >
+              {words}
+            </span>
+            {who && <span class="lw-who">{who}</span>}
+          </>
+        );
+      })}
+    </p>
+  );
+}
+
+function Values({ field, on, pick }: { field: Shown; on: boolean; pick: (path: string) => void }) {
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the arrow keys of the view do the same
+    <div
+      role="option"
+      aria-selected={on}
+      class={on ? "lw-field on" : "lw-field"}
+      onClick={() => pick(field.path)}
+    >
+      <span class="m lw-fname" title={field.path}>
+        {field.name}
+      </span>
+      <div class="lw-v4">
+        {field.groups.map((each) => (
+          <>
+            <span class="lw-k">{each.letters}</span>
+            <span class={`g ${stateClass(each.state)}`}>{GLYPHS[each.state]}</span>
+            <span class={lookOf(each)}>
+              {each.text}
+              {each.flag && <span class="lw-nit">{each.flag}</span>}
+            </span>
+          </>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function lookOf({ kind, state }: ValueGroup): string {
+  const none = kind === "value" ? "" : " none";
+  if (state === "agree") return `muted${none}`;
+  return state === "truth" || none ? none : "b";
+}

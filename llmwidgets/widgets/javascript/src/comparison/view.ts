@@ -1,0 +1,139 @@
+// What the page itself remembers of a comparison: the tab, the filter, answers that came already.
+//
+// The state holds what fits in a glance. Everything else (rows, texts, scores, requests) is asked
+// for by message and kept until the result changes.
+
+import { focusOn, type Panel, usePanel } from "../panel/panel";
+import type { Message } from "../panel/protocol";
+import type { Grid } from "./grid";
+import type { Filter, State } from "./state";
+
+export interface Sheet {
+  title: string;
+  /** What had the focus before, by its data-focus. */
+  from: string;
+  said?: string;
+  text?: string;
+  actions?: [label: string, run: () => void][];
+  own?: boolean;
+}
+
+/** An answer of the kernel; one that belongs to an older result is not heard. */
+export interface Answer extends Message {
+  run?: number;
+}
+
+export class View {
+  tab = "differences";
+  filter: Filter = { only: "disagree", states: [], field: "", query: "", sort: "loud" };
+  text: { index: number; path: string | null } = { index: 0, path: null };
+  request = { index: 0, column: 0 };
+  grid: Grid | null = null;
+  /** Whether the column of truth is shown though nothing is labelled yet. */
+  labelling = false;
+  /** Where the cursor is to stand in the next layout of the grid. */
+  column = 0;
+  drawn = false;
+  run = -1;
+  redraw: () => void = () => {};
+  private revision = -1;
+  private live = false;
+  private kept: Record<string, unknown> = {};
+  private answers: Record<string, unknown> = {};
+  private asked: Record<string, string> = {};
+
+  constructor(readonly panel: Panel<State>) {}
+
+  get state(): State {
+    return this.panel.state!;
+  }
+
+  /** A new result makes answers to the old one void; a label or a reply some of them. */
+  take(state: State): void {
+    if (state.screen !== "results") return;
+    const { run, revision, live } = state.result;
+    if (this.run !== run) {
+      this.run = run;
+      this.answers = {};
+      this.asked = {};
+      this.grid = null;
+    }
+    if (this.revision !== revision) {
+      this.revision = revision;
+      const moved = ["scores", "text", ...(live || this.live ? ["grounding"] : [])];
+      for (const name of moved) {
+        delete this.answers[name];
+        delete this.asked[name];
+      }
+    }
+    this.live = live;
+  }
+
+  send(type: string, content?: object, buffers?: DataView[]): void {
+    this.panel.send(type, content as Record<string, unknown>, buffers);
+  }
+
+  /** What came to a question that is asked once, or null until it comes. */
+  need<T>(type: string, content: object = {}, fits: (answer: T) => boolean = () => true): T | null {
+    const there = this.answers[type] as T | undefined;
+    if (there && fits(there)) return there;
+    const asked = JSON.stringify(content);
+    if (this.asked[type] !== asked) {
+      this.asked[type] = asked;
+      this.send(type, content);
+    }
+    return null;
+  }
+
+  /** What came last, to whatever question. */
+  last<T>(type: string): T | null {
+    return (this.answers[type] as T) ?? null;
+  }
+
+  put(answer: Answer): void {
+    this.answers[answer.type] = answer;
+    this.redraw();
+  }
+
+  get<T>(name: string, initial: T): T {
+    return (this.kept[name] as T) ?? initial;
+  }
+
+  set(name: string, value: unknown): void {
+    this.kept[name] = value;
+    this.redraw();
+  }
+
+  /** Show a tab; the focus goes to what bears this data-focus. */
+  show(tab: string, change: Partial<Pick<View, "text" | "request">> = {}, focus = ""): void {
+    Object.assign(this, change, { tab });
+    this.redraw();
+    if (focus) focusOn(this.panel, focus);
+  }
+
+  /** Lay the grid out by another filter. */
+  narrow(change: Partial<Filter>): void {
+    Object.assign(this.filter, change);
+    if (change.query === "") this.kept["find-values"] = "";
+    this.grid?.ask();
+    this.redraw();
+  }
+}
+
+const views = new WeakMap<Panel, View>();
+
+export function openView(panel: Panel<State>): View {
+  const view = new View(panel);
+  views.set(panel as unknown as Panel, view);
+  return view;
+}
+
+export function useView(): View {
+  return views.get(usePanel())!;
+}
+
+/** A choice of the person that outlives its component. */
+export function useKept<T>(name: string, initial: T): [T, (value: T) => void] {
+  const view = useView();
+  return [view.get(name, initial), (value) => view.set(name, value)];
+}

@@ -1,0 +1,55 @@
+// ConnectionForm: one form, and at its right what its check found or where to find what it asks.
+
+import "./connections/connections.css";
+import { CheckResult } from "./connections/check";
+import { FormBody, GuideFold, WhereToFind } from "./connections/form";
+import type { FormState } from "./connections/state";
+import { Alert } from "./panel/parts";
+import { isBefore, StoreGate, StoreNotice, StoreStatus } from "./store/gate";
+import { CreateHead } from "./store/making";
+import type { StorePanelState } from "./store/state";
+import { createStoreWidget } from "./store/widget";
+
+interface State extends StorePanelState {
+  form: FormState;
+}
+
+function ConnectionForm({ state }: { state: State }) {
+  const { form, store } = state;
+  const gate = isBefore(store);
+  return (
+    <>
+      {store.gate === "create" && <CreateHead store={store} />}
+      <StoreNotice store={store} />
+      <Alert error={state.error} />
+      {gate ? (
+        <StoreGate state={state} />
+      ) : (
+        <div class="cols halves">
+          <div class="body stack">
+            <div class="row">
+              <h2>{form.title}</h2>
+              <span class="s muted">{form.about}</span>
+              <span class="grow" />
+              <StoreStatus store={store} />
+            </div>
+            <FormBody form={form} />
+          </div>
+          <div class="body stack">
+            <CheckResult form={form} />
+            {form.report || form.origin ? (
+              <GuideFold form={form} />
+            ) : (
+              <div class="stack t">
+                <h3>Where to find it</h3>
+                <WhereToFind form={form} />
+              </div>
+            )}
+          </div>
+        </div>
+      )}
+    </>
+  );
+}
+
+export default createStoreWidget<State>("Connection", ConnectionForm);

@@ -1,0 +1,370 @@
+// What a check found: the good news with models and prices, or what is wrong and what mends it.
+
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { Choice } from "../panel/controls";
+import { usePanel } from "../panel/panel";
+import { Button, copied, Fold, Icon, Note, plural, Table, Tag, TextButton } from "../panel/parts";
+import type { FormState, ModelRow, ModeState, ReportState, RequestState } from "./state";
+
+type OfForm = { form: FormState };
+
+const FEW_MODELS = 5;
+const MOST_TICKED = 12;
+
+export function CheckResult({ form }: OfForm) {
+  const { report, mode } = form;
+  return (
+    <>
+      <div class="stack t result" role="status" aria-live="polite">
+        {report?.ok && <GoodNews form={form} report={report} />}
+        {report && !report.ok && <BadNews form={form} report={report} />}
+        {!report && form.said && <Note icon="ok" title={form.said} />}
+        {form.endings.map((end) => (
+          <Note
+            key={end.text}
+            icon="warn"
+            text={
+              <>
+                {end.models.map((model, n) => (
+                  <>
+                    {n === 0 ? "" : n === end.models.length - 1 ? " and " : ", "}
+                    <code>{model}</code>
+                  </>
+                ))}{" "}
+                {end.text}
+                {end.successor && (
+                  <>
+                    {" "}
+                    <code>{end.successor}</code> replaces it.
+                  </>
+                )}
+              </>
+            }
+          />
+        ))}
+        {report?.notes.map((said) => (
+          <Note key={said} icon="warn" text={said} />
+        ))}
+        {mode && (
+          <Note icon={mode.icon} title={mode.sentence}>
+            {mode.text && <p class="muted">{mode.text}</p>}
+          </Note>
+        )}
+      </div>
+      {mode && mode.tried.length > 0 && <Probe mode={mode} />}
+      {form.origin && form.rows && form.rows.length > 0 && (
+        <Models key={form.key} form={form} rows={form.rows} />
+      )}
+      {form.listed.length > 0 ? (
+        <ListedModels key={`listed:${form.key}`} form={form} />
+      ) : (
+        form.added && <Note icon="ok" text={form.added} />
+      )}
+      {form.origin && form.may_allow && form.off_whitelist.length > 0 && (
+        <OffWhitelist form={form} />
+      )}
+      {form.requests.shown.length > 0 && <Requests key={`requests:${form.key}`} form={form} />}
+    </>
+  );
+}
+
+/** How long a check took, as it is read: " under 0.1 s", " 2.4 s", " 12 s". */
+export function seconds(said: number | null): string {
+  if (!said) return "";
+  if (said < 0.1) return " under 0.1 s";
+  return ` ${said < 10 ? said.toFixed(1) : Math.round(said)} s`;
+}
+
+function GoodNews({ form, report }: OfForm & { report: ReportState }) {
+  return (
+    <>
+      <Note
+        icon="ok"
+        title={form.said || report.title}
+        text={
+          <>
+            {form.said && `${report.title} `}
+            {report.text}
+            <span class="muted nw">{seconds(report.seconds)}</span>
+          </>
+        }
+      />
+      {report.hint && <p class="indent muted">{report.hint}</p>}
+    </>
+  );
+}
+
+function BadNews({ form, report }: OfForm & { report: ReportState }) {
+  const { send } = usePanel();
+  const { refused, key } = form;
+  const fixes = report.fix.length > 0;
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      {form.said && <Note icon="info" title={form.said} />}
+      <div class="callout fail stack t" role="alert">
+        <div class="note">
+          <Icon name="fail" tone="fail" />
+          <h3>{report.title.replace(/\.$/, "")}</h3>
+          {report.text && <p>{report.text}</p>}
+          {report.hint && <p>{report.hint}</p>}
+          {fixes && (
+            <div class="swap">
+              {report.fix.map((each) => (
+                <>
+                  <span class="k">{each.label}</span>
+                  <span>
+                    <span class="old">{each.old}</span> → <span class="new">{each.new}</span>
+                  </span>
+                </>
+              ))}
+            </div>
+          )}
+          <div class="row wrap act">
+            {refused?.allow && form.may_allow && (
+              <Button go onClick={() => send("allow", { form: key, model: refused.model })}>
+                Allow {refused.model} for this organization
+              </Button>
+            )}
+            {fixes && (
+              <Button go data-focus="fix" data-next="1" onClick={() => send("fix", { form: key })}>
+                Apply fix and test
+              </Button>
+            )}
+            {form.may_keep && !form.said && (
+              <Button bare onClick={() => send("keep", { form: key })}>
+                {form.intent === "session" ? "Use it anyway, this session" : "Save anyway"}
+              </Button>
+            )}
+            {!form.may_keep && !form.read_only && (
+              <span class="s muted">The connection that worked is kept as it was.</span>
+            )}
+            <span class="grow" />
+            <span class="s muted nw">
+              {report.code}
+              {report.code && report.details.length > 0 && " · "}
+              {report.details.length > 0 && (
+                <TextButton aria-expanded={open} onClick={() => setOpen(!open)}>
+                  {open ? "less" : "details"}
+                </TextButton>
+              )}
+            </span>
+          </div>
+        </div>
+        {open && (
+          <dl class="details s">
+            {report.details.map(([name, said]) => (
+              <>
+                <dt class="muted">{name}</dt>
+                <dd class="m">{said}</dd>
+              </>
+            ))}
+          </dl>
+        )}
+      </div>
+    </>
+  );
+}
+
+/** What the server did with each form of the request. */
+function Probe({ mode }: { mode: ModeState }) {
+  const obeyed = (row: ModeState["tried"][number]): ComponentChildren => {
+    if (!row.accepted || !row.schema) return "–";
+    return row.obeyed ? (
+      <span class="tone-ok">= obeyed</span>
+    ) : (
+      <span class="tone-warn b">≠ ignored</span>
+    );
+  };
+  return (
+    <Table
+      class="flush probe"
+      caption="Probe with a schema that only an enforcing server obeys"
+      head={[{ text: "Form of the request" }, { text: "Server" }, { text: "Schema", right: true }]}
+      rows={mode.tried.map((row) => ({
+        key: row.form,
+        cells: [
+          <code>{row.form}</code>,
+          <>
+            {row.said}
+            {row.used && (
+              <>
+                {" "}
+                <Tag>used</Tag>
+              </>
+            )}
+          </>,
+          obeyed(row),
+        ],
+      }))}
+    />
+  );
+}
+
+function Models({ form, rows }: OfForm & { rows: ModelRow[] }) {
+  const { send } = usePanel();
+  const [all, setAll] = useState(false);
+  const shown = all || rows.length <= FEW_MODELS + 1 ? rows : rows.slice(0, FEW_MODELS);
+  const hidden = rows.length - shown.length;
+  const allow = ({ model }: ModelRow) => (
+    <TextButton
+      aria-label={`Allow ${model} for this organization`}
+      onClick={() => send("allow", { form: form.key, model })}
+    >
+      Allow
+    </TextButton>
+  );
+  return (
+    <div>
+      <Table
+        class="flush models"
+        head={[
+          { text: "Model" },
+          { text: "Reply" },
+          { text: "$ per 1M tokens, in / out", right: true },
+          { text: "Note" },
+        ]}
+        rows={shown.map((row) => ({
+          key: row.model,
+          off: row.off,
+          cells: [
+            <code>{row.model}</code>,
+            row.reply,
+            <span class="nw">{row.price}</span>,
+            <>
+              <span class={row.loud ? "tone-warn b" : ""}>{row.note}</span>
+              {row.allow && form.may_allow && <> {allow(row)}</>}
+            </>,
+          ],
+        }))}
+      />
+      {hidden > 0 && (
+        <p class="s more">
+          <TextButton onClick={() => setAll(true)}>{`Show ${hidden} more models`}</TextButton>
+        </p>
+      )}
+      <p class="s muted">{form.facts_of}</p>
+    </div>
+  );
+}
+
+/** Other models of a Custom server, to be connected together; the user ticks which. */
+function ListedModels({ form }: OfForm) {
+  const { send } = usePanel();
+  const { listed } = form;
+  const [ticked, setTicked] = useState(() => (listed.length <= MOST_TICKED ? listed : []));
+  const chosen = listed.filter((model) => ticked.includes(model));
+  const every = chosen.length === listed.length;
+  return (
+    <div class="stack t">
+      {form.added && <Note icon="ok" text={form.added} />}
+      <div class="row wrap">
+        <h3>{`This server lists ${listed.length} more ${plural(listed.length, "model")}`}</h3>
+        <span class="grow" />
+        {listed.length > 1 && (
+          <TextButton onClick={() => setTicked(every ? [] : listed)}>
+            {every ? "Untick all" : "Tick all"}
+          </TextButton>
+        )}
+      </div>
+      <ul class="ticks" aria-label="Models that this server lists">
+        {listed.map((model) => (
+          <li key={model}>
+            <Choice
+              checked={ticked.includes(model)}
+              onTick={(on) =>
+                setTicked((before) =>
+                  on ? [...before, model] : before.filter((each) => each !== model),
+                )
+              }
+            >
+              <code>{model}</code>
+            </Choice>
+          </li>
+        ))}
+      </ul>
+      <div class="row wrap">
+        <Button
+          disabled={!chosen.length}
+          onClick={() => send("add_listed", { form: form.key, models: chosen })}
+        >
+          {chosen.length ? `Add ${chosen.length} ${plural(chosen.length, "model")}` : "Add models"}
+        </Button>
+        <span class="s muted">
+          {form.origin === "store"
+            ? "Saved beside this one, with the same key if there is one; none is called now."
+            : "For this session, with the same key if there is one; none is called now."}
+        </span>
+      </div>
+    </div>
+  );
+}
+
+/** Models that the key may use and the whitelist does not hold. */
+function OffWhitelist({ form }: OfForm) {
+  const { send } = usePanel();
+  const models = form.off_whitelist;
+  return (
+    <Fold
+      title={`${models.length} more ${plural(models.length, "model")} that this key can use`}
+      about="not on the whitelist"
+    >
+      <ul class="inside ticks">
+        {models.map((model) => (
+          <li key={model} class="row">
+            <code class="grow">{model}</code>
+            <TextButton
+              aria-label={`Allow ${model} for this organization`}
+              onClick={() => send("allow", { form: form.key, model })}
+            >
+              Allow for this organization
+            </TextButton>
+          </li>
+        ))}
+      </ul>
+    </Fold>
+  );
+}
+
+/** What was sent, secrets cut, and the same as a command line. */
+function Requests({ form }: OfForm) {
+  const { shown, before } = form.requests;
+  const count = shown.length + before;
+  return (
+    <Fold title={count === 1 ? "Request" : `${count} requests`} about="of this test, secrets cut">
+      <div class="inside stack">
+        {before > 0 && <p class="s muted">{`The last ${shown.length} of them.`}</p>}
+        {shown.map((each, n) => (
+          <Request key={`${n}:${each.line}`} request={each} />
+        ))}
+      </div>
+    </Fold>
+  );
+}
+
+function Request({ request }: { request: RequestState }) {
+  const [said, setSaid] = useState("");
+  const copy = async () =>
+    setSaid(
+      (await copied(request.curl)) ? "Copied. $KEY stands for the key." : "Select and copy it.",
+    );
+  return (
+    <div class="stack x">
+      <div class="row wrap">
+        <code class="grow wire-line">{request.line}</code>
+        <Button small onClick={copy} aria-label={`Copy as curl: ${request.line}`}>
+          Copy as curl
+        </Button>
+      </div>
+      <pre class="wire" tabIndex={0}>
+        {said ? request.curl : request.text}
+      </pre>
+      {said && (
+        <p class="s muted" role="status">
+          {said}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,149 @@
+// What this computer offers: the environment, other tools' files, local servers.
+
+import type { ComponentChildren } from "preact";
+import { usePanel } from "../panel/panel";
+import { Button, listWords } from "../panel/parts";
+
+interface Elsewhere {
+  number: number;
+  title: string;
+  where: string;
+  note: string;
+  tail: string;
+  reference: string | null;
+}
+
+export interface FoundState {
+  connected: number;
+  demo: boolean;
+  found: { label: string; title: string; source: string; where: string }[];
+  local: { endpoint: string; title: string; host: string; models: string[] }[];
+  /** null before anybody looked. */
+  elsewhere: Elsewhere[] | null;
+  looking: boolean;
+  looked: boolean;
+}
+
+/** `gate`: a store's screen stands where the form would. */
+export function FoundHere({ state, gate }: { state: FoundState; gate: boolean }) {
+  const { send } = usePanel();
+  const { found, local, looking, elsewhere } = state;
+  const nothing = [
+    elsewhere?.length === 0 && "No key in other tools' files.",
+    state.looked && !local.length && "No other local server of models answers.",
+  ]
+    .filter(Boolean)
+    .join(" ");
+  return (
+    <footer>
+      <div class="found">
+        <h3>Found on this computer</h3>
+        <ul>
+          {found.map(({ label, title, source, where }) => (
+            <Row key={`env:${label}`} what={<code>{source}</code>} where={where}>
+              <Button small onClick={() => send("add_found", { label })}>
+                Add as {title}
+              </Button>
+            </Row>
+          ))}
+          {elsewhere?.map((each) => (
+            <ElsewhereRow key={each.number} each={each} />
+          ))}
+          {local.map(({ endpoint, title, host, models }) => (
+            <Row key={endpoint} what={title} where={`on ${host} with ${someOf(models)}`}>
+              <Button small onClick={() => send("add_local", { endpoint })}>
+                Add {models.length === 1 ? models[0] : `${models.length} models`}
+              </Button>
+            </Row>
+          ))}
+          <li class="row wrap">
+            <span class="grow s muted" role="status">
+              {looking ? "Asking the usual ports…" : nothing}
+            </span>
+            <Button
+              small
+              title=".env files, LLM, Jupyter AI, gcloud: read now, and only now"
+              onClick={() => send("look_elsewhere")}
+            >
+              Look in other tools' files
+            </Button>
+            <Button small disabled={looking} onClick={() => send("discover")}>
+              Look for local servers
+            </Button>
+            {(state.connected > 0 || gate) && !state.demo && <DemoButton small bare />}
+          </li>
+        </ul>
+      </div>
+    </footer>
+  );
+}
+
+export function DemoButton(looks: { small?: boolean; bare?: boolean }) {
+  const { send } = usePanel();
+  return (
+    <Button {...looks} onClick={() => send("demo")}>
+      Use the demo server, no key needed
+    </Button>
+  );
+}
+
+function Row({
+  what,
+  where,
+  children,
+}: {
+  what: ComponentChildren;
+  where: string;
+  children: ComponentChildren;
+}) {
+  return (
+    <li class="row">
+      <span class="grow">
+        {what} <span class="s muted">{where}</span>
+      </span>
+      {children}
+    </li>
+  );
+}
+
+/** A key in clear in another tool's file: referred to where that can be, else copied and sealed. */
+function ElsewhereRow({ each }: { each: Elsewhere }) {
+  const { send } = usePanel();
+  const { number, title, where, tail } = each;
+  const add = (reference: boolean) => () => send("add_elsewhere", { number, reference });
+  return (
+    <Row
+      what={
+        <>
+          {title}
+          {tail && (
+            <>
+              , ends in <code>{tail}</code>
+            </>
+          )}
+        </>
+      }
+      where={`${where}. ${each.note}`}
+    >
+      {each.reference && (
+        <Button small aria-label={`Refer to ${where} for ${title}`} onClick={add(true)}>
+          Refer to it
+        </Button>
+      )}
+      <Button
+        small
+        bare={Boolean(each.reference)}
+        aria-label={`Add a sealed copy of ${where} for ${title}`}
+        onClick={add(false)}
+      >
+        Add a sealed copy
+      </Button>
+    </Row>
+  );
+}
+
+/** "a, b and c"; of many the first two and how many more. */
+export function someOf(models: readonly string[]): string {
+  if (models.length <= 3) return listWords(models);
+  return `${models.slice(0, 2).join(", ")} and ${models.length - 2} more`;
+}

@@ -1,0 +1,155 @@
+// The form of a connection as the kernel sends it; of a secret only what may be seen.
+
+export interface SecretState {
+  state: "empty" | "received" | "stored";
+  tail?: string;
+  reference?: string | null;
+}
+
+export interface HeaderState extends SecretState {
+  name: string;
+}
+
+interface FieldBase {
+  name: string;
+  label: string;
+  help: string;
+  placeholder: string;
+  choices: string[];
+  optional: boolean;
+  multiline: boolean;
+  address: boolean;
+  error: string;
+  filled: boolean;
+}
+
+export interface SecretFieldState extends FieldBase {
+  type: "secret";
+  secret: SecretState;
+  /** Names that are not secret: whose credentials arrived. */
+  facts?: [name: string, value: string][];
+}
+
+export interface TextFieldState extends FieldBase {
+  type: "text" | "date";
+  value: string | null;
+}
+
+export interface BoolFieldState extends FieldBase {
+  type: "bool";
+  value: boolean | null;
+}
+
+export interface PriceFieldState extends FieldBase {
+  type: "price";
+  value: { input?: number | string; output?: number | string } | null;
+}
+
+export interface HeadersFieldState extends FieldBase {
+  type: "headers";
+  rows: HeaderState[];
+}
+
+export type FieldState =
+  | SecretFieldState
+  | TextFieldState
+  | BoolFieldState
+  | PriceFieldState
+  | HeadersFieldState;
+
+export interface GroupState {
+  name: "main" | "optional" | "advanced";
+  title: string;
+  fields: FieldState[];
+  open: boolean;
+}
+
+export interface ReportState {
+  ok: boolean;
+  title: string;
+  text: string;
+  hint: string;
+  seconds: number | null;
+  code: string;
+  details: [name: string, said: string][];
+  fix: { label: string; old: string; new: string }[];
+  notes: string[];
+}
+
+export interface ModeState {
+  icon: string;
+  sentence: string;
+  text: string;
+  tried: {
+    form: string;
+    said: string;
+    accepted: boolean;
+    obeyed: boolean | null;
+    used: boolean;
+    schema: boolean;
+  }[];
+}
+
+export interface ModelRow {
+  model: string;
+  reply: string;
+  price: string;
+  note: string;
+  loud: boolean;
+  off: boolean;
+  allow?: boolean;
+}
+
+export interface RequestState {
+  line: string;
+  text: string;
+  curl: string;
+}
+
+export interface FormState {
+  key: string;
+  rev: string;
+  kind: string;
+  title: string;
+  label: string;
+  about: string;
+  costs: string;
+  labelled: boolean;
+  typed_label: string;
+  origin: "" | "store" | "session" | "demo" | "policy" | "environment";
+  read_only: boolean;
+  keeper: string;
+  saved: string;
+  checked: string;
+  busy: string;
+  intent: "save" | "session";
+  said: string;
+  apart: string;
+  host: string;
+  address: { parts: [name: string, said: string][]; calls: string } | null;
+  notes: string[];
+  key_notes: { said: string; fix: string }[];
+  warnings: string[];
+  presets: { title: string; on: boolean }[];
+  groups: GroupState[];
+  problem: string;
+  hint: string;
+  links: { text: string; url: string }[];
+  steps: string[];
+  doubts: string[];
+  owners: { kind: string; title: string }[];
+  report: ReportState | null;
+  endings: { models: string[]; text: string; successor: string }[];
+  mode: ModeState | null;
+  requests: { before: number; shown: RequestState[] };
+  refused: { model: string; rule: string; allow: boolean } | null;
+  rows: ModelRow[] | null;
+  facts_of: string;
+  off_whitelist: string[];
+  added: string;
+  reference: string;
+  waits: boolean;
+  may_keep: boolean;
+  may_allow: boolean;
+  listed: string[];
+}

@@ -1,0 +1,191 @@
+// Controls that keep what a person does in them while newer states arrive.
+
+import type { AllHTMLAttributes, ComponentChildren, RefObject, TargetedEvent } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { acts, drawing, focused } from "./page";
+import { Acts, settle } from "./protocol";
+import { give, wait } from "./typing";
+
+type Attributes = Omit<
+  AllHTMLAttributes<HTMLInputElement>,
+  "value" | "onChange" | "ref" | "checked"
+>;
+type Data = Partial<Record<`data-${string}`, string | undefined>>;
+type Change<E extends HTMLElement> = TargetedEvent<E, Event>;
+
+interface ControlProps extends Attributes, Data {
+  as?: "input" | "textarea" | "select";
+  value?: string;
+  /** A newer value is taken when this changes; by default whenever the value does. */
+  rev?: unknown;
+  onChange?: (event: Change<HTMLInputElement>) => void;
+  inputRef?: RefObject<HTMLInputElement | null>;
+}
+
+/** A field with a value of the state's; without `value` it is the person's alone. What was typed
+    into one never turns up in another that comes to stand in its place. */
+export function Control({ as = "input", value, rev = value, inputRef, ...rest }: ControlProps) {
+  const own = useRef<HTMLInputElement>(null);
+  const ref = inputRef ?? own;
+  const last = useRef<{ field: HTMLElement; rev: unknown; value: string } | null>(null);
+  useLayoutEffect(() => {
+    const field = ref.current!;
+    if (value === undefined) return;
+    const before = last.current?.field === field ? last.current : null;
+    const there = before && (as !== "select" || hasOption(field, before.value));
+    const busy = Boolean(there) && field === focused(field);
+    const done = settle(before?.rev !== rev, busy, drawing.own);
+    if (done === "take" || !before) give(field, value);
+    else if (done === "wait") wait(field, value);
+    last.current = { field, rev, value: field.value };
+  });
+  const Tag = as as "input";
+  return (
+    <Tag
+      key={rest.id ?? rest["data-focus"]}
+      ref={ref}
+      class="in"
+      {...(as === "input" ? { type: "text" } : {})}
+      {...(rest as object)}
+    />
+  );
+}
+
+function hasOption(field: HTMLElement, value: string): boolean {
+  return [...(field as HTMLSelectElement).options].some((each) => each.value === value);
+}
+
+interface SelectProps extends Attributes, Data {
+  value: string;
+  options: readonly (readonly [value: string, words: string])[];
+  onPick: (value: string, event: Change<HTMLSelectElement>) => void;
+}
+
+export function Select({ options, onPick, ...rest }: SelectProps) {
+  return (
+    <Control
+      as="select"
+      {...(rest as object)}
+      value={rest.value}
+      onChange={(e) => onPick(e.currentTarget.value, e as never)}
+    >
+      {options.map(([value, words]) => (
+        <option key={value} value={value}>
+          {words}
+        </option>
+      ))}
+    </Control>
+  );
+}
+
+interface TickProps extends Attributes, Data {
+  checked: boolean;
+  indeterminate?: boolean;
+  onTick: (on: boolean) => void;
+}
+
+/** A tick box. A state from before a person's tick does not take it back; the answer to it decides. */
+export function Tick({ checked, indeterminate = false, onTick, ...rest }: TickProps) {
+  const ref = useRef<HTMLInputElement>(null);
+  const last = useRef<{ checked?: boolean; ticked: number }>({ ticked: 0 });
+  useLayoutEffect(() => {
+    const { current: before } = last;
+    if (before.checked !== checked || before.ticked <= acts.answered)
+      ref.current!.checked = checked;
+    ref.current!.indeterminate = indeterminate;
+    before.checked = checked;
+  });
+  return (
+    <input
+      ref={ref}
+      type="checkbox"
+      {...(rest as object)}
+      onChange={(e) => {
+        last.current.ticked = Acts.place(acts.newest);
+        onTick(e.currentTarget.checked);
+      }}
+    />
+  );
+}
+
+/** A tick box with its words. */
+export function Choice({ children, ...rest }: TickProps & { children?: ComponentChildren }) {
+  return (
+    <label class="choice">
+      <Tick {...rest} />
+      <span>{children}</span>
+    </label>
+  );
+}
+
+interface FieldProps {
+  /** The id of the control; its line below is `${id}-line`. */
+  id: string;
+  label: ComponentChildren;
+  optional?: boolean;
+  help?: ComponentChildren;
+  error?: string;
+  class?: string;
+  /** What stands in place of a control bears no label of its own. */
+  told?: boolean;
+  /** What stands below the line. */
+  after?: ComponentChildren;
+  children: ComponentChildren;
+}
+
+/** A label, the control, then one line: help or what is wrong. */
+export function Field({
+  id,
+  label,
+  optional,
+  help,
+  error,
+  class: look = "",
+  told,
+  after,
+  children,
+}: FieldProps) {
+  const words = (
+    <>
+      {label}
+      {optional && <i> optional</i>}
+    </>
+  );
+  return (
+    <div class={`field ${look}`}>
+      {told ? <span class="label">{words}</span> : <label for={id}>{words}</label>}
+      {children}
+      <Line id={id} help={help} error={error} />
+      {after}
+    </div>
+  );
+}
+
+export function Line({
+  id,
+  help,
+  error,
+}: {
+  id: string;
+  help?: ComponentChildren;
+  error?: string;
+}) {
+  return error ? (
+    <p key="err" class="err" id={`${id}-line`} role="alert">
+      {error}
+    </p>
+  ) : (
+    <p key="help" class="help" id={`${id}-line`}>
+      {help}
+    </p>
+  );
+}
+
+/** What tells a screen reader that a control has a line below, and whether it is wrong. */
+export function saidOf(id: string, error?: string) {
+  return {
+    id,
+    "aria-describedby": `${id}-line`,
+    "aria-invalid": error ? ("true" as const) : undefined,
+  };
+}

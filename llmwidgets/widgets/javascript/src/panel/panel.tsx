@@ -1,0 +1,198 @@
+// The runtime of a widget: it says hello, draws each state it hears, and keeps focus and typing.
+//
+//   export default createWidget("Connections", App)    App gets { state }; usePanel() the rest
+//
+// While preact draws, no event is a person's: the browser says "change" of a field that is taken
+// away. What had the focus and is gone hands it on: behind a person's own act to its namesake
+// (data-focus), else to the step that leads on (data-next, data-main); behind a state that arrives
+// by itself to the panel, where no key does anything.
+
+import { type ComponentType, createContext, options, render } from "preact";
+import { useContext, useLayoutEffect } from "preact/hooks";
+import "./look.css";
+import { acts, drawing, focused, focusIn } from "./page";
+import type { Buffers, Content, Message, PanelState, WidgetModel } from "./protocol";
+import { followTyping } from "./typing";
+
+export interface Panel<S extends PanelState = PanelState> {
+  readonly root: HTMLElement;
+  readonly model: WidgetModel;
+  state: S | null;
+  send(type: string, content?: Content, buffers?: (ArrayBuffer | DataView)[]): void;
+  /** Whether this answers the newest thing that a person did in the page. */
+  answers(message: Message): boolean;
+  /** Hear every message of a type; returns what ends it. */
+  listen<M extends Message>(type: string, hear: (message: M, buffers: Buffers) => void): () => void;
+}
+
+interface Options<S extends PanelState> {
+  /** Once, before the first state. */
+  begin?(panel: Panel<S>): void;
+  /** Behind each drawing; `own` says whether a person's act led to it. */
+  after?(panel: Panel<S>, own: boolean): void;
+}
+
+const PERSONAL = ["pointerdown", "keydown", "click", "input", "change", "paste", "drop"];
+const open = new Map<Panel, Options<PanelState>>();
+const PanelContext = createContext<Panel | null>(null);
+let handling = false;
+
+options.event = (event) => {
+  handling = true;
+  queueMicrotask(() => {
+    handling = false;
+  });
+  return event;
+};
+options.debounceRendering = (flush) => {
+  const own = handling || drawing.own;
+  queueMicrotask(() => draw(own, flush));
+};
+
+/** The panel in which this component stands. */
+export function usePanel<S extends PanelState = PanelState>(): Panel<S> {
+  return useContext(PanelContext) as unknown as Panel<S>;
+}
+
+/** Hear every message of a type for as long as the component is there. */
+export function useMessage<M extends Message>(
+  type: string,
+  hear: (message: M, buffers: Buffers) => void,
+): void {
+  const panel = usePanel();
+  useLayoutEffect(() => panel.listen(type, hear));
+}
+
+/** Put the focus on what bears this `data-focus`, once it is drawn. */
+export function focusOn(panel: Panel, name: string): void {
+  setTimeout(() =>
+    panel.root.querySelector<HTMLElement>(`[data-focus="${CSS.escape(name)}"]`)?.focus(),
+  );
+}
+
+function draw(own: boolean, work: () => void): void {
+  const held = [...open.keys()].map((panel) => [panel.root, focusIn(panel.root)] as const);
+  Object.assign(drawing, { now: true, own });
+  try {
+    work();
+    drawing.now = false;
+    for (const [root, before] of held) if (before && !focusIn(root)) passFocus(root, before, own);
+    for (const [panel, { after }] of open) if (panel.state) after?.(panel, own);
+  } finally {
+    Object.assign(drawing, { now: false, own: false });
+  }
+}
+
+/** From what had the focus and lost it to what comes next. */
+function passFocus(root: HTMLElement, held: HTMLElement, own: boolean): void {
+  const find = (selector: string) => (own ? root.querySelector<HTMLElement>(selector) : null);
+  const name = held.dataset.focus;
+  const next =
+    (root.contains(held) && held) ||
+    (name && find(`[data-focus="${CSS.escape(name)}"]`)) ||
+    find("[data-next]") ||
+    find("[data-main]") ||
+    root;
+  next.focus({ preventScroll: true });
+}
+
+/** The panel keeps its key events, so that the notebook's shortcuts stay asleep inside it. */
+function keepKeys(root: HTMLElement): void {
+  for (const kind of ["keydown", "keyup", "keypress"]) {
+    root.addEventListener(kind, (event) => {
+      if (
+        (event as KeyboardEvent).key === "Escape" &&
+        kind === "keydown" &&
+        !event.defaultPrevented
+      ) {
+        const cell = root.closest(".jp-Cell, .jp-OutputArea");
+        focused(root)?.blur();
+        cell?.closest<HTMLElement>("[tabindex]")?.focus();
+        return; // nothing was open: the keys go back to the notebook
+      }
+      event.stopPropagation();
+    });
+  }
+  root.dataset.lmSuppressShortcuts = "true";
+}
+
+function makeRoot(label: string): HTMLElement {
+  const root = document.createElement("section");
+  root.className = "lw";
+  root.tabIndex = -1;
+  root.setAttribute("aria-label", label);
+  root.setAttribute("aria-busy", "true");
+  for (const kind of [...PERSONAL, "focusin", "focusout", "blur"]) {
+    root.addEventListener(
+      kind,
+      (event) => {
+        if (drawing.now) event.stopImmediatePropagation();
+        else if (PERSONAL.includes(kind)) acts.begin();
+      },
+      true,
+    );
+  }
+  keepKeys(root);
+  followTyping(root);
+  return root;
+}
+
+/** What anywidget wants of a module: `App` draws each state the kernel sends. */
+export function createWidget<S extends PanelState>(
+  label: string,
+  App: ComponentType<{ state: S }>,
+  opts: Options<S> = {},
+) {
+  return {
+    render({ model, el }: { model: WidgetModel; el: HTMLElement }): () => void {
+      const root = makeRoot(label);
+      const listeners = new Map<string, Set<(message: never, buffers: Buffers) => void>>();
+      const panel: Panel<S> = {
+        root,
+        model,
+        state: null,
+        send: (type, content, buffers = []) =>
+          model.send(acts.mark({ type, ...content }), undefined, buffers),
+        answers: (message) => acts.answers(message),
+        listen(type, hear) {
+          if (!listeners.has(type)) listeners.set(type, new Set());
+          listeners.get(type)?.add(hear);
+          return () => listeners.get(type)?.delete(hear);
+        },
+      };
+      const show = (state: S) => {
+        panel.state = state;
+        acts.hear(state);
+        root.removeAttribute("aria-busy");
+        draw(acts.answers(state), () =>
+          render(
+            <PanelContext.Provider value={panel as unknown as Panel}>
+              <App state={state} />
+            </PanelContext.Provider>,
+            root,
+          ),
+        );
+      };
+      const hear = (message: Message, buffers: Buffers) => {
+        if (message.type === "state") show(message as S);
+        else
+          for (const each of [...(listeners.get(message.type) ?? [])])
+            each(message as never, buffers);
+      };
+      render(
+        <p class="waiting muted">Waiting for the kernel. If this stays, run the cell again.</p>,
+        root,
+      );
+      el.append(root);
+      open.set(panel as unknown as Panel, opts as Options<PanelState>);
+      opts.begin?.(panel);
+      model.on("msg:custom", hear);
+      panel.send("hello");
+      return () => {
+        model.off("msg:custom", hear);
+        open.delete(panel as unknown as Panel);
+        render(null, root);
+      };
+    },
+  };
+}

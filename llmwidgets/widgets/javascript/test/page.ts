@@ -1,0 +1,6 @@
+// What the tests of a drawing in a real browser draw with.
+
+export { Fragment, h } from "preact";
+export { Control, Select, Tick } from "../src/panel/controls";
+export { createWidget } from "../src/panel/panel";
+export { Button, Fold } from "../src/panel/parts";

@@ -1,0 +1,411 @@
+"""The page's code: built from its sources, typed, linted, and a drawing that leaves a person alone.
+
+Node and what package-lock.json names are needed here alone; an installation has the built files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llmwidgets
+from llmwidgets.connections import Store
+from tests.pages import KERNEL
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "llmwidgets" / "widgets" / "javascript"
+BUILT = ROOT / "llmwidgets" / "widgets" / "static"
+HOME = os.environ.get("HOME", "")
+"""Of the user, for npm's cache; each test has a home of its own."""
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HOME": HOME},
+    )
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources with the packages that the lock file names."""
+    if shutil.which("npm") is None:
+        assert os.environ.get("CI") != "true", "npm is not installed"
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("widgets") / "javascript"
+    shutil.copytree(SOURCES, folder, ignore=shutil.ignore_patterns("node_modules", "build"))
+    done = run(folder, "npm", "ci")
+    if done.returncode != 0 and os.environ.get("CI") != "true":
+        pytest.skip(f"npm ci failed: {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tested(sources: Path) -> Path:
+    """The sources with their unit tests built, and the page that a browser draws with."""
+    done = run(sources, "node", "build.mjs", "--tests", "build")
+    assert done.returncode == 0, done.stderr
+    return sources
+
+
+def test_the_built_files_are_those_of_the_sources(sources) -> None:
+    """Byte by byte; who changed a source runs `make javascript`."""
+    done = run(sources, "npm", "run", "build")
+    assert done.returncode == 0, done.stderr
+    fresh = {each.name: each.read_bytes() for each in (sources.parent / "static").iterdir()}
+    kept = {each.name: each.read_bytes() for each in BUILT.iterdir()}
+    assert sorted(fresh) == sorted(kept)
+    assert [name for name in fresh if fresh[name] != kept[name]] == []
+
+
+@pytest.mark.parametrize("name", ["ComparisonPanel", "ConnectionForm", "ConnectionPanel"])
+def test_a_notebook_keeps_little_of_a_panels_code(wire, name) -> None:
+    """What stands in the state is a loader; the module and its style sheet come when asked for."""
+    given = ["openai", Store.in_memory()] if name == "ConnectionForm" else []
+    page = wire(getattr(llmwidgets, name)(*given))
+    kept = page.widget.get_state()
+    assert len(kept["_esm"]) + len(kept["_css"]) < 2_000
+    page.send("module")
+    [sent] = [raw for raw in page.raw if raw[0].get("content", {}).get("type") == "module"]
+    files = [BUILT / f"{page.widget.bundle}.{kind}" for kind in ("js", "css")]
+    assert [bytes(each) for each in sent[1]] == [each.read_bytes() for each in files]
+
+
+@pytest.mark.parametrize("task", ["types", "lint"])
+def test_the_sources_are_typed_and_linted(sources, task) -> None:
+    done = run(sources, "npm", "run", task)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_parts_that_draw_nothing(tested) -> None:
+    """The unit tests under Node."""
+    files = [str(each) for each in (tested / "build").glob("*.test.mjs")]
+    done = run(tested, "node", "--test", *files)
+    assert files
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_module_holds_what_it_needs_and_its_licences() -> None:
+    """No import, no address to fetch from, nothing that a page's policy forbids."""
+    licence = (BUILT / "THIRD_PARTY_LICENSES.txt").read_text("utf-8")
+    assert "Permission is hereby granted" in licence
+    modules = list(BUILT.glob("*.js"))
+    assert modules
+    for module in modules:
+        text = module.read_text("utf-8")
+        assert licence in text
+        code = text.replace(licence, "")
+        for forbidden in ("import ", "import(", "eval(", "new Function", "fetch(", "http://l"):
+            assert forbidden not in code, (module.name, forbidden)
+        assert (BUILT / f"{module.stem}.css").is_file()
+
+
+def test_a_wheel_holds_the_built_files_and_no_source(tmp_path) -> None:
+    done = run(
+        ROOT, sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir",
+        str(tmp_path), ".",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    for built in BUILT.iterdir():
+        assert f"llmwidgets/widgets/static/{built.name}" in names
+    assert [name for name in names if "javascript" in name or "package" in name] == []
+    assert any("licenses" in name and "THIRD_PARTY_LICENSES" in name for name in names)
+
+
+# ---- a drawing in a real page: what is focused and half typed stays ------------------------------
+
+MOUNTED = """() => {
+  window.drawn = () => [];
+  const Drawn = ({ state }) => window.drawn(state, lwPanel.send);
+  const begin = (panel) => { window.lwPanel = panel; };
+  const widget = createWidget("Panel", Drawn, { begin });
+  widget.render({ model: lwModel, el: document.querySelector("main") });
+  window.show = (state) => lwFromKernel({ type: "state", ...state }, []);
+  window.sent = (kind) => lwModel.sent.filter((each) => each.type === kind);
+}"""
+
+EVERY_ORDER = """() => {
+  const keys = ["a", "b", "c", "d"];
+  const orders = [[]];
+  for (const order of orders) {
+    for (const key of keys) if (!order.includes(key)) orders.push([...order, key]);
+  }
+  window.drawn = ({ order }, send) => [h("p", {}, "above"), order.map((key) =>
+    h("textarea", { key, "data-key": key, rows: 2, onChange: () => send("sent"),
+      onBlur: () => send("left") }))];
+  const wrong = [];
+  for (const before of [1, 2, 3, 4].map((many) => keys.slice(0, many))) {
+    for (const after of orders) {
+      for (const held of before) {
+        show({ order: [] });
+        show({ order: before });
+        const element = document.querySelector(`[data-key=${held}]`);
+        element.focus();
+        document.execCommand("insertText", false, "1\\n2\\n3\\n4\\n5\\n6\\n7\\n8");
+        element.setSelectionRange(3, 5);
+        element.scrollTop = 31;
+        lwHeard.length = lwModel.sent.length = 0;
+        show({ order: after });
+        const now = [...document.querySelectorAll("textarea")].map((each) => each.dataset.key);
+        const kept = !after.includes(held) || (document.activeElement === element
+          && element.value.length === 15 && element.selectionStart === 3
+          && element.selectionEnd === 5 && element.scrollTop === 31 && lwHeard.length === 0);
+        if (now.join() !== after.join() || !kept || lwModel.sent.length) {
+          wrong.push([before, after, held, now, lwHeard.slice(), lwModel.sent.slice()].join(" | "));
+        }
+      }
+    }
+  }
+  return wrong;
+}"""
+
+
+@pytest.fixture
+def tree(tested: Path, blank: Any) -> Any:
+    """A page where `show(state)` arrives like a state and `drawn` says what is drawn of it."""
+    module = (tested / "build" / "page.mjs").read_text("utf-8")
+    blank.add_script_tag(content=KERNEL)
+    blank.evaluate(
+        """async (module) => {
+          const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
+          Object.assign(window, await import(url));
+        }""",
+        module,
+    )
+    blank.evaluate(MOUNTED)
+    return blank
+
+
+def test_a_focused_field_stays_through_every_change_of_order(tree) -> None:
+    """Up to four keyed fields, each one focused, then every order of every choice of them.
+
+    Focus, text, selection and scroll stay, no event is heard and no handler runs; where the field
+    itself is gone, its half-typed value is sent to nobody.
+    """
+    wrong = tree.evaluate(EVERY_ORDER)
+    assert not wrong, (len(wrong), wrong[:3])
+
+
+def field(tree: Any, key: str = "field") -> Any:
+    return tree.locator(f"[data-key={key}]")
+
+
+def show(tree: Any, **state: Any) -> None:
+    """Let a state arrive."""
+    tree.evaluate("state => show(state)", state)
+
+
+def draws(tree: Any, body: str) -> None:
+    """Draw by this from now on; `state` is the newest state, `send` sends."""
+    tree.evaluate(f"() => {{ window.drawn = (state, send, view) => {body}; }}")
+
+
+def typed(tree: Any) -> list[Any]:
+    """What has the focus: its key, what stands in it, where the caret is."""
+    found: list[Any] = tree.evaluate(
+        "() => { const at = document.activeElement;"
+        " return [at.dataset.key || at.nodeName, at.value ?? null, at.selectionStart ?? null]; }"
+    )
+    return found
+
+
+REVISED = """h(Control, { key: "field", "data-key": "field", value: state.value,
+  onChange: (e) => send("set", { value: e.target.value }) })"""
+
+
+def test_a_newer_value_waits_until_the_field_is_left(tree) -> None:
+    """Typed, it is what was typed that is sent; untouched, the field takes the state's value."""
+    draws(tree, REVISED)
+    show(tree, value="from the kernel")
+    field(tree).focus()
+    tree.keyboard.press("Home")
+    show(tree, value="newer")
+    assert typed(tree) == ["field", "from the kernel", 0]
+    field(tree).blur()
+    assert field(tree).input_value() == "newer"
+    assert tree.evaluate("sent('set')") == []
+
+    field(tree).focus()
+    tree.keyboard.press("Home")
+    tree.keyboard.type("ha")
+    show(tree, value="newest")
+    assert typed(tree) == ["field", "hanewer", 2]
+    field(tree).blur()
+    assert field(tree).input_value() == "hanewer"
+    assert [each["value"] for each in tree.evaluate("sent('set')")] == ["hanewer"]
+    show(tree, value="hanewer, as it is kept")
+    assert field(tree).input_value() == "hanewer, as it is kept"
+
+
+def test_what_was_sent_is_shown_as_it_is_kept(tree) -> None:
+    """Enter sends; the answer in another spelling is taken when the field is left."""
+    draws(tree, REVISED)
+    show(tree, value="1")
+    field(tree).focus()
+    tree.keyboard.type("2,5")
+    tree.keyboard.press("Enter")
+    show(tree, value="2.5")
+    assert typed(tree)[:2] == ["field", "12,5"]
+    field(tree).blur()
+    assert field(tree).input_value() == "2.5"
+
+
+def test_words_that_are_being_composed_stay(tree) -> None:
+    """An input method in mid-word: a newer value and a vanished neighbour end nothing."""
+    draws(tree, f"[state.other && h('input', {{ key: 'other' }}), {REVISED}]")
+    show(tree, value="", other=True)
+    tree.evaluate(
+        "() => document.addEventListener('compositionend', () => lwHeard.push(['ended', '']))"
+    )
+    field(tree).focus()
+    devtools = tree.context.new_cdp_session(tree)
+    devtools.send(
+        "Input.imeSetComposition", {"text": "にほ", "selectionStart": 2, "selectionEnd": 2}
+    )
+    tree.evaluate("() => { lwHeard.length = 0; }")
+    show(tree, value="newer", other=False)
+    assert typed(tree) == ["field", "にほ", 2]
+    assert tree.evaluate("lwHeard") == []
+    devtools.send("Input.insertText", {"text": "日本"})
+    assert typed(tree)[:2] == ["field", "日本"]
+
+
+def test_a_choice_that_is_open_stays(tree) -> None:
+    """A focused select keeps what it shows while others come into its list."""
+    draws(
+        tree,
+        """h(Select, { "data-key": "field", value: state.on, onPick: () => send("set"),
+        options: state.all.map((value) => [value, value]) })""",
+    )
+    show(tree, all=["a", "b"], on="a")
+    field(tree).focus()
+    show(tree, all=["z", "a", "b"], on="b")
+    assert typed(tree)[:2] == ["field", "a"]
+    field(tree).blur()
+    assert field(tree).input_value() == "b"
+    assert tree.evaluate("sent('set')") == []
+
+
+def test_what_is_typed_stays_in_its_row(tree) -> None:
+    """Rows come, go and change places: each keeps what was typed into it."""
+    draws(
+        tree,
+        """state.names.map((name) => h("div", { key: name }, name === "-" ? "between"
+        : h("label", {}, h(Control, { id: `field-${name}` }))))""",
+    )
+    show(tree, names=["a", "b"])
+    tree.locator("#field-a").fill("typed into a")
+    tree.locator("#field-b").fill("typed into b")
+    tree.locator("#field-b").evaluate("each => each.setSelectionRange(2, 2)")
+    for names in (["-", "c", "b", "a"], ["b"], ["c", "-", "b"]):
+        show(tree, names=names)
+        assert typed(tree) == ["INPUT", "typed into b", 2]
+        values = {
+            name: tree.locator(f"#field-{name}").input_value() for name in names if name != "-"
+        }
+        assert values.get("c", "") == ""
+        assert values.get("a", "typed into a") == "typed into a"
+
+
+def test_what_is_typed_never_turns_up_in_another_field(tree) -> None:
+    """One field stands where another stood: it is empty, whatever the two have in common."""
+    draws(tree, "h('label', {}, h(Control, { id: state.name, type: 'password' }))")
+    show(tree, name="old")
+    tree.locator("#old").fill("typed into another")
+    show(tree, name="new")
+    assert tree.locator("#new").input_value() == ""
+
+
+def test_nothing_is_closed_or_scrolled(tree) -> None:
+    """An open fold and a scrolled box stay, though what stood above them goes."""
+    draws(
+        tree,
+        """[state.above && h("section", {}, "above"), h(Fold, { title: "more", open: state.opened },
+        h("pre", { "data-key": "box", tabindex: 0,
+        style: "height:40px;overflow:auto;white-space:pre" }, "a\\n".repeat(99)))]""",
+    )
+    show(tree, above=True)
+    tree.get_by_text("more").click()
+    tree.locator("pre").evaluate("each => { each.scrollTop = 77; }")
+    tree.locator("pre").focus()
+    for above in (False, True, False):
+        show(tree, above=above)
+        assert tree.locator("pre").evaluate("each => each.scrollTop") == 77
+        assert tree.locator("details").evaluate("each => each.open")
+        assert typed(tree)[0] == "box"
+    tree.get_by_text("more").click()
+    show(tree, above=True)
+    assert not tree.locator("details").evaluate("each => each.open")
+    show(tree, above=True, opened=True)
+    assert tree.locator("details").evaluate("each => each.open")
+
+
+STEPS = """[state.there && h("input", { "data-key": "field", type: "text", "data-focus": "step",
+    onChange: (e) => send("set", { value: e.target.value }) }),
+  state.there && h(Button, { onClick: () => send("do") }, "Do it"),
+  h(Button, { onClick: () => send("undo"), "data-focus": "step" }, "Undo"),
+  h(Button, { onClick: () => send("on"), "data-key": "on", "data-next": "1", "data-main": "1" },
+    "Lead on")]"""
+
+
+def test_a_state_by_itself_moves_the_focus_to_no_button(tree) -> None:
+    """The field is gone: Enter and Space do nothing, and what was half typed is sent to nobody."""
+    draws(tree, STEPS)
+    show(tree, there=True)
+    field(tree).focus()
+    tree.keyboard.type("sk-ha")
+    show(tree, there=False)
+    assert typed(tree)[0] == "SECTION"
+    tree.keyboard.press("Enter")
+    tree.keyboard.press("Space")
+    assert tree.evaluate("lwModel.sent.map((each) => each.type)") == ["hello"]
+
+
+def test_the_answer_to_an_act_leads_on(tree) -> None:
+    """Who pressed a button that is gone finds the next step; not once something else was done."""
+    draws(tree, STEPS)
+    show(tree, there=True)
+    button = tree.get_by_role("button", name="Do it")
+    button.click()
+    [act] = tree.evaluate("sent('do').map((each) => each.act)")
+    show(tree, there=False, act=act)
+    assert typed(tree)[0] == "on"
+    show(tree, there=True)
+    button.click()
+    field(tree).focus()
+    tree.keyboard.type("x")
+    show(tree, there=False, act=tree.evaluate("sent('do').at(-1).act"))
+    assert typed(tree)[0] == "SECTION"
+
+
+def test_a_button_that_is_switched_off_keeps_the_focus(tree) -> None:
+    """It says so and does nothing."""
+    draws(
+        tree,
+        """h(Button, { onClick: () => send("do"), "data-key": "field", disabled: state.off },
+        "Do it")""",
+    )
+    show(tree, off=False)
+    field(tree).focus()
+    show(tree, off=True)
+    assert typed(tree)[0] == "field"
+    tree.keyboard.press("Enter")
+    assert tree.evaluate("sent('do')") == []
+    assert field(tree).get_attribute("aria-disabled") == "true"
+    show(tree, off=False)
+    tree.keyboard.press("Enter")
+    assert len(tree.evaluate("sent('do')")) == 1
