@@ -22,7 +22,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import llmwidgets as lw
-from llmwidgets.dialects.messages import Capability, Form, Mode
+from llmwidgets.dialects.types import Capability, Form, Mode
 from llmwidgets.engine.capability import learn
 
 AT_ONCE = 100

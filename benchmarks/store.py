@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from llmwidgets.connections import Connection
-from llmwidgets.connections.store import Store
+from llmwidgets.store.store import Store
 
 PASSPHRASE = "a made-up passphrase for a benchmark"
 

@@ -21,12 +21,13 @@ from typing import Any
 import httpx
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Capability, Form, Mode
-from llmwidgets.engine import loop, transport
+from llmwidgets.dialects.types import Capability, Form, Mode
+from llmwidgets.engine import event_loop
 from llmwidgets.engine.capability import learn
-from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.network import transport
 from llmwidgets.engine.plan import Column, Plan, Text
-from llmwidgets.engine.question import Manner
+from llmwidgets.engine.request_builder import Manner
 from llmwidgets.engine.run import Run
 from llmwidgets.schemas import read_schema
 
@@ -127,7 +128,7 @@ class _Bench:
         assert run.progress[0].failures == {}, run.progress
 
     def ours(self) -> None:
-        loop.run(_many(lambda: transport.send(self.call), self.calls, self.at_once))
+        event_loop.run(_many(lambda: transport.send(self.call), self.calls, self.at_once))
 
     def plain_httpx(self) -> None:
         async def main() -> None:

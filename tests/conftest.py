@@ -13,8 +13,17 @@ import pytest
 from hypothesis import settings
 
 from tests.clocks import hurry
-from tests.jupyterlab import browser, fresh_page, lab, loaded, page  # noqa: F401 - fixtures of the whole suite
-from tests.pages import blank, joined  # noqa: F401
+from tests.jupyterlab import (
+    browser,  # noqa: F401
+    fresh_page,  # noqa: F401
+    lab,  # noqa: F401
+    loaded,  # noqa: F401
+    page,  # noqa: F401
+)
+from tests.pages import (
+    blank,  # noqa: F401
+    joined,  # noqa: F401
+)
 
 # A busy machine is no fault of an example. On CI the examples are the same each time, so that
 # a red build is the change's; at a desk they are new each time, and find what is left.
@@ -53,7 +62,7 @@ def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def nothing_taken() -> Iterator[None]:
     """An identity that a test took from the environment opens no store of a later one."""
-    from llmwidgets.connections import unlock
+    from llmwidgets.store import identity_sources as unlock
 
     yield
     unlock.forget()
@@ -62,7 +71,7 @@ def nothing_taken() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store's passphrase is stretched a little, where a test does not say otherwise."""
-    from llmwidgets.connections import sealing
+    from llmwidgets.store import age as sealing
 
     monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
 
@@ -70,7 +79,8 @@ def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """No second is spent on a wait of a run or of a check."""
-    from llmwidgets.engine import pacing, patience, run
+    from llmwidgets.engine import patience, run
+    from llmwidgets.engine.network import retry as pacing
 
     for module in (pacing, patience, run):
         monkeypatch.setattr(module, "Clock", hurry)
@@ -79,7 +89,8 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def one_day(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Models end by the day on which their table was written; what a test taught ends with it."""
-    from llmwidgets.connections import live_list, unlock
+    from llmwidgets.connections import live_list
+    from llmwidgets.store import identity_sources as unlock
 
     monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 23))
     yield

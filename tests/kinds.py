@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmwidgets import PROVIDERS, Connection
-from llmwidgets.dialects import anthropic_messages, gemini_content, openai_chat
+from llmwidgets.dialects import anthropic, gemini, openai
 from llmwidgets.secret import Secret
 from tests.google_keys import a_service_account
 from tests.servers import ANTHROPIC, GEMINI, OPENAI
@@ -15,7 +15,7 @@ from tests.servers import ANTHROPIC, GEMINI, OPENAI
 KEY = "0123456789abcdef0123456789abcdef"
 KINDS = tuple(PROVIDERS)
 MADE_UP = "made-up-0004711-3fQz"
-DIALECTS = {openai_chat: OPENAI, anthropic_messages: ANTHROPIC, gemini_content: GEMINI}
+DIALECTS = {openai: OPENAI, anthropic: ANTHROPIC, gemini: GEMINI}
 
 
 def address_field(kind: str) -> str:
@@ -66,7 +66,7 @@ def filled_in(
     if "endpoint" in given:
         given["endpoint"] = f"{url}/openai/v1"
     else:
-        given["base_url"] = f"{url}/v1" if provider.dialect is openai_chat else url
+        given["base_url"] = f"{url}/v1" if provider.dialect is openai else url
     if provider.environment.file:
         key = json.dumps(a_service_account(f"{token_url or url}/token"))
     return {**given, provider.key_field: key or made_up_key(kind)}

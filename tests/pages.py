@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from llmwidgets.widgets.base import source
+from llmwidgets.widgets.panel import source
 from tests.jupyterlab import PATIENCE_MS
 
 ADDRESS = "http://localhost/"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from llmwidgets.connections import Store, sealing
-from llmwidgets.connections.storage.session import Session
+from llmwidgets.connections import Store
+from llmwidgets.store import age
+from llmwidgets.store.state import Session
 
-SHIPPED_WORK_FACTOR = sealing.WORK_FACTOR
+SHIPPED_WORK_FACTOR = age.WORK_FACTOR
 """What a passphrase costs outside the tests."""
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from llmwidgets.analysis.normalize import says_nothing
 from llmwidgets.analysis.scripts import evened
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.place import any_name, item, prefixes, step
+from llmwidgets.schemas.paths import any_name, item, prefixes, step
 
 
 class _Nothing:

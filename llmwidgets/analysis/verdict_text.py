@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from llmwidgets.analysis.intervals import FEWEST_TEXTS, Spread, can_show, texts_needed
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
-from llmwidgets.report.figures import (
+from llmwidgets.formatting import (
     count,
     dollars,
     listed,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 
-from llmwidgets.cli.arguments import read_arguments
+from llmwidgets.cli.parser import read_arguments
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.visible import visible
 
@@ -54,7 +54,7 @@ def _run(arguments: Namespace) -> int:
     given = vars(arguments)
     command = given.pop("command")
     if command == "demo":
-        from llmwidgets.cli.demo import demo
+        from llmwidgets.cli.start import demo
 
         return demo()
     if command == "lab":

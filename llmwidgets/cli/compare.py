@@ -11,14 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from llmwidgets import cli
-from llmwidgets.cli import files, terminal
-from llmwidgets.connections.store import Store
+from llmwidgets.cli import files, tables
 from llmwidgets.errors import FieldError
-from llmwidgets.report.files import write_jsonl
+from llmwidgets.report.writers import write_jsonl
+from llmwidgets.store.store import Store
 from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison
+
 
 FINISHED, NOT_MET = 0, 1
 
@@ -48,7 +49,7 @@ def compare(asked: Asked) -> int:
     """Run the comparison, print its scoreboard, write the files; the exit status."""
     result = _run(asked)
     console = Console(highlight=False)
-    terminal.scoreboard(console, result)
+    tables.scoreboard(console, result)
     if asked.jsonl:
         console.print(Text(visible(f"Wrote {write_jsonl(lines(result), asked.jsonl)}")))
     if asked.html:

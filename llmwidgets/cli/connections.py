@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from llmwidgets import cli
-from llmwidgets.cli.scan import connections_at_hand, store_named
+from llmwidgets.cli.keys import connections_at_hand, store_named
 from llmwidgets.connections import Connection, resolve
-from llmwidgets.connections.key_life import key_notes, today
-from llmwidgets.connections.store import Store
+from llmwidgets.connections.key_expiry import key_notes, today
 from llmwidgets.errors import FieldError
+from llmwidgets.store.store import Store
 from llmwidgets.visible import visible
 
 FINISHED, FAILED = 0, 1
@@ -95,7 +95,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
 
 
 def _check(label: str, listed: list[Connection], store: Store, *, as_json: bool) -> int:
-    from llmwidgets.engine.check import check
+    from llmwidgets.engine.checks.check import check
 
     named = [each for each in listed if each.label == label]
     connection = named[0] if named else resolve(label, listed)[0]

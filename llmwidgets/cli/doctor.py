@@ -17,23 +17,18 @@ from rich.console import Console
 from rich.text import Text
 
 from llmwidgets.connections import Connection, environment_connections
-from llmwidgets.connections.inspection.examination import (
-    Finding,
-    examine_ends,
-    examine_files,
-    examine_key,
-)
-from llmwidgets.connections.inspection.known_keys import known_keys
 from llmwidgets.connections.inspection.surroundings import (
     examine_clock,
     examine_history,
     examine_keyring,
     examine_policies,
 )
-from llmwidgets.connections.store import Store
 from llmwidgets.engine import places
-from llmwidgets.engine.journal_file import reason
+from llmwidgets.engine.journal.file import reason
 from llmwidgets.errors import StoreError
+from llmwidgets.keyscan.doctor import Finding, examine_ends, examine_files, examine_key
+from llmwidgets.known_keys import known_keys
+from llmwidgets.store.store import Store
 from llmwidgets.visible import visible
 
 FINE, FINDINGS = 0, 1

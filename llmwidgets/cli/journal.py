@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from llmwidgets.engine import places
-from llmwidgets.engine.journal_file import BUSY_SECONDS, reason
+from llmwidgets.engine.journal.file import BUSY_SECONDS, reason
 from llmwidgets.errors import FieldError, LLMWidgetsError
 
 FINISHED = 0

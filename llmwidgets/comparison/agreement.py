@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.marks import against, has_data
-from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.scored import Place
 from llmwidgets.comparison.texts import spread
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.differences import Difference, Said, differences_of, fields_of
 from llmwidgets.comparison.marks import Mark, has_data, mark
-from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.scored import Place
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
+
 
 LOUD = frozenset({"differ", "missing", "invented", "null in words"})
 """The states of a cell that says something else than the truth, or than the other variants."""

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from llmwidgets.comparison.plain import is_empty_cell, plain
+from llmwidgets.comparison.jsonable import is_empty_cell, plain
 from llmwidgets.comparison.texts import Source
 from llmwidgets.errors import FieldError
-from llmwidgets.report.figures import count
+from llmwidgets.formatting import count
 
 if TYPE_CHECKING:
     from llmwidgets.engine.plan import Text
+
 
 Blank = Literal["null"] | None
 """What a blank label means: None, nothing at all; "null", that the text holds no value."""

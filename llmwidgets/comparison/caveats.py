@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from llmwidgets import formatting
 from llmwidgets.analysis.comparators import RECORD
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison.texts import spread
-from llmwidgets.report import figures
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
+
 
 SPARSE = 0.5
 """Under this share of labelled fields with a value, what is right is mostly nothing said."""
@@ -40,7 +41,7 @@ class Sparse:
     @property
     def sentence(self) -> str:
         """What a reader of the accuracies has to know."""
-        filled, fields = figures.average(self.filled), figures.average(self.fields)
+        filled, fields = formatting.average(self.filled), formatting.average(self.fields)
         return (
             f"{filled} of {fields} fields hold a value on average, so most of what is right is a "
             "field rightly left empty: precision, recall and F1 count only the fields with a value."
@@ -71,7 +72,7 @@ class Pooled:
     def sentence(self) -> str:
         """Both figures of each variant."""
         said = [
-            f"{label} {figures.percent(text)} and {figures.percent(field)}"
+            f"{label} {formatting.percent(text)} and {formatting.percent(field)}"
             for label, text, field in zip(self.labels, self.by_text, self.by_field, strict=True)
         ]
         more = f" and {len(said) - _MOST_NAMED} more" if len(said) > _MOST_NAMED else ""

@@ -17,9 +17,10 @@ from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.comparison.marks import Rules
-    from llmwidgets.comparison.variant import Variant
+    from llmwidgets.comparison.variants import Variant
     from llmwidgets.engine.plan import Text
     from llmwidgets.schemas import Schema
+
 
 _WIDE = 100
 

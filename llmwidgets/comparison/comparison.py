@@ -14,31 +14,32 @@ from llmwidgets.analysis.grounding import ExampleLeakage
 from llmwidgets.analysis.verdict import MATTERS, read_matters
 from llmwidgets.comparison import (
     agreement,
-    by_field,
-    changes,
+    builders,
     corrections,
+    dataframes,
     exports,
-    frames,
+    field_metrics,
     grounded,
-    making,
+    run_settings,
     scoreboard,
-    shown,
+    view_model,
 )
 from llmwidgets.comparison.agreement import Agreement
 from llmwidgets.comparison.answers import answers_of
-from llmwidgets.comparison.asked import read_documents, read_rules
 from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.corrections import Correction
 from llmwidgets.comparison.differences import Difference
+from llmwidgets.comparison.inputs import read_documents, read_rules
 from llmwidgets.comparison.marks import Mark, Rules, Scoring, mark
 from llmwidgets.comparison.outputs import Missing
 from llmwidgets.comparison.reading import Reading
 from llmwidgets.comparison.reading import read as read_all
-from llmwidgets.comparison.rows import Place, Rows
-from llmwidgets.comparison.variant import Variant
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.comparison.scored import Place, Rows
+from llmwidgets.comparison.variants import Variant
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
 from llmwidgets.errors import FieldError, Stopped
-from llmwidgets.report import files, html, text
+from llmwidgets.report import html, text, writers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.plan import Text
     from llmwidgets.engine.run import Run
+
 
 _NOT_ASKED = Row.of_failure(
     "", Stopped("The run was stopped before this text's turn.", "Run it again to go on."), at=0.0
@@ -165,23 +167,23 @@ class Comparison:
 
     def to_frame(self) -> pd.DataFrame:
         """Long: variant, text_id, repeat, field, value, truth, right, status, grounded."""
-        return frames.long_frame(self)
+        return dataframes.long_frame(self)
 
     def records(self, variant: str) -> pd.DataFrame:
         """One variant's records, one row per text. FieldError for an unknown label."""
-        return frames.record_frame(self, self._at(variant))
+        return dataframes.record_frame(self, self._at(variant))
 
     def differences(self) -> pd.DataFrame:
         """One row per field where variants disagree or differ from the truth, a column for each."""
-        return frames.difference_frame(self)
+        return dataframes.difference_frame(self)
 
     def by_field(self) -> pd.DataFrame:
         """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
-        return by_field.field_frame(self)
+        return field_metrics.field_frame(self)
 
     def by_text(self) -> pd.DataFrame:
         """One row per scored text and variant, with the figures of `by_field`."""
-        return by_field.text_frame(self)
+        return field_metrics.text_frame(self)
 
     def agreement(self, field: str | None = None) -> pd.DataFrame:
         """The share of cells (0–1) in which each two variants say the same; needs no truth."""
@@ -199,14 +201,14 @@ class Comparison:
     @cached_property
     def copyings(self) -> tuple[ExampleLeakage, ...]:
         """For each column: tells whether a value was copied from the examples it was shown."""
-        shots = (making.examples_of(each.examples) for each in self.variants)
+        shots = (builders.examples_of(each.examples) for each in self.variants)
         return tuple(
             ExampleLeakage.of((each.text, each.record) for each in shown) for shown in shots
         )
 
     def doubtful_labels(self) -> pd.DataFrame:
         """Where the models agree against the truth: probably wrong labels, most variants first."""
-        return frames.doubtful_frame(self)
+        return dataframes.doubtful_frame(self)
 
     def correct(
         self, text_id: str, field: str, value: Any, *, by: str = "", seen: bool = True
@@ -257,7 +259,7 @@ class Comparison:
         `models` takes the place of the variants; `more` are keywords of `compare` such as
         `store`, `budget` or `progress`.
         """
-        from llmwidgets.comparison.calls import compare_again
+        from llmwidgets.comparison.api import compare_again
 
         return compare_again(self, models, **more)
 
@@ -266,7 +268,7 @@ class Comparison:
 
         `.attrs["changed"]` has the sentences of `changes_since`.
         """
-        frame = frames.flipped_frame(self, earlier, changes.pairs_of(self, earlier))
+        frame = dataframes.flipped_frame(self, earlier, run_settings.pairs_of(self, earlier))
         frame.attrs["changed"] = list(self.changes_since(earlier))
         return frame
 
@@ -275,7 +277,7 @@ class Comparison:
 
         Models, schemas, texts, truth, scoring, instructions, examples, thinking, limits, versions.
         """
-        return changes.sentences(self, earlier)
+        return run_settings.sentences(self, earlier)
 
     @classmethod
     def of_run(
@@ -291,7 +293,7 @@ class Comparison:
         `variants` are those the plan's columns came from; without them the columns speak for
         themselves.
         """
-        return making.of_run(cls, run, variants=variants, scoring=scoring, notes=notes)
+        return builders.of_run(cls, run, variants=variants, scoring=scoring, notes=notes)
 
     @classmethod
     def from_outputs(
@@ -314,18 +316,18 @@ class Comparison:
         of `compare`. FieldError names what does not fit.
         """
         documents = read_documents(schema, texts, truth, group=group, blank=blank, allow_empty=True)
-        return making.of_outputs(cls, documents, outputs, scoring, missing)
+        return builders.of_outputs(cls, documents, outputs, scoring, missing)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the comparison with its texts, truth and replies to one JSON file."""
-        from llmwidgets.comparison.saved import save
+        from llmwidgets.comparison.serialization import save
 
         return save(self, path)
 
     def to_html(self, path: str | os.PathLike[str], values: bool = False) -> Path:
         """Write a self-contained page; extracted values and truth only with `values=True`."""
-        summary = shown.summary(self, values=values, page=True)
-        return files.write_text(path, html.page("Comparison", summary, shown.sections(self)))
+        summary = view_model.summary(self, values=values, page=True)
+        return writers.write_text(path, html.page("Comparison", summary, view_model.sections(self)))
 
     def to_csv(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
         """Write a table as CSV with spreadsheet formulas escaped; it holds extracted values.
@@ -361,10 +363,10 @@ class Comparison:
         return panel._on(self)
 
     def __repr__(self) -> str:
-        return text.render(shown.summary(self))
+        return text.render(view_model.summary(self))
 
     def _repr_html_(self) -> str:
-        return html.fragment(shown.summary(self))
+        return html.fragment(view_model.summary(self))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}

@@ -13,14 +13,15 @@ from llmwidgets import __version__
 from llmwidgets.analysis.grounding import SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.marks import has_data, mark
-from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.scored import Place
 from llmwidgets.errors import FieldError
-from llmwidgets.report import files
+from llmwidgets.report import writers
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from llmwidgets.comparison.comparison import Comparison
+
 
 TABLES = ("fields", "scoreboard", "by_field", "differences", "corrections", "verdict", "truth")
 
@@ -51,20 +52,20 @@ def table(comparison: Comparison, name: str) -> pd.DataFrame:
 
 def to_csv(comparison: Comparison, path: str | os.PathLike[str], name: str) -> Path:
     """The table as CSV that no spreadsheet runs."""
-    return files.write_csv(table(comparison, name), path)
+    return writers.write_csv(table(comparison, name), path)
 
 
 def to_jsonl(comparison: Comparison, path: str | os.PathLike[str], name: str) -> Path:
     """One JSON object a row; what is unknown is null."""
     rows = table(comparison, name).astype(object).to_dict("records")
-    return files.write_jsonl(
+    return writers.write_jsonl(
         ({str(key): _json(value) for key, value in row.items()} for row in rows), path
     )
 
 
 def to_parquet(comparison: Comparison, path: str | os.PathLike[str], name: str) -> Path:
     """The table as Parquet, values as JSON text; FieldError where pyarrow is not installed."""
-    return files.write_parquet(table(comparison, name), path)
+    return writers.write_parquet(table(comparison, name), path)
 
 
 def to_label_studio(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
@@ -73,7 +74,7 @@ def to_label_studio(comparison: Comparison, path: str | os.PathLike[str]) -> Pat
     Labels are named like fields (`lines[].total`), the text control `label`, its text `text`.
     """
     tasks = [_task(comparison, at) for at in range(len(comparison.texts))]
-    return files.write_text(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
+    return writers.write_text(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
 
 
 def _task(comparison: Comparison, at: int) -> dict[str, Any]:

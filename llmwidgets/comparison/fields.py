@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from llmwidgets.schemas.place import item, step
+from llmwidgets.schemas.paths import item, step
 
 ITEM = "[]"
 _ANY = "*"

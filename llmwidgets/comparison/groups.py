@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llmwidgets.comparison.blanks import is_blank
-from llmwidgets.comparison.plain import plain
+from llmwidgets.comparison.jsonable import plain
 from llmwidgets.comparison.texts import Source, few
 from llmwidgets.errors import FieldError
 

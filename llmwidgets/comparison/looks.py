@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
-from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.scored import Place
 from llmwidgets.comparison.texts import spread
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
+
 
 _KEYS = 8
 """How many replies stand for all those of a variant that a look was at."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from llmwidgets.connections import Connection, Policy, environment_connections, resolve
 from llmwidgets.connections.environment import empty_variable
-from llmwidgets.connections.store import Store
 from llmwidgets.errors import StoreError, StoreLocked, UnknownConnection
+from llmwidgets.store.store import Store
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from llmwidgets.analysis.comparators import (
 )
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows, failed_score, score
-from llmwidgets.comparison.plain import plain
+from llmwidgets.comparison.jsonable import plain
 from llmwidgets.errors import FAILURES, FieldError
 
 if TYPE_CHECKING:

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.comparison.texts import few
-from llmwidgets.comparison.variant import Variant, read_examples, read_price, reference_of
+from llmwidgets.comparison.variants import Variant, read_examples, read_price, reference_of
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.messages import Example
+from llmwidgets.dialects.types import Example
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.engine.plan import Column
 from llmwidgets.errors import FieldError, UnknownConnection
 from llmwidgets.secret import refuse_key
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.variant import Examples, Model
-    from llmwidgets.dialects.messages import Effort
+    from llmwidgets.comparison.variants import Examples, Model
+    from llmwidgets.dialects.types import Effort
+
 
 DEMO = "demo"
 _EFFORT = cast("Effort", EFFORT)

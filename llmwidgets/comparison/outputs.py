@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.plain import plain
-from llmwidgets.comparison.rows import Place, Rows
+from llmwidgets.comparison.jsonable import plain
+from llmwidgets.comparison.scored import Place, Rows
 from llmwidgets.comparison.texts import few
 from llmwidgets.engine.extraction import Extraction
-from llmwidgets.engine.journal import Journal, Row
-from llmwidgets.engine.row import NO_OUTPUT
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import NO_OUTPUT, Row
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.schemas import parse_json
 
 if TYPE_CHECKING:
     from llmwidgets.engine.plan import Text
+
 
 NONE = "There is no output for this text."
 WRONG = f"{NONE} It counts as wrong."

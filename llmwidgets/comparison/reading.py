@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llmwidgets.comparison.aggregate import Tally
 from llmwidgets.comparison.answers import Answers, answers_in, answers_of
 from llmwidgets.comparison.differences import Difference
-from llmwidgets.comparison.tally import Tally
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.engine.plan import Text
+
 
 FIRST = 60
 """So many differences are kept for the static views; the rest is read again when asked for."""

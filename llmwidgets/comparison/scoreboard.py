@@ -15,8 +15,8 @@ from llmwidgets.errors import FAILURES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from llmwidgets.comparison.aggregate import Tally
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.tally import Tally
 
 
 def scoreboard(comparison: Comparison) -> pd.DataFrame:

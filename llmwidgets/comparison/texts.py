@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from os import PathLike
 from typing import Any
 
-from llmwidgets.comparison.plain import is_empty_cell
+from llmwidgets.comparison.jsonable import is_empty_cell
 from llmwidgets.errors import FieldError
 
 _KEYS = ("text", "id", "truth", "schema")

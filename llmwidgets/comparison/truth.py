@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.blanks import is_blank, with_nulls
 from llmwidgets.comparison.fields import columns_of, no_such_field, parts, tree_of, unknown_keys
-from llmwidgets.comparison.plain import is_empty_cell, is_record, plain, secrets_in
+from llmwidgets.comparison.jsonable import is_empty_cell, is_record, plain, secrets_in
 from llmwidgets.comparison.texts import Source, few
 from llmwidgets.errors import FieldError
-from llmwidgets.schemas.place import shown
+from llmwidgets.schemas.paths import shown
 
 if TYPE_CHECKING:
     from llmwidgets.schemas import Leaf, Schema
+
 
 _SHOWN = 5
 

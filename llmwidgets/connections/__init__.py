@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.environment import environment_connections
-from llmwidgets.connections.offer import Offer, found_elsewhere
+from llmwidgets.connections.import_sources import Offer, found_elsewhere
 from llmwidgets.connections.policy import Policy
-from llmwidgets.connections.reference import resolve
+from llmwidgets.connections.references import resolve
 
 __all__ = [
     "Connection",

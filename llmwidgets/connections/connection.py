@@ -11,18 +11,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
+from llmwidgets.connections.catalog import facts_of, whitelist
 from llmwidgets.connections.inspection.typed_in_cell import warn_if_typed
-from llmwidgets.connections.known_facts import facts_of, whitelist
 from llmwidgets.connections.live_list import form_told
-from llmwidgets.connections.reading import (
+from llmwidgets.connections.storage.payload import kept, moment, plain, read_capability, spelled
+from llmwidgets.connections.validation import (
     close_secrets,
     closed_key,
     is_secret,
     read_fields,
     read_label,
 )
-from llmwidgets.connections.storage.payload import kept, moment, plain, read_capability, spelled
-from llmwidgets.dialects.messages import BEST, AuthHeader, Capability, Form, Mode, Target
+from llmwidgets.dialects.types import BEST, AuthHeader, Capability, Form, Mode, Target
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS, find_provider, find_warning, shown_kind
 from llmwidgets.providers.base import Fields, FieldWarning, Kind, ModelFacts, Provider
@@ -31,7 +31,8 @@ from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
-    from llmwidgets.connections.policies.rules import Rules
+    from llmwidgets.connections.policy_file import Rules
+
 
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
 
@@ -276,7 +277,7 @@ class Connection:
         >>> Connection("openai", api_key="env:OPENAI_API_KEY").client()   # doctest: +SKIP
         <openai.OpenAI object …>
         """
-        from llmwidgets.connections import outlets
+        from llmwidgets.connections import sdk_export as outlets
 
         return outlets.client(self)
 
@@ -286,7 +287,7 @@ class Connection:
         Everything in the process, and each child started meanwhile, can read it. One at a time;
         what was set before comes back at the end. LLMWidgetsError for a second one.
         """
-        from llmwidgets.connections import outlets
+        from llmwidgets.connections import sdk_export as outlets
 
         return outlets.environment(self)
 

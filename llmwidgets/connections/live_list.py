@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from llmwidgets.dialects.messages import Form, ListedModel
+from llmwidgets.dialects.types import Form, ListedModel
 from llmwidgets.providers.base import Ended, ModelFacts, Provider
 from llmwidgets.providers.deprecation import as_of, ending, merged, today
 from llmwidgets.providers.deprecation import ended as ended_by
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
+
 
 _Key = tuple[str, str, str]
 _lists: dict[_Key, dict[str, ListedModel]] = {}

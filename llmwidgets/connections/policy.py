@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.live_list import ended
 from llmwidgets.connections.policies.policy_layers import machine_rules
-from llmwidgets.connections.policies.rules import Rules
+from llmwidgets.connections.policy_file import Rules
 from llmwidgets.errors import PolicyError
 from llmwidgets.secret import refuse_key
 

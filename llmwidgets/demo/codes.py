@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from llmwidgets.demo.amounts import amounts_in
 from llmwidgets.demo.dates import find_dates
-from llmwidgets.demo.document import Document, Found, fold
+from llmwidgets.demo.extractor.document import Document, Found, fold
+from llmwidgets.demo.extractor.finders import amounts_in
 
 _CODE = re.compile(
     r"(?<![\w@.+-])#?(?P<code>"

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 from llmwidgets.demo.models import MODELS, Said
-from llmwidgets.demo.obedience import Disobeyed
 from llmwidgets.demo.prompt import read_prompt
+from llmwidgets.demo.shapes import Disobeyed
 
 FINGERPRINT = "rule-based demo, no LLM"
 LONGEST = 40_000

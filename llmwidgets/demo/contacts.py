@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llmwidgets.demo.document import Document, Found
+from llmwidgets.demo.extractor.document import Document, Found
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
 _URL = re.compile(r"https?://[^\s<>\"')\]]+|(?<![\w@.])www\.[\w-]+(?:\.[\w-]+)+[^\s<>\"')\]]*")

@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from llmwidgets.demo.care import Care
-from llmwidgets.demo.document import fold
+from llmwidgets.demo.extractor.document import fold
 
 _TYPE_WORDS = frozenset({
     "date", "day", "number", "no", "id", "name", "amount", "value", "text", "string", "code",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from llmwidgets.demo.document import Document, Found
+from llmwidgets.demo.extractor.document import Document, Found
 
 _MONTHS = (
     "jan january januar janvier enero gennaio januari ene gen",

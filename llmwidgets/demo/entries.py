@@ -7,7 +7,7 @@ import re
 from llmwidgets.demo.care import Care
 from llmwidgets.demo.cues import Cues, concepts, read_cues, words_of
 from llmwidgets.demo.dates import find_dates
-from llmwidgets.demo.document import Document, fold
+from llmwidgets.demo.extractor.document import Document, fold
 from llmwidgets.demo.names import capitalised, signature
 
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+(?P<text>\S.*)$")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from llmwidgets.demo.care import BRISK, CAREFUL, HASTY, QUICK, Care
-from llmwidgets.demo.filling import fill
-from llmwidgets.demo.obedience import obey
+from llmwidgets.demo.conform import obey
+from llmwidgets.demo.extractor.records import fill
 from llmwidgets.demo.prompt import Prompt
 
 Finish = Literal["stop", "length"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from llmwidgets.demo.cues import Cues
-from llmwidgets.demo.document import Document, Found, fold
+from llmwidgets.demo.extractor.document import Document, Found, fold
 
 _WORD = r"[A-ZÀ-Þ][\w'’-]{0,30}"
 _JOINED = r"(?:[ ](?:&|of|de|du|des|del|di|da|van|von|der|la|les|el|y|et|und|and)){1,2}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from llmwidgets.demo.amounts import Amount, find_amounts
 from llmwidgets.demo.care import Care
 from llmwidgets.demo.cues import Cues, concepts, read_cues
 from llmwidgets.demo.dates import find_dates
-from llmwidgets.demo.document import Document
+from llmwidgets.demo.extractor.document import Document
+from llmwidgets.demo.extractor.finders import Amount, find_amounts
 from llmwidgets.demo.field import Field
 
 _LOW = {"min", "minimum", "lowest", "low", "from", "least"}

@@ -10,7 +10,7 @@ from llmwidgets.demo.codes import find_codes, find_tax_ids
 from llmwidgets.demo.contacts import find_emails, find_phones, find_urls
 from llmwidgets.demo.cues import Cues, concepts, read_cues
 from llmwidgets.demo.dates import find_dates
-from llmwidgets.demo.document import Document, Found
+from llmwidgets.demo.extractor.document import Document, Found
 from llmwidgets.demo.field import Field
 from llmwidgets.demo.names import (
     find_companies,

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from llmwidgets.demo.amounts import Amount, amounts_in
 from llmwidgets.demo.care import Care
 from llmwidgets.demo.cues import concepts, pattern, said, words_of
-from llmwidgets.demo.document import Document, fold
+from llmwidgets.demo.extractor.document import Document, fold
+from llmwidgets.demo.extractor.finders import Amount, amounts_in
 
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+(?P<text>\S.*)$")
 _COUNTED = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
-from llmwidgets.dialects.messages import Call
+from llmwidgets.dialects.types import Call
 
 
 def curl(call: Call) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llmwidgets.dialects.case import Case
-from llmwidgets.dialects.messages import Call, Payload
+from llmwidgets.dialects.error_rules import Case
 from llmwidgets.dialects.refusals import (
     Rule,
     explained,
@@ -23,6 +22,7 @@ from llmwidgets.dialects.refusals import (
     too_long,
 )
 from llmwidgets.dialects.refusals import nothing_answers as nothing_of
+from llmwidgets.dialects.types import Call, Payload
 from llmwidgets.errors import (
     BadRequest,
     CallError,

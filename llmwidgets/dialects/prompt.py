@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from llmwidgets.dialects.messages import Form, Request
+from llmwidgets.dialects.types import Form, Request
 
 TOOL = "record"
 """The tool that a record is handed to, where the schema travels as one."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
-from llmwidgets.dialects.case import Case
-from llmwidgets.dialects.messages import Call, Payload
-from llmwidgets.dialects.said import read_said, request_id
+from llmwidgets.dialects.error_body import read_said, request_id
+from llmwidgets.dialects.error_rules import Case
+from llmwidgets.dialects.types import Call, Payload
 from llmwidgets.dialects.waits import in_words, wait
 from llmwidgets.errors import (
     BadRequest,

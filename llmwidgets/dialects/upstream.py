@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from llmwidgets.dialects.messages import Call, Payload
 from llmwidgets.dialects.refusals import Rule, explained, read_case
+from llmwidgets.dialects.types import Call, Payload
 from llmwidgets.errors import Failure, Overloaded
 
 _AGAIN = "Try again in a minute."

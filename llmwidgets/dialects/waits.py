@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from llmwidgets.dialects.messages import Payload
-from llmwidgets.dialects.said import Said
+from llmwidgets.dialects.error_body import Said
+from llmwidgets.dialects.types import Payload
 
 _LONGEST = 10.0**7
 """Seconds: what is longer was not meant as a wait."""

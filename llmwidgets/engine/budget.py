@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from llmwidgets import formatting
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.messages import Target, Usage
+from llmwidgets.dialects.types import Target, Usage
 from llmwidgets.errors import OverBudget
 from llmwidgets.providers.prices import cost
-from llmwidgets.report import figures
 
 
 def dollars(
@@ -80,8 +80,8 @@ class Budget:
         while self.spent + self.reserved + worst > dollars:
             if self.reserved < 1e-12:
                 raise OverBudget(
-                    f"{figures.dollars(self.spent)} of {figures.dollars(dollars)} is spent, and "
-                    f"the next call could cost {figures.dollars(worst)}.",
+                    f"{formatting.dollars(self.spent)} of {formatting.dollars(dollars)} is spent, and "
+                    f"the next call could cost {formatting.dollars(worst)}.",
                     f"The limit is set by {self.whose}: run fewer texts or a cheaper model."
                     if self.whose
                     else "Raise the budget and run it again: what is answered is not paid twice.",

@@ -9,16 +9,18 @@ import time
 from typing import TYPE_CHECKING
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.messages import BEST, Capability, Form, Mode
-from llmwidgets.engine import gate, learned
-from llmwidgets.engine.learned import Place, place
-from llmwidgets.engine.pacing import Pace
+from llmwidgets.dialects.types import BEST, Capability, Form, Mode
+from llmwidgets.engine import server_facts
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.retry import Pace
 from llmwidgets.engine.probing import ACCEPTED, Prober
+from llmwidgets.engine.server_facts import Place, place
 from llmwidgets.errors import Failure, LLMWidgetsError, ReplyError
 from llmwidgets.schemas import Schema
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
+
 
 _COLD_AFTER_SECONDS = 240.0
 """Ollama puts a model away that was not asked for five minutes."""
@@ -56,7 +58,7 @@ def forget() -> None:
     _answered.clear()
     _unheld.clear()
     _under_way.clear()
-    learned.forget()
+    server_facts.forget()
 
 
 async def find(connection: Connection, model: str, *, policy: Policy, pace: Pace) -> Capability:
@@ -108,7 +110,7 @@ async def warm(connection: Connection, model: str, *, policy: Policy) -> None:
     A probe has done so; where it is long ago, or what the server enforces was known without one,
     the smallest question is asked. What it raises the first text raises too, and tells.
     """
-    if not connection.provider.self_hosted or not gate.local(connection):
+    if not connection.provider.self_hosted or not egress.local(connection):
         return
     key = place(connection, model)
     async with _under_way.setdefault(key, asyncio.Lock()):

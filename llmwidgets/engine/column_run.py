@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from llmwidgets.dialects.messages import Form, Mode
+from llmwidgets.dialects.types import Form, Mode
 from llmwidgets.engine import defaults
-from llmwidgets.engine.asking import Asker
 from llmwidgets.engine.endings import as_failure, internal
 from llmwidgets.engine.enforcement import BROKE, OTHERS_BROKE, unheld_row
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.extractor import Asker
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
 from llmwidgets.engine.plan import Text
 from llmwidgets.engine.progress import Tally
-from llmwidgets.engine.question import key_of
+from llmwidgets.engine.request_builder import key_of
 from llmwidgets.errors import Failure, LLMWidgetsError
 from llmwidgets.schemas import Schema
 

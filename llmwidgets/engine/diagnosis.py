@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from llmwidgets.connections import live_list
 from llmwidgets.connections.connection import Connection
-from llmwidgets.engine.symptom import Case, Diagnosis, code_of, status_of
+from llmwidgets.engine.checks.rules import Case, Diagnosis, code_of, status_of
 from llmwidgets.engine.symptoms import SYMPTOMS
 from llmwidgets.errors import LLMWidgetsError
 

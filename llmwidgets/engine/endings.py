@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llmwidgets.dialects.messages import Reply
+from llmwidgets.dialects.types import Reply
 from llmwidgets.engine.internal import what_failed
-from llmwidgets.engine.pacing import Tried
+from llmwidgets.engine.network.retry import Tried
 from llmwidgets.engine.plan import Column
 from llmwidgets.errors import (
     BadRequest,

@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from llmwidgets.dialects.messages import BEST, Mode, Reply, Request
-from llmwidgets.engine.row import Row
+from llmwidgets.dialects.types import BEST, Mode, Reply, Request
+from llmwidgets.engine.journal.row import Row
 from llmwidgets.errors import FieldError, InvalidJSON
 from llmwidgets.schemas import Compiled, parse_json
 from llmwidgets.schemas.validation import validator_of

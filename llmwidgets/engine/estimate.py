@@ -8,17 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from llmwidgets import formatting
 from llmwidgets.analysis.intervals import quantile
-from llmwidgets.connections.known_facts import own_price
-from llmwidgets.dialects.messages import Usage
-from llmwidgets.engine import defaults, gate, learned
+from llmwidgets.connections.catalog import own_price
+from llmwidgets.dialects.types import Usage
+from llmwidgets.engine import defaults, server_facts
 from llmwidgets.engine.budget import dollars
 from llmwidgets.engine.estimate_words import sentences
+from llmwidgets.engine.network import egress
 from llmwidgets.engine.plan import Column, Plan, Text
-from llmwidgets.engine.question import Manner
+from llmwidgets.engine.request_builder import Manner
 from llmwidgets.engine.token_count import Tokens, count, overhead, tokens_out
 from llmwidgets.providers.prices import price_changes
-from llmwidgets.report import figures, html
+from llmwidgets.report import html
 from llmwidgets.schemas import Schema
 from llmwidgets.visible import visible
 
@@ -121,7 +123,7 @@ class _Column:
 
     def __init__(self, column: Column, plan: Plan) -> None:
         self.column, self.calls = column, plan.asked
-        self.learned = learned.of(column.connection, column.model)
+        self.learned = server_facts.of(column.connection, column.model)
         self.tried = 0
         self._seconds_a_call: float | None = None
         self.too_long: list[TooLongText] = []
@@ -198,13 +200,13 @@ class _Column:
         """A rough time: columns run side by side, so the slowest one counts."""
         guess = _SECONDS_A_CALL + _SECONDS_A_TOKEN * self.tokens_out.likely / max(1, self.calls)
         each = guess if self._seconds_a_call is None else self._seconds_a_call
-        at_once = gate.first_concurrency(self.column.connection)
+        at_once = egress.first_concurrency(self.column.connection)
         grown = at_once if at_once == defaults.CONCURRENCY_LOOPBACK else at_once * 4
         return self.calls * each / max(1, min(grown, self.calls or 1))
 
 
 def _pair(price: tuple[float, float]) -> str:
-    return f"{figures.dollars(price[0])} in and {figures.dollars(price[1])} out"
+    return f"{formatting.dollars(price[0])} in and {formatting.dollars(price[1])} out"
 
 
 def _scaled(times: int, values: Sequence[float]) -> Tokens:

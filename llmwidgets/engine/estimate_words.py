@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmwidgets.report.figures import count, dollars, duration, listed
+from llmwidgets.formatting import count, dollars, duration, listed
 
 if TYPE_CHECKING:
     from llmwidgets.engine.estimate import Estimate, TooLongText
+
 
 _NAMED = 3
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from llmwidgets.dialects.messages import Capability, Mode, Usage
-from llmwidgets.engine.journal import Row
-from llmwidgets.engine.learned import recalled
+from llmwidgets import formatting
+from llmwidgets.dialects.types import Capability, Mode, Usage
+from llmwidgets.engine.journal.row import Row
 from llmwidgets.engine.plan import Column, Text
-from llmwidgets.engine.question import Dropped, Manner
+from llmwidgets.engine.request_builder import Dropped, Manner
+from llmwidgets.engine.server_facts import recalled
 from llmwidgets.errors import Failure, InvalidRecord
-from llmwidgets.report import figures
 from llmwidgets.schemas import Loss, parse_json
 from llmwidgets.visible import visible
 
@@ -80,8 +80,8 @@ class Extraction:
         if self.mode:
             parts.append(self.mode)
         if self.seconds is not None:
-            parts.append(f"{figures.seconds(self.seconds)} s")
-        parts.append("cost unknown" if self.cost is None else figures.dollars(self.cost))
+            parts.append(f"{formatting.seconds(self.seconds)} s")
+        parts.append("cost unknown" if self.cost is None else formatting.dollars(self.cost))
         return visible(f"Extraction({', '.join(parts)})")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.messages import ListedModel
-from llmwidgets.dialects.said import tells_error
-from llmwidgets.engine import gate
+from llmwidgets.dialects.error_body import tells_error
+from llmwidgets.dialects.types import ListedModel
+from llmwidgets.engine.network import egress
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
+
 
 SECONDS = 20.0
 _MOST_PAGES = 20
@@ -23,7 +24,7 @@ async def list_models(connection: Connection, model: str, *, policy: Policy) -> 
     # A resource whose deployments the references name has no model of its own to permit.
     named = None if connection.any_model else model
     for _ in range(_MOST_PAGES):
-        payload = await gate.send(connection, named, call, policy=policy, total=SECONDS)
+        payload = await egress.send(connection, named, call, policy=policy, total=SECONDS)
         if payload.status >= 400:
             raise dialect.explain(payload, call=call)
         page, call = dialect.listed_models(payload, call)
@@ -39,6 +40,6 @@ async def count_tokens(connection: Connection, model: str, *, policy: Policy) ->
     call = dialect.count_call(connection.target(model))
     if call is None:
         return
-    payload = await gate.send(connection, model, call, policy=policy, total=SECONDS)
+    payload = await egress.send(connection, model, call, policy=policy, total=SECONDS)
     if tells_error(payload):
         raise dialect.explain(payload, call=call)

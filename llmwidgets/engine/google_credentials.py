@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from llmwidgets.engine.proxies import is_loopback
+from llmwidgets.engine.network.proxies import is_loopback
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.vertex_ai import SCOPE, TOKEN_HOST, TOKEN_URL
 

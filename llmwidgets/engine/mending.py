@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.engine import capability, discovery, gate
+from llmwidgets.engine import capability
+from llmwidgets.engine.checks import local_servers
 from llmwidgets.engine.diagnosis import keyless, mended
 from llmwidgets.engine.free_calls import count_tokens, list_models
-from llmwidgets.engine.pacing import Pace
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.retry import Pace
 from llmwidgets.errors import LLMWidgetsError, Unauthorized
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
+
 
 _ADDRESSES = frozenset({"endpoint", "base_url"})
 
@@ -51,8 +54,8 @@ async def _try(other: Connection, fix: Mapping[str, str], model: str, policy: Po
 
 async def nearby(connection: Connection, model: str, error: LLMWidgetsError) -> tuple[str, ...]:
     """Model servers on this computer that list the model, where nothing listens as typed."""
-    here = connection.provider.self_hosted and gate.local(connection)
+    here = connection.provider.self_hosted and egress.local(connection)
     if not here or getattr(error, "code", "") != "refused":
         return ()
-    found = await discovery.discover(discovery.USUAL)
+    found = await local_servers.discover(local_servers.USUAL)
     return tuple(each.endpoint for each in found if model in each.models)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmwidgets.engine import defaults
-from llmwidgets.engine.unreachable import PASSING
+from llmwidgets.engine.network.errors import PASSING
 from llmwidgets.errors import CallError, Overloaded, Unreachable
 
 _UNSENT_BY_GATEWAY = frozenset({502, 503, 521, 522, 523, 530})

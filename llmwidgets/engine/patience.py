@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from llmwidgets.engine.pacing import Clock
+from llmwidgets.engine.network.retry import Clock
 from llmwidgets.errors import CallError, Overloaded, RateLimited, Unreachable
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.messages import Effort, Example
+from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.schemas import Schema
 

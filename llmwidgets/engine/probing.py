@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.messages import (
+from llmwidgets.dialects.types import (
     BEST,
     Capability,
     Form,
@@ -19,11 +19,12 @@ from llmwidgets.dialects.messages import (
     TextPart,
     Usage,
 )
-from llmwidgets.engine import gate, learned
-from llmwidgets.engine.pacing import Pace, Tried, persist
+from llmwidgets.engine import server_facts
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.retry import Pace, Tried, persist
 from llmwidgets.engine.patience import Patience, failed_itself
 from llmwidgets.engine.probe_room import ProbeRoom
-from llmwidgets.engine.question import Dropped, effort_sent
+from llmwidgets.engine.request_builder import Dropped, effort_sent
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -38,6 +39,7 @@ from llmwidgets.schemas import Compiled, parse_json, read_schema
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
+
 
 T = TypeVar("T")
 
@@ -241,17 +243,17 @@ class Prober:
         )
         request, target = self._dropped.apply(request, self.connection.target(self.model))
         call = self.dialect.encode(request, target)
-        payload: Payload = await gate.send(
+        payload: Payload = await egress.send(
             self.connection,
             self.model,
             call,
             policy=self.policy,
-            total=gate.total_seconds(self.connection, thinking=self.room.thinking),
+            total=egress.total_seconds(self.connection, thinking=self.room.thinking),
         )
         if payload.status >= 400:
             raise self.dialect.explain(payload, call=call)
         reply: Reply = self.dialect.decode(payload, call=call)
-        learned.from_reply(self.connection, self.model, reply.served_model)
+        server_facts.from_reply(self.connection, self.model, reply.served_model)
         return reply
 
 

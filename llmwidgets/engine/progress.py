@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from llmwidgets.engine.journal import Row
+from llmwidgets.engine.journal.row import Row
 
 
 class Place(NamedTuple):

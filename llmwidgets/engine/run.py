@@ -8,20 +8,23 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from llmwidgets.connections.opening import autolock
-from llmwidgets.engine import defaults, gate, loop
-from llmwidgets.engine.asking import Asker
+from llmwidgets.engine import defaults, event_loop
 from llmwidgets.engine.budget import Budget
 from llmwidgets.engine.column_run import ColumnRun
 from llmwidgets.engine.extraction import Extraction, read
-from llmwidgets.engine.journal import Journal, Row
-from llmwidgets.engine.pacing import Clock, Pace
+from llmwidgets.engine.extractor import Asker
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.retry import Clock, Pace
 from llmwidgets.engine.plan import Column, Plan
 from llmwidgets.engine.progress import ColumnProgress, News, Observer, Place
-from llmwidgets.engine.question import digest_of
+from llmwidgets.engine.request_builder import digest_of
 from llmwidgets.errors import Stopped
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
+
 
 _NEWS_SECONDS = 0.05
 _TICK_SECONDS = 1.0
@@ -90,13 +93,13 @@ class Run:
 
     def start(self) -> None:
         """Begin on the engine's loop and return."""
-        loop.submit(self._main())
+        event_loop.submit(self._main())
 
     def stop(self) -> None:
         """Cancel the calls under way; what is open ends as Stopped. Returns at once."""
         self.stopped = True
         if not self.finished:
-            loop.submit(self._cancel())
+            event_loop.submit(self._cancel())
 
     def end(self, patience: float) -> bool:
         """Stop, and wait at most so many seconds for the end. Whether the run is over."""
@@ -106,7 +109,7 @@ class Run:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
         try:
-            loop.refuse_on_loop()
+            event_loop.refuse_on_loop()
             # A wait without an end cannot be interrupted on Windows.
             while timeout is None and not self._finished.wait(0.5):
                 pass
@@ -145,7 +148,7 @@ class Run:
         connection = column.connection
         key = (connection.label, connection.target(column.model).url)
         if key not in self._paces:
-            first = self.concurrency or gate.first_concurrency(connection)
+            first = self.concurrency or egress.first_concurrency(connection)
             self._paces[key] = Pace(first, self._most, self.clock)
         return self._paces[key]
 
@@ -235,4 +238,4 @@ def _load() -> None:
     # Loaded beside the loop, so that a panel stays quick while the first run starts.
     import genai_prices  # noqa: F401
 
-    from llmwidgets.engine import transport  # noqa: F401
+    from llmwidgets.engine.network import transport  # noqa: F401

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from llmwidgets.dialects import gemini_content
-from llmwidgets.engine.model_symptoms import MODELS
-from llmwidgets.engine.symptom import HUGGING_FACE, Case, Symptom
+from llmwidgets.dialects import gemini
+from llmwidgets.engine.checks.rules import HUGGING_FACE, Case, Symptom
+from llmwidgets.engine.checks.symptoms import MODELS
 from llmwidgets.errors import (
     Forbidden,
     LLMWidgetsError,
@@ -227,7 +227,7 @@ KEYS: tuple[Symptom, ...] = (
 
 MONEY: tuple[Symptom, ...] = (
     Symptom(
-        lambda case: _is(QuotaExhausted)(case) and case.connection.dialect is gemini_content,
+        lambda case: _is(QuotaExhausted)(case) and case.connection.dialect is gemini,
         "The key is right; there is no credit or quota left. {message}",
     ),
     Symptom(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from llmwidgets.engine import defaults
 from llmwidgets.engine.plan import Text
-from llmwidgets.engine.question import Manner
+from llmwidgets.engine.request_builder import Manner
 
 _WIDE = re.compile("[ᄀ-ᇿ⺀-鿿가-힯豈-﫿︰-﹏\U00020000-\U0003ffff]")
 _LOW, _HIGH = 0.75, 1.5

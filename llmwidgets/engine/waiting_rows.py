@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from llmwidgets.engine.journal_file import JournalFile
-from llmwidgets.engine.row import Packed
+from llmwidgets.engine.journal.file import JournalFile
+from llmwidgets.engine.journal.row import Packed
 
 _BATCH = 500
 _HOW = "in this session: they are then written, not asked for again; or save() the comparison."

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from llmwidgets.dialects import anthropic_messages
-from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.dialects import anthropic
+from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers.base import (
     SDK,
     Advice,
@@ -125,7 +125,7 @@ def _auth(key: Secret) -> AuthHeader:
 
 def messages_target(url: str, model: str, auth: tuple[AuthHeader, ...]) -> Target:
     """Where a Claude model answers: at Anthropic, or at another server of its format."""
-    version = {"anthropic-version": anthropic_messages.VERSION}
+    version = {"anthropic-version": anthropic.VERSION}
     return Target(url=url, model=model, auth=auth, headers=version)
 
 
@@ -160,7 +160,7 @@ PROVIDER = Provider(
         "Add credit under Settings → Billing: without it every call is refused.",
         "Under Settings → API keys choose Create key and copy it: it is shown only once.",
     ),
-    dialect=anthropic_messages,
+    dialect=anthropic,
     target=_target,
     sdk=_sdk,
     models=MODELS,

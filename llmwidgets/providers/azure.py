@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import model_validator
 
-from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
 from llmwidgets.providers.base import OPENAI_VARIABLES, SDK, Ended, Fields, ModelFacts, openai_sdk
 from llmwidgets.providers.openai import PROVIDER as OPENAI

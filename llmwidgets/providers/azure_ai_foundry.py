@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from llmwidgets.dialects import anthropic_messages, openai_chat
-from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.dialects import anthropic, openai
+from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers import azure
 from llmwidgets.providers.anthropic import messages_target
 from llmwidgets.providers.base import SDK, Advice, Ended, Environment, Fields, Link, Provider
@@ -59,7 +59,7 @@ def _target(fields: Fields, model: str) -> Target:
 def _speaks(fields: Fields) -> ModuleType | None:
     assert isinstance(fields, FoundryFields)
     claude = azure.read_endpoint(fields.pasted).flavour == "anthropic"
-    return anthropic_messages if claude else None
+    return anthropic if claude else None
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:
@@ -99,7 +99,7 @@ PROVIDER = Provider(
         "Key into API key, and the model's name into Model.",
         "One connection serves one model: add another connection for another model.",
     ),
-    dialect=openai_chat,
+    dialect=openai,
     target=_target,
     sdk=_sdk,
     model_field="model",

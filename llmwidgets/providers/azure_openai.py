@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from llmwidgets.dialects import openai_chat
-from llmwidgets.dialects.messages import Target
+from llmwidgets.dialects import openai
+from llmwidgets.dialects.types import Target
 from llmwidgets.providers import azure
 from llmwidgets.providers.base import SDK, Advice, Environment, Fields, Link, Provider
 from llmwidgets.providers.urls import read_address
@@ -74,7 +74,7 @@ PROVIDER = Provider(
         "API key.",
         "One connection serves one deployment: add another connection for another model.",
     ),
-    dialect=openai_chat,
+    dialect=openai,
     target=_target,
     sdk=_sdk,
     model_field="deployment",

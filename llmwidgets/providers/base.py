@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from llmwidgets.dialects.messages import Form, Target
+from llmwidgets.dialects.types import Form, Target
 from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from llmwidgets.dialects import openai_chat
-from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.dialects import openai
+from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers.base import Fields, Link, Preset, Provider
 from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
@@ -165,7 +165,7 @@ PROVIDER = Provider(
         "The API key is tied to an account; the auth token gives access at the server level. "
         "Both are optional.",
     ),
-    dialect=openai_chat,
+    dialect=openai,
     target=_target,
     model_field="name",
     self_hosted=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from llmwidgets.dialects.messages import ListedModel
+from llmwidgets.dialects.types import ListedModel
 from llmwidgets.providers.base import Ended, ModelFacts, Status
 
 FACTS_OF = date(2026, 11, 28)

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from llmwidgets.dialects import gemini_content
-from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.dialects import gemini
+from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers.base import (
     SDK,
     Advice,
@@ -161,7 +161,7 @@ PROVIDER = Provider(
         "Choose Get API key → Create API key and copy it; it starts with AQ.",
         "Without billing the free tier holds: few calls a day, and Google may read the texts.",
     ),
-    dialect=gemini_content,
+    dialect=gemini,
     target=_target,
     sdk=_sdk,
     models=MODELS,

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from llmwidgets.dialects import openai_chat
-from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.dialects import openai
+from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers.base import (
     Advice,
     Environment,
@@ -168,7 +168,7 @@ PROVIDER = Provider(
         "Under API keys choose Create new secret key and copy it: it is shown only once.",
         "Paste it here. A restricted key needs the permission Model capabilities: Request.",
     ),
-    dialect=openai_chat,
+    dialect=openai,
     target=_target,
     sdk=lambda fields, target: replace(openai_sdk(fields, target), sends_auth=False),
     models=MODELS,

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any
 
-from llmwidgets.dialects import gemini_content
+from llmwidgets.dialects import gemini
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES, Kind, ModelFacts
 
@@ -78,7 +78,7 @@ def with_told(kind: Kind, model: str, shipped: ModelFacts | None, *told: Told) -
 
 def _in_capitals(kind: Kind) -> bool:
     """Whether the kind's format spells the levels of thinking in capitals."""
-    return PROVIDERS[kind].dialect is gemini_content
+    return PROVIDERS[kind].dialect is gemini
 
 
 def plain_told(told: Told) -> dict[str, Any]:

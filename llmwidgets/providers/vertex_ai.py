@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, Field
 
-from llmwidgets.dialects import gemini_content
-from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.dialects import gemini as gemini_content
+from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers import gemini
 from llmwidgets.providers.base import (
     SDK,

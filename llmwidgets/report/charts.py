@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmwidgets.report import figures
+from llmwidgets import formatting
 from llmwidgets.visible import markup
 
 _WIDE, _HIGH = 520, 260
@@ -46,7 +46,7 @@ def scatter(
     middle = (_LEFT + _WIDE - _RIGHT) / 2
     body.append(_text(middle, _HIGH - 4, x_title, "middle"))
     said = "; ".join(
-        f"{each.letter} {each.label}: {figures.percent(each.share)} % right at {_figure(each.x)}"
+        f"{each.letter} {each.label}: {formatting.percent(each.share)} % right at {_figure(each.x)}"
         f"{', recommended' if each.recommended else ''}"
         for each in points
     )

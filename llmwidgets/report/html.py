@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from llmwidgets.report import figures, style
+from llmwidgets import formatting
+from llmwidgets.report import style
 from llmwidgets.report.summary import GLYPHS, LEADING, LEGEND, Cell, Line, Row, Summary
 from llmwidgets.visible import markup
 
@@ -116,8 +117,8 @@ def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
         found += [(f"{name}, %", True, _leading(at)) for at, name in enumerate(LEADING)]
     if scored:
         found += [
-            ("% of fields right", True, lambda row: figures.percent(row.accuracy)),
-            ("95 % interval", True, lambda row: figures.interval(row.low, row.high)),
+            ("% of fields right", True, lambda row: formatting.percent(row.accuracy)),
+            ("95 % interval", True, lambda row: formatting.interval(row.low, row.high)),
             ("Of the replies that came", True, lambda row: row.told.came or "–"),
             ("Loses", False, _loses),
         ]
@@ -126,28 +127,30 @@ def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
     if summary.worse:
         found.append((summary.worse, True, _worse))
     if agreed:
-        found.append(("% the same as the others", True, lambda row: figures.percent(row.agreement)))
+        found.append(
+            ("% the same as the others", True, lambda row: formatting.percent(row.agreement))
+        )
     paid = any(row.paid_now is not None for row in summary.rows)
     valid = _valid if scored else lambda row: f"{row.valid} of {row.asked}"
     found.append(("Valid", False, valid))
     if not scored:
-        found.append(("Failures", False, lambda row: figures.failures(row.failures)))
+        found.append(("Failures", False, lambda row: formatting.failures(row.failures)))
     return [
         *found,
         ("p50 / p95", False, _times),
         ("Tokens in / out", False, _tokens),
-        ("$ per 1,000 texts", False, lambda row: figures.money(row.cost_per_1000)),
-        *([("$ paid now", False, lambda row: figures.money(row.paid_now))] if paid else []),
+        ("$ per 1,000 texts", False, lambda row: formatting.money(row.cost_per_1000)),
+        *([("$ paid now", False, lambda row: formatting.money(row.paid_now))] if paid else []),
     ]
 
 
 def _leading(at: int) -> Callable[[Row], str]:
-    return lambda row: figures.percent(row.leading[at])
+    return lambda row: formatting.percent(row.leading[at])
 
 
 def _name(row: Row) -> str:
     mark = "\n✓ recommended" if row.told.recommended else ""
-    return f"{row.letter} {figures.shorten(row.label, _LONG)}{mark}"
+    return f"{row.letter} {formatting.shorten(row.label, _LONG)}{mark}"
 
 
 def _loses(row: Row) -> str:
@@ -171,13 +174,13 @@ def _valid(row: Row) -> str:
 
 
 def _tokens(row: Row) -> str:
-    return f"{figures.thousands(row.input_tokens)} / {figures.thousands(row.output_tokens)}"
+    return f"{formatting.thousands(row.input_tokens)} / {formatting.thousands(row.output_tokens)}"
 
 
 def _times(row: Row) -> str:
     if row.p50_seconds is None:
-        return row.late or figures.UNKNOWN
-    times = f"{figures.seconds(row.p50_seconds)} / {figures.seconds(row.p95_seconds)} s"
+        return row.late or formatting.UNKNOWN
+    times = f"{formatting.seconds(row.p50_seconds)} / {formatting.seconds(row.p95_seconds)} s"
     return f"{times}; {row.late}" if row.late else times
 
 
@@ -191,7 +194,7 @@ def _lines(summary: Summary) -> str:
     )
     truth = "<th>Truth</th>" if summary.values else ""
     names = "".join(
-        f"<th>{markup(row.letter)} {markup(figures.shorten(row.label, 40))}</th>"
+        f"<th>{markup(row.letter)} {markup(formatting.shorten(row.label, 40))}</th>"
         for row in summary.rows
     )
     body = "".join(_line(line, summary.values) for line in summary.lines)
@@ -204,9 +207,9 @@ def _lines(summary: Summary) -> str:
 
 def _line(line: Line, values: bool) -> str:
     truth = f"<td>{_value(line.truth)}</td>" if values else ""
-    field = markup(figures.shorten(line.field, _LONG)) or "<i>all fields</i>"
+    field = markup(formatting.shorten(line.field, _LONG)) or "<i>all fields</i>"
     cells = "".join(_mark(cell, values) for cell in line.cells)
-    name = markup(figures.shorten(line.text_id, _LONG))
+    name = markup(formatting.shorten(line.text_id, _LONG))
     return f'<tr><td class="lw-n">{name}</td><td class="lw-m">{field}</td>{truth}{cells}</tr>'
 
 
@@ -224,4 +227,4 @@ def _mark(cell: Cell, values: bool) -> str:
 
 
 def _value(value: str | None) -> str:
-    return "<i>none</i>" if value is None else markup(figures.shorten(value, _LONG))
+    return "<i>none</i>" if value is None else markup(formatting.shorten(value, _LONG))

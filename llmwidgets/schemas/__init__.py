@@ -1,6 +1,6 @@
 """The user's schema: read from many sources, compiled for a dialect, judge of every reply."""
 
-from llmwidgets.schemas.leaves import Leaf
+from llmwidgets.schemas.fields import Leaf
 from llmwidgets.schemas.reply_json import parse_json
 from llmwidgets.schemas.schema import Schema, read_schema
 from llmwidgets.schemas.subset import Compiled, Loss, Subset

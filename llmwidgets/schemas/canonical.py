@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from llmwidgets.errors import FieldError
-from llmwidgets.schemas.place import any_name, item, step
+from llmwidgets.schemas.paths import any_name, item, step
 from llmwidgets.schemas.references import SINGLES, Document, Found
 
 Node = dict[str, Any]

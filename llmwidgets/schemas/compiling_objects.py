@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.schemas.canonical import NEVER, Node
+from llmwidgets.schemas.mapping import Entries, Properties, Shape
 from llmwidgets.schemas.merging import key_of
-from llmwidgets.schemas.nulls import nullable, takes_null, without_null
-from llmwidgets.schemas.place import any_name, step
+from llmwidgets.schemas.paths import any_name, step
+from llmwidgets.schemas.presence import nullable, takes_null, without_null
 from llmwidgets.schemas.sent_forms import entries
-from llmwidgets.schemas.shape import Entries, Properties, Shape
 
 if TYPE_CHECKING:
-    from llmwidgets.schemas.compiling import Compiling, Part
+    from llmwidgets.schemas.compiler import Compiling, Part
 
 
 def compile_object(work: Compiling, node: Node, path: str, origin: Node) -> Part:
     """An object; `origin` is its schema before merging, which judges it as a whole."""
-    from llmwidgets.schemas.compiling import Part
+    from llmwidgets.schemas.compiler import Part
 
     keep, notes = work.kept(node, {"object"}, path)
     listed = _listed(node)
@@ -179,7 +179,7 @@ def _open(
     listed: dict[str, Node],
 ) -> Part:
     """An object for a dialect that takes open ones as they are."""
-    from llmwidgets.schemas.compiling import Part
+    from llmwidgets.schemas.compiler import Part
 
     keep, notes = kept
     properties: dict[str, Node] = {}

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.schemas.canonical import NEVER, Node, ref_name
-from llmwidgets.schemas.leaves import says_something, types_of
+from llmwidgets.schemas.fields import says_something, types_of
+from llmwidgets.schemas.mapping import ENTRIES, Choice, Entries, Option, Shape, Wrapped
 from llmwidgets.schemas.merging import ANNOTATIONS, ConflictError, key_of
-from llmwidgets.schemas.nulls import NULL
+from llmwidgets.schemas.presence import NULL
 from llmwidgets.schemas.sent_forms import closed
-from llmwidgets.schemas.shape import ENTRIES, Choice, Entries, Option, Shape, Wrapped
 
 if TYPE_CHECKING:
-    from llmwidgets.schemas.compiling import Compiling, Part
+    from llmwidgets.schemas.compiler import Compiling, Part
+
 
 _MAX_WORK = 10_000
 """Places compiled before unions are no longer multiplied out."""
@@ -22,7 +23,7 @@ _MAX_WORK = 10_000
 
 def compile_union(work: Compiling, node: Node, path: str) -> Part:
     """A union; what stands beside it is merged into each branch."""
-    from llmwidgets.schemas.compiling import Part
+    from llmwidgets.schemas.compiler import Part
 
     keyword = "anyOf" if node.get("anyOf") else "oneOf"
     outside = {key: node[key] for key in node if key in ANNOTATIONS}
@@ -62,7 +63,7 @@ def compile_union(work: Compiling, node: Node, path: str) -> Part:
 
 def _objects_told_from_lists(work: Compiling, parts: list[Part]) -> list[Part]:
     """Open objects travel as lists: wrapped where another branch is one, since both may be []."""
-    from llmwidgets.schemas.compiling import Part
+    from llmwidgets.schemas.compiler import Part
 
     def shape_of(part: Part) -> Shape | None:
         return work.shapes.get(ref_name(part.node)) if "$ref" in part.node else part.shape
@@ -145,7 +146,7 @@ def _fits_object(node: Node, data: dict[str, Any], defs: Mapping[str, Node]) -> 
 
 def _distinct(work: Compiling, originals: list[Node], parts: list[Part]) -> list[Part]:
     """The branches with no first property in common: reordered, or else wrapped in an object."""
-    from llmwidgets.schemas.compiling import Part
+    from llmwidgets.schemas.compiler import Part
 
     firsts = [
         first_keys(part.node, work.defs) | _coming_first_keys(work, original)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.schemas import keywords, limits
+from llmwidgets.schemas import limits, passes
 from llmwidgets.schemas.canonical import Node
-from llmwidgets.schemas.leaves import types_of
+from llmwidgets.schemas.fields import types_of
 from llmwidgets.schemas.merging import key_of
-from llmwidgets.schemas.nulls import NULL
+from llmwidgets.schemas.presence import NULL
 
 if TYPE_CHECKING:
-    from llmwidgets.schemas.compiling import Compiling, Part
+    from llmwidgets.schemas.compiler import Compiling, Part
 
 
 def compile_values(work: Compiling, node: Node, path: str) -> Part:
     """A place where only the listed values are right."""
-    from llmwidgets.schemas.compiling import Part
+    from llmwidgets.schemas.compiler import Part
 
     keyword = "const" if "const" in node else "enum"
     values = _possible(node)
     if not values:
         return Part(dict(NULL), possible=False)
     plain = all(each is None or isinstance(each, str | int | float) for each in values)
-    names = list(dict.fromkeys(keywords.type_of(each) for each in values))
+    names = list(dict.fromkeys(passes.type_of(each) for each in values))
     if not plain or not limits.enum_fits(work, values):
         why = f"{work.subset.name} takes plain values only"
         work.lose(keyword, path, limits.enum_reason(work.subset) if plain else why)
@@ -42,7 +42,7 @@ def _possible(node: Node) -> list[Any]:
     """The listed values that `type` allows as well, each once."""
     listed = [node["const"]] if "const" in node else node["enum"]
     types = types_of(node)
-    return list({key_of(each): each for each in listed if keywords.is_of(each, types)}.values())
+    return list({key_of(each): each for each in listed if passes.is_of(each, types)}.values())
 
 
 def _exact(work: Compiling, keyword: str, values: list[Any], names: list[str]) -> Node:
@@ -58,7 +58,7 @@ def _branches(work: Compiling, keyword: str, values: list[Any], path: str) -> li
     """A branch for each type of value: listed where an enum may hold it, else the type alone."""
     grouped: dict[str, list[Any]] = {}
     for value in values:
-        grouped.setdefault(keywords.type_of(value), []).append(value)
+        grouped.setdefault(passes.type_of(value), []).append(value)
     branches: list[Node] = []
     for name, group in grouped.items():
         if name in work.subset.enum_types:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmwidgets.schemas.canonical import Node, ref_name
-from llmwidgets.schemas.place import item, step
+from llmwidgets.schemas.paths import item, step
 
 if TYPE_CHECKING:
-    from llmwidgets.schemas.compiling import Compiling
+    from llmwidgets.schemas.compiler import Compiling
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from llmwidgets.schemas import limits
 from llmwidgets.schemas.canonical import Node
-from llmwidgets.schemas.nulls import is_union, without_null
+from llmwidgets.schemas.presence import is_union, without_null
 from llmwidgets.schemas.subset import Subset
 
 Way = Literal["absent", "null"]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.schemas.canonical import Node
 from llmwidgets.schemas.cycles import is_recursive
-from llmwidgets.schemas.nulls import is_union
+from llmwidgets.schemas.presence import is_union
 from llmwidgets.schemas.subset import Subset
 
 if TYPE_CHECKING:
-    from llmwidgets.schemas.compiling import Compiling
+    from llmwidgets.schemas.compiler import Compiling
 
 
 _MANY = 5000

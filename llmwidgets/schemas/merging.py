@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llmwidgets.schemas.canonical import Node
-from llmwidgets.schemas.leaves import types_of
+from llmwidgets.schemas.fields import types_of
 
 ANNOTATIONS = frozenset({
     "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",

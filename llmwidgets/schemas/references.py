@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urljoin
 
 from llmwidgets.errors import FieldError
-from llmwidgets.schemas.place import shown
+from llmwidgets.schemas.paths import shown
 
 MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 """Keywords whose value maps names to schemas."""

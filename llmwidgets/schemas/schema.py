@@ -10,12 +10,12 @@ from typing import Any
 
 from llmwidgets.errors import InvalidRecord, LLMWidgetsError
 from llmwidgets.schemas.canonical import canonical
-from llmwidgets.schemas.compiling import compile_schema
-from llmwidgets.schemas.leaves import Leaf, read_leaves
+from llmwidgets.schemas.compiler import compile_schema
+from llmwidgets.schemas.fields import Leaf, read_leaves
+from llmwidgets.schemas.loaders import Source, read_source
 from llmwidgets.schemas.partial import without_presence
-from llmwidgets.schemas.place import shown
+from llmwidgets.schemas.paths import shown
 from llmwidgets.schemas.references import subschemas
-from llmwidgets.schemas.sources import Source, read_source
 from llmwidgets.schemas.subset import Compiled, Subset
 from llmwidgets.schemas.validation import Problem, path_of, problems_of, validator_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmwidgets.schemas.canonical import ANY_JSON, Node
-from llmwidgets.schemas.shape import ENTRIES, KEY, VALUE
+from llmwidgets.schemas.mapping import ENTRIES, KEY, VALUE
 
 
 def closed(properties: Node) -> Node:

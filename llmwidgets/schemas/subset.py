@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmwidgets.schemas.place import shown
-from llmwidgets.schemas.shape import Shape
+from llmwidgets.schemas.mapping import Shape
+from llmwidgets.schemas.paths import shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from llmwidgets.errors import FieldError
-from llmwidgets.schemas.place import any_name, item, shown, step
+from llmwidgets.schemas.paths import any_name, item, shown, step
 from llmwidgets.schemas.references import outside
 
 MAX_PROBLEMS = 50

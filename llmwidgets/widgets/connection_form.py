@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.providers import find_provider
-from llmwidgets.widgets.forms.form_draft import Draft
-from llmwidgets.widgets.forms.form_panel import FormPanel
+from llmwidgets.widgets.connection.form_controller import FormPanel
+from llmwidgets.widgets.connection.form_state import Draft
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.connections.store import Store
+    from llmwidgets.store.store import Store
 
 
 class ConnectionForm(FormPanel):

@@ -6,17 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.forms.form_draft import Draft
-from llmwidgets.widgets.forms.form_panel import FormPanel
-from llmwidgets.widgets.forms.found import Found, local_rows
+from llmwidgets.widgets.connection.discovery_view import Found, local_rows
+from llmwidgets.widgets.connection.form_controller import FormPanel
+from llmwidgets.widgets.connection.form_state import Draft
 from llmwidgets.widgets.forms.kinds_view import kinds_view
-from llmwidgets.widgets.store.store_settings import StoreSettings
+from llmwidgets.widgets.panel import Buffers, Content
+from llmwidgets.widgets.store.settings_screen import StoreSettings
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.connections.store import Store
     from llmwidgets.providers.base import Kind
+    from llmwidgets.store.store import Store
 
 
 class ConnectionPanel(StoreSettings, FormPanel):

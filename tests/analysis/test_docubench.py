@@ -16,7 +16,7 @@ import llmwidgets as lw
 from benchmarks.docubench import PUBLISHED, compared
 from benchmarks.docubench import docubench as rules
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.scored import Place
 from llmwidgets.errors import FieldError
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "docubench.py"

@@ -18,15 +18,15 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.connections import sealing
-from llmwidgets.connections.inspection.examination import Finding
 from llmwidgets.connections.inspection.surroundings import examine_clock
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage import session
-from llmwidgets.engine import loop
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
 from llmwidgets.engine.places import default_path
+from llmwidgets.keyscan.doctor import Finding
 from llmwidgets.secret import Secret
+from llmwidgets.store import age, state
+from llmwidgets.store.age import Identity
 from tests.servers import ModelServer, Seen, serving_models
 from tests.stores import SHIPPED_WORK_FACTOR
 
@@ -99,11 +99,11 @@ def test_files_of_another_user_are_told(store, monkeypatch, capsys) -> None:
 
 
 def test_a_passphrase_too_cheap_to_guess_at_and_one_too_dear(store, capsys, monkeypatch) -> None:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", SHIPPED_WORK_FACTOR)
+    monkeypatch.setattr(age, "WORK_FACTOR", SHIPPED_WORK_FACTOR)
     plain = memoryview(b"AGE-SECRET-KEY-1")
     path = store.path / "identity.age"
     for factor, level in ((10, "problem"), (17, "fine")):
-        path.write_bytes(sealing.encrypt_passphrase(plain, Secret(PASSPHRASE), work_factor=factor))
+        path.write_bytes(age.encrypt_passphrase(plain, Secret(PASSPHRASE), work_factor=factor))
         path.chmod(0o600)
         said = findings(store, capsys)[1]["passphrase"]
         assert (said["level"], f"2^{factor}" in said["said"]) == (level, True)
@@ -125,7 +125,7 @@ def test_a_locked_store_says_what_it_takes_and_asks_nobody(tmp_path, monkeypatch
 def test_a_key_file_that_cannot_be_trusted(store, identity, capsys) -> None:
     store.lock()
     identity.chmod(0o644)
-    session._sessions.clear()
+    state._sessions.clear()
     status, said = findings(lw.Store(path=store.path), capsys)
     assert (status, said["key"]["level"]) == (1, "problem")
     assert "others can reach it" in said["key"]["said"]
@@ -215,7 +215,7 @@ def test_what_is_told_holds_no_secret_whatever_is_wrong(
     (store.path / "connections.age").write_bytes(b"")
     (store.path / "identity.age").write_text(KEY)
     identity.write_text(f"AGE-SECRET-KEY-1{KEY}")
-    session._sessions.clear()
+    state._sessions.clear()
     again = all_of(lw.Store(path=store.path), capsys)
     assert [each["subject"] for each in again] == before
     assert {"key", "policy", "passphrase"} <= {
@@ -335,7 +335,7 @@ def test_a_connection_is_checked_by_its_label(store, capsys) -> None:
     assert main(arguments) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
     assert main(["connections", "check", "elsewhere", "--store", str(store.path)]) == 2
-    loop.stop()
+    event_loop.stop()
 
 
 def test_a_check_tells_its_waits_and_what_it_could_not_determine(store, capsys) -> None:
@@ -352,7 +352,7 @@ def test_a_check_tells_its_waits_and_what_it_could_not_determine(store, capsys) 
     assert "asking again in" in told.err
     assert json.loads(told.out)["mode"] is None
     assert "could not be determined" in json.loads(told.out)["sentence"]
-    loop.stop()
+    event_loop.stop()
 
 
 def test_a_journal_that_another_process_holds_is_told_as_that(capsys) -> None:

@@ -19,10 +19,10 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.connections.inspection.known_keys import known_key, known_keys
-from llmwidgets.connections.inspection.leaks import leaks_in, written_in
-from llmwidgets.connections.sealing import Identity
+from llmwidgets.keyscan.patterns import leaks_in, written_in
+from llmwidgets.known_keys import known_key, known_keys
 from llmwidgets.secret import Secret
+from llmwidgets.store.age import Identity
 
 ROOT = Path(__file__).parents[2]
 KEY = "made-up/+Canary 7Q2&'<vXw9Kp=LrTz"

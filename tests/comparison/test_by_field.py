@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison
 from llmwidgets.comparison.agreement import agreement_of
-from llmwidgets.comparison.variant import Variant
+from llmwidgets.comparison.variants import Variant
 
 
 class Bill(BaseModel):

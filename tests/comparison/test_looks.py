@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from llmwidgets import Comparison, Connection, compare, load
-from llmwidgets.comparison.rows import Rows
+from llmwidgets.comparison.scored import Rows
 from tests.engine.conftest import serving
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from llmwidgets.comparison import Comparison
 from llmwidgets.comparison.answers import answers_to
 from llmwidgets.comparison.reading import Sums
-from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.scored import Place
 
 
 class Bill(BaseModel):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
-from llmwidgets.dialects.messages import Capability, Form, Mode
+from llmwidgets.dialects.types import Capability, Form, Mode
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.inspection.examination import examine_ends
-from llmwidgets.connections.key_life import age_note, end_note, has_ended, key_notes
-from llmwidgets.connections.storage import contents as content
-from llmwidgets.connections.storage.contents import Contents
-from llmwidgets.connections.store import Store
+from llmwidgets.connections.key_expiry import age_note, end_note, has_ended, key_notes
 from llmwidgets.errors import FieldError
+from llmwidgets.keyscan.doctor import examine_ends
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.secret import Secret
+from llmwidgets.store import document
+from llmwidgets.store.document import Contents
+from llmwidgets.store.store import Store
 from tests.kinds import connected
 
 CANARY = "made-up-canary-3d0b8e71c2"
@@ -134,8 +134,8 @@ def saved(*connections: Connection) -> Connection:
     """What a store has after these were saved one after the other."""
     kept = Contents()
     for connection in connections:
-        kept = content.saved(kept, connection, over=True)
-    last = content.read_connection(kept.payloads[-1])
+        kept = document.saved(kept, connection, over=True)
+    last = document.read_connection(kept.payloads[-1])
     assert last is not None
     return last
 
@@ -155,7 +155,7 @@ def test_the_age_is_that_of_the_key_not_of_the_last_save() -> None:
 def test_a_key_saved_by_an_earlier_version_is_as_old_as_its_save() -> None:
     before = {**vertex().to_payload(), "saved_at": "2026-06-01T12:00:00+00:00"}
     del before["keyed_at"]
-    kept = content.saved(
+    kept = document.saved(
         Contents(payloads=(before,)), Connection("vertex_ai", credentials=ACCOUNT), over=True
     )
     assert kept.payloads[0]["keyed_at"] == "2026-06-01T12:00:00+00:00"
@@ -176,7 +176,7 @@ def test_a_file_keeps_the_day_sealed_and_plain(tmp_path: Path) -> None:
 
 
 def test_a_doctor_tells_each_and_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    from llmwidgets.connections.inspection import examination
+    from llmwidgets.keyscan import doctor as examination
 
     monkeypatch.setattr(examination, "today", lambda: TODAY)
     assert list(examine_ends([])) == []

@@ -9,8 +9,8 @@ import pytest
 
 from llmwidgets.connections import Connection, Policy, live_list
 from llmwidgets.connections.live_list import model_notes, remember
-from llmwidgets.dialects import anthropic_messages
-from llmwidgets.dialects.messages import Form, ListedModel, Mode, Payload
+from llmwidgets.dialects import anthropic
+from llmwidgets.dialects.types import Form, ListedModel, Mode, Payload
 from llmwidgets.errors import PolicyError
 
 OPENAI = Connection("openai", api_key="sk-proj-a")
@@ -145,7 +145,7 @@ def test_anthropics_list_tells_what_a_model_can(supported, form, mode):
         for name in ("claude-haiku-5-5", "claude-of-tomorrow")
     ]
     body = json.dumps({"data": rows, "has_more": False}).encode()
-    listed, _ = anthropic_messages.listed_models(Payload(200, {}, body, 0.1))
+    listed, _ = anthropic.listed_models(Payload(200, {}, body, 0.1))
     connection = Connection("anthropic", api_key="sk-ant-made-up-0000000000000001")
     shipped = connection.facts("claude-haiku-5-5")
     remember(connection, listed)
@@ -157,7 +157,7 @@ def test_anthropics_list_tells_what_a_model_can(supported, form, mode):
 
 def test_a_list_that_is_silent_changes_nothing():
     body = json.dumps({"data": [{"id": "claude-haiku-5-5", "capabilities": None}]}).encode()
-    listed, _ = anthropic_messages.listed_models(Payload(200, {}, body, 0.1))
+    listed, _ = anthropic.listed_models(Payload(200, {}, body, 0.1))
     assert (listed[0].form, listed[0].thinks) == (None, None)
 
 

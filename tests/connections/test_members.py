@@ -8,21 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.sharing import members
-from llmwidgets.connections.storage import contents as content
-from llmwidgets.connections.storage.contents import Contents, Recipient
-from llmwidgets.connections.storage.session import session_of
-from llmwidgets.connections.store import Store
-from llmwidgets.errors import (
-    DamagedStore,
-    FieldError,
-    StoreError,
-    StoreLocked,
-    UnknownConnection,
-)
+from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, UnknownConnection
+from llmwidgets.store import age, document, identity_sources, members
+from llmwidgets.store.age import Identity
+from llmwidgets.store.document import Contents, Recipient
+from llmwidgets.store.state import session_of
+from llmwidgets.store.store import Store
 from tests.stores import in_another_process
 
 PASSPHRASE = "a made-up passphrase"
@@ -31,9 +23,9 @@ ANN, BOB, EVE = Identity.generate(), Identity.generate(), Identity.generate()
 
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
-    unlock.forget()
+    identity_sources.forget()
     yield
-    unlock.forget()
+    identity_sources.forget()
 
 
 @pytest.fixture
@@ -174,15 +166,15 @@ def test_a_removed_member_is_out(store: Store, at: Callable[[str], None]) -> Non
 
 def forged(store: Store, by: Identity, like: Contents, readers: list[Identity | str]) -> None:
     names = [each if isinstance(each, str) else each.recipient for each in readers]
-    plain = content.write(like, by, lambda secret: secret.reveal())
+    plain = document.write(like, by, lambda secret: secret.reveal())
     (store.path / "connections.age").write_bytes(  # type: ignore[operator]
-        sealing.encrypt(plain, names)
+        age.encrypt(plain, names)
     )
 
 
 def evil(now: Contents) -> Contents:
     there = Connection("custom", name="m", endpoint="https://evil.example/v1", label="openai")
-    return content.saved(Contents(**{
+    return document.saved(Contents(**{
         name: getattr(now, name) for name in Contents.__dataclass_fields__ if name != "payloads"
     }), there, over=True)  # fmt: skip
 
@@ -209,7 +201,7 @@ def test_a_removed_member_cannot_write_any_more(store: Store, at: Callable[[str]
         replace(old, revision=99),
         replace(old, revision=99, roster=99),
         replace(old, store_id="another"),
-        replace(content.with_recipients(old, old.recipients, [EVE]), revision=99),
+        replace(document.with_recipients(old, old.recipients, [EVE]), revision=99),
     ]
     for like in tries:
         for reader, opened, where in [(BOB, team, "Bob"), (None, store, "owner")]:
@@ -225,19 +217,19 @@ def test_a_tag_of_one_reader_says_nothing_to_another(store: Store) -> None:
     now = session_of(store.path).last
     assert now is not None
     store.invite(EVE.recipient, "Eve")
-    genuine = sealing.decrypt(
+    genuine = age.decrypt(
         (store.path / "connections.age").read_bytes(),
         [EVE],  # type: ignore[operator]
     )
     changed = bytes(genuine).replace(b'"rev": 3', b'"rev": 4')
     assert changed != bytes(genuine)
     (store.path / "connections.age").write_bytes(  # type: ignore[operator]
-        sealing.encrypt(memoryview(changed), [store.recipient])
+        age.encrypt(memoryview(changed), [store.recipient])
     )
     with pytest.raises(DamagedStore, match="not written by a holder"):
         list(store)
     (store.path / "connections.age").write_bytes(  # type: ignore[operator]
-        sealing.encrypt(genuine, [store.recipient])
+        age.encrypt(genuine, [store.recipient])
     )
     assert len(store) == 1
 

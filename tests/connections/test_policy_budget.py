@@ -122,7 +122,7 @@ def test_a_check_tells_what_the_live_list_says(url):
 
 
 def test_a_check_obeys_the_default_store(far, url, monkeypatch):
-    from llmwidgets.connections.sealing import Identity
+    from llmwidgets.store.age import Identity
 
     monkeypatch.setenv("LLMWIDGETS_STORE_KEY", Identity.generate().secret.reveal())
     store, server = Store.create(), Connection("custom", name="m", endpoint=url)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from llmwidgets.connections import Connection, Policy, environment_connections, live_list
 from llmwidgets.connections.policies.policy_file import rules_of
 from llmwidgets.connections.policies.policy_layers import machine_rules, policy_files
-from llmwidgets.connections.store import Store
 from llmwidgets.errors import PolicyError, StoreError
+from llmwidgets.store.store import Store
 
 OPENAI = Connection("openai", api_key="sk-proj-a")
 CUSTOM = Connection("custom", name="m", endpoint="http://localhost:1/v1")

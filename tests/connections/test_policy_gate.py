@@ -14,8 +14,9 @@ import pytest
 from llmwidgets import ComparisonPanel, Connection, Store, check, cli, compare, estimate, extract
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.connections import Policy
-from llmwidgets.engine import capability, gate, loop, transport
-from llmwidgets.engine.journal import Journal
+from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.network import egress, transport
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import LLMWidgetsError
@@ -112,11 +113,11 @@ def by_run(case: Case) -> None:
 
 
 def by_probe(case: Case) -> None:
-    from llmwidgets.engine.pacing import Pace
+    from llmwidgets.engine.network.retry import Pace
     from llmwidgets.engine.probing import Prober
 
     prober = Prober(case.connection, case.model, policy=case.store.policy, pace=Pace(1))
-    loop.run(prober.climb())
+    event_loop.run(prober.climb())
 
 
 def by_panel(case: Case) -> None:
@@ -180,7 +181,7 @@ def case(far, monkeypatch, tmp_path) -> Callable[[str], Case]:
 
 
 def _identity() -> str:
-    from llmwidgets.connections.sealing import Identity
+    from llmwidgets.store.age import Identity
 
     return Identity.generate().secret.reveal()
 
@@ -222,7 +223,7 @@ def test_the_gate_is_what_holds_the_engine(far, case, monkeypatch, entry):
         return await transport.send(call, connect=connect, total=total)
 
     made = case("a model by the store")
-    monkeypatch.setattr(gate, "send", no_gate)
+    monkeypatch.setattr(egress, "send", no_gate)
     quietly(entry, made)
     assert "gpt-4o" in far.asked
 

@@ -20,15 +20,8 @@ from typing import Any
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.environment import environment_connections
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage import contents as content
-from llmwidgets.connections.storage import sealed_folder
-from llmwidgets.connections.storage.contents import Contents, Recipient
-from llmwidgets.connections.storage.session import session_of
-from llmwidgets.connections.store import Store
 from llmwidgets.errors import (
     AlreadyConnected,
     DamagedStore,
@@ -41,6 +34,12 @@ from llmwidgets.errors import (
     WrongPassphrase,
 )
 from llmwidgets.secret import Secret
+from llmwidgets.store import age as sealing
+from llmwidgets.store import document, identity_sources, repository
+from llmwidgets.store.age import Identity
+from llmwidgets.store.document import Contents, Recipient
+from llmwidgets.store.state import session_of
+from llmwidgets.store.store import Store
 from tests.stores import SHIPPED_WORK_FACTOR, in_another_process
 
 CANARY = "sk-made-up-canary-5b1e0f7a9c"
@@ -64,15 +63,15 @@ def labels(store: Store) -> list[str]:
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
     """Each test starts without an identity."""
-    unlock.forget()
+    identity_sources.forget()
     yield
-    unlock.forget()
+    identity_sources.forget()
 
 
 @pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An unlocked store on disk, made by the variable: it spares the passphrase's cost."""
-    monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY, IDENTITY.secret.reveal())
     return Store.create(path=tmp_path / "store")
 
 
@@ -262,7 +261,7 @@ def test_a_store_in_memory_touches_no_disk(tmp_path: Path) -> None:
 def test_a_store_in_memory_needs_no_cipher() -> None:
     """What seals and locks files is loaded by the first store on disk, not by the name Store."""
     code = (
-        "import sys; from llmwidgets.connections.store import Store; Store.in_memory();"
+        "import sys; from llmwidgets.store.store import Store; Store.in_memory();"
         "sys.exit(any(name in sys.modules for name in ('cryptography', 'filelock')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
@@ -328,7 +327,7 @@ def test_the_default_folder_and_its_modes(monkeypatch: pytest.MonkeyPatch) -> No
     """config/llmwidgets/organization, 0700, files 0600, whatever the umask."""
     before = os.umask(0)
     try:
-        monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+        monkeypatch.setenv(identity_sources.KEY, IDENTITY.secret.reveal())
         store = Store.create("Acme Research")
         store.save(openai())
         store.save(custom())
@@ -452,7 +451,7 @@ def test_every_flipped_bit_and_every_truncation_is_damage(disk: Store) -> None:
     bits, lengths = range(len(good) * 8), range(len(good))
     for bad in [*map(flipped, bits), *(good[:length] for length in lengths), good + b"\n"]:
         with pytest.raises(DamagedStore):
-            sealed_folder.opened(session_of(disk.path), bad, IDENTITY)
+            repository.opened(session_of(disk.path), bad, IDENTITY)
     for bad in [
         *map(flipped, bits[::233]),
         *(good[:length] for length in lengths[::31]),
@@ -490,7 +489,7 @@ def test_a_process_that_finds_it_damaged_says_so(disk: Store, backed_up: bool) -
 
 
 def forged(store: Store, contents: Contents, writer: Identity) -> None:
-    plain = content.write(contents, writer, lambda secret: secret.reveal())
+    plain = document.write(contents, writer, lambda secret: secret.reveal())
     sealed_file(store).write_bytes(sealing.encrypt(plain, [IDENTITY.recipient]))
 
 
@@ -510,7 +509,7 @@ def test_a_newer_store_is_read_only(disk: Store) -> None:
     disk.save(openai())
     contents = session_of(disk.path).last
     assert contents is not None
-    forged(disk, replace(contents, schema=content.SCHEMA + 1), IDENTITY)
+    forged(disk, replace(contents, schema=document.SCHEMA + 1), IDENTITY)
     before = sealed_file(disk).read_bytes()
     assert labels(disk) == ["openai"]
     assert disk.read_only
@@ -518,7 +517,7 @@ def test_a_newer_store_is_read_only(disk: Store) -> None:
     with pytest.raises(NewerStore, match="newer"):
         disk.save(custom())
     assert sealed_file(disk).read_bytes() == before
-    forged(disk, replace(contents, schema=content.SCHEMA + 1), Identity.generate())
+    forged(disk, replace(contents, schema=document.SCHEMA + 1), Identity.generate())
     with pytest.raises(NewerStore, match="not known here"):
         list(disk)
 
@@ -594,7 +593,7 @@ FROZEN = sorted((Path(__file__).parent / "frozen").glob("schema-*.json"))
 
 
 def test_every_schema_has_a_frozen_store() -> None:
-    assert [path.stem for path in FROZEN] == [f"schema-{n + 1}" for n in range(content.SCHEMA)]
+    assert [path.stem for path in FROZEN] == [f"schema-{n + 1}" for n in range(document.SCHEMA)]
 
 
 @pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.stem)
@@ -612,7 +611,7 @@ def test_a_released_schema_opens_for_ever(tmp_path: Path, path: Path) -> None:
     assert (tmp_path / SEALED).read_bytes() == before
     store.save(custom("new"))
     assert len(elsewhere(store)) == 3
-    assert session_of(store.path).last.schema == content.SCHEMA  # type: ignore[union-attr]
+    assert session_of(store.path).last.schema == document.SCHEMA  # type: ignore[union-attr]
     assert (tmp_path / f"{SEALED}.bak1").read_bytes() == before
 
 
@@ -737,7 +736,7 @@ folder = made(__import__("pathlib").Path(sys.argv[1]))
 opened(folder).save(custom("there"))
 subprocess.run(["mount", "--bind", folder, folder], check=True)
 subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
-from llmwidgets.connections.storage.session import _sessions
+from llmwidgets.store.state import _sessions
 _sessions.clear()
 store = opened(folder)
 print([each.label for each in store], store.read_only, "is read-only" in store.notice)

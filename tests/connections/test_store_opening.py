@@ -9,21 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.opening import autolock
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage import known, store_file
-from llmwidgets.connections.storage.session import session_of
-from llmwidgets.connections.store import Store
-from llmwidgets.errors import (
-    DamagedStore,
-    FieldError,
-    StoreError,
-    StoreLocked,
-    WrongPassphrase,
-)
+from llmwidgets.connections.storage import known
+from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, WrongPassphrase
 from llmwidgets.secret import Secret
+from llmwidgets.store import age, identity_sources
+from llmwidgets.store import file as store_file
+from llmwidgets.store.age import Identity
+from llmwidgets.store.state import session_of
+from llmwidgets.store.store import Store
 from tests.stores import in_another_process
 
 OLD, NEW = "a made-up passphrase", "another made-up one"
@@ -32,9 +27,9 @@ KEY = "sk-made-up-0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
-    unlock.forget()
+    identity_sources.forget()
     yield
-    unlock.forget()
+    identity_sources.forget()
 
 
 @pytest.fixture
@@ -67,7 +62,7 @@ def test_no_recovery_for_a_store_of_a_key_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever keeps the key file keeps the copy of it; nothing is made that nobody reads."""
-    monkeypatch.setenv(unlock.KEY, Identity.generate().secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY, Identity.generate().secret.reveal())
     made = Store.create(path=tmp_path / "keyed")
     assert made.take_recovery() is None
     assert [each.name for each in made.members] == ["owner"]
@@ -166,9 +161,9 @@ def test_a_new_file_that_does_not_open_takes_no_place(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The new identity.age is opened before it replaces the old one."""
-    seal = sealing.wrap_identity
+    seal = age.wrap_identity
     monkeypatch.setattr(
-        sealing, "wrap_identity", lambda _identity, word: seal(Identity.generate(), word)
+        age, "wrap_identity", lambda _identity, word: seal(Identity.generate(), word)
     )
     with pytest.raises(StoreError, match="did not open again"):
         store.change_passphrase(OLD, NEW)
@@ -343,7 +338,7 @@ def test_a_run_keeps_the_store_open(store: Store, hours: list[float]) -> None:
 def test_a_key_file_never_locks_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: list[float]
 ) -> None:
-    monkeypatch.setenv(unlock.KEY, Identity.generate().secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY, Identity.generate().secret.reveal())
     made = Store.create(path=tmp_path / "keyed")
     hours.append(100)
     autolock.sweep()

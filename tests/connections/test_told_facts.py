@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from llmwidgets.comparison.lookup import Lookup
 from llmwidgets.connections import Connection, Policy, live_list
-from llmwidgets.connections.known_facts import own_price
+from llmwidgets.connections.catalog import own_price
 from llmwidgets.connections.policies.policy_layers import machine_rules
-from llmwidgets.connections.policies.rules import Rules
-from llmwidgets.connections.store import Store
-from llmwidgets.dialects.messages import ListedModel
+from llmwidgets.connections.policy_file import Rules
+from llmwidgets.dialects.types import ListedModel
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.plan import Column, Plan, Text
-from llmwidgets.engine.question import Manner
+from llmwidgets.engine.request_builder import Manner
 from llmwidgets.errors import FieldError, PolicyError
 from llmwidgets.providers.overrides import FACTS, FactMisfit, plain_told, read_told
 from llmwidgets.schemas import read_schema
+from llmwidgets.store.store import Store
 
 OPENAI = Connection("openai", api_key="sk-proj-test-000")
 NEW = "gpt-6.3-luna"

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 from llmwidgets.connections.opening import passphrase, words
-from llmwidgets.connections.store import Store
+from llmwidgets.store.store import Store
 
 
 def spelled() -> list[str]:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from llmwidgets.demo import invoices
 from llmwidgets.demo.care import CAREFUL, HASTY
-from llmwidgets.demo.filling import fill
-from llmwidgets.demo.obedience import Disobeyed, obey
+from llmwidgets.demo.conform import obey
+from llmwidgets.demo.extractor.records import fill
 from llmwidgets.demo.scalars import example
+from llmwidgets.demo.shapes import Disobeyed
 from llmwidgets.schemas import read_schema
 
 TEXT = invoices.texts[0]["text"]

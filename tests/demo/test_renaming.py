@@ -17,10 +17,10 @@ import pytest
 
 from llmwidgets.analysis.scoring import score
 from llmwidgets.demo import emails, invoices, jobs
-from llmwidgets.demo.document import fold
-from llmwidgets.demo.filling import fill
+from llmwidgets.demo.conform import obey
+from llmwidgets.demo.extractor.document import fold
+from llmwidgets.demo.extractor.records import fill
 from llmwidgets.demo.models import MODELS
-from llmwidgets.demo.obedience import obey
 from llmwidgets.schemas import read_schema
 
 TASKS = (invoices, emails, jobs)

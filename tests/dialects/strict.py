@@ -10,7 +10,7 @@ from typing import Any, get_args
 import typing_extensions
 from pydantic import ConfigDict, TypeAdapter
 
-from llmwidgets.dialects.messages import Payload
+from llmwidgets.dialects.types import Payload
 
 RECORDED = Path(__file__).parent / "recorded"
 

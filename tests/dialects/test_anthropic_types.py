@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import anthropic_messages
-from llmwidgets.dialects.messages import Example, Form, Request, TextPart
-from llmwidgets.engine.question import effort_sent
+from llmwidgets.dialects import anthropic as anthropic_messages
+from llmwidgets.dialects.anthropic_subset import SUBSET
+from llmwidgets.dialects.types import Example, Form, Request, TextPart
+from llmwidgets.engine.request_builder import effort_sent
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import judge_of, recorded
@@ -40,7 +41,7 @@ def judge():
 
 
 def a_body(connection: Connection, model: str, form: Form = Form.JSON_SCHEMA, **rest: Any) -> Any:
-    compiled = SCHEMA.compile(anthropic_messages.SUBSET)
+    compiled = SCHEMA.compile(SUBSET)
     request = Request(model, "Extract.", (TextPart("Bill 7."),), compiled, form, 500, **rest)
     return anthropic_messages.encode(request, connection.target(model)).body
 

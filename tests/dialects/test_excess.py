@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from llmwidgets import Connection
-from llmwidgets.dialects import anthropic_messages, gemini_content, openai_chat
-from llmwidgets.dialects.messages import Capability, Form, Mode
+from llmwidgets.dialects import anthropic, gemini, openai
+from llmwidgets.dialects.anthropic_subset import SUBSET
+from llmwidgets.dialects.types import Capability, Form, Mode
 from llmwidgets.engine.plan import Column
-from llmwidgets.engine.question import Manner
+from llmwidgets.engine.request_builder import Manner
 from llmwidgets.schemas import read_schema
 
 TREE = {
@@ -32,17 +33,17 @@ MANY = {
 
 
 def test_a_recursive_schema_reaches_anthropic_as_a_tool() -> None:
-    compiled = read_schema(TREE).compile(anthropic_messages.SUBSET)
+    compiled = read_schema(TREE).compile(SUBSET)
     assert compiled.excess
-    assert anthropic_messages.form_for(Form.JSON_SCHEMA, compiled) is Form.TOOL
+    assert anthropic.form_for(Form.JSON_SCHEMA, compiled) is Form.TOOL
 
 
 @pytest.mark.parametrize(
     ("dialect", "lower"),
     [
-        (anthropic_messages, Form.TOOL),
-        (openai_chat, Form.JSON_OBJECT),
-        (gemini_content, Form.JSON_OBJECT),
+        (anthropic, Form.TOOL),
+        (openai, Form.JSON_OBJECT),
+        (gemini, Form.JSON_OBJECT),
     ],
     ids=lambda each: getattr(each, "NAME", each),
 )

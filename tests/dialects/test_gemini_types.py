@@ -9,9 +9,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import gemini_content
-from llmwidgets.dialects.messages import Example, Form, Request, TextPart
-from llmwidgets.engine.question import effort_sent
+from llmwidgets.dialects import gemini
+from llmwidgets.dialects.gemini_subset import SUBSET
+from llmwidgets.dialects.types import Example, Form, Request, TextPart
+from llmwidgets.engine.request_builder import effort_sent
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import recorded
@@ -52,9 +53,9 @@ def judge():
 
 
 def a_body(kind: str, model: str, form: Form = Form.JSON_SCHEMA, **rest: Any) -> Any:
-    compiled = SCHEMA.compile(gemini_content.SUBSET)
+    compiled = SCHEMA.compile(SUBSET)
     request = Request(model, "Extract.", (TextPart("Bill 7."),), compiled, form, 500, **rest)
-    return gemini_content.encode(request, CONNECTIONS[kind].target(model)).body
+    return gemini.encode(request, CONNECTIONS[kind].target(model)).body
 
 
 def test_every_form_model_and_option_of_both_kinds_is_allowed(judge):

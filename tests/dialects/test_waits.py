@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets import errors
-from llmwidgets.dialects import anthropic_messages, gemini_content, openai_chat
-from llmwidgets.dialects.messages import Payload
+from llmwidgets.dialects import anthropic, gemini, openai
+from llmwidgets.dialects.types import Payload
 from llmwidgets.dialects.waits import in_words
 
 NOW = datetime(2026, 11, 28, 4, 0, tzinfo=UTC)
 DATE = {"date": "Sat, 28 Nov 2026 04:00:00 GMT"}
-DIALECTS = (openai_chat, anthropic_messages, gemini_content)
+DIALECTS = (openai, anthropic, gemini)
 
 
 def refused(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from llmwidgets.engine import capability, loop
+from llmwidgets.engine import capability, event_loop
 
 
 @dataclass
@@ -153,7 +153,7 @@ def far_end() -> Iterator[Callable[..., FarEnd]]:
 def fresh_engine() -> Iterator[None]:
     """Each test has an engine of its own."""
     yield
-    loop.stop()
+    event_loop.stop()
 
 
 @pytest.fixture(autouse=True, scope="module")

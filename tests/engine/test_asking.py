@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import AuthHeader, Call, Mode
-from llmwidgets.engine import gate, loop
-from llmwidgets.engine.asking import Asker
+from llmwidgets.dialects.types import AuthHeader, Call, Mode
+from llmwidgets.engine import event_loop
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, INSTRUCTIONS_VERSION
-from llmwidgets.engine.pacing import Pace
+from llmwidgets.engine.extractor import Asker
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.retry import Pace
 from llmwidgets.engine.plan import Column, Text
-from llmwidgets.engine.question import Manner, effort_sent, thinks
+from llmwidgets.engine.request_builder import Manner, effort_sent, thinks
 from llmwidgets.errors import PolicyError
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.schemas import read_schema
@@ -36,7 +37,7 @@ def openai(end) -> Connection:
 
 
 def ask(one: Asker, words: str = "Total 12.50"):
-    return loop.run(one.ask(Text("t", words, SCHEMA, None)))
+    return event_loop.run(one.ask(Text("t", words, SCHEMA, None)))
 
 
 def refusing(name: str):
@@ -236,7 +237,7 @@ def test_a_key_travels_to_its_own_host_only(far_end, model):
     elsewhere = connection.target("m").auth
     call = Call("POST", "http://127.0.0.1:1/v1/chat/completions", elsewhere, body={})
     with pytest.raises(PolicyError, match="bound to"):
-        loop.run(gate.send(connection, "m", call, policy=Policy()))
+        event_loop.run(egress.send(connection, "m", call, policy=Policy()))
     assert not end.seen
 
 
@@ -245,7 +246,7 @@ def test_a_denied_model_is_stopped_before_anything_is_sent(far_end, model):
     connection = custom(end)
     call = Call("POST", f"{end.url}/chat/completions", connection.target("m").auth, body={})
     with pytest.raises(PolicyError):
-        loop.run(gate.send(connection, "m", call, policy=Policy(denials=[("m", "m")])))
+        event_loop.run(egress.send(connection, "m", call, policy=Policy(denials=[("m", "m")])))
     assert not end.seen
 
 
@@ -254,7 +255,7 @@ def test_every_call_of_the_engine_goes_through_the_gate():
     token exchange asks Google's token service alone."""
     from pathlib import Path
 
-    engine = Path(gate.__file__).parent
+    engine = Path(egress.__file__).parent
     senders = {path.name for path in engine.glob("*.py") if "transport.send(" in path.read_text()}
     assert senders == {"gate.py", "discovery.py", "tokens.py"}
     assert "auth" not in (engine / "discovery.py").read_text()
@@ -264,10 +265,10 @@ def test_limits_are_longer_for_patience():
     hosted = Connection("openai", api_key=CANARY)
     local = Connection("custom", name="m", endpoint="http://localhost:11434/v1")
     distant = Connection("custom", name="m", endpoint="https://llm.example/v1")
-    assert gate.total_seconds(hosted, thinking=False) == 120
-    assert gate.total_seconds(hosted, thinking=True) == 600
-    assert gate.total_seconds(local, thinking=False) == 600
-    assert [gate.first_concurrency(each) for each in (local, distant, hosted)] == [1, 4, 8]
+    assert egress.total_seconds(hosted, thinking=False) == 120
+    assert egress.total_seconds(hosted, thinking=True) == 600
+    assert egress.total_seconds(local, thinking=False) == 600
+    assert [egress.first_concurrency(each) for each in (local, distant, hosted)] == [1, 4, 8]
 
 
 def test_no_header_value_is_in_a_call_that_is_shown():

@@ -8,10 +8,10 @@ import json
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Capability, Form, Mode
-from llmwidgets.engine import capability, loop
-from llmwidgets.engine.asking import Asker
-from llmwidgets.engine.pacing import Pace
+from llmwidgets.dialects.types import Capability, Form, Mode
+from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine.extractor import Asker
+from llmwidgets.engine.network.retry import Pace
 from llmwidgets.engine.plan import Column, Text
 from llmwidgets.errors import Unauthorized
 from llmwidgets.schemas import read_schema
@@ -19,7 +19,7 @@ from llmwidgets.schemas import read_schema
 
 def probed(end, **more) -> Capability:
     connection = Connection("custom", name="m", endpoint=end.url, **more)
-    return loop.run(capability.find(connection, "m", policy=Policy(), pace=Pace(4)))
+    return event_loop.run(capability.find(connection, "m", policy=Policy(), pace=Pace(4)))
 
 
 def test_a_server_that_enforces_json_schema_is_asked_once(far_end, model):
@@ -74,7 +74,7 @@ def test_many_who_ask_share_one_probe(far_end, model):
         finds = [capability.find(connection, "m", policy=Policy(), pace=Pace(4)) for _ in range(10)]
         return await asyncio.gather(*finds)
 
-    assert len(set(loop.run(ten()))) == 1
+    assert len(set(event_loop.run(ten()))) == 1
     assert len(model.probes) == 1
 
 
@@ -90,7 +90,7 @@ def test_what_the_store_knows_is_not_probed(far_end, model):
     end = far_end(model)
     known = Capability(Form.JSON_OBJECT, Mode.JSON)
     connection = Connection("custom", name="m", endpoint=end.url).with_capability("m", known)
-    found = loop.run(capability.find(connection, "m", policy=Policy(), pace=Pace(1)))
+    found = event_loop.run(capability.find(connection, "m", policy=Policy(), pace=Pace(1)))
     assert found == known
     assert not end.seen
 
@@ -144,7 +144,9 @@ def test_a_form_that_a_kind_does_not_send_is_no_row(far_end, model):
     connection = Connection(
         "azure_ai_foundry", model="mistral-large-3", endpoint=far_end(model).url, api_key="k" * 32
     )
-    found = loop.run(capability.find(connection, "mistral-large-3", policy=Policy(), pace=Pace(4)))
+    found = event_loop.run(
+        capability.find(connection, "mistral-large-3", policy=Policy(), pace=Pace(4))
+    )
     assert [row[0] for row in found.tried] == [Form.JSON_SCHEMA, Form.JSON_OBJECT]
 
 
@@ -163,7 +165,7 @@ class Loading:
 def first_texts(connection: Connection):
     one = Asker(Column("c", connection, "m"), policy=Policy(), pace=Pace(1))
     schema = read_schema([{"name": "total", "type": "number", "required": True}])
-    return [loop.run(one.ask(Text("t", f"Total {n}", schema, None))) for n in range(2)]
+    return [event_loop.run(one.ask(Text("t", f"Total {n}", schema, None))) for n in range(2)]
 
 
 def test_the_time_of_the_first_text_holds_no_loading_after_a_probe(far_end, model):
@@ -190,5 +192,5 @@ def test_a_server_elsewhere_is_not_warmed_up(far_end, model):
     connection = Connection("openai", api_key="made-up-key", base_url=far_end(model).url)
     one = Asker(Column("c", connection, "gpt-6-luna"), policy=Policy(), pace=Pace(1))
     schema = read_schema([{"name": "total", "type": "number", "required": True}])
-    loop.run(one.ask(Text("t", "Total 1", schema, None)))
+    event_loop.run(one.ask(Text("t", "Total 1", schema, None)))
     assert len(model.asked) == 1

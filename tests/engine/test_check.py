@@ -7,11 +7,11 @@ import socket
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Form, Mode
-from llmwidgets.engine import loop
-from llmwidgets.engine.check import CheckReport, check
+from llmwidgets.dialects.types import Form, Mode
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.checks.check import CheckReport, check
+from llmwidgets.engine.checks.local_servers import Usual, discover
 from llmwidgets.engine.diagnosis import SYMPTOMS, diagnose, mended
-from llmwidgets.engine.discovery import Usual, discover
 from llmwidgets.errors import (
     FieldError,
     QuotaExhausted,
@@ -19,7 +19,7 @@ from llmwidgets.errors import (
     Unauthorized,
     UnknownModel,
     Unreachable,
-)  # fmt: skip
+)
 
 CANARY = "canary-key-7c1f0e9d55aa"
 
@@ -306,7 +306,7 @@ def test_a_sentence_of_the_table_is_plain(symptom):
 def test_a_local_server_is_found_with_its_models(far_end, model):
     end = far_end(model)
     usual = (Usual("Ollama", end.port, "ollama"), Usual("vLLM", free_port()))
-    found = loop.run(discover(usual))
+    found = event_loop.run(discover(usual))
     assert [(each.title, each.models, each.key) for each in found] == [("Ollama", ("m",), "ollama")]
     assert found[0].endpoint == f"http://localhost:{end.port}/v1"
     assert "authorization" not in end.seen[0].headers
@@ -316,7 +316,7 @@ def test_something_else_on_a_usual_port_is_no_model_server(far_end):
     async def page(seen, wire):
         wire.answer(b"<html>Jenkins</html>", 200)
 
-    assert loop.run(discover((Usual("vLLM", far_end(page).port),))) == []
+    assert event_loop.run(discover((Usual("vLLM", far_end(page).port),))) == []
 
 
 def test_a_report_shows_as_sentences(far_end):

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
-from llmwidgets.engine.cut_input import cut_input
 from llmwidgets.engine.plan import Column, Text
-from llmwidgets.engine.question import Manner
+from llmwidgets.engine.request_builder import Manner
+from llmwidgets.engine.truncation import cut_input
 from llmwidgets.schemas import read_schema
 
 SCHEMA = read_schema([{"name": "total", "type": "number", "required": True}])

@@ -8,11 +8,11 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Connection
-from llmwidgets.dialects.messages import Capability, Form, Mode, Reply, Usage
 from llmwidgets.dialects.openai_subset import SUBSET
+from llmwidgets.dialects.types import Capability, Form, Mode, Reply, Usage
 from llmwidgets.engine import capability
 from llmwidgets.engine.enforcement import Enforcement
-from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.journal.journal import Journal
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.schemas import read_schema
 from tests.engine.test_every_kind import KINDS, LISTED, connected

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmwidgets import formatting
 from llmwidgets.connections import Connection
-from llmwidgets.engine import loop
+from llmwidgets.engine import event_loop
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.token_count import count
-from llmwidgets.report import figures
 from llmwidgets.schemas import read_schema
 
 SCHEMA = read_schema([{"name": "total", "type": "number"}])
@@ -28,15 +28,15 @@ LLAMA = Column("llama", LOCAL, "llama")
 
 
 def test_it_counts_calls_tokens_and_dollars_and_calls_nothing():
-    before = loop._engine
+    before = event_loop._engine
     found = estimate(plan(LUNA, repeats=3))
     assert found.calls == 30
     assert found.tokens_in > 30 * 300
     assert 0 < found.cost_low < found.cost < found.cost_high
     assert found.seconds > 0
     assert found.hosts == ("api.openai.com",)
-    assert not loop.on_loop()
-    assert loop._engine is before
+    assert not event_loop.on_loop()
+    assert event_loop._engine is before
 
 
 def test_an_unknown_price_is_named_and_never_zero_in_words():
@@ -93,9 +93,9 @@ def test_it_shows_as_sentences_and_keeps_its_figures():
     said = repr(found)
     assert "Estimate(" not in said
     for part in (
-        f"20 calls, {figures.duration(found.seconds)}.",
-        f"About {figures.dollars(found.cost)}",
-        f"between {figures.dollars(found.cost_low)} and {figures.dollars(found.cost_high)}",
+        f"20 calls, {formatting.duration(found.seconds)}.",
+        f"About {formatting.dollars(found.cost)}",
+        f"between {formatting.dollars(found.cost_low)} and {formatting.dollars(found.cost_high)}",
         "llama has no known price",
         "The texts go to api.openai.com and localhost:11434, and to no other host.",
     ):

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.engine import capability, loop, tokens
+from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.extraction import Extraction
+from llmwidgets.engine.network import google_oauth
 from llmwidgets.providers import PROVIDERS
 from tests import kinds
 from tests.servers import GEMINI, ModelServer, serving_models
@@ -29,8 +30,8 @@ TRUTH = [{"name": "Bolt", "total": 12.5}, {"name": "Nut", "total": 12.5}, {"tota
 def server() -> Iterator[ModelServer]:
     with serving_models(models=LISTED) as running:
         yield running
-    tokens.forget()
-    loop.stop()
+    google_oauth.forget()
+    event_loop.stop()
 
 
 CLAUDE = "claude in foundry"

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.dialects.messages import Form, Mode, Usage
+from llmwidgets.dialects.types import Form, Mode, Usage
 from llmwidgets.engine import places
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
 from llmwidgets.errors import FAILURES, CallError, Truncated, Unreachable
 
 FULL = Row(
@@ -118,7 +119,7 @@ def test_a_row_is_committed_before_put_returns(tmp_path):
     """Another process, or this one after a kill, reads it at once."""
     path = tmp_path / "j.sqlite"
     code = (
-        "import os, sys; from llmwidgets.engine.journal import Journal, Row\n"
+        "import os, sys; from llmwidgets.engine.journal.journal import Journal, Row\n"
         "Journal(sys.argv[1]).put(Row(key='k', status='ok', reply='kept'))\n"
         "os.kill(os.getpid(), 9)\n"
     )
@@ -232,7 +233,7 @@ def test_threads_may_write_at_once(journal):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_opens_the_file_anew(tmp_path):
     code = (
-        "import os, sys; from llmwidgets.engine.journal import Journal, Row\n"
+        "import os, sys; from llmwidgets.engine.journal.journal import Journal, Row\n"
         "journal = Journal(sys.argv[1]); journal.put(Row(key='parent', status='ok'))\n"
         "child = os.fork()\n"
         "if child == 0:\n"

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.engine import capability, loop, tokens
+from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.extraction import Extraction
+from llmwidgets.engine.network import google_oauth
 from tests.google_keys import a_private_key, a_service_account
 from tests.kinds import fields_of
 from tests.servers import ModelServer, serving_models
@@ -29,8 +30,8 @@ def two() -> Iterator[tuple[ModelServer, ModelServer]]:
     """The key's own server, and another one."""
     with ExitStack() as stack:
         yield stack.enter_context(serving_models()), stack.enter_context(serving_models())
-    tokens.forget()
-    loop.stop()
+    google_oauth.forget()
+    event_loop.stop()
 
 
 KINDS = list(lw.PROVIDERS)
@@ -88,8 +89,8 @@ def test_a_call_to_another_host_is_stopped_at_the_gate(two):
     from dataclasses import replace
 
     from llmwidgets.connections import Policy
-    from llmwidgets.dialects import openai_chat
-    from llmwidgets.engine import gate
+    from llmwidgets.dialects import openai as openai_chat
+    from llmwidgets.engine.network import egress as gate
     from llmwidgets.errors import PolicyError
 
     own, other = two
@@ -98,7 +99,7 @@ def test_a_call_to_another_host_is_stopped_at_the_gate(two):
         openai_chat.models_call(connection.target("gpt-6-luna")), url=f"{other.url}/v1/models"
     )
     with pytest.raises(PolicyError, match="bound to"):
-        loop.run(gate.send(connection, "gpt-6-luna", call, policy=Policy()))
+        event_loop.run(gate.send(connection, "gpt-6-luna", call, policy=Policy()))
     assert own.seen == other.seen == []
 
 

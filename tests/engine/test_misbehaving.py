@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmwidgets as lw
-from llmwidgets.dialects.messages import Mode
+from llmwidgets.dialects.types import Mode
 from llmwidgets.engine import capability, defaults
 from llmwidgets.errors import FAILURES
 from tests.engine.conftest import Seen, Wire, serving

@@ -10,11 +10,12 @@ from llmwidgets.comparison import Comparison, Variant, compare, load
 from llmwidgets.comparison import estimate as estimate_of
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.demo import invoices, start_demo, stop_demo
-from llmwidgets.dialects.messages import Usage
-from llmwidgets.engine.asking import Asker
+from llmwidgets.dialects.types import Usage
 from llmwidgets.engine.estimate import Tried, estimate
-from llmwidgets.engine.journal import Journal, Row
-from llmwidgets.engine.pacing import Pace
+from llmwidgets.engine.extractor import Asker
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine.network.retry import Pace
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.prices import price_changes

@@ -10,7 +10,7 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import live_list
-from llmwidgets.dialects.messages import ListedModel, Payload
+from llmwidgets.dialects.types import ListedModel, Payload
 from llmwidgets.engine.diagnosis import Diagnosis, diagnose
 from llmwidgets.errors import Forbidden, UnknownModel
 from tests.engine.conftest import Seen, Wire

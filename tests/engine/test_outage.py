@@ -13,11 +13,11 @@ import pytest
 
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import defaults
-from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.pacing import Pace, Tried, persist
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.network.errors import PASSING
+from llmwidgets.engine.network.retry import Pace, Tried, persist
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.run import Run
-from llmwidgets.engine.unreachable import PASSING
 from llmwidgets.errors import Overloaded, Unreachable
 from llmwidgets.schemas import read_schema
 from tests.clocks import hurry

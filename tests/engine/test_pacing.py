@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.engine import defaults
-from llmwidgets.engine.pacing import Clock, Pace, Tried, persist
+from llmwidgets.engine.network.retry import Clock, Pace, Tried, persist
 from llmwidgets.errors import (
     BadRequest,
     Overloaded,
@@ -19,7 +19,7 @@ from llmwidgets.errors import (
     RateLimited,
     Unauthorized,
     Unreachable,
-)  # fmt: skip
+)
 
 
 class Hours:

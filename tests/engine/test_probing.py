@@ -10,10 +10,11 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Capability, Form, Mode
-from llmwidgets.engine import capability, loop, tokens
-from llmwidgets.engine.check import check_connection
-from llmwidgets.engine.pacing import Pace
+from llmwidgets.dialects.types import Capability, Form, Mode
+from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine.checks.check import check_connection
+from llmwidgets.engine.network import google_oauth
+from llmwidgets.engine.network.retry import Pace
 from llmwidgets.engine.patience import WAIT_SECONDS
 from llmwidgets.errors import Overloaded, Unauthorized
 from tests.engine.scripts import (
@@ -99,7 +100,7 @@ def test_what_a_test_could_not_determine_is_not_what_an_earlier_one_saw(far_end)
     """The report tells of this test alone."""
     end = far_end(Script(obey, json_schema=[refuse(503)]))
     before = custom(end).with_capability("m", Capability(Form.JSON_OBJECT, Mode.JSON))
-    report = loop.run(check_connection(before, policy=Policy(), clock=Waits().clock))
+    report = event_loop.run(check_connection(before, policy=Policy(), clock=Waits().clock))
     assert report.ok
     assert (report.mode, report.capability) == (None, None)
 
@@ -176,7 +177,7 @@ def test_a_probe_that_is_cancelled_keeps_nothing(far_end):
         await asyncio.gather(task, return_exceptions=True)
         assert task.cancelled()
 
-    loop.run(cancelled())
+    event_loop.run(cancelled())
     assert nothing_kept(end)
     script.acts, script.bodies = [obey], []
     assert probed(end).mode is Mode.SCHEMA
@@ -200,8 +201,8 @@ def test_a_model_that_is_busy_is_not_one_without_access():
     with serving_models(kind=OneBusy) as server:
         account = json.dumps(a_service_account(f"{server.url}/token"))
         connection = Connection("vertex_ai", credentials=account, base_url=server.url)
-        report = loop.run(check_connection(connection, policy=Policy(), clock=Waits().clock))
-    tokens.forget()
+        report = event_loop.run(check_connection(connection, policy=Policy(), clock=Waits().clock))
+    google_oauth.forget()
     assert "gemini-3.5-flash" in report.models
     assert "Not available" not in dict(report.details)
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Form, Mode
-from llmwidgets.engine import loop
-from llmwidgets.engine.check import check_connection
+from llmwidgets.dialects.types import Form, Mode
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.checks.check import check_connection
 from tests.engine.scripts import (
     Script,
     Waits,
@@ -140,7 +140,7 @@ def test_anthropic_and_gemini_are_given_room_too():
             endpoint=f"{server.url}/anthropic",
             api_key=key,
         )
-        report = loop.run(check_connection(connection, policy=Policy(), clock=Waits().clock))
+        report = event_loop.run(check_connection(connection, policy=Policy(), clock=Waits().clock))
         limits = [each.body["max_tokens"] for each in server.asked("anthropic")]
     assert limits[:3] == [2_048, 16_384, 65_536]
     assert report.mode is None

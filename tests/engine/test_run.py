@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Example, Mode
-from llmwidgets.engine import loop
-from llmwidgets.engine.journal import Journal
+from llmwidgets.dialects.types import Example, Mode
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.journal.journal import Journal
 from llmwidgets.engine.plan import Column, Plan, Text
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FAILURES
@@ -374,7 +374,7 @@ def test_the_observer_hears_of_each_end_once_and_only_after_it_is_committed(far_
     )
     run.start()
     assert run.wait(10)
-    loop.run(asyncio.sleep(0))
+    event_loop.run(asyncio.sleep(0))
     assert run.error is None
     assert sorted(heard) == [(0, text, repeat) for text in range(3) for repeat in range(2)]
     assert finished[-1] is True

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.engine import loop
-from llmwidgets.engine.asking import Asker
-from llmwidgets.engine.pacing import Pace
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.extractor import Asker
+from llmwidgets.engine.model_substitution import served_note
+from llmwidgets.engine.network.retry import Pace
 from llmwidgets.engine.plan import Column, Text
-from llmwidgets.engine.served import served_note
 from llmwidgets.schemas import read_schema
 
 OPENAI = Connection("openai", api_key="k")
@@ -60,6 +60,6 @@ def test_an_extraction_that_another_model_answered_says_so(far_end):
     connection = Connection("openai", api_key="made-up-key", base_url=far_end(reroute).url)
     asker = Asker(Column("c", connection, "gpt-5.5"), policy=Policy(), pace=Pace(1))
     schema = read_schema([{"name": "total", "type": "number", "required": True}])
-    row = loop.run(asker.ask(Text("t", "Total 1", schema, None)))
+    row = event_loop.run(asker.ask(Text("t", "Total 1", schema, None)))
     assert (row.status, row.served_model) == ("ok", "served-m")
     assert row.notes == ("The server says that served-m answered, not gpt-5.5.",)

@@ -9,14 +9,14 @@ import pytest
 
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.token_limits import read_limits
-from llmwidgets.engine import capability, learned, loop
-from llmwidgets.engine.asking import Asker
+from llmwidgets.engine import capability, event_loop, server_facts
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.extraction import read
-from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.pacing import Pace
+from llmwidgets.engine.extractor import Asker
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.network.retry import Pace
 from llmwidgets.engine.plan import Column, Plan, Text
-from llmwidgets.engine.question import Manner
+from llmwidgets.engine.request_builder import Manner
 from llmwidgets.engine.run import Run
 from llmwidgets.schemas import read_schema
 
@@ -85,7 +85,7 @@ def asker(connection: Connection, **more) -> Asker:
 
 
 def ask(one: Asker, text: str = "Total 1"):
-    row = loop.run(one.ask(Text("t", text, SCHEMA, None)))
+    row = event_loop.run(one.ask(Text("t", text, SCHEMA, None)))
     assert row.status == "ok", row
     return row
 
@@ -119,7 +119,7 @@ def test_a_budget_holds_for_a_deployment_once_its_first_answer_names_the_model(f
     one = asker(azure(far_end(server)))
     one.budget.dollars = 1e-6
     assert ask(one).cost > one.budget.dollars
-    row = loop.run(one.ask(Text("t", "Total 2", SCHEMA, None)))
+    row = event_loop.run(one.ask(Text("t", "Total 2", SCHEMA, None)))
     assert (row.status, len(server.asked)) == ("OverBudget", 1)
 
 
@@ -128,9 +128,9 @@ def test_an_answer_that_names_its_model_as_before_teaches_nothing(far_end, serve
     connection = custom(far_end(Server(served)))
     one = asker(connection)
     ask(one)
-    known = learned.of(connection, "m")
+    known = server_facts.of(connection, "m")
     ask(one)
-    assert learned.of(connection, "m") is known
+    assert server_facts.of(connection, "m") is known
 
 
 def test_of_many_texts_one_alone_is_asked_without_knowing(far_end):
@@ -209,7 +209,7 @@ def test_a_gateway_to_another_vendor_is_asked_in_its_own_format(far_end):
     ask(one)
     assert (limit_of(server.asked[0]), server.asked[0]["reasoning_effort"]) == (ROOM, "low")
     assert "temperature" not in server.asked[0]
-    known = learned.of(one.connection, "m")
+    known = server_facts.of(one.connection, "m")
     assert (known.served, known.facts.options) == ("gemini-3.8-flash", {})
 
 
@@ -305,14 +305,14 @@ def test_a_text_beyond_a_window_told_alone_is_too_long_and_asked_once(far_end, l
     server = Server("qwen3-8b", refuse=lambda _: f"maximum context length is {limit} tokens")
     one = asker(custom(far_end(server)))
     text = "Total 1. " * (5000 if limit == 8192 else 1)
-    assert loop.run(one.ask(Text("t", text, SCHEMA, None))).status == "TooLong"
+    assert event_loop.run(one.ask(Text("t", text, SCHEMA, None))).status == "TooLong"
     assert len(server.asked) == 1
 
 
 def test_a_text_that_fills_the_window_is_too_long_and_asked_once(far_end):
     server = Server("qwen3-8b", refuse=windowed(8192, 8190))
     one = asker(custom(far_end(server)))
-    row = loop.run(one.ask(Text("t", "Total 1", SCHEMA, None)))
+    row = event_loop.run(one.ask(Text("t", "Total 1", SCHEMA, None)))
     assert row.status == "TooLong"
     assert len(server.asked) == 1
 
@@ -452,4 +452,4 @@ def test_the_estimate_goes_by_what_is_sent(far_end):
     assert (after.unpriced, after.cost_high, after.tokens_out) == (
         (), known.cost_high, known.tokens_out,
     )  # fmt: skip
-    assert learned.of(connection, "claims").served == LUNA
+    assert server_facts.of(connection, "claims").served == LUNA

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import anthropic_messages
+from llmwidgets.dialects import anthropic
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.azure import read_endpoint
 
@@ -83,7 +83,7 @@ def test_claude_in_foundry_is_spoken_to_in_its_own_format():
     given = {"endpoint": f"{S}/anthropic/v1/messages", "api_key": KEY}
     connection = Connection("azure_ai_foundry", model="claude-sonnet-5-5", **given)
     target = connection.target("claude-sonnet-5-5")
-    assert connection.dialect is anthropic_messages
+    assert connection.dialect is anthropic
     assert target.url == f"{S}/anthropic/v1"
     assert [header.name for header in target.auth] == ["x-api-key", "api-key"]
     assert target.headers == {"anthropic-version": "2026-10-21"}

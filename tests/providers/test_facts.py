@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from llmwidgets.connections import Connection, Policy, live_list
-from llmwidgets.connections.policies.rules import Patterns, Rules
+from llmwidgets.connections.policy_file import Patterns, Rules
 from llmwidgets.errors import PolicyError
 from llmwidgets.providers import PROVIDERS, azure
 from llmwidgets.providers.base import ModelFacts

@@ -17,7 +17,7 @@ LOOKS = """
 import json, os
 import llmwidgets as lw
 from llmwidgets.connections import environment_connections, found_elsewhere
-from llmwidgets.connections.inspection.leaks import leaks_in
+from llmwidgets.keyscan.patterns import leaks_in
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.readme import README, provider_table, written
 from tests.servers import serving_models

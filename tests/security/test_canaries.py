@@ -30,11 +30,11 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 import llmwidgets as lw
-from llmwidgets.connections import sealing
-from llmwidgets.connections.inspection.known_keys import known_key
-from llmwidgets.connections.inspection.leaks import leaks_in
-from llmwidgets.engine import loop
+from llmwidgets.engine import event_loop
+from llmwidgets.keyscan.patterns import leaks_in
+from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
+from llmwidgets.store import age
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import Handler, listening
 from tests.widgets.conftest import Wire
@@ -95,7 +95,7 @@ def refused_fields() -> Iterator[Callable[[], object]]:
     yield lambda: setattr(connected(), "label", "b")
     yield lambda: pickle.dumps(connected())
     yield lambda: pickle.dumps(Secret(KEY))
-    yield lambda: sealing.Identity.parse(Secret(KEY))
+    yield lambda: age.Identity.parse(Secret(KEY))
     yield lambda: lw.Store.in_memory()["no-such"]
     yield lambda: lw.Store.create(passphrase=Secret(PASSPHRASE[:8]))
 
@@ -126,7 +126,7 @@ def _broken_server_trust() -> None:
 
 
 def _in_store(store: lw.Store) -> None:
-    from llmwidgets.connections.storage import contents
+    from llmwidgets.store import document as contents
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contents, "saved", lambda *given, over: 1 / 0)
@@ -393,7 +393,7 @@ def loud() -> Iterator[io.StringIO]:
     logging.getLogger().removeHandler(handler)
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)
-    loop.stop()
+    event_loop.stop()
 
 
 def ask(connection: lw.Connection, **more: Any) -> lw.Comparison:
@@ -492,7 +492,7 @@ def test_a_form_that_crashes_shows_no_key(loud: io.StringIO, monkeypatch, capfd)
         message = f"{bare}: broken at {connection.fields.api_key.reveal()}"
         raise RuntimeError(message)
 
-    monkeypatch.setattr("llmwidgets.connections.storage.contents.saved", broken)
+    monkeypatch.setattr("llmwidgets.store.document.saved", broken)
     page.submit("test", values={"name": "m", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
     page.submit("keep")
     said = json.dumps(page.messages) + repr(form) + str(form.get_state()) + str(form.last_error)

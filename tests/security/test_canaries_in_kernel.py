@@ -22,8 +22,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from llmwidgets.connections.inspection.known_keys import known_key
-from llmwidgets.connections.inspection.leaks import leaks_in
+from llmwidgets.keyscan.patterns import leaks_in
+from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
 
 pytestmark = pytest.mark.timeout(240)

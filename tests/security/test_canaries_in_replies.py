@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.engine import echoes
+from llmwidgets.engine.network import echoes
 from llmwidgets.secret import Secret
 from tests.google_keys import a_service_account
-from tests.security.test_canaries import loud  # noqa: F401 - a fixture
+from tests.security.test_canaries import loud  # noqa: F401
 from tests.servers import Handler, listening
 
 KEY = "sk-test-0000/Qv7Xw2KpLr4TzB8n"

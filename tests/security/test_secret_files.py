@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.connections import environment_connections, found_elsewhere, unlock
+from llmwidgets.connections import environment_connections, found_elsewhere
 from llmwidgets.connections.policies.policy_file import read_policy_file
-from llmwidgets.connections.sealing import Identity
 from llmwidgets.engine.google_credentials import Account
-from llmwidgets.engine.tokens import account_of
+from llmwidgets.engine.network.google_oauth import account_of
 from llmwidgets.secret import Secret
+from llmwidgets.store import identity_sources
+from llmwidgets.store.age import Identity
 from tests.google_keys import a_service_account
 from tests.servers import serving_models
 
@@ -209,11 +210,11 @@ def test_credentials_a_key_file_and_an_identity_are_read(
         f"# created: today\r\n# public key: {identity.recipient}\r\n{identity.secret.reveal()}\r\n"
     )
     written = file_of(tmp_path, encoded(text))
-    monkeypatch.setenv(unlock.KEY_FILE, str(written))
-    found = unlock.headless_identity()
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(written))
+    found = identity_sources.headless_identity()
     assert found is not None
     assert found.identity.recipient == identity.recipient
-    given_by_file = unlock.given_identity(Secret(f"file:{written}"))
+    given_by_file = identity_sources.given_identity(Secret(f"file:{written}"))
     assert given_by_file.identity.recipient == identity.recipient
 
 
@@ -222,9 +223,12 @@ def test_a_key_file_or_credentials_of_another_kind_are_refused_unseen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     path = file_of(tmp_path, content)
-    monkeypatch.setenv(unlock.KEY_FILE, str(path))
-    assert str(path) in refusal(unlock.headless_identity).message
-    assert str(path) in refusal(lambda: unlock.given_identity(Secret(f"file:{path}"))).message
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(path))
+    assert str(path) in refusal(identity_sources.headless_identity).message
+    assert (
+        str(path)
+        in refusal(lambda: identity_sources.given_identity(Secret(f"file:{path}"))).message
+    )
     assert not isinstance(account_of(Secret(f"file:{path}")), Account)
     connection = lw.Connection("vertex_ai", credentials=f"file:{path}", project="acme-1")
     assert not holds(lw.check(connection))
@@ -232,7 +236,7 @@ def test_a_key_file_or_credentials_of_another_kind_are_refused_unseen(
 
 def test_an_identity_is_not_waited_for_at_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    refusal(lambda: unlock.given_identity(Secret(f"file:{tmp_path / 'pipe'}")))
+    refusal(lambda: identity_sources.given_identity(Secret(f"file:{tmp_path / 'pipe'}")))
 
 
 @pytest.mark.parametrize("encoded", READ.values(), ids=READ)

@@ -8,16 +8,16 @@ import pytest
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.days import since
-from llmwidgets.dialects.messages import Capability, Form, Mode
-from llmwidgets.engine.check import CheckReport
-from llmwidgets.widgets.forms.check_view import (
+from llmwidgets.dialects.types import Capability, Form, Mode
+from llmwidgets.engine.checks.check import CheckReport
+from llmwidgets.widgets.connection.check_view import (
     endings,
     mode_view,
     model_rows,
     price_text,
     report_view,
 )
-from llmwidgets.widgets.forms.form_draft import fact_of
+from llmwidgets.widgets.connection.form_state import fact_of
 
 TODAY = date(2026, 11, 23)
 

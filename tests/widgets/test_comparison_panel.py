@@ -24,8 +24,9 @@ from llmwidgets.analysis.verdict_text import brief
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate as estimating
 from llmwidgets.engine import places
-from llmwidgets.widgets.comparison_grid import Filter, GridIndex
-from llmwidgets.widgets.results.grid_rows import Metrics, blocks, heights
+from llmwidgets.widgets.comparison.grid_model import GridIndex
+from llmwidgets.widgets.comparison.grid_view import Metrics, blocks, heights
+from llmwidgets.widgets.results.grid_filter import Filter
 from llmwidgets.widgets.setup import run_guess
 
 MARKER = "Larkfield Joinery"

@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets import Comparison, Variant
+from llmwidgets import Comparison, Variant, formatting
 from llmwidgets.analysis.significance import Scores, compare_variants
 from llmwidgets.analysis.verdict import Shown
 from llmwidgets.analysis.verdict_text import brief, expected_sentence, margin
-from llmwidgets.comparison import standings
-from llmwidgets.comparison.tally import Tally
-from llmwidgets.report import figures
+from llmwidgets.comparison import scoreboard_text
+from llmwidgets.comparison.aggregate import Tally
 
 SCHEMA = {
     "type": "object",
@@ -121,9 +120,11 @@ def test_what_is_left_out_says_why(wire) -> None:
 def test_a_variant_beside_the_verdict_says_how_little_was_scored(scored: int, reason: str) -> None:
     verdict = made(good=GOOD, near=NEAR).verdict()
     tally = Tally(scores={str(n): [1.0] for n in range(scored)})
-    said = standings.told(verdict, "other", tally)
+    said = scoreboard_text.told(verdict, "other", tally)
     assert said.group == f"Left out: {reason}"
-    assert said.rank > max(standings.told(verdict, each, tally).rank for each in ("good", "near"))
+    assert said.rank > max(
+        scoreboard_text.told(verdict, each, tally).rank for each in ("good", "near")
+    )
 
 
 # -- what matters ----------------------------------------------------------------------------------
@@ -212,12 +213,12 @@ def test_who_is_better_stands_alone_with_the_interval_of_each_pair(wire) -> None
     page = wire(made(good=GOOD, wrong=WRONG).explore())
     scores = ask(page, "scores")
     (pair,) = page.widget.comparison.verdict().table
-    low, high = figures.percent(pair.low), figures.percent(pair.high)
+    low, high = formatting.percent(pair.low), formatting.percent(pair.high)
     assert scores["worse"] == "Worse than the best by, 95 % interval"
     assert columns_of(scores) == {
         "Better than all others": [("good", "–", "the best", True)],
         "Shown to be worse than the best": [
-            ("wrong", figures.percent(pair.difference), f"{low}–{high}", False)
+            ("wrong", formatting.percent(pair.difference), f"{low}–{high}", False)
         ],
     }
 
@@ -231,7 +232,7 @@ def test_not_enough_texts_names_a_leader_and_recommends_none(wire) -> None:
     assert columns_of(scores) == {
         "Leads, not shown to be better": [("good", "–", "the leader", False)],
         "Not shown either way: too few texts to tell within 5": [
-            ("near", figures.percent(second.worse_by), "more than 5", False)
+            ("near", formatting.percent(second.worse_by), "more than 5", False)
         ],
     }
     assert "more labelled texts would show a difference of 5 in 100" in scores["more"]
@@ -269,7 +270,9 @@ def test_no_bound_is_ever_0_and_words_never_deny_the_group(scores: Any, matters:
         for at, (shares, price) in enumerate(scores)
     ]
     verdict = compare_variants(columns).conclude(matters)
-    told = {each.label: standings.told(verdict, each.label, Tally()) for each in verdict.standings}
+    told = {
+        each.label: scoreboard_text.told(verdict, each.label, Tally()) for each in verdict.standings
+    }
     assert [label for label, each in told.items() if each.recommended] == (
         [verdict.recommended] if verdict.recommended else []
     )
@@ -295,17 +298,19 @@ def test_no_answer_is_told_with_the_accuracy_that_it_leaves_open() -> None:
             Scores("half", half, unanswered=frozenset(scores) - frozenset(half)),
         ]
     ).conclude()
-    whole = standings.told(verdict, "whole", Tally(statuses=Counter({"ok": 39, "Truncated": 1})))
+    whole = scoreboard_text.told(
+        verdict, "whole", Tally(statuses=Counter({"ok": 39, "Truncated": 1}))
+    )
     assert whole.loses.startswith("1 of 40, at most 13.2 %")
     assert (whole.lost, whole.failed, whole.came) == ("1 truncated", "", "100.0")
     tally = Tally(statuses=Counter({"ok": 20, "Unreachable": 20}))
-    gone = standings.told(verdict, "half", tally)
+    gone = scoreboard_text.told(verdict, "half", tally)
     assert gone.unanswered == "no answer to 20 of 40; 50.0 % right with these wrong"
     assert (gone.lost, gone.failed) == ("", "20 unreachable")
     # Replies lost on texts without truth are not those that the share of losses counts.
     more = Tally(statuses=Counter({"ok": 30, "Truncated": 5}))
-    assert standings.told(verdict, "whole", more).lost == ""
-    assert standings.told(verdict, "whole", more).failed == "5 truncated"
+    assert scoreboard_text.told(verdict, "whole", more).lost == ""
+    assert scoreboard_text.told(verdict, "whole", more).failed == "5 truncated"
 
 
 def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wire) -> None:
@@ -393,7 +398,7 @@ def test_where_no_text_was_given_there_is_no_rate(wire) -> None:
 
 
 def test_a_label_does_not_look_for_every_value_again(page, monkeypatch) -> None:
-    from llmwidgets.widgets.results import result_panel
+    from llmwidgets.widgets.comparison import results as result_panel
 
     first = ask(page, "grounding")
     monkeypatch.setattr(result_panel, "grounding_view", None)

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from llmwidgets import PROVIDERS
 from llmwidgets.connections import live_list
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.store import Store
 from llmwidgets.engine import capability
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import ModelServer, serving_models
 

@@ -14,11 +14,11 @@ import pytest
 
 from llmwidgets import PROVIDERS
 from llmwidgets.connections.days import day
-from llmwidgets.connections.store import Store
-from llmwidgets.dialects.messages import Mode
+from llmwidgets.dialects.types import Mode
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.deprecation import FACTS_OF
 from llmwidgets.secret import Secret
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm
 from tests.servers import ModelServer, Seen, serving_models
 

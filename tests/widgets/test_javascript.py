@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import llmwidgets
-from llmwidgets.connections.store import Store
+from llmwidgets.store.store import Store
 from tests.pages import KERNEL
 
 ROOT = Path(__file__).parents[2]

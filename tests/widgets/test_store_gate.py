@@ -9,9 +9,9 @@ import pytest
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.opening import autolock
-from llmwidgets.connections.store import Store
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
-from llmwidgets.widgets.store import store_gate
+from llmwidgets.widgets.store import unlock_screen
 
 CANARY = "sk-made-up-canary-0004711-3fQz"
 PASSPHRASE = "copper lantern orbit mellow"
@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Store:
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The gate's clock; the test moves it."""
     now = [1000.0]
-    monkeypatch.setattr(store_gate, "clock", lambda: now[0])
+    monkeypatch.setattr(unlock_screen, "clock", lambda: now[0])
     return now
 
 

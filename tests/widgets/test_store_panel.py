@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.storage.session import session_of
-from llmwidgets.connections.store import Store
+from llmwidgets.store.state import session_of
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import ModelServer, Seen, serving_models
 
@@ -125,7 +125,7 @@ def test_back_to_the_form_keeps_what_was_typed(wire, tmp_path: Path, demo_addres
 
 def test_a_key_file_opens_the_store_unasked(wire, tmp_path: Path, monkeypatch) -> None:
     """With LLMWIDGETS_STORE_KEY_FILE nobody is asked: the panel opens unlocked."""
-    from llmwidgets.connections.sealing import Identity
+    from llmwidgets.store.age import Identity
 
     key = tmp_path / "key"
     key.touch(0o600)

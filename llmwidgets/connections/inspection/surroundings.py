@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmwidgets.connections.inspection.examination import Finding
-from llmwidgets.connections.inspection.known_keys import KnownKey
-from llmwidgets.connections.inspection.searched_files import Found, search
-from llmwidgets.connections.opening import keyring_door
 from llmwidgets.connections.policies.policy_layers import machine_rules, policy_files
 from llmwidgets.errors import StoreError
+from llmwidgets.keyscan.doctor import Finding
+from llmwidgets.keyscan.files import Found, search
+from llmwidgets.known_keys import KnownKey
+from llmwidgets.store import system_keyring
 
 _OLDEST = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 
@@ -71,7 +71,7 @@ def examine_clock(folder: Path | None, now: Callable[[], float] = time.time) -> 
 def examine_keyring() -> Finding:
     """The system keyring that would be used, or why none is; it is waited for three seconds."""
     try:
-        return Finding("keyring", "fine", f"{keyring_door.back_end_name()} can be used.")
+        return Finding("keyring", "fine", f"{system_keyring.back_end_name()} can be used.")
     except StoreError as error:
         return Finding("keyring", "fine", f"None is used. {error.message}")
 

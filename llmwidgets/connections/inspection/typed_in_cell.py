@@ -28,7 +28,7 @@ def warn_if_typed(name: str, secret: Secret) -> None:
 
 
 def _stands_in_a_cell(shell: Any, secret: Secret) -> bool:
-    from llmwidgets.connections.inspection.known_keys import known_key
+    from llmwidgets.known_keys import known_key
 
     cells = "\n".join(map(str, getattr(shell.history_manager, "input_hist_raw", [])))
     data = f"{cells}\n{_running(shell)}".encode("utf-8", "replace")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.policies.rules import Patterns, Rules
-from llmwidgets.connections.reading import is_secret
+from llmwidgets.connections.policy_file import Patterns, Rules
+from llmwidgets.connections.validation import is_secret
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS, name_nearest, shown_kind
 from llmwidgets.providers.overrides import FactMisfit, Told, read_told

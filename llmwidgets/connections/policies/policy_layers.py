@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from llmwidgets.connections.policies.policy_file import read_policy_file
-from llmwidgets.connections.policies.rules import Rules
+from llmwidgets.connections.policy_file import Rules
 
 VARIABLE = "LLMWIDGETS_POLICY"
 NAME = "policy.toml"

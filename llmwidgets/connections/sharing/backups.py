@@ -8,18 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections import unlock
-from llmwidgets.connections.storage import contents as content
-from llmwidgets.connections.storage import known, sealed_folder
-from llmwidgets.connections.storage.contents import Contents
-from llmwidgets.connections.storage.sealed_folder import CONNECTIONS, Spell
-from llmwidgets.connections.storage.session import Session
-from llmwidgets.connections.unlock import Unlocked
+from llmwidgets.connections.storage import known
 from llmwidgets.errors import StoreError
 from llmwidgets.secret import Secret
+from llmwidgets.store import document, identity_sources, repository
+from llmwidgets.store.document import Contents
+from llmwidgets.store.identity_sources import Unlocked
+from llmwidgets.store.repository import CONNECTIONS, Spell
+from llmwidgets.store.state import Session
 
 if TYPE_CHECKING:
-    from llmwidgets.connections.sealing import Identity
+    from llmwidgets.store.age import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +71,22 @@ def restore(
                 vouchers=there.vouchers,
                 roster=there.roster,
                 revision=highest + 1,
-                schema=content.SCHEMA,
+                schema=document.SCHEMA,
             )
-            sealed_folder.write(session, new, found.identity, spell)
+            repository.write(session, new, found.identity, spell)
             session.open_by(found)
     return each
 
 
 def _identity(session: Session, passphrase: Secret | None) -> Unlocked:
     if passphrase is not None:
-        identity = sealed_folder.by_passphrase(session, passphrase)
-        return Unlocked(identity, unlock.PASSPHRASE)
+        identity = repository.by_passphrase(session, passphrase)
+        return Unlocked(identity, identity_sources.PASSPHRASE)
     found = session.unlocked
     if found is None and not session.locked_by_hand:
-        found = sealed_folder.found_identity(session)
+        found = repository.found_identity(session)
     if found is None:
-        raise unlock.locked(session.name)
+        raise identity_sources.locked(session.name)
     return found
 
 
@@ -109,7 +108,7 @@ def _current(session: Session, identity: Identity) -> Contents | None:
 
 def _opened(session: Session, path: Path, identity: Identity) -> Contents | None:
     with suppress(OSError, StoreError):
-        return sealed_folder.opened(session, path.read_bytes(), identity)
+        return repository.opened(session, path.read_bytes(), identity)
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from llmwidgets.dialects.messages import Capability, Form, Mode
+from llmwidgets.dialects.types import Capability, Form, Mode
 from llmwidgets.secret import Secret
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.key_life import key_notes, today
+from llmwidgets.connections.key_expiry import key_notes, today
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Provider
-from llmwidgets.widgets.forms.form_draft import Draft, fact_of
+from llmwidgets.widgets.connection.form_state import Draft, fact_of
 
 
 def kinds_view(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.agreement import Agreement
-    from llmwidgets.comparison.by_field import Count
     from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.field_metrics import Count
+
 
 MEASURES = (
     ("right", "% right"),

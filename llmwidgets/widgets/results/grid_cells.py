@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.errors import FAILURES, ReplyError
-from llmwidgets.report import figures
 from llmwidgets.visible import visible
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.grounded import Flag, Grounds
     from llmwidgets.engine.plan import Text
     from llmwidgets.schemas import Leaf
+
 
 LONGEST = 400
 
@@ -37,7 +38,9 @@ def truth_of(truth: Any) -> list[str]:
     """The truth as a cell: its words, and whether it is a value, none, or not labelled."""
     if truth is NOTHING:
         return ["not labelled", "blank"]
-    return ["none", "none"] if truth is None else [figures.shorten(shown(truth), LONGEST), "value"]
+    return (
+        ["none", "none"] if truth is None else [formatting.shorten(shown(truth), LONGEST), "value"]
+    )
 
 
 def shown(value: Any, nothing: str = "") -> str:
@@ -77,7 +80,7 @@ def name_of(text: Text, repeat: int, repeats: int) -> str:
 def title_of(text: Text) -> str:
     """The first line of the text that says something, shortened."""
     first = next((line for line in text.text.splitlines() if line.strip()), "")
-    return figures.shorten(first, 90)
+    return formatting.shorten(first, 90)
 
 
 def may_ask_again(status: str) -> bool:

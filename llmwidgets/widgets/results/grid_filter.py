@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.comparison.answers import LOUD
 
 if TYPE_CHECKING:
-    from llmwidgets.widgets.comparison_grid import Known, Unit
+    from llmwidgets.widgets.comparison.grid_model import Known, Unit
+
 
 WHOLE = "all fields"
 """The name of the one row that carries a failure where no field disagrees."""

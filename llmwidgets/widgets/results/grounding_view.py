@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets import formatting
 from llmwidgets.comparison.grounded import Count, counts_of
 from llmwidgets.comparison.texts import spread
-from llmwidgets.report import figures
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
+
 
 _MOST_TEXTS = 500
 
@@ -25,7 +26,7 @@ def grounding_view(comparison: Comparison) -> dict[str, Any]:
     shown = any(copying.values for copying in comparison.copyings)
     few = f"“Not in the text” is counted in {len(texts):,} of {total:,} texts, evenly spread."
     return {
-        "rows": {figures.letter(at): _row(count, shown) for at, count in enumerate(counts)},
+        "rows": {formatting.letter(at): _row(count, shown) for at, count in enumerate(counts)},
         "any": any(count.values for count in counts),
         "said": few if len(texts) < total else "",
     }
@@ -35,8 +36,8 @@ def _row(count: Count, shown: bool) -> dict[str, Any]:
     if not count.values:
         return {"absent": "–", "copied": "", "title": "No value was looked for in a text."}
     return {
-        "absent": figures.percent(count.absent / count.values),
-        "copied": f"{figures.percent(count.copied / count.values)} copied" if shown else "",
+        "absent": formatting.percent(count.absent / count.values),
+        "copied": f"{formatting.percent(count.copied / count.values)} copied" if shown else "",
         "loud": count.copied > 0,
         "title": f"{count.absent:,} of {count.values:,} values"
         + (f", {count.copied:,} of them stand in an example" if shown else ""),

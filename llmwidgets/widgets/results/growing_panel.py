@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmwidgets.widgets.base import Content
-from llmwidgets.widgets.comparison_grid import GridIndex, Shown
-from llmwidgets.widgets.results.grid_rows import Metrics, block_of
-from llmwidgets.widgets.results.result_panel import CHUNK, ResultPanel
+from llmwidgets.widgets.comparison.grid_model import GridIndex
+from llmwidgets.widgets.comparison.grid_view import Metrics, block_of
+from llmwidgets.widgets.comparison.results import CHUNK, ResultPanel
+from llmwidgets.widgets.panel import Content
+from llmwidgets.widgets.results.grid_filter import Shown
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
+
 
 _BATCH_SECONDS = 0.05
 _COUNT_EVERY = 10

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.report.figures import count
-from llmwidgets.widgets.base import Content
-from llmwidgets.widgets.comparison_grid import Filter, GridIndex
+from llmwidgets.formatting import count
+from llmwidgets.widgets.comparison.grid_model import GridIndex
+from llmwidgets.widgets.panel import Content
+from llmwidgets.widgets.results.grid_filter import Filter
 
 
 def nothing_view(index: GridIndex, wanted: Filter) -> Content:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets import formatting
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.verdict import Outcome
-from llmwidgets.report import figures
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Pair, Verdict
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def pair_view(comparison: Comparison, verdict: Verdict) -> dict[str, Any]:
     """Each two variants, how far apart they are, and for which claim the intervals hold."""
-    letters = {label: figures.letter(at) for at, label in enumerate(comparison.labels)}
+    letters = {label: formatting.letter(at) for at, label in enumerate(comparison.labels)}
     pairs = [_pair(each, letters) for each in verdict.table if each.texts]
     said = "The intervals hold at 95 % for all pairs together."
     if all(each["interval"] is None for each in pairs):
@@ -35,9 +35,9 @@ def shared_view(comparison: Comparison) -> list[dict[str, Any]]:
     for (a, b), shared in comparison.agreeing.pairs.items():
         share = shared.share()
         if share is not None:
-            found.append((share[0], figures.letter(a), figures.letter(b), share[1]))
+            found.append((share[0], formatting.letter(a), formatting.letter(b), share[1]))
     return [
-        {"a": a, "b": b, "share": figures.percent(share), "of": f"{count:,}"}
+        {"a": a, "b": b, "share": formatting.percent(share), "of": f"{count:,}"}
         for share, a, b, count in sorted(found)
     ]
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.answers import Field, answers_to
 from llmwidgets.comparison.grounded import FLAG_WORDS, FLAGS, Grounds
-from llmwidgets.report import figures
 from llmwidgets.visible import in_place
-from llmwidgets.widgets.comparison_grid import GridIndex
-from llmwidgets.widgets.results.grid_cells import (
-    flag_of,
-    name_of,
-    shown,
-    spelled_out,
-    truth_of,
-)
+from llmwidgets.widgets.comparison.grid_model import GridIndex
+from llmwidgets.widgets.results.grid_cells import flag_of, name_of, shown, spelled_out, truth_of
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.grounded import Flag
     from llmwidgets.engine.plan import Text
+
 
 LONGEST_TEXT = 200_000
 
@@ -99,7 +94,7 @@ def _groups(field: Field, grounds: Grounds) -> list[dict[str, Any]]:
 
 
 def _letters(variants: list[int]) -> str:
-    return "".join(figures.letter(at) for at in variants)
+    return "".join(formatting.letter(at) for at in variants)
 
 
 def _spans(

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison.calls import tried_in
-from llmwidgets.connections.known_facts import own_price
+from llmwidgets import formatting
+from llmwidgets.comparison.api import tried_in
+from llmwidgets.connections.catalog import own_price
 from llmwidgets.engine.estimate import Estimate, estimate
 from llmwidgets.engine.estimate_words import cost_words
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.providers.prices import price_changes
-from llmwidgets.report import figures
-from llmwidgets.widgets.model_picker import offered
+from llmwidgets.widgets.comparison.model_picker import offered
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.widgets.setup.comparison_setup import Setup
+    from llmwidgets.widgets.comparison.setup_state import Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Guess:
         key = (connection.label, model)
         if key not in self.prices:
             return "–", ""
-        return figures.money(self.prices[key]), self.moves.get(key, "")
+        return formatting.money(self.prices[key]), self.moves.get(key, "")
 
 
 def _moves(connection: Connection, model: str) -> str:
@@ -114,4 +114,4 @@ def hosts_words(hosts: Sequence[str], connections: Sequence[Connection]) -> str:
         return ""
     demo = {each.host for each in connections if each.origin == "demo"}
     here = " on this computer" if set(listed) <= demo else ""
-    return f"The texts go to {figures.listed(listed)}{here}, and to no other host."
+    return f"The texts go to {formatting.listed(listed)}{here}, and to no other host."

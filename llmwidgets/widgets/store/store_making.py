@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmwidgets.connections.opening import words
-from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
+from llmwidgets.store.store import Store
 
 
 class Making:

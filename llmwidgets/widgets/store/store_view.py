@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmwidgets.connections.sharing.exported import Preview
-from llmwidgets.connections.store import Store
 from llmwidgets.providers import PROVIDERS
+from llmwidgets.store.store import Store
+from llmwidgets.store.transfer import Preview
 
 _PLACES = {
     "keyring": ("Remember on this computer", "in the system keyring"),
