@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from datetime import date, datetime
 
 UNKNOWN = "unknown"
 _JOINERS = "\u200c\u200d"
@@ -79,24 +80,24 @@ def average(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
 
 
-def times(ratio: float) -> str:
+def format_times(ratio: float) -> str:
     """How many times as much."""
     return f"{ratio:,.0f}"
 
 
-def listed(names: Sequence[str]) -> str:
+def join_listed(names: Sequence[str]) -> str:
     """Names as a sentence lists them: `A`, `A and B`, `A, B and C`."""
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
-def thousands(number: int | None) -> str:
+def format_thousands(number: int | None) -> str:
     """A count of tokens: 812, 20.4k, unknown."""
     if number is None:
         return UNKNOWN
     return f"{number:,}" if number < 10_000 else f"{number / 1000:.1f}k"
 
 
-def letter(at: int) -> str:
+def variant_letter(at: int) -> str:
     """A, B … Z, AA, AB: the same letter for a variant in every view and export."""
     name = ""
     at += 1
@@ -106,7 +107,7 @@ def letter(at: int) -> str:
     return name
 
 
-def words(failure: str) -> str:
+def format_count_words(failure: str) -> str:
     """A failure's class as words: InvalidRecord → invalid record, InvalidJSON → invalid JSON."""
     parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]+", failure)
     return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
@@ -114,7 +115,10 @@ def words(failure: str) -> str:
 
 def failures(counts: tuple[tuple[str, int], ...]) -> str:
     """The failures that happened, with their counts; none is said."""
-    return ", ".join(f"{count} {words(name)}" for name, count in counts if count) or "none"
+    return (
+        ", ".join(f"{count} {format_count_words(name)}" for name, count in counts if count)
+        or "none"
+    )
 
 
 def shorten(text: str, most: int) -> str:
@@ -124,3 +128,26 @@ def shorten(text: str, most: int) -> str:
         each if each.isprintable() or each in _JOINERS else "\ufffd" for each in line[: most + 1]
     )
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+# -- Days and times as users read them.
+
+
+def format_day(moment: date) -> str:
+    """A day as 11 Dec 2026."""
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def format_since(moment: datetime | None, now: datetime) -> str:
+    """`just now`, or the day."""
+    if moment is None:
+        return ""
+    return "just now" if (now - moment).total_seconds() < 120 else format_day(moment.astimezone())
+
+
+def format_days_until(end: date, today: date) -> str:
+    """How long it is until a day, in words."""
+    days = (end - today).days
+    if days < 0:
+        return "so it no longer answers"
+    return {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")

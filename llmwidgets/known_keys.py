@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 from llmwidgets.errors import FieldError
@@ -50,7 +54,7 @@ def known_keys(connections: Iterable[Connection]) -> tuple[KnownKey, ...]:
 def known_key(name: str, secret: Secret) -> list[KnownKey]:
     """The secret as known keys: none for a short one or a reference that leads nowhere."""
     try:
-        parts = parts_of(secret)
+        parts = secret_parts(secret)
     except FieldError:
         return []
     return [KnownKey(name, secret.tail or _ending(part), tuple(_spellings(part))) for part in parts]
@@ -62,15 +66,15 @@ def _secrets(connection: Connection) -> Iterator[tuple[str, Secret]]:
         yield f"header {name}", secret
 
 
-def parts_of(secret: Secret) -> list[memoryview]:
+def secret_parts(secret: Secret) -> list[memoryview]:
     """The bytes worth searching: of each value its longest line.
 
     FieldError for a reference that leads nowhere.
     """
-    return [part for part in map(_line, values_of(secret)) if len(part) >= SHORTEST]
+    return [part for part in map(_line, secret_values(secret)) if len(part) >= SHORTEST]
 
 
-def values_of(secret: Secret) -> list[memoryview]:
+def secret_values(secret: Secret) -> list[memoryview]:
     """The value; of JSON its secret leaves; with a scheme (`Bearer …`) also what follows it.
 
     FieldError for a reference that leads nowhere.
@@ -153,3 +157,70 @@ def _inner(encoded: memoryview, before: int, part: memoryview) -> memoryview:
     """The characters that depend on the secret alone, whatever stands before and after it."""
     first = -(-before * 8 // 6)
     return encoded[first : (before + len(part)) * 8 // 6]
+
+
+# -- Typed in a cell: a key or passphrase written as a literal is in the notebook; say so, once.
+
+_warned: set[tuple[str, str]] = set()
+
+
+def warn_if_typed(name: str, secret: Secret) -> None:
+    """Write a note with the command that cleans, where a cell of this session holds the value.
+
+    Once for each; silent outside IPython, for references and for values under 8 characters.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None or secret.reference or not _stands_in_a_cell(shell, secret):
+        return
+    if (name, secret.tail) not in _warned:
+        _warned.add((name, secret.tail))
+        sys.stderr.write(_note(name, shell))
+
+
+def _stands_in_a_cell(shell: Any, secret: Secret) -> bool:
+
+    cells = "\n".join(map(str, getattr(shell.history_manager, "input_hist_raw", [])))
+    data = f"{cells}\n{_running(shell)}".encode("utf-8", "replace")
+    return any(
+        data.find(spelled) >= 0
+        for known in known_key("", secret)
+        for kind, spelled in known.spellings
+        if kind in {"raw", "JSON-escaped"}
+    )
+
+
+def _running(shell: Any) -> str:
+    """The cell that runs now, also one that a front end keeps out of the history."""
+    try:
+        return str(shell.get_parent()["content"]["code"])
+    except (AttributeError, KeyError, TypeError, LookupError):
+        return ""
+
+
+def _note(name: str, shell: Any) -> str:
+    history = str(getattr(shell.history_manager, "hist_file", "") or "")
+    named = [each for each in (_notebook(shell), history) if each and each != ":memory:"]
+    instead = _INSTEAD.get(name, f'Use lw.ConnectionPanel(), or {name}="env:NAME".')
+    if name.startswith("header "):
+        instead = f'Use headers={{"{name.removeprefix("header ")}": "env:NAME"}}.'
+    return (
+        f"llmwidgets: The {name} is written in a cell, so the notebook and IPython's history hold "
+        f"it. {instead}\nTake it out of both, once the notebook is saved:\n"
+        f"    llmwidgets scan --clean {' '.join(map(shlex.quote, named))}\n"
+    )
+
+
+_INSTEAD = {
+    "passphrase": "Leave it out: then a secret field asks.",
+    "identity": "Set LLMWIDGETS_STORE_KEY_FILE to the file that holds it.",
+}
+
+
+def _notebook(shell: Any) -> str:
+    """The notebook's path as its front end tells it; NOTEBOOK.ipynb where it does not."""
+    told = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
+    for path in (Path(told), Path(told).name):
+        if told.endswith(".ipynb") and Path(path).is_file():
+            return str(path)
+    return "NOTEBOOK.ipynb" if hasattr(shell, "kernel") else ""

@@ -65,7 +65,7 @@ def nothing_taken() -> Iterator[None]:
     from llmwidgets.store import identity_sources as unlock
 
     yield
-    unlock.forget()
+    unlock.forget_identity()
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,8 @@ def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """No second is spent on a wait of a run or of a check."""
-    from llmwidgets.engine import patience, run
+    from llmwidgets.engine import probing as patience
+    from llmwidgets.engine import run
     from llmwidgets.engine.network import retry as pacing
 
     for module in (pacing, patience, run):
@@ -89,13 +90,13 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def one_day(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Models end by the day on which their table was written; what a test taught ends with it."""
-    from llmwidgets.connections import live_list
+    from llmwidgets.connections import catalog as live_list
     from llmwidgets.store import identity_sources as unlock
 
     monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 23))
     yield
-    live_list.forget()
-    unlock.forget()
+    live_list.forget_models()
+    unlock.forget_identity()
 
 
 _connect = socket.socket.connect

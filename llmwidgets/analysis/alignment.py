@@ -30,7 +30,7 @@ from llmwidgets.analysis.pairing import (
     identical,
 )
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.paths import item, shown, step
+from llmwidgets.schemas.paths import display_path, item_path, property_path
 
 MOST_WORK = 1_500_000
 """About this many comparisons of leaves go into pairing the lists of one record."""
@@ -237,7 +237,7 @@ class Alignment:
             rows += self.rows(
                 truth.get(name, NOTHING),
                 found.get(name, NOTHING),
-                step(path, str(name)),
+                property_path(path, str(name)),
                 self.known.inner(pattern, name),
                 rooms.get(name),
             )
@@ -255,11 +255,11 @@ class Alignment:
             return self._extra(value, path, pattern) or [
                 LeafPair(path, pattern, [], _scalar(value))
             ]
-        each_of = item(pattern)
+        each_of = item_path(pattern)
         paired = self._pair(truth, found, each_of, most)
         inner = None if most is None else most / max(1, len(paired))
         for index, each in enumerate(truth):
-            at, partner = item(path, index), paired.get(index)
+            at, partner = item_path(path, index), paired.get(index)
             if partner is None:
                 left = self.rows(each, NOTHING, at, each_of, None)
                 rows += [row._replace(alone=row.truth is not NOTHING) for row in left]
@@ -267,7 +267,7 @@ class Alignment:
                 rows += self.rows(each, found[partner], at, each_of, inner)
         extra = sorted(set(range(len(found))) - set(paired.values()))
         for count, index in enumerate(extra, len(truth)):
-            rows += self._extra(found[index], item(path, count), each_of)
+            rows += self._extra(found[index], item_path(path, count), each_of)
         return rows
 
     def _unlabelled(self, value: Any, path: str, pattern: str) -> list[LeafPair]:
@@ -349,7 +349,8 @@ class Alignment:
         if fits(left, right, most):
             return paired | self._optimal(left, right, items)
         notes[
-            f"{shown(pattern.removesuffix('[]'))}: too many rows to pair ({len(left):,} of truth "
+            f"{display_path(pattern.removesuffix('[]'))}: too many rows to pair "
+            f"({len(left):,} of truth "
             f"with {len(right):,}); they were paired by the values they share."
         ] = None
         kept = self._counted
@@ -477,7 +478,7 @@ class Alignment:
             return said if said.labelled else _RIGHT
         known = isinstance(value, list | tuple)
         found: Sequence[Any] = value if known else []
-        inner = item(pattern)
+        inner = item_path(pattern)
         paired = self._pair(truth, found, inner, None)
         there, counted = self._counted, [_UNLABELLED if known else self._said(value)]
         for i, each in enumerate(truth):

@@ -20,7 +20,7 @@ from llmwidgets.analysis.scripts import spelled_out
 from llmwidgets.analysis.text_matching import TextSimilarity
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
-from llmwidgets.schemas.paths import prefixes, shown
+from llmwidgets.schemas.paths import display_path, prefixes
 
 RECORD = ""
 """The place of a whole record among the rules."""
@@ -366,7 +366,9 @@ class FieldComparator:
                 self._shares[key] = function.share(value, truth)
             except FunctionFailed as failed:
                 self._shares[key] = 0.0
-                self.notes[f"{shown(pattern)}: {failed}, so the value counts as wrong."] = None
+                self.notes[f"{display_path(pattern)}: {failed}, so the value counts as wrong."] = (
+                    None
+                )
         return self._shares[key]
 
     def _alike(self, pattern: str, raw: Raw, amount: float) -> bool:
@@ -374,7 +376,8 @@ class FieldComparator:
         if self._similarity.unsure:
             self._similarity.unsure = False
             self.notes[
-                f"{shown(pattern)}: too much text to compare letter by letter; values not found "
+                f"{display_path(pattern)}: too much text to compare letter by letter; "
+                "values not found "
                 "to be alike counts as different."
             ] = None
         return alike

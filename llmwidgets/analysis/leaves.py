@@ -11,7 +11,7 @@ from typing import Any, Final
 from llmwidgets.analysis.normalize import says_nothing
 from llmwidgets.analysis.scripts import evened
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.paths import any_name, item, prefixes, step
+from llmwidgets.schemas.paths import any_name, item_path, prefixes, property_path
 
 
 class _Nothing:
@@ -68,7 +68,7 @@ def categories_of(schema: Schema | None) -> frozenset[str]:
 
 def inner_pattern(patterns: frozenset[str], pattern: str, name: str) -> str:
     """The pattern of a property; a name the schema leaves open becomes `*`."""
-    named = step(pattern, name)
+    named = property_path(pattern, name)
     starred = any_name(pattern)
     return starred if named not in patterns and starred in patterns else named
 
@@ -80,10 +80,10 @@ def leaves_in(
     if isinstance(data, dict):
         for name, each in data.items():
             inner = inner_pattern(patterns, pattern, str(name))
-            yield from leaves_in(patterns, each, step(path, str(name)), inner)
+            yield from leaves_in(patterns, each, property_path(path, str(name)), inner)
     elif isinstance(data, list | tuple):
         for index, each in enumerate(data):
-            yield from leaves_in(patterns, each, item(path, index), item(pattern))
+            yield from leaves_in(patterns, each, item_path(path, index), item_path(pattern))
     else:
         yield path, pattern, data
 

@@ -9,12 +9,12 @@ from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing,
 from llmwidgets.formatting import (
     count,
     dollars,
-    listed,
+    format_times,
+    join_listed,
     margin,
     percent,
     rough_count,
     rough_share,
-    times,
 )
 
 _MANY = 3
@@ -29,7 +29,7 @@ def losses(verdict: Verdict) -> str:
     if len(losers) > _MANY:
         said.append(f"{count(len(losers) - _MANY, 'more variant')} lost replies too.")
     none = _without_losses(verdict)
-    return " ".join([*said, f"{listed(none)} lost none."] if none else said)
+    return " ".join([*said, f"{join_listed(none)} lost none."] if none else said)
 
 
 def losses_in_brief(verdict: Verdict) -> str:
@@ -47,8 +47,8 @@ def losses_in_brief(verdict: Verdict) -> str:
     if len(losers) > _MANY:
         said.append(f"{count(len(losers) - _MANY, 'more variant')} some")
     none = _without_losses(verdict)
-    end = f"; {listed(none)} lost none." if none else "."
-    return f"{listed(said)}, counted as wrong{end}"
+    end = f"; {join_listed(none)} lost none." if none else "."
+    return f"{join_listed(said)}, counted as wrong{end}"
 
 
 def unanswered(standings: Sequence[Standing]) -> list[str]:
@@ -181,14 +181,14 @@ def _as_good(verdict: Verdict) -> tuple[str, str]:
     if not cheaper:
         unknown = unknown or [each.label for each in others if each.cost_per_1000 is None]
         if unknown:
-            return f"{as_good}; the price of {listed(unknown)} is unknown.", details
+            return f"{as_good}; the price of {join_listed(unknown)} is unknown.", details
         if any(each.cost_per_1000 == price for each in others):
             return f"{as_good}, and none is cheaper.", details
         cheaper_by = "the cheapest" if len(others) > 1 else _cheaper(best, others[0])
         return f"{as_good} and {cheaper_by}.", details
     undecided = [each for each in cheaper if each.shown is Shown.NOT_SHOWN]
     if unknown:
-        details = _joined(details, f"The price of {listed(unknown)} is unknown.")
+        details = _joined(details, f"The price of {join_listed(unknown)} is unknown.")
     if not undecided and unknown:
         return f"{as_good}, and all that is known to be cheaper is worse.", details
     if not undecided:
@@ -273,7 +273,7 @@ def _worse(verdict: Verdict) -> str:
     if len(found) > _MANY:
         return f"{len(found)} variants are worse than {verdict.standings[0].label}."
     verb = "is" if len(found) == 1 else "are"
-    return f"{listed(found)} {verb} worse than {verdict.standings[0].label}."
+    return f"{join_listed(found)} {verb} worse than {verdict.standings[0].label}."
 
 
 # -- prices, what stands beside -------------------------------------------------------------------
@@ -290,7 +290,7 @@ def _price_of(best: Standing, second: Standing) -> str:
     ratio = one / other
     if ratio < 1.95:
         return f"It costs {dollars(one)} for 1,000 texts, {second.label} {dollars(other)}."
-    return f"It costs {times(ratio)} times as much as {second.label}."
+    return f"It costs {format_times(ratio)} times as much as {second.label}."
 
 
 def _cheaper(one: Standing, other: Standing) -> str:
@@ -298,7 +298,7 @@ def _cheaper(one: Standing, other: Standing) -> str:
     if less is None or more is None:
         return "of unknown price"
     if less and more / less >= 1.95:
-        return f"{times(more / less)} times cheaper"
+        return f"{format_times(more / less)} times cheaper"
     return f"cheaper ({dollars(less)} against {dollars(more)} for 1,000 texts)"
 
 
@@ -310,20 +310,22 @@ def _left_out(scored: Sequence[tuple[str, int]]) -> str:
     said = []
     if bare:
         verb = "is" if len(bare) == 1 else "are"
-        said.append(f"{listed(bare)} {verb} left out: none of the texts could be scored.")
+        said.append(f"{join_listed(bare)} {verb} left out: none of the texts could be scored.")
     if few:
         verb = "is" if len(few) == 1 else "are"
-        said.append(f"{listed(few)} {verb} left out: too few texts could be scored.")
+        said.append(f"{join_listed(few)} {verb} left out: too few texts could be scored.")
     if apart:
         verb, whose = ("is", "its") if len(apart) == 1 else ("are", "their")
-        said.append(f"{listed(apart)} {verb} left out: too few of {whose} texts can be compared.")
+        said.append(
+            f"{join_listed(apart)} {verb} left out: too few of {whose} texts can be compared."
+        )
     return " ".join(said)
 
 
 def _looks(verdict: Verdict) -> str:
     if len(verdict.looks) < 2:
         return ""
-    at = listed([f"{each:,}" for each in verdict.looks[-_MANY:]])
+    at = join_listed([f"{each:,}" for each in verdict.looks[-_MANY:]])
     last = "" if len(verdict.looks) <= _MANY else "last "
     return f"Looked at {len(verdict.looks)} times, {last}at {at} texts; the bounds allow for it."
 
@@ -406,7 +408,7 @@ def _texts(number: int) -> str:
 def _several(standings: Sequence[Standing]) -> str:
     if len(standings) > _MANY:
         return f"the {len(standings)} others"
-    return listed([each.label for each in standings])
+    return join_listed([each.label for each in standings])
 
 
 def _all(standings: Sequence[Standing]) -> str:

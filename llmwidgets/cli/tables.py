@@ -15,11 +15,10 @@ from rich.text import Text
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.answers import answers_to
-from llmwidgets.comparison.differences import Said
-from llmwidgets.comparison.view_model import summary
+from llmwidgets.comparison.differences import VariantValue, read_text_result
+from llmwidgets.comparison.view_model import summarize
 from llmwidgets.report.summary import GLYPHS, LEGEND
-from llmwidgets.visible import visible
+from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison
@@ -33,9 +32,9 @@ _STYLES = {
 }  # fmt: skip
 
 
-def scoreboard(console: Console, comparison: Comparison) -> None:
+def scoreboard_table(console: Console, comparison: Comparison) -> None:
     """A row a variant under the name of its group, then the verdict."""
-    shown = summary(comparison)
+    shown = summarize(comparison)
     columns = _columns(shown, console.width)
     console.print(Text("Scoreboard", style="italic"))
     for at, (group, rows) in enumerate(groupby(shown.ranked, key=lambda row: row.told.group)):
@@ -49,12 +48,12 @@ def scoreboard(console: Console, comparison: Comparison) -> None:
                 min_width=column.least, overflow="fold",
             )  # fmt: skip
         for row in rows:
-            table.add_row(*(Text(visible(column.said(row))) for column in columns))
+            table.add_row(*(Text(escape_controls(column.said(row))) for column in columns))
         console.print(table)
-    console.print(Text(visible(shown.headline), style="bold"))
+    console.print(Text(escape_controls(shown.headline), style="bold"))
     for more in (shown.details, *shown.notes, shown.footer):
         if more:
-            console.print(Text(visible(more), style="" if more is shown.details else "dim"))
+            console.print(Text(escape_controls(more), style="" if more is shown.details else "dim"))
 
 
 @dataclass(frozen=True)
@@ -143,27 +142,31 @@ def _failed(row: Row) -> str:
     return f"{failed}; {row.late}" if row.late else failed
 
 
-def side_by_side(console: Console, comparison: Comparison, at: int) -> None:
+def side_by_side_table(console: Console, comparison: Comparison, at: int) -> None:
     """One text, field by field, with values: for texts that may be shown."""
-    answers = answers_to(comparison, at, 0)
+    answers = read_text_result(comparison, at, 0)
     statuses = [each.status for each in answers.extractions]
     table = _table(formatting.shorten(f"Side by side: {answers.document.id}", 80))
     table.add_column("Field", overflow="ellipsis", no_wrap=True, min_width=20)
     table.add_column("Truth", overflow="ellipsis", no_wrap=True, max_width=16)
     for variant in range(len(comparison.variants)):
-        table.add_column(formatting.letter(variant), overflow="ellipsis", no_wrap=True, min_width=4)
+        table.add_column(
+            formatting.variant_letter(variant), overflow="ellipsis", no_wrap=True, min_width=4
+        )
     for field in answers.fields:
         cells = (_mark(said, status) for said, status in zip(field.said, statuses, strict=True))
         table.add_row(_plain(field.path), _plain(_spelled(field.truth)), *cells)
     console.print(table)
-    letters = (f"{formatting.letter(at)} {label}" for at, label in enumerate(comparison.labels))
-    console.print(Text(visible(f"{', '.join(letters)}\n{LEGEND}"), style="dim"))
+    letters = (
+        f"{formatting.variant_letter(at)} {label}" for at, label in enumerate(comparison.labels)
+    )
+    console.print(Text(escape_controls(f"{', '.join(letters)}\n{LEGEND}"), style="dim"))
 
 
-def _mark(said: Said, status: str) -> Text:
+def _mark(said: VariantValue, status: str) -> Text:
     value = ""  # Agreement is quiet: its value stands beside it, under Truth.
     if said.state == "failed":
-        value = formatting.words(status)
+        value = formatting.format_count_words(status)
     elif said.state in ("differ", "invented", "null in words"):
         value = _spelled(said.value)
     shown = f"{GLYPHS[said.state]} {value}"

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison.blanks import Blank
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.comparison.inputs import Asked, read_asked, read_documents, read_rules
-from llmwidgets.comparison.marks import Rules, Scoring
-from llmwidgets.comparison.progress_bar import watch
+from llmwidgets.comparison.inputs import RunPlan, build_plan, read_documents, read_rules
+from llmwidgets.comparison.progress_bar import watch_run
+from llmwidgets.comparison.scored import Rules, Scoring
+from llmwidgets.comparison.truth import Blank
 from llmwidgets.engine import defaults
-from llmwidgets.engine.estimate import Estimate, Tried
+from llmwidgets.engine.estimate import Estimate, TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.journal.journal import Journal
 from llmwidgets.engine.run import Run
@@ -23,7 +23,7 @@ from llmwidgets.formatting import dollars
 if TYPE_CHECKING:
     from llmwidgets.comparison.variants import Examples
     from llmwidgets.engine.extraction import Extraction
-    from llmwidgets.engine.plan import Column, Plan
+    from llmwidgets.engine.request_builder import Plan, ResolvedVariant
     from llmwidgets.store.store import Store
 
 
@@ -67,7 +67,7 @@ def compare(
     """
     documents = read_documents(schema, texts, truth, group=group, blank=blank)
     rules = read_rules(scoring, documents)
-    asked = read_asked(
+    asked = build_plan(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
@@ -100,7 +100,7 @@ def compare_again(
         )
     words = {variant.instructions for variant in before.variants}
     shots = [variant.examples for variant in before.variants]
-    asked = read_asked(
+    asked = build_plan(
         before.texts,
         before.variants if models is None else models,
         instructions=words.pop() if len(words) == 1 else None,
@@ -180,34 +180,34 @@ def estimate(
     """
     documents = read_documents(schema, texts, truth, group=group, blank=blank)
     read_rules(scoring, documents)
-    asked = read_asked(
+    asked = build_plan(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
     return estimate_plan(asked.plan, None if after is None else tried_in(after, asked.plan))
 
 
-def tried_in(comparison: Comparison, plan: Plan) -> dict[str, list[Tried]]:
+def tried_in(comparison: Comparison, plan: Plan) -> dict[str, list[TrialMeasure]]:
     """What answers to the plan's columns took, by label, for an estimate of more texts.
 
     A column that is asked in another way by now learns nothing from them.
     """
     columns = {column.label: column for column in plan.columns}
-    found: dict[str, list[Tried]] = {}
+    found: dict[str, list[TrialMeasure]] = {}
     for at, label in enumerate(comparison.labels):
         column = columns.get(label)
         if column is None or not _alike(column, comparison, at):
             continue
         rows = ((place.text, comparison.row(place)) for place in comparison.places(at))
         found[label] = [
-            Tried(comparison.texts[text], row.usage, row.seconds)
+            TrialMeasure(comparison.texts[text], row.usage, row.seconds)
             for text, row in rows
             if row.answered
         ]
     return found
 
 
-def _alike(column: Column, comparison: Comparison, at: int) -> bool:
+def _alike(column: ResolvedVariant, comparison: Comparison, at: int) -> bool:
     variant = comparison.variants[at]
     before = (
         comparison.models[at], variant.instructions, variant.examples or (), variant.effort,
@@ -220,7 +220,7 @@ def _alike(column: Column, comparison: Comparison, at: int) -> bool:
 
 
 def _run(
-    asked: Asked,
+    asked: RunPlan,
     rules: Rules,
     *,
     journal: Journal | str | Path | bool | None,
@@ -236,7 +236,7 @@ def _run(
         asked.plan, journal=kept, policy=asked.policy, concurrency=concurrency, budget=budget,
         reuse=reuse,
     )  # fmt: skip
-    watch(run, shown=progress)
+    watch_run(run, shown=progress)
     notes = asked.notes
     if kept.notice and journal is not False:
         notes += (kept.notice,)
@@ -253,7 +253,7 @@ def _check(concurrency: int | None, budget: float | None) -> None:
         raise FieldError(problems, "Correct these before the run.")
 
 
-def _ask_for_budget(asked: Asked, budget: float | None) -> None:
+def _ask_for_budget(asked: RunPlan, budget: float | None) -> None:
     free = all(
         column.connection.origin == "demo" and column.price is None for column in asked.plan.columns
     )

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison import outputs as outputs_made
+from llmwidgets.comparison import inputs
 from llmwidgets.comparison.inputs import read_rules
-from llmwidgets.comparison.scored import Place, Rows
+from llmwidgets.comparison.scored import CellKey, ResultIndex
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.dialects.types import Example
 from llmwidgets.engine.extraction import read as read_extraction
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.marks import Rules
-    from llmwidgets.comparison.outputs import Missing
+    from llmwidgets.comparison.inputs import Missing
+    from llmwidgets.comparison.scored import Rules
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.journal.row import Row
-    from llmwidgets.engine.plan import Text
+    from llmwidgets.engine.request_builder import Document
     from llmwidgets.engine.run import Run
 
 
-def of_run(
+def comparison_of_run(
     kind: type[Comparison],
     run: Run,
     *,
@@ -32,12 +32,12 @@ def of_run(
 ) -> Comparison:
     """What a run has brought so far; the rows are read from its journal."""
     plan = run.plan
-    rows = Rows(len(plan.columns), len(plan.texts), plan.repeats)
+    rows = ResultIndex(len(plan.columns), len(plan.texts), plan.repeats)
     for place in rows.places():
         at = (place.variant, place.text, place.repeat)
         rows.put(place, run.row_id(*at), reused=run.reused(*at))
 
-    def read(row: Row, place: Place) -> Extraction:
+    def read(row: Row, place: CellKey) -> Extraction:
         column, document = plan.columns[place.variant], plan.texts[place.text]
         again = rows.reused(place)
         return read_extraction(column, document, place.repeat, row, reused=again)
@@ -57,23 +57,23 @@ def of_run(
     )
 
 
-def of_outputs(
+def comparison_of_outputs(
     kind: type[Comparison],
-    documents: Sequence[Text],
+    documents: Sequence[Document],
     outputs: Mapping[str, Any],
     scoring: Any,
     missing: Missing,
 ) -> Comparison:
     """Outputs read and judged as rows of a journal in memory."""
-    listed = outputs_made.read_outputs(outputs, documents)
-    absent = outputs_made.read_missing(missing)
+    listed = inputs.read_outputs(outputs, documents)
+    absent = inputs.read_missing(missing)
     labels = tuple(listed)
     rows = (
-        outputs_made.row_of(label, output, document, absent)
+        inputs.output_row(label, output, document, absent)
         for label in labels
         for output, document in zip(listed[label], documents, strict=True)
     )
-    given = outputs_made.given(rows, labels, labels, documents)
+    given = inputs.journal_outputs(rows, labels, labels, documents)
     return kind(
         variants=tuple(Variant(label, label=label) for label in labels),
         models=labels,
@@ -82,7 +82,7 @@ def of_outputs(
         journal=given.journal,
         read=given.read,
         scoring=read_rules(scoring, documents),
-        notes=(outputs_made.MADE_ELSEWHERE,),
+        notes=(inputs.MADE_ELSEWHERE,),
     )
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets import __version__
+from llmwidgets.analysis.grounding import SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.analysis.normalize import parse_value
-from llmwidgets.comparison.answers import Answers, answers_in
-from llmwidgets.comparison.grounded import Grounds
-from llmwidgets.comparison.marks import has_data
-from llmwidgets.comparison.scored import Place
+from llmwidgets.comparison.differences import TextResult, read_text_results
+from llmwidgets.comparison.field_metrics import TextGrounding
+from llmwidgets.comparison.scored import CellKey, has_data, score_extraction
+from llmwidgets.errors import FieldError
+from llmwidgets.report import writers
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.engine.extraction import Extraction
-    from llmwidgets.engine.plan import Text
+    from llmwidgets.engine.request_builder import Document
 
 
 COLUMNS = (
@@ -40,8 +47,8 @@ def long_frame(comparison: Comparison) -> pd.DataFrame:
     found: list[list[tuple[Any, ...]]] = [[] for _ in comparison.variants]
     notes: dict[str, None] = {}
     for at, text in enumerate(comparison.texts):
-        grounds = Grounds(text, comparison.copyings)
-        for answers in answers_in(comparison, at):
+        grounds = TextGrounding(text, comparison.copyings)
+        for answers in read_text_results(comparison, at):
             for variant, rows in enumerate(found):
                 rows += _cells(answers, variant, grounds)
                 start = f"{comparison.labels[variant]}, {text.id}"
@@ -54,7 +61,7 @@ def long_frame(comparison: Comparison) -> pd.DataFrame:
     return frame
 
 
-def _cells(answers: Answers, variant: int, grounds: Grounds) -> Iterator[tuple[Any, ...]]:
+def _cells(answers: TextResult, variant: int, grounds: TextGrounding) -> Iterator[tuple[Any, ...]]:
     extraction, marked = answers.extractions[variant], answers.marks[variant]
     start = (extraction.variant, answers.document.id, answers.repeat)
     for cell in marked.cells:
@@ -122,7 +129,7 @@ def record_frame(comparison: Comparison, variant: int) -> pd.DataFrame:
     rows, index = [], []
     for at, text in enumerate(comparison.texts):
         for repeat in range(comparison.repeats):
-            extraction = comparison.extraction(Place(variant, at, repeat))
+            extraction = comparison.extraction(CellKey(variant, at, repeat))
             rows.append(_record(extraction, text))
             index.append((text.id, repeat))
     frame = pd.DataFrame(rows, columns=pd.Index([name or "value" for name in patterns]))
@@ -130,7 +137,7 @@ def record_frame(comparison: Comparison, variant: int) -> pd.DataFrame:
     return frame if comparison.repeats > 1 else frame.droplevel("repeat")
 
 
-def _record(extraction: Extraction, text: Text) -> dict[str, Any]:
+def _record(extraction: Extraction, text: Document) -> dict[str, Any]:
     if not has_data(extraction):
         return {}
     record: dict[str, Any] = {}
@@ -201,3 +208,109 @@ def flipped_frame(
         for row in both.itertuples()
     ]
     return both[changed].reset_index(drop=True)
+
+
+# -- Exports: the tables of a comparison as files, and predictions for Label Studio.
+
+TABLES = ("fields", "scoreboard", "by_field", "differences", "corrections", "verdict", "truth")
+
+
+def table(comparison: Comparison, name: str) -> pd.DataFrame:
+    """One of the tables by name; FieldError for another name."""
+    import pandas as pd
+
+    if name == "fields":
+        return comparison.to_frame()
+    if name == "verdict":
+        pairs = comparison.verdict().table
+        columns = ("a", "b", "texts", "difference", "low", "high", "p", "p_holm", "verdict")
+        told = [[getattr(pair, each) for each in columns] for pair in pairs]
+        return pd.DataFrame(told, columns=pd.Index(columns))
+    if name == "truth":
+        rows = [
+            {"id": text.id, **(text.truth if isinstance(text.truth, dict) else {})}
+            for text in comparison.texts
+            if text.truth is not NOTHING
+        ]
+        return pd.DataFrame(rows, dtype=object)
+    if name not in TABLES:
+        raise FieldError({"table": f"there is no table {name}."}, f"Name one of: {_listed()}.")
+    found: pd.DataFrame = getattr(comparison, name)()
+    return found
+
+
+def to_csv(comparison: Comparison, path: str | os.PathLike[str], name: str) -> Path:
+    """The table as CSV that no spreadsheet runs."""
+    return writers.write_csv(table(comparison, name), path)
+
+
+def to_jsonl(comparison: Comparison, path: str | os.PathLike[str], name: str) -> Path:
+    """One JSON object a row; what is unknown is null."""
+    rows = table(comparison, name).astype(object).to_dict("records")
+    return writers.write_jsonl(
+        ({str(key): _json(value) for key, value in row.items()} for row in rows), path
+    )
+
+
+def to_parquet(comparison: Comparison, path: str | os.PathLike[str], name: str) -> Path:
+    """The table as Parquet, values as JSON text; FieldError where pyarrow is not installed."""
+    return writers.write_parquet(table(comparison, name), path)
+
+
+def to_label_studio(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
+    """Tasks with each variant's record as a prediction, spans where a value stands in the text.
+
+    Labels are named like fields (`lines[].total`), the text control `label`, its text `text`.
+    """
+    tasks = [_task(comparison, at) for at in range(len(comparison.texts))]
+    return writers.write_text(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
+
+
+def _task(comparison: Comparison, at: int) -> dict[str, Any]:
+    text = comparison.texts[at]
+    predictions = []
+    for variant, label in enumerate(comparison.labels):
+        place = CellKey(variant, at, 0)
+        extraction = comparison.extraction(place)
+        if not has_data(extraction):
+            continue
+        accuracy = score_extraction(extraction, text, comparison.scoring).accuracy
+        said = {"model_version": label, "result": list(_spans(comparison, place))}
+        predictions.append(said if accuracy is None else {**said, "score": accuracy})
+    data = {"text": text.text, "id": text.id}
+    return {"data": data, "meta": {"llmwidgets": __version__}, "predictions": predictions}
+
+
+def _spans(comparison: Comparison, place: CellKey) -> Iterator[dict[str, Any]]:
+    from llmwidgets.analysis.leaves import leaves_of
+
+    text, data = comparison.texts[place.text], comparison.extraction(place).data
+    source = SourceText(text.text)
+    leaves = {leaf.path: leaf for leaf in text.schema.leaves}
+    for path, pattern, value in leaves_of(text.schema, data):
+        found = ground(value, source, leaves.get(pattern))
+        if found.start is None or found.end is None:
+            continue
+        yield {
+            "id": f"{place.variant}-{path}",
+            "from_name": "label",
+            "to_name": "text",
+            "type": "labels",
+            "value": {
+                "start": found.start,
+                "end": found.end,
+                "text": text.text[found.start : found.end],
+                "labels": [pattern or "value"],
+            },
+            "meta": {"field": path, "value": value, "found": found.kind},
+        }
+
+
+def _json(value: Any) -> Any:
+    """A cell as JSON has it: no NaN, no numpy number."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _listed() -> str:
+    return ", ".join(TABLES)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from llmwidgets.analysis.leaves import is_empty
+from llmwidgets.analysis.grounding import Grounding, SourceText, ground
+from llmwidgets.analysis.leaves import NOTHING, is_empty, says_no_value
 from llmwidgets.analysis.scoring import Rows
-from llmwidgets.comparison.answers import answers_of
+from llmwidgets.comparison.differences import read_all_results, read_text_results
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from llmwidgets.analysis.grounding import ExampleLeakage
     from llmwidgets.analysis.scoring import Cell
-    from llmwidgets.comparison.aggregate import Tally
+    from llmwidgets.comparison.aggregate import VariantStats
     from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.engine.request_builder import Document
 
 
 FIGURES = (
@@ -29,7 +32,7 @@ _SHARES = ("accuracy", "precision", "recall", "f1")
 
 
 @dataclass(slots=True)
-class Count:
+class FieldCount:
     """The cells of one field: labelled and right; values given, values wanted, values right.
 
     Precision is found / given, recall found / wanted: a null that is rightly null counts for the
@@ -89,30 +92,30 @@ class Count:
 
 
 @dataclass(slots=True)
-class Counts:
+class FieldCounts:
     """The counts of every field of one variant, by the schema's path."""
 
-    fields: dict[str, Count] = field(default_factory=dict)
+    fields: dict[str, FieldCount] = field(default_factory=dict)
 
     def add(self, cells: Iterable[Cell], times: int = 1) -> None:
         """Count the cells of one text; `times` -1 takes them back."""
         for cell in cells:
             if cell.right is None:
                 continue
-            count = self.fields.setdefault(cell.pattern, Count())
+            count = self.fields.setdefault(cell.pattern, FieldCount())
             count.add(cell, times)
             if not count.labelled:
                 del self.fields[cell.pattern]
 
-    def copy(self) -> Counts:
+    def copy(self) -> FieldCounts:
         """The same counts, to go on from."""
-        return Counts({name: replace(count) for name, count in self.fields.items()})
+        return FieldCounts({name: replace(count) for name, count in self.fields.items()})
 
     @property
-    def total(self) -> Count:
+    def total(self) -> FieldCount:
         """The cells of all fields together."""
-        names = [each.name for each in fields(Count)]
-        return Count(
+        names = [each.name for each in fields(FieldCount)]
+        return FieldCount(
             **{name: sum(getattr(each, name) for each in self.fields.values()) for name in names}
         )
 
@@ -130,7 +133,7 @@ def field_frame(comparison: Comparison) -> pd.DataFrame:
         + [name for tally in tallies for name in (*tally.counts.fields, *tally.lists)]
     )
     rows = [
-        (name, label, *_figures(tally.counts.fields.get(name, Count())), *_rows(tally, name))
+        (name, label, *_figures(tally.counts.fields.get(name, FieldCount())), *_rows(tally, name))
         for name in names
         for label, tally in zip(comparison.labels, tallies, strict=True)
         if name in tally.counts.fields or name in tally.lists
@@ -147,11 +150,11 @@ def text_frame(comparison: Comparison) -> pd.DataFrame:
     import pandas as pd
 
     found: list[list[tuple[object, ...]]] = [[] for _ in comparison.variants]
-    for answers in answers_of(comparison):
+    for answers in read_all_results(comparison):
         for rows, label, marked in zip(found, comparison.labels, answers.marks, strict=True):
             if marked.accuracy is None:
                 continue
-            counts = Counts()
+            counts = FieldCounts()
             counts.add(marked.cells)
             row = dict(zip(FIGURES, _figures(counts.total), strict=True))
             row["accuracy"] = marked.accuracy
@@ -164,10 +167,104 @@ def text_frame(comparison: Comparison) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(_SHARES, float))
 
 
-def _rows(tally: Tally, name: str) -> tuple[int, ...]:
+def _rows(tally: VariantStats, name: str) -> tuple[int, ...]:
     rows = tally.lists.get(name, Rows())
     return rows.total, rows.right, rows.invented, rows.missed
 
 
-def _figures(count: Count) -> tuple[object, ...]:
+def _figures(count: FieldCount) -> tuple[object, ...]:
     return tuple(getattr(count, name) for name in FIGURES)
+
+
+# -- Grounded: which values of the variants stand in their text, and which were copied or made up.
+
+Flag = Literal["", "absent", "copied"]
+FLAGS: tuple[Flag, ...] = ("", "absent", "copied")
+FLAG_WORDS: dict[Flag, str] = {
+    "": "", "absent": "not in the text", "copied": "copied from an example"
+}  # fmt: skip
+"""A fact beside a value's state: it stands nowhere in the text, or in an example alone."""
+KINDS = ("exact", "normalised", "fuzzy", "absent")
+
+
+class TextGrounding:
+    """One text in which values are looked for; each is looked for once, whoever gave it."""
+
+    def __init__(self, text: Document, copying: Sequence[ExampleLeakage] = ()) -> None:
+        self._source = SourceText(text.text)
+        self._leaves = {leaf.path: leaf for leaf in text.schema.leaves}
+        self._copying = copying
+        self._found: dict[tuple[type, Any, str], Grounding] = {}
+
+    def locate(self, value: Any, pattern: str) -> Grounding | None:
+        """Where a field's value stands; None where there is nothing to look for, or in."""
+        unreadable = value is None or value is NOTHING or isinstance(value, list | dict)
+        # Words for nothing are not a value that the text could hold.
+        if unreadable or says_no_value(value) or not self._source.text:
+            return None
+        key = (type(value), value, pattern)
+        if key not in self._found:
+            self._found[key] = ground(value, self._source, self._leaves.get(pattern))
+        return self._found[key]
+
+    def flag(self, value: Any, pattern: str, variant: int) -> Flag:
+        """Whether the value stands nowhere in the text, or in this variant's examples alone."""
+        found = self.locate(value, pattern)
+        if found is None or found.kind != "absent":
+            return ""
+        own = self._copying[variant] if variant < len(self._copying) else None
+        leaf = self._leaves.get(pattern)
+        return "copied" if own and own.is_copied(value, self._source, leaf) else "absent"
+
+
+@dataclass(slots=True)
+class GroundingCount:
+    """One variant's values by where they stand; `copied` ones are among the absent."""
+
+    exact: int = 0
+    normalised: int = 0
+    fuzzy: int = 0
+    absent: int = 0
+    copied: int = 0
+
+    @property
+    def values(self) -> int:
+        """How many values were looked for."""
+        return self.exact + self.normalised + self.fuzzy + self.absent
+
+    def add(self, kind: str, flag: Flag) -> None:
+        """Count one value that was looked for."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        self.copied += flag == "copied"
+
+
+def count_grounding(
+    comparison: Comparison, texts: Sequence[int] | None = None
+) -> list[GroundingCount]:
+    """A count a variant over these texts, all of them by default."""
+    counts = [GroundingCount() for _ in comparison.variants]
+    for at in range(len(comparison.texts)) if texts is None else texts:
+        grounds = TextGrounding(comparison.texts[at], comparison.copyings)
+        for answers in read_text_results(comparison, at):
+            for variant, marked in enumerate(answers.marks):
+                for cell in marked.cells:
+                    found = grounds.locate(cell.value, cell.pattern)
+                    if found is not None and found.kind in KINDS:
+                        flag = grounds.flag(cell.value, cell.pattern, variant)
+                        counts[variant].add(found.kind, flag)
+    return counts
+
+
+def grounding_frame(comparison: Comparison) -> pd.DataFrame:
+    """One row per variant: values by where they are found; rates are shares of those looked for."""
+    import pandas as pd
+
+    rows = []
+    for label, count in zip(comparison.labels, count_grounding(comparison), strict=True):
+        kinds = [getattr(count, kind) for kind in KINDS]
+        of = count.values or float("nan")
+        rows.append(
+            (label, count.values, *kinds, count.copied, count.absent / of, count.copied / of)
+        )
+    names = ["variant", "values", *KINDS, "copied", "absent_rate", "copied_rate"]
+    return pd.DataFrame(rows, columns=pd.Index(names))

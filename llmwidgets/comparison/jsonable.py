@@ -12,26 +12,28 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from llmwidgets.schemas.paths import item, step
+from llmwidgets.schemas.paths import item_path, property_path
 from llmwidgets.secret import Secret
 
 _EXACT = 2**53
 
 
-def plain(value: Any) -> Any:
+def to_jsonable(value: Any) -> Any:
     """The value as JSON; a key whose cell is blank (NaN, NaT, NA) is left out as not labelled."""
     if value is None or isinstance(value, str | bool | int):
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, BaseModel):
-        return plain(_as_json(value))
+        return to_jsonable(_as_json(value))
     if _is_dataclass(value):
-        return plain(dataclasses.asdict(value))
+        return to_jsonable(dataclasses.asdict(value))
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items() if not is_empty_cell(each)}
+        return {
+            str(key): to_jsonable(each) for key, each in value.items() if not is_empty_cell(each)
+        }
     if isinstance(value, list | tuple | set | frozenset):
-        return [None if is_empty_cell(each) else plain(each) for each in value]
+        return [None if is_empty_cell(each) else to_jsonable(each) for each in value]
     return _scalar(value)
 
 
@@ -68,22 +70,22 @@ def _with_numbers(written: Any, value: Any) -> Any:
     return [_with_numbers(each, other) for each, other in zip(written, value, strict=True)]
 
 
-def secrets_in(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def find_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Where a record holds a secret, and of which class; the secret itself is not looked at."""
     if isinstance(value, Secret) or hasattr(type(value), "get_secret_value"):
         yield path, type(value).__name__
     elif isinstance(value, BaseModel):
         for name in value.model_fields_set:
-            yield from secrets_in(getattr(value, name, None), step(path, name))
+            yield from find_secrets(getattr(value, name, None), property_path(path, name))
     elif _is_dataclass(value):
         for name in (each.name for each in dataclasses.fields(value)):
-            yield from secrets_in(getattr(value, name, None), step(path, name))
+            yield from find_secrets(getattr(value, name, None), property_path(path, name))
     elif isinstance(value, Mapping):
         for name, each in value.items():
-            yield from secrets_in(each, step(path, str(name)))
+            yield from find_secrets(each, property_path(path, str(name)))
     elif isinstance(value, list | tuple | set | frozenset):
         for at, each in enumerate(value):
-            yield from secrets_in(each, item(path, at))
+            yield from find_secrets(each, item_path(path, at))
 
 
 def is_empty_cell(value: Any) -> bool:
@@ -103,11 +105,11 @@ def _scalar(value: Any) -> Any:
     if isinstance(value, timedelta):
         return to_jsonable_python(value)
     if isinstance(value, Decimal):
-        return plain(float(value))
+        return to_jsonable(float(value))
     if isinstance(value, Enum):
-        return plain(value.value)
+        return to_jsonable(value.value)
     if hasattr(value, "tolist"):
-        return plain(value.tolist())
+        return to_jsonable(value.tolist())
     return str(value)
 
 

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets import formatting
 from llmwidgets.engine.event_loop import Held, refuse_on_loop
 from llmwidgets.errors import LLMWidgetsError
-from llmwidgets.visible import markup, visible
+from llmwidgets.visible import escape_controls, escape_html
 
 if TYPE_CHECKING:
-    from llmwidgets.engine.progress import ColumnProgress
-    from llmwidgets.engine.run import Run
+    from llmwidgets.engine.run import ColumnProgress, Run
 
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ _PATIENCE = 1.5
 """So many seconds an interrupt waits for a run to stop: a validator can go on for longer."""
 
 
-def watch(run: Run, *, shown: bool) -> None:
+def watch_run(run: Run, *, shown: bool) -> None:
     """Start the run and wait for its end; an interrupt stops it, and nothing is lost.
 
     What has not ended some moments after the interrupt is left behind, and counts as stopped.
@@ -87,7 +86,7 @@ def _terminal(run: Run) -> Iterator[Show]:
 
         def show(progress: Sequence[ColumnProgress]) -> None:
             for task, each in zip(tasks, progress, strict=True):
-                bars.update(task, completed=each.done, said=words(each))
+                bars.update(task, completed=each.done, said=progress_words(each))
             bars.refresh()
 
         yield show
@@ -105,7 +104,7 @@ def _notebook() -> Iterator[Show]:
         if handle is not None and page != last[0]:
             last[0] = page
             said = ", ".join(f"{each.label} {each.done} of {each.total}" for each in progress)
-            handle.update(_bundle(visible(said), page), raw=True)
+            handle.update(_bundle(escape_controls(said), page), raw=True)
 
     try:
         yield show
@@ -122,15 +121,15 @@ def _bundle(text: str, page: str) -> dict[str, str]:
 def bar_html(progress: Sequence[ColumnProgress]) -> str:
     """A small table: label, bar, done of total, state."""
     rows = "".join(
-        f"<tr><td>{markup(each.label)}</td>"
+        f"<tr><td>{escape_html(each.label)}</td>"
         f'<td><progress max="{each.total}" value="{each.done}"></progress></td>'
-        f"<td>{each.done} of {each.total}</td><td>{markup(words(each))}</td></tr>"
+        f"<td>{each.done} of {each.total}</td><td>{escape_html(progress_words(each))}</td></tr>"
         for each in progress
     )
     return f"<table>{rows}</table>"
 
 
-def words(each: ColumnProgress) -> str:
+def progress_words(each: ColumnProgress) -> str:
     """What one variant is doing, and what failed so far."""
     failed = formatting.failures(tuple(each.failures.items()))
     said = "" if each.finished else each.state

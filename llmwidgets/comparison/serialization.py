@@ -13,15 +13,14 @@ from typing import Any
 from llmwidgets import __version__
 from llmwidgets.analysis.comparators import RECORD, LostFunction
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison import corrections, outputs
+from llmwidgets.comparison import corrections, inputs
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.comparison.jsonable import plain
-from llmwidgets.comparison.marks import Rules, spelled
-from llmwidgets.comparison.scored import Place
+from llmwidgets.comparison.jsonable import to_jsonable
+from llmwidgets.comparison.scored import CellKey, Rules, spelled
 from llmwidgets.comparison.variants import Variant
-from llmwidgets.dialects.types import Example, Mode, Usage
-from llmwidgets.engine.journal.row import NO_OUTPUT, Row, status_today
-from llmwidgets.engine.plan import Text
+from llmwidgets.dialects.types import Enforcement, Example, Usage
+from llmwidgets.engine.journal.row import NO_OUTPUT, Row, current_status
+from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError
 from llmwidgets.report.writers import write_text
 from llmwidgets.schemas import read_schema
@@ -47,7 +46,7 @@ def save(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
         "texts": [_text(text) for text in comparison.texts],
         "looks": sorted(comparison.looks),
-        "corrections": [corrections.saved(each) for each in comparison.made],
+        "corrections": [corrections.correction_to_json(each) for each in comparison.made],
         "variants": [
             _variant(variant, model)
             for variant, model in zip(comparison.variants, comparison.models, strict=True)
@@ -75,7 +74,7 @@ def load(path: str | os.PathLike[str]) -> Comparison:
 def _comparison(saved: dict[str, Any]) -> Comparison:
     schemas = {digest: read_schema(schema) for digest, schema in saved["schemas"].items()}
     texts = tuple(
-        Text(
+        Document(
             each["id"],
             each["text"],
             schemas[each["schema"]],
@@ -90,7 +89,7 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
     records = [each.pop("record", NOTHING) for each in saved["rows"]]
     again = [each.pop("reused", False) for each in saved["rows"]]
     rows = map(_read_row, saved["rows"])
-    given = outputs.given(rows, labels, models, texts, saved["repeats"], records, again)
+    given = inputs.journal_outputs(rows, labels, models, texts, saved["repeats"], records, again)
     return Comparison(
         variants=variants,
         models=models,
@@ -100,7 +99,7 @@ def _comparison(saved: dict[str, Any]) -> Comparison:
         read=given.read,
         scoring=_read_scoring(saved["scoring"]),
         notes=tuple(saved["notes"]),
-        made=tuple(map(corrections.read, saved.get("corrections", ()))),
+        made=tuple(map(corrections.correction_from_json, saved.get("corrections", ()))),
         looks=set(saved.get("looks", ())),
         made_at=datetime.fromisoformat(saved["made_at"]),
     )
@@ -131,7 +130,7 @@ def _read_scoring(saved: Any) -> Rules:
     }
 
 
-def _text(text: Text) -> dict[str, Any]:
+def _text(text: Document) -> dict[str, Any]:
     truth = {} if text.truth is NOTHING else {"truth": text.truth}
     more = {name: getattr(text, name) for name in _OF_A_TEXT if getattr(text, name)}
     return {"id": text.id, "text": text.text, "schema": text.schema.digest, **truth, **more}
@@ -154,7 +153,7 @@ def _read_variant(saved: dict[str, Any]) -> Variant:
 _LEFT_OUT = ("id", "key", "form", "known_as", "output_limit")
 
 
-def _row(comparison: Comparison, place: Place) -> dict[str, Any]:
+def _row(comparison: Comparison, place: CellKey) -> dict[str, Any]:
     row = comparison.row(place)
     kept = {name: value for name, value in asdict(row).items() if name not in _LEFT_OUT and value}
     extraction = comparison.extraction(place)
@@ -165,7 +164,7 @@ def _row(comparison: Comparison, place: Place) -> dict[str, Any]:
         kept["reply"] = "null"
     if extraction.ok and comparison.texts[place.text].by_record:
         # The class that read it is not saved.
-        kept["record"] = plain(extraction.record)
+        kept["record"] = to_jsonable(extraction.record)
     if comparison.rows.reused(place):
         kept["reused"] = True
     return {**kept, "seconds": row.seconds, "cost": row.cost}
@@ -177,12 +176,12 @@ def _read_row(saved: dict[str, Any]) -> Row:
         if kept.get(name) is not None and not 0 <= kept[name] < math.inf:
             raise ValueError(name)
     kept["usage"] = Usage(**kept.get("usage", {}))
-    kept["mode"] = Mode(kept["mode"]) if kept.get("mode") else None
+    kept["mode"] = Enforcement(kept["mode"]) if kept.get("mode") else None
     for name in ("notes", "dropped"):
         kept[name] = tuple(kept.get(name, ()))
-    if kept["status"] == "Stopped" and kept.get("message") == outputs.NONE:
+    if kept["status"] == "Stopped" and kept.get("message") == inputs.NONE:
         kept["code"] = NO_OUTPUT
-    kept["status"] = status_today(kept["status"], kept.get("code", ""))
+    kept["status"] = current_status(kept["status"], kept.get("code", ""))
     return Row(key="", **kept)
 
 

@@ -12,13 +12,13 @@ from llmwidgets import __version__, formatting
 from llmwidgets.analysis.comparators import LostFunction
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison import caveats, scoreboard, scoreboard_text
-from llmwidgets.comparison.answers import pattern_of
-from llmwidgets.comparison.blanks import blank_note
-from llmwidgets.comparison.differences import Difference
-from llmwidgets.comparison.grounded import FLAG_WORDS, Grounds
-from llmwidgets.comparison.marks import name_in_code, spelled
-from llmwidgets.comparison.texts import few
+from llmwidgets.comparison import scoreboard, scoreboard_text
+from llmwidgets.comparison import scoreboard_text as caveats
+from llmwidgets.comparison.differences import Difference, pattern_of
+from llmwidgets.comparison.field_metrics import FLAG_WORDS, TextGrounding
+from llmwidgets.comparison.scored import name_in_code, spelled
+from llmwidgets.comparison.texts import join_truncated
+from llmwidgets.comparison.truth import blank_note
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import charts, html
@@ -26,16 +26,16 @@ from llmwidgets.report.summary import Cell, Line, Row, Summary
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Verdict
-    from llmwidgets.comparison.aggregate import Tally
+    from llmwidgets.comparison.aggregate import VariantStats
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.marks import Rules
+    from llmwidgets.comparison.scored import Rules
 
 
 _NOTEBOOK_LINES = 20
 _PAGE_LINES = 2_000
 
 
-def summary(
+def summarize(
     comparison: Comparison, *, values: bool = False, page: bool = False, matters: float = MATTERS
 ) -> Summary:
     """What the static views show; extracted values and truth only where `values` asks.
@@ -70,7 +70,7 @@ def scored_rows(comparison: Comparison, verdict: Verdict) -> tuple[Row, ...]:
         _row(comparison, at, tally, verdict)
         for at, tally in enumerate(comparison.reading.tallies)
     )  # fmt: skip
-    sparse = caveats.sparse(comparison)
+    sparse = caveats.find_sparse(comparison)
     if sparse is None:
         return rows
     leading = zip(sparse.precision, sparse.recall, sparse.f1, strict=True)
@@ -88,7 +88,10 @@ def sections(comparison: Comparison, matters: float = MATTERS) -> list[tuple[str
     shares = _by_field(comparison)
     found = _charts(comparison, comparison.verdict(matters))
     if shares:
-        head = ["Field", *(f"{formatting.letter(at)}" for at in range(len(comparison.variants)))]
+        head = [
+            "Field",
+            *(f"{formatting.variant_letter(at)}" for at in range(len(comparison.variants))),
+        ]
         rows = [[name, *(formatting.percent(share) for share in row)] for name, row in shares]
         found.append(
             ("% right by field", html.table(head, rows, right=range(1, len(head))))
@@ -132,7 +135,8 @@ def _chart(
     drawn = charts.scatter(points, f"% of fields right against {x_title}", x_title, band)
     if not drawn or band is None:
         return drawn
-    said = f"Shaded: from {formatting.percent(band[0])} to {formatting.percent(band[1])}, the best seen."
+    low, high = map(formatting.percent, band)
+    said = f"Shaded: from {low} to {high}, the best seen."
     return f'{drawn}<p class="lw-meta">{said}</p>'
 
 
@@ -140,7 +144,7 @@ def _asked(comparison: Comparison) -> str:
     rows = []
     for at, variant in enumerate(comparison.variants):
         words = variant.instructions or ""
-        name = f"{formatting.letter(at)} {comparison.labels[at]}"
+        name = f"{formatting.variant_letter(at)} {comparison.labels[at]}"
         default = words == DEFAULT_INSTRUCTIONS
         rows.append(
             [name, comparison.models[at], variant.effort or "", "default" if default else words]
@@ -151,12 +155,12 @@ def _asked(comparison: Comparison) -> str:
     return f"{table}{html.folded('The default instructions', DEFAULT_INSTRUCTIONS)}"
 
 
-def _row(comparison: Comparison, at: int, tally: Tally, verdict: Verdict) -> Row:
+def _row(comparison: Comparison, at: int, tally: VariantStats, verdict: Verdict) -> Row:
     label = comparison.labels[at]
     low, high = scoreboard.bounds(comparison, at)
     p50, p95 = scoreboard.quantiles(tally.seconds)
     return Row(
-        letter=formatting.letter(at),
+        letter=formatting.variant_letter(at),
         label=label,
         asked=sum(tally.statuses.values()),
         valid=tally.statuses["ok"],
@@ -172,7 +176,7 @@ def _row(comparison: Comparison, at: int, tally: Tally, verdict: Verdict) -> Row
         output_tokens=tally.output_tokens,
         timed_out=tally.timed_out,
         paid_now=tally.total_paid_now,
-        told=scoreboard_text.told(verdict, label, tally),
+        told=scoreboard_text.standing_text(verdict, label, tally),
     )
 
 
@@ -197,12 +201,14 @@ def _lines(comparison: Comparison, found: Iterable[Difference], values: bool) ->
     texts = {text.id: text for text in comparison.texts}
     failures = _failures(comparison)
     for name, group in groupby(found, key=lambda each: each.text_id):
-        grounds = Grounds(texts[name], comparison.copyings)
+        grounds = TextGrounding(texts[name], comparison.copyings)
         for each in group:
             yield _line(each, grounds, values, failures)
 
 
-def _line(found: Difference, grounds: Grounds, values: bool, failures: dict[Any, str]) -> Line:
+def _line(
+    found: Difference, grounds: TextGrounding, values: bool, failures: dict[Any, str]
+) -> Line:
     cells = []
     for variant, said in enumerate(found.said):
         note = failures.get((variant, found.text_id, found.repeat), "")
@@ -231,7 +237,7 @@ def _failures(comparison: Comparison) -> dict[Any, str]:
                 status = comparison.status(place)
                 if status != "ok":
                     name = comparison.texts[place.text].id
-                    failed[at, name, place.repeat] = formatting.words(status)
+                    failed[at, name, place.repeat] = formatting.format_count_words(status)
     return failed
 
 
@@ -249,7 +255,7 @@ def told_beside(comparison: Comparison) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
     return (
         _by_functions(comparison.scoring)
-        + caveats.sentences(comparison)
+        + caveats.caveat_sentences(comparison)
         + _labels_apart(comparison)
         + scoreboard.not_in_full(comparison)
         + blank_note(comparison.texts)
@@ -273,7 +279,7 @@ def _by_functions(rules: Rules) -> tuple[str, ...]:
         for place, rule in placed
         if isinstance(rule, LostFunction)
     )
-    return (*([f"Scored by custom functions: {few(named)}."] if named else []), *lost)
+    return (*([f"Scored by custom functions: {join_truncated(named)}."] if named else []), *lost)
 
 
 def _labels_apart(comparison: Comparison) -> tuple[str, ...]:
@@ -285,7 +291,7 @@ def _labels_apart(comparison: Comparison) -> tuple[str, ...]:
     said = f"{seen} {verb} made after the models' values were seen."
     shares = [tally.accuracy for tally in comparison.as_given().reading.tallies]
     known = [
-        f"{formatting.letter(at)} {formatting.percent(share)}"
+        f"{formatting.variant_letter(at)} {formatting.percent(share)}"
         for at, share in enumerate(shares)
         if share is not None
     ]

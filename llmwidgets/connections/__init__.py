@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.environment import environment_connections
-from llmwidgets.connections.import_sources import Offer, found_elsewhere
+from llmwidgets.connections.import_sources import KeyCandidate, find_keys_of_other_tools
 from llmwidgets.connections.policy import Policy
 from llmwidgets.connections.references import resolve
 
 __all__ = [
     "Connection",
-    "Offer",
+    "KeyCandidate",
     "Policy",
     "environment_connections",
-    "found_elsewhere",
+    "find_keys_of_other_tools",
     "resolve",
 ]

@@ -6,24 +6,29 @@ import copy
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
-from llmwidgets.connections.catalog import facts_of, whitelist
-from llmwidgets.connections.inspection.typed_in_cell import warn_if_typed
-from llmwidgets.connections.live_list import form_told
-from llmwidgets.connections.storage.payload import kept, moment, plain, read_capability, spelled
+from llmwidgets.connections.catalog import facts_of, form_told, whitelist
 from llmwidgets.connections.validation import (
+    close_key,
     close_secrets,
-    closed_key,
     is_secret,
     read_fields,
     read_label,
 )
-from llmwidgets.dialects.types import BEST, AuthHeader, Capability, Form, Mode, Target
+from llmwidgets.dialects.types import (
+    BEST,
+    AuthHeader,
+    Capability,
+    Enforcement,
+    ResponseFormat,
+    Target,
+)
 from llmwidgets.errors import FieldError
+from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers import PROVIDERS, find_provider, find_warning, shown_kind
 from llmwidgets.providers.base import Fields, FieldWarning, Kind, ModelFacts, Provider
 from llmwidgets.providers.overrides import Told
@@ -79,7 +84,7 @@ class Connection:
         for name in typed_headers:
             warn_if_typed(f"header {name}", fields["headers"][name])
         secrets = [each for each in fields.values() if isinstance(each, Secret)]
-        closed = closed_key(label, *secrets)
+        closed = close_key(label, *secrets)
         del label  # it can be a key as well, and stand in a traceback
         filled = read_fields(provider, fields)
         self._set(
@@ -226,7 +231,7 @@ class Connection:
         facts = self.provider.facts(model)
         if facts is None and self.provider.probes:
             return None
-        return Capability(facts.form if facts else Form.JSON_SCHEMA, Mode.SCHEMA)
+        return Capability(facts.form if facts else ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
 
     def with_capability(self, model: str, capability: Capability) -> Self:
         """The same connection, knowing what a probe of the model saw."""
@@ -238,7 +243,7 @@ class Connection:
 
     def with_label(self, label: str) -> Self:
         """The same connection under another label; the model it sends stays as it is."""
-        closed = closed_key(label, *self.secret_fields.values())
+        closed = close_key(label, *self.secret_fields.values())
         del label  # it can be a key, and stand in a traceback
         return self._changed(label=read_label(closed, self.provider, self.fields))
 
@@ -279,7 +284,7 @@ class Connection:
         """
         from llmwidgets.connections import sdk_export as outlets
 
-        return outlets.client(self)
+        return outlets.make_client(self)
 
     def environment(self) -> AbstractContextManager[None]:
         """`with connection.environment():` puts the key into this process's variables: an exit.
@@ -289,20 +294,22 @@ class Connection:
         """
         from llmwidgets.connections import sdk_export as outlets
 
-        return outlets.environment(self)
+        return outlets.make_environment(self)
 
     def to_payload(self) -> dict[str, Any]:
         """What a store seals: plain values as JSON, secrets closed, references as their text."""
-        headers = {name: kept(secret) for name, secret in self.fields.headers.items()}
-        secrets = {name: kept(secret) for name, secret in self.secret_fields.items()}
+        headers = {name: stored_secret(secret) for name, secret in self.fields.headers.items()}
+        secrets = {name: stored_secret(secret) for name, secret in self.secret_fields.items()}
         older = self.keyed_at != self.saved_at
-        plainly = {name: plain(value) for name, value in self.plain_fields.items()}
+        plainly = {name: to_json_value(value) for name, value in self.plain_fields.items()}
         fields = {**plainly, **secrets, **({"headers": headers} if headers else {})}
         return {
             "kind": self.kind,
             "label": self.label,
             "fields": copy.deepcopy(fields),
-            "capabilities": {model: spelled(seen) for model, seen in self._capabilities.items()},
+            "capabilities": {
+                model: capability_to_json(seen) for model, seen in self._capabilities.items()
+            },
             "checked_at": self.checked_at.isoformat() if self.checked_at else None,
             "saved_at": self.saved_at.isoformat() if self.saved_at else None,
             **({"keyed_at": self.keyed_at.isoformat()} if older and self.keyed_at else {}),
@@ -315,10 +322,10 @@ class Connection:
         seen = payload.get("capabilities") or {}
         return connection._changed(
             origin=origin,
-            _capabilities={model: read_capability(said) for model, said in seen.items()},
-            checked_at=moment(payload.get("checked_at")),
-            saved_at=moment(payload.get("saved_at")),
-            keyed_at=moment(payload.get("keyed_at") or payload.get("saved_at")),
+            _capabilities={model: capability_from_json(said) for model, said in seen.items()},
+            checked_at=parse_moment(payload.get("checked_at")),
+            saved_at=parse_moment(payload.get("saved_at")),
+            keyed_at=parse_moment(payload.get("keyed_at") or payload.get("saved_at")),
         )
 
     def __repr__(self) -> str:
@@ -370,3 +377,38 @@ def secret_warning(provider: Provider, name: str, secret: Secret) -> FieldWarnin
         return find_warning(provider, name, secret.reveal())
     except FieldError as error:
         return FieldWarning(name, str(error))
+
+
+# -- How a connection's parts are spelled in what a store seals, and read back.
+
+
+def stored_secret(secret: Secret) -> Secret | str:
+    """The secret itself, closed; of a reference its text."""
+    return secret.reference or secret
+
+
+def to_json_value(value: Any) -> Any:
+    """The value of a plain field as JSON: a day as 2026-12-11."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def capability_to_json(seen: Capability) -> dict[str, Any]:
+    """What a probe saw, as JSON."""
+    return {
+        "form": seen.form.value,
+        "mode": seen.mode.value,
+        "tried": [[form.value, said, obeyed] for form, said, obeyed in seen.tried],
+    }
+
+
+def capability_from_json(said: Mapping[str, Any]) -> Capability:
+    """What a probe saw, from JSON."""
+    tried = tuple(
+        (ResponseFormat(form), str(did), bool(obeyed)) for form, did, obeyed in said["tried"]
+    )
+    return Capability(ResponseFormat(said["form"]), Enforcement(said["mode"]), tried)
+
+
+def parse_moment(said: str | None) -> datetime | None:
+    """A time of the store, or None."""
+    return datetime.fromisoformat(said) if said else None

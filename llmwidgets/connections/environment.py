@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.policies.policy_layers import machine_rules
+from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS, find_provider
 from llmwidgets.providers.base import Provider

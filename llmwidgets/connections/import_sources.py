@@ -20,8 +20,7 @@ from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Kind
 from llmwidgets.providers.vertex_ai import PROVIDER as _GOOGLE
-from llmwidgets.secret import Secret
-from llmwidgets.secret_file import LARGEST, text_of
+from llmwidgets.secret import LARGEST, Secret, decode_secret
 
 if TYPE_CHECKING:
     from llmwidgets.store.store import Store
@@ -36,7 +35,7 @@ _PLAIN = {name for provider in PROVIDERS.values() for name in provider.environme
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Offer:
+class KeyCandidate:
     """A key that lies elsewhere: its kind, the place, a label, the key closed, and a note.
 
     `reference` is what can be saved instead of a copy (`env:NAME`, `file:PATH`), empty where
@@ -110,7 +109,7 @@ class Offer:
         )
 
 
-def found_elsewhere(folder: Path | None = None) -> list[Offer]:
+def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
     """The keys of variables and of other tools' files, each once a place; read when called.
 
     `.env` files are looked for in `folder` (by default the kernel's) and above it, up to the
@@ -161,14 +160,14 @@ def _is_value(text: str) -> bool:
     return bool(start) and not odd
 
 
-def _of_environment() -> Iterator[Offer]:
+def _of_environment() -> Iterator[KeyCandidate]:
     yield from _of_variables(_Variables.of(os.environ.items), "the environment", plain=None)
     path = os.environ.get(_GOOGLE.environment.file, "").strip()
     if path:
         yield from _of_gcloud(Path(path).expanduser(), f"{_GOOGLE.environment.file} names it.")
 
 
-def _of_variables(found: _Variables, where: str, *, plain: Path | None) -> Iterator[Offer]:
+def _of_variables(found: _Variables, where: str, *, plain: Path | None) -> Iterator[KeyCandidate]:
     for provider in PROVIDERS.values():
         for name in provider.environment.keys:
             if name not in found.keys:
@@ -178,7 +177,7 @@ def _of_variables(found: _Variables, where: str, *, plain: Path | None) -> Itera
                 for part, variable in provider.environment.beside.items()
                 if variable in found.plain
             }
-            yield Offer(
+            yield KeyCandidate(
                 provider.kind,
                 f"{name} in {where}",
                 beside.get(provider.model_field or "", provider.kind),
@@ -206,7 +205,7 @@ def _note(name: str, kind: str, plain: Path | None, beside: Mapping[str, str]) -
     return " ".join(said)
 
 
-def _of_llm(path: Path) -> Iterator[Offer]:
+def _of_llm(path: Path) -> Iterator[KeyCandidate]:
     keys = _Variables.of(_items(_json(_bytes(path)))).keys
     note = (
         "Other users of this computer can read the file." if keys and _open_to_others(path) else ""
@@ -214,11 +213,11 @@ def _of_llm(path: Path) -> Iterator[Offer]:
     for provider in PROVIDERS.values():
         for name in (each for each in provider.llm_names if each in keys):
             where = f"{name} in LLM's {path}"
-            yield Offer(provider.kind, where, provider.kind, keys[name], note, plain=path)
+            yield KeyCandidate(provider.kind, where, provider.kind, keys[name], note, plain=path)
 
 
-def _of_gcloud(path: Path, note: str = "") -> Iterator[Offer]:
-    opened, _ = text_of(_bytes(path))
+def _of_gcloud(path: Path, note: str = "") -> Iterator[KeyCandidate]:
+    opened, _ = decode_secret(_bytes(path))
     if opened is None or not opened().lstrip().startswith("{"):
         return
     secret = Secret(opened())
@@ -228,7 +227,7 @@ def _of_gcloud(path: Path, note: str = "") -> Iterator[Offer]:
     whose = "A login of yours" if kind == "authorized_user" else "A service account's key"
     missing = not (secret.public_part("project_id") or secret.public_part("quota_project_id"))
     said = [f"{whose}.", "It names no project: give project=…." if missing else "", note]
-    yield Offer(
+    yield KeyCandidate(
         _GOOGLE.kind, f"{path}", _GOOGLE.kind, secret, " ".join(filter(None, said)),
         reference=f"file:{path}", plain=path,
     )  # fmt: skip
@@ -309,7 +308,7 @@ _ASSIGNED = re.compile(
 
 
 def _lines(content: memoryview) -> Iterator[tuple[str, str]]:
-    opened, _ = text_of(content)
+    opened, _ = decode_secret(content)
     # One odd byte, in a comment say, does not hide the keys of the other lines.
     text = opened or (lambda: bytes(content).decode("utf-8", "replace"))
     for found in _ASSIGNED.finditer(text()):
@@ -324,7 +323,7 @@ def _api_keys(content: memoryview) -> _Variables:
 
 
 def _json(content: memoryview) -> Any:
-    opened, _ = text_of(content)
+    opened, _ = decode_secret(content)
     try:
         return json.loads(opened()) if opened else {}
     except (ValueError, RecursionError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.days import day, in_days
+from llmwidgets.formatting import format_day, format_days_until
 
 SOON_DAYS = 14
 """From so many days before its end on a key is told of."""
@@ -48,11 +48,13 @@ def end_note(connection: Connection, on: date) -> KeyNote | None:
         return None
     if has_ended(connection, on):
         fix = f"Where it is refused, {_new_key(connection)}; where it still works, correct the day."
-        said = f"The key ended on {day(ends)}."
-        return KeyNote(f"ended {day(ends)}", said, _step(connection, fix), ended=True)
-    when = in_days(ends, on)
+        said = f"The key ended on {format_day(ends)}."
+        return KeyNote(f"ended {format_day(ends)}", said, _step(connection, fix), ended=True)
+    when = format_days_until(ends, on)
     fix = f"Before that, {_new_key(connection)}, with its own day."
-    return KeyNote(f"ends {when}", f"The key ends {day(ends)}, {when}.", _step(connection, fix))
+    return KeyNote(
+        f"ends {when}", f"The key ends {format_day(ends)}, {when}.", _step(connection, fix)
+    )
 
 
 def age_note(connection: Connection, on: date) -> KeyNote | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.Lock()
 
 
-def client(connection: Connection) -> Any:
+def make_client(connection: Connection) -> Any:
     """The vendor's own client for this connection, ready to be called: an exit from the promises.
 
     LLMWidgetsError with the pip command where its package is not installed.
@@ -46,7 +46,7 @@ def client(connection: Connection) -> Any:
 
 
 @contextmanager
-def environment(connection: Connection) -> Iterator[None]:
+def make_environment(connection: Connection) -> Iterator[None]:
     """The connection in the variables that vendors' clients read: an exit from the promises.
 
     For the whole process, its threads and the children it starts meanwhile; one at a time

@@ -34,13 +34,13 @@ def is_secret(provider: Provider, name: str) -> bool:
     return known is not None and known.annotation in (Secret, Secret | None)
 
 
-class Unseen:
+class ClosedFields:
     """Stands for a value of a wrong type that may hold a secret (a dict, bytes): shows nothing."""
 
     __slots__ = ()
 
 
-class Misplaced(Unseen):
+class MisplacedFields(ClosedFields):
     """Stands for a key in a field that is shown."""
 
     __slots__ = ()
@@ -64,19 +64,19 @@ def close_secrets(provider: Provider | None, given: dict[str, Any]) -> None:
             )
     secrets = [value for value in given.values() if isinstance(value, Secret)]
     for name, value in given.items():
-        given[name] = closed_key(value, *secrets)
+        given[name] = close_key(value, *secrets)
 
 
-def closed_key(value: Any, *secrets: Secret) -> Any:
+def close_key(value: Any, *secrets: Secret) -> Any:
     """A value that is shown, as it is; a key in its place is taken away."""
     found = isinstance(value, str) and looks_like_key(value, *secrets)
-    return Misplaced() if found else value
+    return MisplacedFields() if found else value
 
 
-def _closed(value: Any) -> Secret | Unseen | None:
+def _closed(value: Any) -> Secret | ClosedFields | None:
     if isinstance(value, str):
         return Secret(value)
-    return value if isinstance(value, Secret) or value is None else Unseen()
+    return value if isinstance(value, Secret) or value is None else ClosedFields()
 
 
 def read_fields(provider: Provider, given: dict[str, Any]) -> Fields:
@@ -108,7 +108,7 @@ def read_label(label: object, provider: Provider, fields: Fields) -> str:
         if not named.isprintable():
             raise FieldError({provider.model_field or "": "The name holds an unseen character."})
         return named
-    if isinstance(label, Misplaced):
+    if isinstance(label, MisplacedFields):
         raise FieldError({"label": f"The label {A_KEY}, so it is not repeated here."})
     cut = label.strip() if isinstance(label, str) else ""
     if not cut:
@@ -164,7 +164,7 @@ def _sentence(provider: Provider, name: str, rule: str, said: str) -> str:
 
 
 def _is_misplaced(value: Any) -> bool:
-    return isinstance(value, Misplaced)
+    return isinstance(value, MisplacedFields)
 
 
 def _misplaced(provider: Provider, name: str) -> str:

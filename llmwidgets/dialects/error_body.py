@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmwidgets.dialects.types import Call, Payload
+from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.secret import redact
 
 _ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
@@ -34,7 +34,7 @@ _ECHO = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ErrorBody:
     """The words of a refusal. `status` is one written in the body; `page`: it is no JSON.
 
     `whole` is the object that held the message, as it came, and `details` a part of it: codes,
@@ -53,7 +53,7 @@ class Said:
     whole: Any = field(default=None, repr=False)
 
 
-def read_body(payload: Payload) -> Any:
+def parse_body(payload: HTTPResponse) -> Any:
     """The JSON of a payload, or None where it holds none."""
     try:
         return json.loads(payload.body)
@@ -61,21 +61,21 @@ def read_body(payload: Payload) -> Any:
         return None
 
 
-def read_said(payload: Payload) -> Said:
+def parse_error_body(payload: HTTPResponse) -> ErrorBody:
     """The refusal's words, from every shape in use, code and message apart."""
-    body = read_body(payload)
+    body = parse_body(payload)
     if isinstance(body, list) and body:
         body = body[0]
     if not isinstance(body, dict):
         text = payload.body[:_READ].decode("utf-8", "replace").strip()
         page = text.startswith("<") or "html" in payload.headers.get("content-type", "")
-        return Said(message="" if page else text, page=page or (payload.status == 200))
+        return ErrorBody(message="" if page else text, page=page or (payload.status == 200))
     error = body.get("error")
     source = error if isinstance(error, dict) else body
     inner = source.get("innererror")
     inner = inner if isinstance(inner, dict) else {}
     code = source.get("code", source.get("statusCode"))
-    return Said(
+    return ErrorBody(
         message=_message(source, error, body)[:_READ],
         code="" if code is None or isinstance(code, bool) else redact(str(code)[:80]),
         type=_word(source.get("type")) or _word(source.get("status")),
@@ -100,9 +100,9 @@ def _told_status(code: Any, source: dict[str, Any]) -> int | None:
     return None
 
 
-def tells_error(payload: Payload) -> bool:
+def tells_error(payload: HTTPResponse) -> bool:
     """Whether a payload is an error by its status, or by its body whatever the status."""
-    body = read_body(payload)
+    body = parse_body(payload)
     body = body[0] if isinstance(body, list) and body else body
     inside = isinstance(body, dict) and (bool(body.get("error")) or body.get("type") == "error")
     return payload.status >= 400 or inside
@@ -141,7 +141,7 @@ def _categories(inner: dict[str, Any]) -> tuple[str, ...]:
     )[:5]
 
 
-def request_id(payload: Payload, body: Any) -> str | None:
+def request_id(payload: HTTPResponse, body: Any) -> str | None:
     """The id that the provider's support asks for: from a header, else the body's own."""
     for name in _ID_HEADERS:
         if payload.headers.get(name):
@@ -179,3 +179,17 @@ def _repeats(plain: str, text: str) -> bool:
     if size < 8:
         return False
     return any(plain[i : i + size] in text for i in range(len(plain) - size + 1))
+
+
+# -- Single values out of a reply: a word, a number of tokens, or None where there is none.
+
+
+def read_count(value: Any) -> int | None:
+    """A number of tokens."""
+    right = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if right else None
+
+
+def read_word(value: Any) -> str | None:
+    """A text that is not empty."""
+    return value if isinstance(value, str) and value else None

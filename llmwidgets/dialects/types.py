@@ -17,7 +17,7 @@ Effort = Literal["least", "vendor", "low", "medium", "high"]
 """How much thinking a variant asks for; `least` is off where the model allows it."""
 
 
-class Form(StrEnum):
+class ResponseFormat(StrEnum):
     """How the schema travels in the request, strictest first: the ladder a probe climbs down."""
 
     JSON_SCHEMA = "json_schema"
@@ -27,7 +27,7 @@ class Form(StrEnum):
     TEXT = "text"
 
 
-class Mode(StrEnum):
+class Enforcement(StrEnum):
     """What the server was seen to do with the form: the word on every result."""
 
     SCHEMA = "schema enforced"
@@ -35,12 +35,12 @@ class Mode(StrEnum):
     TEXT = "text only"
 
 
-BEST: dict[Form, Mode] = {
-    Form.JSON_SCHEMA: Mode.SCHEMA,
-    Form.JSON_OBJECT_SCHEMA: Mode.SCHEMA,
-    Form.JSON_OBJECT: Mode.JSON,
-    Form.TOOL: Mode.JSON,
-    Form.TEXT: Mode.TEXT,
+BEST: dict[ResponseFormat, Enforcement] = {
+    ResponseFormat.JSON_SCHEMA: Enforcement.SCHEMA,
+    ResponseFormat.JSON_OBJECT_SCHEMA: Enforcement.SCHEMA,
+    ResponseFormat.JSON_OBJECT: Enforcement.JSON,
+    ResponseFormat.TOOL: Enforcement.JSON,
+    ResponseFormat.TEXT: Enforcement.TEXT,
 }
 """What a form can bring at best, where the server obeys it."""
 
@@ -54,9 +54,9 @@ class Capability:
     are kept nowhere.
     """
 
-    form: Form
-    mode: Mode
-    tried: tuple[tuple[Form, str, bool], ...] = ()
+    form: ResponseFormat
+    mode: Enforcement
+    tried: tuple[tuple[ResponseFormat, str, bool], ...] = ()
     doubt: str = ""
 
 
@@ -87,7 +87,7 @@ class Request:
     instructions: str
     parts: tuple[TextPart, ...]
     schema: Compiled
-    form: Form
+    form: ResponseFormat
     max_output_tokens: int
     examples: tuple[Example, ...] = ()
     schema_in_prompt: bool = False
@@ -153,7 +153,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Payload:
+class HTTPResponse:
     """An HTTP reply as it came: status, headers in lower case, body, seconds it took.
 
     `first_byte_seconds` is the part of `seconds` spent waiting for the reply's head.
@@ -209,5 +209,5 @@ class ListedModel:
     input_limit: int | None = None
     output_limit: int | None = None
     lifecycle: str = ""
-    form: Form | None = None
+    form: ResponseFormat | None = None
     thinks: bool | None = None

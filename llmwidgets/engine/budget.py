@@ -15,7 +15,7 @@ from llmwidgets.errors import OverBudget
 from llmwidgets.providers.prices import cost
 
 
-def dollars(
+def cost_of_usage(
     own: Mapping[str, float] | None,
     connection: Connection,
     target: Target,
@@ -34,7 +34,7 @@ def dollars(
 
 
 @dataclass(slots=True)
-class Bill:
+class Reservation:
     """What one call turned out to cost; None until it is known."""
 
     dollars: float | None = None
@@ -53,13 +53,13 @@ class Budget:
         self._changed: asyncio.Event | None = None
 
     @asynccontextmanager
-    async def reserve(self, worst: float | None) -> AsyncIterator[Bill]:
+    async def reserve(self, worst: float | None) -> AsyncIterator[Reservation]:
         """Set the worst case aside while the call runs, then count what the bill says.
 
         A call that ends without a bill was perhaps answered, so it counts in full unless
         `bill.dollars` is set to 0. OverBudget where the rest is too small.
         """
-        bill = Bill()
+        bill = Reservation()
         if worst is None or self.dollars is None:
             yield bill
             self.spent += bill.dollars or 0.0
@@ -80,7 +80,8 @@ class Budget:
         while self.spent + self.reserved + worst > dollars:
             if self.reserved < 1e-12:
                 raise OverBudget(
-                    f"{formatting.dollars(self.spent)} of {formatting.dollars(dollars)} is spent, and "
+                    f"{formatting.dollars(self.spent)} of {formatting.dollars(dollars)} is spent, "
+                    "and "
                     f"the next call could cost {formatting.dollars(worst)}.",
                     f"The limit is set by {self.whose}: run fewer texts or a cheaper model."
                     if self.whose

@@ -67,12 +67,12 @@ _lock = threading.Lock()
 _left_by_parents: list[_Engine] = []
 
 
-def submit(work: Coroutine[Any, Any, T]) -> Future[T]:
+def submit_task(work: Coroutine[Any, Any, T]) -> Future[T]:
     """Start the coroutine on the engine's loop and return at once; safe from any thread."""
     return asyncio.run_coroutine_threadsafe(work, _running().loop)
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
+def run_blocking(work: Coroutine[Any, Any, T]) -> T:
     """Run the coroutine on the engine's loop and wait for its result.
 
     Whatever ends the wait (an interrupt of the kernel too) cancels the coroutine.
@@ -94,8 +94,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     # An interrupt can come between the start of the work and the return of its future.
     try:
-        future, held = submit(watched()), Held()
-        wait_for(future, lambda: held.refuse(begun=bool(tasks)))
+        future, held = submit_task(watched()), Held()
+        wait_for_future(future, lambda: held.refuse(begun=bool(tasks)))
         return future.result()
     except BaseException:
         given_up.set()
@@ -105,7 +105,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-def wait_for(future: Future[Any], look: Callable[[], None] = lambda: None) -> None:
+def wait_for_future(future: Future[Any], look: Callable[[], None] = lambda: None) -> None:
     """Wait until the future is done; cancel it where the wait itself is ended, as by `look`."""
     refuse_on_loop()
     try:
@@ -164,7 +164,7 @@ def close_at_stop(close: Callable[[], Awaitable[None]]) -> None:
     _running().closers.append(close)
 
 
-def stop() -> None:
+def stop_engine() -> None:
     """End the engine; the next use starts a fresh one."""
     global _engine
     with _lock:
@@ -193,4 +193,4 @@ def _forget_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_after_fork)
-atexit.register(stop)
+atexit.register(stop_engine)

@@ -12,7 +12,7 @@ _SNAPSHOT = re.compile(r"[-@:](?:latest|[\d-]+)")
 _LONGEST = 120
 
 
-def served_note(connection: Connection, asked: str, served: str | None) -> str:
+def substitution_notice(connection: Connection, asked: str, served: str | None) -> str:
     """A sentence where another model answered than was asked for; empty otherwise.
 
     A deployment's own name says nothing of its model, so it is compared only where it is the

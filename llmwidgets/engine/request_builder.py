@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from llmwidgets import __version__
-from llmwidgets.dialects.types import BEST, Capability, Form, Mode, Request, Target, TextPart
+from llmwidgets.connections.connection import Connection
+from llmwidgets.dialects.types import (
+    BEST,
+    Capability,
+    Effort,
+    Enforcement,
+    Example,
+    Reply,
+    Request,
+    ResponseFormat,
+    Target,
+    TextPart,
+)
 from llmwidgets.engine import defaults
-from llmwidgets.engine.enforcement import Enforcement
-from llmwidgets.engine.plan import Column, Text
-from llmwidgets.engine.server_facts import NOTHING, Learned
-from llmwidgets.errors import Failure
+from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
+from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine.server_facts import NOTHING, ServerFacts
+from llmwidgets.errors import Failure, FieldError, InvalidJSON
 from llmwidgets.providers.base import ModelFacts
-from llmwidgets.schemas import Compiled, Schema
+from llmwidgets.schemas import Compiled, Schema, parse_json
+from llmwidgets.schemas.validation import make_validator
 
 _OFF = frozenset({"none", "off", "disabled", "between_tools", "0"})
 _SCALE = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
-def effort_sent(facts: ModelFacts | None, effort: str) -> str | None:
+def resolve_effort(facts: ModelFacts | None, effort: str) -> str | None:
     """The model's own word for a thinking level; None where nothing is sent.
 
     `least` is the weakest level it has, the others the nearest one. Where no level is known, a
@@ -57,9 +71,9 @@ class Settings:
     """
 
     def __init__(
-        self, column: Column, facts: ModelFacts | None, fields: int, *, levels: bool = True
+        self, column: ResolvedVariant, facts: ModelFacts | None, fields: int, *, levels: bool = True
     ) -> None:
-        self.effort_sent = effort_sent(facts, column.effort) if levels else None
+        self.effort_sent = resolve_effort(facts, column.effort) if levels else None
         self.thinking = thinks(facts, self.effort_sent)
         wanted = defaults.OUTPUT_TOKENS + defaults.OUTPUT_TOKENS_PER_FIELD * fields
         if self.thinking is not False:
@@ -74,7 +88,7 @@ class Settings:
         self.temperature = column.temperature if takes and while_thinking else None
 
 
-class Manner:
+class RequestBuilder:
     """How a column asks about one schema: all that stays the same from text to text.
 
     `learned` is what the server told of itself meanwhile. It changes what is sent and not the
@@ -82,7 +96,12 @@ class Manner:
     """
 
     def __init__(
-        self, column: Column, schema: Schema, learned: Learned = NOTHING, *, levels: bool = True
+        self,
+        column: ResolvedVariant,
+        schema: Schema,
+        learned: ServerFacts = NOTHING,
+        *,
+        levels: bool = True,
     ) -> None:
         self.column, self.schema, self.learned = column, schema, learned
         dialect, told = column.connection.dialect, column.connection.facts(column.model)
@@ -136,21 +155,21 @@ class Manner:
             said.append(f"The schema is not enforced: {self.compiled.excess}.")
         return tuple(said)
 
-    def sent(self, capability: Capability) -> tuple[Form, Mode]:
+    def sent(self, capability: Capability) -> tuple[ResponseFormat, Enforcement]:
         """The form in which this schema travels, and what it can bring.
 
         Some schemas are beyond what a dialect's strictest form takes.
         """
-        form: Form = self._form_for(capability.form, self.compiled)
+        form: ResponseFormat = self._form_for(capability.form, self.compiled)
         mode = capability.mode if form is capability.form else BEST[form]
-        return form, Mode.JSON if self.unheld and mode is Mode.SCHEMA else mode
+        return form, Enforcement.JSON if self.unheld and mode is Enforcement.SCHEMA else mode
 
     @cached_property
-    def enforcement(self) -> Enforcement:
+    def enforcement(self) -> EnforcementWatch:
         """The judge of what the server holds to."""
-        return Enforcement(self.compiled)
+        return EnforcementWatch(self.compiled)
 
-    def request(self, text: Text, capability: Capability, limit: int | None = None) -> Request:
+    def request(self, text: Document, capability: Capability, limit: int | None = None) -> Request:
         """The question about one text, in the form that the model takes.
 
         `limit` is the most tokens of this answer, where the window leaves less than usual.
@@ -164,12 +183,12 @@ class Manner:
             form=form,
             max_output_tokens=limit or self.max_output_tokens,
             examples=self.column.examples,
-            schema_in_prompt=mode is not Mode.SCHEMA,
+            schema_in_prompt=mode is not Enforcement.SCHEMA,
             effort_sent=self.effort_sent,
             temperature=self.temperature,
         )
 
-    def prefix(self, form: Form) -> hashlib._Hash:
+    def prefix(self, form: ResponseFormat) -> hashlib._Hash:
         """What the journal's keys of this column and schema have in common, hashed."""
         column = self.column
         examples = [[each.text, _plain(each.record)] for each in column.examples]
@@ -188,7 +207,7 @@ class Manner:
         return hashlib.sha256(json.dumps(same, sort_keys=True, default=repr).encode())
 
 
-def _place(column: Column) -> str:
+def _place(column: ResolvedVariant) -> str:
     """Where the model answers. The demo's port changes with each process, its rules do not."""
     if column.connection.origin == "demo":
         return f"demo {__version__}"
@@ -204,7 +223,7 @@ def digest_of(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "replace")).digest()
 
 
-def key_of(prefix: hashlib._Hash, text_digest: bytes, occurrence: int, repeat: int) -> str:
+def cache_key(prefix: hashlib._Hash, text_digest: bytes, occurrence: int, repeat: int) -> str:
     """The journal's key: the same question, asked the same way, for the n-th time.
 
     `occurrence` counts identical texts, so that each of them is asked.
@@ -215,7 +234,7 @@ def key_of(prefix: hashlib._Hash, text_digest: bytes, occurrence: int, repeat: i
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DroppedParameters:
     """Parameters that a server refused by name, left out or respelled from then on."""
 
     names: frozenset[str] = frozenset()
@@ -236,7 +255,7 @@ class Dropped:
                 options["token_parameter"] = instead
         return request, replace(target, options=options)
 
-    def with_refused(self, error: Failure, dialect: Any) -> Dropped | None:
+    def with_refused(self, error: Failure, dialect: Any) -> DroppedParameters | None:
         """These and the one that the error names; None where it names none, or one anew."""
         name: str | None = dialect.parameter_refused(error)
         if name is None or name in self.names or name not in _KNOWN:
@@ -244,7 +263,7 @@ class Dropped:
         # Where both spellings of the output limit are refused, another swap cannot help.
         if _TWINS.get(name) in self.names:
             return None
-        return Dropped(self.names | {name})
+        return DroppedParameters(self.names | {name})
 
     @property
     def levels(self) -> bool:
@@ -265,3 +284,115 @@ class Dropped:
 THINKING = frozenset({"reasoning_effort", "thinking", "effort", "thinkingConfig"})
 _TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _KNOWN = THINKING | _TWINS.keys() | {"temperature", "store", "tool_choice"}
+
+
+# -- What a run asks: columns (who, and how) times texts (what), times repeats.
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document with the schema of its record; `truth` is NOTHING where it has no label.
+
+    With `by_record`, truth came as a record of the user's class, and replies are compared as such.
+    Texts of the same `group` belong together (pages of one document, mails of one sender); empty
+    where nothing was said about that. `blanks` labels of its truth are empty and not scored.
+    """
+
+    id: str
+    text: str
+    schema: Schema
+    truth: Any
+    by_record: bool = False
+    group: str = ""
+    blanks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedVariant:
+    """One variant, resolved: a model of a connection and the way it is asked.
+
+    `price` is in US dollars for a million tokens, {"input": …, "output": …}; None looks it up.
+    """
+
+    label: str
+    connection: Connection
+    model: str
+    instructions: str = DEFAULT_INSTRUCTIONS
+    examples: tuple[Example, ...] = ()
+    effort: Effort = "least"
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    price: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every column is asked every text, `repeats` times."""
+
+    columns: tuple[ResolvedVariant, ...]
+    texts: tuple[Document, ...]
+    repeats: int = 1
+
+    @property
+    def asked(self) -> int:
+        """How many extractions each column ends with."""
+        return len(self.texts) * self.repeats
+
+
+# -- Enforcement: whether a reply shows that the server does not hold to the schema it was sent.
+#
+# And how the row of such a reply says so.
+
+UNHELD = (
+    "The server does not enforce this schema, whatever it does with others, so the schema"
+    " was put into the prompt as well."
+)
+BROKE = "The reply did not keep to the schema that was sent: the server does not enforce it."
+OTHERS_BROKE = "Asked as if the server enforced the schema; other replies showed that it does not."
+
+_BEGUN = ("{", "[", '"', "`")
+
+
+class EnforcementWatch:
+    """Judges replies by the schema as it was sent, not by the user's own, which can be stricter.
+
+    A reply that was cut, refused or empty shows nothing, and neither does a format, which JSON
+    Schema lets a reader take for a remark.
+    """
+
+    def __init__(self, compiled: Compiled) -> None:
+        self._compiled = compiled
+
+    def broken_by(self, reply: Reply, limit: int) -> bool:
+        """Whether the whole reply is something that an enforced schema cannot bring."""
+        used, text = reply.usage.output_tokens, reply.text.strip()
+        if not text or reply.ending != "complete" or (used is not None and used >= limit):
+            return False
+        try:
+            data = parse_json(text)
+        except InvalidJSON:
+            # What begins as JSON and ends early may have been cut without a word.
+            return not text.startswith(_BEGUN)
+        try:
+            return self._validator is not None and not self._validator.is_valid(data)
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            return False
+
+    @cached_property
+    def _validator(self) -> Any:
+        try:
+            return make_validator(self._compiled.schema, formats=False)
+        except FieldError:
+            # A pattern in a spelling that only the provider reads.
+            return None
+
+
+def relied_on(sent_as: Request) -> bool:
+    """Whether the question relied on the schema being enforced."""
+    return BEST[sent_as.form] is Enforcement.SCHEMA and not sent_as.schema_in_prompt
+
+
+def unheld_row(row: Row, note: str) -> Row:
+    """The row of a reply that was asked for under a schema that turned out not to be enforced."""
+    notes = tuple(each for each in row.notes if each != UNHELD)
+    return replace(row, mode=Enforcement.JSON, schema_shown=False, notes=(*notes, note), id=0)

@@ -8,14 +8,14 @@ from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.catalog import facts_of
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.token_limits import TokenLimits
+from llmwidgets.dialects.error_rules import TokenLimits
 from llmwidgets.dialects.types import ListedModel
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import ModelFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class ServerFacts:
     """What is known of the model behind a name that tells nothing: a deployment's, a server's.
 
     `served` is the id that it answers by, `spelled` the same as the server writes it (with its
@@ -32,16 +32,16 @@ class Learned:
     answered: bool = False
 
 
-NOTHING = Learned()
+NOTHING = ServerFacts()
 
-Place = tuple[str, str, str]
+ServerKey = tuple[str, str, str]
 """What a model is told apart by: the kind of connection, the address of its calls, its name."""
 
-_seen: dict[Place, Learned] = {}
-_places: WeakKeyDictionary[Connection, dict[str, Place]] = WeakKeyDictionary()
+_seen: dict[ServerKey, ServerFacts] = {}
+_places: WeakKeyDictionary[Connection, dict[str, ServerKey]] = WeakKeyDictionary()
 
 
-def place(connection: Connection, model: str) -> Place:
+def server_key(connection: Connection, model: str) -> ServerKey:
     """The key under which this process keeps what it finds out of a model."""
     # A connection never changes, and every text asks several times.
     known = _places.setdefault(connection, {})
@@ -50,52 +50,54 @@ def place(connection: Connection, model: str) -> Place:
     return known[model]
 
 
-def of(connection: Connection, model: str) -> Learned:
+def facts_of_server(connection: Connection, model: str) -> ServerFacts:
     """What this process learned of a model of a connection."""
-    return _seen.get(place(connection, model), NOTHING)
+    return _seen.get(server_key(connection, model), NOTHING)
 
 
-def forget() -> None:
+def forget_facts() -> None:
     """Forget everything that was learned."""
     _seen.clear()
 
 
-def from_reply(connection: Connection, model: str, served: str | None) -> None:
+def learn_from_reply(connection: Connection, model: str, served: str | None) -> None:
     """Keep the id by which a reply names its model."""
     if connection.provider.model_field is None:
         return
-    known = of(connection, model)
+    known = facts_of_server(connection, model)
     if not known.answered or (served and served != known.spelled):
-        told = recalled(connection, served or "")
-        _seen[place(connection, model)] = replace(
+        told = recall_facts(connection, served or "")
+        _seen[server_key(connection, model)] = replace(
             known, served=told.served, spelled=told.spelled, facts=told.facts, answered=True
         )
 
 
-def from_list(connection: Connection, model: str, listed: Iterable[ListedModel]) -> None:
+def learn_from_list(connection: Connection, model: str, listed: Iterable[ListedModel]) -> None:
     """Keep the window that a server's list of models tells of this one, or of its only one."""
     models = list(listed)
     named = [each for each in models if each.id == model] or (models if len(models) == 1 else [])
     window = next((each.input_limit for each in named if each.input_limit), None)
     if window is not None:
-        _seen[place(connection, model)] = replace(of(connection, model), window=window)
+        _seen[server_key(connection, model)] = replace(
+            facts_of_server(connection, model), window=window
+        )
 
 
-def from_refusal(connection: Connection, model: str, limits: TokenLimits) -> None:
+def learn_from_refusal(connection: Connection, model: str, limits: TokenLimits) -> None:
     """Keep the window or the output limit that a refusal tells."""
-    known = of(connection, model)
-    _seen[place(connection, model)] = replace(
+    known = facts_of_server(connection, model)
+    _seen[server_key(connection, model)] = replace(
         known,
         window=limits.window or known.window,
         output_limit=limits.output or known.output_limit,
     )
 
 
-def recalled(connection: Connection, served: str) -> Learned:
+def recall_facts(connection: Connection, served: str) -> ServerFacts:
     """What follows from the id of a served model alone."""
     facts = _facts(connection, served) if served else None
     # Of what a server says only an id that is known is kept in a row.
-    return Learned(served=facts.id if facts else served, spelled=served, facts=facts)
+    return ServerFacts(served=facts.id if facts else served, spelled=served, facts=facts)
 
 
 def _facts(connection: Connection, served: str) -> ModelFacts | None:

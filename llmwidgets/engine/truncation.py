@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.engine.plan import Text
-from llmwidgets.engine.request_builder import Manner
-from llmwidgets.engine.token_count import count, tokens_in
+from llmwidgets.engine.estimate import count_tokens_in, tokens_in
+from llmwidgets.engine.request_builder import Document, RequestBuilder
 from llmwidgets.errors import CutInput
 
 _SMALLEST = 1500
@@ -22,7 +21,7 @@ _LEAST, _LEAST_WORDS, _AT_A_WINDOW = 0.6, 0.8, 1.1
 
 
 def cut_input(
-    connection: Connection, manner: Manner, text: Text, read: int | None
+    connection: Connection, manner: RequestBuilder, text: Document, read: int | None
 ) -> CutInput | None:
     """The failure of an answer to a part of the text; None where nothing shows that it is one.
 
@@ -33,7 +32,7 @@ def cut_input(
     if not hosted or read is None or len(text.text) < 2 * _SMALLEST:
         return None
     # Rulers and blanks are a token however long they are.
-    document = count(_REPEATED.sub(r"\1", text.text))
+    document = count_tokens_in(_REPEATED.sub(r"\1", text.text))
     if document < _SMALLEST:
         return None
     words = sum(1 for _ in _WORD.finditer(text.text))
@@ -42,7 +41,7 @@ def cut_input(
     return _failure(connection, manner, text, read) if far_below or filled else None
 
 
-def _failure(connection: Connection, manner: Manner, text: Text, read: int) -> CutInput:
+def _failure(connection: Connection, manner: RequestBuilder, text: Document, read: int) -> CutInput:
     ollama = connection.host.endswith(":11434")
     likely = round(tokens_in(manner, text).likely, -2)
     return CutInput(

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.errors import LLMWidgetsError
-from llmwidgets.keyscan.files import are_lines, leaks_of_text, read_notebook, texts_of
-from llmwidgets.keyscan.patterns import leaks_in, written_in
+from llmwidgets.keyscan.files import are_lines, leaks_of_text, read_notebook, texts_in
+from llmwidgets.keyscan.patterns import find_leaks, find_literals
 from llmwidgets.known_keys import KnownKey
 from llmwidgets.store.file import sync_folder, write_new
 
@@ -33,7 +33,7 @@ def can_clean(path: Path) -> bool:
     return path.suffix == ".ipynb" or path.name == "history.sqlite"
 
 
-def clean(path: Path, known: Sequence[KnownKey]) -> str:
+def clean_file(path: Path, known: Sequence[KnownKey]) -> str:
     """Replace every key in a notebook or in IPython's history; a sentence on what was kept.
 
     A notebook is replaced as a whole, and as it was kept beside it with mode 0600. A history
@@ -82,10 +82,10 @@ def _typed(notebook: Any) -> _Words:
     """The literals of the cells: where one was printed it goes as well."""
     sources = [
         text.encode("utf-8", "replace")
-        for place, text in texts_of(notebook)
+        for place, text in texts_in(notebook)
         if place.endswith("source")
     ]
-    return {source[leak.start : leak.end] for source in sources for leak in written_in(source)}
+    return {source[leak.start : leak.end] for source in sources for leak in find_literals(source)}
 
 
 def _without_keys(raw: bytes, known: Sequence[KnownKey], words: _Words) -> bytes:
@@ -160,7 +160,7 @@ def _spelled(new: str, text: str) -> str:
 
 
 def _found(data: bytes, known: Sequence[KnownKey], words: _Words) -> Iterator[_Span]:
-    yield from ((leak.start, leak.end) for leak in leaks_in(data, known))
+    yield from ((leak.start, leak.end) for leak in find_leaks(data, known))
     for word in words:
         yield from (each.span() for each in re.finditer(re.escape(word), data))
 

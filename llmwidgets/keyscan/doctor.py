@@ -8,16 +8,20 @@ import shlex
 import stat
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.key_expiry import SOON_DAYS, key_notes, today
-from llmwidgets.connections.storage import age_format
+from llmwidgets.connections.policy_file import machine_rules, policy_files
 from llmwidgets.errors import DamagedStore, StoreError
-from llmwidgets.store import age, identity_sources, repository
+from llmwidgets.keyscan.files import FoundLeak, search_files
+from llmwidgets.known_keys import KnownKey
+from llmwidgets.store import age, identity_sources, repository, system_keyring
+from llmwidgets.store import age as age_format
 from llmwidgets.store.store import Store
 
 Level = Literal["fine", "note", "problem"]
@@ -101,7 +105,7 @@ def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
 
 def _why_locked(folder: Path, notice: str) -> Finding:
     try:
-        found = identity_sources.headless_identity()
+        found = identity_sources.find_headless_identity()
     except StoreError as error:
         return Finding("key", "problem", error.message, error.hint)
     if found is not None:
@@ -109,7 +113,8 @@ def _why_locked(folder: Path, notice: str) -> Finding:
         return Finding("key", "problem", said, "Name the identity that belongs to it.")
     wrapped = (folder / repository.IDENTITY).exists()
     said = (
-        f"Locked: neither {identity_sources.KEY_FILE} nor {identity_sources.KEY} is set and nothing that is remembered "
+        f"Locked: neither {identity_sources.KEY_FILE} nor {identity_sources.KEY} is set "
+        "and nothing that is remembered "
         "here opens it, so it takes "
         f"{'the passphrase' if wrapped else 'the identity, of which no file is here'}. {notice}"
     )
@@ -241,3 +246,69 @@ def _tracked(folder: Path) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return any(name.endswith((".age", ".bak1", ".bak2", ".bak3")) for name in done.stdout.split())
+
+
+# -- Surroundings: what around the store a doctor looks at: history, policies, keyring, clock.
+
+_OLDEST = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+
+
+def histories() -> list[Path]:
+    """IPython's history files of this user, one a profile."""
+    folder = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser()
+    return sorted(folder.glob("profile_*/history.sqlite"))
+
+
+def examine_history(known: Sequence[KnownKey], store: str) -> Iterator[Finding]:
+    """Keys in IPython's histories: by shape, and the known ones of the store.
+
+    `store` are the words of a command that name it: only with its keys all of them are cut.
+    """
+    for path in histories():
+        found = [each for each in search_files(path, known) if isinstance(each, FoundLeak)]
+        if not found:
+            yield Finding("history", "fine", f"No key found in {path}.")
+            continue
+        ends = ", ".join(dict.fromkeys(f"{each.kind} ({each.tail})" for each in found[:5]))
+        said = f"{path} holds {len(found)} times a key: {ends}."
+        yield Finding(
+            "history", "problem", said, f"llmwidgets scan {store}--clean {shlex.quote(str(path))}"
+        )
+    if not histories():
+        yield Finding("history", "fine", "IPython keeps no history here.")
+
+
+def examine_policies() -> Iterator[Finding]:
+    """The policy files that are followed, and those that cannot be."""
+    for path, rules in zip(policy_files(), machine_rules(), strict=False):
+        if rules.damage:
+            yield Finding("policy", "problem", *rules.damage)
+        else:
+            yield Finding("policy", "fine", f"{path} is in force.")
+    if not policy_files():
+        yield Finding("policy", "fine", "No policy file is in force.")
+
+
+def examine_clock(folder: Path | None, now: Callable[[], float] = time.time) -> Finding:
+    """Whether this computer's clock can be right: TLS and tokens are refused where it is not."""
+    fix = "Set the clock: certificates and Google's tokens are refused by a wrong one."
+    if now() < _OLDEST:
+        return Finding("clock", "problem", f"It says {_day(now())}, which is past.", fix)
+    files = folder.glob("*.age*") if folder is not None and folder.is_dir() else iter(())
+    newest = max((each.stat().st_mtime for each in files), default=0.0)
+    if newest > now() + 300:
+        said = f"It says {_day(now())}, but the store was written on {_day(newest)}."
+        return Finding("clock", "problem", said, fix)
+    return Finding("clock", "fine", f"It says {_day(now())}.")
+
+
+def examine_keyring() -> Finding:
+    """The system keyring that would be used, or why none is; it is waited for three seconds."""
+    try:
+        return Finding("keyring", "fine", f"{system_keyring.back_end_name()} can be used.")
+    except StoreError as error:
+        return Finding("keyring", "fine", f"None is used. {error.message}")
+
+
+def _day(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M %Z}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from llmwidgets.keyscan.patterns import LONGEST, Leak, leaks_in, written_in
+from llmwidgets.keyscan.patterns import LONGEST, Leak, find_leaks, find_literals
 from llmwidgets.known_keys import KnownKey
 
 _CHUNK = 1 << 20
@@ -21,7 +21,7 @@ _SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLeak:
     """A leak in a file: where, what kind of key, its last four characters; never the key."""
 
     path: Path
@@ -37,14 +37,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadFile:
     """A file that could not be searched, and why."""
 
     path: Path
     reason: str
 
 
-def files_below(path: Path) -> Iterator[Path | Unread]:
+def files_below(path: Path) -> Iterator[Path | UnreadFile]:
     """The path, or every plain file below it; not what git keeps in `.git`, no link followed."""
     if not path.is_dir():
         yield path
@@ -54,10 +54,10 @@ def files_below(path: Path) -> Iterator[Path | Unread]:
         names[:] = sorted(name for name in names if name != ".git")
         yield from (Path(folder) / name for name in sorted(files))
     for error in shut:
-        yield Unread(Path(error.filename), _reason(error))
+        yield UnreadFile(Path(error.filename), _reason(error))
 
 
-def search(path: Path, known: Sequence[KnownKey]) -> Iterator[Found | Unread]:
+def search_files(path: Path, known: Sequence[KnownKey]) -> Iterator[FoundLeak | UnreadFile]:
     """Every leak in one file, once for each place; pipes, devices and dangling links are passed."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -67,7 +67,7 @@ def search(path: Path, known: Sequence[KnownKey]) -> Iterator[Found | Unread]:
     except FileNotFoundError:
         return
     except OSError as error:
-        yield Unread(path, _reason(error))
+        yield UnreadFile(path, _reason(error))
         return
     yield from found
 
@@ -76,7 +76,7 @@ def _reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
-def texts_of(notebook: Any) -> Iterator[tuple[str, str]]:
+def texts_in(notebook: Any) -> Iterator[tuple[str, str]]:
     """Each place of a notebook (cell source, output, metadata, widget state) and its text."""
     cells = notebook.get("cells")
     for number, cell in enumerate(cells if isinstance(cells, list) else [], 1):
@@ -99,7 +99,7 @@ def texts_of(notebook: Any) -> Iterator[tuple[str, str]]:
 _PARTS = ("cells", "metadata")
 
 
-def _in_file(path: Path, file: BinaryIO, known: Sequence[KnownKey]) -> Iterator[Found]:
+def _in_file(path: Path, file: BinaryIO, known: Sequence[KnownKey]) -> Iterator[FoundLeak]:
     if path.suffix == ".ipynb" and path.stat().st_size <= _LARGEST_NOTEBOOK:
         notebook = read_notebook(file)
         if notebook is not None:
@@ -114,7 +114,7 @@ def _in_file(path: Path, file: BinaryIO, known: Sequence[KnownKey]) -> Iterator[
     for line, leak in _in_stream(file, known):
         if (leak.kind, leak.tail) not in told:
             place = "a page that is no longer used" if database else f"line {line}"
-            yield Found(path, place, leak.kind, leak.tail)
+            yield FoundLeak(path, place, leak.kind, leak.tail)
 
 
 def read_notebook(file: BinaryIO) -> dict[str, Any] | None:
@@ -126,17 +126,17 @@ def read_notebook(file: BinaryIO) -> dict[str, Any] | None:
     return notebook if isinstance(notebook, dict) else None
 
 
-def _in_notebook(path: Path, notebook: Any, known: Sequence[KnownKey]) -> Iterator[Found]:
-    for place, text in texts_of(notebook):
+def _in_notebook(path: Path, notebook: Any, known: Sequence[KnownKey]) -> Iterator[FoundLeak]:
+    for place, text in texts_in(notebook):
         data = text.encode("utf-8", "replace")
         for leak in leaks_of_text(data, known, code=place.endswith("source")):
-            yield Found(path, place, leak.kind, leak.tail)
+            yield FoundLeak(path, place, leak.kind, leak.tail)
 
 
 def leaks_of_text(data: bytes, known: Sequence[KnownKey], *, code: bool) -> list[Leak]:
     """The leaks of a text; of code also the literals, where nothing tells more of them."""
-    found = leaks_in(data, known)
-    written = written_in(data) if code else []
+    found = find_leaks(data, known)
+    written = find_literals(data) if code else []
     return sorted(
         found
         + [
@@ -169,7 +169,7 @@ def are_lines(strings: Sequence[bytes]) -> bool:
     return all(each.endswith(b"\n") for each in strings[:-1])
 
 
-def _in_tables(path: Path, known: Sequence[KnownKey]) -> list[Found]:
+def _in_tables(path: Path, known: Sequence[KnownKey]) -> list[FoundLeak]:
     """The leaks in the rows of a database; none where it cannot be opened as one."""
     try:
         address = f"{path.absolute().as_uri()}?mode=ro"
@@ -186,14 +186,14 @@ def _in_tables(path: Path, known: Sequence[KnownKey]) -> list[Found]:
 
 def _in_table(
     path: Path, database: sqlite3.Connection, table: str, known: Sequence[KnownKey]
-) -> Iterator[Found]:
+) -> Iterator[FoundLeak]:
     quoted = table.replace('"', '""')
     rows = database.execute(f'SELECT * FROM "{quoted}"')
     for number, row in enumerate(rows, 1):
         for cell in row:
             data = cell if isinstance(cell, bytes) else str(cell).encode("utf-8", "replace")
             for leak in leaks_of_text(data, known, code=table == "history"):
-                yield Found(path, f"{table}, row {number}", leak.kind, leak.tail)
+                yield FoundLeak(path, f"{table}, row {number}", leak.kind, leak.tail)
 
 
 def _in_stream(file: BinaryIO, known: Sequence[KnownKey]) -> Iterator[tuple[int, Leak]]:
@@ -205,7 +205,7 @@ def _in_stream(file: BinaryIO, known: Sequence[KnownKey]) -> Iterator[tuple[int,
         # What starts in the last stretch may go on in the next chunk, and is looked at then.
         end = len(data) - LONGEST if chunk else len(data)
         at = 0
-        for leak in leaks_in(data, known):
+        for leak in find_leaks(data, known):
             if leak.start < max(end, 0):
                 line += data.count(b"\n", at, leak.start)
                 at = leak.start

@@ -79,7 +79,7 @@ _PLACEHOLDER = re.compile(
 _PREFIX = re.compile(rb"^(?:sk-(?:[a-z]+\d*-)*|AIza|AQ\.|hf_|ya29\.)")
 
 
-def leaks_in(data: bytes, known: Sequence[KnownKey]) -> list[Leak]:
+def find_leaks(data: bytes, known: Sequence[KnownKey]) -> list[Leak]:
     """Every known key and every key-shaped word, in order; a known one goes before its shape."""
     found = [leak for each in known for leak in _known(data, each)]
     shaped = list(_shaped(data))
@@ -98,7 +98,7 @@ def _mark(taken: bytearray, leak: Leak) -> None:
     taken[leak.start : leak.end] = b"\1" * (leak.end - leak.start)
 
 
-def written_in(source: bytes) -> list[Leak]:
+def find_literals(source: bytes) -> list[Leak]:
     """Keys and passphrases written as a literal of code, `api_key="…"`, whatever their shape.
 
     Placeholders and the names of variables are none.

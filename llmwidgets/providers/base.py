@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from llmwidgets.dialects.types import Form, Target
+from llmwidgets.dialects.types import ResponseFormat, Target
 from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
@@ -149,7 +149,7 @@ class ModelFacts:
     """
 
     id: str
-    form: Form = Form.JSON_SCHEMA
+    form: ResponseFormat = ResponseFormat.JSON_SCHEMA
     efforts: tuple[str, ...] = ()
     thinking: bool | None = None
     sampling: bool = False

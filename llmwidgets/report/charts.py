@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmwidgets import formatting
-from llmwidgets.visible import markup
+from llmwidgets.visible import escape_html
 
 _WIDE, _HIGH = 520, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 24, 16, 40
@@ -52,7 +52,7 @@ def scatter(
     )
     return (
         f'<svg class="lw-chart" role="img" viewBox="0 0 {_WIDE} {_HIGH}" width="{_WIDE}" '
-        f'height="{_HIGH}"><title>{markup(title)}</title><desc>{markup(said)}</desc>'
+        f'height="{_HIGH}"><title>{escape_html(title)}</title><desc>{escape_html(said)}</desc>'
         f"{''.join(body)}</svg>"
     )
 
@@ -95,7 +95,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def _text(x: float, y: float, words: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{markup(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape_html(words)}</text>'
 
 
 def _across(x: float, most: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from llmwidgets import formatting
 from llmwidgets.report.summary import LEADING, Row, Summary
-from llmwidgets.visible import visible
+from llmwidgets.visible import escape_controls
 
 _LABEL = 36
 
@@ -28,7 +28,7 @@ def render(summary: Summary) -> str:
     if summary.differing:
         lines.append("")
         lines.append(f"{summary.differing} rows differ; .differences() shows them.")
-    return visible("\n".join([*lines, *summary.notes, summary.footer]))
+    return escape_controls("\n".join([*lines, *summary.notes, summary.footer]))
 
 
 def _grouped(rows: Sequence[Row], lines: Sequence[str]) -> Iterator[str]:

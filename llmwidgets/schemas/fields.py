@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmwidgets.schemas.canonical import NEVER, Canonical, Node, ref_name
-from llmwidgets.schemas.paths import any_name, item, step
+from llmwidgets.schemas.paths import any_name, item_path, property_path
 
 MAX_LEAVES = 5000
 """A schema's leaves are listed up to here."""
@@ -131,7 +131,7 @@ def _structure(schema: Canonical, node: Node, at: Leaf, inside: frozenset[str]) 
             if each != NEVER:
                 here = replace(
                     inner,
-                    path=step(at.path, name),
+                    path=property_path(at.path, name),
                     required=name in required and at.required,
                     nullable=False,
                 )
@@ -142,7 +142,7 @@ def _structure(schema: Canonical, node: Node, at: Leaf, inside: frozenset[str]) 
     if not types or "array" in types:
         for each in [*node.get("prefixItems", ()), *_items(node)]:
             if each != NEVER:
-                here = replace(inner, path=item(at.path), nullable=False)
+                here = replace(inner, path=item_path(at.path), nullable=False)
                 yield from _walk(schema, each, here, inside)
 
 

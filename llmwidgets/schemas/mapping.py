@@ -14,7 +14,7 @@ from typing import Any, Protocol
 KEY, VALUE = "key", "value"
 
 
-class Shape(Protocol):
+class ValueMapping(Protocol):
     """The two directions of one place."""
 
     def restore(self, data: Any) -> Any:
@@ -26,11 +26,11 @@ class Shape(Protocol):
         ...
 
 
-def restore(shape: Shape | None, data: Any) -> Any:
+def to_user_value(shape: ValueMapping | None, data: Any) -> Any:
     return shape.restore(data) if shape else data
 
 
-def adapt(shape: Shape | None, data: Any) -> Any:
+def to_wire_value(shape: ValueMapping | None, data: Any) -> Any:
     return shape.adapt(data) if shape else data
 
 
@@ -39,22 +39,22 @@ class Wrapped:
     """A value that travels as the only property of an object."""
 
     name: str
-    inner: Shape | None
+    inner: ValueMapping | None
 
     def restore(self, data: Any) -> Any:
         if isinstance(data, dict) and self.name in data and len(data) == 1:
-            return restore(self.inner, data[self.name])
-        return restore(self.inner, data)
+            return to_user_value(self.inner, data[self.name])
+        return to_user_value(self.inner, data)
 
     def adapt(self, data: Any) -> Any:
-        return {self.name: adapt(self.inner, data)}
+        return {self.name: to_wire_value(self.inner, data)}
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
     """A list whose items are mapped one by one."""
 
-    inner: Shape
+    inner: ValueMapping
 
     def restore(self, data: Any) -> Any:
         return [self.inner.restore(each) for each in data] if isinstance(data, list) else data
@@ -67,20 +67,20 @@ class Items:
 class Tuple:
     """A list whose first items are mapped each in its own way, and the rest alike."""
 
-    first: tuple[Shape | None, ...]
-    rest: Shape | None = None
+    first: tuple[ValueMapping | None, ...]
+    rest: ValueMapping | None = None
 
     def restore(self, data: Any) -> Any:
         if not isinstance(data, list):
             return data
-        return [restore(self._at(index), each) for index, each in enumerate(data)]
+        return [to_user_value(self._at(index), each) for index, each in enumerate(data)]
 
     def adapt(self, data: Any) -> Any:
         if not isinstance(data, list):
             return data
-        return [adapt(self._at(index), each) for index, each in enumerate(data)]
+        return [to_wire_value(self._at(index), each) for index, each in enumerate(data)]
 
-    def _at(self, index: int) -> Shape | None:
+    def _at(self, index: int) -> ValueMapping | None:
         return self.first[index] if index < len(self.first) else self.rest
 
 
@@ -88,17 +88,19 @@ class Tuple:
 class Entries:
     """An open object that travels as a list of `{"key": …, "value": …}`."""
 
-    inner: Shape | None
+    inner: ValueMapping | None
 
     def restore(self, data: Any) -> Any:
         if not isinstance(data, list) or not all(is_entry(each) for each in data):
             return data
-        return {each[KEY]: restore(self.inner, each[VALUE]) for each in data}
+        return {each[KEY]: to_user_value(self.inner, each[VALUE]) for each in data}
 
     def adapt(self, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        return [{KEY: name, VALUE: adapt(self.inner, value)} for name, value in data.items()]
+        return [
+            {KEY: name, VALUE: to_wire_value(self.inner, value)} for name, value in data.items()
+        ]
 
 
 def is_entry(data: object) -> bool:
@@ -119,14 +121,14 @@ class Properties:
     are absent where they are null.
     """
 
-    shapes: Mapping[str, Shape | None]
+    shapes: Mapping[str, ValueMapping | None]
     droppable: frozenset[str] = frozenset()
     nullable: frozenset[str] = frozenset()
     rest: str | None = None
     rest_shape: Entries | None = None
     accepts: Callable[[Any], bool] | None = None
     keeps_others: bool = False
-    others: Shape | None = None
+    others: ValueMapping | None = None
     filled: frozenset[str] = frozenset()
     left_out: frozenset[str] = frozenset()
 
@@ -134,7 +136,7 @@ class Properties:
         if not isinstance(data, dict):
             return data
         whole = {
-            name: restore(self.shapes.get(name, self.others), value)
+            name: to_user_value(self.shapes.get(name, self.others), value)
             for name, value in data.items()
             if name != self.rest and not (value is None and name in self.droppable)
         }
@@ -158,10 +160,10 @@ class Properties:
             if name in data:
                 if data[name] is None and name in self.left_out:
                     continue
-                sent[name] = adapt(shape, data[name])
+                sent[name] = to_wire_value(shape, data[name])
             elif name in self.filled:
                 sent[name] = None
-        others = {k: adapt(self.others, v) for k, v in data.items() if k not in self.shapes}
+        others = {k: to_wire_value(self.others, v) for k, v in data.items() if k not in self.shapes}
         if self.rest is not None and self.rest_shape is not None:
             sent[self.rest] = self.rest_shape.adapt(others)
         return {**sent, **others} if self.keeps_others else sent
@@ -174,7 +176,7 @@ class Option:
     `fits` tells from the outside of a sent value whether it can belong to this branch.
     """
 
-    shape: Shape | None
+    shape: ValueMapping | None
     accepts: Callable[[Any], bool]
     fits: Callable[[Any], bool]
 
@@ -193,7 +195,7 @@ class Choice:
         fallback: list[Any] = []
         for option in self.options:
             if option.fits(data):
-                whole = restore(option.shape, data)
+                whole = to_user_value(option.shape, data)
                 if option.accepts(whole) and self.accepts(whole):
                     return whole
                 fallback.append(whole)
@@ -202,7 +204,7 @@ class Choice:
     def adapt(self, data: Any) -> Any:
         for option in self.options:
             if option.accepts(data):
-                return adapt(option.shape, data)
+                return to_wire_value(option.shape, data)
         return data
 
 
@@ -210,14 +212,14 @@ class Choice:
 class Definition:
     """A reference to a shared shape, looked up at use because definitions may be recursive."""
 
-    table: Mapping[str, Shape | None] = field(repr=False)
+    table: Mapping[str, ValueMapping | None] = field(repr=False)
     name: str
 
     def restore(self, data: Any) -> Any:
-        return restore(self.table.get(self.name), data)
+        return to_user_value(self.table.get(self.name), data)
 
     def adapt(self, data: Any) -> Any:
-        return adapt(self.table.get(self.name), data)
+        return to_wire_value(self.table.get(self.name), data)
 
 
 ENTRIES = "entries"

@@ -9,7 +9,7 @@ _SPECIAL = frozenset(".[]*\"' \n\t")
 _PARTS = re.compile(r'\[\d*\]|\["(?:[^"\\]|\\.)*"\]|\.?[^.\[\]]+')
 
 
-def step(path: str, name: str) -> str:
+def property_path(path: str, name: str) -> str:
     """The place of property `name` inside the object at `path`.
 
     >>> step("policy", "number"), step("policy", "a.b")
@@ -20,7 +20,7 @@ def step(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def item(path: str, index: int | None = None) -> str:
+def item_path(path: str, index: int | None = None) -> str:
     """The place of an item of the list at `path`; without `index`, the place of every item."""
     return f"{path}[]" if index is None else f"{path}[{index}]"
 
@@ -30,7 +30,7 @@ def any_name(path: str) -> str:
     return f"{path}.*" if path else "*"
 
 
-def shown(path: str) -> str:
+def display_path(path: str) -> str:
     """The place in a sentence; the root has no path, so it is called the record."""
     return path or "the record"
 

@@ -7,11 +7,12 @@ travel as `memoryview`, whose repr shows an address alone.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -22,8 +23,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from llmwidgets.connections.storage import age_format, bech32
-from llmwidgets.connections.storage.age_format import Header, Stanza
 from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, WrongPassphrase
 from llmwidgets.secret import Secret
 
@@ -56,7 +55,7 @@ class Identity:
         """A new identity from the system's random source."""
         key = X25519PrivateKey.generate()
         return cls(
-            Secret(bech32.encode("age-secret-key-", key.private_bytes_raw()).upper()),
+            Secret(bech32_encode("age-secret-key-", key.private_bytes_raw()).upper()),
             _recipient(key.public_key()),
             key,
         )
@@ -111,7 +110,7 @@ def decrypt(data: bytes, identities: Sequence[Identity]) -> memoryview:
 
     StoreLocked where none of the identities opens it, DamagedStore where it breaks a rule.
     """
-    header, payload = age_format.read_header(data)
+    header, payload = read_header(data)
     _check_alone(header)
     shares = [_share(stanza) for stanza in header.stanzas if stanza.kind == _X25519]
     for identity in identities:
@@ -131,7 +130,7 @@ def encrypt_passphrase(
     body = ChaCha20Poly1305(_stretched(passphrase, salt, work_factor)).encrypt(
         _NONCE, file_key, None
     )
-    arguments = (age_format.padless(salt).decode("ascii"), str(work_factor))
+    arguments = (padless(salt).decode("ascii"), str(work_factor))
     return _sealed(plaintext, file_key, [Stanza(_SCRYPT, arguments, body)])
 
 
@@ -141,7 +140,7 @@ def decrypt_passphrase(data: bytes, passphrase: Secret) -> memoryview:
     WrongPassphrase where it does not open it, StoreLocked where no passphrase opens the file,
     DamagedStore where it breaks a rule or asks for more than 1 GB of memory.
     """
-    header, payload = age_format.read_header(data)
+    header, payload = read_header(data)
     _check_alone(header)
     stanza = header.stanzas[0]
     if stanza.kind != _SCRYPT:
@@ -166,26 +165,26 @@ def wrap_identity(identity: Identity, passphrase: Secret) -> bytes:
     )
 
 
-def digest(data: bytes | memoryview) -> bytes:
+def recipient_digest(data: bytes | memoryview) -> bytes:
     """SHA-256, to compare two plaintexts without a name for either."""
     return hashlib.sha256(data).digest()
 
 
 def _private_key(text: str) -> X25519PrivateKey | None:
-    raw = bech32.decode("age-secret-key-", text)
+    raw = bech32_decode("age-secret-key-", text)
     if raw is None or len(raw) != 32 or not text.isupper():
         return None
     return X25519PrivateKey.from_private_bytes(raw)
 
 
 def _recipient(key: X25519PublicKey) -> str:
-    return bech32.encode("age", key.public_bytes_raw())
+    return bech32_encode("age", key.public_bytes_raw())
 
 
 @lru_cache(maxsize=256)
 def _point(recipient: str) -> bytes | None:
     """The public key that a recipient spells; None for any other text."""
-    raw = bech32.decode("age", recipient)
+    raw = bech32_decode("age", recipient)
     return raw if raw is not None and len(raw) == 32 else None
 
 
@@ -202,11 +201,11 @@ def _wrap(file_key: memoryview, recipient: str) -> Stanza:
     shared = memoryview(once.exchange(X25519PublicKey.from_public_bytes(raw)))
     wrapping = _derived(shared, share + raw, b"age-encryption.org/v1/X25519")
     body = ChaCha20Poly1305(wrapping).encrypt(_NONCE, file_key, None)
-    return Stanza(_X25519, (age_format.padless(share).decode("ascii"),), body)
+    return Stanza(_X25519, (padless(share).decode("ascii"),), body)
 
 
 def _share(stanza: Stanza) -> tuple[Stanza, bytes]:
-    share = age_format.unpadded("".join(stanza.arguments).encode("ascii"))
+    share = unpadded("".join(stanza.arguments).encode("ascii"))
     if len(stanza.arguments) != 1 or share is None or len(share) != 32 or len(stanza.body) != 32:
         message = "A recipient in the file's header is not as age spells it."
         raise DamagedStore(message)
@@ -245,7 +244,7 @@ def _check_alone(header: Header) -> None:
 
 def _cost(stanza: Stanza) -> tuple[bytes, int]:
     salt, factor = (*stanza.arguments, "", "")[:2]
-    raw = age_format.unpadded(salt.encode("ascii"))
+    raw = unpadded(salt.encode("ascii"))
     spelled = re.fullmatch(r"[1-9][0-9]{0,8}", factor)
     if len(stanza.arguments) != 2 or raw is None or len(raw) != 16 or not spelled:
         message = "The passphrase's line in the file's header is not as age spells it."
@@ -277,13 +276,13 @@ def _mac(file_key: memoryview, signed: bytes) -> bytes:
 
 
 def _sealed(plaintext: memoryview, file_key: memoryview, stanzas: Sequence[Stanza]) -> bytes:
-    signed, nonce = age_format.signed_part(stanzas), os.urandom(16)
+    signed, nonce = signed_part(stanzas), os.urandom(16)
     cipher = ChaCha20Poly1305(_derived(file_key, nonce, b"payload"))
     sealed = b"".join(
         cipher.encrypt(counter, plaintext[at : at + _CHUNK], None)
         for counter, at in _counted(len(plaintext), _CHUNK)
     )
-    return age_format.finished(signed, _mac(file_key, signed)) + nonce + sealed
+    return finished(signed, _mac(file_key, signed)) + nonce + sealed
 
 
 def _opened(header: Header, payload: memoryview, file_key: memoryview) -> memoryview:
@@ -318,3 +317,158 @@ def _counted(length: int, size: int) -> Iterator[tuple[bytes, int]]:
     starts = range(0, max(length, 1), size)
     for number, at in enumerate(starts):
         yield number.to_bytes(11, "big") + bytes([at == starts[-1]]), at
+
+
+# -- The header of an age v1 file, read strictly and written: https://age-encryption.org/v1.
+
+_VERSION = b"age-encryption.org/v1\n"
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*\Z")
+_ARGUMENTS = re.compile(rb"->(?: [!-~]+)+\Z")
+_COLUMNS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Stanza:
+    """One way to the file key: its kind, its arguments and the wrapped key."""
+
+    kind: str
+    arguments: tuple[str, ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before the payload; `mac` signs the bytes `signed`."""
+
+    stanzas: tuple[Stanza, ...]
+    signed: bytes
+    mac: bytes
+
+
+def read_header(data: bytes) -> tuple[Header, memoryview]:
+    """The header and the payload of an age file; DamagedStore where a single rule is broken."""
+    if not data.startswith(_VERSION):
+        message = "The file does not start like an age file."
+        raise DamagedStore(message)
+    place, stanzas = len(_VERSION), []
+    while data[place : place + 2] == b"->":
+        stanza, place = _read_stanza(data, place)
+        stanzas.append(stanza)
+    line, after = _line(data, place)
+    mac = unpadded(line[4:]) if line.startswith(b"--- ") else None
+    if not stanzas or mac is None or len(mac) != 32:
+        message = "The header of the file does not end as an age header does."
+        raise DamagedStore(message)
+    return Header(tuple(stanzas), data[: place + 3], mac), memoryview(data)[after:]
+
+
+def signed_part(stanzas: Iterable[Stanza]) -> bytes:
+    """The header up to the three dashes that its code signs."""
+    return _VERSION + b"".join(_spell(stanza) for stanza in stanzas) + b"---"
+
+
+def finished(signed: bytes, mac: bytes) -> bytes:
+    """The whole header, ready for the payload to follow."""
+    return signed + b" " + padless(mac) + b"\n"
+
+
+def padless(data: bytes) -> bytes:
+    """Base64 without padding, as age writes it."""
+    return base64.b64encode(data).rstrip(b"=")
+
+
+def unpadded(text: bytes) -> bytes | None:
+    """The bytes of canonical Base64 without padding; None for any other spelling."""
+    if not _BASE64.match(text) or len(text) % 4 == 1:
+        return None
+    data = base64.b64decode(text + b"=" * (-len(text) % 4))
+    return data if padless(data) == text else None
+
+
+def _spell(stanza: Stanza) -> bytes:
+    body = padless(stanza.body)
+    rows = [body[at : at + _COLUMNS] for at in range(0, len(body) + 1, _COLUMNS)]
+    first = " ".join(("->", stanza.kind, *stanza.arguments)).encode("ascii")
+    return b"".join(row + b"\n" for row in (first, *rows))
+
+
+def _read_stanza(data: bytes, place: int) -> tuple[Stanza, int]:
+    line, place = _line(data, place)
+    if not _ARGUMENTS.match(line):
+        message = "A stanza of the file's header is not as age spells it."
+        raise DamagedStore(message)
+    kind, *arguments = line.decode("ascii").split(" ")[1:]
+    body = b""
+    while True:
+        line, place = _line(data, place)
+        piece = unpadded(line)
+        if piece is None or len(line) > _COLUMNS:
+            message = "A stanza of the file's header has a body that age does not write."
+            raise DamagedStore(message)
+        body += piece
+        if len(line) < _COLUMNS:
+            return Stanza(kind, tuple(arguments), body), place
+
+
+def _line(data: bytes, place: int) -> tuple[bytes, int]:
+    end = data.find(b"\n", place)
+    if end < 0:
+        message = "The file ends within its header."
+        raise DamagedStore(message)
+    return data[place:end], end + 1
+
+
+# -- Bech32, the spelling of age's keys: `age1…` recipients and `AGE-SECRET-KEY-1…` identities.
+
+_CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+
+
+def bech32_encode(prefix: str, data: bytes) -> str:
+    """The bytes as a lower-case Bech32 text with this prefix and a checksum (BIP 173)."""
+    values = _regroup(data, 8, 5, pad=True) or []
+    polymod = _polymod([*_expand(prefix), *values, 0, 0, 0, 0, 0, 0]) ^ 1
+    values += [(polymod >> 5 * (5 - place)) & 31 for place in range(6)]
+    return prefix + "1" + "".join(_CHARSET[value] for value in values)
+
+
+def bech32_decode(prefix: str, text: str) -> bytes | None:
+    """The bytes of a Bech32 text with this prefix; None for any other text.
+
+    It returns rather than raises, since a raise would show the text in a traceback.
+    """
+    lower = text.lower()
+    if text not in {lower, text.upper()} or not lower.startswith(prefix + "1"):
+        return None
+    values = [_CHARSET.find(letter) for letter in lower[len(prefix) + 1 :]]
+    if len(values) < 6 or -1 in values or _polymod([*_expand(prefix), *values]) != 1:
+        return None
+    whole = _regroup(values[:-6], 5, 8, pad=False)
+    return None if whole is None else bytes(whole)
+
+
+def _expand(prefix: str) -> list[int]:
+    return [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix]
+
+
+def _polymod(values: Iterable[int]) -> int:
+    checksum = 1
+    for value in values:
+        top = checksum >> 25
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
+        for place, factor in enumerate(_GENERATOR):
+            checksum ^= factor if (top >> place) & 1 else 0
+    return checksum
+
+
+def _regroup(values: Iterable[int], old: int, new: int, *, pad: bool) -> list[int] | None:
+    held, bits, grouped = 0, 0, []
+    for value in values:
+        held, bits = (held << old | value) & 0xFFF, bits + old
+        while bits >= new:
+            bits -= new
+            grouped.append(held >> bits & ((1 << new) - 1))
+    rest = held << (new - bits) & ((1 << new) - 1)
+    if pad:
+        return [*grouped, rest] if bits else grouped
+    return grouped if bits < old and not rest else None

@@ -6,48 +6,47 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections.storage import known
 from llmwidgets.errors import FieldError, StoreError
-from llmwidgets.store import session_cache, system_keyring
+from llmwidgets.store import rollback, session_cache, system_keyring
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
-    from llmwidgets.store.identity_sources import Unlocked
-    from llmwidgets.store.state import Session
+    from llmwidgets.store.identity_sources import IdentitySource
+    from llmwidgets.store.state import StoreState
 
 
 _PLACES = {"server": session_cache, "keyring": system_keyring}
 
 
-def places(folder: Path) -> tuple[str, ...]:
+def identity_caches(folder: Path) -> tuple[str, ...]:
     """Where the identity of this folder's store is remembered, in the order they are tried."""
-    there = known.folder(folder).remembered
+    there = rollback.recall_folder(folder).remembered
     return tuple(name for name in _PLACES if name in there)
 
 
-def offered() -> tuple[str, ...]:
+def available_caches() -> tuple[str, ...]:
     """The places that this computer has, in the order they are tried."""
     return tuple(name for name, place in _PLACES.items() if place.available())
 
 
-def remember(folder: Path, place: str, identity: Identity) -> None:
+def remember_identity(folder: Path, place: str, identity: Identity) -> None:
     """Keep the identity there; StoreError with the reason where that cannot be."""
     _PLACES[_checked(place)].remember(folder, identity)
-    before = known.folder(folder)
+    before = rollback.recall_folder(folder)
     kept = tuple(dict.fromkeys((*before.remembered, place)))
-    known.remember_folder(folder, replace(before, remembered=kept))
+    rollback.remember_folder(folder, replace(before, remembered=kept))
 
 
-def forget(folder: Path, place: str) -> None:
+def forget_remembered(folder: Path, place: str) -> None:
     """Remove the identity there; StoreError where the keyring does not answer."""
-    before = known.folder(folder)
+    before = rollback.recall_folder(folder)
     if _checked(place) == "server" or place in before.remembered:
         _PLACES[place].forget(folder)
     kept = tuple(name for name in before.remembered if name != place)
-    known.remember_folder(folder, replace(before, remembered=kept))
+    rollback.remember_folder(folder, replace(before, remembered=kept))
 
 
-def find(session: Session) -> Unlocked | None:
+def find_remembered(session: StoreState) -> IdentitySource | None:
     """The identity remembered for this folder; what stands in the way is told in the notice.
 
     The keyring is asked once a session: one that is locked would cost three seconds each time.
@@ -55,10 +54,10 @@ def find(session: Session) -> Unlocked | None:
     if session.folder is None or session.looked:
         return None
     session.trouble = ""
-    for place in places(session.folder):
+    for place in identity_caches(session.folder):
         session.looked = session.looked or place == "keyring"
         try:
-            found: Unlocked | None = _PLACES[place].find(session.folder)
+            found: IdentitySource | None = _PLACES[place].find(session.folder)
         except StoreError as error:
             session.trouble = f"{error.message} The passphrase still opens the store."
             continue
@@ -67,11 +66,11 @@ def find(session: Session) -> Unlocked | None:
     return None
 
 
-def renew(session: Session, identity: Identity) -> None:
+def renew_remembered(session: StoreState, identity: Identity) -> None:
     """Put a new identity in every place that held the old one; trouble is told in the notice."""
     if session.folder is None:
         return
-    for place in places(session.folder):
+    for place in identity_caches(session.folder):
         try:
             _PLACES[place].remember(session.folder, identity)
         except StoreError as error:

@@ -6,14 +6,18 @@ Given by code → key file → variable → this process → until this server s
 
 from __future__ import annotations
 
+import getpass
+import math
 import os
+import secrets
 import stat
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmwidgets import secret_file
+from llmwidgets import secret as secret_file
 from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 
@@ -39,17 +43,17 @@ REMEDIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Unlocked:
+class IdentitySource:
     """An identity and the source it came from, in the words the panel shows."""
 
     identity: Identity
     by: str
 
 
-_taken: Unlocked | None = None
+_taken: IdentitySource | None = None
 
 
-def headless_identity() -> Unlocked | None:
+def find_headless_identity() -> IdentitySource | None:
     """The identity that the surroundings hold: the key file, else the variable; None for neither.
 
     The variable is read once and removed, so that no child process inherits it; the identity
@@ -57,17 +61,17 @@ def headless_identity() -> Unlocked | None:
     """
     global _taken
     if os.environ.get(KEY_FILE):
-        return Unlocked(_of_key_file(Path(os.environ[KEY_FILE]).expanduser()), KEY_FILE)
+        return IdentitySource(_of_key_file(Path(os.environ[KEY_FILE]).expanduser()), KEY_FILE)
     if KEY in os.environ:
-        identity = parsed_identity(memoryview(os.fsencode(os.environ.pop(KEY))))
+        identity = parse_identity(memoryview(os.fsencode(os.environ.pop(KEY))))
         if identity is None:
             message = f"{KEY} holds no age identity."
             raise StoreError(message, "It starts with AGE-SECRET-KEY-1 and has 74 characters.")
-        _taken = Unlocked(identity, KEY)
+        _taken = IdentitySource(identity, KEY)
     return _taken
 
 
-def forget() -> None:
+def forget_identity() -> None:
     """Drop the identity that came from the variable."""
     global _taken
     _taken = None
@@ -77,22 +81,22 @@ def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:
     """The identity in the bytes of an `identity.age`; WrongPassphrase or DamagedStore."""
     from llmwidgets.store import age as sealing
 
-    identity = parsed_identity(sealing.decrypt_passphrase(sealed, passphrase))
+    identity = parse_identity(sealing.decrypt_passphrase(sealed, passphrase))
     if identity is None:
         message = "identity.age opens, but holds no age identity."
         raise DamagedStore(message, "Put back the identity.age that belongs to this store.")
     return identity
 
 
-def parsed_identity(spelled: Secret | memoryview) -> Identity | None:
+def parse_identity(spelled: Secret | memoryview) -> Identity | None:
     """The identity in a text that holds one on a line of its own; None for any other text."""
     if isinstance(spelled, Secret):
         return _parsed(spelled)
-    opened, _ = secret_file.text_of(spelled)
+    opened, _ = secret_file.decode_secret(spelled)
     return None if opened is None else _parsed(_identity_in(opened))
 
 
-def given_identity(identity: Secret) -> Unlocked:
+def read_given_identity(identity: Secret) -> IdentitySource:
     """The identity that code gave: itself, `env:NAME`, or `file:PATH` as age-keygen writes it.
 
     FieldError where it is none.
@@ -100,24 +104,24 @@ def given_identity(identity: Secret) -> Unlocked:
     if identity.reference is None or not identity.reference.startswith("file:"):
         from llmwidgets.store.age import Identity
 
-        return Unlocked(Identity.parse(identity), GIVEN)
+        return IdentitySource(Identity.parse(identity), GIVEN)
     path = Path(identity.reference.removeprefix("file:")).expanduser()
-    opened, wrong = secret_file.read(path)
+    opened, wrong = secret_file.read_secret_file(path)
     found = None if opened is None else _parsed(_identity_in(opened))
     if found is None:
         place = f"{path}, which {wrong}" if wrong else f"{path}"
         message = {"identity": f"is not in the file {place}: no line starts with AGE-SECRET-KEY-1."}
         raise FieldError(message, "Name a file that age-keygen made.")
-    return Unlocked(found, GIVEN)
+    return IdentitySource(found, GIVEN)
 
 
-def locked(name: str, why: str = "") -> StoreLocked:
+def locked_error(name: str, why: str = "") -> StoreLocked:
     """The error for a store that nothing here can unlock, with the ways out."""
     return StoreLocked(f"{name} is locked{why}.", REMEDIES)
 
 
 def _of_key_file(path: Path) -> Identity:
-    opened, reason = secret_file.read(path, _distrust)
+    opened, reason = secret_file.read_secret_file(path, _distrust)
     identity = None if opened is None else _parsed(_identity_in(opened))
     if identity is not None:
         return identity
@@ -159,3 +163,84 @@ def _parsed(secret: Secret) -> Identity | None:
         return Identity.parse(secret)
     except FieldError:
         return None
+
+
+# -- Passphrase: its one rule, and the secret field of a front end that can ask for it.
+
+SHORTEST = 12
+
+
+def check_passphrase(passphrase: Secret) -> None:
+    """FieldError for a passphrase under 12 characters, for none, or of letters that came broken."""
+    if len(passphrase.reveal()) < SHORTEST:
+        raise FieldError(
+            {"passphrase": f"has fewer than {SHORTEST} characters, or is no text."},
+            "Six random words are easy to keep in mind and hard to guess.",
+        )
+    if any("\ud800" <= letter <= "\udfff" for letter in passphrase.reveal()):
+        raise FieldError(
+            {"passphrase": "has a letter that did not arrive whole."},
+            "Set the terminal to UTF-8, or use letters without accents.",
+        )
+
+
+def ask_passphrase(prompt: str) -> Secret | None:
+    """What the user typed into the secret field of the notebook or the terminal, closed.
+
+    None at once where nobody can be asked: a kernel whose front end takes no input (a run by
+    nbclient, a pipeline), or no terminal. The front end shows dots and keeps nothing.
+    """
+    if not _somebody_is_there():
+        return None
+    try:
+        return Secret(getpass.getpass(prompt))
+    except (NotImplementedError, EOFError):  # how a kernel says that its front end cannot ask
+        return None
+
+
+def ask_new_passphrase(organization: str) -> Secret | None:
+    """A new passphrase, typed twice; FieldError where the two differ or it is too short."""
+    first = ask_passphrase(f"New passphrase for the store {organization}: ")
+    if first is None:
+        return None
+    check_passphrase(first)
+    second = ask_passphrase("The same again: ")
+    if second is None or not second.is_same_as(first):
+        raise FieldError(
+            {"passphrase": "was not typed the same twice."}, "Run the cell again and type it twice."
+        )
+    return first
+
+
+def _somebody_is_there() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if hasattr(shell, "kernel"):
+        return True
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+# -- Words: a passphrase of six made-up words that can be said, from the system's random source.
+
+WORDS = 6
+
+_CONSONANTS = "bdfgjklmnprstvz"
+_VOWELS = "aeiou"
+_SYLLABLES = tuple(consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS)
+
+BITS = WORDS * math.log2(len(_SYLLABLES) * (len(_SYLLABLES) - 1))
+"""How many bits a guesser has to try: 74.6, each word being two different syllables of 75."""
+
+
+def propose_passphrase() -> Secret:
+    """Six words such as `ravo kimu teda solu bipo nafe`, closed; 74.6 bits.
+
+    The words mean nothing in any language on purpose: a list of real words would have to be
+    shipped and kept, and two syllables are as quick to type.
+    """
+    return Secret(" ".join(_word() for _ in range(WORDS)))
+
+
+def _word() -> str:
+    first = secrets.choice(_SYLLABLES)
+    return first + secrets.choice([each for each in _SYLLABLES if each != first])

@@ -6,14 +6,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections.opening import passphrase as passphrase_field
 from llmwidgets.errors import FieldError, StoreError
 from llmwidgets.secret import Secret
 from llmwidgets.store import document, identity_cache, identity_sources, repository
-from llmwidgets.store.document import Contents, Recipient
-from llmwidgets.store.identity_sources import Unlocked
+from llmwidgets.store import identity_sources as passphrase_field
+from llmwidgets.store.document import Recipient, StoreDocument
+from llmwidgets.store.identity_sources import IdentitySource
 from llmwidgets.store.repository import CONNECTIONS, IDENTITY, Spell
-from llmwidgets.store.state import Session
+from llmwidgets.store.state import StoreState
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 _PROVEN = {identity_sources.KEY, identity_sources.KEY_FILE, identity_sources.GIVEN}
 
 
-def change_passphrase(session: Session, old: Secret | None, new: Secret, spell: Spell) -> None:
+def change_passphrase(session: StoreState, old: Secret | None, new: Secret, spell: Spell) -> None:
     """Seal the identity by another passphrase; the connections stay as they are.
 
     The old one is tried first and the new file is opened before it takes the place of the old,
     whose backups go: the old passphrase would open them.
     """
-    passphrase_field.check(new)
+    passphrase_field.check_passphrase(new)
     repository.check_there(session)
     if old is None and _by_recovery(session):
-        return new_identity(session, new, spell, purge_backups=False)
-    identity = _proven(session) if old is None else repository.by_passphrase(session, old)
+        return rotate_identity(session, new, spell, purge_backups=False)
+    identity = _proven(session) if old is None else repository.open_by_passphrase(session, old)
     wrapped = _wrapped(identity, new)
     with session.guard, session.file(CONNECTIONS).locked():
-        repository.put_identity(session, wrapped)
+        repository.write_identity(session, wrapped)
         _purge(session, IDENTITY)
     return None
 
 
-def new_identity(
-    session: Session, passphrase: Secret, spell: Spell, *, purge_backups: bool
+def rotate_identity(
+    session: StoreState, passphrase: Secret, spell: Spell, *, purge_backups: bool
 ) -> None:
     """Put a new identity in the place of the owner's and seal the store to it alone.
 
@@ -53,29 +53,29 @@ def new_identity(
     _check_passphrase(session, passphrase)
     made = sealing.Identity.generate()
     wrapped = _wrapped(made, passphrase)
-    with repository.changing(session) as (now, found):
+    with repository.store_operation(session) as (now, found):
         before = _own(now, found.identity)
         owner = Recipient(document.OWNER, made.recipient)
         kept = [each for each in now.recipients if each != before]
         # The new identity signs and the old one vouches for it: either opens and believes this.
         both = _for(now, [owner, *now.recipients], [found.identity, made])
-        repository.write(session, both, made, spell)
-        repository.put_identity(session, wrapped)
+        repository.write_store(session, both, made, spell)
+        repository.write_identity(session, wrapped)
         alone = _for(both, [owner, *kept], [found.identity, made])
-        repository.write(session, alone, made, spell)
-        session.open_by(Unlocked(made, identity_sources.PASSPHRASE))
+        repository.write_store(session, alone, made, spell)
+        session.open_by(IdentitySource(made, identity_sources.PASSPHRASE))
         _purge(session, IDENTITY)
         if purge_backups:
             _purge(session, CONNECTIONS)
-    identity_cache.renew(session, made)
+    identity_cache.renew_remembered(session, made)
 
 
-def _for(now: Contents, recipients: list[Recipient], by: list[Identity]) -> Contents:
+def _for(now: StoreDocument, recipients: list[Recipient], by: list[Identity]) -> StoreDocument:
     new = document.with_recipients(now, recipients, by)
     return replace(new, revision=now.revision + 1, schema=document.SCHEMA)
 
 
-def _own(now: Contents, identity: Identity) -> Recipient:
+def _own(now: StoreDocument, identity: Identity) -> Recipient:
     """The entry that gives way: the owner's own, or the lost one after a recovery."""
     names = {each.recipient: each for each in now.recipients}
     own = names.get(identity.recipient)
@@ -88,7 +88,7 @@ def _own(now: Contents, identity: Identity) -> Recipient:
     return own
 
 
-def _by_recovery(session: Session) -> bool:
+def _by_recovery(session: StoreState) -> bool:
     now, found = session.last, session.unlocked
     if now is None or found is None:
         return False
@@ -96,7 +96,7 @@ def _by_recovery(session: Session) -> bool:
     return own in now.recipients
 
 
-def _proven(session: Session) -> Identity:
+def _proven(session: StoreState) -> Identity:
     """The identity that a key file, a variable or code gave: as good as the old passphrase."""
     if session.unlocked is None or session.unlocked.by not in _PROVEN:
         raise FieldError(
@@ -108,11 +108,11 @@ def _proven(session: Session) -> Identity:
     return session.unlocked.identity
 
 
-def _check_passphrase(session: Session, passphrase: Secret) -> None:
+def _check_passphrase(session: StoreState, passphrase: Secret) -> None:
     """WrongPassphrase where identity.age has another; after a recovery it is a new one."""
-    passphrase_field.check(passphrase)
+    passphrase_field.check_passphrase(passphrase)
     if session.file(IDENTITY).exists and not _by_recovery(session):
-        repository.by_passphrase(session, passphrase)
+        repository.open_by_passphrase(session, passphrase)
 
 
 def _wrapped(identity: Identity, passphrase: Secret) -> bytes:
@@ -125,7 +125,7 @@ def _wrapped(identity: Identity, passphrase: Secret) -> bytes:
     return wrapped
 
 
-def _purge(session: Session, name: str) -> None:
+def _purge(session: StoreState, name: str) -> None:
     file = session.file(name)
     for old in (*file.backups(), *file.leftovers()):
         with suppress(OSError):

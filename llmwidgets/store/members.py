@@ -6,12 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmwidgets.connections.storage import bech32
-from llmwidgets.connections.storage.payload_lines import Payload
 from llmwidgets.errors import FieldError, StoreError, UnknownConnection
 from llmwidgets.secret import Secret
-from llmwidgets.store import document
-from llmwidgets.store.document import Contents, Recipient
+from llmwidgets.store import age, document
+from llmwidgets.store.document import Recipient, StoredConnection, StoreDocument
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
@@ -62,7 +60,7 @@ def fingerprint(recipient: str) -> str:
     return " ".join(digits[at : at + 4] for at in range(0, 20, 4))
 
 
-def listed(contents: Contents, own: str) -> tuple[Member, ...]:
+def list_members(contents: StoreDocument, own: str) -> tuple[Member, ...]:
     """Everyone who can open the store, the recovery identity too."""
     return tuple(
         Member(each.name, each.recipient, fingerprint(each.recipient), each.recipient == own)
@@ -73,7 +71,7 @@ def listed(contents: Contents, own: str) -> tuple[Member, ...]:
 def check_recipient(recipient: str) -> str:
     """The recipient without blanks around it; FieldError for anything but `age1…`."""
     bare = recipient.strip()
-    raw = bech32.decode("age", bare)
+    raw = age.bech32_decode("age", bare)
     if raw is None or len(raw) != 32:
         secret = bare.upper().startswith("AGE-SECRET-KEY-")
         said = "is a secret identity: nobody else may have it." if secret else "is none."
@@ -83,7 +81,7 @@ def check_recipient(recipient: str) -> str:
     return bare
 
 
-def invited(contents: Contents, new: Recipient, by: Identity) -> Contents:
+def with_member(contents: StoreDocument, new: Recipient, by: Identity) -> StoreDocument:
     """The contents that one more person can open; FieldError where name or key is there already."""
     if new.name in {document.OWNER, document.RECOVERY} or not new.name.strip():
         raise FieldError({"name": "is empty or kept for the store's own."}, "Name the person.")
@@ -94,7 +92,7 @@ def invited(contents: Contents, new: Recipient, by: Identity) -> Contents:
     return document.with_recipients(contents, [*contents.recipients, new], [by])
 
 
-def removed(contents: Contents, name: str, by: Identity) -> Contents:
+def without_member(contents: StoreDocument, name: str, by: Identity) -> StoreDocument:
     """The contents that this person can open no more; UnknownConnection, StoreError for oneself."""
     gone = next((each for each in contents.recipients if each.name == name), None)
     if gone is None:
@@ -108,7 +106,7 @@ def removed(contents: Contents, name: str, by: Identity) -> Contents:
     return document.with_recipients(contents, kept, [by])
 
 
-def seen_keys(contents: Contents) -> tuple[str, ...]:
+def seen_keys(contents: StoreDocument) -> tuple[str, ...]:
     """The labels whose key stands in the file itself, and not as a reference."""
     return tuple(each["label"] for each in contents.payloads if _holds_key(each))
 
@@ -128,7 +126,7 @@ def invitation(store: str, name: str, recipient: str, inviter: str) -> Invitatio
     return Invitation(name, fingerprint(recipient), text)
 
 
-def _holds_key(payload: Payload) -> bool:
+def _holds_key(payload: StoredConnection) -> bool:
     fields = payload.get("fields") or {}
     values = [*fields.values(), *(fields.get("headers") or {}).values()]
     return any(isinstance(value, Secret) and value.reference is None for value in values)

@@ -8,14 +8,20 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from llmwidgets.connections.inspection.typed_in_cell import warn_if_typed
-from llmwidgets.connections.opening import autolock, words
-from llmwidgets.connections.opening import passphrase as passphrase_field
-from llmwidgets.connections.storage import known
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
+from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.secret import Secret
-from llmwidgets.store import identity_cache, identity_sources, key_rotation, repository
-from llmwidgets.store.state import Session
+from llmwidgets.store import (
+    identity_cache,
+    identity_sources,
+    key_rotation,
+    repository,
+    rollback,
+    state,
+)
+from llmwidgets.store import identity_sources as passphrase_field
+from llmwidgets.store import identity_sources as words
+from llmwidgets.store.state import StoreState
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
@@ -25,7 +31,7 @@ class StoreOpening:
     """The part of a Store that unlocks and locks it."""
 
     organization: str
-    _session: Session
+    _session: StoreState
     _spell: Callable[[Secret], str]
 
     @property
@@ -61,14 +67,14 @@ class StoreOpening:
         identity = identity if isinstance(identity, StoreOpening) else closed(identity)
         given = None if identity is None else _given(identity)
         try:
-            repository.open_up(self._session, passphrase, given)
+            repository.unlock_with(self._session, passphrase, given)
         except StoreLocked:
             asks = passphrase is None and given is None
             if asks and repository.has_passphrase(self._session):
-                passphrase = passphrase_field.asked("Passphrase: ")
+                passphrase = passphrase_field.ask_passphrase("Passphrase: ")
             if not asks or passphrase is None:
                 raise
-            repository.open_up(self._session, passphrase)
+            repository.unlock_with(self._session, passphrase)
         self._session.changed()
 
     def lock(self) -> None:
@@ -78,7 +84,7 @@ class StoreOpening:
             return
         with session.guard:
             if session.unlocked is not None and session.unlocked.by == identity_sources.KEY:
-                identity_sources.forget()
+                identity_sources.forget_identity()
             session.forget()
             session.locked_by_hand = True
         session.changed()
@@ -86,7 +92,7 @@ class StoreOpening:
     @staticmethod
     def proposed_passphrase() -> Secret:
         """Six made-up words from the system's random source, 74 bits; show them once."""
-        return words.proposed()
+        return words.propose_passphrase()
 
     @staticmethod
     def proposed_recovery() -> Secret:
@@ -112,12 +118,12 @@ class StoreOpening:
         `"server"` lasts until the Jupyter server stops, in memory. StoreError where that cannot
         be, and nothing else is used instead; StoreLocked while the store is locked.
         """
-        identity_cache.remember(self._require_folder(), place, self._identity())
+        identity_cache.remember_identity(self._require_folder(), place, self._identity())
         self._session.changed()
 
     def forget(self, place: str) -> None:
         """Take back `remember`; the store stays open in this process until it is locked."""
-        identity_cache.forget(self._require_folder(), place)
+        identity_cache.forget_remembered(self._require_folder(), place)
         self._session.changed()
 
     @property
@@ -128,12 +134,12 @@ class StoreOpening:
     @property
     def remembered(self) -> tuple[str, ...]:
         """Where this store's identity is remembered: `"server"`, `"keyring"`, both or neither."""
-        return identity_cache.places(self._session.folder) if self._session.folder else ()
+        return identity_cache.identity_caches(self._session.folder) if self._session.folder else ()
 
     @property
     def can_remember(self) -> tuple[str, ...]:
         """The places that `remember` would take here; the keyring is asked, for up to 3 s."""
-        return identity_cache.offered() if self._session.folder else ()
+        return identity_cache.available_caches() if self._session.folder else ()
 
     @property
     def auto_lock(self) -> int:
@@ -141,14 +147,14 @@ class StoreOpening:
 
         It holds for this computer, and only for what a passphrase opened; never during a run.
         """
-        return known.folder(self._session.folder).auto_lock if self._session.folder else 0
+        return rollback.recall_folder(self._session.folder).auto_lock if self._session.folder else 0
 
     @auto_lock.setter
     def auto_lock(self, minutes: int) -> None:
-        if minutes not in autolock.MINUTES:
+        if minutes not in state.MINUTES:
             raise FieldError({"auto_lock": "is 0 (never), 15 or 60 idle minutes."})
-        before = known.folder(self._require_folder())
-        known.remember_folder(self._require_folder(), changed(before, auto_lock=int(minutes)))
+        before = rollback.recall_folder(self._require_folder())
+        rollback.remember_folder(self._require_folder(), changed(before, auto_lock=int(minutes)))
         self._session.changed()
 
     @contextmanager
@@ -162,7 +168,7 @@ class StoreOpening:
         finally:
             with session.guard:
                 session.holds = max(0, session.holds - 1)
-                autolock.touch(session)
+                state.touch(session)
 
     def change_passphrase(
         self, old: str | Secret | None = None, new: str | Secret | None = None
@@ -175,8 +181,8 @@ class StoreOpening:
         old, new = closed(old), closed(new)
         self._require_folder()
         if new is None:
-            asked = passphrase_field.asked("Passphrase now: ") if old is None else None
-            old, new = old or asked, passphrase_field.asked_twice(self.organization)
+            asked = passphrase_field.ask_passphrase("Passphrase now: ") if old is None else None
+            old, new = old or asked, passphrase_field.ask_new_passphrase(self.organization)
         if new is None:
             message = "Nobody can be asked for the new passphrase here."
             raise StoreLocked(message, "Call store.change_passphrase(old, new).")
@@ -192,7 +198,7 @@ class StoreOpening:
         """
         passphrase = closed(passphrase)
         self._require_folder()
-        key_rotation.new_identity(
+        key_rotation.rotate_identity(
             self._session, passphrase, self._spell, purge_backups=purge_backups
         )
         self._session.changed()
@@ -204,7 +210,7 @@ class StoreOpening:
 
             return Identity.generate()
         repository.check_there(self._session)
-        return repository.unlocked(self._session).identity
+        return repository.unlock_headless(self._session).identity
 
     def _require_folder(self) -> Path:
         if self._session.folder is None:
@@ -230,10 +236,10 @@ def closed(spelled: str | Secret | None) -> Secret | None:
     return secret
 
 
-def _given(identity: Secret | StoreOpening) -> identity_sources.Unlocked:
+def _given(identity: Secret | StoreOpening) -> identity_sources.IdentitySource:
     if not isinstance(identity, StoreOpening):
-        return identity_sources.given_identity(identity)
+        return identity_sources.read_given_identity(identity)
     found = identity._session.unlocked
     if found is None:
-        raise identity_sources.locked(identity._session.name)
-    return identity_sources.Unlocked(found.identity, identity_sources.GIVEN)
+        raise identity_sources.locked_error(identity._session.name)
+    return identity_sources.IdentitySource(found.identity, identity_sources.GIVEN)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.errors import StoreError
 from llmwidgets.store import file as store_file
-from llmwidgets.store.identity_sources import Unlocked, parsed_identity
+from llmwidgets.store.identity_sources import IdentitySource, parse_identity
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
@@ -55,7 +55,7 @@ def available() -> bool:
     return _server() is not None and _place() is not None
 
 
-def find(folder: Path) -> Unlocked | None:
+def find(folder: Path) -> IdentitySource | None:
     """The identity kept for this folder by this very server; a stale file is removed."""
     place = _place()
     if place is None:
@@ -66,8 +66,8 @@ def find(folder: Path) -> Unlocked | None:
         end = bytes(lines).find(b"\n")
         server = _server()
         if server is not None and json.loads(bytes(lines[:end]))["server"] == server:
-            identity = parsed_identity(lines[end + 1 :])
-            return None if identity is None else Unlocked(identity, SERVER)
+            identity = parse_identity(lines[end + 1 :])
+            return None if identity is None else IdentitySource(identity, SERVER)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):

@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from llmwidgets.connections.opening import passphrase as passphrase_field
-from llmwidgets.connections.sharing import backups
-from llmwidgets.connections.sharing.backups import Backup
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 from llmwidgets.store import document, identity_sources, members, repository, rollback, transfer
-from llmwidgets.store.document import Contents, Recipient
+from llmwidgets.store import identity_sources as passphrase_field
+from llmwidgets.store import transfer as backups
+from llmwidgets.store.document import Recipient, StoreDocument
 from llmwidgets.store.members import Invitation, Member, Removal
 from llmwidgets.store.opening import StoreOpening, closed
 from llmwidgets.store.state import default_folder
-from llmwidgets.store.transfer import Preview
+from llmwidgets.store.transfer import Backup, ImportPreview
 
 
 class StoreSharing(StoreOpening):
@@ -39,13 +38,13 @@ class StoreSharing(StoreOpening):
     @property
     def members(self) -> tuple[Member, ...]:
         """Everyone who can open the store, with fingerprints to compare; StoreLocked."""
-        now = repository.read(self._session)
-        return members.listed(now, self.recipient) if now and self._session.folder else ()
+        now = repository.read_store(self._session)
+        return members.list_members(now, self.recipient) if now and self._session.folder else ()
 
     @property
     def held_keys(self) -> tuple[str, ...]:
         """The labels whose key lies in the file itself, so that all who opened it have seen it."""
-        now = repository.read(self._session)
+        now = repository.read_store(self._session)
         return members.seen_keys(now) if now else ()
 
     def invite(self, recipient: str, name: str) -> Invitation:
@@ -56,7 +55,7 @@ class StoreSharing(StoreOpening):
         folder = self._require_folder()
         new = Recipient(name.strip(), members.check_recipient(recipient))
         by = self._identity()
-        self._change(lambda now: members.invited(now, new, by))
+        self._change(lambda now: members.with_member(now, new, by))
         return members.invitation(str(folder), new.name, new.recipient, by.recipient)
 
     def remove(self, name: str) -> Removal:
@@ -66,7 +65,7 @@ class StoreSharing(StoreOpening):
         """
         self._require_folder()
         by = self._identity()
-        self._change(lambda now: members.removed(now, name, by))
+        self._change(lambda now: members.without_member(now, name, by))
         now = self._session.last
         return Removal(name, members.seen_keys(now) if now else ())
 
@@ -75,12 +74,12 @@ class StoreSharing(StoreOpening):
 
         Needed once where somebody else made the store that was shared with you.
         """
-        rollback.trust(self._session, members.check_recipient(recipient))
+        rollback.trust_author(self._session, members.check_recipient(recipient))
         self._session.changed()
 
     def accept_rollback(self) -> None:
         """Go on from a file that is older than one seen before: a copy you put back yourself."""
-        repository.read(self._session)
+        repository.read_store(self._session)
         rollback.accept_rollback(self._session)
         self._session.changed()
 
@@ -88,8 +87,8 @@ class StoreSharing(StoreOpening):
         """What was saved before, newest first: date and count; the count needs an open store."""
         if not self._session.unlocked and self._session.folder:
             with suppress(StoreError):
-                repository.read(self._session)
-        return backups.listed(self._session)
+                repository.read_store(self._session)
+        return backups.list_backups(self._session)
 
     def restore(
         self, backup: Backup | None = None, *, passphrase: str | Secret | None = None
@@ -101,7 +100,7 @@ class StoreSharing(StoreOpening):
         """
         passphrase = closed(passphrase)
         self._require_folder()
-        done = backups.restore(self._session, backup, passphrase, self._spell)
+        done = backups.restore_backup(self._session, backup, passphrase, self._spell)
         self._session.changed()
         return done
 
@@ -123,9 +122,9 @@ class StoreSharing(StoreOpening):
         seal_to: Secret | str = recipient or ""
         if passphrase is not None:
             seal_to = passphrase
-            passphrase_field.check(seal_to)
-        now = repository.read(self._session) or Contents()
-        transfer.export(
+            passphrase_field.check_passphrase(seal_to)
+        now = repository.read_store(self._session) or StoreDocument()
+        transfer.export_connections(
             now, Path(path).expanduser(),
             identity=self._identity(), seal_to=seal_to, spell=self._spell,
         )  # fmt: skip
@@ -133,7 +132,7 @@ class StoreSharing(StoreOpening):
     @staticmethod
     def asks_for_passphrase(path: str | Path) -> bool:
         """Whether an exported file opens with a passphrase; DamagedStore for no age file."""
-        return transfer.by_passphrase(Path(path).expanduser())
+        return transfer.decrypt_export(Path(path).expanduser())
 
     def preview(
         self,
@@ -141,28 +140,28 @@ class StoreSharing(StoreOpening):
         *,
         passphrase: str | Secret | None = None,
         identity: str | Secret | None = None,
-    ) -> Preview:
+    ) -> ImportPreview:
         """What an exported file would bring, by label, host and key end; nothing is saved.
 
         WrongPassphrase, StoreLocked where nothing at hand opens the file, DamagedStore.
         """
         passphrase, identity = closed(passphrase), closed(identity)
         path, given = Path(path).expanduser(), None
-        if transfer.by_passphrase(path):
-            given = passphrase or passphrase_field.asked("Passphrase of the file: ")
+        if transfer.decrypt_export(path):
+            given = passphrase or passphrase_field.ask_passphrase("Passphrase of the file: ")
             if given is None:
                 message = f"{path} opens with a passphrase, and nobody can be asked for it here."
                 raise StoreLocked(message, "Call store.preview(path, passphrase=…).")
-        own = [] if identity is None else [identity_sources.given_identity(identity).identity]
+        own = [] if identity is None else [identity_sources.read_given_identity(identity).identity]
         if self._session.unlocked is not None:
             own.append(self._session.unlocked.identity)
-        here = repository.read(self._session) if self._session.unlocked else None
-        return transfer.preview(
-            path, here or self._session.last or Contents(), passphrase=given, identities=own
+        here = repository.read_store(self._session) if self._session.unlocked else None
+        return transfer.preview_import(
+            path, here or self._session.last or StoreDocument(), passphrase=given, identities=own
         )
 
     def take(
-        self, preview: Preview, labels: Iterable[str] | None = None, *, replace: bool = False
+        self, preview: ImportPreview, labels: Iterable[str] | None = None, *, replace: bool = False
     ) -> tuple[str, ...]:
         """Save what a preview offers: these labels, or all that are new; all or nothing.
 
@@ -170,18 +169,18 @@ class StoreSharing(StoreOpening):
         """
         chosen = preview.chosen(labels, replace=replace)
 
-        def all_of_them(now: Contents) -> Contents:
+        def all_of_them(now: StoreDocument) -> StoreDocument:
             for connection in chosen:
-                now = document.saved(now, connection, over=replace)
+                now = document.with_connection(now, connection, over=replace)
             return now
 
         if chosen:
             self._change(all_of_them)
         return tuple(each.label for each in chosen)
 
-    def _apply(self, operation: Callable[[Contents], Contents]) -> None:
-        repository.change(self._session, operation, self._spell)
+    def _apply(self, operation: Callable[[StoreDocument], StoreDocument]) -> None:
+        repository.change_store(self._session, operation, self._spell)
 
-    def _change(self, operation: Callable[[Contents], Contents]) -> None:
+    def _change(self, operation: Callable[[StoreDocument], StoreDocument]) -> None:
         self._apply(operation)
         self._session.changed()

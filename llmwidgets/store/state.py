@@ -6,29 +6,29 @@ import logging
 import os
 import re
 import threading
+import time
 import unicodedata
-from collections.abc import Callable
-from contextlib import suppress
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.opening import autolock
-from llmwidgets.connections.storage import known
-from llmwidgets.connections.storage.payload_lines import Payload
 from llmwidgets.errors import AlreadyConnected, FieldError
 from llmwidgets.providers.overrides import FACTS, FactMisfit, Told, read_told
 from llmwidgets.secret import Secret
-from llmwidgets.store import identity_sources
-from llmwidgets.store.document import Contents, read_connection
+from llmwidgets.store import identity_sources, rollback
+from llmwidgets.store.document import StoredConnection, StoreDocument, parse_connection
 from llmwidgets.store.file import StoreFile
-from llmwidgets.store.identity_sources import Unlocked
+from llmwidgets.store.identity_sources import IdentitySource
 
 logger = logging.getLogger(__name__)
 
 _ORGANIZATION = re.compile(r"\w(?:[\w. -]{0,62}\w)?")
 
 
-class Session:
+class StoreState:
     """The shared state of one folder; `folder` is None for a store that lives in memory.
 
     `locked_by_hand` keeps a store locked that a variable or key file would open again at once.
@@ -43,16 +43,16 @@ class Session:
     def __init__(self, folder: Path | None) -> None:
         self.folder, self.by_link = folder, False
         self.guard = threading.RLock()
-        self.unlocked: Unlocked | None = None
+        self.unlocked: IdentitySource | None = None
         self.locked_by_hand = False
-        self.last: Contents | None = None
+        self.last: StoreDocument | None = None
         self.seen: bytes | None = None
         self.recovery: Secret | None = None
         self.rolled_back: int | None = None
-        self.deleted: tuple[Payload | Connection, int] | None = None
+        self.deleted: tuple[StoredConnection | Connection, int] | None = None
         self.why, self.trouble = "", ""
         self.looked = False
-        self.used, self.holds = autolock.clock(), 0
+        self.used, self.holds = clock(), 0
         self.temporary: dict[str, Connection] = {}
         self._made: dict[int, Connection | None] = {}
         self._files: dict[str, StoreFile] = {}
@@ -87,14 +87,14 @@ class Session:
             self._files[name] = StoreFile(self.folder / name)
         return self._files[name]
 
-    def keep(self, contents: Contents, seen: bytes | None) -> None:
+    def keep(self, contents: StoreDocument, seen: bytes | None) -> None:
         """Remember contents that were read or written."""
         self.last, self.seen, self._made = contents, seen, {}
 
-    def connection(self, payload: Payload) -> Connection | None:
+    def connection(self, payload: StoredConnection) -> Connection | None:
         """The connection of a remembered payload, made once; None where it cannot be read."""
         if id(payload) not in self._made:
-            made = read_connection(payload)
+            made = parse_connection(payload)
             self._made[id(payload)] = made and made.with_told(self.told(made))
         return self._made[id(payload)]
 
@@ -129,12 +129,12 @@ class Session:
             self.unlocked, self.last, self.seen, self._made = None, None, None, {}
             self.recovery, self.rolled_back, self.deleted = None, None, None
 
-    def open_by(self, found: Unlocked) -> None:
+    def open_by(self, found: IdentitySource) -> None:
         """Take an identity that opened the store; one from a passphrase is left after an hour."""
         self.unlocked, self.locked_by_hand, self.why = found, False, ""
-        autolock.touch(self)
+        touch(self)
         if found.by == identity_sources.PASSPHRASE:
-            autolock.watch(self)
+            watch_store(self)
 
     def lock_if_idle(self, now: float) -> None:
         """Lock what a passphrase opened and nothing used for the chosen time; never in a run."""
@@ -145,9 +145,9 @@ class Session:
         ):
             return
         idle = now - self.used
-        if self.holds or autolock.is_held() or idle < min(filter(None, autolock.MINUTES)) * 60:
+        if self.holds or is_held() or idle < min(filter(None, MINUTES)) * 60:
             return
-        minutes = known.folder(self.folder).auto_lock
+        minutes = rollback.recall_folder(self.folder).auto_lock
         if not minutes or idle < minutes * 60:
             return
         with self.guard:
@@ -181,7 +181,7 @@ class Session:
         self.forget()
 
 
-_sessions: dict[Path, Session] = {}
+_states: dict[Path, StoreState] = {}
 _guard = threading.Lock()
 
 
@@ -198,24 +198,110 @@ def default_folder(organization: str) -> Path:
     return Path(os.path.realpath(platformdirs.user_config_dir("llmwidgets", False))) / organization
 
 
-def session_of(folder: Path) -> Session:
+def state_of(folder: Path) -> StoreState:
     """The one session of a folder, whatever path leads to it."""
     real = Path(os.path.realpath(folder))
     with _guard:
-        if real not in _sessions:
-            _sessions[real] = Session(real)
-        _sessions[real].by_link = os.path.islink(folder)
-        return _sessions[real]
+        if real not in _states:
+            _states[real] = StoreState(real)
+        _states[real].by_link = os.path.islink(folder)
+        return _states[real]
 
 
 def _after_fork() -> None:
     global _guard
     _guard = threading.Lock()
-    for session in _sessions.values():
+    for session in _states.values():
         session.start_anew()
-    autolock.start_anew()
-    identity_sources.forget()
+    restart_watch()
+    identity_sources.forget_identity()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+# -- Auto-lock: a store that a passphrase opened forgets its identity after an idle hour.
+#
+# A run takes a hold, so that nothing locks while it goes on. Time asleep counts as idle time.
+
+MINUTES = (0, 15, 60)
+"""What can be chosen; 0 is never."""
+
+_LOOK_SECONDS = 20.0
+
+
+class Lockable(Protocol):
+    """What locks itself when it was idle."""
+
+    def lock_if_idle(self, now: float) -> None:
+        """Lock, if nothing used it for its own time."""
+
+
+def clock() -> float:
+    """Seconds that go on while the computer sleeps, where the system counts them."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+_watched: weakref.WeakSet[Lockable] = weakref.WeakSet()
+_watch_guard = threading.Lock()
+_watcher: threading.Thread | None = None
+_holds = 0
+
+
+@contextmanager
+def hold_open() -> Iterator[None]:
+    """Keep every store of this process open while a run goes on."""
+    global _holds
+    with _watch_guard:
+        _holds += 1
+    try:
+        yield
+    finally:
+        with _watch_guard:
+            _holds = max(0, _holds - 1)
+            there = list(_watched)
+        for each in there:
+            touch(each)
+
+
+def is_held() -> bool:
+    """Whether a run goes on."""
+    return _holds > 0
+
+
+def touch(used: object) -> None:
+    """Start the idle time of a store anew."""
+    used.used = clock()  # type: ignore[attr-defined]
+
+
+def watch_store(store: Lockable) -> None:
+    """Look at this store from time to time until the process ends."""
+    global _watcher
+    with _watch_guard:
+        _watched.add(store)
+        if _watcher is None:
+            _watcher = threading.Thread(target=_look_on, name="llmwidgets auto-lock", daemon=True)
+            _watcher.start()
+
+
+def lock_idle() -> None:
+    """Lock every watched store that is idle for too long."""
+    with _watch_guard:
+        there = list(_watched)
+    for store in there:
+        store.lock_if_idle(clock())
+
+
+def restart_watch() -> None:
+    """After a fork: no watcher, no run of the parent's."""
+    global _watch_guard, _watcher, _holds
+    _watch_guard, _watcher, _holds = threading.Lock(), None, 0
+    _watched.clear()
+
+
+def _look_on() -> None:
+    pause = threading.Event()
+    while not pause.wait(_LOOK_SECONDS):
+        lock_idle()

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.opening import passphrase as passphrase_field
-from llmwidgets.connections.storage.payload_lines import Payload, found
 from llmwidgets.errors import FieldError, PolicyError, StoreError, UnknownConnection
 from llmwidgets.providers.overrides import NOTHING, FactMisfit, Told, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
 from llmwidgets.store import document, file, identity_sources, repository, rollback
-from llmwidgets.store.document import Contents
+from llmwidgets.store import identity_sources as passphrase_field
+from llmwidgets.store.document import StoredConnection, StoreDocument, find_stored
 from llmwidgets.store.opening import closed
 from llmwidgets.store.sharing import StoreSharing
-from llmwidgets.store.state import Session, default_folder, session_of
+from llmwidgets.store.state import StoreState, default_folder, state_of
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -37,7 +36,7 @@ class Store(StoreSharing):
 
     def __init__(self, organization: str = "default", *, path: str | Path | None = None) -> None:
         self.organization = organization
-        self._session = session_of(
+        self._session = state_of(
             default_folder(organization) if path is None else Path(path).expanduser()
         )
 
@@ -59,13 +58,15 @@ class Store(StoreSharing):
         passphrase under 12 characters, StoreError where the folder holds a store already.
         """
         passphrase, recovery = closed(passphrase), closed(recovery)
-        spare = None if recovery is None else identity_sources.given_identity(recovery).identity
+        spare = (
+            None if recovery is None else identity_sources.read_given_identity(recovery).identity
+        )
         store = cls(organization, path=path)
         if passphrase is not None:
-            passphrase_field.check(passphrase)
-        elif not store.exists and identity_sources.headless_identity() is None:
-            passphrase = passphrase_field.asked_twice(organization)
-        repository.create(store._session, passphrase, cls._spell, spare)
+            passphrase_field.check_passphrase(passphrase)
+        elif not store.exists and identity_sources.find_headless_identity() is None:
+            passphrase = passphrase_field.ask_new_passphrase(organization)
+        repository.create_store(store._session, passphrase, cls._spell, spare)
         store._session.changed()
         return store
 
@@ -74,8 +75,8 @@ class Store(StoreSharing):
         """A store that touches no disk, is never locked and ends with the process."""
         store = cls.__new__(cls)
         store.organization = "memory"
-        store._session = Session(None)
-        store._session.keep(Contents(), None)
+        store._session = StoreState(None)
+        store._session.keep(StoreDocument(), None)
         return store
 
     @property
@@ -96,7 +97,7 @@ class Store(StoreSharing):
     @property
     def exists(self) -> bool:
         """Whether the store has been made."""
-        return repository.exists(self._session)
+        return repository.store_exists(self._session)
 
     @property
     def locked(self) -> bool:
@@ -142,9 +143,9 @@ class Store(StoreSharing):
             if label in session.temporary:
                 return self.informed(session.temporary[label])
             payloads = self._payloads()
-            payload = found(payloads, label)
+            payload = find_stored(payloads, label)
             if payload is None:
-                raise document.unknown(label, [each["label"] for each in payloads])
+                raise document.unknown_label(label, [each["label"] for each in payloads])
             return _readable(session.connection(payload), label)
 
     def __iter__(self) -> Iterator[Connection]:
@@ -168,21 +169,21 @@ class Store(StoreSharing):
     def __contains__(self, label: object) -> bool:
         if label in self._session.temporary:
             return True
-        return isinstance(label, str) and found(self._payloads(), label) is not None
+        return isinstance(label, str) and find_stored(self._payloads(), label) is not None
 
     def __delitem__(self, label: str) -> None:
         """Delete a connection; UnknownConnection, StoreLocked, or StoreError."""
         self._changeable(label)
         session = self._session
         with session.guard:
-            gone: Payload | Connection
+            gone: StoredConnection | Connection
             if label in session.temporary:
                 gone, place = session.temporary.pop(label), 0
             else:
                 there = self._payloads()
                 place = next(n for n, each in enumerate(there) if each["label"] == label)
                 gone = there[place]
-                self._apply(lambda now: document.deleted(now, label))
+                self._apply(lambda now: document.without_connection(now, label))
             session.deleted = gone, place
         session.changed()
 
@@ -210,7 +211,7 @@ class Store(StoreSharing):
                 session.temporary.setdefault(label, gone)
             else:
                 payload = gone
-                self._apply(lambda now: document.put_back(now, payload, place))
+                self._apply(lambda now: document.with_restored(now, payload, place))
             session.deleted = None
         session.changed()
         return label
@@ -234,7 +235,7 @@ class Store(StoreSharing):
         """Which models may be called: the whitelist, this organization's additions and denials."""
         from llmwidgets.connections.policy import Policy
 
-        now = repository.read(self._session) or Contents()
+        now = repository.read_store(self._session) or StoreDocument()
         return Policy(now.allowed, now.denied, organization=self.organization)
 
     def save(self, connection: Connection, *, replace: bool = False) -> None:
@@ -247,7 +248,7 @@ class Store(StoreSharing):
             message = f"{connection.label} comes from {_source(connection)}; it is not kept twice."
             raise StoreError(message, 'Save a reference instead: api_key="env:NAME".')
         with self._session.guard:
-            self._apply(lambda now: document.saved(now, connection, over=replace))
+            self._apply(lambda now: document.with_connection(now, connection, over=replace))
             self._session.temporary.pop(connection.label, None)
         self._session.changed()
 
@@ -270,7 +271,7 @@ class Store(StoreSharing):
             if old in session.temporary:
                 session.rename(old, twin)
             else:
-                self._apply(lambda now: document.renamed(now, old, twin.label))
+                self._apply(lambda now: document.with_renamed(now, old, twin.label))
         session.changed()
 
     def allow(self, label: str, model: str, **facts: Any) -> None:
@@ -317,7 +318,7 @@ class Store(StoreSharing):
     def informed(self, connection: Connection) -> Connection:
         """The connection, knowing what this store tells of its models; as it was while locked."""
         try:
-            repository.read(self._session)
+            repository.read_store(self._session)
         except StoreError:
             return connection
         return connection.with_told(self._session.told(connection))
@@ -326,15 +327,15 @@ class Store(StoreSharing):
         refuse_key("model", model)
         self._found(label)
 
-        def change(now: Contents) -> Contents:
-            ruled = document.ruled(now, (label, model), allow=allow)
-            return document.informed(ruled, (label, model), told) if told else ruled
+        def change(now: StoreDocument) -> StoreDocument:
+            ruled = document.with_rule(now, (label, model), allow=allow)
+            return document.with_facts(ruled, (label, model), told) if told else ruled
 
         self._apply(change)
         self._session.changed()
 
-    def _payloads(self) -> Sequence[Payload]:
-        now = repository.read(self._session)
+    def _payloads(self) -> Sequence[StoredConnection]:
+        now = repository.read_store(self._session)
         return now.payloads if now else ()
 
     def _changeable(self, label: str) -> Connection:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.errors import StoreError
 from llmwidgets.secret import Secret
-from llmwidgets.store.identity_sources import Unlocked, parsed_identity
+from llmwidgets.store.identity_sources import IdentitySource, parse_identity
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
@@ -48,7 +48,7 @@ def remember(folder: Path, identity: Identity) -> str:
     return name
 
 
-def find(folder: Path) -> Unlocked | None:
+def find(folder: Path) -> IdentitySource | None:
     """The identity that the keyring holds for this folder, None for none; StoreError."""
     return _get(_back_end()[1], folder)
 
@@ -95,10 +95,10 @@ def _chained(chosen: object) -> list[object]:
     return list(_answered(lambda: getattr(chosen, "backends", ())))
 
 
-def _get(back_end: Any, folder: Path) -> Unlocked | None:
+def _get(back_end: Any, folder: Path) -> IdentitySource | None:
     secret = _answered(lambda: _closed(back_end.get_password(_SERVICE, str(folder))))
-    identity = None if secret is None else parsed_identity(secret)
-    return None if identity is None else Unlocked(identity, KEYRING)
+    identity = None if secret is None else parse_identity(secret)
+    return None if identity is None else IdentitySource(identity, KEYRING)
 
 
 def _closed(spelled: str | None) -> Secret | None:

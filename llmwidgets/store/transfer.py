@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.storage import payload_lines
 from llmwidgets.errors import (
     DamagedStore,
     FieldError,
@@ -18,41 +19,44 @@ from llmwidgets.errors import (
     WrongPassphrase,
 )
 from llmwidgets.secret import Secret
+from llmwidgets.store import document, file, identity_sources, members, repository, rollback
 from llmwidgets.store import document as content
-from llmwidgets.store import file, members
-from llmwidgets.store.document import Contents, Recipient
+from llmwidgets.store import document as payload_lines
+from llmwidgets.store.document import Recipient, StoreDocument
+from llmwidgets.store.identity_sources import IdentitySource
+from llmwidgets.store.repository import CONNECTIONS, Spell
+from llmwidgets.store.state import StoreState
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
-    from llmwidgets.store.repository import Spell
 
 
 _LARGEST = 16 * 1024 * 1024
 
 _Opened = TypeVar("_Opened")
-State = Literal["new", "same label", "same kind"]
+ImportState = Literal["new", "same label", "same kind"]
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ImportableConnection:
     """A connection in an exported file, and whether its place here is free."""
 
     label: str
     kind: str
     host: str
     tail: str
-    state: State
+    state: ImportState
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class ImportPreview:
     """What an exported file holds; nothing is taken before `store.take`.
 
     `caution` is a sentence where anybody who knows the recipient could have made the file.
     """
 
     path: Path
-    offers: tuple[Offer, ...]
+    offers: tuple[ImportableConnection, ...]
     unreadable: tuple[str, ...] = ()
     caution: str = ""
     connections: tuple[Connection, ...] = field(default=(), repr=False)
@@ -66,12 +70,12 @@ class Preview:
         wanted = list(labels)
         missing = [label for label in wanted if label not in there]
         if missing:
-            raise content.unknown(missing[0], there)
+            raise content.unknown_label(missing[0], there)
         return [there[label] for label in wanted]
 
 
-def export(
-    contents: Contents,
+def export_connections(
+    contents: StoreDocument,
     path: Path,
     *,
     identity: Identity,
@@ -87,7 +91,7 @@ def export(
         [Recipient("reader", each) for each in readers],
         [],
     )
-    plain = content.write(carried, identity, spell)
+    plain = content.serialize_document(carried, identity, spell)
     if isinstance(seal_to, Secret):
         sealed = sealing.encrypt_passphrase(plain, seal_to, work_factor=sealing.WORK_FACTOR)
     else:
@@ -105,24 +109,24 @@ def export(
     raise StoreError(message, "Name another file.")
 
 
-def preview(
-    path: Path, here: Contents, *, passphrase: Secret | None, identities: list[Identity]
-) -> Preview:
+def preview_import(
+    path: Path, here: StoreDocument, *, passphrase: Secret | None, identities: list[Identity]
+) -> ImportPreview:
     """What the file holds beside what is here; DamagedStore, WrongPassphrase, StoreLocked."""
     from llmwidgets.store import age as sealing
     from llmwidgets.store import writer_auth as authors
 
     data = _read(path)
     if passphrase is not None:
-        plain = _opened(path, lambda: sealing.decrypt_passphrase(data, passphrase))
+        plain = _decrypt_file(path, lambda: sealing.decrypt_passphrase(data, passphrase))
         writer = "a holder of the passphrase"
     else:
-        plain = _opened(path, lambda: sealing.decrypt(data, identities))
-        signed = [authors.author(plain, each) for each in identities]
+        plain = _decrypt_file(path, lambda: sealing.decrypt(data, identities))
+        signed = [authors.read_author(plain, each) for each in identities]
         own = {each.recipient for each in identities}
         writer = next((each for each in signed if each in own), None) or ""
     contents = _contents(path, plain)
-    made = [(each["label"], content.read_connection(each)) for each in contents.payloads]
+    made = [(each["label"], content.parse_connection(each)) for each in contents.payloads]
     there = [connection for _, connection in made if connection is not None]
     caution = (
         ""
@@ -132,7 +136,7 @@ def preview(
             "take a connection."
         )
     )
-    return Preview(
+    return ImportPreview(
         path,
         tuple(_offer(each, here) for each in there),
         tuple(label for label, connection in made if connection is None),
@@ -141,15 +145,15 @@ def preview(
     )
 
 
-def by_passphrase(path: Path) -> bool:
+def decrypt_export(path: Path) -> bool:
     """Whether a passphrase opens the file; DamagedStore where it is no age file."""
-    from llmwidgets.connections.storage import age_format
+    from llmwidgets.store import age as age_format
 
     data = _read(path)
-    return _opened(path, lambda: age_format.read_header(data))[0].stanzas[0].kind == "scrypt"
+    return _decrypt_file(path, lambda: age_format.read_header(data))[0].stanzas[0].kind == "scrypt"
 
 
-def _opened(path: Path, how: Callable[[], _Opened]) -> _Opened:
+def _decrypt_file(path: Path, how: Callable[[], _Opened]) -> _Opened:
     """What opening the file gives; the same errors, with the file's name and the next step."""
     try:
         return how()
@@ -168,24 +172,26 @@ def _opened(path: Path, how: Callable[[], _Opened]) -> _Opened:
 _BINARY = "Name a file that store.export(path, …) or age wrote, without age's --armor."
 
 
-def _offer(connection: Connection, here: Contents) -> Offer:
+def _offer(connection: Connection, here: StoreDocument) -> ImportableConnection:
     labels, kinds = set(here.labels), {each["kind"] for each in here.payloads}
-    state: State = "new"
+    state: ImportState = "new"
     if connection.label in labels:
         state = "same label"
     elif connection.provider.single and connection.kind in kinds:
         state = "same kind"
-    return Offer(connection.label, connection.kind, connection.host, connection.tail, state)
+    return ImportableConnection(
+        connection.label, connection.kind, connection.host, connection.tail, state
+    )
 
 
-def _contents(path: Path, plain: memoryview) -> Contents:
-    document = payload_lines.read(plain)
+def _contents(path: Path, plain: memoryview) -> StoreDocument:
+    document = payload_lines.read_lines(plain)
     if document is not None and document.get("format") == content.FORMAT:
         schema = document.get("schema")
         if isinstance(schema, int) and schema > content.SCHEMA:
             message = f"{path} was exported by a newer llmwidgets."
             raise NewerStore(message, "Update llmwidgets.")
-        contents = content.described(document)
+        contents = content.describe_document(document)
         if contents is not None:
             return contents
     message = f"{path} opens, but holds no exported connections."
@@ -200,3 +206,108 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
     raise FieldError({"path": f"{path} cannot be read: {reason}."}, "Name an exported file.")
+
+
+# -- Backups of a store: listed with what is in them, and put back as the newest revision.
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What was saved before; `connections` is None where the identity at hand does not open it."""
+
+    path: Path
+    saved_at: datetime
+    connections: int | None
+    revision: int | None
+
+    def __str__(self) -> str:
+        count = (
+            "cannot be opened" if self.connections is None else f"{self.connections} connections"
+        )
+        return f"{self.path.name}: {self.saved_at:%d %b %Y at %H:%M}, {count}"
+
+
+def list_backups(session: StoreState) -> tuple[Backup, ...]:
+    """The backups, newest first; the counts need an unlocked store."""
+    if session.folder is None:
+        return ()
+    identity = session.unlocked.identity if session.unlocked else None
+    return tuple(
+        _described(session, path, identity) for path in session.file(CONNECTIONS).backups()
+    )
+
+
+def restore_backup(
+    session: StoreState, backup: Backup | None, passphrase: Secret | None, spell: Spell
+) -> Backup:
+    """Put a backup back as a new revision, and keep what it takes the place of as a backup.
+
+    The members stay those of the current file where that opens. Without a backup named, the
+    newest that opens. StoreError where none does, StoreLocked, WrongPassphrase.
+    """
+    with session.guard:
+        if session.folder is None:
+            message = "A store in memory has no backups."
+            raise StoreError(message)
+        found = _identity(session, passphrase)
+        with session.file(CONNECTIONS).locked():
+            each, old = _chosen(session, backup, found.identity)
+            current = _current(session, found.identity)
+            there = current or old
+            highest = max(
+                there.revision, old.revision, rollback.recall_store(old.store_id).revision
+            )
+            new = replace(
+                old,
+                recipients=there.recipients,
+                vouchers=there.vouchers,
+                roster=there.roster,
+                revision=highest + 1,
+                schema=document.SCHEMA,
+            )
+            repository.write_store(session, new, found.identity, spell)
+            session.open_by(found)
+    return each
+
+
+def _identity(session: StoreState, passphrase: Secret | None) -> IdentitySource:
+    if passphrase is not None:
+        identity = repository.open_by_passphrase(session, passphrase)
+        return IdentitySource(identity, identity_sources.PASSPHRASE)
+    found = session.unlocked
+    if found is None and not session.locked_by_hand:
+        found = repository.find_identity(session)
+    if found is None:
+        raise identity_sources.locked_error(session.name)
+    return found
+
+
+def _chosen(
+    session: StoreState, backup: Backup | None, identity: Identity
+) -> tuple[Backup, StoreDocument]:
+    for each in list_backups(session) if backup is None else (backup,):
+        old = _open_backup(session, each.path, identity)
+        if old is not None:
+            return _described(session, each.path, identity), old
+    named = "None of the backups" if backup is None else backup.path.name
+    message = f"{named} opens with the store's identity."
+    if backup is not None:
+        message = f"{named} does not open with the store's identity."
+    raise StoreError(message, "It was sealed to an earlier identity, or it is damaged.")
+
+
+def _current(session: StoreState, identity: Identity) -> StoreDocument | None:
+    return _open_backup(session, session.file(CONNECTIONS).path, identity)
+
+
+def _open_backup(session: StoreState, path: Path, identity: Identity) -> StoreDocument | None:
+    with suppress(OSError, StoreError):
+        return repository.open_document(session, path.read_bytes(), identity)
+    return None
+
+
+def _described(session: StoreState, path: Path, identity: Identity | None) -> Backup:
+    moment = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+    old = None if identity is None else _open_backup(session, path, identity)
+    count = None if old is None else len(old.payloads)
+    return Backup(path, moment, count, None if old is None else old.revision)

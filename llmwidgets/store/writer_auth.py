@@ -25,17 +25,17 @@ _FIRST_HEAD, _FIRST_TAIL, _FIRST_TAG = b'{"auth": "', b'", ', 64
 _LONGEST_HEAD = 1 << 20
 _BODY, _ROSTER = "body", "roster"
 
-Voucher = Mapping[str, Any]
+RosterTag = Mapping[str, Any]
 """Who signed (`by`, a recipient) and the code for each reader (`tags`, by recipient)."""
 
 
-def signed(body: memoryview, identity: Identity, readers: Iterable[str]) -> memoryview:
+def sign_body(body: memoryview, identity: Identity, readers: Iterable[str]) -> memoryview:
     """The JSON object with a first line in which its writer signs the rest for every reader."""
     voucher = _voucher(identity, readers, hashlib.sha256(body).digest(), _BODY)
     return memoryview(b"".join((_HEAD, json.dumps(voucher).encode("ascii"), _BREAK, body[1:])))
 
 
-def author(plain: memoryview, identity: Identity) -> str | None:
+def read_author(plain: memoryview, identity: Identity) -> str | None:
     """The recipient of whoever signed these contents for this identity; None where nobody did."""
     end = bytes(plain[:_LONGEST_HEAD]).find(b"\n") - 1
     if plain[: len(_HEAD)] != _HEAD or end < 0 or plain[end : end + 2] != _BREAK:
@@ -49,14 +49,16 @@ def author(plain: memoryview, identity: Identity) -> str | None:
     return voucher["by"] if _holds(voucher, identity, whole.digest(), _BODY) else None
 
 
-def vouch(identity: Identity, store_id: str, number: int, members: list[list[str]]) -> Voucher:
+def sign_roster(
+    identity: Identity, store_id: str, number: int, members: list[list[str]]
+) -> RosterTag:
     """A code for every member that this identity stands for the list of them."""
     readers = [recipient for _, recipient in members]
     return _voucher(identity, readers, _roster(store_id, number, members), _ROSTER)
 
 
-def vouched_by(
-    vouchers: Iterable[Voucher],
+def roster_signer(
+    vouchers: Iterable[RosterTag],
     identity: Identity,
     store_id: str,
     number: int,

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from llmwidgets.comparison.code import script_of
 from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.run_settings import script_of
 from llmwidgets.widgets.comparison.run_view import LiveRun
 from llmwidgets.widgets.comparison.schema_editor import SchemaEditor
-from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words, setup_view
+from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words, setup_view, whole_words
 from llmwidgets.widgets.panel import Buffers, Content
-from llmwidgets.widgets.setup.run_guess import whole_words
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.blanks import Blank
+    from llmwidgets.comparison.truth import Blank
     from llmwidgets.store.store import Store
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.providers import find_provider
 from llmwidgets.widgets.connection.form_controller import FormPanel
-from llmwidgets.widgets.connection.form_state import Draft
+from llmwidgets.widgets.connection.form_state import FormState
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
@@ -30,14 +30,14 @@ class ConnectionForm(FormPanel):
         provider = find_provider(kind)
         super().__init__(store)
         self._provider = provider
-        self._draft = Draft(provider.kind, self._existing())
+        self._draft = FormState(provider.kind, self._existing())
 
     @property
     def connection(self) -> Connection | None:
         """The connection of this form, as the store or the session has it."""
         return self._draft.connection
 
-    def draft(self) -> Draft:
+    def draft(self) -> FormState:
         """The one form."""
         return self._draft
 
@@ -52,7 +52,7 @@ class ConnectionForm(FormPanel):
         waits = self._waiting is not None
         await super().after_gate()
         if not waits and self._draft.connection is None and self._existing() is not None:
-            self._draft = Draft(self._provider.kind, self._existing())
+            self._draft = FormState(self._provider.kind, self._existing())
 
     def state(self) -> dict[str, Any]:
         return {"store": self.store_view(), "form": self.form_view(self._draft)}

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from functools import lru_cache
@@ -29,8 +30,7 @@ import anywidget
 
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.secret import redact
-from llmwidgets.visible import markup, visible
-from llmwidgets.widgets.static_output import StaticOutput
+from llmwidgets.visible import escape_controls, escape_html
 
 _BATCH_SECONDS = 0.05
 _LONGEST_NAME = 64
@@ -43,7 +43,7 @@ Buffers = Sequence[memoryview]
 
 
 @lru_cache
-def source(name: str) -> str:
+def read_static(name: str) -> str:
     """A built file of `static/`: the loader, or the module or the style sheet of one widget."""
     return (resources.files("llmwidgets.widgets") / "static" / name).read_text("utf-8")
 
@@ -55,7 +55,7 @@ class Panel(anywidget.AnyWidget):
     buffers)` for each message the page may send.
     """
 
-    _esm, _css = source("loader.js"), ""
+    _esm, _css = read_static("loader.js"), ""
     bundle = ""
     """What the built module and style sheet in `static/` are called."""
     heading = "Panel"
@@ -107,7 +107,7 @@ class Panel(anywidget.AnyWidget):
 
     def show_error(self, error: BaseException) -> None:
         """Put the error before the user as a sentence and the next step, redacted."""
-        self._error = sentence_of(error)
+        self._error = error_sentence(error)
         self.last_error = " ".join(part for part in self._error.values() if part)
         self.push()
 
@@ -115,7 +115,7 @@ class Panel(anywidget.AnyWidget):
 
     def submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run the coroutine on the engine's loop; its exception ends in the widget."""
-        from llmwidgets.engine.event_loop import submit
+        from llmwidgets.engine.event_loop import submit_task as submit
 
         future: Future[None] = submit(self._shown(work))
         self._under_way.add(future)
@@ -148,7 +148,7 @@ class Panel(anywidget.AnyWidget):
 
     async def act_module(self, _content: Content, _buffers: Buffers) -> None:
         """A view has no code yet: send the module and its style sheet."""
-        code = [source(f"{self.bundle}.{kind}").encode() for kind in ("js", "css")]
+        code = [read_static(f"{self.bundle}.{kind}").encode() for kind in ("js", "css")]
         self.send({"type": "module"}, code)
 
     async def act_hello(self, _content: Content, _buffers: Buffers) -> None:
@@ -158,13 +158,13 @@ class Panel(anywidget.AnyWidget):
     # -- without a kernel ----------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return visible(f"{type(self).__name__}({self.summary()[0]})")
+        return escape_controls(f"{type(self).__name__}({self.summary()[0]})")
 
     def _fallback_html(self) -> str:
         sentence, lines = self.summary()
-        items = "".join(f"<li>{markup(line)}</li>" for line in lines)
+        items = "".join(f"<li>{escape_html(line)}</li>" for line in lines)
         return (
-            f"<p><b>{markup(self.heading)}:</b> {markup(sentence)}. "
+            f"<p><b>{escape_html(self.heading)}:</b> {escape_html(sentence)}. "
             "Run this cell to open the panel.</p>" + (f"<ul>{items}</ul>" if items else "")
         )
 
@@ -186,17 +186,63 @@ class Panel(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **_options: Any) -> tuple[Content, Content]:
         data, metadata = super()._repr_mimebundle_() or ({}, {})
         lines = [repr(self), *(f"  {line}" for line in self.summary()[1])]
-        data["text/plain"] = visible("\n".join(lines))
+        data["text/plain"] = escape_controls("\n".join(lines))
         data["text/html"] = self._fallback_html()
         return data, metadata
 
 
-def sentence_of(error: BaseException) -> dict[str, str]:
+def error_sentence(error: BaseException) -> dict[str, str]:
     """What to show for an error: the sentence and the next step, every secret masked."""
     if isinstance(error, LLMWidgetsError):
         return {"sentence": redact(error.message), "hint": redact(error.hint)}
-    said = visible(redact(str(error))).strip()
+    said = escape_controls(redact(str(error))).strip()
     return {
         "sentence": f"This stopped with an unexpected {type(error).__name__}.",
         "hint": f"It says: {said}" if said else "",
     }
+
+
+# -- The second output of a panel: the result as HTML, for where the widget cannot be shown.
+
+
+class StaticOutput:
+    """An HTML-only output below the widget, brought up to date after each run.
+
+    A live panel hides it by its own style; a notebook reopened without a kernel, GitHub and
+    nbviewer show it. It holds no extracted value and no text.
+    """
+
+    def __init__(self) -> None:
+        self._name = uuid.uuid4().hex
+        self._turn = threading.Lock()
+        self._shown = False
+        self._fragment = ""
+
+    @property
+    def fragment(self) -> str:
+        """The newest result as HTML; empty before there is one."""
+        return self._fragment
+
+    def display(self, data: dict[str, Any], metadata: dict[str, Any], placeholder: str) -> None:
+        """Publish the widget's own output, and the HTML as a second one."""
+        _publish(data, metadata=metadata)
+        with self._turn:
+            _publish(_bundle(self._fragment or placeholder), display_id=self._name)
+            self._shown = True
+
+    def update(self, fragment: str) -> None:
+        """Put a newer result in the place of the second output, wherever it is displayed."""
+        with self._turn:
+            self._fragment = fragment
+            if self._shown:
+                _publish(_bundle(fragment), display_id=self._name, update=True)
+
+
+def _publish(data: dict[str, Any], **options: Any) -> None:
+    from IPython import display
+
+    display.display(data, raw=True, **options)  # type: ignore[no-untyped-call]
+
+
+def _bundle(fragment: str) -> dict[str, Any]:
+    return {"text/html": f'<div class="llmwidgets-static">{fragment}</div>'}

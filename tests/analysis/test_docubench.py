@@ -16,7 +16,7 @@ import llmwidgets as lw
 from benchmarks.docubench import PUBLISHED, compared
 from benchmarks.docubench import docubench as rules
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.scored import Place
+from llmwidgets.comparison.scored import CellKey
 from llmwidgets.errors import FieldError
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "docubench.py"
@@ -53,7 +53,7 @@ def test_rescoring_goes_to_the_default_rules_and_back(
 ) -> None:
     board, other = docubench.scoreboard().accuracy, default.scoreboard().accuracy
     assert all(one != two for one, two in zip(board, other, strict=True))
-    place = Place(2, 3, 0)
+    place = CellKey(2, 3, 0)
     assert default.rescore(rules).mark(place) == docubench.mark(place)
 
 

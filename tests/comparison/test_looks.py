@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from llmwidgets import Comparison, Connection, compare, load
-from llmwidgets.comparison.scored import Rows
+from llmwidgets.comparison.scored import ResultIndex
 from tests.engine.conftest import serving
 
 
@@ -114,7 +114,7 @@ def test_too_few_texts_give_no_verdict_and_no_look():
 def test_while_replies_are_still_coming_nothing_is_counted():
     """A run that is watched would be looked at with every reply, and its end is what counts."""
     whole = elsewhere(12)
-    rows = Rows(2, COUNT, 1)
+    rows = ResultIndex(2, COUNT, 1)
     for place in list(rows.places())[:-1]:
         rows.put(place, whole.rows.id(place))
     growing = replace(whole, rows=rows)

@@ -24,7 +24,7 @@ from llmwidgets.errors import (
 from llmwidgets.secret import Secret
 from llmwidgets.store import age, document, identity_sources
 from llmwidgets.store.age import Identity
-from llmwidgets.store.state import session_of
+from llmwidgets.store.state import state_of
 from llmwidgets.store.store import Store
 
 PASSPHRASE = "a made-up passphrase"
@@ -33,9 +33,9 @@ KEY = "sk-made-up-0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
-    identity_sources.forget()
+    identity_sources.forget_identity()
     yield
-    identity_sources.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -89,7 +89,7 @@ def test_there_and_back_by_recipient(laptop: Store, tmp_path: Path) -> None:
         laptop.preview(tmp_path / "f")
     by_hand = Store.in_memory().preview(
         tmp_path / "f",
-        identity=session_of(hub.path).unlocked.identity.secret,  # type: ignore[union-attr]
+        identity=state_of(hub.path).unlocked.identity.secret,  # type: ignore[union-attr]
     )
     assert len(by_hand.offers) == 3
 

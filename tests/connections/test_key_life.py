@@ -16,7 +16,7 @@ from llmwidgets.keyscan.doctor import examine_ends
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.secret import Secret
 from llmwidgets.store import document
-from llmwidgets.store.document import Contents
+from llmwidgets.store.document import StoreDocument
 from llmwidgets.store.store import Store
 from tests.kinds import connected
 
@@ -132,10 +132,10 @@ def test_what_the_store_does_not_hold_has_no_age(tmp_path: Path) -> None:
 
 def saved(*connections: Connection) -> Connection:
     """What a store has after these were saved one after the other."""
-    kept = Contents()
+    kept = StoreDocument()
     for connection in connections:
-        kept = document.saved(kept, connection, over=True)
-    last = document.read_connection(kept.payloads[-1])
+        kept = document.with_connection(kept, connection, over=True)
+    last = document.parse_connection(kept.payloads[-1])
     assert last is not None
     return last
 
@@ -155,8 +155,8 @@ def test_the_age_is_that_of_the_key_not_of_the_last_save() -> None:
 def test_a_key_saved_by_an_earlier_version_is_as_old_as_its_save() -> None:
     before = {**vertex().to_payload(), "saved_at": "2026-06-01T12:00:00+00:00"}
     del before["keyed_at"]
-    kept = document.saved(
-        Contents(payloads=(before,)), Connection("vertex_ai", credentials=ACCOUNT), over=True
+    kept = document.with_connection(
+        StoreDocument(payloads=(before,)), Connection("vertex_ai", credentials=ACCOUNT), over=True
     )
     assert kept.payloads[0]["keyed_at"] == "2026-06-01T12:00:00+00:00"
 

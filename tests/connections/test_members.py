@@ -12,8 +12,8 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, UnknownConnection
 from llmwidgets.store import age, document, identity_sources, members
 from llmwidgets.store.age import Identity
-from llmwidgets.store.document import Contents, Recipient
-from llmwidgets.store.state import session_of
+from llmwidgets.store.document import Recipient, StoreDocument
+from llmwidgets.store.state import state_of
 from llmwidgets.store.store import Store
 from tests.stores import in_another_process
 
@@ -23,9 +23,9 @@ ANN, BOB, EVE = Identity.generate(), Identity.generate(), Identity.generate()
 
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
-    identity_sources.forget()
+    identity_sources.forget_identity()
     yield
-    identity_sources.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture
@@ -164,18 +164,20 @@ def test_a_removed_member_is_out(store: Store, at: Callable[[str], None]) -> Non
         seen_by(store, ANN, store.recipient)
 
 
-def forged(store: Store, by: Identity, like: Contents, readers: list[Identity | str]) -> None:
+def forged(store: Store, by: Identity, like: StoreDocument, readers: list[Identity | str]) -> None:
     names = [each if isinstance(each, str) else each.recipient for each in readers]
-    plain = document.write(like, by, lambda secret: secret.reveal())
+    plain = document.serialize_document(like, by, lambda secret: secret.reveal())
     (store.path / "connections.age").write_bytes(  # type: ignore[operator]
         age.encrypt(plain, names)
     )
 
 
-def evil(now: Contents) -> Contents:
+def evil(now: StoreDocument) -> StoreDocument:
     there = Connection("custom", name="m", endpoint="https://evil.example/v1", label="openai")
-    return document.saved(Contents(**{
-        name: getattr(now, name) for name in Contents.__dataclass_fields__ if name != "payloads"
+    return document.with_connection(StoreDocument(**{
+        name: getattr(now, name)
+        for name in StoreDocument.__dataclass_fields__
+        if name != "payloads"
     }), there, over=True)  # fmt: skip
 
 
@@ -187,12 +189,12 @@ def test_a_removed_member_cannot_write_any_more(store: Store, at: Callable[[str]
     at("Bob")
     team = seen_by(store, BOB, owner)
     at("owner")
-    old = session_of(store.path).last
+    old = state_of(store.path).last
     assert old is not None
     store.remove("Eve")
     at("Bob")
     assert len(team) == 1
-    new = session_of(store.path).last
+    new = state_of(store.path).last
     assert new is not None
     from dataclasses import replace
 
@@ -214,7 +216,7 @@ def test_a_removed_member_cannot_write_any_more(store: Store, at: Callable[[str]
 
 def test_a_tag_of_one_reader_says_nothing_to_another(store: Store) -> None:
     """Who can read cannot pass a member's signature on under other contents."""
-    now = session_of(store.path).last
+    now = state_of(store.path).last
     assert now is not None
     store.invite(EVE.recipient, "Eve")
     genuine = age.decrypt(
@@ -284,4 +286,4 @@ def test_the_list_of_members_is_sealed(store: Store) -> None:
     on_disk = b"".join(path.read_bytes() for path in store.path.iterdir())  # type: ignore[union-attr]
     assert b"Ann Example" not in on_disk
     assert ANN.recipient.encode() not in on_disk
-    assert Recipient("Ann Example", ANN.recipient) in session_of(store.path).last.recipients  # type: ignore[union-attr]
+    assert Recipient("Ann Example", ANN.recipient) in state_of(store.path).last.recipients  # type: ignore[union-attr]

@@ -11,8 +11,8 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from llmwidgets import Store
-from llmwidgets.connections.opening import passphrase
 from llmwidgets.errors import FieldError, StoreLocked, WrongPassphrase
+from llmwidgets.store import identity_sources
 
 TYPED = "made-up crane violet anchor"
 
@@ -27,7 +27,7 @@ def typing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A terminal whose user types what the list holds."""
     answers: list[str] = []
     monkeypatch.setattr(sys, "stdin", Terminal())
-    monkeypatch.setattr(passphrase.getpass, "getpass", lambda _prompt: answers.pop(0))
+    monkeypatch.setattr(identity_sources.getpass, "getpass", lambda _prompt: answers.pop(0))
     return answers
 
 

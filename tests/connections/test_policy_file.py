@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.connections import Connection, Policy, environment_connections, live_list
-from llmwidgets.connections.policies.policy_file import rules_of
-from llmwidgets.connections.policies.policy_layers import machine_rules, policy_files
+from llmwidgets.connections import Connection, Policy, catalog, environment_connections
+from llmwidgets.connections.policy_file import machine_rules, policy_files, rules_of
 from llmwidgets.errors import PolicyError, StoreError
 from llmwidgets.store.store import Store
 
@@ -24,7 +23,7 @@ CUSTOM = Connection("custom", name="m", endpoint="http://localhost:1/v1")
 @pytest.fixture(autouse=True)
 def the_day(monkeypatch):
     """The tables were read on this day; models end on later ones."""
-    monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 23))
+    monkeypatch.setattr(catalog, "today", lambda: date(2026, 11, 23))
 
 
 @pytest.fixture

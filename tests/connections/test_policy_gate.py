@@ -17,7 +17,7 @@ from llmwidgets.connections import Policy
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.journal.journal import Journal
 from llmwidgets.engine.network import egress, transport
-from llmwidgets.engine.plan import Column, Plan, Text
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.schemas import read_schema
@@ -51,7 +51,7 @@ def far() -> Iterator[Far]:
             usage = {"prompt_tokens": 9, "completion_tokens": 3}
             self.reply(200, {"model": body["model"], "choices": [choice], "usage": usage})
 
-    capability.forget()
+    capability.forget_capabilities()
     with listening(Asked) as server:
         end.url = f"http://127.0.0.1:{server.server_port}/v1"
         yield end
@@ -105,8 +105,8 @@ def by_check(case: Case) -> None:
 
 def by_run(case: Case) -> None:
     """What the panel and compare start, without what they look at beforehand."""
-    text = Text("t", "text", read_schema(SCHEMA), NOTHING)
-    plan = Plan((Column("c", case.connection, case.model),), (text,))
+    text = Document("t", "text", read_schema(SCHEMA), NOTHING)
+    plan = Plan((ResolvedVariant("c", case.connection, case.model),), (text,))
     run = Run(plan, journal=Journal(False), policy=case.store.policy)
     run.start()
     assert run.wait(30)
@@ -117,7 +117,7 @@ def by_probe(case: Case) -> None:
     from llmwidgets.engine.probing import Prober
 
     prober = Prober(case.connection, case.model, policy=case.store.policy, pace=Pace(1))
-    event_loop.run(prober.climb())
+    event_loop.run_blocking(prober.climb())
 
 
 def by_panel(case: Case) -> None:
@@ -220,10 +220,10 @@ def test_the_gate_is_what_holds_the_engine(far, case, monkeypatch, entry):
     """With the gate taken out of the way, the engine's paths call what the policy denies."""
 
     async def no_gate(connection, model, call, *, policy, connect=10.0, total=30.0):
-        return await transport.send(call, connect=connect, total=total)
+        return await transport.send_call(call, connect=connect, total=total)
 
     made = case("a model by the store")
-    monkeypatch.setattr(egress, "send", no_gate)
+    monkeypatch.setattr(egress, "send_guarded", no_gate)
     quietly(entry, made)
     assert "gpt-4o" in far.asked
 

@@ -16,7 +16,7 @@ from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources, session_cache, system_keyring
 from llmwidgets.store.age import Identity
-from llmwidgets.store.state import session_of
+from llmwidgets.store.state import state_of
 from llmwidgets.store.store import Store
 from tests.stores import in_another_process
 
@@ -27,9 +27,9 @@ OTHER = "another made-up one"
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("JPY_PARENT_PID", raising=False)
-    identity_sources.forget()
+    identity_sources.forget_identity()
     yield
-    identity_sources.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def test_a_refusing_keyring_shows_nothing_of_what_it_was_given(
     chosen(monkeypatch, named(Refusing, "SecretService")())
     with pytest.raises(StoreError, match="refuses: RuntimeError") as caught:
         store.remember("keyring")
-    identity = session_of(store.path).unlocked.identity  # type: ignore[union-attr]
+    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     told = traceback.TracebackException(
         type(caught.value), caught.value, caught.tb, capture_locals=True
     )
@@ -318,7 +318,7 @@ def test_the_order_of_the_sources(
     """Given → key file → variable → this process → this server → keyring → passphrase."""
     recovery = store.take_recovery()
     assert recovery is not None
-    spelled = session_of(store.path).unlocked.identity.secret  # type: ignore[union-attr]
+    spelled = state_of(store.path).unlocked.identity.secret  # type: ignore[union-attr]
     store.remember("keyring")
     store.remember("server")
     file = tmp_path / "key"
@@ -337,7 +337,7 @@ def test_the_order_of_the_sources(
     seen.append(opened())
     monkeypatch.delenv(identity_sources.KEY_FILE)
     seen.append(opened())
-    identity_sources.forget()
+    identity_sources.forget_identity()
     seen.append(store.unlocked_by)
     seen.append(opened())
     store.forget("server")
@@ -345,7 +345,8 @@ def test_the_order_of_the_sources(
     store.forget("keyring")
     seen.append(opened(passphrase=Secret(PASSPHRASE)))
     assert seen == [
-        "identity", identity_sources.KEY_FILE, identity_sources.KEY, "passphrase", "this server", "system keyring",
+        "identity", identity_sources.KEY_FILE, identity_sources.KEY, "passphrase", "this server",
+        "system keyring",
         "passphrase",
     ]  # fmt: skip
     with pytest.raises(StoreLocked):

@@ -37,8 +37,8 @@ from llmwidgets.secret import Secret
 from llmwidgets.store import age as sealing
 from llmwidgets.store import document, identity_sources, repository
 from llmwidgets.store.age import Identity
-from llmwidgets.store.document import Contents, Recipient
-from llmwidgets.store.state import session_of
+from llmwidgets.store.document import Recipient, StoreDocument
+from llmwidgets.store.state import state_of
 from llmwidgets.store.store import Store
 from tests.stores import SHIPPED_WORK_FACTOR, in_another_process
 
@@ -63,9 +63,9 @@ def labels(store: Store) -> list[str]:
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
     """Each test starts without an identity."""
-    identity_sources.forget()
+    identity_sources.forget_identity()
     yield
-    identity_sources.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture
@@ -451,7 +451,7 @@ def test_every_flipped_bit_and_every_truncation_is_damage(disk: Store) -> None:
     bits, lengths = range(len(good) * 8), range(len(good))
     for bad in [*map(flipped, bits), *(good[:length] for length in lengths), good + b"\n"]:
         with pytest.raises(DamagedStore):
-            repository.opened(session_of(disk.path), bad, IDENTITY)
+            repository.open_document(state_of(disk.path), bad, IDENTITY)
     for bad in [
         *map(flipped, bits[::233]),
         *(good[:length] for length in lengths[::31]),
@@ -488,15 +488,15 @@ def test_a_process_that_finds_it_damaged_says_so(disk: Store, backed_up: bool) -
     assert len(elsewhere(disk)) == backed_up
 
 
-def forged(store: Store, contents: Contents, writer: Identity) -> None:
-    plain = document.write(contents, writer, lambda secret: secret.reveal())
+def forged(store: Store, contents: StoreDocument, writer: Identity) -> None:
+    plain = document.serialize_document(contents, writer, lambda secret: secret.reveal())
     sealed_file(store).write_bytes(sealing.encrypt(plain, [IDENTITY.recipient]))
 
 
 def test_a_file_that_another_wrote_is_refused(disk: Store) -> None:
     """Who has the recipient can seal, but not sign: a forged endpoint never gets a key."""
     disk.save(openai())
-    contents = session_of(disk.path).last
+    contents = state_of(disk.path).last
     assert contents is not None
     forged(disk, contents, Identity.generate())
     with pytest.raises(DamagedStore, match="not written by a holder"):
@@ -507,7 +507,7 @@ def test_a_file_that_another_wrote_is_refused(disk: Store) -> None:
 
 def test_a_newer_store_is_read_only(disk: Store) -> None:
     disk.save(openai())
-    contents = session_of(disk.path).last
+    contents = state_of(disk.path).last
     assert contents is not None
     forged(disk, replace(contents, schema=document.SCHEMA + 1), IDENTITY)
     before = sealed_file(disk).read_bytes()
@@ -533,7 +533,7 @@ def test_a_newer_store_is_read_only(disk: Store) -> None:
 )  # fmt: skip
 def test_what_no_version_writes_is_damage(disk: Store, wrong: dict[str, Any]) -> None:
     """Sealed and signed by a member's own program, perhaps: a sentence, not a crash."""
-    contents = session_of(disk.path).last
+    contents = state_of(disk.path).last
     assert contents is not None
     forged(disk, replace(contents, **wrong), IDENTITY)
     for use in (lambda: list(elsewhere(disk)), lambda: disk.save(custom())):
@@ -545,7 +545,7 @@ def test_a_connection_of_another_version_is_kept(disk: Store) -> None:
     """What this version cannot read stays through every save of something else."""
     strange = {"kind": "made_up_kind", "label": "strange", "fields": {"api_key": Secret(CANARY)}}
     owner = Recipient("owner", IDENTITY.recipient)
-    forged(disk, Contents(recipients=(owner,), payloads=(strange,)), IDENTITY)
+    forged(disk, StoreDocument(recipients=(owner,), payloads=(strange,)), IDENTITY)
     assert labels(disk) == []
     assert "strange" in disk.notice
     disk.save(custom())
@@ -611,7 +611,7 @@ def test_a_released_schema_opens_for_ever(tmp_path: Path, path: Path) -> None:
     assert (tmp_path / SEALED).read_bytes() == before
     store.save(custom("new"))
     assert len(elsewhere(store)) == 3
-    assert session_of(store.path).last.schema == document.SCHEMA  # type: ignore[union-attr]
+    assert state_of(store.path).last.schema == document.SCHEMA  # type: ignore[union-attr]
     assert (tmp_path / f"{SEALED}.bak1").read_bytes() == before
 
 
@@ -647,7 +647,7 @@ def cut_short(store: Store) -> None:
 
 
 def sealed_by(store: Store, plain: bytes) -> None:
-    identity = session_of(store.path).unlocked.identity  # type: ignore[union-attr]
+    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     sealed = sealing.encrypt(memoryview(plain), [identity.recipient])
     sealed_file(store).write_bytes(sealed)
 
@@ -655,7 +655,7 @@ def sealed_by(store: Store, plain: bytes) -> None:
 def test_no_traceback_shows_key_identity_or_passphrase(tmp_path: Path) -> None:
     """Locked, wrong passphrase, cut file, opened text that is no JSON: the canary 0 times."""
     store = kept_by_passphrase(tmp_path / "s")
-    identity = session_of(store.path).unlocked.identity  # type: ignore[union-attr]
+    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     seen = [told(lambda: store.save(openai()), AlreadyConnected)]
     sealed_by(store, b'{"auth": "' + CANARY.encode() * 9)
     seen.append(told(lambda: list(store), DamagedStore))

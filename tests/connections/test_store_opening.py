@@ -10,14 +10,12 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.opening import autolock
-from llmwidgets.connections.storage import known
 from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, WrongPassphrase
 from llmwidgets.secret import Secret
-from llmwidgets.store import age, identity_sources
+from llmwidgets.store import age, identity_sources, rollback, state
 from llmwidgets.store import file as store_file
 from llmwidgets.store.age import Identity
-from llmwidgets.store.state import session_of
+from llmwidgets.store.state import state_of
 from llmwidgets.store.store import Store
 from tests.stores import in_another_process
 
@@ -27,9 +25,9 @@ KEY = "sk-made-up-0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
-    identity_sources.forget()
+    identity_sources.forget_identity()
     yield
-    identity_sources.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture
@@ -43,7 +41,7 @@ def store(tmp_path: Path) -> Store:
 def hours(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that shows what the test wrote last, in hours."""
     shown = [0.0]
-    monkeypatch.setattr(autolock, "clock", lambda: shown[-1] * 3600)
+    monkeypatch.setattr(state, "clock", lambda: shown[-1] * 3600)
     return shown
 
 
@@ -195,7 +193,7 @@ def test_a_store_in_memory_has_no_passphrase() -> None:
 
 def test_a_new_identity_shuts_out_the_old(store: Store) -> None:
     """The old identity opens neither file nor backup; passphrase and recovery go on."""
-    old = session_of(store.path).unlocked.identity  # type: ignore[union-attr]
+    old = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     recovery = store.take_recovery()
     store.new_identity(OLD)
     assert store.unlocked_by == "passphrase"
@@ -276,14 +274,14 @@ def test_what_a_passphrase_opened_locks_after_an_idle_hour(
     told: list[bool] = []
     store.observe(lambda: told.append(store.locked))
     hours.append(0.99)
-    autolock.sweep()
+    state.lock_idle()
     assert not store.locked
     assert len(store) == 1
     hours.append(1.98)  # used at 0.99
-    autolock.sweep()
+    state.lock_idle()
     assert not store.locked
     hours.append(2.0)
-    autolock.sweep()
+    state.lock_idle()
     assert store.locked
     assert told[-1:] == [True]
     with pytest.raises(StoreLocked, match="idle for 60 minutes"):
@@ -309,7 +307,7 @@ def test_the_idle_time_is_chosen_for_this_computer(
     assert in_another_process(store).auto_lock == minutes
     store.unlock(OLD)
     hours.append(0.5)
-    autolock.sweep()
+    state.lock_idle()
     assert store.locked is locked
 
 
@@ -321,17 +319,17 @@ def test_other_idle_times_are_refused(store: Store) -> None:
 
 def test_a_run_keeps_the_store_open(store: Store, hours: list[float]) -> None:
     """Its own hold and that of any run; the idle time starts at their end."""
-    for hold in (store.in_use(), autolock.held()):
+    for hold in (store.in_use(), state.hold_open()):
         store.unlock(OLD)
         with hold:
             hours.append(hours[-1] + 5)
-            autolock.sweep()
+            state.lock_idle()
             assert not store.locked
         hours.append(hours[-1] + 0.9)
-        autolock.sweep()
+        state.lock_idle()
         assert not store.locked
         hours.append(hours[-1] + 0.2)
-        autolock.sweep()
+        state.lock_idle()
         assert store.locked
 
 
@@ -341,7 +339,7 @@ def test_a_key_file_never_locks_itself(
     monkeypatch.setenv(identity_sources.KEY, Identity.generate().secret.reveal())
     made = Store.create(path=tmp_path / "keyed")
     hours.append(100)
-    autolock.sweep()
+    state.lock_idle()
     assert not made.locked
     assert len(made) == 0
 
@@ -353,7 +351,7 @@ def test_sleep_counts_as_idle() -> None:
     if not hasattr(time, "CLOCK_BOOTTIME"):
         pytest.skip("this system has no clock that counts sleep")
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
-    assert before <= autolock.clock() <= time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= state.clock() <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 # An older file put back
@@ -396,19 +394,19 @@ def test_a_computer_that_knows_nothing_cannot_tell(
 
 
 def test_the_memory_holds_no_secret_and_no_label(store: Store) -> None:
-    texts = [path.read_text() for path in known.place().iterdir()]
-    identity = session_of(store.path).unlocked.identity  # type: ignore[union-attr]
+    texts = [path.read_text() for path in rollback.memory_folder().iterdir()]
+    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     assert len(texts) == 2
     assert any(identity.recipient in text for text in texts)  # the search finds what is there
     secrets = [KEY, OLD, identity.secret.reveal(), "openai"]
     assert [word for word in secrets for text in texts if word in text] == []
-    assert {path.stat().st_mode & 0o777 for path in known.place().iterdir()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in rollback.memory_folder().iterdir()} == {0o600}
 
 
 def test_a_memory_that_is_broken_or_cannot_be_written_stops_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for path in known.place().iterdir():
+    for path in rollback.memory_folder().iterdir():
         path.write_text('{"revision": "many", "writers": 7}')
     other = in_another_process(store)
     other.unlock(OLD)
@@ -439,11 +437,11 @@ def test_backups_are_listed_with_date_and_count(store: Store) -> None:
 
 def test_a_restored_backup_is_a_new_revision_and_the_current_is_kept(store: Store) -> None:
     store.save(Connection("anthropic", api_key="sk-ant-made-up-0123456789"))
-    revision = session_of(store.path).last.revision  # type: ignore[union-attr]
+    revision = state_of(store.path).last.revision  # type: ignore[union-attr]
     done = store.restore()
     assert done.connections == 1
     assert [each.label for each in store] == ["openai"]
-    assert session_of(store.path).last.revision == revision + 1  # type: ignore[union-attr]
+    assert state_of(store.path).last.revision == revision + 1  # type: ignore[union-attr]
     assert store.backups()[0].connections == 2
     assert store.notice == ""
     store.restore(store.backups()[0])

@@ -17,7 +17,7 @@ from llmwidgets.errors import FieldError, StoreError, StoreLocked, WrongPassphra
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources
 from llmwidgets.store.age import Identity
-from llmwidgets.store.state import session_of
+from llmwidgets.store.state import state_of
 from llmwidgets.store.store import Store
 
 PASSPHRASE = "a made-up passphrase"
@@ -34,9 +34,9 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(builtins, "input", asked)
     monkeypatch.setattr(getpass, "getpass", asked)
-    identity_sources.forget()
+    identity_sources.forget_identity()
     yield
-    identity_sources.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store = Store.create(path=tmp_path / "keyed")
     store.save(Connection("custom", name="m", endpoint="http://localhost:1/v1"))
     store.lock()
-    session_of(store.path).locked_by_hand = False
+    state_of(store.path).locked_by_hand = False
     return tmp_path / "keyed"
 
 
@@ -178,7 +178,7 @@ def test_an_identity_of_another_store_is_said(keyed: Path, monkeypatch: pytest.M
 
 
 def test_nothing_to_unlock_with_names_the_ways_out(keyed: Path) -> None:
-    identity_sources.forget()
+    identity_sources.forget_identity()
     store = Store(path=keyed)
     for use in (store.unlock, lambda: list(store), lambda: store["m"], lambda: "m" in store):
         with pytest.raises(StoreLocked) as caught:

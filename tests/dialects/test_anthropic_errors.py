@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from llmwidgets import errors
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import anthropic
-from llmwidgets.dialects.anthropic_errors import explain
-from llmwidgets.dialects.anthropic_subset import SUBSET
-from llmwidgets.dialects.types import Call, Form, Payload, Request, TextPart
+from llmwidgets.dialects.anthropic import SUBSET, explain
+from llmwidgets.dialects.types import Call, HTTPResponse, Request, ResponseFormat, TextPart
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import payload_of, recorded
 
@@ -24,7 +23,9 @@ COMPILED = read_schema({"type": "object", "properties": {"a": {"type": "string"}
 
 def a_call() -> Call:
     connection = Connection("anthropic", api_key="sk-ant-api03-canary-canary", label="mine")
-    request = Request("m", "Extract.", (TextPart(DOCUMENT),), COMPILED, Form.JSON_SCHEMA, 100)
+    request = Request(
+        "m", "Extract.", (TextPart(DOCUMENT),), COMPILED, ResponseFormat.JSON_SCHEMA, 100
+    )
     return anthropic.encode(request, connection.target("m"))
 
 
@@ -82,6 +83,6 @@ def test_an_error_that_repeats_the_document_is_not_quoted():
                                                     "error_code", "code"]), inner)),
 )))  # fmt: skip
 def test_no_body_makes_the_reader_fail(status, body):
-    failure = explain(Payload(status, {}, body, 0.1), label="mine", model="m")
+    failure = explain(HTTPResponse(status, {}, body, 0.1), label="mine", model="m")
     assert isinstance(failure, errors.Failure)
     assert failure.message.endswith((".", "…")) or "It says:" in failure.message

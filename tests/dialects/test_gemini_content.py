@@ -10,10 +10,18 @@ import pytest
 from llmwidgets import errors
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import gemini
-from llmwidgets.dialects.curl import curl
-from llmwidgets.dialects.gemini_errors import form_refused
-from llmwidgets.dialects.gemini_subset import SUBSET
-from llmwidgets.dialects.types import Call, Example, Form, Payload, Request, TextPart, Usage
+from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.gemini import SUBSET
+from llmwidgets.dialects.requests import curl_command
+from llmwidgets.dialects.types import (
+    Call,
+    Example,
+    HTTPResponse,
+    Request,
+    ResponseFormat,
+    TextPart,
+    Usage,
+)
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import payload_of, recorded
@@ -32,7 +40,7 @@ GEMINI = Connection("gemini", api_key="AQ.made-up-key-0001", label="mine")
 VERTEX = Connection("vertex_ai", credentials=CREDENTIALS, label="mine")
 
 
-def a_request(form: Form = Form.JSON_SCHEMA, **rest: Any) -> Request:
+def a_request(form: ResponseFormat = ResponseFormat.JSON_SCHEMA, **rest: Any) -> Request:
     return Request("m", "Extract.", (TextPart("Bolt bills 3."),), COMPILED, form, 4112, **rest)
 
 
@@ -86,8 +94,8 @@ def test_vertex_is_called_by_project_and_location(fields, start):
         "Authorization", "Bearer {}", "google",
     )  # fmt: skip
     assert "canary" not in repr(call)
-    assert '"Authorization: Bearer "' in curl(call).replace("'", '"')
-    assert "${TOKEN}" in curl(call)
+    assert '"Authorization: Bearer "' in curl_command(call).replace("'", '"')
+    assert "${TOKEN}" in curl_command(call)
 
 
 def test_credentials_without_a_project_take_the_one_that_is_billed():
@@ -126,9 +134,9 @@ def test_a_budget_of_nothing_turns_thinking_off_for_one_model_at_vertex_alone():
 @pytest.mark.parametrize(
     ("form", "keys"),
     [
-        (Form.JSON_SCHEMA, {"responseMimeType", "responseJsonSchema"}),
-        (Form.JSON_OBJECT, {"responseMimeType"}),
-        (Form.TEXT, set()),
+        (ResponseFormat.JSON_SCHEMA, {"responseMimeType", "responseJsonSchema"}),
+        (ResponseFormat.JSON_OBJECT, {"responseMimeType"}),
+        (ResponseFormat.TEXT, set()),
     ],
 )
 def test_each_form_sends_its_own_keys(form, keys):
@@ -136,7 +144,7 @@ def test_each_form_sends_its_own_keys(form, keys):
     assert set(sent) - {"maxOutputTokens"} == keys
 
 
-@pytest.mark.parametrize("form", [Form.TOOL, Form.JSON_OBJECT_SCHEMA])
+@pytest.mark.parametrize("form", [ResponseFormat.TOOL, ResponseFormat.JSON_OBJECT_SCHEMA])
 def test_a_form_of_another_format_is_refused_before_it_is_sent(form):
     with pytest.raises(errors.BadRequest) as caught:
         encoded(form=form)
@@ -186,7 +194,7 @@ def test_every_way_to_stop_that_the_vendor_documents_has_an_ending():
 )
 def test_what_is_no_answer_of_google_is_unreachable_and_says_where(body):
     with pytest.raises(errors.Unreachable, match=r"googleapis\.com/v1/models/gemini"):
-        gemini.decode(Payload(200, {}, body, 0.1), call=encoded())
+        gemini.decode(HTTPResponse(200, {}, body, 0.1), call=encoded())
 
 
 def test_the_list_of_models_keeps_those_that_answer_texts_over_all_pages():
@@ -200,16 +208,16 @@ def test_the_list_of_models_keeps_those_that_answer_texts_over_all_pages():
         {"displayName": "no name"},
     ]  # fmt: skip
     body = json.dumps({"models": rows, "nextPageToken": "a/b="}).encode()
-    (listed,), following = gemini.listed_models(Payload(200, {}, body, 0.1), call)
+    (listed,), following = gemini.listed_models(HTTPResponse(200, {}, body, 0.1), call)
     assert (listed.id, listed.input_limit, listed.output_limit) == (
         "gemini-3.8-flash", 1_048_576, 65_536,
     )  # fmt: skip
     assert following is not None
     assert following.url.endswith("?pageSize=1000&pageToken=a%2Fb%3D")
-    again = gemini.listed_models(Payload(200, {}, body, 0.1), following)[1]
+    again = gemini.listed_models(HTTPResponse(200, {}, body, 0.1), following)[1]
     assert again is not None
     assert again.url.count("pageToken") == 1
-    last = Payload(200, {}, b'{"models": []}', 0.1)
+    last = HTTPResponse(200, {}, b'{"models": []}', 0.1)
     assert gemini.listed_models(last, following) == ([], None)
 
 
@@ -219,7 +227,7 @@ def test_vertex_lists_the_publishers_models_and_counts_tokens_for_free():
         "https://aiplatform.googleapis.com/v1beta1/publishers/google/models?pageSize=100"
     )
     body = b'{"publisherModels": [{"name": "publishers/google/models/gemini-x"}]}'
-    (listed,), _ = gemini.listed_models(Payload(200, {}, body, 0.1), call)
+    (listed,), _ = gemini.listed_models(HTTPResponse(200, {}, body, 0.1), call)
     assert listed.id == "gemini-x"
     counted = gemini.count_call(VERTEX.target("gemini-x"))
     assert counted is not None

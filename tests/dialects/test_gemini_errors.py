@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from llmwidgets import errors
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import gemini
-from llmwidgets.dialects.gemini_errors import explain, form_refused
-from llmwidgets.dialects.gemini_subset import SUBSET
-from llmwidgets.dialects.types import Call, Form, Payload, Request, TextPart
+from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.gemini import SUBSET, explain
+from llmwidgets.dialects.types import Call, HTTPResponse, Request, ResponseFormat, TextPart
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import payload_of, recorded
 
@@ -23,7 +23,9 @@ CREDENTIALS = '{"type": "service_account", "project_id": "p-1", "private_key": "
 
 
 def a_call(
-    kind: str = "gemini", location: str | None = None, form: Form = Form.JSON_SCHEMA
+    kind: str = "gemini",
+    location: str | None = None,
+    form: ResponseFormat = ResponseFormat.JSON_SCHEMA,
 ) -> Call:
     if kind == "gemini":
         connection = Connection("gemini", api_key="AQ.canary-canary", label="mine")
@@ -51,7 +53,9 @@ def test_a_schema_is_blamed_only_where_one_was_sent():
     """The same words without a schema in the request are a refusal of the request."""
     body = {"error": {"code": 400, "message": "Request contains an invalid argument.",
                       "status": "INVALID_ARGUMENT"}}  # fmt: skip
-    failure = explain(payload_of({"status": 400, "body": body}), call=a_call(form=Form.TEXT))
+    failure = explain(
+        payload_of({"status": 400, "body": body}), call=a_call(form=ResponseFormat.TEXT)
+    )
     assert not form_refused(failure)
 
 
@@ -79,7 +83,7 @@ _JSON = st.recursive(
     st.binary() | st.builds(lambda value: json.dumps(value).encode(), _JSON),
 )
 def test_no_body_makes_the_reader_fail(status, body):
-    failure = explain(Payload(status, {}, body, 0.1), label="mine", model="m")
+    failure = explain(HTTPResponse(status, {}, body, 0.1), label="mine", model="m")
     assert isinstance(failure, errors.Failure)
 
 

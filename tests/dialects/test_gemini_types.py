@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import gemini
-from llmwidgets.dialects.gemini_subset import SUBSET
-from llmwidgets.dialects.types import Example, Form, Request, TextPart
-from llmwidgets.engine.request_builder import effort_sent
+from llmwidgets.dialects.gemini import SUBSET
+from llmwidgets.dialects.types import Example, Request, ResponseFormat, TextPart
+from llmwidgets.engine.request_builder import resolve_effort
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import recorded
@@ -28,7 +28,7 @@ SCHEMA = read_schema(
         "required": ["number"],
     }
 )
-FORMS = [Form.JSON_SCHEMA, Form.JSON_OBJECT, Form.TEXT]
+FORMS = [ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT]
 CONNECTIONS = {
     "gemini": Connection("gemini", api_key="AQ.a"),
     "vertex_ai": Connection(
@@ -52,7 +52,9 @@ def judge():
     return Body.model_validate
 
 
-def a_body(kind: str, model: str, form: Form = Form.JSON_SCHEMA, **rest: Any) -> Any:
+def a_body(
+    kind: str, model: str, form: ResponseFormat = ResponseFormat.JSON_SCHEMA, **rest: Any
+) -> Any:
     compiled = SCHEMA.compile(SUBSET)
     request = Request(model, "Extract.", (TextPart("Bill 7."),), compiled, form, 500, **rest)
     return gemini.encode(request, CONNECTIONS[kind].target(model)).body
@@ -86,7 +88,7 @@ def test_every_level_a_variant_can_ask_for_is_one_the_model_has():
     for kind in CONNECTIONS:
         for facts in PROVIDERS[kind].models:
             for effort in ("least", "low", "medium", "high"):
-                sent = effort_sent(facts, effort)
+                sent = resolve_effort(facts, effort)
                 assert sent in facts.efforts
                 body = a_body(kind, facts.id, effort_sent=sent)
                 assert "thinkingConfig" in body["generationConfig"]

@@ -13,10 +13,19 @@ from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import openai
-from llmwidgets.dialects.curl import curl
-from llmwidgets.dialects.openai_errors import form_refused
-from llmwidgets.dialects.openai_subset import SUBSET
-from llmwidgets.dialects.types import Call, Example, Form, Payload, Request, Target, TextPart, Usage
+from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.openai import SUBSET
+from llmwidgets.dialects.requests import curl_command
+from llmwidgets.dialects.types import (
+    Call,
+    Example,
+    HTTPResponse,
+    Request,
+    ResponseFormat,
+    Target,
+    TextPart,
+    Usage,
+)
 from llmwidgets.errors import BadRequest, CallError, Overloaded, RateLimited, Unreachable
 from llmwidgets.schemas import read_schema
 from llmwidgets.secret import Secret
@@ -38,7 +47,7 @@ def a_request(**changes: Any) -> Request:
         instructions="Extract the fields.",
         parts=(TextPart("Acme billed 5 EUR."),),
         schema=COMPILED,
-        form=Form.JSON_SCHEMA,
+        form=ResponseFormat.JSON_SCHEMA,
         max_output_tokens=100,
     )
     return replace(plain, **changes)
@@ -83,9 +92,9 @@ def test_what_is_given_is_sent_where_the_server_knows_it():
 @pytest.mark.parametrize(
     ("form", "sent"),
     [
-        (Form.JSON_OBJECT_SCHEMA, {"type": "json_object", "schema": COMPILED.schema}),
-        (Form.JSON_OBJECT, {"type": "json_object"}),
-        (Form.TEXT, None),
+        (ResponseFormat.JSON_OBJECT_SCHEMA, {"type": "json_object", "schema": COMPILED.schema}),
+        (ResponseFormat.JSON_OBJECT, {"type": "json_object"}),
+        (ResponseFormat.TEXT, None),
     ],
 )
 def test_each_form_has_its_response_format(form, sent):
@@ -97,9 +106,12 @@ def test_a_schema_beside_json_object_goes_to_custom_servers_only():
     foundry = Connection("azure_ai_foundry", model="d", endpoint="https://r.example", api_key="k")
     for target in (OPENAI, azure.target("d"), foundry.target("d")):
         with pytest.raises(BadRequest) as caught:
-            body_of(a_request(form=Form.JSON_OBJECT_SCHEMA), target)
+            body_of(a_request(form=ResponseFormat.JSON_OBJECT_SCHEMA), target)
         assert form_refused(caught.value)
-    assert "schema" in body_of(a_request(form=Form.JSON_OBJECT_SCHEMA), CUSTOM)["response_format"]
+    assert (
+        "schema"
+        in body_of(a_request(form=ResponseFormat.JSON_OBJECT_SCHEMA), CUSTOM)["response_format"]
+    )
 
 
 @given(st.text(max_size=80))
@@ -110,13 +122,15 @@ def test_the_name_of_a_schema_is_always_one_that_openai_takes(title):
 
 
 def test_the_schema_stands_in_the_prompt_where_it_is_wanted():
-    said = body_of(a_request(form=Form.TEXT, schema_in_prompt=True), CUSTOM)["messages"][0]
+    said = body_of(a_request(form=ResponseFormat.TEXT, schema_in_prompt=True), CUSTOM)["messages"][
+        0
+    ]
     assert said["content"].startswith("Extract the fields.")
     assert json.dumps(COMPILED.schema) in said["content"]
     assert json.dumps(COMPILED.schema) not in str(body_of(a_request())["messages"])
 
 
-@pytest.mark.parametrize("form", [Form.JSON_OBJECT, Form.TEXT])
+@pytest.mark.parametrize("form", [ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT])
 def test_the_word_json_is_said_where_the_form_needs_it(form):
     """OpenAI refuses json_object unless a message says JSON."""
     assert "JSON" in body_of(a_request(form=form), CUSTOM)["messages"][0]["content"]
@@ -160,19 +174,21 @@ def test_the_shown_request_and_the_command_line_hold_no_key():
     )  # fmt: skip
     call = openai.encode(a_request(instructions="It's $HOME `x`"), custom.target("m"))
     assert "canary" not in json.dumps(call.shown())
-    assert "canary" not in curl(call)
+    assert "canary" not in curl_command(call)
     assert call.shown()["headers"]["x-api-key"] == "••••"
-    assert '"${KEY}"' in curl(call)
-    assert "'It'\"'\"'s $HOME `x`" in curl(call).replace('{"role": "system", "content": "', "'")
+    assert '"${KEY}"' in curl_command(call)
+    assert "'It'\"'\"'s $HOME `x`" in curl_command(call).replace(
+        '{"role": "system", "content": "', "'"
+    )
 
 
-def a_payload(body: Any, status: int = 200, **headers: str) -> Payload:
+def a_payload(body: Any, status: int = 200, **headers: str) -> HTTPResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Payload(status, named, raw, 0.1)
+    return HTTPResponse(status, named, raw, 0.1)
 
 
-def an_answer(message: dict[str, Any], finish: str = "stop", **rest: Any) -> Payload:
+def an_answer(message: dict[str, Any], finish: str = "stop", **rest: Any) -> HTTPResponse:
     choice = {"index": 0, "message": message, "finish_reason": finish}
     return a_payload({"id": "chatcmpl-1", "model": "gpt-6-luna-1", "choices": [choice], **rest})
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from llmwidgets import errors
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import openai as openai_chat
-from llmwidgets.dialects.openai_errors import explain, form_refused, parameter_refused
-from llmwidgets.dialects.openai_subset import SUBSET
-from llmwidgets.dialects.types import Call, Form, Payload, Request, TextPart
+from llmwidgets.dialects.error_rules import form_refused, parameter_refused
+from llmwidgets.dialects.openai import SUBSET, explain
+from llmwidgets.dialects.types import Call, HTTPResponse, Request, ResponseFormat, TextPart
 from llmwidgets.schemas import read_schema
 from llmwidgets.secret import Secret
 
@@ -23,15 +23,17 @@ DOCUMENT = "Marigold Trading owes 1234 EUR to Peter Quill since the third of May
 COMPILED = read_schema({"type": "object", "properties": {"a": {"type": "string"}}}).compile(SUBSET)
 
 
-def a_payload(status: int, body: Any, **headers: str) -> Payload:
+def a_payload(status: int, body: Any, **headers: str) -> HTTPResponse:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Payload(status, named, raw, 0.1)
+    return HTTPResponse(status, named, raw, 0.1)
 
 
 def a_call(key: str | None = "sk-proj-canary-canary") -> Call:
     connection = Connection("custom", name="m", endpoint="https://h.example/v1", api_key=key)
-    request = Request("m", "Extract.", (TextPart(DOCUMENT),), COMPILED, Form.JSON_SCHEMA, 100)
+    request = Request(
+        "m", "Extract.", (TextPart(DOCUMENT),), COMPILED, ResponseFormat.JSON_SCHEMA, 100
+    )
     return openai_chat.encode(request, connection.target("m"))
 
 
@@ -254,7 +256,9 @@ def test_a_server_that_repeats_the_key_is_quoted_without_it(key):
 def test_azure_is_told_to_paste_the_target_uri():
     connection = Connection("azure_openai", deployment="d", endpoint="https://r.example",
                             api_key="k")  # fmt: skip
-    request = Request("d", "Extract.", (TextPart(DOCUMENT),), COMPILED, Form.JSON_SCHEMA, 100)
+    request = Request(
+        "d", "Extract.", (TextPart(DOCUMENT),), COMPILED, ResponseFormat.JSON_SCHEMA, 100
+    )
     call = openai_chat.encode(request, connection.target("d"))
     error = explain(
         a_payload(404, {"error": {"code": "404", "message": "Resource not found"}}), call=call
@@ -278,7 +282,7 @@ def test_a_long_message_is_cut():
 
 @given(status=st.integers(200, 599), body=st.binary(max_size=60), header=st.text(max_size=8))
 def test_every_payload_is_explained(status, body, header):
-    payload = Payload(status, {"retry-after": header, "content-type": header}, body, 0.1)
+    payload = HTTPResponse(status, {"retry-after": header, "content-type": header}, body, 0.1)
     error = explain(payload, label="mine", model="m")
     assert isinstance(error, errors.Failure)
     assert error.message.endswith((".", "…")) or "It says:" in error.message

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import openai
-from llmwidgets.dialects.openai_subset import SUBSET
-from llmwidgets.dialects.types import Example, Form, Request, TextPart
+from llmwidgets.dialects.openai import SUBSET
+from llmwidgets.dialects.types import Example, Request, ResponseFormat, TextPart
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import judge_of
@@ -27,7 +27,7 @@ SCHEMA = read_schema(
         "required": ["number"],
     }
 )
-FORMS = [Form.JSON_SCHEMA, Form.JSON_OBJECT, Form.TEXT]
+FORMS = [ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT]
 AZURE = "https://r.openai.azure.com/openai"
 
 
@@ -39,7 +39,9 @@ def judge():
     return judge_of(params.CompletionCreateParamsNonStreaming)
 
 
-def a_request(model: str, form: Form = Form.JSON_SCHEMA, **rest: Any) -> Request:
+def a_request(
+    model: str, form: ResponseFormat = ResponseFormat.JSON_SCHEMA, **rest: Any
+) -> Request:
     compiled = SCHEMA.compile(SUBSET)
     return Request(model, "Extract.", (TextPart("Bill 7."),), compiled, form, 500, **rest)
 
@@ -80,7 +82,7 @@ def test_every_thinking_level_of_every_whitelisted_model_is_allowed(judge):
 def test_a_schema_beside_json_object_is_not_of_openai(judge):
     """It is sent to Custom servers, which ask for it, and OpenAI's type refuses it."""
     custom = Connection("custom", name="m", endpoint="http://localhost:1/v1").target("m")
-    body = openai.encode(a_request("m", Form.JSON_OBJECT_SCHEMA), custom).body
+    body = openai.encode(a_request("m", ResponseFormat.JSON_OBJECT_SCHEMA), custom).body
     with pytest.raises(ValidationError):
         judge(body)
     body["response_format"].pop("schema")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from llmwidgets import errors
 from llmwidgets.dialects import anthropic, gemini, openai
-from llmwidgets.dialects.types import Payload
-from llmwidgets.dialects.upstream import unfinished
+from llmwidgets.dialects.error_rules import unfinished
+from llmwidgets.dialects.types import HTTPResponse
 
 WHOLE = '{"total": 12.5, "name": "Bolt"}'
 PARTIAL = '{"total": 12.5, "na'
@@ -36,7 +36,7 @@ def content(finish: Any = "STOP", text: str = WHOLE, **more: Any) -> dict[str, A
 
 
 def decoded(dialect: Any, body: Any) -> Any:
-    return dialect.decode(Payload(200, {}, json.dumps(body).encode(), 0.1))
+    return dialect.decode(HTTPResponse(200, {}, json.dumps(body).encode(), 0.1))
 
 
 def failed(dialect: Any, body: Any) -> errors.CallError:

@@ -32,8 +32,8 @@ TEXT = "Bolt bills 12.50 EUR."
 def server() -> Iterator[ModelServer]:
     with serving_models(record={"name": "Bolt", "total": 12.5, "note": None}) as running:
         yield running
-    event_loop.stop()
-    google_oauth.forget()
+    event_loop.stop_engine()
+    google_oauth.forget_tokens()
 
 
 def ours(server: ModelServer, connection: lw.Connection, model: str) -> Seen:

@@ -153,7 +153,7 @@ def far_end() -> Iterator[Callable[..., FarEnd]]:
 def fresh_engine() -> Iterator[None]:
     """Each test has an engine of its own."""
     yield
-    event_loop.stop()
+    event_loop.stop_engine()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -223,4 +223,4 @@ def model() -> Model:
 
 @pytest.fixture(autouse=True)
 def forget_probes() -> None:
-    capability.forget()
+    capability.forget_capabilities()

@@ -84,18 +84,20 @@ def custom(end, **more) -> Connection:
 
 def checked(end, waits: Waits | None = None) -> CheckReport:
     waits = waits or Waits()
-    return event_loop.run(
+    return event_loop.run_blocking(
         check_connection(custom(end), policy=Policy(), clock=waits.clock, tell=waits.told.append)
     )
 
 
 def probed(end):
     pace = Pace(4, clock=Waits().clock)
-    return event_loop.run(capability.find(custom(end), "m", policy=Policy(), pace=pace))
+    return event_loop.run_blocking(
+        capability.find_capability(custom(end), "m", policy=Policy(), pace=pace)
+    )
 
 
 def nothing_kept(end) -> bool:
-    return capability.known(custom(end), "m") is None
+    return capability.known_capability(custom(end), "m") is None
 
 
 def openai(end) -> Connection:
@@ -103,4 +105,6 @@ def openai(end) -> Connection:
 
 
 def greeted(end) -> CheckReport:
-    return event_loop.run(check_connection(openai(end), policy=Policy(), clock=Waits().clock))
+    return event_loop.run_blocking(
+        check_connection(openai(end), policy=Policy(), clock=Waits().clock)
+    )

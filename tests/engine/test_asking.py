@@ -7,14 +7,19 @@ from dataclasses import replace
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.types import AuthHeader, Call, Mode
+from llmwidgets.dialects.types import AuthHeader, Call, Enforcement
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, INSTRUCTIONS_VERSION
-from llmwidgets.engine.extractor import Asker
+from llmwidgets.engine.extractor import Extractor
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.retry import Pace
-from llmwidgets.engine.plan import Column, Text
-from llmwidgets.engine.request_builder import Manner, effort_sent, thinks
+from llmwidgets.engine.request_builder import (
+    Document,
+    RequestBuilder,
+    ResolvedVariant,
+    resolve_effort,
+    thinks,
+)
 from llmwidgets.errors import PolicyError
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.schemas import read_schema
@@ -23,9 +28,9 @@ SCHEMA = read_schema([{"name": "total", "type": "number", "required": True}])
 CANARY = "canary-key-7c1f0e9d55aa"
 
 
-def asker(connection: Connection, model: str = "m", **more) -> Asker:
-    column = Column(connection.label, connection, model, **more)
-    return Asker(column, policy=Policy(), pace=Pace(8))
+def asker(connection: Connection, model: str = "m", **more) -> Extractor:
+    column = ResolvedVariant(connection.label, connection, model, **more)
+    return Extractor(column, policy=Policy(), pace=Pace(8))
 
 
 def custom(end) -> Connection:
@@ -36,8 +41,8 @@ def openai(end) -> Connection:
     return Connection("openai", api_key=CANARY, base_url=end.url)
 
 
-def ask(one: Asker, words: str = "Total 12.50"):
-    return event_loop.run(one.ask(Text("t", words, SCHEMA, None)))
+def ask(one: Extractor, words: str = "Total 12.50"):
+    return event_loop.run_blocking(one.ask(Document("t", words, SCHEMA, None)))
 
 
 def refusing(name: str):
@@ -92,7 +97,7 @@ def test_a_form_that_is_refused_is_lowered_and_the_mode_says_so(far_end):
 
     end = far_end(old)
     row = ask(asker(openai(end), "gpt-6-luna"))
-    assert (row.status, row.mode) == ("ok", Mode.JSON)
+    assert (row.status, row.mode) == ("ok", Enforcement.JSON)
     assert '"total"' in repr(end.seen[1].json["messages"]), "the schema stands in the prompt now"
 
 
@@ -147,7 +152,7 @@ ALWAYS = ModelFacts("m", efforts=("low", "medium", "high"))
     ],
 )
 def test_thinking_is_the_models_own_word_nearest_to_what_was_asked(facts, effort, sent, thinking):
-    assert effort_sent(facts, effort) == sent
+    assert resolve_effort(facts, effort) == sent
     assert thinks(facts, sent) is thinking
 
 
@@ -155,7 +160,9 @@ def test_the_output_limit_grows_with_fields_and_thinking_up_to_the_models():
     connection = Connection("openai", api_key=CANARY)
 
     def limit(model: str, **more) -> int:
-        return Manner(Column("c", connection, model, **more), SCHEMA).max_output_tokens
+        return RequestBuilder(
+            ResolvedVariant("c", connection, model, **more), SCHEMA
+        ).max_output_tokens
 
     assert limit("gpt-6-luna") == 4096 + 8
     assert limit("gpt-6.1-sol") == 4096 + 8 + 16_000
@@ -164,7 +171,9 @@ def test_the_output_limit_grows_with_fields_and_thinking_up_to_the_models():
 
 def test_a_temperature_that_the_model_does_not_take_is_told():
     connection = Connection("openai", api_key=CANARY)
-    manner = Manner(Column("c", connection, "gpt-6.1-sol", temperature=0.3), SCHEMA)
+    manner = RequestBuilder(
+        ResolvedVariant("c", connection, "gpt-6.1-sol", temperature=0.3), SCHEMA
+    )
     assert manner.temperature is None
     assert "temperature" in manner.notes[0]
 
@@ -208,7 +217,7 @@ def test_the_same_question_in_anthropics_words(far_end):
     end = far_end(claude)
     base = end.url.removesuffix("/v1")
     row = ask(asker(Connection("anthropic", api_key=CANARY, base_url=base), "claude-haiku-5-5"))
-    assert (row.status, row.mode, row.usage.input_tokens) == ("ok", Mode.SCHEMA, 100)
+    assert (row.status, row.mode, row.usage.input_tokens) == ("ok", Enforcement.SCHEMA, 100)
     assert "<document>\nTotal 12.50\n</document>" in repr(end.seen[0].json).replace("\\n", "\n")
     assert "temperature" not in end.seen[0].json
 
@@ -217,11 +226,11 @@ def test_a_schema_beyond_the_strictest_form_travels_in_another(far_end):
     """Anthropic's grammar takes 24 optional fields; with more, the mode no longer says enforced."""
     wide = read_schema([{"name": f"f{n}", "type": "string"} for n in range(40)])
     connection = Connection("anthropic", api_key=CANARY)
-    manner = Manner(Column("c", connection, "claude-haiku-5-5"), wide)
+    manner = RequestBuilder(ResolvedVariant("c", connection, "claude-haiku-5-5"), wide)
     capability = connection.capability("claude-haiku-5-5")
     form, mode = manner.sent(capability)
     assert form == connection.provider.dialect.form_for(capability.form, manner.compiled)
-    assert (mode is Mode.SCHEMA) == (form is capability.form)
+    assert (mode is Enforcement.SCHEMA) == (form is capability.form)
 
 
 def test_a_missing_variable_is_an_unauthorized_row(far_end, model):
@@ -237,7 +246,7 @@ def test_a_key_travels_to_its_own_host_only(far_end, model):
     elsewhere = connection.target("m").auth
     call = Call("POST", "http://127.0.0.1:1/v1/chat/completions", elsewhere, body={})
     with pytest.raises(PolicyError, match="bound to"):
-        event_loop.run(egress.send(connection, "m", call, policy=Policy()))
+        event_loop.run_blocking(egress.send_guarded(connection, "m", call, policy=Policy()))
     assert not end.seen
 
 
@@ -246,7 +255,9 @@ def test_a_denied_model_is_stopped_before_anything_is_sent(far_end, model):
     connection = custom(end)
     call = Call("POST", f"{end.url}/chat/completions", connection.target("m").auth, body={})
     with pytest.raises(PolicyError):
-        event_loop.run(egress.send(connection, "m", call, policy=Policy(denials=[("m", "m")])))
+        event_loop.run_blocking(
+            egress.send_guarded(connection, "m", call, policy=Policy(denials=[("m", "m")]))
+        )
     assert not end.seen
 
 

@@ -184,7 +184,7 @@ def test_a_bug_that_strikes_twice_does_not_end_the_column(far_end, tmp_path, mon
     """Also where what is said of the question beside its answer fails, for one text."""
     from llmwidgets.engine import extractor as asking
 
-    tell = asking.Asker._circumstances
+    tell = asking.Extractor._circumstances
 
     def failing(self, text, *more):
         if text.text == "The number 2.":
@@ -194,7 +194,7 @@ def test_a_bug_that_strikes_twice_does_not_end_the_column(far_end, tmp_path, mon
     model = Numbers()
     connection = connected(far_end(model))
     with monkeypatch.context() as patched:
-        patched.setattr(asking.Asker, "_circumstances", failing)
+        patched.setattr(asking.Extractor, "_circumstances", failing)
         result = ask(connection, 5, tmp_path / "j.sqlite")
     assert [each.status for each in result] == ["ok", "ok", "InternalError", "ok", "ok"]
 
@@ -233,7 +233,7 @@ def test_a_check_that_fails_by_itself_is_no_bad_request(far_end, monkeypatch):
 
 def test_a_bug_beside_the_questions_ends_the_column_as_what_it_is(far_end, tmp_path, monkeypatch):
     """The first error of a group is named, not that there was a group; the others go on."""
-    from llmwidgets.engine import column_run
+    from llmwidgets.engine import run as column_run
 
     note, struck = column_run.ColumnRun._note, []
 
@@ -250,4 +250,4 @@ def test_a_bug_beside_the_questions_ends_the_column_as_what_it_is(far_end, tmp_p
     assert [each.status for each in result][5:] == ["ok"] * 5
     failed = [each for each in result if each.status != "ok"]
     assert {each.status for each in failed} == {"InternalError"}
-    assert "ZeroDivisionError in llmwidgets.engine.column_run" in failed[0].failure.message
+    assert "ZeroDivisionError in llmwidgets.engine.run" in failed[0].failure.message

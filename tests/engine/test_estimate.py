@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from llmwidgets import formatting
 from llmwidgets.connections import Connection
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.estimate import estimate
-from llmwidgets.engine.plan import Column, Plan, Text
-from llmwidgets.engine.token_count import count
+from llmwidgets.engine.estimate import count_tokens_in, estimate
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.schemas import read_schema
 
 SCHEMA = read_schema([{"name": "total", "type": "number"}])
@@ -19,12 +18,16 @@ LOCAL = Connection("custom", name="llama", endpoint="http://localhost:11434/v1")
 OPENAI = Connection("openai", api_key="sk-proj-made-up-key-for-tests")
 
 
-def plan(*columns: Column, words: str = "Total 12.50 " * 100, texts: int = 10, repeats: int = 1):
-    return Plan(columns, tuple(Text(str(n), words, SCHEMA, None) for n in range(texts)), repeats)
+def plan(
+    *columns: ResolvedVariant, words: str = "Total 12.50 " * 100, texts: int = 10, repeats: int = 1
+):
+    return Plan(
+        columns, tuple(Document(str(n), words, SCHEMA, None) for n in range(texts)), repeats
+    )
 
 
-LUNA = Column("luna", OPENAI, "gpt-6-luna")
-LLAMA = Column("llama", LOCAL, "llama")
+LUNA = ResolvedVariant("luna", OPENAI, "gpt-6-luna")
+LLAMA = ResolvedVariant("llama", LOCAL, "llama")
 
 
 def test_it_counts_calls_tokens_and_dollars_and_calls_nothing():
@@ -53,7 +56,7 @@ def test_where_no_price_is_known_the_cost_is_unknown_and_never_zero():
 
 
 def test_an_own_price_goes_first():
-    own = Column("own", LOCAL, "llama", price={"input": 1.0, "output": 0.0})
+    own = ResolvedVariant("own", LOCAL, "llama", price={"input": 1.0, "output": 0.0})
     found = estimate(plan(own))
     assert found.unpriced == ()
     assert found.cost_low <= found.tokens_in / 1e6 <= found.cost_high
@@ -85,7 +88,7 @@ def test_more_texts_never_cost_less(texts, repeats):
     [("", 0), ("abcd", 1), ("abcde", 2), ("発注書", 3), ("발주서", 3), ("ab発注", 3)],
 )
 def test_tokens_are_counted_by_characters(text, tokens):
-    assert count(text) == tokens
+    assert count_tokens_in(text) == tokens
 
 
 def test_it_shows_as_sentences_and_keeps_its_figures():
@@ -108,7 +111,7 @@ def test_it_shows_as_sentences_and_keeps_its_figures():
 
 
 def test_a_notebook_shows_the_same_sentences_escaped():
-    odd = Column("<b>llama</b>\x1b[31m", LOCAL, "llama")
+    odd = ResolvedVariant("<b>llama</b>\x1b[31m", LOCAL, "llama")
     page = estimate(plan(odd))._repr_html_()
     assert page.startswith('<div class="lw-static"><style>')
     assert "&lt;b&gt;llama&lt;/b&gt;" in page

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import llmwidgets as lw
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.extraction import Extraction
 from llmwidgets.engine.network import google_oauth
@@ -30,8 +31,8 @@ TRUTH = [{"name": "Bolt", "total": 12.5}, {"name": "Nut", "total": 12.5}, {"tota
 def server() -> Iterator[ModelServer]:
     with serving_models(models=LISTED) as running:
         yield running
-    google_oauth.forget()
-    event_loop.stop()
+    google_oauth.forget_tokens()
+    event_loop.stop_engine()
 
 
 CLAUDE = "claude in foundry"
@@ -92,8 +93,8 @@ def test_all_kinds_stand_in_one_comparison(server):
 )
 def test_each_fault_has_the_same_class_in_every_dialect(server, kind, fault, status):
     connection, model = connected(kind, server.url)
-    capability.learn(connection, model, capability.Capability(capability.Form.JSON_SCHEMA,
-                                                              capability.Mode.SCHEMA))  # fmt: skip
+    capability.learn_capability(connection, model, Capability(ResponseFormat.JSON_SCHEMA,
+                                                              Enforcement.SCHEMA))  # fmt: skip
     server.fault = fault
     extraction = extracted(server, kind)
     filtered = fault == "refuse" and kinds.spoken_by(connection) == GEMINI
@@ -109,8 +110,8 @@ def test_each_fault_has_the_same_class_in_every_dialect(server, kind, fault, sta
 def test_a_refused_schema_is_asked_for_in_a_looser_form_and_said_so(server, kind):
     """Nothing is called schema enforced that is not."""
     connection, model = connected(kind, server.url)
-    capability.learn(connection, model, capability.Capability(capability.Form.JSON_SCHEMA,
-                                                              capability.Mode.SCHEMA))  # fmt: skip
+    capability.learn_capability(connection, model, Capability(ResponseFormat.JSON_SCHEMA,
+                                                              Enforcement.SCHEMA))  # fmt: skip
     server.fault = "schema"
     extraction = extracted(server, kind)
     assert extraction.mode != "schema enforced"

@@ -9,8 +9,8 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Policy
-from llmwidgets.engine import capability, event_loop, free_calls
-from llmwidgets.engine.network import google_oauth
+from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine.network import egress, google_oauth
 from llmwidgets.engine.network.retry import Pace
 from llmwidgets.errors import Overloaded
 from tests.engine.conftest import Seen, Wire
@@ -86,7 +86,9 @@ def test_a_probe_that_fails_behind_the_server_says_nothing_of_the_form(far_end):
     """It is asked again like a question, by whoever is patient."""
     behind = Behind(probes=(choice("error"), choice("error", error={"code": 503, "message": "x"})))
     connection = lw.Connection("custom", name="m", endpoint=far_end(behind).url)
-    found = event_loop.run(capability.find(connection, "m", policy=Policy(), pace=Pace(1, 1)))
+    found = event_loop.run_blocking(
+        capability.find_capability(connection, "m", policy=Policy(), pace=Pace(1, 1))
+    )
     assert found.mode == "schema enforced"
 
 
@@ -102,10 +104,12 @@ def test_a_count_that_fails_under_200_proves_nothing(far_end):
     connection = lw.Connection("vertex_ai", credentials=account, base_url=url)
     try:
         with pytest.raises(Overloaded):
-            event_loop.run(free_calls.count_tokens(connection, "gemini-3.8-flash", policy=Policy()))
+            event_loop.run_blocking(
+                egress.count_tokens(connection, "gemini-3.8-flash", policy=Policy())
+            )
         assert lw.check(connection).status == "Overloaded"
     finally:
-        google_oauth.forget()
+        google_oauth.forget_tokens()
 
 
 def test_a_wait_longer_than_a_run_waits_ends_the_text_and_says_when(far_end):

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.engine import waiting_rows
 from llmwidgets.engine.journal import file
 from llmwidgets.engine.journal import journal as journal_module
+from llmwidgets.engine.journal import journal as waiting_rows
 from llmwidgets.engine.journal.journal import Journal
 from llmwidgets.engine.journal.row import Row
 from llmwidgets.errors import Unreachable

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 import llmwidgets as lw
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.extraction import Extraction
 from llmwidgets.engine.network import google_oauth
@@ -30,8 +31,8 @@ def two() -> Iterator[tuple[ModelServer, ModelServer]]:
     """The key's own server, and another one."""
     with ExitStack() as stack:
         yield stack.enter_context(serving_models()), stack.enter_context(serving_models())
-    google_oauth.forget()
-    event_loop.stop()
+    google_oauth.forget_tokens()
+    event_loop.stop_engine()
 
 
 KINDS = list(lw.PROVIDERS)
@@ -45,8 +46,8 @@ def connected(kind: str, url: str, token_url: str = "") -> lw.Connection:
 
 def ask(connection: lw.Connection) -> Extraction:
     model = connection.models[0]
-    capability.learn(connection, model, capability.Capability(capability.Form.TEXT,
-                                                              capability.Mode.TEXT))  # fmt: skip
+    capability.learn_capability(connection, model, Capability(ResponseFormat.TEXT,
+                                                              Enforcement.TEXT))  # fmt: skip
     return lw.extract(SCHEMA, TEXT, (connection, model))
 
 
@@ -99,7 +100,7 @@ def test_a_call_to_another_host_is_stopped_at_the_gate(two):
         openai_chat.models_call(connection.target("gpt-6-luna")), url=f"{other.url}/v1/models"
     )
     with pytest.raises(PolicyError, match="bound to"):
-        event_loop.run(gate.send(connection, "gpt-6-luna", call, policy=Policy()))
+        event_loop.run_blocking(gate.send_guarded(connection, "gpt-6-luna", call, policy=Policy()))
     assert own.seen == other.seen == []
 
 

@@ -21,7 +21,7 @@ async def _name() -> str:
 
 
 def test_everything_runs_on_one_daemon_thread():
-    assert {event_loop.run(_name()) for _ in range(3)} == {"llmwidgets-engine"}
+    assert {event_loop.run_blocking(_name()) for _ in range(3)} == {"llmwidgets-engine"}
     mine = [each for each in threading.enumerate() if each.name == "llmwidgets-engine"]
     assert len(mine) == 1
     assert mine[0].daemon
@@ -41,7 +41,7 @@ def test_an_error_of_the_work_reaches_the_caller():
         raise LookupError("gone")
 
     with pytest.raises(LookupError, match="gone"):
-        event_loop.run(fail())
+        event_loop.run_blocking(fail())
 
 
 def test_an_interrupt_cancels_the_work():
@@ -56,7 +56,7 @@ def test_an_interrupt_cancels_the_work():
             ended.set()
 
     with pytest.raises(KeyboardInterrupt):
-        event_loop.run(long())
+        event_loop.run_blocking(long())
 
     assert ended.wait(5)
 
@@ -67,16 +67,16 @@ def test_what_would_end_a_program_does_not_end_the_loop(error):
         raise error
 
     with pytest.raises(error):
-        event_loop.submit(end()).result(10)
-    assert event_loop.run(_name()) == "llmwidgets-engine"
+        event_loop.submit_task(end()).result(10)
+    assert event_loop.run_blocking(_name()) == "llmwidgets-engine"
 
 
 def test_waiting_on_the_loop_for_itself_is_refused():
     async def outer() -> None:
-        event_loop.run(_name())
+        event_loop.run_blocking(_name())
 
     with pytest.raises(LLMWidgetsError, match="would wait for itself"):
-        event_loop.run(outer())
+        event_loop.run_blocking(outer())
 
 
 def test_stop_cancels_closes_and_a_later_use_starts_afresh():
@@ -88,19 +88,20 @@ def test_stop_cancels_closes_and_a_later_use_starts_afresh():
     async def long() -> None:
         await asyncio.sleep(60)
 
-    event_loop.run(_name())
+    event_loop.run_blocking(_name())
     event_loop.close_at_stop(close)
-    under_way = event_loop.submit(long())
-    event_loop.stop()
+    under_way = event_loop.submit_task(long())
+    event_loop.stop_engine()
     assert closed == ["llmwidgets-engine"]
     assert under_way.cancelled()
-    assert event_loop.run(_name()) == "llmwidgets-engine"
+    assert event_loop.run_blocking(_name()) == "llmwidgets-engine"
 
 
 def test_many_threads_share_the_engine():
     found: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(event_loop.run(_name()))) for _ in range(20)
+        threading.Thread(target=lambda: found.append(event_loop.run_blocking(_name())))
+        for _ in range(20)
     ]
     for thread in threads:
         thread.start()

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmwidgets as lw
-from llmwidgets.dialects.types import Mode
+from llmwidgets.dialects.types import Enforcement
 from llmwidgets.engine import capability, defaults
 from llmwidgets.errors import FAILURES
 from tests.engine.conftest import Seen, Wire, serving
@@ -293,20 +293,20 @@ UNSUPPORTED = {"error": {"message": "response_format is not supported by this mo
 @pytest.mark.parametrize(
     ("obeys", "takes", "refusal", "mode", "form"),
     [
-        ({"json_schema"}, ALL, {}, Mode.SCHEMA, "json_schema"),
-        ({"json_schema"}, {"json_schema", "text"}, LM_STUDIO, Mode.SCHEMA, "json_schema"),
-        ({"json_object + schema"}, ALL, {}, Mode.SCHEMA, "json_object + schema"),
+        ({"json_schema"}, ALL, {}, Enforcement.SCHEMA, "json_schema"),
+        ({"json_schema"}, {"json_schema", "text"}, LM_STUDIO, Enforcement.SCHEMA, "json_schema"),
+        ({"json_object + schema"}, ALL, {}, Enforcement.SCHEMA, "json_object + schema"),
         (
             {"json_object + schema"},
             ALL - {"json_schema"},
             UNSUPPORTED,
-            Mode.SCHEMA,
+            Enforcement.SCHEMA,
             "json_object + schema",
         ),
-        ({"json_object"}, ALL, {}, Mode.JSON, "json_object"),
-        ({"json_object"}, {"json_object", "text"}, UNSUPPORTED, Mode.JSON, "json_object"),
-        (set(), {"text"}, UNSUPPORTED, Mode.TEXT, "text"),
-        (set(), {"text"}, LM_STUDIO, Mode.TEXT, "text"),
+        ({"json_object"}, ALL, {}, Enforcement.JSON, "json_object"),
+        ({"json_object"}, {"json_object", "text"}, UNSUPPORTED, Enforcement.JSON, "json_object"),
+        (set(), {"text"}, UNSUPPORTED, Enforcement.TEXT, "text"),
+        (set(), {"text"}, LM_STUDIO, Enforcement.TEXT, "text"),
     ],
 )
 def test_the_form_and_the_mode_are_what_the_server_was_seen_to_do(
@@ -326,4 +326,4 @@ def test_a_mode_found_once_holds_for_every_later_text(stage):
     for _ in range(2):
         lw.extract(SCHEMA, text_for("honours"), connection, journal=False)
     assert played.asked["honours"] == 2
-    assert capability.known(connection, "m").mode is Mode.SCHEMA
+    assert capability.known_capability(connection, "m").mode is Enforcement.SCHEMA

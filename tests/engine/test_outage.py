@@ -15,8 +15,8 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import defaults
 from llmwidgets.engine.journal.journal import Journal
 from llmwidgets.engine.network.errors import PASSING
-from llmwidgets.engine.network.retry import Pace, Tried, persist
-from llmwidgets.engine.plan import Column, Plan, Text
+from llmwidgets.engine.network.retry import Attempts, Pace, retry_until_answered
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import Overloaded, Unreachable
 from llmwidgets.schemas import read_schema
@@ -46,7 +46,7 @@ def away_between(since: float, until: float, failure, texts: int = 300, at_once:
     async def work() -> None:
         for _ in left:
             try:
-                ended.append(await persist(pace, once, Tried()))
+                ended.append(await retry_until_answered(pace, once, Attempts()))
             except (Unreachable, Overloaded) as error:
                 ended.append(error)
 
@@ -174,9 +174,9 @@ class Course:
 
     def start(self, port: int) -> Run:
         connection = Connection("custom", name="m", endpoint=f"http://127.0.0.1:{port}/v1")
-        texts = tuple(Text(f"t{at}", f"text {at}", SCHEMA, None) for at in range(30))
+        texts = tuple(Document(f"t{at}", f"text {at}", SCHEMA, None) for at in range(30))
         self.run = Run(
-            Plan((Column("m", connection, "m"),), texts), journal=Journal(False),
+            Plan((ResolvedVariant("m", connection, "m"),), texts), journal=Journal(False),
             policy=Policy(), concurrency=2, clock=hurry(self.wait),
         )  # fmt: skip
         self.run.start()

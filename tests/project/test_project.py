@@ -95,7 +95,7 @@ def test_only_the_doors_open_secrets() -> None:
         "connections/connection.py",
         "known_keys.py",
         "connections/sdk_export.py",
-        "connections/opening/passphrase.py",
+        "store/identity_sources.py",
         "store/age.py",
         "store/store.py",
         "engine/network/google_oauth.py",

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from llmwidgets.connections import Connection, Policy, live_list
+from llmwidgets.connections import Connection, Policy, catalog
 from llmwidgets.connections.policy_file import Patterns, Rules
 from llmwidgets.errors import PolicyError
 from llmwidgets.providers import PROVIDERS, azure
@@ -120,7 +120,7 @@ RETIRED = {
 @pytest.fixture(autouse=True)
 def the_day(monkeypatch):
     """The day of the facts: what is in the tables ends on later ones."""
-    monkeypatch.setattr(live_list, "today", lambda: FACTS_OF)
+    monkeypatch.setattr(catalog, "today", lambda: FACTS_OF)
 
 
 def written(facts: ModelFacts) -> list[str]:

@@ -83,7 +83,7 @@ def test_half_a_pair_of_surrogates_is_written_as_a_question_mark(tmp_path) -> No
     ("at", "letter"), [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ")]
 )
 def test_letters_go_on_after_z(at: int, letter: str) -> None:
-    assert formatting.letter(at) == letter
+    assert formatting.variant_letter(at) == letter
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_letters_go_on_after_z(at: int, letter: str) -> None:
     [("InvalidRecord", "invalid record"), ("InvalidJSON", "invalid JSON"), ("TooLong", "too long")],
 )
 def test_failures_are_words(name: str, said: str) -> None:
-    assert formatting.words(name) == said
+    assert formatting.format_count_words(name) == said
 
 
 def test_unknown_is_never_zero() -> None:
@@ -135,7 +135,12 @@ def test_counts_have_separators_and_a_fitting_noun() -> None:
         "1 text",
         "1,200 texts",
     )
-    assert [formatting.listed("ABC"[:n]) for n in range(4)] == ["", "A", "A and B", "A, B and C"]
+    assert [formatting.join_listed("ABC"[:n]) for n in range(4)] == [
+        "",
+        "A",
+        "A and B",
+        "A, B and C",
+    ]
 
 
 def test_guesses_are_rounded_as_roughly_as_they_are_known() -> None:

@@ -31,7 +31,7 @@ from rich.traceback import Traceback
 
 import llmwidgets as lw
 from llmwidgets.engine import event_loop
-from llmwidgets.keyscan.patterns import leaks_in
+from llmwidgets.keyscan.patterns import find_leaks
 from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
 from llmwidgets.store import age
@@ -50,7 +50,7 @@ _SEARCHED = {word: known_key(word, Secret(word)) for word in (*OURS, CONTROL)}
 def shows(said: str | bytes, word: str) -> bool:
     """Whether what was said holds the word: raw, in base64, as in a URL, or its first half."""
     data = said if isinstance(said, bytes) else said.encode("utf-8", "replace")
-    whole = any(leak.kind.startswith(word) for leak in leaks_in(data, _SEARCHED[word]))
+    whole = any(leak.kind.startswith(word) for leak in find_leaks(data, _SEARCHED[word]))
     return whole or word[: len(word) * 2 // 3].encode() in data
 
 
@@ -129,7 +129,7 @@ def _in_store(store: lw.Store) -> None:
     from llmwidgets.store import document as contents
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contents, "saved", lambda *given, over: 1 / 0)
+        patch.setattr(contents, "with_connection", lambda *given, over: 1 / 0)
         store.save(connected())
 
 
@@ -393,7 +393,7 @@ def loud() -> Iterator[io.StringIO]:
     logging.getLogger().removeHandler(handler)
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)
-    event_loop.stop()
+    event_loop.stop_engine()
 
 
 def ask(connection: lw.Connection, **more: Any) -> lw.Comparison:

@@ -22,7 +22,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from llmwidgets.keyscan.patterns import leaks_in
+from llmwidgets.keyscan.patterns import find_leaks
 from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
 
@@ -129,7 +129,7 @@ def hits(word: str, folder: Path) -> set[str]:
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.is_file()
-        and any(each.kind.startswith("k") for each in leaks_in(path.read_bytes(), known))
+        and any(each.kind.startswith("k") for each in find_leaks(path.read_bytes(), known))
     } - {"handed-in/key", "handed-in/control"}
 
 

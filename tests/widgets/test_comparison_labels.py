@@ -13,7 +13,7 @@ from llmwidgets import Comparison
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf
-from llmwidgets.widgets.results.typed_value import typed
+from llmwidgets.widgets.comparison.labels import parse_edit
 
 SCHEMA = {
     "type": "object",
@@ -175,6 +175,6 @@ def test_a_typed_word_that_is_no_number_is_refused() -> None:
     """The sentence names the field and shows how a number is typed, not what was typed."""
     leaf = Leaf("total", "number", True, True, "", None, None)
     with pytest.raises(FieldError) as raised:
-        typed("about a lot", leaf)
+        parse_edit("about a lot", leaf)
     assert "a lot" not in str(raised.value)
-    assert typed("", leaf) is NOTHING
+    assert parse_edit("", leaf) is NOTHING

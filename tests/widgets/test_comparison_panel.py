@@ -22,12 +22,11 @@ from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, 
 from llmwidgets.analysis.verdict import Verdict
 from llmwidgets.analysis.verdict_text import brief
 from llmwidgets.demo import invoices
-from llmwidgets.engine import estimate as estimating
-from llmwidgets.engine import places
-from llmwidgets.widgets.comparison.grid_model import GridIndex
+from llmwidgets.engine import estimate
+from llmwidgets.engine.journal import file
+from llmwidgets.widgets.comparison import setup_view
+from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex
 from llmwidgets.widgets.comparison.grid_view import Metrics, blocks, heights
-from llmwidgets.widgets.results.grid_filter import Filter
-from llmwidgets.widgets.setup import run_guess
 
 MARKER = "Larkfield Joinery"
 PASSPHRASE = "copper lantern orbit mellow"
@@ -518,12 +517,14 @@ def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, st
     )
     assert page.state["running"]["note"] is None
     assert page.state["running"]["foot"].startswith("Every reply is on disk as it arrives.")
-    with closing(sqlite3.connect(places.default_path(), isolation_level=None)) as other:
+    with closing(sqlite3.connect(file.default_journal_path(), isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         _Slow.free.release(1)
         until(page, lambda now: now["running"]["note"] is not None)
         told = page.state["running"]
-        said = f"journal: {places.default_path()} is locked by another process. 1 reply is kept"
+        said = (
+            f"journal: {file.default_journal_path()} is locked by another process. 1 reply is kept"
+        )
         assert told["note"]["sentence"].startswith(said)
         assert "run again" in told["note"]["hint"]
         assert told["foot"].startswith("Replies are kept in memory. Stop keeps them;")
@@ -537,7 +538,7 @@ def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, st
     page.widget._run.journal.settle()
     page.widget.push()
     assert page.state["result"]["notes"] == []
-    with closing(sqlite3.connect(places.default_path())) as other:
+    with closing(sqlite3.connect(file.default_journal_path())) as other:
         assert other.execute("SELECT count(*) FROM extraction").fetchone() == (4,)
 
 
@@ -631,7 +632,7 @@ def test_a_price_that_is_about_to_change_stands_beside_its_model(wire, store, mo
         def now(cls, tz: Any = None) -> datetime:
             return datetime(2026, 11, 23, tzinfo=tz)
 
-    for module in (run_guess, estimating):
+    for module in (setup_view, estimate):
         monkeypatch.setattr(module, "datetime", Then)
     store.save(Connection("gemini", api_key="AIza-made-up-key-for-tests-0000000000000"))
     page = wire(panel(store, models=["gemini/gemini-3.8-flash"]))
@@ -652,7 +653,7 @@ def test_a_price_that_is_about_to_change_stands_beside_its_model(wire, store, mo
     ],
 )
 def test_a_change_of_price_is_said_in_words(new, today: date, said: str) -> None:
-    assert run_guess.moved(date(2027, 1, 1), (1, 2), new, today) == said
+    assert setup_view.price_change_words(date(2027, 1, 1), (1, 2), new, today) == said
 
 
 def test_a_dead_endpoint_is_named_and_the_others_go_on(wire, store: Store) -> None:

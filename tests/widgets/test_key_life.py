@@ -12,7 +12,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from llmwidgets.widgets.connection import form_view
-from llmwidgets.widgets.forms import kinds_view
+from llmwidgets.widgets.connection import form_view as kinds_view
 
 CANARY = "made-up-canary-0004711-3fQz"
 TODAY = date(2026, 12, 2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.opening import autolock
+from llmwidgets.store import state as autolock
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from llmwidgets.widgets.store import unlock_screen
@@ -230,7 +230,7 @@ def test_a_store_that_locked_itself_says_why(wire, store: Store, monkeypatch) ->
     page = wire(ConnectionPanel(store))
     hour = autolock.clock() + 61 * 60
     monkeypatch.setattr(autolock, "clock", lambda: hour)
-    autolock.sweep()
+    autolock.lock_idle()
     page.send("hello")
     assert gate(page)["locked"]
     assert gate(page)["why"] == "it was idle for 60 minutes"

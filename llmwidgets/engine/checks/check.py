@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from llmwidgets.connections import live_list
+from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy import Policy
-from llmwidgets.dialects.types import Capability, ListedModel, Mode
+from llmwidgets.dialects.types import Capability, Enforcement, ListedModel
+from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine import capability as capabilities
-from llmwidgets.engine import event_loop
-from llmwidgets.engine.diagnosis import Case, diagnoses
-from llmwidgets.engine.free_calls import count_tokens, list_models
-from llmwidgets.engine.mending import mends, nearby
+from llmwidgets.engine.checks import local_servers
+from llmwidgets.engine.checks.rules import CheckFailure, Diagnosis, code_of, status_of
+from llmwidgets.engine.checks.symptoms import SYMPTOMS
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.egress import count_tokens, list_models
 from llmwidgets.engine.network.retry import Clock, Pace
-from llmwidgets.engine.patience import Patience, Teller
-from llmwidgets.engine.probing import Prober
+from llmwidgets.engine.probing import Patience, Prober, ProgressCallback
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -32,14 +33,15 @@ from llmwidgets.errors import (
     Refused,
     StoreError,
     Truncated,
+    Unauthorized,
     UnknownModel,
     Unreachable,
 )
-from llmwidgets.formatting import listed
+from llmwidgets.formatting import join_listed
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.report import html
 from llmwidgets.secret import redact
-from llmwidgets.visible import visible
+from llmwidgets.visible import escape_controls
 
 _NAMED = 5
 
@@ -60,7 +62,7 @@ class CheckReport:
     hint: str = ""
     fix: Mapping[str, str] | None = None
     models: tuple[str, ...] = ()
-    mode: Mode | None = None
+    mode: Enforcement | None = None
     capability: Capability | None = field(default=None, repr=False)
     seconds: float = 0.0
     details: tuple[tuple[str, str], ...] = ()
@@ -71,15 +73,15 @@ class CheckReport:
     def __post_init__(self) -> None:
         # A server's own words stand in all of these.
         for name in ("sentence", "hint", "code"):
-            object.__setattr__(self, name, visible(getattr(self, name)))
-        told = tuple((name, visible(said)) for name, said in self.details)
+            object.__setattr__(self, name, escape_controls(getattr(self, name)))
+        told = tuple((name, escape_controls(said)) for name, said in self.details)
         object.__setattr__(self, "details", told)
 
     def __bool__(self) -> bool:
         return self.ok
 
     def __repr__(self) -> str:
-        return visible(" ".join(self._told))
+        return escape_controls(" ".join(self._told))
 
     def _repr_html_(self) -> str:
         return html.told(self._told)
@@ -87,11 +89,11 @@ class CheckReport:
     @property
     def _told(self) -> tuple[str, ...]:
         shown, left = self.models[:_NAMED], len(self.models) - _NAMED
-        models = listed([*shown, *([f"{left:,} more"] if left > 0 else [])])
+        models = join_listed([*shown, *([f"{left:,} more"] if left > 0 else [])])
         said = (
             self.sentence,
             self.hint,
-            f"Another {listed(tuple(self.fix))} mends it: see .fix." if self.fix else "",
+            f"Another {join_listed(tuple(self.fix))} mends it: see .fix." if self.fix else "",
             f"Models: {models}." if models else "",
             f"Replies: {self.mode.value}." if self.mode else "",
         )
@@ -99,7 +101,7 @@ class CheckReport:
 
 
 def check(
-    connection: Connection, *, policy: Policy | None = None, tell: Teller | None = None
+    connection: Connection, *, policy: Policy | None = None, tell: ProgressCallback | None = None
 ) -> CheckReport:
     """Whether the connection works, by its own path; never raises for what a server does.
 
@@ -115,14 +117,14 @@ def check(
             {"connection": f"{connection!r:.60} is not a connection."},
             'Give one: store["openai"], or Connection("openai", api_key="env:OPENAI_API_KEY").',
         )
-    return event_loop.run(check_connection(connection, policy=policy, tell=tell))
+    return event_loop.run_blocking(check_connection(connection, policy=policy, tell=tell))
 
 
 async def check_connection(
     connection: Connection,
     *,
     policy: Policy | None = None,
-    tell: Teller | None = None,
+    tell: ProgressCallback | None = None,
     clock: Clock | None = None,
 ) -> CheckReport:
     """`check` as a coroutine for the engine's loop."""
@@ -184,8 +186,8 @@ class _Checker:
     async def explained(self, error: LLMWidgetsError) -> CheckReport:
         """The report of a check that failed; a fix is offered only where it was tried."""
         names = tuple(each.id for each in self.listed or ())
-        near = await nearby(self.connection, self.model, error)
-        case = Case(error, self.connection, self.model, names, near)
+        near = await nearby_addresses(self.connection, self.model, error)
+        case = CheckFailure(error, self.connection, self.model, names, near)
         for told in diagnoses(case):
             fix = dict(told.fix) if told.fix and await self._mends(told.fix) else None
             if fix is not None or not told.proven:
@@ -205,13 +207,13 @@ class _Checker:
         )
 
     async def _mends(self, fix: Mapping[str, str]) -> bool:
-        return await mends(self.connection, fix, self.model, policy=self.policy)
+        return await fixes_connection(self.connection, fix, self.model, policy=self.policy)
 
     async def _list(self) -> None:
         """Ask for the list of models, where that tells anything; the calls that follow decide."""
         try:
             self.listed = tuple(await self._list_of_models())
-            live_list.remember(self.connection, self.listed)
+            catalog.remember_models(self.connection, self.listed)
         except Forbidden:
             # A key can be allowed to run models and not to list them.
             return
@@ -287,7 +289,7 @@ class _Checker:
         details += [
             (model, note)
             for model in usable
-            for note in live_list.model_notes(self.connection, model)
+            for note in catalog.model_notes(self.connection, model)
         ]
         count = len(self.allowed)
         said = f"{proof} accepted. {len(usable)} of {count} whitelisted models can be used."
@@ -327,7 +329,7 @@ class _Checker:
             if not prober.spoke:
                 await self._greeted_instead(error)
             return self._undetermined(answers, error)
-        capabilities.concluded(self.connection, self.model, found)
+        capabilities.conclude_capability(self.connection, self.model, found)
         return self._named(answers, found)
 
     async def _greeted_instead(self, error: Failure) -> None:
@@ -363,3 +365,98 @@ class _Checker:
             details=tuple(details),
             facts=self._facts(models or (self.model,)),
         )
+
+
+# -- Diagnosis: what an error means for this connection, and which change of a field mends it.
+
+
+def diagnoses(case: CheckFailure) -> Iterator[Diagnosis]:
+    """What the error can mean, likeliest first; the last one needs no proof."""
+    for symptom in SYMPTOMS:
+        if symptom.when(case):
+            yield from symptom.told(case)
+            if not symptom.proven:
+                return
+    error = case.error
+    yield Diagnosis(error.message, error.hint, None, code_of(error), status_of(error))
+
+
+def diagnose(
+    error: LLMWidgetsError, connection: Connection, *, model: str = "", listed: tuple[str, ...] = ()
+) -> Diagnosis:
+    """What the error means for this connection, as far as can be told without trying anything."""
+    listed = listed or catalog.listed_models(connection)
+    case = CheckFailure(error, connection, model or next(iter(connection.models), ""), listed)
+    return next(each for each in diagnoses(case) if not each.proven)
+
+
+def mended(connection: Connection, fix: Mapping[str, str]) -> Connection:
+    """The connection with these fields changed; FieldError where they do not fit."""
+    fields = {**connection.plain_fields, **connection.secret_fields}
+    headers = dict(connection.fields.headers)
+    return Connection(
+        connection.kind, label=connection.label, **{**fields, "headers": headers, **fix}
+    )
+
+
+def keyless(connection: Connection) -> Connection:
+    """A Custom connection without its secrets: to look at an address the key is not bound to."""
+    return Connection(connection.kind, label=connection.label, **connection.plain_fields)
+
+
+# -- Mending: whether a proposed change of a field makes the connection work, found by trying it.
+
+_ADDRESSES = frozenset({"endpoint", "base_url"})
+
+
+async def fixes_connection(
+    connection: Connection, fix: Mapping[str, str], model: str, *, policy: Policy
+) -> bool:
+    """Whether the connection works with the fix; a key is never taken to another address."""
+    moved = False
+    try:
+        other = mended(connection, fix)
+        moved = bool(_ADDRESSES & set(fix)) and other.address != connection.address
+        await _try(keyless(other) if moved else other, fix, model, policy)
+    except Unauthorized:
+        # A server that asks for the key is one: the address is right.
+        return moved
+    except LLMWidgetsError:
+        return False
+    return True
+
+
+async def _try(other: Connection, fix: Mapping[str, str], model: str, policy: Policy) -> None:
+    named = next(iter(other.models), model) if other.provider.model_field else model
+    if other.provider.self_hosted:
+        # A name comes from the server's own list; only an address has to be looked at.
+        if _ADDRESSES & set(fix):
+            await list_models(other, named, policy=policy)
+    elif other.provider.single:
+        await count_tokens(other, named, policy=policy)
+    else:
+        once = Pace(1, 1)
+        once.patient = False
+        await capability.greet_server(other, named, policy=policy, pace=once)
+
+
+async def nearby_addresses(
+    connection: Connection, model: str, error: LLMWidgetsError
+) -> tuple[str, ...]:
+    """Model servers on this computer that list the model, where nothing listens as typed."""
+    here = connection.provider.self_hosted and egress.is_local(connection)
+    if not here or getattr(error, "code", "") != "refused":
+        return ()
+    found = await local_servers.discover(local_servers.USUAL)
+    return tuple(each.endpoint for each in found if model in each.models)
+
+
+__all__ = [
+    "SYMPTOMS",
+    "CheckFailure",
+    "Diagnosis",
+    "diagnose",
+    "diagnoses",
+    "keyless",
+    "mended",
+]

@@ -52,7 +52,7 @@ async def _look(usual: Usual) -> LocalServer | None:
     endpoint = f"http://localhost:{usual.port}/v1"
     call = openai.models_call(Target(url=endpoint, model=""))
     try:
-        payload = await transport.send(call, connect=_SECONDS, total=_SECONDS)
+        payload = await transport.send_call(call, connect=_SECONDS, total=_SECONDS)
         if payload.status != 200:
             return None
         listed, _ = openai.listed_models(payload)

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from llmwidgets.connections import live_list
+from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.days import day
 from llmwidgets.connections.key_expiry import has_ended, today
 from llmwidgets.engine.network.proxies import is_loopback
-from llmwidgets.engine.retirement import Retirement, retirement
 from llmwidgets.errors import CallError, Failure, LLMWidgetsError
+from llmwidgets.formatting import format_day
+from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.azure import read_endpoint
-from llmwidgets.providers.base import KeyPrefix, ModelFacts, Provider
+from llmwidgets.providers.base import Ended, KeyPrefix, ModelFacts, Provider
 
 HUGGING_FACE = "router.huggingface.co"
 
@@ -37,7 +37,7 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class CheckFailure:
     """An error of one connection; `listed` are the models the server lists, where it does.
 
     `nearby` are endpoints of model servers on this computer that list the model.
@@ -97,7 +97,7 @@ class Case:
     @property
     def ending(self) -> str:
         """The model's end, where it is near; empty otherwise."""
-        return live_list.end_note(self.connection, self.model)
+        return catalog.end_note(self.connection, self.model)
 
     @property
     def deployment(self) -> str:
@@ -129,7 +129,7 @@ class Case:
     def ended(self) -> str:
         """The day the key ended, by the day saved with it; empty while it goes on."""
         ends = self.connection.fields.expires if self.connection.secret_fields else None
-        return day(ends) if ends and has_ended(self.connection, today()) else ""
+        return format_day(ends) if ends and has_ended(self.connection, today()) else ""
 
     def begins(self, prefix: str) -> bool:
         """Whether the key starts with a public prefix."""
@@ -176,7 +176,7 @@ class Case:
         return words
 
 
-Fixes = Callable[[Case], tuple[dict[str, str], ...]]
+Fixes = Callable[[CheckFailure], tuple[dict[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +187,14 @@ class Symptom:
     mends, and can name its value as {new}. `status` is the class, where the error's own is not.
     """
 
-    when: Callable[[Case], bool]
+    when: Callable[[CheckFailure], bool]
     sentence: str
     hint: str = "{step}"
     fixes: Fixes | None = None
     proven: bool = False
     status: str = ""
 
-    def told(self, case: Case) -> Iterator[Diagnosis]:
+    def told(self, case: CheckFailure) -> Iterator[Diagnosis]:
         """What this symptom makes of the case: once for each fix that may mend it."""
         fixes = self.fixes(case) if self.fixes else ()
         for fix in fixes or (None,):
@@ -221,3 +221,50 @@ def code_of(error: LLMWidgetsError) -> str:
         return ""
     code = "" if error.code == str(error.status or "") else error.code
     return " ".join(str(part) for part in (error.status, code) if part)
+
+
+# -- Retirement: whether a model is past its end today for a connection, and by whose days.
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """Who retired a model, since when where a source names the day, and what to use instead."""
+
+    whose: str
+    ended: Ended
+
+    @property
+    def on(self) -> str:
+        """The day as it stands in a sentence; empty where no source names it."""
+        return f" on {self.ended.since:%Y-%m-%d}" if self.ended.since else ""
+
+
+def retirement(connection: Connection, model: str) -> Retirement | None:
+    """The retirement of a model by the days that hold for this connection.
+
+    None while it lives there, and where nothing is known: a server that lacks a model has not
+    retired it.
+    """
+    provider, own = connection.provider, catalog.has_ended(connection, model)
+    if own is not None:
+        return Retirement(provider.vendor or provider.title, own)
+    if connection.facts(model) is not None:
+        return None
+    gone = provider.ended(model)
+    if gone is not None:
+        return Retirement(gone.whose, gone)
+    maker = _maker(connection)
+    if maker is None:
+        return None
+    found = catalog.ended_on(maker, model)
+    return Retirement(maker.title, found) if found else None
+
+
+def _maker(connection: Connection) -> Provider | None:
+    """The provider whose own address a server of the user's has, also through a gateway."""
+    if not connection.provider.self_hosted:
+        return None
+    endpoint = str(getattr(connection.fields, "endpoint", "") or "")
+    host = urlsplit(endpoint).hostname or ""
+    known = (each for each in PROVIDERS.values() if each.host)
+    return next((each for each in known if f".{host}".endswith(f".{each.host}")), None)

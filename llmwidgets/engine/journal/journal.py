@@ -7,12 +7,15 @@ import sqlite3
 import threading
 import time
 from array import array
+from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from weakref import WeakValueDictionary
 
-from llmwidgets.engine import places
+from llmwidgets.engine.journal import file as places
 from llmwidgets.engine.journal.file import (
     BUSY_SECONDS,
     RETRY_BUSY_SECONDS,
@@ -22,8 +25,7 @@ from llmwidgets.engine.journal.file import (
     is_locked,
     reason,
 )
-from llmwidgets.engine.journal.row import Packed, Row, packed_of, read_row
-from llmwidgets.engine.waiting_rows import WaitingRows, waiting_for
+from llmwidgets.engine.journal.row import Packed, Row, pack_output, read_row
 from llmwidgets.errors import InternalError
 
 _LOOK_SECONDS = 1.0
@@ -48,7 +50,7 @@ class Journal:
     """
 
     def __init__(self, path: str | Path | bool | None = None) -> None:
-        self._wanted, self._place = places.journal_place(path)
+        self._wanted, self._place = places.journal_location(path)
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._told: list[str] = []
@@ -98,7 +100,7 @@ class Journal:
 
     def put(self, row: Row) -> int:
         """Put the row down; it is committed, or in memory, when this returns. The row's id."""
-        packed = packed_of(row)
+        packed = pack_output(row)
         with self._lock:
             file, now = self._now(), time.monotonic()
             if now - self._looked > _LOOK_SECONDS:
@@ -373,6 +375,88 @@ _left_by_parents: list[JournalFile | None] = []
 
 def _size(packed: Packed) -> int:
     return 400 + len(packed[4] or "") + len(packed[5])
+
+
+# -- Rows that the disk has not taken yet: shared by all journals of one file in this process.
+
+_BATCH = 500
+_HOW = "in this session: they are then written, not asked for again; or save() the comparison."
+
+
+class WaitingRows:
+    """Rows in memory, by ids below 0; `why` is what kept them from the disk.
+
+    They can be read for as long as a journal of this file is used, and are kept for the next
+    one while any of them waits.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Packed] = {}
+        self.waiting: deque[Packed] = deque()
+        self.why = ("", "")
+        self.lock = threading.RLock()
+        self._by_key: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.why[0])
+
+    def told(self) -> tuple[str, str]:
+        """What keeps rows from the disk, and the next step; empty strings where nothing does."""
+        why, step = self.why
+        if not why:
+            return "", ""
+        many = len(self.waiting)
+        kept = f"{many:,} {'reply is' if many == 1 else 'replies are'}" if many else "Replies are"
+        said = f"journal: {why}. {kept} kept in memory until this process ends."
+        return said, f"{step} and run again {_HOW}"
+
+    def add(self, row: Packed) -> int:
+        """Keep a row until the disk takes it; its id."""
+        with self.lock:
+            at = -len(self.rows) - 1
+            self.rows[at] = row
+            self.waiting.append(row)
+            if row[3]:
+                self._by_key[row[0]] = at
+            _unwritten.add(self)
+        return at
+
+    def find(self, key: str) -> tuple[int, Packed] | None:
+        """The id and the row that answered this question last, of those that wait."""
+        with self.lock:
+            at = self._by_key.get(key)
+            return None if at is None else (at, self.rows[at])
+
+    def put_down(self, file: JournalFile) -> int:
+        """Put every row into the file, in order, as far as it takes them; raises what it raises.
+
+        How many were put down.
+        """
+        done = 0
+        with self.lock:
+            while self.waiting:
+                some = list(islice(self.waiting, _BATCH))
+                file.insert_all(some)
+                for _ in some:
+                    self.waiting.popleft()
+                done += len(some)
+            self._by_key.clear()
+            _unwritten.discard(self)
+        return done
+
+
+_by_path: WeakValueDictionary[str, WaitingRows] = WeakValueDictionary()
+_unwritten: set[WaitingRows] = set()
+_lock = threading.Lock()
+
+
+def waiting_for(path: Path) -> WaitingRows:
+    """The rows of this process that wait for the file."""
+    with _lock:
+        return _by_path.setdefault(os.path.realpath(path), WaitingRows())
 
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from llmwidgets.dialects.types import Form, Mode, Usage
+from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.errors import FAILURES, CallError, Failure, InternalError, NotAsked
 
 NO_OUTPUT = "no output"
@@ -37,8 +37,8 @@ class Row:
     seconds: float | None = None
     waiting_seconds: float | None = None
     cost: float | None = None
-    form: Form | None = None
-    mode: Mode | None = None
+    form: ResponseFormat | None = None
+    mode: Enforcement | None = None
     schema_shown: bool | None = None
     served_model: str | None = None
     request_id: str | None = None
@@ -125,7 +125,7 @@ _FACTS = tuple(
 _TOKENS = tuple(each.name for each in fields(Usage))
 
 
-def packed_of(row: Row) -> Packed:
+def pack_output(row: Row) -> Packed:
     """The row as the file has it."""
     facts = {name: getattr(row, name) for name in _FACTS}
     usage = row.usage
@@ -143,11 +143,11 @@ def _row(at: int, packed: Packed) -> Row:
     # A row of another version of this package has other facts: what is known here is read.
     facts = {name: told[name] for name in _FACTS if name in told}
     facts["usage"] = Usage(**facts["usage"])
-    facts["form"] = facts["form"] and Form(facts["form"])
-    facts["mode"] = facts["mode"] and Mode(facts["mode"])
+    facts["form"] = facts["form"] and ResponseFormat(facts["form"])
+    facts["mode"] = facts["mode"] and Enforcement(facts["mode"])
     facts["notes"] = tuple(facts["notes"])
     facts["dropped"] = tuple(facts["dropped"])
-    status = status_today(status, facts.get("code", ""))
+    status = current_status(status, facts.get("code", ""))
     return Row(id=at, key=key, at=when, status=status, reply=reply, **facts)
 
 
@@ -159,6 +159,6 @@ def read_row(at: int, packed: Packed | None) -> Row | None:
         return None
 
 
-def status_today(status: str, code: str) -> str:
+def current_status(status: str, code: str) -> str:
     """The class of a row as it is called now: failures of this package were bad requests once."""
     return "InternalError" if (status, code) == ("BadRequest", "internal") else status

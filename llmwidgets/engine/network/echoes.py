@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError
-from llmwidgets.known_keys import known_key, parts_of, values_of
+from llmwidgets.known_keys import known_key, secret_parts, secret_values
 from llmwidgets.secret import Secret
 
 _MASK = "••••".encode()
@@ -96,7 +96,7 @@ def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _is_same(found: list[_Key], secret: Secret) -> bool:
     try:
-        parts = [part for part in parts_of(secret) if _telling(bytes(part))]
+        parts = [part for part in secret_parts(secret) if _telling(bytes(part))]
     except FieldError:
         return not found
     return [each.raw for each in found[: len(parts)]] == parts
@@ -115,7 +115,7 @@ def _spelled(secret: Secret) -> Iterator[_Key]:
             coded = tuple(each for kind, each in known.spellings if kind == "base64")
             yield _Key.of(raw, coded)
     with suppress(FieldError):
-        for value in values_of(secret):
+        for value in secret_values(secret):
             lines = bytes(value).splitlines()
             yield from (_Key.of(memoryview(line)) for line in lines[1:] if len(line) >= _OF_MANY)
 

@@ -139,7 +139,7 @@ PASSING = frozenset(
 a restart, a network that is down, the page of a network that asks for a login."""
 
 
-def unreachable(
+def network_error(
     code: str,
     call: Call,
     *,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -18,8 +19,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from llmwidgets.dialects.types import AuthHeader, Call, Payload
-from llmwidgets.engine.google_credentials import Account, Problem, read_account
+from llmwidgets.dialects.types import AuthHeader, Call, HTTPResponse
+from llmwidgets.engine.network.proxies import is_loopback
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -28,6 +29,7 @@ from llmwidgets.errors import (
     Unauthorized,
     Unreachable,
 )
+from llmwidgets.providers.vertex_ai import SCOPE, TOKEN_HOST, TOKEN_URL
 from llmwidgets.secret import Secret, redact
 
 _SECONDS = 20.0
@@ -46,7 +48,7 @@ _kept: dict[str, _Token] = {}
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
 
 
-async def exchanged(call: Call) -> Call:
+async def exchange_credentials(call: Call) -> Call:
     """The call with a token in place of the credentials that it carries; others come back as is.
 
     Raises Unauthorized where the credentials cannot be used or are not accepted, and what the
@@ -76,7 +78,7 @@ def account_of(secret: Secret) -> Account | Problem:
     return read_account(secret.reveal)
 
 
-def refused(call: Call, sent: Call) -> bool:
+def token_refused(call: Call, sent: Call) -> bool:
     """Whether the call may be repeated with another token than the refused one that it was sent by.
 
     False for a call that carries a key of its own: there is no other. The refused token is
@@ -92,7 +94,7 @@ def refused(call: Call, sent: Call) -> bool:
     return True
 
 
-def forget() -> None:
+def forget_tokens() -> None:
     """Forget every token: the next calls ask for new ones."""
     _kept.clear()
 
@@ -142,7 +144,7 @@ def _refreshed(account: Account, call: Call, loop: asyncio.AbstractEventLoop) ->
 
     try:
         account.google.refresh(_request(account, call, loop))
-        return _made(account)
+        return _request_made(account)
     except CallError as error:
         failure = error
     except RefreshError as error:
@@ -156,7 +158,7 @@ def _refreshed(account: Account, call: Call, loop: asyncio.AbstractEventLoop) ->
     return failure.with_traceback(None)
 
 
-def _made(account: Account) -> _Token:
+def _request_made(account: Account) -> _Token:
     ends = account.google.expiry
     lasts = (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if ends else 600.0
     renew_at = time.time() + lasts - min(_EARLY_SECONDS, lasts / 4)
@@ -190,8 +192,8 @@ def _request(
             label=call.label,
             model=call.model,
         )
-        sending = transport.send(asked, total=_SECONDS)
-        said: Payload = asyncio.run_coroutine_threadsafe(sending, loop).result()
+        sending = transport.send_call(asked, total=_SECONDS)
+        said: HTTPResponse = asyncio.run_coroutine_threadsafe(sending, loop).result()
         return _Answer(said.status, said.headers, said.body)
 
     return request
@@ -244,3 +246,142 @@ def _strange(account: Account, call: Call) -> CallError:
         "A proxy or firewall may stand in between: ask the administrator of the network.",
         label=call.label, model=call.model, code="token service",
     )  # fmt: skip
+
+
+# -- Google's credentials: what a pasted JSON is, whether it can be used, and what is wrong with it.
+#
+# Nothing here raises with a part of the credentials in a frame: what is wrong comes back as a
+# value.
+
+_NEEDED = {
+    "service_account": ("client_email", "private_key", "token_uri"),
+    "authorized_user": ("client_id", "client_secret", "refresh_token"),
+}
+_ELSEWHERE = frozenset(
+    {"external_account", "external_account_authorized_user", "impersonated_service_account"}
+)
+_NEW_KEY = (
+    "In the Google Cloud console open the service account, then Keys → Add key → JSON, and paste"
+    " the whole file."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why credentials cannot be used, and the next step; it holds no part of them."""
+
+    sentence: str
+    hint: str = _NEW_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Credentials that can be exchanged. `google` is google-auth's own object."""
+
+    google: Any
+    token_uri: str
+    quota_project: str
+    kind: str
+
+    def __repr__(self) -> str:
+        return f"Account({self.kind})"
+
+
+def read_account(opened: Callable[[], str]) -> Account | Problem:
+    """The account that a JSON credential stands for, or what is wrong with it."""
+    try:
+        return _account(_info(opened()))
+    except FieldError as error:
+        return Problem(error.message, error.hint)
+
+
+def _info(text: str) -> dict[str, Any] | Problem:
+    if not text.lstrip().startswith("{"):
+        if re.search(r"[/\\]|\.json$", text) and len(text.split()) == 1 and len(text) < 500:
+            return Problem(
+                "The credentials are the path of a file, not its content.",
+                "Choose the file, paste its content, or write file: before the path.",
+            )
+        return Problem("The credentials are no JSON: the key file starts with {.")
+    try:
+        info = json.loads(text)
+    except (ValueError, RecursionError):
+        return Problem("The credentials are JSON with a fault: they were not copied whole.")
+    return info if isinstance(info, dict) else Problem("The credentials are no JSON object.")
+
+
+def _account(info: dict[str, Any] | Problem) -> Account | Problem:
+    if isinstance(info, Problem):
+        return info
+    wrong = _type_problem(info) or _field_problem(info)
+    if wrong is not None:
+        return wrong
+    token_uri = info.get("token_uri") or TOKEN_URL
+    wrong = _address_problem(token_uri)
+    return wrong if wrong is not None else _made(info, str(token_uri))
+
+
+def _type_problem(info: Mapping[str, Any]) -> Problem | None:
+    kind = info.get("type")
+    if kind in _NEEDED:
+        return None
+    if kind in _ELSEWHERE:
+        return Problem(
+            f"Credentials of the type {kind} get their tokens from another service, which is not"
+            " asked from here."
+        )
+    if {"installed", "web"} & set(info):
+        return Problem("This is the file of an OAuth client, not the key of a service account.")
+    named = f"the type {kind}" if isinstance(kind, str) and kind.isidentifier() else "no known type"
+    return Problem(f"The credentials have {named}; the key of a service account is wanted.")
+
+
+def _field_problem(info: Mapping[str, Any]) -> Problem | None:
+    needed = _NEEDED[info["type"]]
+    lacking = [name for name in needed if not (isinstance(info.get(name), str) and info[name])]
+    if not lacking:
+        return None
+    return Problem(f"The credentials lack {' and '.join(lacking)}: the file is not whole.")
+
+
+def _address_problem(token_uri: Any) -> Problem | None:
+    parts = _parts(str(token_uri))
+    host = (parts[1] or "").lower()
+    google = TOKEN_HOST.fullmatch(host) is not None
+    if (google and parts[0] == "https") or (is_loopback(host) and parts[0] in {"http", "https"}):
+        return None
+    return Problem(
+        f"The credentials ask for their tokens at {host or 'an address that cannot be read'}, which"
+        " is not Google's: nothing was sent there.",
+        f"The token_uri of a key file is {TOKEN_URL}. {_NEW_KEY}",
+    )
+
+
+def _parts(url: str) -> tuple[str, str | None]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", None
+    # `https://oauth2.googleapis.com@elsewhere.example/` leads elsewhere.
+    return parts.scheme, None if "@" in parts.netloc else parts.hostname
+
+
+def _made(info: dict[str, Any], token_uri: str) -> Account | Problem:
+    from google.oauth2 import credentials, service_account
+
+    quota = info.get("quota_project_id")
+    kind = info["type"]
+    made: Any
+    try:
+        if kind == "service_account":
+            # In a key that went through a shell or a string, line ends are doubled.
+            mended = {**info, "private_key": info["private_key"].replace("\\n", "\n")}
+            read: Any = service_account.Credentials.from_service_account_info
+            made = read(mended, scopes=[SCOPE])
+        else:
+            named = {name: info[name] for name in _NEEDED[kind]}
+            user: Any = credentials.Credentials
+            made = user(None, token_uri=token_uri, **named)
+    except Exception:  # noqa: BLE001 - whatever it says may hold a part of the key
+        return Problem("The private key of the credentials is damaged: it cannot be read.")
+    return Account(made, token_uri, quota if isinstance(quota, str) else "", kind)

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from llmwidgets.engine import defaults
-from llmwidgets.engine.network.errors import HOPELESS
+from llmwidgets.engine.network.errors import HOPELESS, PASSING
 from llmwidgets.engine.network.rate_limit import Limiter, Sent
-from llmwidgets.engine.outage import Outage
 from llmwidgets.errors import CallError, Overloaded, RateLimited, Unreachable
 
 T = TypeVar("T")
@@ -133,7 +132,7 @@ class Pace:
                 turn.set_result(None)
                 return
 
-    def failed(self, failure: CallError, sent: Sent, tried: Tried) -> float | None:
+    def failed(self, failure: CallError, sent: Sent, tried: Attempts) -> float | None:
         """Seconds until the next try of a call that failed so, or None where there is none."""
         now = self.clock.now()
         tried.perhaps_answered += failure.perhaps_answered
@@ -151,7 +150,7 @@ class Pace:
             self.refused(sent, min(wait or 0.0, defaults.LONGEST_WAIT_SECONDS))
         return wait
 
-    def _wait_for_server(self, tried: Tried, now: float) -> float | None:
+    def _wait_for_server(self, tried: Attempts, now: float) -> float | None:
         if tried.unsent_since is None:
             tried.unsent_since = now
         over = now - tried.unsent_since >= defaults.AWAY_SECONDS
@@ -262,7 +261,7 @@ _BUDGETS = {
 
 
 @dataclass(slots=True)
-class Tried:
+class Attempts:
     """How often a call was sent, how it failed, and how often it was perhaps paid in vain."""
 
     tries: int = 0
@@ -274,7 +273,7 @@ class Tried:
     unsent_since: float | None = None
 
 
-async def persist(pace: Pace, once: Callable[[], Awaitable[T]], tried: Tried) -> T:
+async def retry_until_answered(pace: Pace, once: Callable[[], Awaitable[T]], tried: Attempts) -> T:
     """Do `once` in a slot of the pace, again where that can help; the slot is free during waits.
 
     Unsent calls are tried again, and those of a server that answered before for as long as it is
@@ -303,7 +302,11 @@ async def persist(pace: Pace, once: Callable[[], Awaitable[T]], tried: Tried) ->
 
 
 def _wait(
-    failure: CallError, tried: Tried, clock: Clock, budget: int | None = None, growing: bool = True
+    failure: CallError,
+    tried: Attempts,
+    clock: Clock,
+    budget: int | None = None,
+    growing: bool = True,
 ) -> float | None:
     """Seconds until the next try, or None where there is none."""
     way = _way(failure)
@@ -333,3 +336,101 @@ def _way(failure: CallError) -> str:
     if isinstance(failure, Overloaded):
         return "overloaded"
     return "unsent" if away else ""
+
+
+# -- Outage: a server that answered before and cannot be reached now, and who may look for it.
+
+_UNSENT_BY_GATEWAY = frozenset({502, 503, 521, 522, 523, 530})
+_IN_A_ROW = 3
+_FIRST_LOOK_SECONDS = 0.5
+_LONGEST_LOOK_SECONDS = 5.0
+
+
+class Outage:
+    """Whether the server of a connection is away.
+
+    It is once several calls in a row could not be sent after one was answered. From then on one
+    call at a time looks for it, until the server is back or the patience is over.
+    """
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+        self._looker: object = None
+        self.given_up: CallError | None = None
+        self._answered_at: float | None = None
+        self._in_a_row = 0
+        self._looks = 0
+        self._next_look = 0.0
+
+    def left(self, now: float) -> float:
+        """Seconds for which the server is still waited for."""
+        return 0.0 if self.since is None else self.since + defaults.AWAY_SECONDS - now
+
+    def opens_at(self, now: float) -> float:
+        """When the next call may begin."""
+        return now if self.since is None else self._next_look
+
+    @property
+    def looking(self) -> bool:
+        """Whether a call is out that looks for the server."""
+        return self._looker is not None
+
+    def begin(self, call: object) -> None:
+        """A call begins; while the server is away it is the one that looks for it."""
+        if self.since is not None:
+            self._looker = call
+
+    def end(self, call: object) -> None:
+        """A call has ended, in whatever way."""
+        if self._looker is call:
+            self._looker = None
+
+    def answered(self, now: float) -> None:
+        """A call was answered."""
+        self._answered_at = now
+        self.reached()
+
+    def reached(self) -> None:
+        """The server is there, whatever it said."""
+        self.since, self._in_a_row, self._looks = None, 0, 0
+
+    def unsent(self, failure: CallError, sent: float, now: float) -> bool:
+        """Count a call that failed; whether it is one that the server never saw, after others.
+
+        Where it waits for the server, no try of its own is used up.
+        """
+        if not _may_pass(failure):
+            self.reached()
+            return False
+        if self._answered_at is None:
+            return False
+        if sent < self._answered_at:
+            return True
+        self._in_a_row += 1
+        if self.since is None and self._in_a_row >= _IN_A_ROW:
+            self.since = now
+        if self.since is not None:
+            pause = min(_LONGEST_LOOK_SECONDS, _FIRST_LOOK_SECONDS * 2**self._looks)
+            self._looks += self.looking
+            self._next_look = now + pause
+            if self.left(now) <= 0:
+                self.given_up, self.since = failure, None
+        return True
+
+    def told(self, error: Exception) -> str:
+        """What is said beside the error that ended the waiting; else nothing."""
+        if self.given_up is None or error is not self.given_up:
+            return ""
+        return (
+            f" It answered before, and then could not be reached for {defaults.AWAY_SECONDS:g} s."
+        )
+
+    def silent_behind(self, failure: CallError, since: float) -> bool:
+        """Whether a gateway says that its server is away, and nothing was answered since then."""
+        gateway = isinstance(failure, Overloaded) and failure.status in _UNSENT_BY_GATEWAY
+        return gateway and self._answered_at is not None and self._answered_at < since
+
+
+def _may_pass(failure: CallError) -> bool:
+    unsent = isinstance(failure, Unreachable) and not failure.perhaps_answered
+    return unsent and not failure.status and failure.code in PASSING

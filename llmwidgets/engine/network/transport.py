@@ -27,11 +27,11 @@ import truststore
 from httpx_aiohttp import AiohttpTransport
 
 from llmwidgets import __version__
-from llmwidgets.dialects.types import Call, Payload
+from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.defaults import CONNECT_SECONDS, REPLY_BYTES, STALL_SECONDS, TOTAL_SECONDS
 from llmwidgets.engine.network import echoes
-from llmwidgets.engine.network.errors import unreachable
+from llmwidgets.engine.network.errors import network_error
 from llmwidgets.engine.network.proxies import Proxy, is_loopback, proxy_for
 from llmwidgets.errors import CallError, FieldError, Unauthorized
 from llmwidgets.secret import Secret
@@ -44,13 +44,13 @@ _OWN_HEADERS = {
 }
 
 
-async def send(
+async def send_call(
     call: Call,
     *,
     connect: float = CONNECT_SECONDS,
     total: float = TOTAL_SECONDS,
     stall: float = STALL_SECONDS,
-) -> Payload:
+) -> HTTPResponse:
     """Send the call and read the whole reply, whatever its status; seconds for all limits.
 
     Raises Unreachable, with a `code` of its own for each way of failing, and Unauthorized where
@@ -59,7 +59,7 @@ async def send(
     outcome = await _attempt(call, connect, total, stall)
     # A Verbose traceback prints this frame's locals, and the call's body holds the document.
     del call
-    if isinstance(outcome, Payload):
+    if isinstance(outcome, HTTPResponse):
         return outcome
     if isinstance(outcome, CallError):
         raise outcome
@@ -68,15 +68,15 @@ async def send(
 
 async def _attempt(
     call: Call, connect: float, total: float, stall: float
-) -> Payload | CallError | None:
+) -> HTTPResponse | CallError | None:
     """The payload, the error, or None where the task was cancelled."""
     code, proxy = _refusal(call), None
     if code:
-        return unreachable(code, call)
+        return network_error(code, call)
     try:
         proxy = proxy_for(call.url)
         if proxy and not proxy.usable:
-            return unreachable("proxy_kind", call, proxy=proxy)
+            return network_error("proxy_kind", call, proxy=proxy)
         async with asyncio.timeout(total):
             return await _exchange(call, proxy, connect, stall)
     except asyncio.CancelledError:
@@ -87,7 +87,7 @@ async def _attempt(
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it may hold a header
         code = _code(error, proxied=proxy is not None)
-    return unreachable(code, call, proxy=proxy, connect=connect, total=total, stall=stall)
+    return network_error(code, call, proxy=proxy, connect=connect, total=total, stall=stall)
 
 
 def _refusal(call: Call) -> str:
@@ -110,7 +110,7 @@ class _Ended(Exception):
         self.code = code
 
 
-async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> Payload:
+async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> HTTPResponse:
     transport = _door().transport(call.ca_bundle, proxy)
     echoes.watch(each.secret for each in call.auth)
     body = None if call.body is None else _encode(call.body)
@@ -142,7 +142,7 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
         await response.aclose()
     seconds = time.perf_counter() - begun
     headers = echoes.masked_headers(response.headers)
-    return Payload(
+    return HTTPResponse(
         response.status_code,
         headers,
         await _masked(call, response.status_code, said),

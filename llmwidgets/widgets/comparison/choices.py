@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.comparison.labels import LabelPanel
-from llmwidgets.widgets.comparison.run_options import Options
+from llmwidgets.widgets.comparison.run_options import RunOptions
 from llmwidgets.widgets.comparison.setup_state import Setup
-from llmwidgets.widgets.comparison.setup_view import SAMPLES
+from llmwidgets.widgets.comparison.setup_view import SAMPLES, EstimateView
 from llmwidgets.widgets.panel import Buffers, Content
-from llmwidgets.widgets.setup.run_guess import Guess
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.blanks import Blank
+    from llmwidgets.comparison.truth import Blank
     from llmwidgets.widgets.connection_panel import ConnectionPanel
 
 
@@ -42,9 +41,9 @@ class ChoicePanel(LabelPanel):
             _kept(truth),
             _kept(group),
             blank,
-            options=Options.of(instructions),
+            options=RunOptions.of(instructions),
         )
-        self._guess = Guess()
+        self._guess = EstimateView()
         self._reckoning = 0
         self._screen = "setup"
         self._connecting: ConnectionPanel | None = None

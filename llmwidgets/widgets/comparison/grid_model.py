@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.answers import LOUD, Answers, Field, answers_to
-from llmwidgets.comparison.reading import Reading, Sums
-from llmwidgets.comparison.scored import Place
-from llmwidgets.widgets.results.grid_cells import shown
-from llmwidgets.widgets.results.grid_filter import AGAINST, AMONG, WHOLE, Filter, Shown, lay_out
+from llmwidgets import formatting
+from llmwidgets.analysis.leaves import NOTHING, is_empty
+from llmwidgets.comparison.aggregate import Accumulator, Aggregates
+from llmwidgets.comparison.differences import DISAGREEING, FieldResult, TextResult, read_text_result
+from llmwidgets.comparison.scored import CellKey
+from llmwidgets.errors import FAILURES, ReplyError
+from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.differences import VariantValue
+    from llmwidgets.comparison.field_metrics import Flag, TextGrounding
+    from llmwidgets.engine.request_builder import Document
+    from llmwidgets.schemas import Leaf
 
 
 _KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class FieldState:
     """What the index keeps of a field: enough to filter and sort, no value but for search.
 
     `among` is "among" where models differ, "against" where all that answered say the same and
@@ -41,11 +47,11 @@ class Known:
     @property
     def disagreeing(self) -> int:
         """How many variants say something else."""
-        return sum(state in LOUD for state in self.states)
+        return sum(state in DISAGREEING for state in self.states)
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class TextRow:
     """One text (and repeat) with its fields and the variants that failed there.
 
     `waiting` are those that have not been asked yet, while a run goes on.
@@ -53,7 +59,7 @@ class Unit:
 
     text: int
     repeat: int
-    fields: tuple[Known, ...]
+    fields: tuple[FieldState, ...]
     failed: tuple[int, ...]
     waiting: tuple[int, ...] = ()
 
@@ -69,14 +75,14 @@ class GridIndex:
 
     def __init__(self, comparison: Comparison, *, live: bool = False) -> None:
         self.comparison = comparison
-        self.units: list[Unit] = []
+        self.units: list[TextRow] = []
         self.total = len(comparison.texts) * comparison.repeats
         self._names = [text.id.casefold() for text in comparison.texts]
         self._sums: Counter[str] = Counter()
         self.labels: dict[tuple[int, str], str] = {}
         self._patterns: dict[str, None] = {}
-        self._kept: dict[int, Answers] = {}
-        self._scored = Sums(comparison)
+        self._kept: dict[int, TextResult] = {}
+        self._scored = Accumulator(comparison)
         self._growing = threading.RLock()
         self.live = live
         self.changes = 0
@@ -86,10 +92,10 @@ class GridIndex:
         """Whether every text has been read."""
         return len(self.units) == self.total
 
-    def place(self, at: int) -> Place:
+    def place(self, at: int) -> CellKey:
         """The text and repeat of a unit, read already or not."""
         text, repeat = divmod(at, self.comparison.repeats)
-        return Place(0, text, repeat)
+        return CellKey(0, text, repeat)
 
     def first(self, count: int) -> None:
         """Have so many texts read, or all there are."""
@@ -111,27 +117,27 @@ class GridIndex:
             if time.monotonic() >= until:
                 return
 
-    def reading(self) -> Reading:
+    def reading(self) -> Aggregates:
         """The sums over every text; what is not read yet is read first."""
         self.grow()
         with self._growing:
             return self._scored.reading()
 
-    def fields(self, text: int, repeat: int) -> tuple[Field, ...]:
+    def fields(self, text: int, repeat: int) -> tuple[FieldResult, ...]:
         """Every field of one text; the last few texts are remembered."""
         return self._answers(text, repeat).values
 
-    def _answers(self, text: int, repeat: int) -> Answers:
+    def _answers(self, text: int, repeat: int) -> TextResult:
         at = text * self.comparison.repeats + repeat
         kept = self._kept.get(at)
         if kept is None:
-            kept = answers_to(self.comparison, text, repeat)
+            kept = read_text_result(self.comparison, text, repeat)
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
             self._kept[at] = kept
         return kept
 
-    def _unit(self, text: int, repeat: int) -> Unit:
+    def _unit(self, text: int, repeat: int) -> TextRow:
         # Looked up before the replies are read: one that comes meanwhile is counted next time.
         asked = self._asked(text, repeat)
         if self.live:
@@ -147,7 +153,7 @@ class GridIndex:
 
     def _asked(self, text: int, repeat: int) -> list[bool]:
         rows, variants = self.comparison.rows, range(len(self.comparison.variants))
-        return [not self.live or bool(rows.id(Place(at, text, repeat))) for at in variants]
+        return [not self.live or bool(rows.id(CellKey(at, text, repeat))) for at in variants]
 
     @property
     def answered(self) -> int:
@@ -180,7 +186,7 @@ class GridIndex:
 
     def _score_again(self, before: Comparison, text: int, units: range) -> None:
         old, new = (
-            [answers_to(each, text, at % each.repeats) for at in units]
+            [read_text_result(each, text, at % each.repeats) for at in units]
             for each in (before, self.comparison)
         )
         self._scored.score_again(old, new)
@@ -213,7 +219,7 @@ class GridIndex:
         )
 
 
-def _unit(answers: Answers) -> Unit:
+def _unit(answers: TextResult) -> TextRow:
     fields = answers.values
     failed = tuple(
         at
@@ -221,7 +227,7 @@ def _unit(answers: Answers) -> Unit:
         if (fields[0].said[at].state == "failed" if fields else extraction.status != "ok")
     )
     known = tuple(
-        Known(
+        FieldState(
             each.path,
             each.pattern,
             tuple(said.state for said in each.said),
@@ -230,10 +236,10 @@ def _unit(answers: Answers) -> Unit:
         )
         for each in fields
     )
-    return Unit(answers.text, answers.repeat, known, failed)
+    return TextRow(answers.text, answers.repeat, known, failed)
 
 
-def _sums(unit: Unit) -> Counter[str]:
+def _sums(unit: TextRow) -> Counter[str]:
     sums = Counter(state for field in unit.fields for state in field.states)
     sums.update(field.among for field in unit.fields if field.among)
     sums["rows"] += len(unit.fields)
@@ -244,26 +250,196 @@ def _sums(unit: Unit) -> Counter[str]:
     return sums
 
 
-def _among(field: Field) -> str:
+def _among(field: FieldResult) -> str:
     answered = [said for said in field.said if said.state != "failed"]
     if all(said.state == "agree" for said in answered):
         return ""
-    alike = len({shown(said.value).strip().casefold() for said in answered}) == 1
+    alike = len({display_value(said.value).strip().casefold() for said in answered}) == 1
     if not alike:
         return AMONG
     return AGAINST if len(answered) > 1 and field.truth is not NOTHING else ""
 
 
-def _words(field: Field) -> str:
-    values = {shown(each.value) for each in field.said} | {shown(field.truth)}
+def _words(field: FieldResult) -> str:
+    values = {display_value(each.value) for each in field.said} | {display_value(field.truth)}
     return "\n".join(values).casefold()
 
 
-__all__ = [
-    "Filter",
-    "GridIndex",
-    "Known",
-    "Shown",
-    "Unit",
-    "WHOLE",
-]
+# -- Which rows of the grid are shown, and in which order.
+
+WHOLE = "all fields"
+"""The name of the one row that carries a failure where no field disagrees."""
+
+AMONG, AGAINST = "among", "against"
+"""States of a row, not of a cell: models differ; models agree, but not with the truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the page wants to see. `sort` is "loud" or "given".
+
+    `only` is "disagree", "all", or "unlabelled": every row of the texts without truth.
+    """
+
+    only: str = "disagree"
+    states: tuple[str, ...] = ()
+    field: str = ""
+    query: str = ""
+    sort: str = "loud"
+
+    @property
+    def said(self) -> str:
+        """Which texts are shown, behind their number."""
+        return {"all": "", "unlabelled": " without truth"}.get(self.only, " with a disagreement")
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Filter:
+        """The filter out of a message of the page."""
+        return cls(
+            only=only if (only := content.get("only")) in ("all", "unlabelled") else "disagree",
+            states=tuple(str(each) for each in content.get("states") or ()),
+            field=str(content.get("field") or ""),
+            query=str(content.get("query") or "").strip().casefold(),
+            sort="given" if content.get("sort") == "given" else "loud",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One text of a layout: the rows that stand open and those that are folded."""
+
+    unit: int
+    loud: tuple[str, ...]
+    quiet: tuple[str, ...]
+
+    def after(self, unit: TextRow) -> Shown:
+        """The same place when the text's fields changed: what stood open stays open."""
+        there = [field.path for field in unit.fields]
+        loud = [path for path in self.loud if path in there]
+        quiet = [path for path in self.quiet if path in there]
+        fresh = [path for path in there if path not in loud and path not in quiet]
+        return Shown(self.unit, (*loud, *fresh) or (WHOLE,), tuple(quiet))
+
+
+def lay_out(
+    units: Sequence[TextRow], names: Sequence[str], wanted: Filter, bare: Sequence[bool]
+) -> list[Shown]:
+    """The texts to show; those with most disagreement first, else in their own order.
+
+    `bare` says which texts have no truth.
+    """
+    shown = [
+        each
+        for at, unit in enumerate(units)
+        if (bare[unit.text] or wanted.only != "unlabelled")
+        and (each := _shown(at, unit, names[unit.text], wanted))
+    ]
+    if wanted.only != "all" and wanted.sort == "loud":
+        shown.sort(key=lambda each: _rank(units[each.unit]))
+    return shown
+
+
+def _shown(at: int, unit: TextRow, name: str, wanted: Filter) -> Shown | None:
+    fields = [field for field in unit.fields if not wanted.field or field.pattern == wanted.field]
+    if wanted.query:
+        if wanted.query not in name:
+            fields = [field for field in fields if wanted.query in field.words]
+        if wanted.states:
+            fields = [field for field in fields if _has(field, wanted.states)]
+        return Shown(at, tuple(field.path for field in fields), ()) if fields else None
+    if wanted.only != "disagree" and not wanted.states:
+        rows = tuple(field.path for field in fields) or ((WHOLE,) if unit.failed else ())
+        return Shown(at, rows, ()) if rows else None
+    states = wanted.states or tuple(DISAGREEING)
+    loud = sorted(
+        (field for field in fields if _has(field, set(states) - {"failed"})),
+        key=lambda field: -field.disagreeing,
+    )
+    failed = bool(unit.failed) and not wanted.field and (not wanted.states or "failed" in states)
+    if not loud and not failed:
+        return None
+    rows = tuple(field.path for field in loud) or (WHOLE,)
+    return Shown(at, rows, tuple(field.path for field in fields if field.path not in rows))
+
+
+def _has(field: FieldState, states: Sequence[str] | set[str]) -> bool:
+    return field.among in states or any(state in states for state in field.states)
+
+
+def _rank(unit: TextRow) -> tuple[int, int]:
+    return -sum(field.disagreeing > 0 for field in unit.fields), -len(unit.failed)
+
+
+# -- A value, its truth and its text as one cell of a view says them.
+
+LONGEST = 400
+
+
+def leaf_at(field: FieldResult, text: Document) -> Leaf | None:
+    """The schema's leaf that the field fills."""
+    return next((leaf for leaf in text.schema.leaves if leaf.path == field.pattern), None)
+
+
+def grounding_flag(field: FieldResult, variant: int, grounds: TextGrounding) -> Flag:
+    """What is to be said beside a value that was not found in its text."""
+    said = field.said[variant]
+    if said.state in ("failed", "missing", "null in words"):
+        return ""
+    return grounds.flag(said.value, field.pattern, variant)
+
+
+def truth_cell(truth: Any) -> list[str]:
+    """The truth as a cell: its words, and whether it is a value, none, or not labelled."""
+    if truth is NOTHING:
+        return ["not labelled", "blank"]
+    return (
+        ["none", "none"]
+        if truth is None
+        else [formatting.shorten(display_value(truth), LONGEST), "value"]
+    )
+
+
+def display_value(value: Any, nothing: str = "") -> str:
+    """A value as a reader sees it: text as it is, everything else as JSON."""
+    if value is None or value is NOTHING:
+        return nothing
+    if value == "":
+        return "“”"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def value_words(said: VariantValue) -> str:
+    """What a variant says for a field: words for nothing too, where it did not leave it out."""
+    if said.state == "missing" and is_empty(said.value):
+        return "no value"
+    return display_value(said.value, "none")
+
+
+def spelled_out(content: dict[str, Any]) -> dict[str, Any]:
+    """What a view shows, its controls spelled out; a `path` comes back from the page as it is."""
+    return {name: each if name == "path" else _seen(each) for name, each in content.items()}
+
+
+def _seen(each: Any) -> Any:
+    if isinstance(each, dict):
+        return spelled_out(each)
+    if isinstance(each, list | tuple):
+        return [_seen(one) for one in each]
+    return escape_controls(each) if isinstance(each, str) else each
+
+
+def text_name(text: Document, repeat: int, repeats: int) -> str:
+    """The id of a text, and which repeat where there are several."""
+    return escape_controls(f"{text.id} · {repeat + 1}" if repeats > 1 else text.id)
+
+
+def text_title(text: Document) -> str:
+    """The first line of the text that says something, shortened."""
+    first = next((line for line in text.text.splitlines() if line.strip()), "")
+    return formatting.shorten(first, 90)
+
+
+def may_ask_again(status: str) -> bool:
+    """Whether asking again can help: the model itself did not answer."""
+    failure = FAILURES.get(status)
+    return failure is not None and not issubclass(failure, ReplyError)

@@ -8,21 +8,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
-from llmwidgets.comparison.answers import Field
-from llmwidgets.comparison.grounded import FLAGS, Grounds
-from llmwidgets.comparison.scored import Place
+from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.comparison.differences import FieldResult
+from llmwidgets.comparison.field_metrics import FLAGS, TextGrounding
+from llmwidgets.comparison.scored import CellKey
 from llmwidgets.formatting import count
-from llmwidgets.widgets.comparison.grid_model import GridIndex, Unit
-from llmwidgets.widgets.results.grid_cells import (
+from llmwidgets.widgets.comparison.grid_model import (
     LONGEST,
-    flag_of,
+    WHOLE,
+    Filter,
+    GridIndex,
+    Shown,
+    TextRow,
+    grounding_flag,
     may_ask_again,
-    name_of,
-    title_of,
-    truth_of,
-    words_of,
+    text_name,
+    text_title,
+    truth_cell,
+    value_words,
 )
-from llmwidgets.widgets.results.grid_filter import WHOLE, Shown
+from llmwidgets.widgets.panel import Content
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
@@ -104,7 +109,7 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> dict[str, Any]:
     text = comparison.texts[unit.text]
     fields = {field.path: field for field in index.fields(unit.text, unit.repeat)}
     quiet = set(each.quiet)
-    grounds = Grounds(text, comparison.copyings)
+    grounds = TextGrounding(text, comparison.copyings)
     rows = [
         _row(fields.get(path), path in quiet, grounds, unit, metrics, len(comparison.variants))
         for path in (*each.loud, *each.quiet)
@@ -119,12 +124,12 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> dict[str, Any]:
         opened = metrics.failed
     height = metrics.group + opened
     return {
-        "id": name_of(text, unit.repeat, comparison.repeats),
+        "id": text_name(text, unit.repeat, comparison.repeats),
         "index": each.unit,
-        "title": title_of(text),
+        "title": text_title(text),
         "said": _said(unit),
         "failed": {
-            at: _failure(comparison, Place(at, unit.text, unit.repeat)) for at in unit.failed
+            at: _failure(comparison, CellKey(at, unit.text, unit.repeat)) for at in unit.failed
         }
         or None,
         "fold": _fold(each, unit, len(comparison.variants)),
@@ -134,10 +139,10 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> dict[str, Any]:
 
 
 def _row(
-    field: Field | None,
+    field: FieldResult | None,
     quiet: bool,
-    grounds: Grounds,
-    unit: Unit,
+    grounds: TextGrounding,
+    unit: TextRow,
     metrics: Metrics,
     variants: int,
 ) -> dict[str, Any]:
@@ -148,7 +153,7 @@ def _row(
         ["waiting", "", 0] if at in unit.waiting else _cell(field, at, grounds)
         for at in range(len(field.said))
     ]
-    truth = truth_of(field.truth)
+    truth = truth_cell(field.truth)
     lines = [min(2, 1 + len(str(cell[1])) // metrics.chars) + bool(cell[2]) for cell in cells]
     most = max([*lines, min(2, 1 + len(truth[0]) // metrics.truth_chars)])
     return {
@@ -161,15 +166,15 @@ def _row(
     }
 
 
-def _cell(field: Field, at: int, grounds: Grounds) -> list[Any]:
+def _cell(field: FieldResult, at: int, grounds: TextGrounding) -> list[Any]:
     said = field.said[at]
     if said.state == "failed":
         return ["failed", "", 0]
-    flag = FLAGS.index(flag_of(field, at, grounds))
-    return [said.state, formatting.shorten(words_of(said), LONGEST), flag]
+    flag = FLAGS.index(grounding_flag(field, at, grounds))
+    return [said.state, formatting.shorten(value_words(said), LONGEST), flag]
 
 
-def _said(unit: Unit) -> str:
+def _said(unit: TextRow) -> str:
     disagree = sum(field.disagreeing > 0 for field in unit.fields)
     words = []
     if unit.fields:
@@ -179,7 +184,7 @@ def _said(unit: Unit) -> str:
     return ", ".join(words)
 
 
-def _fold(each: Shown, unit: Unit, variants: int) -> str:
+def _fold(each: Shown, unit: TextRow, variants: int) -> str:
     if not each.quiet:
         return ""
     known = {field.path: field for field in unit.fields}
@@ -193,9 +198,39 @@ def _fold(each: Shown, unit: Unit, variants: int) -> str:
     return f"{count(len(each.quiet), 'field')} {verb} in {whom}"
 
 
-def _failure(comparison: Comparison, place: Place) -> dict[str, Any]:
+def _failure(comparison: Comparison, place: CellKey) -> dict[str, Any]:
     extraction = comparison.extraction(place)
-    name = formatting.words(extraction.status)
+    name = formatting.format_count_words(extraction.status)
     said = extraction.failure.message if extraction.failure is not None else ""
     again = may_ask_again(extraction.status)
     return {"name": name[:1].upper() + name[1:], "said": said, "again": again}
+
+
+# -- What the page shows where no row fits: why, and the ways on.
+
+
+def nothing_view(index: GridIndex, wanted: Filter) -> Content:
+    """A sentence, why, and what leads on, as a change of the filter each."""
+    counts = index.counts()
+    whole = {"only": "all", "states": [], "field": "", "query": ""}
+    if wanted.query:
+        where = f" in {wanted.field}" if wanted.field else ""
+        found = index.matching_elsewhere(wanted) if wanted.field else 0
+        ways = [{"label": "Clear search", "filter": {"query": ""}}]
+        if found:
+            ways.insert(0, {"label": "Search all fields", "filter": {"field": ""}})
+        hint = f"{count(found, 'row')} match in other fields." if found else ""
+        return {"good": False, "sentence": f"No row matches the search{where}", "hint": hint,
+                "ways": ways}  # fmt: skip
+    everything = {"label": f"Show all {count(counts['rows'], 'row')}", "filter": whole}
+    if counts["disagree"] or counts["failed"] or not counts["rows"]:
+        return {"good": False, "sentence": "No row fits these filters", "hint": "",
+                "ways": [everything] if counts["rows"] else []}  # fmt: skip
+    labelled = any(text.truth is not NOTHING for text in index.comparison.texts)
+    hint = "They also agree with the truth. " if labelled else ""
+    return {
+        "good": True,
+        "sentence": f"All models agree on all {count(counts['rows'], 'value')}",
+        "hint": f"{hint}Harder texts would tell more than more texts of this sort.",
+        "ways": [everything],
+    }

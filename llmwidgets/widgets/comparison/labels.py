@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.answers import Field, answers_to
-from llmwidgets.comparison.truth_places import at_place, list_without_truth
+from llmwidgets.comparison.corrections import get_at_path, list_without_truth
+from llmwidgets.comparison.differences import FieldResult, read_text_result
 from llmwidgets.errors import FieldError
 from llmwidgets.report.writers import safe_cell
+from llmwidgets.widgets.comparison.grid_model import display_value, leaf_at
+from llmwidgets.widgets.comparison.results import GrowingPanel
 from llmwidgets.widgets.panel import Buffers, Content
-from llmwidgets.widgets.results.grid_cells import leaf_of, shown
-from llmwidgets.widgets.results.growing_panel import GrowingPanel
-from llmwidgets.widgets.results.typed_value import typed
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.comparison.corrections import Correction
-    from llmwidgets.comparison.scored import Place
+    from llmwidgets.comparison.scored import CellKey
+    from llmwidgets.schemas import Leaf
 
 
 _REST_SECONDS = 0.4
@@ -98,13 +98,13 @@ class LabelPanel(GrowingPanel):
         assert comparison is not None
         assert index is not None
         place = index.place(at)
-        fields = answers_to(comparison, place.text, place.repeat).values
+        fields = read_text_result(comparison, place.text, place.repeat).values
         field = next((each for each in fields if each.path == path), None)
         if field is None:
             return
         text = comparison.texts[place.text]
         path, new, by = _wanted(comparison, field, place, content)
-        old = at_place(text.truth, path)
+        old = get_at_path(text.truth, path)
         if old is new or (type(old) is type(new) and old == new):
             return
         corrected = comparison.correct(text.id, path, new, by=by)
@@ -156,7 +156,7 @@ class LabelPanel(GrowingPanel):
 
 
 def _wanted(
-    comparison: Comparison, field: Field, place: Place, content: Mapping[str, Any]
+    comparison: Comparison, field: FieldResult, place: CellKey, content: Mapping[str, Any]
 ) -> tuple[str, Any, str]:
     """The place to label, the value, and where it comes from; FieldError where there is none."""
     text = comparison.texts[place.text]
@@ -169,7 +169,7 @@ def _wanted(
         if whole:
             # One item alone would make the others invented, so the list is taken whole.
             data = comparison.extraction(replace(place, variant=column)).data
-            found = at_place(data, whole)
+            found = get_at_path(data, whole)
             return whole, None if found is NOTHING else found, label
         return field.path, None if said.value is NOTHING else said.value, label
     if whole:
@@ -179,12 +179,56 @@ def _wanted(
         )
     if content.get("none"):
         return field.path, None, EMPTY
-    return field.path, typed(str(content.get("value") or ""), leaf_of(field, text)), TYPED
+    return field.path, parse_edit(str(content.get("value") or ""), leaf_at(field, text)), TYPED
 
 
 def _words(made: Correction) -> str:
     """Where a label came from and what stood there before, in words."""
     sources = {TYPED: "typed here", EMPTY: "set here", "": "corrected"}
     source = sources.get(made.by, f"taken from {made.by}")
-    before = "no label" if made.old is NOTHING else shown(made.old, "none")
+    before = "no label" if made.old is NOTHING else display_value(made.old, "none")
     return f"{source}; before: {formatting.shorten(before, 80)}"
+
+
+# -- A value typed into a cell, read by the type of its field.
+
+_YES = {"yes": True, "true": True, "no": False, "false": False}
+
+
+def parse_edit(words: str, leaf: Leaf | None) -> Any:
+    """What was typed, as the field's type; empty takes the label away; FieldError else."""
+    said = words.strip()
+    if not said:
+        return NOTHING
+    kind = leaf.type if leaf is not None else "other"
+    name = leaf.path if leaf is not None else "this field"
+    if kind in ("integer", "number"):
+        return _number(said, kind, name)
+    if kind == "boolean":
+        if said.casefold() not in _YES:
+            raise FieldError({name: "This is neither yes nor no."}, "Type yes or no.")
+        return _YES[said.casefold()]
+    if kind == "enum" and leaf is not None:
+        return _one_of(said, leaf)
+    if kind in ("array", "other"):
+        try:
+            return json.loads(said)
+        except ValueError:
+            return said
+    return said
+
+
+def _number(said: str, kind: str, name: str) -> Any:
+    try:
+        return int(said) if kind == "integer" else float(said) if "." in said else int(said)
+    except ValueError:
+        example = "4180" if kind == "integer" else "4180.50"
+        raise FieldError({name: "This is not a number."}, f"Type it like {example}.") from None
+
+
+def _one_of(said: str, leaf: Leaf) -> Any:
+    for value in leaf.values or ():
+        if said.casefold() == str(value).casefold():
+            return value
+    listed = ", ".join(str(value) for value in (leaf.values or ())[:12])
+    raise FieldError({leaf.path: "This is none of the allowed values."}, f"They are {listed}.")

@@ -29,7 +29,7 @@ _MOST_EXAMPLES = 50
 
 
 @dataclass(slots=True)
-class Pick:
+class ColumnChoice:
     """One column that is chosen: a model and the way it is asked.
 
     `plain` is the tick of a row; the others are columns made from it.
@@ -59,23 +59,23 @@ class Pick:
 
 
 @dataclass(slots=True)
-class Picks:
+class ColumnChoices:
     """The chosen columns in the order of their letters."""
 
-    listed: list[Pick] = field(default_factory=list)
+    listed: list[ColumnChoice] = field(default_factory=list)
     _serial: int = 0
 
     def add(
         self, connection: Connection, model: str, variant: Variant | None = None, *, plain: bool
-    ) -> Pick:
+    ) -> ColumnChoice:
         """Choose a column; a variant of its own stands beside the model's plain one."""
         self._serial += 1
         own = variant or Variant((connection, model))
-        pick = Pick(f"c{self._serial}", connection, model, own, plain)
+        pick = ColumnChoice(f"c{self._serial}", connection, model, own, plain)
         self.listed.append(pick)
         return pick
 
-    def plain(self, ref: str) -> Pick | None:
+    def plain(self, ref: str) -> ColumnChoice | None:
         """The tick of this model, if it is ticked."""
         return next((pick for pick in self.listed if pick.plain and pick.ref == ref), None)
 
@@ -87,13 +87,13 @@ class Picks:
         """Take one column away."""
         self.listed = [pick for pick in self.listed if pick.key != key]
 
-    def find(self, key: str) -> Pick | None:
+    def find(self, key: str) -> ColumnChoice | None:
         """The column of this key."""
         return next((pick for pick in self.listed if pick.key == key), None)
 
-    def letter(self, pick: Pick | None) -> str:
+    def letter(self, pick: ColumnChoice | None) -> str:
         """The letter the column has in every view."""
-        return formatting.letter(self.listed.index(pick)) if pick in self.listed else ""
+        return formatting.variant_letter(self.listed.index(pick)) if pick in self.listed else ""
 
     def free_label(self, stem: str) -> str:
         """A label that no column has."""
@@ -104,7 +104,7 @@ class Picks:
         return f"{stem} · {number}"
 
 
-def offered(connection: Connection, policy: Policy, picks: Picks) -> tuple[str, ...]:
+def offered_models(connection: Connection, policy: Policy, picks: ColumnChoices) -> tuple[str, ...]:
     """The models of a connection that can be ticked: the allowed, and what code chose beside them.
 
     A dated snapshot is on no list and can be chosen where its alias can.
@@ -116,8 +116,12 @@ def offered(connection: Connection, policy: Policy, picks: Picks) -> tuple[str, 
 Price = Callable[["Connection", str], tuple[str, str]]
 
 
-def groups_of(
-    connections: Sequence[Connection], policy: Policy, picks: Picks, price: Price, usual: str
+def picker_groups(
+    connections: Sequence[Connection],
+    policy: Policy,
+    picks: ColumnChoices,
+    price: Price,
+    usual: str,
 ) -> list[dict[str, Any]]:
     """The rows of the picker; connections that name one model stand together by kind.
 
@@ -130,7 +134,10 @@ def groups_of(
         _group(
             each.label,
             each.label if each.label != each.kind else each.provider.title,
-            [_row(each, model, picks, price, usual) for model in offered(each, policy, picks)],
+            [
+                _row(each, model, picks, price, usual)
+                for model in offered_models(each, policy, picks)
+            ],
         )
         for each in several
     ]
@@ -140,7 +147,7 @@ def groups_of(
         rows = [
             _row(each, model, picks, price, usual)
             for each in mine
-            for model in offered(each, policy, picks)
+            for model in offered_models(each, policy, picks)
         ]
         demo = all(each.origin == "demo" for each in mine)
         title = "Demo: rules on this computer, no LLM" if demo else mine[0].provider.title
@@ -161,13 +168,13 @@ def _group(label: str, title: str, rows: list[dict[str, Any]]) -> dict[str, Any]
 
 
 def _row(
-    connection: Connection, model: str, picks: Picks, price: Price, usual: str
+    connection: Connection, model: str, picks: ColumnChoices, price: Price, usual: str
 ) -> dict[str, Any]:
     ref = reference_of(connection, model)
     pick = picks.plain(ref)
     capability = connection.capability(model)
     words, moves = price(connection, model)
-    notes = notes_of(connection, model) + ([_note("warn", moves)] if moves else [])
+    notes = model_notes(connection, model) + ([_note("warn", moves)] if moves else [])
     mode = str(capability.mode) if capability else "not probed yet"
     copies = [each for each in picks.listed if each.ref == ref and not each.plain]
     return {
@@ -184,7 +191,7 @@ def _row(
     }
 
 
-def _copy(pick: Pick, picks: Picks, usual: str) -> dict[str, Any]:
+def _copy(pick: ColumnChoice, picks: ColumnChoices, usual: str) -> dict[str, Any]:
     changed = []
     if pick.variant.instructions not in (None, usual):
         changed.append("own instructions")
@@ -212,7 +219,7 @@ def _shown(examples: Any) -> dict[str, Any]:
     return {"count": count_examples(examples) if examples else 0, "given": said}
 
 
-def notes_of(connection: Connection, model: str) -> list[dict[str, str]]:
+def model_notes(connection: Connection, model: str) -> list[dict[str, str]]:
     """What a user should know before ticking: end of life, where it answers, what is unchecked."""
     notes: list[dict[str, str]] = []
     facts = connection.facts(model)
@@ -249,7 +256,7 @@ def _note(tone: str, text: str) -> dict[str, str]:
     return {"tone": tone, "text": text}
 
 
-def edited(variant: Variant, content: Mapping[str, Any], usual: str) -> Variant:
+def edit_variant(variant: Variant, content: Mapping[str, Any], usual: str) -> Variant:
     """The variant with what a form says; empty or usual instructions follow the comparison's."""
     from dataclasses import replace
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmwidgets import formatting
@@ -12,21 +14,21 @@ from llmwidgets.analysis.grounding import get_ready
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import scoreboard_text, view_model
-from llmwidgets.comparison.scored import Place
-from llmwidgets.report import html as pages
+from llmwidgets.comparison.scored import CellKey
+from llmwidgets.report import html
 from llmwidgets.report.writers import safe_cell
-from llmwidgets.visible import markup
-from llmwidgets.widgets.comparison.detail_view import curl_of, detail_view, request_view
-from llmwidgets.widgets.comparison.grid_model import GridIndex
-from llmwidgets.widgets.comparison.grid_view import Metrics, blocks, heights
+from llmwidgets.visible import escape_html
+from llmwidgets.widgets.comparison.detail_view import (
+    detail_view,
+    request_curl,
+    request_view,
+    text_view,
+)
+from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex, Shown
+from llmwidgets.widgets.comparison.grid_view import Metrics, block_of, blocks, heights, nothing_view
 from llmwidgets.widgets.comparison.run_options import read_points
-from llmwidgets.widgets.comparison.score_view import score_view
-from llmwidgets.widgets.panel import Buffers, Content, Panel
-from llmwidgets.widgets.results.grid_filter import Filter, Shown
-from llmwidgets.widgets.results.grounding_view import grounding_view
-from llmwidgets.widgets.results.nothing_view import nothing_view
-from llmwidgets.widgets.results.text_view import text_view
-from llmwidgets.widgets.static_output import StaticOutput
+from llmwidgets.widgets.comparison.score_view import grounding_view, score_view
+from llmwidgets.widgets.panel import Buffers, Content, Panel, StaticOutput
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
@@ -111,7 +113,11 @@ class ResultPanel(Panel):
             "run": self._edition,
             "revision": self._revision,
             "variants": [
-                {"letter": formatting.letter(at), "label": label, "title": comparison.models[at]}
+                {
+                    "letter": formatting.variant_letter(at),
+                    "label": label,
+                    "title": comparison.models[at],
+                }
                 for at, label in enumerate(comparison.labels)
             ],
             "truth": _is_labelled(index),
@@ -292,12 +298,12 @@ class ResultPanel(Panel):
         if self._index is None or self.comparison is None or at is None or column is None:
             return
         unit = self._index.place(at)
-        extraction = self.comparison.extraction(Place(column, unit.text, unit.repeat))
+        extraction = self.comparison.extraction(CellKey(column, unit.text, unit.repeat))
         self.answer(
             "code",
             {
                 "title": "This request as curl",
-                "text": curl_of(extraction),
+                "text": request_curl(extraction),
                 "said": "It holds the text; KEY stands for the key.",
                 "from": "curl",
             },
@@ -331,22 +337,22 @@ class ResultPanel(Panel):
 
     def _page(self, comparison: Comparison, values: bool) -> str:
         self._sum_up(comparison)
-        summary = view_model.summary(comparison, values=values, page=True, matters=self._matters)
-        return pages.page("Comparison", summary, view_model.sections(comparison, self._matters))
+        summary = view_model.summarize(comparison, values=values, page=True, matters=self._matters)
+        return html.page("Comparison", summary, view_model.sections(comparison, self._matters))
 
     # -- without a kernel ----------------------------------------------------------------------
 
     def _fallback_html(self) -> str:
         if self._static.fragment:
             return self._static.fragment
-        sentence = markup(self.summary()[0])
+        sentence = escape_html(self.summary()[0])
         return f"<p><b>Comparison:</b> {sentence}. Run this cell to open the panel.</p>"
 
     def _show_static(self, comparison: Comparison) -> None:
         self._sum_up(comparison)
-        summary = view_model.summary(comparison, matters=self._matters)
+        summary = view_model.summarize(comparison, matters=self._matters)
         self._verdict = summary.headline
-        self._static.update(pages.fragment(summary))
+        self._static.update(html.fragment(summary))
 
     def _ipython_display_(self) -> None:
         """Two outputs: the widget, and the result as HTML where the widget cannot be shown."""
@@ -357,3 +363,103 @@ class ResultPanel(Panel):
 
 def _is_labelled(index: GridIndex) -> bool:
     return any(text.truth is not NOTHING for text in index.comparison.texts)
+
+
+# -- GrowingPanel: a result that changes under the eyes; only the rows that changed are sent.
+
+_BATCH_SECONDS = 0.05
+_COUNT_EVERY = 10
+_QUICK = 2000
+
+
+class GrowingPanel(ResultPanel):
+    """A widget whose rows follow a run, about 20 times a second, and stay where they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._grown: set[int] = set()
+        self._growing = False
+        self._sent: dict[int, set[int]] = defaultdict(lambda: {0})
+
+    def show_live(self, comparison: Comparison) -> None:
+        """Take in a comparison whose rows are still coming; `grew` says which came."""
+        self.show_result(comparison, live=True)
+
+    def grew(self, texts: Iterable[int]) -> None:
+        """These texts have new replies; callable from any thread, cheap, read a moment later."""
+        with self._turn:
+            self._grown.update(texts)
+            if self._growing:
+                return
+            self._growing = True
+        self.submit(self._follow_growth())
+
+    def busy(self) -> bool:
+        """Whether something else is wanted now, new replies among it."""
+        return self._growing or super().busy()
+
+    async def _follow_growth(self) -> None:
+        turn = 0
+        while True:
+            await asyncio.sleep(_BATCH_SECONDS)
+            with self._turn:
+                texts, self._grown = self._grown, set()
+                if not texts:
+                    self._growing = False
+                    break
+            await asyncio.to_thread(self._take_growth, sorted(texts))
+            turn += 1
+            if turn % _COUNT_EVERY == 0:
+                self._say_growth()
+        self._say_growth()
+
+    def _say_growth(self) -> None:
+        """New counts; new scores too, where summing up is quick or nothing more comes."""
+        index = self._index
+        if index is not None and (not index.live or len(index.comparison) <= _QUICK):
+            self._revision += 1
+        self.push()
+
+    def _take_growth(self, texts: list[int]) -> None:
+        index = self._index
+        if index is None or self.comparison is None:
+            return
+        # A comparison sums its replies up once: one with new replies is a new value.
+        self.comparison = replace(self.comparison)
+        index.comparison = self.comparison
+        for first in range(0, len(texts), CHUNK):
+            self.send_changed(index.again(index.comparison, texts[first : first + CHUNK]))
+
+    def send_changed(self, units: list[int]) -> None:
+        """Send the rows of these texts anew, where the page has them."""
+        index, changed = self._index, set(units)
+        assert index is not None
+        for laid, (layout, metrics) in list(self._layouts.items()):
+            found = []
+            for chunk in sorted(self._sent[laid]):
+                for n, each in enumerate(layout[chunk * CHUNK : (chunk + 1) * CHUNK]):
+                    if each.unit in changed:
+                        at = chunk * CHUNK + n
+                        layout[at] = each.after(index.units[each.unit])
+                        found.append([at, block_of(index, layout[at], metrics)])
+            if found:
+                self.answer("changed", {"layout": laid, "blocks": found})
+
+    def end_growth(self) -> None:
+        """The run is over: what was never asked is a failure from now on."""
+        index = self._index
+        if index is None or not index.live:
+            return
+        waiting = [unit.text for unit in index.units if unit.waiting]
+        index.live = False
+        self.send_changed(index.again(index.comparison, dict.fromkeys(waiting)))
+        self._revision += 1
+        self.submit(self._read_on(index))
+
+    def _send_blocks(
+        self, index: GridIndex, laid: tuple[list[Shown], Metrics], content: Content
+    ) -> None:
+        start, many = int(content.get("from", 0)), int(content.get("count", CHUNK))
+        chunks = range(start // CHUNK, -(-(start + max(1, many)) // CHUNK))
+        self._sent[content["layout"]].update(chunks)
+        super()._send_blocks(index, laid, content)

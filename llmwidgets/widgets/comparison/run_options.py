@@ -13,7 +13,7 @@ _MOST_REPEATS = 20
 
 
 @dataclass(slots=True)
-class Options:
+class RunOptions:
     """How every column is asked. `budget` is in US dollars; None means no limit."""
 
     instructions: str = DEFAULT_INSTRUCTIONS

@@ -9,22 +9,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
-from llmwidgets.comparison.answers import answers_to
 from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.differences import read_text_result
 from llmwidgets.comparison.inputs import read_rules
-from llmwidgets.comparison.scored import Place, Rows
+from llmwidgets.comparison.scored import CellKey, ResultIndex
 from llmwidgets.engine.journal.journal import Journal
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.retry import AWAY
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FAILURES, NotAsked
 from llmwidgets.formatting import count, dollars
+from llmwidgets.widgets.comparison.grid_model import may_ask_again
 from llmwidgets.widgets.comparison.setup_state import Setup
-from llmwidgets.widgets.results.grid_cells import may_ask_again
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.inputs import Asked
-    from llmwidgets.engine.progress import ColumnProgress, News
+    from llmwidgets.comparison.inputs import RunPlan
+    from llmwidgets.engine.run import ColumnProgress, ProgressEvent
 
 
 _COUNT_SECONDS = 0.5
@@ -37,7 +37,7 @@ class LiveRun:
     """
 
     def __init__(
-        self, asked: Asked, setup: Setup, changed: Callable[[], None], first: int | None = None
+        self, asked: RunPlan, setup: Setup, changed: Callable[[], None], first: int | None = None
     ) -> None:
         self._texts = len(asked.plan.texts)
         texts = asked.plan.texts[:first]
@@ -97,15 +97,15 @@ class LiveRun:
         if self.run.error is not None:
             raise self.run.error
 
-    def _hear(self, news: News) -> None:
+    def _hear(self, news: ProgressEvent) -> None:
         if news.finished:
             self._took = time.monotonic() - self._begun
             self._over.set()
         self._changed()
         if self._live is not None:
-            self._bring(self._live, [Place(*each) for each in news.ended])
+            self._bring(self._live, [CellKey(*each) for each in news.ended])
 
-    def _bring(self, comparison: Comparison, places: Iterable[Place]) -> None:
+    def _bring(self, comparison: Comparison, places: Iterable[CellKey]) -> None:
         """Put what came into the comparison that is looked at."""
         grown = set()
         for place in places:
@@ -152,7 +152,7 @@ class LiveRun:
     def _of(self, texts: list[int]) -> Comparison:
         """The comparison of some of the texts."""
         whole = self._whole()
-        rows = Rows(len(whole.variants), len(texts), whole.repeats)
+        rows = ResultIndex(len(whole.variants), len(texts), whole.repeats)
         for place in rows.places():
             there = replace(place, text=texts[place.text])
             rows.put(place, whole.rows.id(there), reused=whole.rows.reused(there))
@@ -170,7 +170,7 @@ class LiveRun:
         some = self._of(fresh)
         for at in range(len(fresh)):
             for repeat in range(some.repeats):
-                fields = answers_to(some, at, repeat).values
+                fields = read_text_result(some, at, repeat).values
                 self._differing += sum(field.disagreeing > 0 for field in fields)
         self._counted.update(fresh)
         self._changed()
@@ -266,7 +266,7 @@ class LiveRun:
             "–" if each.median_seconds is None else f"{formatting.seconds(each.median_seconds)} s"
         )
         return {
-            "letter": formatting.letter(at),
+            "letter": formatting.variant_letter(at),
             "label": each.label,
             "done": answered - failed,
             "failed": failed,
@@ -274,7 +274,7 @@ class LiveRun:
             "count": f"{answered:,} / {each.total:,}",
             "median": median,
             "cost": cost,
-            "now": _now(each, egress.local(column.connection)),
+            "now": _now(each, egress.is_local(column.connection)),
         }
 
     def part(self) -> tuple[list[str], list[str], str]:
@@ -313,8 +313,12 @@ class LiveRun:
         if each.failures.get(name, 0) < each.total or not may_ask_again(name):
             return ""
         failure = self.run.extraction(at, 0).failure
-        words = f"{failure.message} {failure.hint}".strip() if failure else formatting.words(name)
-        return f"{formatting.letter(at)} {each.label}: {words}"
+        words = (
+            f"{failure.message} {failure.hint}".strip()
+            if failure
+            else formatting.format_count_words(name)
+        )
+        return f"{formatting.variant_letter(at)} {each.label}: {words}"
 
 
 def _is_unasked(name: str) -> bool:
@@ -343,7 +347,11 @@ def _now(each: ColumnProgress, local: bool) -> dict[str, str]:
         whole = _failed(each) == each.total
         worst = next(iter(each.failures), "")
         if whole and worst:
-            return {"icon": "fail", "tone": "fail", "text": f"failed: {formatting.words(worst)}"}
+            return {
+                "icon": "fail",
+                "tone": "fail",
+                "text": f"failed: {formatting.format_count_words(worst)}",
+            }
         return {"icon": "ok", "tone": "ok", "text": "done"}
     if each.state.startswith(("waiting for the limit", AWAY)):
         return {"icon": "wait", "tone": "warn", "text": each.state}

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from keyword import iskeyword
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.blanks import Blank
-from llmwidgets.comparison.code import Script, shared_schema
-from llmwidgets.comparison.inputs import Asked, read_asked, read_documents
-from llmwidgets.comparison.lookup import Lookup
-from llmwidgets.comparison.models import Chosen, read_models
-from llmwidgets.comparison.variants import Variant, reference_of
+from llmwidgets.comparison.inputs import RunPlan, build_plan, read_documents
+from llmwidgets.comparison.run_settings import CompareScript, shared_schema
+from llmwidgets.comparison.truth import Blank
+from llmwidgets.comparison.variants import (
+    ChosenVariant,
+    ConnectionResolver,
+    Variant,
+    read_models,
+    reference_of,
+)
 from llmwidgets.connections import Connection, Policy, environment_connections
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
 from llmwidgets.schemas import Schema, read_schema
 from llmwidgets.store.store import Store
-from llmwidgets.widgets.comparison.model_picker import Picks, edited
-from llmwidgets.widgets.comparison.run_options import Options
+from llmwidgets.widgets.comparison.model_picker import ColumnChoices, edit_variant
+from llmwidgets.widgets.comparison.run_options import RunOptions
 
 if TYPE_CHECKING:
-    from llmwidgets.engine.plan import Text
+    from llmwidgets.engine.request_builder import Document
 
 
 MATERIAL = ("schema", "texts", "truth")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SetupProblem:
     """Something that stands in the way: where, the sentence, the next step, a button for it."""
 
     where: str
@@ -60,10 +69,10 @@ class Setup:
     group: Any = None
     blank: Blank = None
     schema: Schema | None = None
-    documents: tuple[Text, ...] = ()
-    options: Options = field(default_factory=Options)
-    picks: Picks = field(default_factory=Picks)
-    problems: list[Problem] = field(default_factory=list)
+    documents: tuple[Document, ...] = ()
+    options: RunOptions = field(default_factory=RunOptions)
+    picks: ColumnChoices = field(default_factory=ColumnChoices)
+    problems: list[SetupProblem] = field(default_factory=list)
     given: list[Connection] = field(default_factory=list)
 
     # -- what is read --------------------------------------------------------------------------
@@ -86,7 +95,7 @@ class Setup:
         if read is not None:
             self.documents = read
 
-    def _read(self, truth: Any) -> tuple[Text, ...]:
+    def _read(self, truth: Any) -> tuple[Document, ...]:
         return read_documents(
             self.schema, self.texts_given, truth, group=self.group, blank=self.blank
         )
@@ -98,22 +107,22 @@ class Setup:
             action = None
             if where == "truth":
                 action = {"label": "Compare without truth", "type": "drop_truth"}
-            self.problems.append(Problem(where, _sentence(where, error), error.hint, action))
+            self.problems.append(SetupProblem(where, _sentence(where, error), error.hint, action))
             return None
 
     def read_models(self, models: Any) -> None:
         """Choose what code asked for; what cannot be found becomes a problem, the rest stays."""
         for each in _listed(models):
             try:
-                lookup = Lookup(self.named)
+                lookup = ConnectionResolver(self.named)
                 chosen = read_models([each], lookup)
             except LLMWidgetsError as error:
-                self.problems.append(Problem("models", error.message, error.hint))
+                self.problems.append(SetupProblem("models", error.message, error.hint))
                 continue
             for one in chosen:
                 self._choose(one, own=isinstance(each, Variant))
 
-    def _choose(self, chosen: Chosen, *, own: bool) -> None:
+    def _choose(self, chosen: ChosenVariant, *, own: bool) -> None:
         connection, model = chosen.connection, chosen.model
         known = [each.label for each in self.connections()]
         if connection.label not in known:
@@ -130,17 +139,17 @@ class Setup:
             return
         variant = chosen.variant
         if variant.instructions == DEFAULT_INSTRUCTIONS:
-            variant = edited(variant, {"instructions": ""}, DEFAULT_INSTRUCTIONS)
+            variant = edit_variant(variant, {"instructions": ""}, DEFAULT_INSTRUCTIONS)
         if self.picks.plain(ref) is None and variant.label == ref:
             self.picks.add(connection, model, variant, plain=True)
         else:
             self.picks.add(connection, model, variant, plain=False)
 
-    def _refused(self, connection: Connection, model: str, error: PolicyError) -> Problem:
+    def _refused(self, connection: Connection, model: str, error: PolicyError) -> SetupProblem:
         offered = error.hint.startswith("Allow it") and not self.store.locked and self.store.exists
         content = {"label": connection.label, "model": model}
         action = {"label": f"Allow {model} for this organization", "type": "allow"}
-        return Problem(
+        return SetupProblem(
             f"models {reference_of(connection, model)}",
             error.message,
             error.hint,
@@ -204,7 +213,7 @@ class Setup:
         if first is None:
             return
         label = self.picks.free_label(first.label)
-        variant = edited(first.variant, {"label": label}, self.options.instructions)
+        variant = edit_variant(first.variant, {"label": label}, self.options.instructions)
         self.picks.add(first.connection, first.model, variant, plain=False)
 
     def edit(self, key: str, content: Mapping[str, Any]) -> None:
@@ -212,7 +221,7 @@ class Setup:
         pick = self.picks.find(key)
         if pick is None:
             return
-        changed = edited(pick.variant, content, self.options.instructions)
+        changed = edit_variant(pick.variant, content, self.options.instructions)
         others = {each.label for each in self.picks.listed if each is not pick}
         if changed.label in others:
             raise FieldError(
@@ -247,10 +256,10 @@ class Setup:
         asked = labelled[self.shown :]
         return len(asked) if first is None else sum(at < first + self.shown for at in asked)
 
-    def asked(self) -> Asked:
+    def asked(self) -> RunPlan:
         """The plan of what is chosen; FieldError or StoreError where it cannot be made."""
         instructions: Any = self.options.crossed or self.options.instructions
-        return read_asked(
+        return build_plan(
             self.documents,
             self.variants(),
             instructions=instructions,
@@ -258,11 +267,11 @@ class Setup:
             store=self.named,
         )
 
-    def script(self) -> Script:
+    def script(self) -> CompareScript:
         """The call of `compare` for what is chosen."""
         given, options = self.schema_given, self.options
         name = given.__name__ if isinstance(given, type) else ""
-        return Script(
+        return CompareScript(
             variants=self.variants(),
             schema=self.schema or shared_schema(self.documents),
             class_name=name if name.isidentifier() and not iskeyword(name) else "",
@@ -275,9 +284,9 @@ class Setup:
             budget=options.budget,
         )
 
-    def one(self, connection: Connection, model: str) -> Asked:
+    def one(self, connection: Connection, model: str) -> RunPlan:
         """The plan of one model alone on a few texts, to know its price."""
-        return read_asked(
+        return build_plan(
             self.documents[:20],
             [(connection, model)],
             instructions=self.options.instructions,
@@ -321,3 +330,50 @@ def _sentence(where: str, error: LLMWidgetsError) -> str:
         else:
             lines.append(f"{name}: {said}")
     return " ".join(lines)
+
+
+# -- Texts that are pasted into the panel, or read from files chosen there.
+
+_BETWEEN = re.compile(r"^[^\S\n]*+-{3,}[^\S\n]*$", re.MULTILINE)
+_KEPT = ("id", "text", "truth", "schema")
+
+
+def read_pasted(words: str) -> list[dict[str, str]]:
+    """The texts between lines of three dashes; FieldError where there is none."""
+    found = [part.strip() for part in _BETWEEN.split(words) if part.strip()]
+    if not found:
+        raise FieldError({"texts": "Nothing was pasted."}, "Paste a text; --- stands between two.")
+    return [{"text": part} for part in found]
+
+
+def read_files(files: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """The texts of files: a .csv or .jsonl has a column or key `text`, others are one text each."""
+    found: list[dict[str, Any]] = []
+    for name, content in files:
+        kind = PurePath(name).suffix.lower()
+        if kind == ".csv":
+            found += _rows(name, list(csv.DictReader(io.StringIO(content.lstrip("\ufeff")))))
+        elif kind == ".jsonl":
+            found += _rows(
+                name, [_line(name, line) for line in content.splitlines() if line.strip()]
+            )
+        else:
+            found.append({"id": PurePath(name).stem, "text": content})
+    if not found:
+        raise FieldError({"texts": "The files hold no text."}, "Choose .txt, .csv or .jsonl files.")
+    return found
+
+
+def _rows(name: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    if not all(isinstance(row, dict) and row.get("text") for row in rows):
+        raise FieldError(
+            {name: "A row has no text."}, "Name the column or key that holds the documents text."
+        )
+    return [{key: row[key] for key in _KEPT if row.get(key)} for row in rows]
+
+
+def _line(name: str, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        raise FieldError({name: "A line is not JSON."}, "One JSON object a line.") from None

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict_text import expected_sentence
+from llmwidgets.comparison.api import tried_in
+from llmwidgets.connections.catalog import own_price
 from llmwidgets.engine import defaults
-from llmwidgets.engine.estimate_words import cost_words
+from llmwidgets.engine.estimate import Estimate, cost_words, estimate
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
 from llmwidgets.formatting import count, duration
-from llmwidgets.widgets.comparison.model_picker import groups_of
-from llmwidgets.widgets.comparison.run_options import Options
-from llmwidgets.widgets.comparison.setup_state import Problem, Setup
-from llmwidgets.widgets.results.grid_cells import title_of
-from llmwidgets.widgets.setup.run_guess import Guess, hosts_words
+from llmwidgets.providers.prices import price_changes
+from llmwidgets.widgets.comparison.grid_model import text_title
+from llmwidgets.widgets.comparison.model_picker import offered_models, picker_groups
+from llmwidgets.widgets.comparison.run_options import RunOptions
+from llmwidgets.widgets.comparison.setup_state import Setup, SetupProblem
 
 if TYPE_CHECKING:
+    from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.connections.connection import Connection
     from llmwidgets.schemas import Leaf
 
 
@@ -34,13 +42,13 @@ _TYPES = {
 }
 
 
-def setup_view(setup: Setup, guess: Guess, ran_before: bool) -> dict[str, Any]:
+def setup_view(setup: Setup, guess: EstimateView, ran_before: bool) -> dict[str, Any]:
     """Models, fields, texts, options, the estimate, and what is still missing."""
     connections = setup.connections()
     missing = setup.missing() or _over(setup, guess)
     calls = setup.columns * (len(setup.documents) - setup.shown) * setup.options.repeats
     trial = len(setup.documents) > TRIAL
-    groups = groups_of(
+    groups = picker_groups(
         connections,
         setup.policy(),
         setup.picks,
@@ -86,7 +94,7 @@ def _ticked(setup: Setup, total: int) -> str:
     return f"{ticked} ticked of {total}{columns}"
 
 
-def problem_view(problem: Problem) -> dict[str, Any]:
+def problem_view(problem: SetupProblem) -> dict[str, Any]:
     """A problem as the page shows it."""
     return {
         "where": problem.where,
@@ -96,14 +104,14 @@ def problem_view(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _problems(setup: Setup, guess: Guess) -> list[Problem]:
+def _problems(setup: Setup, guess: EstimateView) -> list[SetupProblem]:
     found = list(setup.problems)
     closed = setup.policy().notice
     if closed:
-        found.append(Problem("policy", closed))
+        found.append(SetupProblem("policy", closed))
     if setup.store.locked:
         found.append(
-            Problem(
+            SetupProblem(
                 "store",
                 "The store is locked, so its connections are not listed.",
                 "Unlock it in the connection panel; connections given in code work without it.",
@@ -111,15 +119,15 @@ def _problems(setup: Setup, guess: Guess) -> list[Problem]:
             )
         )
     if guess.trouble is not None and not _waits_for_store(setup, guess):
-        found.append(Problem("estimate", guess.trouble.message, guess.trouble.hint))
+        found.append(SetupProblem("estimate", guess.trouble.message, guess.trouble.hint))
     return found
 
 
-def _waits_for_store(setup: Setup, guess: Guess) -> bool:
+def _waits_for_store(setup: Setup, guess: EstimateView) -> bool:
     return setup.store.locked and isinstance(guess.trouble, StoreLocked)
 
 
-def _over(setup: Setup, guess: Guess) -> str:
+def _over(setup: Setup, guess: EstimateView) -> str:
     if _waits_for_store(setup, guess):
         return "Unlock the store first: the organization's rules are in it."
     if guess.trouble is not None:
@@ -226,7 +234,7 @@ def _texts_view(setup: Setup) -> dict[str, Any]:
     tokens = sum(len(text.text) for text in texts) / len(texts) / 4
     return {
         "said": f"{len(texts):,}, {truth} · about {_round(tokens):,} tokens each",
-        "first": [{"id": text.id, "line": title_of(text)} for text in texts[:_LINES]],
+        "first": [{"id": text.id, "line": text_title(text)} for text in texts[:_LINES]],
         "samples": [],
     }
 
@@ -238,7 +246,7 @@ def _round(tokens: float) -> int:
 # ---- options -------------------------------------------------------------------------------------
 
 
-def options_view(options: Options) -> dict[str, Any]:
+def options_view(options: RunOptions) -> dict[str, Any]:
     """Instructions, repeats and parallel calls, with the defaults written out."""
     changed = []
     if options.instructions != defaults.DEFAULT_INSTRUCTIONS or options.crossed:
@@ -278,7 +286,7 @@ def options_view(options: Options) -> dict[str, Any]:
 # ---- the estimate --------------------------------------------------------------------------------
 
 
-def _estimate_view(setup: Setup, guess: Guess, calls: int) -> dict[str, Any]:
+def _estimate_view(setup: Setup, guess: EstimateView, calls: int) -> dict[str, Any]:
     likely = guess.estimate
     if setup.missing() or likely is None:
         return {"head": "", "rest": "", "lines": []}
@@ -297,3 +305,103 @@ def _estimate_view(setup: Setup, guess: Guess, calls: int) -> dict[str, Any]:
     if likely.too_long:
         lines.append(f"! {count(len(likely.too_long), 'call')} too long for the model's window.")
     return {"head": head, "rest": rest, "lines": lines}
+
+
+# -- What a run is expected to cost and take, and where its texts would go, in words.
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateView:
+    """What a run is expected to cost; `estimate` is None while it is reckoned or cannot be.
+
+    `prices` are US dollars for 1,000 texts like these, by label and model; None is unknown.
+    `moves` says of the same models what their price does within 60 days.
+    """
+
+    estimate: Estimate | None = None
+    trouble: LLMWidgetsError | None = None
+    prices: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
+    moves: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    about: tuple[Any, ...] = ()
+
+    def again(self, setup: Setup, after: Comparison | None = None) -> EstimateView:
+        """Reckon anew for what is chosen now; a price that still holds is kept. Calls nothing.
+
+        `after` is what was run before: its answers narrow the range.
+        """
+        about = (setup.documents, setup.options.instructions)
+        prices = dict(self.prices) if about == self.about else {}
+        moves = dict(self.moves)
+        policy = setup.policy()
+        for connection in setup.connections() if setup.documents else []:
+            for model in offered_models(connection, policy, setup.picks):
+                if (connection.label, model) not in prices:
+                    prices[connection.label, model] = _per_1000(setup, connection, model)
+                    moves[connection.label, model] = _moves(connection, model)
+        known = EstimateView(None, None, prices, moves, about)
+        if setup.missing():
+            return known
+        try:
+            plan = setup.asked().plan
+            tried = tried_in(after, plan) if after is not None else None
+            return replace(known, estimate=estimate(plan, tried))
+        except LLMWidgetsError as error:
+            return replace(known, trouble=error)
+
+    def price(self, connection: Connection, model: str) -> tuple[str, str]:
+        """The price for 1,000 texts as the picker shows it, and what it does soon."""
+        key = (connection.label, model)
+        if key not in self.prices:
+            return "–", ""
+        return formatting.money(self.prices[key]), self.moves.get(key, "")
+
+
+def _moves(connection: Connection, model: str) -> str:
+    """How the vendor's price changes within 60 days; empty where it does not."""
+    if own_price(connection, model):
+        return ""
+    url, now = connection.target(model).url, datetime.now(UTC)
+    changes = price_changes(connection.provider, model, now, url)
+    return "; ".join(price_change_words(*each, now.date()) for each in changes)
+
+
+def price_change_words(
+    day: date, old: tuple[float, float], new: tuple[float, float], today: date
+) -> str:
+    """A change of price in words: price doubles on 1 Jan 2027."""
+    before, after = sum(old), sum(new)
+    ahead, past = ("rises", "rose") if after > before else ("falls", "fell")
+    if after == 2 * before:
+        ahead, past = "doubles", "doubled"
+    return f"price {ahead if day > today else past} on {day.day} {day:%b %Y}"
+
+
+def _per_1000(setup: Setup, connection: Connection, model: str) -> float | None:
+    try:
+        asked = setup.one(connection, model)
+        likely = estimate(asked.plan)
+    except LLMWidgetsError:
+        return None
+    if likely.unpriced or likely.cost is None:
+        return None
+    return likely.cost / max(1, likely.calls) * 1000
+
+
+def whole_words(likely: Estimate | None, texts: int) -> str:
+    """What all texts would cost, by the answers that were tried; empty where none says."""
+    if likely is None or not likely.tried or likely.cost is None:
+        return ""
+    head, rest = cost_words(likely)
+    said = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"
+    answers = "1 answer" if likely.tried == 1 else f"{likely.tried:,} answers"
+    return f"All {texts:,} texts: {said}; by what {answers} took."
+
+
+def hosts_words(hosts: Sequence[str], connections: Sequence[Connection]) -> str:
+    """Where the texts go, every host named."""
+    listed = list(dict.fromkeys(hosts))
+    if not listed:
+        return ""
+    demo = {each.host for each in connections if each.origin == "demo"}
+    here = " on this computer" if set(listed) <= demo else ""
+    return f"The texts go to {formatting.join_listed(listed)}{here}, and to no other host."

@@ -24,8 +24,7 @@ class Credentials:
 
 def read_credentials(secret: Secret) -> Credentials:
     """Read the file as a token would be asked for with it; nothing is sent."""
-    from llmwidgets.engine.google_credentials import Problem
-    from llmwidgets.engine.network.google_oauth import account_of
+    from llmwidgets.engine.network.google_oauth import Problem, account_of
 
     found = account_of(secret)
     if isinstance(found, Problem):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.import_sources import Offer, found_elsewhere
+from llmwidgets.connections.import_sources import KeyCandidate, find_keys_of_other_tools
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.custom import PROVIDER as CUSTOM
 from llmwidgets.secret import redact
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from llmwidgets.engine.checks.local_servers import LocalServer
 
 
-class Found:
+class Discovery:
     """What was found on this computer since the panel was made; nothing is looked for unasked."""
 
     def __init__(self) -> None:
@@ -23,7 +24,7 @@ class Found:
         self.looked = False
         self._environment: list[Connection] = []
         self._servers: list[LocalServer] = []
-        self._offers: list[Offer] | None = None
+        self._offers: list[KeyCandidate] | None = None
 
     def look_around(self) -> None:
         """Read which connections the environment holds; no call is made."""
@@ -43,9 +44,9 @@ class Found:
 
     def look_elsewhere(self) -> None:
         """Read the files in which other tools keep keys; those of the environment are known."""
-        self._offers = [each for each in found_elsewhere() if each.plain is not None]
+        self._offers = [each for each in find_keys_of_other_tools() if each.plain is not None]
 
-    def offer(self, number: object) -> Offer | None:
+    def offer(self, number: object) -> KeyCandidate | None:
         """The key of another tool with this number."""
         there = self._offers or []
         return there[number] if isinstance(number, int) and 0 <= number < len(there) else None
@@ -97,7 +98,7 @@ class Found:
         ]
 
 
-def local_rows(found: Found, connections: Sequence[Connection]) -> list[dict[str, Any]]:
+def local_rows(found: Discovery, connections: Sequence[Connection]) -> list[dict[str, Any]]:
     """A row for each server found on this computer that has a model not yet connected."""
     known = {(each.kind, model) for each in connections for model in each.models}
     rows = []
@@ -118,3 +119,38 @@ def local_rows(found: Found, connections: Sequence[Connection]) -> list[dict[str
 def _sources(connection: Connection) -> list[str]:
     references = [secret.reference or "" for secret in connection.secret_fields.values()]
     return [reference.partition(":")[2] for reference in references if reference]
+
+
+# -- Listed: models that a server lists beside the one that is connected.
+
+
+def unconnected_models(connection: Connection, known: Sequence[Connection]) -> list[str]:
+    """The models that its server listed and that no connection at the same address names."""
+    if connection.provider.single:
+        return []
+    there = {
+        model
+        for each in (*known, connection)
+        if each.kind == connection.kind and each.address == connection.address
+        for model in each.models
+    }
+    return [model for model in catalog.listed_models(connection) if model not in there]
+
+
+def sibling_connections(
+    connection: Connection, models: Sequence[str], known: Sequence[Connection]
+) -> list[Connection]:
+    """A connection for each of these models, filled in as the given one, none of them tested."""
+    own = connection.provider.model_field or ""
+    kept = connection.plain_fields.items()
+    plain = {name: value for name, value in kept if name not in {own, "price"}}
+    shared = {**plain, **connection.secret_fields, "headers": dict(connection.fields.headers)}
+    taken = {each.label for each in known}
+    return [
+        Connection(
+            connection.kind,
+            label=f"{model} ({connection.host})" if model in taken else model,
+            **{**shared, own: model},
+        )
+        for model in models
+    ]

@@ -9,9 +9,9 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import StoreError
 from llmwidgets.secret import Secret
 from llmwidgets.store.store import Store
-from llmwidgets.widgets.connection.form_state import Draft
+from llmwidgets.widgets.connection.discovery_view import sibling_connections, unconnected_models
+from llmwidgets.widgets.connection.form_state import FormState
 from llmwidgets.widgets.connection.form_view import form_view
-from llmwidgets.widgets.forms.listed import beside, unconnected
 from llmwidgets.widgets.panel import Buffers, Content
 from llmwidgets.widgets.store.unlock_screen import StoreGate
 
@@ -23,13 +23,13 @@ class FormPanel(StoreGate):
 
     def __init__(self, store: Store | None = None) -> None:
         super().__init__(store)
-        self._waiting: Draft | None = None
+        self._waiting: FormState | None = None
 
-    def draft(self) -> Draft | None:
+    def draft(self) -> FormState | None:
         """The form that is open."""
         return None
 
-    def _meant(self, content: Content, *, change: bool = True) -> Draft | None:
+    def _meant(self, content: Content, *, change: bool = True) -> FormState | None:
         """The open form, if the message is for it, it is not busy and takes the change."""
         draft = self.draft()
         if draft is None or draft.busy or content.get("form") != draft.key:
@@ -48,7 +48,7 @@ class FormPanel(StoreGate):
         if name == "credentials":
             self.submit(self._look_at_credentials(draft))
 
-    async def _look_at_credentials(self, draft: Draft) -> None:
+    async def _look_at_credentials(self, draft: FormState) -> None:
         await draft.read_credentials()
         self.push()
 
@@ -124,9 +124,9 @@ class FormPanel(StoreGate):
         draft = self._meant(content)
         if draft is None or draft.connection is None:
             return
-        new = set(unconnected(draft.connection, self.connections()))
+        new = set(unconnected_models(draft.connection, self.connections()))
         models = [each for each in content.get("models") or [] if each in new]
-        twins = beside(draft.connection, models, self.connections())
+        twins = sibling_connections(draft.connection, models, self.connections())
         for twin in twins:
             if draft.connection.origin == "store":
                 await asyncio.to_thread(self.store.save, twin)
@@ -136,7 +136,7 @@ class FormPanel(StoreGate):
         draft.added = f"{count} connected, untested: each is looked at when it is first used."
         self.push()
 
-    async def test(self, draft: Draft, *, certain: bool = False) -> None:
+    async def test(self, draft: FormState, *, certain: bool = False) -> None:
         """Check the draft on the engine's loop and show each step."""
         if draft.out_of_reach:
             # Asked without its stored secrets, it would be saved without them as well.
@@ -170,12 +170,12 @@ class FormPanel(StoreGate):
         """The organization's policy, or None while the store is closed."""
         return self.store.policy if self.usable else None
 
-    def replaces_working(self, draft: Draft) -> bool:
+    def replaces_working(self, draft: FormState) -> bool:
         """Whether keeping the draft would put it in place of a connection that passed a check."""
         kept = draft.connection
         return kept is not None and kept.checked_at is not None
 
-    async def keep(self, draft: Draft, connection: Connection) -> None:
+    async def keep(self, draft: FormState, connection: Connection) -> None:
         """Save it, or add it for the session, or open the gate of the store first."""
         if draft.intent == "none":
             return
@@ -195,7 +195,7 @@ class FormPanel(StoreGate):
         await asyncio.to_thread(self.store.save, connection, replace=replace)
         self.kept(draft, self.store[connection.label], "Saved." if passed else "Saved untested.")
 
-    def kept(self, draft: Draft, connection: Connection, said: str) -> None:
+    def kept(self, draft: FormState, connection: Connection, said: str) -> None:
         """The connection is in the store or the session now."""
         draft.settle(connection, said)
 
@@ -215,11 +215,11 @@ class FormPanel(StoreGate):
         """The connection that waited stays in its form, not saved."""
         self._waiting = None
 
-    def form_view(self, draft: Draft) -> dict[str, Any]:
+    def form_view(self, draft: FormState) -> dict[str, Any]:
         """The open form for the page, with what may be done with it."""
         kept, known = draft.connection, self.connections()
         passed = draft.report is not None and draft.report.ok
-        listed = unconnected(kept, known) if kept is not None and not draft.read_only else []
+        listed = unconnected_models(kept, known) if kept is not None and not draft.read_only else []
         return {
             **form_view(draft),
             "reference": self.reference_of(draft),
@@ -229,14 +229,14 @@ class FormPanel(StoreGate):
             "listed": listed if passed else [],
         }
 
-    def _may_allow(self, draft: Draft) -> bool:
+    def _may_allow(self, draft: FormState) -> bool:
         """Whether the organization's own rules can be changed from here."""
         try:
             return self.usable and draft.connection is not None and not self.store.read_only
         except StoreError:
             return False
 
-    def reference_of(self, draft: Draft) -> str:
+    def reference_of(self, draft: FormState) -> str:
         """How code refers to the connection."""
         kept = draft.connection
         if kept is None:

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from llmwidgets.connections.storage.payload import plain
+from llmwidgets.connections.connection import to_json_value
 from llmwidgets.providers.base import Fields, Provider
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.secret_field import SecretField
 
 
-def groups(
+def field_groups(
     provider: Provider,
     values: Mapping[str, Any],
     secrets: Mapping[str, SecretField],
@@ -32,7 +32,7 @@ def groups(
         elif field["type"] == "headers":
             field["rows"] = [{"name": key, **kept.view()} for key, kept in headers.items()]
         else:
-            field["value"] = plain(values.get(name))
+            field["value"] = to_json_value(values.get(name))
         field["filled"] = _is_filled(field)
         parts[_part(info, field)].append(field)
     return [
@@ -47,7 +47,7 @@ def secret_names(provider: Provider) -> list[str]:
     return [name for name, info in provider.fields.model_fields.items() if _type(info) == "secret"]
 
 
-def label_of(provider: Provider, name: str) -> str:
+def field_label(provider: Provider, name: str) -> str:
     """The label of a field; its name where the provider has no such field."""
     info = provider.fields.model_fields.get(name)
     return str(info.title) if info and info.title else name

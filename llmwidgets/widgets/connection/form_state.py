@@ -14,10 +14,14 @@ from llmwidgets.dialects.types import Call
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import find_provider
 from llmwidgets.secret import Secret, redact
-from llmwidgets.widgets.connection.check_view import model_rows
+from llmwidgets.widgets.connection.check_view import (
+    model_rows,
+    off_whitelist,
+    refused_rows,
+    refused_view,
+)
 from llmwidgets.widgets.connection.credentials import Credentials, read_credentials
 from llmwidgets.widgets.connection.form_fields import secret_names
-from llmwidgets.widgets.forms.whitelist_view import off_whitelist, refused_rows, refused_view
 from llmwidgets.widgets.secret_field import SecretField
 
 if TYPE_CHECKING:
@@ -30,7 +34,7 @@ _STAND_IN = "not-typed-yet-0000"
 _WORDS = {"401": "key refused", "403": "no access", "404": "not found", "429": "limited"}
 
 
-class Draft:
+class FormState:
     """A form of one kind, empty or over a connection that exists.
 
     `rev` grows when the kernel changes what the inputs say; the page then takes the new values.
@@ -200,7 +204,7 @@ class Draft:
         `tell` hears what the check waits for.
         """
         from llmwidgets.engine.checks.check import check_connection
-        from llmwidgets.engine.network.egress import watched
+        from llmwidgets.engine.network.egress import watch_calls as watched
 
         self.report, self.rows, self.said, self.added, self.refused = None, None, "", "", None
         with watched() as calls:
@@ -279,7 +283,7 @@ class Draft:
         if self.report is not None and not self.report.ok:
             status, _, _ = self.report.code.partition(" ")
             return "fail", _WORDS.get(status, "failed" if status.isdigit() else "no answer")
-        return ("none", "") if self.connection is None else fact_of(self.connection)
+        return ("none", "") if self.connection is None else connection_fact(self.connection)
 
     def preview(self) -> Connection | None:
         """The connection with stand-ins for what is not typed yet; None while nobody can say."""
@@ -299,7 +303,7 @@ class Draft:
             return Connection(self.provider.kind, **{**values, own: "model"})
 
 
-def fact_of(connection: Connection) -> tuple[str, str]:
+def connection_fact(connection: Connection) -> tuple[str, str]:
     """Icon and fact of a connection that exists: tick, triangle or ring."""
     if connection.origin == "demo":
         return "ok", "demo"

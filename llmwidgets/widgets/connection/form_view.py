@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.days import since
-from llmwidgets.connections.key_expiry import KeyNote, age_note, end_note, today
-from llmwidgets.dialects.curl import curl
-from llmwidgets.dialects.requests import with_query
+from llmwidgets.connections.key_expiry import KeyNote, age_note, end_note, key_notes, today
+from llmwidgets.dialects.requests import add_query, curl_command
 from llmwidgets.dialects.types import Call
+from llmwidgets.formatting import format_since
 from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.base import Provider
 from llmwidgets.secret import redact
-from llmwidgets.widgets.connection.check_view import endings, mode_view, report_view
-from llmwidgets.widgets.connection.form_fields import groups, secret_names
-from llmwidgets.widgets.connection.form_state import Draft
-from llmwidgets.widgets.forms.whitelist_view import facts_of, keeper_of
+from llmwidgets.widgets.connection.check_view import (
+    facts_date,
+    keeper_of,
+    mode_view,
+    model_endings,
+    report_view,
+)
+from llmwidgets.widgets.connection.form_fields import field_groups, secret_names
+from llmwidgets.widgets.connection.form_state import FormState, connection_fact
 
 
-def form_view(draft: Draft) -> dict[str, Any]:
+def form_view(draft: FormState) -> dict[str, Any]:
     """The form as JSON: what it asks, what it says, what the check found."""
     preview = draft.preview()
     return {**_who(draft), **_asked(draft, preview), **_found(draft)}
 
 
-def _who(draft: Draft) -> dict[str, Any]:
+def _who(draft: FormState) -> dict[str, Any]:
     provider, kept, now = draft.provider, draft.connection, datetime.now(UTC)
     named = "deployment" if provider.model_field == "deployment" else "model"
     return {
@@ -43,8 +48,8 @@ def _who(draft: Draft) -> dict[str, Any]:
         "origin": kept.origin if kept else "",
         "read_only": draft.read_only,
         "keeper": keeper_of(kept) if kept else "",
-        "saved": since(kept.saved_at, now) if kept else "",
-        "checked": since(draft.checked_at, now),
+        "saved": format_since(kept.saved_at, now) if kept else "",
+        "checked": format_since(draft.checked_at, now),
         "busy": draft.busy,
         "intent": draft.intent,
         "said": draft.said,
@@ -52,7 +57,7 @@ def _who(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _costs(draft: Draft) -> str:
+def _costs(draft: FormState) -> str:
     """What a test of this kind asks for."""
     if not draft.provider.single:
         return "Testing asks the model one short question."
@@ -61,11 +66,11 @@ def _costs(draft: Draft) -> str:
     return "Testing costs nothing: it has one word counted by each model."
 
 
-def _asked(draft: Draft, preview: Connection | None) -> dict[str, Any]:
+def _asked(draft: FormState, preview: Connection | None) -> dict[str, Any]:
     provider, preset = draft.provider, draft.preset
     typed = str(draft.values.get("endpoint") or "")
     real = draft.tested or draft.connection
-    fields = groups(provider, draft.values, draft.secrets, draft.headers, _problems(draft))
+    fields = field_groups(provider, draft.values, draft.secrets, draft.headers, _problems(draft))
     for field in (each for group in fields for each in group["fields"]):
         if preset is not None and field["name"] in {"name", "api_key"}:
             field["placeholder"] = preset.name if field["name"] == "name" else preset.key
@@ -95,7 +100,7 @@ def _asked(draft: Draft, preview: Connection | None) -> dict[str, Any]:
     }
 
 
-def _warnings(draft: Draft, preview: Connection | None, real: Connection | None) -> list[str]:
+def _warnings(draft: FormState, preview: Connection | None, real: Connection | None) -> list[str]:
     """Of the plain fields what the form says now, of the secrets what is said of real ones."""
     plain, closed = preview.field_warnings if preview else [], real.field_warnings if real else []
     secret = set(secret_names(draft.provider))
@@ -105,7 +110,7 @@ def _warnings(draft: Draft, preview: Connection | None, real: Connection | None)
     return list(dict.fromkeys(said))
 
 
-def _key_notes(draft: Draft, preview: Connection | None) -> list[KeyNote]:
+def _key_notes(draft: FormState, preview: Connection | None) -> list[KeyNote]:
     """The end of the key by the day in the form, and the age of the key while it is kept."""
     kept, on = draft.connection, today()
     shown = kept if draft.read_only else preview or kept
@@ -117,14 +122,14 @@ def _key_notes(draft: Draft, preview: Connection | None) -> list[KeyNote]:
     return [note for note in notes if note is not None]
 
 
-def _problems(draft: Draft) -> dict[str, str]:
+def _problems(draft: FormState) -> dict[str, str]:
     """What is wrong with each field: by its own rule, or by what the check proposes."""
     report = draft.report
     fix = (report.fix if report is not None and not report.ok else None) or {}
     return {name: f"The check proposes {new}." for name, new in fix.items()} | draft.problems
 
 
-def _found(draft: Draft) -> dict[str, Any]:
+def _found(draft: FormState) -> dict[str, Any]:
     connection = draft.tested or draft.connection
     report = draft.report
     shown = None
@@ -135,18 +140,18 @@ def _found(draft: Draft) -> dict[str, Any]:
     today = datetime.now().astimezone().date()
     return {
         "report": shown,
-        "endings": endings(connection, used, today) if connection and not failed else [],
+        "endings": model_endings(connection, used, today) if connection and not failed else [],
         "mode": mode_view(connection) if connection and not failed else None,
         "requests": _requests(draft.calls),
         "refused": draft.refused if failed else None,
         "rows": draft.rows,
-        "facts_of": facts_of(),
+        "facts_of": facts_date(),
         "off_whitelist": draft.off_whitelist,
         "added": draft.added,
     }
 
 
-def _listed(draft: Draft) -> list[str]:
+def _listed(draft: FormState) -> list[str]:
     if draft.provider.single:
         return [str(row["model"]) for row in draft.rows or [] if not row["off"]]
     return list(draft.connection.models) if draft.connection else []
@@ -163,7 +168,7 @@ def _address(connection: Connection | None, typed: str) -> dict[str, Any] | None
     route = _ROUTES.get(str(connection.dialect.NAME), "")
     return {
         "parts": [list(part) for part in connection.fields.address_parts()],
-        "calls": redact(with_query(target.url + route, dict(target.query))),
+        "calls": redact(add_query(target.url + route, dict(target.query))),
     }
 
 
@@ -183,5 +188,63 @@ def _request(call: Call) -> dict[str, str]:
     return {
         "line": redact(f"{call.method} {call.url}"),
         "text": redact("\n\n".join(part for part in (headers, body) if part)),
-        "curl": redact(curl(call)),
+        "curl": redact(curl_command(call)),
     }
+
+
+# -- The list at the left of the connection panel: every kind, its connections, their state.
+
+
+def kinds_view(
+    connections: Sequence[Connection], drafts: Mapping[str, FormState], selected: str | None
+) -> list[dict[str, Any]]:
+    """A row a kind; kinds that can be connected many times carry a row a connection."""
+    return [_kind(provider, connections, drafts, selected) for provider in PROVIDERS.values()]
+
+
+def _kind(
+    provider: Provider,
+    connections: Sequence[Connection],
+    drafts: Mapping[str, FormState],
+    selected: str | None,
+) -> dict[str, Any]:
+    own = [each for each in connections if each.kind == provider.kind]
+    rows = [_row(each, drafts.get(f"{each.kind}/{each.label}"), selected) for each in own]
+    fresh = f"{provider.kind}/"
+    open_one = drafts.get(selected or "")
+    if open_one and open_one.provider is provider and open_one.connection is None:
+        fresh = open_one.key  # the form of what was removed elsewhere keeps its name
+    draft = drafts.get(fresh)
+    kind = {"kind": provider.kind, "title": provider.title, "single": provider.single}
+    if provider.single:
+        one = rows[0] if rows else _fresh(draft, fresh == selected)
+        return {**kind, **one, "label": one["label"]}
+    if draft is not None and fresh == selected:
+        rows.append({**_fresh(draft, True), "name": "New connection", "fact": "not saved"})
+    return {**kind, "count": len(own), "rows": rows}
+
+
+def _row(connection: Connection, draft: FormState | None, selected: str | None) -> dict[str, Any]:
+    icon, fact = draft.fact if draft else connection_fact(connection)
+    if draft and draft.report and draft.report.ok and connection.provider.single:
+        count = len(draft.report.models)
+        fact = f"{count} model{'' if count == 1 else 's'}"
+    if connection.origin == "session":
+        fact = fact or "this session"
+    if connection.origin == "policy":
+        fact = "provided" if icon in {"none", "ok"} else fact
+    notes = key_notes(connection, today())
+    if notes and icon != "fail":
+        icon, fact = "warn", notes[0].brief
+    return {
+        "label": connection.label,
+        "name": connection.label,
+        "icon": icon,
+        "fact": fact,
+        "selected": f"{connection.kind}/{connection.label}" == selected,
+    }
+
+
+def _fresh(draft: FormState | None, selected: bool) -> dict[str, Any]:
+    icon, fact = draft.fact if draft else ("none", "")
+    return {"label": "", "name": "", "icon": icon, "fact": fact, "selected": selected}

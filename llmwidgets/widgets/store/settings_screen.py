@@ -10,9 +10,9 @@ from typing import Any
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 from llmwidgets.store.store import Store
-from llmwidgets.store.transfer import Preview
-from llmwidgets.widgets.panel import Buffers, Content, sentence_of
-from llmwidgets.widgets.store.store_view import members_view, opening_view, preview_view
+from llmwidgets.store.transfer import ImportPreview
+from llmwidgets.widgets.panel import Buffers, Content, error_sentence
+from llmwidgets.widgets.store.controller import members_view, opening_view, preview_view
 from llmwidgets.widgets.store.unlock_screen import StoreGate
 
 SCREEN = "store"
@@ -32,7 +32,7 @@ class StoreSettings(StoreGate):
         super().__init__(store)
         self._kept: dict[str, Any] | None = None
         self._told: dict[str, dict[str, str]] = {}
-        self._preview: Preview | None = None
+        self._preview: ImportPreview | None = None
         self._invitation = self._working = ""
 
     def _leave_gate(self) -> None:
@@ -173,7 +173,7 @@ class StoreSettings(StoreGate):
 
         await self._do("import", look)
 
-    def _looked_at(self, path: str, passphrase: Secret | None) -> Preview:
+    def _looked_at(self, path: str, passphrase: Secret | None) -> ImportPreview:
         if passphrase is None and self.store.asks_for_passphrase(path):
             message = f"{path} opens with a passphrase."
             raise StoreLocked(message, "Type the passphrase it was exported with.")
@@ -205,7 +205,7 @@ class StoreSettings(StoreGate):
         try:
             said = await asyncio.to_thread(step)
         except LLMWidgetsError as error:
-            told = sentence_of(error)
+            told = error_sentence(error)
             self._told[part] = {"state": "fail", **told}
         else:
             if said or done:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from llmwidgets.errors import DamagedStore, LLMWidgetsError, StoreError, WrongPassphrase
+from llmwidgets.errors import DamagedStore, FieldError, LLMWidgetsError, StoreError, WrongPassphrase
 from llmwidgets.secret import Secret
+from llmwidgets.store import identity_sources
 from llmwidgets.store.store import Store
-from llmwidgets.widgets.panel import Buffers, Content, sentence_of
+from llmwidgets.widgets.panel import Buffers, Content, error_sentence
 from llmwidgets.widgets.secret_field import shown_to
-from llmwidgets.widgets.store.controller import StorePanel
-from llmwidgets.widgets.store.store_making import Making
-from llmwidgets.widgets.store.store_view import places_view
+from llmwidgets.widgets.store.controller import StorePanel, places_view
 
 LONGEST_WAIT = 30.0
 """Seconds; the time after a wrong passphrase doubles from two up to this."""
@@ -33,7 +32,7 @@ class StoreGate(StorePanel):
 
     def __init__(self, store: Store | None = None) -> None:
         super().__init__(store)
-        self._making: Making | None = None
+        self._making: StoreDraft | None = None
         self._gate_said: dict[str, str] | None = None
         self._gate_busy, self._gate_by = False, "passphrase"
         self._wrong, self._again_at = 0, 0.0
@@ -79,7 +78,7 @@ class StoreGate(StorePanel):
         """Put a screen before the rest; for a new store its words and identity are made."""
         self.gate = screen
         if screen == "create" and self._making is None:
-            self._making = Making()
+            self._making = StoreDraft()
 
     def gate_left(self) -> None:
         """The user went on without the store."""
@@ -151,7 +150,7 @@ class StoreGate(StorePanel):
         await self._remember(place)
         return self.after_recovery if by == "recovery" else lambda: None
 
-    async def _create(self, making: Making, passphrase: Secret, content: Content) -> None:
+    async def _create(self, making: StoreDraft, passphrase: Secret, content: Content) -> None:
         making.check(content, passphrase)
         await asyncio.to_thread(making.make, self.store, passphrase)
         await self._remember(str(content.get("remember") or ""))
@@ -186,7 +185,7 @@ class StoreGate(StorePanel):
         self.push()
 
     async def _refused(self, error: LLMWidgetsError) -> None:
-        self._gate_said = _without_name(sentence_of(error))
+        self._gate_said = _without_name(error_sentence(error))
         if isinstance(error, WrongPassphrase):
             self._wrong += 1
             self._again_at = clock() + min(2.0**self._wrong, LONGEST_WAIT)
@@ -224,3 +223,50 @@ def _without_name(said: dict[str, str]) -> dict[str, str]:
     if not said["sentence"].startswith(prefix):
         return said
     return {**said, "sentence": f"The passphrase {said['sentence'].removeprefix(prefix)}"}
+
+
+# -- Making: a store that is about to be made, with what its user has to keep.
+
+
+class StoreDraft:
+    """The words proposed and the recovery identity that the new store will also open with.
+
+    Both are made before the store, so that a store never exists whose recovery identity nobody
+    could have kept. `count` tells the page when other words are proposed.
+    """
+
+    def __init__(self) -> None:
+        self.words = Store.proposed_passphrase()
+        self.recovery = Store.proposed_recovery()
+        self.count = 0
+
+    def other_words(self) -> None:
+        """Propose six other words."""
+        self.words = Store.proposed_passphrase()
+        self.count += 1
+
+    def shown(self, what: object) -> Secret | None:
+        """What the user may see by this name: `words` or `recovery`."""
+        return {"words": self.words, "recovery": self.recovery}.get(str(what))
+
+    def check(self, content: Mapping[str, Any], typed: Secret) -> None:
+        """FieldError where the words shown were not typed, or nobody keeps the identity."""
+        if not content.get("own") and not typed.is_same_as(self.words):
+            raise FieldError(
+                "These are not the six words shown.", "Type them once, or choose Type my own."
+            )
+        if not content.get("kept"):
+            raise FieldError(
+                "The recovery identity is not kept yet.",
+                "Save its page or copy it, then tick that you keep it elsewhere.",
+            )
+
+    def make(self, store: Store, passphrase: Secret) -> None:
+        """Make the store's files; a Store over the same folder shares its state with this one."""
+        Store.create(
+            store.organization, passphrase=passphrase, path=store.path, recovery=self.recovery
+        )
+
+    def view(self) -> dict[str, Any]:
+        """What the page draws; the words and the identity are asked for apart from it."""
+        return {"count": self.count, "bits": int(identity_sources.BITS)}
