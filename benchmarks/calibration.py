@@ -36,11 +36,16 @@ from benchmarks.simulated import (
     better_of_two,
     compared_by_api,
 )  # fmt: skip
-from llmwidgets.analysis import bounds, power
-from llmwidgets.analysis.bounds import if_lost, loss_interval, tails, upper_bounds
-from llmwidgets.analysis.power import LEVEL
+from llmwidgets.analysis import intervals
+from llmwidgets.analysis.intervals import (
+    LEVEL,
+    if_lost,
+    loss_interval,
+    quantile,
+    tails,
+    upper_bounds,
+)
 from llmwidgets.analysis.significance import level_after
-from llmwidgets.analysis.student import quantile
 from llmwidgets.analysis.verdict import MATTERS, Outcome
 
 SEED = 20_261_128
@@ -198,8 +203,8 @@ def stated_power(sets: int) -> Iterator[Cell]:
     for kind in PLANTED:
         for variants in VARIANTS:
             pilot = kind.scores(seeded("pilot", kind.name), 1, 2, 20_000)[0]
-            spread = power.Spread.of(list(pilot[1] - pilot[0]), list(if_lost(pilot[1])))
-            texts = power.texts_needed(spread, kind.gap, variants) or 0
+            spread = intervals.Spread.of(list(pilot[1] - pilot[0]), list(if_lost(pilot[1])))
+            texts = intervals.texts_needed(spread, kind.gap, variants) or 0
             best, rest = kind.accuracies
             rng = seeded("power", kind.name, variants)
             scores = kind.draw(rng, sets, [best, *[rest] * (variants - 1)], texts)
@@ -282,11 +287,11 @@ def _student(weight: float) -> Callable[[Any, Any, float, float], Any]:
 
 def _gaffke(values: Any, _worst: Any, level: float, _least: float) -> Any:
     """The same bound with a whole text that is as bad as can be."""
-    mass, bounds.pseudo_mass = bounds.pseudo_mass, lambda _texts: 1.0
+    mass, intervals.pseudo_mass = intervals.pseudo_mass, lambda _texts: 1.0
     try:
         return upper_bounds(values, np.ones((len(values), 1)), level)
     finally:
-        bounds.pseudo_mass = mass
+        intervals.pseudo_mass = mass
 
 
 METHODS: dict[str, Callable[[Any, Any, float, float], Any]] = {
@@ -341,7 +346,7 @@ TABLES: tuple[Callable[[int], Iterator[Cell]], ...] = (
 
 def tables(sets: int, only: str = "") -> Iterator[str]:
     """The tables as Markdown: a row per kind of data, a column per number of texts."""
-    mass = ", ".join(f"{bounds.pseudo_mass(n):.3f} at {n}" for n in TEXTS)
+    mass = ", ".join(f"{intervals.pseudo_mass(n):.3f} at {n}" for n in TEXTS)
     yield f"Part of a worst text that is added, by the number of texts: {mass}."
     for table in TABLES:
         if only and only not in table.__name__:

@@ -22,8 +22,8 @@ from typing import Any
 from urllib.request import urlopen
 
 import llmwidgets as lw
-from llmwidgets.dialects.messages import Capability, Form, Mode
-from llmwidgets.engine.capability import learn
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.engine.capability import learn_capability
 
 AT_ONCE = 100
 FIELDS = [{"name": "number", "type": "string"}, {"name": "total", "type": "number"}]
@@ -182,7 +182,7 @@ def _running(server: Server) -> Iterator[str]:
 def _ours(address: str, texts: list[str]) -> int:
     """How many texts llmwidgets answers."""
     connection = lw.Connection("custom", name="m", endpoint=f"{address}/v1", api_key=KEY)
-    learn(connection, "m", Capability(Form.JSON_SCHEMA, Mode.SCHEMA))
+    learn_capability(connection, "m", Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA))
     compared = lw.compare(
         FIELDS, texts, [connection], concurrency=AT_ONCE, journal=False, progress=False
     )

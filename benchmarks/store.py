@@ -15,7 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from llmwidgets.connections import Connection, Store
+from llmwidgets.connections import Connection
+from llmwidgets.store.store import Store
 
 PASSPHRASE = "a made-up passphrase for a benchmark"
 

@@ -21,12 +21,12 @@ from typing import Any
 import httpx
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Capability, Form, Mode
-from llmwidgets.engine import loop, transport
-from llmwidgets.engine.capability import learn
-from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.plan import Column, Plan, Text
-from llmwidgets.engine.question import Manner
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.capability import learn_capability
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.network import transport
+from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.engine.run import Run
 from llmwidgets.schemas import read_schema
 
@@ -105,17 +105,21 @@ class _Bench:
         self.connection = Connection(
             "custom", name="m", endpoint=f"http://127.0.0.1:{port}/v1", api_key="made-up-key-0001"
         )
-        capability = Capability(Form.JSON_SCHEMA, Mode.SCHEMA)
-        learn(self.connection, "m", capability)
+        capability = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
+        learn_capability(self.connection, "m", capability)
         self.schema = read_schema(FIELDS)
-        self.column = Column("m", self.connection, "m", price={"input": 1.0, "output": 1.0})
-        text = Text("0", DOCUMENT, self.schema, None)
-        request = Manner(self.column, self.schema).request(text, capability)
+        self.column = ResolvedVariant(
+            "m", self.connection, "m", price={"input": 1.0, "output": 1.0}
+        )
+        text = Document("0", DOCUMENT, self.schema, None)
+        request = RequestBuilder(self.column, self.schema).request(text, capability)
         dialect = self.connection.dialect
         self.call = dialect.encode(request, self.connection.target("m"))
 
     def extraction(self) -> None:
-        texts = tuple(Text(str(n), f"{n} {DOCUMENT}", self.schema, None) for n in range(self.calls))
+        texts = tuple(
+            Document(str(n), f"{n} {DOCUMENT}", self.schema, None) for n in range(self.calls)
+        )
         run = Run(
             Plan((self.column,), texts),
             journal=Journal(False),
@@ -127,7 +131,9 @@ class _Bench:
         assert run.progress[0].failures == {}, run.progress
 
     def ours(self) -> None:
-        loop.run(_many(lambda: transport.send(self.call), self.calls, self.at_once))
+        event_loop.run_blocking(
+            _many(lambda: transport.send_call(self.call), self.calls, self.at_once)
+        )
 
     def plain_httpx(self) -> None:
         async def main() -> None:

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llmwidgets import errors
     from llmwidgets.comparison import Comparison, Variant, compare, estimate, extract, load
-    from llmwidgets.connections import Connection, Store
+    from llmwidgets.connections import Connection
     from llmwidgets.demo import start_demo
-    from llmwidgets.engine.check import check
+    from llmwidgets.engine.checks.check import check
     from llmwidgets.providers import PROVIDERS
+    from llmwidgets.store.store import Store
     from llmwidgets.widgets import ComparisonPanel, ConnectionForm, ConnectionPanel
+
 
 __version__ = "0.1.0"
 
@@ -52,9 +54,9 @@ _HOMES = {
     "Connection": "llmwidgets.connections",
     "ConnectionForm": "llmwidgets.widgets",
     "ConnectionPanel": "llmwidgets.widgets",
-    "Store": "llmwidgets.connections",
+    "Store": "llmwidgets.store.store",
     "Variant": "llmwidgets.comparison",
-    "check": "llmwidgets.engine.check",
+    "check": "llmwidgets.engine.checks.check",
     "compare": "llmwidgets.comparison",
     "estimate": "llmwidgets.comparison",
     "extract": "llmwidgets.comparison",

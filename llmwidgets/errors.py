@@ -19,15 +19,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from llmwidgets.visible import visible
+from llmwidgets.visible import escape_controls
 
 
 class LLMWidgetsError(Exception):
     """What happened, and what to do now; words from elsewhere with their controls spelled out."""
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message = visible(message)
-        self.hint = visible(hint)
+        self.message = escape_controls(message)
+        self.hint = escape_controls(hint)
         super().__init__(self.message, self.hint)
 
     def __str__(self) -> str:
@@ -74,7 +74,9 @@ class FieldError(LLMWidgetsError):
 
     def __init__(self, problems: Mapping[str, str] | str, hint: str = "") -> None:
         told = {"": problems} if isinstance(problems, str) else problems
-        self.problems = {visible(name): visible(said) for name, said in told.items()}
+        self.problems = {
+            escape_controls(name): escape_controls(said) for name, said in told.items()
+        }
         super().__init__(
             " ".join(f"{name}: {said}" if name else said for name, said in self.problems.items()),
             hint,
@@ -85,7 +87,7 @@ class PolicyError(LLMWidgetsError):
     """A rule forbids this model or host. `rule` says whose rule it is."""
 
     def __init__(self, message: str, hint: str = "", *, rule: str = "") -> None:
-        self.rule = visible(rule)
+        self.rule = escape_controls(rule)
         super().__init__(message, hint)
 
 
@@ -122,11 +124,11 @@ class CallError(Failure):
         retry_after: float | None = None,
         perhaps_answered: bool = False,
     ) -> None:
-        self.label = visible(label)
-        self.model = visible(model)
+        self.label = escape_controls(label)
+        self.model = escape_controls(model)
         self.status = status
-        self.request_id = request_id and visible(request_id)
-        self.code = visible(code)
+        self.request_id = request_id and escape_controls(request_id)
+        self.code = escape_controls(code)
         self.retry_after = retry_after
         self.perhaps_answered = perhaps_answered
         super().__init__(message, hint)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
+import stat
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -16,7 +18,6 @@ from typing import Any, NoReturn
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
-from llmwidgets import secret_file
 from llmwidgets.errors import FieldError, LLMWidgetsError
 
 _MASK = "••••"
@@ -180,13 +181,13 @@ def _look_up(reference: str) -> str:
     if source == "env":
         hint = f"Set {named(name)} before Jupyter starts, or type the key."
         raise FieldError(f"The variable {named(name)} {wrong}.", hint)
-    if wrong == secret_file.ABSENT:
+    if wrong == ABSENT:
         raise FieldError(f"There is no file {named(name)}.", "Check the path after file:.")
     hint = "Put only the key into the file, as text in UTF-8, or name another file."
     raise FieldError(f"The file {named(name)} {wrong}.", hint)
 
 
-def _variable(name: str) -> secret_file.Opened:
+def _variable(name: str) -> Opened:
     if name not in os.environ:
         return None, "is not set"
     if any("\ud800" <= letter <= "\udfff" for letter in os.environ[name]):
@@ -194,16 +195,16 @@ def _variable(name: str) -> secret_file.Opened:
     return _value(lambda: os.environ.get(name, ""))
 
 
-def _file(name: str) -> secret_file.Opened:
+def _file(name: str) -> Opened:
     try:
         path = Path(name).expanduser()
     except RuntimeError:
         return None, "is in the home folder of an unknown user"
-    opened, wrong = secret_file.read(path)
+    opened, wrong = read_secret_file(path)
     return (None, wrong) if opened is None else _value(opened)
 
 
-def _value(opened: Callable[[], str]) -> secret_file.Opened:
+def _value(opened: Callable[[], str]) -> Opened:
     """The one value that a text holds: a line, or JSON of as many as it likes."""
     if not _strip(opened()):
         return None, "is empty"
@@ -315,3 +316,93 @@ def _places(text: str, opener: Callable[[], str]) -> list[tuple[int, int]]:
     except FieldError:
         return []
     return found
+
+
+# -- Secret files: a user's file that holds a key, read as text, or refused without a byte of it.
+#
+# Nothing here raises with the content in reach: what was read comes back closed, in a function that
+# gives it, and what is wrong comes back as the end of a sentence. No exception of a decoder is ever
+# made, since that would carry the whole content along.
+
+LARGEST = 1 << 20
+"""Bytes; what holds a key is small, and what is larger is something else."""
+
+ABSENT = "is not there (no such file)"
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, ""),
+    (codecs.BOM_UTF32_BE, ""),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""The mark of each encoding, the longer first; UTF-32 is not read."""
+_NOT_TEXT = "is not text in UTF-8 or UTF-16"
+_CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe in place of the file must not hang the kernel
+
+Opened = tuple[Callable[[], str] | None, str]
+"""A function that gives the text, or None and why there is none, as the end of a sentence."""
+
+
+def read_secret_file(
+    path: Path, distrust: Callable[[os.stat_result], str] = lambda _status: ""
+) -> Opened:
+    """The text of a file, closed; `distrust` may say why a file of this status is not read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _CLOSE_ON_EXEC | _NO_WAIT)
+    except FileNotFoundError:
+        return None, ABSENT
+    except (OSError, ValueError) as error:
+        why = (getattr(error, "strerror", None) or "the path cannot be read").lower()
+        return None, f"cannot be opened ({why})"
+    try:
+        status = os.fstat(descriptor)
+        wrong = _odd(status) or distrust(status)
+        return (None, wrong) if wrong else decode_secret(memoryview(_all(descriptor)))
+    except OSError as error:
+        return None, f"cannot be read ({(error.strerror or type(error).__name__).lower()})"
+    finally:
+        os.close(descriptor)
+
+
+def decode_secret(content: memoryview) -> Opened:
+    """The text in the bytes of a file, closed: UTF-8 or UTF-16, with a mark in front or without."""
+    mark, encoding = next(
+        (each for each in _MARKS if bytes(content[: len(each[0])]) == each[0]), (b"", None)
+    )
+    encoding = _unmarked(content) if encoding is None else encoding
+    if not encoding or not _fits(content[len(mark) :], encoding):
+        return None, _NOT_TEXT
+    return lambda: str(content[len(mark) :], encoding), ""
+
+
+def _unmarked(content: memoryview) -> str:
+    """UTF-16 shows itself by a zero beside each letter of a key; all else is read as UTF-8."""
+    if not len(content) or len(content) % 2:
+        return "utf-8"
+    even, odd = bytes(content[::2]), bytes(content[1::2])
+    if not any(odd) and all(even):
+        return "utf-16-le"
+    return "utf-16-be" if not any(even) and all(odd) else "utf-8"
+
+
+def _fits(content: memoryview, encoding: str) -> bool:
+    """Whether the bytes are text of this encoding, zeros being none."""
+    return not {"\0", "\ufffd"} & set(str(content, encoding, "replace"))
+
+
+def _odd(status: os.stat_result) -> str:
+    if stat.S_ISDIR(status.st_mode):
+        return "is a folder, not a regular file"
+    if not stat.S_ISREG(status.st_mode):
+        return "is a pipe or a device, not a regular file"
+    if status.st_size > LARGEST:
+        return f"is larger than {LARGEST >> 20} MB, so it is not a key file"
+    return ""
+
+
+def _all(descriptor: int) -> bytes:
+    # Files of /proc tell no size of theirs.
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        return file.read(LARGEST)

@@ -19,7 +19,7 @@ _ACTING = re.compile(
 )
 
 
-def visible(text: str) -> str:
+def escape_controls(text: str) -> str:
     r"""The text with each acting character replaced by its picture or its number.
 
     Tabs and line ends stay.
@@ -30,14 +30,14 @@ def visible(text: str) -> str:
     return _ACTING.sub(_spelled, text)
 
 
-def in_place(text: str) -> str:
+def escape_in_place(text: str) -> str:
     """The same, one character for each, for a text in which places are counted."""
     return _ACTING.sub(lambda found: _PICTURES.get(found[0], "\ufffd"), text)
 
 
-def markup(text: str) -> str:
+def escape_html(text: str) -> str:
     """The text as HTML shows it: nothing of it is a tag, and nothing of it acts."""
-    return escape(visible(text))
+    return escape(escape_controls(text))
 
 
 _PICTURES = {**{chr(code): chr(0x2400 + code) for code in range(0x20)}, "\x7f": "␡"}

@@ -12,8 +12,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.jupyterlab import browser, lab, page  # noqa: F401 - fixtures of the whole suite
-from tests.pages import blank, joined  # noqa: F401
+from tests.clocks import hurry
+from tests.jupyterlab import (
+    browser,  # noqa: F401
+    fresh_page,  # noqa: F401
+    lab,  # noqa: F401
+    loaded,  # noqa: F401
+    page,  # noqa: F401
+)
+from tests.pages import (
+    blank,  # noqa: F401
+    joined,  # noqa: F401
+)
 
 # A busy machine is no fault of an example. On CI the examples are the same each time, so that
 # a red build is the change's; at a desk they are new each time, and find what is left.
@@ -52,21 +62,41 @@ def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def nothing_taken() -> Iterator[None]:
     """An identity that a test took from the environment opens no store of a later one."""
-    from llmwidgets.connections import unlock
+    from llmwidgets.store import identity_sources as unlock
 
     yield
-    unlock.forget()
+    unlock.forget_identity()
+
+
+@pytest.fixture(autouse=True)
+def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store's passphrase is stretched a little, where a test does not say otherwise."""
+    from llmwidgets.store import age as sealing
+
+    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second is spent on a wait of a run or of a check."""
+    from llmwidgets.engine import probing as patience
+    from llmwidgets.engine import run
+    from llmwidgets.engine.network import retry as pacing
+
+    for module in (pacing, patience, run):
+        monkeypatch.setattr(module, "Clock", hurry)
 
 
 @pytest.fixture(autouse=True)
 def one_day(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Models end by the day on which their table was written; what a test taught ends with it."""
-    from llmwidgets.connections import live_list, unlock
+    from llmwidgets.connections import catalog as live_list
+    from llmwidgets.store import identity_sources as unlock
 
     monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 23))
     yield
-    live_list.forget()
-    unlock.forget()
+    live_list.forget_models()
+    unlock.forget_identity()
 
 
 _connect = socket.socket.connect
@@ -82,8 +112,12 @@ def _refuse_strangers(address: object) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that need a browser come first: they take longest, and would else be waited for."""
-    slow = {item.path for item in items if item.get_closest_marker("browser")}
+    """The files that take longest come first: they would else be waited for at the end."""
+    slow = {
+        item.path
+        for item in items
+        if item.get_closest_marker("browser") or item.get_closest_marker("long")
+    }
     items.sort(key=lambda item: item.path not in slow)
 
 

@@ -1,4 +1,4 @@
-"""The seven forms as a user fills them in, for a server on loopback that speaks every dialect."""
+"""Every kind's form as a user fills it in, for a server on loopback that speaks every dialect."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
 from llmwidgets import PROVIDERS
+from tests.google_keys import a_service_account
+from tests.kinds import address_field, fields_of
 
 AZURE_KEY = "0123456789abcdef0123456789aba91c"
 
@@ -30,41 +29,52 @@ class Filled:
     secret: tuple[str, str] = ("API key", "")
 
 
-FORMS = (
-    Filled("openai", ("gpt-6-luna", "gpt-6-sol", "gpt-5", "gpt-9-nova"), ("Base URL", "{url}/v1"),
-           "whitelisted models can be used", secret=("API key", "sk-proj-made-up-0004711-3fQz")),
-    Filled("gemini", ("gemini-3.8-flash", "gemini-2.5-flash"), ("Base URL", "{url}"),
-           "whitelisted models can be used", secret=("API key", "AQ.made-up-0004711-81fc")),
-    Filled("vertex_ai", (), ("Base URL", "{url}"), "whitelisted models can be used",
-           secret=("JSON credentials", "")),
-    Filled("anthropic", ("claude-haiku-5-5", "claude-sonnet-4-5"), ("Base URL", "{url}"),
-           "whitelisted models can be used", secret=("API key", "sk-ant-api03-made-up-04711-7Qva")),
-    Filled("azure_openai", (), ("Endpoint", "{url}/openai/deployments/claims-luna/chat/completions"
-           "?api-version=2025-01-01-preview"), "The deployment claims-luna answers.",
-           {"Deployment": "claims-luna"}, ("API key", AZURE_KEY)),
-    Filled("azure_ai_foundry", (), ("Endpoint", "{url}/models/chat/completions"
-           "?api-version=2024-05-01-preview"), "The server answers and accepts the key.",
-           {"Model": "mistral-large-3"}, ("API key", AZURE_KEY)),
-    Filled("custom", ("llama3.2", "qwen3", "embed-small"), ("Endpoint", "{url}/v1"),
-           "The server answers and accepts the key.", {"Name": "llama3.2"},
-           ("API key", "made-up-key-0004711-c04e")),
-)  # fmt: skip
+# What is typed beside what the kind's own examples say: keys of the right shape, models of every
+# state, an address as the provider's pages show it.
+_TYPED: dict[str, dict[str, Any]] = {
+    "openai": {"models": ("gpt-6-luna", "gpt-6-sol", "gpt-5", "gpt-9-nova"),
+               "secret": ("API key", "sk-proj-made-up-0004711-3fQz")},
+    "gemini": {"models": ("gemini-3.8-flash", "gemini-2.5-flash"),
+               "secret": ("API key", "AQ.made-up-0004711-81fc")},
+    "anthropic": {"models": ("claude-haiku-5-5", "claude-sonnet-4-5"),
+                  "secret": ("API key", "sk-ant-api03-made-up-04711-7Qva")},
+    "azure_openai": {"place": ("Endpoint", "{url}/openai/deployments/claims-luna/chat/completions"
+                               "?api-version=2025-01-01-preview"),
+                     "plain": {"Deployment": "claims-luna"},
+                     "said": "The deployment claims-luna answers."},
+    "azure_ai_foundry": {"place": ("Endpoint", "{url}/models/chat/completions"
+                                   "?api-version=2024-05-01-preview")},
+    "custom": {"models": ("llama3.2", "qwen3", "embed-small"),
+               "secret": ("API key", "made-up-key-0004711-c04e")},
+}  # fmt: skip
+
+
+def _form(kind: str) -> Filled:
+    provider, fields = PROVIDERS[kind], PROVIDERS[kind].fields.model_fields
+    typed = fields_of(kind, "{url}", AZURE_KEY)
+    secret = next(name for name in typed if name in ("api_key", "credentials"))
+    place = address_field(kind)
+    plain = {str(fields[name].title): typed[name] for name in typed
+             if fields[name].annotation is str and name != place}  # fmt: skip
+    told = {
+        "models": (provider.models[0].id,) if provider.single and provider.lists else (),
+        "place": (str(fields[place].title), typed[place]),
+        "said": "models can be used" if provider.single else "The server answers and accepts",
+        "plain": plain,
+        "secret": (str(fields[secret].title), "" if secret == "credentials" else typed[secret]),
+    }
+    return Filled(kind, **{**told, **_TYPED.get(kind, {})})
 
 
 def credentials(url: str) -> str:
     """A service account's file whose key belongs to nobody; tokens come from the server."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return json.dumps(
-        {
-            "type": "service_account",
-            "project_id": "acme-claims",
-            "private_key_id": "0004711",
-            "private_key": pem,
-            "client_email": "reader@acme-claims.iam.gserviceaccount.com",
-            "token_uri": f"{url}/token",
-        }
-    )
+    project = "acme-claims"
+    email = f"reader@{project}.iam.gserviceaccount.com"
+    account = {**a_service_account(f"{url}/token"), "project_id": project, "client_email": email}
+    return json.dumps(account)
+
+
+FORMS = tuple(_form(kind) for kind in PROVIDERS)
 
 
 def open_kind(panel: Any, kind: str) -> None:

@@ -1,6 +1,7 @@
 """A real JupyterLab in a real Chromium, for tests and pictures.
 
-`lab` is a server with folders of its own, once a session; `page` opens a notebook of it. Both
+`lab` is a server with folders of its own, once a session; `page` opens a notebook of it, in a
+JupyterLab that the tests of a file share: it takes seconds to load, and a notebook a moment. Both
 are fixtures of the whole suite:
 
     def test_panel(lab, page):
@@ -32,6 +33,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 PANEL_WIDTH = 1000
+_WINDOW = {"width": 1280, "height": 1400}
 
 _SETTINGS: dict[str, dict[str, Any]] = {
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
@@ -49,6 +51,8 @@ CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--font-render-hinting=none",
 ]  # fmt: skip
+_FRAMES = """async () => { for (let n = 0; n < 3; n += 1)
+  await new Promise(requestAnimationFrame); }"""
 _READY = "app.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
@@ -119,21 +123,34 @@ class LabPage:
     troubles: list[str] = field(default_factory=list)
 
     def open(self, name: str) -> LabPage:
-        """Open a notebook and wait for its kernel."""
+        """Open a notebook in place of those that are open, and wait for its kernel."""
         self.name = name
         page = self.browser_page
-        page.goto(f"{self.lab.url}/lab/tree/{name}?token={self.lab.token}&reset")
-        page.wait_for_function("window.jupyterapp !== undefined")
+        if page.evaluate("window.jupyterapp === undefined"):
+            page.goto(f"{self.lab.url}/lab/tree/{name}?token={self.lab.token}&reset")
+            page.wait_for_function("window.jupyterapp !== undefined")
+        else:
+            self.close()
+            self.command("docmanager:open", path=name)
         page.wait_for_function(f"(() => {{ const app = window.jupyterapp; return {_READY} }})()")
         if page.evaluate("!document.querySelector('.jp-SideBar.jp-mod-left .lm-mod-current')"):
             return self
         self.command("application:toggle-left-area")
         return self
 
+    def close(self) -> None:
+        """Close what is open, without a question, and end its kernels."""
+        self.browser_page.evaluate(
+            "() => { for (const each of [...window.jupyterapp.shell.widgets('main')])"
+            " each.dispose(); }"
+        )
+        self.end_kernels()
+
     def command(self, command: str, **arguments: Any) -> None:
         """Run a command of JupyterLab."""
         self.browser_page.evaluate(
-            "([name, args]) => window.jupyterapp.commands.execute(name, args)", [command, arguments]
+            "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args); }",
+            [command, arguments],
         )
 
     def run_all(self) -> LabPage:
@@ -168,6 +185,11 @@ class LabPage:
         panels = self.browser_page.locator(".jp-OutputArea .lw")
         return panels.nth(number) if number >= 0 else panels.last
 
+    def static(self, words: str) -> None:
+        """Wait until the output behind a panel, which is saved and not seen, holds these words."""
+        behind = self.browser_page.locator(".llmwidgets-static").filter(has_text=words)
+        behind.first.wait_for(state="attached")
+
     def save(self) -> dict[str, Any]:
         """Save the notebook and return it as it lies on the disk."""
         saved = self.browser_page.expect_response(
@@ -188,13 +210,14 @@ class LabPage:
         )
 
     def widen(self, width: int = PANEL_WIDTH, height: int = 1400) -> None:
-        """Make the window such that the panels are so many pixels wide."""
+        """Make the window such that the panels are `width` pixels wide."""
         page = self.browser_page
         for _ in range(3):
             now = page.locator(".jp-OutputArea .lw").last.evaluate("each => each.offsetWidth")
             wide = page.viewport_size["width"] + width - round(now)
             page.set_viewport_size({"width": wide, "height": height})
-            page.evaluate("() => new Promise(done => requestAnimationFrame(() => done()))")
+            # JupyterLab lays itself out some frames after the window has changed.
+            page.evaluate(_FRAMES)
 
     def picture(self, path: Path, number: int = -1, theme: str = LIGHT) -> None:
         """Write a picture of one panel in a theme."""
@@ -228,15 +251,47 @@ def browser(chromium: str) -> Iterator[Any]:
         started.close()
 
 
+@pytest.fixture(scope="module")
+def loaded(lab: Lab, browser: Any) -> Iterator[list[LabPage]]:
+    """The JupyterLab that the tests of a file share, once one of them has opened it."""
+    shared: list[LabPage] = []
+    yield shared
+    for each in shared:
+        each.browser_page.context.close()
+
+
 @pytest.fixture
-def page(lab: Lab, browser: Any) -> Iterator[LabPage]:
-    """A fresh page; a script error in it fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1400})
+def page(
+    lab: Lab, browser: Any, loaded: list[LabPage], request: pytest.FixtureRequest
+) -> Iterator[LabPage]:
+    """A page with nothing open; a script error fails the test, and the next has another page."""
+    opened = loaded.pop() if loaded else _new_page(lab, browser)
+    for heard in (opened.frames, opened.sent, opened.troubles):
+        heard.clear()
+    opened.browser_page.set_viewport_size(_WINDOW)
+    failed = request.session.testsfailed
+    yield opened
+    if request.session.testsfailed > failed or opened.troubles:
+        opened.browser_page.context.close()
+    else:
+        loaded.append(opened)
+    assert not opened.troubles, opened.troubles
+
+
+@pytest.fixture
+def fresh_page(lab: Lab, browser: Any) -> Iterator[LabPage]:
+    """A page that no other test has used, for what must be there before JupyterLab is loaded."""
+    opened = _new_page(lab, browser)
+    yield opened
+    opened.browser_page.context.close()
+    assert not opened.troubles, opened.troubles
+
+
+def _new_page(lab: Lab, browser: Any) -> LabPage:
+    context = browser.new_context(viewport=_WINDOW)
     opened = LabPage(lab, context.new_page())
     listen(opened)
-    yield opened
-    context.close()
-    assert not opened.troubles, opened.troubles
+    return opened
 
 
 def becomes(element: Any, condition: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _MADE = """import random, llmwidgets as lw
 from dataclasses import replace
-from llmwidgets.dialects.messages import Usage
+from llmwidgets.dialects.types import Usage
 rng = random.Random(SEED)
 names = ["reporter", "policy", "day", "cause", "street", "city", "phone", "amount", "mail", "bank"]
 schema = {"type": "object", "title": "Claim",

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from llmwidgets.widgets.base import source
+from llmwidgets.widgets.panel import read_static
 from tests.jupyterlab import PATIENCE_MS
 
 ADDRESS = "http://localhost/"
@@ -72,8 +72,8 @@ class JoinedPage:
         self._waiting: list[tuple[dict[str, Any], list[Any]]] = []
         widget.comm.publish_msg = self._published
         browser_page.add_script_tag(content=KERNEL)
-        browser_page.add_style_tag(content=source(f"{widget.bundle}.css"))
-        browser_page.evaluate(_DRAW, source(f"{widget.bundle}.js"))
+        browser_page.add_style_tag(content=read_static(f"{widget.bundle}.css"))
+        browser_page.evaluate(_DRAW, read_static(f"{widget.bundle}.js"))
         self.deliver(settled=settled)
 
     def _published(self, kind: str, data: Any = None, buffers: Any = None, **_rest: Any) -> None:

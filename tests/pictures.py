@@ -157,7 +157,7 @@ def connections(camera: Camera) -> None:
 
 
 def forms(camera: Camera) -> None:
-    """Each of the seven forms: empty, and after its test."""
+    """Each kind's form: empty, and after its test."""
     panel = camera.open(MEMORY)
     camera.shot("none")
     for form in FORMS:

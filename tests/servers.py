@@ -213,9 +213,44 @@ def _reply(dialect: str, said: Any, seen: Seen, fault: str) -> dict[str, Any]:
     }
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(BaseHTTPRequestHandler):
+    """A far end that keeps its connections open and says nothing of its own.
 
+    Head and body leave together: apart, the second waits 40 ms for a sign that the first is there.
+    """
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+
+    def reply(self, status: int, said: Any, headers: dict[str, str] | None = None) -> None:
+        """Answer with JSON, or with a body as it is."""
+        body = said if isinstance(said, bytes) else json.dumps(said).encode()
+        self.send_response(status)
+        told = {"content-type": "application/json", **(headers or {})}
+        for name, value in {**told, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_words: Any) -> None:
+        """Say nothing: the tests look at what the server saw."""
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
+    """A server on a free port of loopback, until the block ends."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+class _Handler(Handler):
     def do_GET(self) -> None:
         self._handle(None)
 
@@ -233,34 +268,15 @@ class _Handler(BaseHTTPRequestHandler):
         seen = Seen(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
         server.seen.append(seen)
         if server.fault == "redirect":
-            self.send_response(307)
-            self.send_header("location", server.redirect_to + self.path)
-            self.send_header("content-length", "0")
-            self.end_headers()
+            self.reply(307, b"", {"location": server.redirect_to + self.path})
             return
-        status, answer = server.answer(seen)
-        said = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(said)))
-        self.end_headers()
-        self.wfile.write(said)
-
-    def log_message(self, *_words: Any) -> None:
-        """Say nothing: the tests read `seen`."""
+        self.reply(*server.answer(seen))
 
 
 @contextmanager
 def serving_models(kind: type[ModelServer] = ModelServer, **settings: Any) -> Iterator[ModelServer]:
     """A model server on a free port of loopback, until the block ends."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
+    with listening(_Handler) as http:
         state = kind(f"http://127.0.0.1:{http.server_address[1]}", **settings)
         http.state = state  # type: ignore[attr-defined]
-        http.daemon_threads = True
-        thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield state
-        finally:
-            http.shutdown()
-            thread.join(10)
+        yield state

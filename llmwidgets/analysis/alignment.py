@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from llmwidgets.analysis import pairing, room
+from llmwidgets.analysis.comparators import ListRule
 from llmwidgets.analysis.leaves import (
     NOTHING,
     Field,
@@ -14,24 +15,125 @@ from llmwidgets.analysis.leaves import (
     categories_of,
     is_empty,
     leaves_in,
-    leaves_of,
     patterns_of,
+    says_no_value,
 )
-from llmwidgets.analysis.list_rules import ListRule
-from llmwidgets.analysis.pairing import Tally
-from llmwidgets.analysis.readings import says_nothing
-from llmwidgets.analysis.recognition import Items, Leaf
-from llmwidgets.analysis.silence import says_no_value
+from llmwidgets.analysis.normalize import says_nothing
+from llmwidgets.analysis.pairing import (
+    Items,
+    Keyed,
+    LabelledLeaf,
+    PairCounts,
+    all_right,
+    by_shared,
+    cheapest,
+    identical,
+)
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.place import item, shown, step
+from llmwidgets.schemas.paths import display_path, item_path, property_path
 
-__all__ = ["NOTHING", "Alignment", "Row", "align", "is_empty", "leaves_of", "state_of"]
+MOST_WORK = 1_500_000
+"""About this many comparisons of leaves go into pairing the lists of one record."""
+
+_MOST_PAIRS = 100_000
+_FOLDED = (dict, list, tuple)
+PER_LISTS = 12
+"""Measured: pairing two lists, however short, costs as much as this many comparisons more."""
+
+
+def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
+    """How many leaves there are that count; an empty list or object is one.
+
+    >>> count_leaves({"lines": [{"total": 1}, {"total": 2}]})
+    2
+    """
+    if not isinstance(data, dict | list | tuple) or not data:
+        return 1 if counts is None or counts(data) else 0
+    total = 0
+    for each in data.values() if isinstance(data, dict) else data:
+        if isinstance(each, _FOLDED):
+            total += count_leaves(each, counts)
+        elif counts is None or counts(each):
+            total += 1
+    return total
+
+
+def fits(left: Mapping[int, Any], right: Mapping[int, Any], most: float | None) -> bool:
+    """Whether these items can be paired exactly within so much work; None is enough for them."""
+    if len(left) * len(right) > _MOST_PAIRS:
+        return False
+    return most is None or work(list(left.values()), list(right.values())) <= most
+
+
+def work(truth: Any, value: Any) -> int:
+    """About how many leaves are compared to pair all lists of two records exactly."""
+    ours, theirs = _lists(truth), _lists(value)
+    return sum(
+        max(each.leaves * other.items, each.items * other.leaves)
+        + PER_LISTS * each.lists * other.lists
+        for at, each in ours.items()
+        if (other := theirs.get(at)) is not None
+    )
+
+
+def shared_room(
+    truth: Mapping[Any, Any], value: Mapping[Any, Any], most: float
+) -> dict[Any, float]:
+    """The room of each property: what it asks for, or an even part of what smaller ones leave."""
+    asked = {
+        name: work(each, value[name])
+        for name, each in truth.items()
+        if name in value and isinstance(each, dict | list | tuple)
+    }
+    rooms = {}
+    for before, name in enumerate(sorted(asked, key=lambda each: (asked[each], str(each)))):
+        rooms[name] = min(asked[name], most / (len(asked) - before))
+        most -= rooms[name]
+    return rooms
+
+
+@dataclass(slots=True)
+class _Lists:
+    """The lists at one place: their items together, and leaves in no list further in."""
+
+    lists: int = 0
+    items: int = 0
+    leaves: int = 0
+
+
+_Place = tuple[str, ...]
+_ITEM = "[]"
+
+
+def _lists(data: Any) -> dict[_Place, _Lists]:
+    found: dict[_Place, _Lists] = defaultdict(_Lists)
+    waiting: list[tuple[Any, _Place, _Lists]] = [(data, (), _Lists())]
+    while waiting:
+        each, at, inside = waiting.pop()
+        if isinstance(each, dict) and each:
+            waiting += [(inner, (*at, str(name)), inside) for name, inner in each.items()]
+        elif isinstance(each, list | tuple) and each:
+            place = (*at, _ITEM)
+            found[place].lists += 1
+            found[place].items += len(each)
+            waiting += [(inner, place, found[place]) for inner in each]
+        else:
+            inside.leaves += 1
+    return found
+
+
+# -- which leaf answers which ----------------------------------------------------------------------
 
 _MANY_PAIRS = 400
 
 
-class Row(NamedTuple):
-    """A place with its truth and value; NOTHING where there is none.
+State = Literal[
+    "agree", "differ", "missing", "invented", "null in words", "unlabelled", "failed"
+]  # fmt: skip
+
+
+class LeafPair(NamedTuple):
+    """A place with its truth and value; NOTHING if there is none.
 
     `alone` is True in a row of a list of truth that the value does not have.
     """
@@ -53,24 +155,27 @@ def align(
     same: Same,
     notes: list[str] | None = None,
     rules: Mapping[str, ListRule] | None = None,
-) -> list[Row]:
+    own: frozenset[str] = frozenset(),
+) -> list[LeafPair]:
     """A row for each leaf of truth and of the value; lists paired so that the most is right.
 
     `same(pattern, truth, value)` compares two leaves. Only items that are recognised as the same
-    are paired (see `Recognition`), or as `rules` say for a list (`lines[]`). A leaf that truth does
+    are paired (see `Weights`), or as `rules` say for a list (`lines[]`). A leaf that truth does
     not have comes with truth NOTHING; one of an item that truth's list does not have, or under a
     null of truth, comes with truth None. `notes` gets a sentence for each list that is too long.
+    `own` are the patterns at which even the truth itself may be wrong: the user's functions decide.
     """
-    alignment = Alignment(Properties(patterns_of(schema)), same, categories_of(schema), rules or {})
+    known = Properties(patterns_of(schema))
+    alignment = Alignment(known, same, categories_of(schema), rules or {}, own)
     # Where all pairs of leaves are few, no list is looked at for how much work it asks for.
-    few = (3 + room.PER_LISTS) * room.size(truth) * room.size(value) <= room.MOST
-    rows = alignment.rows(truth, value, "", "", None if few else room.MOST)
+    few = (3 + PER_LISTS) * count_leaves(truth) * count_leaves(value) <= MOST_WORK
+    rows = alignment.rows(truth, value, "", "", None if few else MOST_WORK)
     if notes is not None:
         notes += alignment.notes
     return rows
 
 
-def state_of(row: Row, same: Same) -> str:
+def state_of(row: LeafPair, same: Same) -> State:
     """`agree`, `differ`, `missing`, `invented`, `null in words` or `unlabelled`.
 
     Words for nothing ("N/A") are `null in words` where truth says nothing, else `missing`.
@@ -102,13 +207,14 @@ class Alignment:
     same: Same
     categories: frozenset[str]
     rules: Mapping[str, ListRule]
+    own: frozenset[str]
     notes: dict[str, None] = field(default_factory=dict)
-    _counted: dict[int, Tally] = field(default_factory=dict)
+    _counted: dict[int, PairCounts] = field(default_factory=dict)
     _pairs: dict[tuple[int, int, str], dict[int, int]] = field(default_factory=dict)
 
     def rows(
         self, truth: Any, value: Any, path: str, pattern: str, most: float | None
-    ) -> list[Row]:
+    ) -> list[LeafPair]:
         if isinstance(truth, dict):
             return self._object(truth, value, path, pattern, most)
         if isinstance(truth, list | tuple):
@@ -116,20 +222,22 @@ class Alignment:
         if truth is NOTHING or (truth is not None and says_nothing(truth)):
             return self._unlabelled(value, path, pattern)
         if truth is None:
-            return self._more(value, path, pattern) or [Row(path, pattern, None, _bare(value))]
-        return [Row(path, pattern, truth, value)]
+            return self._extra(value, path, pattern) or [
+                LeafPair(path, pattern, None, _scalar(value))
+            ]
+        return [LeafPair(path, pattern, truth, value)]
 
     def _object(
         self, truth: dict[Any, Any], value: Any, path: str, pattern: str, most: float | None
-    ) -> list[Row]:
+    ) -> list[LeafPair]:
         found = value if isinstance(value, dict) else {}
-        rows = [] if found or isinstance(value, dict) else self._more(value, path, pattern)
-        rooms = {} if most is None else room.shared(truth, found, most)
+        rows = [] if found or isinstance(value, dict) else self._extra(value, path, pattern)
+        rooms = {} if most is None else shared_room(truth, found, most)
         for name in [*truth, *(each for each in found if each not in truth)]:
             rows += self.rows(
                 truth.get(name, NOTHING),
                 found.get(name, NOTHING),
-                step(path, str(name)),
+                property_path(path, str(name)),
                 self.known.inner(pattern, name),
                 rooms.get(name),
             )
@@ -137,19 +245,21 @@ class Alignment:
 
     def _list(
         self, truth: Sequence[Any], value: Any, path: str, pattern: str, most: float | None
-    ) -> list[Row]:
+    ) -> list[LeafPair]:
         if not isinstance(value, list | tuple):
-            rows = self._more(value, path, pattern)
+            rows = self._extra(value, path, pattern)
             found: Sequence[Any] = []
         else:
             rows, found = [], value
         if not truth:
-            return self._more(value, path, pattern) or [Row(path, pattern, [], _bare(value))]
-        each_of = item(pattern)
+            return self._extra(value, path, pattern) or [
+                LeafPair(path, pattern, [], _scalar(value))
+            ]
+        each_of = item_path(pattern)
         paired = self._pair(truth, found, each_of, most)
         inner = None if most is None else most / max(1, len(paired))
         for index, each in enumerate(truth):
-            at, partner = item(path, index), paired.get(index)
+            at, partner = item_path(path, index), paired.get(index)
             if partner is None:
                 left = self.rows(each, NOTHING, at, each_of, None)
                 rows += [row._replace(alone=row.truth is not NOTHING) for row in left]
@@ -157,20 +267,20 @@ class Alignment:
                 rows += self.rows(each, found[partner], at, each_of, inner)
         extra = sorted(set(range(len(found))) - set(paired.values()))
         for count, index in enumerate(extra, len(truth)):
-            rows += self._more(found[index], item(path, count), each_of)
+            rows += self._extra(found[index], item_path(path, count), each_of)
         return rows
 
-    def _unlabelled(self, value: Any, path: str, pattern: str) -> list[Row]:
+    def _unlabelled(self, value: Any, path: str, pattern: str) -> list[LeafPair]:
         return [
-            Row(at, kind, NOTHING, each)
+            LeafPair(at, kind, NOTHING, each)
             for at, kind, each in leaves_in(self.known.patterns, value, path, pattern)
             if each is not NOTHING
         ]
 
-    def _more(self, value: Any, path: str, pattern: str) -> list[Row]:
+    def _extra(self, value: Any, path: str, pattern: str) -> list[LeafPair]:
         """What is said where truth says that there is nothing."""
         return [
-            Row(at, kind, None, each)
+            LeafPair(at, kind, None, each)
             for at, kind, each in leaves_in(self.known.patterns, value, path, pattern)
             if not is_empty(each)
         ]
@@ -200,12 +310,12 @@ class Alignment:
     ) -> dict[int, int]:
         kept, paired = dict(self.notes), dict[int, int]()
         if len(truth) * len(value) > _MANY_PAIRS:
-            paired = pairing.identical(truth, value)
+            paired = identical(truth, value)
         left, right = _rest(dict(enumerate(truth)), dict(enumerate(value)), paired)
         if not left or not right:
             return paired
         items = self._items(truth, value, pattern)
-        if room.fits(left, right, most):
+        if fits(left, right, most):
             paired |= self._optimal(left, right, items)
         else:
             paired |= self._roughly(left, right, items, most, kept)
@@ -223,7 +333,7 @@ class Alignment:
     ) -> dict[int, int]:
         """Rows that are right in all, then the best of the rest as far as there is room."""
 
-        counted: dict[int, Tally] = {}
+        counted: dict[int, PairCounts] = {}
         pattern = items.pattern
 
         def is_right(i: int, j: int) -> bool:
@@ -231,15 +341,16 @@ class Alignment:
             return found.right == found.labelled
 
         truth, value = self._keyed(left, pattern), self._keyed(right, pattern)
-        paired = pairing.all_right(truth, value, is_right)
+        paired = all_right(truth, value, is_right)
         self._counted = {i: counted[i] for i in paired}
         left, right = _rest(left, right, paired)
         if not left or not right:
             return paired
-        if room.fits(left, right, most):
+        if fits(left, right, most):
             return paired | self._optimal(left, right, items)
         notes[
-            f"{shown(pattern.removesuffix('[]'))}: too many rows to pair ({len(left):,} of truth "
+            f"{display_path(pattern.removesuffix('[]'))}: too many rows to pair "
+            f"({len(left):,} of truth "
             f"with {len(right):,}); they were paired by the values they share."
         ] = None
         kept = self._counted
@@ -247,7 +358,7 @@ class Alignment:
         if items.keys:
             truth = {i: each.only(items.keys) for i, each in truth.items()}
             value = {j: each.only(items.keys) for j, each in value.items()}
-        paired |= pairing.by_shared(truth, value, items.are_one)
+        paired |= by_shared(truth, value, items.are_one)
         self._counted = kept
         return paired
 
@@ -260,7 +371,7 @@ class Alignment:
             found = leaves_in(self.known.patterns, each, "", pattern)
             return [(kind, leaf) for _, kind, leaf in found if not is_empty(leaf)]
 
-        def compared(one: Any, other: Any) -> list[Leaf]:
+        def compared(one: Any, other: Any) -> list[LabelledLeaf]:
             rows = self.rows(one, other, "", pattern, None)
             return [self._leaf(row) for row in rows if row.truth is not NOTHING]
 
@@ -270,14 +381,14 @@ class Alignment:
         rule = self.rules.get(pattern)
         return Items(truth, value, pattern, rule, self.categories, leaves, compared, fields)
 
-    def _leaf(self, row: Row) -> Leaf:
+    def _leaf(self, row: LeafPair) -> LabelledLeaf:
         said, filled = not is_empty(row.value), not is_empty(row.truth)
         right = said and filled and self.same(row.pattern, row.truth, row.value)
-        return Leaf(row.pattern, row.truth, row.value, filled, said, right)
+        return LabelledLeaf(row.pattern, row.truth, row.value, filled, said, right)
 
-    def _keyed(self, items: dict[int, Any], pattern: str) -> dict[int, pairing.Keyed]:
+    def _keyed(self, items: dict[int, Any], pattern: str) -> dict[int, Keyed]:
         return {
-            at: pairing.Keyed.of(
+            at: Keyed.of(
                 each,
                 [
                     (kind, leaf)
@@ -306,14 +417,14 @@ class Alignment:
         # A row left alone earns nothing: not for what it rightly has nothing to say about either.
         alone = [self.count(one, NOTHING, pattern)._replace(right=0) for one in left.values()]
         more = [self._said(other) for other in right.values()]
-        paired = pairing.cheapest(table, alone, more, is_one)
+        paired = cheapest(table, alone, more, is_one)
         # Lists in lists would else be paired again for each list around them.
         self._counted = known | {rows[i]: table[i][j] for i, j in paired.items()}
         return {rows[i]: columns[j] for i, j in paired.items()}
 
     # -- what a pair counts for: the rows as numbers alone ---------------------------------------
 
-    def count(self, truth: Any, value: Any, pattern: str) -> Tally:
+    def count(self, truth: Any, value: Any, pattern: str) -> PairCounts:
         """How many of the rows of a truth and a value are labelled, right, invented, missed."""
         if isinstance(truth, dict):
             return self._count_object(truth, value, pattern)
@@ -330,7 +441,7 @@ class Alignment:
             return _MISSED
         return _RIGHT if self.same(pattern, truth, value) else _WRONG
 
-    def _count_object(self, truth: dict[Any, Any], value: Any, pattern: str) -> Tally:
+    def _count_object(self, truth: dict[Any, Any], value: Any, pattern: str) -> PairCounts:
         known = isinstance(value, dict)
         found = value if known else {}
         labelled, right, invented, missed = (_UNLABELLED if known else self._said(value))[:4]
@@ -343,8 +454,10 @@ class Alignment:
             if name not in found or name in silent:
                 missed += 1
                 which |= 2 * bit
-            # By every rule the truth itself is right.
-            elif (type(each) is str and found[name] == each) or same(inner, each, found[name]):
+            # By every rule of ours the truth itself is right.
+            elif (type(each) is str and found[name] == each and inner not in self.own) or same(
+                inner, each, found[name]
+            ):
                 right += 1
                 which |= bit
             bit <<= 2
@@ -357,15 +470,15 @@ class Alignment:
             answered += one[5]
             whole += one[6]
         which = which if known and flat else -1
-        return Tally(labelled, right, invented, missed, which, answered, whole)
+        return PairCounts(labelled, right, invented, missed, which, answered, whole)
 
-    def _count_list(self, truth: Sequence[Any], value: Any, pattern: str) -> Tally:
+    def _count_list(self, truth: Sequence[Any], value: Any, pattern: str) -> PairCounts:
         if not truth:
             said = self._said(value)
             return said if said.labelled else _RIGHT
         known = isinstance(value, list | tuple)
         found: Sequence[Any] = value if known else []
-        inner = item(pattern)
+        inner = item_path(pattern)
         paired = self._pair(truth, found, inner, None)
         there, counted = self._counted, [_UNLABELLED if known else self._said(value)]
         for i, each in enumerate(truth):
@@ -377,16 +490,16 @@ class Alignment:
         taken = set(paired.values())
         counted += [self._said(each) for j, each in enumerate(found) if j not in taken]
         labelled, right, invented, missed, _, answered, whole = map(sum, zip(*counted, strict=True))
-        return Tally(labelled, right, invented, missed, -1, answered, whole)
+        return PairCounts(labelled, right, invented, missed, -1, answered, whole)
 
-    def _said(self, value: Any) -> Tally:
+    def _said(self, value: Any) -> PairCounts:
         """What is said where truth says that there is nothing."""
-        said = room.size(value, counts=lambda each: not is_empty(each))
-        return Tally(said, 0, said, 0)
+        said = count_leaves(value, counts=lambda each: not is_empty(each))
+        return PairCounts(said, 0, said, 0)
 
 
-_UNLABELLED, _RIGHT = Tally(0, 0, 0, 0), Tally(1, 1, 0, 0)
-_WRONG, _MISSED = Tally(1, 0, 0, 0), Tally(1, 0, 0, 1)
+_UNLABELLED, _RIGHT = PairCounts(0, 0, 0, 0), PairCounts(1, 1, 0, 0)
+_WRONG, _MISSED = PairCounts(1, 0, 0, 0), PairCounts(1, 0, 0, 1)
 
 
 def _rest(
@@ -399,5 +512,5 @@ def _rest(
     )
 
 
-def _bare(value: Any) -> Any:
+def _scalar(value: Any) -> Any:
     return None if isinstance(value, dict | list | tuple) else value

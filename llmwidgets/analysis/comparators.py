@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
+from numbers import Real
 from typing import Any
 
-from llmwidgets.analysis import docubench
-from llmwidgets.analysis.letters import spelled_out
-from llmwidgets.analysis.likeness import Likeness
-from llmwidgets.analysis.list_rules import ListRule, keys_of, read_list_rule
-from llmwidgets.analysis.numbers import Number, number_meant
-from llmwidgets.analysis.readings import Reading, clock_in, plain, read
+from llmwidgets.analysis.normalize import Parsed, parse_value, plain
+from llmwidgets.analysis.parsing import Number, clock_in, number_meant
+from llmwidgets.analysis.scripts import spelled_out
+from llmwidgets.analysis.text_matching import TextSimilarity
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
-from llmwidgets.schemas.place import prefixes, shown
+from llmwidgets.schemas.paths import display_path, prefixes
 
-KINDS = ("exact", "text", "number", "date", "similar")
-PRESETS = (docubench.NAME,)
-"""Whole sets of rules by name, in place of rules by field."""
+RECORD = ""
+"""The place of a whole record among the rules."""
 
-_CLOSE = Decimal("1e-12")
 _HINT = (
     'Examples: {"total": "number:0.01", "address": "similar:0.9", "code": "exact", '
-    '"lines[]": "key:sku"}.'
+    '"lines[]": "key:sku", "name": a function of (value, truth) that returns True, False or a '
+    "share from 0 to 1}."
 )
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,46 +48,168 @@ class Comparator:
         return f"{self.kind}:{self.amount:g}" if self.amount else self.kind
 
 
-Rule = Comparator | ListRule
+@dataclass(frozen=True, slots=True)
+class ListRule:
+    """How the user has the rows of one list recognised: by `names` of leaves, or from a `share`.
+
+    >>> str(ListRule(("sku", "date"))), str(ListRule(share=0.7))
+    ('key:sku,date', 'match:0.7')
+    """
+
+    names: tuple[str, ...] = ()
+    share: float = 0.0
+
+    def __str__(self) -> str:
+        return f"key:{','.join(self.names)}" if self.names else f"match:{self.share:g}"
+
+
+class FunctionFailed(Exception):
+    """A function of the user's raised, or returned what is not a share: the message says which."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoringFunction:
+    """A function of the user's, `(value, truth)` → True, False or a share from 0 to 1.
+
+    One that scores a whole record may have a parameter `schema`: the JSON Schema of the text.
+    Two are equal where they are the same function, which need not be hashable itself.
+    """
+
+    function: Callable[..., Any]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ScoringFunction) and self.function is other.function
+
+    def __hash__(self) -> int:
+        return id(self.function)
+
+    def __str__(self) -> str:
+        inner = self.function
+        while isinstance(inner, partial):
+            inner = inner.func
+        return getattr(inner, "__name__", type(inner).__name__)
+
+    @property
+    def misfit(self) -> str | None:
+        """Why it cannot be called; None where it can, or where that is only known by calling."""
+        if inspect.iscoroutinefunction(self.function):
+            return f"{self} is async; give a plain function."
+        try:
+            signature = inspect.signature(self.function)
+        except (TypeError, ValueError):
+            return None
+        try:
+            signature.bind(None, None, **({"schema": None} if self._takes_schema else {}))
+        except TypeError:
+            return f"{self} cannot be called with (value, truth)."
+        return None
+
+    @property
+    def _takes_schema(self) -> bool:
+        try:
+            return "schema" in inspect.signature(self.function).parameters
+        except (TypeError, ValueError):
+            return False
+
+    def share(self, value: Any, truth: Any) -> float:
+        """What it returns for two values, 0 to 1; FunctionFailed where that is not a share.
+
+        What it raises is told by its class alone: a message may quote the document.
+        """
+        return self._called(value, truth)
+
+    def share_of_record(self, value: Any, truth: Any, schema: Any) -> float:
+        """What it returns for a whole record, 0 to 1; FunctionFailed as in `share`."""
+        more = {"schema": schema} if self._takes_schema else {}
+        return self._called(value, truth, **more)
+
+    def _called(self, value: Any, truth: Any, **more: Any) -> float:
+        try:
+            given = self.function(value, truth, **more)
+            # numpy's and pandas' own yes and no are not a bool.
+            given = given.item() if getattr(given, "shape", None) == () else given
+            share = float(given) if isinstance(given, Real) else math.nan
+        except Exception as error:  # noqa: BLE001 (the function is the user's)
+            failed = f"{self} raised {type(error).__name__}"
+        else:
+            if -_ROUNDING <= share <= 1 + _ROUNDING:
+                return min(1.0, max(0.0, share))
+            telling = given is None or isinstance(given, Real)
+            kind = f"{given}" if telling else f"a {type(given).__name__}"
+            failed = f"{self} returned {kind}, not True, False or a share from 0 to 1"
+        raise FunctionFailed(failed)
+
+
+@dataclass(frozen=True, slots=True)
+class LostFunction:
+    """A function by which a saved comparison was scored, and which no file can hold: its name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name}, not in the file"
+
+
+Rule = Comparator | ListRule | ScoringFunction | LostFunction
 
 
 def read_scoring(
-    scoring: Mapping[str, str | Rule] | None, schema: Schema | None
+    scoring: Mapping[str, Any] | Callable[..., Any] | None, schema: Schema | None
 ) -> dict[str, Rule]:
-    """The rule for each leaf or list the user names; FieldError for a field or rule unknown.
+    """The rule for each place the user names; FieldError for a place or a rule unknown.
 
     Keys are patterns of leaves (`lines[].total`); values are `exact`, `text`, `number`,
-    `number:0.01` (± 0.01), `date` or `similar:0.9`. Keys can also be patterns of a list's rows
-    (`lines[]`), with how a row of the reply is recognised as one of truth: `key:sku` (or
-    `key:sku,date`), where these fields of the row are right and only there, or `match:0.7`, where
-    at least this share of the fields that truth fills is right. A row that is not recognised is
-    one missed and one invented row.
+    `number:0.01` (± 0.01), `date`, `similar:0.9` or a function of (value, truth) that returns
+    True, False or a share from 0 to 1. Keys can also be patterns of a list's rows (`lines[]`),
+    with how a row of the reply is recognised as one of truth: `key:sku` (or `key:sku,date`), where
+    these fields of the row are right and only there, or `match:0.7`, where at least this share of
+    the fields that truth fills is right. A row that is not recognised is one missed and one
+    invented row. The key "" is the whole record, scored by a function; a function alone means it.
     """
+    if callable(scoring):
+        scoring = {RECORD: scoring}
     chosen: dict[str, Rule] = {}
     problems: dict[str, str] = {}
     places = None if schema is None else places_of(schema)
     for path, said in (scoring or {}).items():
-        if places is not None and path not in places:
+        if path != RECORD and places is not None and path not in places:
             problems[str(path)] = f"The schema has no such field.{_nearest(str(path), places)}"
             continue
-        rule = said if isinstance(said, ListRule) else read_list_rule(str(said))
-        if rule is not None:
-            if problem := _misfit(path, rule, schema):
-                problems[path] = problem
-            else:
-                chosen[path] = rule
-            continue
-        if schema is not None and not _is_leaf(path, schema):
-            problems[path] = f"{said!r} is not a rule of a list; give key:FIELD or match:0.7."
-            continue
-        comparator = said if isinstance(said, Comparator) else _parse(str(said))
-        if comparator is None:
-            problems[str(path)] = f"{said!r} is no comparator; they are {', '.join(KINDS)}."
+        rule = _read_rule(said)
+        problem = _misfit(path, said, rule, schema)
+        if problem is None and rule is not None:
+            chosen[path] = rule
         else:
-            chosen[path] = comparator
+            problems[str(path) or "scoring"] = problem or ""
     if problems:
         raise FieldError(problems, _HINT)
     return chosen
+
+
+def _read_rule(said: Any) -> Rule | None:
+    if isinstance(said, Rule):
+        return said
+    if callable(said):
+        return ScoringFunction(said)
+    return read_list_rule(str(said)) or _read_comparator(str(said))
+
+
+def _misfit(path: str, said: Any, rule: Rule | None, schema: Schema | None) -> str | None:
+    """Why this rule does not fit this place; None where it does."""
+    if isinstance(rule, LostFunction):
+        return None
+    if path == RECORD and not isinstance(rule, ScoringFunction):
+        return f"{said!r} is not a function; only a function scores a whole record."
+    if isinstance(rule, ListRule):
+        return _misfit_of_list(path, rule, schema)
+    if path != RECORD and schema is not None and not _is_leaf(path, schema):
+        name = str(rule) if isinstance(rule, ScoringFunction) else repr(said)
+        return f"{name} is not a rule of a list; give key:FIELD or match:0.7."
+    if isinstance(rule, ScoringFunction):
+        return rule.misfit
+    if rule is None:
+        return f"unknown comparator {said!r}; choose {', '.join(KINDS)}, or give a function."
+    return None
 
 
 def places_of(schema: Schema) -> list[str]:
@@ -106,7 +228,7 @@ def _is_leaf(path: str, schema: Schema) -> bool:
     return any(leaf.path == path for leaf in schema.leaves)
 
 
-def _misfit(path: str, rule: ListRule, schema: Schema | None) -> str | None:
+def _misfit_of_list(path: str, rule: ListRule, schema: Schema | None) -> str | None:
     """Why the rows of this place cannot be recognised by this rule; None where they can."""
     if not path.endswith("[]"):
         return f"{str(rule)!r} is a rule of a list; {path} is not one. Name its rows: lines[]."
@@ -120,16 +242,7 @@ def _misfit(path: str, rule: ListRule, schema: Schema | None) -> str | None:
     return None
 
 
-def read_preset(name: str, paths: Iterable[str]) -> dict[str, Comparator]:
-    """The comparators of a preset; FieldError where there is no preset of this name."""
-    if name not in PRESETS:
-        raise FieldError(
-            {"scoring": f"{name!r} is no set of rules; there is {', '.join(PRESETS)}."}, _HINT
-        )
-    return dict.fromkeys(paths, Comparator(name))
-
-
-def _parse(said: str) -> Comparator | None:
+def _read_comparator(said: str) -> Comparator | None:
     kind, _, amount = said.partition(":")
     if kind not in KINDS or (amount and kind not in {"number", "similar"}):
         return None
@@ -140,6 +253,34 @@ def _parse(said: str) -> Comparator | None:
     most = 1.0 if kind == "similar" else math.inf
     return Comparator(kind, figure) if 0 <= figure <= most and math.isfinite(figure) else None
 
+
+def read_list_rule(said: str) -> ListRule | None:
+    """The rule of a list as the user writes it: `key:sku,date` or `match:0.7`; None for others."""
+    kind, _, rest = said.partition(":")
+    if kind == "key":
+        names = tuple(name for each in rest.split(",") if (name := each.strip()))
+        return ListRule(tuple(dict.fromkeys(names))) if names else None
+    if kind != "match":
+        return None
+    try:
+        share = float(rest)
+    except ValueError:
+        return None
+    return ListRule(share=share) if 0 < share <= 1 else None
+
+
+def keys_of(pattern: str, rule: ListRule) -> list[str]:
+    """The patterns of the leaves that a rule names under the items of a list.
+
+    >>> keys_of("lines[]", ListRule(("sku", "made.on")))
+    ['lines[].sku', 'lines[].made.on']
+    """
+    return [pattern + (each if each.startswith("[") else f".{each}") for each in rule.names]
+
+
+# -- two values compared ---------------------------------------------------------------------------
+
+_CLOSE = Decimal("1e-12")
 
 _DEFAULTS = {
     "enum": Comparator("exact"), "boolean": Comparator("truth"), "email": Comparator("caseless"),
@@ -162,19 +303,20 @@ def default_for(leaf: Leaf | None) -> Comparator:
 
 
 @dataclass(slots=True)
-class Comparing:
+class FieldComparator:
     """Compares values at leaf patterns; each value is read once.
 
-    `notes` has a sentence for each place where the texts were too long to compare in full.
+    `notes` has a sentence for each place that could not be compared in full: the texts were too
+    long, or the user's function failed.
     """
 
     leaves: Mapping[str, Leaf]
-    chosen: Mapping[str, Comparator]
-    default: Comparator | None = None
-    _comparators: dict[str, Comparator] = field(default_factory=dict)
+    chosen: Mapping[str, Comparator | ScoringFunction]
+    _comparators: dict[str, Comparator | ScoringFunction] = field(default_factory=dict)
+    _shares: dict[tuple[Any, ...], float] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
-    _readings: dict[tuple[type, Any], Reading] = field(default_factory=dict)
-    _likeness: Likeness = field(default_factory=Likeness)
+    _readings: dict[tuple[type, Any], Parsed] = field(default_factory=dict)
+    _similarity: TextSimilarity = field(default_factory=TextSimilarity)
 
     def same(self, pattern: str, truth: Any, value: Any) -> bool:
         """Whether the value at this place counts as the truth. Both say something."""
@@ -182,13 +324,12 @@ class Comparing:
             return False
         comparator = self._comparators.get(pattern)
         if comparator is None:
-            comparator = self.chosen.get(pattern) or self.default
-            comparator = comparator or default_for(self.leaves.get(pattern))
+            comparator = self.chosen.get(pattern) or default_for(self.leaves.get(pattern))
             self._comparators[pattern] = comparator
+        if isinstance(comparator, ScoringFunction):
+            return self.share(pattern, truth, value) == 1
         if isinstance(truth, bool) or isinstance(value, bool):
             return truth is value or (comparator.kind == "truth" and _yes(truth) is _yes(value))
-        if comparator.kind == docubench.NAME:
-            return docubench.same(truth, value)
         equal = bool(truth == value)
         # By every rule below, a value that is the truth itself is right.
         if equal and type(truth) is type(value):
@@ -207,25 +348,47 @@ class Comparing:
                 [] if each.text.isalpha() else _FIGURES.findall(each.text) for each in readings
             )
             return one == other and self._alike(pattern, raw, comparator.amount)
-        return _RULES[comparator.kind](*readings, raw, comparator.amount)
+        return _RULES_OF_TYPES[comparator.kind](*readings, raw, comparator.amount)
+
+    def share(self, pattern: str, truth: Any, value: Any) -> float:
+        """How much of a value is right, 0 to 1, by the user's function; 0 without one.
+
+        It is asked once for each two values. Where it fails the value is wrong: nobody can say
+        that it is right.
+        """
+        function = self.chosen.get(pattern)
+        folded = isinstance(truth, dict | list) or isinstance(value, dict | list)
+        if folded or not isinstance(function, ScoringFunction):
+            return 0.0
+        key = (pattern, type(truth), truth, type(value), value)
+        if key not in self._shares:
+            try:
+                self._shares[key] = function.share(value, truth)
+            except FunctionFailed as failed:
+                self._shares[key] = 0.0
+                self.notes[f"{display_path(pattern)}: {failed}, so the value counts as wrong."] = (
+                    None
+                )
+        return self._shares[key]
 
     def _alike(self, pattern: str, raw: Raw, amount: float) -> bool:
-        alike = self._likeness.alike(str(raw[0]), str(raw[1]), amount)
-        if self._likeness.unsure:
-            self._likeness.unsure = False
+        alike = self._similarity.alike(str(raw[0]), str(raw[1]), amount)
+        if self._similarity.unsure:
+            self._similarity.unsure = False
             self.notes[
-                f"{shown(pattern)}: too much text to compare letter by letter; values not found "
+                f"{display_path(pattern)}: too much text to compare letter by letter; "
+                "values not found "
                 "to be alike counts as different."
             ] = None
         return alike
 
-    def _read(self, value: Any) -> Reading:
+    def _read(self, value: Any) -> Parsed:
         key = (type(value), value)
         try:
             if key not in self._readings:
-                self._readings[key] = read(value)
+                self._readings[key] = parse_value(value)
         except TypeError:
-            return read(value)
+            return parse_value(value)
         return self._readings[key]
 
 
@@ -235,7 +398,7 @@ _FIGURES = re.compile(r"[-0-9][0-9]*(?:[^\w\s,]+[0-9]+)*")
 Raw = tuple[Any, Any]
 
 
-def _text(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+def _text(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
     if one.number and other.number:
         return _same_number(one.number, other.number, 0.0)
     if one.days and other.days:
@@ -257,7 +420,7 @@ def _text(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
     return _spelled_alike(one, other) or _spelled_alike(other, one)
 
 
-def _spelled_alike(one: Reading, other: Reading) -> bool:
+def _spelled_alike(one: Parsed, other: Parsed) -> bool:
     """Whether two texts are the same once the umlauts of one are two letters."""
     spelled = spelled_out(one.written)
     return spelled is not None and plain(spelled) == other.text
@@ -266,7 +429,7 @@ def _spelled_alike(one: Reading, other: Reading) -> bool:
 _LONGEST_LIST = 1_000
 
 
-def _number(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+def _number(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
     numbers = [
         each.number or (number_meant(value) if isinstance(value, str) else None)
         for each, value in zip((one, other), raw, strict=True)
@@ -307,20 +470,20 @@ def _written(amount: float) -> Decimal:
     return Decimal(repr(amount))
 
 
-def _date(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+def _date(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
     if len(one.days) == len(other.days) == 1 and not one.days[0].has_clock:
         return one.days[0].day == other.days[0].day
     return _same_instants(one, other) if one.days and other.days else _text(one, other, raw, amount)
 
 
-def _day(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+def _day(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
     """The field of a date: what time of day is said with it does not count."""
     if one.days and other.days:
         return [each.day for each in one.days] == [each.day for each in other.days]
     return _text(one, other, raw, amount)
 
 
-def _same_instants(one: Reading, other: Reading) -> bool:
+def _same_instants(one: Parsed, other: Parsed) -> bool:
     return [each.at for each in one.days] == [each.at for each in other.days]
 
 
@@ -353,16 +516,20 @@ _SPELLINGS: dict[str, Callable[[str], str]] = {
 """How a value of a format is written once: the same address, identifier or host."""
 
 
-def _clock(one: Reading, other: Reading, raw: Raw, amount: float) -> bool:
+def _clock(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
     left, right = (each.clock or clock_in(each.written) for each in (one, other))
     return left == right if left and right else _text(one, other, raw, amount)
 
 
-_RULES: dict[str, Callable[[Reading, Reading, Raw, float], bool]] = {
+_RULES: dict[str, Callable[[Parsed, Parsed, Raw, float], bool]] = {
     "text": _text,
-    "truth": _text,
     "number": _number,
     "date": _date,
-    "day": _day,
-    "clock": _clock,
 }
+"""The rules that a user can name: how two values that say something are compared."""
+
+_RULES_OF_TYPES = {**_RULES, "truth": _text, "day": _day, "clock": _clock}
+"""The same, and those that only the type of a field calls for."""
+
+KINDS = ("exact", *_RULES, "similar")
+"""All that a user can name."""

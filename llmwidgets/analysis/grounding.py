@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from decimal import Decimal
@@ -12,24 +12,19 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any, Literal
 
-from llmwidgets.analysis.borders import alone, places
-from llmwidgets.analysis.datings import Datings
-from llmwidgets.analysis.days import Day
-from llmwidgets.analysis.letters import spelled_out
-from llmwidgets.analysis.likeness import digits
-from llmwidgets.analysis.numbers import NUMBER_WORDS
-from llmwidgets.analysis.paraphrase import is_denied, is_fixed, is_name, passage_of
-from llmwidgets.analysis.passages import Numbers
-from llmwidgets.analysis.readings import (
-    Number,
-    Reading,
+from llmwidgets.analysis.leaves import leaves_of, says_no_value
+from llmwidgets.analysis.mentions import DateMentions, NumberMentions
+from llmwidgets.analysis.normalize import (
+    Parsed,
     code_in,
+    parse_value,
     plain,
     plain_with_offsets,
-    read,
     says_nothing,
 )
-from llmwidgets.analysis.silence import says_no_value
+from llmwidgets.analysis.parsing import NUMBER_WORDS, Day, Number
+from llmwidgets.analysis.scripts import alone, places, spelled_out
+from llmwidgets.analysis.text_matching import digits, is_denied, is_fixed, is_name, passage_of
 from llmwidgets.schemas import Leaf
 
 Kind = Literal["exact", "normalised", "fuzzy", "absent", "not applicable"]
@@ -38,7 +33,7 @@ FUZZY_FROM = 85.0
 
 _SHORTEST_FUZZY = 5
 _LOOKED_THROUGH = 10_000_000_000
-"""So many characters of a text, over all values, are looked through: some seconds."""
+"""The characters of a text that are searched, over all values: some seconds."""
 
 _FUZZY_AT_ONCE, _FUZZY = 100_000_000, 300_000_000
 _LONGEST_NAME = 60
@@ -71,7 +66,7 @@ _NOT_APPLICABLE = Grounding("not applicable")
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceText:
     """A text, read once for all values that are looked for in it."""
 
     text: str
@@ -89,12 +84,12 @@ class Source:
         return plain_with_offsets(self.text)
 
     @cached_property
-    def numbers(self) -> Numbers:
-        return Numbers(self.text)
+    def numbers(self) -> NumberMentions:
+        return NumberMentions(self.text)
 
     @cached_property
-    def datings(self) -> Datings:
-        return Datings(self.numbers)
+    def datings(self) -> DateMentions:
+        return DateMentions(self.numbers)
 
     @cached_property
     def codes(self) -> tuple[str, list[int]]:
@@ -108,7 +103,7 @@ def get_ready() -> None:
     import_module("rapidfuzz.fuzz")
 
 
-def ground(value: Any, text: str | Source, leaf: Leaf | None = None) -> Grounding:
+def ground(value: Any, text: str | SourceText, leaf: Leaf | None = None) -> Grounding:
     """Locate a value in a text.
 
     >>> ground(1250, "a total of 1,250.00 euro")
@@ -116,12 +111,12 @@ def ground(value: Any, text: str | Source, leaf: Leaf | None = None) -> Groundin
     >>> ground("Ada", "no such name")
     Grounding(kind='absent', start=None, end=None)
     """
-    source = Source(text) if isinstance(text, str) else text
+    source = SourceText(text) if isinstance(text, str) else text
     if isinstance(value, bool) or not isinstance(value, str | int | float) or says_nothing(value):
         return _NOT_APPLICABLE
     if not source.takes("exact", len(source.text)):
         return _NOT_APPLICABLE
-    reading = read(value)
+    reading = parse_value(value)
     found = _as_written(value, reading, source) or _other_writing(value, reading, source)
     if found:
         return found
@@ -131,7 +126,7 @@ def ground(value: Any, text: str | Source, leaf: Leaf | None = None) -> Groundin
     return _ABSENT if figure or not isinstance(value, str) else _fuzzy(value, source)
 
 
-def _as_written(value: str | int | float, reading: Reading, source: Source) -> Grounding | None:
+def _as_written(value: str | int | float, reading: Parsed, source: SourceText) -> Grounding | None:
     """To the letter; a number is looked for among the numbers, where a minus belongs to it."""
     if reading.number or not isinstance(value, str):
         return None
@@ -160,7 +155,9 @@ def _is_whole(text: str, start: int, end: int) -> bool:
     return not (in_mail and "@" in text[start:end])
 
 
-def _other_writing(value: str | int | float, reading: Reading, source: Source) -> Grounding | None:
+def _other_writing(
+    value: str | int | float, reading: Parsed, source: SourceText
+) -> Grounding | None:
     found: tuple[int, int] | None = None
     if reading.number:
         written = value.strip() if isinstance(value, str) else repr(value)
@@ -184,7 +181,7 @@ def _other_writing(value: str | int | float, reading: Reading, source: Source) -
     return Grounding("normalised", *found) if found else None
 
 
-def _number(number: Number, said: str | float, source: Source) -> tuple[int, int] | None:
+def _number(number: Number, said: str | float, source: SourceText) -> tuple[int, int] | None:
     for value in _meant(number, said, source):
         for start, end, _ in source.numbers.of(value):
             unit, far_start, far_end = source.numbers.unit_at(start, end)
@@ -199,7 +196,7 @@ def _number(number: Number, said: str | float, source: Source) -> tuple[int, int
     return _in_words(int(number.value), source)
 
 
-def _in_words(number: int, source: Source) -> tuple[int, int] | None:
+def _in_words(number: int, source: SourceText) -> tuple[int, int] | None:
     """A number in words: "twelve"."""
     found = _normalised(_IN_WORDS.get(number, ""), source)
     if not found or "-" in (
@@ -210,15 +207,15 @@ def _in_words(number: int, source: Source) -> tuple[int, int] | None:
     return found
 
 
-def _meant(number: Number, said: str | float, source: Source) -> list[Decimal]:
+def _meant(number: Number, said: str | float, source: SourceText) -> list[Decimal]:
     """What a number means in this text: "1.480" is 1480 where points group thousands."""
     if not isinstance(said, str) or not _AMBIGUOUS.search(said) or not source.numbers.mark:
         return [number.value]
-    here = [each.value for each in Numbers(said, source.numbers.mark)]
+    here = [each.value for each in NumberMentions(said, source.numbers.mark)]
     return here or [number.value]
 
 
-def _day(days: Sequence[Day], source: Source) -> Grounding | None:
+def _day(days: Sequence[Day], source: SourceText) -> Grounding | None:
     """A day as the text writes it; with its time of day, where the value tells one."""
     datings = source.datings
     for each in days:
@@ -232,7 +229,7 @@ def _day(days: Sequence[Day], source: Source) -> Grounding | None:
     return _without_year([each.day for each in days], source)
 
 
-def _without_year(days: Sequence[date], source: Source) -> Grounding | None:
+def _without_year(days: Sequence[date], source: SourceText) -> Grounding | None:
     """A day and month without a year: normalised where the year stands elsewhere, else fuzzy."""
     yearless = source.datings.by_day_of_year
     found = [(yearless[day.month, day.day], day.year) for day in days
@@ -244,7 +241,7 @@ def _without_year(days: Sequence[date], source: Source) -> Grounding | None:
     return Grounding("normalised" if known else "fuzzy", *place)
 
 
-def _code(code: str, source: Source) -> tuple[int, int] | None:
+def _code(code: str, source: SourceText) -> tuple[int, int] | None:
     """An identifier of many digits, however it is grouped."""
     flat, offsets = source.codes
     for at in places(flat, code):
@@ -255,7 +252,7 @@ def _code(code: str, source: Source) -> tuple[int, int] | None:
     return None
 
 
-def _text(value: str, reading: Reading, source: Source) -> tuple[int, int] | None:
+def _text(value: str, reading: Parsed, source: SourceText) -> tuple[int, int] | None:
     """In other case, accents, spacing and punctuation; umlauts as two letters; a name turned."""
     found = _normalised(reading.text, source, value=value)
     if not found and (out := spelled_out(value)):
@@ -270,7 +267,7 @@ def _text(value: str, reading: Reading, source: Source) -> tuple[int, int] | Non
 
 
 def _normalised(
-    wanted: str, source: Source, meant: str = "", value: str = ""
+    wanted: str, source: SourceText, meant: str = "", value: str = ""
 ) -> tuple[int, int] | None:
     """Where the plain text has `wanted`, which is that of `value`; a name within one sentence.
 
@@ -296,7 +293,7 @@ def _is_torn(name: str, passage: str) -> bool:
     return bool(ends) and is_name(name)
 
 
-def _quantity(quantity: Number, source: Source) -> tuple[int, int] | None:
+def _quantity(quantity: Number, source: SourceText) -> tuple[int, int] | None:
     for start, end, _ in source.numbers.of(quantity.value):
         unit, far = source.numbers.measure_at(end)
         if unit == quantity.unit:
@@ -304,7 +301,7 @@ def _quantity(quantity: Number, source: Source) -> tuple[int, int] | None:
     return None
 
 
-def _turned_name(value: str, source: Source) -> tuple[int, int] | None:
+def _turned_name(value: str, source: SourceText) -> tuple[int, int] | None:
     """A name with its parts in another order: "Smith, John" for John Smith."""
     if len(value) > _LONGEST_NAME or not is_name(value) or "\n" in value:
         return None
@@ -329,7 +326,7 @@ def _meet(text: str, start: int, end: int, letters: int) -> bool:
     return _BETWEEN_NAMES.fullmatch(between.lstrip("\u0300\u0301")) is not None
 
 
-def _fuzzy(value: str, source: Source) -> Grounding:
+def _fuzzy(value: str, source: SourceText) -> Grounding:
     flat, offsets = source.plain
     wanted = plain(value)
     if len(wanted) < _SHORTEST_FUZZY or not flat:
@@ -369,3 +366,50 @@ def _nearly(one: str, other: str) -> bool:
     from rapidfuzz import fuzz
 
     return fuzz.ratio(one, other) >= FUZZY_FROM
+
+
+# -- whether a value was taken from an example instead ---------------------------------------------
+
+_WRITTEN = ("exact", "normalised")
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleLeakage:
+    """The examples that were shown: their texts, and the values of their records."""
+
+    sources: tuple[SourceText, ...] = ()
+    values: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, examples: Iterable[tuple[str, Any]]) -> ExampleLeakage:
+        """Read (text, record) pairs once for all values that are looked for in them."""
+        shown = list(examples)
+        return cls(
+            tuple(SourceText(text) for text, _ in shown if text),
+            frozenset(
+                plain(str(value))
+                for _, record in shown
+                for _, _, value in leaves_of(None, record)
+                if _can_be_copied(value)
+            ),
+        )
+
+    def is_copied(self, value: Any, text: SourceText, leaf: Leaf | None = None) -> bool:
+        """Whether a value stands in an example and not in the text.
+
+        >>> copying = ExampleLeakage.of([("Bill of Ada for 12 euro", {"name": "Ada"})])
+        >>> copying.is_copied("Ada", SourceText("Bill of Bob for 9 euro"))
+        True
+        """
+        if not (self.sources or self.values) or not _can_be_copied(value) or not text.text:
+            return False
+        if ground(value, text, leaf).kind != "absent":
+            return False
+        if plain(str(value)) in self.values:
+            return True
+        return any(ground(value, source, leaf).kind in _WRITTEN for source in self.sources)
+
+
+def _can_be_copied(value: Any) -> bool:
+    readable = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return readable and not says_nothing(value)

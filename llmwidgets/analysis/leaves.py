@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from llmwidgets.analysis.readings import says_nothing
+from llmwidgets.analysis.normalize import says_nothing
+from llmwidgets.analysis.scripts import evened
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.place import any_name, item, prefixes, step
+from llmwidgets.schemas.paths import any_name, item_path, prefixes, property_path
 
 
 class _Nothing:
@@ -66,7 +68,7 @@ def categories_of(schema: Schema | None) -> frozenset[str]:
 
 def inner_pattern(patterns: frozenset[str], pattern: str, name: str) -> str:
     """The pattern of a property; a name the schema leaves open becomes `*`."""
-    named = step(pattern, name)
+    named = property_path(pattern, name)
     starred = any_name(pattern)
     return starred if named not in patterns and starred in patterns else named
 
@@ -78,10 +80,10 @@ def leaves_in(
     if isinstance(data, dict):
         for name, each in data.items():
             inner = inner_pattern(patterns, pattern, str(name))
-            yield from leaves_in(patterns, each, step(path, str(name)), inner)
+            yield from leaves_in(patterns, each, property_path(path, str(name)), inner)
     elif isinstance(data, list | tuple):
         for index, each in enumerate(data):
-            yield from leaves_in(patterns, each, item(path, index), item(pattern))
+            yield from leaves_in(patterns, each, item_path(path, index), item_path(pattern))
     else:
         yield path, pattern, data
 
@@ -128,3 +130,124 @@ class Properties:
             silent = frozenset(name for name, each in value.items() if is_empty(each))
             self._silent[id(value)] = silent
         return silent
+
+
+# -- words by which a model says that a text holds no value, such as "N/A" -------------------------
+
+_LONGEST = 80
+_ALONE = """
+n/a|na|n.a|none|null|nil|nan|unknown|unspecified|undefined|undisclosed|missing|no data|no value
+no information|not any|tbd|no entry|blank|empty|nothing|not applicable|does not apply
+not in document|none known|no answer|0000-00-00
+k.a|keine angabe|keine angaben|ohne angabe|unbekannt|entfällt|keine|keiner|keines|fehlt|o.a
+nicht zutreffend|keine daten|kein wert|keine information|keine informationen|unklar|nichts
+aucun|aucune|néant|sans objet|inconnu|inconnue|non renseigné|n.c|s.o|n.d|nd|rien|pas de données
+aucune information|aucune donnée|non communiqué|pas d'information
+desconocido|desconocida|ninguno|ninguna|sin datos|sin información|sin especificar|s/d|n/d|nulo
+no consta|no aplica|no procede|nada
+sconosciuto|sconosciuta|nessuno|nessuna|nessun dato|nessuna informazione|ignoto|assente|nulla
+nenhum|nenhuma|desconhecido|desconhecida|sem informação|sem dados|não consta|não se aplica
+não aplicável|não há
+geen|onbekend|n.v.t|niet van toepassing|geen gegevens|geen informatie|ontbreekt|geen opgave
+brak|brak danych|brak informacji|nieznany|nieznana|nieznane|nie dotyczy|nie ma|b.d
+neuvedeno|neznámý|neznámé|není uvedeno|žádný|žádná|chybí
+okänd|okänt|saknas|ingen|inget|inga|ej tillämpligt|uppgift saknas
+ukendt|ukjent|mangler|intet|ingen oplysninger|ingen opplysninger
+tuntematon|ei tiedossa|ei mainittu|ei ilmoitettu|ei saatavilla|puuttuu
+неизвестно|неизвестен|неизвестна|нет данных|нет информации|отсутствует|н/д|нет
+не применимо|невідомо|немає даних|відсутнє|немає
+nincs|ismeretlen|nincs megadva|nincs adat|necunoscut|nespecificat|nu se aplică
+belirtilmemiş|bilinmiyor|yok|mevcut değil|άγνωστο|δεν αναφέρεται|δεν υπάρχει|κανένα
+"""
+_NOT = """
+not|was not|is not|were not|not been|nicht|non|no|no es|no está|no se|non è|não|não foi|não está
+niet|nie|není|nebylo|ej|inte|ikke|er ikke|не|nu este|pas|n'est pas|ne
+"""
+_FOUND = """
+mentioned|specified|stated|given|provided|available|found|indicated|disclosed|listed|known
+reported|recorded|defined|determined|identified|applicable
+explicitly mentioned|explicitly stated|explicitly specified|explicitly provided|explicitly given
+angegeben|genannt|erwähnt|bekannt|vorhanden|verfügbar|ersichtlich|enthalten|aufgeführt|spezifiziert
+auffindbar|vermerkt|anwendbar|bestimmbar|definiert|ausgewiesen
+mentionné|mentionnée|mentionnés|précisé|précisée|spécifié|spécifiée|disponible|renseigné|renseignée
+communiqué|communiquée|indiqué|indiquée|applicable|connu|connue|fourni|fournie|trouvé|trouvée
+especificado|especificada|mencionado|mencionada|disponible|indicado|indicada|aplicable|encontrado
+encontrada|proporcionado|proporcionada|informado|informada|menciona|indica|especifica|consta
+specificato|specificata|menzionato|menzionata|disponibile|indicato|indicata|applicabile|presente
+noto|nota|fornito|fornita|riportato|riportata|trovato|trovata
+disponível|informado|aplicável|fornecido|fornecida|indicado|especificado
+vermeld|gespecificeerd|opgegeven|bekend|beschikbaar|genoemd|gevonden|ingevuld|aangegeven
+podano|dotyczy|określono|wskazano|wymieniono|podany|podana|podane|znaleziono|określony
+uvedeno|uveden|uvedena|známo|k dispozici
+angivet|angiven|angivna|tillämpligt|känt|nämnt|nämns|specificerat|oppgitt|nævnt|nevnt|tilgængelig
+tilgjengelig|relevant|spesifisert|kendt|kjent|oplyst|opplyst|specificeret
+указано|указан|указана|указаны|упомянуто|упоминается|найдено|определено|известно|применимо|вказано
+specificat|menționat|disponibil|precizat
+"""
+_PLACES = """
+in|on|by|within|from|im|in der|in dem|aus|dans|en|nel|nella|no|na|em|het|w|v|i|в|у|à|à partir|din
+"""
+_NO_THING = "no|keine|kein|aucun|aucune|ninguna|ningún|nessun|nessuna|nenhum|nenhuma|geen|brak"
+
+
+def _words(lines: str) -> str:
+    return "|".join(re.escape(each.strip()) for each in lines.strip().replace("\n", "|").split("|"))
+
+
+_HERE = (
+    "(?:document|dokument|text|texte|testo|texto|tekst|документ|текст|invoice|letter|contract|source"
+    "|email|report|rechnung|vertrag|schreiben|facture|contrat|factura|contrato|fattura|contratto"
+    r"|passage|record|page|agreement)\w*"
+)
+_TAIL = rf"(?: (?:{_words(_PLACES)}) (?:\S+ ){{0,3}}{_HERE}(?: .{{1,20}})?)?"
+_NONE = "none|nothing|nichts|keine|rien|nada|niente|niets|nic"
+_SAYS = "say|specify|mention|state|indicate|(?:give|contain|provide) (?:any |a |the )?(?:\\S+)"
+_DATA = "information|informationen|informations|info|data|details|angaben|value|donnée"
+_WITH_NAME = """
+mentioned|specified|stated|given|indicated|disclosed|angegeben|genannt|erwähnt|mentionné|mentionnée
+précisé|précisée|indiqué|indiquée|especificado|especificada|indicado|indicada|mencionado|mencionada
+specificato|specificata|indicato|indicata|menzionato|menzionata|vermeld|opgegeven|genoemd|podano
+"""
+_SILENT = re.compile(
+    rf"(?:{_words(_ALONE)}){_TAIL}"
+    rf"|(?:{_words(_NOT)}) (?:{_words(_FOUND)}){_TAIL}"
+    rf"|(?:{_words(_NOT)}) (?:{_words(_PLACES)}) .{{1,40}} (?:{_words(_FOUND)})"
+    rf"|(?:{_NONE}|(?:{_DATA}) (?:{_words(_NOT)})) (?:{_words(_FOUND)}){_TAIL}"
+    rf"|(?:[^\W\d_]+ ){{1,3}}(?:is |was )?(?:not|nicht) (?:{_words(_WITH_NAME)}){_TAIL}"
+    rf"|not (?:present|included|shown|visible|set|clear) (?:in|on|from) (?:the |this )?{_HERE}"
+    rf"|(?:{_NO_THING}) (?:[^\W\d_]+ ){{1,3}}(?:{_words(_WITH_NAME)}){_TAIL}"
+    rf"|(?:{_NO_THING}) (?:{_DATA}) (?:{_words(_FOUND)}){_TAIL}"
+    rf"|(?:(?:the |this )?{_HERE}|it) (?:does not|doesn't|did not) (?:{_SAYS})(?: .*)?",
+)
+_FIRST = frozenset(
+    each.split()[0]
+    for lines in (_ALONE, _NOT, _NO_THING, _NONE, _DATA)
+    for each in lines.strip().replace("\n", "|").split("|")
+)
+_INNER = re.compile(r"\b(?:not|nicht|doesn't)\b")
+_MARKS = re.compile(r"\s*[-.…?/_][-.…?/_\s]*")
+_AROUND = " \t\n\r.,;:!?*\"'`()[]{}<>“”„«»‘’"
+
+
+def says_no_value(value: Any) -> bool:
+    """Whether a value is words for nothing, in English or another large European language.
+
+    >>> says_no_value("N/A"), says_no_value("Not specified in the document"), says_no_value("-")
+    (True, True, True)
+    >>> says_no_value("not covered"), says_no_value("0"), says_no_value("")
+    (False, False, False)
+    """
+    return isinstance(value, str) and len(value) <= _LONGEST and _is_silent(value)
+
+
+@lru_cache(maxsize=8192)
+def _is_silent(text: str) -> bool:
+    even = evened(text)
+    if _MARKS.fullmatch(even):
+        return True
+    bare = " ".join(even.strip(_AROUND).casefold().replace(". ", ".").split())
+    first, _, rest = bare.partition(" ")
+    # Most texts are told by their first word: no pattern is tried on them.
+    if first not in _FIRST and not _INNER.search(rest):
+        return False
+    return _SILENT.fullmatch(bare) is not None

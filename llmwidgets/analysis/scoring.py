@@ -2,29 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
-from llmwidgets.analysis import docubench
-from llmwidgets.analysis.alignment import NOTHING, Row, align, state_of
-from llmwidgets.analysis.comparators import Comparator, Comparing, Rule, read_preset, read_scoring
-from llmwidgets.analysis.grounding import Grounding, Source, ground
-from llmwidgets.analysis.list_rows import Rows, WithRows, rows_of
-from llmwidgets.analysis.list_rules import ListRule
+from llmwidgets.analysis.alignment import LeafPair, State, align, state_of
+from llmwidgets.analysis.comparators import (
+    RECORD,
+    Comparator,
+    FieldComparator,
+    FunctionFailed,
+    ListRule,
+    ScoringFunction,
+    read_scoring,
+)
+from llmwidgets.analysis.grounding import Grounding, SourceText, ground
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.schemas import Schema
+from llmwidgets.schemas.paths import prefixes
 
-State = Literal[
-    "agree", "differ", "missing", "invented", "null in words", "unlabelled", "failed"
-]  # fmt: skip
+_RIGHT, _MISSED, _INVENTED, _WRONG = 1, 2, 4, 8
+_MARKS = {"agree": _RIGHT, "missing": _MISSED, "failed": _MISSED, "invented": _INVENTED}
+_ENDS_A_ROW = re.compile(r"\[\d*\]$")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one list: of truth in all, wholly right, without an answer; and invented ones."""
+
+    total: int = 0
+    right: int = 0
+    missed: int = 0
+    invented: int = 0
+
+    def plus(self, other: Rows, times: int = 1) -> Rows:
+        """Both together; `times` -1 takes the other away."""
+        return Rows(
+            self.total + times * other.total,
+            self.right + times * other.right,
+            self.missed + times * other.missed,
+            self.invented + times * other.invented,
+        )
+
+
+class WithRows:
+    """The rows of all lists together, for whatever has `lists`: the rows of each, by pattern."""
+
+    __slots__ = ()
+    lists: Mapping[str, Rows]
+
+    @property
+    def rows(self) -> int:
+        """Rows of truth in all."""
+        return sum(each.total for each in self.lists.values())
+
+    @property
+    def rows_right(self) -> int:
+        """Rows of truth that are wholly right."""
+        return sum(each.right for each in self.lists.values())
+
+    @property
+    def rows_missed(self) -> int:
+        """Rows of truth without an answer."""
+        return sum(each.missed for each in self.lists.values())
+
+    @property
+    def rows_invented(self) -> int:
+        """Rows that truth does not have."""
+        return sum(each.invented for each in self.lists.values())
+
+
+def rows_of(cells: Iterable[Cell]) -> dict[str, Rows]:
+    """The rows of each list of a record, by pattern (`lines[]`); a list in a list has its own.
+
+    A row counts where truth labels any of its leaves. It is missed where nothing of it was given,
+    and invented where truth has nothing of it.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for cell in cells:
+        if cell.right is None or "[]" not in cell.pattern:
+            continue
+        path, pattern, state = cell.path, cell.pattern, _MARKS.get(cell.state, _WRONG)
+        if pattern.count("[]") == 1 and '"' not in path:
+            rows = found.setdefault(pattern[: pattern.index("]") + 1], {})
+            row = path[: path.index("]") + 1]
+            rows[row] = rows.get(row, 0) | state
+            continue
+        for row, around in _around(path, pattern):
+            rows = found.setdefault(around, {})
+            rows[row] = rows.get(row, 0) | state
+    return {pattern: _counted(rows.values()) for pattern, rows in found.items()}
+
+
+def _around(path: str, pattern: str) -> list[tuple[str, str]]:
+    """Each row that a leaf is in, and the pattern of its list."""
+    places = zip(prefixes(path), prefixes(pattern), strict=False)
+    return [(row, each) for row, each in places if _ENDS_A_ROW.search(row) and each.endswith("[]")]
+
+
+def _counted(rows: Iterable[int]) -> Rows:
+    states = list(rows)
+    invented = states.count(_INVENTED)
+    return Rows(len(states) - invented, states.count(_RIGHT), states.count(_MISSED), invented)
+
+
+# -- one record ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One leaf of one text: its truth, the value a model gave, and what that makes.
 
-    `right` is None where truth does not label the leaf. `truth` and `value` are NOTHING where
+    `right` is None where truth does not label the leaf. `truth` and `value` are NOTHING if
     there is none. `grounding` says where in the text the value stands, if the text was given.
+    `part`, under 1, is how much of a value that is not right the user's own function counts.
     """
 
     path: str
@@ -34,6 +128,7 @@ class Cell:
     state: State
     right: bool | None
     grounding: Grounding | None = None
+    part: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +139,8 @@ class TextScore(WithRows):
     there is nothing: under a null, and in items beyond the truth's list. Each of these is
     labelled and not right, so an invented item costs as many leaves as it has. A row of truth
     without an answer has nothing right, not even where truth is null. `accuracy` is
-    right / labelled, None where nothing is labelled; a preset of rules sets it as `share`.
+    right / labelled, None where nothing is labelled; `share` is what the user's own functions make
+    it, of the record or of some of its leaves.
     `missed` counts values of truth that were not given, `invented` values given where truth has
     none, `nulls_in_words` words for nothing ("N/A") in their place. `lists` has the rows of each
     list, by pattern; `rows` counts those of truth in all. `notes` has a sentence for each place
@@ -80,45 +176,55 @@ def score(
     value: Any,
     truth: Any,
     *,
-    scoring: Mapping[str, str | Rule] | str | None = None,
-    text: str | Source | None = None,
+    scoring: Mapping[str, Any] | Callable[..., Any] | None = None,
+    text: str | SourceText | None = None,
 ) -> TextScore:
     """Score one record against truth. Never fails on a value, however little it fits the schema.
 
-    `scoring` overrides how leaves are compared and rows of lists are recognised (see
-    `read_scoring`; pass what it returned to read it once), or is "docubench", the rules of that
-    benchmark. With `text`, each value is also located in it. Where `schema` is None, every leaf is
-    compared by what its values read as.
+    `scoring` overrides how leaves are compared, rows of lists recognised and whole records scored
+    (see `read_scoring`; pass what it returned to read it once). With `text`, each value is also
+    located in it. Where `schema` is None, every leaf is compared by what its values read as.
 
     >>> score(None, {"total": "1,250.00", "city": "koln"}, {"total": 1250, "city": "Köln"}).accuracy
     1.0
     """
     leaves = {leaf.path: leaf for leaf in schema.leaves} if schema is not None else {}
-    lists: Mapping[str, ListRule] = {}
-    if isinstance(scoring, str):
-        comparing = Comparing(leaves, read_preset(scoring, leaves), Comparator(docubench.NAME))
-    else:
-        rules = read_scoring(scoring, schema)
-        lists = {path: each for path, each in rules.items() if isinstance(each, ListRule)}
-        chosen = {path: each for path, each in rules.items() if isinstance(each, Comparator)}
-        comparing = Comparing(leaves, chosen)
-    source = Source(text) if isinstance(text, str) else text
+    rules = read_scoring(scoring, schema) if scoring else {}
+    lists = {path: each for path, each in rules.items() if isinstance(each, ListRule)}
+    chosen = {
+        path: each
+        for path, each in rules.items()
+        if isinstance(each, Comparator | ScoringFunction) and path != RECORD
+    }
+    comparing = FieldComparator(leaves, chosen)
+    own = frozenset(path for path, each in chosen.items() if isinstance(each, ScoringFunction))
+    source = SourceText(text) if isinstance(text, str) else text
     cells, notes = [], list[str]()
-    for row in align(schema, value, truth, comparing.same, notes, lists):
+    for row in align(schema, value, truth, comparing.same, notes, lists, own):
         state = state_of(row, comparing.same)
         found = None
         if source is not None:
             found = ground(row.value, source, leaves.get(row.pattern))
-        cells.append(_cell(row, _STATES[state], found))
+        asked = state == "differ" and row.pattern in own
+        part = comparing.share(row.pattern, row.truth, row.value) if asked else 0.0
+        cells.append(_cell(row, state, found, part))
     scored = replace(_sum(cells), notes=(*notes, *comparing.notes))
-    if isinstance(scoring, str) and schema is not None and truth is not NOTHING:
-        share = docubench.docubench_share(schema.json, _json(value), truth)
-        return replace(scored, share=share)
+    whole = rules.get(RECORD)
+    if isinstance(whole, ScoringFunction) and scored.labelled:
+        return _by_function(scored, whole, schema, value, truth)
     return scored
 
 
-def _json(value: Any) -> Any:
-    return None if value is NOTHING else value
+def _by_function(
+    scored: TextScore, whole: ScoringFunction, schema: Schema | None, value: Any, truth: Any
+) -> TextScore:
+    """The same cells, and the share that the user's function gives the record as a whole."""
+    given = deepcopy((None if value is NOTHING else value, truth, schema and schema.json))
+    try:
+        return replace(scored, share=whole.share_of_record(*given))
+    except FunctionFailed as failed:
+        note = f"the record: {failed}, so the record counts as wrong."
+        return replace(scored, share=0.0, notes=(*scored.notes, note))
 
 
 def failed_score(schema: Schema | None, truth: Any) -> TextScore:
@@ -133,29 +239,23 @@ def failed_score(schema: Schema | None, truth: Any) -> TextScore:
     )
 
 
-_STATES: dict[str, State] = {
-    "agree": "agree",
-    "differ": "differ",
-    "missing": "missing",
-    "invented": "invented",
-    "null in words": "null in words",
-    "unlabelled": "unlabelled",
-}
-
-
-def _cell(row: Row, state: State, found: Grounding | None) -> Cell:
+def _cell(row: LeafPair, state: State, found: Grounding | None, part: float) -> Cell:
     right = None if state == "unlabelled" else state == "agree"
-    return Cell(row.path, row.pattern, row.value, row.truth, state, right, found)
+    return Cell(row.path, row.pattern, row.value, row.truth, state, right, found, part)
 
 
 def _sum(cells: list[Cell]) -> TextScore:
+    labelled = sum(cell.right is not None for cell in cells)
+    right = sum(cell.right is True for cell in cells)
+    parts = math.fsum(cell.part for cell in cells)
     return TextScore(
         tuple(cells),
-        labelled=sum(cell.right is not None for cell in cells),
-        right=sum(cell.right is True for cell in cells),
+        labelled=labelled,
+        right=right,
         invented=sum(cell.state == "invented" for cell in cells),
         missed=sum(_is_missed(cell) for cell in cells),
         nulls_in_words=sum(cell.state == "null in words" for cell in cells),
+        share=(right + parts) / labelled if parts else None,
         lists=rows_of(cells),
     )
 

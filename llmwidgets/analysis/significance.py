@@ -4,8 +4,8 @@ A variant is *as good* where it is shown to be at most `matters` worse than ever
 *better* where it is shown to be better than every other. Such claims on all others at once need no
 correction for how many there are (Berger's intersection-union test; comparison with the best, after
 Hsu), so adding a poorer column changes neither. The table of pairs is corrected by Holm, except for
-the pairs of a variant that is better than all others. Every bound comes from `analysis.bounds`, so
-that words and intervals agree.
+the pairs of a variant that is better than all others. Every bound comes from `intervals`, so that
+words and intervals agree.
 """
 
 from __future__ import annotations
@@ -15,17 +15,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
-from llmwidgets.analysis.bounds import (
+from llmwidgets.analysis.intervals import (
+    FEWEST_TEXTS,
+    LEVEL,
+    Spread,
+    can_show,
     grouped,
     if_lost,
     loss_interval,
     mean_intervals,
+    precompute_margins,
     tails,
+    texts_needed,
+    texts_to_equal,
     upper_bounds,
 )
-from llmwidgets.analysis.conclusion import Tested
-from llmwidgets.analysis.power import FEWEST_TEXTS, LEVEL, Spread
-from llmwidgets.analysis.verdict import MATTERS, Pair, Standing, Verdict
+from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
+from llmwidgets.analysis.verdict_text import words_for
 
 _LOOK = 1.1
 _Two = tuple[int, int]
@@ -33,7 +39,7 @@ _Two = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class Scores:
     """A variant with its accuracy (0 to 1) on each text, repeats averaged within the text.
 
     `lost` are the texts whose reply the model lost (refused, filtered, truncated, invalid): they
@@ -81,16 +87,8 @@ def level_after(looks: Iterable[int]) -> float:
     return LEVEL / max(1, len(counted_looks(looks)))
 
 
-def decide(columns: Sequence[Column], matters: float = MATTERS) -> Verdict:
-    """Compare all variants and say what follows.
-
-    `matters` is the smallest difference in accuracy that counts (0.05: 5 fields in 100).
-    """
-    return in_pairs(columns).conclude(matters)
-
-
-def in_pairs(
-    columns: Sequence[Column],
+def compare_variants(
+    columns: Sequence[Scores],
     *,
     groups: Mapping[str, str] | None = None,
     looks: Iterable[int] = (),
@@ -159,7 +157,7 @@ class _Contest:
 
 
 def _contests(
-    columns: Sequence[Column], groups: Mapping[str, str] | None, level: float
+    columns: Sequence[Scores], groups: Mapping[str, str] | None, level: float
 ) -> dict[_Two, _Contest]:
     """Each column against each other one, by their places."""
     found = {
@@ -174,7 +172,7 @@ def _contests(
     return found
 
 
-def _contest(one: Column, other: Column, groups: Mapping[str, str] | None) -> _Contest:
+def _contest(one: Scores, other: Scores, groups: Mapping[str, str] | None) -> _Contest:
     texts = [text for text in other.scores if text in one.scores or text in one.unanswered]
     values = [other.scores[text] - one.scores.get(text, 0.0) for text in texts]
     both = [value for text, value in zip(texts, values, strict=True) if text in one.scores]
@@ -271,7 +269,9 @@ def _intervals(
 # -- one by itself ---------------------------------------------------------------------------------
 
 
-def _scored(columns: Sequence[Column]) -> tuple[list[Column], tuple[tuple[str, int], ...]]:
+def _scored(
+    columns: Sequence[Scores],
+) -> tuple[list[Scores], tuple[tuple[str, int], ...]]:
     """The columns that can be compared, and the others with how many of their texts are scored.
 
     One column without scores, or with too few where others have enough, must not take the
@@ -285,7 +285,7 @@ def _scored(columns: Sequence[Column]) -> tuple[list[Column], tuple[tuple[str, i
 
 
 def _ranked(
-    columns: Sequence[Column], contests: Mapping[_Two, _Contest]
+    columns: Sequence[Scores], contests: Mapping[_Two, _Contest]
 ) -> tuple[list[int], list[int]]:
     """The places of the columns, best first, and of those that share too little with the best.
 
@@ -311,20 +311,20 @@ def _ranked(
     return [order[0], *met], [at for at in order[1:] if at not in met]
 
 
-def _if_wrong(column: Column) -> float:
+def _if_wrong(column: Scores) -> float:
     """The accuracy with what was not answered counted as wrong."""
     return math.fsum(column.scores.values()) / (len(column.scores) + len(column.unanswered))
 
 
 def standing(
-    column: Column, groups: Mapping[str, str] | None = None, level: float = LEVEL
+    column: Scores, groups: Mapping[str, str] | None = None, level: float = LEVEL
 ) -> Standing:
     """A variant by itself; one with scores.
 
-    >>> column = Column("A", {f"text-{at}": 0.8 + at % 3 / 10 for at in range(30)})
+    >>> column = Scores("A", {f"text-{at}": 0.8 + at % 3 / 10 for at in range(30)})
     >>> found = standing(column)
     >>> round(found.accuracy, 2), round(found.low, 2), round(found.high, 2)
-    (0.9, 0.83, 0.93)
+    (0.9, 0.82, 0.93)
     """
     scores = list(column.scores.values())
     names = None if groups is None else [groups.get(text, text) for text in column.scores]
@@ -351,7 +351,7 @@ def standing(
     )
 
 
-def _with_common(found: Standing, column: Column, common: set[str]) -> Standing:
+def _with_common(found: Standing, column: Scores, common: set[str]) -> Standing:
     """With the accuracy on the texts that all answered, where those are not all of its own."""
     if not common or len(common) == len(column.scores):
         return found
@@ -360,3 +360,133 @@ def _with_common(found: Standing, column: Column, common: set[str]) -> Standing:
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
+
+
+# -- what follows, once it is said what matters ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """All variants tested, best first; what is concluded depends on what matters.
+
+    `texts` are those that the best and each other answered, `units` how many groups they make,
+    where texts belong together; `better` says whether the first is better than all others.
+    """
+
+    standings: tuple[Standing, ...]
+    texts: int
+    units: int
+    table: tuple[Pair, ...]
+    better: bool
+    left_out: tuple[tuple[str, int], ...] = ()
+    looks: tuple[int, ...] = ()
+    level: float = LEVEL
+    grouped: bool = False
+    repeats: int = 1
+
+    def conclude(self, matters: float = MATTERS) -> Verdict:
+        """What follows; `matters` is the smallest difference in accuracy that counts, 0 to 1."""
+        standings = self._shown(matters)
+        chosen = _recommended(standings)
+        spread, count = self._open(standings)
+        verdict = Verdict(
+            headline="",
+            outcome=self._outcome(chosen),
+            leader=standings[0].label if standings else None,
+            recommended=chosen.label if chosen is not None else None,
+            not_told_apart=self._groups(),
+            table=_with_needs(self.table, matters),
+            standings=standings,
+            matters=matters,
+            texts=self.texts,
+            groups=self.units if self.grouped else 0,
+            texts_to_equal=texts_to_equal(spread, matters, self.level) if spread else None,
+            texts_needed=texts_needed(spread, matters, count, self.level) if spread else None,
+            can_show=can_show(spread, self.units, count, self.level) if spread else None,
+            looks=self.looks,
+        )
+        headline, details, notes = words_for(verdict, self.left_out, self.repeats)
+        return replace(verdict, headline=headline, details=details, notes=notes)
+
+    def _shown(self, matters: float) -> tuple[Standing, ...]:
+        """The standings with what is shown of each."""
+        found = []
+        for each in self.standings:
+            pair = self._against_best(each.label)
+            low, high = (pair.low, pair.high) if pair is not None else (0.0, 0.0)
+            if pair is not None and pair.b != each.label:
+                low, high = -high, -low
+            told = pair is not None and pair.told_apart and low > 0
+            first = each.label == self.standings[0].label
+            if first and self.better:
+                shown = Shown.BEST
+            elif each.worse_by is not None and each.worse_by < matters:
+                shown = Shown.AS_GOOD
+            elif first:
+                shown = Shown.LEADS
+            else:
+                shown = Shown.WORSE if told else Shown.NOT_SHOWN
+            found.append(replace(each, shown=shown, at_least=low if told else None))
+        return tuple(found)
+
+    def _against_best(self, label: str) -> Pair | None:
+        wanted = {self.standings[0].label, label}
+        return next((each for each in self.table if {each.a, each.b} == wanted), None)
+
+    def _outcome(self, chosen: Standing | None) -> Outcome | None:
+        if len(self.standings) < 2:
+            return None
+        if chosen is None:
+            return Outcome.NOT_ENOUGH_TEXTS
+        best = chosen.shown is Shown.BEST
+        return Outcome.BETTER if best else Outcome.AS_GOOD_AND_CHEAPER
+
+    def _open(self, standings: Sequence[Standing]) -> tuple[Spread | None, int]:
+        """The widest spread between the best and those that may be as good, and how many they are.
+
+        Where all are shown to be worse, the nearest one counts.
+        """
+        rest = [each for each in standings[1:] if each.shown is not Shown.WORSE] or standings[1:2]
+        pairs = [self._against_best(each.label) for each in rest]
+        spreads = [each.spread for each in pairs if each is not None and each.spread is not None]
+        if not spreads or self.units < FEWEST_TEXTS:
+            return None, 0
+        return max(spreads, key=lambda each: each.deviation), len(rest) + 1
+
+    def _groups(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of labels, best first, in which no two are told apart; none inside another."""
+        alone = {frozenset((each.a, each.b)) for each in self.table if each.told_apart}
+        labels = [each.label for each in self.standings]
+        groups: list[tuple[str, ...]] = []
+        for index, first in enumerate(labels):
+            group = [first]
+            for other in labels[index + 1 :]:
+                if all(frozenset((each, other)) not in alone for each in group):
+                    group.append(other)
+            if len(group) > 1 and not any(set(group) <= set(each) for each in groups):
+                groups.append(tuple(group))
+        return tuple(groups)
+
+
+def _recommended(standings: Sequence[Standing]) -> Standing | None:
+    """The cheapest of those shown to be as good as the best; the best itself at an equal price."""
+    # Being as good as one that got nothing right does not recommend a variant.
+    if len(standings) < 2 or not standings[0].accuracy:
+        return None
+    good = [each for each in standings if each.shown in (Shown.BEST, Shown.AS_GOOD)]
+    best = standings[0]
+    cheaper = [each for each in good if each.is_cheaper(best)]
+    if cheaper:
+        return min(cheaper, key=lambda each: each.cost_per_1000 or 0.0)
+    return best if best in good else None
+
+
+def _with_needs(table: Sequence[Pair], matters: float) -> tuple[Pair, ...]:
+    """The pairs, each with how many texts would tell it apart."""
+    precompute_margins((each.spread, each.level / 2) for each in table if each.spread is not None)
+    return tuple(
+        replace(each, texts_needed=texts_needed(each.spread, matters, 2, each.level))
+        if each.spread is not None
+        else each
+        for each in table
+    )

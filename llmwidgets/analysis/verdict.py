@@ -1,4 +1,4 @@
-"""Verdict: what can be said of all variants together, as values; the words are in verdict_words."""
+"""Verdict: what can be said of all variants together, as values; the words are in verdict_text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from html import escape
 from numbers import Real
 
-from llmwidgets.analysis.power import LEVEL, Spread
+from llmwidgets.analysis.intervals import LEVEL, Spread
 from llmwidgets.errors import FieldError
 
 MATTERS = 0.05

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 
-from llmwidgets.cli.arguments import read_arguments
+from llmwidgets.cli.parser import read_arguments
 from llmwidgets.errors import LLMWidgetsError
-from llmwidgets.visible import visible
+from llmwidgets.visible import escape_controls
 
 INTERRUPTED = 130
 MISTAKE = 2
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def say(message: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"llmwidgets: {visible(' '.join(message.split()))}\n")
+    sys.stderr.write(f"llmwidgets: {escape_controls(' '.join(message.split()))}\n")
 
 
 def _write_any_name() -> None:
@@ -50,17 +50,23 @@ def _write_any_name() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+_COMMANDS = {
+    "compare": ("compare", "CompareOptions"),
+    "connections": ("connections", "ConnectionsOptions"),
+    "doctor": ("keys", "DoctorOptions"),
+    "journal": ("connections", "JournalOptions"),
+    "scan": ("keys", "ScanOptions"),
+}
+"""The module of each command and the class of its options; its function is `run_` and its name."""
+
+
 def _run(arguments: Namespace) -> int:
     given = vars(arguments)
     command = given.pop("command")
-    if command == "demo":
-        from llmwidgets.cli.demo import demo
+    if command not in _COMMANDS:
+        from llmwidgets.cli.start import run_demo, run_lab
 
-        return demo()
-    if command == "lab":
-        from llmwidgets.cli.lab import lab
-
-        return lab(given["more"])
-    # Each command is a module of its name with its options, Asked, and a function of that name.
-    module = import_module(f"llmwidgets.cli.{command}")
-    return int(getattr(module, command)(module.Asked(**given)))
+        return run_demo() if command == "demo" else run_lab(given["more"])
+    home, options = _COMMANDS[command]
+    module = import_module(f"llmwidgets.cli.{home}")
+    return int(getattr(module, f"run_{command}")(getattr(module, options)(**given)))

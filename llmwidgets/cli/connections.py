@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,17 +18,20 @@ from rich.table import Table
 from rich.text import Text
 
 from llmwidgets import cli
-from llmwidgets.cli.scan import connections_at_hand, store_named
-from llmwidgets.connections import Connection, Store, resolve
-from llmwidgets.connections.key_life import key_notes, today
-from llmwidgets.errors import FieldError
-from llmwidgets.visible import visible
+from llmwidgets.cli.keys import connections_at_hand, store_named
+from llmwidgets.connections import Connection, resolve
+from llmwidgets.connections.key_expiry import key_notes, today
+from llmwidgets.engine.journal import file
+from llmwidgets.engine.journal.file import BUSY_SECONDS, reason
+from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.store.store import Store
+from llmwidgets.visible import escape_controls
 
 FINISHED, FAILED = 0, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ConnectionsOptions:
     """The command's options, as they were written."""
 
     action: str | None = None
@@ -35,7 +41,7 @@ class Asked:
     json: bool = False
 
 
-def connections(asked: Asked) -> int:
+def run_connections(asked: ConnectionsOptions) -> int:
     """List the connections, or check the one named; the exit status."""
     store = store_named(asked.store, asked.organization)
     listed = connections_at_hand(store)
@@ -45,7 +51,7 @@ def connections(asked: Asked) -> int:
                 {"LABEL": "Which connection is to be checked?"}, f"One of {_labels(listed)}."
             )
         return _check(asked.label, listed, store, as_json=asked.json)
-    rows = [row(each) for each in listed]
+    rows = [connection_row(each) for each in listed]
     if asked.json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     elif rows:
@@ -55,7 +61,7 @@ def connections(asked: Asked) -> int:
     return FINISHED
 
 
-def row(connection: Connection) -> dict[str, Any]:
+def connection_row(connection: Connection) -> dict[str, Any]:
     """What may be told of a connection: everything but its secrets."""
     ends = connection.fields.expires
     return {
@@ -90,11 +96,11 @@ def _show(rows: list[dict[str, Any]]) -> None:
     console.print(table)
     for each in rows:
         for said in (*each["key_notes"], *each["warnings"]):
-            console.print(Text(visible(f"{each['label']}: {said}")))
+            console.print(Text(escape_controls(f"{each['label']}: {said}")))
 
 
 def _check(label: str, listed: list[Connection], store: Store, *, as_json: bool) -> int:
-    from llmwidgets.engine.check import check
+    from llmwidgets.engine.checks.check import check
 
     named = [each for each in listed if each.label == label]
     connection = named[0] if named else resolve(label, listed)[0]
@@ -119,3 +125,93 @@ def _age(moment: str | None) -> str:
         return "never"
     days = (datetime.now(UTC) - datetime.fromisoformat(moment)).days
     return "today" if days < 1 else f"{days} days ago" if days > 1 else "yesterday"
+
+
+# -- llmwidgets journal: where replies are kept, how many, and how to let old ones go.
+
+FINISHED_of_journal = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalOptions:
+    """The command's options, as they were written."""
+
+    journal: Path | None = None
+    clear_before: str | None = None
+
+
+def run_journal(asked: JournalOptions) -> int:
+    """Tell where the journal is and what it holds, or clear what is older than a day."""
+    path, notice = file.journal_location(asked.journal)
+    if notice:
+        sys.stdout.write(f"{notice}\n")
+    if path is None:
+        return FINISHED_of_journal
+    if not path.is_file():
+        if asked.journal is not None:
+            raise FieldError({"journal": f"There is no file {path}."}, "Check the path.")
+        sys.stdout.write(f"{path}\nThere is no journal yet.\n")
+        return FINISHED_of_journal
+    if asked.clear_before is not None:
+        _clear(path, _day(asked.clear_before))
+    _tell(path)
+    return FINISHED_of_journal
+
+
+def _tell(path: Path) -> None:
+    with _opened(path) as database:
+        count, first, last = database.execute(
+            "SELECT count(*), min(at), max(at) FROM extraction"
+        ).fetchone()
+    beside = [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
+    size = sum(each.stat().st_size for each in beside if each.exists())
+    sys.stdout.write(f"{path}\n{_size(size)}, {_rows(count)}{_span(first, last)}.\n")
+    sys.stdout.write("It holds replies, usage and hashes of requests; no text and no key.\n")
+
+
+def _clear(path: Path, day: datetime) -> None:
+    with _opened(path) as database:
+        database.execute("PRAGMA secure_delete = ON")
+        with database:
+            count = database.execute(
+                "DELETE FROM extraction WHERE at < ?", (day.timestamp(),)
+            ).rowcount
+        database.execute("VACUUM")
+        # Rows that were written lately stand in the log beside the file too.
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    sys.stdout.write(f"Cleared {_rows(count)} from before {day:%Y-%m-%d}.\n")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
+            yield database
+        return
+    except sqlite3.Error as error:
+        why, step = reason(error, path)
+    raise LLMWidgetsError(f"journal: {why}.", f"{step} and try again.")
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").astimezone()
+    except ValueError:
+        raise FieldError(
+            {"--clear-before": f"{text} is no day."}, "Write it as 2026-11-30."
+        ) from None
+
+
+def _span(first: float | None, last: float | None) -> str:
+    if first is None or last is None:
+        return ""
+    days = [f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d}" for at in (first, last)]
+    return f", from {days[0]} to {days[1]}" if days[0] != days[1] else f", all of {days[0]}"
+
+
+def _rows(count: float) -> str:
+    return f"{count:,.0f} row" if count == 1 else f"{count:,.0f} rows"
+
+
+def _size(size: float) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"

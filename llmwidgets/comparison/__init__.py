@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llmwidgets.comparison.calls import compare, estimate, extract
+from llmwidgets.comparison.api import compare, estimate, extract
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.comparison.saved import load
-from llmwidgets.comparison.variant import Variant
+from llmwidgets.comparison.serialization import load
+from llmwidgets.comparison.variants import Variant
 
 __all__ = ["Comparison", "Variant", "compare", "estimate", "extract", "load"]

@@ -10,44 +10,48 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.copying import Copying
+from llmwidgets.analysis.grounding import ExampleLeakage
 from llmwidgets.analysis.verdict import MATTERS, read_matters
 from llmwidgets.comparison import (
-    agreement,
-    by_field,
-    changes,
+    builders,
     corrections,
-    exports,
-    frames,
-    grounded,
-    making,
+    dataframes,
+    differences,
+    field_metrics,
+    run_settings,
     scoreboard,
-    shown,
+    view_model,
 )
-from llmwidgets.comparison.agreement import Agreement
-from llmwidgets.comparison.answers import answers_of
-from llmwidgets.comparison.asked import read_documents, read_rules
-from llmwidgets.comparison.blanks import Blank
+from llmwidgets.comparison import dataframes as exports
+from llmwidgets.comparison import field_metrics as grounded
+from llmwidgets.comparison.aggregate import Aggregates, aggregate
 from llmwidgets.comparison.corrections import Correction
-from llmwidgets.comparison.differences import Difference
-from llmwidgets.comparison.marks import Mark, Scoring, mark
-from llmwidgets.comparison.outputs import Missing
-from llmwidgets.comparison.reading import Reading
-from llmwidgets.comparison.reading import read as read_all
-from llmwidgets.comparison.rows import Place, Rows
-from llmwidgets.comparison.variant import Variant
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.comparison.differences import Agreement, Difference, read_all_results
+from llmwidgets.comparison.inputs import Missing, read_documents, read_rules
+from llmwidgets.comparison.scored import (
+    CellKey,
+    ResultIndex,
+    Rules,
+    ScoredExtraction,
+    Scoring,
+    score_extraction,
+)
+from llmwidgets.comparison.truth import Blank
+from llmwidgets.comparison.variants import Variant
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
 from llmwidgets.errors import FieldError, Stopped
-from llmwidgets.report import files, html, text
+from llmwidgets.report import html, text, writers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.conclusion import Tested
+    from llmwidgets.analysis.significance import Tested
     from llmwidgets.analysis.verdict import Standing, Verdict
     from llmwidgets.engine.extraction import Extraction
-    from llmwidgets.engine.plan import Text
+    from llmwidgets.engine.request_builder import Document
     from llmwidgets.engine.run import Run
+
 
 _NOT_ASKED = Row.of_failure(
     "", Stopped("The run was stopped before this text's turn.", "Run it again to go on."), at=0.0
@@ -67,11 +71,11 @@ class Comparison:
 
     variants: tuple[Variant, ...]
     models: tuple[str, ...]
-    texts: tuple[Text, ...]
-    rows: Rows
+    texts: tuple[Document, ...]
+    rows: ResultIndex
     journal: Journal
-    read: Callable[[Row, Place], Extraction]
-    scoring: Scoring = None
+    read: Callable[[Row, CellKey], Extraction]
+    scoring: Rules = None
     notes: tuple[str, ...] = ()
     made: tuple[Correction, ...] = ()
     looks: set[int] = field(default_factory=set)
@@ -95,37 +99,37 @@ class Comparison:
         """Every extraction: variant by variant, text by text."""
         return (self.extraction(place) for place in self.places())
 
-    def places(self, variant: int | None = None) -> Iterator[Place]:
+    def places(self, variant: int | None = None) -> Iterator[CellKey]:
         """Every place, or those of one variant."""
         return (
             place for place in self.rows.places() if variant is None or place.variant == variant
         )
 
-    def row(self, place: Place) -> Row:
+    def row(self, place: CellKey) -> Row:
         """The journal's row of a place; a `Stopped` one where nothing was asked."""
         found = self.rows.id(place)
         return self.journal.get(found) if found else _NOT_ASKED
 
-    def status(self, place: Place) -> str:
+    def status(self, place: CellKey) -> str:
         """`ok`, or the class of the failure."""
         return self.row(place).status
 
-    def extraction(self, place: Place) -> Extraction:
+    def extraction(self, place: CellKey) -> Extraction:
         """The extraction of a place, read from the journal."""
         return self.read(self.row(place), place)
 
-    def mark(self, place: Place) -> Mark:
+    def mark(self, place: CellKey) -> ScoredExtraction:
         """How the extraction of a place is scored."""
-        return mark(self.extraction(place), self.texts[place.text], self.scoring)
+        return score_extraction(self.extraction(place), self.texts[place.text], self.scoring)
 
     @cached_property
-    def reading(self) -> Reading:
+    def reading(self) -> Aggregates:
         """The sums over all extractions, read once."""
-        return read_all(self)
+        return aggregate(self)
 
     def differing(self) -> Iterator[Difference]:
         """Each field where variants disagree or differ from the truth, text by text."""
-        for answers in answers_of(self):
+        for answers in read_all_results(self):
             yield from answers.differences
 
     def scoreboard(self) -> pd.DataFrame:
@@ -165,46 +169,48 @@ class Comparison:
 
     def to_frame(self) -> pd.DataFrame:
         """Long: variant, text_id, repeat, field, value, truth, right, status, grounded."""
-        return frames.long_frame(self)
+        return dataframes.long_frame(self)
 
     def records(self, variant: str) -> pd.DataFrame:
         """One variant's records, one row per text. FieldError for an unknown label."""
-        return frames.record_frame(self, self._at(variant))
+        return dataframes.record_frame(self, self._at(variant))
 
     def differences(self) -> pd.DataFrame:
         """One row per field where variants disagree or differ from the truth, a column for each."""
-        return frames.difference_frame(self)
+        return dataframes.difference_frame(self)
 
     def by_field(self) -> pd.DataFrame:
         """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
-        return by_field.field_frame(self)
+        return field_metrics.field_frame(self)
 
     def by_text(self) -> pd.DataFrame:
         """One row per scored text and variant, with the figures of `by_field`."""
-        return by_field.text_frame(self)
+        return field_metrics.text_frame(self)
 
     def agreement(self, field: str | None = None) -> pd.DataFrame:
         """The share of cells (0–1) in which each two variants say the same; needs no truth."""
-        return agreement.agreement_frame(self, field)
+        return differences.agreement_frame(self, field)
 
     @cached_property
     def agreeing(self) -> Agreement:
         """What each two variants share; in some texts, evenly spread, where there are many."""
-        return agreement.at_a_glance(self)
+        return differences.sampled_agreement(self)
 
     def grounding(self) -> pd.DataFrame:
         """One row per variant: how many values are found in their text, and how many nowhere."""
         return grounded.grounding_frame(self)
 
     @cached_property
-    def copyings(self) -> tuple[Copying, ...]:
+    def copyings(self) -> tuple[ExampleLeakage, ...]:
         """For each column: tells whether a value was copied from the examples it was shown."""
-        shots = (making.examples_of(each.examples) for each in self.variants)
-        return tuple(Copying.of((each.text, each.record) for each in shown) for shown in shots)
+        shots = (builders.examples_of(each.examples) for each in self.variants)
+        return tuple(
+            ExampleLeakage.of((each.text, each.record) for each in shown) for shown in shots
+        )
 
     def doubtful_labels(self) -> pd.DataFrame:
         """Where the models agree against the truth: probably wrong labels, most variants first."""
-        return frames.doubtful_frame(self)
+        return dataframes.doubtful_frame(self)
 
     def correct(
         self, text_id: str, field: str, value: Any, *, by: str = "", seen: bool = True
@@ -218,18 +224,18 @@ class Comparison:
         >>> result = result.correct("letter-7", "total", 12.5, by="Ada")   # doctest: +SKIP
         """
         made = corrections.correction_of(self.texts, text_id, field, value, by=by, seen=seen)
-        texts = corrections.apply(self.texts, made)
+        texts = corrections.apply_correction(self.texts, made)
         return self._with_truth(texts, (*self.made, made))
 
     def corrections(self) -> pd.DataFrame:
         """One row per label made since the run: text_id, field, old, new, by, seen, made_at."""
-        return corrections.frame(self.made)
+        return corrections.corrections_frame(self.made)
 
     def as_given(self) -> Comparison:
         """The same replies by the truth as it was given, without labels made after the run."""
-        return self._with_truth(corrections.given(self.texts, self.made), ())
+        return self._with_truth(corrections.truth_before(self.texts, self.made), ())
 
-    def _with_truth(self, texts: tuple[Text, ...], made: tuple[Correction, ...]) -> Comparison:
+    def _with_truth(self, texts: tuple[Document, ...], made: tuple[Correction, ...]) -> Comparison:
         """The same replies by other truth; what was read already is scored again where it moved."""
         changed = replace(self, texts=texts, made=made)
         if self.is_read:
@@ -241,12 +247,12 @@ class Comparison:
         """Whether the sums over all extractions are there already."""
         return "reading" in self.__dict__
 
-    def take(self, read: Reading) -> None:
+    def take(self, read: Aggregates) -> None:
         """Keep sums that were made while something else went through every extraction."""
         self.__dict__["reading"] = read
 
     def rescore(self, scoring: Scoring) -> Comparison:
-        """The same replies under other rules of what counts as right; calls nothing."""
+        """The same replies under other rules of what counts as right (see `compare`); no calls."""
         return replace(self, scoring=read_rules(scoring, self.texts))
 
     def rerun(self, models: Any = None, **more: Any) -> Comparison:
@@ -255,7 +261,7 @@ class Comparison:
         `models` takes the place of the variants; `more` are keywords of `compare` such as
         `store`, `budget` or `progress`.
         """
-        from llmwidgets.comparison.calls import compare_again
+        from llmwidgets.comparison.api import compare_again
 
         return compare_again(self, models, **more)
 
@@ -264,7 +270,7 @@ class Comparison:
 
         `.attrs["changed"]` has the sentences of `changes_since`.
         """
-        frame = frames.flipped_frame(self, earlier, changes.pairs_of(self, earlier))
+        frame = dataframes.flipped_frame(self, earlier, run_settings.match_variants(self, earlier))
         frame.attrs["changed"] = list(self.changes_since(earlier))
         return frame
 
@@ -273,7 +279,7 @@ class Comparison:
 
         Models, schemas, texts, truth, scoring, instructions, examples, thinking, limits, versions.
         """
-        return changes.sentences(self, earlier)
+        return run_settings.describe_changes(self, earlier)
 
     @classmethod
     def of_run(
@@ -281,7 +287,7 @@ class Comparison:
         run: Run,
         *,
         variants: tuple[Variant, ...] = (),
-        scoring: Scoring = None,
+        scoring: Rules = None,
         notes: tuple[str, ...] = (),
     ) -> Comparison:
         """What a run has brought so far; open extractions are `Stopped`.
@@ -289,7 +295,7 @@ class Comparison:
         `variants` are those the plan's columns came from; without them the columns speak for
         themselves.
         """
-        return making.of_run(cls, run, variants=variants, scoring=scoring, notes=notes)
+        return builders.comparison_of_run(cls, run, variants=variants, scoring=scoring, notes=notes)
 
     @classmethod
     def from_outputs(
@@ -312,18 +318,18 @@ class Comparison:
         of `compare`. FieldError names what does not fit.
         """
         documents = read_documents(schema, texts, truth, group=group, blank=blank, allow_empty=True)
-        return making.of_outputs(cls, documents, outputs, scoring, missing)
+        return builders.comparison_of_outputs(cls, documents, outputs, scoring, missing)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the comparison with its texts, truth and replies to one JSON file."""
-        from llmwidgets.comparison.saved import save
+        from llmwidgets.comparison.serialization import save
 
         return save(self, path)
 
     def to_html(self, path: str | os.PathLike[str], values: bool = False) -> Path:
         """Write a self-contained page; extracted values and truth only with `values=True`."""
-        summary = shown.summary(self, values=values, page=True)
-        return files.write_text(path, html.page("Comparison", summary, shown.sections(self)))
+        summary = view_model.summarize(self, values=values, page=True)
+        return writers.write_text(path, html.page("Comparison", summary, view_model.sections(self)))
 
     def to_csv(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
         """Write a table as CSV with spreadsheet formulas escaped; it holds extracted values.
@@ -346,7 +352,7 @@ class Comparison:
 
     def code(self) -> str:
         """Python that runs the same comparison, with no secret and no text in it."""
-        from llmwidgets.comparison.code import script_of
+        from llmwidgets.comparison.run_settings import script_of
 
         return str(script_of(self))
 
@@ -359,10 +365,10 @@ class Comparison:
         return panel._on(self)
 
     def __repr__(self) -> str:
-        return text.render(shown.summary(self))
+        return text.render(view_model.summarize(self))
 
     def _repr_html_(self) -> str:
-        return html.fragment(shown.summary(self))
+        return html.fragment(view_model.summarize(self))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis import significance
-from llmwidgets.analysis.conclusion import Tested
-from llmwidgets.analysis.significance import Column
+from llmwidgets.analysis.intervals import FEWEST_TEXTS
+from llmwidgets.analysis.significance import Scores, Tested
 from llmwidgets.analysis.verdict import Standing, Verdict
-from llmwidgets.comparison import caveats, looks
-from llmwidgets.comparison.marks import is_labelled
-from llmwidgets.comparison.texts import few
+from llmwidgets.comparison import scoreboard_text
+from llmwidgets.comparison.scored import CellKey, is_labelled
+from llmwidgets.comparison.texts import join_truncated, spread_evenly
 from llmwidgets.errors import FAILURES
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from llmwidgets.comparison.aggregate import VariantStats
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.tally import Tally
 
 
 def scoreboard(comparison: Comparison) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def scoreboard(comparison: Comparison) -> pd.DataFrame:
     texts = ["variant", "model", "effort", "mode"]
     for name in frame.columns.difference([*counts, *texts], sort=False):
         frame[name] = frame[name].astype(float)
-    frame.attrs["notes"] = [*not_in_full(comparison), *caveats.sentences(comparison)]
+    frame.attrs["notes"] = [*not_in_full(comparison), *scoreboard_text.caveat_sentences(comparison)]
     return frame
 
 
@@ -52,13 +52,14 @@ def not_in_full(comparison: Comparison) -> tuple[str, ...]:
             more = f" And {len(reasons) - 1} more like it." if len(reasons) > 1 else ""
             first, _, reason = reasons[0].partition(": ")
             said.append(
-                f"{label}: {few(tally.notes)} {'was' if len(tally.notes) == 1 else 'were'} not "
+                f"{label}: {join_truncated(tally.notes)} "
+                f"{'was' if len(tally.notes) == 1 else 'were'} not "
                 f"compared in full. In {first}: {reason}{more}"
             )
     return tuple(said)
 
 
-def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
+def _row(comparison: Comparison, at: int, tally: VariantStats) -> dict[str, Any]:
     low, high = bounds(comparison, at)
     asked = len(comparison.texts) * comparison.repeats
     p50, p95 = quantiles(tally.seconds)
@@ -100,7 +101,7 @@ def _row(comparison: Comparison, at: int, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _losses(standing: Standing | None, tally: Tally) -> dict[str, Any]:
+def _losses(standing: Standing | None, tally: VariantStats) -> dict[str, Any]:
     """How many labelled texts have no usable reply, and what the others are worth."""
     unanswered = len(tally.unanswered)
     return {
@@ -130,7 +131,7 @@ def standings(comparison: Comparison) -> tuple[Standing | None, ...]:
 
     It is not a look at the verdict, but its bounds allow for the looks there were.
     """
-    level, groups = significance.level_after(looks.known(comparison)), _groups(comparison)
+    level, groups = significance.level_after(known_looks(comparison)), _groups(comparison)
     return tuple(
         significance.standing(column, groups, level) if column.scores else None
         for column in _columns(comparison)
@@ -152,17 +153,17 @@ def tested(comparison: Comparison) -> Tested | None:
     columns = _columns(comparison)
     if not any(column.scores for column in columns):
         return None
-    return significance.in_pairs(
+    return significance.compare_variants(
         columns,
         groups=_groups(comparison),
-        looks=looks.taken(comparison),
+        looks=record_look(comparison),
         repeats=comparison.repeats,
     )
 
 
-def _columns(comparison: Comparison) -> list[Column]:
+def _columns(comparison: Comparison) -> list[Scores]:
     return [
-        Column(
+        Scores(
             label,
             tally.mean_scores,
             tally.cost_per_1000,
@@ -198,3 +199,51 @@ def _unscored(comparison: Comparison) -> str:
         f"{answers}; the variants differ in {rows} {'row' if rows == 1 else 'rows'}. "
         "Without truth nothing says which of them is right."
     )
+
+
+# -- Looks: at how many scored texts a verdict was shown, for the same replies.
+#
+# Who looks again with every few labels, and stops when models are told apart, finds differences
+# that
+# are not there; so each look is counted, also across runs that share replies in a journal.
+
+_KEYS = 8
+"""How many replies stand for all those of a variant that a look was at."""
+
+
+def known_looks(comparison: Comparison) -> tuple[int, ...]:
+    """The looks up to one at the texts scored now, counted or not; none at too few for a verdict.
+
+    A look at as many texts as before is not a new one.
+    """
+    tallies = comparison.reading.tallies
+    scored = len({text for tally in tallies for text in tally.scores})
+    if scored < FEWEST_TEXTS:
+        return ()
+    comparison.looks.update(comparison.journal.looks(comparison.rows.ids))
+    return tuple(sorted(each for each in {*comparison.looks, scored} if each <= scored))
+
+
+def record_look(comparison: Comparison) -> tuple[int, ...]:
+    """The looks up to this one, which is counted.
+
+    While replies are still coming it is not: what is shown then is not yet the result.
+    """
+    found = known_looks(comparison)
+    if found and found[-1] not in comparison.looks and not comparison.rows.open:
+        comparison.looks.add(found[-1])
+        comparison.journal.put_look(found[-1], _keys(comparison))
+    return found
+
+
+def _keys(comparison: Comparison) -> list[list[str]]:
+    """For each variant the journal's keys of some scored replies, evenly spread."""
+    found = []
+    places = {text.id: at for at, text in enumerate(comparison.texts)}
+    for variant, tally in enumerate(comparison.reading.tallies):
+        texts = [places[name] for name in tally.scores]
+        some = (texts[at] for at in spread_evenly(len(texts), _KEYS))
+        rows = [comparison.row(CellKey(variant, text, 0)) for text in some]
+        if keys := [row.key for row in rows if row.answered and row.key]:
+            found.append(keys)
+    return found

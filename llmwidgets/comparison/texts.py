@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from os import PathLike
 from typing import Any
 
-from llmwidgets.comparison.plain import is_empty_cell
+from llmwidgets.comparison.jsonable import is_empty_cell
 from llmwidgets.errors import FieldError
 
 _KEYS = ("text", "id", "truth", "schema")
@@ -21,7 +21,7 @@ _PDF_LINES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TextSource:
     """One text as the user gave it; what its row does not have is None."""
 
     id: str
@@ -33,7 +33,7 @@ class Source:
 
 def read_sources(
     texts: Any, *, allow_empty: bool = False, group: str | None = None
-) -> tuple[Source, ...]:
+) -> tuple[TextSource, ...]:
     """The texts with their ids ("text-01"… where none is given); FieldError names each misfit.
 
     Empty texts are refused unless `allow_empty` (outputs that were made elsewhere). `group` is
@@ -58,7 +58,7 @@ def read_sources(
     return tuple(sources)
 
 
-def few(names: Iterable[str], most: int = 5) -> str:
+def join_truncated(names: Iterable[str], most: int = 5) -> str:
     """The first names, and how many more there are."""
     listed = [str(name) for name in names]
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
@@ -74,7 +74,8 @@ def _rows(texts: Any, group: str | None = None) -> list[Any]:
         hint = f" Did you mean {near[0]}?" if near else ""
         raise FieldError(
             {"group": f"the texts have no column or key {group}.{hint}"},
-            f"Name one of {few(names)}, or give a list as long as the texts or a dict by id."
+            f"Name one of {join_truncated(names)}, or give a list as long as the texts "
+            "or a dict by id."
             if names
             else "Give a list as long as the texts, or a dict by id.",
         )
@@ -105,16 +106,16 @@ def _all_rows(texts: Any, group: str | None) -> list[Any]:
     )
 
 
-def _source(row: Any, default: str, group: str | None) -> tuple[Source, str]:
+def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]:
     if not isinstance(row, Mapping):
-        return Source(default, row if isinstance(row, str) else ""), _said_of(row)
+        return TextSource(default, row if isinstance(row, str) else ""), _said_of(row)
     given = row.get("id")
     name = default if given is None or is_empty_cell(given) else str(given)
     if "text" not in row:
-        return Source(name, ""), "has no key text."
+        return TextSource(name, ""), "has no key text."
     text, truth, schema = row["text"], row.get("truth"), row.get("schema")
     return (
-        Source(
+        TextSource(
             name,
             text if isinstance(text, str) else "",
             None if is_empty_cell(truth) else truth,
@@ -160,7 +161,7 @@ def _refuse(problems: Mapping[str, str]) -> None:
     raise FieldError(shown, hint)
 
 
-def _refuse_duplicates(sources: list[Source]) -> None:
+def _refuse_duplicates(sources: list[TextSource]) -> None:
     seen: set[str] = set()
     twice: dict[str, None] = {}
     for source in sources:
@@ -169,12 +170,12 @@ def _refuse_duplicates(sources: list[Source]) -> None:
         seen.add(source.id)
     if twice:
         raise FieldError(
-            {"texts": f"these ids stand more than once: {few(twice)}."},
+            {"texts": f"these ids stand more than once: {join_truncated(twice)}."},
             "Give every text an id of its own, or leave the ids out.",
         )
 
 
-def spread(count: int, most: int) -> list[int]:
+def spread_evenly(count: int, most: int) -> list[int]:
     """At most `most` places of `count`, evenly spread, counted from 0.
 
     >>> spread(10, 4)

@@ -1,20 +1,18 @@
-"""Connections: named, filled-in fields; whose models may be called; where they are kept."""
+"""Connections: named, filled-in fields; whose models may be called; where they are found."""
 
 from __future__ import annotations
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.environment import environment_connections
-from llmwidgets.connections.offer import Offer, found_elsewhere
+from llmwidgets.connections.import_sources import KeyCandidate, find_keys_of_other_tools
 from llmwidgets.connections.policy import Policy
-from llmwidgets.connections.reference import resolve
-from llmwidgets.connections.store import Store
+from llmwidgets.connections.references import resolve
 
 __all__ = [
     "Connection",
-    "Offer",
+    "KeyCandidate",
     "Policy",
-    "Store",
     "environment_connections",
-    "found_elsewhere",
+    "find_keys_of_other_tools",
     "resolve",
 ]

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
-from llmwidgets.connections.inspection.typed_in_cell import warn_if_typed
-from llmwidgets.connections.known_facts import facts_of, shipped_facts, whitelist
-from llmwidgets.connections.live_list import form_told
-from llmwidgets.connections.reading import (
+from llmwidgets.connections.catalog import facts_of, form_told, whitelist
+from llmwidgets.connections.validation import (
+    close_key,
     close_secrets,
-    closed_key,
     is_secret,
     read_fields,
     read_label,
 )
-from llmwidgets.connections.storage.payload import kept, moment, plain, read_capability, spelled
-from llmwidgets.dialects.messages import BEST, AuthHeader, Capability, Form, Mode, Target
+from llmwidgets.dialects.types import (
+    BEST,
+    AuthHeader,
+    Capability,
+    Enforcement,
+    ResponseFormat,
+    Target,
+)
 from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.address import is_loopback, read_address
-from llmwidgets.providers.base import Fields, Kind, ModelFacts, Provider
-from llmwidgets.providers.told_facts import Told
+from llmwidgets.known_keys import warn_if_typed
+from llmwidgets.providers import PROVIDERS, find_provider, find_warning, shown_kind
+from llmwidgets.providers.base import Fields, FieldWarning, Kind, ModelFacts, Provider
+from llmwidgets.providers.overrides import Told
+from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
-    from llmwidgets.connections.policies.rules import Rules
+    from llmwidgets.connections.policy_file import Rules
+
 
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
-
-_KIND_LIKE = re.compile(r"[A-Za-z_ ]{1,24}")
 
 
 class Connection:
@@ -71,19 +73,18 @@ class Connection:
     """What the organization's store tells of models, by their ids."""
 
     def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
-        kind = _shown(kind)
-        provider = PROVIDERS.get(cast(Kind, kind))
+        kind = shown_kind(kind)
+        provider = PROVIDERS.get(kind)
         typed, typed_headers = _texts(fields), _texts(fields.get("headers"))
         close_secrets(provider, fields)
-        if provider is None:
-            raise _no_kind(kind)
+        provider = find_provider(kind)
         for name in typed:
             if isinstance(fields[name], Secret):
                 warn_if_typed(name, fields[name])
         for name in typed_headers:
             warn_if_typed(f"header {name}", fields["headers"][name])
         secrets = [each for each in fields.values() if isinstance(each, Secret)]
-        closed = closed_key(label, *secrets)
+        closed = close_key(label, *secrets)
         del label  # it can be a key as well, and stand in a traceback
         filled = read_fields(provider, fields)
         self._set(
@@ -199,19 +200,25 @@ class Connection:
     @property
     def warnings(self) -> list[str]:
         """Sentences about values that look wrong but may be right; none holds a key."""
-        said = [_warned(self.provider, name, secret) for name, secret in self.secret_fields.items()]
+        return [each.sentence for each in self.field_warnings] + self.fields.notes()
+
+    @property
+    def field_warnings(self) -> list[FieldWarning]:
+        """What looks wrong in which field, and whose key a secret seems to be."""
+        said = [
+            secret_warning(self.provider, name, secret)
+            for name, secret in self.secret_fields.items()
+        ]
         said += [
-            self.provider.warn(name, value)
+            find_warning(self.provider, name, value)
             for name, value in self.plain_fields.items()
             if isinstance(value, str)
         ]
-        notes = getattr(self.fields, "notes", None)
-        said += notes() if notes else []
-        if self.fields.ca_bundle and not Path(self.fields.ca_bundle).expanduser().is_file():
-            said.append(
-                f"There is no file {self.fields.ca_bundle}: check the path of the CA bundle."
-            )
-        return [sentence for sentence in said if sentence]
+        bundle = self.fields.ca_bundle
+        if bundle and not Path(bundle).expanduser().is_file():
+            sentence = f"There is no file {bundle}: check the path of the CA bundle."
+            said.append(FieldWarning("ca_bundle", sentence))
+        return [each for each in said if each is not None]
 
     def capability(self, model: str) -> Capability | None:
         """What the model was seen, or is known, to enforce; None where only a probe can tell."""
@@ -221,10 +228,10 @@ class Connection:
         told = form_told(self, model)
         if told is not None:
             return Capability(told, BEST[told])
-        facts = shipped_facts(self, model)
-        if facts is None and self.kind in {"custom", "azure_ai_foundry"}:
+        facts = self.provider.facts(model)
+        if facts is None and self.provider.probes:
             return None
-        return Capability(facts.form if facts else Form.JSON_SCHEMA, Mode.SCHEMA)
+        return Capability(facts.form if facts else ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
 
     def with_capability(self, model: str, capability: Capability) -> Self:
         """The same connection, knowing what a probe of the model saw."""
@@ -236,7 +243,7 @@ class Connection:
 
     def with_label(self, label: str) -> Self:
         """The same connection under another label; the model it sends stays as it is."""
-        closed = closed_key(label, *self.secret_fields.values())
+        closed = close_key(label, *self.secret_fields.values())
         del label  # it can be a key, and stand in a traceback
         return self._changed(label=read_label(closed, self.provider, self.fields))
 
@@ -275,9 +282,9 @@ class Connection:
         >>> Connection("openai", api_key="env:OPENAI_API_KEY").client()   # doctest: +SKIP
         <openai.OpenAI object …>
         """
-        from llmwidgets.connections import outlets
+        from llmwidgets.connections import sdk_export as outlets
 
-        return outlets.client(self)
+        return outlets.make_client(self)
 
     def environment(self) -> AbstractContextManager[None]:
         """`with connection.environment():` puts the key into this process's variables: an exit.
@@ -285,22 +292,24 @@ class Connection:
         Everything in the process, and each child started meanwhile, can read it. One at a time;
         what was set before comes back at the end. LLMWidgetsError for a second one.
         """
-        from llmwidgets.connections import outlets
+        from llmwidgets.connections import sdk_export as outlets
 
-        return outlets.environment(self)
+        return outlets.make_environment(self)
 
     def to_payload(self) -> dict[str, Any]:
         """What a store seals: plain values as JSON, secrets closed, references as their text."""
-        headers = {name: kept(secret) for name, secret in self.fields.headers.items()}
-        secrets = {name: kept(secret) for name, secret in self.secret_fields.items()}
+        headers = {name: stored_secret(secret) for name, secret in self.fields.headers.items()}
+        secrets = {name: stored_secret(secret) for name, secret in self.secret_fields.items()}
         older = self.keyed_at != self.saved_at
-        plainly = {name: plain(value) for name, value in self.plain_fields.items()}
+        plainly = {name: to_json_value(value) for name, value in self.plain_fields.items()}
         fields = {**plainly, **secrets, **({"headers": headers} if headers else {})}
         return {
             "kind": self.kind,
             "label": self.label,
             "fields": copy.deepcopy(fields),
-            "capabilities": {model: spelled(seen) for model, seen in self._capabilities.items()},
+            "capabilities": {
+                model: capability_to_json(seen) for model, seen in self._capabilities.items()
+            },
             "checked_at": self.checked_at.isoformat() if self.checked_at else None,
             "saved_at": self.saved_at.isoformat() if self.saved_at else None,
             **({"keyed_at": self.keyed_at.isoformat()} if older and self.keyed_at else {}),
@@ -313,10 +322,10 @@ class Connection:
         seen = payload.get("capabilities") or {}
         return connection._changed(
             origin=origin,
-            _capabilities={model: read_capability(said) for model, said in seen.items()},
-            checked_at=moment(payload.get("checked_at")),
-            saved_at=moment(payload.get("saved_at")),
-            keyed_at=moment(payload.get("keyed_at") or payload.get("saved_at")),
+            _capabilities={model: capability_from_json(said) for model, said in seen.items()},
+            checked_at=parse_moment(payload.get("checked_at")),
+            saved_at=parse_moment(payload.get("saved_at")),
+            keyed_at=parse_moment(payload.get("keyed_at") or payload.get("saved_at")),
         )
 
     def __repr__(self) -> str:
@@ -344,21 +353,6 @@ def _texts(given: object) -> list[str]:
     return [name for name, value in given.items() if isinstance(value, str)]
 
 
-def _shown(kind: object) -> str:
-    """The kind as it may be shown: what stands here by mistake can be a key."""
-    return kind if isinstance(kind, str) and _KIND_LIKE.fullmatch(kind) else ""
-
-
-def _no_kind(kind: str) -> FieldError:
-    close = difflib.get_close_matches(kind, PROVIDERS, n=1, cutoff=0.5)
-    nearest = f" The nearest is {close[0]}." if close else ""
-    named = f" {kind}" if kind else ""
-    return FieldError(
-        {"kind": f"There is no kind of connection{named}.{nearest}"},
-        f"The kinds are {', '.join(PROVIDERS)}.",
-    )
-
-
 def _check_host(connection: Connection) -> None:
     address = connection.address
     scheme, _, host = address.partition("://")
@@ -377,8 +371,44 @@ def _check_host(connection: Connection) -> None:
     )
 
 
-def _warned(provider: Provider, name: str, secret: Secret) -> str | None:
+def secret_warning(provider: Provider, name: str, secret: Secret) -> FieldWarning | None:
+    """What looks wrong with a secret in this field of the form, or why it cannot be looked up."""
     try:
-        return provider.warn(name, secret.reveal())
+        return find_warning(provider, name, secret.reveal())
     except FieldError as error:
-        return str(error)
+        return FieldWarning(name, str(error))
+
+
+# -- How a connection's parts are spelled in what a store seals, and read back.
+
+
+def stored_secret(secret: Secret) -> Secret | str:
+    """The secret itself, closed; of a reference its text."""
+    return secret.reference or secret
+
+
+def to_json_value(value: Any) -> Any:
+    """The value of a plain field as JSON: a day as 2026-12-11."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def capability_to_json(seen: Capability) -> dict[str, Any]:
+    """What a probe saw, as JSON."""
+    return {
+        "form": seen.form.value,
+        "mode": seen.mode.value,
+        "tried": [[form.value, said, obeyed] for form, said, obeyed in seen.tried],
+    }
+
+
+def capability_from_json(said: Mapping[str, Any]) -> Capability:
+    """What a probe saw, from JSON."""
+    tried = tuple(
+        (ResponseFormat(form), str(did), bool(obeyed)) for form, did, obeyed in said["tried"]
+    )
+    return Capability(ResponseFormat(said["form"]), Enforcement(said["mode"]), tried)
+
+
+def parse_moment(said: str | None) -> datetime | None:
+    """A time of the store, or None."""
+    return datetime.fromisoformat(said) if said else None

@@ -7,29 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.policies.policy_layers import machine_rules
+from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import FieldError
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.base import Provider
 from llmwidgets.secret import Secret
-
-_BESIDE: dict[str, dict[str, str]] = {
-    "openai": {
-        "base_url": "OPENAI_BASE_URL",
-        "organization": "OPENAI_ORG_ID",
-        "project": "OPENAI_PROJECT_ID",
-    },
-    "anthropic": {"base_url": "ANTHROPIC_BASE_URL"},
-    "azure_openai": {"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
-}
-"""Plain fields, by the names that the vendors' own clients read: a key set up for a gateway
-must not travel to the vendor's host."""
-
-_KEYS = (
-    ("openai", "OPENAI_API_KEY"),
-    ("gemini", "GEMINI_API_KEY"),
-    ("gemini", "GOOGLE_API_KEY"),
-    ("anthropic", "ANTHROPIC_API_KEY"),
-    ("azure_openai", "AZURE_OPENAI_API_KEY"),
-)
 
 
 def environment_connections() -> list[Connection]:
@@ -48,39 +30,39 @@ def environment_connections() -> list[Connection]:
 
 
 def _of_variables() -> list[Connection]:
-    found: dict[str, Connection] = {}
-    for kind, name in _KEYS:
-        if kind not in found and not _is_empty(name):
-            _add(found, kind, api_key=Secret(f"env:{name}"))
-    credentials = _value("GOOGLE_APPLICATION_CREDENTIALS")
-    if credentials and Path(credentials).expanduser().is_file():
-        _add(found, "vertex_ai", credentials=Secret(f"file:{credentials}"))
-    return list(found.values())
+    found = (_of_provider(provider) for provider in PROVIDERS.values())
+    return [each.with_origin("environment") for each in found if each is not None]
 
 
-def _add(found: dict[str, Connection], kind: str, **fields: Any) -> None:
-    beside = {field: _value(name) for field, name in _BESIDE.get(kind, {}).items()}
+def _of_provider(provider: Provider) -> Connection | None:
+    """The connection that the variables of a kind make; None where they are empty or unusable."""
+    named = provider.environment
+    key = next((f"env:{name}" for name in named.keys if not _is_empty(name)), "")
+    file = _value(named.file) if named.file else ""
+    if file and Path(file).expanduser().is_file():
+        key = f"file:{file}"
+    beside = {field: _value(name) for field, name in named.beside.items()}
     try:
-        found[kind] = _connection(kind, {**beside, **fields}).with_origin("environment")
+        return _connection(provider, {**beside, provider.key_field: Secret(key)}) if key else None
     except FieldError:
-        return
+        return None
 
 
-def _connection(kind: str, fields: dict[str, Any]) -> Connection:
-    if kind != "azure_openai" or fields["deployment"]:
-        return Connection(kind, **fields)
+def _connection(provider: Provider, fields: dict[str, Any]) -> Connection:
+    kind, own = provider.kind, provider.model_field
     try:
         return Connection(kind, **fields)
     except FieldError as error:
-        if set(error.problems) != {"deployment"}:
+        if own is None or set(error.problems) != {own} or fields.get(own):
             raise
-    # The variables name a resource and no deployment: the reference names it then.
-    return Connection(kind, label=kind, **{**fields, "deployment": "*"}).with_any_model()
+    # The variables name a server and no model: the reference names it then.
+    return Connection(kind, label=kind, **{**fields, own: "*"}).with_any_model()
 
 
 def empty_variable(kind: str) -> str:
     """The variable that would connect this kind and is set, but holds nothing; else empty."""
-    named = (name for each, name in _KEYS if each == kind and name in os.environ)
+    provider = PROVIDERS.get(kind)
+    named = (name for name in provider.environment.keys if name in os.environ) if provider else ()
     return next(filter(_is_empty, named), "")
 
 

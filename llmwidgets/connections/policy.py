@@ -6,10 +6,9 @@ import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from llmwidgets.connections.catalog import has_ended
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.live_list import ended
-from llmwidgets.connections.policies.policy_layers import machine_rules
-from llmwidgets.connections.policies.rules import Rules
+from llmwidgets.connections.policy_file import Rules, machine_rules
 from llmwidgets.errors import PolicyError
 from llmwidgets.secret import refuse_key
 
@@ -142,7 +141,7 @@ class Policy:
 
     def _not_listed(self, connection: Connection, model: str) -> PolicyError:
         label, provider = connection.label, connection.provider
-        gone = ended(connection, model)
+        gone = has_ended(connection, model)
         if gone is not None:
             day = f" on {gone.since:%Y-%m-%d}" if gone.since else ""
             instead = f"Use {gone.successor} instead: {label}/{gone.successor}."

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llmwidgets.demo import emails, invoices, jobs
     from llmwidgets.demo.server import DemoServer
 
+
 __all__ = ["DEMO_MODELS", "emails", "invoices", "jobs", "start_demo", "stop_demo"]
 
 DEMO_MODELS = ("demo-careful", "demo-quick", "demo-hasty", "demo-flaky")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from llmwidgets.dialects.messages import Form, Request
+from llmwidgets.dialects.types import Request, ResponseFormat
 
 TOOL = "record"
 """The tool that a record is handed to, where the schema travels as one."""
@@ -40,11 +40,11 @@ def turns(request: Request) -> list[tuple[str, str]]:
 
 
 def _ending(request: Request) -> str:
-    if request.form is Form.TOOL:
+    if request.form is ResponseFormat.TOOL:
         return f"Call the tool {TOOL} once, with the record, and write nothing else."
     if request.schema_in_prompt:
         schema = json.dumps(request.schema.schema, ensure_ascii=False)
         return f"Reply with one JSON value, and nothing else, that fits this JSON Schema:\n{schema}"
-    if request.form in {Form.JSON_OBJECT, Form.TEXT}:
+    if request.form in {ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT}:
         return "Reply with one JSON object, and nothing else."
     return ""

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from llmwidgets.dialects.messages import Payload
-from llmwidgets.dialects.said import Said
+from llmwidgets.dialects.error_body import ErrorBody
+from llmwidgets.dialects.types import HTTPResponse
 
 _LONGEST = 10.0**7
 """Seconds: what is longer was not meant as a wait."""
@@ -55,7 +55,7 @@ _MILLISECOND_HEADERS = ("retry-after-ms", "x-ms-retry-after-ms")
 _RESET = re.compile(r"rate-?limit.*reset")
 
 
-def wait(payload: Payload, said: Said, *, limited: bool = False) -> float | None:
+def read_wait(payload: HTTPResponse, said: ErrorBody, *, limited: bool = False) -> float | None:
     """Seconds that the server asks to wait before the next try, or None.
 
     The headers made for it are trusted before a field of the body, that before its words; where a
@@ -66,7 +66,7 @@ def wait(payload: Payload, said: Said, *, limited: bool = False) -> float | None
     return next((seconds for seconds in found if seconds is not None), None)
 
 
-def in_words(seconds: float) -> str:
+def format_wait(seconds: float) -> str:
     """A wait as it is read: `26 s`, `8 min`, `1 h 12 min`, `2 days 3 h`."""
     if seconds < 120:
         return f"{seconds:.0f} s"
@@ -80,7 +80,7 @@ def in_words(seconds: float) -> str:
 
 
 def _found(
-    headers: Mapping[str, str], said: Said, now: datetime, limited: bool
+    headers: Mapping[str, str], said: ErrorBody, now: datetime, limited: bool
 ) -> Iterator[float | None]:
     body = said.whole if isinstance(said.whole, dict) else {}
     beside = body.get("metadata")

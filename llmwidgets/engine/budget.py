@@ -8,15 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from llmwidgets import formatting
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.known_facts import AZURE
-from llmwidgets.dialects.messages import Target, Usage
+from llmwidgets.dialects.types import Target, Usage
 from llmwidgets.errors import OverBudget
 from llmwidgets.providers.prices import cost
-from llmwidgets.report import figures
 
 
-def dollars(
+def cost_of_usage(
     own: Mapping[str, float] | None,
     connection: Connection,
     target: Target,
@@ -29,13 +28,13 @@ def dollars(
     """
     provider, now = connection.provider, datetime.now(UTC)
     priced = cost(own, provider, target.model, usage, now, target.url)
-    if priced is None and served and connection.kind in AZURE:
+    if priced is None and served and provider.deployments:
         return cost(own, provider, served, usage, now, target.url)
     return priced
 
 
 @dataclass(slots=True)
-class Bill:
+class Reservation:
     """What one call turned out to cost; None until it is known."""
 
     dollars: float | None = None
@@ -54,13 +53,13 @@ class Budget:
         self._changed: asyncio.Event | None = None
 
     @asynccontextmanager
-    async def reserve(self, worst: float | None) -> AsyncIterator[Bill]:
+    async def reserve(self, worst: float | None) -> AsyncIterator[Reservation]:
         """Set the worst case aside while the call runs, then count what the bill says.
 
         A call that ends without a bill was perhaps answered, so it counts in full unless
         `bill.dollars` is set to 0. OverBudget where the rest is too small.
         """
-        bill = Bill()
+        bill = Reservation()
         if worst is None or self.dollars is None:
             yield bill
             self.spent += bill.dollars or 0.0
@@ -81,8 +80,9 @@ class Budget:
         while self.spent + self.reserved + worst > dollars:
             if self.reserved < 1e-12:
                 raise OverBudget(
-                    f"{figures.dollars(self.spent)} of {figures.dollars(dollars)} is spent, and "
-                    f"the next call could cost {figures.dollars(worst)}.",
+                    f"{formatting.dollars(self.spent)} of {formatting.dollars(dollars)} is spent, "
+                    "and "
+                    f"the next call could cost {formatting.dollars(worst)}.",
                     f"The limit is set by {self.whose}: run fewer texts or a cheaper model."
                     if self.whose
                     else "Raise the budget and run it again: what is answered is not paid twice.",

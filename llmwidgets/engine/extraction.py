@@ -7,15 +7,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from llmwidgets.dialects.messages import Capability, Mode, Usage
-from llmwidgets.engine.journal import Row
-from llmwidgets.engine.learned import recalled
-from llmwidgets.engine.plan import Column, Text
-from llmwidgets.engine.question import Dropped, Manner
+from llmwidgets import formatting
+from llmwidgets.dialects.types import Capability, Enforcement, Usage
+from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine.request_builder import (
+    Document,
+    DroppedParameters,
+    RequestBuilder,
+    ResolvedVariant,
+)
+from llmwidgets.engine.server_facts import recall_facts
 from llmwidgets.errors import Failure, InvalidRecord
-from llmwidgets.report import figures
 from llmwidgets.schemas import Loss, parse_json
-from llmwidgets.visible import visible
+from llmwidgets.visible import escape_controls
 
 
 def _no_request() -> dict[str, Any]:
@@ -42,7 +46,7 @@ class Extraction:
     data: Any = field(default=None, repr=False)
     record: Any = field(default=None, repr=False)
     failure: Failure | None = None
-    mode: Mode | None = None
+    mode: Enforcement | None = None
     usage: Usage = field(default_factory=Usage)
     seconds: float | None = None
     waiting_seconds: float | None = None
@@ -80,12 +84,14 @@ class Extraction:
         if self.mode:
             parts.append(self.mode)
         if self.seconds is not None:
-            parts.append(f"{figures.seconds(self.seconds)} s")
-        parts.append("cost unknown" if self.cost is None else figures.dollars(self.cost))
-        return visible(f"Extraction({', '.join(parts)})")
+            parts.append(f"{formatting.seconds(self.seconds)} s")
+        parts.append("cost unknown" if self.cost is None else formatting.dollars(self.cost))
+        return escape_controls(f"Extraction({', '.join(parts)})")
 
 
-def read(column: Column, text: Text, repeat: int, row: Row, *, reused: bool = False) -> Extraction:
+def read(
+    column: ResolvedVariant, text: Document, repeat: int, row: Row, *, reused: bool = False
+) -> Extraction:
     """The extraction that a journal's row holds for this column and text."""
     compiled = text.schema.compile(column.connection.dialect.SUBSET)
     status, data, record, failure = row.status, None, None, row.failure()
@@ -123,11 +129,14 @@ def read(column: Column, text: Text, repeat: int, row: Row, *, reused: bool = Fa
     )
 
 
-def _encoded(column: Column, text: Text, row: Row) -> dict[str, Any]:
+def _encoded(column: ResolvedVariant, text: Document, row: Row) -> dict[str, Any]:
     if row.form is None or row.mode is None or not row.tries:
         return {}
-    dropped, learned = Dropped(frozenset(row.dropped)), recalled(column.connection, row.known_as)
-    manner = Manner(column, text.schema, learned, levels=dropped.levels)
+    dropped, learned = (
+        DroppedParameters(frozenset(row.dropped)),
+        recall_facts(column.connection, row.known_as),
+    )
+    manner = RequestBuilder(column, text.schema, learned, levels=dropped.levels)
     question = manner.request(text, Capability(row.form, row.mode), row.output_limit)
     if row.schema_shown is not None:
         question = replace(question, schema_in_prompt=row.schema_shown)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.messages import (
+from llmwidgets.dialects.types import (
     BEST,
     Capability,
-    Form,
-    Mode,
-    Payload,
+    Enforcement,
+    HTTPResponse,
     Reply,
     Request,
+    ResponseFormat,
     TextPart,
     Usage,
 )
-from llmwidgets.engine import gate, learned
-from llmwidgets.engine.pacing import Pace, Tried, persist
-from llmwidgets.engine.patience import Patience, failed_itself
-from llmwidgets.engine.probe_room import ProbeRoom
-from llmwidgets.engine.question import Dropped, effort_sent
+from llmwidgets.engine import server_facts
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.retry import Attempts, Clock, Pace, retry_until_answered
+from llmwidgets.engine.request_builder import DroppedParameters, resolve_effort
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -31,13 +30,18 @@ from llmwidgets.errors import (
     Filtered,
     InvalidJSON,
     Overloaded,
+    RateLimited,
     Refused,
+    TooLong,
     Truncated,
+    Unreachable,
 )
+from llmwidgets.providers.base import ModelFacts
 from llmwidgets.schemas import Compiled, parse_json, read_schema
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
+
 
 T = TypeVar("T")
 
@@ -72,11 +76,11 @@ class Prober:
         self.facts = connection.facts(model)
         self._riddle, self._schema = self._posed()
         self.room = ProbeRoom.of(self.facts)
-        self.tried: list[tuple[Form, str, bool]] = []
+        self.tried: list[tuple[ResponseFormat, str, bool]] = []
         self.spoke = False
-        self._dropped = Dropped()
+        self._dropped = DroppedParameters()
         self._silent: Failure | None = None
-        self._failing: list[Form] = []
+        self._failing: list[ResponseFormat] = []
 
     async def climb(self) -> Capability:
         """Climb down the ladder of forms until one is obeyed; without one, text alone.
@@ -84,31 +88,31 @@ class Prober:
         Each rung asks for any JSON under a schema whose one property and value nobody would
         guess: a reply that has them shows that the schema was enforced. A 200 proves nothing.
         """
-        accepted: Form | None = None
+        accepted: ResponseFormat | None = None
         for form in self.dialect.LADDER:
-            if form is Form.TEXT or (accepted and BEST[form] is not Mode.SCHEMA):
+            if form is ResponseFormat.TEXT or (accepted and BEST[form] is not Enforcement.SCHEMA):
                 continue
             if await self._rung(form):
-                if BEST[form] is Mode.SCHEMA:
-                    return await self._concluded(form, Mode.SCHEMA)
+                if BEST[form] is Enforcement.SCHEMA:
+                    return await self._concluded(form, Enforcement.SCHEMA)
                 accepted = form
         if accepted is not None:
-            return await self._concluded(accepted, Mode.JSON)
-        await self._rung(Form.TEXT)
+            return await self._concluded(accepted, Enforcement.JSON)
+        await self._rung(ResponseFormat.TEXT)
         if self._silent is not None and self.tried[-1][1] == SILENT:
             raise self._silent
-        return await self._concluded(Form.TEXT, Mode.TEXT)
+        return await self._concluded(ResponseFormat.TEXT, Enforcement.TEXT)
 
     async def greet(self) -> None:
         """The smallest question: the model says a word, or is cut while it thinks; else raises."""
         try:
-            reply = await self._asked(Form.TEXT, _GREETING, _GREETING_TOKENS)
+            reply = await self._asked(ResponseFormat.TEXT, _GREETING, _GREETING_TOKENS)
         except Truncated:
             return
         if not reply.text.strip() and not _cut(reply, _GREETING_TOKENS):
             raise self._without_words(reply)
 
-    async def _concluded(self, form: Form, mode: Mode) -> Capability:
+    async def _concluded(self, form: ResponseFormat, mode: Enforcement) -> Capability:
         # A form that the server failed on each time is beyond it only if it fails again now,
         # after another form was answered.
         for each in self._failing:
@@ -117,16 +121,16 @@ class Prober:
                 break
         return Capability(form, mode, tuple(sorted(self.tried, key=self._place)))
 
-    def _place(self, row: tuple[Form, str, bool]) -> int:
+    def _place(self, row: tuple[ResponseFormat, str, bool]) -> int:
         return int(self.dialect.LADDER.index(row[0]))
 
-    async def _rung(self, form: Form) -> bool:
+    async def _rung(self, form: ResponseFormat) -> bool:
         """Whether the reply under this form is what the form promises."""
         self.tried = [row for row in self.tried if row[0] is not form]
         try:
             reply = await self._answer(form)
         except (BadRequest, Overloaded) as error:
-            if form is Form.TEXT or not (_of_the_form(error) or self._fails(form, error)):
+            if form is ResponseFormat.TEXT or not (_of_the_form(error) or self._fails(form, error)):
                 raise
             if error.code == "response_format" and error.status is None:
                 # A form that is not for this kind of server was not sent.
@@ -142,7 +146,7 @@ class Prober:
             raise self._cut_off()
         return obeyed
 
-    def _fails(self, form: Form, error: CallError) -> bool:
+    def _fails(self, form: ResponseFormat, error: CallError) -> bool:
         """Whether the server may have failed on this form alone, which is looked at later."""
         if isinstance(error, Overloaded) and not failed_itself(error):
             return False
@@ -154,7 +158,7 @@ class Prober:
         riddle = {f"zq_{secrets.token_hex(3)}_index": f"okapi-{secrets.randbelow(9000) + 1000}"}
         return riddle, read_schema(_under(riddle)).compile(self.dialect.SUBSET)
 
-    async def _answer(self, form: Form) -> Reply:
+    async def _answer(self, form: ResponseFormat) -> Reply:
         """The reply; a cut one is asked for again with more room, one without words once more."""
         self._riddle, self._schema = self._posed()
         silent = False
@@ -207,7 +211,7 @@ class Prober:
             " model, then test again.",
         )
 
-    async def _asked(self, form: Form, question: str, limit: int) -> Reply:
+    async def _asked(self, form: ResponseFormat, question: str, limit: int) -> Reply:
         """One reply, parameters that are refused left out; a filter's verdict is raised."""
         while True:
             try:
@@ -225,11 +229,11 @@ class Prober:
 
     async def _persist(self, once: Callable[[], Awaitable[T]]) -> T:
         async def paced() -> T:
-            return await persist(self.pace, once, Tried())
+            return await retry_until_answered(self.pace, once, Attempts())
 
         return await (self.patience.through(paced) if self.patience else paced())
 
-    async def _once(self, form: Form, question: str, limit: int) -> Reply:
+    async def _once(self, form: ResponseFormat, question: str, limit: int) -> Reply:
         request = Request(
             model=self.model,
             instructions="",
@@ -237,21 +241,21 @@ class Prober:
             schema=self._schema,
             form=form,
             max_output_tokens=limit,
-            effort_sent=effort_sent(self.facts, "least"),
+            effort_sent=resolve_effort(self.facts, "least"),
         )
         request, target = self._dropped.apply(request, self.connection.target(self.model))
         call = self.dialect.encode(request, target)
-        payload: Payload = await gate.send(
+        payload: HTTPResponse = await egress.send_guarded(
             self.connection,
             self.model,
             call,
             policy=self.policy,
-            total=gate.total_seconds(self.connection, thinking=self.room.thinking),
+            total=egress.total_seconds(self.connection, thinking=self.room.thinking),
         )
         if payload.status >= 400:
             raise self.dialect.explain(payload, call=call)
         reply: Reply = self.dialect.decode(payload, call=call)
-        learned.from_reply(self.connection, self.model, reply.served_model)
+        server_facts.learn_from_reply(self.connection, self.model, reply.served_model)
         return reply
 
 
@@ -281,11 +285,166 @@ def _under(riddle: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _obeys(text: str, form: Form, riddle: dict[str, str]) -> bool:
+def _obeys(text: str, form: ResponseFormat, riddle: dict[str, str]) -> bool:
     try:
         data = parse_json(text)
     except InvalidJSON:
         return False
-    if BEST[form] is Mode.SCHEMA:
+    if BEST[form] is Enforcement.SCHEMA:
         return bool(data == riddle)
     return isinstance(data, dict)
+
+
+# -- Probe room: how many tokens a test question may be answered with.
+
+_FIRST = 2_048
+_STEP = 8
+_MOST = 65_536
+_LEAST = 256
+_QUESTION_TOKENS = 256
+_REFUSING = frozenset({400, 413, 422})
+
+
+@dataclass(slots=True)
+class ProbeRoom:
+    """The output limit: raised while answers are cut, lowered where the server does not take it.
+
+    `taken` is the largest limit that brought a reply so far.
+
+    >>> room = ProbeRoom()
+    >>> room.raised(), room.limit
+    (True, 16384)
+    """
+
+    limit: int = _FIRST
+    most: int = _MOST
+    taken: int = 0
+
+    @classmethod
+    def of(cls, facts: ModelFacts | None) -> ProbeRoom:
+        """The room within what is known of the model's limits."""
+        output, window = (facts.output_limit, facts.input_limit) if facts else (None, None)
+        within = [_MOST, *([output] if output else [])]
+        within += [max(_LEAST, window - _QUESTION_TOKENS)] if window else []
+        return cls(min(_FIRST, *within), min(within))
+
+    @property
+    def thinking(self) -> bool:
+        """Whether the model has shown that it needs long to begin."""
+        return self.limit > _FIRST
+
+    def took(self, limit: int) -> None:
+        """A reply came under this limit, whole or cut."""
+        self.taken = max(self.taken, limit)
+
+    def raised(self) -> bool:
+        """Whether a cut answer can be asked for anew with more room; `limit` is then larger."""
+        wanted = min(self.limit * _STEP, self.most)
+        raised, self.limit = wanted > self.limit, max(wanted, self.limit)
+        return raised
+
+    def doubtful(self, error: CallError) -> bool:
+        """Whether the error may mean that this limit is more than the server takes."""
+        if self.limit <= self.taken:
+            return False
+        if isinstance(error, TooLong):
+            return True
+        return self.taken > 0 and isinstance(error, BadRequest) and error.status in _REFUSING
+
+    def refused(self) -> bool:
+        """Whether a lower limit is left to try; it is not raised above that one any more."""
+        lower = max(self.limit // 2, self.taken)
+        if lower >= self.limit or lower < _LEAST:
+            return False
+        self.limit = self.most = lower
+        return True
+
+
+# -- Patience: how long a check waits for a server that is busy, starting or gone for a moment.
+
+ProgressCallback = Callable[[str], None]
+"""Hears in a few words what a check is waiting for."""
+
+WAIT_SECONDS = 20.0
+"""All the waits of one check together: someone is watching it."""
+
+_LONGEST_STEP = 6.0
+_SHORT_TRIES = 3
+_BROKEN_OFF = frozenset({"refused", "connect_timeout", "hung_up", "cut_short", "network"})
+
+
+def failed_itself(error: CallError) -> bool:
+    """Whether the server failed on this very request (500, 501), and not for lack of room or time.
+
+    Some servers answer so to a form that they do not know, so that only a comparison tells.
+    """
+    said = {error.status, error.code} & {500, 501, "500", "501"}
+    return isinstance(error, Overloaded) and bool(said)
+
+
+class Patience:
+    """The waits of one check, limited in all; `tell` hears each before it begins.
+
+    An overloaded server is waited for from the start, since one that loads its model says the
+    same. A limit and a broken connection are waited out only after something has answered: at
+    first they are what the check is to tell.
+    """
+
+    def __init__(
+        self, host: str, *, clock: Clock | None = None, tell: ProgressCallback | None = None
+    ) -> None:
+        self.host, self.clock, self._tell = host, clock or Clock(), tell
+        self.left = WAIT_SECONDS
+        self._answered = False
+
+    async def through(self, once: Callable[[], Awaitable[T]]) -> T:
+        """Do `once`, again after a wait where that can help; raises its last CallError."""
+        failed: list[CallError] = []
+        while True:
+            try:
+                result = await once()
+            except CallError as error:
+                failed.append(error)
+            else:
+                self._answered = True
+                return result
+            wait = self._wait(failed)
+            if wait is None:
+                raise failed[-1]
+            self.left -= wait
+            if self._tell is not None:
+                self._tell(
+                    f"{_words(failed[-1], self.host)}; asking again in {max(1, round(wait))} s"
+                )
+            await self.clock.sleep(wait)
+
+    def _wait(self, failed: list[CallError]) -> float | None:
+        """Seconds until the next try, or None where there is none."""
+        error, times = failed[-1], len(failed)
+        if not self._worth_waiting(error):
+            return None
+        few = failed_itself(error) or isinstance(error, RateLimited)
+        if few and error.retry_after is None and times >= _SHORT_TRIES:
+            return None
+        if error.perhaps_answered and sum(each.perhaps_answered for each in failed) > 1:
+            return None
+        step = min(_LONGEST_STEP, 0.5 * 2 ** (times - 1)) * (0.75 + 0.5 * self.clock.jitter())
+        wait = max(step, error.retry_after or 0.0)
+        return wait if wait <= self.left else None
+
+    def _worth_waiting(self, error: CallError) -> bool:
+        if error.code == "x-should-retry: false":
+            return False
+        if isinstance(error, Overloaded):
+            return True
+        if isinstance(error, RateLimited):
+            return self._answered or error.retry_after is not None
+        return isinstance(error, Unreachable) and self._answered and error.code in _BROKEN_OFF
+
+
+def _words(error: CallError, host: str) -> str:
+    if isinstance(error, RateLimited):
+        return f"{host} accepts no more requests for now"
+    if isinstance(error, Unreachable):
+        return f"{host} broke off"
+    return f"{host} is overloaded or still starting ({error.status})"

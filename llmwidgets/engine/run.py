@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
+from array import array
+from bisect import insort
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from llmwidgets.connections.opening import autolock
-from llmwidgets.engine import defaults, gate, loop
-from llmwidgets.engine.asking import Asker
+from llmwidgets.dialects.types import Enforcement, ResponseFormat
+from llmwidgets.engine import defaults, event_loop
 from llmwidgets.engine.budget import Budget
-from llmwidgets.engine.column_run import ColumnRun
 from llmwidgets.engine.extraction import Extraction, read
-from llmwidgets.engine.journal import Journal, Row
-from llmwidgets.engine.pacing import Clock, Pace
-from llmwidgets.engine.plan import Column, Plan
-from llmwidgets.engine.progress import ColumnProgress, News, Observer, Place
-from llmwidgets.engine.question import digest_of
-from llmwidgets.errors import Stopped
+from llmwidgets.engine.extractor import Extractor, internal_failure, to_failure
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.retry import Clock, Pace
+from llmwidgets.engine.request_builder import (
+    BROKE,
+    OTHERS_BROKE,
+    Document,
+    Plan,
+    ResolvedVariant,
+    cache_key,
+    digest_of,
+    unheld_row,
+)
+from llmwidgets.errors import Failure, LLMWidgetsError, Stopped
+from llmwidgets.schemas import Schema
+from llmwidgets.store import state
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
+
 
 _NEWS_SECONDS = 0.05
 _TICK_SECONDS = 1.0
@@ -59,7 +76,7 @@ class Run:
         marks = _marks(plan)
         self._columns = tuple(self._column(at, marks) for at in range(len(plan.columns)))
         self._finished = threading.Event()
-        self._news: list[Place] = []
+        self._news: list[CellPosition] = []
         self._task: asyncio.Task[None] | None = None
         self._told = asyncio.Event()
 
@@ -90,13 +107,13 @@ class Run:
 
     def start(self) -> None:
         """Begin on the engine's loop and return."""
-        loop.submit(self._main())
+        event_loop.submit_task(self._main())
 
     def stop(self) -> None:
         """Cancel the calls under way; what is open ends as Stopped. Returns at once."""
         self.stopped = True
         if not self.finished:
-            loop.submit(self._cancel())
+            event_loop.submit_task(self._cancel())
 
     def end(self, patience: float) -> bool:
         """Stop, and wait at most so many seconds for the end. Whether the run is over."""
@@ -106,7 +123,7 @@ class Run:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
         try:
-            loop.refuse_on_loop()
+            event_loop.refuse_on_loop()
             # A wait without an end cannot be interrupted on Windows.
             while timeout is None and not self._finished.wait(0.5):
                 pass
@@ -131,21 +148,21 @@ class Run:
 
     def _column(self, at: int, marks: list[tuple[bytes, int]]) -> ColumnRun:
         column, repeats = self.plan.columns[at], self.plan.repeats
-        asker = Asker(column, policy=self.policy, pace=self._pace(column), budget=self.budget)
+        asker = Extractor(column, policy=self.policy, pace=self._pace(column), budget=self.budget)
         return ColumnRun(
             asker,
             self.plan.texts,
             marks,
             repeats,
             self.journal,
-            lambda index: self._tell(Place(at, index // repeats, index % repeats)),
+            lambda index: self._tell(CellPosition(at, index // repeats, index % repeats)),
         )
 
-    def _pace(self, column: Column) -> Pace:
+    def _pace(self, column: ResolvedVariant) -> Pace:
         connection = column.connection
         key = (connection.label, connection.target(column.model).url)
         if key not in self._paces:
-            first = self.concurrency or gate.first_concurrency(connection)
+            first = self.concurrency or egress.first_concurrency(connection)
             self._paces[key] = Pace(first, self._most, self.clock)
         return self._paces[key]
 
@@ -171,7 +188,7 @@ class Run:
 
     async def _ask_all(self) -> None:
         await asyncio.to_thread(_load)
-        with autolock.held():
+        with state.hold_open():
             async with asyncio.TaskGroup() as group:
                 for column in self._columns:
                     group.create_task(column.run(reuse=self.reuse, most=self._most))
@@ -194,7 +211,7 @@ class Run:
                 column.tally.state = "stopped"
             column.tally.finished = True
 
-    def _tell(self, place: Place) -> None:
+    def _tell(self, place: CellPosition) -> None:
         if self.observer is not None:
             self._news.append(place)
             self._told.set()
@@ -215,7 +232,7 @@ class Run:
         ended, self._news = tuple(self._news), []
         self._told.clear()
         try:
-            self.observer(News(self.progress, ended, self.finished))
+            self.observer(ProgressEvent(self.progress, ended, self.finished))
         except Exception as error:  # noqa: BLE001 - a broken view must not lose the run
             self.error = self.error or error
 
@@ -235,4 +252,319 @@ def _load() -> None:
     # Loaded beside the loop, so that a panel stays quick while the first run starts.
     import genai_prices  # noqa: F401
 
-    from llmwidgets.engine import transport  # noqa: F401
+    from llmwidgets.engine.network import transport  # noqa: F401
+
+
+# -- One column of a run: what is reused, what is asked, and when asking stops making sense.
+
+_DEAD = frozenset(
+    {"Unreachable", "Unauthorized", "Forbidden", "UnknownModel", "QuotaExhausted", "RateLimited"}
+)
+_LEARNING = "finding out what the server enforces"
+_BREATH = 200
+_SAMPLE = 20
+
+
+class ColumnRun:
+    """Asks every text `repeats` times; `rows` holds the journal's id of each, 0 while open."""
+
+    def __init__(
+        self,
+        asker: Extractor,
+        texts: tuple[Document, ...],
+        marks: list[tuple[bytes, int]],
+        repeats: int,
+        journal: Journal,
+        ended: Callable[[int], None],
+    ) -> None:
+        self.asker, self.texts, self.marks, self.repeats = asker, texts, marks, repeats
+        self.journal, self._ended = journal, ended
+        self.rows = array("q", bytes(8 * len(texts) * repeats))
+        self.reused = bytearray(len(self.rows))
+        self.tally = RunTally(asker.column.label, len(self.rows))
+        self.broken = 0
+        """Replies that did not keep to the schema they were sent under, to be enforced."""
+        self._relabelled: set[Schema] = set()
+        self._prefixes: dict[tuple[Schema, ResponseFormat], hashlib._Hash] = {}
+        self._in_a_row = 0
+        self._over: Failure | None = None
+
+    @property
+    def state(self) -> str:
+        """What the column is doing, in words."""
+        pace = self.asker.pace
+        if self.tally.state == "asking" or (
+            self.tally.state == _LEARNING and pace.outage.since is not None
+        ):
+            return pace.state
+        return self.tally.state
+
+    async def run(self, *, reuse: bool, most: int) -> None:
+        """Reuse what was answered before, ask the rest; only a cancel is raised."""
+        try:
+            if reuse:
+                await self._reuse_known()
+            if self.left:
+                await self._learn(reuse=reuse)
+                self.tally.state = "asking"
+                await self._ask_open(most)
+        except LLMWidgetsError as error:
+            self.end(self._unasked(to_failure(error, self.asker.column)))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the other columns go on
+            self.end(self._unasked(internal_failure(error, self.asker.column)))
+        if self._over is not None:
+            self.end(self._unasked(self._over))
+        self.tally.state, self.tally.finished = "done", True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the column's replies as a whole."""
+        known, said = self.asker.capability, []
+        if known is not None and known.doubt:
+            said.append(known.doubt)
+        if self._relabelled:
+            count = f"{self.broken:,} of {self.tally.done:,}" if self.broken else "Earlier"
+            said.append(
+                f"{count} replies did not keep to the schema that was sent, so the column is JSON"
+                " only, not schema enforced."
+            )
+        return tuple(f"{self.tally.label}: {each}" for each in said)
+
+    @property
+    def left(self) -> int:
+        """How many have not ended."""
+        return self.tally.total - self.tally.done
+
+    def end(self, row: Row) -> None:
+        """All that are still open end in this one row."""
+        if not self.left:
+            return
+        row_id = self.journal.put(row)
+        for index in range(len(self.rows)):
+            if not self.rows[index]:
+                self._note(index, row_id, row, reused=False)
+
+    # -- reuse -----------------------------------------------------------------------------------
+
+    async def _reuse_known(self) -> None:
+        """Reuse what can be found without a call, which needs neither a key nor the network."""
+        known = self.asker.capability
+        if known is not None:
+            await self._reuse(known.form)
+        if self.left and (known is None or not known.tried):
+            # What is known from a list can have been refused, and asked in a lower form.
+            before = self._form_of_before()
+            if before is not None:
+                await self._reuse(before)
+
+    async def _learn(self, *, reuse: bool) -> None:
+        if self.asker.capability is not None:
+            return
+        self.tally.state = _LEARNING
+        await self.asker.learn()
+        if reuse:
+            # The probe can find another form than before, and one column has one form.
+            self._forget()
+            await self._reuse(self._form())
+
+    async def _reuse(self, form: ResponseFormat) -> None:
+        for index in range(len(self.rows)):
+            if index % _BREATH == 0:
+                await asyncio.sleep(0)
+            if self.rows[index]:
+                continue
+            found = self.journal.find(self._key(index, form))
+            if found is not None:
+                self._take(index, found)
+        for schema in {text.schema for text in self.texts}:
+            await self._relabel(schema)
+
+    def _take(self, index: int, found: Row) -> None:
+        if found.schema_shown is False:
+            self.asker.unhold(self._text(index).schema)
+        # A pydantic class can have changed its own checks under the same JSON Schema.
+        judged = found
+        if found.status in {"ok", "InvalidRecord"}:
+            judged = self.asker.judge(found, self._text(index))
+        row_id = found.id if judged.status == found.status else self.journal.put(judged)
+        self._note(index, row_id, judged, reused=True)
+
+    def _form_of_before(self) -> ResponseFormat | None:
+        """The form of the newest row of the first questions; None where there is none."""
+        found = [
+            (row.id, form)
+            for form in ResponseFormat
+            for index in range(min(_SAMPLE, len(self.rows)))
+            if (row := self.journal.find(self._key(index, form))) is not None
+        ]
+        return max(found)[1] if found else None
+
+    def _forget(self) -> None:
+        for index in range(len(self.rows)):
+            self.rows[index] = self.reused[index] = 0
+        self.broken = 0
+        self.tally = replace(RunTally(self.tally.label, self.tally.total), state=self.tally.state)
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    async def _ask_open(self, most: int) -> None:
+        waiting = (index for index in range(len(self.rows)) if not self.rows[index])
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(most, self.left)):
+                group.create_task(self._work(waiting))
+
+    async def _work(self, waiting: Iterator[int]) -> None:
+        for index in waiting:
+            if self._over is not None:
+                return
+            row = await self.asker.ask(self._text(index), partial(self._key, index))
+            self._note(index, self.journal.put(row), row, reused=False)
+            self._watch(row)
+            await self._relabel(self._text(index).schema)
+
+    async def _relabel(self, schema: Schema) -> None:
+        """Give all replies one mode where a later one showed that the schema is not enforced."""
+        if schema in self._relabelled or not self.asker.manner(schema).unheld:
+            return
+        self._relabelled.add(schema)
+        for index in range(len(self.rows)):
+            if index % _BREATH == 0:
+                await asyncio.sleep(0)
+            if not self.rows[index] or self._text(index).schema != schema:
+                continue
+            row = self.journal.get(self.rows[index])
+            if row.mode is Enforcement.SCHEMA:
+                self.rows[index] = self.journal.put(unheld_row(row, OTHERS_BROKE))
+                self._ended(index)
+
+    def _watch(self, row: Row) -> None:
+        self._in_a_row = self._in_a_row + 1 if row.status in _DEAD else 0
+        hopeless = self._in_a_row >= defaults.DEAD_AFTER or row.code == "policy"
+        failure = row.failure()
+        if failure is not None and (hopeless or row.status == "OverBudget"):
+            self._over = self._over or failure
+
+    def _note(self, index: int, row_id: int, row: Row, *, reused: bool) -> None:
+        self.rows[index] = row_id
+        self.reused[index] = reused
+        self.broken += BROKE in row.notes
+        self.tally.count(row, reused=reused)
+        self._ended(index)
+
+    def _unasked(self, failure: Failure) -> Row:
+        """The row of every text that is left, which says how many they are beside the asked."""
+        row, left, asked = Row.of_failure("", failure), self.left, len(self.rows) - self.left
+        if not left or (not asked and left == 1):
+            return row
+        told = f"{left} more texts were not asked." if asked else "No text was asked."
+        told = "1 more text was not asked." if asked and left == 1 else told
+        return replace(row, message=f"{row.message} {told}")
+
+    def _text(self, index: int) -> Document:
+        return self.texts[index // self.repeats]
+
+    def _form(self) -> ResponseFormat:
+        assert self.asker.capability is not None
+        return self.asker.capability.form
+
+    def _key(self, index: int, form: ResponseFormat) -> str:
+        schema = self._text(index).schema
+        prefix = self._prefixes.get((schema, form))
+        if prefix is None:
+            prefix = self.asker.manner(schema).prefix(form)
+            self._prefixes[schema, form] = prefix
+        digest, occurrence = self.marks[index // self.repeats]
+        return cache_key(prefix, digest, occurrence, index % self.repeats)
+
+
+# -- Progress: how far each column of a run is, in numbers and words.
+
+
+class CellPosition(NamedTuple):
+    """One extraction of a run: column, text and repeat, each counted from 0."""
+
+    column: int
+    text: int
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProgress:
+    """One column at one moment. Costs in US dollars, None where a price is unknown.
+
+    `failures` counts by class; `reused` of `done` were paid before; `state` is said in words.
+    """
+
+    label: str
+    total: int
+    done: int
+    failures: dict[str, int]
+    reused: int
+    median_seconds: float | None
+    cost: float | None
+    paid_before: float
+    state: str
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """What an observer hears: every column, the places that ended since, whether all is over."""
+
+    progress: tuple[ColumnProgress, ...]
+    ended: tuple[CellPosition, ...]
+    finished: bool
+
+
+Observer = Callable[[ProgressEvent], None]
+"""Called on the engine's thread, about 20 times a second; must return soon."""
+
+
+@dataclass(slots=True)
+class RunTally:
+    """The running count of one column."""
+
+    label: str
+    total: int
+    done: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    reused: int = 0
+    cost: float = 0.0
+    unpriced: bool = False
+    paid_before: float = 0.0
+    state: str = "waiting for its turn"
+    finished: bool = False
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+
+    def count(self, row: Row, *, reused: bool) -> None:
+        """Count one extraction that ended so."""
+        self.done += 1
+        if row.status != "ok":
+            self.failures[row.status] = self.failures.get(row.status, 0) + 1
+        if row.answered and row.seconds is not None:
+            insort(self.seconds, row.seconds)
+        if reused:
+            self.reused += 1
+            self.paid_before += row.cost or 0.0
+        elif row.cost is not None:
+            self.cost += row.cost
+        elif row.answered:
+            self.unpriced = True
+
+    def now(self, state: str) -> ColumnProgress:
+        """The count as a value."""
+        middle = len(self.seconds) // 2
+        return ColumnProgress(
+            label=self.label,
+            total=self.total,
+            done=self.done,
+            failures=dict(self.failures),
+            reused=self.reused,
+            median_seconds=self.seconds[middle] if self.seconds else None,
+            cost=None if self.unpriced else self.cost,
+            paid_before=self.paid_before,
+            state=state,
+            finished=self.finished,
+        )

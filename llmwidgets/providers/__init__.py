@@ -1,22 +1,131 @@
-"""What can be connected: seven kinds, each one file of data."""
+"""The registry: every kind that can be connected, and whose key a value seems to be."""
 
 from __future__ import annotations
 
-from llmwidgets.providers.anthropic import ANTHROPIC
-from llmwidgets.providers.azure_ai_foundry import AZURE_AI_FOUNDRY
-from llmwidgets.providers.azure_openai import AZURE_OPENAI
-from llmwidgets.providers.base import Kind, Provider
-from llmwidgets.providers.custom import CUSTOM
-from llmwidgets.providers.gemini import GEMINI
-from llmwidgets.providers.openai import OPENAI
-from llmwidgets.providers.vertex_ai import VERTEX_AI
+import difflib
+import re
+from collections.abc import Iterator
+from importlib import import_module
 
-PROVIDERS: dict[Kind, Provider] = {
-    provider.kind: provider
-    for provider in (
-        OPENAI, GEMINI, VERTEX_AI, ANTHROPIC, AZURE_OPENAI, AZURE_AI_FOUNDRY, CUSTOM,
-    )
-}  # fmt: skip
+from llmwidgets.errors import FieldError
+from llmwidgets.providers.base import FieldWarning, KeyPrefix, Kind, Provider
+
+_KINDS: tuple[Kind, ...] = (
+    "openai",
+    "gemini",
+    "vertex_ai",
+    "anthropic",
+    "azure_openai",
+    "azure_ai_foundry",
+    "custom",
+)
+"""One line for each kind: the name of its file, in the order of the panel."""
+
+
+_KIND_LIKE = re.compile(r"[A-Za-z_ ]{1,24}")
+
+
+def _load(kind: Kind) -> Provider:
+    provider = import_module(f"{__name__}.{kind}").PROVIDER
+    assert isinstance(provider, Provider)
+    assert provider.kind == kind, f"{kind}.py holds the kind {provider.kind}"
+    return provider
+
+
+PROVIDERS: dict[Kind, Provider] = {kind: _load(kind) for kind in _KINDS}
 """Every kind of connection, in the order of the panel."""
 
-__all__ = ["PROVIDERS"]
+
+def shown_kind(kind: object) -> str:
+    """The kind as it may be shown: what stands in its place by mistake can be a key."""
+    return kind if isinstance(kind, str) and _KIND_LIKE.fullmatch(kind) else ""
+
+
+def find_provider(kind: str) -> Provider:
+    """The provider of a kind; FieldError, naming the nearest, for a kind that does not exist.
+
+    >>> find_provider("openai").title
+    'OpenAI'
+    """
+    shown = shown_kind(kind)
+    if shown in PROVIDERS:
+        return PROVIDERS[shown]
+    named = f" {shown!r}" if shown else ""
+    raise FieldError(
+        {"kind": f"There is no kind of connection{named}.{name_nearest(shown)}"},
+        f"The kinds are {', '.join(PROVIDERS)}.",
+    )
+
+
+def name_nearest(kind: str) -> str:
+    """A sentence with the kind that is spelled most like this; empty where none is like it."""
+    close = difflib.get_close_matches(kind, PROVIDERS, n=1, cutoff=0.5)
+    return f" The nearest is {close[0]}." if close else ""
+
+
+FOREIGN = (
+    ("OpenRouter", KeyPrefix("sk-or-", shape="v1-[0-9a-f]{32,128}")),
+    ("Hugging Face", KeyPrefix("hf_", shape="[A-Za-z0-9]{30,80}")),
+    ("Google", KeyPrefix("ya29.", shape="[A-Za-z0-9_.-]{30,2048}", never=True,
+                         what="a short-lived OAuth token of Google")),
+    ("", KeyPrefix("eyJ", what="a short-lived login token")),
+    ("", KeyPrefix("http", what="an address, not a key", never=True)),
+)  # fmt: skip
+"""What is typed as a key and belongs to no kind, by the service whose it is."""
+
+
+def key_prefixes() -> Iterator[tuple[str, KeyPrefix]]:
+    """Every prefix that is known, with its owner: a kind, or a service that is not one."""
+    for provider in PROVIDERS.values():
+        yield from ((provider.kind, prefix) for prefix in provider.key_prefixes)
+    yield from FOREIGN
+
+
+def title_of(owner: str) -> str:
+    """What the owner of a key is called: the title of a kind, or the service's own name."""
+    return PROVIDERS[owner].title if owner in PROVIDERS else owner
+
+
+def find_warning(provider: Provider, field: str, value: str) -> FieldWarning | None:
+    """What looks wrong in one field, with the kind or service whose key it seems to be.
+
+    Only a public prefix is quoted, never the value.
+    """
+    sentence = provider.warn(field, value)
+    if field != provider.key_field:
+        return FieldWarning(field, sentence) if sentence else None
+    owner, prefix = _find_owner(value, provider.kind)
+    own = owner == provider.kind
+    if sentence:
+        return FieldWarning(field, sentence, "" if own else owner)
+    file = owner in PROVIDERS and PROVIDERS[owner].environment.file
+    if not file and any(character.isspace() for character in value):
+        said = "There are blanks or line ends inside the key: copy it whole, and alone."
+        return FieldWarning(field, said)
+    if prefix is None:
+        start = provider.keys_start_with
+        said = f"{provider.title}'s keys start with {start}; this one does not."
+        return FieldWarning(field, said) if start else None
+    if own:
+        return FieldWarning(field, prefix.problem, owner) if prefix.problem else None
+    if provider.self_hosted and not prefix.never:
+        return None
+    hint = provider.key_hint or f"{provider.title} has keys of its own"
+    return FieldWarning(field, f"{_describe(owner, prefix)}; {hint}.", owner)
+
+
+def _find_owner(value: str, kind: Kind) -> tuple[str, KeyPrefix | None]:
+    """Whose key this is, by the longest prefix; of two that are as long, by that of `kind`."""
+    found = [each for each in key_prefixes() if value.startswith(each[1].start)]
+    return max(found, key=lambda each: (len(each[1].start), each[0] == kind), default=("", None))
+
+
+def _describe(owner: str, prefix: KeyPrefix) -> str:
+    if prefix.what:
+        return f"What starts with {prefix.start} is {prefix.what}"
+    known = PROVIDERS.get(owner)
+    noun = "A text" if known is not None and known.environment.file else "A key"
+    return f"{noun} that starts with {prefix.start} belongs to {title_of(owner)}"
+
+
+__all__ = ["PROVIDERS", "find_provider"]

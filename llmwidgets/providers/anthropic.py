@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from llmwidgets.dialects import anthropic_messages
-from llmwidgets.dialects.messages import AuthHeader, Target
-from llmwidgets.providers.address import read_address
-from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
-from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.dialects import anthropic
+from llmwidgets.dialects.types import AuthHeader, Target
+from llmwidgets.providers.base import (
+    SDK,
+    Advice,
+    Environment,
+    Fields,
+    KeyPrefix,
+    Link,
+    ModelFacts,
+    Provider,
+)
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 _SOURCE = "anthropic 2.14.0, pydantic-ai 2.68.0, litellm 1.110.2; read 2026-11-28"
@@ -83,6 +91,9 @@ RETIRED = {
 }
 
 
+_HOST = "api.anthropic.com"
+
+
 def _base(value: str) -> str:
     return read_address(value).url.removesuffix("/messages").removesuffix("/v1")
 
@@ -90,24 +101,19 @@ def _base(value: str) -> str:
 class AnthropicFields(Fields):
     """What the form of Anthropic asks."""
 
-    api_key: Annotated[
-        Secret,
-        Field(
-            title="API key",
-            description="From the API keys page of the Claude Console; shown there only once.",
-            examples=["sk-ant-api03-…"],
-        ),
-    ]
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: _base(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a company gateway, without /v1 at its end.",
-            examples=["https://llm-gateway.acme.example/anthropic"],
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    api_key: Secret = Field(
+        title="API key",
+        description="From the API keys page of the Claude Console; shown there only once.",
+        examples=["sk-ant-api03-…"],
+    )
+    read_url = _base
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a company gateway, without /v1 at its end.",
+        examples=["https://llm-gateway.acme.example/anthropic"],
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _auth(key: Secret) -> AuthHeader:
@@ -119,29 +125,28 @@ def _auth(key: Secret) -> AuthHeader:
 
 def messages_target(url: str, model: str, auth: tuple[AuthHeader, ...]) -> Target:
     """Where a Claude model answers: at Anthropic, or at another server of its format."""
-    version = {"anthropic-version": anthropic_messages.VERSION}
+    version = {"anthropic-version": anthropic.VERSION}
     return Target(url=url, model=model, auth=auth, headers=version)
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, AnthropicFields)
-    url = f"{fields.base_url or 'https://api.anthropic.com'}/v1"
+    url = f"{fields.base_url or f'https://{_HOST}'}/v1"
     return messages_target(url, model, (_auth(fields.api_key),))
 
 
-def _warn(field: str, value: str) -> str | None:
-    if field != "api_key" or value.startswith("sk-ant-api"):
-        return None
-    if value.startswith("sk-ant-admin"):
-        return "A key that starts with sk-ant-admin manages an organization and runs no model."
-    if value.startswith("sk-ant-oat"):
-        return "What starts with sk-ant-oat is a login token: it ends within hours. Make a key."
-    return foreign(value, own=("sk-ant-",), wanted="Anthropic's start with sk-ant-api") or (
-        "Anthropic's keys start with sk-ant-api; this one does not."
+def _sdk(_fields: Fields, target: Target) -> SDK:
+    base = target.url.removesuffix("/v1")
+    return SDK(
+        module="anthropic",
+        client="Anthropic",
+        arguments={"base_url": base},
+        sends_auth=True,
+        variables={"ANTHROPIC_BASE_URL": base},
     )
 
 
-ANTHROPIC = Provider(
+PROVIDER = Provider(
     kind="anthropic",
     title="Anthropic",
     fields=AnthropicFields,
@@ -155,13 +160,46 @@ ANTHROPIC = Provider(
         "Add credit under Settings → Billing: without it every call is refused.",
         "Under Settings → API keys choose Create key and copy it: it is shown only once.",
     ),
-    dialect=anthropic_messages,
+    dialect=anthropic,
     target=_target,
+    sdk=_sdk,
     models=MODELS,
     retired=RETIRED,
     single=True,
-    warn=_warn,
-    environment={"api_key": "ANTHROPIC_API_KEY"},
+    key_prefixes=(
+        KeyPrefix("sk-ant-api"),
+        KeyPrefix(
+            "sk-ant-admin",
+            problem="A key that starts with sk-ant-admin manages an organization and runs no "
+            "model.",
+            step="Paste a key of Anthropic that runs models.",
+            manages=True,
+        ),
+        KeyPrefix(
+            "sk-ant-oat",
+            problem="What starts with sk-ant-oat is a login token: it ends within hours. Make a "
+            "key.",
+        ),
+        KeyPrefix(
+            "sk-ant-",
+            shape=r"[a-z0-9]+-[A-Za-z0-9_-]{20,300}",
+            problem="Anthropic's keys start with sk-ant-api; this one does not.",
+        ),
+    ),
+    keys_start_with="sk-ant-api",
+    key_hint="Anthropic's start with sk-ant-api",
+    environment=Environment(
+        keys=("ANTHROPIC_API_KEY",),
+        beside={"base_url": "ANTHROPIC_BASE_URL"},
+        others=("ANTHROPIC_AUTH_TOKEN",),
+    ),
+    llm_names=("anthropic", "claude"),
+    host=_HOST,
+    no_access=Advice(
+        "The key is right, but has no access to {model}.{ending}",
+        "Ask the owner of the organization: a workspace can limit its models (Claude Console → "
+        "Settings → Workspaces).",
+    ),
     price_provider="anthropic",
     snapshots="%Y%m%d",
 )

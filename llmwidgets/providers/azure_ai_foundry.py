@@ -2,86 +2,88 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from llmwidgets.dialects import anthropic_messages, openai_chat
-from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.dialects import anthropic, openai
+from llmwidgets.dialects.types import AuthHeader, Target
+from llmwidgets.providers import azure
 from llmwidgets.providers.anthropic import messages_target
-from llmwidgets.providers.azure_endpoint import (
-    AzureFields,
-    azure_target,
-    checked_endpoint,
-    read_endpoint,
-)
-from llmwidgets.providers.base import Fields, Link, Provider
-from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.providers.base import SDK, Advice, Ended, Environment, Fields, Link, Provider
 from llmwidgets.secret import Secret
 
+_read = partial(azure.checked_endpoint, claude=True)
 
-class FoundryFields(AzureFields):
+
+class FoundryFields(azure.AzureFields):
     """What the form of Azure AI Foundry asks."""
 
-    model: Annotated[
-        str,
-        Field(
-            title="Model",
-            description="The name of the deployed model, as its Details page shows it.",
-            examples=["mistral-large-3"],
-        ),
-    ]
-    endpoint: Annotated[
-        str,
-        AfterValidator(lambda value: checked_endpoint(value, claude=True)),
-        Field(
-            title="Endpoint",
-            description="The target URI, under Details → Endpoint, in any form shown there.",
-            examples=["https://acme.services.ai.azure.com/models/chat/completions?api-version=…"],
-        ),
-    ]
-    api_key: Annotated[
-        Secret,
-        Field(
-            title="API key",
-            description="The key that stands beside the target URI.",
-            examples=["32 or 84 characters"],
-        ),
-    ]
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: checked_endpoint(value, claude=True) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a gateway in front of the endpoint: calls go there instead.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    model: str = Field(
+        title="Model",
+        description="The name of the deployed model, as its Details page shows it.",
+        examples=["mistral-large-3"],
+    )
+    endpoint: Annotated[str, AfterValidator(_read)] = Field(
+        title="Endpoint",
+        description="The target URI, under Details → Endpoint, in any form shown there.",
+        examples=["https://acme.services.ai.azure.com/models/chat/completions?api-version=…"],
+    )
+    api_key: Secret = Field(
+        title="API key",
+        description="The key that stands beside the target URI.",
+        examples=["32 or 84 characters"],
+    )
+    read_url = _read
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a gateway in front of the endpoint: calls go there instead.",
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, FoundryFields)
-    found = read_endpoint(fields.pasted)
+    found = azure.read_endpoint(fields.pasted)
     if found.flavour == "anthropic":
         key = fields.api_key
         both = (AuthHeader("x-api-key", key), AuthHeader("api-key", key))
         return messages_target(found.url, model, both)
-    return azure_target(fields, model, fields.api_key, both_headers=True)
+    return azure.make_target(fields, model, fields.api_key, both_headers=True)
 
 
 def _speaks(fields: Fields) -> ModuleType | None:
     assert isinstance(fields, FoundryFields)
-    claude = read_endpoint(fields.pasted).flavour == "anthropic"
-    return anthropic_messages if claude else None
+    claude = azure.read_endpoint(fields.pasted).flavour == "anthropic"
+    return anthropic if claude else None
 
 
-def _warn(field: str, value: str) -> str | None:
-    wanted = "a deployment in Foundry has keys of its own"
-    return foreign(value, own=(), wanted=wanted) if field == "api_key" else None
+def _sdk(fields: Fields, target: Target) -> SDK:
+    if _speaks(fields) is None:
+        sdk = azure.make_sdk(fields, target)
+        if sdk.client == "AzureOpenAI":
+            return sdk
+        told = {**sdk.variables, "AZURE_AI_API_BASE": target.url}
+        return replace(sdk, keys=(*sdk.keys, "AZURE_AI_API_KEY"), variables=told)
+    url = target.url.removesuffix("/v1") + "/"
+    return SDK(
+        module="anthropic",
+        client="AnthropicFoundry",
+        arguments={"base_url": url},
+        keys=("ANTHROPIC_FOUNDRY_API_KEY",),
+        variables={"ANTHROPIC_FOUNDRY_BASE_URL": url},
+    )
 
 
-AZURE_AI_FOUNDRY = Provider(
+def _ended(model: str) -> Ended | None:
+    return azure.find_end(model) or azure.find_end_of_claude(model)
+
+
+PROVIDER = Provider(
     kind="azure_ai_foundry",
     title="Azure AI Foundry",
     fields=FoundryFields,
@@ -97,10 +99,32 @@ AZURE_AI_FOUNDRY = Provider(
         "Key into API key, and the model's name into Model.",
         "One connection serves one model: add another connection for another model.",
     ),
-    dialect=openai_chat,
+    dialect=openai,
     target=_target,
+    sdk=_sdk,
     model_field="model",
-    warn=_warn,
+    deployments=True,
+    probes=True,
+    key_hint="a deployment in Foundry has keys of its own",
+    environment=Environment(
+        others=(
+            "AZURE_AI_API_KEY",
+            "AZURE_AI_API_BASE",
+            "ANTHROPIC_FOUNDRY_API_KEY",
+            "ANTHROPIC_FOUNDRY_BASE_URL",
+            "ANTHROPIC_FOUNDRY_RESOURCE",
+            *azure.VARIABLES,
+        )
+    ),
+    vendor="Azure",
+    find_facts=azure.find_facts,
+    ended=_ended,
+    unknown_model=Advice(
+        "The server and the key are right, but no model {model} is deployed there.",
+        "Give the name that the deployment's Details show (in the Foundry portal, ai.azure.com, "
+        "under Deployments), or deploy the model first. One made within the last 5 minutes needs "
+        "another moment.",
+    ),
     price_provider="azure",
     lists=False,
     speaks=_speaks,

@@ -2,68 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from llmwidgets.dialects import openai_chat
-from llmwidgets.dialects.messages import Target
-from llmwidgets.providers.azure_endpoint import AzureFields, azure_target, checked_endpoint
-from llmwidgets.providers.base import Fields, Link, Provider
-from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.dialects import openai
+from llmwidgets.dialects.types import Target
+from llmwidgets.providers import azure
+from llmwidgets.providers.base import SDK, Advice, Environment, Fields, Link, Provider
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 
-class AzureOpenAIFields(AzureFields):
+class AzureOpenAIFields(azure.AzureFields):
     """What the form of Azure OpenAI asks."""
 
-    deployment: Annotated[
-        str,
-        Field(
-            title="Deployment",
-            description="The deployment's own name; by default it is the model's name.",
-            examples=["gpt-6-luna"],
-        ),
-    ]
-    endpoint: Annotated[
-        str,
-        AfterValidator(checked_endpoint),
-        Field(
-            title="Endpoint",
-            description="Paste the target URI in any form the portal shows.",
-            examples=["https://acme.openai.azure.com/openai/deployments/gpt-6-luna/chat/…"],
-        ),
-    ]
-    api_key: Annotated[
-        Secret,
-        Field(
-            title="API key",
-            description="Key 1 or key 2 of the resource that holds the deployment.",
-            examples=["32 or 84 characters"],
-        ),
-    ]
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: checked_endpoint(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a gateway in front of the resource: calls go there instead.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    deployment: str = Field(
+        title="Deployment",
+        description="The deployment's own name; by default it is the model's name.",
+        examples=["gpt-6-luna"],
+    )
+    endpoint: Annotated[str, AfterValidator(azure.checked_endpoint)] = Field(
+        title="Endpoint",
+        description="Paste the target URI in any form the portal shows.",
+        examples=["https://acme.openai.azure.com/openai/deployments/gpt-6-luna/chat/…"],
+    )
+    api_key: Secret = Field(
+        title="API key",
+        description="Key 1 or key 2 of the resource that holds the deployment.",
+        examples=["32 or 84 characters"],
+    )
+    read_url = azure.checked_endpoint
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a gateway in front of the resource: calls go there instead.",
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, AzureOpenAIFields)
-    return azure_target(fields, model, fields.api_key, both_headers=False)
+    return azure.make_target(fields, model, fields.api_key, both_headers=False)
 
 
-def _warn(field: str, value: str) -> str | None:
-    wanted = "an Azure resource has keys of its own"
-    return foreign(value, own=(), wanted=wanted) if field == "api_key" else None
+def _sdk(fields: Fields, target: Target) -> SDK:
+    sdk = azure.make_sdk(fields, target)
+    origin = {"AZURE_OPENAI_ENDPOINT": read_address(target.url).origin}
+    return replace(sdk, variables={**sdk.variables, **origin})
 
 
-AZURE_OPENAI = Provider(
+PROVIDER = Provider(
     kind="azure_openai",
     title="Azure OpenAI",
     fields=AzureOpenAIFields,
@@ -84,11 +74,26 @@ AZURE_OPENAI = Provider(
         "API key.",
         "One connection serves one deployment: add another connection for another model.",
     ),
-    dialect=openai_chat,
+    dialect=openai,
     target=_target,
+    sdk=_sdk,
     model_field="deployment",
-    warn=_warn,
-    environment={"api_key": "AZURE_OPENAI_API_KEY", "endpoint": "AZURE_OPENAI_ENDPOINT"},
+    deployments=True,
+    key_hint="an Azure resource has keys of its own",
+    environment=Environment(
+        keys=("AZURE_OPENAI_API_KEY",),
+        beside={"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
+        others=azure.VARIABLES,
+    ),
+    vendor="Azure",
+    find_facts=azure.find_facts,
+    ended=azure.find_end,
+    unknown_model=Advice(
+        "There is no deployment called {model} on this resource.",
+        "Azure expects the deployment's name, not the model's: look it up in the Foundry portal "
+        "(ai.azure.com) under Deployments. One made within the last 5 minutes needs another "
+        "moment.",
+    ),
     price_provider="azure",
     lists=False,
 )

@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from llmwidgets.dialects.messages import Form, Target
+from llmwidgets.dialects.types import ResponseFormat, Target
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
-Kind = Literal[
-    "openai", "gemini", "vertex_ai", "anthropic", "azure_openai", "azure_ai_foundry", "custom"
-]
+Kind = str
+"""A kind of connection: a name of the registry, which `find_provider` looks up."""
+
+OPENAI_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+"""What OpenAI's SDK, and with it most clients of its format, read of the environment."""
 
 
 def _day(value: object) -> date | None:
@@ -30,65 +33,78 @@ def _day(value: object) -> date | None:
     raise ValueError(message)
 
 
+def is_secret(annotation: object) -> bool:
+    """Whether a field of this type holds one secret."""
+    return annotation in (Secret, Secret | None)
+
+
+def read_base(value: str) -> str:
+    """A base URL as the form keeps it: without blanks, quotes and the last slash."""
+    return read_address(value).url
+
+
 class Fields(BaseModel):
     """What a form asks. A field's title is its label, its description the help line.
 
     Walk `model_fields`: `Secret` type = secret field, `date` = a day, `is_required()` = required,
-    `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away.
+    `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away. `read_url` is
+    how the kind reads its base URL: ValueError with a sentence where that cannot be one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    base_url: Annotated[
-        str | None,
-        Field(
-            title="Base URL",
-            description="Only for a company gateway or a region: as in the provider's own SDK.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
-    headers: Annotated[
-        dict[str, Secret],
-        Field(
-            title="Extra headers",
-            description="Sent with every call; the values are kept like keys.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = {}
-    ca_bundle: Annotated[
-        str | None,
-        Field(
-            title="CA bundle",
-            description="A PEM file with your company's certificate authority.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
-    allow_plain_http: Annotated[
-        bool,
-        Field(
-            title="Allow plain http",
-            description="The key would cross the network unencrypted.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = False
-    price: Annotated[
-        dict[str, float] | None,
-        Field(
-            title="Own price",
-            description="US dollars for a million tokens: input, output. 0 for your own server. In "
-            "code also cached: input from a cache, which else counts as other input.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
-    expires: Annotated[
-        date | None,
-        BeforeValidator(_day),
-        Field(
-            title="Key ends on",
-            description="You are reminded from 14 days before it on. The day is never sent.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a company gateway or a region: as in the provider's own SDK.",
+        json_schema_extra={"advanced": True},
+    )
+    headers: dict[str, Secret] = Field(
+        default={},
+        title="Extra headers",
+        description="Sent with every call; the values are kept like keys.",
+        json_schema_extra={"advanced": True},
+    )
+    ca_bundle: str | None = Field(
+        default=None,
+        title="CA bundle",
+        description="A PEM file with your company's certificate authority.",
+        json_schema_extra={"advanced": True},
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        title="Allow plain http",
+        description="The key would cross the network unencrypted.",
+        json_schema_extra={"advanced": True},
+    )
+    price: dict[str, float] | None = Field(
+        default=None,
+        title="Own price",
+        description="US dollars for a million tokens: input, output. 0 for your own server. In "
+        "code also cached: input from a cache, which else counts as other input.",
+        json_schema_extra={"advanced": True},
+    )
+    expires: Annotated[date | None, BeforeValidator(_day)] = Field(
+        default=None,
+        title="Key ends on",
+        description="You are reminded from 14 days before it on. The day is never sent.",
+        json_schema_extra={"advanced": True},
+    )
+
+    read_url: ClassVar[Callable[[str], str]] = read_base
+
+    @field_validator("base_url")
+    @classmethod
+    def _read_base_url(cls, value: str | None) -> str | None:
+        return cls.read_url(value) if value else None
+
+    def notes(self) -> list[str]:
+        """Sentences about what the address says and the form does not."""
+        return []
+
+    def address_parts(self) -> list[tuple[str, str]]:
+        """What was read from a pasted address, as names and values; most kinds read nothing."""
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +113,15 @@ class Link:
 
     text: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """That a model is past its end: by whose word, since when if known, and what to use instead."""
+
+    since: date | None
+    successor: str
+    whose: str = ""
 
 
 Status = Literal["active", "preview", "ending", "retired"]
@@ -124,7 +149,7 @@ class ModelFacts:
     """
 
     id: str
-    form: Form = Form.JSON_SCHEMA
+    form: ResponseFormat = ResponseFormat.JSON_SCHEMA
     efforts: tuple[str, ...] = ()
     thinking: bool | None = None
     sampling: bool = False
@@ -142,17 +167,144 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldWarning:
+    """What looks wrong in one field and may be right.
+
+    `owner` is whose key the value seems to be: a kind, or the name of a service that is not one.
+    """
+
+    field: str
+    sentence: str
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPrefix:
+    """How keys of one service begin, which is public and can be quoted.
+
+    `shape` is a regular expression for the rest of a whole key, by which files are searched;
+    `issuer` is what a hit is called by where others of the vendor's services take such keys too.
+    `problem` is a sentence about such a key in its own provider's form; `step` says what to do
+    when the server refuses it. `manages` keys run no model, whatever the server says. Where this
+    is not a lasting key, `what` says what it is; with `never`, no server at all takes it.
+    """
+
+    start: str
+    shape: str = ""
+    issuer: str = ""
+    what: str = ""
+    never: bool = False
+    problem: str = ""
+    step: str = ""
+    manages: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The environment variables of a kind.
+
+    The first of `keys` that is set connects it, or the credentials file that `file` names.
+    `beside` are the plain fields by the variables that the vendor's clients read: a key set up
+    for a gateway must not be sent to the vendor's host. `others` are what else those clients read.
+    """
+
+    keys: tuple[str, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict, hash=False)
+    file: str = ""
+    others: tuple[str, ...] = OPENAI_VARIABLES
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every variable: set, or taken away, while a connection's environment is in force."""
+        file = (self.file,) if self.file else ()
+        return tuple(dict.fromkeys((*self.keys, *self.beside.values(), *file, *self.others)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SDK:
+    """The vendor's own client for one connection, by what it is told beside the secrets.
+
+    `client` is a class of `module`; `attributes` are set on what was made. With `sends_auth` it
+    gets the headers that carry the key as well, since its own would be another. `keys` and
+    `variables` are the environment variables for the key and for plain values.
+    """
+
+    module: str = "openai"
+    client: str = "OpenAI"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    sends_auth: bool = False
+    keys: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def package(self) -> str:
+        """What pip calls it."""
+        return self.module.replace(".", "-")
+
+
+def openai_sdk(fields: Fields, target: Target) -> SDK:
+    """OpenAI's client, which serves every server of its format."""
+    named = [getattr(fields, name, None) for name in ("organization", "project")]
+    values = ("", target.url, *(each or "" for each in named))
+    return SDK(
+        arguments={"base_url": target.url, "default_query": dict(target.query) or None},
+        # Given as arguments, None would be read as: whatever variables of the user's say.
+        attributes=dict(zip(("organization", "project"), named, strict=True)),
+        sends_auth=True,
+        keys=OPENAI_VARIABLES[:1],
+        variables=dict(zip(OPENAI_VARIABLES, values, strict=True)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A sentence and the next step, as templates: `{model}`, `{title}`, `{location}` and others."""
+
+    sentence: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A server that many connect as this kind: what its form contains, and what to do there first.
+
+    `key` is what stands in the empty key field; it is sent only where it is typed.
+    """
+
+    title: str
+    endpoint: str
+    name: str
+    key: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """A kind of connection: what its form asks, where it leads, which models it may call.
 
     `target(fields, model)` says where a model answers. `dialect` is a module of
-    `llmwidgets.dialects`; `speaks(fields)` is another one where the address asks for it.
-    `lists` says that the live list holds what a key may call. `single` kinds exist once per
-    organization and give a whitelist; the others name one model each, in the field `model_field`.
-    `warn(field, value)` returns a sentence for a value of the wrong shape (a key of another
-    provider, say), or None. It sees the value of a secret only inside the one expression
-    that calls it and never quotes more than a public prefix. `snapshots` is how this vendor
-    writes the day behind the id of a dated snapshot; empty where it has none.
+    `llmwidgets.dialects`; `speaks(fields)` is another one where the address asks for it. `sdk` is
+    the vendor's own client for the same fields.
+
+    `single` kinds exist once per organization and have a whitelist; the others name one model each,
+    in the field `model_field`. `lists` says that the live list holds what a key may call, `probes`
+    that only a probe tells what a model enforces. With `deployments` the name in the form is the
+    deployment's own, and says nothing of its model. A `self_hosted` server is slow to start, takes
+    few calls at once, cuts long texts silently and accepts any key.
+
+    `key_hint` ends a sentence about a key of another provider; where `keys_start_with` is given,
+    every key has to. `warn(field, value)` returns a sentence for a value of the wrong shape that
+    no key prefix tells, or None. It sees the value of a secret only inside the one expression
+    that calls it and never quotes it.
+
+    `host` is the vendor's own, by which a gateway's models are recognised; `vendor` is what its
+    models' ends are told by. `find_facts` takes the place of `models` where another provider's
+    models are served, `ended(model)` says what is known of a model that is gone. `snapshots` is
+    how this vendor writes the day behind the id of a dated snapshot; empty where it has none.
+    `llm_names` are those under which the tool LLM keeps its keys. `no_access` is said where the
+    key may not use a model that exists, `unknown_model` where the server has no such model,
+    `rotation` is how an old key is replaced.
     """
 
     kind: Kind
@@ -162,16 +314,44 @@ class Provider:
     steps: tuple[str, ...]
     dialect: ModuleType
     target: Callable[[Fields, str], Target]
+    sdk: Callable[[Fields, Target], SDK] = openai_sdk
     models: tuple[ModelFacts, ...] = ()
     retired: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
     model_field: str | None = None
+    deployments: bool = False
+    self_hosted: bool = False
+    probes: bool = False
+    lists: bool = True
+    key_prefixes: tuple[KeyPrefix, ...] = ()
+    keys_start_with: str = ""
+    key_hint: str = ""
     warn: Callable[[str, str], str | None] = lambda _field, _value: None
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Environment = Environment()
+    llm_names: tuple[str, ...] = ()
     price_provider: str | None = None
     speaks: Callable[[Fields], ModuleType | None] = lambda _fields: None
-    lists: bool = True
+    host: str = ""
+    vendor: str = ""
+    find_facts: Callable[[str], ModelFacts | None] | None = None
+    ended: Callable[[str], Ended | None] = lambda _model: None
     snapshots: Literal["", "%Y-%m-%d", "%Y%m%d"] = ""
+    presets: tuple[Preset, ...] = ()
+    no_access: Advice | None = None
+    unknown_model: Advice | None = None
+    rotation: str = ""
+
+    @property
+    def key_field(self) -> str:
+        """The secret field that the key belongs in: the first one of the form."""
+        secrets = (n for n, info in self.fields.model_fields.items() if is_secret(info.annotation))
+        return next(secrets, "")
+
+    @property
+    def required(self) -> list[str]:
+        """The plain fields that have to be filled in."""
+        asked = self.fields.model_fields.items()
+        return [n for n, info in asked if info.is_required() and not is_secret(info.annotation)]
 
     def facts(self, model: str) -> ModelFacts | None:
         """The facts of a whitelisted model, or None.
@@ -179,6 +359,8 @@ class Provider:
         A dated snapshot has those of its alias, with the alias's end: the vendors end both on one
         day, and a snapshot that went before is among the retired.
         """
+        if self.find_facts is not None:
+            return self.find_facts(model)
         alias = self.alias(model)
         found = next((facts for facts in self.models if facts.id in (model, alias)), None)
         if found is None or found.id == model:

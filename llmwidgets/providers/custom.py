@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from llmwidgets.dialects import openai_chat
-from llmwidgets.dialects.messages import AuthHeader, Target
-from llmwidgets.providers.address import read_address
-from llmwidgets.providers.base import Fields, Link, Provider
-from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.dialects import openai
+from llmwidgets.dialects.types import AuthHeader, Target
+from llmwidgets.providers.base import Fields, Link, Preset, Provider
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
-
-_ANY = ("sk-", "sk-or-", "sk-ant-", "hf_", "eyJ", "AIza", "AQ.")
 
 
 def _endpoint(value: str) -> str:
@@ -29,59 +25,42 @@ def _endpoint(value: str) -> str:
 class CustomFields(Fields):
     """What the form of Custom asks."""
 
-    name: Annotated[
-        str,
-        Field(
-            title="Name",
-            description="The model's name exactly as the server calls it: it is sent as it is.",
-            examples=["llama3.2"],
-        ),
-    ]
-    endpoint: Annotated[
-        str,
-        AfterValidator(_endpoint),
-        Field(
-            title="Endpoint",
-            description="The server's address in OpenAI format; it ends in /v1.",
-            examples=["http://localhost:11434/v1"],
-        ),
-    ]
-    api_key: Annotated[
-        Secret | None,
-        Field(
-            title="API key",
-            description="Tied to an account. Ollama takes any word, for example ollama.",
-            examples=["ollama"],
-        ),
-    ] = None
-    auth_token: Annotated[
-        Secret | None,
-        Field(
-            title="Auth token",
-            description=(
-                "Gives access at the server level. With a scheme (Basic …, Bearer …) it is sent "
-                "as typed, without one as Bearer."
-            ),
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
-    token_as_typed: Annotated[
-        bool,
-        Field(
-            title="Send the token exactly as typed",
-            description="For a server that wants a bare token, without the word Bearer.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = False
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: _endpoint(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a gateway in front of the endpoint: calls go there instead.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    name: str = Field(
+        title="Name",
+        description="The model's name exactly as the server calls it: it is sent as it is.",
+        examples=["llama3.2"],
+    )
+    endpoint: Annotated[str, AfterValidator(_endpoint)] = Field(
+        title="Endpoint",
+        description="The server's address in OpenAI format; it ends in /v1.",
+        examples=["http://localhost:11434/v1"],
+    )
+    api_key: Secret | None = Field(
+        default=None,
+        title="API key",
+        description="Tied to an account. Ollama takes any word, for example ollama.",
+        examples=["ollama"],
+    )
+    auth_token: Secret | None = Field(
+        default=None,
+        title="Auth token",
+        description="Gives access at the server level. With a scheme (Basic …, Bearer …) it is "
+        "sent as typed, without one as Bearer.",
+        json_schema_extra={"advanced": True},
+    )
+    token_as_typed: bool = Field(
+        default=False,
+        title="Send the token exactly as typed",
+        description="For a server that wants a bare token, without the word Bearer.",
+        json_schema_extra={"advanced": True},
+    )
+    read_url = _endpoint
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a gateway in front of the endpoint: calls go there instead.",
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _auth(fields: CustomFields) -> tuple[AuthHeader, ...]:
@@ -114,23 +93,7 @@ def _target(fields: Fields, model: str) -> Target:
 def _warn(field: str, value: str) -> str | None:
     if field in {"endpoint", "base_url"} and not read_address(value).path.endswith("/v1"):
         return "The endpoint of a server in OpenAI format ends in /v1; this one does not."
-    if field == "api_key":
-        return foreign(value, own=_ANY, wanted="the API key field wants a key")
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A server that many connect as Custom: what its form holds, and what to do there first.
-
-    `key` is what stands in the empty key field; it is sent only where it is typed.
-    """
-
-    title: str
-    endpoint: str
-    name: str
-    key: str
-    steps: tuple[str, ...]
 
 
 _ELSEWHERE = (
@@ -178,7 +141,7 @@ PRESETS: tuple[Preset, ...] = (
 """Servers by the address they have unless told otherwise."""
 
 
-CUSTOM = Provider(
+PROVIDER = Provider(
     kind="custom",
     title="Custom",
     fields=CustomFields,
@@ -202,8 +165,12 @@ CUSTOM = Provider(
         "The API key is tied to an account; the auth token gives access at the server level. "
         "Both are optional.",
     ),
-    dialect=openai_chat,
+    dialect=openai,
     target=_target,
     model_field="name",
+    self_hosted=True,
+    probes=True,
+    key_hint="the API key field wants a key",
     warn=_warn,
+    presets=PRESETS,
 )

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from llmwidgets.dialects import gemini_content
-from llmwidgets.dialects.messages import AuthHeader, Target
-from llmwidgets.providers.address import read_address
-from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
-from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.dialects import gemini
+from llmwidgets.dialects.types import AuthHeader, Target
+from llmwidgets.providers.base import (
+    SDK,
+    Advice,
+    Environment,
+    Fields,
+    KeyPrefix,
+    Link,
+    ModelFacts,
+    Provider,
+)
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 _SOURCE = "pydantic-ai 2.68.0, genai-prices 0.2.3, litellm 1.110.2; read 2026-11-28"
@@ -85,6 +93,9 @@ RETIRED = {
 }
 
 
+_HOST = "generativelanguage.googleapis.com"
+
+
 def without_version(value: str) -> str:
     """The base URL as typed, without the version that the call adds."""
     return re.sub(r"/v1(?:beta\d*)?$", "", read_address(value).url)
@@ -93,44 +104,51 @@ def without_version(value: str) -> str:
 class GeminiFields(Fields):
     """What the form of Gemini asks."""
 
-    api_key: Annotated[
-        Secret,
-        Field(
-            title="API key",
-            description="From Google AI Studio; new keys start with AQ.",
-            examples=["AQ.…"],
-        ),
-    ]
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: without_version(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a company gateway, without /v1 at its end.",
-            examples=["https://llm-gateway.acme.example/gemini"],
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    api_key: Secret = Field(
+        title="API key",
+        description="From Google AI Studio; new keys start with AQ.",
+        examples=["AQ.…"],
+    )
+    read_url = without_version
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a company gateway, without /v1 at its end.",
+        examples=["https://llm-gateway.acme.example/gemini"],
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, GeminiFields)
     return Target(
-        url=f"{fields.base_url or 'https://generativelanguage.googleapis.com'}/v1",
+        url=f"{fields.base_url or f'https://{_HOST}'}/v1",
         model=model,
         auth=(AuthHeader("x-goog-api-key", fields.api_key),),
     )
 
 
-def _warn(field: str, value: str) -> str | None:
-    if field != "api_key":
-        return None
-    if value.startswith("AIza"):
-        return "Google is ending AIza keys: make a new key in AI Studio (it starts with AQ.)."
-    return foreign(value, own=("AQ.",), wanted="Gemini wants a key of Google AI Studio (AQ.…)")
+VARIABLES = (
+    "GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL",
+    "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION",
+    "GOOGLE_GENAI_USE_VERTEXAI",
+)  # fmt: skip
+"""What Google's SDK reads, for the Gemini API and for Vertex AI."""
 
 
-GEMINI = Provider(
+def _sdk(fields: Fields, _target: Target) -> SDK:
+    return SDK(
+        module="google.genai",
+        client="Client",
+        arguments={"vertexai": False, "base_url": fields.base_url},
+        variables={
+            "GOOGLE_GEMINI_BASE_URL": fields.base_url or "",
+            "GOOGLE_GENAI_USE_VERTEXAI": "false",
+        },
+    )
+
+
+PROVIDER = Provider(
     kind="gemini",
     title="Gemini",
     fields=GeminiFields,
@@ -143,12 +161,30 @@ GEMINI = Provider(
         "Choose Get API key → Create API key and copy it; it starts with AQ.",
         "Without billing the free tier holds: few calls a day, and Google may read the texts.",
     ),
-    dialect=gemini_content,
+    dialect=gemini,
     target=_target,
+    sdk=_sdk,
     models=MODELS,
     retired=RETIRED,
     single=True,
-    warn=_warn,
-    environment={"api_key": "GEMINI_API_KEY"},
+    key_prefixes=(
+        KeyPrefix("AQ.", shape=r"[A-Za-z0-9_-]{30,300}", issuer="Google"),
+        KeyPrefix(
+            "AIza",
+            shape=r"[A-Za-z0-9_-]{35}",
+            issuer="Google",
+            problem="Google is ending AIza keys: make a new key in AI Studio (it starts with AQ.).",
+            step="Make a new key in Google AI Studio (it starts with AQ.) and paste it.",
+        ),
+    ),
+    key_hint="Gemini wants a key of Google AI Studio (AQ.…)",
+    environment=Environment(keys=VARIABLES[:2], others=VARIABLES),
+    llm_names=("gemini",),
+    host=_HOST,
+    no_access=Advice(
+        "The key is right, but Google does not offer {model} to it.{ending}",
+        "A model that is new or near its end is not offered to every key, nor in version v1 of "
+        "the API: take another one that the key lists.",
+    ),
     price_provider="google",
 )

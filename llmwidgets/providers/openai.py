@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from llmwidgets.dialects import openai_chat
-from llmwidgets.dialects.messages import AuthHeader, Target
-from llmwidgets.providers.address import read_address
-from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
-from llmwidgets.providers.key_shapes import foreign
+from llmwidgets.dialects import openai
+from llmwidgets.dialects.types import AuthHeader, Target
+from llmwidgets.providers.base import (
+    Advice,
+    Environment,
+    Fields,
+    KeyPrefix,
+    Link,
+    ModelFacts,
+    Provider,
+    openai_sdk,
+)
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 _SOURCE = "openai 3.57.0, pydantic-ai 2.68.0, litellm 1.110.2; read 2026-11-28"
@@ -88,6 +97,9 @@ RETIRED = {
 }
 
 
+_HOST = "api.openai.com"
+
+
 def _base(value: str) -> str:
     address = read_address(value)
     path = address.path.removesuffix("/chat/completions") or "/v1"
@@ -97,47 +109,38 @@ def _base(value: str) -> str:
 class OpenAIFields(Fields):
     """What the form of OpenAI asks."""
 
-    api_key: Annotated[
-        Secret,
-        Field(
-            title="API key",
-            description="From the API keys page of the OpenAI platform; shown there only once.",
-            examples=["sk-proj-…"],
-        ),
-    ]
-    organization: Annotated[
-        str | None,
-        Field(
-            title="Organization",
-            description="Only if your account belongs to several: the ID under Settings.",
-            examples=["org-…"],
-        ),
-    ] = None
-    project: Annotated[
-        str | None,
-        Field(
-            title="Project",
-            description="Only for a key that serves several projects: the project's ID.",
-            examples=["proj_…"],
-        ),
-    ] = None
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: _base(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a company gateway or a region, with /v1 at its end.",
-            examples=["https://eu.api.openai.com/v1"],
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+    api_key: Secret = Field(
+        title="API key",
+        description="From the API keys page of the OpenAI platform; shown there only once.",
+        examples=["sk-proj-…"],
+    )
+    organization: str | None = Field(
+        default=None,
+        title="Organization",
+        description="Only if your account belongs to several: the ID under Settings.",
+        examples=["org-…"],
+    )
+    project: str | None = Field(
+        default=None,
+        title="Project",
+        description="Only for a key that serves several projects: the project's ID.",
+        examples=["proj_…"],
+    )
+    read_url = _base
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a company gateway or a region, with /v1 at its end.",
+        examples=["https://eu.api.openai.com/v1"],
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, OpenAIFields)
     named = {"OpenAI-Organization": fields.organization, "OpenAI-Project": fields.project}
     return Target(
-        url=fields.base_url or "https://api.openai.com/v1",
+        url=fields.base_url or f"https://{_HOST}/v1",
         model=model,
         auth=(AuthHeader("Authorization", fields.api_key, "Bearer {}"),),
         headers={name: value for name, value in named.items() if value},
@@ -150,19 +153,7 @@ def _target(fields: Fields, model: str) -> Target:
     )
 
 
-def _warn(field: str, value: str) -> str | None:
-    if field != "api_key":
-        return None
-    if value.startswith("sk-admin-"):
-        return "A key that starts with sk-admin- manages an organization and cannot run models."
-    if not value.startswith("sk-"):
-        return foreign(value, own=(), wanted="OpenAI's start with sk-") or (
-            "OpenAI's keys start with sk-; this one does not."
-        )
-    return foreign(value, own=("sk-",), wanted="OpenAI's start with sk-proj-")
-
-
-OPENAI = Provider(
+PROVIDER = Provider(
     kind="openai",
     title="OpenAI",
     fields=OpenAIFields,
@@ -177,13 +168,40 @@ OPENAI = Provider(
         "Under API keys choose Create new secret key and copy it: it is shown only once.",
         "Paste it here. A restricted key needs the permission Model capabilities: Request.",
     ),
-    dialect=openai_chat,
+    dialect=openai,
     target=_target,
+    sdk=lambda fields, target: replace(openai_sdk(fields, target), sends_auth=False),
     models=MODELS,
     retired=RETIRED,
     single=True,
-    warn=_warn,
-    environment={"api_key": "OPENAI_API_KEY"},
+    key_prefixes=(
+        KeyPrefix("sk-", shape=r"(?:proj|svcacct|None)-[A-Za-z0-9_-]{20,300}"),
+        KeyPrefix(
+            "sk-admin-",
+            shape=r"[A-Za-z0-9_-]{20,300}",
+            problem="A key that starts with sk-admin- manages an organization and cannot run "
+            "models.",
+            step="Paste a key of OpenAI that runs models.",
+            manages=True,
+        ),
+    ),
+    keys_start_with="sk-",
+    key_hint="OpenAI's start with sk-",
+    environment=Environment(
+        keys=("OPENAI_API_KEY",),
+        beside={
+            "base_url": "OPENAI_BASE_URL",
+            "organization": "OPENAI_ORG_ID",
+            "project": "OPENAI_PROJECT_ID",
+        },
+    ),
+    llm_names=("openai",),
+    host=_HOST,
+    no_access=Advice(
+        "The key is right, but has no access to {model}.{ending}",
+        "Ask the owner of the organization: a project can limit its models (Settings → Project → "
+        "Limits), and some models require a verified organization.",
+    ),
     price_provider="openai",
     snapshots="%Y-%m-%d",
 )

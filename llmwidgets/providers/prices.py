@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from llmwidgets.dialects.messages import Usage
+from llmwidgets.dialects.types import Usage
 from llmwidgets.providers.base import DatedPrice, Provider
 
 

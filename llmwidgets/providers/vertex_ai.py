@@ -10,11 +10,25 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, Field
 
-from llmwidgets.dialects import gemini_content
-from llmwidgets.dialects.messages import AuthHeader, Target
+from llmwidgets.dialects import gemini as gemini_content
+from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers import gemini
-from llmwidgets.providers.base import Fields, Link, ModelFacts, Provider
+from llmwidgets.providers.base import (
+    SDK,
+    Advice,
+    Environment,
+    Fields,
+    KeyPrefix,
+    Link,
+    ModelFacts,
+    Provider,
+)
 from llmwidgets.secret import Secret
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+TOKEN_URL = "https://oauth2.googleapis.com/token"
+TOKEN_HOST = re.compile(r"accounts\.google\.com|.+\.googleapis\.com")
+"""Where credentials may be exchanged for a token."""
 
 _ENDS = {
     "gemini-3.7-flash": (date(2027, 1, 28), "gemini-3.8-flash"),
@@ -65,41 +79,34 @@ def _project(value: str) -> str:
 class VertexFields(Fields):
     """What the form of Vertex AI asks."""
 
-    credentials: Annotated[
-        Secret,
-        Field(
-            title="JSON credentials",
-            description="The key file of a service account: choose the file or paste its content.",
-            examples=['{"type": "service_account", …}'],
-        ),
-    ]
+    credentials: Secret = Field(
+        title="JSON credentials",
+        description="The key file of a service account: choose the file or paste its content.",
+        examples=['{"type": "service_account", …}'],
+    )
     project: Annotated[
-        str | None,
-        AfterValidator(lambda value: _project(value) if value else None),
-        Field(
-            title="Project ID",
-            description="By default the project of the credentials.",
-            examples=["acme-claims-123456"],
-        ),
-    ] = None
+        str | None, AfterValidator(lambda value: _project(value) if value else None)
+    ] = Field(
+        default=None,
+        title="Project ID",
+        description="By default the project of the credentials.",
+        examples=["acme-claims-123456"],
+    )
     location: Annotated[
-        str | None,
-        AfterValidator(lambda value: _location(value) if value else None),
-        Field(
-            title="Location",
-            description="By default global; eu, us or a region keeps the texts there.",
-            examples=["global", "eu", "us", "europe-west4", "us-central1"],
-        ),
-    ] = None
-    base_url: Annotated[
-        str | None,
-        AfterValidator(lambda value: gemini.without_version(value) if value else None),
-        Field(
-            title="Base URL",
-            description="Only for a company gateway, without a version at its end.",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None
+        str | None, AfterValidator(lambda value: _location(value) if value else None)
+    ] = Field(
+        default=None,
+        title="Location",
+        description="By default global; eu, us or a region keeps the texts there.",
+        examples=["global", "eu", "us", "europe-west4", "us-central1"],
+    )
+    read_url = gemini.without_version
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a company gateway, without a version at its end.",
+        json_schema_extra={"advanced": True},
+    )
 
 
 def _host(location: str) -> str:
@@ -132,6 +139,23 @@ def _project_of(fields: VertexFields) -> str:
     return named or fields.credentials.public_part("quota_project_id") or "-"
 
 
+def _sdk(fields: Fields, target: Target) -> SDK:
+    project, _, location = target.url.split("/projects/")[-1].split("/")[:3]
+    return SDK(
+        module="google.genai",
+        client="Client",
+        arguments={
+            "vertexai": True, "base_url": fields.base_url, "project": project, "location": location,
+        },
+        variables={
+            "GOOGLE_CLOUD_PROJECT": project.removesuffix("-"),
+            "GOOGLE_CLOUD_LOCATION": location,
+            "GOOGLE_GENAI_USE_VERTEXAI": "true",
+            "GOOGLE_VERTEX_BASE_URL": fields.base_url or "",
+        },
+    )  # fmt: skip
+
+
 def _warn(field: str, value: str) -> str | None:
     if field != "credentials":
         return None
@@ -142,7 +166,7 @@ def _warn(field: str, value: str) -> str | None:
     return None
 
 
-VERTEX_AI = Provider(
+PROVIDER = Provider(
     kind="vertex_ai",
     title="Vertex AI",
     fields=VertexFields,
@@ -162,11 +186,23 @@ VERTEX_AI = Provider(
     ),
     dialect=gemini_content,
     target=_target,
+    sdk=_sdk,
     models=MODELS,
     retired=RETIRED,
     single=True,
     warn=_warn,
-    environment={"credentials": "GOOGLE_APPLICATION_CREDENTIALS"},
+    key_prefixes=(KeyPrefix("{"),),
+    environment=Environment(
+        file="GOOGLE_APPLICATION_CREDENTIALS", others=gemini.VARIABLES
+    ),
+    no_access=Advice(
+        "The credentials are right, but the project has no access to {model} in {location}."
+        "{ending}",
+        "Ask the owner of the Google Cloud project: an organization policy can limit its models, "
+        "or take another model.",
+    ),
+    rotation="In the Google Cloud console, under IAM & Admin → Service accounts → Keys, add a new "
+    "key, save its file here, then delete the old key there.",
     price_provider="google",
     lists=False,
 )  # fmt: skip

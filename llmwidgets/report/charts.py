@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmwidgets.report import figures
-from llmwidgets.visible import markup
+from llmwidgets import formatting
+from llmwidgets.visible import escape_html
 
 _WIDE, _HIGH = 520, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 24, 16, 40
@@ -46,13 +46,13 @@ def scatter(
     middle = (_LEFT + _WIDE - _RIGHT) / 2
     body.append(_text(middle, _HIGH - 4, x_title, "middle"))
     said = "; ".join(
-        f"{each.letter} {each.label}: {figures.percent(each.share)} % right at {_figure(each.x)}"
+        f"{each.letter} {each.label}: {formatting.percent(each.share)} % right at {_figure(each.x)}"
         f"{', recommended' if each.recommended else ''}"
         for each in points
     )
     return (
         f'<svg class="lw-chart" role="img" viewBox="0 0 {_WIDE} {_HIGH}" width="{_WIDE}" '
-        f'height="{_HIGH}"><title>{markup(title)}</title><desc>{markup(said)}</desc>'
+        f'height="{_HIGH}"><title>{escape_html(title)}</title><desc>{escape_html(said)}</desc>'
         f"{''.join(body)}</svg>"
     )
 
@@ -95,7 +95,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def _text(x: float, y: float, words: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{markup(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape_html(words)}</text>'
 
 
 def _across(x: float, most: float) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from llmwidgets.report import figures, style
+from llmwidgets import formatting
 from llmwidgets.report.summary import GLYPHS, LEADING, LEGEND, Cell, Line, Row, Summary
-from llmwidgets.visible import markup
+from llmwidgets.visible import escape_html
 
 LIMIT = 60_000
 """Most bytes of a fragment that stands in a notebook."""
@@ -34,12 +34,12 @@ def page(title: str, summary: Summary, sections: Sequence[tuple[str, str]] = ())
 
     They stand between the scoreboard and the disagreements, which can be long.
     """
-    between = "".join(f"<h2>{markup(heading)}</h2>{body}" for heading, body in sections)
+    between = "".join(f"<h2>{escape_html(heading)}</h2>{body}" for heading, body in sections)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{markup(title)}</title><style>{style.PAGE}</style></head>"
-        f"<body><h1>{markup(title)}</h1>{_fragment(summary, between)}</body></html>\n"
+        f"<title>{escape_html(title)}</title><style>{PAGE}</style></head>"
+        f"<body><h1>{escape_html(title)}</h1>{_fragment(summary, between)}</body></html>\n"
     )
 
 
@@ -59,31 +59,32 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[in
 def told(sentences: Sequence[str]) -> str:
     """A few sentences as one element with its style, the first one in bold."""
     first, *rest = sentences
-    more = "".join(f"<p>{markup(each)}</p>" for each in rest)
+    more = "".join(f"<p>{escape_html(each)}</p>" for each in rest)
     return (
-        f'<div class="lw-static"><style>{style.FRAGMENT}</style>'
-        f'<p class="lw-verdict"><b>{markup(first)}</b></p>{more}</div>'
+        f'<div class="lw-static"><style>{FRAGMENT}</style>'
+        f'<p class="lw-verdict"><b>{escape_html(first)}</b></p>{more}</div>'
     )
 
 
 def folded(heading: str, text: str) -> str:
     """A longer text that opens on a click, its lines kept."""
-    return f"<details><summary>{markup(heading)}</summary><pre>{markup(text)}</pre></details>"
+    summary = f"<summary>{escape_html(heading)}</summary>"
+    return f"<details>{summary}<pre>{escape_html(text)}</pre></details>"
 
 
 def _cell(tag: str, text: str, right: bool) -> str:
     kind = ' class="lw-r"' if right else ""
-    return f"<{tag}{kind}>{markup(text)}</{tag}>"
+    return f"<{tag}{kind}>{escape_html(text)}</{tag}>"
 
 
 def _fragment(summary: Summary, between: str = "") -> str:
-    notes = "".join(f'<p class="lw-meta">{markup(note)}</p>' for note in summary.notes)
-    details = f'<p class="lw-details">{markup(summary.details)}</p>' if summary.details else ""
+    notes = "".join(f'<p class="lw-meta">{escape_html(note)}</p>' for note in summary.notes)
+    details = f'<p class="lw-details">{escape_html(summary.details)}</p>' if summary.details else ""
     return (
-        f'<div class="lw-static"><style>{style.FRAGMENT}</style>'
-        f'<p class="lw-verdict"><b>{markup(summary.headline)}</b></p>{details}'
+        f'<div class="lw-static"><style>{FRAGMENT}</style>'
+        f'<p class="lw-verdict"><b>{escape_html(summary.headline)}</b></p>{details}'
         f"{_scoreboard(summary)}{between}{_lines(summary)}{notes}"
-        f'<p class="lw-meta">{markup(summary.footer)}</p></div>'
+        f'<p class="lw-meta">{escape_html(summary.footer)}</p></div>'
     )
 
 
@@ -96,7 +97,7 @@ def _scoreboard(summary: Summary) -> str:
     for row in summary.ranked:
         if row.told.group != group:
             group = row.told.group
-            words = f"<b>{markup(row.told.title)}</b>{markup(row.told.more)}"
+            words = f"<b>{escape_html(row.told.title)}</b>{escape_html(row.told.more)}"
             body.append(f'<tr><th class="lw-group" colspan="{len(columns)}">{words}</th></tr>')
         kind = ' class="lw-rec"' if row.told.recommended else ""
         cells = "".join(_cell("td", said(row), right) for _, right, said in columns)
@@ -116,8 +117,8 @@ def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
         found += [(f"{name}, %", True, _leading(at)) for at, name in enumerate(LEADING)]
     if scored:
         found += [
-            ("% of fields right", True, lambda row: figures.percent(row.accuracy)),
-            ("95 % interval", True, lambda row: figures.interval(row.low, row.high)),
+            ("% of fields right", True, lambda row: formatting.percent(row.accuracy)),
+            ("95 % interval", True, lambda row: formatting.interval(row.low, row.high)),
             ("Of the replies that came", True, lambda row: row.told.came or "–"),
             ("Loses", False, _loses),
         ]
@@ -126,28 +127,30 @@ def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
     if summary.worse:
         found.append((summary.worse, True, _worse))
     if agreed:
-        found.append(("% the same as the others", True, lambda row: figures.percent(row.agreement)))
+        found.append(
+            ("% the same as the others", True, lambda row: formatting.percent(row.agreement))
+        )
     paid = any(row.paid_now is not None for row in summary.rows)
     valid = _valid if scored else lambda row: f"{row.valid} of {row.asked}"
     found.append(("Valid", False, valid))
     if not scored:
-        found.append(("Failures", False, lambda row: figures.failures(row.failures)))
+        found.append(("Failures", False, lambda row: formatting.failures(row.failures)))
     return [
         *found,
         ("p50 / p95", False, _times),
         ("Tokens in / out", False, _tokens),
-        ("$ per 1,000 texts", False, lambda row: figures.money(row.cost_per_1000)),
-        *([("$ paid now", False, lambda row: figures.money(row.paid_now))] if paid else []),
+        ("$ per 1,000 texts", False, lambda row: formatting.money(row.cost_per_1000)),
+        *([("$ paid now", False, lambda row: formatting.money(row.paid_now))] if paid else []),
     ]
 
 
 def _leading(at: int) -> Callable[[Row], str]:
-    return lambda row: figures.percent(row.leading[at])
+    return lambda row: formatting.percent(row.leading[at])
 
 
 def _name(row: Row) -> str:
     mark = "\n✓ recommended" if row.told.recommended else ""
-    return f"{row.letter} {figures.shorten(row.label, _LONG)}{mark}"
+    return f"{row.letter} {formatting.shorten(row.label, _LONG)}{mark}"
 
 
 def _loses(row: Row) -> str:
@@ -171,13 +174,14 @@ def _valid(row: Row) -> str:
 
 
 def _tokens(row: Row) -> str:
-    return f"{figures.thousands(row.input_tokens)} / {figures.thousands(row.output_tokens)}"
+    counts = (row.input_tokens, row.output_tokens)
+    return " / ".join(map(formatting.format_thousands, counts))
 
 
 def _times(row: Row) -> str:
     if row.p50_seconds is None:
-        return row.late or figures.UNKNOWN
-    times = f"{figures.seconds(row.p50_seconds)} / {figures.seconds(row.p95_seconds)} s"
+        return row.late or formatting.UNKNOWN
+    times = f"{formatting.seconds(row.p50_seconds)} / {formatting.seconds(row.p95_seconds)} s"
     return f"{times}; {row.late}" if row.late else times
 
 
@@ -191,7 +195,7 @@ def _lines(summary: Summary) -> str:
     )
     truth = "<th>Truth</th>" if summary.values else ""
     names = "".join(
-        f"<th>{markup(row.letter)} {markup(figures.shorten(row.label, 40))}</th>"
+        f"<th>{escape_html(row.letter)} {escape_html(formatting.shorten(row.label, 40))}</th>"
         for row in summary.rows
     )
     body = "".join(_line(line, summary.values) for line in summary.lines)
@@ -204,9 +208,9 @@ def _lines(summary: Summary) -> str:
 
 def _line(line: Line, values: bool) -> str:
     truth = f"<td>{_value(line.truth)}</td>" if values else ""
-    field = markup(figures.shorten(line.field, _LONG)) or "<i>all fields</i>"
+    field = escape_html(formatting.shorten(line.field, _LONG)) or "<i>all fields</i>"
     cells = "".join(_mark(cell, values) for cell in line.cells)
-    name = markup(figures.shorten(line.text_id, _LONG))
+    name = escape_html(formatting.shorten(line.text_id, _LONG))
     return f'<tr><td class="lw-n">{name}</td><td class="lw-m">{field}</td>{truth}{cells}</tr>'
 
 
@@ -219,9 +223,69 @@ def _mark(cell: Cell, values: bool) -> str:
     elif cell.state == "missing":
         words += " no value"
     if cell.note:
-        words += f" {markup(cell.note)}" if cell.state == "failed" else f" ({markup(cell.note)})"
+        words += (
+            f" {escape_html(cell.note)}"
+            if cell.state == "failed"
+            else f" ({escape_html(cell.note)})"
+        )
     return f'<td class="lw-{cell.state.partition(" ")[0]}">{words}</td>'
 
 
 def _value(value: str | None) -> str:
-    return "<i>none</i>" if value is None else markup(figures.shorten(value, _LONG))
+    return "<i>none</i>" if value is None else escape_html(formatting.shorten(value, _LONG))
+
+
+# -- The look of a static comparison; everything it shows is readable without it.
+
+# A class twice: JupyterLab sets every cell of an output to the right, by a rule of that weight.
+FRAGMENT = """
+.lw-static{font-size:13px;line-height:20px;max-width:1200px}
+.lw-static .lw-verdict{font-size:16px;line-height:24px;font-weight:600;margin:8px 0}
+.lw-static .lw-details{max-width:820px;margin:0 0 8px;opacity:.8}
+.lw-static th.lw-group{padding-top:10px;font-weight:400;text-align:left;white-space:normal;
+  background:color-mix(in srgb,currentColor 4%,transparent)}
+.lw-static .lw-board th{white-space:normal;vertical-align:bottom}
+.lw-static .lw-board td{min-width:56px;max-width:220px}
+.lw-static .lw-board td:first-child{min-width:136px}
+.lw-static .lw-board td:nth-child(3){white-space:nowrap}
+.lw-static .lw-board .lw-r{white-space:normal}
+.lw-static tr.lw-rec>:first-child{box-shadow:inset 3px 0 0 #00897b}
+.lw-static .lw-meta{font-size:12px;line-height:16px;opacity:.75;margin:8px 0}
+.lw-static .lw-scroll{overflow-x:auto;margin:8px 0 16px}
+.lw-static table{border-collapse:collapse;font-size:12px;line-height:16px;margin:0;
+  font-variant-numeric:tabular-nums}
+.lw-static th,.lw-static td{padding:4px 8px;text-align:left;vertical-align:top;
+  border-bottom:1px solid color-mix(in srgb,currentColor 13%,transparent)}
+.lw-static th{font-weight:600;white-space:nowrap}
+.lw-static .lw-r{white-space:nowrap}
+.lw-static.lw-static :is(th,td){text-align:left}
+.lw-static.lw-static .lw-r{text-align:right}
+.lw-static .lw-n{white-space:nowrap}
+.lw-static td{white-space:pre-line}
+.lw-static .lw-m{font-family:var(--jp-code-font-family,ui-monospace,monospace)}
+.lw-static td.lw-agree{opacity:.7}
+.lw-static td.lw-differ{background:color-mix(in srgb,#ef6c00 13%,transparent)}
+.lw-static td.lw-invented{background:color-mix(in srgb,#7e57c2 16%,transparent)}
+.lw-static td.lw-null{font-style:italic;background:color-mix(in srgb,#7e57c2 8%,transparent)}
+.lw-static td.lw-failed{background:color-mix(in srgb,#d32f2f 14%,transparent)}
+.lw-static td.lw-missing{font-style:italic;background:repeating-linear-gradient(135deg,
+  transparent 0 4px,color-mix(in srgb,currentColor 8%,transparent) 4px 5px)}
+"""
+
+PAGE = """
+:root{color-scheme:light dark;--bg:#fff;--text:#212121}
+@media (prefers-color-scheme:dark){:root{--bg:#212121;--text:#e2e2e2}}
+body{margin:0 auto;padding:16px 24px 48px;max-width:1200px;background:var(--bg);color:var(--text);
+  font:13px/20px system-ui,-apple-system,"Segoe UI",sans-serif}
+h1{font-size:16px;line-height:24px;margin:8px 0}
+h2,.lw-static h2{font-size:14px;line-height:20px;margin:24px 0 8px}
+pre{white-space:pre-wrap;font-size:12px;line-height:16px}
+summary{cursor:pointer;font-size:12px}
+.lw-chart{max-width:100%;height:auto;font-size:11px}
+.lw-chart text{fill:currentColor}
+.lw-grid{stroke:currentColor;stroke-opacity:.15}
+.lw-bar{stroke:#1565c0;stroke-width:1.5}
+.lw-dot{fill:#1565c0}
+.lw-margin{fill:#1565c0;fill-opacity:.12}
+@media (prefers-color-scheme:dark){.lw-bar{stroke:#90caf9}.lw-dot{fill:#90caf9}}
+"""

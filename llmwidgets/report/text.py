@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from llmwidgets.report import figures
+from llmwidgets import formatting
 from llmwidgets.report.summary import LEADING, Row, Summary
-from llmwidgets.visible import visible
+from llmwidgets.visible import escape_controls
 
 _LABEL = 36
 
@@ -28,7 +28,7 @@ def render(summary: Summary) -> str:
     if summary.differing:
         lines.append("")
         lines.append(f"{summary.differing} rows differ; .differences() shows them.")
-    return visible("\n".join([*lines, *summary.notes, summary.footer]))
+    return escape_controls("\n".join([*lines, *summary.notes, summary.footer]))
 
 
 def _grouped(rows: Sequence[Row], lines: Sequence[str]) -> Iterator[str]:
@@ -39,7 +39,7 @@ def _grouped(rows: Sequence[Row], lines: Sequence[str]) -> Iterator[str]:
             group = row.told.group
             yield f"-- {group}"
         yield line
-        failed = figures.failures(row.failures) if row.failures else ""
+        failed = formatting.failures(row.failures) if row.failures else ""
         late = row.late and f"{row.late}, in no p50 and p95"
         if under := "; ".join(filter(None, [failed, row.told.unanswered, late])):
             yield f"   {under}"
@@ -47,29 +47,29 @@ def _grouped(rows: Sequence[Row], lines: Sequence[str]) -> Iterator[str]:
 
 def _cells(row: Row, summary: Summary, scored: bool, agreed: bool) -> list[str]:
     told = row.told
-    cells = [row.letter, figures.shorten(row.label, _LABEL)]
+    cells = [row.letter, formatting.shorten(row.label, _LABEL)]
     if told.recommended:
         cells[1] += " (recommended)"
-    cells += map(figures.percent, row.leading)
+    cells += map(formatting.percent, row.leading)
     if scored:
-        cells += [figures.percent(row.accuracy), figures.interval(row.low, row.high)]
+        cells += [formatting.percent(row.accuracy), formatting.interval(row.low, row.high)]
         cells += [told.came or "–", told.loses or "–"]
     if summary.worse:
         cells.append(f"{told.worse}, {told.bound}" if told.bound else told.worse or "–")
     if agreed:
-        cells.append(figures.percent(row.agreement))
+        cells.append(formatting.percent(row.agreement))
     return [
         *cells,
         f"{row.valid} of {row.asked}",
         _times(row),
-        figures.money(row.cost_per_1000),
+        formatting.money(row.cost_per_1000),
     ]
 
 
 def _times(row: Row) -> str:
     if row.p50_seconds is None:
-        return figures.UNKNOWN
-    return f"{figures.seconds(row.p50_seconds)} / {figures.seconds(row.p95_seconds)}"
+        return formatting.UNKNOWN
+    return f"{formatting.seconds(row.p50_seconds)} / {formatting.seconds(row.p95_seconds)}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -6,13 +6,14 @@ Compiling and reading leaves work on this one form. The user's own schema stays 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import unquote, urljoin
 
 from llmwidgets.errors import FieldError
-from llmwidgets.schemas.place import any_name, item, step
-from llmwidgets.schemas.references import SINGLES, Document, Found
+from llmwidgets.schemas.paths import any_name, display_path, item_path, property_path
 
 Node = dict[str, Any]
 ANY_JSON = "AnyJSON"
@@ -147,7 +148,7 @@ class _Rewriting:
                 whole[keyword] = [self.rewrite(each, base, path) for each in value]
         elif keyword == "prefixItems" or (keyword == "items" and isinstance(value, list)):
             if isinstance(value, list):
-                whole["prefixItems"] = [self.rewrite(each, base, item(path)) for each in value]
+                whole["prefixItems"] = [self.rewrite(each, base, item_path(path)) for each in value]
         elif keyword == "dependencies":
             self.put_dependencies(whole, value, base, path)
         elif keyword == "additionalProperties" and value is False:
@@ -160,7 +161,7 @@ class _Rewriting:
 
     def each_name(self, keyword: str, value: Node, base: str, path: str) -> Node:
         def inner(name: str) -> str:
-            return step(path, name) if keyword == "properties" else _inner(keyword, path)
+            return property_path(path, name) if keyword == "properties" else _inner(keyword, path)
 
         return {name: self.rewrite(each, base, inner(name)) for name, each in value.items()}
 
@@ -211,7 +212,7 @@ def _names_at_once(node: Node) -> set[str]:
 
 def _inner(keyword: str, path: str) -> str:
     if keyword in {"items", "contains", "unevaluatedItems", "additionalItems"}:
-        return item(path)
+        return item_path(path)
     if keyword in {"additionalProperties", "patternProperties", "unevaluatedProperties"}:
         return any_name(path)
     return path
@@ -229,3 +230,118 @@ def _with_rest_of_tuple(node: Node) -> Node:
     if rest is not None and "prefixItems" in node:
         node["items"] = rest
     return node
+
+
+# -- References: finding what a `$ref` names inside its own document, and nowhere else.
+
+MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+"""Keywords whose value maps names to schemas."""
+LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+"""Keywords whose value lists schemas."""
+SINGLES = (
+    "items", "additionalItems", "additionalProperties", "contains", "propertyNames", "not", "if",
+    "then", "else", "unevaluatedItems", "unevaluatedProperties",
+)  # fmt: skip
+"""Keywords whose value is a schema."""
+
+
+def outside(reference: str, place: str = "") -> FieldError:
+    """The error for a `$ref` to another document, on the net or on the disk."""
+    return FieldError(
+        f"$ref{place} leads outside the schema, to {reference}.",
+        "Copy what it names under $defs and point there; nothing is fetched.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reference names, with the base that references inside it are relative to."""
+
+    node: Any
+    base: str
+
+
+@dataclass(slots=True)
+class Document:
+    """One schema document with its identifiers and anchors indexed."""
+
+    root: Any
+    identifier: str = "$id"
+    resources: dict[str, Any] = field(default_factory=dict)
+    anchors: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._index(self.root, "")
+        self.resources[""] = self.root
+
+    def base_of(self, node: Any, base: str) -> str:
+        """The base inside `node`, which changes where the node has an identifier of its own."""
+        own = node.get(self.identifier) if isinstance(node, dict) else None
+        if not isinstance(own, str) or own.startswith("#"):
+            return base
+        return urljoin(base, own).partition("#")[0]
+
+    def find(self, reference: str, base: str, path: str) -> Found:
+        """The schema that `reference` names; FieldError where it lies outside or nowhere."""
+        target, _, fragment = reference.partition("#")
+        uri = urljoin(base, target) if target else base
+        if uri not in self.resources:
+            raise outside(reference, f" at {display_path(path)}")
+        fragment = unquote(fragment)
+        if fragment and not fragment.startswith("/"):
+            if (uri, fragment) in self.anchors:
+                return Found(self.anchors[uri, fragment], uri)
+            raise _nowhere(reference, path)
+        return self._follow(Found(self.resources[uri], uri), fragment, reference, path)
+
+    def _follow(self, start: Found, pointer: str, reference: str, path: str) -> Found:
+        node, base = start.node, start.base
+        for part in pointer.split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(node, dict) and key in node:
+                node = node[key]
+            elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+                node = node[int(key)]
+            else:
+                raise _nowhere(reference, path)
+            base = self.base_of(node, base)
+        if not isinstance(node, dict | bool):
+            raise _nowhere(reference, path)
+        return Found(node, base)
+
+    def _index(self, root: Any, base: str) -> None:
+        waiting = [(root, base)]
+        while waiting:
+            node, base = waiting.pop()
+            if not isinstance(node, dict):
+                continue
+            inner = self.base_of(node, base)
+            if inner != base:
+                self.resources.setdefault(inner, node)
+            for name in ("$anchor", "$dynamicAnchor"):
+                if isinstance(node.get(name), str):
+                    self.anchors.setdefault((inner, node[name]), node)
+            own = node.get(self.identifier)
+            if isinstance(own, str) and own.startswith("#"):
+                self.anchors.setdefault((inner, own[1:]), node)
+            waiting.extend((child, inner) for child in subschemas(node))
+
+
+def subschemas(node: dict[str, Any]) -> Iterator[Any]:
+    """Every schema that stands directly in this one, in whatever keyword."""
+    for name in (*MAPS, "dependencies"):
+        if isinstance(node.get(name), dict):
+            yield from node[name].values()
+    for name in LISTS:
+        if isinstance(node.get(name), list):
+            yield from node[name]
+    for name in SINGLES:
+        if name in node:
+            yield from node[name] if isinstance(node[name], list) else [node[name]]
+
+
+def _nowhere(reference: str, path: str) -> FieldError:
+    return FieldError(
+        f"$ref at {display_path(path)} points to {reference}, which the schema does not have.",
+        "Add it under $defs, or correct the reference.",
+    )

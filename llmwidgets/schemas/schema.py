@@ -9,15 +9,14 @@ from functools import cached_property
 from typing import Any
 
 from llmwidgets.errors import InvalidRecord, LLMWidgetsError
-from llmwidgets.schemas.canonical import canonical
-from llmwidgets.schemas.compiling import compile_schema
-from llmwidgets.schemas.leaves import Leaf, read_leaves
-from llmwidgets.schemas.partial import without_presence
-from llmwidgets.schemas.place import shown
-from llmwidgets.schemas.references import subschemas
-from llmwidgets.schemas.sources import Source, read_source
-from llmwidgets.schemas.subset import Compiled, Subset
-from llmwidgets.schemas.validation import Problem, path_of, problems_of, validator_of
+from llmwidgets.schemas.canonical import canonical, subschemas
+from llmwidgets.schemas.compiler import compile_schema
+from llmwidgets.schemas.fields import Leaf, read_leaves
+from llmwidgets.schemas.loaders import Source, read_source
+from llmwidgets.schemas.paths import display_path
+from llmwidgets.schemas.presence import without_presence
+from llmwidgets.schemas.subset import Compiled, SchemaCapabilities
+from llmwidgets.schemas.validation import Problem, find_problems, format_path, make_validator
 
 _SHOWN = 5
 
@@ -37,8 +36,8 @@ class Schema:
         self.json: dict[str, Any] = source.json
         self.digest: str = hashlib.sha256(_canonical_text(source.json)).hexdigest()
         self._adapter = source.adapter
-        self._validator = validator_of(self.json)
-        self._compiled: dict[Subset, Compiled] = {}
+        self._validator = make_validator(self.json)
+        self._compiled: dict[SchemaCapabilities, Compiled] = {}
         self._canonical = canonical(self.json)
         self.leaves: tuple[Leaf, ...] = read_leaves(self._canonical)
 
@@ -55,7 +54,7 @@ class Schema:
 
     def problems(self, data: Any) -> list[Problem]:
         """Where `data` breaks the JSON Schema; empty where it does not. Values are never named."""
-        return list(problems_of(self._validator, data, self._names))
+        return list(find_problems(self._validator, data, self._names))
 
     def judge(self, data: Any) -> Any:
         """The record: a pydantic object where the schema is a Python type, else the JSON itself.
@@ -73,9 +72,9 @@ class Schema:
 
     def judge_partial(self, data: Any) -> list[Problem]:
         """Where truth breaks the schema, absent keys allowed: what is absent is not labelled."""
-        return list(problems_of(self._partial_validator, data, self._names))
+        return list(find_problems(self._partial_validator, data, self._names))
 
-    def compile(self, subset: Subset) -> Compiled:
+    def compile(self, subset: SchemaCapabilities) -> Compiled:
         """The schema in a dialect's subset, made once for each subset."""
         if subset not in self._compiled:
             self._compiled[subset] = compile_schema(self._canonical, subset)
@@ -98,7 +97,7 @@ class Schema:
             return None, [Problem("", f"is refused by {self.name}: its own check failed")]
         return None, [
             Problem(
-                path_of(_known_steps(each["loc"], self._names), self._names),
+                format_path(_known_steps(each["loc"], self._names), self._names),
                 f"is refused by {self.name}: {each['type'].replace('_', ' ')}",
             )
             for each in found
@@ -118,7 +117,7 @@ class Schema:
 
     @cached_property
     def _partial_validator(self) -> Any:
-        return validator_of(without_presence(self._canonical))
+        return make_validator(without_presence(self._canonical))
 
 
 def _on_main_thread() -> bool:
@@ -149,7 +148,7 @@ def _known_steps(location: tuple[str | int, ...], names: frozenset[str]) -> list
 
 
 def _invalid(problems: list[Problem]) -> InvalidRecord:
-    told = "; ".join(f"{shown(each.path)} {each.said}" for each in problems[:_SHOWN])
+    told = "; ".join(f"{display_path(each.path)} {each.said}" for each in problems[:_SHOWN])
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     return InvalidRecord(
         f"The record does not fit the schema: {told}{more}.",

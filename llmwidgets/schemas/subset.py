@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmwidgets.schemas.place import shown
-from llmwidgets.schemas.shape import Shape
+from llmwidgets.schemas.mapping import ValueMapping
+from llmwidgets.schemas.paths import display_path
 
 
 @dataclass(frozen=True, slots=True)
-class Subset:
+class SchemaCapabilities:
     """The part of JSON Schema that a dialect enforces. Each dialect owns one, named `SUBSET`.
 
     `keywords` are the constraints and annotations it takes as they are; the structure
@@ -101,7 +101,9 @@ class Loss:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.keyword} at {shown(self.path)}: {self.why}; the reply is still checked."
+        return (
+            f"{self.keyword} at {display_path(self.path)}: {self.why}; the reply is still checked."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Compiled:
     losses: tuple[Loss, ...] = ()
     wrapped: bool = False
     excess: str = ""
-    shape: Shape | None = field(default=None, repr=False, compare=False)
+    shape: ValueMapping | None = field(default=None, repr=False, compare=False)
 
     def restore(self, data: Any) -> Any:
         """The reply in the shape of the user's schema: unwrapped, absent where null stood for it.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from llmwidgets.errors import FieldError
-from llmwidgets.schemas.place import any_name, item, shown, step
-from llmwidgets.schemas.references import outside
+from llmwidgets.schemas.canonical import Canonical, Node, outside
+from llmwidgets.schemas.paths import any_name, display_path, item_path, property_path
 
 MAX_PROBLEMS = 50
 """More problems than this in one record are not listed."""
@@ -26,10 +26,10 @@ class Problem:
     said: str
 
     def __str__(self) -> str:
-        return f"{shown(self.path)} {self.said}"
+        return f"{display_path(self.path)} {self.said}"
 
 
-def validator_of(schema: dict[str, Any], *, formats: bool = True) -> Any:
+def make_validator(schema: dict[str, Any], *, formats: bool = True) -> Any:
     """The jsonschema-rs validator; FieldError where the schema is no schema.
 
     Formats are asserted where `formats` is on, the draft is `$schema`'s or else 2020-12, and
@@ -110,7 +110,7 @@ _CALLED = {
 }
 
 
-def problems_of(validator: Any, data: Any, names: frozenset[str]) -> Iterator[Problem]:
+def find_problems(validator: Any, data: Any, names: frozenset[str]) -> Iterator[Problem]:
     """Each broken rule, at most MAX_PROBLEMS; `names` are the property names a schema speaks of.
 
     A key that the schema does not name may hold what the model read, so it is shown as `*`.
@@ -126,22 +126,22 @@ def problems_of(validator: Any, data: Any, names: frozenset[str]) -> Iterator[Pr
         yield Problem("", "is no JSON value")
 
 
-def path_of(parts: Iterable[str | int], names: frozenset[str]) -> str:
+def format_path(parts: Iterable[str | int], names: frozenset[str]) -> str:
     """The place that a list of keys and indices leads to, unlisted keys shown as `*`."""
     path = ""
     for part in parts:
         if isinstance(part, int):
-            path = item(path, part)
+            path = item_path(path, part)
         else:
-            path = step(path, part) if part in names else any_name(path)
+            path = property_path(path, part) if part in names else any_name(path)
     return path
 
 
 def _problem(error: Any, names: frozenset[str]) -> Problem:
     keyword = error.kind.name
-    path = path_of(error.instance_path, names)
+    path = format_path(error.instance_path, names)
     if keyword == "required":
-        return Problem(step(path, str(error.kind.property)), _SAID["required"])
+        return Problem(property_path(path, str(error.kind.property)), _SAID["required"])
     if keyword == "type":
         return Problem(path, _type_said(error.kind))
     if keyword in {"anyOf", "oneOf"} and (only := _only_branch_but_null(error.kind)):
@@ -170,3 +170,23 @@ def _only_branch_but_null(kind: Any) -> Any:
 
 def _is_null(kind: Any) -> bool:
     return list(kind.value) == ["null"] or kind.value == "null"
+
+
+# -- Judge: whether a value satisfies one part of a schema, made when it is first asked.
+
+
+class LazyValidator:
+    """Tells whether a value satisfies a canonical schema; its validator is made on first use."""
+
+    def __init__(self, schema: Canonical, node: Node) -> None:
+        self._schema = schema
+        self._node = node
+        self._validator: Any = None
+
+    def __call__(self, data: Any) -> bool:
+        if self._validator is None:
+            self._validator = make_validator(self._schema.alone(self._node))
+        try:
+            return bool(self._validator.is_valid(data))
+        except (ValueError, TypeError, OverflowError):
+            return False

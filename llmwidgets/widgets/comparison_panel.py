@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from llmwidgets.comparison.code import script_of
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.comparison_run import LiveRun
-from llmwidgets.widgets.schema_editor import SchemaEditor
-from llmwidgets.widgets.setup.run_guess import whole_words
-from llmwidgets.widgets.setup.setup_view import TRIAL, expected_words, setup_view
+from llmwidgets.comparison.run_settings import script_of
+from llmwidgets.widgets.comparison.run_view import LiveRun
+from llmwidgets.widgets.comparison.schema_editor import SchemaEditor
+from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words, setup_view, whole_words
+from llmwidgets.widgets.panel import Buffers, Content
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.blanks import Blank
-    from llmwidgets.connections import Store
+    from llmwidgets.comparison.truth import Blank
+    from llmwidgets.store.store import Store
 
 
 class ComparisonPanel(SchemaEditor):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS
-from llmwidgets.widgets.forms.form_draft import Draft
-from llmwidgets.widgets.forms.form_panel import FormPanel
+from llmwidgets.providers import find_provider
+from llmwidgets.widgets.connection.form_controller import FormPanel
+from llmwidgets.widgets.connection.form_state import FormState
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.connections.store import Store
+    from llmwidgets.store.store import Store
 
 
 class ConnectionForm(FormPanel):
@@ -28,22 +27,17 @@ class ConnectionForm(FormPanel):
     heading = "Connection"
 
     def __init__(self, kind: str, store: Store | None = None) -> None:
-        provider = next((each for each in PROVIDERS.values() if each.kind == kind), None)
-        if provider is None:
-            raise FieldError(
-                {"kind": f"There is no kind of connection {kind!r}."},
-                f"The kinds are {', '.join(PROVIDERS)}.",
-            )
+        provider = find_provider(kind)
         super().__init__(store)
         self._provider = provider
-        self._draft = Draft(provider.kind, self._existing())
+        self._draft = FormState(provider.kind, self._existing())
 
     @property
     def connection(self) -> Connection | None:
         """The connection of this form, as the store or the session has it."""
         return self._draft.connection
 
-    def draft(self) -> Draft:
+    def draft(self) -> FormState:
         """The one form."""
         return self._draft
 
@@ -58,7 +52,7 @@ class ConnectionForm(FormPanel):
         waits = self._waiting is not None
         await super().after_gate()
         if not waits and self._draft.connection is None and self._existing() is not None:
-            self._draft = Draft(self._provider.kind, self._existing())
+            self._draft = FormState(self._provider.kind, self._existing())
 
     def state(self) -> dict[str, Any]:
         return {"store": self.store_view(), "form": self.form_view(self._draft)}

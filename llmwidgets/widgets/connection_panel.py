@@ -6,17 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.widgets.base import Buffers, Content
-from llmwidgets.widgets.forms.form_draft import Draft
-from llmwidgets.widgets.forms.form_panel import FormPanel
-from llmwidgets.widgets.forms.found import Found, local_rows
-from llmwidgets.widgets.forms.kinds_view import kinds_view
-from llmwidgets.widgets.store.store_settings import StoreSettings
+from llmwidgets.widgets.connection.discovery_view import Discovery, local_rows
+from llmwidgets.widgets.connection.form_controller import FormPanel
+from llmwidgets.widgets.connection.form_state import FormState
+from llmwidgets.widgets.connection.form_view import kinds_view
+from llmwidgets.widgets.panel import Buffers, Content
+from llmwidgets.widgets.store.settings_screen import StoreSettings
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.connections.store import Store
     from llmwidgets.providers.base import Kind
+    from llmwidgets.store.store import Store
 
 
 class ConnectionPanel(StoreSettings, FormPanel):
@@ -33,18 +33,18 @@ class ConnectionPanel(StoreSettings, FormPanel):
 
     def __init__(self, store: Store | None = None) -> None:
         super().__init__(store)
-        self._drafts: dict[str, Draft] = {}
+        self._drafts: dict[str, FormState] = {}
         self._selected: str | None = None
-        self._found = Found()
+        self._found = Discovery()
 
     # -- which form is open --------------------------------------------------------------------
 
-    def draft(self) -> Draft | None:
+    def draft(self) -> FormState | None:
         """The form that is open, if one is."""
         return self._drafts.get(self._selected or "")
 
-    def _open(self, kind: Kind, connection: Connection | None) -> Draft:
-        draft = Draft(kind, connection)
+    def _open(self, kind: Kind, connection: Connection | None) -> FormState:
+        draft = FormState(kind, connection)
         draft = self._drafts.setdefault(draft.key, draft)
         self._selected = draft.key
         return draft
@@ -87,7 +87,7 @@ class ConnectionPanel(StoreSettings, FormPanel):
         await draft.look_up(self.policy)
         self.push()
 
-    def kept(self, draft: Draft, connection: Connection, said: str) -> None:
+    def kept(self, draft: FormState, connection: Connection, said: str) -> None:
         """A form that was new is now the form of its connection."""
         old = draft.key
         super().kept(draft, connection, said)
@@ -144,12 +144,14 @@ class ConnectionPanel(StoreSettings, FormPanel):
         if draft is None or kind not in PROVIDERS:
             return
         moved = next((kept.received for kept in draft.secrets.values() if kept.received), None)
-        known = next((each for each in self.connections() if each.kind == kind), None)
+        single = PROVIDERS[kind].single
+        known = next((each for each in self.connections() if single and each.kind == kind), None)
         target = self._open(kind, known)
         if moved is not None:
             for name in list(draft.secrets):
                 draft.clear(name)
-            target.receive("api_key", moved)
+            target.receive(target.provider.key_field, moved)
+            await target.read_credentials()
         self.push()
 
     # -- what this computer offers -------------------------------------------------------------
@@ -270,11 +272,11 @@ def _differs(now: Connection, then: Connection | None) -> bool:
     return then is not None and (now.saved_at, now.origin) != (then.saved_at, then.origin)
 
 
-def _following(draft: Draft, now: Connection) -> Draft:
+def _following(draft: FormState, now: Connection) -> FormState:
     """The form of what another hand saved; one into which something was typed goes on with it."""
     if draft.touched:
         draft.follow(now)
         return draft
-    fresh = Draft(draft.provider.kind, now)
+    fresh = FormState(draft.provider.kind, now)
     fresh.rev = draft.rev + 1
     return fresh

@@ -21,11 +21,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.errors import FieldError
-from llmwidgets.secret import Secret
-from llmwidgets.secret_file import Opened, text_of
+from llmwidgets.secret import Opened, Secret, decode_secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 
 MOST_BYTES = 64 * 1024
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -105,7 +105,7 @@ def shown_to(spki: str, field: str, secret: Secret) -> list[memoryview]:
 def _text(content: memoryview) -> Opened:
     """What was typed, whatever its characters, or the text of a chosen file, UTF-16 as well."""
     if bytes(content[:2]) in _MARKS:
-        return text_of(content) if len(content) > 2 else (None, "")
+        return decode_secret(content) if len(content) > 2 else (None, "")
     try:
         str(content, "utf-8")
     except UnicodeDecodeError:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.analysis.docubench import docubench_share
+import llmwidgets as lw
+from benchmarks.docubench import PUBLISHED, compared
+from benchmarks.docubench import docubench as rules
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.scored import CellKey
 from llmwidgets.errors import FieldError
 
-PUBLISHED = {"gemini": 95.80, "gpt": 93.54, "claude": 90.33}
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "docubench.py"
 LINES = {
     "type": "object",
     "properties": {
@@ -28,18 +33,7 @@ LINES = {
 @pytest.fixture(scope="module")
 def docubench(shared_data) -> Comparison:
     """50 documents × 3 models, each document with its own schema."""
-    folder = shared_data / "docubench"
-
-    def read(part: str, name: str):
-        return json.loads((folder / part / f"{name}.json").read_text("utf-8"))
-
-    ids = sorted(path.stem for path in (folder / "schemas").glob("*.json"))
-    texts = [{"id": name, "text": "", "schema": read("schemas", name)} for name in ids]
-    outputs = {
-        model: [read(f"results/{model}", name)["data"] for name in ids] for model in PUBLISHED
-    }
-    truth = {name: read("labels", name) for name in ids}
-    return Comparison.from_outputs(None, texts, outputs, truth, scoring="docubench")
+    return compared(shared_data / "docubench")
 
 
 def test_the_published_scores_come_out_to_two_decimals(docubench: Comparison) -> None:
@@ -59,8 +53,8 @@ def test_rescoring_goes_to_the_default_rules_and_back(
 ) -> None:
     board, other = docubench.scoreboard().accuracy, default.scoreboard().accuracy
     assert all(one != two for one, two in zip(board, other, strict=True))
-    place = Place(2, 3, 0)
-    assert default.rescore("docubench").mark(place) == docubench.mark(place)
+    place = CellKey(2, 3, 0)
+    assert default.rescore(rules).mark(place) == docubench.mark(place)
 
 
 def test_under_the_default_rules_what_separates_follows_from_the_test(
@@ -101,7 +95,7 @@ ROW = st.fixed_dictionaries({"item": st.integers(0, 3), "price": st.integers(0, 
 @given(st.lists(ROW, max_size=5), st.permutations(range(5)))
 def test_a_record_against_itself_is_right_in_any_order(rows, order) -> None:
     mixed = [rows[at] for at in order if at < len(rows)]
-    assert docubench_share(LINES, {"lines": mixed}, {"lines": rows}) == pytest.approx(1)
+    assert rules({"lines": mixed}, {"lines": rows}, LINES) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +111,34 @@ def test_a_record_against_itself_is_right_in_any_order(rows, order) -> None:
     ],
 )  # fmt: skip
 def test_the_rules_hold_case_by_case(value, truth, share: float) -> None:
-    assert docubench_share(LINES, value, truth) == pytest.approx(share)
+    assert rules(value, truth, LINES) == pytest.approx(share)
 
 
-def test_a_set_of_rules_that_is_not_known_is_named() -> None:
-    with pytest.raises(FieldError, match="docubench"):
-        Comparison.from_outputs(LINES, ["a"], {"A": [{}]}, scoring="stickler")
+def test_the_benchmark_is_skipped_with_a_reason_without_its_data(tmp_path) -> None:
+    done = subprocess.run(
+        [sys.executable, SCRIPT, tmp_path / "nowhere"], capture_output=True, text=True, check=True
+    )
+    assert "skipped" in done.stdout
+    assert "nowhere does not hold its data" in done.stdout
+
+
+@pytest.mark.parametrize("named", ["docubench", "stickler"])
+def test_a_set_of_rules_is_not_known_by_name(named: str) -> None:
+    with pytest.raises(FieldError, match=f"must be rules by field or a function, not '{named}'"):
+        Comparison.from_outputs(LINES, ["a"], {"A": [{}]}, scoring=named)
+
+
+def test_a_comparison_saved_with_the_rules_by_name_says_what_to_do(tmp_path) -> None:
+    """Once the package held these rules; what was saved then is read, with a sentence."""
+    made = Comparison.from_outputs(LINES, ["a"], {"A": [{"name": "x"}]}, [{"name": "x"}])
+    made.save(tmp_path / "now.json")
+    saved = json.loads((tmp_path / "now.json").read_text("utf-8"))
+    saved["scoring"] = "docubench"
+    (tmp_path / "before.json").write_text(json.dumps(saved), "utf-8")
+    loaded = lw.load(tmp_path / "before.json")
+    assert loaded.scoreboard().accuracy[0] == 1
+    said = 'call comparison.rescore({**comparison.scoring, "": docubench})'
+    assert said in repr(loaded).replace("\n", " ")
+    again = loaded.rescore({**loaded.scoring, "": rules})
+    assert said not in repr(again).replace("\n", " ")
+    assert again.scoreboard().accuracy[0] == 1

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.analysis import grounding
-from llmwidgets.analysis.alignment import leaves_of
-from llmwidgets.analysis.borders import joined
-from llmwidgets.analysis.grounding import Source, ground
+from llmwidgets.analysis.grounding import SourceText, ground
+from llmwidgets.analysis.leaves import leaves_of
+from llmwidgets.analysis.scripts import joined
 from llmwidgets.schemas import Leaf
 
 LETTER = (
@@ -102,7 +102,7 @@ def test_planted_values_are_found_and_invented_ones_are_not():
         amount = generator.randint(1000, 99_999) + 0.25
         other = " ".join(generator.sample(MADE_UP, 2)).title()
         text = f"{' '.join(generator.choices(WORDS, k=60))} {name.upper()} pays {amount:,.2f} now"
-        source = Source(text)
+        source = SourceText(text)
         wrong_alarm += ground(name, source).kind == "absent"
         wrong_alarm += ground(amount, source).kind == "absent"
         missed_alarm += ground(other, source).kind != "absent"
@@ -137,7 +137,7 @@ def test_the_absent_flag_is_precise_and_finds_what_was_planted(shared_data):
     texts = [path.read_text("utf-8") for path in documents]
     for path, text in zip(documents, texts, strict=True):
         label = json.loads((folder / "labels" / f"{path.stem}.json").read_text("utf-8"))
-        source = Source(text)
+        source = SourceText(text)
         values = _planted(label, text)
         for value in values:
             for writing in (value, value.upper(), f"  {value.replace(' ', chr(160))} "):

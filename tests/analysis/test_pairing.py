@@ -15,9 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.analysis import room
-from llmwidgets.analysis.alignment import align
-from llmwidgets.analysis.assignment import assign
+from llmwidgets.analysis.alignment import MOST_WORK, PER_LISTS, align, fits, shared_room, work
+from llmwidgets.analysis.pairing import assign
 from llmwidgets.analysis.scoring import TextScore, score
 
 MOST_SECONDS, MOST_OF_A_LOOP = 6.0, 3.0
@@ -243,19 +242,19 @@ def test_what_is_counted_for_a_pair_is_what_its_rows_say():
 
 def test_room_is_shared_out_so_that_small_lists_stay_exact():
     many, few = list(range(3_000)), [1, 2, 3]
-    rooms = room.shared({"many": many, "few": few}, {"many": many, "few": few}, 1_000)
-    assert rooms == {"few": 9 + room.PER_LISTS, "many": 991 - room.PER_LISTS}
+    rooms = shared_room({"many": many, "few": few}, {"many": many, "few": few}, 1_000)
+    assert rooms == {"few": 9 + PER_LISTS, "many": 991 - PER_LISTS}
 
 
 def test_many_short_lists_are_work_however_few_their_leaves():
     """So 10 rows with lists of their own stay within seconds against 4,000 as well."""
     flat = [{"a": 1, "b": 2}]
     nested = [{"a": 1, "b": [2]}]
-    assert room.work(nested * 10, nested * 4_000) > 5 * room.work(flat * 10, flat * 4_000)
-    assert not room.fits(
+    assert work(nested * 10, nested * 4_000) > 5 * work(flat * 10, flat * 4_000)
+    assert not fits(
         dict(enumerate([{name: [1, 2] for name in "abcd"}] * 10)),
         dict(enumerate([{name: [3, 4] for name in "abcd"}] * 4_000)),
-        room.MOST,
+        MOST_WORK,
     )
 
 

@@ -10,19 +10,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.analysis.assignment import assign
-from llmwidgets.analysis.bounds import grouped, loss_interval, mean_intervals, tails, upper_bounds
-from llmwidgets.analysis.power import Spread, know
+from llmwidgets.analysis.intervals import (
+    Spread,
+    cumulative,
+    grouped,
+    loss_interval,
+    mean_intervals,
+    precompute_margins,
+    quantile,
+    tails,
+    upper_bounds,
+)
+from llmwidgets.analysis.pairing import assign
 from llmwidgets.analysis.significance import (
-    Column,
+    Scores,
+    compare_variants,
     counted_looks,
-    decide,
     holm,
-    in_pairs,
     standing,
 )
-from llmwidgets.analysis.student import cumulative, quantile
-from llmwidgets.analysis.verdict import Outcome, Shown, Verdict
+from llmwidgets.analysis.verdict import MATTERS, Outcome, Shown, Verdict
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,10 @@ def test_quantiles_of_t_are_those_of_the_tables(probability, freedom, t):
 @settings(max_examples=80, deadline=None)
 def test_the_quantile_inverts_the_distribution(probability, freedom):
     assert cumulative(quantile(probability, freedom), freedom) == pytest.approx(probability)
+
+
+def decide(columns: list[Scores], matters: float = MATTERS) -> Verdict:
+    return compare_variants(columns).conclude(matters)
 
 
 # -- the bound -------------------------------------------------------------------------------------
@@ -72,7 +83,7 @@ def test_without_texts_a_rate_may_be_anything():
 )
 def test_the_bound_is_the_quantile_of_the_weighted_mean(values):
     """Against 300,000 draws of the weights that the saddlepoint stands for."""
-    from llmwidgets.analysis.bounds import pseudo_mass
+    from llmwidgets.analysis.intervals import pseudo_mass
 
     generator = np.random.default_rng(1)
     weights = generator.gamma(1.0, size=(300_000, len(values)))
@@ -122,8 +133,8 @@ def test_a_stricter_level_and_fewer_texts_give_a_wider_interval():
 # -- the verdict -----------------------------------------------------------------------------------
 
 
-def column(label: str, scores: list[float], cost: float | None = None, **more) -> Column:
-    return Column(label, {f"t{i}": float(each) for i, each in enumerate(scores)}, cost, **more)
+def column(label: str, scores: list[float], cost: float | None = None, **more) -> Scores:
+    return Scores(label, {f"t{i}": float(each) for i, each in enumerate(scores)}, cost, **more)
 
 
 def drawn(seed: int, accuracy: float, texts: int, fields: int = 10) -> list[float]:
@@ -186,7 +197,7 @@ def test_sixty_equal_texts_do():
 @pytest.mark.parametrize("matters", [0.01, 0.02, 0.05, 0.2])
 def test_what_matters_is_concluded_without_testing_again(matters):
     columns = [column("A", drawn(1, 0.95, 60), 5.0), column("B", drawn(2, 0.95, 60), 1.0)]
-    once = in_pairs(columns)
+    once = compare_variants(columns)
     verdict = once.conclude(matters)
     assert verdict == decide(columns, matters)
     cheap = next(each for each in verdict.standings if each.label == "B")
@@ -194,7 +205,7 @@ def test_what_matters_is_concluded_without_testing_again(matters):
 
 
 def test_a_larger_margin_needs_fewer_texts():
-    once = in_pairs([column("A", drawn(1, 0.93, 60)), column("B", drawn(2, 0.93, 60))])
+    once = compare_variants([column("A", drawn(1, 0.93, 60)), column("B", drawn(2, 0.93, 60))])
     needed = [once.conclude(matters).texts_needed for matters in (0.01, 0.02, 0.05, 0.1)]
     assert needed == sorted(needed, reverse=True)
     assert needed[0] > needed[-1]
@@ -205,7 +216,7 @@ tables = st.integers(10, 40).flatmap(
 )
 
 
-def columns_of(table: list[list[float]], costs: list[float]) -> list[Column]:
+def columns_of(table: list[list[float]], costs: list[float]) -> list[Scores]:
     return [column(f"v{at}", row, costs[at]) for at, row in enumerate(table)]
 
 
@@ -298,19 +309,19 @@ def test_equal_prices_recommend_the_leader():
 
 
 def test_only_the_texts_both_answered_are_compared():
-    a = Column("A", {f"t{i}": 0.5 for i in range(30)})
-    b = Column("B", {f"t{i}": 0.5 for i in range(18, 60)})
+    a = Scores("A", {f"t{i}": 0.5 for i in range(30)})
+    b = Scores("B", {f"t{i}": 0.5 for i in range(18, 60)})
     assert decide([a, b]).table[0].texts == 12
-    nothing = decide([a, Column("B", {f"x{i}": 1.0 for i in range(12)})])
+    nothing = decide([a, Scores("B", {f"x{i}": 1.0 for i in range(12)})])
     assert nothing.table[0].texts == 0
     assert nothing.recommended is None
 
 
 def test_a_model_that_answers_only_the_easy_texts_is_not_recommended():
     """A reads 75 of 100 fields of all 40 texts; B all of the 20 easy ones, and no other."""
-    a = Column("A", {f"t{i}": 1.0 if i < 20 else 0.5 for i in range(40)}, 5.0)
+    a = Scores("A", {f"t{i}": 1.0 if i < 20 else 0.5 for i in range(40)}, 5.0)
     hard = frozenset(f"t{i}" for i in range(20, 40))
-    b = Column("B", {f"t{i}": 1.0 for i in range(20)}, 1.0, unanswered=hard)
+    b = Scores("B", {f"t{i}": 1.0 for i in range(20)}, 1.0, unanswered=hard)
     verdict = decide([a, b])
     assert verdict.leader == "A"
     assert verdict.recommended != "B"
@@ -321,7 +332,7 @@ def test_a_model_that_answers_only_the_easy_texts_is_not_recommended():
 
 def test_texts_that_were_never_asked_count_for_nobody():
     a = column("A", drawn(1, 0.95, 60), 5.0)
-    b = Column("B", dict(list(column("B", drawn(2, 0.95, 60)).scores.items())[:30]), 1.0)
+    b = Scores("B", dict(list(column("B", drawn(2, 0.95, 60)).scores.items())[:30]), 1.0)
     verdict = decide([a, b])
     assert verdict.table[0].texts == 30
     assert "no answer" not in verdict.sentence
@@ -340,11 +351,11 @@ def test_losses_stand_beside_the_accuracy_of_the_replies_that_came():
 
 def test_a_variant_that_was_never_scored_does_not_take_the_verdict_from_the_rest():
     good, bad = column("A", [1.0] * 20, 2.0), column("B", [0.5] * 20, 1.0)
-    verdict = decide([good, Column("dead", {}), bad])
+    verdict = decide([good, Scores("dead", {}), bad])
     assert verdict.recommended == "A"
     assert verdict.sentence.count("dead is left out: none of the texts could be scored.") == 1
     assert [(pair.a, pair.b) for pair in verdict.table] == [("A", "B")]
-    few = decide([good, bad, Column("late", {"t1": 1.0, "t2": 1.0})])
+    few = decide([good, bad, Scores("late", {"t1": 1.0, "t2": 1.0})])
     assert "late (2) is left out: too few texts could be scored." in few.sentence
     assert few.recommended == "A"
 
@@ -361,7 +372,10 @@ def test_a_look_counts_where_the_texts_grew_by_a_tenth():
 
 def test_every_look_more_asks_for_more():
     columns = [column("A", drawn(1, 0.95, 60)), column("B", drawn(2, 0.85, 60))]
-    once, often = in_pairs(columns, looks=[60]), in_pairs(columns, looks=[20, 40, 60])
+    once, often = (
+        compare_variants(columns, looks=[60]),
+        compare_variants(columns, looks=[20, 40, 60]),
+    )
     assert often.level == pytest.approx(once.level / 3)
     assert often.table[0].low < once.table[0].low
     assert often.conclude().looks == (20, 40, 60)
@@ -374,13 +388,16 @@ def test_copies_of_one_text_count_once():
     scores_b = [0.8] * 20 + drawn(2, 0.9, 9)
     columns = [column("A", scores_a, 2.0), column("B", scores_b, 1.0)]
     groups = {f"t{i}": "copy" if i < 20 else f"t{i}" for i in range(29)}
-    alone, together = in_pairs(columns).conclude(), in_pairs(columns, groups=groups).conclude()
+    alone, together = (
+        compare_variants(columns).conclude(),
+        compare_variants(columns, groups=groups).conclude(),
+    )
     (one,), (other,) = alone.table, together.table
     assert one.difference == pytest.approx(other.difference)
     assert one.told_apart
     assert not other.told_apart
     assert "The texts make 10 groups" in together.sentence
-    few = in_pairs(columns, groups=dict.fromkeys(groups, "one")).conclude()
+    few = compare_variants(columns, groups=dict.fromkeys(groups, "one")).conclude()
     assert few.recommended is None
 
 
@@ -391,7 +408,7 @@ def test_many_spreads_at_once_have_the_margins_of_each_alone(table):
     worst = [[0.25, *row][: 3 + at % 2] for at, row in enumerate(rows)]
     together, alone = ([*map(Spread.of, rows, worst)] for _ in range(2))
     levels = [0.025 / (1 + at) for at in range(len(rows))]
-    know(zip(together, levels, strict=True))
+    precompute_margins(zip(together, levels, strict=True))
     for spread, other, level in zip(together, alone, levels, strict=True):
         assert list(spread.known) == [level]
         for texts in (10, 14, 60, 1000):
@@ -429,7 +446,7 @@ def test_equal_models_are_rarely_called_different(texts: int, variants: int):
         columns = [
             column(str(at), list(generator.binomial(10, hard) / 10)) for at in range(variants)
         ]
-        alarms += any(pair.told_apart for pair in in_pairs(columns).table)
+        alarms += any(pair.told_apart for pair in compare_variants(columns).table)
     assert alarms <= 20
 
 
@@ -440,5 +457,5 @@ def test_a_planted_effect_is_found_four_times_in_five():
     found = 0
     for at in range(150):
         better, worse = drawn(3 + at, 0.93, needed), drawn(9_000 + at, 0.89, needed)
-        found += in_pairs([column("A", better), column("B", worse)]).table[0].told_apart
+        found += compare_variants([column("A", better), column("B", worse)]).table[0].told_apart
     assert 0.69 <= found / 150 <= 0.9

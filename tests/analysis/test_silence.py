@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import llmwidgets as lw
+from llmwidgets.analysis.leaves import says_no_value
 from llmwidgets.analysis.scoring import score
-from llmwidgets.analysis.silence import says_no_value
 
 SCHEMA = {
     "type": "object",

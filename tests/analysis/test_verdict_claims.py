@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.analysis.significance import Column, in_pairs
+from llmwidgets.analysis.significance import Scores, compare_variants
 from llmwidgets.analysis.verdict import Outcome, Pair, Shown, Standing, Verdict
 
 NUMBER = r"([\d,]+(?:\.\d+)?)"
@@ -31,7 +31,7 @@ class Drawn:
         self.groups = dict(zip(self.texts, names, strict=True)) if rng.random() < 0.25 else None
         self.looks = rng.choice([(), (len(self.texts),), (10, 20, len(self.texts))])
 
-    def column(self, label: str) -> Column:
+    def column(self, label: str) -> Scores:
         rng = self.rng
         drop, lose = rng.choice([0, 0, 0.02, 0.1, 0.4]), rng.choice([0, 0, 0.03, 0.1, 0.5])
         silent, never = rng.choice([0, 0, 0.03, 0.5]), rng.choice([0, 0, 0.1, 0.5])
@@ -47,17 +47,19 @@ class Drawn:
             else:
                 right = sum(rng.random() < self.base - drop for _ in range(self.fields))
                 scores[text] = right / self.fields
-        return Column(label, scores, rng.choice(COSTS), frozenset(lost), frozenset(unanswered))
+        return Scores(label, scores, rng.choice(COSTS), frozenset(lost), frozenset(unanswered))
 
-    def verdict(self, columns: Iterable[Column] | None = None) -> Verdict:
-        tested = in_pairs([*(columns or self.columns)], groups=self.groups, looks=self.looks)
+    def verdict(self, columns: Iterable[Scores] | None = None) -> Verdict:
+        tested = compare_variants(
+            [*(columns or self.columns)], groups=self.groups, looks=self.looks
+        )
         return tested.conclude(self.matters)
 
-    def shuffled(self) -> list[Column]:
-        def mixed(column: Column) -> Column:
+    def shuffled(self) -> list[Scores]:
+        def mixed(column: Scores) -> Scores:
             scores = self.rng.sample([*column.scores.items()], len(column.scores))
             cost, lost, unanswered = column.cost_per_1000, column.lost, column.unanswered
-            return Column(column.label, dict(scores), cost, lost, unanswered)
+            return Scores(column.label, dict(scores), cost, lost, unanswered)
 
         return [mixed(each) for each in self.rng.sample(self.columns, len(self.columns))]
 
@@ -185,7 +187,7 @@ def test_a_column_that_is_poorer_everywhere_takes_no_claim_away(data, cost):
     if len(whole) < 2:
         return
     least = {text: min(each.scores[text] for each in whole) for text in data.texts}
-    poorer = Column("poor", {text: 0.9 * share for text, share in least.items()}, cost)
+    poorer = Scores("poor", {text: 0.9 * share for text, share in least.items()}, cost)
     before, after = data.verdict(whole), data.verdict([*whole, poorer])
     by_label = {each.label: each for each in after.standings}
     assert after.leader == before.leader or by_label["poor"].accuracy == 0
@@ -198,14 +200,14 @@ def test_a_column_that_is_poorer_everywhere_takes_no_claim_away(data, cost):
 # -- columns that were not asked about the same texts ----------------------------------------------
 
 
-def column(label: str, share: float, texts: Iterable[int], cost: float | None = None) -> Column:
-    return Column(label, {f"t{at}": share for at in texts}, cost)
+def column(label: str, share: float, texts: Iterable[int], cost: float | None = None) -> Scores:
+    return Scores(label, {f"t{at}": share for at in texts}, cost)
 
 
 def test_a_column_that_was_asked_only_about_easy_texts_does_not_lead():
     """On the 20 easy texts the whole column is the better one."""
-    whole = Column("whole", {f"t{at}": 1.0 if at < 20 else 0.5 for at in range(60)})
-    verdict = in_pairs([column("early", 0.9, range(20)), whole]).conclude()
+    whole = Scores("whole", {f"t{at}": 1.0 if at < 20 else 0.5 for at in range(60)})
+    verdict = compare_variants([column("early", 0.9, range(20)), whole]).conclude()
     assert verdict.leader == "whole"
     assert verdict.recommended in ("whole", None)
 
@@ -217,8 +219,8 @@ def test_a_column_that_was_asked_only_about_easy_texts_does_not_lead():
 )
 def test_a_column_that_cannot_be_compared_takes_no_claim_away(texts, groups):
     two = [column("A", 0.95, range(60), 2.0), column("B", 0.5, range(60), 1.0)]
-    before = in_pairs(two, groups=groups).conclude()
-    after = in_pairs([*two, column("C", 0.4, texts)], groups=groups).conclude()
+    before = compare_variants(two, groups=groups).conclude()
+    after = compare_variants([*two, column("C", 0.4, texts)], groups=groups).conclude()
     assert before.outcome is after.outcome is Outcome.BETTER
     assert after.headline == before.headline
     assert "C is left out: too few of its texts can be compared." in after.sentence
@@ -227,5 +229,7 @@ def test_a_column_that_cannot_be_compared_takes_no_claim_away(texts, groups):
 def test_a_claim_on_two_says_how_many_texts_these_share():
     """A third shares fewer texts with the best than the one that is spoken of."""
     rest = column("C", 0.1, range(15))
-    said = in_pairs([column("A", 0.9, range(60)), column("B", 0.5, range(60)), rest]).conclude()
+    said = compare_variants(
+        [column("A", 0.9, range(60)), column("B", 0.5, range(60)), rest]
+    ).conclude()
     assert "On 60 texts it reads at least" in said.details

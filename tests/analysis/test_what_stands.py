@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.analysis import plain_text
+from llmwidgets.analysis import normalize
 from llmwidgets.analysis.grounding import ground
 from tests.analysis.what_stands import DOCUMENT, RULES, written
 
@@ -184,8 +184,8 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=14).map("".join))
 @settings(max_examples=300, deadline=None)
 def test_plain_stretches_are_read_at_once_as_one_by_one(text):
-    at_once = plain_text.plain_with_offsets(text)
+    at_once = normalize.plain_with_offsets(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain_text, "_EASY", re.compile(r"(?!)"))
-        assert plain_text.plain_with_offsets(text) == at_once
+        patch.setattr(normalize, "_EASY", re.compile(r"(?!)"))
+        assert normalize.plain_with_offsets(text) == at_once
     assert len(at_once[0]) == len(at_once[1])

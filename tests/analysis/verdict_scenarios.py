@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from llmwidgets.analysis.conclusion import Tested
-from llmwidgets.analysis.significance import Column, in_pairs
+from llmwidgets.analysis.significance import Scores, Tested, compare_variants
 
 
 def shares(seed: int, accuracy: float, texts: int, fields: int = 10) -> list[float]:
@@ -20,11 +19,11 @@ def shares(seed: int, accuracy: float, texts: int, fields: int = 10) -> list[flo
 
 def column(
     label: str, scores: list[float], cost: float | None = None, lost: int = 0, unanswered: int = 0
-) -> Column:
+) -> Scores:
     """The first `lost` texts lost, `unanswered` more texts asked about in vain."""
     ids = [f"t{at}" for at in range(len(scores) + unanswered)]
     held = [0.0] * lost + scores[lost:]
-    return Column(
+    return Scores(
         label,
         dict(zip(ids[unanswered:], held, strict=True)),
         cost,
@@ -38,13 +37,13 @@ class Scenario:
     """Columns, and the sentences that they come to."""
 
     name: str
-    columns: Callable[[], list[Column]]
+    columns: Callable[[], list[Scores]]
     said: str
     matters: float = 0.05
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def tested(self) -> Tested:
-        return in_pairs(self.columns(), **self.more)
+        return compare_variants(self.columns(), **self.more)
 
 
 SCENARIOS = (
@@ -76,7 +75,7 @@ SCENARIOS = (
         "no text in common",
         lambda: [
             column("luna", shares(1, 0.95, 20), 0.16),
-            Column("flash", {f"x{n}": 0.9 for n in range(20)}, 2.14),
+            Scores("flash", {f"x{n}": 0.9 for n in range(20)}, 2.14),
         ],
         "Not enough texts to tell: luna leads. No text is labelled and answered by both "
         "variants, and under 10 a difference can be chance. No variant is recommended yet. "
@@ -240,7 +239,7 @@ SCENARIOS = (
     Scenario(
         "no answer to the hard texts",
         lambda: [
-            Column("flash", {f"t{n}": 0.5 if n < 20 else 1.0 for n in range(40)}, 2.14),
+            Scores("flash", {f"t{n}": 0.5 if n < 20 else 1.0 for n in range(40)}, 2.14),
             column("luna", [1.0] * 20, 0.16, unanswered=20),
         ],
         "Not enough texts to tell: flash leads. 20 texts can show differences of about 13 in "
@@ -263,7 +262,7 @@ SCENARIOS = (
         lambda: [
             column("flash", shares(9, 0.975, 40), 2.14),
             column("luna", shares(11, 0.86, 40), 0.16),
-            Column("dead", {}),
+            Scores("dead", {}),
         ],
         "flash is better than luna. On 40 texts it reads at least 1.0 fields in 100 more "
         "right than luna (95 %; 7.8 seen). It costs 13 times as much as luna. dead is left "

@@ -12,7 +12,7 @@ import pytest
 
 import llmwidgets
 from llmwidgets.cli import main
-from llmwidgets.cli.lab import NOTEBOOK, find_notebook
+from llmwidgets.cli.start import NOTEBOOK, find_notebook
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,7 +68,7 @@ def test_an_installed_wheel_copies_its_notebook_once(folder: Path, tmp_path, mon
 
 def test_without_jupyterlab_it_says_what_to_install(folder: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(
-        "llmwidgets.cli.lab.find_spec",
+        "llmwidgets.cli.start.find_spec",
         lambda name: None if name == "jupyterlab" else find_spec(name),
     )
     assert main(["lab"]) == 2

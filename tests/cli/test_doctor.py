@@ -8,26 +8,26 @@ import shlex
 import sqlite3
 import stat
 import subprocess
-import threading
 import time
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.connections import sealing
-from llmwidgets.connections.inspection.examination import Finding
-from llmwidgets.connections.inspection.surroundings import examine_clock
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage import session
-from llmwidgets.engine import loop
-from llmwidgets.engine.journal import Journal, Row
-from llmwidgets.engine.places import default_path
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.journal.file import default_journal_path
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
+from llmwidgets.keyscan.doctor import Finding, examine_clock
 from llmwidgets.secret import Secret
-from tests.servers import serving_models
+from llmwidgets.store import age, state
+from llmwidgets.store.age import Identity
+from tests.servers import ModelServer, Seen, serving_models
+from tests.stores import SHIPPED_WORK_FACTOR
 
 KEY = "made-up-Canary7Q2vXw9KpLr4TzB8n"
 PASSPHRASE = "made-up crane violet"
@@ -97,11 +97,12 @@ def test_files_of_another_user_are_told(store, monkeypatch, capsys) -> None:
     assert f"belongs to another user (number {me})" in said["owner"]["said"]
 
 
-def test_a_passphrase_too_cheap_to_guess_at_and_one_too_dear(store, capsys) -> None:
+def test_a_passphrase_too_cheap_to_guess_at_and_one_too_dear(store, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(age, "WORK_FACTOR", SHIPPED_WORK_FACTOR)
     plain = memoryview(b"AGE-SECRET-KEY-1")
     path = store.path / "identity.age"
     for factor, level in ((10, "problem"), (17, "fine")):
-        path.write_bytes(sealing.encrypt_passphrase(plain, Secret(PASSPHRASE), work_factor=factor))
+        path.write_bytes(age.encrypt_passphrase(plain, Secret(PASSPHRASE), work_factor=factor))
         path.chmod(0o600)
         said = findings(store, capsys)[1]["passphrase"]
         assert (said["level"], f"2^{factor}" in said["said"]) == (level, True)
@@ -123,7 +124,7 @@ def test_a_locked_store_says_what_it_takes_and_asks_nobody(tmp_path, monkeypatch
 def test_a_key_file_that_cannot_be_trusted(store, identity, capsys) -> None:
     store.lock()
     identity.chmod(0o644)
-    session._sessions.clear()
+    state._states.clear()
     status, said = findings(lw.Store(path=store.path), capsys)
     assert (status, said["key"]["level"]) == (1, "problem")
     assert "others can reach it" in said["key"]["said"]
@@ -213,7 +214,7 @@ def test_what_is_told_holds_no_secret_whatever_is_wrong(
     (store.path / "connections.age").write_bytes(b"")
     (store.path / "identity.age").write_text(KEY)
     identity.write_text(f"AGE-SECRET-KEY-1{KEY}")
-    session._sessions.clear()
+    state._states.clear()
     again = all_of(lw.Store(path=store.path), capsys)
     assert [each["subject"] for each in again] == before
     assert {"key", "policy", "passphrase"} <= {
@@ -242,9 +243,9 @@ def test_policies_and_the_journals_mode(store, tmp_path, monkeypatch, capsys) ->
     policy.write_text("")
     Journal().put(Row(key="a", status="ok"))
     assert findings(store, capsys)[0] == 0
-    default_path().chmod(0o644)
+    default_journal_path().chmod(0o644)
     status, said = findings(store, capsys)
-    assert (status, said["journal"]["fix"]) == (1, f"chmod 600 {default_path()}")
+    assert (status, said["journal"]["fix"]) == (1, f"chmod 600 {default_journal_path()}")
 
 
 def test_a_wrong_clock(store) -> None:
@@ -333,37 +334,41 @@ def test_a_connection_is_checked_by_its_label(store, capsys) -> None:
     assert main(arguments) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
     assert main(["connections", "check", "elsewhere", "--store", str(store.path)]) == 2
-    loop.stop()
+    event_loop.stop_engine()
 
 
 def test_a_check_tells_its_waits_and_what_it_could_not_determine(store, capsys) -> None:
-    with serving_models(fault="overload") as server:
+    class BusyAtFirst(ModelServer):
+        def answer(self, seen: Seen) -> tuple[int, Any]:
+            self.fault = "overload" if len(self.seen) < 4 else "truncate"
+            return super().answer(seen)
+
+    with serving_models(BusyAtFirst) as server:
         store.save(lw.Connection("custom", name="m", label="busy", endpoint=f"{server.url}/v1"))
-        threading.Timer(1.0, lambda: setattr(server, "fault", "truncate")).start()
         asked = ["connections", "check", "busy", "--store", str(store.path), "--json"]
         assert main(asked) == 0
     told = capsys.readouterr()
     assert "asking again in" in told.err
     assert json.loads(told.out)["mode"] is None
     assert "could not be determined" in json.loads(told.out)["sentence"]
-    loop.stop()
+    event_loop.stop_engine()
 
 
 def test_a_journal_that_another_process_holds_is_told_as_that(capsys) -> None:
     journal = Journal()
     journal.put(Row(key="k", status="ok", at=1.0))
-    with closing(sqlite3.connect(default_path(), isolation_level=None)) as other:
+    with closing(sqlite3.connect(default_journal_path(), isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert main(["journal", "--clear-before", "2026-11-20"]) == 2
         said = capsys.readouterr().err
-    assert f"journal: {default_path()} is locked by another process." in said
+    assert f"journal: {default_journal_path()} is locked by another process." in said
     assert "End the process that holds it and try again." in said
     journal.close()
 
 
 def test_a_journal_in_a_place_that_is_no_folder_is_a_finding(capsys) -> None:
-    default_path().parent.parent.mkdir(parents=True, exist_ok=True)
-    default_path().parent.write_text("")
+    default_journal_path().parent.parent.mkdir(parents=True, exist_ok=True)
+    default_journal_path().parent.write_text("")
     assert main(["journal"]) == 0
     assert main(["doctor"]) == 1
     assert "(Not a directory); replies would be in memory." in capsys.readouterr().out
@@ -378,12 +383,12 @@ def test_the_journal_is_told_and_cleared(capsys) -> None:
         journal.put(Row(key=str(day), status="ok", at=at, reply=f'"reply of day {day}"'))
     assert main(["journal"]) == 0
     told = capsys.readouterr().out
-    assert told.startswith(f"{default_path()}\n")
+    assert told.startswith(f"{default_journal_path()}\n")
     assert "3 rows, from 2026-11-01 to 2026-11-20." in told
     assert main(["journal", "--clear-before", "2026-11-20"]) == 0
     assert "Cleared 2 rows from before 2026-11-20." in capsys.readouterr().out
     assert journal.get(3).key == "20"
-    held = b"".join(each.read_bytes() for each in default_path().parent.iterdir())
+    held = b"".join(each.read_bytes() for each in default_journal_path().parent.iterdir())
     assert b"reply of day 20" in held
     assert b'reply of day 1"' not in held
     journal.close()

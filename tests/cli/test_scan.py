@@ -19,10 +19,10 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.connections.inspection.known_keys import known_key, known_keys
-from llmwidgets.connections.inspection.leaks import leaks_in, written_in
-from llmwidgets.connections.sealing import Identity
+from llmwidgets.keyscan.patterns import find_leaks, find_literals
+from llmwidgets.known_keys import known_key, known_keys
 from llmwidgets.secret import Secret
+from llmwidgets.store.age import Identity
 
 ROOT = Path(__file__).parents[2]
 KEY = "made-up/+Canary 7Q2&'<vXw9Kp=LrTz"
@@ -107,8 +107,8 @@ def test_any_key_is_found_in_base64_whatever_stands_around_it() -> None:
         (known,) = known_key("k", Secret(word))
         before, after = (bytes(chance.choices(range(256), k=chance.randint(0, 40))) for _ in "ab")
         data = b"x" + base64.b64encode(before + word.encode() + after) + b"y"
-        assert leaks_in(data, [known]), word
-        assert not leaks_in(b"x" + base64.b64encode(before + after) + b"y", [known])
+        assert find_leaks(data, [known]), word
+        assert not find_leaks(b"x" + base64.b64encode(before + after) + b"y", [known])
 
 
 @pytest.mark.parametrize("width", [64, 76])
@@ -120,10 +120,10 @@ def test_base64_in_short_lines_is_found(width, parting) -> None:
     for before in range(width):
         told = base64.b64encode(b"a" * before + long_key.encode()).decode()
         lines = [told[at : at + width] for at in range(0, len(told), width)]
-        (leak,) = leaks_in(parting.join(lines).encode(), [known])
+        (leak,) = find_leaks(parting.join(lines).encode(), [known])
         assert leak.kind == "k (base64)"
         assert leak.end - leak.start > len(long_key)
-    assert not leaks_in(parting.join(lines).replace("e", "f").encode(), [known])
+    assert not find_leaks(parting.join(lines).replace("e", "f").encode(), [known])
 
 
 def test_clean_files_end_with_0(store, folder, capsys) -> None:
@@ -165,8 +165,8 @@ def test_headers_and_the_parts_of_json_credentials_are_keys_too(folder) -> None:
         "header X-Team of vertex_ai",
     ]
     for text in (account, json.dumps(account), "Q7xk" * 16 + "\n", "x-team: made-up-header-9"):
-        assert leaks_in(text.encode(), known), text
-    assert leaks_in(b'{"project_id": "acme-1", "type": "service_account"}', known) == []
+        assert find_leaks(text.encode(), known), text
+    assert find_leaks(b'{"project_id": "acme-1", "type": "service_account"}', known) == []
 
 
 def test_a_locked_store_still_finds_what_is_shaped_like_a_key(tmp_path, folder, capsys) -> None:
@@ -196,7 +196,7 @@ def test_a_locked_store_still_finds_what_is_shaped_like_a_key(tmp_path, folder, 
     ],
 )  # fmt: skip
 def test_known_shapes(word, kind) -> None:
-    (leak,) = leaks_in(
+    (leak,) = find_leaks(
         f"key: {word[:74]!s}".encode() if "AGE" in word else f"a {word} b".encode(), []
     )
     assert kind in leak.kind
@@ -223,7 +223,7 @@ def test_known_shapes(word, kind) -> None:
     ],
 )
 def test_literals_of_code(source, found) -> None:
-    assert len(written_in(source.encode())) == found
+    assert len(find_literals(source.encode())) == found
 
 
 def test_a_key_across_the_chunks_of_a_big_file_is_found_once(store, folder, capsys) -> None:
@@ -242,7 +242,7 @@ def test_a_key_across_the_chunks_of_a_big_file_is_found_once(store, folder, caps
 def test_a_log_with_a_key_on_every_line_is_searched_in_its_length(folder) -> None:
     """Twice the keys take twice as long: by the square this would take minutes."""
     line = f"{'word ' * 12}{SHAPED}\n".encode()
-    assert len(leaks_in(line * 60_000, known_key("k", Secret(KEY)))) == 60_000
+    assert len(find_leaks(line * 60_000, known_key("k", Secret(KEY)))) == 60_000
 
 
 def test_rows_and_unused_pages_of_a_history_are_searched(store, folder, capsys) -> None:

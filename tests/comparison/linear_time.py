@@ -14,12 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import llmwidgets as lw
+from tests.servers import Handler, listening
 
 SCHEMA = {
     "type": "object", "title": "Letter",
@@ -39,22 +38,14 @@ SIZES_OF_DEMO = (3_900, 39_000)
 """The demo's models refuse a longer document."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    reply = ""
+class _Handler(Handler):
+    said = ""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        message = {"role": "assistant", "content": self.reply}
+        message = {"role": "assistant", "content": self.said}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
-        body = json.dumps({"id": "r", "model": "m", "choices": [choice]}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.reply(200, {"id": "r", "model": "m", "choices": [choice]})
 
 
 def replies_of(text: str) -> list[Any]:
@@ -74,7 +65,7 @@ def replies_of(text: str) -> list[Any]:
 def ask_replies(text: str, connection: lw.Connection) -> None:
     """One text asked for each reply; the unit is in the document as well."""
     for said in replies_of(text)[:5]:
-        _Handler.reply = said if isinstance(said, str) else json.dumps(said)
+        _Handler.said = said if isinstance(said, str) else json.dumps(said)
         lw.extract(SCHEMA, f"Dear Ada, <{text} end", connection, journal=False)
 
 
@@ -108,11 +99,9 @@ def seconds_of(work: Callable[[], None]) -> float:
 
 def main(phase: str) -> None:
     """Measure each unit of the standard input."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
-    here = f"http://127.0.0.1:{http.server_address[1]}/v1"
-    connection = lw.Connection("custom", name="m", endpoint=here)
-    with tempfile.TemporaryDirectory() as folder:
+    with listening(_Handler) as http, tempfile.TemporaryDirectory() as folder:
+        here = f"http://127.0.0.1:{http.server_address[1]}/v1"
+        connection = lw.Connection("custom", name="m", endpoint=here)
         works: dict[str, Callable[[str], None]] = {
             "replies": lambda text: ask_replies(text, connection),
             "scoring": lambda text: score_replies(text, Path(folder)),

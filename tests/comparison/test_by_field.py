@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.agreement import agreement_of
-from llmwidgets.comparison.variant import Variant
+from llmwidgets.comparison.differences import measure_agreement
+from llmwidgets.comparison.variants import Variant
 
 
 class Bill(BaseModel):
@@ -115,11 +115,11 @@ def test_a_text_without_a_label_has_no_row_by_text() -> None:
 def test_agreement_of_one_variant_with_all_others_is_that_of_its_pairs() -> None:
     other = [{"name": "ADA", "total": 2}, {"name": "Bob"}, {"name": "Eve", "tags": ["x"]}]
     bare = Comparison.from_outputs(Bill, ["a", "b", "c"], {"A": SAID, "B": other, "C": SAID})
-    table, agreement = bare.agreement(), agreement_of(bare)
+    table, agreement = bare.agreement(), measure_agreement(bare)
     found = agreement.between(1, 0).share()
     assert found is not None
     assert found[0] == table.loc["A", "B"]
     whole, pairs = agreement.with_others(1), [agreement.between(1, at) for at in (0, 2)]
     assert whole.of.total() == sum(each.of.total() for each in pairs)
     assert whole.share("name") == (pytest.approx(2 / 3), 6)
-    assert agreement_of(bare, [0]).between(0, 1).share() == (1, 2)
+    assert measure_agreement(bare, [0]).between(0, 1).share() == (1, 2)

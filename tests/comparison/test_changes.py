@@ -53,7 +53,7 @@ def test_everything_beside_the_model_is_said() -> None:
         "Texts with other words: 1 (one).",
         "Texts with another schema: 1 (one).",
         "Texts with other truth: 1 (one).",
-        "Scoring: the default rules, now own rules for name.",
+        "Scoring: the default rules, now own rules for name (exact).",
         "A: other instructions.",
         "A: thinking unset, now high.",
         "A: temperature unset, now 1.",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.comparison import Variant, compare, estimate, extract, load
-from llmwidgets.connections import Connection, Store
+from llmwidgets.connections import Connection
 from llmwidgets.demo import demo_url, invoices, stop_demo
 from llmwidgets.errors import (
     FAILURES,
@@ -24,6 +24,7 @@ from llmwidgets.errors import (
     StoreLocked,
     UnknownConnection,
 )
+from llmwidgets.store.store import Store
 
 TEXTS = invoices.texts[:3]
 TRUTH = {text["id"]: invoices.truth[text["id"]] for text in TEXTS}
@@ -388,8 +389,8 @@ def test_no_text_is_written_anywhere(demo, tmp_path) -> None:
 
 
 def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
-    from llmwidgets.comparison.progress import bar_html
-    from llmwidgets.engine.progress import ColumnProgress
+    from llmwidgets.comparison.progress_bar import bar_html
+    from llmwidgets.engine.run import ColumnProgress
 
     column = ColumnProgress("<b>", 30, 12, {"RateLimited": 1}, 0, 1.0, None, 0.0, "asking", False)
     page = bar_html([column])

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison, load
 from llmwidgets.errors import FAILURES, FieldError
-from llmwidgets.widgets.results.score_view import score_view
+from llmwidgets.widgets.comparison.score_view import score_view
 
 MARKER = "Birkenweg-Marker-8-Ulm"
 

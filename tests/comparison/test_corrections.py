@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison import Comparison, load
 from llmwidgets.errors import FieldError
 

@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 import llmwidgets
 from llmwidgets.comparison import Comparison, Variant, compare, load
-from llmwidgets.connections import Store
 from llmwidgets.demo import invoices
 from llmwidgets.errors import FieldError
+from llmwidgets.store.store import Store
 
 HOSTILE = [
     "<script>alert(1)</script>",

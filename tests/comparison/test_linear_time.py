@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 UNITS = (
     " ", "\t", "\n", "\r", "1,", "1 ", "[", "{", '{"a":', "\\", '\\"', "<", "< ", '"', "'", "`",
     "```", "a-", "a", "A ", "Aa, ", "0", ".", "-", "=", "#", "|", "(", ": ", "x\n", " \n",

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from pydantic import BaseModel
 
-from llmwidgets import Comparison, ComparisonPanel, Connection, compare, load
-from llmwidgets.comparison.rows import Rows
+from llmwidgets import Comparison, Connection, compare, load
+from llmwidgets.comparison.scored import ResultIndex
 from tests.engine.conftest import serving
 
 
@@ -114,7 +114,7 @@ def test_too_few_texts_give_no_verdict_and_no_look():
 def test_while_replies_are_still_coming_nothing_is_counted():
     """A run that is watched would be looked at with every reply, and its end is what counts."""
     whole = elsewhere(12)
-    rows = Rows(2, COUNT, 1)
+    rows = ResultIndex(2, COUNT, 1)
     for place in list(rows.places())[:-1]:
         rows.put(place, whole.rows.id(place))
     growing = replace(whole, rows=rows)
@@ -232,7 +232,7 @@ def test_a_table_in_trouble_loses_nothing_but_the_count(models, journal, harm):
 
 def test_the_panels_growing_labels_are_looks():
     first = elsewhere(12)
-    panel = ComparisonPanel._on(first)
+    panel = first.explore()
     panel._scores(first)
     second = label(first, 12, 20)
     panel._scores(second)

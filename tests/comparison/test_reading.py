@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.answers import answers_to
-from llmwidgets.comparison.reading import Sums
-from llmwidgets.comparison.rows import Place
+from llmwidgets.comparison.aggregate import Accumulator
+from llmwidgets.comparison.differences import read_text_result
+from llmwidgets.comparison.scored import CellKey
 
 
 class Bill(BaseModel):
@@ -75,12 +75,12 @@ def test_labels_change_the_sums_as_reading_everything_anew_would(seed: int) -> N
 def test_replies_that_come_in_any_order_give_the_same_sums(seed: int) -> None:
     generator = random.Random(seed)
     comparison = made(seed)
-    sums, places = Sums(comparison), [(at, v) for at in range(12) for v in range(3)]
+    sums, places = Accumulator(comparison), [(at, v) for at in range(12) for v in range(3)]
     generator.shuffle(places)
     there: dict[int, set[int]] = {}
     for text, variant in places:
         there.setdefault(text, set()).add(variant)
-        sums.add(answers_to(comparison, text, 0), [each in there[text] for each in range(3)])
+        sums.add(read_text_result(comparison, text, 0), [each in there[text] for each in range(3)])
     found = replace(comparison)
     found.take(sums.reading())
     for own, fresh in zip(found.reading.tallies, comparison.reading.tallies, strict=True):
@@ -95,8 +95,8 @@ def test_replies_that_come_in_any_order_give_the_same_sums(seed: int) -> None:
 
 def test_what_was_not_asked_yet_is_stopped_in_the_sums() -> None:
     comparison = made(3)
-    sums = Sums(comparison)
-    sums.add(answers_to(comparison, 0, 0), [True, False, False])
+    sums = Accumulator(comparison)
+    sums.add(read_text_result(comparison, 0, 0), [True, False, False])
     statuses = [each.statuses["Stopped"] for each in sums.reading().tallies]
     assert statuses[1:] == [12, 12]
     assert all(sum(each.statuses.values()) == 12 for each in sums.reading().tallies)
@@ -121,7 +121,7 @@ def test_shown_rows_never_skip_a_text(labels: int) -> None:
 def test_a_label_reads_one_text_again_and_no_other() -> None:
     """Reading everything anew at each label would make a grid of thousands of texts slow."""
     comparison = made(5)
-    read: list[Place] = []
+    read: list[CellKey] = []
 
     def counted(row, place):
         read.append(place)

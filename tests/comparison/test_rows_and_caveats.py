@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 import llmwidgets as lw
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.caveats import pooled, sparse
+from llmwidgets.comparison.scoreboard_text import find_pooled, find_sparse
 from llmwidgets.errors import FieldError
 
 
@@ -116,7 +116,7 @@ def test_sparse_truth_is_said_and_leads_the_summary() -> None:
     truth = [{**EMPTY, "f1": "x", "f2": "y", f"f{at + 3}": "z"} for at in range(4)]
     said = {"silent": [EMPTY] * 4, "right": truth}
     made = Comparison.from_outputs(WIDE, list("abcd"), said, truth)
-    found = sparse(made)
+    found = find_sparse(made)
     assert found is not None
     assert (found.filled, found.fields) == (3, 56)
     assert (found.recall, found.f1) == ((0, 1), (0, 1))
@@ -134,8 +134,8 @@ def test_sparse_truth_is_said_and_leads_the_summary() -> None:
 
 
 def test_truth_with_values_is_not_called_sparse(result: Comparison) -> None:
-    assert sparse(result) is None
-    assert sparse(Comparison.from_outputs(WIDE, ["a"], {"A": [EMPTY]})) is None
+    assert find_sparse(result) is None
+    assert find_sparse(Comparison.from_outputs(WIDE, ["a"], {"A": [EMPTY]})) is None
     assert "precision" not in repr(result).lower()
 
 
@@ -147,7 +147,7 @@ def test_texts_and_fields_that_tell_different_things_are_both_said() -> None:
     b = [{"number": "1"}, {"number": "9"}, long]
     c = [{"number": "8"}, {"number": "9"}, long]
     made = Comparison.from_outputs(Bill, list("xyz"), {"A": a, "B": b, "C": c}, truth)
-    found = pooled(made)
+    found = find_pooled(made)
     assert found is not None
     assert found.reversed
     board = made.scoreboard().set_index("variant")
@@ -162,5 +162,5 @@ def test_texts_and_fields_that_tell_different_things_are_both_said() -> None:
 def test_texts_of_like_length_need_no_second_figure() -> None:
     truth = [{"number": str(at)} for at in range(4)]
     made = Comparison.from_outputs(Bill, list("wxyz"), {"A": truth, "B": truth[::-1]}, truth)
-    assert pooled(made) is None
+    assert find_pooled(made) is None
     assert made.scoreboard().attrs["notes"] == []

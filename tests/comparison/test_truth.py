@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from llmwidgets.analysis.alignment import NOTHING
-from llmwidgets.comparison.asked import read_documents
+from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.comparison.inputs import read_documents
 from llmwidgets.errors import FieldError
 
 

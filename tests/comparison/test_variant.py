@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from llmwidgets.comparison.variant import Variant
-from llmwidgets.dialects.messages import Example
+from llmwidgets.comparison.variants import Variant
+from llmwidgets.dialects.types import Example
 from llmwidgets.errors import FieldError
 
 

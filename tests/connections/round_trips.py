@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from llmwidgets.connections import sealing
-from llmwidgets.connections.sealing import Identity
 from llmwidgets.secret import Secret
+from llmwidgets.store import age
+from llmwidgets.store.age import Identity
 
 ROOT = Path(__file__).parents[2]
 NODE = ROOT / "build" / "age-encryption"
@@ -64,14 +64,14 @@ def texts(count: int, seed: int) -> list[bytes]:
 
 def ours(plain: bytes, *, by_word: bool) -> bytes:
     if by_word:
-        return sealing.encrypt_passphrase(memoryview(plain), PASSPHRASE, work_factor=10)
-    return sealing.encrypt(memoryview(plain), [Identity.generate().recipient, IDENTITY.recipient])
+        return age.encrypt_passphrase(memoryview(plain), PASSPHRASE, work_factor=10)
+    return age.encrypt(memoryview(plain), [Identity.generate().recipient, IDENTITY.recipient])
 
 
 def opened(sealed: bytes, *, by_word: bool) -> bytes:
     if by_word:
-        return bytes(sealing.decrypt_passphrase(sealed, PASSPHRASE))
-    return bytes(sealing.decrypt(sealed, [IDENTITY]))
+        return bytes(age.decrypt_passphrase(sealed, PASSPHRASE))
+    return bytes(age.decrypt(sealed, [IDENTITY]))
 
 
 def with_age(count: int) -> int:

@@ -26,12 +26,12 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from llmwidgets.connections import unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage.store_file import StoreFile
-from llmwidgets.connections.store import Store
 from llmwidgets.errors import StoreError
+from llmwidgets.store import identity_sources
+from llmwidgets.store.age import Identity
+from llmwidgets.store.file import StoreFile
+from llmwidgets.store.store import Store
 
 IDENTITY = Identity.generate()
 ROUND = 100
@@ -39,7 +39,7 @@ ROUND = 100
 
 
 def opened(folder: Path) -> Store:
-    os.environ[unlock.KEY] = IDENTITY.secret.reveal()
+    os.environ[identity_sources.KEY] = IDENTITY.secret.reveal()
     store = Store(path=folder)
     store.unlock()
     return store
@@ -91,7 +91,7 @@ def kill_once(folder: Path, seconds: float, turn: int) -> list[str]:
 
 
 def made(folder: Path) -> Path:
-    os.environ[unlock.KEY] = IDENTITY.secret.reveal()
+    os.environ[identity_sources.KEY] = IDENTITY.secret.reveal()
     Store.create(path=folder)
     return folder
 

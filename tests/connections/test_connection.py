@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
-from llmwidgets.dialects.messages import Capability, Form, Mode
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
 
@@ -226,7 +226,7 @@ def test_extra_headers_travel_closed_beside_the_key():
 
 
 def test_what_is_known_of_a_model_and_what_only_a_probe_can_tell():
-    enforced = Capability(Form.JSON_SCHEMA, Mode.SCHEMA)
+    enforced = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
     azure = Connection("azure_openai", deployment="gpt-6-luna", endpoint="https://r.example",
                        api_key="k")  # fmt: skip
     assert openai().capability("gpt-6-luna") == enforced
@@ -242,8 +242,11 @@ def test_what_is_known_of_a_model_and_what_only_a_probe_can_tell():
 
 def test_what_a_probe_saw_is_kept_with_the_connection():
     seen = Capability(
-        Form.JSON_OBJECT, Mode.JSON,
-        tried=((Form.JSON_SCHEMA, "refused, 400", False), (Form.JSON_OBJECT, "accepted", True)),
+        ResponseFormat.JSON_OBJECT, Enforcement.JSON,
+        tried=(
+            (ResponseFormat.JSON_SCHEMA, "refused, 400", False),
+            (ResponseFormat.JSON_OBJECT, "accepted", True),
+        ),
     )  # fmt: skip
     connection = custom().with_capability("m", seen)
     assert connection.capability("m") == seen
@@ -253,7 +256,11 @@ def test_what_a_probe_saw_is_kept_with_the_connection():
 def test_a_connection_comes_back_from_what_a_store_keeps():
     """Through JSON, with only the closed secrets handed over beside it."""
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    seen = Capability(Form.JSON_OBJECT, Mode.JSON, ((Form.JSON_SCHEMA, "refused, 400", False),))
+    seen = Capability(
+        ResponseFormat.JSON_OBJECT,
+        Enforcement.JSON,
+        ((ResponseFormat.JSON_SCHEMA, "refused, 400", False),),
+    )
     connection = (
         custom(
             label="laptop", api_key=KEY, auth_token="env:GATEWAY_TOKEN",

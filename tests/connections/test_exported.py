@@ -11,11 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage import contents as content
-from llmwidgets.connections.store import Store
 from llmwidgets.errors import (
     AlreadyConnected,
     DamagedStore,
@@ -26,17 +22,20 @@ from llmwidgets.errors import (
     WrongPassphrase,
 )
 from llmwidgets.secret import Secret
+from llmwidgets.store import age, document, identity_sources
+from llmwidgets.store.age import Identity
+from llmwidgets.store.state import state_of
+from llmwidgets.store.store import Store
 
 PASSPHRASE = "a made-up passphrase"
 KEY = "sk-made-up-0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
-    unlock.forget()
+def forgetful() -> Iterator[None]:
+    identity_sources.forget_identity()
     yield
-    unlock.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -90,7 +89,7 @@ def test_there_and_back_by_recipient(laptop: Store, tmp_path: Path) -> None:
         laptop.preview(tmp_path / "f")
     by_hand = Store.in_memory().preview(
         tmp_path / "f",
-        identity=hub._session.unlocked.identity.secret,  # type: ignore[union-attr]
+        identity=state_of(hub.path).unlocked.identity.secret,  # type: ignore[union-attr]
     )
     assert len(by_hand.offers) == 3
 
@@ -122,7 +121,7 @@ def test_what_cannot_be_opened_says_why(laptop: Store, tmp_path: Path) -> None:
     file.write_bytes(good[:-1])
     with pytest.raises(DamagedStore):
         laptop.preview(file, passphrase=PASSPHRASE)
-    file.write_bytes(sealing.encrypt_passphrase(memoryview(b"{}"), Secret(PASSPHRASE)))
+    file.write_bytes(age.encrypt_passphrase(memoryview(b"{}"), Secret(PASSPHRASE)))
     with pytest.raises(DamagedStore, match="no exported connections"):
         laptop.preview(file, passphrase=PASSPHRASE)
     file.write_bytes(b"plain")
@@ -141,7 +140,7 @@ def test_what_cannot_be_opened_says_why(laptop: Store, tmp_path: Path) -> None:
 def test_every_refusal_names_the_file_and_the_next_step(
     laptop: Store, tmp_path: Path, data: bytes | None
 ) -> None:
-    other = sealing.encrypt(memoryview(b"{}"), [Identity.generate().recipient])
+    other = age.encrypt(memoryview(b"{}"), [Identity.generate().recipient])
     (tmp_path / "f").write_bytes(other if data is None else data)
     with pytest.raises(StoreError, match=str(tmp_path / "f")) as caught:
         laptop.preview(tmp_path / "f")
@@ -156,10 +155,10 @@ def test_what_a_stranger_made_up_is_refused_in_words(
     laptop: Store, tmp_path: Path, connections: object
 ) -> None:
     """Whoever knows the recipient can seal anything to it."""
-    told = {"format": content.FORMAT, "schema": content.SCHEMA, "store_id": "a", "rev": 1,
+    told = {"format": document.FORMAT, "schema": document.SCHEMA, "store_id": "a", "rev": 1,
             "recipients": [], "allowed": [], "denied": [], "connections": connections}  # fmt: skip
     us = Identity.generate()
-    sealed = sealing.encrypt(memoryview(json.dumps(told).encode()), [us.recipient])
+    sealed = age.encrypt(memoryview(json.dumps(told).encode()), [us.recipient])
     (tmp_path / "f").write_bytes(sealed)
     with pytest.raises(DamagedStore, match="no exported connections"):
         laptop.preview(tmp_path / "f", identity=us.secret)
@@ -205,7 +204,7 @@ def test_the_members_and_rules_stay_at_home(laptop: Store, tmp_path: Path) -> No
     """An exported file names nobody else who can open the store."""
     hub = Identity.generate()
     laptop.export(tmp_path / "f", recipient=hub.recipient)
-    inside = json.loads(bytes(sealing.decrypt((tmp_path / "f").read_bytes(), [hub])))
+    inside = json.loads(bytes(age.decrypt((tmp_path / "f").read_bytes(), [hub])))
     assert [each["recipient"] for each in inside["recipients"]] == [hub.recipient]
     assert inside["vouchers"] == []
 

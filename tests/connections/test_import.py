@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.connections import Offer, found_elsewhere
+from llmwidgets.connections import KeyCandidate, find_keys_of_other_tools
 from llmwidgets.errors import AlreadyConnected, FieldError
 from tests.google_keys import a_service_account
 
@@ -39,18 +39,18 @@ def written(path: Path, text: str, mode: int = 0o600) -> Path:
     return path
 
 
-def told(offers: list[Offer]) -> list[tuple[str, str, str]]:
+def told(offers: list[KeyCandidate]) -> list[tuple[str, str, str]]:
     return [(each.kind, each.where, each.secret.tail) for each in offers]
 
 
 def test_nothing_is_found_where_nothing_is(project) -> None:
-    assert found_elsewhere() == []
+    assert find_keys_of_other_tools() == []
 
 
 def test_variables_are_offered_as_copy_and_as_reference(project, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", OPENAI)
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
-    (offer,) = found_elsewhere()
+    (offer,) = find_keys_of_other_tools()
     assert (offer.kind, offer.where) == ("openai", "OPENAI_API_KEY in the environment")
     assert offer.connection().fields.organization == "org-1"
     store = lw.Store.in_memory()
@@ -74,7 +74,7 @@ def test_dot_env_files_up_to_the_repositorys_root(project, tmp_path) -> None:
     )
     root = written(project.parent / ".env", f"GEMINI_API_KEY={GEMINI} # of the team\n", 0o644)
     written(tmp_path / ".env", f"OPENAI_API_KEY={OPENAI}")
-    offers = found_elsewhere()
+    offers = find_keys_of_other_tools()
     assert told(offers) == [
         ("openai", f"OPENAI_API_KEY in {near}", OPENAI[-4:]),
         ("anthropic", f"ANTHROPIC_API_KEY in {near}", CLAUDE[-4:]),
@@ -100,7 +100,7 @@ def test_dot_env_files_as_they_come(project, text, encoding) -> None:
     if encoding == "utf-16":
         text = text.removeprefix("\ufeff")  # it writes its own mark
     (project / ".env").write_bytes(text.encode(encoding))
-    (offer,) = found_elsewhere()
+    (offer,) = find_keys_of_other_tools()
     assert offer.secret.reveal() == OPENAI
 
 
@@ -109,7 +109,7 @@ def test_dot_env_files_as_they_come(project, text, encoding) -> None:
 )
 def test_what_a_shell_would_put_in_place_is_no_key(project, said) -> None:
     written(project / ".env", f"OPENAI_API_KEY={said}\n")
-    assert found_elsewhere() == []
+    assert find_keys_of_other_tools() == []
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/cwd"), reason="/proc tells the server's folder")
@@ -119,33 +119,33 @@ def test_jupyter_ai_keeps_its_file_in_the_servers_folder(tmp_path, monkeypatch) 
     folder.mkdir(parents=True)
     path = written(tmp_path / "served" / ".env", f"OPENAI_API_KEY={OPENAI}\n")
     written(tmp_path / ".env", f"ANTHROPIC_API_KEY={CLAUDE}\n")
-    assert found_elsewhere(folder) == []
+    assert find_keys_of_other_tools(folder) == []
     for served, found in [(path.parent, 1), (Path("/"), 2), (tmp_path / "home", 0)]:
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE, cwd=served) as server:
             monkeypatch.setenv("JPY_PARENT_PID", str(server.pid))
-            assert len(found_elsewhere(folder)) == found
-    assert found_elsewhere(folder) == [], "the server has stopped"
+            assert len(find_keys_of_other_tools(folder)) == found
+    assert find_keys_of_other_tools(folder) == [], "the server has stopped"
 
 
 def test_without_a_repository_only_the_kernels_own_folder_counts(tmp_path, monkeypatch) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     written(tmp_path / "a" / ".env", f"OPENAI_API_KEY={OPENAI}")
-    assert found_elsewhere(tmp_path / "a" / "b") == []
-    assert len(found_elsewhere(tmp_path / "a")) == 1
+    assert find_keys_of_other_tools(tmp_path / "a" / "b") == []
+    assert len(find_keys_of_other_tools(tmp_path / "a")) == 1
 
 
 def test_the_keys_of_llm(project, tmp_path, monkeypatch) -> None:
     keys = {"// Note": "This file stores secret API credentials.", "openai": OPENAI,
             "claude": CLAUDE, "mistral": "made-up-other-key-0001", "gemini": 7}  # fmt: skip
     path = written(tmp_path / "home/config/io.datasette.llm/keys.json", json.dumps(keys))
-    assert told(found_elsewhere()) == [
+    assert told(find_keys_of_other_tools()) == [
         ("openai", f"openai in LLM's {path}", OPENAI[-4:]),
         ("anthropic", f"claude in LLM's {path}", CLAUDE[-4:]),
     ]
     monkeypatch.setenv("LLM_USER_PATH", str(tmp_path / "elsewhere"))
-    assert found_elsewhere() == []
+    assert find_keys_of_other_tools() == []
     moved = written(tmp_path / "elsewhere" / "keys.json", json.dumps({"gemini": GEMINI}))
-    assert told(found_elsewhere()) == [("gemini", f"gemini in LLM's {moved}", GEMINI[-4:])]
+    assert told(find_keys_of_other_tools()) == [("gemini", f"gemini in LLM's {moved}", GEMINI[-4:])]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_the_places_on_each_system(
         home / gcloud / "application_default_credentials.json",
         json.dumps({"type": "authorized_user", "quota_project_id": "acme-1"}),
     )
-    assert [each.plain for each in found_elsewhere()] == [keys, config, login]
+    assert [each.plain for each in find_keys_of_other_tools()] == [keys, config, login]
 
 
 def test_the_files_of_jupyter_ai(project, tmp_path) -> None:
@@ -184,7 +184,7 @@ def test_the_files_of_jupyter_ai(project, tmp_path) -> None:
     config = {"model_provider_id": "openai:gpt", "api_keys": {"OPENAI_API_KEY": OPENAI}}
     first = written(folder / "config.json", json.dumps(config))
     second = written(folder / ".env", f'ANTHROPIC_API_KEY="{CLAUDE}"\n')
-    assert told(found_elsewhere()) == [
+    assert told(find_keys_of_other_tools()) == [
         ("openai", f"OPENAI_API_KEY in Jupyter AI's {first}", OPENAI[-4:]),
         ("anthropic", f"ANTHROPIC_API_KEY in Jupyter AI's {second}", CLAUDE[-4:]),
     ]
@@ -195,7 +195,7 @@ def test_gclouds_default_credentials_as_copy_and_as_file(project, tmp_path) -> N
             "refresh_token": "made-up-c", "quota_project_id": "acme-1"}  # fmt: skip
     path = tmp_path / "home/.config/gcloud/application_default_credentials.json"
     written(path, json.dumps(user))
-    (offer,) = found_elsewhere()
+    (offer,) = find_keys_of_other_tools()
     assert (offer.kind, offer.where, offer.note) == ("vertex_ai", str(path), "A login of yours.")
     assert (
         offer.connection()
@@ -209,14 +209,14 @@ def test_gclouds_default_credentials_as_copy_and_as_file(project, tmp_path) -> N
 def test_named_google_credentials(project, tmp_path, monkeypatch) -> None:
     path = written(tmp_path / "sa.json", json.dumps(a_service_account("http://127.0.0.1:9/t")))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
-    (offer,) = found_elsewhere()
+    (offer,) = find_keys_of_other_tools()
     assert offer.note == "A service account's key. GOOGLE_APPLICATION_CREDENTIALS names it."
 
 
 def test_azure_says_what_it_still_needs(project, monkeypatch) -> None:
     written(project / ".env", "AZURE_OPENAI_API_KEY=0123456789abcdef\n"
             "AZURE_OPENAI_ENDPOINT=https://acme.openai.azure.com\n")  # fmt: skip
-    (offer,) = found_elsewhere()
+    (offer,) = find_keys_of_other_tools()
     assert offer.note == "It still needs deployment."
     with pytest.raises(FieldError, match="deployment"):
         offer.connection()
@@ -227,7 +227,7 @@ def test_taking_one_seals_it_and_names_the_plain_source(project, tmp_path) -> No
     """The plain file stays as it is, and no second plain copy is anywhere."""
     path = written(project / ".env", f"OPENAI_API_KEY={OPENAI}\n")
     store = lw.Store.create(path=tmp_path / "store", passphrase="made-up crane violet")
-    (offer,) = found_elsewhere()
+    (offer,) = find_keys_of_other_tools()
     assert offer.take(store) == (
         f"openai is saved. {path} still holds the key in clear: delete it there once nothing else "
         "reads it."
@@ -249,12 +249,12 @@ def test_a_value_that_reads_as_a_reference_is_no_key(project, tmp_path, said) ->
     """Whoever writes a .env also writes where the key is sent: no other file may go there."""
     written(project / ".env", f"OPENAI_API_KEY={said}\nOPENAI_BASE_URL=https://a.example/v1\n")
     written(tmp_path / "home/config/io.datasette.llm/keys.json", json.dumps({"openai": said}))
-    assert found_elsewhere() == []
+    assert find_keys_of_other_tools() == []
 
 
 def test_a_file_that_names_another_host_says_so(project) -> None:
     written(project / ".env", f"OPENAI_API_KEY={OPENAI}\nOPENAI_BASE_URL=https://a.example/v1\n")
-    (offer,) = found_elsewhere()
+    (offer,) = find_keys_of_other_tools()
     assert offer.note == "It is sent to https://a.example/v1."
     assert offer.connection().host == "a.example"
 
@@ -271,10 +271,10 @@ def test_damaged_files_are_passed(project, tmp_path, content) -> None:
         path.parent.mkdir(parents=True)
         path.write_bytes(content)
     os.mkfifo(project / ".env")
-    assert found_elsewhere() == []
+    assert find_keys_of_other_tools() == []
 
 
 def test_an_offer_shows_no_key(project) -> None:
     written(project / ".env", f"OPENAI_API_KEY={OPENAI}\n")
-    (offer,) = found_elsewhere()
+    (offer,) = find_keys_of_other_tools()
     assert OPENAI not in repr(offer) + str(vars(type(offer)))

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.inspection.examination import examine_ends
-from llmwidgets.connections.key_life import age_note, end_note, has_ended, key_notes
-from llmwidgets.connections.storage import contents as content
-from llmwidgets.connections.storage.contents import Contents
-from llmwidgets.connections.store import Store
+from llmwidgets.connections.key_expiry import age_note, end_note, has_ended, key_notes
 from llmwidgets.errors import FieldError
+from llmwidgets.keyscan.doctor import examine_ends
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.secret import Secret
-from tests.providers.test_providers import a_connection
+from llmwidgets.store import document
+from llmwidgets.store.document import StoreDocument
+from llmwidgets.store.store import Store
+from tests.kinds import connected
 
 CANARY = "made-up-canary-3d0b8e71c2"
 TODAY = date(2026, 12, 2)
@@ -40,7 +40,7 @@ def vertex(days: float = 120, credentials: str = ACCOUNT) -> Connection:
 
 @pytest.mark.parametrize("kind", list(PROVIDERS))
 def test_every_kind_takes_the_day_and_sends_it_nowhere(kind: str) -> None:
-    plain = a_connection(kind)
+    plain = connected(kind, "http://127.0.0.1:1")
     secrets = plain.secret_fields
     dated = Connection(kind, **plain.plain_fields, **secrets, expires="2031-07-19")
     assert dated.fields.expires == date(2031, 7, 19)
@@ -132,10 +132,10 @@ def test_what_the_store_does_not_hold_has_no_age(tmp_path: Path) -> None:
 
 def saved(*connections: Connection) -> Connection:
     """What a store has after these were saved one after the other."""
-    kept = Contents()
+    kept = StoreDocument()
     for connection in connections:
-        kept = content.saved(kept, connection, over=True)
-    last = content.read_connection(kept.payloads[-1])
+        kept = document.with_connection(kept, connection, over=True)
+    last = document.parse_connection(kept.payloads[-1])
     assert last is not None
     return last
 
@@ -155,8 +155,8 @@ def test_the_age_is_that_of_the_key_not_of_the_last_save() -> None:
 def test_a_key_saved_by_an_earlier_version_is_as_old_as_its_save() -> None:
     before = {**vertex().to_payload(), "saved_at": "2026-06-01T12:00:00+00:00"}
     del before["keyed_at"]
-    kept = content.saved(
-        Contents(payloads=(before,)), Connection("vertex_ai", credentials=ACCOUNT), over=True
+    kept = document.with_connection(
+        StoreDocument(payloads=(before,)), Connection("vertex_ai", credentials=ACCOUNT), over=True
     )
     assert kept.payloads[0]["keyed_at"] == "2026-06-01T12:00:00+00:00"
 
@@ -176,7 +176,7 @@ def test_a_file_keeps_the_day_sealed_and_plain(tmp_path: Path) -> None:
 
 
 def test_a_doctor_tells_each_and_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    from llmwidgets.connections.inspection import examination
+    from llmwidgets.keyscan import doctor as examination
 
     monkeypatch.setattr(examination, "today", lambda: TODAY)
     assert list(examine_ends([])) == []

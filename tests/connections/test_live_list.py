@@ -7,10 +7,10 @@ from datetime import date
 
 import pytest
 
-from llmwidgets.connections import Connection, Policy, live_list
-from llmwidgets.connections.live_list import model_notes, remember
-from llmwidgets.dialects import anthropic_messages
-from llmwidgets.dialects.messages import Form, ListedModel, Mode, Payload
+from llmwidgets.connections import Connection, Policy, catalog
+from llmwidgets.connections.catalog import model_notes, remember_models
+from llmwidgets.dialects import anthropic
+from llmwidgets.dialects.types import Enforcement, HTTPResponse, ListedModel, ResponseFormat
 from llmwidgets.errors import PolicyError
 
 OPENAI = Connection("openai", api_key="sk-proj-a")
@@ -20,9 +20,9 @@ CUSTOM = Connection("custom", name="m", endpoint="http://localhost:1/v1")
 
 @pytest.fixture(autouse=True)
 def forget_lists():
-    live_list.forget()
+    catalog.forget_models()
     yield
-    live_list.forget()
+    catalog.forget_models()
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def on(monkeypatch):
     """Let it be another day."""
 
     def move(day: date) -> None:
-        monkeypatch.setattr(live_list, "today", lambda: day)
+        monkeypatch.setattr(catalog, "today", lambda: day)
 
     return move
 
@@ -85,7 +85,7 @@ def test_an_end_is_warned_of_sixty_days_before(on, day, said):
 def test_the_live_list_goes_before_the_table(on):
     on(date(2026, 11, 23))
     shipped = OPENAI.facts("gpt-6-luna")
-    remember(OPENAI, [ListedModel("gpt-6-luna", "2026-12-24", 100_000, 4096)])
+    remember_models(OPENAI, [ListedModel("gpt-6-luna", "2026-12-24", 100_000, 4096)])
     facts = OPENAI.facts("gpt-6-luna")
     assert facts is not None
     assert shipped is not None
@@ -97,13 +97,13 @@ def test_the_live_list_goes_before_the_table(on):
     assert facts.status == "ending"
     assert (facts.efforts, facts.sampling) == (shipped.efforts, shipped.sampling)
     assert model_notes(OPENAI, "gpt-6-luna") == ("gpt-6-luna ends on 2026-12-24.",)
-    live_list.forget()
+    catalog.forget_models()
     assert OPENAI.facts("gpt-6-luna") == shipped
 
 
 def test_a_model_that_is_still_listed_after_its_day_lives_on(on):
     on(date(2027, 1, 1))
-    remember(OPENAI, [ListedModel("gpt-5")])
+    remember_models(OPENAI, [ListedModel("gpt-5")])
     assert not ended(OPENAI, "gpt-5")
     Policy().permit(OPENAI, "gpt-5")
 
@@ -114,12 +114,12 @@ def test_a_model_that_is_still_listed_after_its_day_lives_on(on):
 )
 def test_the_providers_word_for_the_lifecycle_counts(lifecycle, status):
     connection = Connection("anthropic", api_key="sk-ant-api03-a")
-    remember(connection, [ListedModel("claude-haiku-5-5", lifecycle=lifecycle)])
+    remember_models(connection, [ListedModel("claude-haiku-5-5", lifecycle=lifecycle)])
     assert connection.facts("claude-haiku-5-5").status == status  # type: ignore[union-attr]
 
 
 def test_a_model_missing_from_the_list_is_a_warning_and_no_refusal():
-    remember(OPENAI, [ListedModel("gpt-6-luna")])
+    remember_models(OPENAI, [ListedModel("gpt-6-luna")])
     assert model_notes(OPENAI, "gpt-6-luna") == ()
     assert model_notes(OPENAI, "gpt-6-sol") == (
         "api.openai.com does not list gpt-6-sol: it may refuse the calls.",
@@ -130,7 +130,10 @@ def test_a_model_missing_from_the_list_is_a_warning_and_no_refusal():
 
 @pytest.mark.parametrize(
     ("supported", "form", "mode"),
-    [(True, Form.JSON_SCHEMA, Mode.SCHEMA), (False, Form.TOOL, Mode.JSON)],
+    [
+        (True, ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA),
+        (False, ResponseFormat.TOOL, Enforcement.JSON),
+    ],
 )
 def test_anthropics_list_tells_what_a_model_can(supported, form, mode):
     """Structured outputs and thinking by the list's word, for models in the table and others."""
@@ -145,10 +148,10 @@ def test_anthropics_list_tells_what_a_model_can(supported, form, mode):
         for name in ("claude-haiku-5-5", "claude-of-tomorrow")
     ]
     body = json.dumps({"data": rows, "has_more": False}).encode()
-    listed, _ = anthropic_messages.listed_models(Payload(200, {}, body, 0.1))
+    listed, _ = anthropic.listed_models(HTTPResponse(200, {}, body, 0.1))
     connection = Connection("anthropic", api_key="sk-ant-made-up-0000000000000001")
     shipped = connection.facts("claude-haiku-5-5")
-    remember(connection, listed)
+    remember_models(connection, listed)
     for name in ("claude-haiku-5-5", "claude-of-tomorrow"):
         told = connection.capability(name)
         assert (told.form, told.mode) == (form, mode)
@@ -157,12 +160,12 @@ def test_anthropics_list_tells_what_a_model_can(supported, form, mode):
 
 def test_a_list_that_is_silent_changes_nothing():
     body = json.dumps({"data": [{"id": "claude-haiku-5-5", "capabilities": None}]}).encode()
-    listed, _ = anthropic_messages.listed_models(Payload(200, {}, body, 0.1))
+    listed, _ = anthropic.listed_models(HTTPResponse(200, {}, body, 0.1))
     assert (listed[0].form, listed[0].thinks) == (None, None)
 
 
 def test_of_a_model_no_table_knows_the_list_tells_limits_and_what_is_enforced_stays_unknown():
-    remember(CUSTOM, [ListedModel("m", input_limit=8192)])
+    remember_models(CUSTOM, [ListedModel("m", input_limit=8192)])
     facts = CUSTOM.facts("m")
     assert facts is not None
     assert (facts.input_limit, facts.sampling, facts.efforts) == (8192, True, ())
@@ -170,6 +173,6 @@ def test_of_a_model_no_table_knows_the_list_tells_limits_and_what_is_enforced_st
 
 
 def test_a_list_of_a_regions_models_says_nothing_of_deployments():
-    remember(AZURE, [ListedModel("gpt-4o")])
-    remember(Connection("vertex_ai", credentials="{}"), [ListedModel("gemini-3.8-flash")])
-    assert live_list._lists == {}
+    remember_models(AZURE, [ListedModel("gpt-4o")])
+    remember_models(Connection("vertex_ai", credentials="{}"), [ListedModel("gemini-3.8-flash")])
+    assert catalog._lists == {}

@@ -8,32 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.sharing import members
-from llmwidgets.connections.storage import contents as content
-from llmwidgets.connections.storage.contents import Contents, Recipient
-from llmwidgets.connections.storage.session import Session
-from llmwidgets.connections.store import Store
-from llmwidgets.errors import (
-    DamagedStore,
-    FieldError,
-    StoreError,
-    StoreLocked,
-    UnknownConnection,
-)
+from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, UnknownConnection
+from llmwidgets.store import age, document, identity_sources, members
+from llmwidgets.store.age import Identity
+from llmwidgets.store.document import Recipient, StoreDocument
+from llmwidgets.store.state import state_of
+from llmwidgets.store.store import Store
+from tests.stores import in_another_process
 
 PASSPHRASE = "a made-up passphrase"
 ANN, BOB, EVE = Identity.generate(), Identity.generate(), Identity.generate()
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
-    unlock.forget()
+def forgetful() -> Iterator[None]:
+    identity_sources.forget_identity()
     yield
-    unlock.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture
@@ -56,9 +48,7 @@ def at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]
 
 def seen_by(store: Store, identity: Identity, *trusted: str) -> Store:
     """The store as the holder of an identity opens it in a process of its own."""
-    assert store.path is not None
-    other = Store(path=store.path)
-    other._session = Session(store.path)
+    other = in_another_process(store)
     for each in trusted:
         other.trust(each)
     other.unlock(identity=identity.secret)
@@ -154,8 +144,7 @@ def test_the_owner_on_a_new_computer_believes_the_members(
     at("Ann")
     seen_by(store, ANN, owner).save(custom("from Ann"))
     at("a new computer of the owner")
-    other = Store(path=store.path)
-    other._session = Session(store.path)
+    other = in_another_process(store)
     other.unlock(PASSPHRASE)
     assert "from Ann" in other
 
@@ -175,18 +164,20 @@ def test_a_removed_member_is_out(store: Store, at: Callable[[str], None]) -> Non
         seen_by(store, ANN, store.recipient)
 
 
-def forged(store: Store, by: Identity, like: Contents, readers: list[Identity | str]) -> None:
+def forged(store: Store, by: Identity, like: StoreDocument, readers: list[Identity | str]) -> None:
     names = [each if isinstance(each, str) else each.recipient for each in readers]
-    plain = content.write(like, by, lambda secret: secret.reveal())
+    plain = document.serialize_document(like, by, lambda secret: secret.reveal())
     (store.path / "connections.age").write_bytes(  # type: ignore[operator]
-        sealing.encrypt(plain, names)
+        age.encrypt(plain, names)
     )
 
 
-def evil(now: Contents) -> Contents:
+def evil(now: StoreDocument) -> StoreDocument:
     there = Connection("custom", name="m", endpoint="https://evil.example/v1", label="openai")
-    return content.saved(Contents(**{
-        name: getattr(now, name) for name in Contents.__dataclass_fields__ if name != "payloads"
+    return document.with_connection(StoreDocument(**{
+        name: getattr(now, name)
+        for name in StoreDocument.__dataclass_fields__
+        if name != "payloads"
     }), there, over=True)  # fmt: skip
 
 
@@ -198,12 +189,12 @@ def test_a_removed_member_cannot_write_any_more(store: Store, at: Callable[[str]
     at("Bob")
     team = seen_by(store, BOB, owner)
     at("owner")
-    old = store._session.last
+    old = state_of(store.path).last
     assert old is not None
     store.remove("Eve")
     at("Bob")
     assert len(team) == 1
-    new = store._session.last
+    new = state_of(store.path).last
     assert new is not None
     from dataclasses import replace
 
@@ -212,7 +203,7 @@ def test_a_removed_member_cannot_write_any_more(store: Store, at: Callable[[str]
         replace(old, revision=99),
         replace(old, revision=99, roster=99),
         replace(old, store_id="another"),
-        replace(content.with_recipients(old, old.recipients, [EVE]), revision=99),
+        replace(document.with_recipients(old, old.recipients, [EVE]), revision=99),
     ]
     for like in tries:
         for reader, opened, where in [(BOB, team, "Bob"), (None, store, "owner")]:
@@ -225,22 +216,22 @@ def test_a_removed_member_cannot_write_any_more(store: Store, at: Callable[[str]
 
 def test_a_tag_of_one_reader_says_nothing_to_another(store: Store) -> None:
     """Who can read cannot pass a member's signature on under other contents."""
-    now = store._session.last
+    now = state_of(store.path).last
     assert now is not None
     store.invite(EVE.recipient, "Eve")
-    genuine = sealing.decrypt(
+    genuine = age.decrypt(
         (store.path / "connections.age").read_bytes(),
         [EVE],  # type: ignore[operator]
     )
     changed = bytes(genuine).replace(b'"rev": 3', b'"rev": 4')
     assert changed != bytes(genuine)
     (store.path / "connections.age").write_bytes(  # type: ignore[operator]
-        sealing.encrypt(memoryview(changed), [store.recipient])
+        age.encrypt(memoryview(changed), [store.recipient])
     )
     with pytest.raises(DamagedStore, match="not written by a holder"):
         list(store)
     (store.path / "connections.age").write_bytes(  # type: ignore[operator]
-        sealing.encrypt(genuine, [store.recipient])
+        age.encrypt(genuine, [store.recipient])
     )
     assert len(store) == 1
 
@@ -295,4 +286,4 @@ def test_the_list_of_members_is_sealed(store: Store) -> None:
     on_disk = b"".join(path.read_bytes() for path in store.path.iterdir())  # type: ignore[union-attr]
     assert b"Ann Example" not in on_disk
     assert ANN.recipient.encode() not in on_disk
-    assert Recipient("Ann Example", ANN.recipient) in store._session.last.recipients  # type: ignore[union-attr]
+    assert Recipient("Ann Example", ANN.recipient) in state_of(store.path).last.recipients  # type: ignore[union-attr]

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.connections.outlet_variables import OWNED
 from llmwidgets.errors import LLMWidgetsError
 from tests.google_keys import a_service_account
 from tests.servers import ModelServer, serving_models
@@ -64,7 +63,7 @@ def call(kind: str, client) -> None:
 )
 def test_the_clients_call_where_the_connection_leads(server, kind, monkeypatch) -> None:
     """The key, the extra header and the address are the connection's, whatever variables say."""
-    for name in OWNED[kind]:
+    for name in lw.PROVIDERS[kind].environment.names:
         monkeypatch.setenv(name, "http://127.0.0.1:9/elsewhere")
     monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
     call(kind, connected(kind, server).client())

@@ -11,16 +11,10 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from llmwidgets import Store
-from llmwidgets.connections import sealing
-from llmwidgets.connections.opening import passphrase
 from llmwidgets.errors import FieldError, StoreLocked, WrongPassphrase
+from llmwidgets.store import identity_sources
 
 TYPED = "made-up crane violet anchor"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
 
 
 class Terminal(io.StringIO):
@@ -33,7 +27,7 @@ def typing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A terminal whose user types what the list holds."""
     answers: list[str] = []
     monkeypatch.setattr(sys, "stdin", Terminal())
-    monkeypatch.setattr(passphrase.getpass, "getpass", lambda _prompt: answers.pop(0))
+    monkeypatch.setattr(identity_sources.getpass, "getpass", lambda _prompt: answers.pop(0))
     return answers
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.connections.storage import payload_lines
-from llmwidgets.connections.storage.payload_lines import PayloadLines, found
 from llmwidgets.errors import DamagedStore
 from llmwidgets.secret import Secret, redact
+from llmwidgets.store import document as payload_lines
+from llmwidgets.store.document import StoredConnections, find_stored
 
 CANARY = "made-up-canary-9e41c07d55"
 AUTH = {"auth": {"by": "age1madeup", "tags": {"age1madeup": "00"}}}
@@ -37,25 +37,27 @@ def connection(label: str, key: str = CANARY, **more: Any) -> dict[str, Any]:
 
 def written(listed: list[dict[str, Any]], **more: Any) -> memoryview:
     """The plain text as the store signs it: the writer's code on a line of its own."""
-    body = payload_lines.write({"format": "made up", **more}, listed, lambda each: each.reveal())
+    body = payload_lines.write_lines(
+        {"format": "made up", **more}, listed, lambda each: each.reveal()
+    )
     return memoryview(json.dumps(AUTH).encode()[:-1] + b",\n" + bytes(body[1:]))
 
 
-def listed(plain: memoryview) -> PayloadLines:
-    document = payload_lines.read(plain)
+def listed(plain: memoryview) -> StoredConnections:
+    document = payload_lines.read_lines(plain)
     assert document is not None
-    assert isinstance(document["connections"], PayloadLines)
+    assert isinstance(document["connections"], StoredConnections)
     return document["connections"]
 
 
 @given(connections, st.dictionaries(texts, values, max_size=3))
 def test_what_is_written_is_read(given: list[dict[str, Any]], more: dict[str, Any]) -> None:
     more.pop("connections", None)
-    plain = payload_lines.write(more, given, lambda each: each.reveal())
+    plain = payload_lines.write_lines(more, given, lambda each: each.reveal())
     whole = {**more, "connections": given}
     assert json.loads(bytes(plain)) == whole
     for text in (bytes(plain), b'{"auth": 1,\n' + bytes(plain[1:])):
-        document = payload_lines.read(memoryview(text))
+        document = payload_lines.read_lines(memoryview(text))
         assert document is not None
         kept = list(document.pop("connections"))
         document.pop("auth", None)
@@ -68,7 +70,7 @@ def test_any_layout_opens(given: list[dict[str, Any]], indent: int | None, comma
     """Lines that part the JSON elsewhere are not taken for connections."""
     whole = {"auth": 1, "connections": given, "allowed": [{"kind": 1}, {"kind": 2}]}
     text = json.dumps(whole, indent=indent, separators=(comma, ": "))
-    document = payload_lines.read(memoryview(text.encode()))
+    document = payload_lines.read_lines(memoryview(text.encode()))
     assert document is not None
     assert {**document, "connections": list(document["connections"])} == json.loads(text)
 
@@ -78,24 +80,24 @@ def test_only_what_is_asked_for_is_parsed() -> None:
     assert len(bytes(plain).splitlines()) == 8
     there = listed(plain)
     assert len(there) == 5
-    kept = found(there, "c3")
+    kept = find_stored(there, "c3")
     assert kept is not None
     assert kept["fields"]["api_key"].reveal() == f"{CANARY}-3"
     assert list(there._parsed) == [3]
     assert there[3] is kept
     assert list(there)[3] is kept
     assert [each["label"] for each in there[1:3]] == ["c1", "c2"]
-    assert found(there, "c9") is None
+    assert find_stored(there, "c9") is None
 
 
 def test_a_label_is_found_however_it_is_spelled() -> None:
     labels = ['a "b"', "é", "a\\", "openai", "kind"]
     plain = written([connection(label) for label in labels])
     for label in labels:
-        assert found(listed(plain), label)["label"] == label  # type: ignore[index]
+        assert find_stored(listed(plain), label)["label"] == label  # type: ignore[index]
     spelled = bytes(plain).replace(b'"openai", "fields"', b'"\\u006fpenai", "fields"')
     assert spelled != bytes(plain)
-    assert found(listed(memoryview(spelled)), "openai") is not None
+    assert find_stored(listed(memoryview(spelled)), "openai") is not None
 
 
 def test_a_key_that_was_not_asked_for_is_masked() -> None:
@@ -143,6 +145,6 @@ def test_a_connection_of_another_version_is_read_from_one_line() -> None:
     """One that does not start as ours do is not parted from the others by mistake."""
     strange = {"fields": [{"a": 1}, {"kind": "b"}], "label": "strange", "kind": "b"}
     plain = written([connection("a"), strange])
-    document = payload_lines.read(plain)
+    document = payload_lines.read_lines(plain)
     assert document is not None
     assert [each["label"] for each in document["connections"]] == ["a", "strange"]

@@ -11,18 +11,13 @@ from pathlib import Path
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.connections import sealing
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
 from llmwidgets.secret import Secret
+from llmwidgets.store.age import Identity
 
 PASSPHRASE = "made-up crane violet anchor"
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
 
 
 class Victim:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.connections import Connection, Policy, live_list
+from llmwidgets.connections import Connection, Policy, catalog
 from llmwidgets.errors import PolicyError
 
 OPENAI = Connection("openai", api_key="sk-proj-a")
@@ -20,7 +20,7 @@ SHIPPED = "the shipped whitelist of llmwidgets"
 @pytest.fixture(autouse=True)
 def the_day(monkeypatch):
     """The tables were read on this day; models end on later ones."""
-    monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 23))
+    monkeypatch.setattr(catalog, "today", lambda: date(2026, 11, 23))
 
 
 def test_the_shipped_whitelist_is_allowed():

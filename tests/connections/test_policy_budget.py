@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 
 from llmwidgets import Connection, Store, check, compare, extract
 from llmwidgets.errors import FieldError, PolicyError, UnknownConnection
+from tests.servers import Handler, listening
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
@@ -20,15 +19,10 @@ def far() -> Iterator[ThreadingHTTPServer]:
     """A server in the OpenAI format; `seen` are the Authorization headers of its questions."""
     seen: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
+    class Far(Handler):
         def do_GET(self) -> None:
             listed = [{"id": "gpt-6-luna"}, {"id": "gpt-6-sol", "shutdown_date": "2099-01-01"}]
-            self.answer({"data": listed})
+            self.reply(200, {"data": listed})
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
@@ -36,24 +30,11 @@ def far() -> Iterator[ThreadingHTTPServer]:
             message = {"role": "assistant", "content": '{"name": "x"}'}
             choice = {"index": 0, "finish_reason": "stop", "message": message}
             usage = {"prompt_tokens": 1000, "completion_tokens": 100}
-            self.answer({"choices": [choice], "usage": usage})
+            self.reply(200, {"choices": [choice], "usage": usage})
 
-        def answer(self, body: object) -> None:
-            said = json.dumps(body).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.seen = seen  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Far) as server:
+        server.seen = seen  # type: ignore[attr-defined]
+        yield server
 
 
 @pytest.fixture
@@ -141,7 +122,7 @@ def test_a_check_tells_what_the_live_list_says(url):
 
 
 def test_a_check_obeys_the_default_store(far, url, monkeypatch):
-    from llmwidgets.connections.sealing import Identity
+    from llmwidgets.store.age import Identity
 
     monkeypatch.setenv("LLMWIDGETS_STORE_KEY", Identity.generate().secret.reveal())
     store, server = Store.create(), Connection("custom", name="m", endpoint=url)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.connections import Connection, Policy, Store, environment_connections, live_list
-from llmwidgets.connections.policies.policy_file import rules_of
-from llmwidgets.connections.policies.policy_layers import machine_rules, policy_files
+from llmwidgets.connections import Connection, Policy, catalog, environment_connections
+from llmwidgets.connections.policy_file import machine_rules, policy_files, rules_of
 from llmwidgets.errors import PolicyError, StoreError
+from llmwidgets.store.store import Store
 
 OPENAI = Connection("openai", api_key="sk-proj-a")
 CUSTOM = Connection("custom", name="m", endpoint="http://localhost:1/v1")
@@ -23,7 +23,7 @@ CUSTOM = Connection("custom", name="m", endpoint="http://localhost:1/v1")
 @pytest.fixture(autouse=True)
 def the_day(monkeypatch):
     """The tables were read on this day; models end on later ones."""
-    monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 23))
+    monkeypatch.setattr(catalog, "today", lambda: date(2026, 11, 23))
 
 
 @pytest.fixture
@@ -221,7 +221,10 @@ DAMAGED = [
     ("\n\nkinds = ]", "no valid TOML at line 3"),
     ("max_bugdet = 3", "max_bugdet (line 1) is not known"),
     ("[kinds]\nallow = ['openai']\nforbid = []", "kinds.forbid (line 3) is not known"),
-    ("[kinds]\nallow = ['opnai']", "kinds.allow (line 2) names a kind that is not there"),
+    (
+        "[kinds]\nallow = ['opnai']",
+        "kinds.allow (line 2) names a kind that is not there. The nearest is openai.",
+    ),
     ("kinds = ['openai']", "kinds (line 1) is no table"),
     ("[kinds]\ndeny = 'openai'", "kinds.deny (line 2) is no list of texts"),
     ("[hosts]\ndeny = ['https://a.example/v1']", "hosts.deny (line 2) holds more than a host"),
@@ -235,7 +238,10 @@ DAMAGED = [
     ("environment = 'no'", "environment (line 1) must be true or false"),
     ("allow_additions = 0", "allow_additions (line 1) must be true or false"),
     ("[connections]\na = 1", "connections.a (line 2) is no table"),
-    ("[connections.a]\nkind = 'opnai'", "connections.a.kind (line 2) names no kind"),
+    (
+        "[connections.a]\nkind = 'opnai'",
+        "connections.a.kind (line 2) names no kind. The nearest is openai.",
+    ),
     ("[connections.a]\nkind = []", "connections.a.kind (line 2) names no kind"),
     (
         f"[connections.a]\nkind = 'openai'\napi_key = '{CANARY}'",

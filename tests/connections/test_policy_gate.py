@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
 
 import pytest
 
 from llmwidgets import ComparisonPanel, Connection, Store, check, cli, compare, estimate, extract
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.connections import Policy
-from llmwidgets.engine import capability, gate, loop, transport
-from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.plan import Column, Plan, Text
+from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.network import egress, transport
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.schemas import read_schema
+from tests.servers import Handler, listening
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
@@ -38,15 +38,10 @@ class Far:
 def far() -> Iterator[Far]:
     end = Far()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
+    class Asked(Handler):
         def do_GET(self) -> None:
             end.asked.append(None)
-            self.answer({"data": [{"id": each} for each in ("gpt-4o", "gpt-6-luna", "m")]})
+            self.reply(200, {"data": [{"id": each} for each in ("gpt-4o", "gpt-6-luna", "m")]})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -54,25 +49,12 @@ def far() -> Iterator[Far]:
             message = {"role": "assistant", "content": '{"name": "x"}'}
             choice = {"index": 0, "finish_reason": "stop", "message": message}
             usage = {"prompt_tokens": 9, "completion_tokens": 3}
-            self.answer({"model": body["model"], "choices": [choice], "usage": usage})
+            self.reply(200, {"model": body["model"], "choices": [choice], "usage": usage})
 
-        def answer(self, body: object) -> None:
-            said = json.dumps(body).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    end.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    capability.forget()
-    yield end
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    capability.forget_capabilities()
+    with listening(Asked) as server:
+        end.url = f"http://127.0.0.1:{server.server_port}/v1"
+        yield end
 
 
 @dataclass
@@ -123,19 +105,19 @@ def by_check(case: Case) -> None:
 
 def by_run(case: Case) -> None:
     """What the panel and compare start, without what they look at beforehand."""
-    text = Text("t", "text", read_schema(SCHEMA), NOTHING)
-    plan = Plan((Column("c", case.connection, case.model),), (text,))
+    text = Document("t", "text", read_schema(SCHEMA), NOTHING)
+    plan = Plan((ResolvedVariant("c", case.connection, case.model),), (text,))
     run = Run(plan, journal=Journal(False), policy=case.store.policy)
     run.start()
     assert run.wait(30)
 
 
 def by_probe(case: Case) -> None:
-    from llmwidgets.engine.pacing import Pace
+    from llmwidgets.engine.network.retry import Pace
     from llmwidgets.engine.probing import Prober
 
     prober = Prober(case.connection, case.model, policy=case.store.policy, pace=Pace(1))
-    loop.run(prober.climb())
+    event_loop.run_blocking(prober.climb())
 
 
 def by_panel(case: Case) -> None:
@@ -199,7 +181,7 @@ def case(far, monkeypatch, tmp_path) -> Callable[[str], Case]:
 
 
 def _identity() -> str:
-    from llmwidgets.connections.sealing import Identity
+    from llmwidgets.store.age import Identity
 
     return Identity.generate().secret.reveal()
 
@@ -238,10 +220,10 @@ def test_the_gate_is_what_holds_the_engine(far, case, monkeypatch, entry):
     """With the gate taken out of the way, the engine's paths call what the policy denies."""
 
     async def no_gate(connection, model, call, *, policy, connect=10.0, total=30.0):
-        return await transport.send(call, connect=connect, total=total)
+        return await transport.send_call(call, connect=connect, total=total)
 
     made = case("a model by the store")
-    monkeypatch.setattr(gate, "send", no_gate)
+    monkeypatch.setattr(egress, "send_guarded", no_gate)
     quietly(entry, made)
     assert "gpt-4o" in far.asked
 

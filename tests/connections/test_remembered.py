@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.opening import keyring_door, server_cache
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage.session import Session
-from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
+from llmwidgets.store import identity_sources, session_cache, system_keyring
+from llmwidgets.store.age import Identity
+from llmwidgets.store.state import state_of
+from llmwidgets.store.store import Store
+from tests.stores import in_another_process
 
 PASSPHRASE = "a made-up passphrase"
 OTHER = "another made-up one"
@@ -26,11 +26,10 @@ OTHER = "another made-up one"
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     monkeypatch.delenv("JPY_PARENT_PID", raising=False)
-    unlock.forget()
+    identity_sources.forget_identity()
     yield
-    unlock.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture
@@ -38,14 +37,6 @@ def store(tmp_path: Path) -> Store:
     made = Store.create(path=tmp_path / "store", passphrase=PASSPHRASE)
     made.save(Connection("openai", api_key="sk-made-up-0123456789abcdef"))
     return made
-
-
-def anew(store: Store) -> Store:
-    """The store as another kernel finds it."""
-    assert store.path is not None
-    other = Store(path=store.path)
-    other._session = Session(store.path)
-    return other
 
 
 # Until this server stops
@@ -60,7 +51,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     memory.mkdir(0o700)
     monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
-    monkeypatch.setattr(server_cache, "_in_memory", lambda folder: folder == memory)
+    monkeypatch.setattr(session_cache, "_in_memory", lambda folder: folder == memory)
     return memory / "llmwidgets"
 
 
@@ -69,14 +60,14 @@ def test_until_this_server_stops(store: Store, server: Path) -> None:
     store.remember("server")
     (file,) = server.iterdir()
     assert [each.stat().st_mode & 0o777 for each in (server, file)] == [0o700, 0o600]
-    other = anew(store)
+    other = in_another_process(store)
     assert not other.locked
     assert other.unlocked_by == "this server"
     assert other["openai"].tail == "cdef"
     assert other.remembered == ("server",)
     other.forget("server")
     assert list(server.iterdir()) == []
-    assert anew(store).locked
+    assert in_another_process(store).locked
 
 
 def test_another_server_does_not_get_it(
@@ -84,10 +75,10 @@ def test_another_server_does_not_get_it(
 ) -> None:
     """Also one that has got the same number: the start of the process counts; then it is gone."""
     store.remember("server")
-    now = server_cache._server()
+    now = session_cache._server()
     assert now is not None
-    monkeypatch.setattr(server_cache, "_server", lambda: now + "1")
-    other = anew(store)
+    monkeypatch.setattr(session_cache, "_server", lambda: now + "1")
+    other = in_another_process(store)
     assert other.locked
     with pytest.raises(StoreLocked):
         list(other)
@@ -98,7 +89,7 @@ def test_without_a_server_or_memory_it_is_refused(
     store: Store, server: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is written to a disk in clear, and nothing else is used in its place."""
-    monkeypatch.setattr(server_cache, "_in_memory", lambda _folder: False)
+    monkeypatch.setattr(session_cache, "_in_memory", lambda _folder: False)
     with pytest.raises(StoreError, match="no folder in memory"):
         store.remember("server")
     monkeypatch.delenv("JPY_PARENT_PID")
@@ -122,8 +113,8 @@ def test_a_file_that_is_not_as_it_was_written_is_not_used(
     elif wrong == "text":
         file.write_text("nonsense\n")
     else:
-        server_cache.remember(store.path, Identity.generate())  # type: ignore[arg-type]
-    other = anew(store)
+        session_cache.remember(store.path, Identity.generate())  # type: ignore[arg-type]
+    other = in_another_process(store)
     assert other.locked
     other.unlock(PASSPHRASE)
     assert other.unlocked_by == "passphrase"
@@ -133,9 +124,9 @@ def test_real_memory_is_told_from_a_disk(tmp_path: Path) -> None:
     mounts = Path("/proc/self/mountinfo")
     if not mounts.exists() or " /dev/shm " not in mounts.read_text():
         pytest.skip("this system has no /dev/shm")
-    assert server_cache._in_memory(Path("/dev/shm"))
-    assert not server_cache._in_memory(Path("/proc"))
-    assert not server_cache._in_memory(tmp_path / "none")
+    assert session_cache._in_memory(Path("/dev/shm"))
+    assert not session_cache._in_memory(Path("/proc"))
+    assert not session_cache._in_memory(tmp_path / "none")
 
 
 def test_locking_by_hand_holds_until_it_is_unlocked(store: Store, server: Path) -> None:
@@ -149,7 +140,7 @@ def test_locking_by_hand_holds_until_it_is_unlocked(store: Store, server: Path) 
 def test_a_new_identity_is_remembered_in_place_of_the_old(store: Store, server: Path) -> None:
     store.remember("server")
     store.new_identity(PASSPHRASE)
-    other = anew(store)
+    other = in_another_process(store)
     assert len(other) == 1
     assert other.unlocked_by == "this server"
 
@@ -194,17 +185,17 @@ def chosen(monkeypatch: pytest.MonkeyPatch, back_end: Safe) -> Safe:
 
 def test_the_system_keyring_opens_the_store(store: Store, safe: Safe) -> None:
     """It holds the identity alone; on request it is forgotten there."""
-    assert anew(store).locked
+    assert in_another_process(store).locked
     assert safe.kept == {}
     store.remember("keyring")
     (held,) = safe.kept.values()
     assert len(held) == 74
-    other = anew(store)
+    other = in_another_process(store)
     assert other["openai"].tail == "cdef"
     assert other.unlocked_by == "system keyring"
     other.forget("keyring")
     assert safe.kept == {}
-    assert anew(store).locked
+    assert in_another_process(store).locked
     other.forget("keyring")
 
 
@@ -217,8 +208,8 @@ def test_nobody_asks_the_keyring_unless_told_to(
         message = "the keyring was asked"
         raise AssertionError(message)
 
-    monkeypatch.setattr(keyring_door, "_back_end", asked)
-    assert anew(store).locked
+    monkeypatch.setattr(system_keyring, "_back_end", asked)
+    assert in_another_process(store).locked
 
 
 @pytest.mark.parametrize("module", ["fail", "null", "chainer"])
@@ -240,7 +231,7 @@ def test_a_chain_gives_its_allowed_member(store: Store, monkeypatch: pytest.Monk
     chosen(monkeypatch, chain)
     store.remember("keyring")
     assert (len(plain.kept), len(good.kept), len(chain.kept)) == (0, 1, 0)
-    assert keyring_door.back_end_name() == "the macOS keychain"
+    assert system_keyring.back_end_name() == "the macOS keychain"
 
 
 def test_what_does_not_come_back_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,8 +264,8 @@ def test_a_silent_keyring_is_told_once_and_the_passphrase_still_opens(
         release.wait(20)
 
     monkeypatch.setattr(type(safe), "get_password", hang)
-    monkeypatch.setattr(keyring_door, "SECONDS", 0.1)
-    other = anew(store)
+    monkeypatch.setattr(system_keyring, "SECONDS", 0.1)
+    other = in_another_process(store)
     try:
         assert other.locked
         assert other.locked
@@ -299,7 +290,7 @@ def test_a_refusing_keyring_shows_nothing_of_what_it_was_given(
     chosen(monkeypatch, named(Refusing, "SecretService")())
     with pytest.raises(StoreError, match="refuses: RuntimeError") as caught:
         store.remember("keyring")
-    identity = store._session.unlocked.identity  # type: ignore[union-attr]
+    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     told = traceback.TracebackException(
         type(caught.value), caught.value, caught.tb, capture_locals=True
     )
@@ -327,7 +318,7 @@ def test_the_order_of_the_sources(
     """Given → key file → variable → this process → this server → keyring → passphrase."""
     recovery = store.take_recovery()
     assert recovery is not None
-    spelled = store._session.unlocked.identity.secret  # type: ignore[union-attr]
+    spelled = state_of(store.path).unlocked.identity.secret  # type: ignore[union-attr]
     store.remember("keyring")
     store.remember("server")
     file = tmp_path / "key"
@@ -335,18 +326,18 @@ def test_the_order_of_the_sources(
     file.write_text(spelled.reveal())
 
     def opened(**how: Secret) -> str | None:
-        other = anew(store)
+        other = in_another_process(store)
         other.unlock(**how)
         return other.unlocked_by
 
     seen = []
-    monkeypatch.setenv(unlock.KEY_FILE, str(file))
-    monkeypatch.setenv(unlock.KEY, spelled.reveal())
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(file))
+    monkeypatch.setenv(identity_sources.KEY, spelled.reveal())
     seen.append(opened(identity=recovery))
     seen.append(opened())
-    monkeypatch.delenv(unlock.KEY_FILE)
+    monkeypatch.delenv(identity_sources.KEY_FILE)
     seen.append(opened())
-    unlock.forget()
+    identity_sources.forget_identity()
     seen.append(store.unlocked_by)
     seen.append(opened())
     store.forget("server")
@@ -354,7 +345,8 @@ def test_the_order_of_the_sources(
     store.forget("keyring")
     seen.append(opened(passphrase=Secret(PASSPHRASE)))
     assert seen == [
-        "identity", unlock.KEY_FILE, unlock.KEY, "passphrase", "this server", "system keyring",
+        "identity", identity_sources.KEY_FILE, identity_sources.KEY, "passphrase", "this server",
+        "system keyring",
         "passphrase",
     ]  # fmt: skip
     with pytest.raises(StoreLocked):

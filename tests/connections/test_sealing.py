@@ -14,10 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.connections import sealing
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage import bech32
-from llmwidgets.connections.storage.age_format import Stanza, padless, signed_part, unpadded
 from llmwidgets.errors import (
     DamagedStore,
     FieldError,
@@ -27,6 +23,9 @@ from llmwidgets.errors import (
     WrongPassphrase,
 )
 from llmwidgets.secret import Secret
+from llmwidgets.store import age
+from llmwidgets.store import age as bech32
+from llmwidgets.store.age import Identity, Stanza, padless, signed_part, unpadded
 
 VECTORS = Path(__file__).parents[3] / "shared" / "data" / "age-testkit" / "vectors"
 CANARY = "made-up canary plaintext 7f3a"
@@ -57,9 +56,9 @@ def outcome(path: Path) -> str:
     identities = [Identity.parse(Secret(key)) for key in keys]
     try:
         if "passphrase" in facts:
-            plain = sealing.decrypt_passphrase(data, Secret(facts["passphrase"]))
+            plain = age.decrypt_passphrase(data, Secret(facts["passphrase"]))
         else:
-            plain = sealing.decrypt(data, identities)
+            plain = age.decrypt(data, identities)
     except (StoreLocked, WrongPassphrase):
         return "no match"
     except DamagedStore:
@@ -93,42 +92,42 @@ def test_vector(path: Path) -> None:
 @given(st.binary(max_size=300), st.integers(1, 4))
 def test_each_recipient_opens(plain: bytes, count: int) -> None:
     identities = [Identity.generate() for _ in range(count)]
-    sealed = sealing.encrypt(memoryview(plain), [each.recipient for each in identities])
-    assert {bytes(sealing.decrypt(sealed, [each])) for each in identities} == {plain}
+    sealed = age.encrypt(memoryview(plain), [each.recipient for each in identities])
+    assert {bytes(age.decrypt(sealed, [each])) for each in identities} == {plain}
 
 
 @pytest.mark.parametrize("length", [0, 1, 65535, 65536, 65537, 131072, 200000])
 def test_lengths_around_a_chunk(length: int) -> None:
     plain = os.urandom(length)
-    sealed = sealing.encrypt(memoryview(plain), [IDENTITY.recipient])
-    assert bytes(sealing.decrypt(sealed, [IDENTITY])) == plain
+    sealed = age.encrypt(memoryview(plain), [IDENTITY.recipient])
+    assert bytes(age.decrypt(sealed, [IDENTITY])) == plain
 
 
 def test_passphrase_round_trip_and_cost() -> None:
     """A passphrase file says N = 2^17 and opens with its passphrase alone."""
-    sealed = sealing.encrypt_passphrase(memoryview(b"plain"), PASSPHRASE)
+    sealed = age.encrypt_passphrase(memoryview(b"plain"), PASSPHRASE)
     assert sealed.splitlines()[1].endswith(b" 17")
-    assert bytes(sealing.decrypt_passphrase(sealed, PASSPHRASE)) == b"plain"
+    assert bytes(age.decrypt_passphrase(sealed, PASSPHRASE)) == b"plain"
     with pytest.raises(WrongPassphrase):
-        sealing.decrypt_passphrase(sealed, Secret("another passphrase"))
+        age.decrypt_passphrase(sealed, Secret("another passphrase"))
 
 
 @pytest.mark.parametrize(("factor", "memory"), [(21, "2 GB"), (24, "16 GB"), (64, "2^44 GB")])
 def test_a_costly_file_is_refused_before_it_costs(factor: int, memory: str) -> None:
     """Above 2^20 nothing is computed; the sentence says what memory it would take."""
-    cheap = sealing.encrypt_passphrase(memoryview(b"plain"), PASSPHRASE, work_factor=1)
+    cheap = age.encrypt_passphrase(memoryview(b"plain"), PASSPHRASE, work_factor=1)
     dear = cheap.replace(b" 1\n", f" {factor}\n".encode(), 1)
     with pytest.raises(DamagedStore, match=memory.replace("^", r"\^")):
-        sealing.decrypt_passphrase(dear, PASSPHRASE)
+        age.decrypt_passphrase(dear, PASSPHRASE)
 
 
 def small_file() -> bytes:
-    return sealing.encrypt(memoryview(CANARY.encode()), [IDENTITY.recipient])
+    return age.encrypt(memoryview(CANARY.encode()), [IDENTITY.recipient])
 
 
 def refused(data: bytes) -> bool:
     try:
-        sealing.decrypt(data, [IDENTITY])
+        age.decrypt(data, [IDENTITY])
     except (DamagedStore, StoreLocked):
         return True
     return False
@@ -154,17 +153,17 @@ def test_every_truncation_and_addition_is_refused() -> None:
 
 
 def test_every_flipped_bit_of_a_passphrase_file_is_refused() -> None:
-    sealed = sealing.encrypt_passphrase(memoryview(b"plain"), PASSPHRASE, work_factor=1)
+    sealed = age.encrypt_passphrase(memoryview(b"plain"), PASSPHRASE, work_factor=1)
     for bit in range(len(sealed) * 8):
         place = bit // 8
         damaged = sealed[:place] + bytes([sealed[place] ^ 1 << bit % 8]) + sealed[place + 1 :]
         with pytest.raises(StoreError):
-            sealing.decrypt_passphrase(damaged, PASSPHRASE)
+            age.decrypt_passphrase(damaged, PASSPHRASE)
 
 
 def test_an_identity_of_another_is_told_from_damage() -> None:
     with pytest.raises(StoreLocked):
-        sealing.decrypt(small_file(), [Identity.generate()])
+        age.decrypt(small_file(), [Identity.generate()])
 
 
 def test_identities_are_spelled_as_age_spells_them() -> None:
@@ -194,7 +193,7 @@ def test_a_changed_letter_of_an_identity_is_noticed_and_not_shown() -> None:
 
 def test_an_unknown_recipient_is_a_field_error() -> None:
     with pytest.raises(FieldError, match="recipient"):
-        sealing.encrypt(memoryview(b"x"), ["age1nonsense"])
+        age.encrypt(memoryview(b"x"), ["age1nonsense"])
 
 
 def test_tag_depends_on_identity_and_message() -> None:
@@ -208,17 +207,17 @@ def test_tag_depends_on_identity_and_message() -> None:
 
 @given(st.binary(max_size=80))
 def test_bech32_and_base64_round_trips(data: bytes) -> None:
-    assert bech32.decode("age", bech32.encode("age", data)) == data
+    assert bech32.bech32_decode("age", bech32.bech32_encode("age", data)) == data
     assert unpadded(padless(data)) == data
 
 
 @given(st.binary(min_size=4, max_size=40), st.data())
 def test_bech32_notices_a_changed_letter(data: bytes, draw: st.DataObject) -> None:
-    text = bech32.encode("age", data)
+    text = bech32.bech32_encode("age", data)
     place = draw.draw(st.integers(4, len(text) - 1))
     letter = draw.draw(st.sampled_from("qpzry9x8gf2tvdw0s3jn54khce6mua7l"))
     changed = text[:place] + letter + text[place + 1 :]
-    assert bech32.decode("age", changed) == (data if changed == text else None)
+    assert bech32.bech32_decode("age", changed) == (data if changed == text else None)
 
 
 @pytest.mark.parametrize("length", [0, 47, 48, 49, 96])
@@ -241,14 +240,14 @@ def shown(error: BaseException) -> str:
 
 
 def damaged_at_the_end() -> bytes:
-    sealed = sealing.encrypt(memoryview((CANARY * 4000).encode()), [IDENTITY.recipient])
+    sealed = age.encrypt(memoryview((CANARY * 4000).encode()), [IDENTITY.recipient])
     return sealed[:-1] + bytes([sealed[-1] ^ 1])
 
 
 def test_no_traceback_shows_plaintext_or_keys() -> None:
     """A file that breaks in its second chunk: what was opened before stays out of the frames."""
     with pytest.raises(LLMWidgetsError) as caught:
-        sealing.decrypt(damaged_at_the_end(), [IDENTITY])
+        age.decrypt(damaged_at_the_end(), [IDENTITY])
     assert CANARY not in shown(caught.value)
     assert IDENTITY.secret.reveal() not in shown(caught.value)
 
@@ -269,7 +268,7 @@ def test_age_opens_ours_and_we_open_theirs(tmp_path: Path) -> None:
     key.touch(0o600)
     key.write_text(IDENTITY.secret.reveal() + "\n")
     for plain in (b"", b"one", os.urandom(70000)):
-        ours = sealing.encrypt(memoryview(plain), [IDENTITY.recipient])
+        ours = age.encrypt(memoryview(plain), [IDENTITY.recipient])
         opened = subprocess.run(
             ["age", "-d", "-i", str(key)], input=ours, capture_output=True, check=True
         )
@@ -277,4 +276,4 @@ def test_age_opens_ours_and_we_open_theirs(tmp_path: Path) -> None:
             ["age", "-r", IDENTITY.recipient], input=plain, capture_output=True, check=True
         )
         assert opened.stdout == plain
-        assert bytes(sealing.decrypt(theirs.stdout, [IDENTITY])) == plain
+        assert bytes(age.decrypt(theirs.stdout, [IDENTITY])) == plain

@@ -20,15 +20,8 @@ from typing import Any
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.environment import environment_connections
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage import contents as content
-from llmwidgets.connections.storage import sealed_folder
-from llmwidgets.connections.storage.contents import Contents, Recipient
-from llmwidgets.connections.storage.session import Session
-from llmwidgets.connections.store import Store
 from llmwidgets.errors import (
     AlreadyConnected,
     DamagedStore,
@@ -41,12 +34,18 @@ from llmwidgets.errors import (
     WrongPassphrase,
 )
 from llmwidgets.secret import Secret
+from llmwidgets.store import age as sealing
+from llmwidgets.store import document, identity_sources, repository
+from llmwidgets.store.age import Identity
+from llmwidgets.store.document import Recipient, StoreDocument
+from llmwidgets.store.state import state_of
+from llmwidgets.store.store import Store
+from tests.stores import SHIPPED_WORK_FACTOR, in_another_process
 
 CANARY = "sk-made-up-canary-5b1e0f7a9c"
 PASSPHRASE = "a made-up passphrase 42"
 IDENTITY = Identity.generate()
 SEALED = "connections.age"
-SHIPPED_WORK_FACTOR = sealing.WORK_FACTOR
 
 
 def openai(key: str = CANARY, **fields: Any) -> Connection:
@@ -62,18 +61,17 @@ def labels(store: Store) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test starts without an identity, and its passphrases are cheap to stretch."""
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
-    unlock.forget()
+def forgetful() -> Iterator[None]:
+    """Each test starts without an identity."""
+    identity_sources.forget_identity()
     yield
-    unlock.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An unlocked store on disk, made by the variable: it spares the passphrase's cost."""
-    monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY, IDENTITY.secret.reveal())
     return Store.create(path=tmp_path / "store")
 
 
@@ -83,12 +81,8 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 def elsewhere(store: Store) -> Store:
-    """The same folder as another process sees it: nothing shared but the files."""
-    other = Store(path=store.path)
-    assert store.path is not None
-    other._session = Session(store.path)
-    other._session.unlocked = store._session.unlocked
-    return other
+    """The same folder as another process sees it that has opened it too."""
+    return in_another_process(store, unlocked=True)
 
 
 def sealed_file(store: Store) -> Path:
@@ -267,7 +261,7 @@ def test_a_store_in_memory_touches_no_disk(tmp_path: Path) -> None:
 def test_a_store_in_memory_needs_no_cipher() -> None:
     """What seals and locks files is loaded by the first store on disk, not by the name Store."""
     code = (
-        "import sys; from llmwidgets.connections.store import Store; Store.in_memory();"
+        "import sys; from llmwidgets.store.store import Store; Store.in_memory();"
         "sys.exit(any(name in sys.modules for name in ('cryptography', 'filelock')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
@@ -333,7 +327,7 @@ def test_the_default_folder_and_its_modes(monkeypatch: pytest.MonkeyPatch) -> No
     """config/llmwidgets/organization, 0700, files 0600, whatever the umask."""
     before = os.umask(0)
     try:
-        monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+        monkeypatch.setenv(identity_sources.KEY, IDENTITY.secret.reveal())
         store = Store.create("Acme Research")
         store.save(openai())
         store.save(custom())
@@ -457,7 +451,7 @@ def test_every_flipped_bit_and_every_truncation_is_damage(disk: Store) -> None:
     bits, lengths = range(len(good) * 8), range(len(good))
     for bad in [*map(flipped, bits), *(good[:length] for length in lengths), good + b"\n"]:
         with pytest.raises(DamagedStore):
-            sealed_folder.opened(disk._session, bad, IDENTITY)
+            repository.open_document(state_of(disk.path), bad, IDENTITY)
     for bad in [
         *map(flipped, bits[::233]),
         *(good[:length] for length in lengths[::31]),
@@ -486,8 +480,7 @@ def test_a_process_that_finds_it_damaged_says_so(disk: Store, backed_up: bool) -
     good = file.read_bytes()
     for place in range(good.index(b"---") + 50):
         file.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
-        other = elsewhere(disk)
-        other._session.unlocked = None
+        other = in_another_process(disk)
         with pytest.raises(DamagedStore) as caught:
             list(other)
         assert ("connections.age.bak1" in caught.value.hint) is backed_up
@@ -495,15 +488,15 @@ def test_a_process_that_finds_it_damaged_says_so(disk: Store, backed_up: bool) -
     assert len(elsewhere(disk)) == backed_up
 
 
-def forged(store: Store, contents: Contents, writer: Identity) -> None:
-    plain = content.write(contents, writer, lambda secret: secret.reveal())
+def forged(store: Store, contents: StoreDocument, writer: Identity) -> None:
+    plain = document.serialize_document(contents, writer, lambda secret: secret.reveal())
     sealed_file(store).write_bytes(sealing.encrypt(plain, [IDENTITY.recipient]))
 
 
 def test_a_file_that_another_wrote_is_refused(disk: Store) -> None:
     """Who has the recipient can seal, but not sign: a forged endpoint never gets a key."""
     disk.save(openai())
-    contents = disk._session.last
+    contents = state_of(disk.path).last
     assert contents is not None
     forged(disk, contents, Identity.generate())
     with pytest.raises(DamagedStore, match="not written by a holder"):
@@ -514,9 +507,9 @@ def test_a_file_that_another_wrote_is_refused(disk: Store) -> None:
 
 def test_a_newer_store_is_read_only(disk: Store) -> None:
     disk.save(openai())
-    contents = disk._session.last
+    contents = state_of(disk.path).last
     assert contents is not None
-    forged(disk, replace(contents, schema=content.SCHEMA + 1), IDENTITY)
+    forged(disk, replace(contents, schema=document.SCHEMA + 1), IDENTITY)
     before = sealed_file(disk).read_bytes()
     assert labels(disk) == ["openai"]
     assert disk.read_only
@@ -524,7 +517,7 @@ def test_a_newer_store_is_read_only(disk: Store) -> None:
     with pytest.raises(NewerStore, match="newer"):
         disk.save(custom())
     assert sealed_file(disk).read_bytes() == before
-    forged(disk, replace(contents, schema=content.SCHEMA + 1), Identity.generate())
+    forged(disk, replace(contents, schema=document.SCHEMA + 1), Identity.generate())
     with pytest.raises(NewerStore, match="not known here"):
         list(disk)
 
@@ -540,7 +533,7 @@ def test_a_newer_store_is_read_only(disk: Store) -> None:
 )  # fmt: skip
 def test_what_no_version_writes_is_damage(disk: Store, wrong: dict[str, Any]) -> None:
     """Sealed and signed by a member's own program, perhaps: a sentence, not a crash."""
-    contents = disk._session.last
+    contents = state_of(disk.path).last
     assert contents is not None
     forged(disk, replace(contents, **wrong), IDENTITY)
     for use in (lambda: list(elsewhere(disk)), lambda: disk.save(custom())):
@@ -552,7 +545,7 @@ def test_a_connection_of_another_version_is_kept(disk: Store) -> None:
     """What this version cannot read stays through every save of something else."""
     strange = {"kind": "made_up_kind", "label": "strange", "fields": {"api_key": Secret(CANARY)}}
     owner = Recipient("owner", IDENTITY.recipient)
-    forged(disk, Contents(recipients=(owner,), payloads=(strange,)), IDENTITY)
+    forged(disk, StoreDocument(recipients=(owner,), payloads=(strange,)), IDENTITY)
     assert labels(disk) == []
     assert "strange" in disk.notice
     disk.save(custom())
@@ -600,7 +593,7 @@ FROZEN = sorted((Path(__file__).parent / "frozen").glob("schema-*.json"))
 
 
 def test_every_schema_has_a_frozen_store() -> None:
-    assert [path.stem for path in FROZEN] == [f"schema-{n + 1}" for n in range(content.SCHEMA)]
+    assert [path.stem for path in FROZEN] == [f"schema-{n + 1}" for n in range(document.SCHEMA)]
 
 
 @pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.stem)
@@ -618,7 +611,7 @@ def test_a_released_schema_opens_for_ever(tmp_path: Path, path: Path) -> None:
     assert (tmp_path / SEALED).read_bytes() == before
     store.save(custom("new"))
     assert len(elsewhere(store)) == 3
-    assert store._session.last.schema == content.SCHEMA  # type: ignore[union-attr]
+    assert state_of(store.path).last.schema == document.SCHEMA  # type: ignore[union-attr]
     assert (tmp_path / f"{SEALED}.bak1").read_bytes() == before
 
 
@@ -654,7 +647,7 @@ def cut_short(store: Store) -> None:
 
 
 def sealed_by(store: Store, plain: bytes) -> None:
-    identity = store._session.unlocked.identity  # type: ignore[union-attr]
+    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     sealed = sealing.encrypt(memoryview(plain), [identity.recipient])
     sealed_file(store).write_bytes(sealed)
 
@@ -662,7 +655,7 @@ def sealed_by(store: Store, plain: bytes) -> None:
 def test_no_traceback_shows_key_identity_or_passphrase(tmp_path: Path) -> None:
     """Locked, wrong passphrase, cut file, opened text that is no JSON: the canary 0 times."""
     store = kept_by_passphrase(tmp_path / "s")
-    identity = store._session.unlocked.identity  # type: ignore[union-attr]
+    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     seen = [told(lambda: store.save(openai()), AlreadyConnected)]
     sealed_by(store, b'{"auth": "' + CANARY.encode() * 9)
     seen.append(told(lambda: list(store), DamagedStore))
@@ -675,7 +668,7 @@ def test_no_traceback_shows_key_identity_or_passphrase(tmp_path: Path) -> None:
     seen.append(told(lambda: store.unlock(Secret(PASSPHRASE)), DamagedStore))
     secrets = [CANARY, PASSPHRASE, identity.secret.reveal()[20:60]]
     assert [word for word in secrets for text in seen if word in text] == []
-    assert all("sealed_folder.py" in text for text in seen)
+    assert all("repository.py" in text for text in seen)
 
 
 def test_the_search_finds_what_a_careless_store_would_show() -> None:
@@ -743,8 +736,8 @@ folder = made(__import__("pathlib").Path(sys.argv[1]))
 opened(folder).save(custom("there"))
 subprocess.run(["mount", "--bind", folder, folder], check=True)
 subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
-from llmwidgets.connections.storage.session import _sessions
-_sessions.clear()
+from llmwidgets.store.state import _states
+_states.clear()
 store = opened(folder)
 print([each.label for each in store], store.read_only, "is read-only" in store.notice)
 for change in (lambda: store.save(custom("b")), lambda: store.restore()):
@@ -782,9 +775,9 @@ def test_open_and_save_are_quick(disk: Store) -> None:
     def best(use: Callable[[], object]) -> float:
         spent = []
         for _ in range(10):
-            start = time.perf_counter()
+            start = time.process_time()
             use()
-            spent.append(time.perf_counter() - start)
+            spent.append(time.process_time() - start)
         return min(spent)
 
     assert best(lambda: disk["number 7"]) < 0.01

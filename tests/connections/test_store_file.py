@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections.storage import store_file
-from llmwidgets.connections.storage.store_file import StoreFile, make_folder
 from llmwidgets.errors import StoreError
+from llmwidgets.store import file as store_file
+from llmwidgets.store.file import StoreFile, make_folder
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777], ids=["umask 000", "umask 022", "umask 777"])
@@ -263,7 +263,7 @@ def test_a_real_bind_mount(tmp_path: Path) -> None:
     code = """
 import subprocess, sys
 from pathlib import Path
-from llmwidgets.connections.storage.store_file import StoreFile
+from llmwidgets.store.file import StoreFile
 outside, inside = Path(sys.argv[1]) / "outside", Path(sys.argv[1]) / "box" / "f"
 inside.parent.mkdir()
 outside.write_bytes(b"old")
@@ -284,7 +284,7 @@ def test_a_full_disk_of_its_own(tmp_path: Path) -> None:
     code = """
 import subprocess, sys
 from pathlib import Path
-from llmwidgets.connections.storage.store_file import StoreFile
+from llmwidgets.store.file import StoreFile
 from llmwidgets.errors import StoreError
 place = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], check=True)
@@ -309,7 +309,7 @@ def test_the_order_of_system_calls(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from llmwidgets.connections.storage.store_file import StoreFile
+from llmwidgets.store.file import StoreFile
 file = StoreFile(Path(sys.argv[1]))
 with file.locked():
     file.replace(b"1")
@@ -351,7 +351,7 @@ def test_a_read_only_folder_is_seen() -> None:
     code = """
 import os, sys, tempfile
 from pathlib import Path
-from llmwidgets.connections.storage.store_file import writable
+from llmwidgets.store.file import writable
 top = Path(tempfile.mkdtemp())
 shut = top / "shut"
 shut.mkdir(0o500)

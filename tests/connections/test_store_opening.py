@@ -9,32 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.opening import autolock
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.storage import known, store_file
-from llmwidgets.connections.storage.session import Session
-from llmwidgets.connections.store import Store
-from llmwidgets.errors import (
-    DamagedStore,
-    FieldError,
-    StoreError,
-    StoreLocked,
-    WrongPassphrase,
-)
+from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, WrongPassphrase
 from llmwidgets.secret import Secret
+from llmwidgets.store import age, identity_sources, rollback, state
+from llmwidgets.store import file as store_file
+from llmwidgets.store.age import Identity
+from llmwidgets.store.state import state_of
+from llmwidgets.store.store import Store
+from tests.stores import in_another_process
 
 OLD, NEW = "a made-up passphrase", "another made-up one"
 KEY = "sk-made-up-0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
-    unlock.forget()
+def forgetful() -> Iterator[None]:
+    identity_sources.forget_identity()
     yield
-    unlock.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture
@@ -48,16 +41,8 @@ def store(tmp_path: Path) -> Store:
 def hours(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that shows what the test wrote last, in hours."""
     shown = [0.0]
-    monkeypatch.setattr(autolock, "clock", lambda: shown[-1] * 3600)
+    monkeypatch.setattr(state, "clock", lambda: shown[-1] * 3600)
     return shown
-
-
-def anew(store: Store) -> Store:
-    """The store as a new process finds it, on the same computer."""
-    assert store.path is not None
-    other = Store(path=store.path)
-    other._session = Session(store.path)
-    return other
 
 
 # The recovery identity
@@ -75,7 +60,7 @@ def test_no_recovery_for_a_store_of_a_key_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever keeps the key file keeps the copy of it; nothing is made that nobody reads."""
-    monkeypatch.setenv(unlock.KEY, Identity.generate().secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY, Identity.generate().secret.reveal())
     made = Store.create(path=tmp_path / "keyed")
     assert made.take_recovery() is None
     assert [each.name for each in made.members] == ["owner"]
@@ -85,18 +70,18 @@ def test_a_forgotten_passphrase_is_replaced_by_the_recovery_identity(store: Stor
     """It opens the store, a new passphrase is set, the old one opens nothing, nothing is lost."""
     recovery = store.take_recovery()
     assert recovery is not None
-    other = anew(store)
+    other = in_another_process(store)
     other.unlock(identity=recovery)
     assert other.unlocked_by == "identity"
     assert other["openai"].tail == "cdef"
     other.save(Connection("anthropic", api_key="sk-ant-made-up-0123456789"))
     other.change_passphrase(new=NEW)
-    third = anew(store)
+    third = in_another_process(store)
     with pytest.raises(WrongPassphrase):
         third.unlock(OLD)
     third.unlock(NEW)
     assert len(third) == 2
-    again = anew(store)
+    again = in_another_process(store)
     again.unlock(identity=recovery)
     assert len(again) == 2
 
@@ -106,7 +91,7 @@ def test_recovery_works_on_a_computer_that_knows_nothing(
 ) -> None:
     recovery = store.take_recovery()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
-    other = anew(store)
+    other = in_another_process(store)
     other.unlock(identity=recovery)
     assert other["openai"].tail == "cdef"
 
@@ -120,20 +105,20 @@ def test_an_identity_is_given_as_text_as_reference_or_by_another_store(
     file.write_text(f"# created by age-keygen\n{recovery.reveal()}\n")
     monkeypatch.setenv("MADE_UP_IDENTITY", recovery.reveal())
     for given in (recovery.reveal(), f"file:{file}", "env:MADE_UP_IDENTITY"):
-        other = anew(store)
+        other = in_another_process(store)
         other.unlock(identity=given)
         assert len(other) == 1
-        third = anew(store)
+        third = in_another_process(store)
         third.unlock(identity=other)
         assert len(third) == 1
     with pytest.raises(FieldError, match="no line starts with"):
-        anew(store).unlock(identity=f"file:{tmp_path / 'none'}")
+        in_another_process(store).unlock(identity=f"file:{tmp_path / 'none'}")
     with pytest.raises(FieldError, match="no age identity"):
-        anew(store).unlock(identity="made-up-nonsense")
+        in_another_process(store).unlock(identity="made-up-nonsense")
     with pytest.raises(StoreLocked, match="does not open with this identity"):
-        anew(store).unlock(identity=Identity.generate().secret)
+        in_another_process(store).unlock(identity=Identity.generate().secret)
     with pytest.raises(StoreLocked):
-        anew(store).unlock(identity=anew(store))
+        in_another_process(store).unlock(identity=in_another_process(store))
 
 
 # Another passphrase
@@ -163,7 +148,7 @@ def test_after_a_change_the_old_passphrase_opens_nothing_that_is_left(store: Sto
     assert (store.path / "connections.age").read_bytes() == before  # type: ignore[operator]
     assert not list(store.path.glob("identity.age.bak*"))  # type: ignore[union-attr]
     assert not left.exists()
-    other = anew(store)
+    other = in_another_process(store)
     with pytest.raises(WrongPassphrase):
         other.unlock(OLD)
     other.unlock(NEW)
@@ -174,13 +159,13 @@ def test_a_new_file_that_does_not_open_takes_no_place(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The new identity.age is opened before it replaces the old one."""
-    seal = sealing.wrap_identity
+    seal = age.wrap_identity
     monkeypatch.setattr(
-        sealing, "wrap_identity", lambda _identity, word: seal(Identity.generate(), word)
+        age, "wrap_identity", lambda _identity, word: seal(Identity.generate(), word)
     )
     with pytest.raises(StoreError, match="did not open again"):
         store.change_passphrase(OLD, NEW)
-    anew(store).unlock(OLD)
+    in_another_process(store).unlock(OLD)
 
 
 def test_a_locked_store_takes_a_new_passphrase_with_the_old(store: Store) -> None:
@@ -208,15 +193,15 @@ def test_a_store_in_memory_has_no_passphrase() -> None:
 
 def test_a_new_identity_shuts_out_the_old(store: Store) -> None:
     """The old identity opens neither file nor backup; passphrase and recovery go on."""
-    old = store._session.unlocked.identity  # type: ignore[union-attr]
+    old = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     recovery = store.take_recovery()
     store.new_identity(OLD)
     assert store.unlocked_by == "passphrase"
     assert not store.backups()
     with pytest.raises(StoreLocked):
-        anew(store).unlock(identity=old.secret)
+        in_another_process(store).unlock(identity=old.secret)
     for way in ({"passphrase": OLD}, {"identity": recovery}):
-        other = anew(store)
+        other = in_another_process(store)
         other.unlock(**way)  # type: ignore[arg-type]
         assert other["openai"].tail == "cdef"
         assert [each.name for each in other.members] == ["owner", "recovery"]
@@ -234,7 +219,7 @@ def test_a_new_identity_needs_the_passphrase_and_keeps_backups_on_request(store:
 
 def test_a_process_with_the_old_identity_is_told_to_unlock_again(store: Store) -> None:
     """It saves nothing with it, says what may have happened, and goes on with the passphrase."""
-    elsewhere = anew(store)
+    elsewhere = in_another_process(store)
     elsewhere.unlock(OLD)
     elsewhere.new_identity(OLD)
     before = (store.path / "connections.age").read_bytes()  # type: ignore[operator]
@@ -271,7 +256,7 @@ def test_a_crash_at_any_step_leaves_a_pair_that_opens(
             store.new_identity(OLD)
     if memory == "lost":
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
-    other = anew(store)
+    other = in_another_process(store)
     other.unlock(OLD)
     assert other["openai"].tail == "cdef"
     other.new_identity(OLD)
@@ -289,14 +274,14 @@ def test_what_a_passphrase_opened_locks_after_an_idle_hour(
     told: list[bool] = []
     store.observe(lambda: told.append(store.locked))
     hours.append(0.99)
-    autolock.sweep()
+    state.lock_idle()
     assert not store.locked
     assert len(store) == 1
     hours.append(1.98)  # used at 0.99
-    autolock.sweep()
+    state.lock_idle()
     assert not store.locked
     hours.append(2.0)
-    autolock.sweep()
+    state.lock_idle()
     assert store.locked
     assert told[-1:] == [True]
     with pytest.raises(StoreLocked, match="idle for 60 minutes"):
@@ -319,10 +304,10 @@ def test_the_idle_time_is_chosen_for_this_computer(
     store: Store, hours: list[float], minutes: int, locked: bool
 ) -> None:
     store.auto_lock = minutes
-    assert anew(store).auto_lock == minutes
+    assert in_another_process(store).auto_lock == minutes
     store.unlock(OLD)
     hours.append(0.5)
-    autolock.sweep()
+    state.lock_idle()
     assert store.locked is locked
 
 
@@ -334,27 +319,27 @@ def test_other_idle_times_are_refused(store: Store) -> None:
 
 def test_a_run_keeps_the_store_open(store: Store, hours: list[float]) -> None:
     """Its own hold and that of any run; the idle time starts at their end."""
-    for hold in (store.in_use(), autolock.held()):
+    for hold in (store.in_use(), state.hold_open()):
         store.unlock(OLD)
         with hold:
             hours.append(hours[-1] + 5)
-            autolock.sweep()
+            state.lock_idle()
             assert not store.locked
         hours.append(hours[-1] + 0.9)
-        autolock.sweep()
+        state.lock_idle()
         assert not store.locked
         hours.append(hours[-1] + 0.2)
-        autolock.sweep()
+        state.lock_idle()
         assert store.locked
 
 
 def test_a_key_file_never_locks_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: list[float]
 ) -> None:
-    monkeypatch.setenv(unlock.KEY, Identity.generate().secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY, Identity.generate().secret.reveal())
     made = Store.create(path=tmp_path / "keyed")
     hours.append(100)
-    autolock.sweep()
+    state.lock_idle()
     assert not made.locked
     assert len(made) == 0
 
@@ -366,7 +351,7 @@ def test_sleep_counts_as_idle() -> None:
     if not hasattr(time, "CLOCK_BOOTTIME"):
         pytest.skip("this system has no clock that counts sleep")
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
-    assert before <= autolock.clock() <= time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= state.clock() <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 # An older file put back
@@ -382,7 +367,7 @@ def older_copy(store: Store) -> Path:
 def test_an_older_file_is_told_and_not_written(store: Store) -> None:
     """It is read, with a notice; nothing is saved in it until the user says so."""
     shutil.copy(older_copy(store), store.path / "connections.age")  # type: ignore[operator]
-    for each in (store, anew(store)):
+    for each in (store, in_another_process(store)):
         each.unlock(OLD)
         assert len(each) == 1
         assert "older than this computer saw it" in each.notice
@@ -392,7 +377,7 @@ def test_an_older_file_is_told_and_not_written(store: Store) -> None:
     store.accept_rollback()
     assert store.notice == ""
     store.allow("openai", "gpt-made-up")
-    other = anew(store)
+    other = in_another_process(store)
     other.unlock(OLD)
     assert other.notice == ""
 
@@ -403,37 +388,37 @@ def test_a_computer_that_knows_nothing_cannot_tell(
     """The limit that the documentation states: without the memory an old file is a file."""
     shutil.copy(older_copy(store), store.path / "connections.age")  # type: ignore[operator]
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
-    other = anew(store)
+    other = in_another_process(store)
     other.unlock(OLD)
     assert other.notice == ""
 
 
 def test_the_memory_holds_no_secret_and_no_label(store: Store) -> None:
-    texts = [path.read_text() for path in known.place().iterdir()]
-    identity = store._session.unlocked.identity  # type: ignore[union-attr]
+    texts = [path.read_text() for path in rollback.memory_folder().iterdir()]
+    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     assert len(texts) == 2
     assert any(identity.recipient in text for text in texts)  # the search finds what is there
     secrets = [KEY, OLD, identity.secret.reveal(), "openai"]
     assert [word for word in secrets for text in texts if word in text] == []
-    assert {path.stat().st_mode & 0o777 for path in known.place().iterdir()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in rollback.memory_folder().iterdir()} == {0o600}
 
 
 def test_a_memory_that_is_broken_or_cannot_be_written_stops_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for path in known.place().iterdir():
+    for path in rollback.memory_folder().iterdir():
         path.write_text('{"revision": "many", "writers": 7}')
-    other = anew(store)
+    other = in_another_process(store)
     other.unlock(OLD)
     other.allow("openai", "gpt-made-up")
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "below"))
     other.allow("openai", "gpt-other")
-    assert len(anew_and_open(store)) == 1
+    assert len(opened_elsewhere(store)) == 1
 
 
-def anew_and_open(store: Store) -> Store:
-    other = anew(store)
+def opened_elsewhere(store: Store) -> Store:
+    other = in_another_process(store)
     other.unlock(OLD)
     return other
 
@@ -452,11 +437,11 @@ def test_backups_are_listed_with_date_and_count(store: Store) -> None:
 
 def test_a_restored_backup_is_a_new_revision_and_the_current_is_kept(store: Store) -> None:
     store.save(Connection("anthropic", api_key="sk-ant-made-up-0123456789"))
-    revision = store._session.last.revision  # type: ignore[union-attr]
+    revision = state_of(store.path).last.revision  # type: ignore[union-attr]
     done = store.restore()
     assert done.connections == 1
     assert [each.label for each in store] == ["openai"]
-    assert store._session.last.revision == revision + 1  # type: ignore[union-attr]
+    assert state_of(store.path).last.revision == revision + 1  # type: ignore[union-attr]
     assert store.backups()[0].connections == 2
     assert store.notice == ""
     store.restore(store.backups()[0])
@@ -470,7 +455,7 @@ def test_a_damaged_store_is_restored_with_its_passphrase(store: Store, damage: s
     file = store.path / "connections.age"  # type: ignore[operator]
     bad = file.read_bytes()[:-1]
     file.unlink() if damage == "gone" else file.write_bytes(bad)
-    other = anew(store)
+    other = in_another_process(store)
     with pytest.raises(DamagedStore) as caught:
         other.unlock(OLD)
     assert "store.restore()" in caught.value.hint

@@ -8,18 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.comparison.lookup import Lookup
-from llmwidgets.connections import Connection, Policy, Store, live_list
-from llmwidgets.connections.known_facts import own_price
-from llmwidgets.connections.policies.policy_layers import machine_rules
-from llmwidgets.connections.policies.rules import Rules
-from llmwidgets.dialects.messages import ListedModel
+from llmwidgets.comparison.variants import ConnectionResolver
+from llmwidgets.connections import Connection, Policy, catalog
+from llmwidgets.connections.catalog import own_price
+from llmwidgets.connections.policy_file import Rules, machine_rules
+from llmwidgets.dialects.types import ListedModel
 from llmwidgets.engine.estimate import estimate
-from llmwidgets.engine.plan import Column, Plan, Text
-from llmwidgets.engine.question import Manner
+from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.errors import FieldError, PolicyError
-from llmwidgets.providers.told_facts import FACTS, FactMisfit, plain_told, read_told
+from llmwidgets.providers.overrides import FACTS, FactMisfit, plain_told, read_told
 from llmwidgets.schemas import read_schema
+from llmwidgets.store.store import Store
 
 OPENAI = Connection("openai", api_key="sk-proj-test-000")
 NEW = "gpt-6.3-luna"
@@ -40,7 +39,7 @@ note = "Newest."
 
 @pytest.fixture(autouse=True)
 def the_day(monkeypatch):
-    monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 28))
+    monkeypatch.setattr(catalog, "today", lambda: date(2026, 11, 28))
 
 
 @pytest.fixture
@@ -63,12 +62,17 @@ def test_what_a_policy_file_tells_of_a_model_counts_everywhere(policy_file):
     assert (facts.input_limit, facts.output_limit, facts.ends, facts.status, facts.note) == (
         900_000, 3000, date(2028, 3, 11), "ending", "Newest.",
     )  # fmt: skip
-    column = Column("c", OPENAI, NEW, temperature=0.5, effort="high")
-    assert Manner(column, SCHEMA).max_output_tokens == 3000
-    assert Manner(column, SCHEMA).temperature is None
-    assert Manner(Column("c", OPENAI, NEW, temperature=0.5), SCHEMA).temperature == 0.5
-    assert Manner(Column("c", OPENAI, NEW), SCHEMA).effort_sent == "none"
-    guess = estimate(Plan((Column("c", OPENAI, NEW),), (Text("t", "x" * 4000, SCHEMA, None),)))
+    column = ResolvedVariant("c", OPENAI, NEW, temperature=0.5, effort="high")
+    assert RequestBuilder(column, SCHEMA).max_output_tokens == 3000
+    assert RequestBuilder(column, SCHEMA).temperature is None
+    assert (
+        RequestBuilder(ResolvedVariant("c", OPENAI, NEW, temperature=0.5), SCHEMA).temperature
+        == 0.5
+    )
+    assert RequestBuilder(ResolvedVariant("c", OPENAI, NEW), SCHEMA).effort_sent == "none"
+    guess = estimate(
+        Plan((ResolvedVariant("c", OPENAI, NEW),), (Document("t", "x" * 4000, SCHEMA, None),))
+    )
     assert 0 < guess.cost_high < 0.001
     assert NEW in Policy().allowed(OPENAI)
     Policy().permit(OPENAI, NEW)
@@ -77,8 +81,8 @@ def test_what_a_policy_file_tells_of_a_model_counts_everywhere(policy_file):
 
 def test_what_is_told_of_an_unknown_model_says_nothing_of_what_is_not_told(policy_file):
     def sent():
-        column = Column("c", OPENAI, NEW, temperature=0.5, effort="low")
-        manner = Manner(column, SCHEMA)
+        column = ResolvedVariant("c", OPENAI, NEW, temperature=0.5, effort="low")
+        manner = RequestBuilder(column, SCHEMA)
         return manner.temperature, manner.effort_sent, manner.thinking, manner.notes
 
     policy_file(f'[models.openai]\nadd = ["{NEW}"]\n')
@@ -114,12 +118,12 @@ def test_a_told_end_retires_a_model_and_a_later_one_keeps_it(policy_file):
 
 def test_a_live_list_is_newer_than_what_was_told(policy_file):
     policy_file(TOLD)
-    live_list.remember(OPENAI, [ListedModel(NEW, output_limit=5000)])
+    catalog.remember_models(OPENAI, [ListedModel(NEW, output_limit=5000)])
     try:
         assert OPENAI.facts(NEW).output_limit == 5000
         assert OPENAI.facts(NEW).input_limit == 900_000
     finally:
-        live_list.forget()
+        catalog.forget_models()
 
 
 def test_a_deployment_and_a_server_of_ones_own_can_be_told_of(policy_file):
@@ -131,10 +135,10 @@ def test_a_deployment_and_a_server_of_ones_own_can_be_told_of(policy_file):
     azure = Connection(
         "azure_openai", deployment="claims", endpoint="https://r.example", api_key="k"
     )
-    assert Manner(Column("c", azure, "claims"), SCHEMA).max_output_tokens == 2000
-    assert not Manner(Column("c", azure, "claims"), SCHEMA).thinking
+    assert RequestBuilder(ResolvedVariant("c", azure, "claims"), SCHEMA).max_output_tokens == 2000
+    assert not RequestBuilder(ResolvedVariant("c", azure, "claims"), SCHEMA).thinking
     custom = Connection("custom", name="qwen3", endpoint="http://localhost:1/v1")
-    assert Manner(Column("c", custom, "qwen3"), SCHEMA).effort_sent == "low"
+    assert RequestBuilder(ResolvedVariant("c", custom, "qwen3"), SCHEMA).effort_sent == "low"
     # What a server enforces is not told by facts: it is probed.
     assert custom.capability("qwen3") is None
     gemini = Connection("gemini", api_key="AQ.k")
@@ -185,7 +189,7 @@ def test_a_store_tells_of_the_models_that_it_allows():
     assert [each.facts(NEW).output_limit for each in store] == [3000]
     # Connections that were handed over or found elsewhere are asked by the same facts.
     assert OPENAI.facts(NEW) is None
-    assert Lookup(store=store).informed(OPENAI).facts(NEW).output_limit == 3000
+    assert ConnectionResolver(store=store).informed(OPENAI).facts(NEW).output_limit == 3000
     store.rename("openai", "mine")
     assert store["mine"].facts(NEW).output_limit == 3000
     store.deny("mine", NEW)

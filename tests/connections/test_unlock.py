@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.connections import sealing, unlock
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.connections.store import Store
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, WrongPassphrase
 from llmwidgets.secret import Secret
+from llmwidgets.store import identity_sources
+from llmwidgets.store.age import Identity
+from llmwidgets.store.state import state_of
+from llmwidgets.store.store import Store
 
 PASSPHRASE = "a made-up passphrase"
 IDENTITY = Identity.generate()
@@ -31,22 +32,21 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         message = "something asked at a prompt"
         raise AssertionError(message)
 
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     monkeypatch.setattr(builtins, "input", asked)
     monkeypatch.setattr(getpass, "getpass", asked)
-    unlock.forget()
+    identity_sources.forget_identity()
     yield
-    unlock.forget()
+    identity_sources.forget_identity()
 
 
 @pytest.fixture
 def keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a store made by the variable, locked again."""
-    monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY, IDENTITY.secret.reveal())
     store = Store.create(path=tmp_path / "keyed")
     store.save(Connection("custom", name="m", endpoint="http://localhost:1/v1"))
     store.lock()
-    store._session.locked_by_hand = False
+    state_of(store.path).locked_by_hand = False
     return tmp_path / "keyed"
 
 
@@ -59,23 +59,23 @@ def key_file(path: Path, text: str, mode: int = 0o600) -> Path:
 
 def test_the_variable_opens_and_is_removed(keyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read once, so that no child process inherits it."""
-    monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY, IDENTITY.secret.reveal())
     store = Store(path=keyed)
     assert [each.label for each in store] == ["m"]
-    assert store.unlocked_by == unlock.KEY
-    assert unlock.KEY not in os.environ
+    assert store.unlocked_by == identity_sources.KEY
+    assert identity_sources.KEY not in os.environ
 
 
 def test_the_key_file_comes_before_the_variable(
     keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = f"# created by age-keygen\n{IDENTITY.secret.reveal()}\n"
-    monkeypatch.setenv(unlock.KEY_FILE, str(key_file(tmp_path / "key", text)))
-    monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(key_file(tmp_path / "key", text)))
+    monkeypatch.setenv(identity_sources.KEY, IDENTITY.secret.reveal())
     store = Store(path=keyed)
     store.unlock()
-    assert store.unlocked_by == unlock.KEY_FILE
-    assert unlock.KEY in os.environ
+    assert store.unlocked_by == identity_sources.KEY_FILE
+    assert identity_sources.KEY in os.environ
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666, 0o700])
@@ -83,7 +83,7 @@ def test_a_key_file_that_others_reach_is_refused(
     keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
 ) -> None:
     file = key_file(tmp_path / "key", IDENTITY.secret.reveal(), mode)
-    monkeypatch.setenv(unlock.KEY_FILE, str(file))
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(file))
     with pytest.raises(StoreError, match=f"mode {mode:04o}"):
         Store(path=keyed).unlock()
 
@@ -95,11 +95,11 @@ def test_a_mounted_secret_is_taken_when_that_is_said(
     if os.getuid() != 0:
         pytest.skip("only root can make a file of root's")
     file = key_file(tmp_path / "key", IDENTITY.secret.reveal(), 0o444)
-    monkeypatch.setenv(unlock.KEY_FILE, str(file))
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(file))
     with pytest.raises(StoreError, match="mode 0444") as refused:
         Store(path=keyed).unlock()
-    assert f"{unlock.MOUNTED}=1" in refused.value.hint
-    monkeypatch.setenv(unlock.MOUNTED, "1")
+    assert f"{identity_sources.MOUNTED}=1" in refused.value.hint
+    monkeypatch.setenv(identity_sources.MOUNTED, "1")
     file.chmod(0o446)
     with pytest.raises(StoreError, match="mode 0446"):
         Store(path=keyed).unlock()
@@ -110,7 +110,7 @@ def test_a_mounted_secret_is_taken_when_that_is_said(
     os.chown(file, 0, 0)
     store = Store(path=keyed)
     store.unlock()
-    assert store.unlocked_by == unlock.KEY_FILE
+    assert store.unlocked_by == identity_sources.KEY_FILE
 
 
 def test_a_key_file_of_another_user_is_refused(
@@ -120,7 +120,7 @@ def test_a_key_file_of_another_user_is_refused(
         pytest.skip("only root can give a file to another user")
     file = key_file(tmp_path / "key", IDENTITY.secret.reveal())
     os.chown(file, 65534, 65534)
-    monkeypatch.setenv(unlock.KEY_FILE, str(file))
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(file))
     with pytest.raises(StoreError, match="belongs to another user"):
         Store(path=keyed).unlock()
 
@@ -139,7 +139,7 @@ def test_what_is_no_key_file_is_refused(
         (key_file(tmp_path / "two", two), "holds no line"),
     ]
     for place, said in places:
-        monkeypatch.setenv(unlock.KEY_FILE, str(place))
+        monkeypatch.setenv(identity_sources.KEY_FILE, str(place))
         with pytest.raises(StoreError, match=said):
             Store(path=keyed).unlock()
 
@@ -151,26 +151,26 @@ def test_a_store_that_the_surroundings_open_is_not_locked(
     store = Store(path=keyed)
     assert store.locked
     wrong = key_file(tmp_path / "wrong", Identity.generate().secret.reveal())
-    monkeypatch.setenv(unlock.KEY_FILE, str(wrong))
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(wrong))
     assert store.locked
     right = key_file(tmp_path / "right", IDENTITY.secret.reveal())
-    monkeypatch.setenv(unlock.KEY_FILE, str(right))
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(right))
     assert not store.locked
-    assert store.unlocked_by == unlock.KEY_FILE
+    assert store.unlocked_by == identity_sources.KEY_FILE
 
 
 def test_a_variable_without_an_identity_is_said(
     keyed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(unlock.KEY, "made-up-nonsense-0001")
+    monkeypatch.setenv(identity_sources.KEY, "made-up-nonsense-0001")
     with pytest.raises(StoreError, match="holds no age identity") as caught:
         Store(path=keyed).unlock()
     assert "nonsense" not in str(caught.value)
-    assert unlock.KEY not in os.environ
+    assert identity_sources.KEY not in os.environ
 
 
 def test_an_identity_of_another_store_is_said(keyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(unlock.KEY, Identity.generate().secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY, Identity.generate().secret.reveal())
     with pytest.raises(
         StoreLocked, match="does not open with the identity in LLMWIDGETS_STORE_KEY"
     ):
@@ -178,12 +178,17 @@ def test_an_identity_of_another_store_is_said(keyed: Path, monkeypatch: pytest.M
 
 
 def test_nothing_to_unlock_with_names_the_ways_out(keyed: Path) -> None:
-    unlock.forget()
+    identity_sources.forget_identity()
     store = Store(path=keyed)
     for use in (store.unlock, lambda: list(store), lambda: store["m"], lambda: "m" in store):
         with pytest.raises(StoreLocked) as caught:
             use()
-        for remedy in ("ConnectionPanel", "store.unlock(", unlock.KEY_FILE, unlock.KEY):
+        for remedy in (
+            "ConnectionPanel",
+            "store.unlock(",
+            identity_sources.KEY_FILE,
+            identity_sources.KEY,
+        ):
             assert remedy in caught.value.hint
 
 
@@ -228,7 +233,7 @@ def test_locked_by_hand_stays_locked(
 ) -> None:
     """A key file does not open by itself what the user has just locked; `unlock` does."""
     file = key_file(tmp_path / "key", IDENTITY.secret.reveal())
-    monkeypatch.setenv(unlock.KEY_FILE, str(file))
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(file))
     store = Store(path=keyed)
     assert len(store) == 1
     store.lock()
@@ -241,7 +246,7 @@ def test_locked_by_hand_stays_locked(
 def test_lock_forgets_the_identity_of_the_variable(
     keyed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(unlock.KEY, IDENTITY.secret.reveal())
+    monkeypatch.setenv(identity_sources.KEY, IDENTITY.secret.reveal())
     store = Store(path=keyed)
     store.unlock()
     store.lock()
@@ -253,7 +258,7 @@ def test_a_fork_forgets_the_identity(keyed: Path) -> None:
     """The child of a fork is locked, while the parent stays open."""
     code = """
 import os, sys
-from llmwidgets.connections.store import Store
+from llmwidgets.store.store import Store
 from llmwidgets.errors import StoreLocked
 store = Store(path=sys.argv[1])
 store.unlock()
@@ -271,5 +276,5 @@ assert len(store) == 1
         [sys.executable, "-c", code, str(keyed)],
         check=True,
         cwd=Path(__file__).parents[2],
-        env={**os.environ, unlock.KEY: IDENTITY.secret.reveal()},
+        env={**os.environ, identity_sources.KEY: IDENTITY.secret.reveal()},
     )

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.demo import invoices
-from llmwidgets.demo.care import CAREFUL, HASTY
-from llmwidgets.demo.filling import fill
-from llmwidgets.demo.obedience import Disobeyed, obey
-from llmwidgets.demo.scalars import example
+from llmwidgets.demo.conform import Disobeyed, conform, example
+from llmwidgets.demo.extractor.document import CAREFUL, HASTY
+from llmwidgets.demo.extractor.records import fill
 from llmwidgets.schemas import read_schema
 
 TEXT = invoices.texts[0]["text"]
@@ -74,7 +73,7 @@ SCHEMAS = st.recursive(
 @given(SCHEMAS, st.sampled_from([CAREFUL, HASTY]))
 def test_every_small_schema_is_obeyed(schema: dict[str, Any], care: Any) -> None:
     """Whatever the fields, types, bounds, patterns and nesting, the record is valid."""
-    record = obey(schema, fill(schema, TEXT, care))
+    record = conform(schema, fill(schema, TEXT, care))
     assert read_schema(schema).problems(record) == []
     json.dumps(record, allow_nan=False)
 
@@ -84,7 +83,7 @@ def test_every_small_schema_is_obeyed(schema: dict[str, Any], care: Any) -> None
 def test_no_text_breaks_the_rules(text: str) -> None:
     """Every text gives a valid record of the invoice schema."""
     schema = invoices.Schema.model_json_schema()
-    record = obey(schema, fill(schema, text, CAREFUL))
+    record = conform(schema, fill(schema, text, CAREFUL))
     assert read_schema(invoices.Schema).problems(record) == []
 
 
@@ -96,7 +95,7 @@ def test_real_schemas_are_obeyed_or_refused(shared_data: Path, every: int) -> No
     for file in files:
         schema = json.loads(file.read_text(encoding="utf-8"))
         try:
-            record = obey(schema, fill(schema, TEXT, CAREFUL))
+            record = conform(schema, fill(schema, TEXT, CAREFUL))
         except Disobeyed:
             refused += 1
         else:
@@ -119,7 +118,7 @@ def test_real_schemas_are_obeyed_or_refused(shared_data: Path, every: int) -> No
 def test_an_impossible_schema_is_refused(schema: Any) -> None:
     """A schema that nothing satisfies, or that cannot be read, raises Disobeyed."""
     with pytest.raises(Disobeyed):
-        obey(schema, fill(schema, TEXT, CAREFUL))
+        conform(schema, fill(schema, TEXT, CAREFUL))
 
 
 def test_a_recursive_schema_is_obeyed() -> None:
@@ -131,7 +130,7 @@ def test_a_recursive_schema_is_obeyed() -> None:
         "additionalProperties": False,
     }
     schema = {"$defs": {"node": node}, "$ref": "#/$defs/node"}
-    record = obey(schema, fill(schema, TEXT, CAREFUL))
+    record = conform(schema, fill(schema, TEXT, CAREFUL))
     assert read_schema(schema).problems(record) == []
 
 

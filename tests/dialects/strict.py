@@ -10,7 +10,7 @@ from typing import Any, get_args
 import typing_extensions
 from pydantic import ConfigDict, TypeAdapter
 
-from llmwidgets.dialects.messages import Payload
+from llmwidgets.dialects.types import HTTPResponse
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -21,10 +21,10 @@ def recorded(name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def payload_of(row: dict[str, Any]) -> Payload:
+def payload_of(row: dict[str, Any]) -> HTTPResponse:
     """The payload that a recorded row stands for."""
     text = row["text"] if "text" in row else json.dumps(row["body"], ensure_ascii=False)
-    return Payload(row.get("status", 200), row.get("headers", {}), text.encode(), 0.1)
+    return HTTPResponse(row.get("status", 200), row.get("headers", {}), text.encode(), 0.1)
 
 
 def judge_of(typed_dict: Any) -> Callable[[Any], None]:

@@ -11,26 +11,27 @@ from hypothesis import strategies as st
 
 from llmwidgets import errors
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import anthropic_messages
-from llmwidgets.dialects.messages import Call, Form, Payload, Request, TextPart
+from llmwidgets.dialects import anthropic
+from llmwidgets.dialects.anthropic import SUBSET, explain
+from llmwidgets.dialects.types import Call, HTTPResponse, Request, ResponseFormat, TextPart
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import payload_of, recorded
 
 DOCUMENT = "Marigold Trading owes 1234 EUR to Peter Quill since the third of May."
-COMPILED = read_schema({"type": "object", "properties": {"a": {"type": "string"}}}).compile(
-    anthropic_messages.SUBSET
-)
+COMPILED = read_schema({"type": "object", "properties": {"a": {"type": "string"}}}).compile(SUBSET)
 
 
 def a_call() -> Call:
     connection = Connection("anthropic", api_key="sk-ant-api03-canary-canary", label="mine")
-    request = Request("m", "Extract.", (TextPart(DOCUMENT),), COMPILED, Form.JSON_SCHEMA, 100)
-    return anthropic_messages.encode(request, connection.target("m"))
+    request = Request(
+        "m", "Extract.", (TextPart(DOCUMENT),), COMPILED, ResponseFormat.JSON_SCHEMA, 100
+    )
+    return anthropic.encode(request, connection.target("m"))
 
 
 @pytest.mark.parametrize("row", recorded("anthropic_errors"), ids=lambda row: row["what"])
 def test_each_recorded_error_is_told(row):
-    failure = anthropic_messages.explain(payload_of(row), call=a_call())
+    failure = explain(payload_of(row), call=a_call())
     assert type(failure).__name__ == row["failure"]
     assert row["says"] in str(failure)
     assert failure.hint
@@ -53,7 +54,7 @@ def test_every_type_that_the_vendor_documents_has_a_class():
         status = {"authentication_error": 401, "billing_error": 402, "permission_error": 403,
                   "not_found_error": 404, "rate_limit_error": 429, "api_error": 500,
                   "timeout_error": 504, "overloaded_error": 529}.get(kind, 400)  # fmt: skip
-        failure = anthropic_messages.explain(payload_of({"status": status, "body": body}))
+        failure = explain(payload_of({"status": status, "body": body}))
         told = {"authentication_error": errors.Unauthorized, "billing_error": errors.QuotaExhausted,
                 "permission_error": errors.Forbidden, "rate_limit_error": errors.RateLimited,
                 "api_error": errors.Overloaded, "timeout_error": errors.Overloaded,
@@ -64,13 +65,13 @@ def test_every_type_that_the_vendor_documents_has_a_class():
 def test_an_error_under_the_status_of_a_success_is_no_reply():
     body = {"type": "error", "error": {"type": "rate_limit_error", "message": "Slow down."}}
     with pytest.raises(errors.RateLimited):
-        anthropic_messages.decode(payload_of({"body": body}))
+        anthropic.decode(payload_of({"body": body}))
 
 
 def test_an_error_that_repeats_the_document_is_not_quoted():
     body = {"type": "error", "error": {"type": "invalid_request_error",
             "message": f"messages.0.content: cannot read '{DOCUMENT}' here"}}  # fmt: skip
-    failure = anthropic_messages.explain(payload_of({"status": 400, "body": body}), call=a_call())
+    failure = explain(payload_of({"status": 400, "body": body}), call=a_call())
     assert isinstance(failure, errors.BadRequest)
     assert "Marigold" not in str(failure)
 
@@ -82,6 +83,6 @@ def test_an_error_that_repeats_the_document_is_not_quoted():
                                                     "error_code", "code"]), inner)),
 )))  # fmt: skip
 def test_no_body_makes_the_reader_fail(status, body):
-    failure = anthropic_messages.explain(Payload(status, {}, body, 0.1), label="mine", model="m")
+    failure = explain(HTTPResponse(status, {}, body, 0.1), label="mine", model="m")
     assert isinstance(failure, errors.Failure)
     assert failure.message.endswith((".", "…")) or "It says:" in failure.message

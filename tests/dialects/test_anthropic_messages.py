@@ -9,8 +9,18 @@ import pytest
 
 from llmwidgets import errors
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import anthropic_messages
-from llmwidgets.dialects.messages import Call, Example, Form, Payload, Request, TextPart, Usage
+from llmwidgets.dialects import anthropic
+from llmwidgets.dialects.anthropic import SUBSET
+from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.types import (
+    Call,
+    Example,
+    HTTPResponse,
+    Request,
+    ResponseFormat,
+    TextPart,
+    Usage,
+)
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import payload_of, recorded
@@ -23,16 +33,18 @@ SCHEMA = read_schema(
         "required": ["name"],
     }
 )
-COMPILED = SCHEMA.compile(anthropic_messages.SUBSET)
+COMPILED = SCHEMA.compile(SUBSET)
 CONNECTION = Connection("anthropic", api_key="sk-ant-api03-made-up-key-0001", label="mine")
 
 
-def a_request(form: Form = Form.JSON_SCHEMA, schema: Any = COMPILED, **rest: Any) -> Request:
+def a_request(
+    form: ResponseFormat = ResponseFormat.JSON_SCHEMA, schema: Any = COMPILED, **rest: Any
+) -> Request:
     return Request("m", "Extract.", (TextPart("Bolt bills 3."),), schema, form, 4112, **rest)
 
 
 def encoded(model: str = "claude-sonnet-5-5", **rest: Any) -> Call:
-    return anthropic_messages.encode(a_request(**rest), CONNECTION.target(model))
+    return anthropic.encode(a_request(**rest), CONNECTION.target(model))
 
 
 def test_the_body_is_the_one_of_the_messages_format():
@@ -85,8 +97,10 @@ def test_the_least_thinking_is_off_wherever_a_model_can_be_without():
 def test_a_budget_is_always_below_the_output_limit():
     """The server refuses a limit that is not larger than the budget."""
     for limit in (16, 1024, 1025, 3000, 30_000):
-        request = Request("m", "", (TextPart("x"),), COMPILED, Form.TEXT, limit, effort_sent="high")
-        body = anthropic_messages.encode(request, CONNECTION.target("claude-haiku-4-5")).body
+        request = Request(
+            "m", "", (TextPart("x"),), COMPILED, ResponseFormat.TEXT, limit, effort_sent="high"
+        )
+        body = anthropic.encode(request, CONNECTION.target("claude-haiku-4-5")).body
         assert 1024 <= body["thinking"]["budget_tokens"] < body["max_tokens"]
         assert body["max_tokens"] <= max(limit, 1025)
 
@@ -94,7 +108,7 @@ def test_a_budget_is_always_below_the_output_limit():
 def test_no_sampling_parameter_is_ever_sent():
     body = encoded(temperature=0.0).body
     assert not {"temperature", "top_p", "top_k"} & set(body)
-    assert anthropic_messages.SAMPLING is False
+    assert anthropic.SAMPLING is False
 
 
 @pytest.mark.parametrize(
@@ -110,7 +124,7 @@ def test_no_sampling_parameter_is_ever_sent():
     ],
 )
 def test_a_tool_is_forced_only_where_the_model_lets_it_be(model, level, choice):
-    body = encoded(model, form=Form.TOOL, effort_sent=level).body
+    body = encoded(model, form=ResponseFormat.TOOL, effort_sent=level).body
     assert body["tool_choice"] == choice
     (tool,) = body["tools"]
     assert tool == {
@@ -125,21 +139,21 @@ def a_large_schema(optional: int, unions: int) -> Any:
     some = {f"o{i}": {"type": "string"} for i in range(optional)}
     more = {f"u{i}": {"type": ["string", "number"]} for i in range(unions)}
     schema = {"type": "object", "properties": {**some, **more}, "required": list(more)}
-    return read_schema(schema).compile(anthropic_messages.SUBSET)
+    return read_schema(schema).compile(SUBSET)
 
 
 @pytest.mark.parametrize(
     ("optional", "unions", "form"),
     [
-        (24, 16, Form.JSON_SCHEMA),
-        (2, 17, Form.TOOL),
-        (0, 0, Form.JSON_SCHEMA),
+        (24, 16, ResponseFormat.JSON_SCHEMA),
+        (2, 17, ResponseFormat.TOOL),
+        (0, 0, ResponseFormat.JSON_SCHEMA),
     ],
 )
 def test_a_schema_beyond_the_limits_travels_as_a_tool(optional, unions, form):
     compiled = a_large_schema(optional, unions)
-    assert anthropic_messages.form_for(Form.JSON_SCHEMA, compiled) is form
-    assert anthropic_messages.form_for(Form.TEXT, compiled) is Form.TEXT
+    assert anthropic.form_for(ResponseFormat.JSON_SCHEMA, compiled) is form
+    assert anthropic.form_for(ResponseFormat.TEXT, compiled) is ResponseFormat.TEXT
 
 
 def test_examples_are_turns_and_the_last_turn_is_the_users():
@@ -150,16 +164,16 @@ def test_examples_are_turns_and_the_last_turn_is_the_users():
     assert json.loads(messages[1]["content"])["name"] == "Nut"
 
 
-@pytest.mark.parametrize("form", [Form.JSON_OBJECT, Form.JSON_OBJECT_SCHEMA])
+@pytest.mark.parametrize("form", [ResponseFormat.JSON_OBJECT, ResponseFormat.JSON_OBJECT_SCHEMA])
 def test_a_form_of_another_format_is_refused_before_it_is_sent(form):
     with pytest.raises(errors.BadRequest) as caught:
         encoded(form=form)
-    assert anthropic_messages.form_refused(caught.value)
+    assert form_refused(caught.value)
 
 
 @pytest.mark.parametrize("row", recorded("anthropic_replies"), ids=lambda row: row["what"])
 def test_each_recorded_reply_is_read(row):
-    reply = anthropic_messages.decode(payload_of(row), call=encoded())
+    reply = anthropic.decode(payload_of(row), call=encoded())
     want = dict(row["reply"])
     assert reply.usage == Usage(*want.pop("usage"))
     assert {name: getattr(reply, name) for name in want} == want
@@ -170,11 +184,11 @@ def test_each_recorded_reply_is_read(row):
 )
 def test_what_is_no_message_is_unreachable_and_says_where(body):
     with pytest.raises(errors.Unreachable, match=r"api\.anthropic\.com/v1/messages"):
-        anthropic_messages.decode(Payload(200, {}, body, 0.1), call=encoded())
+        anthropic.decode(HTTPResponse(200, {}, body, 0.1), call=encoded())
 
 
 def test_the_list_of_models_tells_limits_and_ends_and_is_read_over_all_pages():
-    call = anthropic_messages.models_call(CONNECTION.target("m"))
+    call = anthropic.models_call(CONNECTION.target("m"))
     assert call.url == "https://api.anthropic.com/v1/models?limit=1000"
     rows = [
         {"id": "claude-a", "type": "model", "lifecycle": "deprecated", "max_tokens": 64_000,
@@ -183,8 +197,8 @@ def test_the_list_of_models_tells_limits_and_ends_and_is_read_over_all_pages():
         {"name": "no id"},
     ]  # fmt: skip
     body = {"data": rows, "has_more": True, "first_id": "claude-a", "last_id": "claude b&c"}
-    page = Payload(200, {}, json.dumps(body).encode(), 0.1)
-    listed, following = anthropic_messages.listed_models(page, call)
+    page = HTTPResponse(200, {}, json.dumps(body).encode(), 0.1)
+    listed, following = anthropic.listed_models(page, call)
     first = listed[0]
     assert (first.id, first.ends, first.lifecycle) == ("claude-a", "2026-11-30", "deprecated")
     assert (first.input_limit, first.output_limit) == (200_000, 64_000)
@@ -192,14 +206,14 @@ def test_the_list_of_models_tells_limits_and_ends_and_is_read_over_all_pages():
     assert following is not None
     assert following.url.endswith("/v1/models?limit=1000&after_id=claude%20b%26c")
     assert following.auth == call.auth
-    last = Payload(200, {}, b'{"data": [], "has_more": false, "last_id": "x"}', 0.1)
-    assert anthropic_messages.listed_models(last, following) == ([], None)
+    last = HTTPResponse(200, {}, b'{"data": [], "has_more": false, "last_id": "x"}', 0.1)
+    assert anthropic.listed_models(last, following) == ([], None)
 
 
 def test_a_list_that_is_none_is_an_error():
     with pytest.raises(errors.Unreachable):
-        anthropic_messages.listed_models(Payload(200, {}, b"<html>", 0.1))
+        anthropic.listed_models(HTTPResponse(200, {}, b"<html>", 0.1))
     with pytest.raises(errors.Overloaded):
-        anthropic_messages.listed_models(
-            Payload(500, {}, b'{"error": {"type": "api_error", "message": "x"}}', 0.1)
+        anthropic.listed_models(
+            HTTPResponse(500, {}, b'{"error": {"type": "api_error", "message": "x"}}', 0.1)
         )

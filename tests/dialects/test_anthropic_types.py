@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import anthropic_messages
-from llmwidgets.dialects.messages import Example, Form, Request, TextPart
-from llmwidgets.engine.question import effort_sent
+from llmwidgets.dialects import anthropic as anthropic_messages
+from llmwidgets.dialects.anthropic import SUBSET
+from llmwidgets.dialects.types import Example, Request, ResponseFormat, TextPart
+from llmwidgets.engine.request_builder import resolve_effort
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import judge_of, recorded
@@ -27,7 +28,7 @@ SCHEMA = read_schema(
         "required": ["number"],
     }
 )
-FORMS = [Form.JSON_SCHEMA, Form.TOOL, Form.TEXT]
+FORMS = [ResponseFormat.JSON_SCHEMA, ResponseFormat.TOOL, ResponseFormat.TEXT]
 FOUNDRY = "https://r.services.ai.azure.com/anthropic"
 
 
@@ -39,8 +40,13 @@ def judge():
     return judge_of(MessageCreateParamsNonStreaming)
 
 
-def a_body(connection: Connection, model: str, form: Form = Form.JSON_SCHEMA, **rest: Any) -> Any:
-    compiled = SCHEMA.compile(anthropic_messages.SUBSET)
+def a_body(
+    connection: Connection,
+    model: str,
+    form: ResponseFormat = ResponseFormat.JSON_SCHEMA,
+    **rest: Any,
+) -> Any:
+    compiled = SCHEMA.compile(SUBSET)
     request = Request(model, "Extract.", (TextPart("Bill 7."),), compiled, form, 500, **rest)
     return anthropic_messages.encode(request, connection.target(model)).body
 
@@ -68,8 +74,8 @@ def test_every_form_model_and_option_of_both_kinds_is_allowed(judge):
 def test_every_level_a_variant_can_ask_for_is_one_the_model_has():
     for facts in PROVIDERS["anthropic"].models:
         for effort in ("least", "low", "medium", "high"):
-            assert effort_sent(facts, effort) in facts.efforts
-        assert effort_sent(facts, "vendor") is None
+            assert resolve_effort(facts, effort) in facts.efforts
+        assert resolve_effort(facts, "vendor") is None
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from llmwidgets import Connection
-from llmwidgets.dialects import anthropic_messages, gemini_content, openai_chat
-from llmwidgets.dialects.messages import Capability, Form, Mode
-from llmwidgets.engine.plan import Column
-from llmwidgets.engine.question import Manner
+from llmwidgets.dialects import anthropic, gemini, openai
+from llmwidgets.dialects.anthropic import SUBSET
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.engine.request_builder import RequestBuilder, ResolvedVariant
 from llmwidgets.schemas import read_schema
 
 TREE = {
@@ -32,32 +32,32 @@ MANY = {
 
 
 def test_a_recursive_schema_reaches_anthropic_as_a_tool() -> None:
-    compiled = read_schema(TREE).compile(anthropic_messages.SUBSET)
+    compiled = read_schema(TREE).compile(SUBSET)
     assert compiled.excess
-    assert anthropic_messages.form_for(Form.JSON_SCHEMA, compiled) is Form.TOOL
+    assert anthropic.form_for(ResponseFormat.JSON_SCHEMA, compiled) is ResponseFormat.TOOL
 
 
 @pytest.mark.parametrize(
     ("dialect", "lower"),
     [
-        (anthropic_messages, Form.TOOL),
-        (openai_chat, Form.JSON_OBJECT),
-        (gemini_content, Form.JSON_OBJECT),
+        (anthropic, ResponseFormat.TOOL),
+        (openai, ResponseFormat.JSON_OBJECT),
+        (gemini, ResponseFormat.JSON_OBJECT),
     ],
     ids=lambda each: getattr(each, "NAME", each),
 )
 @pytest.mark.parametrize("schema", [TREE, MANY], ids=["tree", "many enums"])
 def test_the_form_goes_down_exactly_where_a_limit_is_passed(dialect, lower, schema) -> None:
     compiled = read_schema(schema).compile(dialect.SUBSET)
-    expected = lower if compiled.excess else Form.JSON_SCHEMA
-    assert dialect.form_for(Form.JSON_SCHEMA, compiled) is expected
+    expected = lower if compiled.excess else ResponseFormat.JSON_SCHEMA
+    assert dialect.form_for(ResponseFormat.JSON_SCHEMA, compiled) is expected
 
 
 def test_what_cannot_be_enforced_is_said_and_put_into_the_prompt() -> None:
     """The mode is no longer *schema enforced*, the schema stands in the prompt, a note says why."""
     connection = Connection("anthropic", api_key="sk-ant-made-up-0000000000000001")
-    manner = Manner(Column("a", connection, "claude-haiku-5-5"), read_schema(TREE))
-    form, mode = manner.sent(Capability(Form.JSON_SCHEMA, Mode.SCHEMA))
-    assert form is Form.TOOL
-    assert mode is not Mode.SCHEMA
+    manner = RequestBuilder(ResolvedVariant("a", connection, "claude-haiku-5-5"), read_schema(TREE))
+    form, mode = manner.sent(Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA))
+    assert form is ResponseFormat.TOOL
+    assert mode is not Enforcement.SCHEMA
     assert any("The schema is not enforced" in note for note in manner.notes)

@@ -9,9 +9,19 @@ import pytest
 
 from llmwidgets import errors
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import gemini_content
-from llmwidgets.dialects.curl import curl
-from llmwidgets.dialects.messages import Call, Example, Form, Payload, Request, TextPart, Usage
+from llmwidgets.dialects import gemini
+from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.gemini import SUBSET
+from llmwidgets.dialects.requests import curl_command
+from llmwidgets.dialects.types import (
+    Call,
+    Example,
+    HTTPResponse,
+    Request,
+    ResponseFormat,
+    TextPart,
+    Usage,
+)
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import payload_of, recorded
@@ -24,18 +34,18 @@ SCHEMA = read_schema(
         "required": ["name"],
     }
 )
-COMPILED = SCHEMA.compile(gemini_content.SUBSET)
+COMPILED = SCHEMA.compile(SUBSET)
 CREDENTIALS = json.dumps({"type": "service_account", "project_id": "p-1", "private_key": "canary"})
 GEMINI = Connection("gemini", api_key="AQ.made-up-key-0001", label="mine")
 VERTEX = Connection("vertex_ai", credentials=CREDENTIALS, label="mine")
 
 
-def a_request(form: Form = Form.JSON_SCHEMA, **rest: Any) -> Request:
+def a_request(form: ResponseFormat = ResponseFormat.JSON_SCHEMA, **rest: Any) -> Request:
     return Request("m", "Extract.", (TextPart("Bolt bills 3."),), COMPILED, form, 4112, **rest)
 
 
 def encoded(model: str = "gemini-3.8-flash", connection: Connection = GEMINI, **rest: Any) -> Call:
-    return gemini_content.encode(a_request(**rest), connection.target(model))
+    return gemini.encode(a_request(**rest), connection.target(model))
 
 
 @pytest.mark.parametrize("connection", [GEMINI, VERTEX], ids=["gemini", "vertex_ai"])
@@ -84,8 +94,8 @@ def test_vertex_is_called_by_project_and_location(fields, start):
         "Authorization", "Bearer {}", "google",
     )  # fmt: skip
     assert "canary" not in repr(call)
-    assert '"Authorization: Bearer "' in curl(call).replace("'", '"')
-    assert "${TOKEN}" in curl(call)
+    assert '"Authorization: Bearer "' in curl_command(call).replace("'", '"')
+    assert "${TOKEN}" in curl_command(call)
 
 
 def test_credentials_without_a_project_take_the_one_that_is_billed():
@@ -124,9 +134,9 @@ def test_a_budget_of_nothing_turns_thinking_off_for_one_model_at_vertex_alone():
 @pytest.mark.parametrize(
     ("form", "keys"),
     [
-        (Form.JSON_SCHEMA, {"responseMimeType", "responseJsonSchema"}),
-        (Form.JSON_OBJECT, {"responseMimeType"}),
-        (Form.TEXT, set()),
+        (ResponseFormat.JSON_SCHEMA, {"responseMimeType", "responseJsonSchema"}),
+        (ResponseFormat.JSON_OBJECT, {"responseMimeType"}),
+        (ResponseFormat.TEXT, set()),
     ],
 )
 def test_each_form_sends_its_own_keys(form, keys):
@@ -134,11 +144,11 @@ def test_each_form_sends_its_own_keys(form, keys):
     assert set(sent) - {"maxOutputTokens"} == keys
 
 
-@pytest.mark.parametrize("form", [Form.TOOL, Form.JSON_OBJECT_SCHEMA])
+@pytest.mark.parametrize("form", [ResponseFormat.TOOL, ResponseFormat.JSON_OBJECT_SCHEMA])
 def test_a_form_of_another_format_is_refused_before_it_is_sent(form):
     with pytest.raises(errors.BadRequest) as caught:
         encoded(form=form)
-    assert gemini_content.form_refused(caught.value)
+    assert form_refused(caught.value)
 
 
 def test_a_temperature_is_sent_only_where_one_is_given():
@@ -154,7 +164,7 @@ def test_examples_are_turns_of_the_model_and_the_last_turn_is_the_users():
 
 @pytest.mark.parametrize("row", recorded("gemini_replies"), ids=lambda row: row["what"])
 def test_each_recorded_reply_is_read(row):
-    reply = gemini_content.decode(payload_of(row), call=encoded())
+    reply = gemini.decode(payload_of(row), call=encoded())
     want = dict(row["reply"])
     assert reply.usage == Usage(*want.pop("usage"))
     assert {name: getattr(reply, name) for name in want} == want
@@ -171,11 +181,11 @@ def test_every_way_to_stop_that_the_vendor_documents_has_an_ending():
     }  # fmt: skip
     for reason in types.FinishReason:
         body = {"candidates": [{"finishReason": reason.value}]}
-        ending = gemini_content.decode(payload_of({"body": body})).ending
+        ending = gemini.decode(payload_of({"body": body})).ending
         assert (ending == "complete") is (reason.value in harmless), reason
     for reason in types.BlockedReason:
         body = {"promptFeedback": {"blockReason": reason.value}}
-        reply = gemini_content.decode(payload_of({"body": body}))
+        reply = gemini.decode(payload_of({"body": body}))
         assert (reply.ending, reply.explanation) == ("filtered", reason.value)
 
 
@@ -184,11 +194,11 @@ def test_every_way_to_stop_that_the_vendor_documents_has_an_ending():
 )
 def test_what_is_no_answer_of_google_is_unreachable_and_says_where(body):
     with pytest.raises(errors.Unreachable, match=r"googleapis\.com/v1/models/gemini"):
-        gemini_content.decode(Payload(200, {}, body, 0.1), call=encoded())
+        gemini.decode(HTTPResponse(200, {}, body, 0.1), call=encoded())
 
 
 def test_the_list_of_models_keeps_those_that_answer_texts_over_all_pages():
-    call = gemini_content.models_call(GEMINI.target("m"))
+    call = gemini.models_call(GEMINI.target("m"))
     assert call.url == "https://generativelanguage.googleapis.com/v1/models?pageSize=1000"
     rows = [
         {"name": "models/gemini-3.8-flash", "inputTokenLimit": 1_048_576,
@@ -198,28 +208,28 @@ def test_the_list_of_models_keeps_those_that_answer_texts_over_all_pages():
         {"displayName": "no name"},
     ]  # fmt: skip
     body = json.dumps({"models": rows, "nextPageToken": "a/b="}).encode()
-    (listed,), following = gemini_content.listed_models(Payload(200, {}, body, 0.1), call)
+    (listed,), following = gemini.listed_models(HTTPResponse(200, {}, body, 0.1), call)
     assert (listed.id, listed.input_limit, listed.output_limit) == (
         "gemini-3.8-flash", 1_048_576, 65_536,
     )  # fmt: skip
     assert following is not None
     assert following.url.endswith("?pageSize=1000&pageToken=a%2Fb%3D")
-    again = gemini_content.listed_models(Payload(200, {}, body, 0.1), following)[1]
+    again = gemini.listed_models(HTTPResponse(200, {}, body, 0.1), following)[1]
     assert again is not None
     assert again.url.count("pageToken") == 1
-    last = Payload(200, {}, b'{"models": []}', 0.1)
-    assert gemini_content.listed_models(last, following) == ([], None)
+    last = HTTPResponse(200, {}, b'{"models": []}', 0.1)
+    assert gemini.listed_models(last, following) == ([], None)
 
 
 def test_vertex_lists_the_publishers_models_and_counts_tokens_for_free():
-    call = gemini_content.models_call(VERTEX.target("m"))
+    call = gemini.models_call(VERTEX.target("m"))
     assert call.url == (
         "https://aiplatform.googleapis.com/v1beta1/publishers/google/models?pageSize=100"
     )
     body = b'{"publisherModels": [{"name": "publishers/google/models/gemini-x"}]}'
-    (listed,), _ = gemini_content.listed_models(Payload(200, {}, body, 0.1), call)
+    (listed,), _ = gemini.listed_models(HTTPResponse(200, {}, body, 0.1), call)
     assert listed.id == "gemini-x"
-    counted = gemini_content.count_call(VERTEX.target("gemini-x"))
+    counted = gemini.count_call(VERTEX.target("gemini-x"))
     assert counted is not None
     assert counted.url.endswith("/publishers/google/models/gemini-x:countTokens")
     assert set(counted.body) == {"contents"}

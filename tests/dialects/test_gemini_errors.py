@@ -10,20 +10,22 @@ from hypothesis import strategies as st
 
 from llmwidgets import errors
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import gemini_content
-from llmwidgets.dialects.messages import Call, Form, Payload, Request, TextPart
+from llmwidgets.dialects import gemini
+from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.gemini import SUBSET, explain
+from llmwidgets.dialects.types import Call, HTTPResponse, Request, ResponseFormat, TextPart
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import payload_of, recorded
 
 DOCUMENT = "Marigold Trading owes 1234 EUR to Peter Quill since the third of May."
-COMPILED = read_schema({"type": "object", "properties": {"a": {"type": "string"}}}).compile(
-    gemini_content.SUBSET
-)
+COMPILED = read_schema({"type": "object", "properties": {"a": {"type": "string"}}}).compile(SUBSET)
 CREDENTIALS = '{"type": "service_account", "project_id": "p-1", "private_key": "canary"}'
 
 
 def a_call(
-    kind: str = "gemini", location: str | None = None, form: Form = Form.JSON_SCHEMA
+    kind: str = "gemini",
+    location: str | None = None,
+    form: ResponseFormat = ResponseFormat.JSON_SCHEMA,
 ) -> Call:
     if kind == "gemini":
         connection = Connection("gemini", api_key="AQ.canary-canary", label="mine")
@@ -31,13 +33,13 @@ def a_call(
         given = {"credentials": CREDENTIALS, "location": location, "label": "mine"}
         connection = Connection("vertex_ai", **given)
     request = Request("m", "Extract.", (TextPart(DOCUMENT),), COMPILED, form, 100)
-    return gemini_content.encode(request, connection.target("m"))
+    return gemini.encode(request, connection.target("m"))
 
 
 @pytest.mark.parametrize("row", recorded("gemini_errors"), ids=lambda row: row["what"])
 def test_each_recorded_error_is_told(row):
     call = a_call(row["kind"], row.get("location"))
-    failure = gemini_content.explain(payload_of(row), call=call)
+    failure = explain(payload_of(row), call=call)
     assert type(failure).__name__ == row["failure"]
     assert row["says"] in str(failure)
     assert failure.hint
@@ -51,16 +53,16 @@ def test_a_schema_is_blamed_only_where_one_was_sent():
     """The same words without a schema in the request are a refusal of the request."""
     body = {"error": {"code": 400, "message": "Request contains an invalid argument.",
                       "status": "INVALID_ARGUMENT"}}  # fmt: skip
-    failure = gemini_content.explain(
-        payload_of({"status": 400, "body": body}), call=a_call(form=Form.TEXT)
+    failure = explain(
+        payload_of({"status": 400, "body": body}), call=a_call(form=ResponseFormat.TEXT)
     )
-    assert not gemini_content.form_refused(failure)
+    assert not form_refused(failure)
 
 
 def test_an_error_that_repeats_the_document_is_not_quoted():
     body = {"error": {"code": 400, "status": "INVALID_ARGUMENT",
                       "message": f"Cannot read '{DOCUMENT}' here"}}  # fmt: skip
-    failure = gemini_content.explain(payload_of({"status": 400, "body": body}), call=a_call())
+    failure = explain(payload_of({"status": 400, "body": body}), call=a_call())
     assert isinstance(failure, errors.BadRequest)
     assert "Marigold" not in str(failure)
 
@@ -81,7 +83,7 @@ _JSON = st.recursive(
     st.binary() | st.builds(lambda value: json.dumps(value).encode(), _JSON),
 )
 def test_no_body_makes_the_reader_fail(status, body):
-    failure = gemini_content.explain(Payload(status, {}, body, 0.1), label="mine", model="m")
+    failure = explain(HTTPResponse(status, {}, body, 0.1), label="mine", model="m")
     assert isinstance(failure, errors.Failure)
 
 
@@ -101,5 +103,5 @@ def test_no_body_makes_the_reader_fail(status, body):
 @pytest.mark.parametrize("status", [400, 403, 429])
 def test_details_of_another_shape_are_read_past(status, details):
     body = {"error": {"code": status, "message": "No.", "details": details}}
-    failure = gemini_content.explain(payload_of({"status": status, "body": body}), call=a_call())
+    failure = explain(payload_of({"status": status, "body": body}), call=a_call())
     assert isinstance(failure, errors.CallError)

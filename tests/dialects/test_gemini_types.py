@@ -9,9 +9,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import gemini_content
-from llmwidgets.dialects.messages import Example, Form, Request, TextPart
-from llmwidgets.engine.question import effort_sent
+from llmwidgets.dialects import gemini
+from llmwidgets.dialects.gemini import SUBSET
+from llmwidgets.dialects.types import Example, Request, ResponseFormat, TextPart
+from llmwidgets.engine.request_builder import resolve_effort
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import recorded
@@ -27,7 +28,7 @@ SCHEMA = read_schema(
         "required": ["number"],
     }
 )
-FORMS = [Form.JSON_SCHEMA, Form.JSON_OBJECT, Form.TEXT]
+FORMS = [ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT]
 CONNECTIONS = {
     "gemini": Connection("gemini", api_key="AQ.a"),
     "vertex_ai": Connection(
@@ -51,10 +52,12 @@ def judge():
     return Body.model_validate
 
 
-def a_body(kind: str, model: str, form: Form = Form.JSON_SCHEMA, **rest: Any) -> Any:
-    compiled = SCHEMA.compile(gemini_content.SUBSET)
+def a_body(
+    kind: str, model: str, form: ResponseFormat = ResponseFormat.JSON_SCHEMA, **rest: Any
+) -> Any:
+    compiled = SCHEMA.compile(SUBSET)
     request = Request(model, "Extract.", (TextPart("Bill 7."),), compiled, form, 500, **rest)
-    return gemini_content.encode(request, CONNECTIONS[kind].target(model)).body
+    return gemini.encode(request, CONNECTIONS[kind].target(model)).body
 
 
 def test_every_form_model_and_option_of_both_kinds_is_allowed(judge):
@@ -85,7 +88,7 @@ def test_every_level_a_variant_can_ask_for_is_one_the_model_has():
     for kind in CONNECTIONS:
         for facts in PROVIDERS[kind].models:
             for effort in ("least", "low", "medium", "high"):
-                sent = effort_sent(facts, effort)
+                sent = resolve_effort(facts, effort)
                 assert sent in facts.efforts
                 body = a_body(kind, facts.id, effort_sent=sent)
                 assert "thinkingConfig" in body["generationConfig"]

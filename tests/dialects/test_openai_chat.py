@@ -12,14 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import openai_chat
-from llmwidgets.dialects.curl import curl
-from llmwidgets.dialects.messages import (
+from llmwidgets.dialects import openai
+from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.openai import SUBSET
+from llmwidgets.dialects.requests import curl_command
+from llmwidgets.dialects.types import (
     Call,
     Example,
-    Form,
-    Payload,
+    HTTPResponse,
     Request,
+    ResponseFormat,
     Target,
     TextPart,
     Usage,
@@ -34,7 +36,7 @@ NAMED = {
     "properties": {"name": {"type": "string"}, "note": {"type": "string"}},
     "required": ["name"],
 }
-COMPILED = read_schema(NAMED).compile(openai_chat.SUBSET)
+COMPILED = read_schema(NAMED).compile(SUBSET)
 OPENAI = Connection("openai", api_key="sk-proj-canary-canary").target("gpt-6-luna")
 CUSTOM = Connection("custom", name="m", endpoint="http://localhost:1/v1").target("m")
 
@@ -45,14 +47,14 @@ def a_request(**changes: Any) -> Request:
         instructions="Extract the fields.",
         parts=(TextPart("Acme billed 5 EUR."),),
         schema=COMPILED,
-        form=Form.JSON_SCHEMA,
+        form=ResponseFormat.JSON_SCHEMA,
         max_output_tokens=100,
     )
     return replace(plain, **changes)
 
 
 def body_of(request: Request, target: Target = OPENAI) -> dict[str, Any]:
-    return openai_chat.encode(request, target).body
+    return openai.encode(request, target).body
 
 
 def test_the_plain_request_is_exactly_this():
@@ -90,9 +92,9 @@ def test_what_is_given_is_sent_where_the_server_knows_it():
 @pytest.mark.parametrize(
     ("form", "sent"),
     [
-        (Form.JSON_OBJECT_SCHEMA, {"type": "json_object", "schema": COMPILED.schema}),
-        (Form.JSON_OBJECT, {"type": "json_object"}),
-        (Form.TEXT, None),
+        (ResponseFormat.JSON_OBJECT_SCHEMA, {"type": "json_object", "schema": COMPILED.schema}),
+        (ResponseFormat.JSON_OBJECT, {"type": "json_object"}),
+        (ResponseFormat.TEXT, None),
     ],
 )
 def test_each_form_has_its_response_format(form, sent):
@@ -104,9 +106,12 @@ def test_a_schema_beside_json_object_goes_to_custom_servers_only():
     foundry = Connection("azure_ai_foundry", model="d", endpoint="https://r.example", api_key="k")
     for target in (OPENAI, azure.target("d"), foundry.target("d")):
         with pytest.raises(BadRequest) as caught:
-            body_of(a_request(form=Form.JSON_OBJECT_SCHEMA), target)
-        assert openai_chat.form_refused(caught.value)
-    assert "schema" in body_of(a_request(form=Form.JSON_OBJECT_SCHEMA), CUSTOM)["response_format"]
+            body_of(a_request(form=ResponseFormat.JSON_OBJECT_SCHEMA), target)
+        assert form_refused(caught.value)
+    assert (
+        "schema"
+        in body_of(a_request(form=ResponseFormat.JSON_OBJECT_SCHEMA), CUSTOM)["response_format"]
+    )
 
 
 @given(st.text(max_size=80))
@@ -117,13 +122,15 @@ def test_the_name_of_a_schema_is_always_one_that_openai_takes(title):
 
 
 def test_the_schema_stands_in_the_prompt_where_it_is_wanted():
-    said = body_of(a_request(form=Form.TEXT, schema_in_prompt=True), CUSTOM)["messages"][0]
+    said = body_of(a_request(form=ResponseFormat.TEXT, schema_in_prompt=True), CUSTOM)["messages"][
+        0
+    ]
     assert said["content"].startswith("Extract the fields.")
     assert json.dumps(COMPILED.schema) in said["content"]
     assert json.dumps(COMPILED.schema) not in str(body_of(a_request())["messages"])
 
 
-@pytest.mark.parametrize("form", [Form.JSON_OBJECT, Form.TEXT])
+@pytest.mark.parametrize("form", [ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT])
 def test_the_word_json_is_said_where_the_form_needs_it(form):
     """OpenAI refuses json_object unless a message says JSON."""
     assert "JSON" in body_of(a_request(form=form), CUSTOM)["messages"][0]["content"]
@@ -151,11 +158,11 @@ def test_an_azure_address_keeps_its_version_and_its_deployment():
         "azure_openai", api_key="k",
         endpoint="https://r.example/openai/deployments/d/chat/completions?api-version=2025-01-01",
     )  # fmt: skip
-    call = openai_chat.encode(a_request(), connection.target("d"))
+    call = openai.encode(a_request(), connection.target("d"))
     assert call.url == (
         "https://r.example/openai/deployments/d/chat/completions?api-version=2025-01-01"
     )
-    listing = openai_chat.models_call(connection.target("d"))
+    listing = openai.models_call(connection.target("d"))
     assert listing.url == "https://r.example/openai/models?api-version=2024-10-21"
     assert (listing.method, listing.body) == ("GET", None)
 
@@ -165,27 +172,29 @@ def test_the_shown_request_and_the_command_line_hold_no_key():
         "custom", name="m", endpoint="https://h.example/v1", api_key="canary-key-1234",
         auth_token="Basic canary-token", headers={"X-Team": "canary-team-1234"},
     )  # fmt: skip
-    call = openai_chat.encode(a_request(instructions="It's $HOME `x`"), custom.target("m"))
+    call = openai.encode(a_request(instructions="It's $HOME `x`"), custom.target("m"))
     assert "canary" not in json.dumps(call.shown())
-    assert "canary" not in curl(call)
+    assert "canary" not in curl_command(call)
     assert call.shown()["headers"]["x-api-key"] == "••••"
-    assert '"${KEY}"' in curl(call)
-    assert "'It'\"'\"'s $HOME `x`" in curl(call).replace('{"role": "system", "content": "', "'")
+    assert '"${KEY}"' in curl_command(call)
+    assert "'It'\"'\"'s $HOME `x`" in curl_command(call).replace(
+        '{"role": "system", "content": "', "'"
+    )
 
 
-def a_payload(body: Any, status: int = 200, **headers: str) -> Payload:
+def a_payload(body: Any, status: int = 200, **headers: str) -> HTTPResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Payload(status, named, raw, 0.1)
+    return HTTPResponse(status, named, raw, 0.1)
 
 
-def an_answer(message: dict[str, Any], finish: str = "stop", **rest: Any) -> Payload:
+def an_answer(message: dict[str, Any], finish: str = "stop", **rest: Any) -> HTTPResponse:
     choice = {"index": 0, "message": message, "finish_reason": finish}
     return a_payload({"id": "chatcmpl-1", "model": "gpt-6-luna-1", "choices": [choice], **rest})
 
 
 def test_text_usage_model_and_id_are_read():
-    reply = openai_chat.decode(
+    reply = openai.decode(
         an_answer(
             {"role": "assistant", "content": '{"a": 1}', "refusal": None},
             usage={
@@ -203,7 +212,7 @@ def test_text_usage_model_and_id_are_read():
 @pytest.mark.parametrize("name", ["x-request-id", "apim-request-id", "x-ms-request-id"])
 def test_the_request_id_of_a_header_goes_before_the_body(name):
     payload = replace(an_answer({"content": "{}"}), headers={name: "req-7"})
-    assert openai_chat.decode(payload).request_id == "req-7"
+    assert openai.decode(payload).request_id == "req-7"
 
 
 @pytest.mark.parametrize(
@@ -220,7 +229,7 @@ def test_the_request_id_of_a_header_goes_before_the_body(name):
     ],
 )  # fmt: skip
 def test_thinking_is_left_out_of_the_answer(message, text):
-    assert openai_chat.decode(an_answer(message)).text == text
+    assert openai.decode(an_answer(message)).text == text
 
 
 @pytest.mark.parametrize(
@@ -238,13 +247,13 @@ def test_thinking_is_left_out_of_the_answer(message, text):
     ],
 )  # fmt: skip
 def test_each_ending_is_told_apart(payload, ending, explanation):
-    reply = openai_chat.decode(payload)
+    reply = openai.decode(payload)
     assert (reply.ending, reply.explanation) == (ending, explanation)
 
 
 @pytest.mark.parametrize("usage", [None, [], {"prompt_tokens": "7", "completion_tokens": True}])
 def test_usage_that_cannot_be_read_is_unknown(usage):
-    assert openai_chat.decode(an_answer({"content": "{}"}, usage=usage)).usage == Usage()
+    assert openai.decode(an_answer({"content": "{}"}, usage=usage)).usage == Usage()
 
 
 @pytest.mark.parametrize(
@@ -252,9 +261,9 @@ def test_usage_that_cannot_be_read_is_unknown(usage):
     [b"<html><body>Log in</body></html>", b"", b"OK", b"\xff\xfe\x00", b"[]", b'"text"', b"null"],
 )
 def test_what_is_no_chat_answer_says_where_to_look(body):
-    call = openai_chat.encode(a_request(), CUSTOM)
+    call = openai.encode(a_request(), CUSTOM)
     with pytest.raises(CallError) as caught:
-        openai_chat.decode(a_payload(body), call=call)
+        openai.decode(a_payload(body), call=call)
     assert isinstance(caught.value, Unreachable)
     assert "http://localhost:1/v1/chat/completions" in caught.value.message
     assert "/v1" in caught.value.hint
@@ -264,7 +273,7 @@ def test_what_is_no_chat_answer_says_where_to_look(body):
                                   {"object": "list", "data": []}])  # fmt: skip
 def test_json_of_another_kind_is_no_answer_either(body):
     with pytest.raises(CallError):
-        openai_chat.decode(a_payload(body))
+        openai.decode(a_payload(body))
 
 
 @pytest.mark.parametrize(
@@ -278,7 +287,7 @@ def test_json_of_another_kind_is_no_answer_either(body):
 )
 def test_a_200_that_holds_an_error_is_the_error(error, kind):
     with pytest.raises(kind) as caught:
-        openai_chat.decode(a_payload({"error": error}))
+        openai.decode(a_payload({"error": error}))
     assert caught.value.status == 200
 
 
@@ -293,7 +302,7 @@ def test_a_200_that_holds_an_error_is_the_error(error, kind):
 def test_no_json_breaks_the_reader(body):
     """Whatever a server answers is a Reply or one of our errors."""
     try:
-        kind = type(openai_chat.decode(a_payload(body))).__name__
+        kind = type(openai.decode(a_payload(body))).__name__
     except Exception as error:  # noqa: BLE001
         kind = type(error).__module__
     assert kind in {"Reply", "llmwidgets.errors"}
@@ -312,14 +321,14 @@ def test_no_json_breaks_the_reader(body):
     ],
 )  # fmt: skip
 def test_the_list_of_models_is_read_in_every_shape(body, models):
-    listed, following = openai_chat.listed_models(a_payload(body))
+    listed, following = openai.listed_models(a_payload(body))
     assert [(each.id, each.ends, each.input_limit) for each in listed] == models
     assert following is None
 
 
 def test_a_list_that_is_none_is_an_error():
     with pytest.raises(Unreachable):
-        openai_chat.listed_models(a_payload(b"<html>"))
+        openai.listed_models(a_payload(b"<html>"))
 
 
 def test_a_call_is_shown_without_any_secret_of_the_process():

@@ -12,26 +12,28 @@ from hypothesis import strategies as st
 
 from llmwidgets import errors
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import openai_chat
-from llmwidgets.dialects.messages import Call, Form, Payload, Request, TextPart
+from llmwidgets.dialects import openai as openai_chat
+from llmwidgets.dialects.error_rules import form_refused, parameter_refused
+from llmwidgets.dialects.openai import SUBSET, explain
+from llmwidgets.dialects.types import Call, HTTPResponse, Request, ResponseFormat, TextPart
 from llmwidgets.schemas import read_schema
 from llmwidgets.secret import Secret
 
 DOCUMENT = "Marigold Trading owes 1234 EUR to Peter Quill since the third of May."
-COMPILED = read_schema({"type": "object", "properties": {"a": {"type": "string"}}}).compile(
-    openai_chat.SUBSET
-)
+COMPILED = read_schema({"type": "object", "properties": {"a": {"type": "string"}}}).compile(SUBSET)
 
 
-def a_payload(status: int, body: Any, **headers: str) -> Payload:
+def a_payload(status: int, body: Any, **headers: str) -> HTTPResponse:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Payload(status, named, raw, 0.1)
+    return HTTPResponse(status, named, raw, 0.1)
 
 
 def a_call(key: str | None = "sk-proj-canary-canary") -> Call:
     connection = Connection("custom", name="m", endpoint="https://h.example/v1", api_key=key)
-    request = Request("m", "Extract.", (TextPart(DOCUMENT),), COMPILED, Form.JSON_SCHEMA, 100)
+    request = Request(
+        "m", "Extract.", (TextPart(DOCUMENT),), COMPILED, ResponseFormat.JSON_SCHEMA, 100
+    )
     return openai_chat.encode(request, connection.target("m"))
 
 
@@ -122,7 +124,7 @@ CASES = [
 
 @pytest.mark.parametrize(("status", "body", "kind", "words"), CASES)
 def test_each_shape_of_refusal_has_its_class_and_sentence(status, body, kind, words):
-    error = openai_chat.explain(a_payload(status, body), call=a_call())
+    error = explain(a_payload(status, body), call=a_call())
     assert type(error) is kind
     assert words in str(error)
     assert error.hint
@@ -146,15 +148,15 @@ FORMS = [
 @pytest.mark.parametrize(("status", "body", "code"), FORMS)
 def test_a_form_that_a_server_does_not_take_is_told_from_other_mistakes(status, body, code):
     """So that a probe climbs down the ladder, and only then."""
-    error = openai_chat.explain(a_payload(status, body))
+    error = explain(a_payload(status, body))
     assert isinstance(error, errors.BadRequest)
     assert error.code == code
-    assert openai_chat.form_refused(error)
+    assert form_refused(error)
 
 
 @pytest.mark.parametrize(("status", "body", "kind", "words"), CASES)
 def test_no_other_refusal_is_taken_for_the_form(status, body, kind, words):
-    assert not openai_chat.form_refused(openai_chat.explain(a_payload(status, body)))
+    assert not form_refused(explain(a_payload(status, body)))
 
 
 @pytest.mark.parametrize(
@@ -170,8 +172,8 @@ def test_no_other_refusal_is_taken_for_the_form(status, body, kind, words):
     ],
 )  # fmt: skip
 def test_the_parameter_that_is_not_taken_is_named(message, param, name):
-    error = openai_chat.explain(a_payload(400, openai(message, None, param=param)))
-    assert openai_chat.parameter_refused(error) == name
+    error = explain(a_payload(400, openai(message, None, param=param)))
+    assert parameter_refused(error) == name
 
 
 @pytest.mark.parametrize(
@@ -193,29 +195,27 @@ def test_the_parameter_that_is_not_taken_is_named(message, param, name):
     ],
 )  # fmt: skip
 def test_the_wait_that_a_server_asks_for_is_read(headers, message, seconds):
-    error = openai_chat.explain(a_payload(429, openai(message), **headers))
+    error = explain(a_payload(429, openai(message), **headers))
     assert isinstance(error, errors.RateLimited)
     assert error.retry_after == (pytest.approx(seconds) if seconds is not None else None)
 
 
 def test_a_server_that_forbids_a_retry_is_heard():
-    error = openai_chat.explain(a_payload(503, {}, x_should_retry="false"))
+    error = explain(a_payload(503, {}, x_should_retry="false"))
     assert isinstance(error, errors.Overloaded)
     assert error.code == "x-should-retry: false"
 
 
 def test_a_gateway_that_timed_out_may_have_been_answered():
-    late = openai_chat.explain(a_payload(504, "<html>"))
-    busy = openai_chat.explain(a_payload(503, {}))
+    late = explain(a_payload(504, "<html>"))
+    busy = explain(a_payload(503, {}))
     assert isinstance(late, errors.CallError)
     assert isinstance(busy, errors.CallError)
     assert (late.perhaps_answered, busy.perhaps_answered) == (True, False)
 
 
 def test_a_redirect_names_the_host_and_is_not_followed():
-    error = openai_chat.explain(
-        a_payload(307, "", location="https://user:pw@other.example/v1?key=canary")
-    )
+    error = explain(a_payload(307, "", location="https://user:pw@other.example/v1?key=canary"))
     assert isinstance(error, errors.Unreachable)
     assert "https://other.example" in error.message
     assert "canary" not in str(error)
@@ -223,7 +223,7 @@ def test_a_redirect_names_the_host_and_is_not_followed():
 
 
 def test_a_server_without_a_key_that_wants_one_asks_for_it():
-    error = openai_chat.explain(a_payload(401, {"error": "Unauthorized"}), call=a_call(None))
+    error = explain(a_payload(401, {"error": "Unauthorized"}), call=a_call(None))
     assert "fill in the API key" in error.hint
 
 
@@ -238,7 +238,7 @@ def test_a_server_without_a_key_that_wants_one_asks_for_it():
 ])  # fmt: skip
 def test_a_server_that_repeats_the_document_is_not_quoted(status, shape):
     """No text of the user stands in an error message."""
-    error = openai_chat.explain(a_payload(status, shape(DOCUMENT)), call=a_call())
+    error = explain(a_payload(status, shape(DOCUMENT)), call=a_call())
     assert "Marigold" not in str(error)
     assert "Quill" not in str(error)
 
@@ -247,7 +247,7 @@ def test_a_server_that_repeats_the_document_is_not_quoted(status, shape):
 def test_a_server_that_repeats_the_key_is_quoted_without_it(key):
     kept = Secret("plain-canary-value")
     said = f"no scope for {key} and {'plain-canary-value'}"
-    error = openai_chat.explain(a_payload(403, {"error": said}))
+    error = explain(a_payload(403, {"error": said}))
     assert "no scope for" in error.message
     assert "canary" not in str(error)
     assert kept.reference is None
@@ -256,9 +256,11 @@ def test_a_server_that_repeats_the_key_is_quoted_without_it(key):
 def test_azure_is_told_to_paste_the_target_uri():
     connection = Connection("azure_openai", deployment="d", endpoint="https://r.example",
                             api_key="k")  # fmt: skip
-    request = Request("d", "Extract.", (TextPart(DOCUMENT),), COMPILED, Form.JSON_SCHEMA, 100)
+    request = Request(
+        "d", "Extract.", (TextPart(DOCUMENT),), COMPILED, ResponseFormat.JSON_SCHEMA, 100
+    )
     call = openai_chat.encode(request, connection.target("d"))
-    error = openai_chat.explain(
+    error = explain(
         a_payload(404, {"error": {"code": "404", "message": "Resource not found"}}), call=call
     )
     assert "https://r.example/openai/v1/chat/completions" in error.message
@@ -267,20 +269,20 @@ def test_azure_is_told_to_paste_the_target_uri():
 
 def test_a_huge_message_is_read_in_no_time():
     """A server cannot hold up a run by its words."""
-    started = time.perf_counter()
-    openai_chat.explain(a_payload(400, {"error": "model 'x " * 200_000}), call=a_call())
-    assert time.perf_counter() - started < 1
+    started = time.process_time()
+    explain(a_payload(400, {"error": "model 'x " * 200_000}), call=a_call())
+    assert time.process_time() - started < 1
 
 
 def test_a_long_message_is_cut():
-    error = openai_chat.explain(a_payload(400, {"error": "word " * 500}))
+    error = explain(a_payload(400, {"error": "word " * 500}))
     assert len(error.message) < 400
     assert error.message.endswith("…")
 
 
 @given(status=st.integers(200, 599), body=st.binary(max_size=60), header=st.text(max_size=8))
 def test_every_payload_is_explained(status, body, header):
-    payload = Payload(status, {"retry-after": header, "content-type": header}, body, 0.1)
-    error = openai_chat.explain(payload, label="mine", model="m")
+    payload = HTTPResponse(status, {"retry-after": header, "content-type": header}, body, 0.1)
+    error = explain(payload, label="mine", model="m")
     assert isinstance(error, errors.Failure)
     assert error.message.endswith((".", "…")) or "It says:" in error.message

@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from llmwidgets.connections import Connection
-from llmwidgets.dialects import openai_chat
-from llmwidgets.dialects.messages import Example, Form, Request, TextPart
+from llmwidgets.dialects import openai
+from llmwidgets.dialects.openai import SUBSET
+from llmwidgets.dialects.types import Example, Request, ResponseFormat, TextPart
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import judge_of
@@ -26,7 +27,7 @@ SCHEMA = read_schema(
         "required": ["number"],
     }
 )
-FORMS = [Form.JSON_SCHEMA, Form.JSON_OBJECT, Form.TEXT]
+FORMS = [ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT]
 AZURE = "https://r.openai.azure.com/openai"
 
 
@@ -38,8 +39,10 @@ def judge():
     return judge_of(params.CompletionCreateParamsNonStreaming)
 
 
-def a_request(model: str, form: Form = Form.JSON_SCHEMA, **rest: Any) -> Request:
-    compiled = SCHEMA.compile(openai_chat.SUBSET)
+def a_request(
+    model: str, form: ResponseFormat = ResponseFormat.JSON_SCHEMA, **rest: Any
+) -> Request:
+    compiled = SCHEMA.compile(SUBSET)
     return Request(model, "Extract.", (TextPart("Bill 7."),), compiled, form, 500, **rest)
 
 
@@ -65,7 +68,7 @@ def test_every_form_and_option_of_every_kind_is_allowed(judge):
                 model, form, schema_in_prompt=in_prompt, examples=shown, effort_sent=effort,
                 temperature=temperature,
             )  # fmt: skip
-            judge(openai_chat.encode(request, connection.target(model)).body)
+            judge(openai.encode(request, connection.target(model)).body)
 
 
 def test_every_thinking_level_of_every_whitelisted_model_is_allowed(judge):
@@ -73,13 +76,13 @@ def test_every_thinking_level_of_every_whitelisted_model_is_allowed(judge):
     for facts in PROVIDERS["openai"].models:
         for effort in (None, *facts.efforts):
             request = a_request(facts.id, effort_sent=effort)
-            judge(openai_chat.encode(request, connection.target(facts.id)).body)
+            judge(openai.encode(request, connection.target(facts.id)).body)
 
 
 def test_a_schema_beside_json_object_is_not_of_openai(judge):
     """It is sent to Custom servers, which ask for it, and OpenAI's type refuses it."""
     custom = Connection("custom", name="m", endpoint="http://localhost:1/v1").target("m")
-    body = openai_chat.encode(a_request("m", Form.JSON_OBJECT_SCHEMA), custom).body
+    body = openai.encode(a_request("m", ResponseFormat.JSON_OBJECT_SCHEMA), custom).body
     with pytest.raises(ValidationError):
         judge(body)
     body["response_format"].pop("schema")
@@ -101,7 +104,7 @@ def test_a_schema_beside_json_object_is_not_of_openai(judge):
 def test_the_judge_refuses_what_is_wrong(judge, spoil):
     """Without this the tests above could not fail."""
     connection = Connection("openai", api_key="sk-proj-a")
-    body = openai_chat.encode(a_request("gpt-6-luna"), connection.target("gpt-6-luna")).body
+    body = openai.encode(a_request("gpt-6-luna"), connection.target("gpt-6-luna")).body
     judge(body)
     spoil(body)
     with pytest.raises(ValidationError):

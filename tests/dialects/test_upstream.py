@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets import errors
-from llmwidgets.dialects import anthropic_messages, gemini_content, openai_chat
-from llmwidgets.dialects.messages import Payload
-from llmwidgets.dialects.upstream import unfinished
+from llmwidgets.dialects import anthropic, gemini, openai
+from llmwidgets.dialects.error_rules import unfinished
+from llmwidgets.dialects.types import HTTPResponse
 
 WHOLE = '{"total": 12.5, "name": "Bolt"}'
 PARTIAL = '{"total": 12.5, "na'
@@ -36,7 +36,7 @@ def content(finish: Any = "STOP", text: str = WHOLE, **more: Any) -> dict[str, A
 
 
 def decoded(dialect: Any, body: Any) -> Any:
-    return dialect.decode(Payload(200, {}, json.dumps(body).encode(), 0.1))
+    return dialect.decode(HTTPResponse(200, {}, json.dumps(body).encode(), 0.1))
 
 
 def failed(dialect: Any, body: Any) -> errors.CallError:
@@ -62,7 +62,7 @@ CODES = [
 def test_an_error_inside_a_choice_is_what_its_code_says(code, kind, text):
     told = {**PROVIDER, "code": code}
     for body in (chat("error", text, error=told), chat("stop", text, error=told)):
-        failure = failed(openai_chat, body)
+        failure = failed(openai, body)
         assert type(failure) is kind
         assert (failure.status, failure.request_id) == (200, "gen-1")
         # It was told, so that nothing is unknown about it.
@@ -70,10 +70,10 @@ def test_an_error_inside_a_choice_is_what_its_code_says(code, kind, text):
 
 
 def test_the_words_of_the_provider_behind_are_quoted_and_the_wait_is_read():
-    assert "Provider returned error" in failed(openai_chat, chat("error", error="Provider returned "
+    assert "Provider returned error" in failed(openai, chat("error", error="Provider returned "
                                                                  "error")).message  # fmt: skip
     told = {"code": 429, "message": "Slow down.", "metadata": {"headers": {"Retry-After": "7"}}}
-    assert failed(openai_chat, chat("error", error=told)).retry_after == 7
+    assert failed(openai, chat("error", error=told)).retry_after == 7
 
 
 FAILURES = [
@@ -85,38 +85,38 @@ FAILURES = [
 @pytest.mark.parametrize("finish", FAILURES)
 @pytest.mark.parametrize("text", [WHOLE, PARTIAL, "", None])
 def test_an_ending_that_means_a_failure_is_one_whatever_was_said(finish, text):
-    failure = failed(openai_chat, chat(finish, text))
+    failure = failed(openai, chat(finish, text))
     assert type(failure) is errors.Overloaded
     assert failure.perhaps_answered is False
 
 
 @pytest.mark.parametrize("stop", FAILURES)
 def test_claude_s_format_knows_such_an_ending_too(stop):
-    assert type(failed(anthropic_messages, message(stop))) is errors.Overloaded
+    assert type(failed(anthropic, message(stop))) is errors.Overloaded
 
 
 def test_an_error_inside_the_message_counts_before_its_text():
     body = chat("stop")
     body["choices"][0]["message"]["error"] = {"code": 429, "message": "Slow down."}
-    assert type(failed(openai_chat, body)) is errors.RateLimited
+    assert type(failed(openai, body)) is errors.RateLimited
 
 
 @pytest.mark.parametrize("finish", ["unknown", "weird", "", 7, [], {}])
 @pytest.mark.parametrize("text", [PARTIAL, "", None])
 def test_an_ending_that_nobody_knows_says_nothing_of_an_answer_that_is_cut(finish, text):
-    failure = failed(openai_chat, chat(finish, text))
+    failure = failed(openai, chat(finish, text))
     assert (type(failure), failure.perhaps_answered) == (errors.Overloaded, True)
-    assert decoded(openai_chat, chat(finish, WHOLE)).text == WHOLE
+    assert decoded(openai, chat(finish, WHOLE)).text == WHOLE
 
 
 @pytest.mark.parametrize("finish", ["stop", "STOP", "eos_token", "tool_calls", "length", "LENGTH"])
 def test_an_ending_of_the_models_own_leaves_a_cut_answer_its_own(finish):
-    assert decoded(openai_chat, chat(finish, PARTIAL)).text == PARTIAL
+    assert decoded(openai, chat(finish, PARTIAL)).text == PARTIAL
 
 
 def test_an_error_beside_choices_counts_before_them():
     body = {**chat(), "error": {"code": 503, "message": "No provider is available."}}
-    assert type(failed(openai_chat, body)) is errors.Overloaded
+    assert type(failed(openai, body)) is errors.Overloaded
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_an_error_beside_choices_counts_before_them():
     ],
 )  # fmt: skip
 def test_an_error_at_the_top_is_told_by_code_type_or_words(error, kind):
-    assert type(failed(openai_chat, {"error": error})) is kind
+    assert type(failed(openai, {"error": error})) is kind
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_an_error_at_the_top_is_told_by_code_type_or_words(error, kind):
 )
 def test_claude_tells_of_an_error_under_200(type_):
     body = {"type": "error", "error": {"type": type_, "message": "Words."}, "request_id": "req_1"}
-    failure = failed(anthropic_messages, body)
+    failure = failed(anthropic, body)
     assert type(failure) is errors.Overloaded
     assert failure.request_id == "req_1"
 
@@ -149,18 +149,18 @@ def test_claude_tells_of_an_error_under_200(type_):
 @pytest.mark.parametrize(
     ("dialect", "body"),
     [
-        (openai_chat, chat(None, PARTIAL)), (openai_chat, chat(None, "")),
-        (openai_chat, chat(None, None)), (openai_chat, {**chat(), "choices": None}),
-        (openai_chat, {**chat(), "choices": []}), (openai_chat, {"choices": None}),
-        (openai_chat, {"object": "chat.completion", "model": "m"}),
-        (openai_chat, {**chat(), "choices": [None]}),
-        (openai_chat, {**chat(), "choices": [{"finish_reason": None, "message": None}]}),
-        (anthropic_messages, message(None, PARTIAL)), (anthropic_messages, message(None, "")),
-        (anthropic_messages, {**message(), "content": None}),
-        (gemini_content, content(None, PARTIAL)), (gemini_content, content(None, "")),
-        (gemini_content, {"candidates": [], "usageMetadata": {}}),
-        (gemini_content, {"candidates": None, "promptFeedback": {}}),
-        (gemini_content, {"usageMetadata": {"promptTokenCount": 9}, "modelVersion": "m"}),
+        (openai, chat(None, PARTIAL)), (openai, chat(None, "")),
+        (openai, chat(None, None)), (openai, {**chat(), "choices": None}),
+        (openai, {**chat(), "choices": []}), (openai, {"choices": None}),
+        (openai, {"object": "chat.completion", "model": "m"}),
+        (openai, {**chat(), "choices": [None]}),
+        (openai, {**chat(), "choices": [{"finish_reason": None, "message": None}]}),
+        (anthropic, message(None, PARTIAL)), (anthropic, message(None, "")),
+        (anthropic, {**message(), "content": None}),
+        (gemini, content(None, PARTIAL)), (gemini, content(None, "")),
+        (gemini, {"candidates": [], "usageMetadata": {}}),
+        (gemini, {"candidates": None, "promptFeedback": {}}),
+        (gemini, {"usageMetadata": {"promptTokenCount": 9}, "modelVersion": "m"}),
     ],
 )  # fmt: skip
 def test_an_answer_that_breaks_off_without_a_word_was_perhaps_paid(dialect, body):
@@ -171,11 +171,11 @@ def test_an_answer_that_breaks_off_without_a_word_was_perhaps_paid(dialect, body
 @pytest.mark.parametrize(
     ("dialect", "body"),
     [
-        (openai_chat, chat(None)), (openai_chat, chat(None, "Here it is.")),
-        (openai_chat, chat(None, f"```json\n{WHOLE}\n```")), (openai_chat, chat("eos", PARTIAL)),
-        (openai_chat, chat("stop", PARTIAL)), (openai_chat, chat("stop", "", error=None)),
-        (anthropic_messages, message(None)), (anthropic_messages, message("end_turn", PARTIAL)),
-        (gemini_content, content(None)), (gemini_content, content("STOP", PARTIAL)),
+        (openai, chat(None)), (openai, chat(None, "Here it is.")),
+        (openai, chat(None, f"```json\n{WHOLE}\n```")), (openai, chat("eos", PARTIAL)),
+        (openai, chat("stop", PARTIAL)), (openai, chat("stop", "", error=None)),
+        (anthropic, message(None)), (anthropic, message("end_turn", PARTIAL)),
+        (gemini, content(None)), (gemini, content("STOP", PARTIAL)),
     ],
 )  # fmt: skip
 def test_a_whole_answer_and_one_that_says_how_it_ended_is_the_models(dialect, body):
@@ -185,9 +185,9 @@ def test_a_whole_answer_and_one_that_says_how_it_ended_is_the_models(dialect, bo
 def test_a_filter_and_a_refusal_are_not_taken_for_a_failure():
     refused = chat(None, None)
     refused["choices"][0]["message"]["refusal"] = "I will not."
-    assert decoded(openai_chat, refused).ending == "refused"
+    assert decoded(openai, refused).ending == "refused"
     blocked = {"promptFeedback": {"blockReason": "SAFETY"}}
-    assert decoded(gemini_content, blocked).ending == "filtered"
+    assert decoded(gemini, blocked).ending == "filtered"
 
 
 @given(st.recursive(

@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 import llmwidgets as lw
-from llmwidgets.engine import loop, tokens
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.network import google_oauth
 from tests.google_keys import a_service_account
 from tests.servers import ModelServer, Seen, serving_models
 
@@ -31,8 +32,8 @@ TEXT = "Bolt bills 12.50 EUR."
 def server() -> Iterator[ModelServer]:
     with serving_models(record={"name": "Bolt", "total": 12.5, "note": None}) as running:
         yield running
-    loop.stop()
-    tokens.forget()
+    event_loop.stop_engine()
+    google_oauth.forget_tokens()
 
 
 def ours(server: ModelServer, connection: lw.Connection, model: str) -> Seen:

@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets import errors
-from llmwidgets.dialects import anthropic_messages, gemini_content, openai_chat
-from llmwidgets.dialects.messages import Payload
-from llmwidgets.dialects.waits import in_words
+from llmwidgets.dialects import anthropic, gemini, openai
+from llmwidgets.dialects.types import HTTPResponse
+from llmwidgets.dialects.waits import format_wait
 
 NOW = datetime(2026, 11, 28, 4, 0, tzinfo=UTC)
 DATE = {"date": "Sat, 28 Nov 2026 04:00:00 GMT"}
-DIALECTS = (openai_chat, anthropic_messages, gemini_content)
+DIALECTS = (openai, anthropic, gemini)
 
 
 def refused(
     message: str = "Slow down.", status: int = 429, headers: Any = None, **beside: Any
 ) -> errors.CallError:
     body = {"error": {"message": message, **beside}}
-    payload = Payload(status, {**DATE, **(headers or {})}, json.dumps(body).encode(), 0.1)
+    payload = HTTPResponse(status, {**DATE, **(headers or {})}, json.dumps(body).encode(), 0.1)
     found = [each.explain(payload, label="mine", model="m") for each in DIALECTS]
     assert isinstance(found[0], errors.RateLimited if status == 429 else errors.Overloaded)
     # Every dialect reads the same.
@@ -174,7 +174,7 @@ def test_the_limits_say_nothing_of_a_server_that_is_overloaded():
      (90_000, "25 h"), (172_800, "2 days"), (183_600, "2 days 3 h")],
 )  # fmt: skip
 def test_a_wait_is_told_as_people_read_it(seconds, words):
-    assert in_words(seconds) == words
+    assert format_wait(seconds) == words
     assert words in refused(f"Please retry after {seconds} seconds").hint
 
 
@@ -212,7 +212,7 @@ _BESIDE = st.dictionaries(
 def test_nonsense_is_ignored_and_a_wait_is_always_a_sane_number(message, headers, beside, status):
     body = json.dumps({"error": {"message": message, **beside}}).encode()
     for dialect in DIALECTS:
-        failure = dialect.explain(Payload(status, headers, body, 0.1), label="mine", model="m")
+        failure = dialect.explain(HTTPResponse(status, headers, body, 0.1), label="mine", model="m")
         assert isinstance(failure, errors.CallError)
         after = failure.retry_after
         assert after is None or (math.isfinite(after) and 0 <= after < 10**7)

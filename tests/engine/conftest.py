@@ -8,34 +8,13 @@ import gc
 import json
 import ssl
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
-from llmwidgets.engine import capability, loop, pacing, patience, run
-from llmwidgets.engine.pacing import Clock
-
-
-def hurry() -> Clock:
-    """A clock on which every wait is over at once."""
-    skipped = 0.0
-
-    async def sleep(seconds: float) -> None:
-        nonlocal skipped
-        skipped += seconds
-        await asyncio.sleep(0)
-
-    return Clock(lambda: time.monotonic() + skipped, sleep, lambda: 0.5)
-
-
-@pytest.fixture
-def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No second is spent on a wait of a run or of a check."""
-    for module in (pacing, patience, run):
-        monkeypatch.setattr(module, "Clock", hurry)
+from llmwidgets.engine import capability, event_loop
 
 
 @dataclass
@@ -174,7 +153,7 @@ def far_end() -> Iterator[Callable[..., FarEnd]]:
 def fresh_engine() -> Iterator[None]:
     """Each test has an engine of its own."""
     yield
-    loop.stop()
+    event_loop.stop_engine()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -244,4 +223,4 @@ def model() -> Model:
 
 @pytest.fixture(autouse=True)
 def forget_probes() -> None:
-    capability.forget()
+    capability.forget_capabilities()

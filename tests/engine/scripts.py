@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.engine import capability, loop
-from llmwidgets.engine.check import CheckReport, check_connection
-from llmwidgets.engine.pacing import Clock, Pace
+from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine.checks.check import CheckReport, check_connection
+from llmwidgets.engine.network.retry import Clock, Pace
 
 CANARY = "canary-key-7c1f0e9d55aa"
 
@@ -84,18 +84,20 @@ def custom(end, **more) -> Connection:
 
 def checked(end, waits: Waits | None = None) -> CheckReport:
     waits = waits or Waits()
-    return loop.run(
+    return event_loop.run_blocking(
         check_connection(custom(end), policy=Policy(), clock=waits.clock, tell=waits.told.append)
     )
 
 
 def probed(end):
     pace = Pace(4, clock=Waits().clock)
-    return loop.run(capability.find(custom(end), "m", policy=Policy(), pace=pace))
+    return event_loop.run_blocking(
+        capability.find_capability(custom(end), "m", policy=Policy(), pace=pace)
+    )
 
 
 def nothing_kept(end) -> bool:
-    return capability.known(custom(end), "m") is None
+    return capability.known_capability(custom(end), "m") is None
 
 
 def openai(end) -> Connection:
@@ -103,4 +105,6 @@ def openai(end) -> Connection:
 
 
 def greeted(end) -> CheckReport:
-    return loop.run(check_connection(openai(end), policy=Policy(), clock=Waits().clock))
+    return event_loop.run_blocking(
+        check_connection(openai(end), policy=Policy(), clock=Waits().clock)
+    )

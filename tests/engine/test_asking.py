@@ -7,13 +7,19 @@ from dataclasses import replace
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import AuthHeader, Call, Mode
-from llmwidgets.engine import gate, loop
-from llmwidgets.engine.asking import Asker
+from llmwidgets.dialects.types import AuthHeader, Call, Enforcement
+from llmwidgets.engine import event_loop
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, INSTRUCTIONS_VERSION
-from llmwidgets.engine.pacing import Pace
-from llmwidgets.engine.plan import Column, Text
-from llmwidgets.engine.question import Manner, effort_sent, thinks
+from llmwidgets.engine.extractor import Extractor
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.request_builder import (
+    Document,
+    RequestBuilder,
+    ResolvedVariant,
+    resolve_effort,
+    thinks,
+)
 from llmwidgets.errors import PolicyError
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.schemas import read_schema
@@ -22,9 +28,9 @@ SCHEMA = read_schema([{"name": "total", "type": "number", "required": True}])
 CANARY = "canary-key-7c1f0e9d55aa"
 
 
-def asker(connection: Connection, model: str = "m", **more) -> Asker:
-    column = Column(connection.label, connection, model, **more)
-    return Asker(column, policy=Policy(), pace=Pace(8))
+def asker(connection: Connection, model: str = "m", **more) -> Extractor:
+    column = ResolvedVariant(connection.label, connection, model, **more)
+    return Extractor(column, policy=Policy(), pace=Pace(8))
 
 
 def custom(end) -> Connection:
@@ -35,8 +41,8 @@ def openai(end) -> Connection:
     return Connection("openai", api_key=CANARY, base_url=end.url)
 
 
-def ask(one: Asker, words: str = "Total 12.50"):
-    return loop.run(one.ask(Text("t", words, SCHEMA, None)))
+def ask(one: Extractor, words: str = "Total 12.50"):
+    return event_loop.run_blocking(one.ask(Document("t", words, SCHEMA, None)))
 
 
 def refusing(name: str):
@@ -91,7 +97,7 @@ def test_a_form_that_is_refused_is_lowered_and_the_mode_says_so(far_end):
 
     end = far_end(old)
     row = ask(asker(openai(end), "gpt-6-luna"))
-    assert (row.status, row.mode) == ("ok", Mode.JSON)
+    assert (row.status, row.mode) == ("ok", Enforcement.JSON)
     assert '"total"' in repr(end.seen[1].json["messages"]), "the schema stands in the prompt now"
 
 
@@ -146,7 +152,7 @@ ALWAYS = ModelFacts("m", efforts=("low", "medium", "high"))
     ],
 )
 def test_thinking_is_the_models_own_word_nearest_to_what_was_asked(facts, effort, sent, thinking):
-    assert effort_sent(facts, effort) == sent
+    assert resolve_effort(facts, effort) == sent
     assert thinks(facts, sent) is thinking
 
 
@@ -154,7 +160,9 @@ def test_the_output_limit_grows_with_fields_and_thinking_up_to_the_models():
     connection = Connection("openai", api_key=CANARY)
 
     def limit(model: str, **more) -> int:
-        return Manner(Column("c", connection, model, **more), SCHEMA).max_output_tokens
+        return RequestBuilder(
+            ResolvedVariant("c", connection, model, **more), SCHEMA
+        ).max_output_tokens
 
     assert limit("gpt-6-luna") == 4096 + 8
     assert limit("gpt-6.1-sol") == 4096 + 8 + 16_000
@@ -163,7 +171,9 @@ def test_the_output_limit_grows_with_fields_and_thinking_up_to_the_models():
 
 def test_a_temperature_that_the_model_does_not_take_is_told():
     connection = Connection("openai", api_key=CANARY)
-    manner = Manner(Column("c", connection, "gpt-6.1-sol", temperature=0.3), SCHEMA)
+    manner = RequestBuilder(
+        ResolvedVariant("c", connection, "gpt-6.1-sol", temperature=0.3), SCHEMA
+    )
     assert manner.temperature is None
     assert "temperature" in manner.notes[0]
 
@@ -207,7 +217,7 @@ def test_the_same_question_in_anthropics_words(far_end):
     end = far_end(claude)
     base = end.url.removesuffix("/v1")
     row = ask(asker(Connection("anthropic", api_key=CANARY, base_url=base), "claude-haiku-5-5"))
-    assert (row.status, row.mode, row.usage.input_tokens) == ("ok", Mode.SCHEMA, 100)
+    assert (row.status, row.mode, row.usage.input_tokens) == ("ok", Enforcement.SCHEMA, 100)
     assert "<document>\nTotal 12.50\n</document>" in repr(end.seen[0].json).replace("\\n", "\n")
     assert "temperature" not in end.seen[0].json
 
@@ -216,11 +226,11 @@ def test_a_schema_beyond_the_strictest_form_travels_in_another(far_end):
     """Anthropic's grammar takes 24 optional fields; with more, the mode no longer says enforced."""
     wide = read_schema([{"name": f"f{n}", "type": "string"} for n in range(40)])
     connection = Connection("anthropic", api_key=CANARY)
-    manner = Manner(Column("c", connection, "claude-haiku-5-5"), wide)
+    manner = RequestBuilder(ResolvedVariant("c", connection, "claude-haiku-5-5"), wide)
     capability = connection.capability("claude-haiku-5-5")
     form, mode = manner.sent(capability)
     assert form == connection.provider.dialect.form_for(capability.form, manner.compiled)
-    assert (mode is Mode.SCHEMA) == (form is capability.form)
+    assert (mode is Enforcement.SCHEMA) == (form is capability.form)
 
 
 def test_a_missing_variable_is_an_unauthorized_row(far_end, model):
@@ -236,7 +246,7 @@ def test_a_key_travels_to_its_own_host_only(far_end, model):
     elsewhere = connection.target("m").auth
     call = Call("POST", "http://127.0.0.1:1/v1/chat/completions", elsewhere, body={})
     with pytest.raises(PolicyError, match="bound to"):
-        loop.run(gate.send(connection, "m", call, policy=Policy()))
+        event_loop.run_blocking(egress.send_guarded(connection, "m", call, policy=Policy()))
     assert not end.seen
 
 
@@ -245,7 +255,9 @@ def test_a_denied_model_is_stopped_before_anything_is_sent(far_end, model):
     connection = custom(end)
     call = Call("POST", f"{end.url}/chat/completions", connection.target("m").auth, body={})
     with pytest.raises(PolicyError):
-        loop.run(gate.send(connection, "m", call, policy=Policy(denials=[("m", "m")])))
+        event_loop.run_blocking(
+            egress.send_guarded(connection, "m", call, policy=Policy(denials=[("m", "m")]))
+        )
     assert not end.seen
 
 
@@ -254,20 +266,22 @@ def test_every_call_of_the_engine_goes_through_the_gate():
     token exchange asks Google's token service alone."""
     from pathlib import Path
 
-    engine = Path(gate.__file__).parent
-    senders = {path.name for path in engine.glob("*.py") if "transport.send(" in path.read_text()}
-    assert senders == {"gate.py", "discovery.py", "tokens.py"}
-    assert "auth" not in (engine / "discovery.py").read_text()
+    engine = Path(egress.__file__).parent.parent
+    senders = {
+        path.name for path in engine.rglob("*.py") if "transport.send_call(" in path.read_text()
+    }
+    assert senders == {"egress.py", "local_servers.py", "google_oauth.py"}
+    assert "auth" not in (engine / "checks" / "local_servers.py").read_text()
 
 
 def test_limits_are_longer_for_patience():
     hosted = Connection("openai", api_key=CANARY)
     local = Connection("custom", name="m", endpoint="http://localhost:11434/v1")
     distant = Connection("custom", name="m", endpoint="https://llm.example/v1")
-    assert gate.total_seconds(hosted, thinking=False) == 120
-    assert gate.total_seconds(hosted, thinking=True) == 600
-    assert gate.total_seconds(local, thinking=False) == 600
-    assert [gate.first_concurrency(each) for each in (local, distant, hosted)] == [1, 4, 8]
+    assert egress.total_seconds(hosted, thinking=False) == 120
+    assert egress.total_seconds(hosted, thinking=True) == 600
+    assert egress.total_seconds(local, thinking=False) == 600
+    assert [egress.first_concurrency(each) for each in (local, distant, hosted)] == [1, 4, 8]
 
 
 def test_no_header_value_is_in_a_call_that_is_shown():
@@ -292,7 +306,7 @@ def custom_secret():
     ],
 )  # fmt: skip
 def test_a_failure_of_a_run_is_told_as_the_check_of_the_connection_tells_it(
-    far_end, no_waits, status, body, key, ends, said, hint
+    far_end, status, body, key, ends, said, hint
 ):
     """The sentence names the field of the form; what no form mends keeps the server's own class."""
 

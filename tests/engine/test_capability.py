@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Capability, Form, Mode
-from llmwidgets.engine import capability, loop
-from llmwidgets.engine.asking import Asker
-from llmwidgets.engine.pacing import Pace
-from llmwidgets.engine.plan import Column, Text
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine.extractor import Extractor
+from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.request_builder import Document, ResolvedVariant
 from llmwidgets.errors import Unauthorized
 from llmwidgets.schemas import read_schema
 
 
 def probed(end, **more) -> Capability:
     connection = Connection("custom", name="m", endpoint=end.url, **more)
-    return loop.run(capability.find(connection, "m", policy=Policy(), pace=Pace(4)))
+    return event_loop.run_blocking(
+        capability.find_capability(connection, "m", policy=Policy(), pace=Pace(4))
+    )
 
 
 def test_a_server_that_enforces_json_schema_is_asked_once(far_end, model):
     """Ollama, vLLM, sglang, LM Studio."""
     found = probed(far_end(model))
-    assert (found.form, found.mode) == (Form.JSON_SCHEMA, Mode.SCHEMA)
-    assert found.tried == ((Form.JSON_SCHEMA, "accepted", True),)
+    assert (found.form, found.mode) == (ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
+    assert found.tried == ((ResponseFormat.JSON_SCHEMA, "accepted", True),)
     assert len(model.probes) == 1
 
 
@@ -33,15 +36,15 @@ def test_a_server_that_enforces_a_schema_beside_json_object(far_end, model):
     """Together, Fireworks: json_schema is refused."""
     model.takes, model.enforces, model.schema_beside_object = {"json_object", "text"}, set(), True
     found = probed(far_end(model))
-    assert (found.form, found.mode) == (Form.JSON_OBJECT_SCHEMA, Mode.SCHEMA)
-    assert found.tried[0] == (Form.JSON_SCHEMA, "refused, 400", False)
+    assert (found.form, found.mode) == (ResponseFormat.JSON_OBJECT_SCHEMA, Enforcement.SCHEMA)
+    assert found.tried[0] == (ResponseFormat.JSON_SCHEMA, "refused, 400", False)
 
 
 def test_a_200_alone_proves_nothing(far_end, model):
     """A gateway that accepts every form and ignores every schema is JSON only."""
     model.enforces = set()
     found = probed(far_end(model))
-    assert (found.form, found.mode) == (Form.JSON_OBJECT, Mode.JSON)
+    assert (found.form, found.mode) == (ResponseFormat.JSON_OBJECT, Enforcement.JSON)
     assert [row[1:] for row in found.tried] == [
         ("accepted", False), ("accepted", False), ("accepted", True),
     ]  # fmt: skip
@@ -50,7 +53,7 @@ def test_a_200_alone_proves_nothing(far_end, model):
 def test_a_server_that_takes_no_form_is_text_only(far_end, model):
     model.takes, model.enforces = {"text"}, set()
     found = probed(far_end(model))
-    assert (found.form, found.mode) == (Form.TEXT, Mode.TEXT)
+    assert (found.form, found.mode) == (ResponseFormat.TEXT, Enforcement.TEXT)
     assert len(found.tried) == 4
 
 
@@ -70,10 +73,13 @@ def test_many_who_ask_share_one_probe(far_end, model):
     connection = Connection("custom", name="m", endpoint=far_end(model).url)
 
     async def ten():
-        finds = [capability.find(connection, "m", policy=Policy(), pace=Pace(4)) for _ in range(10)]
+        finds = [
+            capability.find_capability(connection, "m", policy=Policy(), pace=Pace(4))
+            for _ in range(10)
+        ]
         return await asyncio.gather(*finds)
 
-    assert len(set(loop.run(ten()))) == 1
+    assert len(set(event_loop.run_blocking(ten()))) == 1
     assert len(model.probes) == 1
 
 
@@ -87,24 +93,26 @@ def test_a_server_that_refuses_the_key_has_no_capability(far_end):
 
 def test_what_the_store_knows_is_not_probed(far_end, model):
     end = far_end(model)
-    known = Capability(Form.JSON_OBJECT, Mode.JSON)
+    known = Capability(ResponseFormat.JSON_OBJECT, Enforcement.JSON)
     connection = Connection("custom", name="m", endpoint=end.url).with_capability("m", known)
-    found = loop.run(capability.find(connection, "m", policy=Policy(), pace=Pace(1)))
+    found = event_loop.run_blocking(
+        capability.find_capability(connection, "m", policy=Policy(), pace=Pace(1))
+    )
     assert found == known
     assert not end.seen
 
 
 def test_a_listed_model_is_known_by_its_facts():
     connection = Connection("openai", api_key="sk-made-up-key-for-tests-0001")
-    found = capability.known(connection, "gpt-6-luna")
-    assert (found.form, found.mode) == (Form.JSON_SCHEMA, Mode.SCHEMA)
+    found = capability.known_capability(connection, "gpt-6-luna")
+    assert (found.form, found.mode) == (ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
 
 
 def test_every_probe_asks_for_another_record(far_end, model):
     """An answer that a gateway kept from an earlier probe is no obedience."""
     end = far_end(model)
     probed(end)
-    capability.forget()
+    capability.forget_capabilities()
     probed(end)
     first, second = (
         each["response_format"]["json_schema"]["schema"]["properties"] for each in model.probes
@@ -124,17 +132,20 @@ def test_a_kept_answer_is_no_obedience(far_end):
         wire.chat(kept[0])
 
     end = far_end(gateway)
-    assert probed(end).mode is Mode.SCHEMA
-    capability.forget()
-    assert probed(end).mode is Mode.JSON
+    assert probed(end).mode is Enforcement.SCHEMA
+    capability.forget_capabilities()
+    assert probed(end).mode is Enforcement.JSON
 
 
 def test_a_server_that_honours_a_schema_beside_json_object_alone_ends_there(far_end, model):
     """Both json_schema and a bare json_object are taken, and obey nothing."""
     model.enforces, model.schema_beside_object = set(), True
     found = probed(far_end(model))
-    assert (found.form, found.mode) == (Form.JSON_OBJECT_SCHEMA, Mode.SCHEMA)
-    assert [row[0] for row in found.tried] == [Form.JSON_SCHEMA, Form.JSON_OBJECT_SCHEMA]
+    assert (found.form, found.mode) == (ResponseFormat.JSON_OBJECT_SCHEMA, Enforcement.SCHEMA)
+    assert [row[0] for row in found.tried] == [
+        ResponseFormat.JSON_SCHEMA,
+        ResponseFormat.JSON_OBJECT_SCHEMA,
+    ]
 
 
 def test_a_form_that_a_kind_does_not_send_is_no_row(far_end, model):
@@ -143,49 +154,59 @@ def test_a_form_that_a_kind_does_not_send_is_no_row(far_end, model):
     connection = Connection(
         "azure_ai_foundry", model="mistral-large-3", endpoint=far_end(model).url, api_key="k" * 32
     )
-    found = loop.run(capability.find(connection, "mistral-large-3", policy=Policy(), pace=Pace(4)))
-    assert [row[0] for row in found.tried] == [Form.JSON_SCHEMA, Form.JSON_OBJECT]
+    found = event_loop.run_blocking(
+        capability.find_capability(connection, "mistral-large-3", policy=Policy(), pace=Pace(4))
+    )
+    assert [row[0] for row in found.tried] == [
+        ResponseFormat.JSON_SCHEMA,
+        ResponseFormat.JSON_OBJECT,
+    ]
 
 
 class Loading:
-    """A server that loads its model with the first question after it was started."""
+    """A server that loads its model with the first question after it was started: `loads_for`."""
 
     def __init__(self, model) -> None:
-        self.model, self.loaded = model, False
+        self.model, self.loads_for = model, ""
 
     async def __call__(self, seen, wire) -> None:
-        if seen.line.startswith("POST") and not self.loaded:
-            await asyncio.sleep(0.4)
-            self.loaded = True
+        if seen.line.startswith("POST") and not self.loads_for:
+            self.loads_for = json.dumps(seen.json)
         await self.model(seen, wire)
 
 
-def first_text(connection: Connection, model):
-    one = Asker(Column("c", connection, "m"), policy=Policy(), pace=Pace(1))
+def first_texts(connection: Connection):
+    one = Extractor(ResolvedVariant("c", connection, "m"), policy=Policy(), pace=Pace(1))
     schema = read_schema([{"name": "total", "type": "number", "required": True}])
-    return [loop.run(one.ask(Text("t", f"Total {n}", schema, None))) for n in range(2)]
+    return [
+        event_loop.run_blocking(one.ask(Document("t", f"Total {n}", schema, None)))
+        for n in range(2)
+    ]
 
 
 def test_the_time_of_the_first_text_holds_no_loading_after_a_probe(far_end, model):
-    connection = Connection("custom", name="m", endpoint=far_end(Loading(model)).url)
-    rows = first_text(connection, model)
+    server = Loading(model)
+    rows = first_texts(Connection("custom", name="m", endpoint=far_end(server).url))
     assert [row.status for row in rows] == ["ok", "ok"]
-    assert max(row.seconds for row in rows) < 0.3
+    assert "weather" in server.loads_for
+    assert "Total" not in server.loads_for
 
 
 def test_the_time_of_the_first_text_holds_no_loading_without_a_probe(far_end, model):
     """What the store knows of the server is not probed anew; the model is loaded all the same."""
-    known = Capability(Form.JSON_SCHEMA, Mode.SCHEMA)
-    connection = Connection("custom", name="m", endpoint=far_end(Loading(model)).url)
-    rows = first_text(connection.with_capability("m", known), model)
-    assert max(row.seconds for row in rows) < 0.3
+    known = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
+    server = Loading(model)
+    connection = Connection("custom", name="m", endpoint=far_end(server).url)
+    rows = first_texts(connection.with_capability("m", known))
+    assert [row.status for row in rows] == ["ok", "ok"]
+    assert json.loads(server.loads_for)["max_tokens"] == 16
     assert [each["max_tokens"] for each in model.asked].count(16) == 1
     assert not model.probes
 
 
 def test_a_server_elsewhere_is_not_warmed_up(far_end, model):
     connection = Connection("openai", api_key="made-up-key", base_url=far_end(model).url)
-    one = Asker(Column("c", connection, "gpt-6-luna"), policy=Policy(), pace=Pace(1))
+    one = Extractor(ResolvedVariant("c", connection, "gpt-6-luna"), policy=Policy(), pace=Pace(1))
     schema = read_schema([{"name": "total", "type": "number", "required": True}])
-    loop.run(one.ask(Text("t", "Total 1", schema, None)))
+    event_loop.run_blocking(one.ask(Document("t", "Total 1", schema, None)))
     assert len(model.asked) == 1

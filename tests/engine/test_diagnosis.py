@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.engine import capability, discovery, free_calls, loop, tokens
-from llmwidgets.engine.check import CheckReport, check_connection
-from llmwidgets.engine.diagnosis import mended
-from llmwidgets.engine.pacing import Clock
+from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine.checks import local_servers
+from llmwidgets.engine.checks.check import CheckReport, check_connection, mended
+from llmwidgets.engine.network import egress, google_oauth
+from llmwidgets.engine.network.retry import Clock
 from llmwidgets.errors import FieldError
 from tests.engine.conftest import FarEnd, Model, Seen, Wire, serving
 from tests.engine.diagnosis_cases import CASES, CHAT, PERTURBED, SetUp
@@ -175,16 +176,16 @@ def world(set_up: SetUp, end: FarEnd, filled: Callable[[str], str]) -> Iterator[
             patch.delenv(name, raising=False)
         for name, said in set_up.environment.items():
             patch.setenv(name, filled(said))
-        usual = (discovery.Usual("Ollama", end.port),) if set_up.fault == "usual port" else ()
-        patch.setattr(discovery, "USUAL", usual)
+        usual = (local_servers.Usual("Ollama", end.port),) if set_up.fault == "usual port" else ()
+        patch.setattr(local_servers, "USUAL", usual)
         if set_up.fault == "silent":
-            patch.setattr(free_calls, "SECONDS", 0.2)
+            patch.setattr(egress, "SECONDS", 0.2)
         if set_up.fault == "dns":
             patch.setattr(aiohttp.connector, "DefaultResolver", lambda *_, **__: _NoName())
-        capability.forget()
-        tokens.forget()
+        capability.forget_capabilities()
+        google_oauth.forget_tokens()
         yield
-        loop.stop()
+        event_loop.stop_engine()
 
 
 def asked(set_up: SetUp, around: Surroundings) -> Verdict:
@@ -213,12 +214,14 @@ def asked(set_up: SetUp, around: Surroundings) -> Verdict:
                 connection = Connection(set_up.kind, **fields)
             except FieldError as error:
                 return Verdict(told, "FieldError", error.message, error.hint, None, wanted)
-            report = loop.run(check_connection(connection, policy=Policy(), clock=NO_WAITS))
+            report = event_loop.run_blocking(
+                check_connection(connection, policy=Policy(), clock=NO_WAITS)
+            )
             fix = dict(report.fix) if report.fix else None
             mending = None
             if fix:
                 other = mended(connection, fix)
-                mending = loop.run(check_connection(other, policy=Policy()))
+                mending = event_loop.run_blocking(check_connection(other, policy=Policy()))
             return Verdict(told, report.status, report.sentence, report.hint, fix, wanted, mending)
 
 
@@ -283,10 +286,10 @@ def test_a_fix_that_leads_elsewhere_is_tried_without_the_key(surroundings):
         wire.answer({"data": [{"id": "m"}]})
 
     with serving(listen) as end, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(discovery, "USUAL", (discovery.Usual("Ollama", end.port),))
+        patch.setattr(local_servers, "USUAL", (local_servers.Usual("Ollama", end.port),))
         endpoint = f"http://localhost:{surroundings.silent}/v1"
         connection = Connection("custom", name="m", endpoint=endpoint, api_key=_KEY)
-        report = loop.run(check_connection(connection, policy=Policy()))
+        report = event_loop.run_blocking(check_connection(connection, policy=Policy()))
     assert report.fix == {"endpoint": f"http://localhost:{end.port}/v1"}
     assert len(end_saw) >= 2
     assert _KEY not in "".join(end_saw)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from llmwidgets.comparison import Comparison, compare, extract, load
 from llmwidgets.connections import Connection
-from llmwidgets.engine import journal as journal_module
-from llmwidgets.engine import journal_file
-from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.journal import file
+from llmwidgets.engine.journal import journal as journal_module
+from llmwidgets.engine.journal.journal import Journal
 from llmwidgets.schemas import read_schema
 from tests.engine.conftest import Model
 from tests.engine.test_journal_trouble import LASTING, TROUBLES
@@ -69,7 +69,7 @@ def whole(result, many) -> None:
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     monkeypatch.setattr(journal_module, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(file, "BUSY_SECONDS", 0.05)
 
 
 @pytest.mark.parametrize("name", TROUBLES)
@@ -182,9 +182,9 @@ def test_an_error_of_this_package_is_a_row_of_its_own_class(far_end, tmp_path, m
 
 def test_a_bug_that_strikes_twice_does_not_end_the_column(far_end, tmp_path, monkeypatch):
     """Also where what is said of the question beside its answer fails, for one text."""
-    from llmwidgets.engine import asking
+    from llmwidgets.engine import extractor as asking
 
-    tell = asking.Asker._circumstances
+    tell = asking.Extractor._circumstances
 
     def failing(self, text, *more):
         if text.text == "The number 2.":
@@ -194,14 +194,14 @@ def test_a_bug_that_strikes_twice_does_not_end_the_column(far_end, tmp_path, mon
     model = Numbers()
     connection = connected(far_end(model))
     with monkeypatch.context() as patched:
-        patched.setattr(asking.Asker, "_circumstances", failing)
+        patched.setattr(asking.Extractor, "_circumstances", failing)
         result = ask(connection, 5, tmp_path / "j.sqlite")
     assert [each.status for each in result] == ["ok", "ok", "InternalError", "ok", "ok"]
 
 
 def test_rows_of_before_are_read_as_the_class_that_they_are(tmp_path):
     """Failures of this package were once written as bad requests with the code `internal`."""
-    from llmwidgets.engine.journal import Row
+    from llmwidgets.engine.journal.row import Row
     from llmwidgets.errors import BadRequest, InternalError
 
     path = tmp_path / "j.sqlite"
@@ -220,7 +220,7 @@ def test_rows_of_before_are_read_as_the_class_that_they_are(tmp_path):
 
 
 def test_a_check_that_fails_by_itself_is_no_bad_request(far_end, monkeypatch):
-    from llmwidgets.engine import check
+    from llmwidgets.engine.checks import check
 
     def broken(self):
         raise KeyError("the key itself")
@@ -233,7 +233,7 @@ def test_a_check_that_fails_by_itself_is_no_bad_request(far_end, monkeypatch):
 
 def test_a_bug_beside_the_questions_ends_the_column_as_what_it_is(far_end, tmp_path, monkeypatch):
     """The first error of a group is named, not that there was a group; the others go on."""
-    from llmwidgets.engine import column_run
+    from llmwidgets.engine import run as column_run
 
     note, struck = column_run.ColumnRun._note, []
 
@@ -250,4 +250,4 @@ def test_a_bug_beside_the_questions_ends_the_column_as_what_it_is(far_end, tmp_p
     assert [each.status for each in result][5:] == ["ok"] * 5
     failed = [each for each in result if each.status != "ok"]
     assert {each.status for each in failed} == {"InternalError"}
-    assert "ZeroDivisionError in llmwidgets.engine.column_run" in failed[0].failure.message
+    assert "ZeroDivisionError in llmwidgets.engine.run" in failed[0].failure.message

@@ -8,14 +8,13 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Connection
-from llmwidgets.dialects.messages import Capability, Form, Mode, Reply, Usage
-from llmwidgets.dialects.openai_subset import SUBSET
+from llmwidgets.dialects.openai import SUBSET
+from llmwidgets.dialects.types import Capability, Enforcement, Reply, ResponseFormat, Usage
 from llmwidgets.engine import capability
-from llmwidgets.engine.enforcement import Enforcement
-from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.plan import Column, Plan, Text
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.request_builder import Document, EnforcementWatch, Plan, ResolvedVariant
 from llmwidgets.schemas import read_schema
-from tests.engine.test_every_kind import KINDS, connected
+from tests.engine.test_every_kind import KINDS, LISTED, connected
 from tests.engine.test_run import SCHEMA, columns, ran, statuses, texts
 from tests.servers import serving_models
 
@@ -26,7 +25,7 @@ def custom(end) -> Connection:
     return Connection("custom", name="m", endpoint=end.url)
 
 
-def modes(run) -> list[Mode | None]:
+def modes(run) -> list[Enforcement | None]:
     return [run.extraction(0, at).mode for at in range(len(run.plan.texts))]
 
 
@@ -48,7 +47,7 @@ def test_a_server_that_ignores_the_schema_of_the_texts_is_json_only(far_end, mod
     model.record = WRONG
     run = asked_in_turn(far_end(model), "one", "two", "three")
     assert statuses(run) == ["InvalidRecord"] * 3
-    assert modes(run) == [Mode.JSON] * 3
+    assert modes(run) == [Enforcement.JSON] * 3
     assert [in_prompt(each) for each in questions(model)] == [False, True, True]
     (note,) = run.notes
     assert "1 of 3 replies did not keep to the schema that was sent" in note
@@ -67,7 +66,7 @@ def test_the_replies_of_before_are_called_the_same(far_end, model):
     model.replies = {"third": WRONG}
     run = asked_in_turn(far_end(model), "first", "second", "third", "fourth")
     assert statuses(run) == ["ok", "ok", "InvalidRecord", "ok"]
-    assert modes(run) == [Mode.JSON] * 4
+    assert modes(run) == [Enforcement.JSON] * 4
     said = [run.extraction(0, at).notes[-1] for at in range(4)]
     assert said[0] == said[1]
     assert "other replies showed" in said[0]
@@ -91,10 +90,10 @@ def test_another_schema_of_the_same_server_keeps_the_word(far_end, model):
     other = read_schema([{"name": "name", "type": "string", "required": True}])
     end = far_end(model)
     model.replies["Ada"] = {"name": "Ada"}
-    both = (Text("a", "bad", SCHEMA, None), Text("b", "Ada", other, None))
+    both = (Document("a", "bad", SCHEMA, None), Document("b", "Ada", other, None))
     run = ran(Plan(columns(custom(end)), both), concurrency=1)
-    assert modes(run) == [Mode.JSON, Mode.SCHEMA]
-    assert capability.known(custom(end), "m").mode is Mode.SCHEMA
+    assert modes(run) == [Enforcement.JSON, Enforcement.SCHEMA]
+    assert capability.known_capability(custom(end), "m").mode is Enforcement.SCHEMA
 
 
 def test_another_column_of_the_model_loses_the_word_in_the_same_run(far_end, model):
@@ -106,10 +105,12 @@ def test_another_column_of_the_model_loses_the_word_in_the_same_run(far_end, mod
 
     model.replies = {"first": once}
     connection = custom(far_end(model))
-    both = tuple(Column(f"c{at}", connection, "m", instructions=f"As {at}.") for at in range(2))
+    both = tuple(
+        ResolvedVariant(f"c{at}", connection, "m", instructions=f"As {at}.") for at in range(2)
+    )
     run = ran(Plan(both, texts("first", "second", "third")), concurrency=1)
     found = [[run.extraction(at, text).mode for text in range(3)] for at in range(2)]
-    assert found == [[Mode.JSON] * 3] * 2
+    assert found == [[Enforcement.JSON] * 3] * 2
     assert sum("JSON only" in note for note in run.notes) == 2
 
 
@@ -119,7 +120,7 @@ def test_the_next_run_asks_with_the_schema_at_once(far_end, model):
     asked_in_turn(end, "bad")
     run = asked_in_turn(end, "good")
     assert in_prompt(questions(model)[-1])
-    assert modes(run) == [Mode.JSON]
+    assert modes(run) == [Enforcement.JSON]
     assert "Earlier replies did not keep" in run.notes[0]
 
 
@@ -127,25 +128,25 @@ def test_a_new_test_of_the_connection_looks_at_all_schemas_anew(far_end, model):
     model.replies = {"bad": WRONG}
     end = far_end(model)
     asked_in_turn(end, "bad")
-    assert lw.check(custom(end)).mode is Mode.SCHEMA
-    assert modes(asked_in_turn(end, "good")) == [Mode.SCHEMA]
+    assert lw.check(custom(end)).mode is Enforcement.SCHEMA
+    assert modes(asked_in_turn(end, "good")) == [Enforcement.SCHEMA]
 
 
 def test_a_rerun_pays_nothing_and_says_the_same(far_end, model):
     model.replies = {"bad": WRONG}
     journal, end = Journal(False), far_end(model)
     asked_in_turn(end, "first", "bad", "third", journal=journal)
-    capability.forget()
+    capability.forget_capabilities()
     paid = len(model.asked)
     again = asked_in_turn(end, "first", "bad", "third", journal=journal)
     assert len(model.asked) == paid
     assert not model.probes[1:]
-    assert modes(again) == [Mode.JSON] * 3
+    assert modes(again) == [Enforcement.JSON] * 3
     assert all(again.reused(0, at) for at in range(3))
     assert "1 of 3 replies did not keep" in again.notes[0]
     more = asked_in_turn(end, "first", "bad", "fourth", journal=journal)
     assert in_prompt(questions(model)[-1])
-    assert modes(more) == [Mode.JSON] * 3
+    assert modes(more) == [Enforcement.JSON] * 3
 
 
 UNTOLD = {
@@ -167,7 +168,7 @@ def test_a_reply_that_did_not_come_whole_shows_nothing(far_end, model, told):
 
     model.replies = {"odd": happens}
     run = asked_in_turn(far_end(model), "first", "odd", "third")
-    assert modes(run) == [Mode.SCHEMA] * 3
+    assert modes(run) == [Enforcement.SCHEMA] * 3
     assert run.notes == ()
 
 
@@ -185,12 +186,12 @@ def test_a_run_asks_on_where_the_probe_was_cut_and_says_so(far_end, model):
     end = far_end(ponders)
     run = asked_in_turn(end, "one", "two")
     assert statuses(run) == ["ok", "ok"]
-    assert modes(run) == [Mode.JSON] * 2
+    assert modes(run) == [Enforcement.JSON] * 2
     assert all(in_prompt(each) for each in questions(ponders))
     assert "could not be determined" in run.notes[0]
     assert any("could not be determined" in note for note in run.extraction(0, 1).notes)
     assert run.extraction(0, 1).request["body"] == questions(ponders)[-1]
-    assert capability.known(custom(end), "m") is None
+    assert capability.known_capability(custom(end), "m") is None
 
 
 def test_a_run_whose_probe_met_a_busy_server_asks_no_text_and_looks_anew_later(far_end, model):
@@ -209,7 +210,7 @@ def test_a_run_whose_probe_met_a_busy_server_asks_no_text_and_looks_anew_later(f
     assert not server.asked
     server.busy = False
     run = asked_in_turn(end, "one", "two", journal=journal)
-    assert (statuses(run), modes(run)) == (["ok"] * 2, [Mode.SCHEMA] * 2)
+    assert (statuses(run), modes(run)) == (["ok"] * 2, [Enforcement.SCHEMA] * 2)
 
 
 def reply(text: str, used: int = 9) -> Reply:
@@ -244,7 +245,7 @@ FINE = {"name": "Ada", "day": "2026-11-28", "kind": "a", "note": ""}
     ],
 )
 def test_the_schema_as_it_was_sent_is_the_judge(said, broken):
-    judge = Enforcement(read_schema(STRICT).compile(SUBSET))
+    judge = EnforcementWatch(read_schema(STRICT).compile(SUBSET))
     assert judge.broken_by(reply(json.dumps(said)), 4096) is broken
 
 
@@ -261,7 +262,7 @@ def test_the_schema_as_it_was_sent_is_the_judge(said, broken):
     ],
 )
 def test_prose_breaks_a_schema_and_a_beginning_does_not(text, used, broken):
-    judge = Enforcement(read_schema(STRICT).compile(SUBSET))
+    judge = EnforcementWatch(read_schema(STRICT).compile(SUBSET))
     assert judge.broken_by(reply(text, used), 4096) is broken
 
 
@@ -271,12 +272,11 @@ def test_every_dialect_loses_the_word(kind):
         "title": "Bill", "type": "object", "required": ["name", "total"],
         "properties": {"name": {"type": "string"}, "total": {"type": "number"}},
     }  # fmt: skip
-    listed = ("gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash")
-    with serving_models(models=listed) as server:
-        connection, name, _ = connected(server.url)[kind]
-        known = Capability(Form.JSON_SCHEMA, Mode.SCHEMA)
-        capability.learn(connection, name, known)
+    with serving_models(models=LISTED) as server:
+        connection, name = connected(kind, server.url)
+        known = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
+        capability.learn_capability(connection, name, known)
         server.fault = "ignore"
         found = lw.extract(schema, "Bolt bills 12.50.", lw.Variant((connection, name)))
-    assert (found.status, found.mode) == ("InvalidRecord", Mode.JSON)
-    assert capability.known(connection, name).mode is Mode.SCHEMA
+    assert (found.status, found.mode) == ("InvalidRecord", Enforcement.JSON)
+    assert capability.known_capability(connection, name).mode is Enforcement.SCHEMA

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmwidgets import formatting
 from llmwidgets.connections import Connection
-from llmwidgets.engine import loop
-from llmwidgets.engine.estimate import estimate
-from llmwidgets.engine.plan import Column, Plan, Text
-from llmwidgets.engine.token_count import count
-from llmwidgets.report import figures
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.estimate import count_tokens_in, estimate
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.schemas import read_schema
 
 SCHEMA = read_schema([{"name": "total", "type": "number"}])
@@ -19,24 +18,28 @@ LOCAL = Connection("custom", name="llama", endpoint="http://localhost:11434/v1")
 OPENAI = Connection("openai", api_key="sk-proj-made-up-key-for-tests")
 
 
-def plan(*columns: Column, words: str = "Total 12.50 " * 100, texts: int = 10, repeats: int = 1):
-    return Plan(columns, tuple(Text(str(n), words, SCHEMA, None) for n in range(texts)), repeats)
+def plan(
+    *columns: ResolvedVariant, words: str = "Total 12.50 " * 100, texts: int = 10, repeats: int = 1
+):
+    return Plan(
+        columns, tuple(Document(str(n), words, SCHEMA, None) for n in range(texts)), repeats
+    )
 
 
-LUNA = Column("luna", OPENAI, "gpt-6-luna")
-LLAMA = Column("llama", LOCAL, "llama")
+LUNA = ResolvedVariant("luna", OPENAI, "gpt-6-luna")
+LLAMA = ResolvedVariant("llama", LOCAL, "llama")
 
 
 def test_it_counts_calls_tokens_and_dollars_and_calls_nothing():
-    before = loop._engine
+    before = event_loop._engine
     found = estimate(plan(LUNA, repeats=3))
     assert found.calls == 30
     assert found.tokens_in > 30 * 300
     assert 0 < found.cost_low < found.cost < found.cost_high
     assert found.seconds > 0
     assert found.hosts == ("api.openai.com",)
-    assert not loop.on_loop()
-    assert loop._engine is before
+    assert not event_loop.on_loop()
+    assert event_loop._engine is before
 
 
 def test_an_unknown_price_is_named_and_never_zero_in_words():
@@ -53,7 +56,7 @@ def test_where_no_price_is_known_the_cost_is_unknown_and_never_zero():
 
 
 def test_an_own_price_goes_first():
-    own = Column("own", LOCAL, "llama", price={"input": 1.0, "output": 0.0})
+    own = ResolvedVariant("own", LOCAL, "llama", price={"input": 1.0, "output": 0.0})
     found = estimate(plan(own))
     assert found.unpriced == ()
     assert found.cost_low <= found.tokens_in / 1e6 <= found.cost_high
@@ -85,7 +88,7 @@ def test_more_texts_never_cost_less(texts, repeats):
     [("", 0), ("abcd", 1), ("abcde", 2), ("発注書", 3), ("발주서", 3), ("ab発注", 3)],
 )
 def test_tokens_are_counted_by_characters(text, tokens):
-    assert count(text) == tokens
+    assert count_tokens_in(text) == tokens
 
 
 def test_it_shows_as_sentences_and_keeps_its_figures():
@@ -93,9 +96,9 @@ def test_it_shows_as_sentences_and_keeps_its_figures():
     said = repr(found)
     assert "Estimate(" not in said
     for part in (
-        f"20 calls, {figures.duration(found.seconds)}.",
-        f"About {figures.dollars(found.cost)}",
-        f"between {figures.dollars(found.cost_low)} and {figures.dollars(found.cost_high)}",
+        f"20 calls, {formatting.duration(found.seconds)}.",
+        f"About {formatting.dollars(found.cost)}",
+        f"between {formatting.dollars(found.cost_low)} and {formatting.dollars(found.cost_high)}",
         "llama has no known price",
         "The texts go to api.openai.com and localhost:11434, and to no other host.",
     ):
@@ -108,7 +111,7 @@ def test_it_shows_as_sentences_and_keeps_its_figures():
 
 
 def test_a_notebook_shows_the_same_sentences_escaped():
-    odd = Column("<b>llama</b>\x1b[31m", LOCAL, "llama")
+    odd = ResolvedVariant("<b>llama</b>\x1b[31m", LOCAL, "llama")
     page = estimate(plan(odd))._repr_html_()
     assert page.startswith('<div class="lw-static"><style>')
     assert "&lt;b&gt;llama&lt;/b&gt;" in page

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.engine import capability, loop, tokens
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.extraction import Extraction
-from tests.google_keys import a_service_account
-from tests.servers import ANTHROPIC, GEMINI, OPENAI, ModelServer, serving_models
+from llmwidgets.engine.network import google_oauth
+from llmwidgets.providers import PROVIDERS
+from tests import kinds
+from tests.servers import GEMINI, ModelServer, serving_models
 
 SCHEMA = {
     "title": "Bill",
@@ -22,53 +25,41 @@ SCHEMA = {
 }
 TEXTS = ["Bolt bills 12.50 EUR.", "Nut bills 12.50 EUR.", "Bolt bills 12.50 USD."]
 TRUTH = [{"name": "Bolt", "total": 12.5}, {"name": "Nut", "total": 12.5}, {"total": 12.5}]
-LISTED = ("gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash")
 
 
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
     with serving_models(models=LISTED) as running:
         yield running
-    tokens.forget()
-    loop.stop()
+    google_oauth.forget_tokens()
+    event_loop.stop_engine()
 
 
-def connected(url: str) -> dict[str, tuple[lw.Connection, str, str]]:
-    """Every kind, and Claude in Foundry: (connection, model, dialect)."""
-    key = "0123456789abcdef0123456789abcdef"
-    account = json.dumps(a_service_account(f"{url}/token"))
-    claude, foundry = "claude-sonnet-5-5", "azure_ai_foundry"
-    return {
-        "openai": (lw.Connection("openai", api_key="sk-proj-made-up-1", base_url=f"{url}/v1"),
-                   "gpt-6-luna", OPENAI),
-        "gemini": (lw.Connection("gemini", api_key="AQ.made-up-1", base_url=url),
-                   "gemini-3.8-flash", GEMINI),
-        "vertex_ai": (lw.Connection("vertex_ai", credentials=account, base_url=url),
-                      "gemini-3.8-flash", GEMINI),
-        "anthropic": (lw.Connection("anthropic", api_key="sk-ant-api03-made-up", base_url=url),
-                      "claude-haiku-5-5", ANTHROPIC),
-        "azure_openai": (lw.Connection("azure_openai", deployment="d", endpoint=f"{url}/openai/v1",
-                                       api_key=key), "d", OPENAI),
-        foundry: (lw.Connection(foundry, model="m", endpoint=f"{url}/models", api_key=key),
-                  "m", OPENAI),
-        "claude in foundry": (lw.Connection(foundry, model=claude, endpoint=f"{url}/anthropic",
-                                            api_key=key), claude, ANTHROPIC),
-        "custom": (lw.Connection("custom", name="m", endpoint=f"{url}/v1", api_key=key), "m",
-                   OPENAI),
-    }  # fmt: skip
+CLAUDE = "claude in foundry"
+KINDS = [*PROVIDERS, CLAUDE]
 
 
-KINDS = list(connected("http://127.0.0.1:1"))
+def connected(kind: str, url: str) -> tuple[lw.Connection, str]:
+    """A connection of a kind to the server, or Claude in Foundry; with its first model."""
+    if kind == CLAUDE:
+        given = {"model": "claude-sonnet-5-5", "endpoint": f"{url}/anthropic"}
+        connection = lw.Connection("azure_ai_foundry", api_key=kinds.KEY, **given)
+    else:
+        connection = kinds.connected(kind, url)
+    return connection, connection.models[0]
+
+
+LISTED = tuple(dict.fromkeys(connected(kind, "http://127.0.0.1:1")[1] for kind in KINDS))
 
 
 def extracted(server: ModelServer, kind: str, text: str = TEXTS[0], **more: Any) -> Extraction:
-    connection, model, _ = connected(server.url)[kind]
+    connection, model = connected(kind, server.url)
     return lw.extract(SCHEMA, text, lw.Variant((connection, model), **more))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_check_finds_the_model_and_the_mode(server, kind):
-    connection, model, _ = connected(server.url)[kind]
+    connection, model = connected(kind, server.url)
     report = lw.check(connection)
     assert report.ok, report
     assert model in report.models
@@ -76,10 +67,7 @@ def test_a_check_finds_the_model_and_the_mode(server, kind):
 
 
 def test_all_kinds_stand_in_one_comparison(server):
-    made = connected(server.url)
-    models = [
-        lw.Variant((connection, model), label=kind) for kind, (connection, model, _) in made.items()
-    ]
+    models = [lw.Variant(connected(kind, server.url), label=kind) for kind in KINDS]
     result = lw.compare(SCHEMA, TEXTS, models, truth=TRUTH, journal=False, progress=False)
     board = result.scoreboard().set_index("variant")
     assert list(board.index) == KINDS
@@ -104,12 +92,12 @@ def test_all_kinds_stand_in_one_comparison(server):
     ],
 )
 def test_each_fault_has_the_same_class_in_every_dialect(server, kind, fault, status):
-    connection, model, dialect = connected(server.url)[kind]
-    capability.learn(connection, model, capability.Capability(capability.Form.JSON_SCHEMA,
-                                                              capability.Mode.SCHEMA))  # fmt: skip
+    connection, model = connected(kind, server.url)
+    capability.learn_capability(connection, model, Capability(ResponseFormat.JSON_SCHEMA,
+                                                              Enforcement.SCHEMA))  # fmt: skip
     server.fault = fault
     extraction = extracted(server, kind)
-    filtered = fault == "refuse" and dialect == GEMINI
+    filtered = fault == "refuse" and kinds.spoken_by(connection) == GEMINI
     assert extraction.status == ("Filtered" if filtered else status)
     if fault == "fence":
         assert extraction.data == {"name": "Bolt", "total": 12.5}
@@ -121,9 +109,9 @@ def test_each_fault_has_the_same_class_in_every_dialect(server, kind, fault, sta
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_refused_schema_is_asked_for_in_a_looser_form_and_said_so(server, kind):
     """Nothing is called schema enforced that is not."""
-    connection, model, _ = connected(server.url)[kind]
-    capability.learn(connection, model, capability.Capability(capability.Form.JSON_SCHEMA,
-                                                              capability.Mode.SCHEMA))  # fmt: skip
+    connection, model = connected(kind, server.url)
+    capability.learn_capability(connection, model, Capability(ResponseFormat.JSON_SCHEMA,
+                                                              Enforcement.SCHEMA))  # fmt: skip
     server.fault = "schema"
     extraction = extracted(server, kind)
     assert extraction.mode != "schema enforced"
@@ -134,18 +122,18 @@ def test_a_refused_schema_is_asked_for_in_a_looser_form_and_said_so(server, kind
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_key_fails_the_check_with_a_sentence(server, kind):
     server.fault = "key"
-    report = lw.check(connected(server.url)[kind][0])
+    report = lw.check(connected(kind, server.url)[0])
     assert not report.ok
     assert "accepted" in report.sentence
     assert report.hint
 
 
-@pytest.mark.parametrize("kind", ["anthropic", "claude in foundry"])
+@pytest.mark.parametrize("kind", ["anthropic", CLAUDE])
 def test_a_schema_beyond_anthropics_limits_travels_as_a_tool_without_enforcement(server, kind):
     several = {f"f{i}": {"type": ["string", "number"]} for i in range(17)}
     schema = {"type": "object", "properties": several, "required": list(several)}
     server.record = dict.fromkeys(several, "x")
-    connection, model, _ = connected(server.url)[kind]
+    connection, model = connected(kind, server.url)
     extraction = lw.extract(schema, TEXTS[0], (connection, model))
     assert extraction.ok, extraction.failure
     assert extraction.mode == "JSON only"
@@ -164,8 +152,8 @@ def test_a_schema_beyond_anthropics_limits_travels_as_a_tool_without_enforcement
 def test_claude_under_a_name_of_its_own_is_probed_in_its_own_forms(server, fault, mode, forms):
     """A deployment whose name tells nothing: what it enforces is seen, not assumed."""
     server.fault = fault
-    endpoint, key = f"{server.url}/anthropic", "0123456789abcdef0123456789abcdef"
-    given = {"model": "our-claude", "endpoint": endpoint, "api_key": key}
+    endpoint = f"{server.url}/anthropic"
+    given = {"model": "our-claude", "endpoint": endpoint, "api_key": kinds.KEY}
     report = lw.check(lw.Connection("azure_ai_foundry", **given))
     assert report.ok, report
     assert report.mode == mode
@@ -198,7 +186,7 @@ def test_the_thinking_asked_for_is_in_the_request(server, kind, effort):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_secret_stands_in_the_request_that_is_shown(server, kind):
-    connection, _, _ = connected(server.url)[kind]
+    connection, _ = connected(kind, server.url)
     shown = json.dumps(extracted(server, kind).request)
     for secret in connection.secret_fields.values():
         assert secret.tail not in shown

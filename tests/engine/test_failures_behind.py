@@ -9,8 +9,9 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Policy
-from llmwidgets.engine import capability, free_calls, loop, tokens
-from llmwidgets.engine.pacing import Pace
+from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine.network import egress, google_oauth
+from llmwidgets.engine.network.retry import Pace
 from llmwidgets.errors import Overloaded
 from tests.engine.conftest import Seen, Wire
 from tests.google_keys import a_service_account
@@ -69,7 +70,7 @@ def test_a_failure_behind_the_server_is_asked_again_and_its_text_not_taken(far_e
     assert (told.status, told.data, told.tries) == ("ok", {"total": 12.5}, 2)
 
 
-def test_a_failure_that_stays_is_overloaded_and_not_scored(far_end, no_waits):
+def test_a_failure_that_stays_is_overloaded_and_not_scored(far_end):
     behind = Behind(*[choice("error", '{"total": 9}')] * 30)
     connection = lw.Connection("custom", name="m", endpoint=far_end(behind).url)
     found = lw.compare(
@@ -85,11 +86,13 @@ def test_a_probe_that_fails_behind_the_server_says_nothing_of_the_form(far_end):
     """It is asked again like a question, by whoever is patient."""
     behind = Behind(probes=(choice("error"), choice("error", error={"code": 503, "message": "x"})))
     connection = lw.Connection("custom", name="m", endpoint=far_end(behind).url)
-    found = loop.run(capability.find(connection, "m", policy=Policy(), pace=Pace(1, 1)))
+    found = event_loop.run_blocking(
+        capability.find_capability(connection, "m", policy=Policy(), pace=Pace(1, 1))
+    )
     assert found.mode == "schema enforced"
 
 
-def test_a_count_that_fails_under_200_proves_nothing(far_end, no_waits):
+def test_a_count_that_fails_under_200_proves_nothing(far_end):
     async def behave(seen: Seen, wire: Wire) -> None:
         if "/token" in seen.line:
             wire.answer({"access_token": "ya29.made-up", "expires_in": 3599})
@@ -101,10 +104,12 @@ def test_a_count_that_fails_under_200_proves_nothing(far_end, no_waits):
     connection = lw.Connection("vertex_ai", credentials=account, base_url=url)
     try:
         with pytest.raises(Overloaded):
-            loop.run(free_calls.count_tokens(connection, "gemini-3.8-flash", policy=Policy()))
+            event_loop.run_blocking(
+                egress.count_tokens(connection, "gemini-3.8-flash", policy=Policy())
+            )
         assert lw.check(connection).status == "Overloaded"
     finally:
-        tokens.forget()
+        google_oauth.forget_tokens()
 
 
 def test_a_wait_longer_than_a_run_waits_ends_the_text_and_says_when(far_end):

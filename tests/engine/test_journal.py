@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.dialects.messages import Form, Mode, Usage
-from llmwidgets.engine import places
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
+from llmwidgets.engine.journal import file
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
 from llmwidgets.errors import FAILURES, CallError, Truncated, Unreachable
 
 FULL = Row(
@@ -28,8 +29,8 @@ FULL = Row(
     usage=Usage(100, 20, 10, 5),
     seconds=1.25,
     cost=0.0003,
-    form=Form.JSON_SCHEMA,
-    mode=Mode.SCHEMA,
+    form=ResponseFormat.JSON_SCHEMA,
+    mode=Enforcement.SCHEMA,
     served_model="m-1",
     request_id="r",
     tries=2,
@@ -118,7 +119,7 @@ def test_a_row_is_committed_before_put_returns(tmp_path):
     """Another process, or this one after a kill, reads it at once."""
     path = tmp_path / "j.sqlite"
     code = (
-        "import os, sys; from llmwidgets.engine.journal import Journal, Row\n"
+        "import os, sys; from llmwidgets.engine.journal.journal import Journal, Row\n"
         "Journal(sys.argv[1]).put(Row(key='k', status='ok', reply='kept'))\n"
         "os.kill(os.getpid(), 9)\n"
     )
@@ -176,8 +177,8 @@ def test_a_path_that_cannot_be_a_file_means_memory(tmp_path):
 
 
 def test_by_default_it_lies_in_the_users_cache(tmp_path, monkeypatch):
-    assert Journal().path == places.default_path()
-    assert str(tmp_path) in str(places.default_path())
+    assert Journal().path == file.default_journal_path()
+    assert str(tmp_path) in str(file.default_journal_path())
     assert Journal().notice == ""
 
 
@@ -195,14 +196,14 @@ def test_a_network_file_system_is_told_from_the_mounts(tmp_path):
         "server:/people /people nfs4 rw 0 0\n"
         "/dev/sdb /people/me/fast xfs rw 0 0\n"
     )
-    assert places.on_network(Path("/people/me/.cache/x"), mounts)
-    assert not places.on_network(Path("/people/me/fast/x"), mounts)
-    assert not places.on_network(Path("/opt/x"), mounts)
-    assert not places.on_network(Path("/opt/x"), tmp_path / "no mounts")
+    assert file.is_on_network(Path("/people/me/.cache/x"), mounts)
+    assert not file.is_on_network(Path("/people/me/fast/x"), mounts)
+    assert not file.is_on_network(Path("/opt/x"), mounts)
+    assert not file.is_on_network(Path("/opt/x"), tmp_path / "no mounts")
 
 
 def test_on_a_network_file_system_it_moves_to_local_space(monkeypatch, tmp_path):
-    monkeypatch.setattr(places, "on_network", lambda path: True)
+    monkeypatch.setattr(file, "is_on_network", lambda path: True)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     journal = Journal()
     assert tmp_path in journal.path.parents
@@ -210,7 +211,7 @@ def test_on_a_network_file_system_it_moves_to_local_space(monkeypatch, tmp_path)
 
 
 def test_a_folder_somebody_else_prepared_is_not_used(monkeypatch, tmp_path):
-    monkeypatch.setattr(places, "on_network", lambda path: True)
+    monkeypatch.setattr(file, "is_on_network", lambda path: True)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "elsewhere").mkdir()
     trap = tmp_path / f"llmwidgets-{os.getuid()}"
@@ -232,7 +233,7 @@ def test_threads_may_write_at_once(journal):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_opens_the_file_anew(tmp_path):
     code = (
-        "import os, sys; from llmwidgets.engine.journal import Journal, Row\n"
+        "import os, sys; from llmwidgets.engine.journal.journal import Journal, Row\n"
         "journal = Journal(sys.argv[1]); journal.put(Row(key='parent', status='ok'))\n"
         "child = os.fork()\n"
         "if child == 0:\n"

@@ -16,9 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.engine import journal as journal_module
-from llmwidgets.engine import journal_file, waiting_rows
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.journal import file
+from llmwidgets.engine.journal import journal as journal_module
+from llmwidgets.engine.journal import journal as waiting_rows
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
 from llmwidgets.errors import Unreachable
 
 resource = pytest.importorskip("resource", reason="this system has no limits on files")
@@ -116,7 +118,7 @@ def tries_at_once(monkeypatch):
     monkeypatch.setattr(journal_module, "_LOOK_SECONDS", 0.0)
     monkeypatch.setattr(journal_module, "_RETRY_SECONDS", 0.0)
     monkeypatch.setattr(journal_module, "BUSY_SECONDS", 0.02)
-    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(file, "BUSY_SECONDS", 0.02)
     monkeypatch.setattr(journal_module, "RETRY_BUSY_SECONDS", 0.01)
 
 
@@ -391,7 +393,7 @@ def test_a_damaged_file_in_a_folder_without_rights_means_memory(tmp_path):
     path = tmp_path / "j.sqlite"
     path.write_bytes(b"no database" * 1000)
     blocked = "import sys; from pathlib import Path\n" + (
-        "from llmwidgets.engine.journal import Journal, Row\n"
+        "from llmwidgets.engine.journal.journal import Journal, Row\n"
         "import subprocess\n"
         "place = Path(sys.argv[1])\n"
         "subprocess.run(['mount', '--bind', place, place], check=True)\n"
@@ -411,7 +413,7 @@ def test_a_read_only_disk_is_read_and_not_asked_again(tmp_path):
     journal.close()
     code = (
         "import subprocess, sys; from pathlib import Path\n"
-        "from llmwidgets.engine.journal import Journal, Row\n"
+        "from llmwidgets.engine.journal.journal import Journal, Row\n"
         "place = Path(sys.argv[1])\n"
         "subprocess.run(['mount', '--bind', place, place], check=True)\n"
         "subprocess.run(['mount', '-o', 'remount,ro,bind', place], check=True)\n"
@@ -435,7 +437,7 @@ def test_a_full_disk_of_its_own(tmp_path):
     code = """
 import subprocess, sys
 from pathlib import Path
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.journal.journal import Journal, Row
 place = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", place], check=True)
 path, ballast = place / "j.sqlite", place / "ballast"
@@ -462,7 +464,7 @@ def test_a_disk_that_is_full_before_the_journal_is_opened(tmp_path):
     code = """
 import subprocess, sys
 from pathlib import Path
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.journal.journal import Journal, Row
 place = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", place], check=True)
 path, ballast = place / "j.sqlite", place / "ballast"

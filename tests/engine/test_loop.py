@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from llmwidgets.engine import loop
+from llmwidgets.engine import event_loop
 from llmwidgets.errors import LLMWidgetsError
 
 
@@ -21,7 +21,7 @@ async def _name() -> str:
 
 
 def test_everything_runs_on_one_daemon_thread():
-    assert {loop.run(_name()) for _ in range(3)} == {"llmwidgets-engine"}
+    assert {event_loop.run_blocking(_name()) for _ in range(3)} == {"llmwidgets-engine"}
     mine = [each for each in threading.enumerate() if each.name == "llmwidgets-engine"]
     assert len(mine) == 1
     assert mine[0].daemon
@@ -29,7 +29,7 @@ def test_everything_runs_on_one_daemon_thread():
 
 def test_importing_starts_no_thread():
     code = (
-        "import threading, llmwidgets.engine.loop;"
+        "import threading, llmwidgets.engine.event_loop;"
         "print([t.name for t in threading.enumerate()], 'aiohttp' in __import__('sys').modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -41,7 +41,7 @@ def test_an_error_of_the_work_reaches_the_caller():
         raise LookupError("gone")
 
     with pytest.raises(LookupError, match="gone"):
-        loop.run(fail())
+        event_loop.run_blocking(fail())
 
 
 def test_an_interrupt_cancels_the_work():
@@ -56,7 +56,7 @@ def test_an_interrupt_cancels_the_work():
             ended.set()
 
     with pytest.raises(KeyboardInterrupt):
-        loop.run(long())
+        event_loop.run_blocking(long())
 
     assert ended.wait(5)
 
@@ -67,16 +67,16 @@ def test_what_would_end_a_program_does_not_end_the_loop(error):
         raise error
 
     with pytest.raises(error):
-        loop.submit(end()).result(10)
-    assert loop.run(_name()) == "llmwidgets-engine"
+        event_loop.submit_task(end()).result(10)
+    assert event_loop.run_blocking(_name()) == "llmwidgets-engine"
 
 
 def test_waiting_on_the_loop_for_itself_is_refused():
     async def outer() -> None:
-        loop.run(_name())
+        event_loop.run_blocking(_name())
 
     with pytest.raises(LLMWidgetsError, match="would wait for itself"):
-        loop.run(outer())
+        event_loop.run_blocking(outer())
 
 
 def test_stop_cancels_closes_and_a_later_use_starts_afresh():
@@ -88,18 +88,21 @@ def test_stop_cancels_closes_and_a_later_use_starts_afresh():
     async def long() -> None:
         await asyncio.sleep(60)
 
-    loop.run(_name())
-    loop.close_at_stop(close)
-    under_way = loop.submit(long())
-    loop.stop()
+    event_loop.run_blocking(_name())
+    event_loop.close_at_stop(close)
+    under_way = event_loop.submit_task(long())
+    event_loop.stop_engine()
     assert closed == ["llmwidgets-engine"]
     assert under_way.cancelled()
-    assert loop.run(_name()) == "llmwidgets-engine"
+    assert event_loop.run_blocking(_name()) == "llmwidgets-engine"
 
 
 def test_many_threads_share_the_engine():
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(loop.run(_name()))) for _ in range(20)]
+    threads = [
+        threading.Thread(target=lambda: found.append(event_loop.run_blocking(_name())))
+        for _ in range(20)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -112,14 +115,14 @@ def test_a_fork_starts_a_fresh_engine():
     """The child's first use makes a thread of its own; the parent's goes on."""
     code = (
         "import os, asyncio\n"
-        "from llmwidgets.engine import loop\n"
+        "from llmwidgets.engine import event_loop\n"
         "async def pid():\n    return os.getpid()\n"
-        "assert loop.run(pid()) == os.getpid()\n"
+        "assert event_loop.run_blocking(pid()) == os.getpid()\n"
         "child = os.fork()\n"
         "if child == 0:\n"
-        "    os._exit(0 if loop.run(pid()) == os.getpid() else 1)\n"
+        "    os._exit(0 if event_loop.run_blocking(pid()) == os.getpid() else 1)\n"
         "assert os.waitpid(child, 0)[1] == 0\n"
-        "assert loop.run(pid()) == os.getpid()\n"
+        "assert event_loop.run_blocking(pid()) == os.getpid()\n"
     )
     begun = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from llmwidgets import Comparison, Connection, Variant, compare, load
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.errors import FieldError
-
-pytestmark = pytest.mark.usefixtures("no_waits")
 
 LOSSES = ["lost", "unanswered", "timed_out"]
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmwidgets as lw
-from llmwidgets.dialects.messages import Mode
-from llmwidgets.engine import capability, defaults, pacing
+from llmwidgets.dialects.types import Enforcement
+from llmwidgets.engine import capability, defaults
 from llmwidgets.errors import FAILURES
 from tests.engine.conftest import Seen, Wire, serving
 
@@ -140,7 +140,7 @@ ACTS: dict[str, Act] = {
     "otherjson": Act(refuses(200, {"hello": "world"}), "Unreachable"),
     "resets": Act(writes(HALF), "Unreachable"),
     "hangsup": Act(writes(), "Unreachable"),
-    "fallssilent": Act(writes(HALF, pause=1.2), "Unreachable"),
+    "fallssilent": Act(writes(HALF, pause=60), "Unreachable"),
     "redirects": Act(writes(b"HTTP/1.1 302 Found\r\nlocation: https://elsewhere.example/\r\n"
                             b"content-length: 0\r\n\r\n", close=False), "Unreachable"),
     "nonsense": Act(writes(b"SSH-2.0-OpenSSH_9.6\r\n"), "Unreachable"),
@@ -173,14 +173,6 @@ class Stage:
         await ACTS[word[1]].does(wire)
 
 
-@pytest.fixture(autouse=True)
-def no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    wait = pacing._wait
-    at_once = lambda *given: None if wait(*given) is None else 0.0  # noqa: E731
-    monkeypatch.setattr(pacing, "_wait", at_once)
-    monkeypatch.setattr(defaults, "PATIENT_SECONDS", 1.0)
-
-
 @pytest.fixture
 def stage() -> Iterator[tuple[Stage, lw.Connection]]:
     played = Stage()
@@ -192,6 +184,14 @@ def text_for(word: str) -> str:
     return f"Act: {word}\n{LONG}"
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    """A server that falls silent is not waited for as long as it may be."""
+    if word == "fallssilent":
+        monkeypatch.setattr(defaults, "PATIENT_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("word", ACTS)
 def test_each_misbehaviour_ends_in_its_class(stage, word):
     played, connection = stage
@@ -204,6 +204,7 @@ def test_each_misbehaviour_ends_in_its_class(stage, word):
     assert played.asked[word] <= max(defaults.RATE_LIMIT_TRIES, defaults.OVERLOADED_TRIES)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("word", ["resets", "hangsup", "fallssilent", "breaksoff", "nullchoices"])
 def test_what_was_perhaps_answered_is_asked_at_most_once_more(stage, word):
     played, connection = stage
@@ -238,7 +239,7 @@ def _expected(words: list[str]) -> list[str]:
 QUICK = sorted(set(ACTS) - {"fallssilent"})
 
 
-def test_in_any_order_each_text_has_its_class_and_the_classes_add_up(stage, no_waits):
+def test_in_any_order_each_text_has_its_class_and_the_classes_add_up(stage):
     _, connection = stage
 
     @settings(max_examples=25, deadline=None)
@@ -292,20 +293,20 @@ UNSUPPORTED = {"error": {"message": "response_format is not supported by this mo
 @pytest.mark.parametrize(
     ("obeys", "takes", "refusal", "mode", "form"),
     [
-        ({"json_schema"}, ALL, {}, Mode.SCHEMA, "json_schema"),
-        ({"json_schema"}, {"json_schema", "text"}, LM_STUDIO, Mode.SCHEMA, "json_schema"),
-        ({"json_object + schema"}, ALL, {}, Mode.SCHEMA, "json_object + schema"),
+        ({"json_schema"}, ALL, {}, Enforcement.SCHEMA, "json_schema"),
+        ({"json_schema"}, {"json_schema", "text"}, LM_STUDIO, Enforcement.SCHEMA, "json_schema"),
+        ({"json_object + schema"}, ALL, {}, Enforcement.SCHEMA, "json_object + schema"),
         (
             {"json_object + schema"},
             ALL - {"json_schema"},
             UNSUPPORTED,
-            Mode.SCHEMA,
+            Enforcement.SCHEMA,
             "json_object + schema",
         ),
-        ({"json_object"}, ALL, {}, Mode.JSON, "json_object"),
-        ({"json_object"}, {"json_object", "text"}, UNSUPPORTED, Mode.JSON, "json_object"),
-        (set(), {"text"}, UNSUPPORTED, Mode.TEXT, "text"),
-        (set(), {"text"}, LM_STUDIO, Mode.TEXT, "text"),
+        ({"json_object"}, ALL, {}, Enforcement.JSON, "json_object"),
+        ({"json_object"}, {"json_object", "text"}, UNSUPPORTED, Enforcement.JSON, "json_object"),
+        (set(), {"text"}, UNSUPPORTED, Enforcement.TEXT, "text"),
+        (set(), {"text"}, LM_STUDIO, Enforcement.TEXT, "text"),
     ],
 )
 def test_the_form_and_the_mode_are_what_the_server_was_seen_to_do(
@@ -325,4 +326,4 @@ def test_a_mode_found_once_holds_for_every_later_text(stage):
     for _ in range(2):
         lw.extract(SCHEMA, text_for("honours"), connection, journal=False)
     assert played.asked["honours"] == 2
-    assert capability.known(connection, "m").mode is Mode.SCHEMA
+    assert capability.known_capability(connection, "m").mode is Enforcement.SCHEMA

@@ -10,20 +10,21 @@ from llmwidgets.comparison import Comparison, Variant, compare, load
 from llmwidgets.comparison import estimate as estimate_of
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.demo import invoices, start_demo, stop_demo
-from llmwidgets.dialects.messages import Usage
-from llmwidgets.engine.asking import Asker
-from llmwidgets.engine.estimate import Tried, estimate
-from llmwidgets.engine.journal import Journal, Row
-from llmwidgets.engine.pacing import Pace
-from llmwidgets.engine.plan import Column, Plan, Text
+from llmwidgets.dialects.types import Usage
+from llmwidgets.engine.estimate import TrialMeasure, estimate
+from llmwidgets.engine.extractor import Extractor
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.prices import price_changes
 from llmwidgets.schemas import read_schema
 
 SCHEMA = read_schema([{"name": "total", "type": "number"}])
 LOCAL = Connection("custom", name="llama", endpoint="http://localhost:11434/v1")
-OWN = Column("own", LOCAL, "llama", price={"input": 1.0, "output": 2.0})
-TEXTS = tuple(Text(str(n), "Total 12.50 " * (20 + n), SCHEMA, None) for n in range(200))
+OWN = ResolvedVariant("own", LOCAL, "llama", price={"input": 1.0, "output": 2.0})
+TEXTS = tuple(Document(str(n), "Total 12.50 " * (20 + n), SCHEMA, None) for n in range(200))
 PLAN = Plan((OWN,), TEXTS)
 
 
@@ -37,7 +38,7 @@ def pilot():
 
 def test_answers_narrow_the_range_and_move_it_to_what_was_paid() -> None:
     wide = estimate(PLAN)
-    tried = [Tried(text, Usage(500 + n, 30 + n), 0.5) for n, text in enumerate(TEXTS[:5])]
+    tried = [TrialMeasure(text, Usage(500 + n, 30 + n), 0.5) for n, text in enumerate(TEXTS[:5])]
     narrow = estimate(PLAN, {"own": tried})
     assert narrow.tried == 5
     assert wide.tried == 0
@@ -49,7 +50,7 @@ def test_answers_narrow_the_range_and_move_it_to_what_was_paid() -> None:
 
 @pytest.mark.parametrize("answers", [0, 1])
 def test_one_answer_says_too_little_to_change_the_range(answers: int) -> None:
-    tried = [Tried(text, Usage(500, 30), 0.5) for text in TEXTS[:answers]]
+    tried = [TrialMeasure(text, Usage(500, 30), 0.5) for text in TEXTS[:answers]]
     assert estimate(PLAN, {"own": tried}) == estimate(PLAN)
 
 
@@ -93,7 +94,7 @@ def test_a_price_that_changes_within_60_days_is_said() -> None:
 
 def test_an_own_price_does_not_change() -> None:
     gemini = Connection("gemini", api_key="AIza-made-up-key-for-tests-0000000000000")
-    own = Column("own", gemini, "gemini-3.8-flash", price={"input": 1.0, "output": 1.0})
+    own = ResolvedVariant("own", gemini, "gemini-3.8-flash", price={"input": 1.0, "output": 1.0})
     assert estimate(Plan((own,), TEXTS[:2])).price_changes == ()
 
 
@@ -105,8 +106,8 @@ def test_a_deployment_is_priced_by_the_model_that_answered() -> None:
         endpoint="https://acme.openai.azure.com/openai/v1",
         api_key="made-up-0000000000000001",
     )
-    column = Column("claims", connection, "claims-prod")
-    asker = Asker(column, policy=Policy(), pace=Pace(1))
+    column = ResolvedVariant("claims", connection, "claims-prod")
+    asker = Extractor(column, policy=Policy(), pace=Pace(1))
     usage = Usage(input_tokens=1000, output_tokens=1000)
     assert asker.cost(usage) is None
     assert asker.cost(usage, "no-model-anyone-knows") is None

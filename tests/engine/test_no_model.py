@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.connections import live_list
-from llmwidgets.dialects.messages import ListedModel, Payload
-from llmwidgets.engine.diagnosis import Diagnosis, diagnose
+from llmwidgets.connections import catalog
+from llmwidgets.dialects.types import HTTPResponse, ListedModel
+from llmwidgets.engine.checks.check import diagnose
+from llmwidgets.engine.checks.rules import Diagnosis
 from llmwidgets.errors import Forbidden, UnknownModel
 from tests.engine.conftest import Seen, Wire
 from tests.engine.set_ups.set_up import NO_DEPLOYMENT, anthropic, google, openai
@@ -21,7 +22,7 @@ ACCOUNT = json.dumps({"type": "service_account", "project_id": "acme-1"})
 
 @pytest.fixture(autouse=True)
 def on_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_list, "today", lambda: date(2026, 11, 28))
+    monkeypatch.setattr(catalog, "today", lambda: date(2026, 11, 28))
 
 
 def connected(kind: str, model: str, **more: Any) -> lw.Connection:
@@ -39,7 +40,7 @@ def connected(kind: str, model: str, **more: Any) -> lw.Connection:
 
 
 def told(connection: lw.Connection, model: str, body: Any, status: int = 404) -> Diagnosis:
-    payload = Payload(status, {}, json.dumps(body).encode(), 0.1)
+    payload = HTTPResponse(status, {}, json.dumps(body).encode(), 0.1)
     failure = connection.dialect.explain(payload, label="mine", model=model)
     return diagnose(failure, connection, model=model)
 
@@ -129,7 +130,7 @@ def test_an_end_that_has_passed_is_said_with_its_day_and_what_replaces_it(
     kind, model, day, monkeypatch
 ):
     status, body = BODIES[kind][0]
-    monkeypatch.setattr(live_list, "today", lambda: day)
+    monkeypatch.setattr(catalog, "today", lambda: day)
     found = told(connected(kind, model), model, body, status)
     assert (
         f"has retired {'the model ' if kind == 'azure_openai' else ''}{model} on 20"
@@ -210,11 +211,11 @@ def test_a_server_that_says_that_a_model_is_gone_is_quoted(kind):
 
 def test_a_custom_server_is_told_by_its_list_also_in_a_run():
     connection = connected("custom", "llama3.1")
-    live_list.remember(connection, [ListedModel("llama3.2"), ListedModel("qwen3")])
+    catalog.remember_models(connection, [ListedModel("llama3.2"), ListedModel("qwen3")])
     try:
         found = told(connection, "llama3.1", BODIES["custom"][1][1])
     finally:
-        live_list.forget()
+        catalog.forget_models()
     assert "The nearest it has is llama3.2" in found.sentence
 
 
@@ -231,12 +232,12 @@ def test_what_a_live_list_still_has_is_not_called_retired():
     """An account can keep a model longer than the tables know."""
     connection = connected("openai", "gpt-4-turbo")
     assert "has retired" in refusal(connection, "gpt-4-turbo")
-    live_list.remember(connection, [ListedModel("gpt-4-turbo")])
+    catalog.remember_models(connection, [ListedModel("gpt-4-turbo")])
     try:
         found = told(connection, "gpt-4-turbo", *reversed(BODIES["openai"][0]))
         said = refusal(connection, "gpt-4-turbo")
     finally:
-        live_list.forget()
+        catalog.forget_models()
     assert "retired" not in found.sentence + said
     assert "no access to gpt-4-turbo" in found.sentence
 

@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 import socket
 import threading
-import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pytest
 
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import defaults
-from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.pacing import Clock, Pace, Tried, persist
-from llmwidgets.engine.plan import Column, Plan, Text
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.network.errors import PASSING
+from llmwidgets.engine.network.retry import Attempts, Pace, retry_until_answered
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
-from llmwidgets.engine.unreachable import PASSING
 from llmwidgets.errors import Overloaded, Unreachable
 from llmwidgets.schemas import read_schema
+from tests.clocks import hurry
 from tests.engine.test_pacing import Hours
 
 SCHEMA = read_schema([{"name": "total", "type": "number", "required": True}])
@@ -44,7 +46,7 @@ def away_between(since: float, until: float, failure, texts: int = 300, at_once:
     async def work() -> None:
         for _ in left:
             try:
-                ended.append(await persist(pace, once, Tried()))
+                ended.append(await retry_until_answered(pace, once, Attempts()))
             except (Unreachable, Overloaded) as error:
                 ended.append(error)
 
@@ -146,65 +148,82 @@ def _end(each: socket.socket) -> None:
     each.close()
 
 
-def started(port: int, words: int, clock: Clock | None = None) -> Run:
-    connection = Connection("custom", name="m", endpoint=f"http://127.0.0.1:{port}/v1")
-    texts = tuple(Text(f"t{at}", f"text {at}", SCHEMA, None) for at in range(words))
-    run = Run(
-        Plan((Column("m", connection, "m"),), texts),
-        journal=Journal(False), policy=Policy(), concurrency=2, clock=clock,
-    )  # fmt: skip
-    run.start()
-    return run
+@dataclass
+class Course:
+    """What a test is told of a run, and what it lets go on; nobody looks at a watch."""
 
+    begun: threading.Event = field(default_factory=threading.Event)
+    away: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+    run: Run | None = None
+    answers: int = 0
 
-def until(condition) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    async def answer(self, wire) -> None:
+        """Five texts are answered; whoever asks next waits for the end of the server."""
+        self.answers += 1
+        if self.answers > 5:
+            self.begun.set()
+            await asyncio.to_thread(self.go_on.wait, 60)
+        wire.chat({"total": 1})
+
+    async def wait(self) -> None:
+        """A wait of the run: over at once, but where it waits for the server as the test says."""
+        if self.run and "does not answer; trying again" in self.run.progress[0].state:
+            self.away.set()
+            await asyncio.to_thread(self.go_on.wait, 60)
+
+    def start(self, port: int) -> Run:
+        connection = Connection("custom", name="m", endpoint=f"http://127.0.0.1:{port}/v1")
+        texts = tuple(Document(f"t{at}", f"text {at}", SCHEMA, None) for at in range(30))
+        self.run = Run(
+            Plan((ResolvedVariant("m", connection, "m"),), texts), journal=Journal(False),
+            policy=Policy(), concurrency=2, clock=hurry(self.wait),
+        )  # fmt: skip
+        self.run.start()
+        return self.run
 
 
 @pytest.fixture
-def slow(model):
-    async def answer(wire) -> None:
-        await asyncio.sleep(0.05)
-        wire.chat({"total": 1})
-
-    model.replies = {"text": answer}
-    return model
+def course(model) -> Iterator[Course]:
+    told = Course()
+    model.replies = {"text": told.answer}
+    yield told
+    told.go_on.set()
 
 
-def test_a_restart_in_mid_run_loses_nothing_and_is_told(far_end, slow):
-    port = Listening(far_end, slow)
-    run = started(port.port, 30)
-    until(lambda: run.progress[0].done >= 5)
+def test_a_restart_in_mid_run_loses_nothing_and_is_told(far_end, model, course):
+    port = Listening(far_end, model)
+    run = course.start(port.port)
+    assert course.begun.wait(60)
     port.close()
-    until(lambda: "the server does not answer; trying again" in run.progress[0].state)
+    assert course.away.wait(60)
     port.open()
-    assert run.wait(30)
+    course.go_on.set()
+    assert run.wait(60)
     port.close()
     assert [run.extraction(0, at).status for at in range(30)] == ["ok"] * 30
 
 
-def test_stop_works_while_the_server_is_waited_for(far_end, slow):
-    port = Listening(far_end, slow)
-    run = started(port.port, 30)
-    until(lambda: run.progress[0].done >= 5)
+def test_stop_works_while_the_server_is_waited_for(far_end, model, course):
+    port = Listening(far_end, model)
+    run = course.start(port.port)
+    assert course.begun.wait(60)
     port.close()
-    until(lambda: "the server does not answer" in run.progress[0].state)
+    assert course.away.wait(60)
     run.stop()
-    assert run.wait(2)
+    assert run.wait(60)
     assert {run.extraction(0, at).status for at in range(30)} == {"ok", "Stopped"}
 
 
-def test_a_server_that_stays_away_ends_its_column_and_tells(far_end, slow, monkeypatch):
-    monkeypatch.setattr(defaults, "AWAY_SECONDS", 2.0)
-    port = Listening(far_end, slow)
-    run = started(port.port, 30)
-    until(lambda: run.progress[0].done >= 5)
+def test_a_server_that_stays_away_ends_its_column_and_tells(far_end, model, course):
+    port = Listening(far_end, model)
+    run = course.start(port.port)
+    assert course.begun.wait(60)
     port.close()
-    assert run.wait(30)
+    assert course.away.wait(60)
+    course.go_on.set()
+    assert run.wait(60)
     last = run.extraction(0, 29)
     assert last.status == "Unreachable"
-    assert "could not be reached for 2 s" in last.failure.message
+    assert f"could not be reached for {defaults.AWAY_SECONDS:g} s" in last.failure.message
     assert "were not asked" in last.failure.message

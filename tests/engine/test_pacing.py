@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.engine import defaults
-from llmwidgets.engine.pacing import Clock, Pace, Tried, persist
+from llmwidgets.engine.network.retry import Attempts, Clock, Pace, retry_until_answered
 from llmwidgets.errors import (
     BadRequest,
     Overloaded,
@@ -19,7 +19,7 @@ from llmwidgets.errors import (
     RateLimited,
     Unauthorized,
     Unreachable,
-)  # fmt: skip
+)
 
 
 class Hours:
@@ -65,9 +65,13 @@ def failing_then(*failures):
 
 
 def persisted(*failures):
-    hours, tried = Hours(), Tried()
+    hours, tried = Hours(), Attempts()
     pace = Pace(8, clock=hours.clock)
-    return asyncio.run(hours.run(persist(pace, failing_then(*failures), tried))), tried, hours
+    return (
+        asyncio.run(hours.run(retry_until_answered(pace, failing_then(*failures), tried))),
+        tried,
+        hours,
+    )
 
 
 def test_an_unsent_call_is_tried_again():
@@ -176,7 +180,10 @@ def test_the_slot_is_free_while_a_call_waits():
         return "soon"
 
     async def both():
-        return await asyncio.gather(persist(pace, busy, Tried()), persist(pace, quick, Tried()))
+        return await asyncio.gather(
+            retry_until_answered(pace, busy, Attempts()),
+            retry_until_answered(pace, quick, Attempts()),
+        )
 
     assert asyncio.run(hours.run(both())) == ["late", "soon"]
     assert order == ["busy", "quick", "busy"]
@@ -208,7 +215,7 @@ def simulate(answer, texts: int, start: int, most: int = 512):
         return await answer(hours, pace.running)
 
     async def everything():
-        await asyncio.gather(*[persist(pace, once, Tried()) for _ in range(texts)])
+        await asyncio.gather(*[retry_until_answered(pace, once, Attempts()) for _ in range(texts)])
 
     asyncio.run(hours.run(everything()))
     return pace, hours, peak
@@ -288,7 +295,7 @@ def simulate_workers(answer, texts: int, at_once: int):
 
     async def work() -> None:
         for _ in left:
-            await persist(pace, lambda: answer(hours, pace.running), Tried())
+            await retry_until_answered(pace, lambda: answer(hours, pace.running), Attempts())
 
     async def everything() -> None:
         await asyncio.gather(*[work() for _ in range(at_once)])

@@ -10,11 +10,12 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Capability, Form, Mode
-from llmwidgets.engine import capability, loop, tokens
-from llmwidgets.engine.check import check_connection
-from llmwidgets.engine.pacing import Pace
-from llmwidgets.engine.patience import WAIT_SECONDS
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine.checks.check import check_connection
+from llmwidgets.engine.network import google_oauth
+from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.probing import WAIT_SECONDS
 from llmwidgets.errors import Overloaded, Unauthorized
 from tests.engine.scripts import (
     Script,
@@ -42,8 +43,8 @@ def test_a_server_that_is_busy_once_is_asked_again(far_end, status):
     waits = Waits()
     report = checked(end, waits)
     assert report.ok
-    assert report.mode is Mode.SCHEMA
-    assert report.capability.tried == ((Form.JSON_SCHEMA, "accepted", True),)
+    assert report.mode is Enforcement.SCHEMA
+    assert report.capability.tried == ((ResponseFormat.JSON_SCHEMA, "accepted", True),)
     assert len(waits.told) == 1
     assert "asking again in 1 s" in waits.told[0]
 
@@ -51,10 +52,10 @@ def test_a_server_that_is_busy_once_is_asked_again(far_end, status):
 @pytest.mark.parametrize("status", [503, 529])
 def test_five_in_a_row_change_no_mode(far_end, status):
     report = checked(far_end(Script(*[refuse(status)] * 5, obey)))
-    assert report.mode is Mode.SCHEMA
-    capability.forget()
+    assert report.mode is Enforcement.SCHEMA
+    capability.forget_capabilities()
     end = far_end(Script(*[refuse(status)] * 4, obey))
-    assert probed(end).mode is Mode.SCHEMA
+    assert probed(end).mode is Enforcement.SCHEMA
 
 
 @pytest.mark.parametrize("status", BUSY)
@@ -98,15 +99,17 @@ def test_a_busy_form_is_not_asked_in_a_lower_one(far_end):
 def test_what_a_test_could_not_determine_is_not_what_an_earlier_one_saw(far_end):
     """The report tells of this test alone."""
     end = far_end(Script(obey, json_schema=[refuse(503)]))
-    before = custom(end).with_capability("m", Capability(Form.JSON_OBJECT, Mode.JSON))
-    report = loop.run(check_connection(before, policy=Policy(), clock=Waits().clock))
+    before = custom(end).with_capability(
+        "m", Capability(ResponseFormat.JSON_OBJECT, Enforcement.JSON)
+    )
+    report = event_loop.run_blocking(check_connection(before, policy=Policy(), clock=Waits().clock))
     assert report.ok
     assert (report.mode, report.capability) == (None, None)
 
 
 def test_an_asked_wait_is_kept_as_far_as_a_check_waits(far_end):
     end, waits = far_end(Script(refuse(503, headers="retry-after: 7\r\n"), obey)), Waits()
-    assert checked(end, waits).mode is Mode.SCHEMA
+    assert checked(end, waits).mode is Enforcement.SCHEMA
     assert waits.slept == [7.0]
     end, waits = far_end(Script(refuse(503, headers="retry-after: 90\r\n"), obey)), Waits()
     assert not checked(end, waits).ok
@@ -116,14 +119,14 @@ def test_an_asked_wait_is_kept_as_far_as_a_check_waits(far_end):
 def test_a_limit_in_mid_check_is_waited_out(far_end):
     """The list has answered: the limit is not what the check is to tell."""
     report = checked(far_end(Script(obey, beside=[refuse(429), obey], json_schema=[say("Hm.")])))
-    assert report.mode is Mode.SCHEMA
-    assert report.capability.form is Form.JSON_OBJECT_SCHEMA
+    assert report.mode is Enforcement.SCHEMA
+    assert report.capability.form is ResponseFormat.JSON_OBJECT_SCHEMA
 
 
 def test_a_reset_in_mid_check_is_tried_once_more(far_end):
     end = far_end(Script(obey, json_schema=[say("Hm.")], beside=[hang_up, obey]))
-    assert checked(end).mode is Mode.SCHEMA
-    capability.forget()
+    assert checked(end).mode is Enforcement.SCHEMA
+    capability.forget_capabilities()
     end = far_end(Script(obey, json_schema=[say("Hm.")], beside=[hang_up]))
     report = checked(end)
     assert report.mode is None
@@ -135,15 +138,18 @@ def test_a_refusal_of_the_request_s_own_content_is_a_statement(far_end, status):
     told = "response_format is not supported" if status in {404, 501} else "no"
     end = far_end(Script(obey, json_schema=[refuse(status, told)], beside=[refuse(status, told)]))
     report = checked(end)
-    assert (report.mode, report.capability.form) == (Mode.JSON, Form.JSON_OBJECT)
-    assert report.capability.tried[0] == (Form.JSON_SCHEMA, f"refused, {status}", False)
+    assert (report.mode, report.capability.form) == (Enforcement.JSON, ResponseFormat.JSON_OBJECT)
+    assert report.capability.tried[0] == (ResponseFormat.JSON_SCHEMA, f"refused, {status}", False)
 
 
 def test_a_form_that_the_server_fails_on_each_time_is_beyond_it(far_end):
     """500 again after another form was answered: it is the form."""
     script = Script(obey, json_schema=[refuse(500)])
     report = checked(far_end(script))
-    assert (report.mode, report.capability.form) == (Mode.SCHEMA, Form.JSON_OBJECT_SCHEMA)
+    assert (report.mode, report.capability.form) == (
+        Enforcement.SCHEMA,
+        ResponseFormat.JSON_OBJECT_SCHEMA,
+    )
     asked = [each["response_format"]["type"] for each in script.bodies]
     assert asked[-1] == "json_schema"
     assert asked.count("json_object") == 1
@@ -152,7 +158,7 @@ def test_a_form_that_the_server_fails_on_each_time_is_beyond_it(far_end):
 def test_a_server_that_fails_for_a_while_keeps_its_strictest_form(far_end):
     """500 until another form was answered, then well again."""
     end = far_end(Script(obey, json_schema=[*[refuse(500)] * 3, obey]))
-    assert checked(end).capability.form is Form.JSON_SCHEMA
+    assert checked(end).capability.form is ResponseFormat.JSON_SCHEMA
 
 
 def test_a_probe_that_is_cancelled_keeps_nothing(far_end):
@@ -169,24 +175,26 @@ def test_a_probe_that_is_cancelled_keeps_nothing(far_end):
 
     async def cancelled() -> None:
         pace = Pace(1, clock=Waits().clock)
-        task = asyncio.create_task(capability.find(custom(end), "m", policy=Policy(), pace=pace))
+        task = asyncio.create_task(
+            capability.find_capability(custom(end), "m", policy=Policy(), pace=pace)
+        )
         while len(script.bodies) < 2:
             await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert task.cancelled()
 
-    loop.run(cancelled())
+    event_loop.run_blocking(cancelled())
     assert nothing_kept(end)
     script.acts, script.bodies = [obey], []
-    assert probed(end).mode is Mode.SCHEMA
+    assert probed(end).mode is Enforcement.SCHEMA
 
 
 def test_checks_from_several_threads_say_the_same(far_end):
     end = far_end(Script())
     with ThreadPoolExecutor(4) as pool:
         reports = list(pool.map(lambda _: lw.check(custom(end), policy=Policy()), range(4)))
-    assert {each.mode for each in reports} == {Mode.SCHEMA}
+    assert {each.mode for each in reports} == {Enforcement.SCHEMA}
 
 
 def test_a_model_that_is_busy_is_not_one_without_access():
@@ -200,8 +208,10 @@ def test_a_model_that_is_busy_is_not_one_without_access():
     with serving_models(kind=OneBusy) as server:
         account = json.dumps(a_service_account(f"{server.url}/token"))
         connection = Connection("vertex_ai", credentials=account, base_url=server.url)
-        report = loop.run(check_connection(connection, policy=Policy(), clock=Waits().clock))
-    tokens.forget()
+        report = event_loop.run_blocking(
+            check_connection(connection, policy=Policy(), clock=Waits().clock)
+        )
+    google_oauth.forget_tokens()
     assert "gemini-3.5-flash" in report.models
     assert "Not available" not in dict(report.details)
 
@@ -210,7 +220,7 @@ def test_a_failed_probe_is_made_anew_by_the_next_who_asks(far_end):
     end = far_end(Script(*[refuse(503)] * 5, obey))
     with pytest.raises(Overloaded):
         probed(end)
-    assert probed(end).mode is Mode.SCHEMA
+    assert probed(end).mode is Enforcement.SCHEMA
 
 
 def test_a_refused_key_is_told_at_once(far_end):

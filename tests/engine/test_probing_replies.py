@@ -7,9 +7,9 @@ import json
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Form, Mode
-from llmwidgets.engine import loop
-from llmwidgets.engine.check import check_connection
+from llmwidgets.dialects.types import Enforcement, ResponseFormat
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.checks.check import check_connection
 from tests.engine.scripts import (
     Script,
     Waits,
@@ -51,7 +51,7 @@ def thinking(tokens: int, *, how: str = "empty", most: int = 10**6) -> Script:
 def test_a_server_that_thinks_long_is_given_room(far_end, tokens, how):
     script = thinking(tokens, how=how)
     report = checked(far_end(script))
-    assert (report.ok, report.mode) == (True, Mode.SCHEMA)
+    assert (report.ok, report.mode) == (True, Enforcement.SCHEMA)
     assert script.limits[0] == AT_ONCE
     assert script.limits[-1] >= tokens
 
@@ -59,7 +59,7 @@ def test_a_server_that_thinks_long_is_given_room(far_end, tokens, how):
 @pytest.mark.parametrize("most", [4_096, 10_000, 40_000])
 def test_the_room_is_what_the_server_takes(far_end, most):
     script = thinking(3_000, most=most)
-    assert checked(far_end(script)).mode is Mode.SCHEMA
+    assert checked(far_end(script)).mode is Enforcement.SCHEMA
     taken = [each for each in script.limits if each <= most]
     assert max(taken) >= 3_000
 
@@ -73,7 +73,7 @@ def test_the_room_stays_below_the_window_that_the_list_tells(far_end):
                 await super().__call__(seen, wire)
 
     script = Windowed(thinking(3_000).acts[0])
-    assert checked(far_end(script)).mode is Mode.SCHEMA
+    assert checked(far_end(script)).mode is Enforcement.SCHEMA
     assert max(script.limits) < 8_192
 
 
@@ -84,7 +84,7 @@ def test_a_window_smaller_than_the_first_room_is_found(far_end):
         else:
             obey(body, wire)
 
-    assert checked(far_end(Script(act))).mode is Mode.SCHEMA
+    assert checked(far_end(Script(act))).mode is Enforcement.SCHEMA
 
 
 def test_an_answer_that_is_always_cut_proves_nothing(far_end):
@@ -116,7 +116,7 @@ def test_a_whole_record_that_ends_at_the_limit_is_obedience(far_end):
         say(json.dumps(record) + "   ", "length")(body, wire)
 
     script = Script(act)
-    assert checked(far_end(script)).mode is Mode.SCHEMA
+    assert checked(far_end(script)).mode is Enforcement.SCHEMA
     assert script.limits == [AT_ONCE]
 
 
@@ -127,7 +127,7 @@ def test_a_cut_that_is_not_called_one_is_seen_by_the_tokens(far_end):
         else:
             obey(body, wire)
 
-    assert checked(far_end(Script(act))).mode is Mode.SCHEMA
+    assert checked(far_end(Script(act))).mode is Enforcement.SCHEMA
 
 
 def test_anthropic_and_gemini_are_given_room_too():
@@ -140,7 +140,9 @@ def test_anthropic_and_gemini_are_given_room_too():
             endpoint=f"{server.url}/anthropic",
             api_key=key,
         )
-        report = loop.run(check_connection(connection, policy=Policy(), clock=Waits().clock))
+        report = event_loop.run_blocking(
+            check_connection(connection, policy=Policy(), clock=Waits().clock)
+        )
         limits = [each.body["max_tokens"] for each in server.asked("anthropic")]
     assert limits[:3] == [2_048, 16_384, 65_536]
     assert report.mode is None
@@ -191,14 +193,14 @@ def test_a_server_whose_every_reply_is_an_error_does_not_pass(far_end, act):
 
 def test_one_empty_reply_is_asked_for_again(far_end):
     report = checked(far_end(Script(say(""), obey)))
-    assert report.capability.form is Form.JSON_SCHEMA
+    assert report.capability.form is ResponseFormat.JSON_SCHEMA
 
 
 def test_a_form_that_brings_no_word_is_not_used(far_end):
     end = far_end(Script(obey, json_schema=[say("")], beside=[say("")]))
     report = checked(end)
-    assert (report.mode, report.capability.form) == (Mode.JSON, Form.JSON_OBJECT)
-    assert report.capability.tried[0] == (Form.JSON_SCHEMA, "no answer", False)
+    assert (report.mode, report.capability.form) == (Enforcement.JSON, ResponseFormat.JSON_OBJECT)
+    assert report.capability.tried[0] == (ResponseFormat.JSON_SCHEMA, "no answer", False)
 
 
 def test_a_model_that_is_cut_while_it_thinks_answers_a_greeting(far_end):
@@ -219,6 +221,6 @@ def test_a_run_asks_on_where_a_probe_was_cut_and_says_so(far_end):
     """Nothing is known of the server: the schema stands in the prompt, and nothing is kept."""
     end = far_end(thinking(10**7))
     found = probed(end)
-    assert (found.form, found.mode) == (Form.JSON_SCHEMA, Mode.JSON)
+    assert (found.form, found.mode) == (ResponseFormat.JSON_SCHEMA, Enforcement.JSON)
     assert "could not be determined" in found.doubt
     assert nothing_kept(end)

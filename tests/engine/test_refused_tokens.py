@@ -10,7 +10,8 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.engine import free_calls, loop, tokens
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.network import egress, google_oauth
 from tests.engine.conftest import FarEnd, Seen, Wire, serving
 from tests.google_keys import a_service_account
 
@@ -63,8 +64,8 @@ def google() -> Iterator[Google]:
     with serving(behaves) as end:
         behaves.end = end
         yield behaves
-        loop.stop()
-    tokens.forget()
+        event_loop.stop_engine()
+    google_oauth.forget_tokens()
 
 
 def connected(google: Google) -> Connection:
@@ -103,15 +104,15 @@ def test_a_hundred_refusals_of_one_token_bring_one_exchange(google):
 
 def test_a_token_that_was_replaced_already_is_not_exchanged_again(google):
     """A refusal that arrives late, of the token of before, takes the new one."""
-    from llmwidgets.dialects import gemini_content
+    from llmwidgets.dialects import gemini as gemini_content
 
     connection = connected(google)
     call = gemini_content.count_call(connection.target(MODEL))
     assert call is not None
-    old = loop.run(tokens.exchanged(call))
+    old = event_loop.run_blocking(google_oauth.exchange_credentials(call))
     for _ in range(5):
-        assert tokens.refused(call, old)
-        new = loop.run(tokens.exchanged(call))
+        assert google_oauth.token_refused(call, old)
+        new = event_loop.run_blocking(google_oauth.exchange_credentials(call))
     assert google.made == 2
     assert new.auth[0].secret is not old.auth[0].secret
 
@@ -136,20 +137,20 @@ def test_a_check_and_the_lists_take_the_same_path(google, way):
         assert report.ok, report
         assert "can be used" in report.sentence
     elif way == "count":
-        loop.run(free_calls.count_tokens(connection, MODEL, policy=Policy()))
+        event_loop.run_blocking(egress.count_tokens(connection, MODEL, policy=Policy()))
     else:
-        listed = loop.run(free_calls.list_models(connection, MODEL, policy=Policy()))
+        listed = event_loop.run_blocking(egress.list_models(connection, MODEL, policy=Policy()))
         assert [each.id for each in listed] == [MODEL]
     assert google.made == 2
 
 
 def test_a_probe_takes_the_same_path(google):
     from llmwidgets.engine import capability
-    from llmwidgets.engine.pacing import Pace
+    from llmwidgets.engine.network.retry import Pace
 
     google.bad = {1}
-    asked = capability.greet(connected(google), MODEL, policy=Policy(), pace=Pace(1, 1))
-    loop.run(asked)
+    asked = capability.greet_server(connected(google), MODEL, policy=Policy(), pace=Pace(1, 1))
+    event_loop.run_blocking(asked)
     assert (google.made, google.statuses) == (2, [401, 200])
 
 

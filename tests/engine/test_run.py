@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.messages import Example, Mode
-from llmwidgets.engine import loop
-from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.plan import Column, Plan, Text
+from llmwidgets.dialects.types import Enforcement, Example
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FAILURES
 from llmwidgets.schemas import read_schema
-from tests.engine.conftest import hurry
+from tests.clocks import hurry
 
 SCHEMA = read_schema([{"name": "total", "type": "number", "required": True}])
 CANARY = "canary-key-7c1f0e9d55aa"
@@ -27,12 +27,12 @@ def connected(end, name="m", **more) -> Connection:
     return Connection("custom", name=name, endpoint=end.url, api_key=CANARY, **more)
 
 
-def columns(*connections, **more) -> tuple[Column, ...]:
-    return tuple(Column(each.label, each, each.models[0], **more) for each in connections)
+def columns(*connections, **more) -> tuple[ResolvedVariant, ...]:
+    return tuple(ResolvedVariant(each.label, each, each.models[0], **more) for each in connections)
 
 
-def texts(*words: str) -> tuple[Text, ...]:
-    return tuple(Text(f"t{at}", word, SCHEMA, None) for at, word in enumerate(words))
+def texts(*words: str) -> tuple[Document, ...]:
+    return tuple(Document(f"t{at}", word, SCHEMA, None) for at, word in enumerate(words))
 
 
 def ran(plan: Plan, journal: Journal | None = None, **more) -> Run:
@@ -59,7 +59,7 @@ def test_a_text_becomes_a_record_with_all_that_is_known_of_it(far_end, model):
     run = ran(Plan(columns(connection), texts("Total 12.50")))
     found = run.extraction(0, 0)
     assert found.data == found.record == {"total": 12.5}
-    assert (found.status, found.mode, found.tries) == ("ok", Mode.SCHEMA, 1)
+    assert (found.status, found.mode, found.tries) == ("ok", Enforcement.SCHEMA, 1)
     assert (found.usage.input_tokens, found.usage.output_tokens) == (100, 10)
     assert found.cost == pytest.approx(0.0002)
     assert found.served_model == "served-m"
@@ -160,7 +160,7 @@ def test_a_rerun_needs_no_server(far_end, model, tmp_path):
     plan = Plan(columns(connected(end)), texts("a", "b"))
     ran(plan, journal)
     before = len(end.seen)
-    capability.forget()
+    capability.forget_capabilities()
     assert ran(plan, journal).progress[0].reused == 2
     assert len(end.seen) == before
 
@@ -197,7 +197,7 @@ def test_another_schema_or_text_is_another_question(far_end, model):
     ran(Plan(columns(connection), texts("a")), journal)
     assert ran(Plan(columns(connection), texts("b")), journal).progress[0].reused == 0
     wide = read_schema([{"name": "total", "type": "number"}, {"name": "note", "type": "string"}])
-    plan = Plan(columns(connection), (Text("t0", "a", wide, None),))
+    plan = Plan(columns(connection), (Document("t0", "a", wide, None),))
     assert ran(plan, journal).progress[0].reused == 0
 
 
@@ -237,11 +237,11 @@ def test_a_class_with_new_checks_judges_old_replies_anew(far_end, model):
     Strict.__name__ = "Loose"
     connection, journal = connected(far_end(model)), Journal(False)
     loose, strict = read_schema(Loose), read_schema(Strict)
-    first = ran(Plan(columns(connection), (Text("t", "a", loose, None),)), journal)
+    first = ran(Plan(columns(connection), (Document("t", "a", loose, None),)), journal)
     assert isinstance(first.extraction(0, 0).record, Loose)
     if loose.digest != strict.digest:
         pytest.skip("the two classes have different JSON Schemas")
-    second = ran(Plan(columns(connection), (Text("t", "a", strict, None),)), journal)
+    second = ran(Plan(columns(connection), (Document("t", "a", strict, None),)), journal)
     assert second.extraction(0, 0).status == "InvalidRecord"
     assert second.progress[0].reused == 1
 
@@ -374,7 +374,7 @@ def test_the_observer_hears_of_each_end_once_and_only_after_it_is_committed(far_
     )
     run.start()
     assert run.wait(10)
-    loop.run(asyncio.sleep(0))
+    event_loop.run_blocking(asyncio.sleep(0))
     assert run.error is None
     assert sorted(heard) == [(0, text, repeat) for text in range(3) for repeat in range(2)]
     assert finished[-1] is True

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.engine import loop
-from llmwidgets.engine.asking import Asker
-from llmwidgets.engine.pacing import Pace
-from llmwidgets.engine.plan import Column, Text
-from llmwidgets.engine.served import served_note
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.extractor import Extractor
+from llmwidgets.engine.model_substitution import substitution_notice
+from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.request_builder import Document, ResolvedVariant
 from llmwidgets.schemas import read_schema
 
 OPENAI = Connection("openai", api_key="k")
@@ -33,7 +33,7 @@ AZURE = Connection("azure_openai", deployment="d", endpoint="https://r.example",
     ],
 )
 def test_the_same_model_by_another_spelling_is_not_told(connection, asked, served):
-    assert served_note(connection, asked, served) == ""
+    assert substitution_notice(connection, asked, served) == ""
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_same_model_by_another_spelling_is_not_told(connection, asked, serve
     ],
 )
 def test_another_model_is_told_by_both_names(connection, asked, served):
-    said = served_note(connection, asked, served)
+    said = substitution_notice(connection, asked, served)
     assert served in said
     assert said.endswith(f"not {asked}.")
 
@@ -58,8 +58,8 @@ def test_an_extraction_that_another_model_answered_says_so(far_end):
         wire.chat({"total": 1})
 
     connection = Connection("openai", api_key="made-up-key", base_url=far_end(reroute).url)
-    asker = Asker(Column("c", connection, "gpt-5.5"), policy=Policy(), pace=Pace(1))
+    asker = Extractor(ResolvedVariant("c", connection, "gpt-5.5"), policy=Policy(), pace=Pace(1))
     schema = read_schema([{"name": "total", "type": "number", "required": True}])
-    row = loop.run(asker.ask(Text("t", "Total 1", schema, None)))
+    row = event_loop.run_blocking(asker.ask(Document("t", "Total 1", schema, None)))
     assert (row.status, row.served_model) == ("ok", "served-m")
     assert row.notes == ("The server says that served-m answered, not gpt-5.5.",)

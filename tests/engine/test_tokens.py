@@ -12,9 +12,10 @@ import pytest
 
 from llmwidgets import Connection, check, errors
 from llmwidgets.connections import Policy
-from llmwidgets.dialects import gemini_content
-from llmwidgets.dialects.messages import Call
-from llmwidgets.engine import loop, tokens
+from llmwidgets.dialects import gemini
+from llmwidgets.dialects.types import Call
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.network import google_oauth
 from tests.google_keys import a_private_key, a_service_account
 from tests.servers import ModelServer, serving_models
 
@@ -23,7 +24,7 @@ from tests.servers import ModelServer, serving_models
 def server() -> Iterator[ModelServer]:
     with serving_models() as running:
         yield running
-    tokens.forget()
+    google_oauth.forget_tokens()
 
 
 def connected(server: ModelServer, info: Any = None, **fields: Any) -> Connection:
@@ -35,13 +36,13 @@ def connected(server: ModelServer, info: Any = None, **fields: Any) -> Connectio
 
 
 def a_call(connection: Connection) -> Call:
-    call = gemini_content.count_call(connection.target("gemini-3.8-flash"))
+    call = gemini.count_call(connection.target("gemini-3.8-flash"))
     assert call is not None
     return call
 
 
 def exchanged(connection: Connection) -> Call:
-    return loop.run(tokens.exchanged(a_call(connection)))
+    return event_loop.run_blocking(google_oauth.exchange_credentials(a_call(connection)))
 
 
 def refusal(connection: Connection) -> errors.CallError:
@@ -71,9 +72,11 @@ def test_a_token_is_kept_and_shared_by_equal_credentials(server):
     one, two = connected(server), connected(server, location="europe-west4")
 
     async def many() -> list[Call]:
-        return await asyncio.gather(*(tokens.exchanged(a_call(one)) for _ in range(20)))
+        return await asyncio.gather(
+            *(google_oauth.exchange_credentials(a_call(one)) for _ in range(20))
+        )
 
-    sent = {bearer(call) for call in loop.run(many())} | {bearer(exchanged(two))}
+    sent = {bearer(call) for call in event_loop.run_blocking(many())} | {bearer(exchanged(two))}
     assert sent == {"Bearer ya29.made-up-1"}
     assert len(server.seen) == 1
 
@@ -88,19 +91,19 @@ def test_a_token_is_renewed_minutes_early_and_a_short_one_not_at_once(server):
     import time
 
     for seconds, early in ((3599, 300), (400, 100)):
-        tokens.forget()
+        google_oauth.forget_tokens()
         server.token_seconds = seconds
         exchanged(connected(server))
-        (kept,) = tokens._kept.values()
+        (kept,) = google_oauth._kept.values()
         assert kept.renew_at - time.time() == pytest.approx(seconds - early, abs=10)
 
 
 def test_a_token_that_the_api_refuses_is_forgotten_unless_another_has_its_place(server):
     connection = connected(server)
     call, sent = a_call(connection), exchanged(connection)
-    assert tokens.refused(call, sent)
+    assert google_oauth.token_refused(call, sent)
     assert bearer(exchanged(connection)) != bearer(sent)
-    assert tokens.refused(call, sent)
+    assert google_oauth.token_refused(call, sent)
     exchanged(connection)
     assert len(server.seen) == 2
 
@@ -295,7 +298,7 @@ def test_no_text_of_credentials_makes_the_reader_fail():
     from hypothesis import given
     from hypothesis import strategies as st
 
-    from llmwidgets.engine.google_credentials import Problem, read_account
+    from llmwidgets.engine.network.google_oauth import Problem, read_account
 
     keys = ["type", "private_key", "client_email", "token_uri", "client_id", "client_secret"]
     values = st.sampled_from(["service_account", "authorized_user", "http://127.0.0.1/", 7, None])

@@ -8,15 +8,14 @@ import json
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.token_limits import read_limits
-from llmwidgets.engine import capability, learned, loop
-from llmwidgets.engine.asking import Asker
+from llmwidgets.dialects.error_rules import read_limits
+from llmwidgets.engine import capability, event_loop, server_facts
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.extraction import read
-from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.pacing import Pace
-from llmwidgets.engine.plan import Column, Plan, Text
-from llmwidgets.engine.question import Manner
+from llmwidgets.engine.extractor import Extractor
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.engine.run import Run
 from llmwidgets.schemas import read_schema
 
@@ -28,9 +27,9 @@ LUNA = "gpt-6-luna-2026-03-01"
 
 @pytest.fixture(autouse=True)
 def nothing_known():
-    capability.forget()
+    capability.forget_capabilities()
     yield
-    capability.forget()
+    capability.forget_capabilities()
 
 
 class Server:
@@ -79,13 +78,13 @@ def custom(end) -> Connection:
     return Connection("custom", name="m", endpoint=end.url)
 
 
-def asker(connection: Connection, **more) -> Asker:
+def asker(connection: Connection, **more) -> Extractor:
     model = connection.models[0]
-    return Asker(Column("c", connection, model, **more), policy=Policy(), pace=Pace(8))
+    return Extractor(ResolvedVariant("c", connection, model, **more), policy=Policy(), pace=Pace(8))
 
 
-def ask(one: Asker, text: str = "Total 1"):
-    row = loop.run(one.ask(Text("t", text, SCHEMA, None)))
+def ask(one: Extractor, text: str = "Total 1"):
+    row = event_loop.run_blocking(one.ask(Document("t", text, SCHEMA, None)))
     assert row.status == "ok", row
     return row
 
@@ -104,7 +103,7 @@ def test_a_deployment_is_asked_by_the_facts_of_what_its_first_answer_names(far_e
     assert (limit_of(second), second["reasoning_effort"]) == (LEAST, "none")
     # The request that is shown is the one that was sent.
     for row, body in zip(rows, server.asked, strict=True):
-        shown = read(one.column, Text("t", "Total 1", SCHEMA, None), 0, row)
+        shown = read(one.column, Document("t", "Total 1", SCHEMA, None), 0, row)
         assert shown.request["body"] == body
     # Another column of this process knows it from its first text on.
     again = asker(connection, effort="high", temperature=0.5)
@@ -119,7 +118,7 @@ def test_a_budget_holds_for_a_deployment_once_its_first_answer_names_the_model(f
     one = asker(azure(far_end(server)))
     one.budget.dollars = 1e-6
     assert ask(one).cost > one.budget.dollars
-    row = loop.run(one.ask(Text("t", "Total 2", SCHEMA, None)))
+    row = event_loop.run_blocking(one.ask(Document("t", "Total 2", SCHEMA, None)))
     assert (row.status, len(server.asked)) == ("OverBudget", 1)
 
 
@@ -128,23 +127,23 @@ def test_an_answer_that_names_its_model_as_before_teaches_nothing(far_end, serve
     connection = custom(far_end(Server(served)))
     one = asker(connection)
     ask(one)
-    known = learned.of(connection, "m")
+    known = server_facts.facts_of_server(connection, "m")
     ask(one)
-    assert learned.of(connection, "m") is known
+    assert server_facts.facts_of_server(connection, "m") is known
 
 
 def test_of_many_texts_one_alone_is_asked_without_knowing(far_end):
     server = Server(LUNA)
     connection = azure(far_end(server))
-    texts = tuple(Text(str(n), f"Total {n}", SCHEMA, None) for n in range(20))
-    plan = Plan((Column("c", connection, "claims"),), texts)
+    texts = tuple(Document(str(n), f"Total {n}", SCHEMA, None) for n in range(20))
+    plan = Plan((ResolvedVariant("c", connection, "claims"),), texts)
     journal = Journal(False)
     run = Run(plan, journal=journal, policy=Policy())
     run.start()
     assert run.wait(60)
     assert [limit_of(body) for body in server.asked] == [ROOM] + [LEAST] * 19
     # Another process finds every answer, though it knows nothing yet.
-    capability.forget()
+    capability.forget_capabilities()
     later = Run(plan, journal=journal, policy=Policy())
     later.start()
     assert later.wait(60)
@@ -193,7 +192,7 @@ def test_claude_behind_a_name_of_its_own_is_spelled_as_its_model_wants(far_end):
     assert (first["thinking"], first["max_tokens"]) == ({"type": "adaptive"}, 100_000)
     assert (second["thinking"]["type"], second["max_tokens"]) == ("enabled", 64_000)
     assert any("lowered from 100,000 to 64,000" in note for note in row.notes)
-    shown = read(one.column, Text("t", "Total 1", SCHEMA, None), 0, row)
+    shown = read(one.column, Document("t", "Total 1", SCHEMA, None), 0, row)
     assert shown.request["body"] == second
 
 
@@ -209,7 +208,7 @@ def test_a_gateway_to_another_vendor_is_asked_in_its_own_format(far_end):
     ask(one)
     assert (limit_of(server.asked[0]), server.asked[0]["reasoning_effort"]) == (ROOM, "low")
     assert "temperature" not in server.asked[0]
-    known = learned.of(one.connection, "m")
+    known = server_facts.facts_of_server(one.connection, "m")
     assert (known.served, known.facts.options) == ("gemini-3.8-flash", {})
 
 
@@ -256,7 +255,9 @@ def test_a_listed_window_holds_question_and_answer(far_end, listed):
     row = ask(asker(custom(far_end(server))))
     assert LEAST < limit_of(server.asked[0]) < 8192
     assert any("window" in note for note in row.notes)
-    shown = read(asker(custom(far_end(server))).column, Text("t", "Total 1", SCHEMA, None), 0, row)
+    shown = read(
+        asker(custom(far_end(server))).column, Document("t", "Total 1", SCHEMA, None), 0, row
+    )
     assert shown.request["body"]["max_tokens"] == limit_of(server.asked[0])
 
 
@@ -305,14 +306,14 @@ def test_a_text_beyond_a_window_told_alone_is_too_long_and_asked_once(far_end, l
     server = Server("qwen3-8b", refuse=lambda _: f"maximum context length is {limit} tokens")
     one = asker(custom(far_end(server)))
     text = "Total 1. " * (5000 if limit == 8192 else 1)
-    assert loop.run(one.ask(Text("t", text, SCHEMA, None))).status == "TooLong"
+    assert event_loop.run_blocking(one.ask(Document("t", text, SCHEMA, None))).status == "TooLong"
     assert len(server.asked) == 1
 
 
 def test_a_text_that_fills_the_window_is_too_long_and_asked_once(far_end):
     server = Server("qwen3-8b", refuse=windowed(8192, 8190))
     one = asker(custom(far_end(server)))
-    row = loop.run(one.ask(Text("t", "Total 1", SCHEMA, None)))
+    row = event_loop.run_blocking(one.ask(Document("t", "Total 1", SCHEMA, None)))
     assert row.status == "TooLong"
     assert len(server.asked) == 1
 
@@ -384,9 +385,11 @@ def test_the_words_of_known_servers_tell_how_much_room_there_is(said, room):
 # -- what is known is settled before sending -----------------------------------------------------
 
 
-def settled(kind: str, model: str, **more) -> Manner:
+def settled(kind: str, model: str, **more) -> RequestBuilder:
     key = {"gemini": "AQ.k"}.get(kind, "k")
-    return Manner(Column("c", Connection(kind, api_key=key), model, **more), SCHEMA)
+    return RequestBuilder(
+        ResolvedVariant("c", Connection(kind, api_key=key), model, **more), SCHEMA
+    )
 
 
 @pytest.mark.parametrize(
@@ -442,14 +445,16 @@ def test_a_level_for_a_model_that_does_not_think_is_not_sent_and_told():
 def test_the_estimate_goes_by_what_is_sent(far_end):
     server = Server(LUNA)
     connection = azure(far_end(server))
-    plan = Plan((Column("c", connection, "claims"),), (Text("t", "Total 1", SCHEMA, None),))
+    plan = Plan(
+        (ResolvedVariant("c", connection, "claims"),), (Document("t", "Total 1", SCHEMA, None),)
+    )
     before = estimate(plan)
     assert before.unpriced == ("c",)
     ask(asker(connection))
     after = estimate(plan)
-    luna = Column("c", Connection("openai", api_key="k"), "gpt-6-luna")
+    luna = ResolvedVariant("c", Connection("openai", api_key="k"), "gpt-6-luna")
     known = estimate(Plan((luna,), plan.texts))
     assert (after.unpriced, after.cost_high, after.tokens_out) == (
         (), known.cost_high, known.tokens_out,
     )  # fmt: skip
-    assert learned.of(connection, "claims").served == LUNA
+    assert server_facts.facts_of_server(connection, "claims").served == LUNA

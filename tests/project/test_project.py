@@ -93,13 +93,13 @@ def test_only_the_doors_open_secrets() -> None:
     assert openers == {
         "secret.py",
         "connections/connection.py",
-        "connections/inspection/known_keys.py",
-        "connections/outlets.py",
-        "connections/opening/passphrase.py",
-        "connections/sealing.py",
-        "connections/store.py",
-        "engine/tokens.py",
-        "engine/transport.py",
+        "known_keys.py",
+        "connections/sdk_export.py",
+        "store/identity_sources.py",
+        "store/age.py",
+        "store/store.py",
+        "engine/network/google_oauth.py",
+        "engine/network/transport.py",
         "widgets/secret_field.py",
     }
 

@@ -7,12 +7,12 @@ from datetime import date
 
 import pytest
 
-from llmwidgets.connections import Connection, Policy, live_list
-from llmwidgets.connections.policies.rules import Patterns, Rules
+from llmwidgets.connections import Connection, Policy, catalog
+from llmwidgets.connections.policy_file import Patterns, Rules
 from llmwidgets.errors import PolicyError
-from llmwidgets.providers import PROVIDERS, azure_models
+from llmwidgets.providers import PROVIDERS, azure
 from llmwidgets.providers.base import ModelFacts
-from llmwidgets.providers.lifecycle import FACTS_OF, as_of, ending
+from llmwidgets.providers.deprecation import FACTS_OF, as_of, ending
 
 # id, most tokens in, most tokens out, last day, thinking levels, whether sampling may be sent;
 # read from the vendors' SDKs, from litellm 1.110.2 and pydantic-ai 2.68.0, and for the newest from
@@ -120,7 +120,7 @@ RETIRED = {
 @pytest.fixture(autouse=True)
 def the_day(monkeypatch):
     """The day of the facts: what is in the tables ends on later ones."""
-    monkeypatch.setattr(live_list, "today", lambda: FACTS_OF)
+    monkeypatch.setattr(catalog, "today", lambda: FACTS_OF)
 
 
 def written(facts: ModelFacts) -> list[str]:
@@ -158,8 +158,8 @@ def test_each_row_is_whole(kind):
 @pytest.mark.parametrize(
     ("rows", "table", "kind"),
     [
-        (AZURE, azure_models.ENDS, "openai"),
-        (CLAUDE_IN_FOUNDRY, azure_models.CLAUDE_ENDS, "anthropic"),
+        (AZURE, azure.ENDS, "openai"),
+        (CLAUDE_IN_FOUNDRY, azure.CLAUDE_ENDS, "anthropic"),
     ],
 )
 def test_what_the_models_of_azure_end_on_is_as_its_source_has_it(rows, table, kind):
@@ -206,23 +206,23 @@ def test_a_deployment_has_the_facts_of_the_model_it_bears_the_name_of():
 
 def test_azure_has_limits_and_levels_of_its_own():
     for model in ("gpt-5.4", "gpt-5.5"):
-        assert azure_models.azure_facts(model).input_limit == 922_000
+        assert azure.find_facts(model).input_limit == 922_000
         assert PROVIDERS["openai"].facts(model).input_limit == 1_050_000
-    assert azure_models.azure_facts("gpt-6.1-terra").efforts[0] == "low"
+    assert azure.find_facts("gpt-6.1-terra").efforts[0] == "low"
     assert PROVIDERS["openai"].facts("gpt-6.1-terra").efforts[0] == "none"
 
 
 @pytest.mark.parametrize("model", ["claude-haiku-4-5", "claude-opus-4-5-20251101"])
 def test_where_sources_name_different_ends_the_model_is_ending_and_both_are_told(model):
-    facts = azure_models.azure_facts(model)
+    facts = azure.find_facts(model)
     assert (as_of(facts, date(2030, 1, 1)).status, facts.ends) == ("ending", None)
-    told = azure_models.CLAUDE_ENDS[PROVIDERS["anthropic"].alias(model)]
+    told = azure.CLAUDE_ENDS[PROVIDERS["anthropic"].alias(model)]
     assert told.isoformat() in ending(facts, date(2026, 11, 28))
     assert "Anthropic" in ending(facts, date(2026, 11, 28))
 
 
 def test_where_sources_agree_the_end_counts():
-    facts = azure_models.azure_facts("claude-sonnet-4-5")
+    facts = azure.find_facts("claude-sonnet-4-5")
     assert as_of(facts, date(2026, 11, 30)).status == "ending"
     assert as_of(facts, date(2026, 12, 1)).status == "retired"
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from llmwidgets.dialects.messages import Usage
+from llmwidgets.dialects.types import Usage
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.prices import cost, price_changes, price_per_million
 

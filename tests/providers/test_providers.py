@@ -4,42 +4,49 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from importlib import import_module
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
-from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.address import is_loopback, read_address
+from llmwidgets.errors import FieldError
+from llmwidgets.providers import FOREIGN, PROVIDERS, find_provider, find_warning, key_prefixes
+from llmwidgets.providers.base import KeyPrefix
 from llmwidgets.providers.custom import PRESETS
+from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import Secret
-
-KINDS = list(PROVIDERS)
-
-
-def a_connection(kind: str) -> Connection:
-    key = "q" * 32
-    given = {
-        "openai": {"api_key": "sk-proj-" + key},
-        "gemini": {"api_key": "AQ." + key},
-        "vertex_ai": {"credentials": '{"type": "service_account"}'},
-        "anthropic": {"api_key": "sk-ant-api03-" + key},
-        "azure_openai": {
-            "deployment": "luna", "endpoint": "https://r.openai.azure.com", "api_key": key,
-        },
-        "azure_ai_foundry": {
-            "model": "mistral-large-3", "endpoint": "https://r.services.ai.azure.com/models",
-            "api_key": key,
-        },
-        "custom": {"name": "llama3.2", "endpoint": "http://localhost:11434/v1"},
-    }  # fmt: skip
-    return Connection(kind, **given[kind])
+from tests.kinds import KINDS, MADE_UP, a_connection
 
 
 def test_the_kinds_come_in_the_order_of_the_panel():
-    assert KINDS == [
+    """What is added stands behind the seven, unless its line is put between them."""
+    seven = [
         "openai", "gemini", "vertex_ai", "anthropic", "azure_openai", "azure_ai_foundry", "custom",
     ]  # fmt: skip
-    assert [provider.single for provider in PROVIDERS.values()] == [True] * 4 + [False] * 3
+    assert [kind for kind in KINDS if kind in seven] == seven
+    assert [PROVIDERS[kind].single for kind in seven] == [True] * 4 + [False] * 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_the_name_of_its_file(kind):
+    module = import_module(f"llmwidgets.providers.{kind}")
+    assert PROVIDERS[kind] is module.PROVIDER
+    assert module.PROVIDER.kind == kind
+
+
+@pytest.mark.parametrize(
+    "typed", ["opnai", "Gemini", "azure", "anthropc", "", None, 7, "sk-proj-made-up-0004711-3fQz"]
+)
+def test_an_unknown_kind_names_the_nearest_and_never_a_key(typed):
+    with pytest.raises(FieldError) as caught:
+        find_provider(typed)
+    assert "There is no kind of connection" in caught.value.message
+    assert all(kind in caught.value.hint for kind in KINDS)
+    assert "4711" not in str(caught.value)
+    near = {"opnai": "openai", "Gemini": "gemini", "anthropc": "anthropic"}.get(typed)
+    assert near is None or f"The nearest is {near}." in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,7 @@ def test_each_target_carries_its_key_closed(kind):
     assert target.label == connection.label
     for header in target.auth:
         assert isinstance(header.secret, Secret)
-    assert "q" * 8 not in repr(target)
+    assert MADE_UP not in repr(target)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +159,7 @@ def test_each_target_carries_its_key_closed(kind):
         ("anthropic", ["x-api-key"]),
         ("azure_openai", ["api-key"]),
         ("azure_ai_foundry", ["api-key", "Authorization"]),
-        ("custom", []),
+        ("custom", ["Authorization"]),
     ],
 )
 def test_each_kind_sends_its_key_in_its_own_header(kind, names):
@@ -186,14 +193,32 @@ def test_each_kind_sends_its_key_in_its_own_header(kind, names):
     ],
 )
 def test_a_key_of_another_provider_is_told_by_its_public_prefix_only(kind, key, words):
-    said = PROVIDERS[kind].warn("api_key", key)
+    warning = find_warning(PROVIDERS[kind], "api_key", key)
     if words is None:
-        assert said is None
+        assert warning is None
         return
-    assert said is not None
+    assert warning is not None
+    said = warning.sentence
     assert words in said
     assert "xyz" not in said
     assert said.endswith(".")
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    known=st.sampled_from([*key_prefixes(), ("", KeyPrefix(""))]),
+    rest=st.text(alphabet="bcdfghjkqwxz0123456789 \n", min_size=12, max_size=40),
+)
+def test_a_warning_is_a_value_that_names_its_field_and_never_the_key(kind, known, rest):
+    """Whatever is typed: the field, one sentence, and as owner a kind or a known service."""
+    provider, (_, prefix) = PROVIDERS[kind], known
+    warning = find_warning(provider, provider.key_field, prefix.start + rest)
+    if warning is None:
+        return
+    assert warning.field == provider.key_field
+    assert warning.sentence.endswith(".")
+    assert rest not in warning.sentence
+    assert warning.owner in {"", *KINDS, *(owner for owner, _ in FOREIGN)}
 
 
 @pytest.mark.parametrize(

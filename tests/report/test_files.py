@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmwidgets import formatting
 from llmwidgets.errors import FieldError
-from llmwidgets.report import figures
-from llmwidgets.report.files import safe_cell, write_csv, write_jsonl, write_parquet, write_text
+from llmwidgets.report.writers import safe_cell, write_csv, write_jsonl, write_parquet, write_text
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
@@ -46,7 +46,7 @@ def test_jsonl_is_one_object_a_line(tmp_path) -> None:
 
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("llmwidgets.report.files.find_spec", lambda name: None)
+    monkeypatch.setattr("llmwidgets.report.writers.find_spec", lambda name: None)
     with pytest.raises(FieldError, match="pyarrow") as caught:
         write_parquet(pd.DataFrame({"a": [1]}), tmp_path / "out.parquet")
     assert "pip install pyarrow" in caught.value.hint
@@ -83,7 +83,7 @@ def test_half_a_pair_of_surrogates_is_written_as_a_question_mark(tmp_path) -> No
     ("at", "letter"), [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ")]
 )
 def test_letters_go_on_after_z(at: int, letter: str) -> None:
-    assert figures.letter(at) == letter
+    assert formatting.variant_letter(at) == letter
 
 
 @pytest.mark.parametrize(
@@ -91,17 +91,17 @@ def test_letters_go_on_after_z(at: int, letter: str) -> None:
     [("InvalidRecord", "invalid record"), ("InvalidJSON", "invalid JSON"), ("TooLong", "too long")],
 )
 def test_failures_are_words(name: str, said: str) -> None:
-    assert figures.words(name) == said
+    assert formatting.format_count_words(name) == said
 
 
 def test_unknown_is_never_zero() -> None:
-    assert (figures.money(None), figures.money(0), figures.money(0.012)) == (
+    assert (formatting.money(None), formatting.money(0), formatting.money(0.012)) == (
         "unknown",
         "0",
         "0.012",
     )
-    assert figures.seconds(None) == "unknown"
-    assert figures.percent(None) == "–"
+    assert formatting.seconds(None) == "unknown"
+    assert formatting.percent(None) == "–"
 
 
 @pytest.mark.parametrize(
@@ -112,38 +112,46 @@ def test_unknown_is_never_zero() -> None:
     ],
 )  # fmt: skip
 def test_money_has_cents_or_two_digits(value: float, said: str) -> None:
-    assert figures.money(value) == said
-    assert figures.dollars(value) == f"${said}"
+    assert formatting.money(value) == said
+    assert formatting.dollars(value) == f"${said}"
 
 
 @given(st.floats(min_value=1e-12, max_value=1e9))
 def test_money_is_near_and_never_in_powers_of_ten(value: float) -> None:
-    said = figures.money(value)
+    said = formatting.money(value)
     assert "e" not in said
     assert float(said.replace(",", "")) == pytest.approx(value, rel=0.06)
 
 
 @given(st.floats(min_value=0, max_value=1))
 def test_a_share_has_one_decimal_in_every_view(share: float) -> None:
-    said = figures.percent(share)
+    said = formatting.percent(share)
     assert len(said.partition(".")[2]) == 1
     assert float(said) == pytest.approx(100 * share, abs=0.0501)
 
 
 def test_counts_have_separators_and_a_fitting_noun() -> None:
-    assert (figures.count(1, "text"), figures.count(1200, "text")) == ("1 text", "1,200 texts")
-    assert [figures.listed("ABC"[:n]) for n in range(4)] == ["", "A", "A and B", "A, B and C"]
+    assert (formatting.count(1, "text"), formatting.count(1200, "text")) == (
+        "1 text",
+        "1,200 texts",
+    )
+    assert [formatting.join_listed("ABC"[:n]) for n in range(4)] == [
+        "",
+        "A",
+        "A and B",
+        "A, B and C",
+    ]
 
 
 def test_guesses_are_rounded_as_roughly_as_they_are_known() -> None:
     shares = (0.036, 0.0994, 0.0996, 0.131)
-    assert [figures.rough_share(each) for each in shares] == ["3.6", "9.9", "10", "14"]
+    assert [formatting.rough_share(each) for each in shares] == ["3.6", "9.9", "10", "14"]
     counts = (7, 64, 186, 12_345)
-    assert [figures.rough_count(each) for each in counts] == ["7", "64", "190", "13,000"]
-    assert [figures.average(each) for each in (3.0, 2.25, 56.4)] == ["3", "2.2", "56"]
-    assert [figures.margin(each) for each in (0.05, 0.005, 0.075)] == ["5", "0.5", "7.5"]
-    assert figures.count(2, "reply", "replies") == "2 replies"
+    assert [formatting.rough_count(each) for each in counts] == ["7", "64", "190", "13,000"]
+    assert [formatting.average(each) for each in (3.0, 2.25, 56.4)] == ["3", "2.2", "56"]
+    assert [formatting.margin(each) for each in (0.05, 0.005, 0.075)] == ["5", "0.5", "7.5"]
+    assert formatting.count(2, "reply", "replies") == "2 replies"
 
 
 def test_an_escape_sequence_does_not_reach_a_terminal() -> None:
-    assert figures.shorten("\x1b[31mred\u202e", 40) == "\ufffd[31mred\ufffd"
+    assert formatting.shorten("\x1b[31mred\u202e", 40) == "\ufffd[31mred\ufffd"

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from llmwidgets.dialects import anthropic_subset, gemini_subset, openai_subset
-from llmwidgets.schemas import Subset, read_schema
+from llmwidgets.dialects import anthropic, gemini, openai
+from llmwidgets.schemas import SchemaCapabilities, read_schema
 from tests.schemas.rules_openai import broken as broken_rules
 
-OPENAI = openai_subset.SUBSET
-ANTHROPIC = anthropic_subset.SUBSET
-GEMINI = gemini_subset.SUBSET
+OPENAI = openai.SUBSET
+ANTHROPIC = anthropic.SUBSET
+GEMINI = gemini.SUBSET
 
 
 def compiled(schema: dict):
@@ -162,7 +162,7 @@ def test_recursion_is_kept_where_taken_and_an_excess_where_not():
 def test_any_json_goes_there_and_back(value):
     """A place without a type carries every JSON value, objects and empty ones included."""
     schema = read_schema({**an_object(any={}), "required": ["any"]})
-    for subset in (OPENAI, Subset(name="Flat", closed=True, recursion=False)):
+    for subset in (OPENAI, SchemaCapabilities(name="Flat", closed=True, recursion=False)):
         result = schema.compile(subset)
         adapted = result.adapt({"any": value})
         assert jsonschema_rs.is_valid(result.schema, adapted)
@@ -244,4 +244,4 @@ def test_pydantic_models_compile_without_a_loss_of_sense():
 def test_compiling_happens_once_for_each_subset():
     schema = read_schema(an_object(a={"type": "string"}))
     assert schema.compile(OPENAI) is schema.compile(OPENAI)
-    assert schema.compile(OPENAI) is not schema.compile(Subset(name="Other"))
+    assert schema.compile(OPENAI) is not schema.compile(SchemaCapabilities(name="Other"))

@@ -10,15 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.dialects import anthropic_subset, gemini_subset, openai_subset
-from llmwidgets.schemas import Compiled, Subset, read_schema
+from llmwidgets.dialects import anthropic, gemini, openai
+from llmwidgets.schemas import Compiled, SchemaCapabilities, read_schema
 from tests.schemas import rules_anthropic, rules_gemini, rules_openai
 from tests.schemas.instances import valid_instances
 
-OPENAI, ANTHROPIC, GEMINI = (
-    each.SUBSET for each in (openai_subset, anthropic_subset, gemini_subset)
-)
-RULES: list[tuple[Subset, ModuleType]] = [
+OPENAI, ANTHROPIC, GEMINI = (each.SUBSET for each in (openai, anthropic, gemini))
+RULES: list[tuple[SchemaCapabilities, ModuleType]] = [
     (OPENAI, rules_openai), (ANTHROPIC, rules_anthropic), (GEMINI, rules_gemini),
 ]  # fmt: skip
 TEXT = {"type": "string"}
@@ -33,7 +31,7 @@ def an_object_of(properties: dict, required: list[str]) -> dict:
     return {**an_object(**properties), "required": required, "additionalProperties": False}
 
 
-def compiled(schema: dict, subset: Subset) -> Compiled:
+def compiled(schema: dict, subset: SchemaCapabilities) -> Compiled:
     return read_schema(schema).compile(subset)
 
 

@@ -13,12 +13,10 @@ import json
 import logging
 import pickle
 import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +30,13 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 import llmwidgets as lw
-from llmwidgets.connections import sealing
-from llmwidgets.connections.inspection.known_keys import known_key
-from llmwidgets.connections.inspection.leaks import leaks_in
-from llmwidgets.engine import loop
+from llmwidgets.engine import event_loop
+from llmwidgets.keyscan.patterns import find_leaks
+from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
+from llmwidgets.store import age
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
+from tests.servers import Handler, listening
 from tests.widgets.conftest import Wire
 
 KEY = "made-up-Canary/7Q2vXw9KpLr4TzB8n"
@@ -51,7 +50,7 @@ _SEARCHED = {word: known_key(word, Secret(word)) for word in (*OURS, CONTROL)}
 def shows(said: str | bytes, word: str) -> bool:
     """Whether what was said holds the word: raw, in base64, as in a URL, or its first half."""
     data = said if isinstance(said, bytes) else said.encode("utf-8", "replace")
-    whole = any(leak.kind.startswith(word) for leak in leaks_in(data, _SEARCHED[word]))
+    whole = any(leak.kind.startswith(word) for leak in find_leaks(data, _SEARCHED[word]))
     return whole or word[: len(word) * 2 // 3].encode() in data
 
 
@@ -96,7 +95,7 @@ def refused_fields() -> Iterator[Callable[[], object]]:
     yield lambda: setattr(connected(), "label", "b")
     yield lambda: pickle.dumps(connected())
     yield lambda: pickle.dumps(Secret(KEY))
-    yield lambda: sealing.Identity.parse(Secret(KEY))
+    yield lambda: age.Identity.parse(Secret(KEY))
     yield lambda: lw.Store.in_memory()["no-such"]
     yield lambda: lw.Store.create(passphrase=Secret(PASSPHRASE[:8]))
 
@@ -127,10 +126,10 @@ def _broken_server_trust() -> None:
 
 
 def _in_store(store: lw.Store) -> None:
-    from llmwidgets.connections.storage import contents
+    from llmwidgets.store import document as contents
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contents, "saved", lambda *given, over: 1 / 0)
+        patch.setattr(contents, "with_connection", lambda *given, over: 1 / 0)
         store.save(connected())
 
 
@@ -285,7 +284,6 @@ def test_a_refused_passphrase_stands_in_no_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any]
 ) -> None:
     """Given in clear by code that read it from a file, of a right or a wrong type."""
-    monkeypatch.setattr(sealing, "WORK_FACTOR", 10)
     store = lw.Store.create(path=tmp_path / "store", passphrase="made-up other words")
     store.export(tmp_path / "f", passphrase="made-up other words")
     shut = lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE)
@@ -363,35 +361,21 @@ def test_the_files_of_a_store_hold_no_key(tmp_path: Path) -> None:
 # -- calls -------------------------------------------------------------------------------------
 
 
-class _Echo(BaseHTTPRequestHandler):
+class _Echo(Handler):
     """A server that sends back every header it was sent, in headers and in its words."""
-
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        said = json.dumps({"error": {"message": f"no: {dict(self.headers)}", "code": "invalid"}})
-        self.send_response(401)
-        self.send_header("x-echo", " ".join(self.headers.values()))
-        self.send_header("content-length", str(len(said.encode())))
-        self.end_headers()
-        self.wfile.write(said.encode())
+        said = {"error": {"message": f"no: {dict(self.headers)}", "code": "invalid"}}
+        self.reply(401, said, {"x-echo": " ".join(self.headers.values())})
 
     do_POST = do_GET
-
-    def log_message(self, *_words: Any) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
 def echo() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
+    with listening(_Echo) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join(10)
 
 
 @pytest.fixture
@@ -409,7 +393,7 @@ def loud() -> Iterator[io.StringIO]:
     logging.getLogger().removeHandler(handler)
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)
-    loop.stop()
+    event_loop.stop_engine()
 
 
 def ask(connection: lw.Connection, **more: Any) -> lw.Comparison:
@@ -508,7 +492,7 @@ def test_a_form_that_crashes_shows_no_key(loud: io.StringIO, monkeypatch, capfd)
         message = f"{bare}: broken at {connection.fields.api_key.reveal()}"
         raise RuntimeError(message)
 
-    monkeypatch.setattr("llmwidgets.connections.storage.contents.saved", broken)
+    monkeypatch.setattr("llmwidgets.store.document.with_connection", broken)
     page.submit("test", values={"name": "m", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
     page.submit("keep")
     said = json.dumps(page.messages) + repr(form) + str(form.get_state()) + str(form.last_error)

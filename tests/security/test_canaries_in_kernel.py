@@ -22,8 +22,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from llmwidgets.connections.inspection.known_keys import known_key
-from llmwidgets.connections.inspection.leaks import leaks_in
+from llmwidgets.keyscan.patterns import find_leaks
+from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
 
 pytestmark = pytest.mark.timeout(240)
@@ -129,7 +129,7 @@ def hits(word: str, folder: Path) -> set[str]:
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.is_file()
-        and any(each.kind.startswith("k") for each in leaks_in(path.read_bytes(), known))
+        and any(each.kind.startswith("k") for each in find_leaks(path.read_bytes(), known))
     } - {"handed-in/key", "handed-in/control"}
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,10 +20,11 @@ from hypothesis import strategies as st
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.engine import echoes
+from llmwidgets.engine.network import echoes
 from llmwidgets.secret import Secret
 from tests.google_keys import a_service_account
-from tests.security.test_canaries import loud  # noqa: F401 - a fixture
+from tests.security.test_canaries import loud  # noqa: F401
+from tests.servers import Handler, listening
 
 KEY = "sk-test-0000/Qv7Xw2KpLr4TzB8n"
 OTHER = "sk-test-1111/Jm4xZe9RtPu5Va7d"
@@ -122,38 +121,22 @@ PLACES: dict[str, Callable[[str], tuple[int, Any, dict[str, str]]]] = {
 }
 
 
-class _Far(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class _Far(Handler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
         status, body, headers = self.server.answer(self.path)  # type: ignore[attr-defined]
-        said = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(said)))
-        self.end_headers()
-        self.wfile.write(said)
+        self.reply(status, body.encode() if isinstance(body, str) else body, headers)
 
     do_GET = do_POST
-
-    def log_message(self, *_words: Any) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
 def far() -> Iterator[Any]:
     """A server whose `answer` a test sets; `url` is where it is."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Far) as server:
-        server.daemon_threads = True
+    with listening(_Far) as server:
         server.answer = lambda path: chat()  # type: ignore[attr-defined]
         server.url = f"http://127.0.0.1:{server.server_address[1]}"  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join(10)
 
 
 def two(url: str, key: str = KEY, other: str = OTHER) -> list[lw.Connection]:

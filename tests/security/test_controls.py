@@ -21,11 +21,15 @@ from IPython.core.ultratb import FormattedTB
 from rich.console import Console
 
 import llmwidgets as lw
-from llmwidgets.cli import main, terminal
-from llmwidgets.report import figures
-from llmwidgets.visible import in_place, markup, visible
-from llmwidgets.widgets.base import sentence_of
-from tests.security.test_canaries_in_replies import chat, error, far  # noqa: F401 - a fixture
+from llmwidgets import formatting
+from llmwidgets.cli import main, tables
+from llmwidgets.visible import escape_controls, escape_html, escape_in_place
+from llmwidgets.widgets.panel import error_sentence
+from tests.security.test_canaries_in_replies import (
+    chat,
+    error,
+    far,  # noqa: F401
+)
 
 ACTING = re.compile(
     "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
@@ -92,8 +96,8 @@ def looks(result: lw.Comparison, folder: Path) -> Iterator[str]:
     yield result.to_html(folder / "a.html", values=True).read_text("utf-8")
     page = io.StringIO()
     console = Console(file=page, width=160)
-    terminal.scoreboard(console, result)
-    terminal.side_by_side(console, result, 0)
+    tables.scoreboard_table(console, result)
+    tables.side_by_side_table(console, result, 0)
     yield page.getvalue()
     yield from panel_of(result)
 
@@ -102,7 +106,7 @@ def shown_of(failure: lw.errors.LLMWidgetsError) -> Iterator[str]:
     """An error as it is printed."""
     yield from (str(failure), repr(failure), failure.message, failure.hint)
     yield from failure._render_traceback_()
-    yield from sentence_of(failure).values()
+    yield from error_sentence(failure).values()
     yield "".join(traceback.format_exception(failure))
     yield FormattedTB(mode="Verbose", theme_name="nocolor").text(type(failure), failure, None)
     page = io.StringIO()
@@ -116,9 +120,8 @@ def shown_of(failure: lw.errors.LLMWidgetsError) -> Iterator[str]:
 
 def panel_of(result: lw.Comparison) -> Iterator[str]:
     """What the panel says without a kernel, and every view that it sends to the page."""
-    from llmwidgets.widgets.comparison_grid import GridIndex
-    from llmwidgets.widgets.results.text_view import text_view
-    from llmwidgets.widgets.results.views import detail_view, request_view
+    from llmwidgets.widgets.comparison.detail_view import detail_view, request_view, text_view
+    from llmwidgets.widgets.comparison.grid_model import GridIndex
 
     panel = result.explore()
     yield from (repr(panel), panel._fallback_html(), panel._repr_mimebundle_()[0]["text/plain"])
@@ -227,17 +230,19 @@ RIGHT_TO_LEFT = st.text(st.sampled_from("שלום עולם مرحبا بالعا
 @given(RIGHT_TO_LEFT)
 def test_writing_of_any_direction_stays(text: str) -> None:
     text = text.replace("\r", "")
-    assert visible(text) == in_place(text) == text
-    assert figures.shorten(text, 1000) == " ".join(text.split())
+    assert escape_controls(text) == escape_in_place(text) == text
+    assert formatting.shorten(text, 1000) == " ".join(text.split())
 
 
 @given(st.text() | st.text(st.sampled_from("".join(HOSTILE.values()))))
 def test_nothing_acts_in_whatever_is_made_visible(text: str) -> None:
     """By a look, an error of any kind, markup, one line; and once is enough."""
-    assert acts(visible(text)) == acts(in_place(text)) == acts(markup(text)) == []
-    assert len(in_place(text)) == len(text)
-    assert visible(visible(text)) == visible(text)
-    assert acts(figures.shorten(text, 80)) == []
+    assert (
+        acts(escape_controls(text)) == acts(escape_in_place(text)) == acts(escape_html(text)) == []
+    )
+    assert len(escape_in_place(text)) == len(text)
+    assert escape_controls(escape_controls(text)) == escape_controls(text)
+    assert acts(formatting.shorten(text, 80)) == []
     made = [
         lw.errors.FieldError({"a": text}, text),
         lw.errors.BadRequest(text, text, label=text, model=text, request_id=text, code=text),
@@ -250,5 +255,5 @@ def test_nothing_acts_in_whatever_is_made_visible(text: str) -> None:
 
 
 def test_a_line_end_of_windows_is_no_control() -> None:
-    assert visible("a\r\nb") == "a\r\nb"
-    assert visible("a\rb") == "a␍b"
+    assert escape_controls("a\r\nb") == "a\r\nb"
+    assert escape_controls("a\rb") == "a␍b"

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.connections import environment_connections, found_elsewhere, unlock
-from llmwidgets.connections.policies.policy_file import read_policy_file
-from llmwidgets.connections.sealing import Identity
-from llmwidgets.engine.google_credentials import Account
-from llmwidgets.engine.tokens import account_of
+from llmwidgets.connections import environment_connections, find_keys_of_other_tools
+from llmwidgets.connections.policy_file import read_policy_file
+from llmwidgets.engine.network.google_oauth import Account, account_of
 from llmwidgets.secret import Secret
+from llmwidgets.store import identity_sources
+from llmwidgets.store.age import Identity
 from tests.google_keys import a_service_account
 from tests.servers import serving_models
 
@@ -189,7 +189,7 @@ def test_a_known_variable_without_a_value_connects_nothing_and_is_named(
     assert [each.kind for each in environment_connections()] == ["gemini"], "by the other variable"
     error = refusal(lambda: lw.compare(SCHEMA, ["t"], ["openai/gpt-6-luna"], progress=False))
     assert "OPENAI_API_KEY is set but empty" in error.message
-    assert {each.kind for each in found_elsewhere(Path("/"))} <= {"gemini"}
+    assert {each.kind for each in find_keys_of_other_tools(Path("/"))} <= {"gemini"}
 
 
 # -- the other files with a secret in them ---------------------------------------------------------
@@ -203,17 +203,17 @@ def test_credentials_a_key_file_and_an_identity_are_read(
     assert isinstance(account_of(Secret(f"file:{path}")), Account)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
     assert [each.kind for each in environment_connections()] == ["vertex_ai"]
-    assert "vertex_ai" in {each.kind for each in found_elsewhere(tmp_path)}
+    assert "vertex_ai" in {each.kind for each in find_keys_of_other_tools(tmp_path)}
     identity = Identity.generate()
     text = (
         f"# created: today\r\n# public key: {identity.recipient}\r\n{identity.secret.reveal()}\r\n"
     )
     written = file_of(tmp_path, encoded(text))
-    monkeypatch.setenv(unlock.KEY_FILE, str(written))
-    found = unlock.headless_identity()
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(written))
+    found = identity_sources.find_headless_identity()
     assert found is not None
     assert found.identity.recipient == identity.recipient
-    given_by_file = unlock.given_identity(Secret(f"file:{written}"))
+    given_by_file = identity_sources.read_given_identity(Secret(f"file:{written}"))
     assert given_by_file.identity.recipient == identity.recipient
 
 
@@ -222,9 +222,12 @@ def test_a_key_file_or_credentials_of_another_kind_are_refused_unseen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     path = file_of(tmp_path, content)
-    monkeypatch.setenv(unlock.KEY_FILE, str(path))
-    assert str(path) in refusal(unlock.headless_identity).message
-    assert str(path) in refusal(lambda: unlock.given_identity(Secret(f"file:{path}"))).message
+    monkeypatch.setenv(identity_sources.KEY_FILE, str(path))
+    assert str(path) in refusal(identity_sources.find_headless_identity).message
+    assert (
+        str(path)
+        in refusal(lambda: identity_sources.read_given_identity(Secret(f"file:{path}"))).message
+    )
     assert not isinstance(account_of(Secret(f"file:{path}")), Account)
     connection = lw.Connection("vertex_ai", credentials=f"file:{path}", project="acme-1")
     assert not holds(lw.check(connection))
@@ -232,13 +235,15 @@ def test_a_key_file_or_credentials_of_another_kind_are_refused_unseen(
 
 def test_an_identity_is_not_waited_for_at_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    refusal(lambda: unlock.given_identity(Secret(f"file:{tmp_path / 'pipe'}")))
+    refusal(lambda: identity_sources.read_given_identity(Secret(f"file:{tmp_path / 'pipe'}")))
 
 
 @pytest.mark.parametrize("encoded", READ.values(), ids=READ)
 def test_dot_env_and_policy_files_are_read(tmp_path: Path, encoded: Callable[[str], bytes]) -> None:
     (tmp_path / ".env").write_bytes(encoded(f'OPENAI_API_KEY="{KEY}"\r\n'))
-    (found,) = [each for each in found_elsewhere(tmp_path) if each.plain == tmp_path / ".env"]
+    (found,) = [
+        each for each in find_keys_of_other_tools(tmp_path) if each.plain == tmp_path / ".env"
+    ]
     assert found.secret.reveal() == KEY
     rules = read_policy_file(file_of(tmp_path, encoded("max_budget = 1.5\r\n")))
     assert (rules.damage, rules.max_budget) == (None, 1.5)
@@ -247,7 +252,9 @@ def test_dot_env_and_policy_files_are_read(tmp_path: Path, encoded: Callable[[st
 def test_one_odd_byte_of_a_dot_env_hides_no_other_line(tmp_path: Path) -> None:
     content = f"# caf\xe9\nOPENAI_API_KEY={KEY}\nANTHROPIC_API_KEY=caf\xe9{KEY}\n"
     (tmp_path / ".env").write_bytes(content.encode("latin-1"))
-    found = [each.kind for each in found_elsewhere(tmp_path) if each.plain == tmp_path / ".env"]
+    found = [
+        each.kind for each in find_keys_of_other_tools(tmp_path) if each.plain == tmp_path / ".env"
+    ]
     assert found == ["openai"]
 
 

@@ -7,17 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.days import since
-from llmwidgets.dialects.messages import Capability, Form, Mode
-from llmwidgets.engine.check import CheckReport
-from llmwidgets.widgets.forms.check_view import (
-    endings,
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.engine.checks.check import CheckReport
+from llmwidgets.formatting import format_since
+from llmwidgets.widgets.connection.check_view import (
     mode_view,
+    model_endings,
     model_rows,
     price_text,
     report_view,
 )
-from llmwidgets.widgets.forms.form_draft import fact_of
+from llmwidgets.widgets.connection.form_state import connection_fact
 
 TODAY = date(2026, 11, 23)
 
@@ -29,7 +29,7 @@ def openai() -> Connection:
 
 def test_one_model_that_ends_names_what_replaces_it(openai: Connection) -> None:
     """`gpt-5 is shut down on 11 Dec 2026, in 18 days. gpt-6-sol replaces it.`"""
-    assert endings(openai, ["gpt-6-luna", "gpt-5"], TODAY) == [
+    assert model_endings(openai, ["gpt-6-luna", "gpt-5"], TODAY) == [
         {
             "models": ["gpt-5"],
             "text": "is shut down on 11 Dec 2026, in 18 days.",
@@ -40,7 +40,7 @@ def test_one_model_that_ends_names_what_replaces_it(openai: Connection) -> None:
 
 def test_models_of_one_day_share_a_sentence(openai: Connection) -> None:
     """Four models that end together are one line, not four."""
-    december, january = endings(openai, openai.models, TODAY)
+    december, january = model_endings(openai, openai.models, TODAY)
     assert len(december["models"]) == 4
     assert december["text"].startswith("are shut down on 11 Dec 2026, in 18 days.")
     assert january["text"].startswith("are shut down on 14 Jan 2027, in 52 days.")
@@ -52,12 +52,12 @@ def test_models_of_one_day_share_a_sentence(openai: Connection) -> None:
 )
 def test_the_days_left_are_words(openai: Connection, today: int, said: str) -> None:
     """Today, tomorrow, and past: each in its own words."""
-    assert said in endings(openai, ["gpt-5"], date(2026, 12, today))[0]["text"]
+    assert said in model_endings(openai, ["gpt-5"], date(2026, 12, today))[0]["text"]
 
 
 def test_far_endings_are_not_told(openai: Connection) -> None:
     """An end more than two months away is in the table, not above it."""
-    assert endings(openai, ["gpt-5"], date(2026, 6, 1)) == []
+    assert model_endings(openai, ["gpt-5"], date(2026, 6, 1)) == []
 
 
 def test_models_the_key_cannot_use_come_last(openai: Connection) -> None:
@@ -93,15 +93,15 @@ def test_a_failed_report_shows_old_and_new(openai: Connection) -> None:
 
 
 TRIED = (
-    (Form.JSON_SCHEMA, "refused, 400", False),
-    (Form.JSON_OBJECT_SCHEMA, "accepted", False),
-    (Form.JSON_OBJECT, "accepted", False),
+    (ResponseFormat.JSON_SCHEMA, "refused, 400", False),
+    (ResponseFormat.JSON_OBJECT_SCHEMA, "accepted", False),
+    (ResponseFormat.JSON_OBJECT, "accepted", False),
 )
 
 
 def test_a_limit_is_told_with_what_follows() -> None:
     """JSON only: the sentence, why it matters, and the probe's rows with the one used."""
-    seen = Capability(Form.JSON_OBJECT, Mode.JSON, TRIED)
+    seen = Capability(ResponseFormat.JSON_OBJECT, Enforcement.JSON, TRIED)
     free = Connection("custom", name="m", endpoint="http://localhost:1/v1")
     assert mode_view(free) is None
     view = mode_view(free.with_capability("m", seen))
@@ -122,14 +122,14 @@ def test_what_could_not_be_determined_is_told_as_that() -> None:
     assert (view["icon"], view["tried"]) == ("warn", [])
     assert view["sentence"].startswith("Not determined")
     assert "Test again" in view["text"]
-    assert fact_of(kept) == ("warn", "reply form unknown")
-    assert fact_of(free) == ("none", "not tested")
+    assert connection_fact(kept) == ("warn", "reply form unknown")
+    assert connection_fact(free) == ("none", "not tested")
 
 
 def test_a_form_without_an_answer_is_not_an_accepted_one() -> None:
     """Of the three things that a server does with a form only one is an acceptance."""
-    tried = ((Form.JSON_SCHEMA, "no answer", False), *TRIED)
-    seen = Capability(Form.JSON_OBJECT, Mode.JSON, tried)
+    tried = ((ResponseFormat.JSON_SCHEMA, "no answer", False), *TRIED)
+    seen = Capability(ResponseFormat.JSON_OBJECT, Enforcement.JSON, tried)
     free = Connection("custom", name="m", endpoint="http://localhost:1/v1")
     view = mode_view(free.with_capability("m", seen))
     assert view is not None
@@ -138,7 +138,7 @@ def test_a_form_without_an_answer_is_not_an_accepted_one() -> None:
 
 def test_a_saved_connection_still_tells_its_probe() -> None:
     """What the store kept of a probe is shown without another test."""
-    seen = Capability(Form.JSON_OBJECT, Mode.JSON, TRIED)
+    seen = Capability(ResponseFormat.JSON_OBJECT, Enforcement.JSON, TRIED)
     free = Connection("custom", name="m", endpoint="http://localhost:1/v1")
     kept = Connection.from_payload(free.with_capability("m", seen).to_payload())
     view = mode_view(kept)
@@ -154,6 +154,6 @@ def test_the_mode_of_whitelisted_kinds_stands_in_their_table(openai: Connection)
 def test_times_are_just_now_or_a_day() -> None:
     """A check of the last two minutes is just now; an older one has its day; none is empty."""
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    assert since(now - timedelta(seconds=30), now) == "just now"
-    assert since(now - timedelta(days=1), now) == "22 Nov 2026"
-    assert since(None, now) == ""
+    assert format_since(now - timedelta(seconds=30), now) == "just now"
+    assert format_since(now - timedelta(days=1), now) == "22 Nov 2026"
+    assert format_since(None, now) == ""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llmwidgets import ComparisonPanel, Store
-from llmwidgets.analysis.verdict_words import expected_sentence
+from llmwidgets.analysis.verdict_text import expected_sentence
 
 NAME = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from llmwidgets import Comparison, ComparisonPanel
-from llmwidgets.analysis.alignment import NOTHING
+from llmwidgets import Comparison
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf
-from llmwidgets.widgets.results.typed_value import typed
+from llmwidgets.widgets.comparison.labels import parse_edit
 
 SCHEMA = {
     "type": "object",
@@ -42,7 +42,7 @@ def made(truth: Any = TRUTH) -> Comparison:
 @pytest.fixture
 def page(wire) -> Any:
     """A page that shows the grid of two claims."""
-    joined = wire(ComparisonPanel._on(made()))
+    joined = wire(made().explore())
     joined.send("grid", only="all")
     return joined
 
@@ -121,7 +121,7 @@ def test_a_list_without_truth_is_taken_whole(page) -> None:
 
 def test_truth_can_begin_from_nothing(wire) -> None:
     """Without any truth the first label brings the column and a score."""
-    page = wire(ComparisonPanel._on(made(truth=None)))
+    page = wire(made(truth=None).explore())
     page.send("grid", only="all")
     assert page.state["result"]["truth"] is False
     page.send("label", index=0, path="amount", column=0)
@@ -175,6 +175,6 @@ def test_a_typed_word_that_is_no_number_is_refused() -> None:
     """The sentence names the field and shows how a number is typed, not what was typed."""
     leaf = Leaf("total", "number", True, True, "", None, None)
     with pytest.raises(FieldError) as raised:
-        typed("about a lot", leaf)
+        parse_edit("about a lot", leaf)
     assert "a lot" not in str(raised.value)
-    assert typed("", leaf) is NOTHING
+    assert parse_edit("", leaf) is NOTHING

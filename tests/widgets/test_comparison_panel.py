@@ -20,13 +20,13 @@ import pytest
 
 from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, compare, demo
 from llmwidgets.analysis.verdict import Verdict
-from llmwidgets.analysis.verdict_words import brief
+from llmwidgets.analysis.verdict_text import brief
 from llmwidgets.demo import invoices
-from llmwidgets.engine import estimate as estimating
-from llmwidgets.engine import places
-from llmwidgets.widgets.comparison_grid import Filter, GridIndex
-from llmwidgets.widgets.results.grid_rows import Metrics, blocks, heights
-from llmwidgets.widgets.setup import run_guess
+from llmwidgets.engine import estimate
+from llmwidgets.engine.journal import file
+from llmwidgets.widgets.comparison import setup_view
+from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex
+from llmwidgets.widgets.comparison.grid_view import Metrics, blocks, heights
 
 MARKER = "Larkfield Joinery"
 PASSPHRASE = "copper lantern orbit mellow"
@@ -517,12 +517,14 @@ def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, st
     )
     assert page.state["running"]["note"] is None
     assert page.state["running"]["foot"].startswith("Every reply is on disk as it arrives.")
-    with closing(sqlite3.connect(places.default_path(), isolation_level=None)) as other:
+    with closing(sqlite3.connect(file.default_journal_path(), isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         _Slow.free.release(1)
         until(page, lambda now: now["running"]["note"] is not None)
         told = page.state["running"]
-        said = f"journal: {places.default_path()} is locked by another process. 1 reply is kept"
+        said = (
+            f"journal: {file.default_journal_path()} is locked by another process. 1 reply is kept"
+        )
         assert told["note"]["sentence"].startswith(said)
         assert "run again" in told["note"]["hint"]
         assert told["foot"].startswith("Replies are kept in memory. Stop keeps them;")
@@ -536,7 +538,7 @@ def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, st
     page.widget._run.journal.settle()
     page.widget.push()
     assert page.state["result"]["notes"] == []
-    with closing(sqlite3.connect(places.default_path())) as other:
+    with closing(sqlite3.connect(file.default_journal_path())) as other:
         assert other.execute("SELECT count(*) FROM extraction").fetchone() == (4,)
 
 
@@ -630,7 +632,7 @@ def test_a_price_that_is_about_to_change_stands_beside_its_model(wire, store, mo
         def now(cls, tz: Any = None) -> datetime:
             return datetime(2026, 11, 23, tzinfo=tz)
 
-    for module in (run_guess, estimating):
+    for module in (setup_view, estimate):
         monkeypatch.setattr(module, "datetime", Then)
     store.save(Connection("gemini", api_key="AIza-made-up-key-for-tests-0000000000000"))
     page = wire(panel(store, models=["gemini/gemini-3.8-flash"]))
@@ -651,7 +653,7 @@ def test_a_price_that_is_about_to_change_stands_beside_its_model(wire, store, mo
     ],
 )
 def test_a_change_of_price_is_said_in_words(new, today: date, said: str) -> None:
-    assert run_guess.moved(date(2027, 1, 1), (1, 2), new, today) == said
+    assert setup_view.price_change_words(date(2027, 1, 1), (1, 2), new, today) == said
 
 
 def test_a_dead_endpoint_is_named_and_the_others_go_on(wire, store: Store) -> None:
@@ -764,7 +766,7 @@ def test_spans_slice_to_their_words_also_beyond_the_first_plane(wire, store: Sto
     text = "🧾🧾 Invoice for Ada Lovelace, aged 36."
     outputs = {"A": [{"name": "Ada Lovelace", "age": 36}], "B": [{"name": "Ada", "age": 41}]}
     made = Comparison.from_outputs(NAME, [text], outputs, truth=[{"name": "Ada Lovelace"}])
-    page = wire(ComparisonPanel._on(made))
+    page = wire(made.explore())
     view = ask(page, "text", index=0)
     wide = text.encode("utf-16-le")
     found = {
@@ -818,7 +820,7 @@ def test_the_grid_and_the_scoreboard_read_each_text_once_between_them(wire) -> N
         read[place] += 1
         return made.read(row, place)
 
-    page = wire(ComparisonPanel._on(replace(made, read=counted)))
+    page = wire(replace(made, read=counted).explore())
     assert set(read.values()) == {1}
     assert len(read) == 80
     assert ask(page, "scores")["scored"] is True
@@ -831,7 +833,7 @@ def test_a_certain_difference_stands_in_a_group_of_its_own(wire) -> None:
     texts = [f"The name is Ada {number}." for number in range(20)]
     right = [{"name": f"Ada {number}"} for number in range(20)]
     outputs = {"A": right, "B": [{"name": "Bob"}] * 20}
-    page = wire(ComparisonPanel._on(Comparison.from_outputs(NAME, texts, outputs, truth=right)))
+    page = wire(Comparison.from_outputs(NAME, texts, outputs, truth=right).explore())
     scores = ask(page, "scores")
     (pair,) = scores["pairs"]
     assert (pair["a"], pair["b"], pair["certain"]) == ("A", "B", True)
@@ -847,7 +849,7 @@ def test_a_variant_without_a_score_stands_last(wire) -> None:
     outputs = {"none": [None, None], "some": [{"name": "Ada"}, {"name": "x"}]}
     truth = [{"name": "Ada"}, {"name": "Bob"}]
     made = Comparison.from_outputs(NAME, ["Ada.", "Bob."], outputs, truth=truth)
-    scores = ask(wire(ComparisonPanel._on(made)), "scores")
+    scores = ask(wire(made.explore()), "scores")
     rows = [row for group in scores["groups"] for row in group["rows"]]
     assert [(row["label"], row["right"]) for row in rows] == [("some", "50.0"), ("none", "–")]
 
@@ -873,7 +875,7 @@ def test_requests_are_shown_whole_with_every_secret_cut(wire, store, slow) -> No
 def test_csv_is_whole_and_no_spreadsheet_runs_it(wire) -> None:
     """Every value is in the file; one that starts like a formula is quoted."""
     outputs = {"A": [{"name": "=cmd|' /C calc'!A0"}]}
-    page = wire(ComparisonPanel._on(Comparison.from_outputs(NAME, ["a text"], outputs)))
+    page = wire(Comparison.from_outputs(NAME, ["a text"], outputs).explore())
     page.send("csv")
     data = next(each for each in reversed(page.raw) if each[1])[1][0]
     assert data.decode("utf-8-sig").splitlines()[0].startswith("variant,text_id")
@@ -934,7 +936,7 @@ def test_a_new_view_gets_its_first_rows_with_its_first_state(wire) -> None:
     """No second question: state, then rows; what changed since they were laid out is in them."""
     outputs = {label: [{"name": f"{label} {n}"} for n in range(30)] for label in ("A", "B")}
     texts = [f"text {n}" for n in range(30)]
-    page = wire(ComparisonPanel._on(Comparison.from_outputs(NAME, texts, outputs)))
+    page = wire(Comparison.from_outputs(NAME, texts, outputs).explore())
     kinds = [each["type"] for each in page.messages if each["type"] in {"state", "grid"}]
     assert kinds[:2] == ["state", "grid"]
     first = next(each for each in page.messages if each["type"] == "grid")
@@ -1004,7 +1006,7 @@ def test_a_comparison_can_be_explored(wire) -> None:
 def test_values_alone_are_shown_where_there_is_nothing_to_compare_with(wire) -> None:
     """One variant, no truth: its values stand in the grid, nothing is called different."""
     made = Comparison.from_outputs(NAME, ["Ada is 36."], {"A": [{"name": "Ada", "age": None}]})
-    page = wire(ComparisonPanel._on(made))
+    page = wire(made.explore())
     grid = ask(page, "grid", only="all", chars=20)
     rows = {row["name"]: row["c"][0] for row in grid["blocks"][0]["rows"]}
     assert rows["name"][:2] == ["agree", "Ada"]
@@ -1016,7 +1018,7 @@ def test_hostile_names_and_values_stay_text(wire) -> None:
     evil = "<img src=x onerror=window.hacked=1>"
     schema = {"type": "object", "properties": {evil: {"type": "string"}}}
     made = Comparison.from_outputs(schema, [evil], {evil: [{evil: evil}], "B": [{evil: "b"}]})
-    page = wire(ComparisonPanel._on(made))
+    page = wire(made.explore())
     grid = ask(page, "grid", only="disagree", chars=20)
     row = grid["blocks"][0]["rows"][0]
     assert evil in row["name"]

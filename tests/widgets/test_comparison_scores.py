@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets import Comparison, ComparisonPanel, Variant
-from llmwidgets.analysis.significance import Column, in_pairs
+from llmwidgets import Comparison, Variant, formatting
+from llmwidgets.analysis.significance import Scores, compare_variants
 from llmwidgets.analysis.verdict import Shown
-from llmwidgets.analysis.verdict_words import brief, expected_sentence, margin
-from llmwidgets.comparison import standings
-from llmwidgets.comparison.tally import Tally
-from llmwidgets.report import figures
+from llmwidgets.analysis.verdict_text import brief, expected_sentence, margin
+from llmwidgets.comparison import scoreboard_text
+from llmwidgets.comparison.aggregate import VariantStats
 
 SCHEMA = {
     "type": "object",
@@ -57,7 +56,7 @@ def ask(page: Any, kind: str, /, **content: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def page(wire) -> Any:
-    return wire(ComparisonPanel._on(made()))
+    return wire(made().explore())
 
 
 # -- fields by model -------------------------------------------------------------------------------
@@ -88,7 +87,7 @@ def test_the_table_of_fields_says_what_by_field_says(page) -> None:
 
 def test_a_field_that_one_model_never_answered_has_no_figure_there(wire) -> None:
     outputs = {"good": GOOD, "gone": [None] * 40}
-    page = wire(ComparisonPanel._on(made(**outputs)))
+    page = wire(made(**outputs).explore())
     cells = {row["path"]: row["cells"] for row in ask(page, "scores")["fields"]["rows"]}["name"]
     assert cells[1] is None
 
@@ -99,7 +98,7 @@ def test_what_is_left_out_says_why(wire) -> None:
         "whole": GOOD, "half": [*NEAR[:20], *[None] * 20], "few": [*WRONG[:5], *[None] * 35],
         "gone": [None] * 40,
     }  # fmt: skip
-    groups = ask(wire(ComparisonPanel._on(made(**outputs))), "scores")["groups"]
+    groups = ask(wire(made(**outputs).explore()), "scores")["groups"]
     left = {
         row["label"]: group["title"] + group["more"]
         for group in groups if group["title"] == "Left out" for row in group["rows"]
@@ -120,10 +119,12 @@ def test_what_is_left_out_says_why(wire) -> None:
 )
 def test_a_variant_beside_the_verdict_says_how_little_was_scored(scored: int, reason: str) -> None:
     verdict = made(good=GOOD, near=NEAR).verdict()
-    tally = Tally(scores={str(n): [1.0] for n in range(scored)})
-    said = standings.told(verdict, "other", tally)
+    tally = VariantStats(scores={str(n): [1.0] for n in range(scored)})
+    said = scoreboard_text.standing_text(verdict, "other", tally)
     assert said.group == f"Left out: {reason}"
-    assert said.rank > max(standings.told(verdict, each, tally).rank for each in ("good", "near"))
+    assert said.rank > max(
+        scoreboard_text.standing_text(verdict, each, tally).rank for each in ("good", "near")
+    )
 
 
 # -- what matters ----------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ def test_a_variant_beside_the_verdict_says_how_little_was_scored(scored: int, re
 
 def test_what_matters_changes_groups_band_words_and_the_static_output(wire) -> None:
     """A margin as good as none leaves the second open; a wide one takes it among the good ones."""
-    page = wire(ComparisonPanel._on(made(good=GOOD, near=NEAR)))
+    page = wire(made(good=GOOD, near=NEAR).explore())
     first = ask(page, "scores")
     assert (first["matters"], first["outcome"]) == ("5", "as_good_and_cheaper")
     verdict = page.widget.comparison.verdict(0.005)
@@ -173,7 +174,7 @@ def test_what_is_no_difference_is_said_and_changes_nothing(page, points: Any) ->
 def test_under_ten_texts_nothing_is_asked_about_what_matters(wire) -> None:
     """What they can show is said all the same, and no bound is made up."""
     few = Comparison.from_outputs(SCHEMA, TEXTS[:9], {"A": GOOD[:9], "B": WRONG[:9]}, TRUTH[:9])
-    scores = ask(wire(ComparisonPanel._on(few)), "scores")
+    scores = ask(wire(few.explore()), "scores")
     assert (scores["matters"], scores["outcome"]) == ("", "not_enough_texts")
     assert scores["more"] == expected_sentence(9, 2)
     assert [each["interval"] for each in scores["pairs"]] == [None]
@@ -209,15 +210,15 @@ def columns_of(scores: dict[str, Any]) -> dict[str, list[tuple[str, str, str, bo
 
 
 def test_who_is_better_stands_alone_with_the_interval_of_each_pair(wire) -> None:
-    page = wire(ComparisonPanel._on(made(good=GOOD, wrong=WRONG)))
+    page = wire(made(good=GOOD, wrong=WRONG).explore())
     scores = ask(page, "scores")
     (pair,) = page.widget.comparison.verdict().table
-    low, high = figures.percent(pair.low), figures.percent(pair.high)
+    low, high = formatting.percent(pair.low), formatting.percent(pair.high)
     assert scores["worse"] == "Worse than the best by, 95 % interval"
     assert columns_of(scores) == {
         "Better than all others": [("good", "–", "the best", True)],
         "Shown to be worse than the best": [
-            ("wrong", figures.percent(pair.difference), f"{low}–{high}", False)
+            ("wrong", formatting.percent(pair.difference), f"{low}–{high}", False)
         ],
     }
 
@@ -225,13 +226,13 @@ def test_who_is_better_stands_alone_with_the_interval_of_each_pair(wire) -> None
 def test_not_enough_texts_names_a_leader_and_recommends_none(wire) -> None:
     twelve = {"good": GOOD[:12], "near": NEAR[:12]}
     few = Comparison.from_outputs(SCHEMA, TEXTS[:12], twelve, TRUTH[:12])
-    scores = ask(wire(ComparisonPanel._on(few)), "scores")
+    scores = ask(wire(few.explore()), "scores")
     second = few.verdict().standings[1]
     assert scores["worse"] == "Worse than the leader by at most"
     assert columns_of(scores) == {
         "Leads, not shown to be better": [("good", "–", "the leader", False)],
         "Not shown either way: too few texts to tell within 5": [
-            ("near", figures.percent(second.worse_by), "more than 5", False)
+            ("near", formatting.percent(second.worse_by), "more than 5", False)
         ],
     }
     assert "more labelled texts would show a difference of 5 in 100" in scores["more"]
@@ -240,7 +241,7 @@ def test_not_enough_texts_names_a_leader_and_recommends_none(wire) -> None:
 
 def test_texts_without_truth_can_be_labelled_and_are_found_in_the_grid(wire) -> None:
     truth = [*TRUTH[:12], *[None] * 28]
-    page = wire(ComparisonPanel._on(made(truth=truth, good=GOOD, near=NEAR)))
+    page = wire(made(truth=truth, good=GOOD, near=NEAR).explore())
     assert ask(page, "scores")["unlabelled"] == 28
     assert page.state["result"]["unlabelled"] == 28
     grid = ask(page, "grid", only="unlabelled")
@@ -265,11 +266,14 @@ def test_texts_without_truth_can_be_labelled_and_are_found_in_the_grid(wire) -> 
 def test_no_bound_is_ever_0_and_words_never_deny_the_group(scores: Any, matters: float) -> None:
     """Whatever the scores are: groups, bounds and recommendation say the same."""
     columns = [
-        Column(f"v{at}", {f"t{n}": share for n, share in enumerate(shares)}, price)
+        Scores(f"v{at}", {f"t{n}": share for n, share in enumerate(shares)}, price)
         for at, (shares, price) in enumerate(scores)
     ]
-    verdict = in_pairs(columns).conclude(matters)
-    told = {each.label: standings.told(verdict, each.label, Tally()) for each in verdict.standings}
+    verdict = compare_variants(columns).conclude(matters)
+    told = {
+        each.label: scoreboard_text.standing_text(verdict, each.label, VariantStats())
+        for each in verdict.standings
+    }
     assert [label for label, each in told.items() if each.recommended] == (
         [verdict.recommended] if verdict.recommended else []
     )
@@ -289,23 +293,25 @@ def test_no_answer_is_told_with_the_accuracy_that_it_leaves_open() -> None:
     scores = {f"t{n}": 1.0 for n in range(40)}
     half = dict(list(scores.items())[:20])
     lost = frozenset(["t0"])
-    verdict = in_pairs(
+    verdict = compare_variants(
         [
-            Column("whole", scores | {"t0": 0.0}, lost=lost),
-            Column("half", half, unanswered=frozenset(scores) - frozenset(half)),
+            Scores("whole", scores | {"t0": 0.0}, lost=lost),
+            Scores("half", half, unanswered=frozenset(scores) - frozenset(half)),
         ]
     ).conclude()
-    whole = standings.told(verdict, "whole", Tally(statuses=Counter({"ok": 39, "Truncated": 1})))
+    whole = scoreboard_text.standing_text(
+        verdict, "whole", VariantStats(statuses=Counter({"ok": 39, "Truncated": 1}))
+    )
     assert whole.loses.startswith("1 of 40, at most 13.2 %")
     assert (whole.lost, whole.failed, whole.came) == ("1 truncated", "", "100.0")
-    tally = Tally(statuses=Counter({"ok": 20, "Unreachable": 20}))
-    gone = standings.told(verdict, "half", tally)
+    tally = VariantStats(statuses=Counter({"ok": 20, "Unreachable": 20}))
+    gone = scoreboard_text.standing_text(verdict, "half", tally)
     assert gone.unanswered == "no answer to 20 of 40; 50.0 % right with these wrong"
     assert (gone.lost, gone.failed) == ("", "20 unreachable")
     # Replies lost on texts without truth are not those that the share of losses counts.
-    more = Tally(statuses=Counter({"ok": 30, "Truncated": 5}))
-    assert standings.told(verdict, "whole", more).lost == ""
-    assert standings.told(verdict, "whole", more).failed == "5 truncated"
+    more = VariantStats(statuses=Counter({"ok": 30, "Truncated": 5}))
+    assert scoreboard_text.standing_text(verdict, "whole", more).lost == ""
+    assert scoreboard_text.standing_text(verdict, "whole", more).failed == "5 truncated"
 
 
 def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wire) -> None:
@@ -320,7 +326,7 @@ def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wi
     some = [{**empty, "lines": [{"sku": f"A{n}"}]} for n in range(12)]
     outputs = {"all": truth, "some": some}
     compared = Comparison.from_outputs(schema, TEXTS[:12], outputs, truth)
-    page = wire(ComparisonPanel._on(compared))
+    page = wire(compared.explore())
     rows = {row["label"]: row for group in ask(page, "scores")["groups"] for row in group["rows"]}
     assert (rows["all"]["rows"], rows["all"]["other_rows"]) == ("24 of 24", "")
     assert (rows["some"]["rows"], rows["some"]["other_rows"]) == ("12 of 24", "12 missed")
@@ -333,7 +339,7 @@ def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wi
 
 def test_without_truth_the_scoreboard_shows_agreement(wire) -> None:
     """Who agrees most with the others stands first; the pairs are those of agreement()."""
-    page = wire(ComparisonPanel._on(made(truth=None)))
+    page = wire(made(truth=None).explore())
     scores = ask(page, "scores")
     assert (scores["scored"], scores["agreed"], scores["pairs"]) == (False, True, [])
     table = page.widget.comparison.agreement()
@@ -352,13 +358,13 @@ def test_without_truth_the_scoreboard_shows_agreement(wire) -> None:
 
 
 def test_one_model_without_truth_has_nothing_to_agree_with(wire) -> None:
-    scores = ask(wire(ComparisonPanel._on(made(truth=None, good=GOOD))), "scores")
+    scores = ask(wire(made(truth=None, good=GOOD).explore()), "scores")
     assert (scores["scored"], scores["agreed"], scores["shared"]) == (False, False, [])
     assert scores["fields"]["rows"] == []
 
 
 def test_a_first_label_turns_agreement_into_what_is_right(wire) -> None:
-    page = wire(ComparisonPanel._on(made(truth=None)))
+    page = wire(made(truth=None).explore())
     assert ask(page, "scores")["agreed"] is True
     page.send("label", index=0, path="total", column=0)
     assert ask(page, "scores")["agreed"] is False
@@ -369,7 +375,7 @@ def test_a_first_label_turns_agreement_into_what_is_right(wire) -> None:
 
 def test_the_rates_are_those_of_grounding(wire) -> None:
     """Not in the text, and copied from an example among them, a variant each."""
-    page = wire(ComparisonPanel._on(taught(made())))
+    page = wire(taught(made()).explore())
     said = ask(page, "grounding")
     frame = page.widget.comparison.grounding().set_index("variant")
     for letter, label in zip("ABC", page.widget.comparison.labels, strict=True):
@@ -389,11 +395,11 @@ def test_without_examples_nothing_is_said_of_copies(page) -> None:
 def test_where_no_text_was_given_there_is_no_rate(wire) -> None:
     texts = [{"id": str(n), "text": ""} for n in range(3)]
     bare = Comparison.from_outputs(SCHEMA, texts, {"A": GOOD[:3]}, TRUTH[:3])
-    assert ask(wire(ComparisonPanel._on(bare)), "grounding")["any"] is False
+    assert ask(wire(bare.explore()), "grounding")["any"] is False
 
 
 def test_a_label_does_not_look_for_every_value_again(page, monkeypatch) -> None:
-    from llmwidgets.widgets.results import result_panel
+    from llmwidgets.widgets.comparison import results as result_panel
 
     first = ask(page, "grounding")
     monkeypatch.setattr(result_panel, "grounding_view", None)
@@ -402,7 +408,7 @@ def test_a_label_does_not_look_for_every_value_again(page, monkeypatch) -> None:
 
 
 def test_a_copied_value_is_flagged_in_cell_detail_and_text(wire) -> None:
-    page = wire(ComparisonPanel._on(taught(made())))
+    page = wire(taught(made()).explore())
     grid = ask(page, "grid", only="disagree", field="name", chars=20)
     cells = [row["c"] for block in grid["blocks"] for row in block["rows"] if row["p"] == "name"]
     assert {tuple(cell[1] for cell in row) for row in cells if row[1][1] == "Eve"} <= {
@@ -424,7 +430,7 @@ def test_a_value_that_is_right_and_in_no_text_is_flagged_beside_its_state(wire) 
     """Not in the text is a fact beside the state: a cell that agrees can have it too."""
     truth = [{"name": "Ada", "total": 7, "kind": "order"}]
     outputs = {"A": [dict(truth[0])], "B": [{**truth[0], "name": "Bob"}]}
-    page = wire(ComparisonPanel._on(Comparison.from_outputs(SCHEMA, ["Ada pays."], outputs, truth)))
+    page = wire(Comparison.from_outputs(SCHEMA, ["Ada pays."], outputs, truth).explore())
     (block,) = ask(page, "grid", only="all", chars=20)["blocks"]
     rows = {row["p"]: row["c"] for row in block["rows"]}
     assert rows["total"] == [["agree", "7", 1], ["agree", "7", 1]]
@@ -437,7 +443,7 @@ def test_words_for_nothing_are_a_cell_of_their_own(wire) -> None:
     """Counted beside the other states, said in words, and not marked as missing from the text."""
     truth = [{**TRUTH[0], "name": None}, *TRUTH[1:]]
     said = [{**GOOD[0], "name": "N/A"}, {**GOOD[1], "name": "not mentioned"}, *GOOD[2:]]
-    page = wire(ComparisonPanel._on(made(truth, one=said)))
+    page = wire(made(truth, one=said).explore())
     counts = page.state["result"]["counts"]
     assert (counts["null in words"], counts["invented"], counts["missing"]) == (1, 0, 1)
     got = ask(page, "grid", states=["null in words", "missing"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from llmwidgets.connections.days import day
+from llmwidgets.formatting import format_day
 from tests.forms import make_store
 from tests.jupyterlab import becomes
 from tests.servers import ModelServer, serving_models
@@ -91,7 +91,7 @@ def test_the_day_a_key_ends_is_picked_and_told(lab, page, openai: ModelServer) -
     ends = datetime.now().astimezone().date() + timedelta(days=9)
     panel.get_by_label("Key ends on").fill(ends.isoformat())
     panel.get_by_label("Key ends on").press("Tab")
-    panel.get_by_text(f"The key ends {day(ends)}, in 9 days.").wait_for()
+    panel.get_by_text(f"The key ends {format_day(ends)}, in 9 days.").wait_for()
     panel.get_by_role("button", name="Test and save").click()
     panel.get_by_text("Saved.").wait_for()
     chosen = panel.locator("nav button[aria-current]")
@@ -112,8 +112,9 @@ def test_the_search_finds_a_bare_password_field(lab, page) -> None:
     assert frames_with(page, CANARY) > 0
 
 
-def test_without_https_the_form_says_so(lab, page, openai: ModelServer) -> None:
+def test_without_https_the_form_says_so(lab, fresh_page, openai: ModelServer) -> None:
     """No crypto.subtle: a visible note, the key travels in a buffer, and the form works."""
+    page = fresh_page
     page.browser_page.add_init_script(
         "Object.defineProperty(globalThis.crypto, 'subtle', { value: undefined });"
     )

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from llmwidgets import PROVIDERS
-from llmwidgets.connections import live_list
+from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.store import Store
 from llmwidgets.engine import capability
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import ModelServer, serving_models
 
@@ -28,8 +28,8 @@ CHAT = "/chat/completions"
 def nothing_remembered() -> Iterator[None]:
     """Live lists and probes of another test's server are not known."""
     yield
-    live_list.forget()
-    capability.forget()
+    catalog.forget_models()
+    capability.forget_capabilities()
 
 
 @pytest.fixture(scope="module")
@@ -431,7 +431,7 @@ def test_an_administrator_s_rule_cannot_be_lifted_here(wire, policy_file: Path) 
 
 def test_the_html_output_follows_the_panel(wire, monkeypatch) -> None:
     """A second output, HTML alone, is brought up to date with what is connected; no secret."""
-    from llmwidgets.widgets import static_output
+    from llmwidgets.widgets import panel as static_output
 
     told: list[tuple[dict[str, Any], dict[str, Any]]] = []
     monkeypatch.setattr(

@@ -13,12 +13,12 @@ import ipywidgets
 import pytest
 
 from llmwidgets import PROVIDERS
-from llmwidgets.connections.days import day
-from llmwidgets.connections.store import Store
-from llmwidgets.dialects.messages import Mode
+from llmwidgets.dialects.types import Enforcement
 from llmwidgets.errors import FieldError
-from llmwidgets.providers.lifecycle import FACTS_OF
+from llmwidgets.formatting import format_day
+from llmwidgets.providers.deprecation import FACTS_OF
 from llmwidgets.secret import Secret
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm
 from tests.servers import ModelServer, Seen, serving_models
 
@@ -58,7 +58,7 @@ def test_every_kind_has_a_form_made_from_its_fields(kind: str, wire) -> None:
 def test_a_form_says_of_which_day_its_facts_are(wire) -> None:
     for kind in PROVIDERS:
         page = wire(ConnectionForm(kind, Store.in_memory()))
-        assert page.form["facts_of"] == f"Facts of {day(FACTS_OF)}."
+        assert page.form["facts_of"] == f"Facts of {format_day(FACTS_OF)}."
 
 
 def test_required_fields_stand_before_folded_ones(wire) -> None:
@@ -144,7 +144,7 @@ def test_a_server_that_loads_its_model_is_saved_as_what_it_is(wire) -> None:
     with answering(lambda _seen: busy if left and left.pop() else None) as endpoint:
         page = filled_in(wire, store, endpoint)
     assert page.form["said"] == "Saved."
-    assert store["m"].capability("m").mode is Mode.SCHEMA
+    assert store["m"].capability("m").mode is Enforcement.SCHEMA
     states = [each["form"]["busy"] for each in page.messages if each["type"] == "state"]
     assert any("asking again in" in said for said in states)
 

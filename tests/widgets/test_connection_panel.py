@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import ipywidgets
+import pytest
 
 from llmwidgets import PROVIDERS
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.store import Store
-from llmwidgets.engine import discovery
-from llmwidgets.widgets import ConnectionPanel
+from llmwidgets.engine.checks import local_servers
+from llmwidgets.store.store import Store
+from llmwidgets.widgets import ConnectionForm, ConnectionPanel
+from tests.kinds import KINDS, filled_in
 
 CANARY = "sk-made-up-canary-0004711-3fQz"
 
@@ -20,13 +22,13 @@ def kind(page, name: str) -> dict:
     return next(each for each in page.state["kinds"] if each["kind"] == name)
 
 
-def test_all_seven_kinds_are_listed_in_order(wire) -> None:
+def test_all_kinds_are_listed_in_order(wire) -> None:
     """Single kinds are one line each, the others a line with count; nothing is set up."""
     page = wire(ConnectionPanel(Store.in_memory()))
     assert [each["kind"] for each in page.state["kinds"]] == list(PROVIDERS)
-    singles = [each for each in page.state["kinds"] if each["single"]]
-    assert [each["icon"] for each in singles] == ["none"] * 4
-    assert [each["count"] for each in page.state["kinds"] if not each["single"]] == [0, 0, 0]
+    for each in page.state["kinds"]:
+        assert each["single"] is PROVIDERS[each["kind"]].single
+        assert each["icon"] == "none" if each["single"] else each["count"] == 0
     assert page.state["form"] is None
     assert page.state["connected"] == 0
 
@@ -143,6 +145,45 @@ def test_a_foreign_key_moves_to_its_kind(wire) -> None:
     assert page.field("api_key")["secret"]["state"] == "empty"
 
 
+OWNERS = [kind for kind in KINDS if PROVIDERS[kind].key_prefixes]
+assert {"openai", "gemini", "vertex_ai", "anthropic"} <= {*OWNERS}
+PAIRS = [
+    (form, owner)
+    for form in KINDS
+    for owner in OWNERS
+    if form != owner and not PROVIDERS[form].self_hosted
+]
+
+
+@pytest.mark.parametrize(("form", "owner"), PAIRS)
+def test_each_key_can_be_taken_from_every_form_to_its_own(wire, form, owner) -> None:
+    """Typed into an empty form of another kind, it is told whose it is, and moves on a click."""
+    page = wire(ConnectionPanel(Store.in_memory()))
+    page.send("select", kind=form, label="")
+    key = filled_in(owner)[PROVIDERS[owner].key_field]
+    page.type_secret(PROVIDERS[form].key_field, key, form=page.form["key"])
+    assert page.form["owners"] == [{"kind": owner, "title": PROVIDERS[owner].title}]
+    (said,) = page.form["doubts"]
+    assert "•" not in said
+    assert key not in json.dumps(page.messages)
+    page.submit("move", kind=owner)
+    assert page.form["kind"] == owner
+    assert page.field(PROVIDERS[owner].key_field)["secret"]["state"] == "received"
+    assert page.form["doubts"] == page.form["owners"] == []
+
+
+@pytest.mark.parametrize("kind", OWNERS)
+def test_each_key_is_at_home_in_its_own_form(wire, kind) -> None:
+    """Also one that this provider is ending: that is told, and nobody has to say yes."""
+    for prefix in PROVIDERS[kind].key_prefixes:
+        page = wire(ConnectionForm(kind, Store.in_memory()))
+        key = filled_in(kind)[PROVIDERS[kind].key_field]
+        if not key.startswith("{"):
+            key = f"{prefix.start}made-up-00001111"
+        page.type_secret(PROVIDERS[kind].key_field, key, form=page.form["key"])
+        assert page.form["doubts"] == page.form["owners"] == []
+
+
 def test_keys_of_the_environment_are_offered(wire, monkeypatch) -> None:
     """OPENAI_API_KEY is found by name; its value is in no message."""
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
@@ -183,14 +224,14 @@ def test_local_servers_are_looked_for_on_a_click_only(wire, monkeypatch, demo_ad
     asked: list[int] = []
     port = int(demo_address.rsplit(":", 1)[1].split("/")[0])
 
-    async def discover() -> list[discovery.LocalServer]:
+    async def discover() -> list[local_servers.LocalServer]:
         asked.append(1)
-        found = await real((discovery.Usual("Ollama", port, "ollama"),))
-        return [discovery.LocalServer("Ollama", each.endpoint, each.models[:2], "ollama")
+        found = await real((local_servers.Usual("Ollama", port, "ollama"),))
+        return [local_servers.LocalServer("Ollama", each.endpoint, each.models[:2], "ollama")
                 for each in found]  # fmt: skip
 
-    real = discovery.discover
-    monkeypatch.setattr(discovery, "discover", discover)
+    real = local_servers.discover
+    monkeypatch.setattr(local_servers, "discover", discover)
     store = Store.in_memory()
     page = wire(ConnectionPanel(store))
     assert not asked

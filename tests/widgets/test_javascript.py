@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import expect
 
 import llmwidgets
-from llmwidgets.connections import Store
+from llmwidgets.store.store import Store
 from tests.pages import KERNEL
 
 ROOT = Path(__file__).parents[2]

@@ -7,11 +7,12 @@ from datetime import date, datetime
 
 import pytest
 
-from llmwidgets.connections import key_life
+from llmwidgets.connections import key_expiry
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.store import Store
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
-from llmwidgets.widgets.forms import form_view, kinds_view
+from llmwidgets.widgets.connection import form_view
+from llmwidgets.widgets.connection import form_view as kinds_view
 
 CANARY = "made-up-canary-0004711-3fQz"
 TODAY = date(2026, 12, 2)
@@ -21,7 +22,7 @@ ACCOUNT = json.dumps({"type": "service_account", "project_id": "p-1", "private_k
 @pytest.fixture(autouse=True)
 def on_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is 2 December 2026."""
-    for module in (key_life, form_view, kinds_view):
+    for module in (key_expiry, form_view, kinds_view):
         monkeypatch.setattr(module, "today", lambda: TODAY)
 
 

@@ -13,14 +13,14 @@ from llmwidgets import ComparisonPanel, Store
 from llmwidgets.demo import emails, invoices, jobs
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
-from llmwidgets.widgets.setup.field_draft import (
+from llmwidgets.widgets.comparison.schema_editor import (
     FieldDraft,
     FieldRow,
     rows_of_example,
     rows_of_schema,
     usable,
 )
-from llmwidgets.widgets.setup.given_texts import of_files, pasted
+from llmwidgets.widgets.comparison.setup_state import read_files, read_pasted
 
 EXAMPLE = json.dumps(
     {
@@ -187,9 +187,9 @@ def test_texts_come_from_files(wire) -> None:
 
 def test_what_is_no_text_is_refused() -> None:
     """Nothing pasted, a table without texts, a line that is no JSON: each says what to do."""
-    assert pasted("a\n---\n\n----\nb") == [{"text": "a"}, {"text": "b"}]
-    for given in (lambda: pasted(" \n"), lambda: of_files([("a.csv", "id\n1\n")]),
-                  lambda: of_files([("a.jsonl", "{")])):  # fmt: skip
+    assert read_pasted("a\n---\n\n----\nb") == [{"text": "a"}, {"text": "b"}]
+    for given in (lambda: read_pasted(" \n"), lambda: read_files([("a.csv", "id\n1\n")]),
+                  lambda: read_files([("a.jsonl", "{")])):  # fmt: skip
         with pytest.raises(FieldError) as raised:
             given()
         assert raised.value.hint

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.engine import loop
+from llmwidgets.engine import event_loop
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.secret_field import SecretField, open_secret, public_key
@@ -27,7 +27,9 @@ def sealed(seal) -> Sealed:
     """Seal a value for a field to the key of this process."""
 
     def make(value: str, field: str = "api_key") -> list[memoryview]:
-        return [memoryview(each) for each in seal(loop.run(public_key()), field, value)]
+        return [
+            memoryview(each) for each in seal(event_loop.run_blocking(public_key()), field, value)
+        ]
 
     return make
 
@@ -103,7 +105,7 @@ def test_anything_else_is_refused(content: dict[str, object], buffers: list[byte
 
 def test_the_public_key_is_one_of_2048_bits_a_process() -> None:
     """Asked twice, the kernel gives the same RSA key."""
-    first, second = loop.run(public_key()), loop.run(public_key())
+    first, second = event_loop.run_blocking(public_key()), event_loop.run_blocking(public_key())
     assert first == second
     assert load_der_public_key(base64.b64decode(first)).key_size == 2048  # type: ignore[union-attr]
 

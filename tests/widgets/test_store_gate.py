@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.opening import autolock
-from llmwidgets.connections.store import Store
+from llmwidgets.store import state as autolock
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
-from llmwidgets.widgets.store import store_gate
+from llmwidgets.widgets.store import unlock_screen
 
 CANARY = "sk-made-up-canary-0004711-3fQz"
 PASSPHRASE = "copper lantern orbit mellow"
@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Store:
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The gate's clock; the test moves it."""
     now = [1000.0]
-    monkeypatch.setattr(store_gate, "clock", lambda: now[0])
+    monkeypatch.setattr(unlock_screen, "clock", lambda: now[0])
     return now
 
 
@@ -230,7 +230,7 @@ def test_a_store_that_locked_itself_says_why(wire, store: Store, monkeypatch) ->
     page = wire(ConnectionPanel(store))
     hour = autolock.clock() + 61 * 60
     monkeypatch.setattr(autolock, "clock", lambda: hour)
-    autolock.sweep()
+    autolock.lock_idle()
     page.send("hello")
     assert gate(page)["locked"]
     assert gate(page)["why"] == "it was idle for 60 minutes"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.store import Store
+from llmwidgets.store.state import state_of
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import ModelServer, Seen, serving_models
 
@@ -124,14 +125,14 @@ def test_back_to_the_form_keeps_what_was_typed(wire, tmp_path: Path, demo_addres
 
 def test_a_key_file_opens_the_store_unasked(wire, tmp_path: Path, monkeypatch) -> None:
     """With LLMWIDGETS_STORE_KEY_FILE nobody is asked: the panel opens unlocked."""
-    from llmwidgets.connections.sealing import Identity
+    from llmwidgets.store.age import Identity
 
     key = tmp_path / "key"
     key.touch(0o600)
     key.write_text(Identity.generate().secret.reveal() + "\n")
     monkeypatch.setenv("LLMWIDGETS_STORE_KEY_FILE", str(key))
     store = Store.create("acme", path=tmp_path / "store")
-    store._session.forget()
+    state_of(store.path).forget()
     page = wire(ConnectionPanel(store))
     assert page.state["store"]["gate"] == ""
     assert page.state["store"]["by"] == "LLMWIDGETS_STORE_KEY_FILE"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.store import Store
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionPanel
 from tests.servers import serving_models
 
@@ -64,7 +64,7 @@ def test_the_passphrase_is_changed_in_place(page, store: Store) -> None:
 
 def test_a_member_is_invited_and_removed(page, store: Store) -> None:
     """The lines to send hold no secret; who is removed has seen keys, which are named."""
-    from llmwidgets.connections.sealing import Identity
+    from llmwidgets.store.age import Identity
 
     mara = Identity.generate()
     page.send("invite", name="Mara", recipient="age1nonsense")

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from llmwidgets import Comparison, ComparisonPanel
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.store import Store
-from llmwidgets.widgets.results import result_panel
+from llmwidgets.store.store import Store
+from llmwidgets.widgets.comparison import results
 
 pytestmark = pytest.mark.browser
 
@@ -115,8 +115,8 @@ def test_rows_are_written_without_losing_the_caret(joined) -> None:
 
 def test_scores_asked_for_while_texts_are_read_say_so_no_longer(joined, monkeypatch) -> None:
     """The scoreboard reads the rest itself; the sentence about what is read goes away."""
-    monkeypatch.setattr(result_panel, "_FIRST_SECONDS", 2.0)
-    panel = ComparisonPanel._on(made())
+    monkeypatch.setattr(results, "_FIRST_SECONDS", 2.0)
+    panel = made().explore()
     page = joined(panel, settled=False)
     expect(page.page.get_by_text("10 of 40 texts are read.")).to_be_visible()
     page.page.get_by_role("tab", name="Scoreboard").click()
@@ -126,7 +126,7 @@ def test_scores_asked_for_while_texts_are_read_say_so_no_longer(joined, monkeypa
 
 
 def grid(joined: Any, truth: Any = TRUTH) -> Any:
-    page = joined(ComparisonPanel._on(made(truth)))
+    page = joined(made(truth).explore())
     page.page.get_by_role("grid", name="Differences").focus()
     expect(page.page.locator(".lw-c.differ").first).to_be_visible()
     return page

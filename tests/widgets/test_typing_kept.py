@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import expect
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.store import Store
 from llmwidgets.secret import Secret
+from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 
 pytestmark = pytest.mark.browser

@@ -1,0 +1,541 @@
+"""Mentions: the numbers, days and times of day in a text, each with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import cached_property
+from typing import NamedTuple
+
+from llmwidgets.analysis.normalize import plain
+from llmwidgets.analysis.parsing import (
+    EITHER_SIGN,
+    MEASURES,
+    MONTHS,
+    SCALES,
+    SIGNS,
+    UNITS,
+    clock_in,
+    digits_in,
+    read_days,
+)
+from llmwidgets.analysis.scripts import decimal_mark, evened, is_hangul, is_unspaced
+
+_BODY = re.compile("[0-9]\\d*(?:[.,'\u00a0\u2009\u202f]\\d+)*")
+_SPACED = re.compile(
+    "[0-9](?<![\\d.,'].)(?<![^\\W\\d_].)\\d{0,2}(?:[ \u00a0\u2009\u202f]\\d{3})+(?:[.,]\\d+)?"
+    "(?![.,]?\\d)"
+)
+_AMBIGUOUS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
+_WITH_CENTS = re.compile(r"[.,]\d\d$")
+_LETTERS = re.compile(
+    "\\s?([^\\W\\d_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{1,16})"
+)
+_MEASURE = re.compile(r"\s?(°[CF]|[^\W\d_]{1,16}(?:/[^\W\d_]{1,4}|[23²³])?)(?![^\W_])")
+_LETTERS_BEFORE = re.compile(r"(?<![^\W_])[^\W\d_]{1,5}$")
+_UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
+_UNIT_AFTER = re.compile(rf"\s?({_UNIT})(?:(?<=[円元원])|(?![^\W\d_]))")
+_UNIT_BEFORE = re.compile(rf"(?<![^\W\d_])({_UNIT})\s?-?$")
+_MINUS = re.compile(rf"-(?:\s?(?:{_UNIT})\s?|(?P<apart>\s))?$")
+_OPEN = re.compile(rf"\((?:\s?(?:{_UNIT})\s?)?$")
+_CLOSE = re.compile(rf"(?:\s?(?:{_UNIT}))?\)")
+_PER_CENT = re.compile(r"\s?%")
+_NO_CENTS = re.compile(r"[.,]-")
+_POWER = re.compile(r"[eE][-+]?\d{1,3}(?![\w.,])")
+_LOOK_BACK, _MOST_PLACES = 9, 20
+_NO_FIGURES = {ord(each): None for each in ".,'- eE+\u00a0\u2009\u202f"}
+_QUIET = frozenset(",.;:!?)/'\"\n")
+"""What ends a number and tells nothing of it."""
+
+
+_LABELS = """
+    fy q x no nr num n p pp s art qty pos ref tel fax v ver vol ch fig lot
+"""
+"""Words that stand right before a number, as in No12, and make no identifier of it."""
+
+_ENDINGS = """
+    x st nd rd th er ère e ème eme º ª o a de te ste
+"""
+"""What may stand right behind a number, besides units."""
+
+_LABELLED, _ENDED = frozenset(_LABELS.split()), frozenset(_ENDINGS.split())
+_SCALES = {
+    **SCALES, "k": 3, "m": 6, "b": 9, "mn": 6, "tn": 12, "lacs": 5, "mille": 3, "mil": 3,
+    "duizend": 3, "tausend": 3, "tis": 3, "tys": 3, "тыс": 3, "тысяч": 3, "тысячи": 3, "bin": 3,
+    "ribu": 3, "nghìn": 3, "millón": 6, "milione": 6, "milhão": 6, "milión": 6, "milionów": 6,
+    "miliony": 6, "миллион": 6, "миллиона": 6, "миллионов": 6, "juta": 6, "triệu": 6, "milyon": 6,
+    "milliard": 9, "miliardo": 9, "miliard": 9, "bilhões": 9, "bilhão": 9, "miljarder": 9,
+    "миллиард": 9, "миллиардов": 9, "milyar": 9, "tỷ": 9, "billionen": 12,
+}  # fmt: skip
+_SIGN = re.compile(rf"\s?({EITHER_SIGN})")
+
+_FIGURES = "[0-9][0-9.,]*+"
+_SUM = re.compile(rf"(?:{_FIGURES}\s?(?:{EITHER_SIGN})){{1,4}}{_FIGURES}(?:{EITHER_SIGN})?")
+
+
+class Passage(NamedTuple):
+    """One way to read one number of a text."""
+
+    start: int
+    end: int
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class NumberMentions:
+    """The numbers of a text, each in every way that it can be read there.
+
+    >>> [str(each.value) for each in NumberMentions("EUR1234.56, 5 %, (1,000.00)")]
+    ['1234.56', '5', '0.05', '1000.00', '-1000.00']
+    """
+
+    text: str
+    said: str = ""
+    """The mark before decimals, where it is known."""
+
+    _known: dict[Decimal, list[Passage]] = field(default_factory=dict, repr=False)
+    """The numbers that were read so far, by what they say."""
+
+    @cached_property
+    def even(self) -> str:
+        """The text with ASCII digits, one dash and one apostrophe, character for character."""
+        return evened(self.text)
+
+    @cached_property
+    def mark(self) -> str:
+        """What the text writes before decimals: a point, a comma, or "" where nothing tells."""
+        if self.said:
+            return self.said
+        return decimal_mark(self.even, (found.group() for found in _BODY.finditer(self.even)))
+
+    def of(self, value: Decimal) -> Sequence[Passage]:
+        """Where a number stands, the first places of many."""
+        figures = _figures(str(value))
+        for start, end in self._waiting.pop(figures, ()):
+            for each in self._read(start, end):
+                self._keep(each)
+        return self._known.get(value, ())
+
+    def __iter__(self) -> Iterator[Passage]:
+        for start, end in self._spans():
+            yield from self._read(start, end)
+        yield from self._sums()
+
+    @cached_property
+    def _waiting(self) -> dict[str, list[tuple[int, int]]]:
+        """The numbers that are to be read yet, by their figures: 1,200 and 1.2 million are 12."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for start, end in self._spans():
+            body = self.even[start:end]
+            found.setdefault(_figures(body), []).append((start, end))
+            for part in set(body.split(",")) if body.count(",") > 1 else ():
+                found.setdefault(_figures(part), []).append((start, end))
+        for each in self._sums():
+            self._keep(each)
+        return found
+
+    def _keep(self, passage: Passage) -> None:
+        places = self._known.setdefault(passage.value, [])
+        if len(places) < _MOST_PLACES:
+            places.append(passage)
+
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        whole = self._spaced()
+        inside = 0
+        for found in _BODY.finditer(self.even):
+            start, end = found.span()
+            if start in whole:
+                far, sure = whole[start]
+                yield start, far
+                inside = far if sure else inside
+            if start >= inside:
+                yield start, end
+
+    def _sums(self) -> Iterator[Passage]:
+        """NumberMentions of several parts: 3億5000万 is one."""
+        for found in () if self.even.isascii() else _SUM.finditer(self.even):
+            total, part = Decimal(0), found.start()
+            while part < found.end() and (body := _BODY.match(self.even, part)):
+                first = self._read(*body.span())[:1]
+                if not first:
+                    break
+                total, part = total + first[0].value, first[0].end
+            else:
+                yield Passage(found.start(), part, total)
+
+    def unit_at(self, start: int, end: int) -> tuple[str, int, int]:
+        """The currency or per cent sign beside a passage, and where both together stand."""
+        if found := _UNIT_AFTER.match(self.even, end):
+            return UNITS[found[1]], start, found.end()
+        if found := _UNIT_BEFORE.search(self.even, max(0, start - _LOOK_BACK), start):
+            return UNITS[found[1]], found.start(), end
+        return "", start, end
+
+    def measure_at(self, end: int) -> tuple[str, int]:
+        """The unit of measure behind a number, and where it ends."""
+        found = _MEASURE.match(self.even, end)
+        return (MEASURES.get(found[1], ""), found.end()) if found else ("", end)
+
+    def _spaced(self) -> dict[int, tuple[int, bool]]:
+        """Where numbers with spaces between thousands begin and end, and whether they are sure.
+
+        "3 450 €" and "3 450,00" are one number; "room 12 345" may be two.
+        """
+        places = {}
+        for found in _SPACED.finditer(self.even):
+            body, end = found.group(), found.end()
+            sure = " " not in body or "." in body or "," in body
+            sure = sure or self.mark == "," or _UNIT_AFTER.match(self.even, end) is not None
+            places[found.start()] = end, sure
+        return places
+
+    def _read(self, start: int, end: int) -> list[Passage]:
+        """What a number may say, the likeliest first."""
+        even, scale, bare, far = self.even, 0, True, end
+        before, after = even[start - 1 : start], even[end : end + 1]
+        if (before.isalnum() or before == "_") and not _begins(even, start):
+            return []
+        if before == "." and not even[max(0, start - 2) : start - 1].isalnum():
+            start -= 1
+        if after in {"e", "E"} and (power := _POWER.match(even, end)):
+            return _passages(start, power.end(), [even[start : power.end()].replace(",", ".")])
+        if after and after not in _QUIET:
+            behind = _behind(even, end)
+            if behind is None:
+                return []
+            scale, far, bare = behind
+        body = even[start:end]
+        values = self._values(body, start, end, scale)
+        if not values:
+            return _parts(body, start)
+        passages = []
+        if scale:
+            passages += _passages(start, far, [str(Decimal(each).scaleb(scale)) for each in values])
+        if bare:
+            passages += _passages(start, end, values)
+        if after in {" ", "%", "\u00a0", "\u202f"} and (found := _PER_CENT.match(even, end)):
+            passages += _passages(start, found.end(), [str(Decimal(each) / 100) for each in values])
+        lead = even[max(0, start - _LOOK_BACK) : start]
+        if after == "-" or "-" in lead or "(" in lead:
+            passages = _signed(even, body, passages)
+        return passages
+
+    def _values(self, body: str, start: int, end: int, scale: int) -> list[str]:
+        """The digits of a number in Python's spelling, in each way that the text allows."""
+        if body.isdecimal():
+            plain = len(body) < 2 or body[0] != "0"
+            return [body] if plain else [body[1:]] if len(body) == 2 else []
+        if not _AMBIGUOUS.fullmatch(body):
+            digits = digits_in(body.replace(" ", "\u00a0"))
+            return [] if digits is None else [digits]
+        mark = body[-4]
+        whole, part = body.replace(mark, ""), body.replace(",", ".")
+        if scale:
+            return [part]
+        if _NO_CENTS.match(self.even, end):
+            return [whole]
+        if mark != self.mark and (self.mark or mark == ","):
+            return [whole]
+        money = mark == "." and self.unit_at(start, end)[0] not in {"", "%"}
+        if money:
+            # Cents have two digits, except at petrol stations.
+            return [part, whole] if self.mark else [whole]
+        return [part] if self.mark else [part, whole]
+
+
+def _figures(body: str) -> str:
+    """The digits of a number without the zeros around them, whatever its scale."""
+    if body.isdecimal():
+        return body.strip("0")
+    if "E" in body:
+        body = body.partition("E")[0]
+    return body.translate(_NO_FIGURES).strip("0")
+
+
+def _begins(even: str, start: int) -> bool:
+    """Whether a number begins here, and not an identifier or a longer number goes on."""
+    before = even[start - 1]
+    if is_unspaced(before) or is_hangul(before):
+        return True
+    if before in "xX" and start >= 2 and even[start - 2].isdecimal():
+        return True
+    found = _LETTERS_BEFORE.search(even, max(0, start - 6), start)
+    word = found.group() if found else ""
+    return word.upper() in UNITS or word in UNITS or word.casefold() in _LABELLED
+
+
+def _behind(even: str, end: int) -> tuple[int, int, bool] | None:
+    """The scale that follows a number, where it ends, and whether the number may be bare.
+
+    None where the number goes on as an identifier.
+    """
+    after = even[end : end + 1]
+    near = even[end : end + 2]
+    if not near.isascii() and (found := _SIGN.match(even, end)):
+        return SIGNS[found[1]], found.end(), False
+    if not (after.isalnum() or after.isspace()):
+        return None if after == "_" else (0, end, True)
+    if (after.isspace() and not near[1:].isalpha()) or is_unspaced(after) or is_hangul(after):
+        return 0, end, True
+    found = _LETTERS.match(even, end)
+    if not found:
+        return None if after.isalnum() else (0, end, True)
+    word, attached = found[1], after.isalpha()
+    following = even[found.end() : found.end() + 1]
+    following = "" if is_unspaced(following) or is_hangul(following) else following
+    scale = _SCALES.get(word.casefold(), 0) if attached or len(word) > 1 else 0
+    if scale and not following.isalnum():
+        return scale, found.end(), word.casefold() not in {"k", "b"}
+    if not attached:
+        return 0, end, True
+    known = word in UNITS or word in MEASURES or word.upper() in UNITS
+    known = known or word.casefold() in _ENDED
+    ended = not following.isalnum() or following in "23²³"
+    times = word in {"x", "X"} and following.isdecimal()
+    return (0, end, True) if known and (ended or times) else None
+
+
+def _signed(even: str, body: str, passages: list[Passage]) -> list[Passage]:
+    """Passages with the minus before or behind them, or in brackets."""
+    if not passages:
+        return []
+    start, end = passages[0].start, passages[0].end
+    lead = even[max(0, start - _LOOK_BACK) : start]
+    cents = _WITH_CENTS.search(body) is not None
+    if even[end : end + 1] == "-" and cents and not even[end + 1 : end + 2].isalnum():
+        return [Passage(each.start, each.end + 1, -each.value) for each in passages]
+    if "-" in lead and (found := _MINUS.search(lead)):
+        at = start - len(lead) + found.start()
+        turned = [Passage(at, each.end, -each.value) for each in passages]
+        if not found["apart"]:
+            return passages if _is_hyphen(even, at) else turned
+        if even[max(0, at - 2) : at].strip() in {"", ":", "="}:
+            return [*passages, *turned]
+    elif "(" in lead and (found := _OPEN.search(lead)) and (close := _CLOSE.match(even, end)):
+        money = cents or len(found.group()) > 1 or len(close.group()) > 1
+        if money:
+            opens = start - len(found.group())
+            return [*passages, *(Passage(opens, close.end(), -each.value) for each in passages)]
+    return passages
+
+
+def _is_hyphen(even: str, at: int) -> bool:
+    before = even[at - 1] if at else " "
+    letter = before.isalnum() and not (is_unspaced(before) or is_hangul(before))
+    return letter or before in ")]"
+
+
+def _parts(body: str, start: int) -> list[Passage]:
+    """The numbers of a list without spaces: "1,2,3"."""
+    if "." in body or "'" in body:
+        return []
+    return [
+        Passage(start + found.start(), start + found.end(), Decimal(found.group()))
+        for found in re.finditer(r"(?<!\d)[1-9]\d*", body)
+    ]
+
+
+def _passages(start: int, end: int, values: list[str]) -> list[Passage]:
+    return [Passage(start, end, Decimal(value)) for value in values]
+
+
+# -- days and times of day -------------------------------------------------------------------------
+
+_SUFFIX = r"(?:st|nd|rd|th|er|[ºª°.])?"
+_NAME = r"(?:[^\W\d_]|[\u0900-\u094f]){2,14}+"
+_FIRST = r"[0-9](?<![\dA-Za-z_].)(?<!\d[-/.,:].)"
+"""The first digit of a date. It stands first in each expression, which makes them quick."""
+
+_NUMERIC = re.compile(
+    rf"{_FIRST}(?:\d{{3}}([-/.])\d{{1,2}}\1\d{{1,2}}|\d?(?P<mark>[-/.])\s?(?P<two>\d{{1,2}})"
+    r"(?P=mark)\s?(?:\d{4}|\d{2}))(?!(?!T\d)[\dA-Za-z_]|[-/.,:]\d)"
+    r"|[0-9](?<![\w.,/-].)(?<=[12])\d{7}(?![\w]|[-/.,:]\d)"
+    r"|[0-9](?<!\d.)\d{3}\.\s\d{1,2}\.\s\d{1,2}(?!\d)"
+    r"|[0-9](?<!\d.)\d{3}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}(?:\s?[日일])?"
+    r"|[0-9](?<![\w.,/-].)\d?\stháng\s\d{1,2}\snăm\s\d{4}(?!\d)"
+)
+_DAY_AND_NAME = rf"{_FIRST}\d?{_SUFFIX}[\s./-]{{0,3}}(?:of\s+|de\s+|d')?(?P<n>{_NAME})"
+_NAMED = re.compile(
+    rf"{_DAY_AND_NAME}\.?,?[\s./-]{{0,3}}(?:del?\s+)?"
+    r"(?:\d{4}(?!\d)|'\d{2}(?!\w)|\d{2}(?!\w|[:.,]\d|\s+[^\W\d_]))"
+    rf"|{_FIRST}\d{{3}}[\s.-]{{1,3}}(?P<m>{_NAME})\.?[\s.-]{{1,3}}\d{{1,2}}(?!\w)"
+)
+_DAY_AND_YEAR = re.compile(
+    r"[0-9](?<=[\s-].)\d?(?:st|nd|rd|th)?(?:,\s{0,2}|[\s-]{1,3})(?:\d{4}(?!\d)|'\d{2}(?!\w))"
+)
+_NAME_BEFORE = re.compile(r"(?<![^\W\d_])(?P<n>[^\W\d_]{3,14})\.?[\s-]{1,3}$")
+_CLOCK = re.compile(
+    r"(?:T|,?\s{1,2}(?:[^\W\d_]{1,4}\.?\s){0,2})"
+    r"\d{1,2}(?:[:h]\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:\s?Uhr)?|\s?(?:h|Uhr)\b|(?=\s?[ap]\.?m\b))"
+    r"(?:\s?[ap]\.?m\b\.?)?(?:\s?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?(?!\w)",
+    re.IGNORECASE,
+)
+_TIMES = re.compile(
+    r"(?<![\w:.])\d{1,2}(?::\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?|\s?h\s?\d{2}|(?:\.\d{2})?\s?(?:h|Uhr)\b"
+    r"|(?=\s?[ap]\.?m\b))(?:\s?Uhr)?(?:\s?[ap]\.?m\b\.?)?(?![\w:])"
+    r"|(?<!\d)\d{1,2}[時时]\d{2}分",
+    re.IGNORECASE,
+)
+_YEARLESS = re.compile(
+    rf"{_DAY_AND_NAME}|{_FIRST}\d?\.\s?\d{{1,2}}\.(?!\d)|{_FIRST}\d?/\d{{1,2}}(?![\d/.])"
+    r"|[0-9](?<!\d.)\d?\s?[月월]\s?\d{1,2}\s?[日일]"
+)
+_DAY_AFTER_NAME = re.compile(r"[0-9](?<=\s.)\d?(?:st|nd|rd|th)?(?![\w:]|[.,]\d)")
+_NAMED_MONTH = re.compile(
+    r"(?<![^\W_])(?P<n>[^\W\d_]{3,14}+)\.?,?\s{1,2}(?:del?\s+)?(?P<y>\d{4})(?!\d)"
+)
+_MONTH = re.compile(
+    r"(?<![\d./-])(?P<n>\d{1,2})\s?[/.-]\s?(?P<y>\d{4})(?!\d|[-/.]\d)"
+    r"|(?<!\d)(?P<yy>\d{4})\s?[年년]\s?(?P<nn>\d{1,2})\s?[月월]"
+)
+_APART = re.compile(r"(\d{4})\.\s(\d{1,2})\.\s")
+_CJK_YEARLESS = re.compile(r"\d{1,2}\s?[月월]")
+_YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_LONGEST_NAME = 20
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class DateMentions:
+    """The days and times of a text, of which the numbers are known.
+
+    03/04/2025 is read as the text writes its other days, else as its language does, else both ways.
+    """
+
+    numbers: NumberMentions
+    _known: dict[date, Place] = field(default_factory=dict)
+
+    @property
+    def even(self) -> str:
+        return self.numbers.even
+
+    @cached_property
+    def _places(self) -> list[Place]:
+        """Where dates with a year stand, or what looks like one."""
+        return sorted((start, end) for start, end, _ in self._spans())
+
+    @cached_property
+    def _by_year(self) -> dict[str, list[Place]]:
+        """The dates by the last two figures of a year that they may be of."""
+        found: dict[str, list[Place]] = {}
+        for start, end in self._places:
+            written = self.even[start:end]
+            for year in {written[2:4], written[-2:]}:
+                found.setdefault(year, []).append((start, end))
+        return found
+
+    @cached_property
+    def _order(self) -> tuple[int, ...]:
+        """Which of two days is meant by 03/04/2025: the one with the day first, the other, or both.
+
+        A text that writes 25/12 anywhere writes the day first, and one with 12/25 the month.
+        """
+        first = second = False
+        for found in _NUMERIC.finditer(self.even):
+            if found["mark"] in {"-", "/"}:
+                first |= int(found.group().partition(found["mark"])[0]) > 12
+                second |= int(found["two"]) > 12
+        if not (first or second):
+            first = self.numbers.mark == ","
+        return (0, 1) if first == second else (0,) if first else (1,)
+
+    def of(self, day: date) -> Place | None:
+        """Where a day stands first."""
+        for start, end in self._by_year.pop(f"{day.year % 100:02}", ()):
+            days = read_days(_APART.sub(r"\1.\2.", self.even[start:end]))
+            for at in self._order if len(days) == 2 else range(len(days)):
+                self._known.setdefault(days[at].day, (start, end))
+        return self._known.get(day)
+
+    def _spans(self) -> Iterator[tuple[int, int, re.Match[str]]]:
+        for found in _NUMERIC.finditer(self.even):
+            yield *found.span(), found
+        for found in _NAMED.finditer(self.even):
+            if _is_month(found["n"] or found["m"]):
+                yield *found.span(), found
+        for found in _DAY_AND_YEAR.finditer(self.even):
+            if (start := self._month_before(found.start())) is not None:
+                yield start, found.end(), found
+
+    def _month_before(self, at: int) -> int | None:
+        """Where the name of a month that stands right before a place begins."""
+        if not self.even[max(0, at - 3) : at].rstrip(" .-\n")[-1:].isalpha():
+            return None
+        found = _NAME_BEFORE.search(self.even, max(0, at - _LONGEST_NAME), at)
+        return found.start() if found and _is_month(found["n"]) else None
+
+    @cached_property
+    def by_year(self) -> dict[int, Place]:
+        """Where each year of four digits stands first within a date."""
+        found: dict[int, Place] = {}
+        for start, end in self._places:
+            for year in _YEAR.finditer(self.even, start, end):
+                found.setdefault(int(year.group()), year.span())
+        return found
+
+    @cached_property
+    def by_instant(self) -> dict[datetime, Place]:
+        """Where each day with a time of day stands first."""
+        found: dict[datetime, Place] = {}
+        for start, end in self._places:
+            if clock := _CLOCK.match(self.even, end):
+                for each in read_days(self.even[start : clock.end()]):
+                    found.setdefault(each.at, (start, clock.end()))
+        return found
+
+    @cached_property
+    def by_clock(self) -> dict[time, Place]:
+        """Where each time of day stands first."""
+        found: dict[time, Place] = {}
+        for place in _TIMES.finditer(self.even):
+            clock = clock_in(place.group())
+            if clock is not None:
+                found.setdefault(clock, place.span())
+        return found
+
+    @cached_property
+    def by_day_of_year(self) -> dict[tuple[int, int], Place]:
+        """Where each month and day stands first that has no year."""
+        found: dict[tuple[int, int], Place] = {}
+        whole = {at for start, end in self._places for at in range(start, end)}
+        for start, end in self._yearless():
+            if start in whole or end - 1 in whole:
+                continue
+            # A leap year has every day.
+            for each in read_days(_in_leap_year(self.even[start:end])):
+                found.setdefault((each.day.month, each.day.day), (start, end))
+        return found
+
+    @cached_property
+    def by_month(self) -> dict[tuple[int, int], Place]:
+        """Where each month of a year stands first, alone or in a date."""
+        found: dict[tuple[int, int], Place] = {}
+        for each in _NAMED_MONTH.finditer(self.even):
+            if month := MONTHS.get(plain(each["n"])):
+                found.setdefault((int(each["y"]), month), each.span())
+        for each in _MONTH.finditer(self.even):
+            year, number = each["y"] or each["yy"], each["n"] or each["nn"]
+            found.setdefault((int(year), int(number)), each.span())
+        return found
+
+    def _yearless(self) -> Iterator[Place]:
+        for found in _YEARLESS.finditer(self.even):
+            if not found["n"] or _is_month(found["n"]):
+                yield found.span()
+        for found in _DAY_AFTER_NAME.finditer(self.even):
+            if (start := self._month_before(found.start())) is not None:
+                yield start, found.end()
+
+
+def _is_month(name: str) -> bool:
+    return plain(name) in MONTHS
+
+
+def _in_leap_year(passage: str) -> str:
+    if _CJK_YEARLESS.match(passage):
+        return f"2024年{passage}"
+    mark = "" if passage.endswith(".") else "/" if "/" in passage else " "
+    return f"{passage}{mark}2024"

@@ -1,0 +1,295 @@
+"""Changes: what differs from an earlier comparison, other than the answers, in sentences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.verdict import MATTERS
+from llmwidgets.comparison.inputs import MADE_ELSEWHERE, is_missing
+from llmwidgets.comparison.scored import CellKey, name_in_code, spelled
+from llmwidgets.comparison.texts import join_truncated
+from llmwidgets.comparison.truth import Blank
+from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
+
+if TYPE_CHECKING:
+    from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.scored import Rules
+    from llmwidgets.comparison.variants import Variant
+    from llmwidgets.engine.request_builder import Document
+    from llmwidgets.schemas import Schema
+
+
+_SETTINGS = (
+    ("effort", "thinking"),
+    ("temperature", "temperature"),
+    ("max_output_tokens", "output limit"),
+)
+
+
+def match_variants(now: Comparison, before: Comparison) -> list[tuple[int, int]]:
+    """Which column of the earlier comparison each column answers to.
+
+    By label; columns left over on both sides in equal number by their order.
+    """
+    found = [
+        (at, before.labels.index(label))
+        for at, label in enumerate(now.labels)
+        if label in before.labels
+    ]
+    here, there = ({pair[side] for pair in found} for side in (0, 1))
+    left = [at for at in range(len(now.labels)) if at not in here]
+    right = [at for at in range(len(before.labels)) if at not in there]
+    if len(left) == len(right):
+        found += zip(left, right, strict=True)
+    return sorted(found)
+
+
+def describe_changes(now: Comparison, before: Comparison) -> tuple[str, ...]:
+    """What changed beside the answers; empty where nothing did."""
+    pairs = match_variants(now, before)
+    said = [*_of_columns(now, before, pairs), *_of_texts(now, before)]
+    if now.scoring != before.scoring:
+        said.append(f"Scoring: {_rules(before.scoring)}, now {_rules(now.scoring)}.")
+    if now.repeats != before.repeats:
+        said.append(f"Repeats: {before.repeats}, now {now.repeats}.")
+    for now_at, before_at in pairs:
+        said += _of_variant(now, before, now_at, before_at)
+    return tuple(said)
+
+
+def _of_columns(now: Comparison, before: Comparison, pairs: Sequence[tuple[int, int]]) -> list[str]:
+    said = []
+    for at, there in pairs:
+        old, new = (before.labels[there], before.models[there]), (now.labels[at], now.models[at])
+        if old[0] != new[0]:
+            said.append(f"{new[0]} stands where {old[0]} stood.")
+        elif old[1] != new[1]:
+            said.append(f"{new[0]}: model {old[1]}, now {new[1]}.")
+    here, gone = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
+    added = [label for at, label in enumerate(now.labels) if at not in here]
+    lost = [label for at, label in enumerate(before.labels) if at not in gone]
+    said += [f"New: {join_truncated(added)}."] if added else []
+    return said + ([f"No more compared: {join_truncated(lost)}."] if lost else [])
+
+
+def _of_texts(now: Comparison, before: Comparison) -> list[str]:
+    new = {text.id: text for text in now.texts}
+    old = {text.id: text for text in before.texts}
+    both = [name for name in new if name in old]
+    said = []
+    for words, names in (
+        ("Texts added", [name for name in new if name not in old]),
+        ("Texts left out", [name for name in old if name not in new]),
+        ("Texts with other words", [n for n in both if new[n].text != old[n].text]),
+        ("Texts with another schema", [n for n in both if _digest(new[n]) != _digest(old[n])]),
+        ("Texts in another group", [n for n in both if new[n].group != old[n].group]),
+        ("Texts with other truth", [n for n in both if _truth(new[n]) != _truth(old[n])]),
+    ):
+        if names:
+            said.append(f"{words}: {len(names)} ({join_truncated(names)}).")
+    return said
+
+
+def _of_variant(now: Comparison, before: Comparison, at: int, there: int) -> list[str]:
+    new, old, label = now.variants[at], before.variants[there], now.labels[at]
+    said = []
+    if new.instructions != old.instructions:
+        said.append(f"{label}: other instructions.")
+    if (new.examples or ()) != (old.examples or ()):
+        said.append(f"{label}: other examples.")
+    for name, words in _SETTINGS:
+        one, other = getattr(old, name), getattr(new, name)
+        if one != other:
+            said.append(f"{label}: {words} {_word(one)}, now {_word(other)}.")
+    if now.models[at] == before.models[there]:
+        served = _served(before, there), _served(now, at)
+        if all(served) and served[0] != served[1]:
+            said.append(
+                f"{label}: answered by {join_truncated(served[0])}, "
+                f"now by {join_truncated(served[1])}."
+            )
+    return said
+
+
+def _served(comparison: Comparison, variant: int) -> list[str]:
+    """The versions that answered, as the servers name them."""
+    rows = (
+        comparison.row(CellKey(variant, text, repeat))
+        for text in range(len(comparison.texts))
+        for repeat in range(comparison.repeats)
+    )
+    return sorted({row.served_model for row in rows if row.served_model})
+
+
+def _digest(text: Any) -> str:
+    return str(text.schema.digest)
+
+
+def _truth(text: Any) -> Any:
+    return ("unlabelled",) if text.truth is NOTHING else text.truth
+
+
+def _rules(scoring: Any) -> str:
+    if scoring is None:
+        return "the default rules"
+    named = (f"{place or 'the whole record'} ({spelled(rule)})" for place, rule in scoring.items())
+    return f"own rules for {join_truncated(named)}"
+
+
+def _word(value: Any) -> str:
+    return "unset" if value is None else str(value)
+
+
+# -- Copy as code: Python that runs the same comparison, with no secret and no text in it.
+
+_WIDE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareScript:
+    """A call of `compare` to be written down; names stand for texts, truth, examples, functions.
+
+    For `outputs` that were made elsewhere it is the call of `Comparison.from_outputs`, in which
+    they are a name as well.
+
+    `schema` is written out, so that the code needs no class, unless `class_name` names one that
+    the reader has; without both, each text brings its own. `instructions` by name cross with
+    the variants; `group` is the name of a column, or empty where it is a name as well; `budget`
+    is in US dollars. `matters` is the difference of the verdict, where it is another than the
+    usual one.
+    """
+
+    variants: Sequence[Variant]
+    outputs: bool = False
+    schema: Schema | None = None
+    class_name: str = ""
+    truth: bool = False
+    group: str | None = None
+    blank: Blank = None
+    missing: str | None = None
+    instructions: str | Mapping[str, str] | None = None
+    repeats: int = 1
+    scoring: Rules = None
+    concurrency: int | None = None
+    budget: float | None = None
+    matters: float = MATTERS
+
+    def __str__(self) -> str:
+        written = self.schema is not None and not self.class_name
+        lines = [*(["import json", ""] if written else []), "import llmwidgets as lw"]
+        if written and self.schema is not None:
+            lines += ["", f"schema = json.loads({_spelled(json.dumps(self.schema.json))})"]
+        name = self.class_name or ("schema" if written else "None")
+        call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
+        lines += ["", f"result = {call}", f"    {name},", "    texts,"]
+        lines += [f"    {key}={value}," for key, value in self._keywords()]
+        lines.append(")")
+        if self.matters != MATTERS:
+            lines.append(f"print(result.verdict(matters={self.matters:g}))")
+        return "\n".join(lines) + "\n"
+
+    def _keywords(self) -> Iterator[tuple[str, str]]:
+        if self.outputs:
+            yield "outputs", "outputs"
+        else:
+            yield "models", _listed([_variant(each) for each in self.variants])
+        if self.truth:
+            yield "truth", "truth"
+        if self.group is not None:
+            yield "group", _spelled(self.group) if self.group else "group"
+        if self.blank is not None:
+            yield "blank", _spelled(self.blank)
+        if self.missing is not None:
+            yield "missing", _spelled(self.missing)
+        if self.instructions and self.instructions != DEFAULT_INSTRUCTIONS:
+            yield "instructions", _literal(self.instructions)
+        if self.repeats > 1:
+            yield "repeats", str(self.repeats)
+        if self.scoring is not None:
+            yield "scoring", _scoring(self.scoring)
+        if self.concurrency:
+            yield "concurrency", str(self.concurrency)
+        if self.budget is not None:
+            yield "budget", f"{self.budget:g}"
+
+
+def script_of(
+    comparison: Comparison,
+    *,
+    concurrency: int | None = None,
+    budget: float | None = None,
+    matters: float = MATTERS,
+) -> CompareScript:
+    """The call that makes this comparison again, within these limits."""
+    return CompareScript(
+        variants=comparison.variants,
+        outputs=MADE_ELSEWHERE in comparison.notes,
+        schema=shared_schema(comparison.texts),
+        truth=any(text.truth is not NOTHING for text in comparison.texts),
+        missing="wrong" if any(map(is_missing, map(comparison.row, comparison.places()))) else None,
+        group="" if any(text.group for text in comparison.texts) else None,
+        repeats=comparison.repeats,
+        scoring=comparison.scoring,
+        concurrency=concurrency,
+        budget=budget,
+        matters=matters,
+    )
+
+
+def shared_schema(texts: Sequence[Document]) -> Schema | None:
+    """The schema of all texts; None where they have several."""
+    schemas = {text.schema.digest: text.schema for text in texts}
+    return next(iter(schemas.values())) if len(schemas) == 1 else None
+
+
+def _scoring(rules: Mapping[str, Any]) -> str:
+    """Rules by place; of a function its name, or one to be replaced where it has none."""
+    written = ", ".join(
+        f"{_spelled(at)}: {_spelled(how) if isinstance(how, str) else name_in_code(at, how)}"
+        for at, how in rules.items()
+    )
+    return f"{{{written}}}"
+
+
+def _listed(models: list[str]) -> str:
+    line = f"[{', '.join(models)}]"
+    if len(line) < _WIDE - 16:
+        return line
+    return "\n".join(["[", *(f"        {each}," for each in models), "    ]"])
+
+
+def _variant(variant: Variant) -> str:
+    said: dict[str, Any] = {
+        "label": variant.label,
+        "instructions": variant.instructions,
+        "effort": variant.effort,
+        "temperature": variant.temperature,
+        "max_output_tokens": variant.max_output_tokens,
+        "price": variant.price,
+    }
+    model = variant.reference
+    usual = {"label": model, "instructions": DEFAULT_INSTRUCTIONS, "effort": EFFORT}
+    own = [
+        f"{name}={_literal(value)}"
+        for name, value in said.items()
+        if value is not None and value != usual.get(name)
+    ]
+    if isinstance(variant.examples, int):
+        own.append(f"examples={variant.examples}")
+    elif variant.examples:
+        own.append("examples=examples")
+    return f"lw.Variant({', '.join([_spelled(model), *own])})" if own else _spelled(model)
+
+
+def _literal(value: Any) -> str:
+    return _spelled(value) if isinstance(value, str) else repr(value)
+
+
+def _spelled(value: str) -> str:
+    """The text as Python writes it: what cannot be seen is escaped, nothing ends the literal."""
+    literal = repr(value)
+    return literal if "'" in value or '"' in value else f'"{literal[1:-1]}"'

@@ -1,0 +1,338 @@
+"""Offer: a key that another tool keeps in clear, found when asked, with where it came from.
+
+Nothing here looks before it is asked to, and nothing is written but into the store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.errors import FieldError
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.base import Kind
+from llmwidgets.providers.vertex_ai import PROVIDER as _GOOGLE
+from llmwidgets.secret import LARGEST, Secret, decode_secret
+
+if TYPE_CHECKING:
+    from llmwidgets.store.store import Store
+
+
+_KEYS = {
+    name
+    for provider in PROVIDERS.values()
+    for name in (*provider.environment.keys, *provider.llm_names)
+}
+_PLAIN = {name for provider in PROVIDERS.values() for name in provider.environment.beside.values()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyCandidate:
+    """A key that lies elsewhere: its kind, the place, a label, the key closed, and a note.
+
+    `reference` is what can be saved instead of a copy (`env:NAME`, `file:PATH`), empty where
+    there is no such form. `plain` is the file that holds the key in clear, None for a variable.
+    `beside` are the plain fields that belong to it, an endpoint say.
+    """
+
+    kind: Kind
+    where: str
+    label: str
+    secret: Secret
+    note: str = ""
+    reference: str = ""
+    plain: Path | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
+
+    def connection(self, *, as_reference: bool = False, **more: Any) -> Connection:
+        """The connection it makes: with a copy of the key, or only a reference to its place.
+
+        FieldError for what `more` still has to name (an Azure deployment, say), and where there
+        is no form of reference to the place.
+        """
+        secret = self.closed(as_reference=as_reference)
+        fields = {"label": self.label, **self.beside, self.field: secret, **more}
+        return Connection(self.kind, **fields)
+
+    @property
+    def field(self) -> str:
+        """The field of the form that the key belongs in."""
+        return PROVIDERS[self.kind].key_field
+
+    @property
+    def tail(self) -> str:
+        """The key's last characters; none of a file of credentials, whose end says nothing."""
+        return "" if PROVIDERS[self.kind].environment.file else self.secret.tail
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a connection needs more than what lies there: an Azure deployment, say."""
+        return bool(_missing(self.kind, self.beside))
+
+    def closed(self, *, as_reference: bool = False) -> Secret:
+        """The key, or a reference to its place; FieldError where there is no such form."""
+        if as_reference and not self.reference:
+            raise FieldError(
+                {"reference": f"A key in {self.where} cannot be referred to."},
+                "Save a copy, then delete it there.",
+            )
+        return Secret(self.reference) if as_reference else self.secret
+
+    def take(
+        self, store: Store, *, as_reference: bool = False, replace: bool = False, **more: Any
+    ) -> str:
+        """Save it in the store; returns what to do with the plain one, in a sentence.
+
+        AlreadyConnected, StoreLocked, FieldError as with `store.save`.
+        """
+        connection = self.connection(as_reference=as_reference, **more)
+        store.save(connection, replace=replace)
+        return self.afterwards(connection.label, as_reference=as_reference)
+
+    def afterwards(self, label: str, *, as_reference: bool) -> str:
+        """What to do with the plain one, now that the connection of this label is saved."""
+        if as_reference:
+            return f"{label} is looked up in {self.where} at each use: keep it there."
+        if self.plain is None:
+            return f"{label} is saved. The variable is no longer needed: {self.note}"
+        return (
+            f"{label} is saved. {self.plain} still holds the key in clear: delete it "
+            "there once nothing else reads it."
+        )
+
+
+def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
+    """The keys of variables and of other tools' files, each once a place; read when called.
+
+    `.env` files are looked for in `folder` (by default the kernel's) and above it, up to the
+    root of its repository or to the folder of the Jupyter server, where Jupyter AI 3 keeps its
+    own, whichever is further up. A key that two places hold is offered twice, so that both are
+    known.
+    """
+    offers = list(_of_environment())
+    for path in _dot_env(folder or Path.cwd()):
+        offers += _of_variables(_pairs(_bytes(path)), f"{path}", plain=path)
+    offers += _of_llm(_llm_folder() / "keys.json")
+    config, dot_env = _jupyter_ai()
+    offers += _of_variables(_api_keys(_bytes(config)), f"Jupyter AI's {config}", plain=config)
+    offers += _of_variables(_pairs(_bytes(dot_env)), f"Jupyter AI's {dot_env}", plain=dot_env)
+    return offers + list(_of_gcloud(_gcloud_folder() / "application_default_credentials.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Variables:
+    """What some place says: the keys, closed, and the plain fields, both by a variable's name."""
+
+    keys: dict[str, Secret]
+    plain: dict[str, str]
+
+    @classmethod
+    def of(cls, pairs: Callable[[], Iterable[tuple[str, Any]]]) -> _Variables:
+        """The pairs that are known. A value that reads as a reference is none: it could name any
+        file of the user's, and whoever wrote the place says where the key is sent.
+        """
+        return cls(
+            {
+                name: Secret(value)
+                for name, value in pairs()
+                if name in _KEYS and isinstance(value, str) and _is_value(value)
+            },
+            {
+                name: value
+                for name, value in pairs()
+                if name in _PLAIN and isinstance(value, str) and value
+            },
+        )
+
+
+def _is_value(text: str) -> bool:
+    """Whether it is a key itself, and neither a reference nor what a shell would put in place."""
+    start = text.strip("\"'\ufeff\u200b \t\r\n")
+    odd = start.startswith(("env:", "file:", "op://", "$", "`")) or "\ufffd" in start
+    return bool(start) and not odd
+
+
+def _of_environment() -> Iterator[KeyCandidate]:
+    yield from _of_variables(_Variables.of(os.environ.items), "the environment", plain=None)
+    path = os.environ.get(_GOOGLE.environment.file, "").strip()
+    if path:
+        yield from _of_gcloud(Path(path).expanduser(), f"{_GOOGLE.environment.file} names it.")
+
+
+def _of_variables(found: _Variables, where: str, *, plain: Path | None) -> Iterator[KeyCandidate]:
+    for provider in PROVIDERS.values():
+        for name in provider.environment.keys:
+            if name not in found.keys:
+                continue
+            beside = {
+                part: found.plain[variable]
+                for part, variable in provider.environment.beside.items()
+                if variable in found.plain
+            }
+            yield KeyCandidate(
+                provider.kind,
+                f"{name} in {where}",
+                beside.get(provider.model_field or "", provider.kind),
+                found.keys[name],
+                note=_note(name, provider.kind, plain, beside),
+                reference="" if plain else f"env:{name}",
+                plain=plain,
+                beside=beside,
+            )
+
+
+def _missing(kind: Kind, beside: Mapping[str, str]) -> list[str]:
+    """The plain fields that the form asks for and that did not lie there."""
+    return [name for name in PROVIDERS[kind].required if name not in beside]
+
+
+def _note(name: str, kind: str, plain: Path | None, beside: Mapping[str, str]) -> str:
+    said = [f"unset {name} where it is set, in your shell's profile say."] if plain is None else []
+    missing = _missing(kind, beside)
+    said += [f"It still needs {' and '.join(missing)}."] if missing else []
+    if plain is not None and "base_url" in beside:
+        said.append(f"It is sent to {beside['base_url']}.")
+    if plain is not None and _open_to_others(plain):
+        said.append("Other users of this computer can read the file.")
+    return " ".join(said)
+
+
+def _of_llm(path: Path) -> Iterator[KeyCandidate]:
+    keys = _Variables.of(_items(_json(_bytes(path)))).keys
+    note = (
+        "Other users of this computer can read the file." if keys and _open_to_others(path) else ""
+    )
+    for provider in PROVIDERS.values():
+        for name in (each for each in provider.llm_names if each in keys):
+            where = f"{name} in LLM's {path}"
+            yield KeyCandidate(provider.kind, where, provider.kind, keys[name], note, plain=path)
+
+
+def _of_gcloud(path: Path, note: str = "") -> Iterator[KeyCandidate]:
+    opened, _ = decode_secret(_bytes(path))
+    if opened is None or not opened().lstrip().startswith("{"):
+        return
+    secret = Secret(opened())
+    kind = secret.public_part("type")
+    if kind not in {"authorized_user", "service_account"}:
+        return
+    whose = "A login of yours" if kind == "authorized_user" else "A service account's key"
+    missing = not (secret.public_part("project_id") or secret.public_part("quota_project_id"))
+    said = [f"{whose}.", "It names no project: give project=…." if missing else "", note]
+    yield KeyCandidate(
+        _GOOGLE.kind, f"{path}", _GOOGLE.kind, secret, " ".join(filter(None, said)),
+        reference=f"file:{path}", plain=path,
+    )  # fmt: skip
+
+
+def _dot_env(folder: Path) -> Iterator[Path]:
+    above = [folder, *folder.parents]
+    root = next((n for n, each in enumerate(above) if (each / ".git").exists()), 0)
+    served = _server_folder()
+    top = above.index(served) if served in above else 0
+    yield from (each / ".env" for each in above[: max(root, top) + 1])
+
+
+def _server_folder() -> Path | None:
+    """Where the Jupyter server of this kernel was started, which is the folder it shows."""
+    server = os.environ.get("JPY_PARENT_PID", "")
+    try:
+        return Path(os.readlink(f"/proc/{server}/cwd")) if server.isdigit() else None
+    except OSError:
+        return None
+
+
+def _llm_folder() -> Path:
+    named = os.environ.get("LLM_USER_PATH")
+    return Path(named).expanduser() if named else _application_folder() / "io.datasette.llm"
+
+
+def _gcloud_folder() -> Path:
+    named = os.environ.get("CLOUDSDK_CONFIG")
+    if named:
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", "~")).expanduser() / "gcloud"
+    return Path("~/.config/gcloud").expanduser()
+
+
+def _application_folder() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", "~")).expanduser()
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support").expanduser()
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+
+
+def _jupyter_ai() -> tuple[Path, Path]:
+    named = os.environ.get("JUPYTER_DATA_DIR")
+    usual = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "jupyter"
+    if sys.platform == "win32":
+        usual = _application_folder() / "jupyter"
+    elif sys.platform == "darwin":
+        usual = Path("~/Library/Jupyter")
+    folder = Path(named or usual).expanduser() / "jupyter_ai"
+    return folder / "config.json", folder / ".env"
+
+
+def _bytes(path: Path) -> memoryview:
+    """A plain file's bytes; none for one that is absent, closed, large or no file."""
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST:
+            return memoryview(path.read_bytes())
+    except OSError:
+        pass
+    return memoryview(b"")
+
+
+def _pairs(content: memoryview) -> _Variables:
+    """The NAME=value lines of a `.env`, without quotes and comments."""
+    return _Variables.of(lambda: _lines(content))
+
+
+_ASSIGNED = re.compile(
+    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*"""
+    r"""(?:'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|(?P<bare>[^\r\n]*))""",
+    re.M | re.S,
+)
+"""An assignment as shells and dotenv read it: between quotes the value can go over lines."""
+
+
+def _lines(content: memoryview) -> Iterator[tuple[str, str]]:
+    opened, _ = decode_secret(content)
+    # One odd byte, in a comment say, does not hide the keys of the other lines.
+    text = opened or (lambda: bytes(content).decode("utf-8", "replace"))
+    for found in _ASSIGNED.finditer(text()):
+        bare = (found["bare"] or "").partition(" #")[0].strip()
+        yield found["name"], found["single"] or found["double"] or bare
+
+
+def _api_keys(content: memoryview) -> _Variables:
+    """The keys of Jupyter AI's config.json, by the names of variables."""
+    document = _json(content)
+    return _Variables.of(_items(document.get("api_keys") if isinstance(document, dict) else None))
+
+
+def _json(content: memoryview) -> Any:
+    opened, _ = decode_secret(content)
+    try:
+        return json.loads(opened()) if opened else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _items(found: Any) -> Callable[[], Iterable[tuple[str, Any]]]:
+    return found.items if isinstance(found, dict) else lambda: ()
+
+
+def _open_to_others(path: Path) -> bool:
+    return os.name != "nt" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)

@@ -1,1 +1,0 @@
-"""Inspection: where keys stand in clear, how they are removed, and whether a store is well."""

@@ -1,1 +1,0 @@
-"""Policies: the rules in an administrator's files, where they lie and in which order they count."""

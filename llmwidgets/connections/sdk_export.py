@@ -1,0 +1,207 @@
+"""Outlets: the two named exits, by which a key leaves for other code of the user's.
+
+Behind them none of the promises hold: no policy is asked, no journal is kept, and the vendor's
+client, or every part of the process, can show, log or pass on the key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.providers.base import SDK
+from llmwidgets.providers.vertex_ai import SCOPE
+from llmwidgets.secret import Secret
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
+    from llmwidgets.dialects.types import Target
+
+
+_one_at_a_time = threading.Lock()
+
+
+def make_client(connection: Connection) -> Any:
+    """The vendor's own client for this connection, ready to be called: an exit from the promises.
+
+    LLMWidgetsError with the pip command where its package is not installed.
+    """
+    sdk = _sdk(connection)
+    module = _imported(sdk)
+    make = _google if sdk.module == "google.genai" else _made
+    try:
+        return make(module, connection, sdk)
+    except LLMWidgetsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - its frames hold the key
+        name = type(error).__name__
+    message = f"The client {sdk.client} of {connection.label} could not be made ({name})."
+    raise LLMWidgetsError(message, f"Update it: pip install -U {sdk.package}.")
+
+
+@contextmanager
+def make_environment(connection: Connection) -> Iterator[None]:
+    """The connection in the variables that vendors' clients read: an exit from the promises.
+
+    For the whole process, its threads and the children it starts meanwhile; one at a time
+    (LLMWidgetsError for a second); what was set before comes back at the end, also after an error.
+    """
+    if not _one_at_a_time.acquire(blocking=False):
+        message = "The environment of another connection is in force in this process."
+        raise LLMWidgetsError(message, "End its with block first.")
+    try:
+        names = connection.provider.environment.names
+        before = {name: os.environ[name] for name in names if name in os.environ}
+        try:
+            with _set(connection):
+                yield
+        finally:
+            for name in names:
+                os.environ.pop(name, None)
+            os.environ.update(before)
+            before.clear()
+    finally:
+        _one_at_a_time.release()
+
+
+@contextmanager
+def _set(connection: Connection) -> Iterator[None]:
+    sdk, secret = _sdk(connection), _main(connection)
+    own = connection.provider.environment
+    keys = dict.fromkeys((*sdk.keys, *own.keys))
+    # Set before the others are taken away: a reference may lead to one of these very variables.
+    for name in keys:
+        if not _put(name, secret):
+            message = f"The key of {connection.label} cannot be put into an environment variable."
+            raise LLMWidgetsError(
+                message, "Copy the key again; it contains characters that no key has."
+            )
+    with _file_of(connection) as file:
+        base = {own.beside["base_url"]: _target(connection).url} if "base_url" in own.beside else {}
+        plain = {name: value for name, value in sdk.variables.items() if value}
+        told = {**base, **plain, **file}
+        # A variable left over could send the key to another host.
+        for name in {*own.names} - {*keys, *told}:
+            os.environ.pop(name, None)
+        os.environ.update(told)
+        yield
+
+
+def _put(name: str, secret: Secret | None) -> bool:
+    # What is raised for a value that does not fit holds the value.
+    try:
+        os.environ[name] = secret.reveal() if secret else "none"
+    except ValueError:
+        return False
+    return True
+
+
+@contextmanager
+def _file_of(connection: Connection) -> Iterator[dict[str, str]]:
+    """Where Google's clients find the credentials: their own file, else memory, never a disk."""
+    name, secret = connection.provider.environment.file, _main(connection)
+    if not name or secret is None:
+        yield {}
+        return
+    if secret.reference and secret.reference.startswith("file:"):
+        yield {name: os.path.expanduser(secret.reference.removeprefix("file:"))}
+        return
+    if not hasattr(os, "memfd_create"):
+        message = "The credentials would have to be written to a file in clear here."
+        raise LLMWidgetsError(message, 'Keep the file yourself: credentials="file:PATH".')
+    descriptor = os.memfd_create("credentials", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, secret.reveal().encode("utf-8", "replace"))
+        yield {name: f"/proc/{os.getpid()}/fd/{descriptor}"}
+    finally:
+        os.close(descriptor)
+
+
+def _sdk(connection: Connection) -> SDK:
+    return connection.provider.sdk(connection.fields, _target(connection))
+
+
+def _target(connection: Connection) -> Target:
+    return connection.target(next(iter(connection.models), "any"))
+
+
+def _imported(sdk: SDK) -> Any:
+    try:
+        return import_module(sdk.module)
+    except ImportError:
+        pass
+    message = (
+        f"The package {sdk.package}, which this connection's client comes from, is not installed."
+    )
+    raise LLMWidgetsError(message, f"Install it with: pip install {sdk.package}.")
+
+
+def _made(module: Any, connection: Connection, sdk: SDK) -> Any:
+    """A client of OpenAI's or Anthropic's package, which take the same arguments."""
+    key, bundle = _main(connection), connection.fields.ca_bundle
+    made = getattr(module, sdk.client)(
+        **sdk.arguments,
+        api_key=key.reveal() if key else "none",
+        default_headers=_headers(connection, all_auth=sdk.sends_auth),
+        http_client=module.DefaultHttpxClient(verify=_trust(bundle)) if bundle else None,
+    )
+    for name, value in sdk.attributes.items():
+        setattr(made, name, value)
+    return made
+
+
+def _google(module: Any, connection: Connection, sdk: SDK) -> Any:
+    arguments, key, bundle = dict(sdk.arguments), _main(connection), connection.fields.ca_bundle
+    options = {
+        "headers": _headers(connection, all_auth=False),
+        "base_url": arguments.pop("base_url"),
+        "client_args": {"verify": _trust(bundle)} if bundle else None,
+    }
+    return getattr(module, sdk.client)(
+        **arguments,
+        **(_credentials(connection) if arguments["vertexai"] else {}),
+        **({} if arguments["vertexai"] else {"api_key": key.reveal() if key else None}),
+        http_options={name: value for name, value in options.items() if value},
+    )
+
+
+def _credentials(connection: Connection) -> dict[str, Any]:
+    from google.oauth2 import credentials as user
+    from google.oauth2 import service_account
+
+    secret = connection.secret_fields["credentials"]
+    of_a_user = secret.public_part("type") == "authorized_user"
+    make: Callable[..., Any] = (
+        user.Credentials.from_authorized_user_info
+        if of_a_user
+        else service_account.Credentials.from_service_account_info
+    )
+    return {"credentials": make(json.loads(secret.reveal()), scopes=[SCOPE])}
+
+
+def _main(connection: Connection) -> Secret | None:
+    """The secret that a client takes as its key."""
+    return next(iter(connection.secret_fields.values()), None)
+
+
+def _headers(connection: Connection, *, all_auth: bool) -> dict[str, str]:
+    """The connection's extra headers; with `all_auth` also those that carry its key."""
+    target = _target(connection)
+    own = set(connection.fields.headers)
+    return {
+        each.name: each.template.format(each.secret.reveal())
+        for each in target.auth
+        if each.name in own or all_auth
+    }
+
+
+def _trust(bundle: str) -> Any:
+    import ssl
+
+    return ssl.create_default_context(cafile=os.path.expanduser(bundle))

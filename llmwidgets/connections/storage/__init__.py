@@ -1,1 +1,0 @@
-"""Storage: what a store's files hold, how they are spelled, written and read back."""

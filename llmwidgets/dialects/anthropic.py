@@ -1,0 +1,457 @@
+"""Anthropic's Messages format: Anthropic itself, and Claude in Azure AI Foundry.
+
+What differs between models are options of the target, not branches on their names:
+
+- `thinking_off`: how no thinking is spelled: `disabled` or `between_tools`.
+- `thinking_on`: `adaptive`, where a level is an effort, or `budget`, where it is tokens.
+- `effort`: a model with `budget` takes the level as effort as well.
+- `forced_tool`: the model lets itself be made to call a tool.
+
+No sampling parameter is ever sent: version 2026-10-21 of the format has none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from llmwidgets.dialects.error_body import parse_body, read_count, read_word, request_id
+from llmwidgets.dialects.error_rules import (
+    ErrorResponse,
+    ErrorRule,
+    bad_request,
+    broke_off,
+    ended_in_failure,
+    explain_by_rules,
+    find_upstream_error,
+    forbidden,
+    form_refused,
+    no_deployment,
+    no_model,
+    overloaded,
+    parameter_not_taken,
+    parameter_refused,
+    rate_limited,
+    read_error_response,
+    schema_refused,
+    too_long,
+    unfinished,
+)
+from llmwidgets.dialects.error_rules import nothing_answers as nothing_of
+from llmwidgets.dialects.prompt import TOOL, system_text, turns
+from llmwidgets.dialects.requests import build_call, next_page
+from llmwidgets.dialects.types import (
+    Call,
+    Ending,
+    HTTPResponse,
+    ListedModel,
+    Reply,
+    Request,
+    ResponseFormat,
+    Target,
+    Usage,
+)
+from llmwidgets.errors import (
+    BadRequest,
+    CallError,
+    Failure,
+    Filtered,
+    Forbidden,
+    QuotaExhausted,
+    Unauthorized,
+)
+from llmwidgets.schemas import Compiled, SchemaCapabilities
+
+NAME = "anthropic_messages"
+VERSION = "2026-10-21"
+SAMPLING = False
+LADDER = (ResponseFormat.JSON_SCHEMA, ResponseFormat.TOOL, ResponseFormat.TEXT)
+"""The forms a server of this format is asked for, strictest first."""
+
+_BUDGETS = {"low": 2_048, "medium": 10_000, "high": 16_384}
+_ENDINGS: dict[str, Ending] = {
+    "refusal": "refused",
+    "max_tokens": "truncated",
+    "model_context_window_exceeded": "truncated",
+    "pause_turn": "truncated",
+}
+_CUT = {
+    "model_context_window_exceeded": "The text and the answer together fill the model's window.",
+    "pause_turn": "The model paused in the middle of its answer.",
+}
+
+
+def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
+    """The form in which this schema travels: a tool where it is beyond what a grammar takes."""
+    return ResponseFormat.TOOL if form is ResponseFormat.JSON_SCHEMA and schema.excess else form
+
+
+def encode(request: Request, target: Target) -> Call:
+    """The request as one POST to the target's messages route."""
+    instructions = system_text(request)
+    body: dict[str, Any] = {
+        "model": target.model,
+        "max_tokens": request.max_output_tokens,
+        **({"system": instructions} if instructions else {}),
+        "messages": [{"role": who, "content": said} for who, said in turns(request)],
+    }
+    config = _think(body, request, target)
+    if request.form is ResponseFormat.JSON_SCHEMA:
+        config["format"] = {"type": "json_schema", "schema": request.schema.schema}
+    elif request.form is ResponseFormat.TOOL:
+        body |= _tool(request, target, budgeted="budget_tokens" in body.get("thinking", {}))
+    elif request.form is not ResponseFormat.TEXT:
+        raise BadRequest(
+            f"Anthropic's format has no {request.form}.",
+            "Test the connection anew: it finds the form that the model takes.",
+            label=target.label,
+            model=target.model,
+            code="response_format",
+        )
+    if config:
+        body["output_config"] = config
+    return build_call(target, "POST", f"{target.url}/messages", body)
+
+
+def _think(body: dict[str, Any], request: Request, target: Target) -> dict[str, Any]:
+    """Spell the thinking level into the body; what belongs into `output_config` is returned."""
+    level, options = request.effort_sent, target.options
+    if level is None:
+        return {}
+    if level == "none":
+        body["thinking"] = {"type": options.get("thinking_off", "disabled")}
+        return {}
+    if options.get("thinking_on") != "budget":
+        body["thinking"] = {"type": "adaptive"}
+        return {"effort": level}
+    budget = max(1024, min(_BUDGETS.get(level, 10_000), request.max_output_tokens - 1024))
+    body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+    body["max_tokens"] = max(request.max_output_tokens, budget + 1)
+    return {"effort": level} if options.get("effort") else {}
+
+
+def _tool(request: Request, target: Target, *, budgeted: bool) -> dict[str, Any]:
+    # A model that thinks by budget, or that is not known to take it, cannot be forced.
+    forced = target.options.get("forced_tool") and not budgeted
+    tool = {
+        "name": TOOL,
+        "description": "Record the extraction",
+        "input_schema": request.schema.schema,
+    }
+    choice = {"type": "tool", "name": TOOL} if forced else {"type": "auto"}
+    return {"tools": [tool], "tool_choice": choice}
+
+
+def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
+    """What the model said; CallError where the answer is not of the Messages format.
+
+    A failure behind the server is raised as what it is, whatever text came with it.
+    """
+    body = parse_body(payload)
+    if not isinstance(body, dict):
+        raise explain(payload, call=call)
+    if body.get("type") == "error" or body.get("error"):
+        raise find_upstream_error(payload, body.get("error"), RULES, call=call)
+    blocks, message = body.get("content"), body.get("type") == "message"
+    if not isinstance(blocks, list) or "stop_reason" not in body:
+        raise (broke_off if message else nothing_answers)(payload, call=call)
+    stop = str(body.get("stop_reason"))
+    if ended_in_failure(stop):
+        raise find_upstream_error(payload, None, RULES, call=call)
+    ending: Ending = _ENDINGS.get(stop, "complete")
+    text = _spoken([each for each in blocks if isinstance(each, dict)])
+    if body.get("stop_reason") is None and unfinished(text):
+        raise broke_off(payload, call=call)
+    return Reply(
+        text=text,
+        ending=ending,
+        usage=_usage(body.get("usage")),
+        served_model=read_word(body.get("model")),
+        request_id=request_id(payload, body),
+        explanation=_refusal(body.get("stop_details")) if ending == "refused" else
+        _CUT.get(stop, ""),
+    )  # fmt: skip
+
+
+def _spoken(blocks: list[dict[str, Any]]) -> str:
+    for block in blocks:
+        if block.get("type") == "tool_use" and "input" in block:
+            return json.dumps(block["input"], ensure_ascii=False)
+    return "".join(str(each.get("text") or "") for each in blocks if each.get("type") == "text")
+
+
+def _refusal(details: Any) -> str:
+    said = details if isinstance(details, dict) else {}
+    category, why = read_word(said.get("category")), read_word(said.get("explanation"))
+    return (f"{why} ({category})" if why and category else why or category or "")[:300]
+
+
+def _usage(said: Any) -> Usage:
+    if not isinstance(said, dict):
+        return Usage()
+    fresh, cached = (
+        read_count(said.get("input_tokens")),
+        read_count(said.get("cache_read_input_tokens")),
+    )
+    written = read_count(said.get("cache_creation_input_tokens"))
+    details = said.get("output_tokens_details")
+    thought = details.get("thinking_tokens") if isinstance(details, dict) else None
+    return Usage(
+        # What was read from or written into the cache is not in `input_tokens`.
+        input_tokens=None if fresh is None else fresh + (cached or 0) + (written or 0),
+        output_tokens=read_count(said.get("output_tokens")),
+        cached_tokens=cached,
+        reasoning_tokens=read_count(thought),
+    )
+
+
+def count_call(target: Target) -> Call | None:
+    """None: no free call of this format proves more than the list of models."""
+    return None
+
+
+def models_call(target: Target) -> Call:
+    """The free GET that proves the key and lists the models it may use, with their limits."""
+    return build_call(target, "GET", f"{target.url}/models", limit="1000")
+
+
+def listed_models(
+    payload: HTTPResponse, call: Call | None = None
+) -> tuple[list[ListedModel], Call | None]:
+    """The models in one page of the list, and the call for the next page, made from this one."""
+    body = parse_body(payload)
+    rows = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(rows, list):
+        raise explain(payload, call=call) if _failed(body) else nothing_answers(payload, call=call)
+    last = read_word(body.get("last_id")) if body.get("has_more") is True else None
+    found = [_listed(row) for row in rows if isinstance(row, dict) and read_word(row.get("id"))]
+    return found, next_page(call, after_id=last)
+
+
+def _failed(body: Any) -> bool:
+    return isinstance(body, dict) and bool(body.get("error"))
+
+
+def _listed(row: dict[str, Any]) -> ListedModel:
+    ends = re.match(r"\d{4}-\d{2}-\d{2}", read_word(row.get("retires_at")) or "")
+    return ListedModel(
+        row["id"],
+        ends.group() if ends else None,
+        read_count(row.get("max_input_tokens")),
+        read_count(row.get("max_tokens")),
+        read_word(row.get("lifecycle")) or "",
+        _FORMS.get(_supports(row, "structured_outputs")),
+        _supports(row, "thinking"),
+    )
+
+
+_FORMS: dict[bool | None, ResponseFormat] = {
+    True: ResponseFormat.JSON_SCHEMA,
+    False: ResponseFormat.TOOL,
+}
+
+
+def _supports(row: dict[str, Any], ability: str) -> bool | None:
+    """What the list says of an ability of a model; None where it does not say."""
+    said: Any = row.get("capabilities")
+    for key in (ability, "supported"):
+        said = said.get(key) if isinstance(said, dict) else None
+    return said if isinstance(said, bool) else None
+
+
+# -- What Anthropic's `output_config.format` takes of JSON Schema; optional properties stay
+# optional.
+#
+# A schema beyond its limits has an excess, and travels as a tool without `strict`.
+# Source: the provider's SDK, November 2026.
+
+SUBSET = SchemaCapabilities(
+    name="Anthropic",
+    keywords=frozenset({"description", "const", "format", "minItems"}),
+    formats=frozenset({
+        "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6",
+        "uuid",
+    }),
+    closed=True,
+    root_object=True,
+    recursion=False,
+    enum_with_type=False,
+    min_items_up_to=1,
+    max_optional=24,
+    max_unions=16,
+)  # fmt: skip
+
+
+# -- What a server of Anthropic's format says instead of an answer: one class, one sentence.
+#
+# Codes count before types, types before words; Anthropic asks not to rely on its words, and some
+# things (no credit left, a text too long) stand in them alone.
+
+_SPENT = frozenset({
+    "enforced_spend_limit_reached", "contract_spend_limit_reached",
+    "linked_organization_spend_limit_reached", "linked_organization_billing_unavailable",
+    "user_profile_not_billable",
+})  # fmt: skip
+_NO_CREDIT = re.compile(r"credit balance|insufficient credit|usage limits?", re.I)
+_LONG = re.compile(
+    r"prompt is too long|input is too long|too many tokens|request_too_large"
+    r"|exceeds? the maximum (?:size|number of bytes|context)|context window",
+    re.I,
+)
+_SCHEMA = re.compile(
+    r"output_config\.format\.schema|output_format\.schema|schema is too complex"
+    r"|compiled grammar is too large|input_schema|too many optional|union.?type|invalid schema",
+    re.I,
+)
+_FORM = re.compile(r"output_config\.format|output_format|structured.?outputs?", re.I)
+_PARAMETERS = ("tool_choice", "temperature", "top_p", "top_k", "thinking", "effort")
+_NOT_TAKEN = re.compile(
+    r"not permitted|not supported|does not support|deprecated|unexpected|unknown|not compatible"
+    r"|not available|not allowed|must be|may not|cannot be|unsupported",
+    re.I,
+)
+_POLICY = re.compile(r"content filtering policy|blocked by .*polic", re.I)
+
+
+def explain(
+    payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
+) -> Failure:
+    """The failure that a payload without an answer stands for.
+
+    With the `call`, words that repeat the document are left out, and the address is named.
+    """
+    return explain_by_rules(read_error_response(payload, label, model, call), RULES, _elsewhere)
+
+
+def nothing_answers(payload: HTTPResponse, *, call: Call | None = None) -> CallError:
+    """The error for a web page, or JSON of another kind, where a message was asked for."""
+    return _elsewhere(read_error_response(payload, "", "", call))
+
+
+def _elsewhere(case: ErrorResponse) -> CallError:
+    azure = case.call is not None and "/anthropic/" in case.call.url
+    paste = "Paste the Target URI anew: it stands under Details of the deployment."
+    return nothing_of(
+        case, "Anthropic", paste if azure else "Check the base URL: it stands without /v1."
+    )
+
+
+def _error_code(case: ErrorResponse) -> str:
+    details = case.said.details
+    code = details.get("error_code") if isinstance(details, dict) else None
+    return code if isinstance(code, str) else ""
+
+
+def _quota(case: ErrorResponse, status: int) -> Failure | None:
+    spent = _error_code(case) in _SPENT or case.said.type == "billing_error" or status == 402
+    if not spent and not (status in {400, 403, 429} and _NO_CREDIT.search(case.said.message)):
+        return None
+    return case.error(
+        QuotaExhausted,
+        f"The account of {case.label or 'this key'} has no credit or quota left.",
+        "Add credit, or raise the spend limit, in the Claude Console under Billing.",
+        code=_error_code(case) or case.said.type,
+    )
+
+
+def _on_hold(case: ErrorResponse, status: int) -> Failure | None:
+    if _error_code(case) != "organization_on_hold":
+        return None
+    return case.error(
+        Forbidden,
+        "The organization of this key is on hold.",
+        "The Claude Console says why, and how to appeal.",
+        code="organization_on_hold",
+        quote=True,
+    )
+
+
+def _unauthorized(case: ErrorResponse, status: int) -> Failure | None:
+    if case.said.type != "authentication_error" and status != 401:
+        return None
+    return case.error(
+        Unauthorized,
+        f"The key was not accepted by {case.label or 'the server'}.",
+        "Check that it was copied whole.",
+    )
+
+
+def _filtered(case: ErrorResponse, status: int) -> Failure | None:
+    if status != 400 or not _POLICY.search(case.said.message):
+        return None
+    return Filtered(
+        "The provider's safety filter stopped this text.",
+        "Leave the text out, or ask a model of another provider.",
+    )
+
+
+def _long(case: ErrorResponse, status: int) -> Failure | None:
+    words = f"{_error_code(case)} {case.words}"
+    if status >= 500 or (status != 413 and not _LONG.search(words)):
+        return None
+    return too_long(case)
+
+
+def _form(case: ErrorResponse, status: int) -> Failure | None:
+    if status != 400:
+        return None
+    if _SCHEMA.search(case.said.message):
+        return schema_refused(case)
+    if not _FORM.search(case.said.message):
+        return None
+    return case.error(
+        BadRequest, f"{case.who} does not take output_config.format.",
+        "The schema can go into a tool instead.", code="response_format", quote=True,
+    )  # fmt: skip
+
+
+def _parameter(case: ErrorResponse, status: int) -> Failure | None:
+    if status != 400 or not _NOT_TAKEN.search(case.said.message):
+        return None
+    for name in _PARAMETERS:
+        if re.search(rf"\b{name}\b", case.said.message):
+            return parameter_not_taken(case, name)
+    return None
+
+
+def _unknown_model(case: ErrorResponse, status: int) -> Failure | None:
+    if case.said.type != "not_found_error" and status != 404:
+        return None
+    deployment = "deployment" in f"{case.said.code} {case.said.message}".lower()
+    if not deployment and "model" not in case.said.message.lower():
+        return _elsewhere(case)
+    return no_deployment(case) if deployment else no_model(case, "")
+
+
+def _refused(case: ErrorResponse, status: int) -> Failure:
+    version = "anthropic-version" in case.said.message
+    hint = "A gateway on the way drops the header anthropic-version." if version else ""
+    return bad_request(case, status, hint)
+
+
+RULES: tuple[ErrorRule, ...] = (
+    _quota, _on_hold, rate_limited, _unauthorized, _filtered, _long, _form, _parameter,
+    _unknown_model, overloaded, forbidden, _refused,
+)  # fmt: skip
+"""Tried in this order."""
+
+
+__all__ = [
+    "LADDER",
+    "NAME",
+    "RULES",
+    "SAMPLING",
+    "SUBSET",
+    "VERSION",
+    "count_call",
+    "decode",
+    "encode",
+    "explain",
+    "form_for",
+    "form_refused",
+    "listed_models",
+    "models_call",
+    "nothing_answers",
+    "parameter_refused",
+]

@@ -1,0 +1,552 @@
+"""The OpenAI chat format: OpenAI, Azure OpenAI, Azure AI Foundry and every Custom server.
+
+What differs between servers are options of the target, not branches on their names:
+
+- `token_parameter`: `max_completion_tokens`, or `max_tokens` where a server knows no other.
+- `system_role`: `developer` or `system`.
+- `store`: send `"store": false`, so that the provider keeps neither text nor answer.
+- `effort`: the server knows `reasoning_effort`.
+- `object_schema`: the server takes a schema beside `{"type": "json_object"}`.
+- `route`: what is added to the URL; `models_url`: where models are listed, else beside the route.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from llmwidgets.dialects.error_body import parse_body, read_count, read_word, request_id
+from llmwidgets.dialects.error_rules import (
+    ErrorResponse,
+    ErrorRule,
+    bad_request,
+    broke_off,
+    ended_in_failure,
+    explain_by_rules,
+    find_upstream_error,
+    forbidden,
+    form_refused,
+    no_deployment,
+    no_model,
+    overloaded,
+    parameter_not_taken,
+    parameter_refused,
+    rate_limited,
+    read_error_response,
+    schema_refused,
+    too_long,
+    unfinished,
+)
+from llmwidgets.dialects.error_rules import nothing_answers as nothing_of
+from llmwidgets.dialects.prompt import system_text, turns
+from llmwidgets.dialects.requests import build_call
+from llmwidgets.dialects.types import (
+    Call,
+    Ending,
+    HTTPResponse,
+    ListedModel,
+    Reply,
+    Request,
+    ResponseFormat,
+    Target,
+    Usage,
+)
+from llmwidgets.errors import (
+    BadRequest,
+    CallError,
+    Failure,
+    Filtered,
+    Forbidden,
+    QuotaExhausted,
+    Truncated,
+    Unauthorized,
+    UnknownModel,
+)
+from llmwidgets.schemas import Compiled, SchemaCapabilities
+
+NAME = "openai_chat"
+SAMPLING = True
+LADDER = (
+    ResponseFormat.JSON_SCHEMA,
+    ResponseFormat.JSON_OBJECT_SCHEMA,
+    ResponseFormat.JSON_OBJECT,
+    ResponseFormat.TEXT,
+)
+"""The forms a server of this format is asked for, strictest first."""
+
+_ENDINGS: dict[str, Ending] = {
+    "length": "truncated",
+    "content_filter": "filtered",
+    # What Mistral, and gateways that hand on the words of Claude and Gemini, call a cut answer.
+    "model_length": "truncated",
+    "max_tokens": "truncated",
+}
+_WHOLE = frozenset(
+    {"stop", "tool_calls", "function_call", "eos", "eos_token", "stop_sequence", "end_turn"}
+)
+"""Endings by the model's own will; any other word says nothing of an answer that is cut."""
+
+
+def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
+    """The form in which this schema travels: JSON alone where it is beyond what can be enforced."""
+    return (
+        ResponseFormat.JSON_OBJECT if form is ResponseFormat.JSON_SCHEMA and schema.excess else form
+    )
+
+
+def encode(request: Request, target: Target) -> Call:
+    """The request as one POST to the target's chat route."""
+    options = target.options
+    role = options.get("system_role", "system")
+    instructions = system_text(request)
+    messages = [{"role": role, "content": instructions}] if instructions else []
+    messages += [{"role": who, "content": said} for who, said in turns(request)]
+    body: dict[str, Any] = {"model": target.model, "messages": messages}
+    body |= _response_format(request, target)
+    body[options.get("token_parameter", "max_tokens")] = request.max_output_tokens
+    if request.effort_sent is not None and options.get("effort"):
+        body["reasoning_effort"] = request.effort_sent
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if options.get("store"):
+        body["store"] = False
+    return build_call(target, "POST", target.url + options.get("route", "/chat/completions"), body)
+
+
+def _response_format(request: Request, target: Target) -> dict[str, Any]:
+    schema = request.schema.schema
+    if request.form is ResponseFormat.JSON_SCHEMA:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "")).strip("_")[:64]
+        strict = {"name": name or "extraction", "strict": True, "schema": schema}
+        return {"response_format": {"type": "json_schema", "json_schema": strict}}
+    if request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
+        if not target.options.get("object_schema"):
+            raise BadRequest(
+                f"{target.label or 'This connection'} takes no schema beside json_object.",
+                "This form is for Custom servers only.",
+                label=target.label,
+                model=target.model,
+                code="response_format",
+            )
+        return {"response_format": {"type": "json_object", "schema": schema}}
+    if request.form is ResponseFormat.JSON_OBJECT:
+        return {"response_format": {"type": "json_object"}}
+    return {}
+
+
+def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
+    """What the model said; CallError where the answer is not of the OpenAI chat format.
+
+    A failure behind the server is raised as what it is, whatever text came with it.
+    """
+    body = parse_body(payload)
+    if not isinstance(body, dict) or body.get("error"):
+        raise explain(payload, call=call)
+    choices, of_chat = body.get("choices"), _is_chat(body)
+    if not isinstance(choices, list) and not of_chat:
+        raise explain(payload, call=call)
+    if not choices and body.get("prompt_filter_results"):
+        return _reply(payload, body, {"finish_reason": "content_filter"}, {}, call)
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    choice = choice if isinstance(choice, dict) else {}
+    message = choice.get("message")
+    error = choice.get("error") or (isinstance(message, dict) and message.get("error")) or None
+    if error or ended_in_failure(choice.get("finish_reason")):
+        raise find_upstream_error(payload, error, RULES, call=call)
+    if not isinstance(message, dict):
+        raise (broke_off if of_chat else nothing_answers)(payload, call=call)
+    return _reply(payload, body, choice, message, call)
+
+
+def _is_chat(body: dict[str, Any]) -> bool:
+    """Whether a body is of the format, also where its choices are missing."""
+    beside = {"id", "object", "created", "model", "usage"} & set(body)
+    named = "choices" in body and (body["choices"] is None or bool(beside))
+    return named or body.get("object") == "chat.completion"
+
+
+def _reply(
+    payload: HTTPResponse,
+    body: dict[str, Any],
+    choice: dict[str, Any],
+    message: dict[str, Any],
+    call: Call | None,
+) -> Reply:
+    refusal, text = message.get("refusal"), _spoken(message.get("content"))
+    reason = str(choice.get("finish_reason")).lower()
+    ending: Ending = _ENDINGS.get(reason, "complete")
+    if isinstance(refusal, str) and refusal.strip():
+        ending = "refused"
+    elif reason not in _WHOLE and reason not in _ENDINGS and unfinished(text):
+        raise broke_off(payload, call=call)
+    return Reply(
+        text=text,
+        ending=ending,
+        usage=_usage(body.get("usage")),
+        served_model=read_word(body.get("model")),
+        request_id=request_id(payload, body),
+        explanation=_explanation(ending, refusal, choice, body),
+    )
+
+
+def _explanation(ending: Ending, refusal: Any, choice: dict[str, Any], body: Any) -> str:
+    if ending == "refused":
+        return str(refusal).strip()[:300]
+    if ending != "filtered":
+        return ""
+    found = choice.get("content_filter_results") or {}
+    for each in body.get("prompt_filter_results") or []:
+        found = found or (each.get("content_filter_results") if isinstance(each, dict) else {})
+    hit = [
+        name
+        for name, verdict in (found.items() if isinstance(found, dict) else ())
+        if isinstance(verdict, dict) and verdict.get("filtered")
+    ]
+    return ", ".join(hit)
+
+
+def _spoken(content: Any) -> str:
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        content = "".join(str(part.get("text") or "") for part in parts)
+    return _without_thinking(content) if isinstance(content, str) else ""
+
+
+def _without_thinking(text: str) -> str:
+    bare = text.lstrip()
+    if bare.startswith("<think>"):
+        return bare.partition("</think>")[2].lstrip()
+    # Chat templates that open the block themselves leave only its end in the answer.
+    if "</think>" in bare and not bare.startswith(("{", "[")):
+        return bare.rpartition("</think>")[2].lstrip()
+    return text
+
+
+def _usage(said: Any) -> Usage:
+    if not isinstance(said, dict):
+        return Usage()
+    prompt, completion = said.get("prompt_tokens_details"), said.get("completion_tokens_details")
+    cached = prompt.get("cached_tokens") if isinstance(prompt, dict) else None
+    thought = completion.get("reasoning_tokens") if isinstance(completion, dict) else None
+    return Usage(
+        input_tokens=read_count(said.get("prompt_tokens")),
+        output_tokens=read_count(said.get("completion_tokens")),
+        cached_tokens=read_count(cached),
+        reasoning_tokens=read_count(thought),
+    )
+
+
+def count_call(target: Target) -> Call | None:
+    """None: no free call of this format proves more than the list of models."""
+    return None
+
+
+def models_call(target: Target) -> Call:
+    """The free GET that lists models and so proves the key, where the server guards the list."""
+    elsewhere = target.options.get("models_url")
+    if elsewhere:
+        return build_call(replace(target, query={}), "GET", elsewhere)
+    return build_call(target, "GET", f"{target.url}/models")
+
+
+def listed_models(
+    payload: HTTPResponse, call: Call | None = None
+) -> tuple[list[ListedModel], Call | None]:
+    """The models in one page of the list, and the call for the next page (here always None)."""
+    body = parse_body(payload)
+    rows = body.get("data", body.get("models")) if isinstance(body, dict) else body
+    if not isinstance(rows, list) or (isinstance(body, dict) and body.get("error")):
+        raise explain(payload, call=call)
+    return [
+        _listed(row) for row in rows if isinstance(row, dict) and read_word(row.get("id"))
+    ], None
+
+
+def _listed(row: dict[str, Any]) -> ListedModel:
+    deprecation = row.get("deprecation")
+    ends = deprecation.get("inference") if isinstance(deprecation, dict) else None
+    return ListedModel(row["id"], _day(row.get("shutdown_date") or ends), _window(row))
+
+
+def _window(row: dict[str, Any]) -> int | None:
+    """The window of a listed model: vLLM and sglang, routers, LM Studio, llama.cpp."""
+    meta = row.get("meta")
+    said = [row.get(name) for name in ("max_model_len", "context_length", "max_context_length")]
+    said += [meta.get(name) for name in ("n_ctx", "n_ctx_train")] if isinstance(meta, dict) else []
+    return next((known for known in map(read_count, said) if known), None)
+
+
+def _day(value: Any) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return datetime.fromtimestamp(value, UTC).date().isoformat()
+    found = re.match(r"\d{4}-\d{2}-\d{2}", value) if isinstance(value, str) else None
+    return found.group() if found else None
+
+
+# -- What OpenAI's strict mode takes of JSON Schema: the safest common form for other servers as
+# well.
+#
+# Source: the provider's guide to structured outputs, November 2026.
+
+SUBSET = SchemaCapabilities(
+    name="OpenAI",
+    keywords=frozenset({
+        "description", "const", "pattern", "format", "minimum", "maximum", "exclusiveMinimum",
+        "exclusiveMaximum", "multipleOf", "minItems", "maxItems",
+    }),
+    formats=frozenset(
+        ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"]
+    ),
+    all_required=True,
+    closed=True,
+    root_object=True,
+    distinct_first_keys=True,
+    max_depth=10,
+    max_properties=5000,
+    max_enum_values=1000,
+    large_enum=250,
+    max_large_enum_chars=15_000,
+    max_chars=120_000,
+)  # fmt: skip
+
+
+# -- What a server of the OpenAI format says instead of an answer: one class, one sentence.
+
+_QUOTA = re.compile(
+    r"insufficient_quota|exceeded your current quota|credit balance|billing|out of credits"
+    r"|enforced_spend_limit|depleted your|payment required"
+    r"|insufficient (?:account )?(?:balance|funds|credits?)|top up",
+    re.I,
+)
+_LENGTH = re.compile(
+    r"context[ _]length|maximum context|context window|context size|input tokens? exceed"
+    r"|prompt is too long|input is too long|too many tokens|reduce the length|input token count"
+    r"|longer than the model|request entity too large",
+    re.I,
+)
+_FILTER = re.compile(r"content_filter|content_policy_violation|ResponsibleAIPolicyViolation", re.I)
+_BAD_KEY = re.compile(
+    r"invalid_api_key|api key not valid|invalid api key|API_KEY_INVALID|incorrect api key", re.I
+)
+_BAD_SCHEMA = re.compile(
+    r"invalid schema|schema is too|unsupported schema|invalid json ?schema", re.I
+)
+_FORM = re.compile(
+    r"response_format|json_schema|json_object|\bschema\b|\bgrammar\b|structured.?outputs?|guided",
+    re.I,
+)
+_NO_MODEL = re.compile(
+    r"model_not_found|unknown_model|DeploymentNotFound|not_found_error|no such model"
+    r"|model .{0,120}?(?:not found|does ?n[o']t exist|not exist|is not available|not loaded)"
+    r"|deployment .{0,80}?does not exist|unknown model|invalid model|model_not_supported",
+    re.I | re.S,
+)
+_NO_DEPLOYMENT = re.compile(r"deployment .{0,80}?does not exist", re.I | re.S)
+_REGION = re.compile(
+    r"\b(?:not|n['o]t)\b.{0,40}\b(?:in|for) (?:the |this |your )?(?:[\w-]+ )?(region|location)\b",
+    re.I,
+)
+_KEYS_OFF = re.compile(r"AuthenticationTypeDisabled|key.based authentication is", re.I)
+_ON_HOLD = re.compile(
+    r"account_deactivated|(?:account|organization)\b.{0,80}\b(?:deactivated|suspended|on hold)",
+    re.I | re.S,
+)
+_FIREWALL = re.compile(r"virtual network|firewall|public access is disabled|private endpoint", re.I)
+_PARAMETERS = ("temperature", "reasoning_effort", "max_completion_tokens", "max_tokens", "store")
+_NOT_TAKEN = re.compile(
+    r"unsupported|not supported|does not support|unrecognized|unknown|not permitted|extra"
+    r"|deprecated|only the default|unexpected",
+    re.I,
+)
+_OUT_OF_ROOM = re.compile(r"could not finish the message because max_tokens", re.I)
+
+
+def explain(
+    payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
+) -> Failure:
+    """The failure that a payload without an answer stands for.
+
+    A CallError, except where the provider judged the text or the answer: Filtered, Truncated.
+    With the `call`, words that repeat the document are left out, and the address is named.
+    """
+    return explain_by_rules(read_error_response(payload, label, model, call), RULES, _elsewhere)
+
+
+def nothing_answers(payload: HTTPResponse, *, call: Call | None = None) -> CallError:
+    """The error for a web page, or JSON of another kind, where a chat answer was asked for."""
+    return _elsewhere(read_error_response(payload, "", "", call))
+
+
+def _elsewhere(case: ErrorResponse) -> CallError:
+    azure = case.call is not None and "/openai/" in case.call.url
+    paste = "Paste the Target URI anew: it stands under Details of the deployment."
+    return nothing_of(case, "OpenAI", paste if azure else "Check that the endpoint ends in /v1.")
+
+
+def _quota(case: ErrorResponse, status: int) -> Failure | None:
+    if status != 402 and not (status in {400, 403, 429} and _QUOTA.search(case.words)):
+        return None
+    return case.error(
+        QuotaExhausted,
+        f"The account of {case.label or 'this key'} has no credit or quota left.",
+        "Add credit, or raise the limit, on the provider's billing page.",
+        code=case.said.code or "insufficient_quota",
+    )
+
+
+def _switched_off(case: ErrorResponse, status: int) -> Failure | None:
+    if status not in {401, 403}:
+        return None
+    if _KEYS_OFF.search(case.words):
+        return case.error(
+            Forbidden if status == 403 else Unauthorized,
+            f"The resource of {case.label or 'this key'} has keys turned off.",
+            "Ask its owner to turn key access (local authentication) on, or take a resource that "
+            "has it on.",
+            code="AuthenticationTypeDisabled",
+        )
+    if _ON_HOLD.search(case.words):
+        return case.error(
+            Forbidden,
+            f"The account of {case.label or 'this key'} is deactivated or on hold.",
+            "Log in to the provider's console: it says why, and what the account needs.",
+            code=case.said.code or "account_deactivated",
+        )
+    if _FIREWALL.search(case.said.message):
+        return case.error(
+            Forbidden,
+            f"The resource of {case.label or 'this key'} takes no calls from this network.",
+            "Ask its owner to let this network through the resource's firewall, or connect by VPN.",
+            code="firewall",
+        )
+    return None
+
+
+def _unauthorized(case: ErrorResponse, status: int) -> Failure | None:
+    if status != 401 and not (status in {400, 403} and _BAD_KEY.search(case.words)):
+        return None
+    azure = re.search(r"wrong API endpoint|PermissionDenied|subscription key", case.words, re.I)
+    other = ", or it belongs to another resource than this endpoint" if azure else ""
+    owner = case.label or "the server"
+    return case.error(
+        Unauthorized,
+        f"The key was not accepted by {owner}.",
+        f"Check that it was copied whole{other}." if case.call is None or case.call.auth else
+        "The server asks for a key: fill in the API key or the auth token.",
+    )  # fmt: skip
+
+
+def _filtered(case: ErrorResponse, status: int) -> Failure | None:
+    if not (status in {400, 403, 422} or status == 200) or not _FILTER.search(case.words):
+        return None
+    category = f" ({', '.join(case.said.categories)})" if case.said.categories else ""
+    return Filtered(
+        f"The provider's safety filter stopped this text{category}.",
+        "Leave the text out, or ask a model of another provider.",
+    )
+
+
+def _truncated(case: ErrorResponse, status: int) -> Failure | None:
+    if not _OUT_OF_ROOM.search(case.said.message):
+        return None
+    return Truncated(
+        "The answer reached the output limit before its end.",
+        "Raise the limit or lower the thinking level.",
+    )
+
+
+def _too_long(case: ErrorResponse, status: int) -> Failure | None:
+    if status >= 500 or (status != 413 and not _LENGTH.search(case.words)):
+        return None
+    return too_long(case)
+
+
+def _unknown_model(case: ErrorResponse, status: int) -> Failure | None:
+    named = _NO_MODEL.search(case.words)
+    if status == 403 and named:
+        return case.error(
+            Forbidden,
+            f"The key is valid but has no access to {case.model_words}.",
+            "Ask the owner of the account for access, or take another model.",
+            code="model_not_found",
+        )
+    if status not in {200, 400, 404, 422} or not named:
+        return None
+    if "DeploymentNotFound" in case.words or _NO_DEPLOYMENT.search(case.said.message):
+        return no_deployment(case)
+    region = _REGION.search(case.said.message)
+    if region:
+        return case.error(
+            UnknownModel,
+            f"{case.who} does not offer {case.model_words} in this {region[1].lower()}.",
+            f"Take another {region[1].lower()}, or a model that this one has.",
+            code="region",
+        )
+    pull = f"Run: ollama pull {case.model}" if "try pulling" in case.said.message else ""
+    return no_model(case, pull)
+
+
+def _form(case: ErrorResponse, status: int) -> Failure | None:
+    if status not in {200, 400, 404, 422, 501} or not _FORM.search(case.words):
+        return None
+    if _BAD_SCHEMA.search(case.said.message):
+        return schema_refused(case)
+    return case.error(
+        BadRequest, f"{case.who} does not take this response_format.",
+        "A test of the connection finds the form it takes.", code="response_format", quote=True,
+    )  # fmt: skip
+
+
+def _parameter(case: ErrorResponse, status: int) -> Failure | None:
+    if status not in {200, 400, 422} or not _NOT_TAKEN.search(case.words):
+        return None
+    named = (name for name in _PARAMETERS if name == case.said.param)
+    mentioned = (name for name in _PARAMETERS if re.search(rf"\b{name}\b", case.said.message))
+    name = next(named, None) or next(mentioned, None)
+    if name is None:
+        return None
+    return parameter_not_taken(case, name)
+
+
+def _no_route(case: ErrorResponse, status: int) -> Failure | None:
+    # What a server says of a thing that is gone is said of the model, and not of the address.
+    if status not in {404, 405, 410} or (status == 410 and case.said.message):
+        return None
+    return _elsewhere(case)
+
+
+def _refused(case: ErrorResponse, status: int) -> Failure:
+    if status == 200 and not case.words.strip():
+        # JSON that is neither an answer nor an error: another program's.
+        return _elsewhere(case)
+    version = "api-version" in case.said.message or "API version" in case.said.message
+    hint = "Paste the target URI anew: its api-version is not known there." if version else ""
+    return bad_request(case, status, hint)
+
+
+RULES: tuple[ErrorRule, ...] = (
+    _quota, rate_limited, _switched_off, _unauthorized, _filtered, _truncated, _too_long, _form,
+    _parameter, _unknown_model, overloaded, forbidden, _no_route, _refused,
+)  # fmt: skip
+"""Tried in this order: what a code says before what a status says."""
+
+
+__all__ = [
+    "LADDER",
+    "NAME",
+    "RULES",
+    "SAMPLING",
+    "SUBSET",
+    "count_call",
+    "decode",
+    "encode",
+    "explain",
+    "form_for",
+    "form_refused",
+    "listed_models",
+    "models_call",
+    "nothing_answers",
+    "parameter_refused",
+]

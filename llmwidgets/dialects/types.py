@@ -1,0 +1,213 @@
+"""What flows between a question and an answer: frozen values that every dialect speaks in.
+
+Request ─encode→ Call ─transport→ Payload ─decode→ Reply
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from llmwidgets.schemas import Compiled
+from llmwidgets.secret import Secret
+
+Effort = Literal["least", "vendor", "low", "medium", "high"]
+"""How much thinking a variant asks for; `least` is off where the model allows it."""
+
+
+class ResponseFormat(StrEnum):
+    """How the schema travels in the request, strictest first: the ladder a probe climbs down."""
+
+    JSON_SCHEMA = "json_schema"
+    JSON_OBJECT_SCHEMA = "json_object + schema"
+    JSON_OBJECT = "json_object"
+    TOOL = "tool"
+    TEXT = "text"
+
+
+class Enforcement(StrEnum):
+    """What the server was seen to do with the form: the word on every result."""
+
+    SCHEMA = "schema enforced"
+    JSON = "JSON only"
+    TEXT = "text only"
+
+
+BEST: dict[ResponseFormat, Enforcement] = {
+    ResponseFormat.JSON_SCHEMA: Enforcement.SCHEMA,
+    ResponseFormat.JSON_OBJECT_SCHEMA: Enforcement.SCHEMA,
+    ResponseFormat.JSON_OBJECT: Enforcement.JSON,
+    ResponseFormat.TOOL: Enforcement.JSON,
+    ResponseFormat.TEXT: Enforcement.TEXT,
+}
+"""What a form can bring at best, where the server obeys it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What one model of one connection was seen, or is known, to enforce.
+
+    `tried` has a row for each form a probe sent: (form, what the server did, obeyed). `doubt`
+    says why a probe could not tell: then form and mode are only how to ask meanwhile, and they
+    are kept nowhere.
+    """
+
+    form: ResponseFormat
+    mode: Enforcement
+    tried: tuple[tuple[ResponseFormat, str, bool], ...] = ()
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A piece of the document; other kinds of part can stand beside it one day."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text and the record it should give, shown to the model before the document."""
+
+    text: str
+    record: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to one model, before it is spelled in a dialect.
+
+    `schema` is already compiled for the dialect's subset. `effort_sent` is the provider's own
+    word for the thinking level, or None where nothing is sent.
+    """
+
+    model: str
+    instructions: str
+    parts: tuple[TextPart, ...]
+    schema: Compiled
+    form: ResponseFormat
+    max_output_tokens: int
+    examples: tuple[Example, ...] = ()
+    schema_in_prompt: bool = False
+    effort_sent: str | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthHeader:
+    """A header whose value holds a secret; `template` has `{}` where the secret goes.
+
+    With `exchange`, the secret is no value to send: the engine changes it for a token first.
+    """
+
+    name: str
+    secret: Secret
+    template: str = "{}"
+    exchange: Literal["google"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a model of a connection answers, and how it wants to be spoken to.
+
+    `url` is the base to which the dialect adds its route. `options` are the differences inside
+    a dialect, by the names that dialect documents. `loopback` hosts get longer time-outs.
+    """
+
+    url: str
+    model: str
+    auth: tuple[AuthHeader, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    ca_bundle: str | None = None
+    allow_plain_http: bool = False
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request, secrets still closed. `body` is JSON or None for a GET."""
+
+    method: Literal["GET", "POST"]
+    url: str
+    auth: tuple[AuthHeader, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    ca_bundle: str | None = None
+    allow_plain_http: bool = False
+    label: str = ""
+    model: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        """The request as a user may look at it: every secret cut."""
+        secret = {header.name: header.template.format("••••") for header in self.auth}
+        return {
+            "method": self.method,
+            "url": self.url,
+            "headers": {**self.headers, **secret},
+            "body": self.body,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPResponse:
+    """An HTTP reply as it came: status, headers in lower case, body, seconds it took.
+
+    `first_byte_seconds` is the part of `seconds` spent waiting for the reply's head.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    seconds: float
+    first_byte_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call; None where the server does not say. Output includes reasoning."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+Ending = Literal["complete", "refused", "filtered", "truncated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model said, read out of a payload: thinking left out, nothing repaired.
+
+    `ending` tells why it stopped; `explanation` holds the provider's words for a refusal or a
+    filter category.
+    """
+
+    text: str
+    ending: Ending
+    usage: Usage
+    served_model: str | None = None
+    request_id: str | None = None
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model as the provider's live list gives it; `ends` is an ISO day or None.
+
+    `lifecycle` is the provider's own word, empty where it says none. Limits are in tokens.
+    `form` is the strictest form that the list says the model takes, `thinks` whether it can
+    think at all; None where the list is silent.
+    """
+
+    id: str
+    ends: str | None = None
+    input_limit: int | None = None
+    output_limit: int | None = None
+    lifecycle: str = ""
+    form: ResponseFormat | None = None
+    thinks: bool | None = None

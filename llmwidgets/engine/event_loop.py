@@ -1,0 +1,196 @@
+"""The engine's loop: one daemon thread with one event loop, begun on first use."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
+
+from llmwidgets.errors import LLMWidgetsError
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 0.5
+_STOP_SECONDS = 5.0
+HELD_SECONDS = 5.0
+
+
+class _Engine:
+    """A thread that runs one event loop, and what has to be closed before the loop ends."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.closers: list[Callable[[], Awaitable[None]]] = []
+        self.thread = threading.Thread(target=self._run, name="llmwidgets-engine", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        while True:
+            # asyncio lets these two through a task and out of the loop, although nobody means
+            # this thread by them: whoever waits for the task gets them, the others go on.
+            with contextlib.suppress(KeyboardInterrupt, SystemExit):
+                self.loop.run_forever()
+                return
+
+    def stop(self) -> None:
+        """Cancel what is under way, close the connections, end the thread."""
+        if self.loop.is_closed():
+            return
+        with contextlib.suppress(Exception):
+            asyncio.run_coroutine_threadsafe(self._wind_up(), self.loop).result(_STOP_SECONDS)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(_STOP_SECONDS)
+        if not self.thread.is_alive():
+            self.loop.close()
+
+    async def _wind_up(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for close in self.closers:
+            await close()
+        await self.loop.shutdown_asyncgens()
+        await self.loop.shutdown_default_executor()
+
+
+_engine: _Engine | None = None
+_lock = threading.Lock()
+_left_by_parents: list[_Engine] = []
+
+
+def submit_task(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Start the coroutine on the engine's loop and return at once; safe from any thread."""
+    return asyncio.run_coroutine_threadsafe(work, _running().loop)
+
+
+def run_blocking(work: Coroutine[Any, Any, T]) -> T:
+    """Run the coroutine on the engine's loop and wait for its result.
+
+    Whatever ends the wait (an interrupt of the kernel too) cancels the coroutine.
+    """
+    try:
+        refuse_on_loop()
+    except LLMWidgetsError:
+        work.close()
+        raise
+    tasks: list[asyncio.Task[Any] | None] = []
+    given_up = threading.Event()
+
+    async def watched() -> T:
+        tasks.append(asyncio.current_task())
+        if given_up.is_set():
+            work.close()
+            raise asyncio.CancelledError
+        return await work
+
+    # An interrupt can come between the start of the work and the return of its future.
+    try:
+        future, held = submit_task(watched()), Held()
+        wait_for_future(future, lambda: held.refuse(begun=bool(tasks)))
+        return future.result()
+    except BaseException:
+        given_up.set()
+        for task in tasks:
+            if task is not None and not task.done():
+                task.get_loop().call_soon_threadsafe(task.cancel)
+        raise
+
+
+def wait_for_future(future: Future[Any], look: Callable[[], None] = lambda: None) -> None:
+    """Wait until the future is done; cancel it where the wait itself is ended, as by `look`."""
+    refuse_on_loop()
+    try:
+        # A wait without an end cannot be interrupted on Windows.
+        while not future.done():
+            wait([future], timeout=_POLL_SECONDS)
+            look()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def on_loop() -> bool:
+    """Whether the caller runs on the engine's own thread."""
+    return _engine is not None and threading.current_thread() is _engine.thread
+
+
+def refuse_on_loop() -> None:
+    """Refuse a wait for the engine on the engine's own thread, where it would never end."""
+    if on_loop():
+        raise _waits_for_itself()
+
+
+def _waits_for_itself() -> LLMWidgetsError:
+    return LLMWidgetsError(
+        "A model cannot be asked from here: a validator, an observer or a rule of scoring runs "
+        "while the engine waits for it, so the call would wait for itself.",
+        "Ask in a separate call: compare first, then extract from its records.",
+    )
+
+
+class Held:
+    """Ends a wait for work that never begins, as the engine's thread itself waits for a thread.
+
+    The engine waits in its selector alone. Where its thread stands in a lock or a join for some
+    seconds, what holds it is a validator that waits for a thread which in turn asks a model.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def refuse(self, *, begun: bool) -> None:
+        """Refuse to wait on; nothing is refused once the work has begun."""
+        engine = _engine
+        frame = sys._current_frames().get(engine.thread.ident or 0) if engine else None
+        if begun or frame is None or frame.f_code.co_filename != threading.__file__:
+            self._since = None
+            return
+        self._since = self._since or time.monotonic()
+        if time.monotonic() - self._since > HELD_SECONDS:
+            raise _waits_for_itself()
+
+
+def close_at_stop(close: Callable[[], Awaitable[None]]) -> None:
+    """Have `close` awaited on the engine's loop before it ends."""
+    _running().closers.append(close)
+
+
+def stop_engine() -> None:
+    """End the engine; the next use starts a fresh one."""
+    global _engine
+    with _lock:
+        engine, _engine = _engine, None
+    if engine is not None:
+        engine.stop()
+
+
+def _running() -> _Engine:
+    global _engine
+    with _lock:
+        if _engine is None:
+            _engine = _Engine()
+        return _engine
+
+
+def _forget_after_fork() -> None:
+    # The parent's sockets and its selector are shared with this child: closing anything here
+    # would close it there. The object is kept, so that nothing is collected either.
+    global _engine, _lock
+    _lock = threading.Lock()
+    if _engine is not None:
+        _left_by_parents.append(_engine)
+        _engine = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+atexit.register(stop_engine)

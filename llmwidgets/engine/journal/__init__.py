@@ -1,0 +1,1 @@
+"""The journal: every extraction on disk before it is shown."""

@@ -1,0 +1,413 @@
+"""A journal's SQLite file: opened, watched, replaced; what is wrong with it, in words."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Literal
+from urllib.parse import quote
+
+from llmwidgets.engine.journal.row import Packed
+
+Change = Literal["deleted", "replaced", "emptied", "damaged"]
+
+# The engine's loop waits for as long, so a lock that lasts means memory, and another try later.
+BUSY_SECONDS = 0.5
+RETRY_BUSY_SECONDS = 0.05
+# SQLite needs 32 kB for the memory that its connections share, and some pages for a row.
+_ROOM = 65_536
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS extraction (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    at REAL NOT NULL,
+    status TEXT NOT NULL,
+    answered INTEGER NOT NULL,
+    reply TEXT,
+    facts TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS answered_by_key ON extraction (key) WHERE answered;
+CREATE TABLE IF NOT EXISTS look (
+    id INTEGER PRIMARY KEY,
+    scored INTEGER NOT NULL,
+    keys TEXT NOT NULL
+);
+"""
+_COLUMNS = "key, at, status, answered, reply, facts"
+_INSERT = f"INSERT INTO extraction ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+# Two processes, or two journals of one process, can put the same waiting row down.
+_INSERT_ONCE = (
+    f"INSERT INTO extraction ({_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+    " WHERE NOT (?4 AND EXISTS (SELECT 1 FROM extraction WHERE key = ?1 AND answered AND at = ?2))"
+)
+_SIBLINGS = ("-wal", "-shm")
+_DAMAGED = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
+_LOCKED = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"})
+
+
+class JournalFile:
+    """One open file, or memory where `path` is None; raises sqlite3.Error and OSError.
+
+    With `to_read` the file is read although nothing can be written beside it (a full disk, a
+    file system without the right to write).
+    """
+
+    def __init__(
+        self, path: Path | None, seconds: float = BUSY_SECONDS, *, to_read: bool = False
+    ) -> None:
+        self.path, self.writable = path, not to_read
+        if path is None:
+            self.connection = _connect(":memory:")
+        elif to_read:
+            self.connection = _read_only(path)
+        else:
+            make_private(path)
+            self.connection = _connect(str(path), seconds)
+        self.busy_timeout(BUSY_SECONDS)
+        self._seen, self._size = self._identity()
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def busy_timeout(self, seconds: float) -> None:
+        """Wait this long for another process's lock."""
+        self.connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    def insert(self, row: Packed) -> int:
+        """Put one row down; it is committed when this returns. Its id."""
+        return int(self.connection.execute(_INSERT, row).lastrowid or 0)
+
+    def insert_all(self, rows: Iterable[Packed]) -> None:
+        """Put all rows down, or none; those that are there already are left."""
+        with closing(self.connection.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                cursor.executemany(_INSERT_ONCE, rows)
+                cursor.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+
+    def get(self, at: int) -> Packed | None:
+        """The row of this id, or None."""
+        found = self.connection.execute(
+            f"SELECT {_COLUMNS} FROM extraction WHERE id = ?",
+            (at,),
+        )
+        row: Packed | None = found.fetchone()
+        return row
+
+    def find(self, key: str) -> tuple[int, Packed] | None:
+        """The id and the row that answered this question last, or None."""
+        found = self.connection.execute(
+            f"SELECT id, {_COLUMNS} FROM extraction"
+            " WHERE key = ? AND answered ORDER BY id DESC LIMIT 1",
+            (key,),
+        ).fetchone()
+        return None if found is None else (found[0], found[1:])
+
+    def put_look(self, scored: int, keys: Sequence[Sequence[str]]) -> None:
+        """Put down that a verdict was looked at: on how many texts, some keys of each variant."""
+        self.connection.execute(
+            "INSERT INTO look (scored, keys) VALUES (?, ?)", (scored, json.dumps(keys))
+        )
+
+    def looks(self, has: Callable[[int], bool]) -> set[int]:
+        """On how many texts verdicts were looked at whose replies are among the rows asked for.
+
+        Two variants of a look are enough, or its only one: they were compared.
+        """
+        found = set()
+        for scored, keys in self.connection.execute("SELECT scored, keys FROM look"):
+            variants = json.loads(keys)
+            there = sum(all(self._answers(key, has) for key in each) for each in variants)
+            if there >= min(2, len(variants)):
+                found.add(int(scored))
+        return found
+
+    def _answers(self, key: str, has: Callable[[int], bool]) -> bool:
+        rows = self.connection.execute(
+            "SELECT id FROM extraction WHERE key = ? AND answered", (key,)
+        )
+        return any(has(row[0]) for row in rows)
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return int(self.connection.execute("SELECT count(*) FROM extraction").fetchone()[0])
+
+    # -- the file itself -----------------------------------------------------------------------
+
+    def change(self, newest: tuple[int, Packed] | None = None) -> Change | None:
+        """What has become of the file since it was opened: None where it is as it was.
+
+        `newest` is a row that must be in it: a second connection, which shares no memory with
+        the first, looks for it. A few microseconds without; opening a file of SQLite's in any
+        other way would take its locks away.
+        """
+        if self.path is None:
+            return None
+        try:
+            now = os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return "deleted"
+        except OSError:
+            return None
+        if (now.st_dev, now.st_ino) != self._seen[""]:
+            return "replaced"
+        shrunk, self._size = now.st_size < self._size, now.st_size
+        return self._seen_from_outside(newest) if shrunk or newest else None
+
+    def siblings_gone(self) -> bool:
+        """Whether a file that SQLite keeps beside it was deleted or replaced."""
+        if self.path is None:
+            return False
+        return any(
+            _identity_of(f"{self.path}{end}") != self._seen[end]
+            for end in _SIBLINGS
+            if end in self._seen
+        )
+
+    def copy_over(self) -> None:
+        """Put a whole copy, log included, in the file's place and go on with it.
+
+        The open file still has every row; whoever opens it by its name would miss those of the
+        log, and two logs would damage it.
+        """
+        assert self.path is not None
+        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        try:
+            make_private(part)
+            with closing(sqlite3.connect(part)) as copy:
+                self.connection.backup(copy)
+            for end in _SIBLINGS:
+                self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+            part.replace(self.path)
+        finally:
+            part.unlink(missing_ok=True)
+        old, self.connection = self.connection, _connect(str(self.path))
+        old.close()
+        self._seen, self._size = self._identity()
+
+    def _seen_from_outside(self, newest: tuple[int, Packed] | None) -> Change | None:
+        try:
+            with closing(_second(str(self.path))) as other:
+                found = None
+                if newest is not None:
+                    found = other.execute(
+                        "SELECT key FROM extraction WHERE id = ?", newest[:1]
+                    ).fetchone()
+                other.execute("SELECT id FROM extraction ORDER BY id DESC LIMIT 1").fetchone()
+        except sqlite3.DatabaseError as error:
+            return "damaged" if is_damage(error) or "no such" in str(error) else None
+        return "emptied" if newest is not None and found != (newest[1][0],) else None
+
+    def _identity(self) -> tuple[dict[str, tuple[int, int]], int]:
+        if self.path is None:
+            return {}, 0
+        found = {end: _identity_of(f"{self.path}{end}") for end in ("", *_SIBLINGS)}
+        size = self.path.stat().st_size
+        return {end: each for end, each in found.items() if each is not None}, size
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file's content is broken."""
+    return _primary(error) in _DAMAGED
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another process has the file."""
+    return _primary(error) in _LOCKED
+
+
+def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
+    """What is wrong with the journal at this path, and what mends it."""
+    code = error.errno if isinstance(error, OSError) else None
+    name = _primary(error)
+    if name in {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL"}:
+        # SQLite tells a full disk and a quota in three ways; the file system knows.
+        code = _of_file_system(path) or code
+    if code == errno.ENOSPC or (code is None and name == "SQLITE_FULL"):
+        return f"no space left on {path}", "Free space"
+    if code in {errno.EDQUOT, errno.EFBIG}:
+        return f"no space left on {path} (a quota or a limit is reached)", "Free space"
+    if name in _LOCKED:
+        return f"{path} is locked by another process", "End the process that holds it"
+    if code == errno.EROFS or name == "SQLITE_READONLY":
+        return f"{path} is read-only", "Make it writable"
+    if code in {errno.EACCES, errno.EPERM}:
+        return f"{path} may not be written", "Allow yourself to write there"
+    why = getattr(error, "strerror", None) or str(error)
+    return f"{path} cannot be used ({why})", "Correct that"
+
+
+def _primary(error: BaseException) -> str:
+    # Extended codes, such as SQLITE_BUSY_SNAPSHOT, begin with the primary one.
+    return "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+
+
+def _of_file_system(path: Path) -> int | None:
+    """What the file system says to a small nameless file that is as long as the journal."""
+    try:
+        with TemporaryFile(dir=path.parent, buffering=0) as probe:
+            sizes = [_size_of(f"{path}{end}") for end in ("", *_SIBLINGS)]
+            probe.seek(max(sizes))
+            probe.write(bytes(_ROOM))
+    except OSError as error:
+        return error.errno
+    return None
+
+
+def _size_of(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _identity_of(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _second(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    # Without the shared memory of a log there is only this way; nothing can change meanwhile.
+    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute(f"SELECT {_COLUMNS} FROM extraction LIMIT 1")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _connect(path: str, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=seconds, isolation_level=None, check_same_thread=False)
+    try:
+        # Answers "delete" instead of "wal" where the file system cannot share memory; both hold.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.executescript(_TABLE)
+        database.execute(f"SELECT {_COLUMNS} FROM extraction LIMIT 1")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+# -- Where the journal lies: the user's cache folder, local temporary space, or memory.
+
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph"}
+    | {"glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.gcsfuse"}
+    | {"fuse.rclone", "fuse.blobfuse", "fuse.blobfuse2"}
+)
+_BESIDE = ("-wal", "-shm", "-journal")
+
+
+def journal_location(wanted: str | Path | bool | None) -> tuple[Path | None, str]:
+    """The journal's file (None: memory), and a sentence where it is not the usual place."""
+    if wanted is False:
+        return None, "The journal is in memory: results last as long as this process."
+    if isinstance(wanted, (str, Path)):
+        return Path(wanted).expanduser().absolute(), ""
+    if "BINDER_SERVICE_HOST" in os.environ:
+        return None, "On Binder the journal is in memory: save the comparison to keep it."
+    usual = default_journal_path()
+    if not is_on_network(usual):
+        return usual, ""
+    local = _own_folder() / usual.name
+    return local, (
+        f"The cache folder {usual.parent} is on a network file system, so the journal is at"
+        f" {local}; give journal=PATH to keep it elsewhere."
+    )
+
+
+def default_journal_path() -> Path:
+    """The journal in the user's cache folder."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("llmwidgets", appauthor=False)) / "journal.sqlite"
+
+
+def is_on_network(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+    """Whether the path lies on a network file system, where SQLite's locks cannot be trusted.
+
+    Read from the list of mounts; False where the system has no such list.
+    """
+    try:
+        lines = mounts.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    kinds = {}
+    for line in lines:
+        parts = line.split(" ")
+        if len(parts) > 2:
+            kinds[parts[1].replace("\\040", " ")] = parts[2]
+    place = Path(os.path.realpath(path))
+    for folder in (place, *place.parents):
+        if str(folder) in kinds:
+            return kinds[str(folder)] in _NETWORK
+    return False
+
+
+def make_private(path: Path) -> None:
+    """The file exists and only its owner can read it, from its first byte on.
+
+    OSError where the file, or one that SQLite keeps beside it, is a link: what it leads to would
+    be written into.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (path, *(path.with_name(path.name + end) for end in _BESIDE)):
+        if each.is_symlink():
+            raise OSError(errno.ELOOP, f"{each.name} is a link")
+    # Another process may make it in the same moment.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file so that it is kept; its new place."""
+    name = f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    kept = next(each for each in map(path.with_name, names) if not each.exists())
+    path.replace(kept)
+    for suffix in ("-wal", "-shm"):
+        extra = path.with_name(path.name + suffix)
+        if extra.exists():
+            extra.replace(kept.with_name(kept.name + suffix))
+    return kept
+
+
+def _own_folder() -> Path:
+    if not hasattr(os, "getuid"):
+        return Path(tempfile.gettempdir()) / "llmwidgets"
+    folder = Path(tempfile.gettempdir()) / f"llmwidgets-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # The name can be foreseen, so on a shared machine somebody else may have made the folder.
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            return Path(tempfile.mkdtemp(prefix="llmwidgets-"))
+    except OSError:
+        # Told where the journal is opened there, with what is wrong.
+        pass
+    return folder

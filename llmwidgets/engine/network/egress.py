@@ -1,0 +1,143 @@
+"""The one way out: every call of every path passes the policy and the host check here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.dialects.error_body import tells_error
+from llmwidgets.dialects.types import Call, HTTPResponse, ListedModel
+from llmwidgets.engine import defaults
+from llmwidgets.engine.network.proxies import is_loopback, port_of
+from llmwidgets.errors import PolicyError
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.policy import Policy
+
+
+_watched: ContextVar[list[Call] | None] = ContextVar("_watched", default=None)
+
+
+@contextmanager
+def watch_calls() -> Iterator[list[Call]]:
+    """The calls that go out while the block runs, in this task and those it starts; closed."""
+    calls: list[Call] = []
+    token = _watched.set(calls)
+    try:
+        yield calls
+    finally:
+        _watched.reset(token)
+
+
+async def send_guarded(
+    connection: Connection,
+    model: str | None,
+    call: Call,
+    *,
+    policy: Policy,
+    connect: float = defaults.CONNECT_SECONDS,
+    total: float = defaults.TOTAL_SECONDS,
+) -> HTTPResponse:
+    """Send a call of this connection, if its model is allowed and its host is the key's own.
+
+    A call that names no model gives None: then the connection alone has to be allowed. One whose
+    token is refused is sent once more, with another token; a second refusal is the answer.
+    Raises PolicyError before anything is sent, else what the transport raises.
+    """
+    from llmwidgets.engine.network import echoes, transport
+    from llmwidgets.engine.network import google_oauth as tokens
+
+    policy.permit(connection, model)
+    if _origin(call.url) != _bound(connection):
+        raise PolicyError(
+            f"The key of {connection.label} is bound to {connection.host}; it was not sent to"
+            f" {urlsplit(call.url).hostname}.",
+            "Make a connection of its own for the other host.",
+            rule="A key travels only to its own host.",
+        )
+    # What is exchanged for a token goes to its service alone, and the transport does not see it.
+    echoes.watch(each.secret for each in call.auth if each.exchange)
+
+    async def attempt() -> tuple[Call, HTTPResponse]:
+        if (calls := _watched.get()) is not None:
+            calls.append(call)
+        sent = await tokens.exchange_credentials(call)
+        return sent, await transport.send_call(sent, connect=connect, total=total)
+
+    sent, payload = await attempt()
+    if payload.status == 401 and tokens.token_refused(call, sent):
+        _, payload = await attempt()
+    return payload
+
+
+def total_seconds(connection: Connection, *, thinking: bool) -> float:
+    """The whole time a call may take: longer with thinking, on loopback and for Custom."""
+    patient = thinking or connection.provider.self_hosted or is_local(connection)
+    return defaults.PATIENT_SECONDS if patient else defaults.TOTAL_SECONDS
+
+
+def first_concurrency(connection: Connection) -> int:
+    """How many calls of this connection begin at once."""
+    if is_local(connection):
+        return defaults.CONCURRENCY_LOOPBACK
+    return defaults.CONCURRENCY_CUSTOM if connection.provider.self_hosted else defaults.CONCURRENCY
+
+
+def is_local(connection: Connection) -> bool:
+    """Whether the connection's server is on this computer."""
+    return is_loopback(_bound(connection)[1])
+
+
+_bounds: WeakKeyDictionary[Connection, tuple[str, str, int]] = WeakKeyDictionary()
+
+
+def _bound(connection: Connection) -> tuple[str, str, int]:
+    # A connection never changes, and its address is worked out anew at each look.
+    found = _bounds.get(connection)
+    if found is None:
+        found = _bounds[connection] = _origin(connection.address)
+    return found
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", port_of(parts)
+
+
+# -- Free calls: the list of models, and the count of tokens, that prove a key without a question.
+
+SECONDS = 20.0
+_MOST_PAGES = 20
+
+
+async def list_models(connection: Connection, model: str, *, policy: Policy) -> list[ListedModel]:
+    """Every page of the server's list; raises what the calls raise."""
+    dialect = connection.dialect
+    call, found = dialect.models_call(connection.target(model)), list[ListedModel]()
+    # A resource whose deployments the references name has no model of its own to permit.
+    named = None if connection.any_model else model
+    for _ in range(_MOST_PAGES):
+        payload = await send_guarded(connection, named, call, policy=policy, total=SECONDS)
+        if payload.status >= 400:
+            raise dialect.explain(payload, call=call)
+        page, call = dialect.listed_models(payload, call)
+        found += page
+        if call is None:
+            break
+    return found
+
+
+async def count_tokens(connection: Connection, model: str, *, policy: Policy) -> None:
+    """Ask how many tokens a word has, where that is free; raises what the call raises."""
+    dialect = connection.dialect
+    call = dialect.count_call(connection.target(model))
+    if call is None:
+        return
+    payload = await send_guarded(connection, model, call, policy=policy, total=SECONDS)
+    if tells_error(payload):
+        raise dialect.explain(payload, call=call)

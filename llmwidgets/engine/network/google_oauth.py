@@ -1,0 +1,387 @@
+"""Tokens: Google's access tokens in place of credentials, by google-auth over our own transport.
+
+A token is kept until shortly before it ends and is shared by every connection of the same
+credentials. Only the token service that the credentials name is asked, and only where it is
+Google's own, or on this computer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from llmwidgets.dialects.types import AuthHeader, Call, HTTPResponse
+from llmwidgets.engine.network.proxies import is_loopback
+from llmwidgets.errors import (
+    BadRequest,
+    CallError,
+    FieldError,
+    Overloaded,
+    Unauthorized,
+    Unreachable,
+)
+from llmwidgets.providers.vertex_ai import SCOPE, TOKEN_HOST, TOKEN_URL
+from llmwidgets.secret import Secret, redact
+
+_SECONDS = 20.0
+_EARLY_SECONDS = 300.0
+_MOST_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    secret: Secret
+    renew_at: float
+    quota_project: str
+
+
+_kept: dict[str, _Token] = {}
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
+
+
+async def exchange_credentials(call: Call) -> Call:
+    """The call with a token in place of the credentials that it carries; others come back as is.
+
+    Raises Unauthorized where the credentials cannot be used or are not accepted, and what the
+    transport raises.
+    """
+    header = _header(call)
+    if header is None:
+        return call
+    token = await _token(header.secret, call)
+    if isinstance(token, CallError):
+        # A Verbose traceback prints this frame's locals, and the call's body holds the document.
+        del call
+        raise token
+    spent = {"x-goog-user-project": token.quota_project} if token.quota_project else {}
+    auth = tuple(
+        AuthHeader(each.name, token.secret, each.template) if each is header else each
+        for each in call.auth
+    )
+    return replace(call, auth=auth, headers={**call.headers, **spent})
+
+
+def account_of(secret: Secret) -> Account | Problem:
+    """Whose credentials these are, or what is wrong with them; nothing is sent.
+
+    The form shows it as soon as a file arrives.
+    """
+    return read_account(secret.reveal)
+
+
+def token_refused(call: Call, sent: Call) -> bool:
+    """Whether the call may be repeated with another token than the refused one that it was sent by.
+
+    False for a call that carries a key of its own: there is no other. The refused token is
+    forgotten, unless a call that was refused earlier has had it replaced already.
+    """
+    header = _header(call)
+    if header is None:
+        return False
+    digest = _digest(header.secret) or ""
+    known = _kept.get(digest)
+    if known is not None and any(each.secret is known.secret for each in sent.auth):
+        del _kept[digest]
+    return True
+
+
+def forget_tokens() -> None:
+    """Forget every token: the next calls ask for new ones."""
+    _kept.clear()
+
+
+def _header(call: Call) -> AuthHeader | None:
+    return next((each for each in call.auth if each.exchange is not None), None)
+
+
+def _digest(secret: Secret) -> str | None:
+    try:
+        return hashlib.sha256(secret.reveal().encode("utf-8", "replace")).hexdigest()
+    except FieldError:
+        return None
+
+
+async def _token(secret: Secret, call: Call) -> _Token | CallError:
+    digest = _digest(secret)
+    locks = _locks.setdefault(asyncio.get_running_loop(), {})
+    async with locks.setdefault(digest or "", asyncio.Lock()):
+        known = _kept.get(digest or "")
+        if known is not None and time.time() < known.renew_at:
+            return known
+        found = await asyncio.to_thread(_fetched, secret, call, asyncio.get_running_loop())
+        if isinstance(found, _Token) and digest is not None:
+            while len(_kept) >= _MOST_KEPT:
+                _kept.pop(next(iter(_kept)))
+            _kept[digest] = found
+        return found
+
+
+def _fetched(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
+    """On a thread of its own: reading a key takes time, and google-auth waits for its answer."""
+    account = account_of(secret)
+    if isinstance(account, Problem):
+        return _refusal(call, account.sentence, account.hint, "credentials")
+    if "/projects/-/" in call.url:
+        return BadRequest(
+            "The credentials name no project.",
+            "Fill in the project ID of this connection.",
+            label=call.label, model=call.model, code="project",
+        )  # fmt: skip
+    return _refreshed(account, call, loop)
+
+
+def _refreshed(account: Account, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
+    from google.auth.exceptions import RefreshError
+
+    try:
+        account.google.refresh(_request(account, call, loop))
+        return _request_made(account)
+    except CallError as error:
+        failure = error
+    except RefreshError as error:
+        return _explained(error, account, call)
+    except Exception:  # noqa: BLE001 - it may hold the credentials
+        return _strange(account, call)
+    # A token that was perhaps given costs nothing, and can be asked for again.
+    failure.perhaps_answered = False
+    # The frames it came through hold the signed request.
+    failure.__context__ = None
+    return failure.with_traceback(None)
+
+
+def _request_made(account: Account) -> _Token:
+    ends = account.google.expiry
+    lasts = (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if ends else 600.0
+    renew_at = time.time() + lasts - min(_EARLY_SECONDS, lasts / 4)
+    return _Token(Secret(account.google.token), renew_at, account.quota_project)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What google-auth reads of an HTTP reply."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+def _request(
+    account: Account, call: Call, loop: asyncio.AbstractEventLoop
+) -> Callable[..., _Answer]:
+    """What google-auth sends its one request by."""
+    from llmwidgets.engine.network import transport
+
+    def request(url: str, method: str = "GET", body: Any = None, **_rest: Any) -> _Answer:
+        if url != account.token_uri or method != "POST":
+            raise _strange(account, call)
+        asked = Call(
+            "POST",
+            url,
+            headers={"content-type": "application/x-www-form-urlencoded"},
+            body=Secret(body.decode()),
+            ca_bundle=call.ca_bundle,
+            label=call.label,
+            model=call.model,
+        )
+        sending = transport.send_call(asked, total=_SECONDS)
+        said: HTTPResponse = asyncio.run_coroutine_threadsafe(sending, loop).result()
+        return _Answer(said.status, said.headers, said.body)
+
+    return request
+
+
+_REFUSALS: tuple[tuple[str, str, str], ...] = (
+    (r"signature", "Google does not accept the signature of these credentials.",
+     "The key was deleted, or belongs to another account: make a new one and paste the file."),
+    (r"account not found|deleted", "Google knows no such account: it was deleted or renamed.",
+     "Make a service account and a key for it, and paste the file."),
+    (r"iat|\bexp\b|time ?frame|short-lived", "Google finds the clock of this computer wrong.",
+     "Set the clock of the computer where the kernel runs, then ask again."),
+    (r"expired or revoked|rapt|reauth", "The login behind these credentials has ended.",
+     "Log in again (gcloud auth application-default login), or use a service account's key."),
+    (r"invalid_client|unauthorized_client|deleted_client",
+     "Google does not know the client of these credentials.", "Log in again, and paste the file."),
+    (r"invalid_scope|access_denied|disabled", "Google gives these credentials no token.",
+     "Ask the owner of the Google Cloud project whether the account is turned off."),
+)  # fmt: skip
+
+
+def _explained(error: Any, account: Account, call: Call) -> CallError:
+    """The failure that a refusal of the token service stands for."""
+    said = error.args[1] if len(error.args) > 1 else None
+    host = urlsplit(account.token_uri).hostname
+    if error.retryable:
+        return Overloaded(
+            f"Google's token service at {host} has an error of its own.",
+            "Try again in a minute.", label=call.label, model=call.model, code="token",
+        )  # fmt: skip
+    if not isinstance(said, dict) or "error" not in said:
+        return _strange(account, call)
+    words = f"{said.get('error')}: {said.get('error_description', '')}"
+    for pattern, sentence, hint in _REFUSALS:
+        if re.search(pattern, words, re.I):
+            return _refusal(call, sentence, hint, str(said.get("error"))[:40])
+    quote = " ".join(redact(words).split())[:200]
+    return _refusal(
+        call, f"Google did not accept the credentials. It says: {quote}", "", "credentials"
+    )
+
+
+def _refusal(call: Call, sentence: str, hint: str, code: str) -> CallError:
+    return Unauthorized(sentence, hint, label=call.label, model=call.model, code=code)
+
+
+def _strange(account: Account, call: Call) -> CallError:
+    return Unreachable(
+        f"What answers at {urlsplit(account.token_uri).hostname} is not Google's token service.",
+        "A proxy or firewall may stand in between: ask the administrator of the network.",
+        label=call.label, model=call.model, code="token service",
+    )  # fmt: skip
+
+
+# -- Google's credentials: what a pasted JSON is, whether it can be used, and what is wrong with it.
+#
+# Nothing here raises with a part of the credentials in a frame: what is wrong comes back as a
+# value.
+
+_NEEDED = {
+    "service_account": ("client_email", "private_key", "token_uri"),
+    "authorized_user": ("client_id", "client_secret", "refresh_token"),
+}
+_ELSEWHERE = frozenset(
+    {"external_account", "external_account_authorized_user", "impersonated_service_account"}
+)
+_NEW_KEY = (
+    "In the Google Cloud console open the service account, then Keys → Add key → JSON, and paste"
+    " the whole file."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why credentials cannot be used, and the next step; it holds no part of them."""
+
+    sentence: str
+    hint: str = _NEW_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Credentials that can be exchanged. `google` is google-auth's own object."""
+
+    google: Any
+    token_uri: str
+    quota_project: str
+    kind: str
+
+    def __repr__(self) -> str:
+        return f"Account({self.kind})"
+
+
+def read_account(opened: Callable[[], str]) -> Account | Problem:
+    """The account that a JSON credential stands for, or what is wrong with it."""
+    try:
+        return _account(_info(opened()))
+    except FieldError as error:
+        return Problem(error.message, error.hint)
+
+
+def _info(text: str) -> dict[str, Any] | Problem:
+    if not text.lstrip().startswith("{"):
+        if re.search(r"[/\\]|\.json$", text) and len(text.split()) == 1 and len(text) < 500:
+            return Problem(
+                "The credentials are the path of a file, not its content.",
+                "Choose the file, paste its content, or write file: before the path.",
+            )
+        return Problem("The credentials are no JSON: the key file starts with {.")
+    try:
+        info = json.loads(text)
+    except (ValueError, RecursionError):
+        return Problem("The credentials are JSON with a fault: they were not copied whole.")
+    return info if isinstance(info, dict) else Problem("The credentials are no JSON object.")
+
+
+def _account(info: dict[str, Any] | Problem) -> Account | Problem:
+    if isinstance(info, Problem):
+        return info
+    wrong = _type_problem(info) or _field_problem(info)
+    if wrong is not None:
+        return wrong
+    token_uri = info.get("token_uri") or TOKEN_URL
+    wrong = _address_problem(token_uri)
+    return wrong if wrong is not None else _made(info, str(token_uri))
+
+
+def _type_problem(info: Mapping[str, Any]) -> Problem | None:
+    kind = info.get("type")
+    if kind in _NEEDED:
+        return None
+    if kind in _ELSEWHERE:
+        return Problem(
+            f"Credentials of the type {kind} get their tokens from another service, which is not"
+            " asked from here."
+        )
+    if {"installed", "web"} & set(info):
+        return Problem("This is the file of an OAuth client, not the key of a service account.")
+    named = f"the type {kind}" if isinstance(kind, str) and kind.isidentifier() else "no known type"
+    return Problem(f"The credentials have {named}; the key of a service account is wanted.")
+
+
+def _field_problem(info: Mapping[str, Any]) -> Problem | None:
+    needed = _NEEDED[info["type"]]
+    lacking = [name for name in needed if not (isinstance(info.get(name), str) and info[name])]
+    if not lacking:
+        return None
+    return Problem(f"The credentials lack {' and '.join(lacking)}: the file is not whole.")
+
+
+def _address_problem(token_uri: Any) -> Problem | None:
+    parts = _parts(str(token_uri))
+    host = (parts[1] or "").lower()
+    google = TOKEN_HOST.fullmatch(host) is not None
+    if (google and parts[0] == "https") or (is_loopback(host) and parts[0] in {"http", "https"}):
+        return None
+    return Problem(
+        f"The credentials ask for their tokens at {host or 'an address that cannot be read'}, which"
+        " is not Google's: nothing was sent there.",
+        f"The token_uri of a key file is {TOKEN_URL}. {_NEW_KEY}",
+    )
+
+
+def _parts(url: str) -> tuple[str, str | None]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", None
+    # `https://oauth2.googleapis.com@elsewhere.example/` leads elsewhere.
+    return parts.scheme, None if "@" in parts.netloc else parts.hostname
+
+
+def _made(info: dict[str, Any], token_uri: str) -> Account | Problem:
+    from google.oauth2 import credentials, service_account
+
+    quota = info.get("quota_project_id")
+    kind = info["type"]
+    made: Any
+    try:
+        if kind == "service_account":
+            # In a key that went through a shell or a string, line ends are doubled.
+            mended = {**info, "private_key": info["private_key"].replace("\\n", "\n")}
+            read: Any = service_account.Credentials.from_service_account_info
+            made = read(mended, scopes=[SCOPE])
+        else:
+            named = {name: info[name] for name in _NEEDED[kind]}
+            user: Any = credentials.Credentials
+            made = user(None, token_uri=token_uri, **named)
+    except Exception:  # noqa: BLE001 - whatever it says may hold a part of the key
+        return Problem("The private key of the credentials is damaged: it cannot be read.")
+    return Account(made, token_uri, quota if isinstance(quota, str) else "", kind)

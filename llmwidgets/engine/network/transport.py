@@ -1,0 +1,303 @@
+"""Transport: the only socket, and the only opener of the secrets in a call's headers.
+
+The sockets are aiohttp's, under httpx's requests and replies, in a session of ours: no limit of
+its own, no cookies, nothing read from the environment, no redirect followed. An error leaves
+this file as a fresh CallError, raised outside every `except`, so that no frame and no context
+that ever held a header leaves with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx
+import truststore
+from httpx_aiohttp import AiohttpTransport
+
+from llmwidgets import __version__
+from llmwidgets.dialects.types import Call, HTTPResponse
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.defaults import CONNECT_SECONDS, REPLY_BYTES, STALL_SECONDS, TOTAL_SECONDS
+from llmwidgets.engine.network import echoes
+from llmwidgets.engine.network.errors import network_error
+from llmwidgets.engine.network.proxies import Proxy, is_loopback, proxy_for
+from llmwidgets.errors import CallError, FieldError, Unauthorized
+from llmwidgets.secret import Secret
+
+_LARGE = 1 << 18
+_OWN_HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": "gzip, deflate",
+    "user-agent": f"llmwidgets/{__version__}",
+}
+
+
+async def send_call(
+    call: Call,
+    *,
+    connect: float = CONNECT_SECONDS,
+    total: float = TOTAL_SECONDS,
+    stall: float = STALL_SECONDS,
+) -> HTTPResponse:
+    """Send the call and read the whole reply, whatever its status; seconds for all limits.
+
+    Raises Unreachable, with a `code` of its own for each way of failing, and Unauthorized where
+    the key cannot be looked up or sent. Runs on the engine's loop.
+    """
+    outcome = await _attempt(call, connect, total, stall)
+    # A Verbose traceback prints this frame's locals, and the call's body holds the document.
+    del call
+    if isinstance(outcome, HTTPResponse):
+        return outcome
+    if isinstance(outcome, CallError):
+        raise outcome
+    raise asyncio.CancelledError
+
+
+async def _attempt(
+    call: Call, connect: float, total: float, stall: float
+) -> HTTPResponse | CallError | None:
+    """The payload, the error, or None where the task was cancelled."""
+    code, proxy = _refusal(call), None
+    if code:
+        return network_error(code, call)
+    try:
+        proxy = proxy_for(call.url)
+        if proxy and not proxy.usable:
+            return network_error("proxy_kind", call, proxy=proxy)
+        async with asyncio.timeout(total):
+            return await _exchange(call, proxy, connect, stall)
+    except asyncio.CancelledError:
+        return None
+    except FieldError as error:
+        return Unauthorized(
+            error.message, error.hint, label=call.label, model=call.model, code="key_missing"
+        )
+    except Exception as error:  # noqa: BLE001 - whatever it is, it may hold a header
+        code = _code(error, proxied=proxy is not None)
+    return network_error(code, call, proxy=proxy, connect=connect, total=total, stall=stall)
+
+
+def _refusal(call: Call) -> str:
+    try:
+        parts = urlsplit(call.url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "address"
+    if parts.scheme not in {"http", "https"} or not host:
+        return "address"
+    if parts.scheme == "http" and not call.allow_plain_http and not is_loopback(host):
+        return "plain_http"
+    return ""
+
+
+class _Ended(Exception):
+    """The exchange ended in a way that has its own code."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+
+async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> HTTPResponse:
+    transport = _door().transport(call.ca_bundle, proxy)
+    echoes.watch(each.secret for each in call.auth)
+    body = None if call.body is None else _encode(call.body)
+    limits = {"connect": connect, "pool": connect, "read": None, "write": None}
+    begun = time.perf_counter()
+    response = await transport.handle_async_request(
+        httpx.Request(
+            call.method,
+            _url(call.url),
+            headers={
+                **_OWN_HEADERS,
+                **({} if body is None else {"content-type": "application/json"}),
+                **call.headers,
+                **(_proxy_auth(proxy) if call.url.startswith("http:") else {}),
+                **{each.name: each.template.format(each.secret.reveal()) for each in call.auth},
+            },
+            content=body,
+            extensions={"timeout": limits},
+        )
+    )
+    first_byte = time.perf_counter() - begun
+    try:
+        if 300 <= response.status_code < 400:
+            raise _Ended("redirect")
+        if response.status_code == 407:
+            raise _Ended("proxy_refused")
+        said = await _read(response, stall)
+    finally:
+        await response.aclose()
+    seconds = time.perf_counter() - begun
+    headers = echoes.masked_headers(response.headers)
+    return HTTPResponse(
+        response.status_code,
+        headers,
+        await _masked(call, response.status_code, said),
+        seconds,
+        first_byte,
+    )
+
+
+async def _masked(call: Call, status: int, said: bytes) -> bytes:
+    # What an exchange of credentials brings is a token, perhaps the one that is in use already.
+    if isinstance(call.body, Secret) and status < 400:
+        return said
+    return (
+        await asyncio.to_thread(echoes.masked, said) if len(said) > _LARGE else echoes.masked(said)
+    )
+
+
+@lru_cache(maxsize=256)
+def _url(text: str) -> httpx.URL:
+    return httpx.URL(text)
+
+
+def _encode(body: Any) -> bytes:
+    if isinstance(body, Secret):
+        return body.reveal().encode()
+    # A text read from a broken file can hold half a character, which no server takes.
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+async def _read(response: httpx.Response, stall: float) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as stream:
+        while True:
+            piece = await _next_piece(stream, stall)
+            if piece is None:
+                return b"".join(pieces)
+            size += len(piece)
+            if size > REPLY_BYTES:
+                raise _Ended("too_big")
+            pieces.append(piece)
+
+
+async def _next_piece(stream: AsyncGenerator[bytes], stall: float) -> bytes | None:
+    try:
+        async with asyncio.timeout(stall):
+            return await anext(stream, None)
+    except TimeoutError:
+        raise _Ended("stalled") from None
+
+
+def _code(error: BaseException, *, proxied: bool) -> str:
+    """The code of an error, by what aiohttp said; httpx's own classes mix things up."""
+    if isinstance(error, _Ended):
+        return error.code
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+        return "too_slow"
+    if isinstance(error, (UnicodeError, ValueError)) and not isinstance(error, httpx.HTTPError):
+        return "address" if isinstance(error, aiohttp.InvalidURL) else "key_shape"
+    if isinstance(error, httpx.DecodingError):
+        return "cut_short"
+    cause = error.__cause__ if isinstance(error, httpx.HTTPError) else error
+    for kind, code in _CODES:
+        if isinstance(cause, kind):
+            return code
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return _connecting_code(cause, proxied=proxied)
+    return "hung_up" if isinstance(cause, OSError) else "network"
+
+
+_CODES: tuple[tuple[type[BaseException], str], ...] = (
+    (aiohttp.ClientProxyConnectionError, "proxy_unreachable"),
+    (aiohttp.ClientHttpProxyError, "proxy_refused"),
+    (aiohttp.ConnectionTimeoutError, "connect_timeout"),
+    (aiohttp.ClientConnectorCertificateError, "tls"),
+    (aiohttp.ClientConnectorSSLError, "tls_spoken"),
+    (aiohttp.ClientConnectorDNSError, "dns"),
+    (aiohttp.InvalidURL, "address"),
+    (aiohttp.ServerDisconnectedError, "hung_up"),
+    (aiohttp.ClientPayloadError, "cut_short"),
+    (aiohttp.ClientResponseError, "not_http"),
+    (aiohttp.SocketTimeoutError, "stalled"),
+    (ssl.SSLError, "tls_spoken"),
+)
+
+
+def _connecting_code(error: aiohttp.ClientConnectorError, *, proxied: bool) -> str:
+    if error.os_error.errno == errno.ECONNREFUSED:
+        return "proxy_unreachable" if proxied else "refused"
+    return "unreachable"
+
+
+class _Door:
+    """The sessions of one event loop: one for each CA bundle, since each has its TLS context."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._transports: dict[str | None, AiohttpTransport] = {}
+
+    def transport(self, ca_bundle: str | None, proxy: Proxy | None) -> AiohttpTransport:
+        plain = self._transports.get(ca_bundle)
+        if plain is None:
+            plain = self._transports[ca_bundle] = self._make(ca_bundle)
+        if proxy is None:
+            return plain
+        return AiohttpTransport(
+            verify=plain.ssl_context,
+            client=plain.client,
+            # Sent with CONNECT alone, that is for https; a plain call carries its own.
+            proxy=httpx.Proxy(proxy.url, headers=_proxy_auth(proxy)),
+            trust_env=False,
+        )
+
+    def _make(self, ca_bundle: str | None) -> AiohttpTransport:
+        context = _tls(ca_bundle)
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=context),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+        return AiohttpTransport(verify=context, client=session, trust_env=False)
+
+    async def close(self) -> None:
+        transports, self._transports = self._transports, {}
+        for transport in transports.values():
+            await transport.aclose()
+
+
+def _tls(ca_bundle: str | None) -> ssl.SSLContext:
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca_bundle:
+        try:
+            context.load_verify_locations(cafile=str(Path(ca_bundle).expanduser()))
+        except OSError:
+            raise _Ended("ca_bundle") from None
+    return context
+
+
+def _proxy_auth(proxy: Proxy | None) -> dict[str, str]:
+    if proxy is None or proxy.password is None:
+        return {}
+    return {
+        "proxy-authorization": "Basic "
+        + b64encode(f"{proxy.user}:{proxy.password.reveal()}".encode()).decode()
+    }
+
+
+_doors: list[_Door] = []
+
+
+def _door() -> _Door:
+    # Doors of ended loops are closed; that of a parent process is kept, untouched, for good.
+    running = asyncio.get_running_loop()
+    if not _doors or _doors[-1].loop is not running:
+        door = _Door()
+        _doors.append(door)
+        event_loop.close_at_stop(door.close)
+    return _doors[-1]

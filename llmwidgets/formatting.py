@@ -1,0 +1,153 @@
+"""Figures as a reader sees them, rounded in one way everywhere, and the words around them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+
+UNKNOWN = "unknown"
+_JOINERS = "\u200c\u200d"
+"""Unseen, and a part of spelling in Persian, in the scripts of India and in pictures."""
+
+
+def percent(share: float | None) -> str:
+    """A share 0–1 as a percentage with one decimal; a dash where nothing was scored."""
+    return "–" if share is None else f"{share * 100:.1f}"
+
+
+def margin(share: float) -> str:
+    """A share that somebody chose, as a percentage with the digits that were typed."""
+    return f"{100 * share:g}"
+
+
+def rough_share(share: float) -> str:
+    """A share that is a rough guess, as a percentage: whole and rounded up from 10 on."""
+    return f"{math.ceil(100 * share)}" if share >= 0.0995 else percent(share)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval of shares, in percent."""
+    return "–" if low is None or high is None else f"{percent(low)}–{percent(high)}"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds with as many digits as matter."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}"
+
+
+def duration(value: float | None) -> str:
+    """About how long, in the unit that fits."""
+    if value is None:
+        return "time unknown"
+    if value < 90:
+        return f"about {max(1, round(value))} s"
+    return f"about {round(value / 60)} min" if value < 5400 else f"about {value / 3600:.1f} h"
+
+
+def money(value: float | None) -> str:
+    """US dollars without the sign: cents, two digits below ten cents; unknown is said, never 0."""
+    if value is None:
+        return UNKNOWN
+    if value == 0:
+        return "0"
+    if value >= 0.0995:
+        return f"{value:,.2f}"
+    return f"{value:.{1 - math.floor(math.log10(value))}f}".rstrip("0")
+
+
+def dollars(value: float | None) -> str:
+    """US dollars with the sign; unknown is said, never 0."""
+    return UNKNOWN if value is None else f"${money(value)}"
+
+
+def count(number: int, noun: str, several: str = "") -> str:
+    """The number with its noun: `1 text`, `1,200 texts`, `2 replies`."""
+    return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
+
+
+def rough_count(number: int) -> str:
+    """A count that is a rough guess: two digits, rounded up."""
+    step = int(10 ** max(0, len(str(number)) - 2))
+    return f"{-(-number // step) * step:,}"
+
+
+def average(number: float) -> str:
+    """A mean of counts: one decimal under 10, where it has one."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
+
+
+def format_times(ratio: float) -> str:
+    """How many times as much."""
+    return f"{ratio:,.0f}"
+
+
+def join_listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them: `A`, `A and B`, `A, B and C`."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def format_thousands(number: int | None) -> str:
+    """A count of tokens: 812, 20.4k, unknown."""
+    if number is None:
+        return UNKNOWN
+    return f"{number:,}" if number < 10_000 else f"{number / 1000:.1f}k"
+
+
+def variant_letter(at: int) -> str:
+    """A, B … Z, AA, AB: the same letter for a variant in every view and export."""
+    name = ""
+    at += 1
+    while at:
+        at, rest = divmod(at - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name
+
+
+def format_count_words(failure: str) -> str:
+    """A failure's class as words: InvalidRecord → invalid record, InvalidJSON → invalid JSON."""
+    parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]+", failure)
+    return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
+
+
+def failures(counts: tuple[tuple[str, int], ...]) -> str:
+    """The failures that happened, with their counts; none is said."""
+    return (
+        ", ".join(f"{count} {format_count_words(name)}" for name, count in counts if count)
+        or "none"
+    )
+
+
+def shorten(text: str, most: int) -> str:
+    """The text on one line, cut to `most` characters; unseen characters (an escape) are marked."""
+    line = " ".join(text.split())
+    line = "".join(
+        each if each.isprintable() or each in _JOINERS else "\ufffd" for each in line[: most + 1]
+    )
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+# -- Days and times as users read them.
+
+
+def format_day(moment: date) -> str:
+    """A day as 11 Dec 2026."""
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def format_since(moment: datetime | None, now: datetime) -> str:
+    """`just now`, or the day."""
+    if moment is None:
+        return ""
+    return "just now" if (now - moment).total_seconds() < 120 else format_day(moment.astimezone())
+
+
+def format_days_until(end: date, today: date) -> str:
+    """How long it is until a day, in words."""
+    days = (end - today).days
+    if days < 0:
+        return "so it no longer answers"
+    return {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")

@@ -1,0 +1,1 @@
+"""Where keys stand in clear, how they are removed, and whether a store is healthy."""

@@ -1,0 +1,314 @@
+"""Examination: what is well with a store's files and what is not, as values without a secret."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.key_expiry import SOON_DAYS, key_notes, today
+from llmwidgets.connections.policy_file import machine_rules, policy_files
+from llmwidgets.errors import DamagedStore, StoreError
+from llmwidgets.keyscan.files import FoundLeak, search_files
+from llmwidgets.known_keys import KnownKey
+from llmwidgets.store import age, identity_sources, repository, system_keyring
+from llmwidgets.store import age as age_format
+from llmwidgets.store.store import Store
+
+Level = Literal["fine", "note", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: how it is, in a sentence, and what to do where it is not well."""
+
+    subject: str
+    level: Level
+    said: str
+    fix: str = ""
+
+
+_FILES = (repository.CONNECTIONS, repository.IDENTITY)
+_SYNCED = re.compile(
+    r"^(?:dropbox.*|onedrive.*|google ?drive.*|my drive|mobile documents|nextcloud|owncloud"
+    r"|syncthing|box sync|pcloud ?drive)$",
+    re.I,
+)
+_COPY = re.compile(
+    r"^(?:connections|identity)(?: ?\(\d+\)| ?\(.*conflict.*\)|\.sync-conflict-.*|-[\w-]+"
+    r"|_conf(?:lict)?.*| copy.*)\.age$",
+    re.I,
+)
+
+
+def examine_files(store: Store) -> list[Finding]:
+    """What holds for the store's folder and files, as they are; nothing is opened or mended."""
+    folder = store.path
+    if folder is None:
+        return [Finding("store", "note", "It lives in memory and ends with the process.")]
+    if not store.exists:
+        said = f"There is none in {folder} yet; it is made at the first Save."
+        return [Finding("store", "note", said), *_lost(folder)]
+    return [
+        Finding("store", "fine", f"It is in {folder}."),
+        *_modes(folder),
+        *_owners(folder),
+        *_cost(folder),
+        *_leftovers(folder),
+        *_synced(folder),
+        *_copies(folder),
+        *_versioned(folder),
+    ]
+
+
+def examine_key(store: Store) -> Finding:
+    """What opens the store, and why; only the surroundings are tried, nothing asks."""
+    if not store.exists or store.path is None:
+        return Finding("key", "note", "There is no store to open.")
+    try:
+        locked = store.locked
+        by = store.unlocked_by
+        count = 0 if locked else len(store)
+    except StoreError as error:
+        return Finding("key", "problem", error.message, error.hint)
+    if locked:
+        return _why_locked(store.path, store.notice)
+    notice = f" {store.notice}" if store.notice else ""
+    return Finding("key", "fine", f"Opened by {by}; {count} connections.{notice}")
+
+
+def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
+    """Which keys end, have ended or are old; a finding for each, or one that none does.
+
+    None stands for a store that nothing here opens.
+    """
+    if connections is None:
+        yield Finding("key's end", "note", "Not known: no store is open here.")
+        return
+    listed, on = list(connections), today()
+    found = [(each.label, note) for each in listed for note in key_notes(each, on)]
+    for label, note in found:
+        level: Level = "problem" if note.ended else "note"
+        yield Finding("key's end", level, f"{label}: {note.said}", note.fix)
+    if listed and not found:
+        yield Finding("key's end", "fine", f"No key is saved that ends within {SOON_DAYS} days.")
+
+
+def _why_locked(folder: Path, notice: str) -> Finding:
+    try:
+        found = identity_sources.find_headless_identity()
+    except StoreError as error:
+        return Finding("key", "problem", error.message, error.hint)
+    if found is not None:
+        said = f"{found.by} holds an identity that does not open this store."
+        return Finding("key", "problem", said, "Name the identity that belongs to it.")
+    wrapped = (folder / repository.IDENTITY).exists()
+    said = (
+        f"Locked: neither {identity_sources.KEY_FILE} nor {identity_sources.KEY} is set "
+        "and nothing that is remembered "
+        "here opens it, so it takes "
+        f"{'the passphrase' if wrapped else 'the identity, of which no file is here'}. {notice}"
+    )
+    return Finding("key", "note", said.rstrip())
+
+
+def _lost(folder: Path) -> Iterator[Finding]:
+    backups = sorted(folder.glob(f"{repository.CONNECTIONS}.bak*"))
+    if backups:
+        yield Finding(
+            "backups", "problem", f"connections.age is missing, and {backups[0].name} is there.",
+            f"cp {_quoted(backups[0])} {_quoted(folder / repository.CONNECTIONS)}",
+        )  # fmt: skip
+
+
+def _quoted(path: Path) -> str:
+    """A path as a shell takes it, blanks and all."""
+    return shlex.quote(str(path))
+
+
+def _own(folder: Path) -> list[Path]:
+    """The store's files that exist, backups too."""
+    kept = [folder / name for name in _FILES]
+    return [each for each in (*kept, *sorted(folder.glob("*.age.bak*"))) if each.exists()]
+
+
+def _modes(folder: Path) -> Iterator[Finding]:
+    if os.name == "nt":
+        yield Finding("modes", "note", "On Windows the profile's access list protects the files.")
+        return
+    open_ = [each for each in _own(folder) if stat.S_IMODE(each.stat().st_mode) & 0o077]
+    for each in open_:
+        mode = stat.S_IMODE(each.stat().st_mode)
+        said = f"{each.name} can be reached by others (mode {mode:04o})."
+        yield Finding("modes", "problem", said, f"chmod 600 {_quoted(each)}")
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o022:
+        said = f"Others can write into the folder (mode {mode:04o})."
+        yield Finding("modes", "problem", said, f"chmod 700 {_quoted(folder)}")
+    elif not open_:
+        yield Finding("modes", "fine", f"Files 0600, folder {mode:04o}.")
+
+
+def _owners(folder: Path) -> Iterator[Finding]:
+    if not hasattr(os, "getuid"):
+        return
+    foreign = [each for each in (folder, *_own(folder)) if each.stat().st_uid != os.getuid()]
+    for each in foreign:
+        said = f"{each.name} belongs to another user (number {each.stat().st_uid})."
+        yield Finding("owner", "problem", said, f"chown {os.getuid()} {_quoted(each)}")
+    if not foreign:
+        yield Finding("owner", "fine", "Folder and files are yours.")
+
+
+def _cost(folder: Path) -> Iterator[Finding]:
+    path = folder / repository.IDENTITY
+    if not path.exists():
+        yield Finding("passphrase", "note", "No identity.age: no passphrase opens this store.")
+        return
+    try:
+        header, _ = age_format.read_header(path.read_bytes())
+    except (OSError, DamagedStore):
+        said = "identity.age cannot be read as an age file."
+        yield Finding("passphrase", "problem", said, "Put back a copy of identity.age.")
+        return
+    arguments = header.stanzas[0].arguments
+    factor = int(arguments[1]) if len(arguments) == 2 and arguments[1].isdigit() else 0
+    said = f"Trying one passphrase costs scrypt with N = 2^{factor}"
+    memory = f"{2**factor // 1024} MB" if factor <= 40 else "too much memory"
+    if factor < age.WORK_FACTOR:
+        fix = "Change the passphrase, which seals it anew."
+        yield Finding("passphrase", "problem", f"{said}: too cheap to guess at.", fix)
+    elif factor > age.LARGEST_WORK_FACTOR:
+        fix = f"Seal it again with age, at 2^{age.LARGEST_WORK_FACTOR} or less."
+        yield Finding("passphrase", "problem", f"{said}: it is not opened here.", fix)
+    else:
+        yield Finding("passphrase", "fine", f"{said}, {memory} of memory.")
+
+
+def _leftovers(folder: Path) -> Iterator[Finding]:
+    left = [each for each in folder.glob(".*.tmp") if time.time() - each.stat().st_mtime > 60]
+    if left:
+        said = f"{len(left)} temporary files of a broken-off save; the next save removes them."
+        yield Finding("leftovers", "note", said)
+    else:
+        yield Finding("leftovers", "fine", "No half-written files.")
+
+
+def _synced(folder: Path) -> Iterator[Finding]:
+    real = Path(os.path.realpath(folder))
+    parts = [part for part in (*folder.parts, *real.parts) if _SYNCED.match(part)]
+    marked = any((each / ".stfolder").exists() for each in (real, *real.parents))
+    if parts or marked:
+        said = f"The folder is kept by a sync service ({parts[0] if parts else 'Syncthing'})."
+        fix = "Move it to a local folder; two computers that save at once make conflict copies."
+        yield Finding("sync folder", "problem", said, fix)
+    else:
+        yield Finding("sync folder", "fine", "In no folder of a known sync service.")
+
+
+def _copies(folder: Path) -> Iterator[Finding]:
+    for each in sorted(folder.glob("*.age")):
+        if _COPY.match(each.name):
+            said = f"{each.name} looks like a conflict copy."
+            fix = "Open it as a store of its own, save what it has more, then delete it."
+            yield Finding("conflict copies", "problem", said, fix)
+
+
+def _versioned(folder: Path) -> Iterator[Finding]:
+    real = Path(os.path.realpath(folder))
+    root = next((each for each in (real, *real.parents) if (each / ".git").exists()), None)
+    if root is None:
+        yield Finding("version control", "fine", "In no git repository.")
+        return
+    said = f"The store is in the git repository {root}"
+    fix = f"git -C {_quoted(root)} rm -r --cached {_quoted(real)}, and add it to .gitignore."
+    if _tracked(real):
+        more = " and tracked: its history keeps every old version, also for a lost passphrase."
+        yield Finding("version control", "problem", said + more, fix)
+    else:
+        fix = "Add the folder to .gitignore, or move the store."
+        yield Finding("version control", "note", f"{said}, not tracked yet.", fix)
+
+
+def _tracked(folder: Path) -> bool:
+    command = ["git", "-C", str(folder), "ls-files", "--", "."]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return any(name.endswith((".age", ".bak1", ".bak2", ".bak3")) for name in done.stdout.split())
+
+
+# -- Surroundings: what around the store a doctor looks at: history, policies, keyring, clock.
+
+_OLDEST = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+
+
+def histories() -> list[Path]:
+    """IPython's history files of this user, one a profile."""
+    folder = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser()
+    return sorted(folder.glob("profile_*/history.sqlite"))
+
+
+def examine_history(known: Sequence[KnownKey], store: str) -> Iterator[Finding]:
+    """Keys in IPython's histories: by shape, and the known ones of the store.
+
+    `store` are the words of a command that name it: only with its keys all of them are cut.
+    """
+    for path in histories():
+        found = [each for each in search_files(path, known) if isinstance(each, FoundLeak)]
+        if not found:
+            yield Finding("history", "fine", f"No key found in {path}.")
+            continue
+        ends = ", ".join(dict.fromkeys(f"{each.kind} ({each.tail})" for each in found[:5]))
+        said = f"{path} holds {len(found)} times a key: {ends}."
+        yield Finding(
+            "history", "problem", said, f"llmwidgets scan {store}--clean {shlex.quote(str(path))}"
+        )
+    if not histories():
+        yield Finding("history", "fine", "IPython keeps no history here.")
+
+
+def examine_policies() -> Iterator[Finding]:
+    """The policy files that are followed, and those that cannot be."""
+    for path, rules in zip(policy_files(), machine_rules(), strict=False):
+        if rules.damage:
+            yield Finding("policy", "problem", *rules.damage)
+        else:
+            yield Finding("policy", "fine", f"{path} is in force.")
+    if not policy_files():
+        yield Finding("policy", "fine", "No policy file is in force.")
+
+
+def examine_clock(folder: Path | None, now: Callable[[], float] = time.time) -> Finding:
+    """Whether this computer's clock can be right: TLS and tokens are refused where it is not."""
+    fix = "Set the clock: certificates and Google's tokens are refused by a wrong one."
+    if now() < _OLDEST:
+        return Finding("clock", "problem", f"It says {_day(now())}, which is past.", fix)
+    files = folder.glob("*.age*") if folder is not None and folder.is_dir() else iter(())
+    newest = max((each.stat().st_mtime for each in files), default=0.0)
+    if newest > now() + 300:
+        said = f"It says {_day(now())}, but the store was written on {_day(newest)}."
+        return Finding("clock", "problem", said, fix)
+    return Finding("clock", "fine", f"It says {_day(now())}.")
+
+
+def examine_keyring() -> Finding:
+    """The system keyring that would be used, or why none is; it is waited for three seconds."""
+    try:
+        return Finding("keyring", "fine", f"{system_keyring.back_end_name()} can be used.")
+    except StoreError as error:
+        return Finding("keyring", "fine", f"None is used. {error.message}")
+
+
+def _day(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M %Z}"

@@ -1,0 +1,226 @@
+"""Known keys: the secrets of connections in every spelling that a search looks for, closed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+from llmwidgets.errors import FieldError
+from llmwidgets.secret import Secret
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
+
+
+SHORTEST = 8
+"""Shorter secrets (`ollama`, say) are words of any text, and are not searched."""
+
+_SECRET_LEAVES = ("private_key", "client_secret", "refresh_token")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownKey:
+    """A secret to search for: whose it is, its last four characters, and how it can be spelled.
+
+    A spelling is its kind (`raw`, `base64`, …) and its bytes in a view, whose repr shows an
+    address alone.
+    """
+
+    name: str
+    tail: str
+    spellings: tuple[tuple[str, memoryview], ...] = field(repr=False)
+
+
+def known_keys(connections: Iterable[Connection]) -> tuple[KnownKey, ...]:
+    """The keys of the connections: fields, extra headers; of JSON credentials the secret parts."""
+    return tuple(
+        known
+        for connection in connections
+        for name, secret in _secrets(connection)
+        for known in known_key(f"{name} of {connection.label}", secret)
+    )
+
+
+def known_key(name: str, secret: Secret) -> list[KnownKey]:
+    """The secret as known keys: none for a short one or a reference that leads nowhere."""
+    try:
+        parts = secret_parts(secret)
+    except FieldError:
+        return []
+    return [KnownKey(name, secret.tail or _ending(part), tuple(_spellings(part))) for part in parts]
+
+
+def _secrets(connection: Connection) -> Iterator[tuple[str, Secret]]:
+    yield from connection.secret_fields.items()
+    for name, secret in connection.fields.headers.items():
+        yield f"header {name}", secret
+
+
+def secret_parts(secret: Secret) -> list[memoryview]:
+    """The bytes worth searching: of each value its longest line.
+
+    FieldError for a reference that leads nowhere.
+    """
+    return [part for part in map(_line, secret_values(secret)) if len(part) >= SHORTEST]
+
+
+def secret_values(secret: Secret) -> list[memoryview]:
+    """The value; of JSON its secret leaves; with a scheme (`Bearer …`) also what follows it.
+
+    FieldError for a reference that leads nowhere.
+    """
+    whole = memoryview(secret.reveal().encode("utf-8", "replace"))
+    if bytes(whole[:1]) == b"{":
+        return _leaves(whole)
+    return [whole, *(memoryview(word) for word in bytes(whole).split()[1:])]
+
+
+def _leaves(text: memoryview) -> list[memoryview]:
+    try:
+        return [
+            memoryview(value.encode("utf-8", "replace"))
+            for name, value in json.loads(bytes(text)).items()
+            if name in _SECRET_LEAVES and isinstance(value, str)
+        ]
+    except (ValueError, AttributeError, RecursionError):
+        return []
+
+
+def _line(part: memoryview) -> memoryview:
+    """A private key is found by its first full line: JSON and PEM part the lines differently."""
+    return memoryview(max(bytes(part).splitlines() or [b""], key=len))
+
+
+def _ending(part: memoryview) -> str:
+    return bytes(part[-4:]).decode(errors="replace") if len(part) >= 12 else ""
+
+
+def _spellings(part: memoryview) -> Iterator[tuple[str, memoryview]]:
+    """Each way the bytes can stand in a file, without those that are the same."""
+    seen: set[bytes] = set()
+    for kind, spelled in _all_spellings(part):
+        if bytes(spelled) not in seen:
+            seen.add(bytes(spelled))
+            yield kind, spelled
+
+
+def _all_spellings(part: memoryview) -> Iterator[tuple[str, memoryview]]:
+    yield "raw", part
+    for safe in ("", "/", "!'()*"):  # the last is what a browser leaves as it is
+        for quoted in (quote, quote_plus):
+            yield "URL-encoded", memoryview(quoted(bytes(part), safe=safe).encode())
+            yield "URL-encoded", _small(memoryview(quoted(bytes(part), safe=safe).encode()))
+    escaped = memoryview(json.dumps(bytes(part).decode(errors="replace")).encode())[1:-1]
+    yield "JSON-escaped", escaped
+    yield "JSON-escaped", memoryview(bytes(escaped).replace(b"/", rb"\/"))
+    yield "JSON-escaped", memoryview(_AS_CODE.sub(_as_code, bytes(escaped)))
+    yield "JSON-escaped", memoryview(json.dumps(bytes(escaped).decode()).encode())[1:-1]
+    for quotes in (True, False):
+        html = memoryview(escape(bytes(part).decode(errors="replace"), quotes).encode())
+        yield "HTML-escaped", html
+        yield "HTML-escaped", memoryview(bytes(html).replace(b"&#x27;", b"&#39;"))
+    for order in ("utf-16-le", "utf-16-be"):
+        yield "UTF-16", memoryview(bytes(part).decode(errors="replace").encode(order))
+    if len(part) >= SHORTEST + 4:
+        for before in range(3):
+            for encode in (base64.b64encode, base64.urlsafe_b64encode):
+                yield (
+                    "base64",
+                    _inner(memoryview(encode(bytes(before) + bytes(part))), before, part),
+                )
+
+
+def _small(encoded: memoryview) -> memoryview:
+    """URL-encoded with the small hex digits that some servers write."""
+    return memoryview(re.sub(rb"%..", lambda code: code[0].lower(), bytes(encoded)))
+
+
+# What careful writers of JSON keep out of it, so that it can stand in a page.
+_AS_CODE = re.compile(rb"[+&<>']")
+
+
+def _as_code(letter: re.Match[bytes]) -> bytes:
+    return b"\\u%04X" % letter[0][0]
+
+
+def _inner(encoded: memoryview, before: int, part: memoryview) -> memoryview:
+    """The characters that depend on the secret alone, whatever stands before and after it."""
+    first = -(-before * 8 // 6)
+    return encoded[first : (before + len(part)) * 8 // 6]
+
+
+# -- Typed in a cell: a key or passphrase written as a literal is in the notebook; say so, once.
+
+_warned: set[tuple[str, str]] = set()
+
+
+def warn_if_typed(name: str, secret: Secret) -> None:
+    """Write a note with the command that cleans, where a cell of this session holds the value.
+
+    Once for each; silent outside IPython, for references and for values under 8 characters.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None or secret.reference or not _stands_in_a_cell(shell, secret):
+        return
+    if (name, secret.tail) not in _warned:
+        _warned.add((name, secret.tail))
+        sys.stderr.write(_note(name, shell))
+
+
+def _stands_in_a_cell(shell: Any, secret: Secret) -> bool:
+
+    cells = "\n".join(map(str, getattr(shell.history_manager, "input_hist_raw", [])))
+    data = f"{cells}\n{_running(shell)}".encode("utf-8", "replace")
+    return any(
+        data.find(spelled) >= 0
+        for known in known_key("", secret)
+        for kind, spelled in known.spellings
+        if kind in {"raw", "JSON-escaped"}
+    )
+
+
+def _running(shell: Any) -> str:
+    """The cell that runs now, also one that a front end keeps out of the history."""
+    try:
+        return str(shell.get_parent()["content"]["code"])
+    except (AttributeError, KeyError, TypeError, LookupError):
+        return ""
+
+
+def _note(name: str, shell: Any) -> str:
+    history = str(getattr(shell.history_manager, "hist_file", "") or "")
+    named = [each for each in (_notebook(shell), history) if each and each != ":memory:"]
+    instead = _INSTEAD.get(name, f'Use lw.ConnectionPanel(), or {name}="env:NAME".')
+    if name.startswith("header "):
+        instead = f'Use headers={{"{name.removeprefix("header ")}": "env:NAME"}}.'
+    return (
+        f"llmwidgets: The {name} is written in a cell, so the notebook and IPython's history hold "
+        f"it. {instead}\nTake it out of both, once the notebook is saved:\n"
+        f"    llmwidgets scan --clean {' '.join(map(shlex.quote, named))}\n"
+    )
+
+
+_INSTEAD = {
+    "passphrase": "Leave it out: then a secret field asks.",
+    "identity": "Set LLMWIDGETS_STORE_KEY_FILE to the file that holds it.",
+}
+
+
+def _notebook(shell: Any) -> str:
+    """The notebook's path as its front end tells it; NOTEBOOK.ipynb where it does not."""
+    told = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
+    for path in (Path(told), Path(told).name):
+        if told.endswith(".ipynb") and Path(path).is_file():
+            return str(path)
+    return "NOTEBOOK.ipynb" if hasattr(shell, "kernel") else ""

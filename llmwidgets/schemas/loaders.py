@@ -1,0 +1,268 @@
+"""Sources: every way to write a schema, read into JSON Schema and a name."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+from llmwidgets.errors import FieldError
+
+_HINT = (
+    "Give a pydantic class, a TypedDict, a dataclass, list[…], a JSON Schema (dict, text or a "
+    'Path to .json), or field rows such as [{"name": "total", "type": "number"}].'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A schema as read: its JSON Schema, its name and, for Python types, the adapter."""
+
+    json: dict[str, Any]
+    name: str
+    adapter: Any = None
+
+
+def read_source(source: Any) -> Source:
+    """Read any source; FieldError says what it is instead and what to give."""
+    if isinstance(source, Path):
+        return _from_file(source)
+    if isinstance(source, str):
+        return _from_text(source)
+    if isinstance(source, Mapping):
+        return _from_json(dict(source))
+    if isinstance(source, Sequence) and not isinstance(source, bytes | bytearray):
+        return _from_json(schema_from_rows(source))
+    plain = bool | int | float | bytes | FunctionType | BuiltinFunctionType
+    if source is None or source is Any or isinstance(source, plain):
+        raise FieldError(f"{_kind(source)} is no schema.", _HINT)
+    return _from_type(source)
+
+
+def _kind(source: Any) -> str:
+    if source is None or source is Any:
+        return "None" if source is None else "Any"
+    return f"A value of type {type(source).__name__}"
+
+
+def _from_file(path: Path) -> Source:
+    hint = "Give the path of a .json file with a JSON Schema in it."
+    if not path.is_file():
+        raise FieldError(f"There is no schema file {path}.", hint)
+    try:
+        text = path.read_text("utf-8-sig")
+    except (UnicodeDecodeError, OSError):
+        text = None
+    if text is None:
+        raise FieldError(f"The schema file {path} cannot be read as UTF-8 text.", hint)
+    return _from_text(text, named=f"The schema file {path}")
+
+
+def _from_text(text: str, named: str = "The schema text") -> Source:
+    try:
+        data = json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        data = None
+    if data is None:
+        if named == "The schema text" and re.fullmatch(r"[^{}\n]+\.json", text.strip()):
+            raise FieldError("A text is read as JSON, and this is a path.", "Wrap it: Path(…).")
+        raise FieldError(f"{named} is not valid JSON.", "Check commas, quotes and brackets.")
+    if isinstance(data, list):
+        return _from_json(schema_from_rows(data))
+    if not isinstance(data, dict):
+        raise FieldError(f"{named} is JSON, but no JSON Schema: it must be an object.", _HINT)
+    return _from_json(data)
+
+
+def _from_json(schema: dict[str, Any]) -> Source:
+    copy = _plain_copy(schema)
+    title = copy.get("title")
+    name = title.strip() if isinstance(title, str) else ""
+    return Source(copy, name or "Record")
+
+
+def _plain_copy(schema: dict[str, Any]) -> dict[str, Any]:
+    """A copy through JSON, so that nothing outside can change a schema once it is read."""
+    try:
+        copy: dict[str, Any] = json.loads(json.dumps(schema, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        copy = {}
+    if not copy:
+        if schema:
+            raise FieldError("The schema holds values that JSON cannot hold.", _HINT)
+        raise FieldError("The schema is empty: it names no field.", _HINT)
+    return copy
+
+
+def _from_type(source: Any) -> Source:
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+
+    try:
+        adapter = TypeAdapter[Any](readable_by_pydantic(source))
+        schema = adapter.json_schema(mode="validation")
+    except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError) as error:
+        reason = f"{_name(source)} cannot be turned into a JSON Schema ({type(error).__name__})."
+    else:
+        return Source(_plain_copy(schema), _name(source), adapter)
+    raise FieldError(reason, _HINT)
+
+
+def _name(source: Any) -> str:
+    if isinstance(source, type) and not typing.get_args(source):
+        return source.__name__
+    own = [
+        each for each in typing.get_args(source) if getattr(each, "__module__", "") != "builtins"
+    ]
+    named = [_name(each) for each in own if isinstance(each, type)]
+    return named[0] if named else "Record"
+
+
+# -- TypedDicts in a form that pydantic reads on every Python.
+
+
+def readable_by_pydantic(source: Any) -> Any:
+    """The type itself, with `typing.TypedDict` in it rebuilt where pydantic does not take it.
+
+    Before Python 3.12 the standard TypedDict forgets what pydantic needs to know.
+    """
+    return source if sys.version_info >= (3, 12) else _rebuilt(source, {})
+
+
+def _rebuilt(source: Any, known: dict[Any, Any]) -> Any:
+    import typing_extensions
+
+    if typing.is_typeddict(source):
+        if source not in known:
+            known[source] = source
+            hints = typing.get_type_hints(source, include_extras=True)
+            fields = {
+                name: _typed_dict_field(source, name, hint, known) for name, hint in hints.items()
+            }
+            made: Any = typing_extensions.TypedDict
+            known[source] = made(source.__name__, fields)
+        return known[source]
+    parts = typing.get_args(source)
+    if parts and typing.get_origin(source) in {list, tuple, dict}:
+        return typing.get_origin(source)[tuple(_rebuilt(each, known) for each in parts)]
+    return source
+
+
+def _typed_dict_field(source: Any, name: str, hint: Any, known: dict[Any, Any]) -> Any:
+    import typing_extensions
+
+    if typing.get_origin(hint) in {typing.Required, typing.NotRequired}:
+        (hint,) = typing.get_args(hint)
+    presence: Any = typing_extensions.NotRequired
+    if name in source.__required_keys__:
+        presence = typing_extensions.Required
+    return presence[_rebuilt(hint, known)]
+
+
+# -- Field rows: a schema as a table, a row a field, as the schema editor writes it.
+
+TYPES: dict[str, dict[str, Any]] = {
+    "text": {"type": "string"},
+    "string": {"type": "string"},
+    "number": {"type": "number"},
+    "integer": {"type": "integer"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
+    "time": {"type": "string", "format": "time"},
+    "email": {"type": "string", "format": "email"},
+    "url": {"type": "string", "format": "uri"},
+}
+"""What a row's `type` may say, and the JSON Schema it means."""
+
+_KEYS = ("name", "type", "description", "required", "list", "values")
+_ROWS_HINT = 'A row looks like {"name": "total", "type": "number", "description": "…"}.'
+
+
+def schema_from_rows(rows: Sequence[Any]) -> dict[str, Any]:
+    """The JSON Schema of field rows; FieldError with a sentence for each row that is not right.
+
+    Keys of a row: name; type (text by default); description; required (no by default: then null
+    is allowed); list; values (the only ones allowed). A dot in a name makes a nested object:
+    `policy.number`, `lines[].total`.
+    """
+    if not rows:
+        raise FieldError("The schema has no field rows.", _ROWS_HINT)
+    problems: dict[str, str] = {}
+    schema: dict[str, Any] = _object()
+    for number, row in enumerate(rows, 1):
+        said = _misfit(row)
+        if not said and not _put(schema, row):
+            said = "stands twice, or is also the beginning of another field's name."
+        if said:
+            name = row.get("name") if isinstance(row, Mapping) else None
+            problems[f"row {number} ({name})" if isinstance(name, str) else f"row {number}"] = said
+    if problems:
+        raise FieldError(problems, _ROWS_HINT)
+    return schema
+
+
+def _object() -> dict[str, Any]:
+    return {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+
+
+def _misfit(row: Any) -> str:
+    if not isinstance(row, Mapping):
+        return "is no mapping of name, type and so on."
+    unknown = [str(key) for key in row if key not in _KEYS]
+    if unknown:
+        return f"has {', '.join(unknown)}; a row knows {', '.join(_KEYS)}."
+    name = row.get("name")
+    if not isinstance(name, str) or not all(part.strip("[] ") for part in name.split(".")):
+        return "has no name."
+    if row.get("type", "text") not in TYPES:
+        return f"has an unknown type; the types are {', '.join(TYPES)}."
+    values = row.get("values") or []
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        return "has values that are no list."
+    if not all(isinstance(each, str | int | float) for each in values):
+        return "has values that are neither texts nor numbers."
+    return ""
+
+
+def _put(schema: dict[str, Any], row: Mapping[str, Any]) -> bool:
+    *outer, last = str(row["name"]).strip().split(".")
+    here = schema
+    for part in outer:
+        name = part.removesuffix("[]").strip()
+        fresh: dict[str, Any] = _object()
+        if part.endswith("[]"):
+            fresh = {"type": "array", "items": fresh}
+        inner = here["properties"].setdefault(name, fresh)
+        if name not in here["required"]:
+            here["required"].append(name)
+        inner = inner.get("items", inner)
+        if "properties" not in inner:
+            return False
+        here = inner
+    name = last.removesuffix("[]").strip()
+    if name in here["properties"]:
+        return False
+    here["properties"][name] = _row_field(row, is_list=last.endswith("[]") or bool(row.get("list")))
+    if row.get("required"):
+        here["required"].append(name)
+    return True
+
+
+def _row_field(row: Mapping[str, Any], *, is_list: bool) -> dict[str, Any]:
+    field: dict[str, Any] = dict(TYPES[row.get("type", "text")])
+    if row.get("values"):
+        field = {"enum": list(row["values"])}
+    if is_list:
+        field = {"type": "array", "items": field}
+    elif not row.get("required"):
+        field = {"anyOf": [field, {"type": "null"}]}
+    if row.get("description"):
+        field["description"] = str(row["description"])
+    return field

@@ -1,0 +1,260 @@
+"""Shape: how a value of the sent schema maps to one of the user's schema, and back.
+
+A place that needs no mapping has no shape (None). Data that does not fit passes unchanged, so
+that the user's own schema judges what the model really said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+KEY, VALUE = "key", "value"
+
+
+class ValueMapping(Protocol):
+    """The two directions of one place."""
+
+    def restore(self, data: Any) -> Any:
+        """From the sent shape to the user's."""
+        ...
+
+    def adapt(self, data: Any) -> Any:
+        """From the user's shape to the sent one."""
+        ...
+
+
+def to_user_value(shape: ValueMapping | None, data: Any) -> Any:
+    return shape.restore(data) if shape else data
+
+
+def to_wire_value(shape: ValueMapping | None, data: Any) -> Any:
+    return shape.adapt(data) if shape else data
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A value that travels as the only property of an object."""
+
+    name: str
+    inner: ValueMapping | None
+
+    def restore(self, data: Any) -> Any:
+        if isinstance(data, dict) and self.name in data and len(data) == 1:
+            return to_user_value(self.inner, data[self.name])
+        return to_user_value(self.inner, data)
+
+    def adapt(self, data: Any) -> Any:
+        return {self.name: to_wire_value(self.inner, data)}
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list whose items are mapped one by one."""
+
+    inner: ValueMapping
+
+    def restore(self, data: Any) -> Any:
+        return [self.inner.restore(each) for each in data] if isinstance(data, list) else data
+
+    def adapt(self, data: Any) -> Any:
+        return [self.inner.adapt(each) for each in data] if isinstance(data, list) else data
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """A list whose first items are mapped each in its own way, and the rest alike."""
+
+    first: tuple[ValueMapping | None, ...]
+    rest: ValueMapping | None = None
+
+    def restore(self, data: Any) -> Any:
+        if not isinstance(data, list):
+            return data
+        return [to_user_value(self._at(index), each) for index, each in enumerate(data)]
+
+    def adapt(self, data: Any) -> Any:
+        if not isinstance(data, list):
+            return data
+        return [to_wire_value(self._at(index), each) for index, each in enumerate(data)]
+
+    def _at(self, index: int) -> ValueMapping | None:
+        return self.first[index] if index < len(self.first) else self.rest
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """An open object that travels as a list of `{"key": …, "value": …}`."""
+
+    inner: ValueMapping | None
+
+    def restore(self, data: Any) -> Any:
+        if not isinstance(data, list) or not all(is_entry(each) for each in data):
+            return data
+        return {each[KEY]: to_user_value(self.inner, each[VALUE]) for each in data}
+
+    def adapt(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return [
+            {KEY: name, VALUE: to_wire_value(self.inner, value)} for name, value in data.items()
+        ]
+
+
+def is_entry(data: object) -> bool:
+    """Whether this is `{"key": a text, "value": anything}`."""
+    return isinstance(data, dict) and set(data) == {KEY, VALUE} and isinstance(data[KEY], str)
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """An object with listed properties, all of them sent.
+
+    `droppable` are optional properties that refuse null: null there means absent. `nullable`
+    are optional ones that take null: null stays, unless the object as a whole is only right
+    without (`accepts` judges the whole object, None where nothing hangs on presence).
+    `rest` names the property that carries whatever else an open object holds; `keeps_others`
+    says that the dialect takes open objects as they are, `others` maps what they hold besides.
+    Of the optional properties, `filled` are sent as null where they are absent, and `left_out`
+    are absent where they are null.
+    """
+
+    shapes: Mapping[str, ValueMapping | None]
+    droppable: frozenset[str] = frozenset()
+    nullable: frozenset[str] = frozenset()
+    rest: str | None = None
+    rest_shape: Entries | None = None
+    accepts: Callable[[Any], bool] | None = None
+    keeps_others: bool = False
+    others: ValueMapping | None = None
+    filled: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
+
+    def restore(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        whole = {
+            name: to_user_value(self.shapes.get(name, self.others), value)
+            for name, value in data.items()
+            if name != self.rest and not (value is None and name in self.droppable)
+        }
+        if self.rest is not None and self.rest_shape is not None:
+            others = self.rest_shape.restore(data.get(self.rest))
+            if isinstance(others, dict):
+                whole = {**others, **whole}
+        return self._settle(whole)
+
+    def _settle(self, whole: dict[str, Any]) -> dict[str, Any]:
+        if self.accepts is None or self.accepts(whole):
+            return whole
+        fewer = {k: v for k, v in whole.items() if v is not None or k not in self.nullable}
+        return fewer if len(fewer) < len(whole) and self.accepts(fewer) else whole
+
+    def adapt(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        sent: dict[str, Any] = {}
+        for name, shape in self.shapes.items():
+            if name in data:
+                if data[name] is None and name in self.left_out:
+                    continue
+                sent[name] = to_wire_value(shape, data[name])
+            elif name in self.filled:
+                sent[name] = None
+        others = {k: to_wire_value(self.others, v) for k, v in data.items() if k not in self.shapes}
+        if self.rest is not None and self.rest_shape is not None:
+            sent[self.rest] = self.rest_shape.adapt(others)
+        return {**sent, **others} if self.keeps_others else sent
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One branch of a union: its mapping, and the judge of the branch in the user's schema.
+
+    `fits` tells from the outside of a sent value whether it can belong to this branch.
+    """
+
+    shape: ValueMapping | None
+    accepts: Callable[[Any], bool]
+    fits: Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A union: the first branch whose own schema takes the result decides.
+
+    `accepts` judges by the whole union, which may rule out what one branch takes (`oneOf`).
+    """
+
+    options: tuple[Option, ...]
+    accepts: Callable[[Any], bool]
+
+    def restore(self, data: Any) -> Any:
+        fallback: list[Any] = []
+        for option in self.options:
+            if option.fits(data):
+                whole = to_user_value(option.shape, data)
+                if option.accepts(whole) and self.accepts(whole):
+                    return whole
+                fallback.append(whole)
+        return next(filter(self.accepts, fallback), fallback[0]) if fallback else data
+
+    def adapt(self, data: Any) -> Any:
+        for option in self.options:
+            if option.accepts(data):
+                return to_wire_value(option.shape, data)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A reference to a shared shape, looked up at use because definitions may be recursive."""
+
+    table: Mapping[str, ValueMapping | None] = field(repr=False)
+    name: str
+
+    def restore(self, data: Any) -> Any:
+        return to_user_value(self.table.get(self.name), data)
+
+    def adapt(self, data: Any) -> Any:
+        return to_wire_value(self.table.get(self.name), data)
+
+
+ENTRIES = "entries"
+
+
+@dataclass(frozen=True, slots=True)
+class AnyValue:
+    """Any JSON: objects travel as `{"entries": [{"key": …, "value": …}]}`, all else as it is."""
+
+    def restore(self, data: Any) -> Any:
+        if isinstance(data, list):
+            return [self.restore(each) for each in data]
+        if isinstance(data, dict) and set(data) == {ENTRIES} and isinstance(data[ENTRIES], list):
+            return Entries(self).restore(data[ENTRIES])
+        return data
+
+    def adapt(self, data: Any) -> Any:
+        if isinstance(data, list):
+            return [self.adapt(each) for each in data]
+        if isinstance(data, dict):
+            return {ENTRIES: Entries(self).adapt(data)}
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class JSONText:
+    """A value that travels as the JSON text of itself, where no schema takes it."""
+
+    def restore(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            return data
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            return data
+
+    def adapt(self, data: Any) -> Any:
+        return json.dumps(data, ensure_ascii=False)

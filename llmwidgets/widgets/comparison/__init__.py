@@ -1,0 +1,1 @@
+"""The screens of a comparison: what is chosen, how the run goes, what it returned."""

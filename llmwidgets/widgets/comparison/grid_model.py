@@ -1,0 +1,445 @@
+"""The rows the grid shows: every field of every text with the state of each variant's cell."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets import formatting
+from llmwidgets.analysis.leaves import NOTHING, is_empty
+from llmwidgets.comparison.aggregate import Accumulator, Aggregates
+from llmwidgets.comparison.differences import DISAGREEING, FieldResult, TextResult, read_text_result
+from llmwidgets.comparison.scored import CellKey
+from llmwidgets.errors import FAILURES, ReplyError
+from llmwidgets.visible import escape_controls
+
+if TYPE_CHECKING:
+    from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.differences import VariantValue
+    from llmwidgets.comparison.field_metrics import Flag, TextGrounding
+    from llmwidgets.engine.request_builder import Document
+    from llmwidgets.schemas import Leaf
+
+
+_KEPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FieldState:
+    """What the index keeps of a field: enough to filter and sort, no value but for search.
+
+    `among` is "among" where models differ, "against" where all that answered say the same and
+    the truth says something else, "" else.
+    """
+
+    path: str
+    pattern: str
+    states: tuple[str, ...]
+    words: str
+    among: str = ""
+
+    @property
+    def disagreeing(self) -> int:
+        """How many variants say something else."""
+        return sum(state in DISAGREEING for state in self.states)
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One text (and repeat) with its fields and the variants that failed there.
+
+    `waiting` are those that have not been asked yet, while a run goes on.
+    """
+
+    text: int
+    repeat: int
+    fields: tuple[FieldState, ...]
+    failed: tuple[int, ...]
+    waiting: tuple[int, ...] = ()
+
+
+class GridIndex:
+    """The fields of a whole comparison by state: what is counted, filtered and laid out.
+
+    `grow` reads texts until its time is up, so that the first rows show while the rest is read;
+    what it reads is summed up too, so that no text is scored a second time for the scoreboard.
+    `changes` counts what was read. Values are read again from the comparison when a row comes into
+    sight. `labels` says where a truth that was made while reading came from, by text and path.
+    """
+
+    def __init__(self, comparison: Comparison, *, live: bool = False) -> None:
+        self.comparison = comparison
+        self.units: list[TextRow] = []
+        self.total = len(comparison.texts) * comparison.repeats
+        self._names = [text.id.casefold() for text in comparison.texts]
+        self._sums: Counter[str] = Counter()
+        self.labels: dict[tuple[int, str], str] = {}
+        self._patterns: dict[str, None] = {}
+        self._kept: dict[int, TextResult] = {}
+        self._scored = Accumulator(comparison)
+        self._growing = threading.RLock()
+        self.live = live
+        self.changes = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether every text has been read."""
+        return len(self.units) == self.total
+
+    def place(self, at: int) -> CellKey:
+        """The text and repeat of a unit, read already or not."""
+        text, repeat = divmod(at, self.comparison.repeats)
+        return CellKey(0, text, repeat)
+
+    def first(self, count: int) -> None:
+        """Have so many texts read, or all there are."""
+        while len(self.units) < min(count, self.total):
+            self.grow(0)
+
+    def grow(self, seconds: float = math.inf) -> None:
+        """Read on, at least one text, for about so many seconds."""
+        until = time.monotonic() + seconds
+        while True:
+            with self._growing:
+                if self.whole:
+                    return
+                place = self.place(len(self.units))
+                unit = self._unit(place.text, place.repeat)
+                self._sums.update(_sums(unit))
+                self.units.append(unit)
+                self.changes += 1
+            if time.monotonic() >= until:
+                return
+
+    def reading(self) -> Aggregates:
+        """The sums over every text; what is not read yet is read first."""
+        self.grow()
+        with self._growing:
+            return self._scored.reading()
+
+    def fields(self, text: int, repeat: int) -> tuple[FieldResult, ...]:
+        """Every field of one text; the last few texts are remembered."""
+        return self._answers(text, repeat).values
+
+    def _answers(self, text: int, repeat: int) -> TextResult:
+        at = text * self.comparison.repeats + repeat
+        kept = self._kept.get(at)
+        if kept is None:
+            kept = read_text_result(self.comparison, text, repeat)
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[at] = kept
+        return kept
+
+    def _unit(self, text: int, repeat: int) -> TextRow:
+        # Looked up before the replies are read: one that comes meanwhile is counted next time.
+        asked = self._asked(text, repeat)
+        if self.live:
+            self._kept.pop(text * self.comparison.repeats + repeat, None)
+        answers = self._answers(text, repeat)
+        self._scored.add(answers, asked)
+        unit = _unit(answers)
+        self._patterns.update(dict.fromkeys(field.pattern for field in unit.fields))
+        failed = tuple(at for at in unit.failed if asked[at])
+        return replace(
+            unit, failed=failed, waiting=tuple(at for at in unit.failed if not asked[at])
+        )
+
+    def _asked(self, text: int, repeat: int) -> list[bool]:
+        rows, variants = self.comparison.rows, range(len(self.comparison.variants))
+        return [not self.live or bool(rows.id(CellKey(at, text, repeat))) for at in variants]
+
+    @property
+    def answered(self) -> int:
+        """How many texts have something to show; all that were read unless a run goes on."""
+        if not self.live:
+            return len(self.units)
+        return self._sums["answered"]
+
+    def again(self, comparison: Comparison, texts: Iterable[int]) -> list[int]:
+        """Take a comparison in that differs in these texts only; the units read anew."""
+        repeats = comparison.repeats
+        with self._growing:
+            before, self.comparison = self.comparison, comparison
+            read = []
+            for text in texts:
+                units = range(text * repeats, (text + 1) * repeats)
+                for at in units:
+                    self._kept.pop(at, None)
+                units = range(units.start, min(units.stop, len(self.units)))
+                if before.texts[text] is not comparison.texts[text] and units:
+                    self._score_again(before, text, units)
+                for at in units:
+                    fresh = self._unit(*divmod(at, repeats))
+                    self._sums.subtract(_sums(self.units[at]))
+                    self._sums.update(_sums(fresh))
+                    self.units[at] = fresh
+                    self.changes += 1
+                    read.append(at)
+            return read
+
+    def _score_again(self, before: Comparison, text: int, units: range) -> None:
+        old, new = (
+            [read_text_result(each, text, at % each.repeats) for at in units]
+            for each in (before, self.comparison)
+        )
+        self._scored.score_again(old, new)
+
+    def counts(self) -> dict[str, int]:
+        """Rows, rows that disagree, rows by what models say among themselves, cells by state."""
+        states = ("agree", "differ", "missing", "invented", "null in words", "failed")
+        return {name: self._sums[name] for name in (*states, "rows", "disagree", AMONG, AGAINST)}
+
+    def patterns(self) -> list[str]:
+        """The schema paths that have rows, in the order they were met."""
+        return list(self._patterns)
+
+    @property
+    def unlabelled(self) -> int:
+        """How many texts have no truth yet."""
+        return sum(text.truth is NOTHING for text in self.comparison.texts)
+
+    def layout(self, wanted: Filter) -> list[Shown]:
+        """The texts to show; those with most disagreement first, else in their own order."""
+        bare = [text.truth is NOTHING for text in self.comparison.texts]
+        return lay_out(list(self.units), self._names, wanted, bare)
+
+    def matching_elsewhere(self, wanted: Filter) -> int:
+        """How many rows the search finds in fields other than the chosen one."""
+        return sum(
+            wanted.query in field.words and field.pattern != wanted.field
+            for unit in list(self.units)
+            for field in unit.fields
+        )
+
+
+def _unit(answers: TextResult) -> TextRow:
+    fields = answers.values
+    failed = tuple(
+        at
+        for at, extraction in enumerate(answers.extractions)
+        if (fields[0].said[at].state == "failed" if fields else extraction.status != "ok")
+    )
+    known = tuple(
+        FieldState(
+            each.path,
+            each.pattern,
+            tuple(said.state for said in each.said),
+            _words(each),
+            _among(each),
+        )
+        for each in fields
+    )
+    return TextRow(answers.text, answers.repeat, known, failed)
+
+
+def _sums(unit: TextRow) -> Counter[str]:
+    sums = Counter(state for field in unit.fields for state in field.states)
+    sums.update(field.among for field in unit.fields if field.among)
+    sums["rows"] += len(unit.fields)
+    sums["disagree"] += sum(field.disagreeing > 0 for field in unit.fields)
+    sums["failed"] -= len(unit.waiting) * len(unit.fields)
+    sums["failed"] += 0 if unit.fields else len(unit.failed)
+    sums["answered"] += bool(unit.fields or unit.failed)
+    return sums
+
+
+def _among(field: FieldResult) -> str:
+    answered = [said for said in field.said if said.state != "failed"]
+    if all(said.state == "agree" for said in answered):
+        return ""
+    alike = len({display_value(said.value).strip().casefold() for said in answered}) == 1
+    if not alike:
+        return AMONG
+    return AGAINST if len(answered) > 1 and field.truth is not NOTHING else ""
+
+
+def _words(field: FieldResult) -> str:
+    values = {display_value(each.value) for each in field.said} | {display_value(field.truth)}
+    return "\n".join(values).casefold()
+
+
+# -- Which rows of the grid are shown, and in which order.
+
+WHOLE = "all fields"
+"""The name of the one row that carries a failure where no field disagrees."""
+
+AMONG, AGAINST = "among", "against"
+"""States of a row, not of a cell: models differ; models agree, but not with the truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the page wants to see. `sort` is "loud" or "given".
+
+    `only` is "disagree", "all", or "unlabelled": every row of the texts without truth.
+    """
+
+    only: str = "disagree"
+    states: tuple[str, ...] = ()
+    field: str = ""
+    query: str = ""
+    sort: str = "loud"
+
+    @property
+    def said(self) -> str:
+        """Which texts are shown, behind their number."""
+        return {"all": "", "unlabelled": " without truth"}.get(self.only, " with a disagreement")
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Filter:
+        """The filter out of a message of the page."""
+        return cls(
+            only=only if (only := content.get("only")) in ("all", "unlabelled") else "disagree",
+            states=tuple(str(each) for each in content.get("states") or ()),
+            field=str(content.get("field") or ""),
+            query=str(content.get("query") or "").strip().casefold(),
+            sort="given" if content.get("sort") == "given" else "loud",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One text of a layout: the rows that stand open and those that are folded."""
+
+    unit: int
+    loud: tuple[str, ...]
+    quiet: tuple[str, ...]
+
+    def after(self, unit: TextRow) -> Shown:
+        """The same place when the text's fields changed: what stood open stays open."""
+        there = [field.path for field in unit.fields]
+        loud = [path for path in self.loud if path in there]
+        quiet = [path for path in self.quiet if path in there]
+        fresh = [path for path in there if path not in loud and path not in quiet]
+        return Shown(self.unit, (*loud, *fresh) or (WHOLE,), tuple(quiet))
+
+
+def lay_out(
+    units: Sequence[TextRow], names: Sequence[str], wanted: Filter, bare: Sequence[bool]
+) -> list[Shown]:
+    """The texts to show; those with most disagreement first, else in their own order.
+
+    `bare` says which texts have no truth.
+    """
+    shown = [
+        each
+        for at, unit in enumerate(units)
+        if (bare[unit.text] or wanted.only != "unlabelled")
+        and (each := _shown(at, unit, names[unit.text], wanted))
+    ]
+    if wanted.only != "all" and wanted.sort == "loud":
+        shown.sort(key=lambda each: _rank(units[each.unit]))
+    return shown
+
+
+def _shown(at: int, unit: TextRow, name: str, wanted: Filter) -> Shown | None:
+    fields = [field for field in unit.fields if not wanted.field or field.pattern == wanted.field]
+    if wanted.query:
+        if wanted.query not in name:
+            fields = [field for field in fields if wanted.query in field.words]
+        if wanted.states:
+            fields = [field for field in fields if _has(field, wanted.states)]
+        return Shown(at, tuple(field.path for field in fields), ()) if fields else None
+    if wanted.only != "disagree" and not wanted.states:
+        rows = tuple(field.path for field in fields) or ((WHOLE,) if unit.failed else ())
+        return Shown(at, rows, ()) if rows else None
+    states = wanted.states or tuple(DISAGREEING)
+    loud = sorted(
+        (field for field in fields if _has(field, set(states) - {"failed"})),
+        key=lambda field: -field.disagreeing,
+    )
+    failed = bool(unit.failed) and not wanted.field and (not wanted.states or "failed" in states)
+    if not loud and not failed:
+        return None
+    rows = tuple(field.path for field in loud) or (WHOLE,)
+    return Shown(at, rows, tuple(field.path for field in fields if field.path not in rows))
+
+
+def _has(field: FieldState, states: Sequence[str] | set[str]) -> bool:
+    return field.among in states or any(state in states for state in field.states)
+
+
+def _rank(unit: TextRow) -> tuple[int, int]:
+    return -sum(field.disagreeing > 0 for field in unit.fields), -len(unit.failed)
+
+
+# -- A value, its truth and its text as one cell of a view says them.
+
+LONGEST = 400
+
+
+def leaf_at(field: FieldResult, text: Document) -> Leaf | None:
+    """The schema's leaf that the field fills."""
+    return next((leaf for leaf in text.schema.leaves if leaf.path == field.pattern), None)
+
+
+def grounding_flag(field: FieldResult, variant: int, grounds: TextGrounding) -> Flag:
+    """What is to be said beside a value that was not found in its text."""
+    said = field.said[variant]
+    if said.state in ("failed", "missing", "null in words"):
+        return ""
+    return grounds.flag(said.value, field.pattern, variant)
+
+
+def truth_cell(truth: Any) -> list[str]:
+    """The truth as a cell: its words, and whether it is a value, none, or not labelled."""
+    if truth is NOTHING:
+        return ["not labelled", "blank"]
+    return (
+        ["none", "none"]
+        if truth is None
+        else [formatting.shorten(display_value(truth), LONGEST), "value"]
+    )
+
+
+def display_value(value: Any, nothing: str = "") -> str:
+    """A value as a reader sees it: text as it is, everything else as JSON."""
+    if value is None or value is NOTHING:
+        return nothing
+    if value == "":
+        return "“”"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def value_words(said: VariantValue) -> str:
+    """What a variant says for a field: words for nothing too, where it did not leave it out."""
+    if said.state == "missing" and is_empty(said.value):
+        return "no value"
+    return display_value(said.value, "none")
+
+
+def spelled_out(content: dict[str, Any]) -> dict[str, Any]:
+    """What a view shows, its controls spelled out; a `path` comes back from the page as it is."""
+    return {name: each if name == "path" else _seen(each) for name, each in content.items()}
+
+
+def _seen(each: Any) -> Any:
+    if isinstance(each, dict):
+        return spelled_out(each)
+    if isinstance(each, list | tuple):
+        return [_seen(one) for one in each]
+    return escape_controls(each) if isinstance(each, str) else each
+
+
+def text_name(text: Document, repeat: int, repeats: int) -> str:
+    """The id of a text, and which repeat where there are several."""
+    return escape_controls(f"{text.id} · {repeat + 1}" if repeats > 1 else text.id)
+
+
+def text_title(text: Document) -> str:
+    """The first line of the text that says something, shortened."""
+    first = next((line for line in text.text.splitlines() if line.strip()), "")
+    return formatting.shorten(first, 90)
+
+
+def may_ask_again(status: str) -> bool:
+    """Whether asking again can help: the model itself did not answer."""
+    failure = FAILURES.get(status)
+    return failure is not None and not issubclass(failure, ReplyError)

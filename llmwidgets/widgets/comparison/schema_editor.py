@@ -1,0 +1,397 @@
+"""SchemaEditor: the fields written as rows inside the panel, and texts pasted or chosen there."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.errors import FieldError
+from llmwidgets.formatting import count
+from llmwidgets.schemas.loaders import TYPES, schema_from_rows
+from llmwidgets.widgets.comparison.choices import ChoicePanel
+from llmwidgets.widgets.comparison.setup_state import read_files, read_pasted
+from llmwidgets.widgets.panel import Buffers, Content
+
+if TYPE_CHECKING:
+    from llmwidgets.schemas import Schema
+
+
+class SchemaEditor(ChoicePanel):
+    """A panel in which the schema can be written or changed; what code gave stays as it is."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._draft = FieldDraft()
+        self._drafted = 0
+
+    # -- fields --------------------------------------------------------------------------------
+
+    async def act_fields(self, _content: Content, _buffers: Buffers) -> None:
+        """Open the editor on a copy of the schema, or on one empty row."""
+        schema = self._setup.schema
+        if schema is None and self._setup.documents:
+            schema = self._setup.documents[0].schema
+        rows = rows_of_schema(schema) if schema is not None else [FieldRow()]
+        self._draft = FieldDraft(schema.name if schema is not None else "Record", rows)
+        self._screen = "fields"
+        self._redrafted()
+
+    async def act_field_edit(self, content: Content, _buffers: Buffers) -> None:
+        """One row was changed; it is checked at once."""
+        self._draft.change(int(content.get("row", -1)), content)
+        self.push()
+
+    async def act_field_rename(self, content: Content, _buffers: Buffers) -> None:
+        """A name that was offered is taken."""
+        self._draft.change(int(content.get("row", -1)), content)
+        self._redrafted()
+
+    async def act_field_add(self, _content: Content, _buffers: Buffers) -> None:
+        """An empty row at the end."""
+        self._draft.rows.append(FieldRow())
+        self.push()
+
+    async def act_field_drop(self, content: Content, _buffers: Buffers) -> None:
+        """A row was taken away; the last one is emptied instead."""
+        at = int(content.get("row", -1))
+        if 0 <= at < len(self._draft.rows):
+            del self._draft.rows[at]
+            self._draft.rows = self._draft.rows or [FieldRow()]
+        self._redrafted()
+
+    async def act_field_example(self, content: Content, _buffers: Buffers) -> None:
+        """The rows of a pasted record take the place of what was there."""
+        self._draft.rows = rows_of_example(str(content.get("text") or ""))
+        self._redrafted()
+
+    async def act_fields_code(self, content: Content, _buffers: Buffers) -> None:
+        """The rows as JSON Schema or as pydantic classes, to be copied."""
+        if content.get("format") == "json":
+            text = json.dumps(self._draft.schema(), indent=2, ensure_ascii=False)
+            title = "The fields as JSON Schema"
+        else:
+            text, title = self._draft.code(), "The fields as pydantic classes"
+        self.send({"type": "code", "title": title, "text": text, "from": content.get("from")})
+
+    async def act_fields_use(self, _content: Content, _buffers: Buffers) -> None:
+        """Compare by these fields from now on."""
+        schema = self._draft.schema()
+        self._screen = "setup"
+        self.schema = schema
+
+    async def act_fields_close(self, _content: Content, _buffers: Buffers) -> None:
+        """Leave the editor; the fields stay as they were."""
+        self._screen = "setup"
+        self._reckon()
+        self.push()
+
+    def _redrafted(self) -> None:
+        self._drafted += 1
+        self.push()
+
+    def fields_view(self) -> Content:
+        """The rows, what is wrong with each, and which must have a value."""
+        draft = self._draft
+        problems = draft.problems()
+        required = sum(row.required for row in draft.rows)
+        return {
+            "edition": self._drafted,
+            "types": [[name, words] for name, words in WORDS.items()],
+            "rows": [
+                {
+                    "name": row.name,
+                    "type": row.type,
+                    "many": row.many,
+                    "required": row.required,
+                    "description": row.description,
+                    "values": row.values,
+                    "problem": problems.get(at, ("", ""))[0],
+                    "instead": problems.get(at, ("", ""))[1],
+                }
+                for at, row in enumerate(draft.rows)
+            ],
+            "said": count(len(draft.rows), "field"),
+            "wrong": count(len(problems), "row") + " to mend" if problems else "",
+            "warning": _warning(required),
+        }
+
+    # -- texts ---------------------------------------------------------------------------------
+
+    async def act_paste(self, content: Content, _buffers: Buffers) -> None:
+        """Texts that were pasted take the place of what was there."""
+        self._take(read_pasted(str(content.get("text") or "")))
+
+    async def act_files(self, content: Content, buffers: Buffers) -> None:
+        """Texts out of files that were chosen; names come in the message, contents beside it."""
+        names = [str(name) for name in content.get("names") or ()]
+        self._take(read_files([_file(*each) for each in zip(names, buffers, strict=False)]))
+
+    def _take(self, texts: list[dict[str, Any]]) -> None:
+        self._setup.truth_given = self._setup.group = None
+        self.texts = texts
+
+
+def _file(name: str, content: memoryview) -> tuple[str, str]:
+    try:
+        return name, bytes(content).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FieldError(
+            {name: "The file is no UTF-8 text."}, "Save it as UTF-8, or turn a PDF into text first."
+        ) from None
+
+
+def _warning(required: int) -> str:
+    if not required:
+        return ""
+    verb = "is" if required == 1 else "are"
+    return (
+        f"{count(required, 'field')} {verb} required and may not be empty: where a text is silent, "
+        "the model must invent a value. Untick Required where that can happen."
+    )
+
+
+# -- Field rows as they are edited: from a schema, from an example, checked, as JSON and as code.
+
+WORDS = {
+    "text": "text", "number": "number", "integer": "whole number", "boolean": "yes or no",
+    "date": "date", "datetime": "date and time", "time": "time", "email": "e-mail", "url": "URL",
+}  # fmt: skip
+_NAME = re.compile(r"[^\W\d_]\w*(\[\])?(\.[^\W\d_]\w*(\[\])?)*")
+_FORMATS = (
+    ("date", re.compile(r"\d{4}-\d\d-\d\d")),
+    ("datetime", re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*")),
+    ("time", re.compile(r"\d\d:\d\d(:\d\d)?")),
+    ("email", re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")),
+    ("url", re.compile(r"https?://\S+")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """One row of the editor. `values` are the only ones allowed, as typed, commas between."""
+
+    name: str = ""
+    type: str = "text"
+    many: bool = False
+    required: bool = False
+    description: str = ""
+    values: str = ""
+
+    def given(self) -> dict[str, Any]:
+        """The row as `schema_of_rows` reads it."""
+        said: dict[str, Any] = {"name": self.name.strip(), "type": self.type}
+        if self.many:
+            said["list"] = True
+        if self.required:
+            said["required"] = True
+        if self.description.strip():
+            said["description"] = self.description.strip()
+        if self.values.strip():
+            said["values"] = [
+                _value(each, self.type) for each in self.values.split(",") if each.strip()
+            ]
+        return said
+
+
+@dataclass(slots=True)
+class FieldDraft:
+    """The rows under the editor, and what is wrong with them."""
+
+    title: str = "Record"
+    rows: list[FieldRow] = field(default_factory=lambda: [FieldRow()])
+
+    def change(self, at: int, content: Mapping[str, Any]) -> None:
+        """Change one row: name, kind (its type), many, required, description, values."""
+        if not 0 <= at < len(self.rows):
+            return
+        words = {"name": "name", "kind": "type", "description": "description", "values": "values"}
+        said: dict[str, Any] = {
+            name: str(content[key]) for key, name in words.items() if key in content
+        }
+        said |= {key: bool(content[key]) for key in ("many", "required") if key in content}
+        if said.get("type", "text") in TYPES:
+            self.rows[at] = replace(self.rows[at], **said)
+
+    def problems(self) -> dict[int, tuple[str, str]]:
+        """What is wrong with each row, and a name that would be right; empty where all is well."""
+        found: dict[int, tuple[str, str]] = {}
+        seen: set[str] = set()
+        for at, row in enumerate(self.rows):
+            name = row.name.strip()
+            if not name:
+                found[at] = ("This row has no name.", "")
+            elif not _NAME.fullmatch(name):
+                found[at] = ("A name has letters, digits and _ only.", usable(name))
+            elif name in seen:
+                found[at] = ("Another row has this name.", "")
+            seen.add(name)
+        return found or self._misfits()
+
+    def _misfits(self) -> dict[int, tuple[str, str]]:
+        try:
+            schema_from_rows([row.given() for row in self.rows])
+        except FieldError as error:
+            rows = {
+                int(found.group(1)) - 1: (f"This row {said}", "")
+                for place, said in error.problems.items()
+                if (found := re.match(r"row (\d+)", place))
+            }
+            return rows or {0: (error.message, "")}
+        return {}
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of the rows; FieldError where a row is not right."""
+        return {"title": usable(self.title) or "Record"} | schema_from_rows(
+            [row.given() for row in self.rows]
+        )
+
+    def code(self) -> str:
+        """The same as pydantic classes."""
+        return pydantic_code(self.schema())
+
+
+def usable(name: str) -> str:
+    """A name near this one that code can use: `incident date` becomes `incident_date`."""
+    parts = [re.sub(r"\W+", "_", part.replace("[]", "")).strip("_") for part in name.split(".")]
+    named = ".".join(f"field_{part}" if part[:1].isdigit() else part for part in parts if part)
+    return named + ("[]" if name.endswith("[]") and named else "")
+
+
+def _value(words: str, kind: str) -> Any:
+    said = words.strip()
+    try:
+        return int(said) if kind == "integer" else float(said) if kind == "number" else said
+    except ValueError:
+        return said
+
+
+# ---- from a schema, from an example --------------------------------------------------------------
+
+
+def rows_of_schema(schema: Schema) -> list[FieldRow]:
+    """The rows that say what a schema says; rules beyond the editor's columns are left out."""
+    rows = []
+    for leaf in schema.leaves:
+        many = leaf.path.endswith("[]")
+        rows.append(
+            FieldRow(
+                name=leaf.path.removesuffix("[]") or "value",
+                type=leaf.type if leaf.type in WORDS else "text",
+                many=many,
+                required=leaf.required and not leaf.nullable,
+                description=leaf.description,
+                values=", ".join(str(each) for each in leaf.values or () if each is not None),
+            )
+        )
+    return rows
+
+
+def rows_of_example(words: str) -> list[FieldRow]:
+    """The rows of one pasted record; FieldError where it is no JSON object."""
+    try:
+        data = json.loads(words)
+    except ValueError as error:
+        place = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise FieldError(
+            {"The example": f"This is not JSON{place}."},
+            'Paste one record, such as {"amount": 4180.0, "incident_date": "2026-10-10"}.',
+        ) from None
+    if isinstance(data, list) and data and isinstance(data[0], dict):
+        data = data[0]
+    if not isinstance(data, dict) or not data:
+        raise FieldError({"The example": "This is no JSON object."}, "Paste one record in { }.")
+    return list(_rows_of(data, ""))
+
+
+def _rows_of(data: Mapping[str, Any], before: str) -> Iterator[FieldRow]:
+    for key, value in data.items():
+        name = f"{before}{key}"
+        many = isinstance(value, list)
+        first = next((each for each in value if each is not None), None) if many else value
+        if isinstance(first, dict) and first:
+            yield from _rows_of(first, f"{name}[]." if many else f"{name}.")
+        else:
+            yield FieldRow(name=name, type=_type_of(first), many=many)
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "integer" if isinstance(value, int) else "number"
+    said = value if isinstance(value, str) else ""
+    return next((name for name, shape in _FORMATS if shape.fullmatch(said)), "text")
+
+
+# ---- as code -------------------------------------------------------------------------------------
+
+_PYTHON = {
+    ("string", None): "str", ("number", None): "float", ("integer", None): "int",
+    ("boolean", None): "bool", ("string", "date"): "dt.date", ("string", "time"): "dt.time",
+    ("string", "date-time"): "dt.datetime", ("string", "email"): "str", ("string", "uri"): "str",
+}  # fmt: skip
+
+
+def pydantic_code(schema: Mapping[str, Any]) -> str:
+    """The JSON Schema of field rows as pydantic classes, inner ones first."""
+    classes: list[str] = []
+    _class_of(_class_name(str(schema.get("title") or "Record")), schema, classes)
+    body = "\n\n\n".join(classes)
+    imports = []
+    if re.search(r"\bdt\.", body):
+        imports.append("import datetime as dt")
+    if "Literal[" in body:
+        imports.append("from typing import Literal")
+    lines = ["\n".join(imports), ""] if imports else []
+    names = "BaseModel, Field" if "Field(" in body else "BaseModel"
+    return "\n".join([*lines, f"from pydantic import {names}", "", "", body, ""])
+
+
+def _class_of(name: str, schema: Mapping[str, Any], classes: list[str]) -> None:
+    lines = [f"class {name}(BaseModel):"]
+    for key, inside in schema["properties"].items():
+        kind = _python_type(key, inside, classes)
+        needed = key in schema.get("required", ())
+        lines.append(f"    {_member(key, kind, inside, needed)}")
+    classes.append("\n".join(lines))
+
+
+def _member(key: str, kind: str, inside: Mapping[str, Any], needed: bool) -> str:
+    said = inside.get("description")
+    name = f"{key}_" if keyword.iskeyword(key) else key
+    more = [f"alias={_quoted(key)}"] if name != key else []
+    more += [f"description={_quoted(said)}"] if said else []
+    if not needed:
+        empty = "None" if kind.endswith("| None") else "[]"
+        default = "default_factory=list" if empty == "[]" else "default=None"
+        return f"{name}: {kind} = " + (f"Field({', '.join([default, *more])})" if more else empty)
+    return f"{name}: {kind}" + (f" = Field({', '.join(more)})" if more else "")
+
+
+def _python_type(key: str, inside: Mapping[str, Any], classes: list[str]) -> str:
+    if "anyOf" in inside:
+        return f"{_python_type(key, inside['anyOf'][0], classes)} | None"
+    if "enum" in inside:
+        return f"Literal[{', '.join(_quoted(each) for each in inside['enum'])}]"
+    if inside.get("type") == "array":
+        return f"list[{_python_type(key, inside['items'], classes)}]"
+    if inside.get("type") == "object":
+        name = _class_name(key)
+        while any(each.startswith(f"class {name}(") for each in classes):
+            name += "_"
+        _class_of(name, inside, classes)
+        return name
+    return _PYTHON.get((inside.get("type", "string"), inside.get("format")), "str")
+
+
+def _class_name(name: str) -> str:
+    joined = "".join(part[:1].upper() + part[1:] for part in re.split(r"\W+|_", name) if part)
+    return joined if joined.isidentifier() else f"Record{joined}" if joined else "Record"
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

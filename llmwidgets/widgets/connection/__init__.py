@@ -1,0 +1,1 @@
+"""The screens on which a connection is filled in, found, tested and saved."""

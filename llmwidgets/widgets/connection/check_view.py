@@ -1,0 +1,284 @@
+"""What the page shows of a check: the sentence, the change that mends it, models, probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets import formatting
+from llmwidgets.connections import catalog
+from llmwidgets.connections.catalog import own_price
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy import Policy
+from llmwidgets.connections.policy_file import machine_rules
+from llmwidgets.dialects.types import Capability, Enforcement
+from llmwidgets.errors import PolicyError
+from llmwidgets.formatting import format_day, format_days_until
+from llmwidgets.providers.deprecation import FACTS_OF
+from llmwidgets.secret import redact
+from llmwidgets.widgets.connection.form_fields import field_label
+
+if TYPE_CHECKING:
+    from llmwidgets.engine.checks.check import CheckReport
+    from llmwidgets.providers.base import ModelFacts
+
+
+_MODES = {
+    Enforcement.SCHEMA: (
+        "Schema enforced: this server holds every reply to the schema.",
+        "",
+    ),
+    Enforcement.JSON: (
+        "JSON only: this server ignores schemas; replies are still checked.",
+        "Expect more invalid records than from a server that enforces the schema. "
+        "Nothing is hidden: each one is counted.",
+    ),
+    Enforcement.TEXT: (
+        "Text only: this server does not promise JSON; replies are still checked.",
+        "Expect invalid replies. Nothing is hidden: each one is counted.",
+    ),
+}
+_UNKNOWN = {
+    "icon": "warn",
+    "sentence": "Not determined: the last test could not tell what this server enforces.",
+    "text": "Test again later; until then each run finds out by itself.",
+    "tried": [],
+}
+_KNOWN = "Schema enforced: the provider promises it for this model."
+_SOON_DAYS = 60
+
+
+def report_view(
+    report: CheckReport, connection: Connection, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The report as JSON: a bold first sentence, the rest, the fix as old and new values."""
+    title, rest = _split(redact(report.sentence))
+    return {
+        "ok": report.ok,
+        "title": title,
+        "text": rest,
+        "hint": redact(report.hint),
+        "seconds": report.seconds,
+        "code": redact(report.code),
+        "details": [[name, redact(str(said))] for name, said in report.details],
+        "fix": [
+            {
+                "label": field_label(connection.provider, name),
+                "old": str(values.get(name) or "nothing"),
+                "new": str(new),
+            }
+            for name, new in (report.fix or {}).items()
+        ],
+        "notes": _notes(report, connection),
+    }
+
+
+def mode_view(connection: Connection) -> dict[str, Any] | None:
+    """What the one model of a connection was seen to do with a schema; None before any test.
+
+    Only of the kinds that are probed: elsewhere the table of models says it.
+    """
+    if not connection.provider.probes or not connection.models:
+        return None
+    seen = connection.capability(connection.models[0])
+    if seen is None:
+        return dict(_UNKNOWN) if connection.checked_at else None
+    sentence, why = _MODES[seen.mode]
+    full = seen.mode is Enforcement.SCHEMA
+    return {
+        "icon": "ok" if full else "warn",
+        "sentence": sentence if seen.tried or not full else _KNOWN,
+        "text": why,
+        "tried": _tried(seen),
+    }
+
+
+def _notes(report: CheckReport, connection: Connection) -> list[str]:
+    """What the live list says of the one model that is connected."""
+    if not report.ok or connection.provider.single:
+        return []
+    told = {facts.id for facts in report.facts}
+    said = [catalog.end_note(connection, each) for each in report.models if each not in told]
+    said += [catalog.unlisted_note(connection, each) for each in report.models]
+    return [redact(note) for note in said if note]
+
+
+def model_endings(connection: Connection, models: Sequence[str], on: date) -> list[dict[str, Any]]:
+    """A sentence for each day on which models in use are shut down soon, earliest first."""
+    by_day: dict[date, list[ModelFacts]] = {}
+    for model in models:
+        facts = connection.facts(model)
+        if facts and facts.ends and (facts.ends - on).days <= _SOON_DAYS:
+            by_day.setdefault(facts.ends, []).append(facts)
+    return [_ending(end, by_day[end], on) for end in sorted(by_day)]
+
+
+def _ending(end: date, ended: Sequence[ModelFacts], on: date) -> dict[str, Any]:
+    names = [facts.id for facts in ended]
+    when = f"shut down on {format_day(end)}, {format_days_until(end, on)}."
+    if len(names) > 1:
+        text = f"are {when} The table names what replaces them."
+        return {"models": names, "text": text, "successor": ""}
+    return {"models": names, "text": f"is {when}", "successor": ended[0].successor or ""}
+
+
+def model_rows(
+    connection: Connection,
+    allowed: Sequence[str],
+    reachable: Sequence[str] | None,
+    on: date,
+) -> list[dict[str, Any]]:
+    """A row a model: what its reply is held to, its price, what is to be known of it.
+
+    `reachable` is None where no check has told yet. Models the key cannot use come last.
+    """
+    rows = [_model_row(connection, model, reachable, on) for model in allowed]
+    return sorted(rows, key=lambda row: bool(row["off"]))
+
+
+def _model_row(
+    connection: Connection, model: str, reachable: Sequence[str] | None, on: date
+) -> dict[str, Any]:
+    facts = connection.facts(model)
+    seen = connection.capability(model)
+    off = reachable is not None and model not in reachable
+    ended = bool(facts and facts.ends and facts.ends <= on)
+    note, loud = (facts.note if facts else ""), False
+    if facts and facts.ends:
+        then = f", then {facts.successor}" if facts.successor else ""
+        note, loud = f"{'ended' if ended else 'ends'} {format_day(facts.ends)}{then}", True
+    if off:
+        note, loud = "this key has no access", False
+    return {
+        "model": model,
+        "reply": seen.mode.value if seen and not off else "–",
+        "price": price_text(connection, model),
+        "note": note,
+        "loud": loud,
+        "off": off or ended,
+    }
+
+
+def price_text(connection: Connection, model: str) -> str:
+    """US dollars for a million tokens, in and out; `unknown` where no price is known."""
+    from llmwidgets.providers.prices import price_per_million
+
+    own = own_price(connection, model)
+    if own:
+        return f"{formatting.money(own['input'])} / {formatting.money(own['output'])}"
+    known = price_per_million(connection.provider, model, datetime.now(UTC))
+    return f"{formatting.money(known[0])} / {formatting.money(known[1])}" if known else "unknown"
+
+
+def _split(sentence: str) -> tuple[str, str]:
+    head, stop, rest = sentence.partition(". ")
+    return (head + ".", rest) if stop else (sentence, "")
+
+
+def _tried(capability: Capability | None) -> list[dict[str, Any]]:
+    if capability is None:
+        return []
+    return [
+        {
+            "form": form.value,
+            "said": redact(said),
+            "accepted": said == "accepted",
+            "obeyed": obeyed,
+            "used": form == capability.form,
+            "schema": form.name.endswith("SCHEMA"),
+        }
+        for form, said, obeyed in capability.tried
+    ]
+
+
+# -- What a policy keeps from being called: which models, by whose rule, and what can be lifted.
+
+
+def refused_rows(connection: Connection, policy: Policy) -> list[dict[str, Any]]:
+    """A row for each known model that may not be called: denied by a rule, or retired."""
+    allowed, retired = set(policy.allowed(connection)), connection.provider.retired
+    shipped = [model for model in connection.models if model not in allowed]
+    gone = [model for model in retired if model not in {*allowed, *shipped}]
+    return [_row(connection, policy, model) for model in (*shipped, *gone)]
+
+
+def facts_date() -> str:
+    """Of which day the shipped facts about models are."""
+    return f"Facts of {format_day(FACTS_OF)}."
+
+
+def _row(connection: Connection, policy: Policy, model: str) -> dict[str, Any]:
+    ended = _ended(connection, model)
+    refusal = _refusal(connection, policy, model)
+    note = f"not allowed by {refusal.rule}" if refusal else ""
+    return {
+        "model": model,
+        "reply": "–",
+        "price": "–",
+        "note": redact(ended or note),
+        "loud": False,
+        "off": True,
+        "allow": not ended and _liftable(policy, refusal),
+    }
+
+
+def _ended(connection: Connection, model: str) -> str:
+    """`retired 23 Oct 2026, then gpt-6-sol`; empty for a model that lives."""
+    gone = catalog.has_ended(connection, model)
+    if gone is None:
+        return ""
+    then = f", then {gone.successor}" if gone.successor else ""
+    return f"retired {format_day(gone.since)}{then}" if gone.since else f"retired{then}"
+
+
+def off_whitelist(connection: Connection, policy: Policy) -> list[str]:
+    """Models that the key can use beside the whitelist; none where none may be added."""
+    if not connection.provider.single or policy.closed_by:
+        return []
+    listed, shipped = catalog.listed_models(connection), {*policy.allowed(connection)}
+    return [
+        model
+        for model in listed
+        if model not in shipped
+        and model not in connection.models
+        and _liftable(policy, _refusal(connection, policy, model))
+    ]
+
+
+def refused_view(connection: Connection, policy: Policy, *, kept: bool) -> dict[str, Any] | None:
+    """Why the connection's own model may not be called, and whether one click can allow it."""
+    model = next(iter(connection.models), None)
+    if connection.provider.single:
+        model = None
+    refusal = _refusal(connection, policy, model)
+    if refusal is None:
+        return None
+    may = kept and model is not None and _liftable(policy, refusal)
+    return {"model": model or "", "rule": redact(refusal.rule), "allow": may}
+
+
+def keeper_of(connection: Connection) -> str:
+    """Whose connection this is, where a policy file provides it."""
+    if connection.origin != "policy":
+        return ""
+    rules = (each for each in machine_rules())
+    found = next(
+        (each.whose for each in rules if connection.label in {c.label for c in each.connections}),
+        "a policy file",
+    )
+    return redact(found)
+
+
+def _refusal(connection: Connection, policy: Policy, model: str | None) -> PolicyError | None:
+    try:
+        policy.permit(connection, model)
+    except PolicyError as error:
+        return error
+    return None
+
+
+def _liftable(policy: Policy, refusal: PolicyError | None) -> bool:
+    """Whether the organization can allow it: no policy file denies it or forbids additions."""
+    files = {rules.whose for rules in policy.layers}
+    return refusal is not None and not policy.closed_by and refusal.rule not in files

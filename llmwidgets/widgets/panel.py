@@ -1,0 +1,248 @@
+"""Panel: what every widget shares. State goes to the page, actions come back, errors are shown.
+
+A widget of this package is one Python class, one module and one style sheet: `static/` holds what
+`make javascript` builds from the sources in `javascript/`, and `bundle = "mine"` names it. A saved
+notebook holds a widget's `_esm` once for each panel in it, so that is a loader of 1 kB, which asks
+for the module by `{type: "module"}`.
+
+No trait holds data, so nothing of it lands in a saved notebook. A view asks by `{type: "hello"}`
+when it is drawn; the widget answers by `{type: "state", …}` and sends a new state when something
+changed. Every other message is an action: `{type: "save", …}` runs `async def act_save(content,
+buffers)` on the engine's loop. The callback itself only submits and returns, because it may run on
+any thread and beside a running cell. An error ends as a redacted sentence in the state. An action
+bears the act of a person that led to it (`act`), and so does all that is sent on account of it: the
+page moves the focus for an answer alone, never for a state that arrives by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import anywidget
+
+from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.secret import redact
+from llmwidgets.visible import escape_controls, escape_html
+
+_BATCH_SECONDS = 0.05
+_LONGEST_NAME = 64
+
+_act: contextvars.ContextVar[str] = contextvars.ContextVar("act", default="")
+"""The act in a page on whose account this runs; tasks and threads begun meanwhile inherit it."""
+
+Content = dict[str, Any]
+Buffers = Sequence[memoryview]
+
+
+@lru_cache
+def read_static(name: str) -> str:
+    """A built file of `static/`: the loader, or the module or the style sheet of one widget."""
+    return (resources.files("llmwidgets.widgets") / "static" / name).read_text("utf-8")
+
+
+class Panel(anywidget.AnyWidget):
+    """The base of every widget: a DOMWidget without data in its traits.
+
+    Subclasses give `bundle`, `state()`, `summary()` and one `async def act_<type>(content,
+    buffers)` for each message the page may send.
+    """
+
+    _esm, _css = read_static("loader.js"), ""
+    bundle = ""
+    """What the built module and style sheet in `static/` are called."""
+    heading = "Panel"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last_error: str | None = None
+        self._error: dict[str, str] | None = None
+        self._due = False
+        self._turn = threading.Lock()
+        self._under_way: set[Future[None]] = set()
+        self._static = StaticOutput()
+        self.on_msg(self._arrive)
+
+    # -- what a subclass says ------------------------------------------------------------------
+
+    def state(self) -> Content:
+        """What the page shows now, as JSON; never a secret."""
+        return {}
+
+    def summary(self) -> tuple[str, list[str]]:
+        """A sentence and lines that say the same without a kernel; never a secret."""
+        return type(self).__name__, []
+
+    # -- to the page ---------------------------------------------------------------------------
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        """Send a message to every view, with the act that it answers if there is one."""
+        act = _act.get()
+        super().send({**content, "act": act} if act else content, buffers)
+
+    def push(self) -> None:
+        """Send the whole state to every view; callable from any thread."""
+        self.send({"type": "state", "error": self._error, **self.state()})
+
+    def push_soon(self) -> None:
+        """Send the state once within 50 ms, however often this is called meanwhile."""
+        with self._turn:
+            if self._due:
+                return
+            self._due = True
+        self.submit(self._push_later())
+
+    async def _push_later(self) -> None:
+        await asyncio.sleep(_BATCH_SECONDS)
+        with self._turn:
+            self._due = False
+        self.push()
+
+    def show_error(self, error: BaseException) -> None:
+        """Put the error before the user as a sentence and the next step, redacted."""
+        self._error = error_sentence(error)
+        self.last_error = " ".join(part for part in self._error.values() if part)
+        self.push()
+
+    # -- from the page -------------------------------------------------------------------------
+
+    def submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Run the coroutine on the engine's loop; its exception ends in the widget."""
+        from llmwidgets.engine.event_loop import submit_task as submit
+
+        future: Future[None] = submit(self._shown(work))
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return future
+
+    async def _shown(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - nobody reads this future but the user
+            self.show_error(error)
+
+    def _arrive(self, _widget: object, content: object, buffers: Buffers) -> None:
+        if not isinstance(content, dict):
+            return
+        kind = content.get("type")
+        if kind in ("hello", "module"):
+            self.submit(getattr(self, f"act_{kind}")(content, buffers))
+            return
+        action: Callable[[Content, Buffers], Coroutine[Any, Any, None]] | None = (
+            getattr(self, f"act_{kind}", None) if isinstance(kind, str) else None
+        )
+        if action is not None:
+            self._error = None
+            self.submit(self._on_account_of(content.get("act"), action(content, buffers)))
+
+    async def _on_account_of(self, act: object, work: Awaitable[None]) -> None:
+        _act.set(act[:_LONGEST_NAME] if isinstance(act, str) else "")
+        await work
+
+    async def act_module(self, _content: Content, _buffers: Buffers) -> None:
+        """The page has no code yet: send the module and its style sheet."""
+        code = [read_static(f"{self.bundle}.{kind}").encode() for kind in ("js", "css")]
+        self.send({"type": "module"}, code)
+
+    async def act_hello(self, _content: Content, _buffers: Buffers) -> None:
+        """A view was drawn and asks for the state."""
+        self.push()
+
+    # -- without a kernel ----------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return escape_controls(f"{type(self).__name__}({self.summary()[0]})")
+
+    def _fallback_html(self) -> str:
+        sentence, lines = self.summary()
+        items = "".join(f"<li>{escape_html(line)}</li>" for line in lines)
+        return (
+            f"<p><b>{escape_html(self.heading)}:</b> {escape_html(sentence)}. "
+            "Run this cell to open the panel.</p>" + (f"<ul>{items}</ul>" if items else "")
+        )
+
+    def refresh_static(self) -> None:
+        """Bring the HTML output up to date, where it says something else by now."""
+        fragment = self._fallback_html()
+        if fragment != self._static.fragment:
+            self._static.update(fragment)
+
+    def _ipython_display_(self) -> None:
+        """Two outputs: the widget, and HTML that shows where the widget cannot.
+
+        A reopened notebook without a kernel draws only the second one; a live panel hides it.
+        """
+        data, metadata = self._repr_mimebundle_()
+        data.pop("text/html", None)
+        self._static.display(data, metadata, self._fallback_html())
+
+    def _repr_mimebundle_(self, **_options: Any) -> tuple[Content, Content]:
+        data, metadata = super()._repr_mimebundle_() or ({}, {})
+        lines = [repr(self), *(f"  {line}" for line in self.summary()[1])]
+        data["text/plain"] = escape_controls("\n".join(lines))
+        data["text/html"] = self._fallback_html()
+        return data, metadata
+
+
+def error_sentence(error: BaseException) -> dict[str, str]:
+    """What to show for an error: the sentence and the next step, every secret masked."""
+    if isinstance(error, LLMWidgetsError):
+        return {"sentence": redact(error.message), "hint": redact(error.hint)}
+    said = escape_controls(redact(str(error))).strip()
+    return {
+        "sentence": f"This stopped with an unexpected {type(error).__name__}.",
+        "hint": f"It says: {said}" if said else "",
+    }
+
+
+# -- The second output of a panel: the result as HTML, for where the widget cannot be shown.
+
+
+class StaticOutput:
+    """An HTML-only output below the widget, brought up to date after each run.
+
+    A live panel hides it by its own style; a notebook reopened without a kernel, GitHub and
+    nbviewer show it. It holds no extracted value and no text.
+    """
+
+    def __init__(self) -> None:
+        self._name = uuid.uuid4().hex
+        self._turn = threading.Lock()
+        self._shown = False
+        self._fragment = ""
+
+    @property
+    def fragment(self) -> str:
+        """The newest result as HTML; empty before there is one."""
+        return self._fragment
+
+    def display(self, data: dict[str, Any], metadata: dict[str, Any], placeholder: str) -> None:
+        """Publish the widget's own output, and the HTML as a second one."""
+        _publish(data, metadata=metadata)
+        with self._turn:
+            _publish(_bundle(self._fragment or placeholder), display_id=self._name)
+            self._shown = True
+
+    def update(self, fragment: str) -> None:
+        """Put a newer result in the place of the second output, wherever it is displayed."""
+        with self._turn:
+            self._fragment = fragment
+            if self._shown:
+                _publish(_bundle(fragment), display_id=self._name, update=True)
+
+
+def _publish(data: dict[str, Any], **options: Any) -> None:
+    from IPython import display
+
+    display.display(data, raw=True, **options)  # type: ignore[no-untyped-call]
+
+
+def _bundle(fragment: str) -> dict[str, Any]:
+    return {"text/html": f'<div class="llmwidgets-static">{fragment}</div>'}
