@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from llmwidgets.demo.conform import conform
-from llmwidgets.demo.extractor.document import BRISK, CAREFUL, HASTY, QUICK, Profile
-from llmwidgets.demo.extractor.records import fill
+from llmwidgets.demo.extractor import fill
+from llmwidgets.demo.field import BRISK, CAREFUL, HASTY, QUICK, Profile
 
 Finish = Literal["stop", "length"]
 _WHAT_THIS_IS = (
@@ -41,7 +41,7 @@ class RuleModel:
     """
 
     name: str
-    care: Profile
+    profile: Profile
     base_seconds: float
     seconds_per_1000: float
     fails: bool = False
@@ -59,7 +59,7 @@ class RuleModel:
         if schema is None:
             note = json.dumps({"note": _WHAT_THIS_IS})
             return DemoReply(note if form == "json_object" else _WHAT_THIS_IS)
-        record = conform(schema, fill(schema, prompt.document, self.care))
+        record = conform(schema, fill(schema, prompt.document, self.profile))
         text = json.dumps(record, ensure_ascii=False)
         if not self.fails or len(prompt.document) < _SHORT:
             return DemoReply(text)

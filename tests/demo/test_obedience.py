@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from llmwidgets.demo import invoices
 from llmwidgets.demo.conform import Disobeyed, conform, example
-from llmwidgets.demo.extractor.document import CAREFUL, HASTY
-from llmwidgets.demo.extractor.records import fill
+from llmwidgets.demo.extractor import fill
+from llmwidgets.demo.field import CAREFUL, HASTY
 from llmwidgets.schemas import read_schema
 
 TEXT = invoices.texts[0]["text"]
