@@ -9,68 +9,38 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.text import Text
 
-from llmwidgets import cli
-from llmwidgets.cli import tables
+from llmwidgets.cli import CompareOptions, Exit, report, tables
 from llmwidgets.errors import FieldError
 from llmwidgets.report.writers import write_jsonl
 from llmwidgets.store.store import Store
-from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison
 
 
-FINISHED, NOT_MET = 0, 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareOptions:
-    """The command's options, as they were written."""
-
-    schema: str
-    texts: Path
-    models: list[str]
-    truth: str | None = None
-    instructions: Path | None = None
-    html: Path | None = None
-    jsonl: Path | None = None
-    values: bool = False
-    organization: str | None = None
-    repeats: int = 1
-    min_accuracy: float | None = None
-    min_valid: float | None = None
-    budget: float | None = None
-    journal: str | None = None
-    concurrency: int | None = None
-
-
-def run_compare(asked: CompareOptions) -> int:
-    """Run the comparison, print its scoreboard, write the files; the exit status."""
-    result = _run(asked)
+def run_compare(options: CompareOptions) -> Exit:
+    """Run the comparison, print its scoreboard and write the files."""
+    result = _compare(options)
     console = Console(highlight=False)
     tables.scoreboard_table(console, result)
-    if asked.jsonl:
-        console.print(
-            Text(escape_controls(f"Wrote {write_jsonl(extraction_lines(result), asked.jsonl)}"))
-        )
-    if asked.html:
-        console.print(
-            Text(escape_controls(f"Wrote {result.to_html(asked.html, values=asked.values)}"))
-        )
+    if options.jsonl:
+        path = write_jsonl(extraction_lines(result), options.jsonl)
+        tables.print_text(console, f"Wrote {path}")
+    if options.html:
+        path = result.to_html(options.html, values=options.values)
+        tables.print_text(console, f"Wrote {path}")
     if any(tally.statuses["Stopped"] for tally in result.reading.tallies):
-        cli.say("Interrupted; what was answered is kept. Run the same again to go on.")
-        return cli.INTERRUPTED
-    missed = list(_missed(asked, result))
+        report("Interrupted; what was answered is kept. Run the same command again to go on.")
+        return Exit.INTERRUPTED
+    missed = list(_find_missed(options, result))
     if missed:
-        cli.say(f"Not met: {'; '.join(missed)}.")
-    return NOT_MET if missed else FINISHED
+        report(f"Not met: {'; '.join(missed)}.")
+    return Exit.PROBLEM if missed else Exit.FINE
 
 
 def extraction_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
@@ -91,26 +61,25 @@ def extraction_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
         }
 
 
-def _run(asked: CompareOptions) -> Comparison:
-    from llmwidgets.comparison import compare as run
+def _compare(options: CompareOptions) -> Comparison:
+    from llmwidgets.comparison import compare
 
-    texts = read_texts(asked.texts)
-    truth = read_truth(asked.truth, texts, asked.texts) if asked.truth else None
-    return run(
-        read_schema_source(asked.schema),
+    texts = read_texts(options.texts)
+    return compare(
+        read_schema_source(options.schema),
         texts,
-        asked.models,
-        truth=truth,
-        instructions=read_file(asked.instructions) if asked.instructions else None,
-        repeats=asked.repeats,
-        store=_store(asked.organization),
-        concurrency=asked.concurrency,
-        budget=asked.budget,
-        journal=False if asked.journal == "none" else asked.journal,
+        options.models,
+        truth=read_truth(options.truth, texts, options.texts) if options.truth else None,
+        instructions=read_file(options.instructions) if options.instructions else None,
+        repeats=options.repeats,
+        store=_open_store(options.organization),
+        concurrency=options.concurrency,
+        budget=options.budget,
+        journal=False if options.journal == "none" else options.journal,
     )
 
 
-def _store(organization: str | None) -> Store | None:
+def _open_store(organization: str | None) -> Store | None:
     if organization is None:
         return None
     store = Store(organization)
@@ -122,9 +91,9 @@ def _store(organization: str | None) -> Store | None:
     return store
 
 
-def _missed(asked: CompareOptions, comparison: Comparison) -> Iterator[str]:
+def _find_missed(options: CompareOptions, comparison: Comparison) -> Iterator[str]:
     board = comparison.scoreboard()
-    for name, bar in (("accuracy", asked.min_accuracy), ("valid", asked.min_valid)):
+    for name, bar in (("accuracy", options.min_accuracy), ("valid", options.min_valid)):
         if bar is None:
             continue
         low = [
@@ -136,11 +105,11 @@ def _missed(asked: CompareOptions, comparison: Comparison) -> Iterator[str]:
             yield f"{name} {bar:g} by {', '.join(low)}"
     over = int(board["OverBudget"].sum())
     if over:
-        limit = "of the policy" if asked.budget is None else f"{asked.budget:g} US$"
+        limit = "of the policy" if options.budget is None else f"{options.budget:g} US$"
         yield f"budget {limit}, {over} of {len(comparison)} calls were left out"
 
 
-# -- Schema, texts and truth from the user's files; a misfit names the file and the line.
+# -- Schema, texts and truth from the user's files; an error names the file and the line.
 
 _PDF = (
     "Turn it into text first: from pypdf import PdfReader; "
@@ -161,7 +130,7 @@ def read_schema_source(name: str) -> Any:
     except FieldError:
         raise
     except AttributeError:
-        raise FieldError(f"{home} has no {attribute}.", "Name a class of it.") from None
+        raise FieldError(f"{home} has no {attribute}.", "Name a class that it defines.") from None
     except Exception as error:  # noqa: BLE001 - a module of the user's may raise anything
         raise FieldError(
             f"{home} cannot be imported: {type(error).__name__}.", "Run it with Python to see why."
@@ -192,11 +161,12 @@ def read_truth(name: str, texts: list[dict[str, Any]], path: Path) -> Any:
             f"{path} has no key or column {name}, and there is no file of this name.",
             "Give --truth a key of the texts, or a .json, .jsonl or .csv file.",
         )
-    return [_or_nothing(row.get(name)) for row in texts]
+    labels = [row.get(name) for row in texts]
+    return [None if isinstance(label, str) and not label.strip() else label for label in labels]
 
 
 def read_file(path: Path) -> str:
-    """A text file as UTF-8; FieldError where it cannot be read."""
+    """A text file as UTF-8; FieldError if it cannot be read."""
     _exists(path)
     try:
         text = path.read_text("utf-8-sig")
@@ -214,7 +184,7 @@ def read_file(path: Path) -> str:
 
 
 def read_rows(path: Path) -> Iterator[tuple[Any, str]]:
-    """The rows of a table file, each with where it stands."""
+    """The rows of a table file, each with its place for error messages."""
     text = read_file(path)
     kind = path.suffix.lower()
     if kind == ".csv":
@@ -222,13 +192,13 @@ def read_rows(path: Path) -> Iterator[tuple[Any, str]]:
         for row in csv.DictReader(io.StringIO(text, newline="")):
             yield {str(name): value or "" for name, value in row.items()}, f"{path}"
     elif kind == ".jsonl":
-        for at, line in enumerate(text.split("\n"), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                yield _json(line, f"{path}, line {at}"), f"{path}, line {at}"
+                yield _json(line, f"{path}, line {number}"), f"{path}, line {number}"
     else:
         whole = _json(text, str(path))
         rows = whole if isinstance(whole, list) else [whole]
-        yield from ((row, f"{path}, entry {at}") for at, row in enumerate(rows, 1))
+        yield from ((row, f"{path}, entry {number}") for number, row in enumerate(rows, 1))
 
 
 def _json(text: str, where: str) -> Any:
@@ -237,7 +207,7 @@ def _json(text: str, where: str) -> Any:
     except ValueError as error:
         column = getattr(error, "colno", 1)
         raise FieldError(
-            f"{where} is no JSON, from character {column} on.", "Correct the file."
+            f"{where} is not valid JSON from character {column} on.", "Correct the file."
         ) from None
 
 
@@ -257,8 +227,8 @@ def _folder(path: Path) -> Iterator[dict[str, Any]]:
     if not files:
         pdf = any(each.suffix.lower() == ".pdf" for each in path.iterdir())
         raise FieldError(
-            f"The folder {path} holds no .txt file.",
-            f"It holds PDFs. {_PDF}" if pdf else "Name a folder with one .txt file a text.",
+            f"The folder {path} contains no .txt file.",
+            f"It contains PDFs. {_PDF}" if pdf else "Name a folder with one .txt file per text.",
         )
     return ({"id": each.stem, "text": read_file(each)} for each in files)
 
@@ -272,17 +242,9 @@ def _truth_file(path: Path) -> Any:
     if kind == ".jsonl":
         rows = [row for row, _ in read_rows(path)]
         if all(isinstance(row, dict) and "id" in row for row in rows):
-            return {str(row["id"]): _record(row) for row in rows}
+            return {str(row.pop("id")): row.get("truth", row) for row in rows}
         return rows
     return _json(read_file(path), str(path))
-
-
-def _record(row: dict[str, Any]) -> Any:
-    return row["truth"] if "truth" in row else {k: v for k, v in row.items() if k != "id"}
-
-
-def _or_nothing(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
 
 
 def _exists(path: Path) -> None:

@@ -160,7 +160,12 @@ def side_by_side_table(console: Console, comparison: Comparison, at: int) -> Non
     letters = (
         f"{formatting.variant_letter(at)} {label}" for at, label in enumerate(comparison.labels)
     )
-    console.print(Text(escape_controls(f"{', '.join(letters)}\n{LEGEND}"), style="dim"))
+    print_text(console, f"{', '.join(letters)}\n{LEGEND}", "dim")
+
+
+def print_text(console: Console, text: str, style: str = "") -> None:
+    """Print words from anywhere, their control characters spelled out."""
+    console.print(Text(escape_controls(text), style=style))
 
 
 def _mark(said: VariantValue, status: str) -> Text:
