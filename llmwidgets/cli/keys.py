@@ -123,8 +123,6 @@ def _count(count: int, noun: str) -> str:
 
 
 # -- llmwidgets doctor: is everything about the store as it should be?
-#
-# It fixes nothing by itself; a store that it can open closes its own files to others, as reported.
 
 _MARKS = {"fine": ("ok", "green"), "note": ("note", "cyan"), "problem": ("fix", "bold red")}
 
@@ -144,13 +142,14 @@ def run_doctor(options: DoctorOptions) -> Exit:
 
 def examine(store: Store, words: str = "") -> Iterator[Finding]:
     """Everything that is looked at, in the order of the report; `words` name the store."""
+    yield from examine_files(store)
+    yield from _examine_network(store)
+    yield examine_key(store)
+    # Opening the store closes its files to others, so it comes after the look at the files.
     try:
         saved = list(store) if store.exists and not store.locked else None
     except StoreError:  # reported by the finding about the key
         saved = None
-    yield from examine_files(store)
-    yield from _examine_network(store)
-    yield examine_key(store)
     yield from examine_ends(saved)
     yield examine_keyring()
     yield from examine_history(known_keys([*environment_connections(), *(saved or [])]), words)
