@@ -443,12 +443,8 @@ _PRICE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: its cells from left to right and the header's, if the table has one."""
-
-    cells: tuple[str, ...]
-    header: tuple[str, ...] = ()
+Row = list[tuple[str, str]]
+"""The cells of a row from left to right, each behind its column's head, which may be empty."""
 
 
 def find_rows(document: Document, profile: Profile) -> list[Row]:
@@ -458,7 +454,7 @@ def find_rows(document: Document, profile: Profile) -> list[Row]:
         bullet = _BULLET.match(line)
         text = bullet["text"] if bullet else line.strip()
         if (bullet or _COUNTED.match(line)) and _has_amount(text):
-            rows.append(Row((text,)))
+            rows.append([("", text)])
     return rows
 
 
@@ -468,7 +464,7 @@ def _has_amount(text: str) -> bool:
 
 def _table_rows(document: Document, profile: Profile) -> list[Row]:
     rows: list[Row] = []
-    header: tuple[str, ...] = ()
+    header: list[str] = []
     sums = pattern(*(p for concept in _SUMS for p in phrases_of("amount", concept, profile)))
     for line in document.lines:
         cells = split_cells(line)
@@ -477,14 +473,15 @@ def _table_rows(document: Document, profile: Profile) -> list[Row]:
         if not re.search(r"\d", line) and sum(1 for cell in cells if column_of(cell, profile)) >= 2:
             header = cells
         elif _is_row(cells, sums) and (header or len(cells) > 2):
-            rows.append(Row(cells, header if len(header) == len(cells) else ()))
+            heads = header if len(header) == len(cells) else [""] * len(cells)
+            rows.append(list(zip(heads, cells, strict=True)))
     return rows
 
 
-def split_cells(line: str) -> tuple[str, ...]:
+def split_cells(line: str) -> list[str]:
     """The cells of a line: by bars, tabs or two blanks; a lone currency joins its number."""
     bare = re.sub(r"(?<=[€$£])\s+(?=\d)|(?<=\b[A-Z]{3})\s+(?=\d)", " ", line.strip().strip("|"))
-    return tuple(cell.strip() for cell in _CELLS.split(bare.strip()) if cell.strip())
+    return [cell.strip() for cell in _CELLS.split(bare.strip()) if cell.strip()]
 
 
 def column_of(head: str, profile: Profile) -> str | None:
@@ -499,7 +496,7 @@ def column_of(head: str, profile: Profile) -> str | None:
     return max(named, key=lambda each: each[0])[1] if named else None
 
 
-def _is_row(cells: tuple[str, ...], sums: re.Pattern[str]) -> bool:
+def _is_row(cells: Sequence[str], sums: re.Pattern[str]) -> bool:
     return (
         _has_amount(cells[-1])
         and any(re.search(r"[^\W\d_]{2}", cell) for cell in cells)
@@ -516,21 +513,22 @@ def read_row(row: Row, searches: Sequence[Search]) -> dict[str, Any]:
 def _read_cell(row: Row, search: Search) -> Any:
     known, words = search.concepts("column"), words_of(search.field.name)
     number = search.field.type in ("number", "integer")
-    for head, cell in zip(row.header, row.cells, strict=False):
-        if column_of(head, search.profile) in known or fold(head) in words:
+    for head, cell in row:
+        if head and (column_of(head, search.profile) in known or fold(head) in words):
             amount = next(find_amounts(fold(cell)), None)
             return (amount.value if amount else None) if number else cell
+    cells = [cell for _, cell in row]
     if number:
-        return _loose_number(row, known, search.profile)
-    return _loose_text(row, search.profile)
+        return _loose_number(cells, known, search.profile)
+    return _loose_text(cells, search.profile)
 
 
-def _loose_number(row: Row, known: list[str], profile: Profile) -> float | None:
-    """The row's number for a column without a head: of a single cell any, else one that leads."""
-    single = len(row.cells) == 1
+def _loose_number(cells: Sequence[str], known: list[str], profile: Profile) -> float | None:
+    """The number of a column without a head: any of a single cell, else one that leads a cell."""
+    single = len(cells) == 1
     numbers = [
         amount
-        for cell in row.cells
+        for cell in cells
         if single or _leads(cell)
         for amount in islice(find_amounts(fold(cell)), None if single else 1)
     ]
@@ -547,9 +545,9 @@ def _leads(cell: str) -> bool:
     return re.match(r"\s*(?:[€$£]|[A-Z]{3}\s)?\s*[-−]?\d", cell) is not None
 
 
-def _loose_text(row: Row, profile: Profile) -> str | None:
-    single = len(row.cells) == 1
-    text = next((cell for cell in row.cells if single or not _leads(cell)), None)
+def _loose_text(cells: Sequence[str], profile: Profile) -> str | None:
+    single = len(cells) == 1
+    text = next((cell for cell in cells if single or not _leads(cell)), None)
     if text is None or not profile.weighs_context or not single:
         return text
     counted = _COUNTED.match(text)
