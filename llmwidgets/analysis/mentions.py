@@ -13,6 +13,7 @@ from typing import NamedTuple
 from llmwidgets.analysis.normalize import plain
 from llmwidgets.analysis.parsing import (
     EITHER_SIGN,
+    EITHER_UNIT,
     MEASURES,
     MONTHS,
     SCALES,
@@ -36,12 +37,11 @@ _LETTERS = re.compile(
 )
 _MEASURE = re.compile(r"\s?(°[CF]|[^\W\d_]{1,16}(?:/[^\W\d_]{1,4}|[23²³])?)(?![^\W_])")
 _LETTERS_BEFORE = re.compile(r"(?<![^\W_])[^\W\d_]{1,5}$")
-_UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
-_UNIT_AFTER = re.compile(rf"\s?({_UNIT})(?:(?<=[円元원])|(?![^\W\d_]))")
-_UNIT_BEFORE = re.compile(rf"(?<![^\W\d_])({_UNIT})\s?-?$")
-_MINUS = re.compile(rf"-(?:\s?(?:{_UNIT})\s?|(?P<apart>\s))?$")
-_OPEN = re.compile(rf"\((?:\s?(?:{_UNIT})\s?)?$")
-_CLOSE = re.compile(rf"(?:\s?(?:{_UNIT}))?\)")
+_UNIT_AFTER = re.compile(rf"\s?({EITHER_UNIT})(?:(?<=[円元원])|(?![^\W\d_]))")
+_UNIT_BEFORE = re.compile(rf"(?<![^\W\d_])({EITHER_UNIT})\s?-?$")
+_MINUS = re.compile(rf"-(?:\s?(?:{EITHER_UNIT})\s?|(?P<apart>\s))?$")
+_OPEN = re.compile(rf"\((?:\s?(?:{EITHER_UNIT})\s?)?$")
+_CLOSE = re.compile(rf"(?:\s?(?:{EITHER_UNIT}))?\)")
 _PER_CENT = re.compile(r"\s?%")
 _NO_CENTS = re.compile(r"[.,]-")
 _POWER = re.compile(r"[eE][-+]?\d{1,3}(?![\w.,])")

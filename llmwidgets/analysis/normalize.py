@@ -13,6 +13,7 @@ from itertools import compress
 from typing import Any
 
 from llmwidgets.analysis.parsing import (
+    IP_ADDRESS,
     Day,
     Number,
     clock_in,
@@ -367,7 +368,6 @@ _LONGEST_CODE = 60
 _CODE = re.compile(r"\+?[A-Z0-9(][A-Z0-9 ()./-]*")
 _GROUP = re.compile(r"[A-Z0-9]+")
 _LAST_DIGITS = re.compile(r".*[A-Z]")
-_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _ABROAD = re.compile(r"\A00(?=[1-9]\d{0,2}[ (/-])")
 _LEAST_DIGITS = 7
 _TOO_LONG = 10**_LONGEST_CODE
@@ -462,7 +462,7 @@ def code_in(text: str) -> str:
         return ""
     bare = evened(text)
     bare = f"+({bare[2:]}" if bare.startswith("(+") else bare
-    if not _CODE.fullmatch(bare) or bare.count(".") == 1 or _ADDRESS.fullmatch(bare):
+    if not _CODE.fullmatch(bare) or bare.count(".") == 1 or IP_ADDRESS.fullmatch(bare):
         return ""
     bare = bare[1:].replace("(0)", " ") if bare[0] == "+" else _ABROAD.sub("", bare)
     bare = bare.strip()

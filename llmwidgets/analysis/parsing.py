@@ -56,20 +56,20 @@ EITHER_SIGN = "|".join(sorted(SIGNS, key=len, reverse=True))
 """Scales of scripts that write them right next to the number, with more text right after."""
 
 _SHORT_SCALES = {"k": 3, "K": 3, "M": 6, "B": 9}
-_UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
+EITHER_UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
 _SCALE = "|".join(sorted(SCALES, key=len, reverse=True))
 SPACES = " \u00a0\u2009\u202f'"
 _NUMBER = re.compile(
-    rf"(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{_UNIT})?\s*(?P<late>[-+])?"
+    rf"(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{EITHER_UNIT})?\s*(?P<late>[-+])?"
     rf"(?P<body>\d[\d.,{SPACES}]*\d|\d|\.\d+)(?:\.(?=\s|$)|(?P<even>[.,/]-{{1,2}}))?"
     rf"(?:\s*(?:(?P<scale>(?i:{_SCALE}))\b\.?|(?P<sign_of_scale>{EITHER_SIGN}))"
     r"|(?P<short>[kKMB])(?![^\W\d_]))?"
-    rf"\s*(?P<after>{_UNIT})?(?P<trailing>\s?-)?\s*(?P<close>\))?"
+    rf"\s*(?P<after>{EITHER_UNIT})?(?P<trailing>\s?-)?\s*(?P<close>\))?"
 )
 _GROUPS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}")
 """Thousands, or lakhs as in India, once the mark between groups is a comma."""
 
-_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _LONGEST = 60
 
 
@@ -147,7 +147,7 @@ def digits_in(body: str) -> str | None:
     count = body.count(mark)
     groups = count and _GROUPS.fullmatch(body.replace(mark, ","))
     if count > 1 or (mark == "," and groups):
-        address = mark == "." and _ADDRESS.fullmatch(body)
+        address = mark == "." and IP_ADDRESS.fullmatch(body)
         return body.replace(mark, "") if groups and not address else None
     body = body.replace(",", ".")
     return None if re.match(r"0\d", body) else body

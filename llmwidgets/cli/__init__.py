@@ -85,7 +85,7 @@ _NAME = {"metavar": "NAME"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareOptions:
-    """Each field is an option of its name: type, help and what else argparse is told about it."""
+    """Each field is an option of its name: type, help and perhaps more arguments for argparse."""
 
     schema: Annotated[str, "a JSON Schema (.json), or file.py:Class, module:Class"]
     texts: Annotated[Path, ".jsonl or .csv with text (and id), .txt, folder"]

@@ -169,7 +169,7 @@ def print_text(console: Console, text: str, style: str = "") -> None:
 
 
 def _mark(said: VariantValue, status: str) -> Text:
-    value = ""  # Agreement is quiet: its value stands beside it, under Truth.
+    value = ""  # Agreement is quiet: its value is next to it, under Truth.
     if said.state == "failed":
         value = formatting.format_count_words(status)
     elif said.state in ("differ", "invented", "null in words"):

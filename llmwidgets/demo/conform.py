@@ -92,7 +92,7 @@ def list_types(node: Node) -> list[str]:
 
 
 def list_branches(node: Node) -> Iterator[Node]:
-    """The alternatives of the node's union, each with what stands around the union merged in."""
+    """The alternatives of the node's union, each with what is around the union merged in."""
     for key in ("anyOf", "oneOf"):
         if node.get(key):
             around = {name: value for name, value in node.items() if name != key}

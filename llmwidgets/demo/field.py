@@ -115,7 +115,7 @@ def _vocabulary() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def find_concepts(group: str, words: Iterable[str]) -> list[str]:
-    """The concepts of a group that any of the words stands for."""
+    """The concepts of a group that any of the words names."""
     named = set(words)
     return [
         concept
@@ -178,7 +178,7 @@ class Search:
     profile: Profile
 
     def concepts(self, group: str) -> list[str]:
-        """What the field's name stands for, or else its description."""
+        """The concepts that the field's name contains, or else its description."""
         known = find_concepts(group, self.field.own_words)
         if known or not self.profile.reads_descriptions:
             return known
