@@ -6,7 +6,8 @@ import importlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -91,13 +92,16 @@ def list_types(node: Node) -> list[str]:
     return listed_types(node) or list(implied(node))
 
 
-def list_branches(node: Node) -> Iterator[Node]:
-    """The alternatives of the node's union, each with what is around the union merged in."""
+def list_branches(node: Node, schema: Canonical) -> list[Node]:
+    """The alternatives of the node's union that can be, with what is around the union merged in."""
+    branches: list[Node] = []
     for key in ("anyOf", "oneOf"):
-        if node.get(key):
+        if node.get(key) and not branches:
             around = {name: value for name, value in node.items() if name != key}
-            yield from ({"allOf": [around, branch]} for branch in node[key])
-            return
+            for branch in node[key]:
+                with suppress(Disobeyed):
+                    branches.append(flatten({"allOf": [around, branch]}, schema))
+    return branches
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +121,7 @@ class _Attempt:
             same = [each for each in flat["enum"] if each == value and type(each) is type(value)]
             return same[0] if same else self._pick(flat["enum"])
         branches = sorted(
-            list_branches(flat),
-            key=lambda branch: not _accepts(flatten(branch, self.schema), value),
+            list_branches(flat, self.schema), key=lambda branch: not _accepts(branch, value)
         )
         if branches:
             return self.fit(self._pick(branches), value, depth + 1)

@@ -84,18 +84,18 @@ def read_field(name: str, node: Any, schema: Canonical, around: tuple[str, ...] 
 
 def _value_branch(node: Node, schema: Canonical) -> Node:
     """What a value other than null looks like: the first such branch of a union."""
-    for branch in list_branches(node):
-        flat = flatten(branch, schema)
-        if list_types(flat) != ["null"] and flat.get("const", ...) is not None:
-            return _value_branch(flat, schema)
+    for branch in list_branches(node, schema):
+        if list_types(branch) != ["null"] and branch.get("const", ...) is not None:
+            return _value_branch(branch, schema)
     return node
 
 
 def _is_nullable(node: Node, schema: Canonical) -> bool:
     if "enum" in node:
         return None in node["enum"]
-    branches = (flatten(branch, schema) for branch in list_branches(node))
-    return "null" in list_types(node) or any(_is_nullable(each, schema) for each in branches)
+    return "null" in list_types(node) or any(
+        _is_nullable(branch, schema) for branch in list_branches(node, schema)
+    )
 
 
 def words_of(name: str) -> list[str]:
