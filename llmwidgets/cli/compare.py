@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from llmwidgets.cli import CompareOptions, Exit, report, tables
+from llmwidgets.cli.keys import open_store
 from llmwidgets.errors import FieldError
 from llmwidgets.report.writers import write_jsonl
-from llmwidgets.store.store import Store
 
 if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison
@@ -72,23 +72,11 @@ def _compare(options: CompareOptions) -> Comparison:
         truth=read_truth(options.truth, texts, options.texts) if options.truth else None,
         instructions=read_file(options.instructions) if options.instructions else None,
         repeats=options.repeats,
-        store=_open_store(options.organization),
+        store=open_store(organization=options.organization) if options.organization else None,
         concurrency=options.concurrency,
         budget=options.budget,
         journal=False if options.journal == "none" else options.journal,
     )
-
-
-def _open_store(organization: str | None) -> Store | None:
-    if organization is None:
-        return None
-    store = Store(organization)
-    if not store.exists:
-        raise FieldError(
-            {"organization": f"{organization} has no store on this computer."},
-            f'Make one in ConnectionPanel(), or with Store.create("{organization}").',
-        )
-    return store
 
 
 def _find_missed(options: CompareOptions, comparison: Comparison) -> Iterator[str]:

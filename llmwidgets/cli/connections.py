@@ -29,7 +29,7 @@ from llmwidgets.store.store import Store
 
 def run_connections(options: ConnectionsOptions) -> Exit:
     """List the connections, or check the one named."""
-    store = open_store(options)
+    store = open_store(options.store, options.organization)
     connections = list_connections(store)
     if options.action == "check":
         return _check(options, connections, store)

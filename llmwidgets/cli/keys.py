@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from llmwidgets.cli import DoctorOptions, Exit, ScanOptions, StoreOptions, report
+from llmwidgets.cli import DoctorOptions, Exit, ScanOptions, report
 from llmwidgets.cli.tables import print_text
 from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.engine.journal import file
@@ -40,7 +40,7 @@ from llmwidgets.visible import escape_controls
 def run_scan(options: ScanOptions) -> Exit:
     """Print every key in the files; a MISTAKE if not all of them could be read."""
     _check_paths(options.paths)
-    known = known_keys(list_connections(open_store(options)))
+    known = known_keys(list_connections(open_store(options.store, options.organization)))
     leaks: list[FoundLeak] = []
     unread = False
     paths = chain.from_iterable(map(files_below, options.paths))
@@ -64,23 +64,16 @@ def run_scan(options: ScanOptions) -> Exit:
     return Exit.PROBLEM
 
 
-def open_store(options: StoreOptions) -> Store:
+def open_store(folder: Path | None = None, organization: str | None = None) -> Store:
     """The store that --store or --organization names, else the default one; FieldError."""
-    store = _name_store(options)
-    name = options.store or options.organization
-    if name and not store.exists:
-        field = "store" if options.store else "organization"
+    store = Store(path=folder) if folder else Store(organization or "default")
+    if (folder or organization) and not store.exists:
+        field = "store" if folder else "organization"
         raise FieldError(
-            {field: f"{name} has no store on this computer."},
-            "Name the folder that contains connections.age, or an organization.",
+            {field: f"{folder or organization} has no store on this computer."},
+            "Name another folder or organization, or make the store in ConnectionPanel().",
         )
     return store
-
-
-def _name_store(options: StoreOptions) -> Store:
-    if options.store:
-        return Store(path=options.store)
-    return Store(options.organization or "default")
 
 
 def list_connections(store: Store) -> list[Connection]:
@@ -129,9 +122,10 @@ _MARKS = {"fine": ("ok", "green"), "note": ("note", "cyan"), "problem": ("fix", 
 
 def run_doctor(options: DoctorOptions) -> Exit:
     """Print what is well and what is not."""
+    store = Store(path=options.store) if options.store else Store(options.organization or "default")
     named = (("--store", options.store), ("--organization", options.organization))
     words = "".join(f"{option} {shlex.quote(str(name))} " for option, name in named if name)
-    findings = list(examine(_name_store(options), words))
+    findings = list(examine(store, words))
     if options.json:
         sys.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
     else:
