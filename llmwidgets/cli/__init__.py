@@ -10,12 +10,15 @@ from enum import IntEnum
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
 
 from llmwidgets import __version__
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.secret import redact
 from llmwidgets.visible import escape_controls
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Exit(IntEnum):
@@ -57,6 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def report(message: str) -> None:
     """Write one line on stderr."""
     sys.stderr.write(f"llmwidgets: {escape_controls(' '.join(message.split()))}\n")
+
+
+def print_text(console: Console, text: str, style: str = "") -> None:
+    """Print words from anywhere, their control characters spelled out."""
+    from rich.text import Text
+
+    console.print(Text(escape_controls(text), style=style))
 
 
 # -- What can be written after `llmwidgets`: a class of options for each command, and one table.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from llmwidgets.cli import CompareOptions, Exit, report, tables
+from llmwidgets.cli import CompareOptions, Exit, print_text, report, tables
 from llmwidgets.cli.keys import open_store
 from llmwidgets.errors import FieldError
 from llmwidgets.report.writers import write_jsonl
@@ -30,11 +30,11 @@ def run_compare(options: CompareOptions) -> Exit:
     tables.scoreboard_table(console, result)
     if options.jsonl:
         path = write_jsonl(extraction_lines(result), options.jsonl)
-        tables.print_text(console, f"Wrote {path}")
+        print_text(console, f"Wrote {path}")
     if options.html:
         path = result.to_html(options.html, values=options.values)
-        tables.print_text(console, f"Wrote {path}")
-    if any(tally.statuses["Stopped"] for tally in result.reading.tallies):
+        print_text(console, f"Wrote {path}")
+    if any(result.scoreboard()["Stopped"]):
         report("Interrupted; what was answered is kept. Run the same command again to go on.")
         return Exit.INTERRUPTED
     missed = list(_find_missed(options, result))

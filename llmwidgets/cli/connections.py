@@ -16,9 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmwidgets.cli import ConnectionsOptions, Exit, JournalOptions, report
+from llmwidgets.cli import ConnectionsOptions, Exit, JournalOptions, print_text, report
 from llmwidgets.cli.keys import list_connections, open_store
-from llmwidgets.cli.tables import print_text
 from llmwidgets.connections import Connection, resolve
 from llmwidgets.connections.key_expiry import key_notes, today
 from llmwidgets.engine.journal import file

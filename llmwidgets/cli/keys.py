@@ -14,8 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from llmwidgets.cli import DoctorOptions, Exit, ScanOptions, report
-from llmwidgets.cli.tables import print_text
+from llmwidgets.cli import DoctorOptions, Exit, ScanOptions, print_text, report
 from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.engine.journal import file
 from llmwidgets.engine.journal.file import reason

@@ -32,7 +32,7 @@ def run_demo(_: DemoOptions) -> Exit:
     tables.scoreboard_table(console, result)
     page = result.to_html(PAGE, values=True)
     stop_demo()
-    console.print(Text(f"\nAll {result.reading.differing} rows that differ, as a page: {page}"))
+    console.print(Text(f"\nAll {len(result.differences())} rows that differ, as a page: {page}"))
     console.print(Text("The same by clicking: make lab, or llmwidgets lab"))
     return Exit.FINE
 

@@ -160,16 +160,11 @@ def side_by_side_table(console: Console, comparison: Comparison, at: int) -> Non
     letters = (
         f"{formatting.variant_letter(at)} {label}" for at, label in enumerate(comparison.labels)
     )
-    print_text(console, f"{', '.join(letters)}\n{LEGEND}", "dim")
-
-
-def print_text(console: Console, text: str, style: str = "") -> None:
-    """Print words from anywhere, their control characters spelled out."""
-    console.print(Text(escape_controls(text), style=style))
+    console.print(Text(escape_controls(f"{', '.join(letters)}\n{LEGEND}"), style="dim"))
 
 
 def _mark(said: VariantValue, status: str) -> Text:
-    value = ""  # Agreement is quiet: its value is next to it, under Truth.
+    value = ""  # Agreement is quiet: its value stands beside it, under Truth.
     if said.state == "failed":
         value = formatting.format_count_words(status)
     elif said.state in ("differ", "invented", "null in words"):

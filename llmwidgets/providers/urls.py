@@ -1,4 +1,4 @@
-"""URLs: what a pasted endpoint or base URL names, before anything is sent to it."""
+"""Address: what a pasted endpoint or base URL says, before anything is sent to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Address:
 
 
 def read_address(value: str) -> Address:
-    """The address in parts; ValueError with a sentence if it is not one or contains a secret.
+    """The address in parts; ValueError with a sentence where it is none, or holds a secret.
 
     >>> read_address(" https://llm.acme.example/v1/ ").url
     'https://llm.acme.example/v1'
