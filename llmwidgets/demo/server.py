@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from llmwidgets.demo.conform import Disobeyed
-from llmwidgets.demo.models import MODELS, RuleModel, read_prompt
+from llmwidgets.demo.models import MODELS, DemoReply, RuleModel, read_prompt
 
 _LARGEST_BODY = 16_000_000
 _LONGEST_DOCUMENT = 40_000
@@ -217,7 +218,7 @@ def complete(body: bytes) -> dict[str, Any]:
     if model is None:
         raise _unknown_model(str(request.get("model")))
     _check(request)
-    return _completion(model, request)
+    return _answer(model, request)
 
 
 def _check(request: Mapping[str, Any]) -> None:
@@ -259,7 +260,7 @@ def _read_format(response_format: Any) -> tuple[str, Any]:
     raise RequestError(400, f"`response_format` {problem}", param="response_format")
 
 
-def _completion(model: RuleModel, request: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(model: RuleModel, request: Mapping[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     response_format, schema = _read_format(request.get("response_format"))
     prompt = read_prompt(request["messages"])
@@ -279,30 +280,29 @@ def _completion(model: RuleModel, request: Mapping[str, Any]) -> dict[str, Any]:
             400, str(error), param="response_format", code="unsupported_schema"
         ) from None
     limit = request.get("max_completion_tokens", request.get("max_tokens"))
-    text, finish = reply.text, reply.finish
-    if limit is not None and _count_tokens(text) > limit:
-        text, finish = text[: max(0, limit) * _CHARACTERS_PER_TOKEN], "length"
+    if limit is not None and _count_tokens(reply.text) > limit:
+        text = reply.text[: max(0, limit) * _CHARACTERS_PER_TOKEN]
+        reply = replace(reply, text=text, finish="length")
     time.sleep(max(0.0, model.seconds(length) - (time.monotonic() - started)))
-    sent = _count_tokens(json.dumps(request["messages"], ensure_ascii=False))
-    received = _count_tokens(text)
+    return _completion(model.name, request["messages"], reply)
+
+
+def _completion(model: str, messages: list[Any], reply: DemoReply) -> dict[str, Any]:
+    sent = _count_tokens(json.dumps(messages, ensure_ascii=False))
+    received = _count_tokens(reply.text)
+    message = {
+        "role": "assistant",
+        "content": None if reply.refusal else reply.text,
+        "refusal": reply.refusal,
+    }
+    choice = {"index": 0, "message": message, "finish_reason": reply.finish, "logprobs": None}
     return {
         "id": f"chatcmpl-demo-{uuid4().hex}",
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": model.name,
+        "model": model,
         "system_fingerprint": _NOTE.removeprefix("llmwidgets "),
-        "choices": [
-            {
-                "index": 0,
-                "message": {
-                    "role": "assistant",
-                    "content": None if reply.refusal else text,
-                    "refusal": reply.refusal,
-                },
-                "finish_reason": finish,
-                "logprobs": None,
-            }
-        ],
+        "choices": [choice],
         "usage": {
             "prompt_tokens": sent,
             "completion_tokens": received,

@@ -71,9 +71,9 @@ SCHEMAS = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(SCHEMAS, st.sampled_from([CAREFUL, HASTY]))
-def test_every_small_schema_is_obeyed(schema: dict[str, Any], care: Any) -> None:
+def test_every_small_schema_is_obeyed(schema: dict[str, Any], profile: Any) -> None:
     """Whatever the fields, types, bounds, patterns and nesting, the record is valid."""
-    record = conform(schema, fill(schema, TEXT, care))
+    record = conform(schema, fill(schema, TEXT, profile))
     assert read_schema(schema).problems(record) == []
     json.dumps(record, allow_nan=False)
 
