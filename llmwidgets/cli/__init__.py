@@ -229,7 +229,8 @@ def _read_arguments(arguments: Sequence[str] | None) -> tuple[str, Any]:
 
 
 def _add_options(parser: argparse.ArgumentParser, command: _Command) -> None:
-    which_store = parser.add_mutually_exclusive_group()
+    names_a_store = issubclass(command.options, StoreOptions)
+    group = parser.add_mutually_exclusive_group() if names_a_store else parser
     hints = get_type_hints(command.options, include_extras=True)
     for option in fields(command.options):
         kind, help_text, *more = get_args(hints[option.name])
@@ -246,5 +247,5 @@ def _add_options(parser: argparse.ArgumentParser, command: _Command) -> None:
             continue
         required = option.default is MISSING
         words |= {"required": True} if required else {"default": option.default}
-        target = which_store if option.name in ("store", "organization") else parser
+        target = group if option.name in ("store", "organization") else parser
         target.add_argument(f"--{option.name.replace('_', '-')}", **words)
