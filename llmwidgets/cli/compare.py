@@ -110,10 +110,10 @@ def read_schema_source(name: str) -> Any:
     """A path to a JSON Schema, or the class that file.py:Class or module:Class names."""
     home, colon, attribute = name.rpartition(":")
     if not colon or not attribute.isidentifier():
-        _exists(Path(name))
+        _check_exists(Path(name))
         return Path(name)
     try:
-        module = _module_of_file(Path(home)) if home.endswith(".py") else _module(home)
+        module = _import_file(Path(home)) if home.endswith(".py") else _import_module(home)
         return getattr(module, attribute)
     except FieldError:
         raise
@@ -127,14 +127,14 @@ def read_schema_source(name: str) -> Any:
 
 def read_texts(path: Path) -> list[dict[str, Any]]:
     """The texts of a .jsonl, .json, .csv or .txt file, or of a folder of .txt files."""
-    _exists(path)
+    _check_exists(path)
     if path.is_dir():
-        return list(_folder(path))
+        return list(_read_folder(path))
     kind = path.suffix.lower()
     if kind == ".pdf":
         raise FieldError(f"{path} is a PDF, not a text.", _PDF)
     if kind in _TABLES:
-        return [_text_row(row, path, where) for row, where in read_rows(path)]
+        return [_read_text_row(row, path, where) for row, where in read_rows(path)]
     return [{"id": path.stem, "text": read_file(path)}]
 
 
@@ -142,8 +142,8 @@ def read_truth(name: str, texts: list[dict[str, Any]], path: Path) -> Any:
     """The truth that `--truth` names: a file, or a key of the texts' own rows."""
     file = Path(name)
     if file.suffix.lower() in _TABLES or file.is_file():
-        _exists(file)
-        return _truth_file(file)
+        _check_exists(file)
+        return _read_truth_file(file)
     if not any(name in row for row in texts):
         raise FieldError(
             f"{path} has no key or column {name}, and there is no file of this name.",
@@ -155,7 +155,7 @@ def read_truth(name: str, texts: list[dict[str, Any]], path: Path) -> Any:
 
 def read_file(path: Path) -> str:
     """A text file as UTF-8; FieldError if it cannot be read."""
-    _exists(path)
+    _check_exists(path)
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError:
@@ -182,14 +182,14 @@ def read_rows(path: Path) -> Iterator[tuple[Any, str]]:
     elif kind == ".jsonl":
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                yield _json(line, f"{path}, line {number}"), f"{path}, line {number}"
+                yield _parse_json(line, f"{path}, line {number}"), f"{path}, line {number}"
     else:
-        whole = _json(text, str(path))
+        whole = _parse_json(text, str(path))
         rows = whole if isinstance(whole, list) else [whole]
         yield from ((row, f"{path}, entry {number}") for number, row in enumerate(rows, 1))
 
 
-def _json(text: str, where: str) -> Any:
+def _parse_json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
@@ -199,18 +199,18 @@ def _json(text: str, where: str) -> Any:
         ) from None
 
 
-def _text_row(row: Any, path: Path, where: str) -> dict[str, Any]:
+def _read_text_row(row: Any, path: Path, where: str) -> dict[str, Any]:
     if isinstance(row, str):
         return {"text": row}
     if not isinstance(row, dict) or "text" not in row:
         raise FieldError(
             f"{where} has no {'column' if path.suffix.lower() == '.csv' else 'key'} text.",
-            "Name the key or column that holds the document text.",
+            "Name the key or column that contains the document text.",
         )
     return {key: value for key, value in row.items() if key != "id" or value not in ("", None)}
 
 
-def _folder(path: Path) -> Iterator[dict[str, Any]]:
+def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
     files = sorted(each for each in path.iterdir() if each.suffix.lower() in (".txt", ".md"))
     if not files:
         pdf = any(each.suffix.lower() == ".pdf" for each in path.iterdir())
@@ -221,7 +221,7 @@ def _folder(path: Path) -> Iterator[dict[str, Any]]:
     return ({"id": each.stem, "text": read_file(each)} for each in files)
 
 
-def _truth_file(path: Path) -> Any:
+def _read_truth_file(path: Path) -> Any:
     kind = path.suffix.lower()
     if kind == ".csv":
         import pandas as pd
@@ -232,15 +232,15 @@ def _truth_file(path: Path) -> Any:
         if all(isinstance(row, dict) and "id" in row for row in rows):
             return {str(row.pop("id")): row.get("truth", row) for row in rows}
         return rows
-    return _json(read_file(path), str(path))
+    return _parse_json(read_file(path), str(path))
 
 
-def _exists(path: Path) -> None:
+def _check_exists(path: Path) -> None:
     if not path.exists():
         raise FieldError(f"There is no file {path}.", "Check the path.")
 
 
-def _module(name: str) -> Any:
+def _import_module(name: str) -> Any:
     sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)
@@ -248,8 +248,8 @@ def _module(name: str) -> Any:
         sys.path.pop(0)
 
 
-def _module_of_file(path: Path) -> Any:
-    _exists(path)
+def _import_file(path: Path) -> Any:
+    _check_exists(path)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise FieldError(f"{path} cannot be imported.", "Name a Python file.")
