@@ -9,7 +9,15 @@ from itertools import islice
 from typing import Any
 
 from llmwidgets.demo.conform import Disobeyed, read_canonical
-from llmwidgets.demo.document import PRODUCT, PROPER, Amount, Document, find_amounts, fold
+from llmwidgets.demo.document import (
+    PRODUCT,
+    PROPER,
+    Amount,
+    Candidate,
+    Document,
+    find_amounts,
+    fold,
+)
 from llmwidgets.demo.field import (
     Field,
     Profile,
@@ -155,6 +163,7 @@ def affirms(search: Search) -> bool:
 
 _LOW = {"min", "minimum", "lowest", "low", "from", "least"}
 _HIGH = {"max", "maximum", "highest", "high", "most", "upto"}
+_PER_CENT = re.compile(r"\s*+%")
 _BETWEEN = re.compile(r"^\s*+(?:[€$£]|eur|usd|gbp|chf)?\s*+(?:to|-|–|bis|a|y|and|et|und|à)\s*$")
 
 
@@ -187,7 +196,7 @@ def _weigh_numbers(search: Search, numbers: Sequence[Amount], *, money: bool) ->
         score = search.weigh(number, cues)
         if money and priced:
             score += 0.4 if number.currency else -0.2 if "," not in number.figure else 0.0
-        if folded[number.end :].lstrip().startswith("%"):
+        if _PER_CENT.match(folded, number.end):
             score -= 2
         if money and not number.currency and re.fullmatch(r"\d\d?", number.figure):
             score -= 1
@@ -270,11 +279,11 @@ def _find_email(search: Search) -> str | None:
     cues = search.cues("email")
     names = [name for name in (document.sender or "").lower().split() if len(name) > 3]
 
-    def weigh(address: str, start: int) -> float:
-        alike = any(name in address.lower() for name in names)
-        return cues.weigh(document.before(start), "") + 0.4 * alike
+    def weigh(address: Candidate[str]) -> float:
+        alike = any(name in address.value.lower() for name in names)
+        return cues.weigh(document.before(address.start), "") + 0.4 * alike
 
-    return max(emails, key=lambda each: weigh(each.value, each.start)).value
+    return max(emails, key=weigh).value
 
 
 def _find_tax_id(search: Search) -> str | None:
