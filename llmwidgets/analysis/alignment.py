@@ -59,7 +59,7 @@ def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
 
 
 def fits(left: Mapping[int, Any], right: Mapping[int, Any], most: float | None) -> bool:
-    """Whether these items can be paired exactly within so much work; None is enough for them."""
+    """Whether these items can be paired exactly within this much work; None is always enough."""
     if len(left) * len(right) > _MOST_PAIRS:
         return False
     return most is None or work(list(left.values()), list(right.values())) <= most
@@ -79,7 +79,7 @@ def work(truth: Any, value: Any) -> int:
 def shared_room(
     truth: Mapping[Any, Any], value: Mapping[Any, Any], most: float
 ) -> dict[Any, float]:
-    """The room of each property: what it asks for, or an even part of what smaller ones leave."""
+    """The work for each property: what it needs, or an even part of what smaller ones leave."""
     asked = {
         name: work(each, value[name])
         for name, each in truth.items()
@@ -94,7 +94,7 @@ def shared_room(
 
 @dataclass(slots=True)
 class _Lists:
-    """The lists at one place: their items together, and leaves in no list further in."""
+    """The lists at one place: their items together, and the leaves that are in no inner list."""
 
     lists: int = 0
     items: int = 0
@@ -106,7 +106,7 @@ _ITEM = "[]"
 
 
 def _lists(data: Any) -> dict[_Place, _Lists]:
-    found: dict[_Place, _Lists] = defaultdict(_Lists)
+    lists_at: dict[_Place, _Lists] = defaultdict(_Lists)
     waiting: list[tuple[Any, _Place, _Lists]] = [(data, (), _Lists())]
     while waiting:
         each, at, inside = waiting.pop()
@@ -114,12 +114,12 @@ def _lists(data: Any) -> dict[_Place, _Lists]:
             waiting += [(inner, (*at, str(name)), inside) for name, inner in each.items()]
         elif isinstance(each, list | tuple) and each:
             place = (*at, _ITEM)
-            found[place].lists += 1
-            found[place].items += len(each)
-            waiting += [(inner, place, found[place]) for inner in each]
+            lists_at[place].lists += 1
+            lists_at[place].items += len(each)
+            waiting += [(inner, place, lists_at[place]) for inner in each]
         else:
             inside.leaves += 1
-    return found
+    return lists_at
 
 
 # -- which leaf answers which ----------------------------------------------------------------------
@@ -133,7 +133,7 @@ State = Literal[
 
 
 class LeafPair(NamedTuple):
-    """A place with its truth and value; NOTHING if there is none.
+    """A place with its truth and value; NOTHING if it has none.
 
     `alone` is True in a row of a list of truth that the value does not have.
     """
@@ -157,7 +157,7 @@ def align(
     rules: Mapping[str, ListRule] | None = None,
     own: frozenset[str] = frozenset(),
 ) -> list[LeafPair]:
-    """A row for each leaf of truth and of the value; lists paired so that the most is right.
+    """One row for each leaf of truth and of the value, with lists paired so that the most is right.
 
     `same(pattern, truth, value)` compares two leaves. Only items that are recognised as the same
     are paired (see `Weights`), or as `rules` say for a list (`lines[]`). A leaf that truth does
@@ -167,7 +167,7 @@ def align(
     """
     known = Properties(patterns_of(schema))
     alignment = Alignment(known, same, categories_of(schema), rules or {}, own)
-    # Where all pairs of leaves are few, no list is looked at for how much work it asks for.
+    # If all pairs of leaves are few, the work that each list needs is not worked out.
     few = (3 + PER_LISTS) * count_leaves(truth) * count_leaves(value) <= MOST_WORK
     rows = alignment.rows(truth, value, "", "", None if few else MOST_WORK)
     if notes is not None:
@@ -178,7 +178,7 @@ def align(
 def state_of(row: LeafPair, same: Same) -> State:
     """`agree`, `differ`, `missing`, `invented`, `null in words` or `unlabelled`.
 
-    Words for nothing ("N/A") are `null in words` where truth says nothing, else `missing`.
+    Words for nothing ("N/A") are `null in words` if truth is empty, else `missing`.
     """
     if row.truth is NOTHING:
         return "unlabelled"
@@ -200,7 +200,7 @@ def state_of(row: LeafPair, same: Same) -> State:
 class Alignment:
     """Pairs truth and value, place by place.
 
-    `most` is how much work may go into the lists below a place; None is more than they ask for.
+    `most` is how much work may go into the lists below a place; None is more than they need.
     """
 
     known: Properties
@@ -230,13 +230,13 @@ class Alignment:
     def _object(
         self, truth: dict[Any, Any], value: Any, path: str, pattern: str, most: float | None
     ) -> list[LeafPair]:
-        found = value if isinstance(value, dict) else {}
-        rows = [] if found or isinstance(value, dict) else self._extra(value, path, pattern)
-        rooms = {} if most is None else shared_room(truth, found, most)
-        for name in [*truth, *(each for each in found if each not in truth)]:
+        fields = value if isinstance(value, dict) else {}
+        rows = [] if fields or isinstance(value, dict) else self._extra(value, path, pattern)
+        rooms = {} if most is None else shared_room(truth, fields, most)
+        for name in [*truth, *(each for each in fields if each not in truth)]:
             rows += self.rows(
                 truth.get(name, NOTHING),
-                found.get(name, NOTHING),
+                fields.get(name, NOTHING),
                 property_path(path, str(name)),
                 self.known.inner(pattern, name),
                 rooms.get(name),
@@ -248,15 +248,15 @@ class Alignment:
     ) -> list[LeafPair]:
         if not isinstance(value, list | tuple):
             rows = self._extra(value, path, pattern)
-            found: Sequence[Any] = []
+            items: Sequence[Any] = []
         else:
-            rows, found = [], value
+            rows, items = [], value
         if not truth:
             return self._extra(value, path, pattern) or [
                 LeafPair(path, pattern, [], _scalar(value))
             ]
         each_of = item_path(pattern)
-        paired = self._pair(truth, found, each_of, most)
+        paired = self._pair(truth, items, each_of, most)
         inner = None if most is None else most / max(1, len(paired))
         for index, each in enumerate(truth):
             at, partner = item_path(path, index), paired.get(index)
@@ -264,10 +264,10 @@ class Alignment:
                 left = self.rows(each, NOTHING, at, each_of, None)
                 rows += [row._replace(alone=row.truth is not NOTHING) for row in left]
             else:
-                rows += self.rows(each, found[partner], at, each_of, inner)
-        extra = sorted(set(range(len(found))) - set(paired.values()))
+                rows += self.rows(each, items[partner], at, each_of, inner)
+        extra = sorted(set(range(len(items))) - set(paired.values()))
         for count, index in enumerate(extra, len(truth)):
-            rows += self._extra(found[index], item_path(path, count), each_of)
+            rows += self._extra(items[index], item_path(path, count), each_of)
         return rows
 
     def _unlabelled(self, value: Any, path: str, pattern: str) -> list[LeafPair]:
@@ -278,7 +278,7 @@ class Alignment:
         ]
 
     def _extra(self, value: Any, path: str, pattern: str) -> list[LeafPair]:
-        """What is said where truth says that there is nothing."""
+        """Rows for values that are given although truth is null."""
         return [
             LeafPair(at, kind, None, each)
             for at, kind, each in leaves_in(self.known.patterns, value, path, pattern)
@@ -292,12 +292,12 @@ class Alignment:
     ) -> dict[int, int]:
         """Which item of the value answers each item of truth.
 
-        `_counted` has what the pairs count for afterwards, as far as that was needed.
+        `_counted` has the counts of the pairs afterwards, as far as they were needed.
         """
         self._counted = {}
         if not truth or not value:
             return {}
-        # Lists in lists are come by again for each list around them.
+        # Lists in lists are met again for each list around them.
         known = (id(truth), id(value), pattern)
         if most is not None:
             return self._paired_now(truth, value, pattern, most)
@@ -319,7 +319,7 @@ class Alignment:
             paired |= self._optimal(left, right, items)
         else:
             paired |= self._roughly(left, right, items, most, kept)
-        # What was noted of pairs that were only tried is not said of the record.
+        # Notes about pairs that were only tried do not belong to the record.
         self.notes = kept
         return paired
 
@@ -331,14 +331,14 @@ class Alignment:
         most: float | None,
         notes: dict[str, None],
     ) -> dict[int, int]:
-        """Rows that are right in all, then the best of the rest as far as there is room."""
+        """Rows that are entirely right, then the best of the rest as far as the work allows."""
 
         counted: dict[int, PairCounts] = {}
         pattern = items.pattern
 
         def is_right(i: int, j: int) -> bool:
-            found = counted[i] = self.count(left[i], right[j], pattern).as_row()
-            return found.right == found.labelled
+            row = counted[i] = self.count(left[i], right[j], pattern).as_row()
+            return row.right == row.labelled
 
         truth, value = self._keyed(left, pattern), self._keyed(right, pattern)
         paired = all_right(truth, value, is_right)
@@ -368,8 +368,8 @@ class Alignment:
                 plain, _, flat = self.known.fields(each, pattern)
                 if flat:
                     return [(kind, leaf) for _, kind, leaf in plain]
-            found = leaves_in(self.known.patterns, each, "", pattern)
-            return [(kind, leaf) for _, kind, leaf in found if not is_empty(leaf)]
+            leaves_of_item = leaves_in(self.known.patterns, each, "", pattern)
+            return [(kind, leaf) for _, kind, leaf in leaves_of_item if not is_empty(leaf)]
 
         def compared(one: Any, other: Any) -> list[LabelledLeaf]:
             rows = self.rows(one, other, "", pattern, None)
@@ -382,9 +382,9 @@ class Alignment:
         return Items(truth, value, pattern, rule, self.categories, leaves, compared, fields)
 
     def _leaf(self, row: LeafPair) -> LabelledLeaf:
-        said, filled = not is_empty(row.value), not is_empty(row.truth)
-        right = said and filled and self.same(row.pattern, row.truth, row.value)
-        return LabelledLeaf(row.pattern, row.truth, row.value, filled, said, right)
+        answered, filled = not is_empty(row.value), not is_empty(row.truth)
+        right = answered and filled and self.same(row.pattern, row.truth, row.value)
+        return LabelledLeaf(row.pattern, row.truth, row.value, filled, answered, right)
 
     def _keyed(self, items: dict[int, Any], pattern: str) -> dict[int, Keyed]:
         return {
@@ -406,19 +406,19 @@ class Alignment:
         near = len(rows) * len(columns) <= _MANY_PAIRS
 
         def is_one(i: int, j: int) -> bool:
-            found = table[i][j]
-            if found.right == found.labelled:
+            counts = table[i][j]
+            if counts.right == counts.labelled:
                 return True
             i, j = rows[i], columns[j]
-            return (found.right > 0 or (near and items.may_be(i, j))) and items.are_one(
-                i, j, found.which
+            return (counts.right > 0 or (near and items.may_be(i, j))) and items.are_one(
+                i, j, counts.which
             )
 
-        # A row left alone earns nothing: not for what it rightly has nothing to say about either.
+        # A row left alone earns nothing, not even for leaves that truth leaves empty too.
         alone = [self.count(one, NOTHING, pattern)._replace(right=0) for one in left.values()]
         more = [self._said(other) for other in right.values()]
         paired = cheapest(table, alone, more, is_one)
-        # Lists in lists would else be paired again for each list around them.
+        # Otherwise lists in lists would be paired again for each list around them.
         self._counted = known | {rows[i]: table[i][j] for i, j in paired.items()}
         return {rows[i]: columns[j] for i, j in paired.items()}
 
@@ -433,8 +433,8 @@ class Alignment:
         if truth is NOTHING:
             return _UNLABELLED
         if truth is None:
-            said = self._said(value)
-            return said if said.labelled else _RIGHT
+            extra = self._said(value)
+            return extra if extra.labelled else _RIGHT
         if says_nothing(truth):
             return _UNLABELLED
         if is_empty(value):
@@ -443,7 +443,7 @@ class Alignment:
 
     def _count_object(self, truth: dict[Any, Any], value: Any, pattern: str) -> PairCounts:
         known = isinstance(value, dict)
-        found = value if known else {}
+        fields = value if known else {}
         labelled, right, invented, missed = (_UNLABELLED if known else self._said(value))[:4]
         answered = whole = 0
         plain, deeper, flat = self.known.fields(truth, pattern)
@@ -451,18 +451,18 @@ class Alignment:
         labelled += len(plain)
         which, bit, same = 0, 1, self.same
         for name, inner, each in plain:
-            if name not in found or name in silent:
+            if name not in fields or name in silent:
                 missed += 1
                 which |= 2 * bit
             # By every rule of ours the truth itself is right.
-            elif (type(each) is str and found[name] == each and inner not in self.own) or same(
-                inner, each, found[name]
+            elif (type(each) is str and fields[name] == each and inner not in self.own) or same(
+                inner, each, fields[name]
             ):
                 right += 1
                 which |= bit
             bit <<= 2
         for name, inner, each in deeper:
-            one = self.count(each, found.get(name, NOTHING), inner)
+            one = self.count(each, fields.get(name, NOTHING), inner)
             labelled += one[0]
             right += one[1]
             invented += one[2]
@@ -474,28 +474,28 @@ class Alignment:
 
     def _count_list(self, truth: Sequence[Any], value: Any, pattern: str) -> PairCounts:
         if not truth:
-            said = self._said(value)
-            return said if said.labelled else _RIGHT
+            extra = self._said(value)
+            return extra if extra.labelled else _RIGHT
         known = isinstance(value, list | tuple)
-        found: Sequence[Any] = value if known else []
+        items: Sequence[Any] = value if known else []
         inner = item_path(pattern)
-        paired = self._pair(truth, found, inner, None)
-        there, counted = self._counted, [_UNLABELLED if known else self._said(value)]
+        paired = self._pair(truth, items, inner, None)
+        known_counts, counted = self._counted, [_UNLABELLED if known else self._said(value)]
         for i, each in enumerate(truth):
             if i not in paired:
                 counted.append(self.count(each, NOTHING, inner)._replace(right=0))
             else:
-                one = there.get(i) or self.count(each, found[paired[i]], inner).as_row()
+                one = known_counts.get(i) or self.count(each, items[paired[i]], inner).as_row()
                 counted.append(one)
         taken = set(paired.values())
-        counted += [self._said(each) for j, each in enumerate(found) if j not in taken]
+        counted += [self._said(each) for j, each in enumerate(items) if j not in taken]
         labelled, right, invented, missed, _, answered, whole = map(sum, zip(*counted, strict=True))
         return PairCounts(labelled, right, invented, missed, -1, answered, whole)
 
     def _said(self, value: Any) -> PairCounts:
-        """What is said where truth says that there is nothing."""
-        said = count_leaves(value, counts=lambda each: not is_empty(each))
-        return PairCounts(said, 0, said, 0)
+        """Rows for values that are given although truth is null."""
+        leaves = count_leaves(value, counts=lambda each: not is_empty(each))
+        return PairCounts(leaves, 0, leaves, 0)
 
 
 _UNLABELLED, _RIGHT = PairCounts(0, 0, 0, 0), PairCounts(1, 1, 0, 0)

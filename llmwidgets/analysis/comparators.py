@@ -1,4 +1,4 @@
-"""Comparators: when a value counts as the same as truth, by type of leaf or as the user says."""
+"""Comparators: when a value counts as the same as truth, by type of leaf or by the user's rules."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Comparator:
 
 @dataclass(frozen=True, slots=True)
 class ListRule:
-    """How the user has the rows of one list recognised: by `names` of leaves, or from a `share`.
+    """How the user's rule recognises the rows of a list: by `names` of leaves or by a `share`.
 
     >>> str(ListRule(("sku", "date"))), str(ListRule(share=0.7))
     ('key:sku,date', 'match:0.7')
@@ -64,15 +64,15 @@ class ListRule:
 
 
 class FunctionFailed(Exception):
-    """A function of the user's raised, or returned what is not a share: the message says which."""
+    """A user's function raised, or did not return a share: the message says which."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoringFunction:
-    """A function of the user's, `(value, truth)` → True, False or a share from 0 to 1.
+    """A user's function `(value, truth)` that returns True, False or a share from 0 to 1.
 
     One that scores a whole record may have a parameter `schema`: the JSON Schema of the text.
-    Two are equal where they are the same function, which need not be hashable itself.
+    Two are equal if they are the same function, which need not be hashable itself.
     """
 
     function: Callable[..., Any]
@@ -91,7 +91,7 @@ class ScoringFunction:
 
     @property
     def misfit(self) -> str | None:
-        """Why it cannot be called; None where it can, or where that is only known by calling."""
+        """Why it cannot be called; None if it can, or if only calling it will tell."""
         if inspect.iscoroutinefunction(self.function):
             return f"{self} is async; give a plain function."
         try:
@@ -112,9 +112,9 @@ class ScoringFunction:
             return False
 
     def share(self, value: Any, truth: Any) -> float:
-        """What it returns for two values, 0 to 1; FunctionFailed where that is not a share.
+        """What it returns for two values, 0 to 1; FunctionFailed if that is not a share.
 
-        What it raises is told by its class alone: a message may quote the document.
+        What it raises is reported by its class alone: a message may quote the document.
         """
         return self._called(value, truth)
 
@@ -126,7 +126,7 @@ class ScoringFunction:
     def _called(self, value: Any, truth: Any, **more: Any) -> float:
         try:
             given = self.function(value, truth, **more)
-            # numpy's and pandas' own yes and no are not a bool.
+            # numpy's and pandas' own booleans are not a bool.
             given = given.item() if getattr(given, "shape", None) == () else given
             share = float(given) if isinstance(given, Real) else math.nan
         except Exception as error:  # noqa: BLE001 (the function is the user's)
@@ -156,14 +156,14 @@ Rule = Comparator | ListRule | ScoringFunction | LostFunction
 def read_scoring(
     scoring: Mapping[str, Any] | Callable[..., Any] | None, schema: Schema | None
 ) -> dict[str, Rule]:
-    """The rule for each place the user names; FieldError for a place or a rule unknown.
+    """The rule for each place that the user names; FieldError for an unknown place or rule.
 
     Keys are patterns of leaves (`lines[].total`); values are `exact`, `text`, `number`,
     `number:0.01` (± 0.01), `date`, `similar:0.9` or a function of (value, truth) that returns
     True, False or a share from 0 to 1. Keys can also be patterns of a list's rows (`lines[]`),
-    with how a row of the reply is recognised as one of truth: `key:sku` (or `key:sku,date`), where
-    these fields of the row are right and only there, or `match:0.7`, where at least this share of
-    the fields that truth fills is right. A row that is not recognised is one missed and one
+    with how a row of the reply is recognised as one of truth: `key:sku` (or `key:sku,date`) if and
+    only if these fields of the row are right, or `match:0.7` if at least this share of the fields
+    that truth fills is right. A row that is not recognised is one missed and one
     invented row. The key "" is the whole record, scored by a function; a function alone means it.
     """
     if callable(scoring):
@@ -171,12 +171,12 @@ def read_scoring(
     chosen: dict[str, Rule] = {}
     problems: dict[str, str] = {}
     places = None if schema is None else places_of(schema)
-    for path, said in (scoring or {}).items():
+    for path, written in (scoring or {}).items():
         if path != RECORD and places is not None and path not in places:
             problems[str(path)] = f"The schema has no such field.{_nearest(str(path), places)}"
             continue
-        rule = _read_rule(said)
-        problem = _misfit(path, said, rule, schema)
+        rule = _read_rule(written)
+        problem = _misfit(path, written, rule, schema)
         if problem is None and rule is not None:
             chosen[path] = rule
         else:
@@ -186,29 +186,29 @@ def read_scoring(
     return chosen
 
 
-def _read_rule(said: Any) -> Rule | None:
-    if isinstance(said, Rule):
-        return said
-    if callable(said):
-        return ScoringFunction(said)
-    return read_list_rule(str(said)) or _read_comparator(str(said))
+def _read_rule(written: Any) -> Rule | None:
+    if isinstance(written, Rule):
+        return written
+    if callable(written):
+        return ScoringFunction(written)
+    return read_list_rule(str(written)) or _read_comparator(str(written))
 
 
-def _misfit(path: str, said: Any, rule: Rule | None, schema: Schema | None) -> str | None:
-    """Why this rule does not fit this place; None where it does."""
+def _misfit(path: str, written: Any, rule: Rule | None, schema: Schema | None) -> str | None:
+    """Why this rule does not fit this place; None if it does."""
     if isinstance(rule, LostFunction):
         return None
     if path == RECORD and not isinstance(rule, ScoringFunction):
-        return f"{said!r} is not a function; only a function scores a whole record."
+        return f"{written!r} is not a function; only a function scores a whole record."
     if isinstance(rule, ListRule):
         return _misfit_of_list(path, rule, schema)
     if path != RECORD and schema is not None and not _is_leaf(path, schema):
-        name = str(rule) if isinstance(rule, ScoringFunction) else repr(said)
+        name = str(rule) if isinstance(rule, ScoringFunction) else repr(written)
         return f"{name} is not a rule of a list; give key:FIELD or match:0.7."
     if isinstance(rule, ScoringFunction):
         return rule.misfit
     if rule is None:
-        return f"unknown comparator {said!r}; choose {', '.join(KINDS)}, or give a function."
+        return f"unknown comparator {written!r}; choose {', '.join(KINDS)}, or give a function."
     return None
 
 
@@ -229,7 +229,7 @@ def _is_leaf(path: str, schema: Schema) -> bool:
 
 
 def _misfit_of_list(path: str, rule: ListRule, schema: Schema | None) -> str | None:
-    """Why the rows of this place cannot be recognised by this rule; None where they can."""
+    """Why the rows of this place cannot be recognised by this rule; None if they can."""
     if not path.endswith("[]"):
         return f"{str(rule)!r} is a rule of a list; {path} is not one. Name its rows: lines[]."
     if schema is None or not rule.names:
@@ -242,8 +242,8 @@ def _misfit_of_list(path: str, rule: ListRule, schema: Schema | None) -> str | N
     return None
 
 
-def _read_comparator(said: str) -> Comparator | None:
-    kind, _, amount = said.partition(":")
+def _read_comparator(written: str) -> Comparator | None:
+    kind, _, amount = written.partition(":")
     if kind not in KINDS or (amount and kind not in {"number", "similar"}):
         return None
     try:
@@ -254,9 +254,9 @@ def _read_comparator(said: str) -> Comparator | None:
     return Comparator(kind, figure) if 0 <= figure <= most and math.isfinite(figure) else None
 
 
-def read_list_rule(said: str) -> ListRule | None:
+def read_list_rule(written: str) -> ListRule | None:
     """The rule of a list as the user writes it: `key:sku,date` or `match:0.7`; None for others."""
-    kind, _, rest = said.partition(":")
+    kind, _, rest = written.partition(":")
     if kind == "key":
         names = tuple(name for each in rest.split(",") if (name := each.strip()))
         return ListRule(tuple(dict.fromkeys(names))) if names else None
@@ -294,7 +294,7 @@ _CASELESS_FORMATS = {
 
 
 def default_for(leaf: Leaf | None) -> Comparator:
-    """How values of a leaf are compared unless the user says otherwise."""
+    """How values of a leaf are compared unless the user decides otherwise."""
     if leaf is None:
         return Comparator("text")
     if leaf.type == "string" and leaf.format in _CASELESS_FORMATS:
@@ -319,7 +319,7 @@ class FieldComparator:
     _similarity: TextSimilarity = field(default_factory=TextSimilarity)
 
     def same(self, pattern: str, truth: Any, value: Any) -> bool:
-        """Whether the value at this place counts as the truth. Both say something."""
+        """Whether the value at this place counts as the truth. Neither is empty."""
         if isinstance(truth, dict | list) or isinstance(value, dict | list):
             return False
         comparator = self._comparators.get(pattern)
@@ -343,7 +343,7 @@ class FieldComparator:
         if comparator.kind == "similar":
             if _text(*readings, raw, 0.0):
                 return True
-            # Words alone, of however long a text, have no figures to look for.
+            # Words alone have no figures to look for, however long the text is.
             one, other = (
                 [] if each.text.isalpha() else _FIGURES.findall(each.text) for each in readings
             )
@@ -353,7 +353,7 @@ class FieldComparator:
     def share(self, pattern: str, truth: Any, value: Any) -> float:
         """How much of a value is right, 0 to 1, by the user's function; 0 without one.
 
-        It is asked once for each two values. Where it fails the value is wrong: nobody can say
+        It is called once for each two values. If it fails the value is wrong: nobody can say
         that it is right.
         """
         function = self.chosen.get(pattern)
@@ -375,11 +375,11 @@ class FieldComparator:
         alike = self._similarity.alike(str(raw[0]), str(raw[1]), amount)
         if self._similarity.unsure:
             self._similarity.unsure = False
-            self.notes[
-                f"{display_path(pattern)}: too much text to compare letter by letter; "
-                "values not found "
-                "to be alike counts as different."
-            ] = None
+            note = (
+                f"{display_path(pattern)}: too much text to compare letter by letter; values that "
+                "are not found to be similar count as different."
+            )
+            self.notes[note] = None
         return alike
 
     def _read(self, value: Any) -> Parsed:
@@ -393,7 +393,7 @@ class FieldComparator:
 
 
 _FIGURES = re.compile(r"[-0-9][0-9]*(?:[^\w\s,]+[0-9]+)*")
-"""The numbers of a plain text, with the marks inside them: likeness never crosses those."""
+"""The numbers of a plain text, with the marks inside them: similar texts have the same ones."""
 
 Raw = tuple[Any, Any]
 
@@ -421,7 +421,7 @@ def _text(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
 
 
 def _spelled_alike(one: Parsed, other: Parsed) -> bool:
-    """Whether two texts are the same once the umlauts of one are two letters."""
+    """Whether two texts are the same once the umlauts of one are written as two letters."""
     spelled = spelled_out(one.written)
     return spelled is not None and plain(spelled) == other.text
 
@@ -477,7 +477,7 @@ def _date(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
 
 
 def _day(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
-    """The field of a date: what time of day is said with it does not count."""
+    """A date field: a time of day given with the date does not count."""
     if one.days and other.days:
         return [each.day for each in one.days] == [each.day for each in other.days]
     return _text(one, other, raw, amount)
@@ -493,7 +493,7 @@ _YES, _NO = frozenset(_YES_WORDS.split()), frozenset(_NO_WORDS.split())
 
 
 def _yes(value: Any) -> bool | None:
-    """What a word says in the field of yes or no; None where it says neither."""
+    """What a word means in a yes/no field; None if it means neither."""
     word = value.strip(" \t\n.!。").casefold() if isinstance(value, str) else value
     if word in _YES:
         return True
@@ -513,7 +513,7 @@ _SPELLINGS: dict[str, Callable[[str], str]] = {
     "uuid": lambda text: text.removeprefix("urn:uuid:").strip("{}").replace("-", ""),
     "host": _host,
 }
-"""How a value of a format is written once: the same address, identifier or host."""
+"""One way to write a value of a format: the same address, identifier or host."""
 
 
 def _clock(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
@@ -526,7 +526,7 @@ _RULES: dict[str, Callable[[Parsed, Parsed, Raw, float], bool]] = {
     "number": _number,
     "date": _date,
 }
-"""The rules that a user can name: how two values that say something are compared."""
+"""The rules that a user can name: how two values are compared if neither is empty."""
 
 _RULES_OF_TYPES = {**_RULES, "truth": _text, "day": _day, "clock": _clock}
 """The same, and those that only the type of a field calls for."""

@@ -1,4 +1,4 @@
-"""Grounding: where in a text a value stands, as it is or written in another way."""
+"""Grounding: where in a text a value occurs, as it is or written in another way."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from llmwidgets.schemas import Leaf
 
 Kind = Literal["exact", "normalised", "fuzzy", "absent", "not applicable"]
 FUZZY_FROM = 85.0
-"""From this likeness on (0 to 100), a passage counts as the value in other words."""
+"""From this similarity on (0 to 100), a passage counts as the value in other words."""
 
 _SHORTEST_FUZZY = 5
 _LOOKED_THROUGH = 10_000_000_000
@@ -47,13 +47,13 @@ _TWO_LETTERS = re.compile("([aou])e|a(?=a)")
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """Where a value stands in a text: `text[start:end]`; None where it does not.
+    """Where a value occurs in a text: `text[start:end]`; None if it does not.
 
     `exact`: to the letter. `normalised`: in other case, spacing, number or date writing, a name
-    turned round. `fuzzy`: nearly, with the same digits, identifiers and denials; a date whose year
-    the text does not say. `absent`: nowhere. `not applicable`: null, also in words such as N/A, yes
-    or no, allowed values that a text need not spell out, and what is too long, or one of too many
-    values, to be looked for in a long text.
+    turned round. `fuzzy`: nearly, with the same digits, identifiers and denials, or a date without
+    its year. `absent`: nowhere. `not applicable`: null, also in words such as N/A, yes or no,
+    allowed values that a text need not spell out, and what is too long, or one of too many values,
+    to be looked for in a long text.
     """
 
     kind: Kind
@@ -75,7 +75,7 @@ class SourceText:
     )
 
     def takes(self, kind: str, work: float) -> bool:
-        """Whether so much more work may go into this text; what it takes is kept in mind."""
+        """Whether this much more work may go into this text; if so, it is counted."""
         self._left[kind] -= work
         return self._left[kind] >= 0
 
@@ -93,13 +93,13 @@ class SourceText:
 
     @cached_property
     def codes(self) -> tuple[str, list[int]]:
-        """Only the letters and digits, capitals, for identifiers written in groups."""
+        """Only the letters and digits, in capitals, for identifiers written in groups."""
         kept = [(each, at) for at, each in enumerate(self.numbers.even) if each.isalnum()]
         return "".join(each.upper()[0] for each, _ in kept), [at for _, at in kept]
 
 
 def get_ready() -> None:
-    """Load what finds a paraphrase: 30 ms that the first look would take longer."""
+    """Load what finds a paraphrase: else the first search would take 30 ms longer."""
     import_module("rapidfuzz.fuzz")
 
 
@@ -117,9 +117,9 @@ def ground(value: Any, text: str | SourceText, leaf: Leaf | None = None) -> Grou
     if not source.takes("exact", len(source.text)):
         return _NOT_APPLICABLE
     reading = parse_value(value)
-    found = _as_written(value, reading, source) or _other_writing(value, reading, source)
-    if found:
-        return found
+    grounding = _as_written(value, reading, source) or _other_writing(value, reading, source)
+    if grounding:
+        return grounding
     if says_no_value(value) or (leaf is not None and leaf.type in {"enum", "boolean"}):
         return _NOT_APPLICABLE
     figure = reading.number or reading.days or reading.clock or reading.quantity or reading.code
@@ -127,14 +127,14 @@ def ground(value: Any, text: str | SourceText, leaf: Leaf | None = None) -> Grou
 
 
 def _as_written(value: str | int | float, reading: Parsed, source: SourceText) -> Grounding | None:
-    """To the letter; a number is looked for among the numbers, where a minus belongs to it."""
+    """To the letter; a number is looked for among the numbers, so that its minus counts."""
     if reading.number or not isinstance(value, str):
         return None
     return _whole_words(source.text, value.strip())
 
 
 def _whole_words(text: str, wanted: str) -> Grounding | None:
-    """The first place where `wanted` stands and is not part of a longer word or number."""
+    """The first place where `wanted` occurs and is not part of a longer word or number."""
     for start in places(text, wanted):
         if _is_whole(text, start, start + len(wanted)):
             return Grounding("exact", start, start + len(wanted))
@@ -158,31 +158,31 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 def _other_writing(
     value: str | int | float, reading: Parsed, source: SourceText
 ) -> Grounding | None:
-    found: tuple[int, int] | None = None
+    span: tuple[int, int] | None = None
     if reading.number:
         written = value.strip() if isinstance(value, str) else repr(value)
-        found = _number(reading.number, value, source)
-        if found and source.text[slice(*found)] == written:
-            return Grounding("exact", *found)
+        span = _number(reading.number, value, source)
+        if span and source.text[slice(*span)] == written:
+            return Grounding("exact", *span)
         # A currency or the point of "Mio." that the value has too belongs to the passage.
-        whole = _whole_words(source.text, written) if found and isinstance(value, str) else None
-        if found and whole and _is_around(whole, found):
+        whole = _whole_words(source.text, written) if span and isinstance(value, str) else None
+        if span and whole and _is_around(whole, span):
             return whole
-    if not found and reading.days:
+    if not span and reading.days:
         return _day(reading.days, source)
     if isinstance(value, str) and (month := _MONTH.fullmatch(value.strip())):
-        found = source.datings.by_month.get((int(month[1]), int(month[2])))
-    if not found and reading.clock:
-        found = source.datings.by_clock.get(reading.clock)
-    if not found and reading.code:
-        found = _code(reading.code, source)
-    if not found and isinstance(value, str) and not reading.number:
-        found = _text(value, reading, source)
-    return Grounding("normalised", *found) if found else None
+        span = source.datings.by_month.get((int(month[1]), int(month[2])))
+    if not span and reading.clock:
+        span = source.datings.by_clock.get(reading.clock)
+    if not span and reading.code:
+        span = _code(reading.code, source)
+    if not span and isinstance(value, str) and not reading.number:
+        span = _text(value, reading, source)
+    return Grounding("normalised", *span) if span else None
 
 
-def _number(number: Number, said: str | float, source: SourceText) -> tuple[int, int] | None:
-    for value in _meant(number, said, source):
+def _number(number: Number, written: str | float, source: SourceText) -> tuple[int, int] | None:
+    for value in _meant(number, written, source):
         for start, end, _ in source.numbers.of(value):
             unit, far_start, far_end = source.numbers.unit_at(start, end)
             if not number.unit:
@@ -198,45 +198,45 @@ def _number(number: Number, said: str | float, source: SourceText) -> tuple[int,
 
 def _in_words(number: int, source: SourceText) -> tuple[int, int] | None:
     """A number in words: "twelve"."""
-    found = _normalised(_IN_WORDS.get(number, ""), source)
-    if not found or "-" in (
-        source.text[found[0] - 1 : found[0]],
-        source.text[found[1] : found[1] + 1],
+    span = _normalised(_IN_WORDS.get(number, ""), source)
+    if not span or "-" in (
+        source.text[span[0] - 1 : span[0]],
+        source.text[span[1] : span[1] + 1],
     ):
         return None
-    return found
+    return span
 
 
-def _meant(number: Number, said: str | float, source: SourceText) -> list[Decimal]:
+def _meant(number: Number, written: str | float, source: SourceText) -> list[Decimal]:
     """What a number means in this text: "1.480" is 1480 where points group thousands."""
-    if not isinstance(said, str) or not _AMBIGUOUS.search(said) or not source.numbers.mark:
+    if not isinstance(written, str) or not _AMBIGUOUS.search(written) or not source.numbers.mark:
         return [number.value]
-    here = [each.value for each in NumberMentions(said, source.numbers.mark)]
-    return here or [number.value]
+    values = [each.value for each in NumberMentions(written, source.numbers.mark)]
+    return values or [number.value]
 
 
 def _day(days: Sequence[Day], source: SourceText) -> Grounding | None:
-    """A day as the text writes it; with its time of day, where the value tells one."""
+    """A day as the text writes it, with its time of day if the value has one."""
     datings = source.datings
     for each in days:
         if each.has_clock and (place := datings.by_instant.get(each.at)):
             return Grounding("normalised", *place)
     for each in days:
         clock = each.at.time()
-        told = not each.has_clock or clock == time() or clock in datings.by_clock
-        if told and (place := datings.of(each.day)):
+        fits = not each.has_clock or clock == time() or clock in datings.by_clock
+        if fits and (place := datings.of(each.day)):
             return Grounding("normalised", *place)
     return _without_year([each.day for each in days], source)
 
 
 def _without_year(days: Sequence[date], source: SourceText) -> Grounding | None:
-    """A day and month without a year: normalised where the year stands elsewhere, else fuzzy."""
+    """A day and month without a year: normalised if the year is elsewhere, else fuzzy."""
     yearless = source.datings.by_day_of_year
-    found = [(yearless[day.month, day.day], day.year) for day in days
+    candidates = [(yearless[day.month, day.day], day.year) for day in days
              if (day.month, day.day) in yearless]  # fmt: skip
-    if not found:
+    if not candidates:
         return None
-    place, year = min(found)
+    place, year = min(candidates)
     known = _whole_words(source.text, str(year))
     return Grounding("normalised" if known else "fuzzy", *place)
 
@@ -253,17 +253,17 @@ def _code(code: str, source: SourceText) -> tuple[int, int] | None:
 
 
 def _text(value: str, reading: Parsed, source: SourceText) -> tuple[int, int] | None:
-    """In other case, accents, spacing and punctuation; umlauts as two letters; a name turned."""
-    found = _normalised(reading.text, source, value=value)
-    if not found and (out := spelled_out(value)):
-        found = _normalised(plain(out), source)
-    if not found and (short := _TWO_LETTERS.sub(r"\1", reading.text)) != reading.text:
-        found = _normalised(short, source, reading.text)
-    if not found and reading.quantity:
-        found = _quantity(reading.quantity, source)
-    if found and value[:1] != source.text[found[0]] and is_denied(value, source.text, found[0]):
+    """In other case, accents, spacing, punctuation; umlauts as two letters; a name turned round."""
+    span = _normalised(reading.text, source, value=value)
+    if not span and (out := spelled_out(value)):
+        span = _normalised(plain(out), source)
+    if not span and (short := _TWO_LETTERS.sub(r"\1", reading.text)) != reading.text:
+        span = _normalised(short, source, reading.text)
+    if not span and reading.quantity:
+        span = _quantity(reading.quantity, source)
+    if span and value[:1] != source.text[span[0]] and is_denied(value, source.text, span[0]):
         return None
-    return found or _turned_name(value, source)
+    return span or _turned_name(value, source)
 
 
 def _normalised(
@@ -271,7 +271,7 @@ def _normalised(
 ) -> tuple[int, int] | None:
     """Where the plain text has `wanted`, which is that of `value`; a name within one sentence.
 
-    `meant` is what the passage says with umlauts in two letters, where that is looked for.
+    `meant` is the passage with umlauts in two letters, if that is looked for.
     """
     text, (flat, offsets) = source.text, source.plain
     for at in places(flat, wanted) if wanted else ():
@@ -281,8 +281,8 @@ def _normalised(
         passage = text[start:end]
         if not _is_whole(text, start, end) or _is_torn(value, passage):
             continue
-        said = plain(spelled_out(passage) or "") if meant else plain(passage)
-        if said == (meant or wanted):
+        spelled = plain(spelled_out(passage) or "") if meant else plain(passage)
+        if spelled == (meant or wanted):
             return start, end
     return None
 
@@ -311,14 +311,14 @@ def _turned_name(value: str, source: SourceText) -> tuple[int, int] | None:
         (" ".join(words[at:]), " ".join(words[:at])) for at in range(1, min(len(words), 4))
     ]  # fmt: skip
     for first, second in turns:
-        found = _normalised(plain(first) + plain(second), source) if first and second else None
-        if found and _meet(source.text, *found, len(plain(first))):
-            return found
+        span = _normalised(plain(first) + plain(second), source) if first and second else None
+        if span and _meet(source.text, *span, len(plain(first))):
+            return span
     return None
 
 
 def _meet(text: str, start: int, end: int, letters: int) -> bool:
-    """Whether only a blank or comma stands where both parts of a name meet."""
+    """Whether only a blank or comma is between both parts of a name."""
     offsets = plain_with_offsets(text[start:end])[1]
     if not 0 < letters < len(offsets):
         return False
@@ -395,7 +395,7 @@ class ExampleLeakage:
         )
 
     def is_copied(self, value: Any, text: SourceText, leaf: Leaf | None = None) -> bool:
-        """Whether a value stands in an example and not in the text.
+        """Whether a value occurs in an example and not in the text.
 
         >>> copying = ExampleLeakage.of([("Bill of Ada for 12 euro", {"name": "Ada"})])
         >>> copying.is_copied("Ada", SourceText("Bill of Bob for 9 euro"))

@@ -32,11 +32,11 @@ _NORMAL = NormalDist()
 _CLOSE, _TINY = 1e-12, 1e-30
 _STEPS = 22
 _NEAREST, _FARTHEST = -34.0, 16.0
-"""Where the saddlepoint is looked for: the logarithm of its distance to the worst text."""
+"""The range searched for the saddlepoint: the logarithm of its distance to the worst text."""
 
 
 def pseudo_mass(texts: int) -> float:
-    """How much of a worst text is added: about half, a little more where texts are few."""
+    """How much of a worst text is added: about half, a little more if texts are few."""
     return 0.435 + 1.5 / max(1, texts)
 
 
@@ -69,7 +69,7 @@ def if_lost(others: Any) -> Numbers:
 
 
 def tails(values: Any, worst: Any, at: float = 0.0) -> Numbers:
-    """The level (0 to 0.5) at which the upper bound of each row is `at`; 0.5 where it is above."""
+    """The level (0 to 0.5) at which the upper bound of each row is `at`; 0.5 if it is above."""
     import numpy as np
 
     sample = _Sample(values, worst)
@@ -114,7 +114,7 @@ def _rate(lost: int, of: int, level: float) -> float:
 
 
 def grouped(values: Sequence[float], groups: Sequence[str] | None) -> list[float]:
-    """One value a group, with the mean of all texts: a large group moves it more.
+    """One value per group, with the mean of all texts: a large group moves it more.
 
     The linearised ratio of clustered samples (as in Miller's "Adding error bars to evals").
     """
@@ -131,7 +131,7 @@ def grouped(values: Sequence[float], groups: Sequence[str] | None) -> list[float
 
 
 class _Sample:
-    """Rows of values with their worst texts; `top` is the largest, `flat` where all are one."""
+    """Rows of values with their worst texts; `top` is the largest, `flat` if all are equal."""
 
     def __init__(self, values: Any, worst: Any) -> None:
         import numpy as np
@@ -153,11 +153,11 @@ class _Sample:
         for _ in range(_STEPS):
             gap = np.where(below == above, -1.0, below - above)
             at = np.clip(far - below * (far - near) / gap, near, far)
-            found = difference(at)
-            up = found > 0
+            height = difference(at)
+            up = height > 0
             # An end that stays twice in a row is drawn halfway in.
-            above = np.where(up, found, np.where(side < 0, above / 2, above))
-            below = np.where(up, np.where(side > 0, below / 2, below), found)
+            above = np.where(up, height, np.where(side < 0, above / 2, above))
+            below = np.where(up, np.where(side > 0, below / 2, below), height)
             near, far, side = np.where(up, at, near), np.where(up, far, at), np.where(up, 1, -1)
         return at
 
@@ -253,7 +253,7 @@ def _away(number: float) -> float:
 # -- how large a difference some texts show, and how many show one that matters --------------------
 
 FEWEST_TEXTS = 10
-"""Under this number of scored texts nothing is said about which is better."""
+"""With fewer scored texts than this, the verdict does not say which is better."""
 
 LEVEL = 0.05
 """The share of misses that every "95 %" allows."""
@@ -272,8 +272,8 @@ _CHANCE = 0.8
 class Spread:
     """How the differences of two variants vary from text to text: their shape around 0.
 
-    `worst` has the differences on texts that one of them loses. `known` has the margins that were
-    worked out already, by level (see `precompute_margins`).
+    `worst` has the differences on texts that one of them loses. `known` has the margins
+    computed so far, by level (see `precompute_margins`).
     """
 
     shape: tuple[float, ...]
@@ -282,7 +282,7 @@ class Spread:
 
     @classmethod
     def of(cls, differences: Sequence[float], worst: Iterable[float]) -> Spread:
-        """The shape of observed differences, 0 to 1 each; in a sample where they are very many."""
+        """The shape of observed differences, 0 to 1 each; of a sample if they are very many."""
         mean = math.fsum(differences) / len(differences)
         ordered = _some(sorted(each - mean for each in differences))
         return cls(tuple(_centred(ordered)), tuple(_some(sorted(map(float, worst)))))
@@ -320,10 +320,10 @@ class Spread:
 
 
 def precompute_margins(spreads: Iterable[tuple[Spread, float]]) -> None:
-    """Work out the margins of many spreads at their levels in one go: one by one is far slower.
+    """Compute the margins of many spreads at their levels in one go: one by one is far slower.
 
-    They are worked out at some numbers of texts, between which they are near to a straight line of
-    logs.
+    They are computed at some numbers of texts, between which their logs are nearly on a straight
+    line.
     """
     alike: dict[int, list[tuple[Spread, float]]] = {}
     for spread, level in spreads:
@@ -351,14 +351,14 @@ def can_show(spread: Spread, texts: int, variants: int = 2, level: float = LEVEL
 def texts_needed(
     spread: Spread, matters: float, variants: int = 2, level: float = LEVEL
 ) -> int | None:
-    """How many texts show a difference of `matters` four times in five; None where none do."""
+    """How many texts show a difference of `matters` four times in five; None if no number does."""
     return _fewest(lambda texts: can_show(spread, texts, variants, level), matters)
 
 
 def texts_to_equal(spread: Spread, matters: float, level: float = LEVEL) -> int | None:
     """How many texts show of an equal variant, four times in five, that it is as good.
 
-    That is, at most `matters` worse by the one-sided bound at `level`; None where none do.
+    That is, at most `matters` worse by the one-sided bound at `level`; None if no number does.
     """
     return _fewest(lambda texts: _as_good_by(spread, texts, level), matters)
 
@@ -368,7 +368,7 @@ def _as_good_by(spread: Spread, texts: int, level: float) -> float:
 
 
 def _fewest(least: Callable[[int], float], matters: float) -> int | None:
-    """The fewest texts at which `least`, which falls with them, is at most `matters`."""
+    """The smallest number of texts at which `least`, which falls with it, is at most `matters`."""
     if not 0 < matters <= 1:
         return None
     low, high = FEWEST_TEXTS - 1, FEWEST_TEXTS

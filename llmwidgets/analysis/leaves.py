@@ -1,4 +1,4 @@
-"""Leaves: the plain values of a record with their places, and what says nothing."""
+"""Leaves: the plain values of a record with their places, and which values are empty."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llmwidgets.schemas.paths import any_name, item_path, prefixes, property_pat
 
 
 class _Nothing:
-    """The one value that stands for no value: not labelled, or not answered."""
+    """The marker for no value: not labelled, or not answered."""
 
     def __repr__(self) -> str:
         return "NOTHING"
@@ -40,7 +40,7 @@ def leaves_of(schema: Schema | None, data: Any) -> list[tuple[str, str, Any]]:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a value says nothing: null, blank, or a list or object of nothing but such."""
+    """Whether a value is empty: null, blank, or a list or object of nothing else."""
     if type(value) is str:
         return says_nothing(value)
     if value is NOTHING:
@@ -111,7 +111,7 @@ class Properties:
         return inner
 
     def fields(self, truth: dict[Any, Any], pattern: str) -> Fields:
-        """The properties that say a plain value, and those to look into; kept for the next pair."""
+        """The properties with a plain value, and those to look into; kept for the next pair."""
         fields = self._fields.get((id(truth), pattern))
         if fields is None:
             plain, deeper, flat = list[Field](), list[Field](), True
@@ -124,7 +124,7 @@ class Properties:
         return fields
 
     def silent(self, value: dict[Any, Any]) -> frozenset[Any]:
-        """The properties that say nothing; kept for the next pair."""
+        """The empty properties; kept for the next pair."""
         silent = self._silent.get(id(value))
         if silent is None:
             silent = frozenset(name for name, each in value.items() if is_empty(each))
@@ -132,7 +132,7 @@ class Properties:
         return silent
 
 
-# -- words by which a model says that a text holds no value, such as "N/A" -------------------------
+# -- words by which a model says that a text has no value, such as "N/A" ---------------------------
 
 _LONGEST = 80
 _ALONE = """
@@ -247,7 +247,7 @@ def _is_silent(text: str) -> bool:
         return True
     bare = " ".join(even.strip(_AROUND).casefold().replace(". ", ".").split())
     first, _, rest = bare.partition(" ")
-    # Most texts are told by their first word: no pattern is tried on them.
+    # The first word decides for most texts: no pattern is tried on them.
     if first not in _FIRST and not _INNER.search(rest):
         return False
     return _SILENT.fullmatch(bare) is not None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from llmwidgets.analysis.normalize import plain
 from llmwidgets.analysis.parsing import (
     EITHER_SIGN,
+    EITHER_UNIT,
     MEASURES,
     MONTHS,
     SCALES,
@@ -36,30 +37,29 @@ _LETTERS = re.compile(
 )
 _MEASURE = re.compile(r"\s?(°[CF]|[^\W\d_]{1,16}(?:/[^\W\d_]{1,4}|[23²³])?)(?![^\W_])")
 _LETTERS_BEFORE = re.compile(r"(?<![^\W_])[^\W\d_]{1,5}$")
-_UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
-_UNIT_AFTER = re.compile(rf"\s?({_UNIT})(?:(?<=[円元원])|(?![^\W\d_]))")
-_UNIT_BEFORE = re.compile(rf"(?<![^\W\d_])({_UNIT})\s?-?$")
-_MINUS = re.compile(rf"-(?:\s?(?:{_UNIT})\s?|(?P<apart>\s))?$")
-_OPEN = re.compile(rf"\((?:\s?(?:{_UNIT})\s?)?$")
-_CLOSE = re.compile(rf"(?:\s?(?:{_UNIT}))?\)")
+_UNIT_AFTER = re.compile(rf"\s?({EITHER_UNIT})(?:(?<=[円元원])|(?![^\W\d_]))")
+_UNIT_BEFORE = re.compile(rf"(?<![^\W\d_])({EITHER_UNIT})\s?-?$")
+_MINUS = re.compile(rf"-(?:\s?(?:{EITHER_UNIT})\s?|(?P<apart>\s))?$")
+_OPEN = re.compile(rf"\((?:\s?(?:{EITHER_UNIT})\s?)?$")
+_CLOSE = re.compile(rf"(?:\s?(?:{EITHER_UNIT}))?\)")
 _PER_CENT = re.compile(r"\s?%")
 _NO_CENTS = re.compile(r"[.,]-")
 _POWER = re.compile(r"[eE][-+]?\d{1,3}(?![\w.,])")
 _LOOK_BACK, _MOST_PLACES = 9, 20
 _NO_FIGURES = {ord(each): None for each in ".,'- eE+\u00a0\u2009\u202f"}
 _QUIET = frozenset(",.;:!?)/'\"\n")
-"""What ends a number and tells nothing of it."""
+"""What ends a number without adding to it."""
 
 
 _LABELS = """
     fy q x no nr num n p pp s art qty pos ref tel fax v ver vol ch fig lot
 """
-"""Words that stand right before a number, as in No12, and make no identifier of it."""
+"""Words right before a number, as in No12, that do not make it an identifier."""
 
 _ENDINGS = """
     x st nd rd th er ère e ème eme º ª o a de te ste
 """
-"""What may stand right behind a number, besides units."""
+"""What may follow a number directly, besides units."""
 
 _LABELLED, _ENDED = frozenset(_LABELS.split()), frozenset(_ENDINGS.split())
 _SCALES = {
@@ -93,11 +93,11 @@ class NumberMentions:
     """
 
     text: str
-    said: str = ""
-    """The mark before decimals, where it is known."""
+    known_mark: str = ""
+    """The mark before decimals, if it is known."""
 
     _known: dict[Decimal, list[Passage]] = field(default_factory=dict, repr=False)
-    """The numbers that were read so far, by what they say."""
+    """The numbers read so far, by value."""
 
     @cached_property
     def even(self) -> str:
@@ -106,13 +106,13 @@ class NumberMentions:
 
     @cached_property
     def mark(self) -> str:
-        """What the text writes before decimals: a point, a comma, or "" where nothing tells."""
-        if self.said:
-            return self.said
-        return decimal_mark(self.even, (found.group() for found in _BODY.finditer(self.even)))
+        """What the text writes before decimals: a point, a comma, or "" if nothing tells."""
+        if self.known_mark:
+            return self.known_mark
+        return decimal_mark(self.even, (match.group() for match in _BODY.finditer(self.even)))
 
     def of(self, value: Decimal) -> Sequence[Passage]:
-        """Where a number stands, the first places of many."""
+        """Where a number occurs, the first places of many."""
         figures = _figures(str(value))
         for start, end in self._waiting.pop(figures, ()):
             for each in self._read(start, end):
@@ -126,16 +126,16 @@ class NumberMentions:
 
     @cached_property
     def _waiting(self) -> dict[str, list[tuple[int, int]]]:
-        """The numbers that are to be read yet, by their figures: 1,200 and 1.2 million are 12."""
-        found: dict[str, list[tuple[int, int]]] = {}
+        """The numbers not read yet, by their figures: 1,200 and 1.2 million are 12."""
+        spans: dict[str, list[tuple[int, int]]] = {}
         for start, end in self._spans():
             body = self.even[start:end]
-            found.setdefault(_figures(body), []).append((start, end))
+            spans.setdefault(_figures(body), []).append((start, end))
             for part in set(body.split(",")) if body.count(",") > 1 else ():
-                found.setdefault(_figures(part), []).append((start, end))
+                spans.setdefault(_figures(part), []).append((start, end))
         for each in self._sums():
             self._keep(each)
-        return found
+        return spans
 
     def _keep(self, passage: Passage) -> None:
         places = self._known.setdefault(passage.value, [])
@@ -145,8 +145,8 @@ class NumberMentions:
     def _spans(self) -> Iterator[tuple[int, int]]:
         whole = self._spaced()
         inside = 0
-        for found in _BODY.finditer(self.even):
-            start, end = found.span()
+        for match in _BODY.finditer(self.even):
+            start, end = match.span()
             if start in whole:
                 far, sure = whole[start]
                 yield start, far
@@ -155,29 +155,29 @@ class NumberMentions:
                 yield start, end
 
     def _sums(self) -> Iterator[Passage]:
-        """NumberMentions of several parts: 3億5000万 is one."""
-        for found in () if self.even.isascii() else _SUM.finditer(self.even):
-            total, part = Decimal(0), found.start()
-            while part < found.end() and (body := _BODY.match(self.even, part)):
+        """Numbers of several parts: 3億5000万 is one."""
+        for match in () if self.even.isascii() else _SUM.finditer(self.even):
+            total, part = Decimal(0), match.start()
+            while part < match.end() and (body := _BODY.match(self.even, part)):
                 first = self._read(*body.span())[:1]
                 if not first:
                     break
                 total, part = total + first[0].value, first[0].end
             else:
-                yield Passage(found.start(), part, total)
+                yield Passage(match.start(), part, total)
 
     def unit_at(self, start: int, end: int) -> tuple[str, int, int]:
-        """The currency or per cent sign beside a passage, and where both together stand."""
-        if found := _UNIT_AFTER.match(self.even, end):
-            return UNITS[found[1]], start, found.end()
-        if found := _UNIT_BEFORE.search(self.even, max(0, start - _LOOK_BACK), start):
-            return UNITS[found[1]], found.start(), end
+        """The currency or per cent sign next to a passage, and where both together are."""
+        if match := _UNIT_AFTER.match(self.even, end):
+            return UNITS[match[1]], start, match.end()
+        if match := _UNIT_BEFORE.search(self.even, max(0, start - _LOOK_BACK), start):
+            return UNITS[match[1]], match.start(), end
         return "", start, end
 
     def measure_at(self, end: int) -> tuple[str, int]:
         """The unit of measure behind a number, and where it ends."""
-        found = _MEASURE.match(self.even, end)
-        return (MEASURES.get(found[1], ""), found.end()) if found else ("", end)
+        match = _MEASURE.match(self.even, end)
+        return (MEASURES.get(match[1], ""), match.end()) if match else ("", end)
 
     def _spaced(self) -> dict[int, tuple[int, bool]]:
         """Where numbers with spaces between thousands begin and end, and whether they are sure.
@@ -185,15 +185,15 @@ class NumberMentions:
         "3 450 €" and "3 450,00" are one number; "room 12 345" may be two.
         """
         places = {}
-        for found in _SPACED.finditer(self.even):
-            body, end = found.group(), found.end()
+        for match in _SPACED.finditer(self.even):
+            body, end = match.group(), match.end()
             sure = " " not in body or "." in body or "," in body
             sure = sure or self.mark == "," or _UNIT_AFTER.match(self.even, end) is not None
-            places[found.start()] = end, sure
+            places[match.start()] = end, sure
         return places
 
     def _read(self, start: int, end: int) -> list[Passage]:
-        """What a number may say, the likeliest first."""
+        """The values that a number may have, the likeliest first."""
         even, scale, bare, far = self.even, 0, True, end
         before, after = even[start - 1 : start], even[end : end + 1]
         if (before.isalnum() or before == "_") and not _begins(even, start):
@@ -216,8 +216,8 @@ class NumberMentions:
             passages += _passages(start, far, [str(Decimal(each).scaleb(scale)) for each in values])
         if bare:
             passages += _passages(start, end, values)
-        if after in {" ", "%", "\u00a0", "\u202f"} and (found := _PER_CENT.match(even, end)):
-            passages += _passages(start, found.end(), [str(Decimal(each) / 100) for each in values])
+        if after in {" ", "%", "\u00a0", "\u202f"} and (match := _PER_CENT.match(even, end)):
+            passages += _passages(start, match.end(), [str(Decimal(each) / 100) for each in values])
         lead = even[max(0, start - _LOOK_BACK) : start]
         if after == "-" or "-" in lead or "(" in lead:
             passages = _signed(even, body, passages)
@@ -262,33 +262,33 @@ def _begins(even: str, start: int) -> bool:
         return True
     if before in "xX" and start >= 2 and even[start - 2].isdecimal():
         return True
-    found = _LETTERS_BEFORE.search(even, max(0, start - 6), start)
-    word = found.group() if found else ""
+    match = _LETTERS_BEFORE.search(even, max(0, start - 6), start)
+    word = match.group() if match else ""
     return word.upper() in UNITS or word in UNITS or word.casefold() in _LABELLED
 
 
 def _behind(even: str, end: int) -> tuple[int, int, bool] | None:
     """The scale that follows a number, where it ends, and whether the number may be bare.
 
-    None where the number goes on as an identifier.
+    None if the number goes on as an identifier.
     """
     after = even[end : end + 1]
     near = even[end : end + 2]
-    if not near.isascii() and (found := _SIGN.match(even, end)):
-        return SIGNS[found[1]], found.end(), False
+    if not near.isascii() and (match := _SIGN.match(even, end)):
+        return SIGNS[match[1]], match.end(), False
     if not (after.isalnum() or after.isspace()):
         return None if after == "_" else (0, end, True)
     if (after.isspace() and not near[1:].isalpha()) or is_unspaced(after) or is_hangul(after):
         return 0, end, True
-    found = _LETTERS.match(even, end)
-    if not found:
+    match = _LETTERS.match(even, end)
+    if not match:
         return None if after.isalnum() else (0, end, True)
-    word, attached = found[1], after.isalpha()
-    following = even[found.end() : found.end() + 1]
+    word, attached = match[1], after.isalpha()
+    following = even[match.end() : match.end() + 1]
     following = "" if is_unspaced(following) or is_hangul(following) else following
     scale = _SCALES.get(word.casefold(), 0) if attached or len(word) > 1 else 0
     if scale and not following.isalnum():
-        return scale, found.end(), word.casefold() not in {"k", "b"}
+        return scale, match.end(), word.casefold() not in {"k", "b"}
     if not attached:
         return 0, end, True
     known = word in UNITS or word in MEASURES or word.upper() in UNITS
@@ -307,17 +307,17 @@ def _signed(even: str, body: str, passages: list[Passage]) -> list[Passage]:
     cents = _WITH_CENTS.search(body) is not None
     if even[end : end + 1] == "-" and cents and not even[end + 1 : end + 2].isalnum():
         return [Passage(each.start, each.end + 1, -each.value) for each in passages]
-    if "-" in lead and (found := _MINUS.search(lead)):
-        at = start - len(lead) + found.start()
+    if "-" in lead and (match := _MINUS.search(lead)):
+        at = start - len(lead) + match.start()
         turned = [Passage(at, each.end, -each.value) for each in passages]
-        if not found["apart"]:
+        if not match["apart"]:
             return passages if _is_hyphen(even, at) else turned
         if even[max(0, at - 2) : at].strip() in {"", ":", "="}:
             return [*passages, *turned]
-    elif "(" in lead and (found := _OPEN.search(lead)) and (close := _CLOSE.match(even, end)):
-        money = cents or len(found.group()) > 1 or len(close.group()) > 1
+    elif "(" in lead and (match := _OPEN.search(lead)) and (close := _CLOSE.match(even, end)):
+        money = cents or len(match.group()) > 1 or len(close.group()) > 1
         if money:
-            opens = start - len(found.group())
+            opens = start - len(match.group())
             return [*passages, *(Passage(opens, close.end(), -each.value) for each in passages)]
     return passages
 
@@ -333,8 +333,8 @@ def _parts(body: str, start: int) -> list[Passage]:
     if "." in body or "'" in body:
         return []
     return [
-        Passage(start + found.start(), start + found.end(), Decimal(found.group()))
-        for found in re.finditer(r"(?<!\d)[1-9]\d*", body)
+        Passage(start + match.start(), start + match.end(), Decimal(match.group()))
+        for match in re.finditer(r"(?<!\d)[1-9]\d*", body)
     ]
 
 
@@ -347,7 +347,7 @@ def _passages(start: int, end: int, values: list[str]) -> list[Passage]:
 _SUFFIX = r"(?:st|nd|rd|th|er|[ºª°.])?"
 _NAME = r"(?:[^\W\d_]|[\u0900-\u094f]){2,14}+"
 _FIRST = r"[0-9](?<![\dA-Za-z_].)(?<!\d[-/.,:].)"
-"""The first digit of a date. It stands first in each expression, which makes them quick."""
+"""The first digit of a date. Each expression begins with it, which makes them quick."""
 
 _NUMERIC = re.compile(
     rf"{_FIRST}(?:\d{{3}}([-/.])\d{{1,2}}\1\d{{1,2}}|\d?(?P<mark>[-/.])\s?(?P<two>\d{{1,2}})"
@@ -414,18 +414,18 @@ class DateMentions:
 
     @cached_property
     def _places(self) -> list[Place]:
-        """Where dates with a year stand, or what looks like one."""
+        """Where dates with a year are, or what looks like one."""
         return sorted((start, end) for start, end, _ in self._spans())
 
     @cached_property
     def _by_year(self) -> dict[str, list[Place]]:
-        """The dates by the last two figures of a year that they may be of."""
-        found: dict[str, list[Place]] = {}
+        """The dates by the last two figures of the year that they may have."""
+        places: dict[str, list[Place]] = {}
         for start, end in self._places:
             written = self.even[start:end]
             for year in {written[2:4], written[-2:]}:
-                found.setdefault(year, []).append((start, end))
-        return found
+                places.setdefault(year, []).append((start, end))
+        return places
 
     @cached_property
     def _order(self) -> tuple[int, ...]:
@@ -434,16 +434,16 @@ class DateMentions:
         A text that writes 25/12 anywhere writes the day first, and one with 12/25 the month.
         """
         first = second = False
-        for found in _NUMERIC.finditer(self.even):
-            if found["mark"] in {"-", "/"}:
-                first |= int(found.group().partition(found["mark"])[0]) > 12
-                second |= int(found["two"]) > 12
+        for match in _NUMERIC.finditer(self.even):
+            if match["mark"] in {"-", "/"}:
+                first |= int(match.group().partition(match["mark"])[0]) > 12
+                second |= int(match["two"]) > 12
         if not (first or second):
             first = self.numbers.mark == ","
         return (0, 1) if first == second else (0,) if first else (1,)
 
     def of(self, day: date) -> Place | None:
-        """Where a day stands first."""
+        """Where a day occurs first."""
         for start, end in self._by_year.pop(f"{day.year % 100:02}", ()):
             days = read_days(_APART.sub(r"\1.\2.", self.even[start:end]))
             for at in self._order if len(days) == 2 else range(len(days)):
@@ -451,83 +451,83 @@ class DateMentions:
         return self._known.get(day)
 
     def _spans(self) -> Iterator[tuple[int, int, re.Match[str]]]:
-        for found in _NUMERIC.finditer(self.even):
-            yield *found.span(), found
-        for found in _NAMED.finditer(self.even):
-            if _is_month(found["n"] or found["m"]):
-                yield *found.span(), found
-        for found in _DAY_AND_YEAR.finditer(self.even):
-            if (start := self._month_before(found.start())) is not None:
-                yield start, found.end(), found
+        for match in _NUMERIC.finditer(self.even):
+            yield *match.span(), match
+        for match in _NAMED.finditer(self.even):
+            if _is_month(match["n"] or match["m"]):
+                yield *match.span(), match
+        for match in _DAY_AND_YEAR.finditer(self.even):
+            if (start := self._month_before(match.start())) is not None:
+                yield start, match.end(), match
 
     def _month_before(self, at: int) -> int | None:
-        """Where the name of a month that stands right before a place begins."""
+        """Where the name of a month right before a place begins."""
         if not self.even[max(0, at - 3) : at].rstrip(" .-\n")[-1:].isalpha():
             return None
-        found = _NAME_BEFORE.search(self.even, max(0, at - _LONGEST_NAME), at)
-        return found.start() if found and _is_month(found["n"]) else None
+        match = _NAME_BEFORE.search(self.even, max(0, at - _LONGEST_NAME), at)
+        return match.start() if match and _is_month(match["n"]) else None
 
     @cached_property
     def by_year(self) -> dict[int, Place]:
-        """Where each year of four digits stands first within a date."""
-        found: dict[int, Place] = {}
+        """Where each year of four digits occurs first within a date."""
+        places: dict[int, Place] = {}
         for start, end in self._places:
             for year in _YEAR.finditer(self.even, start, end):
-                found.setdefault(int(year.group()), year.span())
-        return found
+                places.setdefault(int(year.group()), year.span())
+        return places
 
     @cached_property
     def by_instant(self) -> dict[datetime, Place]:
-        """Where each day with a time of day stands first."""
-        found: dict[datetime, Place] = {}
+        """Where each day with a time of day occurs first."""
+        places: dict[datetime, Place] = {}
         for start, end in self._places:
             if clock := _CLOCK.match(self.even, end):
                 for each in read_days(self.even[start : clock.end()]):
-                    found.setdefault(each.at, (start, clock.end()))
-        return found
+                    places.setdefault(each.at, (start, clock.end()))
+        return places
 
     @cached_property
     def by_clock(self) -> dict[time, Place]:
-        """Where each time of day stands first."""
-        found: dict[time, Place] = {}
+        """Where each time of day occurs first."""
+        places: dict[time, Place] = {}
         for place in _TIMES.finditer(self.even):
             clock = clock_in(place.group())
             if clock is not None:
-                found.setdefault(clock, place.span())
-        return found
+                places.setdefault(clock, place.span())
+        return places
 
     @cached_property
     def by_day_of_year(self) -> dict[tuple[int, int], Place]:
-        """Where each month and day stands first that has no year."""
-        found: dict[tuple[int, int], Place] = {}
+        """Where each month and day without a year occurs first."""
+        places: dict[tuple[int, int], Place] = {}
         whole = {at for start, end in self._places for at in range(start, end)}
         for start, end in self._yearless():
             if start in whole or end - 1 in whole:
                 continue
             # A leap year has every day.
             for each in read_days(_in_leap_year(self.even[start:end])):
-                found.setdefault((each.day.month, each.day.day), (start, end))
-        return found
+                places.setdefault((each.day.month, each.day.day), (start, end))
+        return places
 
     @cached_property
     def by_month(self) -> dict[tuple[int, int], Place]:
-        """Where each month of a year stands first, alone or in a date."""
-        found: dict[tuple[int, int], Place] = {}
+        """Where each month of a year occurs first, alone or in a date."""
+        places: dict[tuple[int, int], Place] = {}
         for each in _NAMED_MONTH.finditer(self.even):
             if month := MONTHS.get(plain(each["n"])):
-                found.setdefault((int(each["y"]), month), each.span())
+                places.setdefault((int(each["y"]), month), each.span())
         for each in _MONTH.finditer(self.even):
             year, number = each["y"] or each["yy"], each["n"] or each["nn"]
-            found.setdefault((int(year), int(number)), each.span())
-        return found
+            places.setdefault((int(year), int(number)), each.span())
+        return places
 
     def _yearless(self) -> Iterator[Place]:
-        for found in _YEARLESS.finditer(self.even):
-            if not found["n"] or _is_month(found["n"]):
-                yield found.span()
-        for found in _DAY_AFTER_NAME.finditer(self.even):
-            if (start := self._month_before(found.start())) is not None:
-                yield start, found.end()
+        for match in _YEARLESS.finditer(self.even):
+            if not match["n"] or _is_month(match["n"]):
+                yield match.span()
+        for match in _DAY_AFTER_NAME.finditer(self.even):
+            if (start := self._month_before(match.start())) is not None:
+                yield start, match.end()
 
 
 def _is_month(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Normalize: what a value says once case, accents, marks and ways of writing are set aside."""
+"""Normalize: what a value means once case, accents, marks and ways of writing are set aside."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from itertools import compress
 from typing import Any
 
 from llmwidgets.analysis.parsing import (
+    IP_ADDRESS,
     Day,
     Number,
     clock_in,
@@ -32,7 +33,7 @@ _EASY = re.compile(
     r"[A-Za-z](?:[A-Za-z \"&'(),./:;?@\[\]_{}`\n\t]+|-(?<=[A-Za-z]-)(?=[A-Za-z])"
     r"|[0-9]++(?=[,.;:)]? [A-FH-JLN-OQ-SU-Za-jl-z]))*+"
 )
-"""Words, numbers and marks between them that say nothing, up to the next that may say something."""
+"""Words, numbers and meaningless marks, up to the next mark that may have a meaning."""
 
 _CHUNK = re.compile("[!-~\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]+")
 _HINTS = re.compile(r"[@\\]|://|[^\s.]\.[A-Za-z]{2}|(?<!\S)[(\"']*/[^/\s]")
@@ -59,7 +60,7 @@ _QUOTED = {each: re.compile(rf"(?<!\w){each}(?=[^\s{each}])[^{each}]*$") for eac
 
 
 def shortly(text: str) -> str | None:
-    """The plain text where that is easy: only letters, digits and what does not matter."""
+    """The plain text if that is easy: only letters, digits and what does not matter."""
     if _WORDS.fullmatch(text):
         return "".join(text.split()).lower()
     if text.isascii() and not _TELLS.search(text):
@@ -68,7 +69,7 @@ def shortly(text: str) -> str | None:
 
 
 def plain_with_offsets(text: str) -> tuple[str, list[int]]:
-    """The plain text and, for each of its characters, where it stands in the original."""
+    """The plain text and, for each of its characters, its place in the original."""
     return _Plain(evened(text)).read()
 
 
@@ -83,11 +84,11 @@ class _Plain:
     def read(self) -> tuple[str, list[int]]:
         text, at, number = self.text, 0, False
         for start, end in [*_addresses(text), (len(text), len(text))]:
-            while found := _TOKENS.search(text, at, start):
-                first, last = found.span()
-                word = found.group()
-                is_number = found.lastgroup == "number"
-                # A single blank says nothing but between two numbers.
+            while match := _TOKENS.search(text, at, start):
+                first, last = match.span()
+                word = match.group()
+                is_number = match.lastgroup == "number"
+                # A single blank means nothing except between two numbers.
                 if first != at and (first - at != 1 or is_number or text[at] != " "):
                     self._gap(at, first)
                 if is_number:
@@ -108,7 +109,7 @@ class _Plain:
         return "".join(self.kept), self.offsets
 
     def _say(self, kept: str, start: int, step: int = 1) -> None:
-        """Keep these characters, which stand from here on, or all of them here (`step` 0)."""
+        """Keep these characters, which are from here on, or all of them here (`step` 0)."""
         if not kept:
             return
         self.kept.append(kept)
@@ -145,9 +146,9 @@ class _Plain:
         spelled = digits_in(body)
         if spelled is None:
             mark = ", " if body.count(",") > 1 else "."
-            said = [{",": mark}.get(each, " " if each.isspace() else each) for each in body]
-            self.kept += said
-            self.offsets += [at for at, each in enumerate(said, start) for _ in each]
+            parts = [{",": mark}.get(each, " " if each.isspace() else each) for each in body]
+            self.kept += parts
+            self.offsets += [at for at, each in enumerate(parts, start) for _ in each]
             return
         point = len(body) - len(spelled.partition(".")[2]) - 1 if "." in spelled else -1
         self.kept.append(spelled)
@@ -196,7 +197,7 @@ class _Plain:
             start = self.offsets.pop()
             self._say(whole, start, 0)
 
-    # -- what stands between them ----------------------------------------------------------------
+    # -- what is between them --------------------------------------------------------------------
 
     def _gap(self, start: int, end: int) -> None:
         if start == end:
@@ -215,11 +216,11 @@ class _Plain:
                 self._mark(each, at)
             elif self._tells(each, kind, at):
                 power = each in "⁺⁻" and after in _RAISED and self._last.isdecimal()
-                said = folded(each) if kind == "S" else each
-                self._say(f"^{said}" if power else said, at, 0)
+                mark = folded(each) if kind == "S" else each
+                self._say(f"^{mark}" if power else mark, at, 0)
 
     def _between(self, gap: str, start: int) -> None:
-        """What stands between two digits always matters."""
+        """What is between two digits always matters."""
         seen = [each for each in gap if each.isascii() or unicodedata.category(each) != "Cf"]
         marks = "".join(folded(each) if _is_symbol(each) else each
                         for each in seen if not each.isspace())  # fmt: skip
@@ -232,7 +233,7 @@ class _Plain:
             self._say(bare, start, 0)
 
     def _tells(self, each: str, kind: str, at: int) -> bool:
-        """Whether a mark that stands between no two digits carries meaning."""
+        """Whether a mark that is not between two digits carries meaning."""
         before, after = self.text[at - 1 : at] if at else "", self.text[at + 1 : at + 2]
         if each == "-":
             bracketed = before == "(" and after == ")"
@@ -261,7 +262,7 @@ class _Plain:
         return alone and (ahead[:1].isnumeric() or ahead[:1] == "∞")
 
     def _is_sign(self, at: int) -> bool:
-        """A minus apart, behind a grade that all ends with: "HIV -"."""
+        """A separate minus behind a grade at the very end: "HIV -"."""
         if not (self.text[at - 1 : at].isspace() and _CLOSES.match(self.text, at + 1)):
             return False
         return _APART.search(self.text, max(0, at - 6), at - 1) is not None
@@ -271,7 +272,7 @@ class _Plain:
         return at > 0 and _STARRED.match(self.text, at - 1) is not None
 
     def _is_foot(self, each: str, at: int) -> bool:
-        """Feet, inches, minutes or seconds behind a number that stands in no quotes."""
+        """Feet, inches, minutes or seconds behind a number that is not in quotes."""
         before, after = self.text[max(0, at - 200) : at], self.text[at + 1 : at + 2]
         if not before[-1:].isnumeric() or (after.isalpha() and not after.isupper()):
             return False
@@ -294,7 +295,7 @@ class _Plain:
 
 
 _NEVER = frozenset(" \"&'()*,./:;?@[]_{}`\n\t，。、；：（）「」")
-"""What carries no meaning but between digits, and in addresses."""
+"""What carries no meaning except between digits and in addresses."""
 
 _SELDOM = frozenset("'\"*")
 """Of these, what may carry meaning behind a number or a grade."""
@@ -312,16 +313,16 @@ def _is_symbol(each: str) -> bool:
 
 
 def _addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Where addresses of mail, web and files stand, in which every mark counts."""
+    """Where addresses of mail, web and files are, in which every mark counts."""
     end = 0
-    for found in _HINTS.finditer(text):
-        if found.start() < end:
+    for match in _HINTS.finditer(text):
+        if match.start() < end:
             continue
-        start = found.start()
+        start = match.start()
         while start > end and _CHUNK.match(text, start - 1, start):
             start -= 1
         chunk = _CHUNK.match(text, start)
-        end = chunk.end() if chunk else found.end()
+        end = chunk.end() if chunk else match.end()
         bare = text[start:end].lstrip(_AROUND)
         first = end - len(bare)
         bare = bare.rstrip(_AROUND + "/")
@@ -357,7 +358,7 @@ pdf txt csv tsv doc docx xls xlsx ppt pptx odt ods rtf md jpg jpeg png gif svg t
 html htm xml json yaml yml toml ini log py js ts java cpp sql exe dll mp3 mp4 wav eml msg
 """
 _ENDINGS = frozenset(_ENDS_OF_NAMES.split())
-"""What hosts and names of files end in; "J.Smith" is neither."""
+"""The endings of hosts and file names; "J.Smith" is neither."""
 
 
 # -- every way to understand a value ---------------------------------------------------------------
@@ -367,7 +368,6 @@ _LONGEST_CODE = 60
 _CODE = re.compile(r"\+?[A-Z0-9(][A-Z0-9 ()./-]*")
 _GROUP = re.compile(r"[A-Z0-9]+")
 _LAST_DIGITS = re.compile(r".*[A-Z]")
-_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _ABROAD = re.compile(r"\A00(?=[1-9]\d{0,2}[ (/-])")
 _LEAST_DIGITS = 7
 _TOO_LONG = 10**_LONGEST_CODE
@@ -377,11 +377,11 @@ _DIGIT = re.compile(r"\d")
 
 @dataclass(slots=True, eq=False)
 class Parsed:
-    """What a scalar says as a number, a date, a time, a measure, an identifier, and as a text.
+    """What a scalar means as a number, a date, a time, a measure, an identifier, and as a text.
 
-    `days` has two entries where day and month can be swapped. `code` is an identifier of many
+    `days` has two entries if day and month can be swapped. `code` is an identifier of many
     digits (a phone, a card, an IBAN) without the marks between its groups. Not frozen, which would
-    double what it costs to make the hundred thousand of a long list.
+    double the cost of making the hundred thousand of a long list.
     """
 
     written: str
@@ -394,14 +394,14 @@ class Parsed:
 
     @property
     def text(self) -> str:
-        """The plain text, worked out once it is asked for."""
+        """The plain text, computed when first used."""
         if self._text is None:
             self._text = plain(self.written)
         return self._text
 
     @property
     def day(self) -> datetime | None:
-        """The day, and time where given; None where the text is not one, or may be two."""
+        """The day, and time if given; None if the text is not one, or may be two."""
         return self.days[0].at if len(self.days) == 1 else None
 
 
@@ -443,14 +443,14 @@ _read_short = lru_cache(maxsize=8192)(_read_text)
 
 
 def says_nothing(value: Any) -> bool:
-    """Whether a scalar is null, blank or not a number."""
+    """Whether a scalar is null, blank or NaN."""
     if isinstance(value, str):
         return not value.strip()
     return value is None or value != value
 
 
 def code_in(text: str) -> str:
-    """The letters and digits of an identifier of many digits; "" where the text is not one.
+    """The letters and digits of an identifier of many digits; "" if the text is not one.
 
     Blanks, dashes and points only group such digits. Between two groups that may be a range, as
     in 2019-2024, they do more, and the text is not one.
@@ -462,7 +462,7 @@ def code_in(text: str) -> str:
         return ""
     bare = evened(text)
     bare = f"+({bare[2:]}" if bare.startswith("(+") else bare
-    if not _CODE.fullmatch(bare) or bare.count(".") == 1 or _ADDRESS.fullmatch(bare):
+    if not _CODE.fullmatch(bare) or bare.count(".") == 1 or IP_ADDRESS.fullmatch(bare):
         return ""
     bare = bare[1:].replace("(0)", " ") if bare[0] == "+" else _ABROAD.sub("", bare)
     bare = bare.strip()
@@ -489,7 +489,7 @@ def _may_be_range(bare: str, groups: list[str]) -> bool:
 
 
 def plain(text: str) -> str:
-    """The text without case, accents, white space and punctuation where these carry no meaning.
+    """The text without case, accents, white space and punctuation if these carry no meaning.
 
     What tells two values apart stays: any mark between digits, signs before a number or behind a
     grade, symbols, addresses of mail and web. So "1.25 kg" is never "125 kg".

@@ -18,7 +18,7 @@ from llmwidgets.analysis.text_matching import digits
 def assign(cost: Sequence[Sequence[int]]) -> dict[int, int]:
     """For each row of a table of whole costs, the column it is paired with.
 
-    The sum of the costs is the smallest possible, also for costs beyond 64 bits. Where rows and
+    The sum of the costs is the smallest possible, also for costs beyond 64 bits. If rows and
     columns differ in number, the rest of the longer side is paired with nothing.
 
     >>> assign([[4, 1, 7], [2, 9, 8]])
@@ -58,7 +58,7 @@ class PairCounts(NamedTuple):
     whole: int = 0
 
     def as_row(self) -> PairCounts:
-        """The same as an answered row: counted itself."""
+        """The same as an answered row, counted itself."""
         labelled, right, invented, missed, which, answered, whole = self
         whole += 0 < labelled == right
         return PairCounts(labelled, right, invented, missed, which, answered + 1, whole)
@@ -83,7 +83,7 @@ def cheapest(
             return {}
     cost = _costs(table, alone, more)
     if known is None:
-        # Most answers are of the document itself: then no other pair needs a closer look.
+        # Most answers come from the document itself: then no other pair needs a closer look.
         paired = assign(cost)
         if all(is_one(i, j) for i, j in paired.items()):
             return paired
@@ -98,9 +98,9 @@ def cheapest(
 def _costs(
     table: Sequence[Sequence[PairCounts]], alone: Sequence[PairCounts], more: Sequence[PairCounts]
 ) -> list[list[int]]:
-    """What each pair costs beside leaving both alone, which is the same whatever else is paired.
+    """What each pair costs compared with leaving both alone, which does not depend on other pairs.
 
-    So the rectangle needs no rows that stand for nothing.
+    So the rectangle needs no rows for items without a partner.
     """
     most = max(each.labelled for row in table for each in row)
     most += max(each.labelled for each in alone) + max(each.labelled for each in more)
@@ -115,20 +115,20 @@ def _costs(
 
 
 def _all_have_a_partner(table: Sequence[Sequence[PairCounts]]) -> bool:
-    """Whether each item of the shorter list has something right beside one of the other."""
+    """Whether each item of the shorter list has something right with one of the other."""
     shorter = table if len(table) <= len(table[0]) else zip(*table, strict=True)
     return all(any(each.right for each in row) for row in shorter)
 
 
 def _cost(each: PairCounts, scale: int, fine: int) -> int:
-    """One whole number for all that is counted, what matters more before what matters less."""
+    """One whole number for all that is counted, the most important in the highest digits."""
     labelled, right, invented, missed, _, answered, whole = each
     leaves = ((labelled - right * scale) * scale + invented) * scale + missed
     return (leaves * fine - answered) * fine - whole
 
 
 def identical(truth: Sequence[Any], value: Sequence[Any]) -> dict[int, int]:
-    """Items that are the same to the letter; pairing them first costs nothing."""
+    """Items that are the same to the letter; pairing them first loses nothing."""
     holders: dict[str, list[int]] = defaultdict(list)
     for j, each in enumerate(value):
         holders[written(each)].append(j)
@@ -140,7 +140,7 @@ def identical(truth: Sequence[Any], value: Sequence[Any]) -> dict[int, int]:
 
 
 def written(value: Any) -> str:
-    """An item as one text, by which its place in the list is without say."""
+    """An item as one text, which does not depend on its place in the list."""
     return json.dumps(value, sort_keys=True, default=str)
 
 
@@ -149,7 +149,7 @@ Leaves = Sequence[tuple[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """An item as what it says: a key for each of its leaves, alike however a value is written."""
+    """An item by meaning: a key for each of its leaves, the same however a value is written."""
 
     text: str
     patterns: frozenset[str]
@@ -157,18 +157,18 @@ class Keyed:
 
     @classmethod
     def of(cls, data: Any, leaves: Leaves) -> Keyed:
-        """Read an item; a blank text labels nothing, and null says nothing."""
+        """Read an item; a blank text labels nothing, and null is empty."""
         patterns = frozenset(kind for kind, each in leaves if each is None or _says(each))
         keys = tuple((kind, key_of(each)) for kind, each in leaves if _says(each))
         return cls(written(data), patterns, keys)
 
     def only(self, patterns: frozenset[str]) -> Keyed:
-        """The same item by what it says at these patterns alone; at all of them if it says none."""
+        """The same item by these patterns alone; by all of them if it has none of these."""
         keys = tuple(each for each in self.keys if each[0] in patterns)
         return Keyed(self.text, self.patterns, keys or self.keys)
 
     def within(self, patterns: frozenset[str]) -> frozenset[tuple[tuple[str, Hashable], int]]:
-        """What it says at these patterns alone."""
+        """Its keys at these patterns alone."""
         return frozenset(Counter(each for each in self.keys if each[0] in patterns).items())
 
 
@@ -192,7 +192,7 @@ def key_of(value: Any) -> Hashable:
 def all_right(
     truth: Mapping[int, Keyed], value: Mapping[int, Keyed], is_right: Callable[[int, int], bool]
 ) -> dict[int, int]:
-    """Pairs in which all that truth labels is right, found by what they say and not by trying.
+    """Pairs in which all that truth labels is right, found by their keys and not by trying.
 
     The work grows with the number of items, not of pairs. Truth that labels more goes first.
     """
@@ -210,11 +210,11 @@ def all_right(
                 holders[value[j].within(shape)].append(j)
         for i in shapes[shape]:
             free = holders.get(truth[i].within(shape), [])
-            found = next((j for j in reversed(free[-_TRIED:]) if is_right(i, j)), None)
-            if found is not None:
-                free.remove(found)
-                paired[i] = found
-                taken.add(found)
+            partner = next((j for j in reversed(free[-_TRIED:]) if is_right(i, j)), None)
+            if partner is not None:
+                free.remove(partner)
+                paired[i] = partner
+                taken.add(partner)
     return paired
 
 
@@ -225,22 +225,22 @@ def by_shared(
 ) -> dict[int, int]:
     """Pairs by the values they share, rare ones before common ones; ties by content.
 
-    Values that very many items share tell no two apart: their holders are paired in order, and
-    then all others. Where `is_one` says which items are the same, only such are paired.
+    Values that very many items share tell no two apart: items with them are paired in order, and
+    then all others. If `is_one` says which items are the same, only such are paired.
     """
     rows, columns = _ordered(truth), _ordered(value)
     ours, theirs = _holders(rows, truth), _holders(columns, value)
     shared = sorted(
         (len(ours[key]) * len(theirs[key]), repr(key), key) for key in ours if key in theirs
     )
-    told: list[Hashable] = []
+    rare: list[Hashable] = []
     common: list[Hashable] = []
     total = 0
     for many, _, key in shared:
         total += many
-        (told if total <= _MOST_SHARED else common).append(key)
+        (rare if total <= _MOST_SHARED else common).append(key)
     taken = _Taken({}, set(), is_one, Counter())
-    for i, j in _ranked([(ours[key], theirs[key]) for key in told], len(columns)):
+    for i, j in _ranked([(ours[key], theirs[key]) for key in rare], len(columns)):
         taken.pair(rows[i], columns[j])
     if is_one is None:
         for key in common:
@@ -303,16 +303,16 @@ def _ranked(groups: Sequence[tuple[list[int], list[int]]], width: int) -> Iterat
 # -- whether a row of a list is the row of truth it is held against --------------------------------
 
 _RELATIVE = 0.8
-"""A value is among the telling ones of its row where it weighs nearly as much as the heaviest."""
+"""A value is one of the telling ones of its row if it weighs nearly as much as the heaviest."""
 
 _NAMED = 0.55
 _HALF, _MOST = 0.5, 0.75
 _NEAR, _OTHER_DIGIT, _UNSAID = 0.6, 0.4, 0.25
 """How much of its weight counts for a text nearly right, for one with another digit (codes of one
-list are often so alike), and against a row for what is not said."""
+list are often that similar), and against a row for a value that is missing."""
 
 _TELLING, _NAMING = 700, 400
-"""Hundredths of a bit: from here on a value is telling, or names its row, beside any other."""
+"""Hundredths of a bit: from here on a value is telling, or names its row, whatever else counts."""
 
 _OF_A_KIND = 1
 """What is known of a kind of value counts as much as one row of the list."""
@@ -321,7 +321,7 @@ _FEW = 2
 """A row of few leaves may be known by a text that is nearly right, with nothing else right."""
 
 _PART, _PART_OF = 6, 0.3
-"""A text of this many letters that is this large a part of a longer one says it in fewer words."""
+"""A text of this many letters that is this large a part of a longer one means the same."""
 
 _LONG = 200
 _IDEOGRAPHS = "\u2e80"
@@ -333,17 +333,17 @@ _Kind = Literal["text", "day", "other"]
 """Texts, codes and days name a row; other values do not."""
 
 ValueCounts = Mapping[tuple[str, Hashable], int]
-"""How many items of a list of truth say a value, by pattern."""
+"""How many items of a list of truth have a value, by pattern."""
 
 
 class LabelledLeaf(NamedTuple):
-    """One leaf that truth labels: whether it fills it, whether a value says anything, and right."""
+    """A leaf that truth labels: whether truth fills it, whether the value does, and is right."""
 
     pattern: str
     truth: Any
     value: Any
     filled: bool
-    said: bool
+    answered: bool
     right: bool
 
 
@@ -353,16 +353,16 @@ class _Weighed(NamedTuple):
     weight: int
     agrees: int
     right: bool
-    said: bool
+    answered: bool
     names: bool
 
 
 @dataclass(slots=True)
 class Items:
-    """Two lists of items, and which item of the one is which of the other.
+    """Two lists of items, and which item of one is which of the other.
 
-    `leaves` gives what an item says, by pattern; `compared` the leaves of an item of truth beside
-    an item of the value; `fields` name, pattern and value of what an object says plainly.
+    `leaves` gives the values of an item, by pattern; `compared` the leaves of an item of truth with
+    an item of the value; `fields` name, pattern and value of the plain properties of an object.
     """
 
     truth: Sequence[Any]
@@ -384,7 +384,7 @@ class Items:
     def are_one(self, i: int, j: int, which: int = -1) -> bool:
         """Whether this item of the value is this one of truth, by the user's rule or by ours.
 
-        `which` is that of their counts. It decides alone, but for texts that are nearly right.
+        `which` is that of their counts. It decides alone, except for texts that are nearly right.
         """
         if which < 0:
             return self._decided(self.compared(self.truth[i], self.value[j]))
@@ -405,8 +405,10 @@ class Items:
     def _by_bits(self, i: int, which: int, value: Any = None) -> list[LabelledLeaf]:
         leaves = []
         for name, pattern, truth in self.fields(self.truth[i]):
-            said = value[name] if value is not None and not which & 2 else None
-            leaves.append(LabelledLeaf(pattern, truth, said, True, not which & 2, bool(which & 1)))
+            answer = value[name] if value is not None and not which & 2 else None
+            leaves.append(
+                LabelledLeaf(pattern, truth, answer, True, not which & 2, bool(which & 1))
+            )
             which >>= 2
         return leaves
 
@@ -418,7 +420,7 @@ class Items:
             if named:
                 return all(named)
         if not leaves:
-            return not any(each.said for each in compared)
+            return not any(each.answered for each in compared)
         if self.rule is not None and self.rule.share:
             return sum(each.right for each in leaves) >= self.rule.share * len(leaves)
         return self.weights.recognise(leaves, self._depth)
@@ -429,15 +431,15 @@ class Items:
 
     @property
     def weights(self) -> Weights:
-        """What the values of truth tell; worked out where it is first asked for.
+        """What the values of truth tell; computed when first used.
 
-        Those of the reply have no say: else to mend one of its rows could undo another.
+        Those of the reply do not count: otherwise correcting one of its rows could undo another.
         """
         if self._weights is None:
-            said = Counter(
+            shared = Counter(
                 (kind, _key(leaf)) for each in self.truth for kind, leaf in self.leaves(each)
             )
-            self._weights = Weights(said, len(self.truth) - 1, self.categories)
+            self._weights = Weights(shared, len(self.truth) - 1, self.categories)
         return self._weights
 
     def may_be(self, i: int, j: int) -> bool:
@@ -457,8 +459,8 @@ class Weights:
     """What the values of a list of truth tell: the fewer rows share one, the more it weighs.
 
     A value weighs what it would take to agree by chance (`-log2 p`). How often rows of other
-    things share it is counted, and where the list is short known of its kind: a text
-    or a code is seldom shared, a small count or a category often. A row is recognised by the value
+    things share it is counted, and if the list is short estimated by its kind: a text or a
+    code is seldom shared, a small count or a category often. A row is recognised by the value
     that names it (its heaviest text, code or date), or by half of what its values weigh, a telling
     one among them, or by three quarters of that. A text that is nearly the same counts in part.
     """
@@ -485,20 +487,25 @@ class Weights:
         chance = (others + _OF_A_KIND * chance) / (self.others + _OF_A_KIND)
         weight = round(-100 * math.log2(min(0.95, chance)))
         agrees = weight if leaf.right else 0
-        if not leaf.right and leaf.said and kind == "text" and (all_near or self._is_near(leaf)):
+        if (
+            not leaf.right
+            and leaf.answered
+            and kind == "text"
+            and (all_near or self._is_near(leaf))
+        ):
             alike = all_near or digits(str(leaf.truth)) == digits(str(leaf.value))
             agrees = round((_NEAR if alike else _OTHER_DIGIT) * weight)
-        return _Weighed(weight, agrees, leaf.right, leaf.said, kind != "other")
+        return _Weighed(weight, agrees, leaf.right, leaf.answered, kind != "other")
 
     def _is_near(self, leaf: LabelledLeaf) -> bool:
-        """A slip of the pen, and not what another row of truth says."""
+        """A slip of the pen, and not the value of another row of truth."""
         if not are_near(leaf.truth, leaf.value):
             return False
         return (leaf.pattern, _key(leaf.value)) not in self.truth
 
 
 def are_near(one: Any, other: Any) -> bool:
-    """Whether two texts differ by a letter, or by one in six, or one says more than the other.
+    """Whether two texts differ by a letter, or by one in six, or one is a longer form of the other.
 
     >>> are_near("hedge trimming", "hedge trimming, six hours")
     True
@@ -519,7 +526,7 @@ def are_near(one: Any, other: Any) -> bool:
 
 
 def _is_named(weighed: Sequence[_Weighed]) -> bool:
-    """The text, code or date that names the row is right, and so are most of its like."""
+    """The text, code or date that names the row is right, and so are most others of that kind."""
     names = [each for each in weighed if each.names]
     right = [each.weight for each in names if each.right]
     if not right:
@@ -527,24 +534,24 @@ def _is_named(weighed: Sequence[_Weighed]) -> bool:
     if sum(right) < _NAMED * sum(map(_counted, names)):
         return False
     best = max(right)
-    if best < _RELATIVE * max(each.weight for each in names if each.said):
+    if best < _RELATIVE * max(each.weight for each in names if each.answered):
         return False
-    return best >= min(_NAMING, _RELATIVE * max(each.weight for each in weighed if each.said))
+    return best >= min(_NAMING, _RELATIVE * max(each.weight for each in weighed if each.answered))
 
 
 def _is_alike(weighed: Sequence[_Weighed]) -> bool:
-    said = [each.weight for each in weighed if each.said]
+    weights = [each.weight for each in weighed if each.answered]
     agree = [each.weight for each in weighed if each.agrees]
     if not agree:
         return False
-    telling = max(agree) >= min(_TELLING, _RELATIVE * max(said))
+    telling = max(agree) >= min(_TELLING, _RELATIVE * max(weights))
     least = _HALF if telling else _MOST
     return sum(each.agrees for each in weighed) >= least * sum(map(_counted, weighed))
 
 
 def _counted(each: _Weighed) -> float:
-    """What is not said speaks less against a row than what is said otherwise."""
-    return each.weight if each.said else _UNSAID * each.weight
+    """A missing value counts less against a row than a different one."""
+    return each.weight if each.answered else _UNSAID * each.weight
 
 
 # The same values come again with each variant and each repeat; long ones are not worth keeping.
@@ -582,6 +589,6 @@ def _of_text(text: str) -> tuple[float, _Kind]:
 
 
 def _of_number(written: str) -> float:
-    """By the digits that are not nought at an end: 5 is shared often, 1,234.5 hardly ever."""
+    """By its digits without zeros at either end: 5 is shared often, 1,234.5 hardly ever."""
     figures = "".join(filter(str.isdigit, written)).strip("0")
     return (0.5, 0.3, 0.15, 0.05, 0.02)[min(len(figures), 4)]

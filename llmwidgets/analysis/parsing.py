@@ -37,7 +37,7 @@ _COMMA_DECIMALS = """
 EUR BRL SEK NOK DKK ISK kr PLN CZK HUF RON RSD RUB UAH TRY IDR VND COP CLP ARS UYU
 """
 _POINTS_GROUP = frozenset(_COMMA_DECIMALS.split())
-"""Money whose decimals come behind a comma where it is used: €1.250 is 1250."""
+"""Money whose decimals come after a comma where it is used: €1.250 is 1250."""
 
 _ONE_POINT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 SCALES = {
@@ -53,23 +53,23 @@ SIGNS = {
     "พัน": 3, "लाख": 5, "करोड़": 7, "हज़ार": 3, "हजार": 3,
 }  # fmt: skip
 EITHER_SIGN = "|".join(sorted(SIGNS, key=len, reverse=True))
-"""Scales of scripts that write them right beside the number and go on behind them."""
+"""Scales of scripts that write them right next to the number, with more text right after."""
 
 _SHORT_SCALES = {"k": 3, "K": 3, "M": 6, "B": 9}
-_UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
+EITHER_UNIT = "|".join(re.escape(each) for each in sorted(UNITS, key=len, reverse=True))
 _SCALE = "|".join(sorted(SCALES, key=len, reverse=True))
 SPACES = " \u00a0\u2009\u202f'"
 _NUMBER = re.compile(
-    rf"(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{_UNIT})?\s*(?P<late>[-+])?"
+    rf"(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{EITHER_UNIT})?\s*(?P<late>[-+])?"
     rf"(?P<body>\d[\d.,{SPACES}]*\d|\d|\.\d+)(?:\.(?=\s|$)|(?P<even>[.,/]-{{1,2}}))?"
     rf"(?:\s*(?:(?P<scale>(?i:{_SCALE}))\b\.?|(?P<sign_of_scale>{EITHER_SIGN}))"
     r"|(?P<short>[kKMB])(?![^\W\d_]))?"
-    rf"\s*(?P<after>{_UNIT})?(?P<trailing>\s?-)?\s*(?P<close>\))?"
+    rf"\s*(?P<after>{EITHER_UNIT})?(?P<trailing>\s?-)?\s*(?P<close>\))?"
 )
 _GROUPS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}")
 """Thousands, or lakhs as in India, once the mark between groups is a comma."""
 
-_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _LONGEST = 60
 
 
@@ -81,7 +81,7 @@ class Number:
     unit: str = ""
 
     def agrees(self, other: Number) -> bool:
-        """Whether the units of both can be the same, or one is not said."""
+        """Whether the units of both can be the same, or one is missing."""
         one, two = self.unit, other.unit
         if not one or not two or one == two:
             return True
@@ -89,7 +89,7 @@ class Number:
 
 
 def number_in(text: str) -> Number | None:
-    """The number that the whole text is; None where it is not one.
+    """The number that the whole text is; None if it is not one.
 
     Separators of thousands and decimal commas are understood: "1,250" is 1250 and "1,25" is 1.25.
     A whole number with a leading zero is an identifier, not a number.
@@ -100,20 +100,20 @@ def number_in(text: str) -> Number | None:
     True
     """
     bare = text.strip()
-    if len(bare) > _LONGEST or not (found := _NUMBER.fullmatch(evened(bare))):
+    if len(bare) > _LONGEST or not (match := _NUMBER.fullmatch(evened(bare))):
         return None
-    signs = [found["sign"], found["late"], found["trailing"], found["open"]]
-    if bool(found["open"]) != bool(found["close"]) or sum(map(bool, signs)) > 1:
+    signs = [match["sign"], match["late"], match["trailing"], match["open"]]
+    if bool(match["open"]) != bool(match["close"]) or sum(map(bool, signs)) > 1:
         return None
-    if found["before"] and found["after"] and UNITS[found["before"]] != UNITS[found["after"]]:
+    if match["before"] and match["after"] and UNITS[match["before"]] != UNITS[match["after"]]:
         return None
-    # Behind a comma a dash stands for no cents, so a point before it groups thousands.
-    even = (found["even"] or "/")[0]
-    body = found["body"] + (f"{even}00" if even != "/" else "")
-    unit = UNITS.get(found["before"] or found["after"] or "", "")
-    if found["short"] and unit in {"", "%"}:
+    # After a comma a dash means no cents, so a point before it groups thousands.
+    even = (match["even"] or "/")[0]
+    body = match["body"] + (f"{even}00" if even != "/" else "")
+    unit = UNITS.get(match["before"] or match["after"] or "", "")
+    if match["short"] and unit in {"", "%"}:
         return None
-    scale = _scale(found)
+    scale = _scale(match)
     if not scale and unit in _POINTS_GROUP and _ONE_POINT.fullmatch(body):
         body = body.replace(".", "")
     digits = digits_in(body)
@@ -127,14 +127,14 @@ def number_in(text: str) -> Number | None:
     return Number(-value if minus else value, unit)
 
 
-def _scale(found: re.Match[str]) -> int:
-    if found["scale"]:
-        return SCALES[found["scale"].casefold()]
-    return SIGNS.get(found["sign_of_scale"], 0) or _SHORT_SCALES.get(found["short"], 0)
+def _scale(match: re.Match[str]) -> int:
+    if match["scale"]:
+        return SCALES[match["scale"].casefold()]
+    return SIGNS.get(match["sign_of_scale"], 0) or _SHORT_SCALES.get(match["short"], 0)
 
 
 def digits_in(body: str) -> str | None:
-    """The body of a number in Python's spelling; None where its separators make no sense."""
+    """The body of a number in Python's spelling; None if its separators make no sense."""
     for space in SPACES:
         if space in body:
             if not re.fullmatch(rf"\d{{1,3}}(?:{space}\d{{3}})+(?:[.,]\d+)?", body):
@@ -147,7 +147,7 @@ def digits_in(body: str) -> str | None:
     count = body.count(mark)
     groups = count and _GROUPS.fullmatch(body.replace(mark, ","))
     if count > 1 or (mark == "," and groups):
-        address = mark == "." and _ADDRESS.fullmatch(body)
+        address = mark == "." and IP_ADDRESS.fullmatch(body)
         return body.replace(mark, "") if groups and not address else None
     body = body.replace(",", ".")
     return None if re.match(r"0\d", body) else body
@@ -162,7 +162,7 @@ def _grouped(body: str, group: str, decimal: str) -> str | None:
     return f"{whole.replace(group, '')}.{part}"
 
 
-# -- what a number's field may hold as well ------------------------------------------------------
+# -- what else a number field may contain --------------------------------------------------------
 
 MEASURES = {
     each: unit
@@ -211,22 +211,22 @@ def measured_in(text: str) -> Number | None:
     bare = text.strip()
     if len(bare) > _LONGEST or not bare or bare[-1].isdecimal():
         return None
-    found = _MEASURED.fullmatch(evened(bare))
-    unit = MEASURES.get(found[2]) if found else None
-    number = number_in(found[1]) if found and unit else None
+    match = _MEASURED.fullmatch(evened(bare))
+    unit = MEASURES.get(match[2]) if match else None
+    number = number_in(match[1]) if match and unit else None
     return Number(number.value, unit) if number and unit and not number.unit else None
 
 
 def number_meant(text: str) -> Number | None:
-    """The number that a text in the field of a number can only mean: "05", "1e3", "½", "12 kg"."""
+    """The only number that a text in a number field can mean: "05", "1e3", "½", "12 kg"."""
     if len(text.strip()) > _LONGEST:
         return None
     bare = evened(text.strip())
     if number := number_in(bare) or measured_in(bare):
         return number
-    if found := _SHORT_SCALE.fullmatch(bare):
-        inner = number_in(found[1])
-        return inner and Number(inner.value.scaleb(_SHORT_SCALES[found[2]]), inner.unit)
+    if match := _SHORT_SCALE.fullmatch(bare):
+        inner = number_in(match[1])
+        return inner and Number(inner.value.scaleb(_SHORT_SCALES[match[2]]), inner.unit)
     if bare.isdecimal() or _POWER.fullmatch(bare):
         return Number(Decimal(bare))
     word, _, large = bare.casefold().partition(" ")
@@ -236,10 +236,10 @@ def number_meant(text: str) -> Number | None:
 
 
 def _fraction(bare: str) -> Number | None:
-    found = _FRACTION.fullmatch(bare.replace("\u00a0", " "))
-    if not found:
+    match = _FRACTION.fullmatch(bare.replace("\u00a0", " "))
+    if not match:
         return None
-    sign, whole, over, under, sign_of_part = found.groups()
+    sign, whole, over, under, sign_of_part = match.groups()
     if sign_of_part:
         over, under = _PARTS[sign_of_part]
     if not int(under):
@@ -324,7 +324,7 @@ mandag tirsdag tisdag onsdag torsdag fredag lordag sondag
 the on le den am el il dnia
 """
 WEEKDAYS = frozenset(_WEEKDAYS.split())
-"""What may stand before a date without changing it."""
+"""What may be before a date without changing it."""
 
 
 # -- the dates and times of day that a text is -----------------------------------------------------
@@ -359,12 +359,12 @@ _DATES = tuple(
 )
 _MAY_BE = re.compile(r"\D*\d+\D+\d|\d{8}\b")
 _CENTURY_ENDS = 69
-"""Two digits below this are a year of 2000 on, as in POSIX."""
+"""Two digits below this are a year from 2000 on, as in POSIX."""
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day as it is written, and the instant in UTC where a time of day is written with it."""
+    """A day as it is written, and the instant in UTC if a time of day is written with it."""
 
     day: date
     at: datetime
@@ -383,9 +383,9 @@ def read_days(text: str) -> tuple[Day, ...]:
     if not bare.isascii():
         bare = evened(unicodedata.normalize("NFC", bare))
     for pattern in _DATES:
-        found = pattern.fullmatch(bare)
-        if found and (days := _days(found)):
-            clock = found["clock"]
+        match = pattern.fullmatch(bare)
+        if match and (days := _days(match)):
+            clock = match["clock"]
             at = clock_in(clock) if clock else time()
             if at is None:
                 return ()
@@ -394,8 +394,8 @@ def read_days(text: str) -> tuple[Day, ...]:
     return ()
 
 
-def _days(found: re.Match[str]) -> list[date]:
-    parts = found.groupdict()
+def _days(match: re.Match[str]) -> list[date]:
+    parts = match.groupdict()
     if parts.get("w") and _name(parts["w"]) not in WEEKDAYS:
         return []
     year = _year(parts["y"])
@@ -438,16 +438,16 @@ def _day(day: date, clock: time, has_clock: bool) -> Day | None:
 
 
 def clock_in(text: str) -> time | None:
-    """The time of day that the whole text is; None where it is not one.
+    """The time of day that the whole text is; None if it is not one.
 
     >>> clock_in("2:30 PM"), clock_in("14h30")
     (datetime.time(14, 30), datetime.time(14, 30))
     """
     bare = text.strip()
-    found = _TIME.fullmatch(evened(bare)) if len(bare) <= _LONGEST else None
-    if not found:
+    match = _TIME.fullmatch(evened(bare)) if len(bare) <= _LONGEST else None
+    if not match:
         return None
-    hour, minute, second, part, named, half, zone = found.groups()
+    hour, minute, second, part, named, half, zone = match.groups()
     if not (minute and ("." not in bare[:3] or named)) and not half and not named:
         return None
     hours = int(hour)

@@ -1,4 +1,4 @@
-"""Scoring: what of a record is right, differs, is missing or invented, against truth."""
+"""Scoring: what in a record is right, differs, is missing or invented, compared with truth."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Rows:
     invented: int = 0
 
     def plus(self, other: Rows, times: int = 1) -> Rows:
-        """Both together; `times` -1 takes the other away."""
+        """The sum of both; `times` -1 subtracts the other."""
         return Rows(
             self.total + times * other.total,
             self.right + times * other.right,
@@ -49,7 +49,7 @@ class Rows:
 
 
 class WithRows:
-    """The rows of all lists together, for whatever has `lists`: the rows of each, by pattern."""
+    """The rows of all lists together, for a class with `lists`: the rows of each, by pattern."""
 
     __slots__ = ()
     lists: Mapping[str, Rows]
@@ -78,23 +78,23 @@ class WithRows:
 def rows_of(cells: Iterable[Cell]) -> dict[str, Rows]:
     """The rows of each list of a record, by pattern (`lines[]`); a list in a list has its own.
 
-    A row counts where truth labels any of its leaves. It is missed where nothing of it was given,
-    and invented where truth has nothing of it.
+    A row counts if truth labels any of its leaves. It is missed if none of it was given, and
+    invented if truth has none of it.
     """
-    found: dict[str, dict[str, int]] = {}
+    lists: dict[str, dict[str, int]] = {}
     for cell in cells:
         if cell.right is None or "[]" not in cell.pattern:
             continue
         path, pattern, state = cell.path, cell.pattern, _MARKS.get(cell.state, _WRONG)
         if pattern.count("[]") == 1 and '"' not in path:
-            rows = found.setdefault(pattern[: pattern.index("]") + 1], {})
+            rows = lists.setdefault(pattern[: pattern.index("]") + 1], {})
             row = path[: path.index("]") + 1]
             rows[row] = rows.get(row, 0) | state
             continue
         for row, around in _around(path, pattern):
-            rows = found.setdefault(around, {})
+            rows = lists.setdefault(around, {})
             rows[row] = rows.get(row, 0) | state
-    return {pattern: _counted(rows.values()) for pattern, rows in found.items()}
+    return {pattern: _counted(rows.values()) for pattern, rows in lists.items()}
 
 
 def _around(path: str, pattern: str) -> list[tuple[str, str]]:
@@ -114,10 +114,10 @@ def _counted(rows: Iterable[int]) -> Rows:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One leaf of one text: its truth, the value a model gave, and what that makes.
+    """One leaf of one text: its truth, the value that a model gave, and the outcome.
 
-    `right` is None where truth does not label the leaf. `truth` and `value` are NOTHING if
-    there is none. `grounding` says where in the text the value stands, if the text was given.
+    `right` is None if truth does not label the leaf. `truth` and `value` are NOTHING if
+    there is none. `grounding` is where in the text the value occurs, if the text was given.
     `part`, under 1, is how much of a value that is not right the user's own function counts.
     """
 
@@ -135,13 +135,13 @@ class Cell:
 class TextScore(WithRows):
     """The cells of one text and their sums.
 
-    `labelled` counts the leaves that truth labels, and those that a value adds where truth says
-    there is nothing: under a null, and in items beyond the truth's list. Each of these is
+    `labelled` counts the leaves that truth labels, and those that a value adds where truth has
+    nothing: under a null, and in items beyond the truth's list. Each of these is
     labelled and not right, so an invented item costs as many leaves as it has. A row of truth
-    without an answer has nothing right, not even where truth is null. `accuracy` is
-    right / labelled, None where nothing is labelled; `share` is what the user's own functions make
-    it, of the record or of some of its leaves.
-    `missed` counts values of truth that were not given, `invented` values given where truth has
+    without an answer has nothing right, not even its nulls. `accuracy` is
+    right / labelled, None if nothing is labelled; `share` is the user's own functions' result, for
+    the record or for some of its leaves.
+    `missed` counts values of truth that were not given, `invented` values given if truth has
     none, `nulls_in_words` words for nothing ("N/A") in their place. `lists` has the rows of each
     list, by pattern; `rows` counts those of truth in all. `notes` has a sentence for each place
     that was too large to compare in full.
@@ -165,7 +165,7 @@ class TextScore(WithRows):
 
     @property
     def perfect(self) -> bool:
-        """Whether every labelled leaf is right; False where nothing is labelled."""
+        """Whether every labelled leaf is right; False if nothing is labelled."""
         if self.share is not None:
             return self.share == 1.0
         return 0 < self.labelled == self.right
@@ -183,7 +183,7 @@ def score(
 
     `scoring` overrides how leaves are compared, rows of lists recognised and whole records scored
     (see `read_scoring`; pass what it returned to read it once). With `text`, each value is also
-    located in it. Where `schema` is None, every leaf is compared by what its values read as.
+    located in it. Without `schema`, every leaf is compared by what its values read as.
 
     >>> score(None, {"total": "1,250.00", "city": "koln"}, {"total": 1250, "city": "Köln"}).accuracy
     1.0
@@ -202,12 +202,12 @@ def score(
     cells, notes = [], list[str]()
     for row in align(schema, value, truth, comparing.same, notes, lists, own):
         state = state_of(row, comparing.same)
-        found = None
+        grounding = None
         if source is not None:
-            found = ground(row.value, source, leaves.get(row.pattern))
+            grounding = ground(row.value, source, leaves.get(row.pattern))
         asked = state == "differ" and row.pattern in own
         part = comparing.share(row.pattern, row.truth, row.value) if asked else 0.0
-        cells.append(_cell(row, state, found, part))
+        cells.append(_cell(row, state, grounding, part))
     scored = replace(_sum(cells), notes=(*notes, *comparing.notes))
     whole = rules.get(RECORD)
     if isinstance(whole, ScoringFunction) and scored.labelled:
@@ -239,9 +239,9 @@ def failed_score(schema: Schema | None, truth: Any) -> TextScore:
     )
 
 
-def _cell(row: LeafPair, state: State, found: Grounding | None, part: float) -> Cell:
+def _cell(row: LeafPair, state: State, grounding: Grounding | None, part: float) -> Cell:
     right = None if state == "unlabelled" else state == "agree"
-    return Cell(row.path, row.pattern, row.value, row.truth, state, right, found, part)
+    return Cell(row.path, row.pattern, row.value, row.truth, state, right, grounding, part)
 
 
 def _sum(cells: list[Cell]) -> TextScore:

@@ -26,7 +26,7 @@ _VOWELS = frozenset("аеиоуыэюяіє")
 
 
 class _Table(dict[int, str]):
-    """Each character's even writing, found out once."""
+    """Each character's even form, computed once."""
 
     def __missing__(self, code: int) -> str:
         self[code] = even = _even(chr(code))
@@ -47,8 +47,8 @@ _EVEN = _Table()
 _FOREIGN = re.compile("[^\\x00-\\x7f]+")
 
 
-def _evened(found: re.Match[str]) -> str:
-    return found.group().translate(_EVEN)
+def _evened(match: re.Match[str]) -> str:
+    return match.group().translate(_EVEN)
 
 
 def evened(text: str) -> str:
@@ -61,7 +61,7 @@ def evened(text: str) -> str:
 
 
 def spelled_out(text: str) -> str | None:
-    """The text with umlauts as two letters (Mueller); None where it has none."""
+    """The text with umlauts as two letters (Mueller); None if it has none."""
     composed = unicodedata.normalize("NFC", text)
     out = composed.translate(_UMLAUTS)
     return None if out == composed else out
@@ -75,7 +75,7 @@ def drops_marks(base: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def folded(each: str) -> str:
-    """A letter, digit or symbol without case, and without accents where its script allows."""
+    """A letter, digit or symbol without case, and without accents if its script allows."""
     if unicodedata.category(each)[0] == "S":
         tag = unicodedata.decomposition(each).partition(" ")[0]
         even = unicodedata.normalize("NFKC", each) if tag in _UNTAGGED else each
@@ -91,7 +91,7 @@ def folded(each: str) -> str:
 
 
 class _Folds(dict[int, str]):
-    """Each letter folded, and `ALONE` for what must be looked at beside the one before."""
+    """Each letter folded, and `ALONE` for what must be looked at together with the one before."""
 
     def __missing__(self, code: int) -> str:
         each = chr(code)
@@ -130,7 +130,7 @@ def is_vowel_mark(mark: str) -> bool:
 
 
 def with_mark(base: str, mark: str) -> str:
-    """A folded character and a mark behind it, as one: the mark dropped where it says nothing.
+    """A folded character and a mark behind it, as one: the mark is dropped if it means nothing.
 
     >>> with_mark("e", "\\u0301"), with_mark("и", "\\u0306"), with_mark("=", "\\u0338")
     ('e', 'й', '!=')
@@ -203,7 +203,7 @@ def alone(text: str, start: int, end: int) -> bool:
 
 
 def places(text: str, wanted: str) -> Iterator[int]:
-    """Where `wanted` stands; of many places that overlap only the first and the last ones."""
+    """Where `wanted` occurs; of many places that overlap only the first and the last ones."""
     start, over = text.find(wanted), 0
     while start >= 0:
         yield start
@@ -255,7 +255,7 @@ def _one_word(before: str, after: str) -> bool:
 
 
 def _leans(before: str, after: str) -> bool:
-    """Whether a mark (an accent, a vowel sign) belongs to the letter beside it."""
+    """Whether a mark (an accent, a vowel sign) belongs to the letter next to it."""
     return unicodedata.category(after)[0] == "M" or (before in _LEANS_ON and after.isalpha())
 
 
@@ -317,10 +317,10 @@ _BY_SCRIPT = re.compile(
 
 
 def decimal_mark(text: str, bodies: Iterable[str]) -> str:
-    """The mark before decimals in a text: a point, a comma, or "" where nothing tells.
+    """The mark before decimals in a text: a point, a comma, or "" if nothing tells.
 
-    `bodies` are its numbers, as digits with marks in between. Numbers that can be read in one way
-    only tell most, then the words.
+    `bodies` are its numbers, as digits with marks in between. Numbers that can be read in only
+    one way tell most, then the words.
 
     >>> decimal_mark("Preis der Ware: 1.480", ["1.480"])
     ','
@@ -349,10 +349,10 @@ def _vote(body: str) -> tuple[str, int]:
 
 
 def _by_words(text: str) -> str:
-    votes = Counter(found.lastgroup for found in _BY_SCRIPT.finditer(text))
+    votes = Counter(match.lastgroup for match in _BY_SCRIPT.finditer(text))
     latin = 0
-    for found in _LETTERS.finditer(text.casefold()):
-        word = found.group()
+    for match in _LETTERS.finditer(text.casefold()):
+        word = match.group()
         latin += len(word) if word[0] < "\u0250" else 0
         votes["point"] += 4 * (word in _POINT_WORDS)
         votes["comma"] += 4 * (word in _COMMA_WORDS)

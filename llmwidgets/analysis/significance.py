@@ -1,7 +1,7 @@
 """Significance: what the texts show about variants, against the best of them.
 
-A variant is *as good* where it is shown to be at most `matters` worse than every other, and
-*better* where it is shown to be better than every other. Such claims on all others at once need no
+A variant is *as good* if it is shown to be at most `matters` worse than every other, and
+*better* if it is shown to be better than every other. Such claims about all others at once need no
 correction for how many there are (Berger's intersection-union test; comparison with the best, after
 Hsu), so adding a poorer column changes neither. The table of pairs is corrected by Holm, except for
 the pairs of a variant that is better than all others. Every bound comes from `intervals`, so that
@@ -44,8 +44,8 @@ class Scores:
 
     `lost` are the texts whose reply the model lost (refused, filtered, truncated, invalid): they
     are 0 in `scores`. `unanswered` are labelled texts that were asked about without an answer, by
-    no fault of the model; they are not in `scores`. `cost_per_1000` is in US dollars, None where
-    it is unknown.
+    no fault of the model; they are not in `scores`. `cost_per_1000` is in US dollars, None if it
+    is unknown.
     """
 
     label: str
@@ -70,7 +70,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def counted_looks(looks: Iterable[int]) -> tuple[int, ...]:
-    """The looks that count: at 10 texts or more, each at a tenth more texts than the one before.
+    """The looks that count: from 10 texts on, each at a tenth more texts than the one before.
 
     >>> counted_looks([5, 30, 31, 60])
     (30, 60)
@@ -83,7 +83,7 @@ def counted_looks(looks: Iterable[int]) -> tuple[int, ...]:
 
 
 def level_after(looks: Iterable[int]) -> float:
-    """The share of misses of every "95 %" where the truth was looked at this often."""
+    """The share of misses of every "95 %" if the truth was looked at this often."""
     return LEVEL / max(1, len(counted_looks(looks)))
 
 
@@ -96,11 +96,11 @@ def compare_variants(
 ) -> Tested:
     """Test every variant against every other.
 
-    `groups` says which texts belong together (text → group): the errors of a group are taken as
+    `groups` says which texts belong together (text → group): the errors of a group count as
     one. `looks` are the numbers of texts at which the truth was looked at, this look included: the
     level of every bound is divided by how many count.
     """
-    # By text, so that the same scores in another order come to the very same figures.
+    # By text, so that the same scores in another order give the very same figures.
     columns = [replace(each, scores=dict(sorted(each.scores.items()))) for each in columns]
     scored, left_out = _scored(columns)
     level = level_after(looks)
@@ -160,16 +160,16 @@ def _contests(
     columns: Sequence[Scores], groups: Mapping[str, str] | None, level: float
 ) -> dict[_Two, _Contest]:
     """Each column against each other one, by their places."""
-    found = {
+    contests = {
         (one, other): _contest(columns[one], columns[other], groups)
         for one, other in permutations(range(len(columns)), 2)
     }
-    for batch in _batches(each for each in found.values() if each.enough):
+    for batch in _batches(each for each in contests.values() if each.enough):
         values, worst = [each.values for each in batch], if_lost([each.scores for each in batch])
         bounds, levels = upper_bounds(values, worst, level), tails(values, worst)
         for each, bound, tail in zip(batch, bounds, levels, strict=True):
             each.bound, each.tail = float(bound), float(tail)
-    return found
+    return contests
 
 
 def _contest(one: Scores, other: Scores, groups: Mapping[str, str] | None) -> _Contest:
@@ -199,7 +199,7 @@ def _with_bounds(
 
 
 def _batches(contests: Iterable[_Contest]) -> list[list[_Contest]]:
-    """Contests on equally many values: they are bounded in one go."""
+    """Contests on equally many values, which are bounded in one go."""
     sizes: dict[int, list[_Contest]] = {}
     for each in contests:
         sizes.setdefault(len(each.values), []).append(each)
@@ -209,7 +209,7 @@ def _batches(contests: Iterable[_Contest]) -> list[list[_Contest]]:
 def _table(
     labels: Sequence[str], contests: Mapping[_Two, _Contest], level: float, better: bool
 ) -> tuple[Pair, ...]:
-    """Every pair, best first; those of a first that is better than all need no correction."""
+    """Every pair, best first; those of a leader that is better than all need no correction."""
     couples = list(combinations(range(len(labels)), 2))
     ps = {
         (a, b): min(1.0, 2 * min(contests[a, b].tail, contests[b, a].tail))
@@ -232,13 +232,13 @@ def _table(
         contest = contests[a, b]
         pair = Pair(labels[a], labels[b], contest.texts, -contest.difference)
         if (a, b) in ps:
-            told = ps[a, b] <= levels[a, b]
+            apart = ps[a, b] <= levels[a, b]
             ahead = a if contest.tail <= contests[b, a].tail else b
             low, high = intervals[a, b]
             pair = replace(
-                pair, low=low, high=high, p=ps[a, b], p_holm=corrected[a, b], told_apart=told,
+                pair, low=low, high=high, p=ps[a, b], p_holm=corrected[a, b], told_apart=apart,
                 level=levels[a, b], spread=Spread.of(contest.values, if_lost(contest.scores)),
-                verdict=f"{labels[ahead]} is better" if told else "not told apart",
+                verdict=f"{labels[ahead]} is better" if apart else "not told apart",
             )  # fmt: skip
         elif not pair.texts:
             pair = replace(pair, verdict="no text both answered")
@@ -274,8 +274,8 @@ def _scored(
 ) -> tuple[list[Scores], tuple[tuple[str, int], ...]]:
     """The columns that can be compared, and the others with how many of their texts are scored.
 
-    One column without scores, or with too few where others have enough, must not take the
-    verdict from the rest.
+    One column without scores, or with too few when others have enough, must not cost the rest
+    their verdict.
     """
     enough = any(len(each.scores) >= FEWEST_TEXTS for each in columns)
     least = FEWEST_TEXTS if enough else 1
@@ -291,7 +291,7 @@ def _ranked(
 
     By how much worse each is seen to be than any other on the texts of both: a column that was
     asked only about easy texts does not lead by them. A column that cannot be compared with the
-    best must not take the verdict from the rest.
+    best must not cost the rest their verdict.
     """
     places = range(len(columns))
 
@@ -351,26 +351,26 @@ def standing(
     )
 
 
-def _with_common(found: Standing, column: Scores, common: set[str]) -> Standing:
-    """With the accuracy on the texts that all answered, where those are not all of its own."""
+def _with_common(variant: Standing, column: Scores, common: set[str]) -> Standing:
+    """With the accuracy on the texts that all answered, if those are not all of its own."""
     if not common or len(common) == len(column.scores):
-        return found
-    return replace(found, common_accuracy=_mean([column.scores[text] for text in common]))
+        return variant
+    return replace(variant, common_accuracy=_mean([column.scores[text] for text in common]))
 
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-# -- what follows, once it is said what matters ----------------------------------------------------
+# -- what follows, once it is decided what matters -------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
     """All variants tested, best first; what is concluded depends on what matters.
 
-    `texts` are those that the best and each other answered, `units` how many groups they make,
-    where texts belong together; `better` says whether the first is better than all others.
+    `texts` are those that the best and each other answered, `units` how many groups they make, if
+    texts belong together; `better` is whether the first is better than all others.
     """
 
     standings: tuple[Standing, ...]
@@ -410,13 +410,13 @@ class Tested:
 
     def _shown(self, matters: float) -> tuple[Standing, ...]:
         """The standings with what is shown of each."""
-        found = []
+        standings = []
         for each in self.standings:
             pair = self._against_best(each.label)
             low, high = (pair.low, pair.high) if pair is not None else (0.0, 0.0)
             if pair is not None and pair.b != each.label:
                 low, high = -high, -low
-            told = pair is not None and pair.told_apart and low > 0
+            worse = pair is not None and pair.told_apart and low > 0
             first = each.label == self.standings[0].label
             if first and self.better:
                 shown = Shown.BEST
@@ -425,9 +425,9 @@ class Tested:
             elif first:
                 shown = Shown.LEADS
             else:
-                shown = Shown.WORSE if told else Shown.NOT_SHOWN
-            found.append(replace(each, shown=shown, at_least=low if told else None))
-        return tuple(found)
+                shown = Shown.WORSE if worse else Shown.NOT_SHOWN
+            standings.append(replace(each, shown=shown, at_least=low if worse else None))
+        return tuple(standings)
 
     def _against_best(self, label: str) -> Pair | None:
         wanted = {self.standings[0].label, label}
@@ -444,7 +444,7 @@ class Tested:
     def _open(self, standings: Sequence[Standing]) -> tuple[Spread | None, int]:
         """The widest spread between the best and those that may be as good, and how many they are.
 
-        Where all are shown to be worse, the nearest one counts.
+        If all are shown to be worse, the nearest one counts.
         """
         rest = [each for each in standings[1:] if each.shown is not Shown.WORSE] or standings[1:2]
         pairs = [self._against_best(each.label) for each in rest]
@@ -454,7 +454,7 @@ class Tested:
         return max(spreads, key=lambda each: each.deviation), len(rest) + 1
 
     def _groups(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of labels, best first, in which no two are told apart; none inside another."""
+        """Groups of labels, best first, in which no two are told apart, and none inside another."""
         alone = {frozenset((each.a, each.b)) for each in self.table if each.told_apart}
         labels = [each.label for each in self.standings]
         groups: list[tuple[str, ...]] = []

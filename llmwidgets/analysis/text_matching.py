@@ -1,4 +1,4 @@
-"""Text matching: whether two texts are nearly the same, and whether they say the same."""
+"""Text matching: whether two texts are nearly the same, and whether they mean the same."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class _Form:
 
 @dataclass(slots=True)
 class TextSimilarity:
-    """Compares texts; `unsure` once it could not find out whether two of them are alike.
+    """Compares texts; `unsure` once it could not decide whether two of them are alike.
 
-    Each text is read once. Long texts are compared in pieces: alike is said where enough is found
-    in common, not alike where lengths or letters rule it out, else it is unsure and says no.
+    Each text is read once. Long texts are compared in pieces: they are alike if enough is found
+    in common, not alike if lengths or letters rule it out, else the answer is no and unsure.
     """
 
     unsure: bool = False
@@ -56,7 +56,7 @@ class TextSimilarity:
     _forms: dict[str, _Form] = field(default_factory=dict)
 
     def alike(self, one: str, other: str, amount: float) -> bool:
-        """Whether their likeness, 0 to 1, is `amount` or more; never where any digit differs."""
+        """Whether their similarity, 0 to 1, is `amount` or more; never if any digit differs."""
         a, b = self._form(one), self._form(other)
         if a.digits != b.digits:
             return amount <= 0
@@ -84,7 +84,7 @@ class TextSimilarity:
         """At least this many letters are in common, in their order."""
         from rapidfuzz.distance import LCSseq
 
-        found = 0
+        common = 0
         waiting = [(one, other)]
         while waiting:
             a, b = waiting.pop()
@@ -92,17 +92,17 @@ class TextSimilarity:
             a, b = a[ahead:], b[ahead:]
             behind = _same_start(a[::-1], b[::-1])
             a, b = a[: len(a) - behind], b[: len(b) - behind]
-            found += ahead + behind
+            common += ahead + behind
             pairs = len(a) * len(b)
             if not pairs or self._spent > _MOST:
                 continue
             self._spent += min(pairs, _PIECE)
             if pairs <= _PIECE:
-                found += int(LCSseq.similarity(a, b))
+                common += int(LCSseq.similarity(a, b))
             else:
                 i, j = _anchor(a, b)
                 waiting += [(a[:i], b[:j]), (a[i:], b[j:])]
-        return found
+        return common
 
 
 def _ratio(one: str, other: str, amount: float) -> float:
@@ -121,18 +121,18 @@ def _same_start(one: str, other: str) -> int:
 
 
 def _anchor(one: str, other: str) -> tuple[int, int]:
-    """Where both are cut: at a passage that stands once in the other, else halfway."""
+    """Where both are cut: at a passage that occurs once in the other, else halfway."""
     for tried in range(_TRIED):
         aside = (tried + 1) // 2 * (1 if tried % 2 else -1) * _ANCHOR
         at = min(max(0, len(one) // 2 + aside), max(0, len(one) - _ANCHOR))
         passage = one[at : at + _ANCHOR]
-        found = other.find(passage)
-        if found >= 0 and other.find(passage, found + 1) < 0 and (at > 0 or found > 0):
-            return at, found
+        place = other.find(passage)
+        if place >= 0 and other.find(passage, place + 1) < 0 and (at > 0 or place > 0):
+            return at, place
     return len(one) // 2, len(other) // 2
 
 
-# -- words that turn a sentence round, and words that do not matter --------------------------------
+# -- words that reverse a sentence, and words that do not matter -----------------------------------
 
 _DENIALS = """
     not n't no never none nobody nothing neither nor without except unless cannot only hardly barely
@@ -173,7 +173,7 @@ SMALL_WORDS = frozenset(plain(word) for word in _SMALL.split()) - DENIALS
 _WORD = re.compile(r"[^\W_]+?(?=n['’]t\b)|n['’]t\b|[^\W_]+")
 _CHUNK = re.compile(r"\S+")
 _WHOLE = re.compile(r"[^\W_][@._/\\:]+[^\W_]")
-"""What an address or a path has and a sentence has not: a mark between two letters."""
+"""What an address or a path has and a sentence does not: a mark between two letters."""
 
 _ENDS = re.compile("[.!?;:。！？]")
 _SHORTENED = {"ca": "can", "wo": "will", "sha": "shall"}
@@ -184,7 +184,7 @@ _CHANGED = frozenset(("s", "es", "d", "ed", "ing"))
 
 
 class _Word(NamedTuple):
-    """A word of a text, or a letter where the script writes no spaces.
+    """A word of a text, or a letter if the script writes no spaces.
 
     A `strict` one is the same or another: an identifier, a number, part of an address, and words
     of scripts without capitals, where a name looks like any word.
@@ -218,7 +218,7 @@ def is_fixed(value: str) -> bool:
 
 
 def passage_of(value: str, text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Where near a place a text says what a value says, in nearly the same words.
+    """Where near a place a text means what a value means, in nearly the same words.
 
     Words may be inflected or have a letter wrong, small words may come and go, and the value may
     leave words out. It never adds one that matters, differs in a digit or an identifier, or denies
@@ -235,7 +235,7 @@ def passage_of(value: str, text: str, start: int, end: int) -> tuple[int, int] |
     steps = _steps(wanted, near[first:last])
     if not steps:
         return None
-    # The place is rough: words that are not met at an end may stand just beyond it.
+    # The place is rough: words missing at an end may be just beyond it.
     before = min(first, max(0, steps[0].lacks))
     after = min(len(near) - last, max(0, steps[-1].lacks))
     if before or after:
@@ -263,7 +263,7 @@ def is_denied(value: str, text: str, start: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What a value makes of some words: `tag` is equal, insert, delete or replace."""
+    """How a value changes some words: `tag` is equal, insert, delete or replace."""
 
     tag: str
     ours: Sequence[_Word]
@@ -271,18 +271,18 @@ class _Step:
 
     @property
     def lacks(self) -> int:
-        """How many words of the value are not met here."""
+        """How many words of the value do not occur here."""
         return 0 if self.tag == "equal" else len(self.ours) - len(self.theirs)
 
 
 def _steps(wanted: Sequence[_Word], passage: Sequence[_Word]) -> list[_Step]:
     from rapidfuzz.distance import Levenshtein
 
-    found = Levenshtein.opcodes([each.plain for each in wanted], [each.plain for each in passage])
+    steps = Levenshtein.opcodes([each.plain for each in wanted], [each.plain for each in passage])
     return [
         _Step(each.tag, wanted[each.src_start : each.src_end],
               passage[each.dest_start : each.dest_end])
-        for each in found
+        for each in steps
     ]  # fmt: skip
 
 
@@ -364,22 +364,22 @@ def _words(text: str, start: int = 0) -> list[_Word]:
     shouted = not any(map(str.islower, text)) and text.count(" ") >= _SHOUTED - 1
     words: list[_Word] = []
     for chunk in _CHUNK.finditer(text):
-        said = chunk.group()
-        whole = not said.isalpha() and _WHOLE.search(said) is not None
-        for found in _WORD.finditer(text, chunk.start(), chunk.end()):
-            words += _read(text, found, start, shouted, whole)
+        word = chunk.group()
+        whole = not word.isalpha() and _WHOLE.search(word) is not None
+        for match in _WORD.finditer(text, chunk.start(), chunk.end()):
+            words += _read(text, match, start, shouted, whole)
     return words
 
 
-def _read(text: str, found: re.Match[str], start: int, shouted: bool, whole: bool) -> list[_Word]:
-    word, at = found.group(), start + found.start()
+def _read(text: str, match: re.Match[str], start: int, shouted: bool, whole: bool) -> list[_Word]:
+    word, at = match.group(), start + match.start()
     if not word.isascii() and any(map(is_unspaced, word)):
         return [_Word(plain(each), at + n, at + n + 1, True, False) for n, each in enumerate(word)]
     folded = word.lower() if word.isascii() else plain(word)
     if "'" in word or "’" in word:
         folded = "not"
-    elif folded in _SHORTENED and text[found.end() : found.end() + 3].casefold() in _NOT:
+    elif folded in _SHORTENED and text[match.end() : match.end() + 3].casefold() in _NOT:
         folded = _SHORTENED[folded]
     named = len(word) > 1 and word.isupper() and not shouted
     strict = whole or named or not word.isalpha() or word.upper() == word.lower()
-    return [_Word(folded, at, start + found.end(), strict, word[0].isupper() and not shouted)]
+    return [_Word(folded, at, start + match.end(), strict, word[0].isupper() and not shouted)]

@@ -1,4 +1,4 @@
-"""Verdict: what can be said of all variants together, as values; the words are in verdict_text."""
+"""Verdict: what can be said about all variants together, as values; verdict_text has the words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llmwidgets.analysis.intervals import LEVEL, Spread
 from llmwidgets.errors import FieldError
 
 MATTERS = 0.05
-"""The smallest difference in accuracy that counts unless the user says another."""
+"""The smallest difference in accuracy that counts unless the user gives another."""
 
 
 def read_matters(matters: object) -> float:
@@ -28,7 +28,7 @@ def read_matters(matters: object) -> float:
 
 
 class Outcome(StrEnum):
-    """What the texts allow to say."""
+    """What the texts allow the verdict to say."""
 
     BETTER = "better"
     AS_GOOD_AND_CHEAPER = "as good and cheaper"
@@ -50,9 +50,9 @@ class Pair:
     """Two variants compared on the texts both answered.
 
     `difference` is a minus b; `low` to `high` its interval, in which what one did not answer counts
-    as wrong where that could change the claim. `p` is two-sided and comes from the same bounds;
+    as wrong if that could change the claim. `p` is two-sided and comes from the same bounds;
     `p_holm` is corrected for all pairs, but for those of a variant that is better than all others.
-    The interval excludes 0 where, and only where, the pair is told apart; `level` is the share of
+    The interval excludes 0 if, and only if, the pair is told apart; `level` is the share of
     misses it allows. `texts_needed` is how many texts would tell apart two variants that
     differ by `matters`, four times in five.
     """
@@ -73,7 +73,7 @@ class Pair:
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation of the differences; None where there are too few."""
+        """The standard deviation of the differences; None if there are too few."""
         return self.spread.deviation if self.spread is not None else None
 
 
@@ -82,11 +82,11 @@ class Standing:
     """A variant as the verdict sees it; shares are 0 to 1.
 
     `accuracy` with its 95 % interval counts lost replies as wrong, `answered_accuracy` leaves them
-    out. `loss_low` to `loss_high` is the exact 95 % interval of the rate of losses. Where the truth
+    out. `loss_low` to `loss_high` is the exact 95 % interval of the rate of losses. If the truth
     was looked at more than once, every interval allows for that.
     `accuracy_if_wrong` counts what was not answered as wrong too; `common_accuracy` is that on the
     texts which all answered. `worse_by` is the one-sided 95 % bound of how much worse than the best
-    of the others it is, `at_least` the lower end of how much worse where it is told apart.
+    of the others it is, `at_least` the lower end of how much worse if it is told apart.
     """
 
     label: str
@@ -114,16 +114,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
-    """What can be said of all variants together.
+    """What can be said about all variants together.
 
-    `outcome` is None where there is nothing to compare. `recommended` is the cheapest variant shown
-    to be at most `matters` worse than every other, None where none is; `leader` is the best seen.
+    `outcome` is None if there is nothing to compare. `recommended` is the cheapest variant shown
+    to be at most `matters` worse than every other, None if none is; `leader` is the best seen.
     `not_told_apart` are groups of labels of which no two are told apart. `can_show` is the smallest
     difference (0 to 1) that the `texts` show four times in five, `texts_needed` how many would show
     `matters`, and `texts_to_equal` how many would show of an equal variant that it is as good.
-    Where texts belong together, `groups` says how many groups they make, and groups are needed.
-    `looks` says at how many texts the truth was looked at so far. In a notebook it shows as
-    sentences.
+    If texts belong together, `groups` is how many groups they make, and groups are needed.
+    `looks` are the numbers of texts at which the truth was looked at so far. A notebook shows it
+    as sentences.
     """
 
     headline: str
@@ -145,7 +145,7 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """All that is said, for a reader who decides by it."""
+        """The whole verdict, for a reader who decides by it."""
         return " ".join(each for each in (self.headline, self.details, *self.notes) if each)
 
     def __repr__(self) -> str:

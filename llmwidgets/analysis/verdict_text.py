@@ -21,7 +21,7 @@ _MANY = 3
 
 
 def losses(verdict: Verdict) -> str:
-    """Who lost replies, in a sentence each; nothing where none was lost."""
+    """Who lost replies, in a sentence each; nothing if none was lost."""
     losers = sorted((each for each in verdict.standings if each.lost), key=lambda each: -each.lost)
     if not losers:
         return ""
@@ -68,7 +68,7 @@ def unanswered(standings: Sequence[Standing]) -> list[str]:
 
 
 def _without_losses(verdict: Verdict) -> list[str]:
-    """The leader and the recommended one, where they lost nothing."""
+    """The leader and the recommended one, if they lost nothing."""
     wanted = (verdict.leader, verdict.recommended)
     return [each.label for each in verdict.standings if each.label in wanted and not each.lost]
 
@@ -115,7 +115,7 @@ def words_for(
 def brief(verdict: Verdict) -> str:
     """The details in a few lines, for a reader who has the table of all variants before them.
 
-    What is told of the leader and of the recommended one stays whole.
+    The sentences about the leader and the recommended one are never cut.
     """
     if verdict.outcome is None:
         return verdict.details
@@ -221,7 +221,7 @@ def _not_enough(verdict: Verdict) -> tuple[str, str]:
 
 
 def _better_by_little(verdict: Verdict, chosen: Standing) -> str:
-    """That the best is better than the recommended one, where that is shown."""
+    """That the best is better than the recommended one, if that is shown."""
     low, high, _ = _lead(verdict, chosen)
     if low <= 0 or high >= verdict.matters:
         return ""
@@ -232,7 +232,7 @@ def _better_by_little(verdict: Verdict, chosen: Standing) -> str:
 
 
 def _would_show(verdict: Verdict, undecided: Sequence[Standing]) -> str:
-    """How many texts would show of a variant that is as good that it is."""
+    """How many texts would show that a variant is as good, if it is."""
     needed = verdict.texts_to_equal
     if needed is None or needed <= (verdict.groups or verdict.texts):
         return ""
@@ -276,7 +276,7 @@ def _worse(verdict: Verdict) -> str:
     return f"{join_listed(found)} {verb} worse than {verdict.standings[0].label}."
 
 
-# -- prices, what stands beside -------------------------------------------------------------------
+# -- prices, and notes ----------------------------------------------------------------------------
 
 
 def _price_of(best: Standing, second: Standing) -> str:
@@ -351,7 +351,7 @@ def expected_sentence(
     """What a run on these numbers of labelled texts and variants can show, before it is paid for.
 
     `deviation` is the standard deviation of a difference between two variants from text to text,
-    where an earlier run tells it; else that of real models on real documents.
+    if an earlier run tells it; else that of real models on real documents.
 
     >>> expected_sentence(200, 2)
     '200 labelled texts and 2 variants can show a difference of about 3.3 in 100 or more.'

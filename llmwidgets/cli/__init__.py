@@ -2,71 +2,250 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from enum import IntEnum
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
 
-from llmwidgets.cli.parser import read_arguments
-from llmwidgets.errors import LLMWidgetsError
+from llmwidgets import __version__
+from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.secret import redact
 from llmwidgets.visible import escape_controls
 
-INTERRUPTED = 130
-MISTAKE = 2
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Exit(IntEnum):
+    """How a command ends."""
+
+    FINE = 0
+    PROBLEM = 1
+    """A bar was not met, a connection does not work, or something was found."""
+    MISTAKE = 2
+    """The user's own mistake, or a file that cannot be read."""
+    INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. 0 finished, 1 a bar not met, 2 a mistake of the user's, 130 interrupted.
+    """Run a command and return its `Exit`.
 
-    Of doctor and scan 1 says that something was found.
-
-    What a user can mend is said in one line on stderr, never as a traceback.
+    What a user can fix is reported in one line on stderr, never as a traceback.
     """
-    _write_any_name()
-    try:
-        return _run(read_arguments(arguments))
-    except LLMWidgetsError as error:
-        say(str(error))
-        return MISTAKE
-    except KeyboardInterrupt:
-        say("Interrupted.")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); there is nobody left to tell.
-        sys.stderr.close()
-        return 0
-
-
-def say(message: str) -> None:
-    """One line on stderr."""
-    sys.stderr.write(f"llmwidgets: {escape_controls(' '.join(message.split()))}\n")
-
-
-def _write_any_name() -> None:
-    """Let a file's name be told that the terminal's encoding has no letters for."""
+    # A file's name may have letters that the terminal's encoding lacks.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    try:
+        name, options = _read_arguments(arguments)
+        module = import_module(f"llmwidgets.cli.{_COMMANDS[name].module}")
+        return int(getattr(module, f"run_{name}")(options))
+    except LLMWidgetsError as error:
+        report(str(error))
+        return Exit.MISTAKE
+    except KeyboardInterrupt:
+        report("Interrupted.")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); nobody is left to read more.
+        sys.stderr.close()
+        return Exit.FINE
+
+
+def report(message: str) -> None:
+    """Write one line on stderr."""
+    sys.stderr.write(f"llmwidgets: {escape_controls(' '.join(message.split()))}\n")
+
+
+def print_text(console: Console, text: str, style: str = "") -> None:
+    """Print words from anywhere, their control characters spelled out."""
+    from rich.text import Text
+
+    console.print(Text(escape_controls(text), style=style))
+
+
+# -- What can be written after `llmwidgets`: a class of options for each command, and one table.
+
+
+def _between(number: Callable[[str], float], least: int, most: float) -> dict[str, Any]:
+    def read(text: str) -> float:
+        try:
+            value = number(text)
+        except ValueError:
+            message = f"{text} is not a number"
+            raise argparse.ArgumentTypeError(message) from None
+        if not least <= value <= most:
+            message = f"{text} is not between {least} and {most:g}"
+            raise argparse.ArgumentTypeError(message)
+        return value
+
+    return {"type": read}
+
+
+_SHARE = {**_between(float, 0, 1), "metavar": "SHARE"}
+_MONEY = {**_between(float, 0, 1e9), "metavar": "USD"}
+_COUNT = {**_between(int, 1, 100_000), "metavar": "N"}
+_NAME = {"metavar": "NAME"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOptions:
+    """Each field is an option of its name: type, help and perhaps more arguments for argparse."""
+
+    schema: Annotated[str, "a JSON Schema (.json), or file.py:Class, module:Class"]
+    texts: Annotated[Path, ".jsonl or .csv with text (and id), .txt, folder"]
+    models: Annotated[list[str], 'references, or "demo"', {"metavar": "MODEL"}]
+    truth: Annotated[str | None, "a key of the texts, or a file: .json by id, .jsonl, .csv"] = None
+    instructions: Annotated[Path | None, "a text that replaces the default one"] = None
+    html: Annotated[Path | None, "write a self-contained page"] = None
+    jsonl: Annotated[Path | None, "write one extraction per line"] = None
+    values: Annotated[bool, "show extracted values and truth in the page"] = False
+    organization: Annotated[str | None, "whose store; default: default", _NAME] = None
+    repeats: Annotated[int, "how often to ask each text; default: 1", _COUNT] = 1
+    min_accuracy: Annotated[float | None, "0 to 1, for every variant", _SHARE] = None
+    min_valid: Annotated[float | None, "0 to 1, for every variant", _SHARE] = None
+    budget: Annotated[float | None, "most US dollars for new calls", _MONEY] = None
+    journal: Annotated[str | None, 'where replies are kept; "none" keeps them in memory'] = None
+    concurrency: Annotated[int | None, "most calls at a time for each connection", _COUNT] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOptions:
+    """Which store is meant: one of the two, or the default one."""
+
+    store: Annotated[Path | None, "the store in this folder", {"metavar": "FOLDER"}] = None
+    organization: Annotated[str | None, "whose store; default: default", _NAME] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionsOptions(StoreOptions):
+    """`llmwidgets connections`, or `llmwidgets connections check LABEL`."""
+
+    action: Annotated[str | None, "test a connection", {"nargs": "?", "choices": ["check"]}] = None
+    label: Annotated[str | None, "which connection", {"nargs": "?", "metavar": "LABEL"}] = None
+    json: Annotated[bool, "for programs"] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorOptions(StoreOptions):
+    """`llmwidgets doctor`."""
+
+    json: Annotated[bool, "for programs"] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOptions(StoreOptions):
+    """`llmwidgets scan PATH …`."""
+
+    paths: Annotated[list[Path], "files and folders", {"metavar": "PATH"}]
+    clean: Annotated[bool, "offer to clean notebooks and history"] = False
+    yes: Annotated[bool, "with --clean: do not ask"] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalOptions:
+    """`llmwidgets journal`."""
+
+    journal: Annotated[Path | None, "another journal"] = None
+    clear_before: Annotated[str | None, "delete older rows: 2026-11-30", {"metavar": "DATE"}] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """`llmwidgets demo`, which takes no options."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabOptions:
+    """`llmwidgets lab -- WORD …`."""
+
+    more: Annotated[list[str], "after --: passed on to JupyterLab", {"nargs": argparse.REMAINDER}]
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """`run_` and the command's name, in a module of this package, runs it with its options."""
+
+    module: str
+    options: type
+    help: str
+    ends: str | None = None
+    positional: tuple[str, ...] = ()
 
 
 _COMMANDS = {
-    "compare": ("compare", "CompareOptions"),
-    "connections": ("connections", "ConnectionsOptions"),
-    "doctor": ("keys", "DoctorOptions"),
-    "journal": ("connections", "JournalOptions"),
-    "scan": ("keys", "ScanOptions"),
-}
-"""The module of each command and the class of its options; its function is `run_` and its name."""
+    "demo": _Command("start", DemoOptions, "compare the demo's models on sample invoices, no key"),
+    "lab": _Command("start", LabOptions, "open the notebook in JupyterLab", positional=("more",)),
+    "compare": _Command(
+        "compare", CompareOptions, "compare models on your own texts",
+        "Ends with 0 when finished, 1 when a bar (--min-accuracy, --min-valid, --budget) is not "
+        "met, 2 for a mistake, reported in one line, and 130 when interrupted.",
+    ),
+    "connections": _Command(
+        "connections", ConnectionsOptions, "list connections without their secrets, or test one",
+        positional=("action", "label"),
+    ),
+    "doctor": _Command(
+        "keys", DoctorOptions, "check the health of the store",
+        "Ends with 0 when all is well, 1 when there is something to fix, 2 for a mistake.",
+    ),
+    "scan": _Command(
+        "keys", ScanOptions, "search files for keys",
+        "Looks for the keys of the store (raw, base64, URL-encoded) and for everything shaped like "
+        "a key. Ends with 0 when there is none, 1 when one is found, 2 for a mistake or a file "
+        "that cannot be read.", positional=("paths",),
+    ),
+    "journal": _Command("connections", JournalOptions, "show where replies are kept, and how many"),
+}  # fmt: skip
 
 
-def _run(arguments: Namespace) -> int:
-    given = vars(arguments)
-    command = given.pop("command")
-    if command not in _COMMANDS:
-        from llmwidgets.cli.start import run_demo, run_lab
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line, as every command does."""
 
-        return run_demo() if command == "demo" else run_lab(given["more"])
-    home, options = _COMMANDS[command]
-    module = import_module(f"llmwidgets.cli.{home}")
-    return int(getattr(module, f"run_{command}")(getattr(module, options)(**given)))
+    def error(self, message: str) -> NoReturn:
+        # It repeats what was typed, which is a key if words were pasted in a wrong order.
+        shown = redact(message)
+        raise FieldError(f"{shown[:1].upper()}{shown[1:]}.", f"See {self.prog} --help.")
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> tuple[str, Any]:
+    """The command's name and its options; FieldError for a mistake."""
+    parser = _Parser(
+        prog="llmwidgets",
+        description="Which model extracts my fields best from my texts, and what does it cost?",
+    )
+    parser.add_argument("--version", action="version", version=f"llmwidgets {__version__}")
+    parsers = parser.add_subparsers(dest="command", required=True, metavar=" | ".join(_COMMANDS))
+    for name, command in _COMMANDS.items():
+        _add_options(parsers.add_parser(name, help=command.help, epilog=command.ends), command)
+    values = vars(parser.parse_args(arguments))
+    name = values.pop("command")
+    return name, _COMMANDS[name].options(**values)
+
+
+def _add_options(parser: argparse.ArgumentParser, command: _Command) -> None:
+    names_a_store = issubclass(command.options, StoreOptions)
+    group = parser.add_mutually_exclusive_group() if names_a_store else parser
+    hints = get_type_hints(command.options, include_extras=True)
+    for option in fields(command.options):
+        kind, help_text, *more = get_args(hints[option.name])
+        words: dict[str, Any] = {"help": help_text}
+        if kind is bool:
+            words["action"] = "store_true"
+        elif Path in (kind, *get_args(kind)):
+            words |= {"type": Path, "metavar": "FILE"}
+        if get_origin(kind) is list:
+            words["nargs"] = "+"
+        words |= more[0] if more else {}
+        if option.name in command.positional:
+            parser.add_argument(option.name, **words)
+            continue
+        required = option.default is MISSING
+        words |= {"required": True} if required else {"default": option.default}
+        target = group if option.name in ("store", "organization") else parser
+        target.add_argument(f"--{option.name.replace('_', '-')}", **words)

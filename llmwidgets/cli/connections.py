@@ -7,7 +7,6 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,53 +16,35 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmwidgets import cli
-from llmwidgets.cli.keys import connections_at_hand, store_named
+from llmwidgets.cli import ConnectionsOptions, Exit, JournalOptions, print_text, report
+from llmwidgets.cli.keys import list_connections, open_store
 from llmwidgets.connections import Connection, resolve
 from llmwidgets.connections.key_expiry import key_notes, today
 from llmwidgets.engine.journal import file
 from llmwidgets.engine.journal.file import BUSY_SECONDS, reason
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.store.store import Store
-from llmwidgets.visible import escape_controls
-
-FINISHED, FAILED = 0, 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionsOptions:
-    """The command's options, as they were written."""
-
-    action: str | None = None
-    label: str | None = None
-    store: Path | None = None
-    organization: str | None = None
-    json: bool = False
-
-
-def run_connections(asked: ConnectionsOptions) -> int:
-    """List the connections, or check the one named; the exit status."""
-    store = store_named(asked.store, asked.organization)
-    listed = connections_at_hand(store)
-    if asked.action == "check":
-        if not asked.label:
-            raise FieldError(
-                {"LABEL": "Which connection is to be checked?"}, f"One of {_labels(listed)}."
-            )
-        return _check(asked.label, listed, store, as_json=asked.json)
-    rows = [connection_row(each) for each in listed]
-    if asked.json:
+def run_connections(options: ConnectionsOptions) -> Exit:
+    """List the connections, or check the one named."""
+    store = open_store(options.store, options.organization)
+    connections = list_connections(store)
+    if options.action == "check":
+        return _check(options, connections, store)
+    rows = [describe_connection(connection) for connection in connections]
+    if options.json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     elif rows:
-        _show(rows)
+        _print_table(rows)
     else:
-        cli.say("Nothing is connected. Connect a model in ConnectionPanel(), or try models=demo.")
-    return FINISHED
+        report("Nothing is connected. Connect a model in ConnectionPanel(), or try models=demo.")
+    return Exit.FINE
 
 
-def connection_row(connection: Connection) -> dict[str, Any]:
-    """What may be told of a connection: everything but its secrets."""
-    ends = connection.fields.expires
+def describe_connection(connection: Connection) -> dict[str, Any]:
+    """What may be shown of a connection: everything but its secrets."""
+    expires = connection.fields.expires
     return {
         "label": connection.label,
         "kind": connection.kind,
@@ -71,119 +52,112 @@ def connection_row(connection: Connection) -> dict[str, Any]:
         "key_ends_in": connection.tail,
         "origin": connection.origin,
         "models": len(connection.models),
-        "saved_at": _moment(connection.saved_at),
-        "checked_at": _moment(connection.checked_at),
-        "key_ends": ends.isoformat() if ends else None,
+        "saved_at": _format_time(connection.saved_at),
+        "checked_at": _format_time(connection.checked_at),
+        "key_ends": expires.isoformat() if expires else None,
         "key_notes": [f"{note.said} {note.fix}" for note in key_notes(connection, today())],
         "warnings": connection.warnings,
     }
 
 
-def _labels(listed: list[Connection]) -> str:
-    return ", ".join(each.label for each in listed) or "none: nothing is connected"
-
-
-def _show(rows: list[dict[str, Any]]) -> None:
+def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("Label", "Kind", "Host", "Key", "From", "Saved", "Checked"):
         table.add_column(name, overflow="fold")
-    for each in rows:
-        ends = f"…{each['key_ends_in']}" if each["key_ends_in"] else ""
-        days = (_age(each["saved_at"]), _age(each["checked_at"]))
-        cells = (each["label"], each["kind"], each["host"], ends, each["origin"], *days)
+    for row in rows:
+        key = f"…{row['key_ends_in']}" if row["key_ends_in"] else ""
+        ages = (_format_age(row["saved_at"]), _format_age(row["checked_at"]))
+        cells = (row["label"], row["kind"], row["host"], key, row["origin"], *ages)
         table.add_row(*map(Text, cells))
     console = Console(highlight=False)
     console.print(table)
-    for each in rows:
-        for said in (*each["key_notes"], *each["warnings"]):
-            console.print(Text(escape_controls(f"{each['label']}: {said}")))
+    for row in rows:
+        for note in (*row["key_notes"], *row["warnings"]):
+            print_text(console, f"{row['label']}: {note}")
 
 
-def _check(label: str, listed: list[Connection], store: Store, *, as_json: bool) -> int:
+def _check(options: ConnectionsOptions, connections: list[Connection], store: Store) -> Exit:
     from llmwidgets.engine.checks.check import check
 
-    named = [each for each in listed if each.label == label]
-    connection = named[0] if named else resolve(label, listed)[0]
+    by_label = {connection.label: connection for connection in connections}
+    if not options.label:
+        labels = ", ".join(by_label) or "none: nothing is connected"
+        raise FieldError({"LABEL": "Which connection is to be checked?"}, f"One of {labels}.")
+    connection = by_label.get(options.label) or resolve(options.label, connections)[0]
     policy = store.policy if store.exists and not store.locked else None
-    report = check(connection, policy=policy, tell=lambda said: cli.say(f"{said}…"))
-    if as_json:
-        told = {"label": connection.label, "ok": report.ok, "sentence": report.sentence}
-        mode = report.mode.value if report.mode else None
-        told |= {"hint": report.hint, "mode": mode}
-        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    result = check(connection, policy=policy, tell=lambda step: report(f"{step}…"))
+    if options.json:
+        fields = {
+            "label": connection.label,
+            "ok": result.ok,
+            "sentence": result.sentence,
+            "hint": result.hint,
+            "mode": result.mode.value if result.mode else None,
+        }
+        sys.stdout.write(json.dumps(fields, indent=2) + "\n")
     else:
-        sys.stdout.write(f"{connection.label}: {report.sentence} {report.hint}".rstrip() + "\n")
-    return FINISHED if report.ok else FAILED
+        sys.stdout.write(f"{connection.label}: {result.sentence} {result.hint}".rstrip() + "\n")
+    return Exit.FINE if result.ok else Exit.PROBLEM
 
 
-def _moment(when: datetime | None) -> str | None:
+def _format_time(when: datetime | None) -> str | None:
     return when.isoformat(timespec="seconds") if when else None
 
 
-def _age(moment: str | None) -> str:
+def _format_age(moment: str | None) -> str:
     if not moment:
         return "never"
     days = (datetime.now(UTC) - datetime.fromisoformat(moment)).days
     return "today" if days < 1 else f"{days} days ago" if days > 1 else "yesterday"
 
 
-# -- llmwidgets journal: where replies are kept, how many, and how to let old ones go.
-
-FINISHED_of_journal = 0
+# -- llmwidgets journal: where replies are kept, how many, and how to delete old ones.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalOptions:
-    """The command's options, as they were written."""
-
-    journal: Path | None = None
-    clear_before: str | None = None
-
-
-def run_journal(asked: JournalOptions) -> int:
-    """Tell where the journal is and what it holds, or clear what is older than a day."""
-    path, notice = file.journal_location(asked.journal)
+def run_journal(options: JournalOptions) -> Exit:
+    """Show where the journal is and what it contains, or delete what is older than a day."""
+    path, notice = file.journal_location(options.journal)
     if notice:
         sys.stdout.write(f"{notice}\n")
     if path is None:
-        return FINISHED_of_journal
+        return Exit.FINE
     if not path.is_file():
-        if asked.journal is not None:
+        if options.journal is not None:
             raise FieldError({"journal": f"There is no file {path}."}, "Check the path.")
         sys.stdout.write(f"{path}\nThere is no journal yet.\n")
-        return FINISHED_of_journal
-    if asked.clear_before is not None:
-        _clear(path, _day(asked.clear_before))
-    _tell(path)
-    return FINISHED_of_journal
+        return Exit.FINE
+    if options.clear_before is not None:
+        _clear(path, _read_day(options.clear_before))
+    _describe(path)
+    return Exit.FINE
 
 
-def _tell(path: Path) -> None:
-    with _opened(path) as database:
+def _describe(path: Path) -> None:
+    with _open_database(path) as database:
         count, first, last = database.execute(
             "SELECT count(*), min(at), max(at) FROM extraction"
         ).fetchone()
-    beside = [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
-    size = sum(each.stat().st_size for each in beside if each.exists())
-    sys.stdout.write(f"{path}\n{_size(size)}, {_rows(count)}{_span(first, last)}.\n")
-    sys.stdout.write("It holds replies, usage and hashes of requests; no text and no key.\n")
+    files = [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm")]
+    size = sum(each.stat().st_size for each in files if each.exists())
+    sys.stdout.write(f"{path}\n{_format_size(size)}, {_rows(count)}{_span(first, last)}.\n")
+    sys.stdout.write("It contains replies, usage and hashes of requests; no text and no key.\n")
 
 
 def _clear(path: Path, day: datetime) -> None:
-    with _opened(path) as database:
+    with _open_database(path) as database:
         database.execute("PRAGMA secure_delete = ON")
         with database:
             count = database.execute(
                 "DELETE FROM extraction WHERE at < ?", (day.timestamp(),)
             ).rowcount
         database.execute("VACUUM")
-        # Rows that were written lately stand in the log beside the file too.
+        # Rows that were written lately are in the log next to the file too.
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    sys.stdout.write(f"Cleared {_rows(count)} from before {day:%Y-%m-%d}.\n")
+    sys.stdout.write(f"Deleted {_rows(count)} from before {day:%Y-%m-%d}.\n")
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def _open_database(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
             yield database
@@ -193,12 +167,12 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     raise LLMWidgetsError(f"journal: {why}.", f"{step} and try again.")
 
 
-def _day(text: str) -> datetime:
+def _read_day(text: str) -> datetime:
     try:
         return datetime.strptime(text, "%Y-%m-%d").astimezone()
     except ValueError:
         raise FieldError(
-            {"--clear-before": f"{text} is no day."}, "Write it as 2026-11-30."
+            {"--clear-before": f"{text} is not a date."}, "Write it as 2026-11-30."
         ) from None
 
 
@@ -213,5 +187,5 @@ def _rows(count: float) -> str:
     return f"{count:,.0f} row" if count == 1 else f"{count:,.0f} rows"
 
 
-def _size(size: float) -> str:
+def _format_size(size: float) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"

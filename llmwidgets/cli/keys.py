@@ -6,14 +6,15 @@ import json
 import shlex
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from llmwidgets import cli
+from llmwidgets.cli import DoctorOptions, Exit, ScanOptions, print_text, report
 from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.engine.journal import file
 from llmwidgets.engine.journal.file import reason
@@ -34,173 +35,134 @@ from llmwidgets.known_keys import KnownKey, known_keys
 from llmwidgets.store.store import Store
 from llmwidgets.visible import escape_controls
 
-CLEAN, FOUND = 0, 1
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanOptions:
-    """The command's options, as they were written."""
-
-    paths: list[Path]
-    store: Path | None = None
-    organization: str | None = None
-    clean: bool = False
-    yes: bool = False
-
-
-def run_scan(asked: ScanOptions) -> int:
-    """Tell every key in the files; the exit status: 0 none, 1 found, 2 not all could be read."""
-    _check(asked.paths)
-    known = known_keys(connections_at_hand(store_named(asked.store, asked.organization)))
-    found: list[FoundLeak] = []
+def run_scan(options: ScanOptions) -> Exit:
+    """Print every key in the files; a MISTAKE if not all of them could be read."""
+    _check_paths(options.paths)
+    known = known_keys(list_connections(open_store(options.store, options.organization)))
+    leaks: list[FoundLeak] = []
     unread = False
-    for path in dict.fromkeys(path for each in asked.paths for path in files_below(each)):
-        for each in [path] if isinstance(path, UnreadFile) else search_files(path, known):
-            if isinstance(each, UnreadFile):
-                cli.say(f"{each.path} was not searched: {each.reason}.")
+    paths = chain.from_iterable(map(files_below, options.paths))
+    for path in dict.fromkeys(paths):
+        for leak in [path] if isinstance(path, UnreadFile) else search_files(path, known):
+            if isinstance(leak, UnreadFile):
+                report(f"{leak.path} was not searched: {leak.reason}.")
                 unread = True
             else:
-                found.append(each)
-                sys.stdout.write(f"{each}\n")
+                leaks.append(leak)
+                sys.stdout.write(f"{leak}\n")
     sys.stdout.flush()
-    if found:
-        _advise(found)
-        _clean(asked, found, known)
-        return FOUND
-    return cli.MISTAKE if unread else CLEAN
+    if not leaks:
+        return Exit.MISTAKE if unread else Exit.FINE
+    leaky = list(dict.fromkeys(leak.path for leak in leaks))
+    report(
+        f"{_count(len(leaks), 'key')} in {_count(len(leaky), 'file')}. Revoke at its provider each "
+        "key that others may have seen: backups and version control keep what a file contained."
+    )
+    _clean(options, [path for path in leaky if can_clean(path)], known)
+    return Exit.PROBLEM
 
 
-def store_named(folder: Path | None, organization: str | None) -> Store:
+def open_store(folder: Path | None = None, organization: str | None = None) -> Store:
     """The store that --store or --organization names, else the default one; FieldError."""
     store = Store(path=folder) if folder else Store(organization or "default")
     if (folder or organization) and not store.exists:
-        where = str(folder or organization)
         field = "store" if folder else "organization"
         raise FieldError(
-            {field: f"{where} has no store on this computer."},
-            "Name the folder that holds connections.age, or an organization.",
+            {field: f"{folder or organization} has no store on this computer."},
+            "Name another folder or organization, or make the store in ConnectionPanel().",
         )
     return store
 
 
-def connections_at_hand(store: Store) -> list[Connection]:
-    """The connections of the environment, and the store's where the surroundings unlock it."""
-    given = environment_connections()
+def list_connections(store: Store) -> list[Connection]:
+    """The connections of the environment, and the store's if the surroundings unlock it."""
+    connections = environment_connections()
     if not store.exists:
-        return given
+        return connections
     try:
-        return [*given, *store]
+        return [*connections, *store]
     except StoreError as error:
-        cli.say(f"{error.message} Its own keys are not searched, only words shaped like a key.")
-        return given
+        report(f"{error.message} Its own keys are not searched, only words shaped like a key.")
+        return connections
 
 
-def _check(paths: Sequence[Path]) -> None:
+def _check_paths(paths: Sequence[Path]) -> None:
     for path in paths:
         if not path.exists() and not path.is_symlink():
             raise FieldError({"PATH": f"There is no file or folder {path}."}, "Check the path.")
 
 
-def _advise(found: Sequence[FoundLeak]) -> None:
-    files = len({each.path for each in found})
-    cli.say(
-        f"{_number(len(found), 'key')} in {_number(files, 'file')}. Revoke at its provider each "
-        "key that others may have seen: backups and version control keep what a file once held."
-    )
+def _clean(options: ScanOptions, paths: Sequence[Path], known: Sequence[KnownKey]) -> None:
+    if paths and not options.clean:
+        report("--clean removes them from notebooks and from IPython's history.")
+    for path in paths if options.clean else []:
+        if options.yes or _confirm(path):
+            report(f"Cleaned {path}. {clean_file(path, known)}")
 
 
-def _clean(asked: ScanOptions, found: Iterable[FoundLeak], known: Sequence[KnownKey]) -> None:
-    paths = [path for path in dict.fromkeys(each.path for each in found) if can_clean(path)]
-    if paths and not asked.clean:
-        cli.say("--clean takes them out of notebooks and of IPython's history.")
-    for path in paths if asked.clean else []:
-        if asked.yes or _agreed(path):
-            cli.say(f"Cleaned {path}. {clean_file(path, known)}")
-
-
-def _agreed(path: Path) -> bool:
+def _confirm(path: Path) -> bool:
     if not sys.stdin.isatty():
-        cli.say(f"{path} is not cleaned: nobody can be asked here; --yes cleans without asking.")
+        report(f"{path} is not cleaned: nobody can be asked here; --yes cleans without asking.")
         return False
     sys.stderr.write(f"Clean {path}? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def _number(count: int, noun: str) -> str:
+def _count(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 # -- llmwidgets doctor: is everything about the store as it should be?
-#
-# It mends nothing by itself; a store that it can open closes its own files to others, told before.
 
-FINE, FINDINGS = 0, 1
-
-_MARKS = {"fine": ("ok", "green"), "note": ("note", "cyan"), "problem": ("mend", "bold red")}
+_MARKS = {"fine": ("ok", "green"), "note": ("note", "cyan"), "problem": ("fix", "bold red")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoctorOptions:
-    """The command's options, as they were written."""
-
-    store: Path | None = None
-    organization: str | None = None
-    json: bool = False
-
-
-def run_doctor(asked: DoctorOptions) -> int:
-    """Tell what is well and what is not; 0 fine, 1 something to mend."""
-    store = Store(path=asked.store) if asked.store else Store(asked.organization or "default")
-    findings = list(find_everything(store, _words(asked)))
-    if asked.json:
-        sys.stdout.write(json.dumps([asdict(each) for each in findings], indent=2) + "\n")
+def run_doctor(options: DoctorOptions) -> Exit:
+    """Print what is well and what is not."""
+    store = Store(path=options.store) if options.store else Store(options.organization or "default")
+    named = (("--store", options.store), ("--organization", options.organization))
+    words = "".join(f"{option} {shlex.quote(str(name))} " for option, name in named if name)
+    findings = list(examine(store, words))
+    if options.json:
+        sys.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
     else:
-        _show(findings)
-    return FINDINGS if any(each.level == "problem" for each in findings) else FINE
+        _print_findings(findings)
+    problems = any(finding.level == "problem" for finding in findings)
+    return Exit.PROBLEM if problems else Exit.FINE
 
 
-def find_everything(store: Store, words: str = "") -> Iterator[Finding]:
-    """Everything that is looked at, in the order it is told; `words` name the store to commands."""
+def examine(store: Store, words: str = "") -> Iterator[Finding]:
+    """Everything that is looked at, in the order of the report; `words` name the store."""
     yield from examine_files(store)
-    yield from _network(store)
+    yield from _examine_network(store)
     yield examine_key(store)
-    yield from examine_ends(_saved(store))
+    # Opening the store closes its files to others, so it comes after the look at the files.
+    try:
+        saved = list(store) if store.exists and not store.locked else None
+    except StoreError:  # reported by the finding about the key
+        saved = None
+    yield from examine_ends(saved)
     yield examine_keyring()
-    yield from examine_history(known_keys(_connections(store)), words)
+    yield from examine_history(known_keys([*environment_connections(), *(saved or [])]), words)
     yield from examine_policies()
     yield examine_clock(store.path)
-    yield _journal()
+    yield _examine_journal()
 
 
-def _words(asked: DoctorOptions) -> str:
-    named = (("--store", asked.store), ("--organization", asked.organization))
-    return "".join(f"{option} {shlex.quote(str(value))} " for option, value in named if value)
-
-
-def _connections(store: Store) -> list[Connection]:
-    return [*environment_connections(), *(_saved(store) or [])]
-
-
-def _saved(store: Store) -> list[Connection] | None:
-    """The connections of the store; None where nothing here opens it."""
-    try:
-        return list(store) if store.exists and not store.locked else None
-    except StoreError:  # told by the finding about the key
-        return None
-
-
-def _network(store: Store) -> Iterator[Finding]:
+def _examine_network(store: Store) -> Iterator[Finding]:
     if store.path is not None and file.is_on_network(store.path):
-        said = "The folder is on a network file system: locks hold only where its server has them."
-        yield Finding("network", "note", said, "Name a local folder if saves from two hosts meet.")
+        problem = "The folder is on a network file system: locks work only if its server has them."
+        fix = "Name a local folder if two hosts may save at the same time."
+        yield Finding("network", "note", problem, fix)
 
 
-def _journal() -> Finding:
+def _examine_journal() -> Finding:
     path, notice = file.journal_location(None)
     if path is None:
         return Finding("journal", "note", notice)
-    said = notice or f"It is in {path}."
+    state = notice or f"It is in {path}."
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
@@ -209,22 +171,18 @@ def _journal() -> Finding:
         why, step = reason(error, path)
         return Finding("journal", "problem", f"{why}; replies would be in memory.", f"{step}.")
     if mode & 0o077:
-        return Finding(
-            "journal", "problem", f"{said} Others can reach it (mode {mode:04o}).",
-            f"chmod 600 {shlex.quote(str(path))}",
-        )  # fmt: skip
-    return Finding("journal", "fine", said)
+        state += f" Others can reach it (mode {mode:04o})."
+        return Finding("journal", "problem", state, f"chmod 600 {shlex.quote(str(path))}")
+    return Finding("journal", "fine", state)
 
 
-def _show(findings: list[Finding]) -> None:
+def _print_findings(findings: list[Finding]) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    for each in findings:
-        mark, style = _MARKS[each.level]
-        console.print(
-            Text(f"{mark:<5}", style=style) + Text(escape_controls(f"{each.subject}: {each.said}"))
-        )
-        if each.fix:
-            console.print(Text(escape_controls(f"      {each.fix}"), style="dim"))
-    count = sum(each.level == "problem" for each in findings)
-    last = "Nothing to mend." if not count else f"To mend: {count}."
-    console.print(Text(last, style="bold"))
+    for finding in findings:
+        mark, style = _MARKS[finding.level]
+        sentence = Text(escape_controls(f"{finding.subject}: {finding.said}"))
+        console.print(Text(f"{mark:<5}", style=style) + sentence)
+        if finding.fix:
+            print_text(console, f"      {finding.fix}", "dim")
+    count = sum(finding.level == "problem" for finding in findings)
+    print_text(console, f"To fix: {count}." if count else "Nothing to fix.", "bold")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 import llmwidgets
-from llmwidgets.cli import tables
+from llmwidgets.cli import DemoOptions, Exit, LabOptions, tables
 from llmwidgets.comparison import compare
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import LLMWidgetsError
@@ -21,12 +20,10 @@ from llmwidgets.errors import LLMWidgetsError
 PAGE = Path("build") / "demo.html"
 
 
-def run_demo() -> int:
+def run_demo(_: DemoOptions) -> Exit:
     """Compare the demo's models on the sample invoices; nothing is kept but the page."""
     console = Console(highlight=False)
-    console.print(
-        Text("llmwidgets demo: rule-based models on this computer, no LLM, cost unknown.\n")
-    )
+    console.print("llmwidgets demo: rule-based models on this computer, no LLM, cost unknown.\n")
     result = compare(
         invoices.Schema, invoices.texts, models="demo", truth=invoices.truth, journal=False
     )
@@ -35,9 +32,9 @@ def run_demo() -> int:
     tables.scoreboard_table(console, result)
     page = result.to_html(PAGE, values=True)
     stop_demo()
-    console.print(Text(f"\nAll {result.reading.differing} rows that differ, as a page: {page}"))
+    console.print(Text(f"\nAll {len(result.differences())} rows that differ, as a page: {page}"))
     console.print(Text("The same by clicking: make lab, or llmwidgets lab"))
-    return 0
+    return Exit.FINE
 
 
 # -- llmwidgets lab: the notebook, opened in JupyterLab.
@@ -45,20 +42,20 @@ def run_demo() -> int:
 NOTEBOOK = "01_connect_and_compare.ipynb"
 
 
-def run_lab(more: Sequence[str]) -> int:
-    """Open the notebook; what stands after -- goes to JupyterLab. Its exit status."""
+def run_lab(options: LabOptions) -> int:
+    """Open the notebook in JupyterLab with the words after --, and return its exit status."""
     if find_spec("jupyterlab") is None:
         raise LLMWidgetsError(
             "JupyterLab is not installed.", "Install it with: pip install jupyterlab."
         )
-    extra = list(more[1:]) if more[:1] == ["--"] else list(more)
+    extra = options.more[1:] if options.more[:1] == ["--"] else options.more
     command = [sys.executable, "-m", "jupyterlab", str(find_notebook(Path.cwd())), *extra]
     with subprocess.Popen(command) as server:
         while True:
             try:
                 return server.wait()
             except KeyboardInterrupt:
-                # JupyterLab got the same Ctrl-C, and asks its user whether to end.
+                # JupyterLab got the same Ctrl-C, and asks its user whether to stop.
                 continue
 
 
@@ -81,6 +78,6 @@ def find_notebook(folder: Path) -> Path:
     except OSError as error:
         raise LLMWidgetsError(
             f"The notebook cannot be copied into {folder}: {error.strerror}.",
-            "Go to a folder that may be written.",
+            "Change to a folder that you may write to.",
         ) from None
     return copy

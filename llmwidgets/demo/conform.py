@@ -7,108 +7,151 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any
 
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Schema, read_schema
+from llmwidgets.schemas.canonical import NEVER, Canonical, Node, canonical, ref_name
+from llmwidgets.schemas.passes import ConflictError, implied, is_of, listed_types, merge
 
 _ATTEMPTS = 12
 _DEEPEST = 24
 
 
-def conform(schema: Any, proposal: Any) -> Any:
-    """The record nearest to the proposal that obeys the schema; raises Disobeyed for none.
+class Disobeyed(Exception):
+    """No record can be made that obeys the schema."""
 
-    Every record is judged by the whole schema before it is given away.
+
+def conform(schema: Any, proposal: Any) -> Any:
+    """The record nearest to the proposal that obeys the schema; raises Disobeyed if there is none.
+
+    Every record is validated against the whole schema before it is returned.
     """
-    root: Node = {} if schema is True else schema
-    if not isinstance(root, Mapping):
-        raise Disobeyed("The schema allows no value.")
-    judge = _judge(json.dumps(root, sort_keys=True))
+    validator, root = read_canonical(schema)
     refused: set[str] = set()
     reason = "The demo cannot obey this schema."
     for turn in range(_ATTEMPTS):
         try:
-            record = _Fitting(root, turn).fit(root, proposal, 0)
+            record = _Attempt(root, turn).fit(root.root, proposal, 0)
         except Disobeyed as error:
             reason = str(error)
             continue
         except (TypeError, ValueError, AttributeError, RecursionError):
             raise Disobeyed("A keyword of the schema has a value of the wrong type.") from None
-        seen = json.dumps(record)
-        if seen not in refused:
-            problems = judge.problems(record)
+        text = json.dumps(record)
+        if text not in refused:
+            problems = validator.problems(record)
             if not problems:
                 return record
             reason = f"The demo cannot obey this schema at {problems[0].path or 'its root'}."
-            refused.add(seen)
+            refused.add(text)
     raise Disobeyed(reason)
 
 
+def read_canonical(schema: Any) -> tuple[Schema, Canonical]:
+    """The schema as the judge of records and in its canonical form; raises Disobeyed."""
+    if schema is True:
+        schema = {}
+    if not isinstance(schema, Mapping):
+        raise Disobeyed("The schema allows no value.")
+    return _read(json.dumps(schema))
+
+
 @lru_cache(maxsize=64)
-def _judge(schema: str) -> Schema:
+def _read(text: str) -> tuple[Schema, Canonical]:
     try:
-        return read_schema(json.loads(schema))
+        schema = read_schema(json.loads(text))
+        return schema, canonical(schema.json)
     except FieldError as error:
         raise Disobeyed(f"The schema cannot be read: {error.message}") from None
 
 
-class _Fitting:
+def flatten(node: Any, schema: Canonical) -> Node:
+    """The node with its `$ref` and `allOf` merged in; raises Disobeyed if it allows no value."""
+    if node is False or node == NEVER:
+        raise Disobeyed("A part of the schema allows no value.")
+    flat = {key: node[key] for key in node if key not in ("$ref", "allOf")}
+    referred = [schema.defs[ref_name(node)]] if "$ref" in node else []
+    for part in (*referred, *node.get("allOf", ())):
+        flat = _both(flat, flatten(part, schema))
+    return flat
+
+
+def _both(one: Node, other: Node) -> Node:
+    try:
+        return merge(one, other)[0]
+    except ConflictError:
+        raise Disobeyed("Two parts of the schema contradict each other.") from None
+
+
+def list_types(node: Node) -> list[str]:
+    """The JSON types a node allows, inferred from its keywords if it names none."""
+    return listed_types(node) or list(implied(node))
+
+
+def list_branches(node: Node, schema: Canonical) -> list[Node]:
+    """The alternatives of the node's union that can be, with what is around the union merged in."""
+    branches: list[Node] = []
+    for key in ("anyOf", "oneOf"):
+        if node.get(key) and not branches:
+            around = {name: value for name, value in node.items() if name != key}
+            for branch in node[key]:
+                with suppress(Disobeyed):
+                    branches.append(flatten({"allOf": [around, branch]}, schema))
+    return branches
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
     """One attempt; each turn takes other branches of the unions than the turn before."""
 
-    def __init__(self, root: Node, turn: int) -> None:
-        self.root = root
-        self.turn = turn
+    schema: Canonical
+    turn: int
 
     def fit(self, node: Any, value: Any, depth: int) -> Any:
         if depth > _DEEPEST:
             raise Disobeyed("The schema is nested too deeply for the demo.")
-        inner = self._conditional(resolve(node, self.root))
-        if "const" in inner:
-            return inner["const"]
-        if "enum" in inner:
-            return self._one_of(inner["enum"], value)
-        alternatives = branches(inner)
-        if alternatives:
-            return self.fit(self._branch(inner, alternatives, value), value, depth + 1)
-        return self._typed(inner, value, depth)
+        flat = self._conditional(flatten(node, self.schema))
+        if "const" in flat:
+            return flat["const"]
+        if "enum" in flat:
+            same = [each for each in flat["enum"] if each == value and type(each) is type(value)]
+            return same[0] if same else self._pick(flat["enum"])
+        branches = sorted(
+            list_branches(flat, self.schema), key=lambda branch: not _accepts(branch, value)
+        )
+        if branches:
+            return self.fit(self._pick(branches), value, depth + 1)
+        return self._typed(flat, value, depth)
+
+    def _pick(self, choices: list[Any]) -> Any:
+        if not choices:
+            raise Disobeyed("A part of the schema has no value to choose from.")
+        return choices[self.turn % len(choices)]
 
     def _conditional(self, node: Node) -> Node:
         if "if" not in node:
             return node
-        taken = node.get("else" if self.turn % 2 == 0 else "then", True)
         rest = {key: node[key] for key in node if key not in ("if", "then", "else")}
-        extra = resolve(node["if"], self.root) if self.turn % 2 else {}
-        return merge(merge(rest, extra), resolve(taken, self.root))
-
-    def _one_of(self, allowed: list[Any], value: Any) -> Any:
-        if not allowed:
-            raise Disobeyed("A part of the schema has no value to choose from.")
-        same = [each for each in allowed if each == value and type(each) is type(value)]
-        return same[0] if same else allowed[self.turn % len(allowed)]
-
-    def _branch(self, node: Node, alternatives: list[Any], value: Any) -> Node:
-        around = {key: node[key] for key in node if key not in ("anyOf", "oneOf")}
-        ordered = sorted(
-            (resolve(branch, self.root) for branch in alternatives),
-            key=lambda branch: 0 if _accepts(branch, value) else 1,
-        )
-        return merge(around, ordered[self.turn % len(ordered)])
+        holds = self.turn % 2
+        parts = [node["if"], node.get("then", {})] if holds else [node.get("else", {})]
+        return flatten({"allOf": [rest, *parts]}, self.schema)
 
     def _typed(self, node: Node, value: Any, depth: int) -> Any:
-        allowed = types(node)
-        kind = next((each for each in allowed if _is(each, value)), None)
+        types = list_types(node)
+        kind = next((each for each in types if is_of(value, {each})), None)
         if kind is None:
-            others = [each for each in allowed if each != "null"] or allowed
-            if not others:
+            if not types:
                 return {} if isinstance(value, list | Mapping) else value
-            kind = others[self.turn % len(others)]
+            kind = self._pick([each for each in types if each != "null"] or types)
         match kind:
             case "object":
                 return self._object(node, value if isinstance(value, Mapping) else {}, depth)
             case "array":
-                return self._array(node, value, depth)
+                return self._array(node, value if isinstance(value, list) else [], depth)
             case "string":
                 return fit_string(node, value, self.turn)
             case "number" | "integer":
@@ -119,83 +162,43 @@ class _Fitting:
                 return None
 
     def _object(self, node: Node, value: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        properties = node.get("properties", {})
-        required = list(node.get("required", ()))
+        properties, required = node.get("properties", {}), node.get("required", [])
+        rest = node.get("additionalProperties", {})
         most = node.get("maxProperties", len(properties) + len(required))
         record: dict[str, Any] = {}
-        for name in [*required, *(name for name in properties if name not in required)]:
-            must = name in required
-            if not must and (name not in value or len(record) >= most):
+        for name in dict.fromkeys((*required, *properties)):
+            if name not in required and (name not in value or len(record) >= most):
                 continue
             try:
-                record[name] = self.fit(_property(node, name), value.get(name), depth + 1)
+                record[name] = self.fit(properties.get(name, rest), value.get(name), depth + 1)
             except Disobeyed:
-                if must:
+                if name in required:
                     raise
-        self._add_properties(node, record, depth)
-        return {name: record[name] for name in [*properties, *record] if name in record}
+        least = node.get("minProperties", 0)
+        for name in (*properties, *(f"field{number}" for number in range(least))):
+            if len(record) < least and name not in record:
+                record[name] = self.fit(properties.get(name, rest), None, depth + 1)
+        return {name: record[name] for name in dict.fromkeys((*properties, *record))
+                if name in record}  # fmt: skip
 
-    def _add_properties(self, node: Node, record: dict[str, Any], depth: int) -> None:
-        spare = [name for name in node.get("properties", {}) if name not in record]
-        spare += [f"field{number}" for number in range(node.get("minProperties", 0))]
-        for name in spare:
-            if len(record) >= node.get("minProperties", 0):
-                return
-            record[name] = self.fit(_property(node, name), None, depth + 1)
-
-    def _array(self, node: Node, value: Any, depth: int) -> list[Any]:
-        given = list(value) if isinstance(value, list | tuple) else []
-        first = node.get("prefixItems", node["items"] if _is("array", node.get("items")) else [])
-        rest = node.get("items", True) if not _is("array", node.get("items")) else True
-        least = max(
-            node.get("minItems", 0), node.get("minContains", 1) if "contains" in node else 0
-        )
-        most = node.get("maxItems", max(len(given), least))
-        length = min(max(len(given), least, len(first) if least else 0), most)
-        fitted: list[Any] = []
-        for place in range(length):
-            inner = first[place] if place < len(first) else rest
-            if "contains" in node and place < node.get("minContains", 1):
+    def _array(self, node: Node, value: list[Any], depth: int) -> list[Any]:
+        first, rest = node.get("prefixItems", []), node.get("items", {})
+        containing = node.get("minContains", 1) if "contains" in node else 0
+        least = max(node.get("minItems", 0), containing)
+        length = max(len(value), least, len(first) if least else 0)
+        unique = bool(node.get("uniqueItems"))
+        items: list[Any] = []
+        for index in range(min(length, node.get("maxItems", length))):
+            inner = first[index] if index < len(first) else rest
+            if index < containing:
                 inner = {"allOf": [inner, node["contains"]]}
-            proposed = given[place] if place < len(given) else None
-            item = _Fitting(self.root, self.turn + self._apart(node, place)).fit(
-                inner, proposed, depth + 1
-            )
-            if not node.get("uniqueItems") or item not in fitted or len(fitted) < least:
-                fitted.append(item)
-        return fitted
-
-    def _apart(self, node: Node, place: int) -> int:
-        return place if node.get("uniqueItems") else 0
-
-
-def _property(node: Node, name: str) -> Any:
-    properties = node.get("properties", {})
-    if name in properties:
-        return properties[name]
-    return node.get("additionalProperties", True)
-
-
-def _is(kind: str, value: Any) -> bool:
-    match kind:
-        case "object":
-            return isinstance(value, Mapping)
-        case "array":
-            return isinstance(value, list)
-        case "string":
-            return isinstance(value, str)
-        case "boolean":
-            return isinstance(value, bool)
-        case "null":
-            return value is None
-        case "integer":
-            return not isinstance(value, bool) and (
-                isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-            )
-        case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case _:
-            return False
+            proposed = value[index] if index < len(value) else None
+            # The items of a set are each made by another turn, so that they differ.
+            attempt = _Attempt(self.schema, self.turn + index * unique)
+            item = attempt.fit(inner, proposed, depth + 1)
+            if not unique or item not in items or len(items) < least:
+                items.append(item)
+        return items
 
 
 def _accepts(node: Node, value: Any) -> bool:
@@ -203,37 +206,22 @@ def _accepts(node: Node, value: Any) -> bool:
         return bool(node["const"] == value)
     if "enum" in node:
         return value in node["enum"]
-    if not any(_is(kind, value) for kind in types(node)):
+    if not any(is_of(value, {kind}) for kind in list_types(node)):
         return False
-    if isinstance(value, Mapping):
-        return all(name in value for name in node.get("required", ()))
-    return True
+    return not isinstance(value, Mapping) or all(name in value for name in node.get("required", ()))
 
 
-# -- Strings and numbers that obey a node: length, pattern, format, bounds, steps.
+# -- Strings and numbers: length, pattern, format, bounds, steps.
 
+_ADDRESS = "https://demo.example/"
 _BY_FORMAT = {
-    "date": "1970-01-01",
-    "date-time": "1970-01-01T00:00:00Z",
-    "time": "00:00:00Z",
-    "duration": "P0D",
-    "email": "nobody@demo.example",
-    "idn-email": "nobody@demo.example",
-    "hostname": "demo.example",
-    "idn-hostname": "demo.example",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "uri": "https://demo.example/",
-    "uri-reference": "https://demo.example/",
-    "iri": "https://demo.example/",
-    "iri-reference": "https://demo.example/",
-    "url": "https://demo.example/",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-    "regex": "",
-    "json-pointer": "",
-    "relative-json-pointer": "0",
-    "uri-template": "",
-}
+    "date": "1970-01-01", "date-time": "1970-01-01T00:00:00Z", "time": "00:00:00Z",
+    "duration": "P0D", "email": "nobody@demo.example", "idn-email": "nobody@demo.example",
+    "hostname": "demo.example", "idn-hostname": "demo.example", "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1", "uri": _ADDRESS, "uri-reference": _ADDRESS, "iri": _ADDRESS,
+    "iri-reference": _ADDRESS, "url": _ADDRESS, "uuid": "00000000-0000-4000-8000-000000000000",
+    "regex": "", "json-pointer": "", "relative-json-pointer": "0", "uri-template": "",
+}  # fmt: skip
 _SHAPES = {
     "date": r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])",
     "date-time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
@@ -245,56 +233,16 @@ _SHAPES = {
 
 def fit_string(node: Node, value: Any, turn: int = 0) -> str:
     """The value as a string that obeys format, pattern and length."""
-    text = value if isinstance(value, str) else "" if value is None else str(value)
-    form, pattern = node.get("format"), node.get("pattern")
-    least, most = node.get("minLength", 0), node.get("maxLength", math.inf)
-    if form in _BY_FORMAT and not re.fullmatch(_SHAPES.get(form, "(?!)"), text):
-        text = _BY_FORMAT[form]
+    text = "" if value is None else str(value)
+    text_format, pattern = node.get("format"), node.get("pattern")
+    least, most = node.get("minLength", 0), node.get("maxLength")
+    if text_format in _BY_FORMAT and not re.fullmatch(_SHAPES.get(text_format, "(?!)"), text):
+        text = _BY_FORMAT[text_format]
     if isinstance(pattern, str) and not _matches(pattern, text):
         text = example(pattern, least + turn)
-    if len(text) < least:
-        text += "-" * (least - len(text))
-    if turn and node.get("uniqueItems") is None and form is None and pattern is None and not text:
-        text = "-" * min(turn, int(most) if most != math.inf else turn)
-    return text if len(text) <= most else text[: int(most)]
-
-
-def fit_number(node: Node, value: Any, *, whole: bool) -> int | float:
-    """The value as a number within the node's bounds and steps."""
-    number: int | float = 0
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        number = value
-    low, high = _bounds(node)
-    step = node.get("multipleOf", 1 if whole else None)
-    nudge = step or (1 if high - low > 2 else (high - low) / 2)
-    if number < low or (number == low and _open(node, "exclusiveMinimum", low)):
-        number = low + (nudge if _open(node, "exclusiveMinimum", low) else 0)
-    if number > high or (number == high and _open(node, "exclusiveMaximum", high)):
-        number = high - (nudge if _open(node, "exclusiveMaximum", high) else 0)
-    if step:
-        number = round(number / step) * step
-        if number < low:
-            number += step
-        if number > high:
-            number -= step
-    return round(number) if whole else number
-
-
-def _bounds(node: Node) -> tuple[float, float]:
-    lows = (node.get("minimum"), node.get("exclusiveMinimum"))
-    highs = (node.get("maximum"), node.get("exclusiveMaximum"))
-    low = max((float(each) for each in lows if _number(each)), default=-math.inf)
-    high = min((float(each) for each in highs if _number(each)), default=math.inf)
-    return low, high
-
-
-def _open(node: Node, keyword: str, bound: float) -> bool:
-    said = node.get(keyword)
-    return said is True or (_number(said) and said == bound)
-
-
-def _number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if not text and text_format is pattern is None:
+        text = "-" * turn
+    return text.ljust(least, "-")[:most]
 
 
 def _matches(pattern: str, text: str) -> bool:
@@ -304,206 +252,60 @@ def _matches(pattern: str, text: str) -> bool:
         return False
 
 
+def fit_number(node: Node, value: Any, *, whole: bool) -> int | float:
+    """The value as a number within the node's bounds and steps."""
+    above, below = node.get("exclusiveMinimum", -math.inf), node.get("exclusiveMaximum", math.inf)
+    low, high = max(node.get("minimum", above), above), min(node.get("maximum", below), below)
+    step = node.get("multipleOf", 1 if whole else None)
+    nudge = step or (1 if high - low > 2 else (high - low) / 2)
+    number: int | float = value if is_of(value, {"number"}) else 0
+    if number < low or number == above:
+        number = low + nudge * (low == above)
+    if number > high or number == below:
+        number = high - nudge * (high == below)
+    if step:
+        number = round(number / step) * step
+        number += step if number < low else -step if number > high else 0
+    return round(number) if whole else number
+
+
 def example(pattern: str, least: int = 0) -> str:
-    """A text that a regular expression matches, at least so long where the pattern can grow."""
+    """A text that a regular expression matches, at least that long if the pattern can grow."""
     parser: Any = importlib.import_module("re._parser")
     try:
         tree = parser.parse(pattern)
     except (re.error, RecursionError):
         raise Disobeyed("The demo cannot read a pattern of the schema.") from None
-    text = _spell_all(tree, 0)
-    return text if len(text) >= least else _spell_all(tree, least - len(text))
+    text = _spell(tree, 0)
+    return text if len(text) >= least else _spell(tree, least - len(text))
 
 
-def _spell_all(tree: Any, spare: int) -> str:
-    return "".join(_spell(operation, argument, spare) for operation, argument in tree)
+def _spell(tree: Any, spare: int) -> str:
+    text = ""
+    for part in tree:
+        operation, argument = str(part[0]), part[1]
+        match operation:
+            case "LITERAL":
+                text += chr(argument)
+            case "NOT_LITERAL" | "ANY" | "IN":
+                text += _letter_of(tree, part)
+            case "BRANCH":
+                text += _spell(argument[1][0], spare)
+            case "SUBPATTERN":
+                text += _spell(argument[3], spare)
+            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+                low, high, inner = argument
+                text += _spell(inner, 0) * min(low + spare, int(high), low + 1000)
+    return text
 
 
-def _spell(operation: Any, argument: Any, spare: int) -> str:
-    match str(operation):
-        case "LITERAL":
-            return chr(argument)
-        case "NOT_LITERAL":
-            return "a" if argument != ord("a") else "b"
-        case "ANY":
-            return "a"
-        case "IN":
-            return _member(argument)
-        case "BRANCH":
-            return _spell_all(argument[1][0], spare)
-        case "SUBPATTERN":
-            return _spell_all(argument[3], spare)
-        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
-            low, high, inner = argument
-            times = min(low + spare, int(high), low + 1000)
-            return _spell_all(inner, 0) * int(times)
-        case _:
-            return ""
+_LETTERS = "aA1 _-./:@#+" + "".join(map(chr, range(33, 127)))
 
 
-def _member(choices: Any) -> str:
-    negated = str(choices[0][0]) == "NEGATE"
-    allowed = [candidate for candidate in _CANDIDATES if _in(choices, candidate) != negated]
-    if not allowed:
-        first = next((arg for op, arg in choices if str(op) in ("LITERAL", "RANGE")), ord("a"))
-        return chr(first[0] if isinstance(first, tuple) else first)
-    return allowed[0]
-
-
-_CANDIDATES = "aA1 _-./:@#+" + "".join(chr(code) for code in range(33, 127))
-
-
-def _in(choices: Any, letter: str) -> bool:
-    for operation, argument in choices:
-        match str(operation):
-            case "LITERAL" if ord(letter) == argument:
-                return True
-            case "RANGE" if argument[0] <= ord(letter) <= argument[1]:
-                return True
-            case "CATEGORY" if _of_category(str(argument), letter):
-                return True
-    return False
-
-
-def _of_category(category: str, letter: str) -> bool:
-    word = letter.isalnum() or letter == "_"
-    return {
-        "CATEGORY_DIGIT": letter.isdigit(),
-        "CATEGORY_NOT_DIGIT": not letter.isdigit(),
-        "CATEGORY_SPACE": letter.isspace(),
-        "CATEGORY_NOT_SPACE": not letter.isspace(),
-        "CATEGORY_WORD": word,
-        "CATEGORY_NOT_WORD": not word,
-    }.get(category, False)
-
-
-# -- Reading a JSON Schema: local references, merged allOf, the branches of a union.
-
-Node = Mapping[str, Any]
-
-_DEEPEST_REFERENCE = 40
-
-
-class Disobeyed(Exception):
-    """No record can be made that obeys the schema."""
-
-
-def resolve(node: Any, root: Node) -> Node:
-    """The node with its local `$ref` and `allOf` merged in; raises Disobeyed for what is no node.
-
-    `true` reads as the empty schema.
-    """
-    return _resolve(node, root, 0)
-
-
-def _resolve(node: Any, root: Node, depth: int) -> Node:
-    if node is True:
-        return {}
-    if not isinstance(node, Mapping):
-        raise Disobeyed("A part of the schema allows no value.")
-    if depth > _DEEPEST_REFERENCE:
-        raise Disobeyed("A part of the schema refers to itself without end.")
-    merged: dict[str, Any] = {key: node[key] for key in node if key not in ("$ref", "allOf")}
-    if isinstance(node.get("$ref"), str):
-        merged = merge(_resolve(pointed(node["$ref"], root), root, depth + 1), merged)
-    parts = node.get("allOf")
-    for part in parts if isinstance(parts, list) else ():
-        merged = merge(merged, _resolve(part, root, depth + 1))
-    return merged
-
-
-def pointed(reference: str, root: Node) -> Any:
-    """What a local reference (`#`, `#/$defs/Line`, `#anchor`) names; raises Disobeyed."""
-    if reference == "#":
-        return root
-    if reference.startswith("#/"):
-        place: Any = root
-        for step in reference[2:].split("/"):
-            key = step.replace("~1", "/").replace("~0", "~").replace("%24", "$")
-            if isinstance(place, Mapping) and key in place:
-                place = place[key]
-            elif isinstance(place, list) and key.isdecimal() and int(key) < len(place):
-                place = place[int(key)]
-            else:
-                raise Disobeyed("The schema refers to a part that it does not have.")
-        return place
-    raise Disobeyed("The schema refers to a part outside itself; the demo reads local ones alone.")
-
-
-def merge(one: Node, other: Node) -> dict[str, Any]:
-    """Both schemas at once, as far as that can be said in one."""
-    merged = dict(one)
-    for key, value in other.items():
-        if key not in merged:
-            merged[key] = value
-        elif key in ("properties", "patternProperties", "$defs", "definitions"):
-            merged[key] = _both(merged[key], value)
-        elif key == "required":
-            merged[key] = [*merged[key], *(name for name in value if name not in merged[key])]
-        elif key == "type":
-            allowed = [kind for kind in types(one) if kind in types(other)]
-            merged[key] = allowed or value
-        elif key == "enum":
-            merged[key] = [each for each in merged[key] if each in value]
-        elif key in ("minimum", "minLength", "minItems", "exclusiveMinimum", "minProperties"):
-            merged[key] = max(merged[key], value)
-        elif key in ("maximum", "maxLength", "maxItems", "exclusiveMaximum", "maxProperties"):
-            merged[key] = min(merged[key], value)
-        elif key == "additionalProperties":
-            merged[key] = False if False in (merged[key], value) else value
-        else:
-            merged[key] = value
-    return merged
-
-
-def _both(one: Any, other: Any) -> dict[str, Any]:
-    shared = {
-        name: {"allOf": [one[name], other[name]]} if one[name] != other[name] else one[name]
-        for name in one.keys() & other.keys()
-    }
-    return {**one, **other, **shared}
-
-
-def types(node: Node) -> list[str]:
-    """The JSON types a node allows, told by its keywords where it names none."""
-    said = node.get("type")
-    if isinstance(said, str):
-        return [said]
-    if isinstance(said, list):
-        return [str(each) for each in said]
-    if "properties" in node or "required" in node or "additionalProperties" in node:
-        return ["object"]
-    if "items" in node or "prefixItems" in node or "minItems" in node:
-        return ["array"]
-    if {"minLength", "maxLength", "pattern", "format"} & node.keys():
-        return ["string"]
-    if {"minimum", "maximum", "multipleOf", "exclusiveMinimum"} & node.keys():
-        return ["number"]
-    return []
-
-
-def branches(node: Node) -> list[Any]:
-    """The alternatives of anyOf or oneOf; none where the node is no union."""
-    for key in ("anyOf", "oneOf"):
-        if isinstance(node.get(key), list) and node[key]:
-            return list(node[key])
-    return []
-
-
-def nullable(node: Node, root: Node) -> bool:
-    """Whether null is allowed by type, enum or a branch."""
-    if "enum" in node:
-        return None in node["enum"]
-    if "null" in types(node):
-        return True
-    return any(nullable(resolve(branch, root), root) for branch in branches(node))
-
-
-def value_branch(node: Node, root: Node) -> Node:
-    """The node that says how a value other than null looks: the first such branch of a union."""
-    for branch in branches(node):
-        inner = resolve(branch, root)
-        if types(inner) != ["null"] and inner.get("const", ...) is not None:
-            around = {key: node[key] for key in node if key not in ("anyOf", "oneOf")}
-            return value_branch(merge(inner, around), root)
-    return node
+def _letter_of(tree: Any, part: Any) -> str:
+    """A letter that one part of a parsed expression matches, a plain one if it can be."""
+    compiler: Any = importlib.import_module("re._compiler")
+    expression = compiler.compile(type(tree)(tree.state, [part]))
+    bounds = re.findall(r"\d+", str(part[1]))
+    letters = _LETTERS + "".join(chr(int(each)) for each in bounds if int(each) < 0x110000)
+    return next(filter(expression.match, letters), "a")

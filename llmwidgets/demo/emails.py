@@ -9,11 +9,11 @@ The texts are written for this project; no person or company in them exists.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from llmwidgets.demo.samples import read_samples
+from llmwidgets.demo import read_samples
 
 
 class Email(BaseModel):
@@ -44,6 +44,4 @@ class Email(BaseModel):
 
 
 Schema = Email
-_samples = read_samples("emails")
-texts: list[dict[str, str]] = _samples.texts
-truth: dict[str, Any] = _samples.truth
+texts, truth = read_samples("emails")

@@ -9,11 +9,11 @@ The texts are written for this project; no person or company in them exists.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from llmwidgets.demo.samples import read_samples
+from llmwidgets.demo import read_samples
 
 
 class Line(BaseModel):
@@ -40,6 +40,4 @@ class Invoice(BaseModel):
 
 
 Schema = Invoice
-_samples = read_samples("invoices")
-texts: list[dict[str, str]] = _samples.texts
-truth: dict[str, Any] = _samples.truth
+texts, truth = read_samples("invoices")

@@ -9,11 +9,11 @@ The texts are written for this project; no person or company in them exists.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from llmwidgets.demo.samples import read_samples
+from llmwidgets.demo import read_samples
 
 
 class Job(BaseModel):
@@ -50,6 +50,4 @@ class Job(BaseModel):
 
 
 Schema = Job
-_samples = read_samples("jobs")
-texts: list[dict[str, str]] = _samples.texts
-truth: dict[str, Any] = _samples.truth
+texts, truth = read_samples("jobs")

@@ -1,4 +1,4 @@
-"""The demo's models: rules of different care, and no LLM behind any of them."""
+"""The demo's models: rules of different care, and not an LLM behind any of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from llmwidgets.demo.conform import conform
-from llmwidgets.demo.extractor.document import BRISK, CAREFUL, HASTY, QUICK, Profile
-from llmwidgets.demo.extractor.records import fill
+from llmwidgets.demo.extractor import fill
+from llmwidgets.demo.field import BRISK, CAREFUL, HASTY, QUICK, Profile
 
 Finish = Literal["stop", "length"]
 _WHAT_THIS_IS = (
@@ -25,7 +25,7 @@ _FAILS_ONE_IN = 5
 
 @dataclass(frozen=True, slots=True)
 class DemoReply:
-    """What a model answers; `refusal` stands in place of the text."""
+    """What a model answers; a `refusal` is in place of the text."""
 
     text: str
     finish: Finish = "stop"
@@ -41,32 +41,32 @@ class RuleModel:
     """
 
     name: str
-    care: Profile
+    profile: Profile
     base_seconds: float
     seconds_per_1000: float
     fails: bool = False
 
-    def seconds(self, prompt: Prompt) -> float:
-        """How long an answer takes at least."""
-        return min(0.12, self.base_seconds + self.seconds_per_1000 * len(prompt.document) / 1000)
+    def seconds(self, length: int) -> float:
+        """How long an answer about a document of this length takes at least."""
+        return min(0.12, self.base_seconds + self.seconds_per_1000 * length / 1000)
 
-    def say(self, prompt: Prompt, *, form: str, sent: Any = None) -> DemoReply:
+    def answer(self, prompt: Prompt, response_format: str = "text", sent: Any = None) -> DemoReply:
         """Answer a prompt; `sent` is the schema of response_format.
 
-        Raises Disobeyed where no record can be made that obeys the schema.
+        Raises Disobeyed if no record can be made that obeys the schema.
         """
         schema = prompt.schema if sent is None else sent
         if schema is None:
             note = json.dumps({"note": _WHAT_THIS_IS})
-            return DemoReply(note if form == "json_object" else _WHAT_THIS_IS)
-        record = conform(schema, fill(schema, prompt.document, self.care))
+            return DemoReply(note if response_format == "json_object" else _WHAT_THIS_IS)
+        record = conform(schema, fill(schema, prompt.document, self.profile))
         text = json.dumps(record, ensure_ascii=False)
         if not self.fails or len(prompt.document) < _SHORT:
             return DemoReply(text)
-        return _perhaps_failed(text, prompt.document)
+        return _fail_sometimes(text, prompt.document)
 
 
-def _perhaps_failed(text: str, document: str) -> DemoReply:
+def _fail_sometimes(text: str, document: str) -> DemoReply:
     """The answer, or a failure chosen by a hash of the document, the same each time."""
     draw = int.from_bytes(hashlib.sha256(document.encode()).digest()[:4])
     if draw % _FAILS_ONE_IN:
@@ -94,28 +94,29 @@ MODELS: dict[str, RuleModel] = {
 
 # -- What a chat request asks: the document between its markers, and the schema if it is there.
 
+_Markers = tuple[re.Pattern[str], re.Pattern[str]]
+
+
+def _compile(opening: str, closing: str) -> _Markers:
+    return re.compile(opening, re.I | re.M), re.compile(closing, re.I | re.M)
+
+
 _TAGS = ("document", "text", "doc", "input", "content")
 _RULE = "[-=#*]{3,}+|\"{3}|'{3}|`{3,}+"
-_WIDEST = (
-    tuple(
-        (re.compile(rf"<{tag}\b[^<>]*+>\r?\n?", re.I), re.compile(rf"</{tag}\s*+>", re.I))
-        for tag in _TAGS
-    ),
-    ((re.compile(r"^-{3,}+\s*+BEGIN[^\n]*\n", re.I | re.M),
-      re.compile(r"\n-{3,}+\s*+END[^\n]*$", re.I | re.M)),),
-    ((re.compile(rf"^(?:{_RULE}\w*+)[ \t]*+\n", re.M),
-      re.compile(rf"\n(?:{_RULE})[ \t]*+$", re.M)),),
-)  # fmt: skip
-"""Markers of which the first opens and the last closes, so that no text between can end it."""
-
-_CHEVRONS = (re.compile(r"(?<!<)<<<+[ \w]*+\n"), re.compile(r"\n[ \w]*+>>>+"))
-_Part = tuple[int, int, int, int]
+_MARKERS = (
+    [_compile(rf"<{tag}\b[^<>]*+>\r?\n?", rf"</{tag}\s*+>") for tag in _TAGS],
+    [_compile(r"(?<!<)<<<+[ \w]*+\n", r"\n[ \w]*+>>>+")],
+    [_compile(r"^-{3,}+\s*+BEGIN[^\n]*\n", r"\n-{3,}+\s*+END[^\n]*$")],
+    [_compile(rf"^(?:{_RULE}\w*+)[ \t]*+\n", rf"\n(?:{_RULE})[ \t]*+$")],
+)
+"""How a text may be marked, by openings and closings; of several alike the widest counts."""
+_CHEVRONS = _MARKERS[1][0]
 _SCHEMA_KEYS = frozenset({"properties", "$defs", "anyOf", "oneOf", "allOf", "items", "enum"})
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The document of the last user message, and the JSON Schema found beside it or None."""
+    """The document of the last user message, and the JSON Schema found outside it, or None."""
 
     document: str
     schema: dict[str, Any] | None
@@ -123,65 +124,66 @@ class Prompt:
 
 def read_prompt(messages: Sequence[Mapping[str, Any]]) -> Prompt:
     """Take document and schema out of chat messages, tolerant of how they are laid out."""
-    said = [_content(message) for message in messages if message.get("role") == "user"]
-    last = said[-1] if said else ""
+    by_user = [_content(message) for message in messages if message.get("role") == "user"]
+    others = [_content(message) for message in messages if message.get("role") != "user"]
+    last = by_user[-1] if by_user else ""
     document, rest = _between_markers(last)
-    around = [_content(message) for message in messages if message.get("role") != "user"]
-    found = [schema for text in (*around, rest) for schema in _schemas(text)]
+    schemas = [schema for text in (*others, rest) for schema, _, _ in _find_schemas(text)]
     if document is None:
-        document = _without_schemas(last)
-    return Prompt(document.strip(), found[-1][0] if found else None)
+        document = last
+        for _, start, end in reversed(list(_find_schemas(last))):
+            document = document[:start] + document[end:]
+    return Prompt(document.strip(), schemas[-1] if schemas else None)
 
 
 def _content(message: Mapping[str, Any]) -> str:
     content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, Mapping))
-        return "\n".join(part for part in parts if isinstance(part, str))
-    return ""
+    parts = [{"text": content}] if isinstance(content, str) else content
+    texts = (
+        part.get("text")
+        for part in (parts if isinstance(parts, list) else ())
+        if isinstance(part, Mapping)
+    )
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _between_markers(text: str) -> tuple[str | None, str]:
-    tags, begin, rule = _WIDEST
-    for parts in (_widest(text, tags), _next(text), _widest(text, begin), _widest(text, rule)):
+    """The text inside the first kind of markers that fits, and the rest."""
+    for kind in _MARKERS:
+        spans = (span for markers in kind for span in _find_spans(text, markers))
         start, inside, outside, end = max(
-            parts, key=lambda part: part[2] - part[1], default=(0, 0, 0, 0)
+            spans, key=lambda span: span[2] - span[1], default=(0, 0, 0, 0)
         )
-        # a rule or fence inside a document that has no markers is not a marker
+        # a rule or fence inside a document without markers is not a marker
         if end and (outside - inside) * 3 >= len(text):
             return text[inside:outside], text[:start] + text[end:]
     return None, text
 
 
-def _widest(
-    text: str, markers: Sequence[tuple[re.Pattern[str], re.Pattern[str]]]
-) -> Iterator[_Part]:
-    for opening, closing in markers:
-        first = opening.search(text)
-        last = deque(closing.finditer(text, first.end()), 1) if first else ()
-        if first and last:
-            yield first.start(), first.end(), last[0].start(), last[0].end()
+def _find_spans(text: str, markers: _Markers) -> Iterator[tuple[int, int, int, int]]:
+    """From the first opening to the last closing, so that no text between can end it.
 
-
-def _next(text: str) -> Iterator[_Part]:
-    """Between chevrons: each opening with the closing that comes next."""
-    opening, closing = _CHEVRONS
+    Chevrons are also put around each of several texts, so they close at the next closing.
+    """
+    opening, closing = markers
     first = opening.search(text)
-    while first and (last := closing.search(text, first.end())):
-        yield first.start(), first.end(), last.start(), last.end()
+    while first:
+        closings = closing.finditer(text, first.end())
+        last = next(closings if markers is _CHEVRONS else iter(deque(closings, 1)), None)
+        if last is None:
+            return
+        yield *first.span(), *last.span()
         first = opening.search(text, last.end())
 
 
-def _schemas(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
+def _find_schemas(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
     decoder = json.JSONDecoder()
     position = text.find("{")
     while position >= 0:
         try:
             value, end = decoder.raw_decode(text, position)
         except json.JSONDecodeError as error:
-            # What was read up to here is no JSON; it is not read again from each brace in it.
+            # What was read up to here is not JSON; it is not read again from each brace in it.
             end = max(error.pos, position + 1)
         except RecursionError:
             return
@@ -189,9 +191,3 @@ def _schemas(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
             if isinstance(value, dict) and _SCHEMA_KEYS & value.keys():
                 yield value, position, end
         position = text.find("{", end)
-
-
-def _without_schemas(text: str) -> str:
-    for _, start, end in reversed(list(_schemas(text))):
-        text = text[:start] + text[end:]
-    return text

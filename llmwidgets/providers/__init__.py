@@ -28,7 +28,7 @@ _KIND_LIKE = re.compile(r"[A-Za-z_ ]{1,24}")
 def _load(kind: Kind) -> Provider:
     provider = import_module(f"{__name__}.{kind}").PROVIDER
     assert isinstance(provider, Provider)
-    assert provider.kind == kind, f"{kind}.py holds the kind {provider.kind}"
+    assert provider.kind == kind, f"{kind}.py defines the kind {provider.kind}"
     return provider
 
 
@@ -37,12 +37,12 @@ PROVIDERS: dict[Kind, Provider] = {kind: _load(kind) for kind in _KINDS}
 
 
 def shown_kind(kind: object) -> str:
-    """The kind as it may be shown: what stands in its place by mistake can be a key."""
+    """The kind as it may be shown: what was given by mistake can be a key."""
     return kind if isinstance(kind, str) and _KIND_LIKE.fullmatch(kind) else ""
 
 
 def find_provider(kind: str) -> Provider:
-    """The provider of a kind; FieldError, naming the nearest, for a kind that does not exist.
+    """The provider of a kind; FieldError with the nearest one if it does not exist.
 
     >>> find_provider("openai").title
     'OpenAI'
@@ -58,7 +58,7 @@ def find_provider(kind: str) -> Provider:
 
 
 def name_nearest(kind: str) -> str:
-    """A sentence with the kind that is spelled most like this; empty where none is like it."""
+    """A sentence with the kind that is spelled most like this; empty if none is."""
     close = difflib.get_close_matches(kind, PROVIDERS, n=1, cutoff=0.5)
     return f" The nearest is {close[0]}." if close else ""
 
@@ -67,11 +67,11 @@ FOREIGN = (
     ("OpenRouter", KeyPrefix("sk-or-", shape="v1-[0-9a-f]{32,128}")),
     ("Hugging Face", KeyPrefix("hf_", shape="[A-Za-z0-9]{30,80}")),
     ("Google", KeyPrefix("ya29.", shape="[A-Za-z0-9_.-]{30,2048}", never=True,
-                         what="a short-lived OAuth token of Google")),
+                         what="a short-lived Google OAuth token")),
     ("", KeyPrefix("eyJ", what="a short-lived login token")),
     ("", KeyPrefix("http", what="an address, not a key", never=True)),
 )  # fmt: skip
-"""What is typed as a key and belongs to no kind, by the service whose it is."""
+"""What is typed as a key but belongs to no kind, and the service that it belongs to."""
 
 
 def key_prefixes() -> Iterator[tuple[str, KeyPrefix]]:
@@ -100,12 +100,12 @@ def find_warning(provider: Provider, field: str, value: str) -> FieldWarning | N
         return FieldWarning(field, sentence, "" if own else owner)
     file = owner in PROVIDERS and PROVIDERS[owner].environment.file
     if not file and any(character.isspace() for character in value):
-        said = "There are blanks or line ends inside the key: copy it whole, and alone."
-        return FieldWarning(field, said)
+        problem = "The key contains blanks or line breaks: copy all of it, and nothing else."
+        return FieldWarning(field, problem)
     if prefix is None:
         start = provider.keys_start_with
-        said = f"{provider.title}'s keys start with {start}; this one does not."
-        return FieldWarning(field, said) if start else None
+        problem = f"{provider.title}'s keys start with {start}; this one does not."
+        return FieldWarning(field, problem) if start else None
     if own:
         return FieldWarning(field, prefix.problem, owner) if prefix.problem else None
     if provider.self_hosted and not prefix.never:
@@ -116,8 +116,8 @@ def find_warning(provider: Provider, field: str, value: str) -> FieldWarning | N
 
 def _find_owner(value: str, kind: Kind) -> tuple[str, KeyPrefix | None]:
     """Whose key this is, by the longest prefix; of two that are as long, by that of `kind`."""
-    found = [each for each in key_prefixes() if value.startswith(each[1].start)]
-    return max(found, key=lambda each: (len(each[1].start), each[0] == kind), default=("", None))
+    matching = [each for each in key_prefixes() if value.startswith(each[1].start)]
+    return max(matching, key=lambda each: (len(each[1].start), each[0] == kind), default=("", None))
 
 
 def _describe(owner: str, prefix: KeyPrefix) -> str:

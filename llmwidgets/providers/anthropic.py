@@ -75,7 +75,7 @@ MODELS: tuple[ModelFacts, ...] = (
     ),
     _facts("claude-haiku-4-5", _off(*_LEVELS), _BUDGET, 200_000, 64_000),
 )  # fmt: skip
-"""The shipped whitelist; the live list (`/v1/models`) says what a key may use."""
+"""The shipped whitelist; the live list (`/v1/models`) tells what a key may use."""
 
 RETIRED = {
     "claude-3-5-haiku-latest": "claude-haiku-5-5",
@@ -99,7 +99,7 @@ def _base(value: str) -> str:
 
 
 class AnthropicFields(Fields):
-    """What the form of Anthropic asks."""
+    """The fields of Anthropic's form."""
 
     api_key: Secret = Field(
         title="API key",
@@ -117,7 +117,7 @@ class AnthropicFields(Fields):
 
 
 def _auth(key: Secret) -> AuthHeader:
-    # A login token is taken as Bearer alone; a key either way, and a gateway may read this one.
+    # A login token is accepted as Bearer only; a key either way, and a gateway may read this one.
     if key.begins("sk-ant-oat"):
         return AuthHeader("Authorization", key, "Bearer {}")
     return AuthHeader("x-api-key", key)
@@ -170,9 +170,9 @@ PROVIDER = Provider(
         KeyPrefix("sk-ant-api"),
         KeyPrefix(
             "sk-ant-admin",
-            problem="A key that starts with sk-ant-admin manages an organization and runs no "
+            problem="A key that starts with sk-ant-admin manages an organization and cannot run "
             "model.",
-            step="Paste a key of Anthropic that runs models.",
+            step="Paste an Anthropic key that can run models.",
             manages=True,
         ),
         KeyPrefix(

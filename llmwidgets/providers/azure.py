@@ -23,7 +23,7 @@ VARIABLES = (
     "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_DEPLOYMENT",
     "AZURE_OPENAI_AD_TOKEN", "OPENAI_API_VERSION", *OPENAI_VARIABLES,
 )  # fmt: skip
-"""What OpenAI's client for Azure reads, and its client for everything else."""
+"""What OpenAI's Azure client reads, and its client for everything else."""
 
 DATED_VERSION = "2024-10-21"
 MODELS_VERSION = "2024-05-01-preview"
@@ -43,7 +43,7 @@ _PORTALS = re.compile(rf"^(?:portal|ai|oai)\.{_CLOUD}$|^ml\.{_CLOUD}$", re.I)
 
 @dataclass(frozen=True, slots=True)
 class AzureEndpoint:
-    """Where a target URI leads. `url` is the base to which the route is added."""
+    """What a target URI names. `url` is the base to which the route is added."""
 
     flavour: Flavour
     url: str
@@ -54,7 +54,7 @@ class AzureEndpoint:
 
 
 def read_endpoint(value: str) -> AzureEndpoint:
-    """The target URI in parts; ValueError with reason and next step where it leads elsewhere.
+    """The target URI in parts; ValueError with reason and next step if it is something else.
 
     >>> read_endpoint("https://acme.openai.azure.com/").url
     'https://acme.openai.azure.com/openai/v1'
@@ -62,20 +62,20 @@ def read_endpoint(value: str) -> AzureEndpoint:
     address = read_address(value)
     _refuse_others(address)
     version = address.query.get("api-version")
-    if found := _CLAUDE.match(address.path):
-        return AzureEndpoint("anthropic", f"{address.origin}{found[1]}/v1", address.host)
-    if found := _DEPLOYMENT.match(address.path):
-        return _dated(address, found[1], unquote(found[2]), found[3] or "", version)
-    if found := _V1.match(address.path):
-        _only_chat(found[2] or "", "/responses", "/models")
-        return _v1(address, found[1])
+    if match := _CLAUDE.match(address.path):
+        return AzureEndpoint("anthropic", f"{address.origin}{match[1]}/v1", address.host)
+    if match := _DEPLOYMENT.match(address.path):
+        return _dated(address, match[1], unquote(match[2]), match[3] or "", version)
+    if match := _V1.match(address.path):
+        _only_chat(match[2] or "", "/responses", "/models")
+        return _v1(address, match[1])
     path = address.path.lower()
     if path.startswith("/models") and path.removeprefix("/models")[:1] in {"", "/"}:
         _only_chat(address.path[len("/models") :])
         return _models(address, version)
-    if found := re.match(r"^(.*?)/v1(/.*)?$", address.path, re.I):
-        _only_chat(found[2] or "", "/models")
-        return _serverless(address, found[1])
+    if match := re.match(r"^(.*?)/v1(/.*)?$", address.path, re.I):
+        _only_chat(match[2] or "", "/models")
+        return _serverless(address, match[1])
     if re.search(rf"\.models\.ai\.{_CLOUD}(?::|$)", address.host):
         _only_chat(address.path)
         return _serverless(address, "")
@@ -83,8 +83,8 @@ def read_endpoint(value: str) -> AzureEndpoint:
     if path in {"", "/openai"} or project or path == "/openai/responses":
         return _v1(address, "/openai/v1")
     message = (
-        "is in no form of a target URI. In the portal open the deployment, then Details, and copy "
-        "the Target URI."
+        "is not a target URI in any known form. In the portal open the deployment, then Details, "
+        "and copy the Target URI."
     )
     raise ValueError(message)
 
@@ -99,7 +99,7 @@ def _refuse_others(address: Address) -> None:
         )
     elif re.search(rf"\.inference\.ml\.{_CLOUD}(?::|$)", address.host) and "/v1" not in path:
         message = (
-            "leads to managed compute, which answers in its own format. Only an address that "
+            "is the address of managed compute, which has its own format. Only an address that "
             "ends in /v1/chat/completions can be used there: see Details of the deployment."
         )
     if message:
@@ -110,8 +110,8 @@ def _only_chat(route: str, *others: str) -> None:
     if route in {"", "/chat/completions", *others}:
         return
     message = (
-        f"leads to {route.lstrip('/')[:40]}, not to chat completions. Take the target URI of a "
-        "chat model's deployment."
+        f"is the address of {route.lstrip('/')[:40]}, not of chat completions. Take the target "
+        "URI of a chat model's deployment."
     )
     raise ValueError(message)
 
@@ -151,9 +151,9 @@ def _serverless(address: Address, base: str) -> AzureEndpoint:
 
 
 def checked_endpoint(value: str, *, claude: bool = False) -> str:
-    """The target URI as pasted, blanks cut, once it is known to lead to a chat.
+    """The target URI as pasted, without blanks; ValueError unless it is that of a chat.
 
-    `claude` lets it lead to Anthropic's format as well.
+    `claude` allows Anthropic's format as well.
     """
     text = value.strip().strip("\"'<>").strip()
     if read_endpoint(text).flavour == "anthropic" and not claude:
@@ -166,7 +166,7 @@ def checked_endpoint(value: str, *, claude: bool = False) -> str:
 
 
 class AzureFields(Fields):
-    """What both Azure kinds share: the name can stand in the target URI."""
+    """The fields that both Azure kinds share: the name can be in the target URI."""
 
     @model_validator(mode="before")
     @classmethod
@@ -179,10 +179,10 @@ class AzureFields(Fields):
         ):
             return data
         try:
-            found = read_endpoint(data["endpoint"]).deployment
+            deployment = read_endpoint(data["endpoint"]).deployment
         except ValueError:
             return data
-        return {**data, name: found} if found else data
+        return {**data, name: deployment} if deployment else data
 
     @property
     def pasted(self) -> str:
@@ -195,34 +195,36 @@ class AzureFields(Fields):
         return str(getattr(self, "deployment", getattr(self, "model", "")))
 
     def notes(self) -> list[str]:
-        """Sentences about what was read from the target URI and differs from the form."""
-        found = read_endpoint(self.pasted)
-        said = []
-        if found.deployment and self.named not in {found.deployment, "*"}:
-            said.append(
-                f"The address names the deployment {found.deployment}, the form {self.named}: the "
-                "form counts. Correct the name if the address is right."
+        """A sentence for each part of the target URI that differs from the form."""
+        endpoint = read_endpoint(self.pasted)
+        warnings = []
+        if endpoint.deployment and self.named not in {endpoint.deployment, "*"}:
+            warnings.append(
+                f"The address names the deployment {endpoint.deployment}, the form {self.named}: "
+                "the form counts. Correct the name if the address is right."
             )
         if "/responses" in self.pasted:
-            said.append("The address leads to Responses: chat completions of its host is called.")
-        return said
+            warnings.append(
+                "The address is that of Responses: chat completions on its host is called instead."
+            )
+        return warnings
 
     def address_parts(self) -> list[tuple[str, str]]:
         """Host, deployment, version and format of the pasted address."""
-        found = read_endpoint(self.pasted)
-        named = {"deployment": found.deployment, "API version": found.api_version}
+        endpoint = read_endpoint(self.pasted)
+        named = {"deployment": endpoint.deployment, "API version": endpoint.api_version}
         parts = [(name, value) for name, value in named.items() if value]
-        return [("host", found.host), *parts, ("format", _FLAVOURS[found.flavour])]
+        return [("host", endpoint.host), *parts, ("format", _FLAVOURS[endpoint.flavour])]
 
 
 def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) -> Target:
     """Where the deployment answers; `both_headers` sends the key as Bearer as well."""
     assert isinstance(fields, AzureFields)
-    found = read_endpoint(fields.pasted)
-    url = found.url
-    if found.deployment:
+    endpoint = read_endpoint(fields.pasted)
+    url = endpoint.url
+    if endpoint.deployment:
         url = f"{url.rpartition('/')[0]}/{quote(model, safe='')}"
-    own = found.flavour in {"v1", "dated"}
+    own = endpoint.flavour in {"v1", "dated"}
     auth: tuple[AuthHeader, ...] = (AuthHeader("api-key", key),)
     if both_headers or not own:
         auth += (AuthHeader("Authorization", key, "Bearer {}"),)
@@ -230,13 +232,13 @@ def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) 
         url=url,
         model=model,
         auth=auth,
-        query={"api-version": found.api_version} if found.api_version else {},
+        query={"api-version": endpoint.api_version} if endpoint.api_version else {},
         options={
             "token_parameter": "max_completion_tokens" if own else "max_tokens",
             "system_role": "system",
-            "store": found.flavour == "v1" and not both_headers,
+            "store": endpoint.flavour == "v1" and not both_headers,
             "effort": True,
-            "models_url": found.models_url,
+            "models_url": endpoint.models_url,
         },
     )
 
@@ -244,12 +246,12 @@ def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) 
 def make_sdk(fields: Fields, target: Target) -> SDK:
     """The client of the OpenAI package for a deployment in OpenAI's format."""
     assert isinstance(fields, AzureFields)
-    found = read_endpoint(fields.pasted)
-    if found.flavour != "dated":
+    endpoint = read_endpoint(fields.pasted)
+    if endpoint.flavour != "dated":
         return openai_sdk(fields, target)
     origin = read_address(target.url).origin
     deployment = "" if fields.named == "*" else fields.named
-    version = found.api_version or ""
+    version = endpoint.api_version or ""
     return SDK(
         client="AzureOpenAI",
         arguments={
@@ -292,7 +294,7 @@ ENDS: dict[str, date] = {
     "gpt-6.1-sol": date(2028, 3, 11),
     "o3": date(2026, 11, 19),
 }
-"""By the model's id; for the ids that are missing here no source names a day."""
+"""By the model's id; no source names a day for the ids that are missing here."""
 
 CLAUDE_ENDS: dict[str, date] = {
     "claude-haiku-4-5": date(2026, 11, 15),
@@ -310,14 +312,14 @@ CLAUDE_ENDS: dict[str, date] = {
     "claude-fable-5": date(2027, 12, 5),
     "claude-fable-5-1": date(2027, 12, 5),
 }
-"""What litellm says of Claude in Foundry. Anthropic's page says that its own days apply there, so
-neither is taken as the end where they differ: the model is *ending*, and its note names both."""
+"""What litellm has for Claude in Foundry. Anthropic's page says that its own days apply there, so
+neither is taken as the end if they differ: the model is *ending*, and its note names both."""
 
 INPUT_LIMITS = {"gpt-5.4": 922_000, "gpt-5.5": 922_000}
 """Where Azure takes shorter texts than OpenAI."""
 
 NOT_OFF = frozenset({"gpt-6.1-terra"})
-"""Models whose level `none` Azure refuses, by litellm alone; OpenAI takes it."""
+"""Models whose level `none` Azure refuses, by litellm alone; OpenAI accepts it."""
 
 
 GONE: dict[str, date | None] = {
@@ -327,11 +329,11 @@ GONE: dict[str, date | None] = {
     "gpt-4": None,
     "gpt-4-turbo": None,
 }
-"""What Azure served and serves no longer; OpenAI's other retired ids can live on here."""
+"""What Azure no longer serves; OpenAI's other retired ids can live on here."""
 
 
 def find_facts(model: str) -> ModelFacts | None:
-    """What is known of a deployment that bears the name of OpenAI's or Anthropic's model.
+    """What is known of a deployment with the name of an OpenAI or Anthropic model.
 
     The end is Azure's own.
     """
@@ -358,23 +360,23 @@ def _claude(model: str) -> ModelFacts | None:
     facts = ANTHROPIC.facts(model)
     if facts is None:
         return None
-    told = CLAUDE_ENDS.get(ANTHROPIC.alias(model))
-    if told is None:
+    day = CLAUDE_ENDS.get(ANTHROPIC.alias(model))
+    if day is None:
         return replace(facts, note=f"{facts.note} No source lists it for Foundry.".strip())
-    if told == facts.ends:
+    if day == facts.ends:
         return facts
     own = f"on {facts.ends:%Y-%m-%d}" if facts.ends else "on no day yet"
     return replace(
         facts,
         status="ending",
         ends=None,
-        note=f"Ends in Foundry on {told:%Y-%m-%d} by litellm, {own} by Anthropic.",
+        note=f"Ends in Foundry on {day:%Y-%m-%d} by litellm, {own} by Anthropic.",
         source=f"{facts.source}; {_SOURCE}",
     )
 
 
 def find_end(model: str) -> Ended | None:
-    """That Azure serves a model of OpenAI no longer, where that is known."""
+    """That Azure no longer serves an OpenAI model, if that is known."""
     named = OPENAI.alias(model)
     if named not in GONE:
         return None
@@ -382,6 +384,6 @@ def find_end(model: str) -> Ended | None:
 
 
 def find_end_of_claude(model: str) -> Ended | None:
-    """That Claude ended in Foundry: it does when it ends at its maker."""
+    """That a Claude model has ended in Foundry: it ends when it ends at its maker."""
     successor = ANTHROPIC.successor(model)
     return None if successor is None else Ended(None, successor, ANTHROPIC.title)

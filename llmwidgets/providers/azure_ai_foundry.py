@@ -20,7 +20,7 @@ _read = partial(azure.checked_endpoint, claude=True)
 
 
 class FoundryFields(azure.AzureFields):
-    """What the form of Azure AI Foundry asks."""
+    """The fields of Azure AI Foundry's form."""
 
     model: str = Field(
         title="Model",
@@ -34,7 +34,7 @@ class FoundryFields(azure.AzureFields):
     )
     api_key: Secret = Field(
         title="API key",
-        description="The key that stands beside the target URI.",
+        description="The key next to the target URI.",
         examples=["32 or 84 characters"],
     )
     read_url = _read
@@ -48,11 +48,11 @@ class FoundryFields(azure.AzureFields):
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, FoundryFields)
-    found = azure.read_endpoint(fields.pasted)
-    if found.flavour == "anthropic":
+    endpoint = azure.read_endpoint(fields.pasted)
+    if endpoint.flavour == "anthropic":
         key = fields.api_key
         both = (AuthHeader("x-api-key", key), AuthHeader("api-key", key))
-        return messages_target(found.url, model, both)
+        return messages_target(endpoint.url, model, both)
     return azure.make_target(fields, model, fields.api_key, both_headers=True)
 
 
@@ -67,8 +67,8 @@ def _sdk(fields: Fields, target: Target) -> SDK:
         sdk = azure.make_sdk(fields, target)
         if sdk.client == "AzureOpenAI":
             return sdk
-        told = {**sdk.variables, "AZURE_AI_API_BASE": target.url}
-        return replace(sdk, keys=(*sdk.keys, "AZURE_AI_API_KEY"), variables=told)
+        variables = {**sdk.variables, "AZURE_AI_API_BASE": target.url}
+        return replace(sdk, keys=(*sdk.keys, "AZURE_AI_API_KEY"), variables=variables)
     url = target.url.removesuffix("/v1") + "/"
     return SDK(
         module="anthropic",

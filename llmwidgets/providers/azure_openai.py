@@ -16,7 +16,7 @@ from llmwidgets.secret import Secret
 
 
 class AzureOpenAIFields(azure.AzureFields):
-    """What the form of Azure OpenAI asks."""
+    """The fields of Azure OpenAI's form."""
 
     deployment: str = Field(
         title="Deployment",

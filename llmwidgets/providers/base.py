@@ -20,7 +20,7 @@ Kind = str
 """A kind of connection: a name of the registry, which `find_provider` looks up."""
 
 OPENAI_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
-"""What OpenAI's SDK, and with it most clients of its format, read of the environment."""
+"""What OpenAI's SDK, and with it most clients of its format, read from the environment."""
 
 
 def _day(value: object) -> date | None:
@@ -29,12 +29,12 @@ def _day(value: object) -> date | None:
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
         with contextlib.suppress(ValueError):
             return date.fromisoformat(value)
-    message = "takes a day, written as 2026-12-11."
+    message = "must be a day, written as 2026-12-11."
     raise ValueError(message)
 
 
 def is_secret(annotation: object) -> bool:
-    """Whether a field of this type holds one secret."""
+    """Whether a field of this type is one secret."""
     return annotation in (Secret, Secret | None)
 
 
@@ -44,11 +44,11 @@ def read_base(value: str) -> str:
 
 
 class Fields(BaseModel):
-    """What a form asks. A field's title is its label, its description the help line.
+    """The fields of a form. A field's title is its label, its description the help line.
 
     Walk `model_fields`: `Secret` type = secret field, `date` = a day, `is_required()` = required,
     `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away. `read_url` is
-    how the kind reads its base URL: ValueError with a sentence where that cannot be one.
+    how the kind reads its base URL: ValueError with a sentence if that cannot be one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -80,14 +80,14 @@ class Fields(BaseModel):
     price: dict[str, float] | None = Field(
         default=None,
         title="Own price",
-        description="US dollars for a million tokens: input, output. 0 for your own server. In "
-        "code also cached: input from a cache, which else counts as other input.",
+        description="US dollars per million tokens: input, output. 0 for your own server. In "
+        "code also cached: input from a cache, which otherwise costs as much as other input.",
         json_schema_extra={"advanced": True},
     )
     expires: Annotated[date | None, BeforeValidator(_day)] = Field(
         default=None,
         title="Key ends on",
-        description="You are reminded from 14 days before it on. The day is never sent.",
+        description="You are reminded from 14 days before. The day is never sent.",
         json_schema_extra={"advanced": True},
     )
 
@@ -99,7 +99,7 @@ class Fields(BaseModel):
         return cls.read_url(value) if value else None
 
     def notes(self) -> list[str]:
-        """Sentences about what the address says and the form does not."""
+        """Sentences about what the address contains and the form does not."""
         return []
 
     def address_parts(self) -> list[tuple[str, str]]:
@@ -117,7 +117,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """That a model is past its end: by whose word, since when if known, and what to use instead."""
+    """That a model is past its end: who announced it, since when, and what to use instead."""
 
     since: date | None
     successor: str
@@ -127,10 +127,10 @@ class Ended:
 Status = Literal["active", "preview", "ending", "retired"]
 
 PRICES = ("input", "output", "cached")
-"""What an own price can name, in US dollars for a million tokens; the last may be left out."""
+"""What an own price can name, in US dollars per million tokens; the last may be left out."""
 
 DatedPrice = tuple[date | None, float, float]
-"""The first day of a price (None: from the start), and US dollars for a million tokens of input
+"""The first day of a price (None: from the start), and US dollars per million tokens of input
 and of output."""
 
 
@@ -139,9 +139,9 @@ class ModelFacts:
     """What is known of one model id, dated, with its source; never guessed from the name.
 
     `efforts` are the levels the model takes, weakest first, by the provider's own words;
-    `("none", …)` means thinking can be off. Where there are none, `thinking` False says that the
+    `("none", …)` means thinking can be off. If there are none, `thinking` False means that the
     model never thinks, and None that nothing is known: then it may.
-    `sampling` says whether a temperature may be sent, `sampling_thinking` whether also while the
+    `sampling` is whether a temperature may be sent, `sampling_thinking` whether also while the
     model thinks. Limits are in tokens. `options` are the arguments of the dialect for this model:
     how it spells the levels, say. `prices` are those that the price list lacks, in order;
     `own_price` (input, output, perhaps cached input) is the organization's and takes precedence
@@ -168,7 +168,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class FieldWarning:
-    """What looks wrong in one field and may be right.
+    """What looks wrong in one field but may be right.
 
     `owner` is whose key the value seems to be: a kind, or the name of a service that is not one.
     """
@@ -183,10 +183,10 @@ class KeyPrefix:
     """How keys of one service begin, which is public and can be quoted.
 
     `shape` is a regular expression for the rest of a whole key, by which files are searched;
-    `issuer` is what a hit is called by where others of the vendor's services take such keys too.
+    `issuer` names a hit if others of the vendor's services accept such keys too.
     `problem` is a sentence about such a key in its own provider's form; `step` says what to do
-    when the server refuses it. `manages` keys run no model, whatever the server says. Where this
-    is not a lasting key, `what` says what it is; with `never`, no server at all takes it.
+    when the server refuses it. `manages` keys run no model, whatever the server replies. If this
+    is not a lasting key, `what` says what it is; with `never`, no server at all accepts it.
     """
 
     start: str
@@ -215,17 +215,17 @@ class Environment:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every variable: set, or taken away, while a connection's environment is in force."""
+        """Every variable that is set or removed while a connection's environment is in force."""
         file = (self.file,) if self.file else ()
         return tuple(dict.fromkeys((*self.keys, *self.beside.values(), *file, *self.others)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SDK:
-    """The vendor's own client for one connection, by what it is told beside the secrets.
+    """The vendor's own client for one connection, and its arguments besides the secrets.
 
     `client` is a class of `module`; `attributes` are set on what was made. With `sends_auth` it
-    gets the headers that carry the key as well, since its own would be another. `keys` and
+    gets the headers that carry the key as well, since its own would differ. `keys` and
     `variables` are the environment variables for the key and for plain values.
     """
 
@@ -249,7 +249,7 @@ def openai_sdk(fields: Fields, target: Target) -> SDK:
     values = ("", target.url, *(each or "" for each in named))
     return SDK(
         arguments={"base_url": target.url, "default_query": dict(target.query) or None},
-        # Given as arguments, None would be read as: whatever variables of the user's say.
+        # As arguments, None would mean: whatever the user's variables contain.
         attributes=dict(zip(("organization", "project"), named, strict=True)),
         sends_auth=True,
         keys=OPENAI_VARIABLES[:1],
@@ -269,7 +269,7 @@ class Advice:
 class Preset:
     """A server that many connect as this kind: what its form contains, and what to do there first.
 
-    `key` is what stands in the empty key field; it is sent only where it is typed.
+    `key` is the placeholder of the key field; it is sent only if it is typed.
     """
 
     title: str
@@ -281,29 +281,29 @@ class Preset:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A kind of connection: what its form asks, where it leads, which models it may call.
+    """A kind of connection: its form, its address, the models it may call.
 
-    `target(fields, model)` says where a model answers. `dialect` is a module of
-    `llmwidgets.dialects`; `speaks(fields)` is another one where the address asks for it. `sdk` is
+    `target(fields, model)` is where a model answers. `dialect` is a module of
+    `llmwidgets.dialects`; `speaks(fields)` is another one if the address needs it. `sdk` is
     the vendor's own client for the same fields.
 
     `single` kinds exist once per organization and have a whitelist; the others name one model each,
-    in the field `model_field`. `lists` says that the live list holds what a key may call, `probes`
+    in the field `model_field`. `lists` means that the live list has what a key may call, `probes`
     that only a probe tells what a model enforces. With `deployments` the name in the form is the
-    deployment's own, and says nothing of its model. A `self_hosted` server is slow to start, takes
-    few calls at once, cuts long texts silently and accepts any key.
+    deployment's own, and tells nothing about its model. A `self_hosted` server is slow to start,
+    takes few calls at once, cuts long texts silently and accepts any key.
 
-    `key_hint` ends a sentence about a key of another provider; where `keys_start_with` is given,
-    every key has to. `warn(field, value)` returns a sentence for a value of the wrong shape that
+    `key_hint` ends a sentence about a key of another provider; if `keys_start_with` is set, every
+    key must. `warn(field, value)` returns a sentence for a value of the wrong shape that
     no key prefix tells, or None. It sees the value of a secret only inside the one expression
     that calls it and never quotes it.
 
-    `host` is the vendor's own, by which a gateway's models are recognised; `vendor` is what its
-    models' ends are told by. `find_facts` takes the place of `models` where another provider's
-    models are served, `ended(model)` says what is known of a model that is gone. `snapshots` is
-    how this vendor writes the day behind the id of a dated snapshot; empty where it has none.
-    `llm_names` are those under which the tool LLM keeps its keys. `no_access` is said where the
-    key may not use a model that exists, `unknown_model` where the server has no such model,
+    `host` is the vendor's own, by which a gateway's models are recognised; `vendor` names who
+    announces the ends of its models. `find_facts` takes the place of `models` if it serves another
+    provider's models, `ended(model)` is what is known of a model that is gone. `snapshots` is how
+    this vendor writes the day behind the id of a dated snapshot; empty if it has none.
+    `llm_names` are those under which the tool LLM keeps its keys. `no_access` is the advice if the
+    key may not use a model that exists, `unknown_model` if the server has no such model,
     `rotation` is how an old key is replaced.
     """
 
@@ -349,7 +349,7 @@ class Provider:
 
     @property
     def required(self) -> list[str]:
-        """The plain fields that have to be filled in."""
+        """The plain fields that must be filled in."""
         asked = self.fields.model_fields.items()
         return [n for n, info in asked if info.is_required() and not is_secret(info.annotation)]
 
@@ -357,31 +357,31 @@ class Provider:
         """The facts of a whitelisted model, or None.
 
         A dated snapshot has those of its alias, with the alias's end: the vendors end both on one
-        day, and a snapshot that went before is among the retired.
+        day, and a snapshot that ended earlier is among the retired.
         """
         if self.find_facts is not None:
             return self.find_facts(model)
         alias = self.alias(model)
-        found = next((facts for facts in self.models if facts.id in (model, alias)), None)
-        if found is None or found.id == model:
-            return found
-        return None if model in self.retired else replace(found, id=model)
+        known = next((facts for facts in self.models if facts.id in (model, alias)), None)
+        if known is None or known.id == model:
+            return known
+        return None if model in self.retired else replace(known, id=model)
 
     def alias(self, model: str) -> str:
-        """The id of which this is a dated snapshot; the id itself where it is none.
+        """The id of which this is a dated snapshot; the id itself if it is not one.
 
         >>> from llmwidgets.providers import PROVIDERS
         >>> PROVIDERS["openai"].alias("gpt-4o-2024-08-06")
         'gpt-4o'
         """
-        found = _SNAPSHOT.fullmatch(model)
-        if found is None or not self.snapshots:
+        match = _SNAPSHOT.fullmatch(model)
+        if match is None or not self.snapshots:
             return model
         try:
-            datetime.strptime(found["day"], self.snapshots)
+            datetime.strptime(match["day"], self.snapshots)
         except ValueError:
             return model
-        return found["alias"]
+        return match["alias"]
 
     def successor(self, model: str) -> str | None:
         """What replaces a retired model or a snapshot of one; None for any other."""

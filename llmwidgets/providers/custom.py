@@ -18,12 +18,12 @@ def _endpoint(value: str) -> str:
     path = address.path
     for route in ("/chat/completions", "/completions", "/responses", "/models"):
         path = path.removesuffix(route)
-    query = "&".join(f"{name}={said}" for name, said in address.query.items())
+    query = "&".join(f"{name}={value}" for name, value in address.query.items())
     return address.origin + path.rstrip("/") + (f"?{query}" if query else "")
 
 
 class CustomFields(Fields):
-    """What the form of Custom asks."""
+    """The fields of Custom's form."""
 
     name: str = Field(
         title="Name",
@@ -51,7 +51,7 @@ class CustomFields(Fields):
     token_as_typed: bool = Field(
         default=False,
         title="Send the token exactly as typed",
-        description="For a server that wants a bare token, without the word Bearer.",
+        description="For a server that needs a bare token, without the word Bearer.",
         json_schema_extra={"advanced": True},
     )
     read_url = _endpoint
@@ -105,7 +105,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset("Ollama", "http://localhost:11434/v1", "llama3.2", "ollama", (
         "Install Ollama, then run ollama run llama3.2 in a terminal: it loads the model.",
         "Name: as ollama list shows it. API key: any word, for example ollama.",
-        "It cuts long texts without a word: start it with OLLAMA_CONTEXT_LENGTH=32768.",
+        "It cuts long texts silently: start it with OLLAMA_CONTEXT_LENGTH=32768.",
         _ELSEWHERE,
     )),
     Preset("sglang", "http://localhost:30000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
@@ -122,7 +122,7 @@ PRESETS: tuple[Preset, ...] = (
     )),
     Preset("LM Studio", "http://localhost:1234/v1", "qwen3-8b", "none needed", (
         "Load a model, open Developer and start the server.",
-        "Name: the model's API identifier, which stands beside it there.",
+        "Name: the model's API identifier, which is shown next to it.",
         _ELSEWHERE,
     )),
     Preset("llama.cpp", "http://localhost:8080/v1", "qwen3-8b", "what --api-key says", (
@@ -138,7 +138,7 @@ PRESETS: tuple[Preset, ...] = (
         "(https://router.huggingface.co/together/v1) speaks that provider's.",
     )),
 )  # fmt: skip
-"""Servers by the address they have unless told otherwise."""
+"""Servers by their default address."""
 
 
 PROVIDER = Provider(
@@ -170,7 +170,7 @@ PROVIDER = Provider(
     model_field="name",
     self_hosted=True,
     probes=True,
-    key_hint="the API key field wants a key",
+    key_hint="the API key field needs a key",
     warn=_warn,
     presets=PRESETS,
 )

@@ -1,4 +1,4 @@
-"""Lifecycle: what a model's dates mean today, and what a live list says instead of the table."""
+"""Deprecation: what a model's dates mean today, and what a live list has instead of the table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FACTS_OF = date(2026, 11, 28)
 """The day on which the tables of models were last compared with their sources."""
 
 SOON_DAYS = 60
-"""An end within this many days is warned of."""
+"""There is a warning of an end within this many days."""
 
 _WORDS: dict[str, Status] = {
     "active": "active",
@@ -44,8 +44,8 @@ def as_of(facts: ModelFacts, day: date) -> ModelFacts:
 def ended(facts: ModelFacts | None, successor: str | None) -> Ended | None:
     """That a model is past its end, by its facts as of today.
 
-    Where there are none, `successor` is what replaces it among the retired ids. None while it
-    lives, and where nothing is known of it.
+    Without any, `successor` is what replaces it among the retired ids. None while it lives, and
+    if nothing is known of it.
     """
     if facts is None:
         return None if successor is None else Ended(None, successor)
@@ -53,9 +53,9 @@ def ended(facts: ModelFacts | None, successor: str | None) -> Ended | None:
 
 
 def merged(shipped: ModelFacts | None, listed: ListedModel, day: date) -> ModelFacts:
-    """The facts with what a provider's live list says in place of the table's word.
+    """The facts, with what a provider's live list has in place of the table's.
 
-    Of a model that no table knows, the list tells limits and end alone. A model that is listed
+    For a model that no table knows, the list has limits and end only. A model that is listed
     after its shipped end, without an end, lives on.
     """
     facts = shipped or ModelFacts(listed.id, sampling=True, source="the provider's live list")
@@ -79,7 +79,7 @@ def merged(shipped: ModelFacts | None, listed: ListedModel, day: date) -> ModelF
 
 
 def ending(facts: ModelFacts, day: date) -> str:
-    """A sentence where the model has ended or ends soon; empty otherwise."""
+    """A sentence if the model has ended or ends soon; empty otherwise."""
     instead = f" {facts.successor} replaces it." if facts.successor else ""
     if facts.status == "retired":
         since = f" since {facts.ends:%Y-%m-%d}" if facts.ends else ""
@@ -91,8 +91,8 @@ def ending(facts: ModelFacts, day: date) -> str:
     return f"{facts.id} ends on {facts.ends:%Y-%m-%d}.{instead}"
 
 
-def _day(said: str | None) -> date | None:
+def _day(text: str | None) -> date | None:
     try:
-        return date.fromisoformat((said or "")[:10])
+        return date.fromisoformat((text or "")[:10])
     except ValueError:
         return None

@@ -63,11 +63,11 @@ MODELS: tuple[ModelFacts, ...] = (
     ModelFacts(
         "gemini-4-carbon", efforts=_LOW, options=_LEVEL, source=f"pydantic-ai 2.68.0, {_PAGES}",
         prices=((None, 2, 10), (_DECEMBER, 4, 20)),
-        note="The price doubles on 2026-12-01; limits are in no source yet.",
+        note="The price doubles on 2026-12-01; no source has its limits yet.",
     ),
     ModelFacts(
         "gemini-4-neon", efforts=_XHIGH, options=_LEVEL, source=_PAGES,
-        prices=((None, 3, 15),), note="Newest; limits are in no source yet.",
+        prices=((None, 3, 15),), note="Newest; no source has its limits yet.",
     ),
     _facts("gemini-3.7-flash", _LOW, note="The price doubles on 2027-01-01."),
     _facts("gemini-3.6-flash", _MINIMAL),
@@ -81,7 +81,7 @@ MODELS: tuple[ModelFacts, ...] = (
     _ending("gemini-2.5-flash", tuple(_OFF), _DECEMBER, _LITE, sampling=True,
             options=_budget(_OFF)),
 )  # fmt: skip
-"""The shipped whitelist; after their day the 2.5 ids are answered by other models, unsaid."""
+"""The shipped whitelist; after their day other models answer silently for the 2.5 ids."""
 
 RETIRED = {
     "gemini-2.5-pro-preview-03-25": "gemini-3.8-flash",
@@ -102,7 +102,7 @@ def without_version(value: str) -> str:
 
 
 class GeminiFields(Fields):
-    """What the form of Gemini asks."""
+    """The fields of Gemini's form."""
 
     api_key: Secret = Field(
         title="API key",
@@ -159,7 +159,7 @@ PROVIDER = Provider(
     steps=(
         "Log in to Google AI Studio with a Google account.",
         "Choose Get API key → Create API key and copy it; it starts with AQ.",
-        "Without billing the free tier holds: few calls a day, and Google may read the texts.",
+        "Without billing the free tier applies: few calls a day, and Google may read the texts.",
     ),
     dialect=gemini,
     target=_target,
@@ -177,7 +177,7 @@ PROVIDER = Provider(
             step="Make a new key in Google AI Studio (it starts with AQ.) and paste it.",
         ),
     ),
-    key_hint="Gemini wants a key of Google AI Studio (AQ.…)",
+    key_hint="Gemini needs a key from Google AI Studio (AQ.…)",
     environment=Environment(keys=VARIABLES[:2], others=VARIABLES),
     llm_names=("gemini",),
     host=_HOST,

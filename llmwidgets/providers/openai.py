@@ -35,8 +35,8 @@ _COOL = "A temperature is taken only while thinking is off."
 
 
 def _facts(id_: str, limit: int = 922_000, out: int = 128_000, **rest: Any) -> Any:
-    told = {"source": _SOURCE, **rest}
-    return ModelFacts(id_, input_limit=limit, output_limit=out, **told)
+    facts = {"source": _SOURCE, **rest}
+    return ModelFacts(id_, input_limit=limit, output_limit=out, **facts)
 
 
 def _ending(id_: str, ends: date, successor: str, *limits: int, **rest: Any) -> Any:
@@ -78,7 +78,7 @@ MODELS: tuple[ModelFacts, ...] = (
     _ending("gpt-4o", _JANUARY, "gpt-6.1-terra", 128_000, 16_384, **_NEVER),
     _ending("gpt-4o-mini", _JANUARY, "gpt-6-luna", 128_000, 16_384, **_NEVER),
 )
-"""The shipped whitelist, current ids first; the live list of a key says what it may use."""
+"""The shipped whitelist, current ids first; the live list of a key tells what it may use."""
 
 RETIRED = {
     "gpt-4.5-preview": "gpt-6-sol",
@@ -107,7 +107,7 @@ def _base(value: str) -> str:
 
 
 class OpenAIFields(Fields):
-    """What the form of OpenAI asks."""
+    """The fields of OpenAI's form."""
 
     api_key: Secret = Field(
         title="API key",
@@ -181,7 +181,7 @@ PROVIDER = Provider(
             shape=r"[A-Za-z0-9_-]{20,300}",
             problem="A key that starts with sk-admin- manages an organization and cannot run "
             "models.",
-            step="Paste a key of OpenAI that runs models.",
+            step="Paste an OpenAI key that can run models.",
             manages=True,
         ),
     ),

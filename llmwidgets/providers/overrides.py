@@ -1,6 +1,6 @@
-"""Told facts: what an organization says of a model, newer than the tables; read strictly.
+"""Overrides: an organization's own facts about models, newer than the tables; read strictly.
 
-Neither a policy file nor a store is read here: both hand over a table of plain values.
+Neither a policy file nor a store is read here: both pass a table of plain values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES, Kind, ModelFacts
 
 Told = Mapping[str, Any]
-"""Facts that were told, by the names of `ModelFacts`; what is not told stays as it was."""
+"""Overriding facts, by the names of `ModelFacts`; all others stay as they were."""
 
 NOTHING: Told = MappingProxyType({})
 
@@ -59,11 +59,11 @@ def read_told(kind: Kind, said: Mapping[str, Any]) -> Told:
 
 
 def with_told(kind: Kind, model: str, shipped: ModelFacts | None, *told: Told) -> ModelFacts | None:
-    """The facts of a model with what was told in place of the table's; the last word counts."""
+    """The facts of a model, with the overrides in place of the table's; the last one counts."""
     changes = {name: value for each in told for name, value in each.items()}
     if not changes:
         return shipped
-    # Of a model that no table knows, nobody said that it takes no temperature: its server says so.
+    # No source says that a model outside the tables takes no temperature: its server will tell.
     facts = shipped or ModelFacts(model, sampling=True, source="the organization")
     if changes.get("ends"):
         changes["status"] = "ending"
@@ -77,7 +77,7 @@ def with_told(kind: Kind, model: str, shipped: ModelFacts | None, *told: Told) -
 
 
 def _in_capitals(kind: Kind) -> bool:
-    """Whether the kind's format spells the levels of thinking in capitals."""
+    """Whether the kind's format writes the levels of thinking in capitals."""
     return PROVIDERS[kind].dialect is gemini
 
 
@@ -96,7 +96,7 @@ def plain_told(told: Told) -> dict[str, Any]:
 def _levels(name: str, value: object) -> tuple[str, ...]:
     words = [str(each).lower() for each in value] if isinstance(value, list | tuple) else None
     if words is None or any(word not in _LEVELS for word in words):
-        raise FactMisfit(name, f"must be a list of levels out of {', '.join(_LEVELS)}.")
+        raise FactMisfit(name, f"must be a list of levels from {', '.join(_LEVELS)}.")
     places = [_LEVELS.index(word) for word in words]
     if places != sorted(set(places)):
         raise FactMisfit(name, "must be written from the weakest to the strongest, each once.")
@@ -124,8 +124,8 @@ def _price(name: str, value: object) -> tuple[float, ...]:
     )  # fmt: skip
     if not right:
         told = (
-            "is not in US dollars for a million tokens: write it as {input = 0.1, output = 0.5}, "
-            "with cached = 0.01 where input from a cache costs less."
+            "is not in US dollars per million tokens: write it as {input = 0.1, output = 0.5}, "
+            "with cached = 0.01 if input from a cache costs less."
         )
         raise FactMisfit(name, told)
     return tuple(float(given[each]) for each in PRICES if each in given)
@@ -160,4 +160,4 @@ FACTS: dict[str, Callable[[str, object], Any]] = {
     "successor": _text,
     "note": _text,
 }
-"""What can be told of a model, and how each is read."""
+"""What can be overridden, and how each is read."""

@@ -1,4 +1,4 @@
-"""What a call costs in US dollars; what no source knows is None, never 0."""
+"""What a call costs in US dollars; None if no source knows it, never 0."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def cost(
     at: datetime,
     base_url: str | None = None,
 ) -> float | None:
-    """US dollars for one call at its moment; None where price or usage is unknown.
+    """US dollars for one call at its moment; None if price or usage is unknown.
 
-    An own price ({"input", "output"} for a million tokens, and "cached" for input that the server
-    had in its cache, else as `input`) takes precedence over the price list of genai-prices; what
-    that lacks may be in the provider's own table. `base_url` finds the price of a Custom server
-    that is a known provider's.
+    An own price ({"input", "output"} per million tokens, and "cached" for input that the server
+    had in its cache, otherwise as `input`) takes precedence over the price list of genai-prices;
+    what that lacks may be in the provider's own table. `base_url` finds the price of a Custom
+    server that is a known provider's.
     """
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
@@ -63,7 +63,7 @@ def _on(prices: tuple[DatedPrice, ...], at: datetime) -> tuple[float, float] | N
 def price_per_million(
     provider: Provider | None, model: str, at: datetime, base_url: str | None = None
 ) -> tuple[float, float] | None:
-    """US dollars for a million tokens of input and of output, for texts of ordinary length."""
+    """US dollars per million tokens of input and of output, for texts of ordinary length."""
     name = provider.price_provider if provider else None
     return _per_million(name, model, at, base_url, _shipped(provider, model))
 
@@ -90,7 +90,7 @@ def price_changes(
     base_url: str | None = None,
     days: int = 60,
 ) -> tuple[tuple[date, tuple[float, float], tuple[float, float]], ...]:
-    """Each day within `days` before or after on which the price is another: day, old, new.
+    """Each day within `days` before or after on which the price changes: day, old, new.
 
     Prices as in `price_per_million`.
     """

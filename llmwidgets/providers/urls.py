@@ -15,7 +15,7 @@ _KEYS_IN_QUERY = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A web address in parts; `host` has the port where one is given."""
+    """A web address in parts; `host` includes the port if there is one."""
 
     scheme: str
     host: str
@@ -42,22 +42,22 @@ def read_address(value: str) -> Address:
     text = value.strip().strip("\"'<>").strip()
     scheme, separator, _ = text.partition("://")
     if not separator or scheme.lower() not in {"http", "https"}:
-        message = "is no web address: it starts with https:// (or http:// on this computer)."
+        message = "is not a web address: it must start with https:// (or http:// on this computer)."
         raise ValueError(message)
     if text.split() != [text]:
-        message = "has blanks inside: copy the address alone."
+        message = "contains blanks: copy the address alone."
         raise ValueError(message)
     parts, port = _split(text)
     if parts.username is not None or parts.password is not None:
-        message = "holds a user name or password: take it out and use the key or token field."
+        message = "contains a user name or password: remove it and use the key or token field."
         raise ValueError(message)
     hostname = parts.hostname
     if not hostname:
-        message = "names no host: it reads like https://host/path."
+        message = "has no host: write it as https://host/path."
         raise ValueError(message)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if any(name.lower() in _KEYS_IN_QUERY for name in query):
-        message = "holds a key after the question mark: take it out and use the key field."
+        message = "contains a key after the question mark: remove it and use the key field."
         raise ValueError(message)
     host = f"[{hostname}]" if ":" in hostname else hostname
     plain = port is None or port == {"http": 80, "https": 443}[parts.scheme.lower()]
@@ -70,7 +70,7 @@ def _split(text: str) -> tuple[SplitResult, int | None]:
     with contextlib.suppress(ValueError):
         parts = urlsplit(text)
         return parts, parts.port
-    message = "is no web address: the host or the port cannot be read."
+    message = "is not a web address: the host or the port cannot be read."
     raise ValueError(message)
 
 

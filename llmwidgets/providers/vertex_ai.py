@@ -65,19 +65,19 @@ MODELS = tuple(_here(facts) for facts in gemini.MODELS if facts.id not in RETIRE
 def _location(value: str) -> str:
     if re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value.lower()):
         return value.lower()
-    message = "is no location: it reads like global, eu or europe-west4."
+    message = "is not a location: write it as global, eu or europe-west4."
     raise ValueError(message)
 
 
 def _project(value: str) -> str:
     if re.fullmatch(r"[a-z0-9:.-]{4,60}", value):
         return value
-    message = "is no project ID: it has small letters, digits and - (the ID, not the name)."
+    message = "is not a project ID: it has lower-case letters, digits and - (the ID, not the name)."
     raise ValueError(message)
 
 
 class VertexFields(Fields):
-    """What the form of Vertex AI asks."""
+    """The fields of Vertex AI's form."""
 
     credentials: Secret = Field(
         title="JSON credentials",
@@ -89,7 +89,7 @@ class VertexFields(Fields):
     ] = Field(
         default=None,
         title="Project ID",
-        description="By default the project of the credentials.",
+        description="Default: the project of the credentials.",
         examples=["acme-claims-123456"],
     )
     location: Annotated[
@@ -97,7 +97,7 @@ class VertexFields(Fields):
     ] = Field(
         default=None,
         title="Location",
-        description="By default global; eu, us or a region keeps the texts there.",
+        description="Default: global; eu, us or a region keeps the texts there.",
         examples=["global", "eu", "us", "europe-west4", "us-central1"],
     )
     read_url = gemini.without_version
@@ -134,7 +134,7 @@ def _target(fields: Fields, model: str) -> Target:
 
 
 def _project_of(fields: VertexFields) -> str:
-    """The project: of the form, else of the credentials; `-` where neither names one."""
+    """The project: of the form, else of the credentials; `-` if neither names one."""
     named = fields.project or fields.credentials.public_part("project_id")
     return named or fields.credentials.public_part("quota_project_id") or "-"
 
@@ -162,7 +162,7 @@ def _warn(field: str, value: str) -> str | None:
     if not value.lstrip().startswith("{"):
         return "The credentials are a JSON text that starts with {; for a path write file:PATH."
     if not re.search(r'"type"\s*:\s*"(?:service_account|authorized_user)"', value):
-        return "This JSON is not the key of a service account: its type says otherwise."
+        return "This JSON is not the key of a service account: it has another type."
     return None
 
 

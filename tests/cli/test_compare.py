@@ -175,7 +175,7 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "an unknown command": (["compere"], "--help"),
         "no models": (["compare", "--schema", "schema.json", "--texts", "texts.jsonl"], "--models"),
         "a share above 1": (["--min-accuracy", "90"], "between 0 and 1"),
-        "no number": (["--budget", "much"], "no number"),
+        "no number": (["--budget", "much"], "much is not a number"),
         "no such texts": (["--texts", "nothing.jsonl"], "no file nothing.jsonl"),
         "no such schema": (["--schema", "nothing.json"], "no file nothing.json"),
         "no such truth": (["--truth", "nothing.csv"], "no file nothing.csv"),

@@ -51,6 +51,21 @@ def test_the_version_is_told(capsys) -> None:
     assert capsys.readouterr().out.strip() == f"llmwidgets {llmwidgets.__version__}"
 
 
+COMMANDS = ("demo", "lab", "compare", "connections", "doctor", "scan", "journal")
+
+
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)], ids=["all", *COMMANDS])
+def test_every_command_explains_itself(capsys, words: list[str]) -> None:
+    """--help of each command names its options, each with a sentence."""
+    with pytest.raises(SystemExit) as caught:
+        main([*words, "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith(" ".join(["usage: llmwidgets", *words]))
+    assert all(name in out for name in (() if words else COMMANDS))
+    assert "None" not in out
+
+
 def test_the_repositorys_notebook_is_opened_where_there_is_one(folder: Path) -> None:
     assert find_notebook(folder) == ROOT / "notebooks" / NOTEBOOK
 

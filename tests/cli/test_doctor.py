@@ -62,7 +62,7 @@ def findings(store: lw.Store, capsys) -> tuple[int, dict[str, dict[str, str]]]:
 def test_all_is_well_with_a_new_store(store, capsys) -> None:
     assert main(["doctor", "--store", str(store.path)]) == 0
     told = capsys.readouterr()
-    assert (told.out.splitlines()[-1], told.err) == ("Nothing to mend.", "")
+    assert (told.out.splitlines()[-1], told.err) == ("Nothing to fix.", "")
     for part in ("Files 0600, folder 0700", "are yours", "Opened by LLMWIDGETS_STORE_KEY_FILE",
                  "1 connection", "No policy file", "journal"):  # fmt: skip
         assert part in told.out
@@ -85,7 +85,7 @@ def test_modes_are_told_and_not_mended(store, capsys) -> None:
     out = capsys.readouterr().out
     assert f"chmod 600 {file}" in out
     assert f"chmod 700 {store.path}" in out
-    assert out.splitlines()[-1] == "To mend: 2."
+    assert out.splitlines()[-1] == "To fix: 2."
 
 
 @pytest.mark.skipif(os.name == "nt", reason="owners are POSIX's")
@@ -386,7 +386,7 @@ def test_the_journal_is_told_and_cleared(capsys) -> None:
     assert told.startswith(f"{default_journal_path()}\n")
     assert "3 rows, from 2026-11-01 to 2026-11-20." in told
     assert main(["journal", "--clear-before", "2026-11-20"]) == 0
-    assert "Cleared 2 rows from before 2026-11-20." in capsys.readouterr().out
+    assert "Deleted 2 rows from before 2026-11-20." in capsys.readouterr().out
     assert journal.get(3).key == "20"
     held = b"".join(each.read_bytes() for each in default_journal_path().parent.iterdir())
     assert b"reply of day 20" in held

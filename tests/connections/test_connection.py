@@ -116,7 +116,7 @@ def test_empty_optional_fields_count_as_left_out():
         ("custom", {"name": "m", "endpoint": "https://me:pw@h.example/v1"},
          {"endpoint": "user name or password"}),
         ("custom", {"name": "m", "endpoint": "https://h.example/v1?api_key=x"},
-         {"endpoint": "holds a key"}),
+         {"endpoint": "contains a key"}),
         ("custom", {"name": "m", "endpoint": "https://h.example:port/v1"}, {"endpoint": "port"}),
         ("custom", {"name": "a\nb", "endpoint": "https://h.example/v1"}, {"name": "unseen"}),
         ("vertex_ai", {"credentials": "{}", "location": "Am Rhein"}, {"location": "global"}),

@@ -67,7 +67,7 @@ def test_no_day_is_no_field() -> None:
 def test_what_is_no_day_is_a_sentence(said: object) -> None:
     with pytest.raises(FieldError) as caught:
         openai(said)
-    assert caught.value.problems == {"expires": "Key ends on takes a day, written as 2026-12-11."}
+    assert caught.value.problems == {"expires": "Key ends on must be a day, written as 2026-12-11."}
 
 
 # -- its end ---------------------------------------------------------------------------------------

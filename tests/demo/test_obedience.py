@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from llmwidgets.demo import invoices
 from llmwidgets.demo.conform import Disobeyed, conform, example
-from llmwidgets.demo.extractor.document import CAREFUL, HASTY
-from llmwidgets.demo.extractor.records import fill
+from llmwidgets.demo.extractor import fill
+from llmwidgets.demo.field import CAREFUL, HASTY
 from llmwidgets.schemas import read_schema
 
 TEXT = invoices.texts[0]["text"]
@@ -71,9 +71,9 @@ SCHEMAS = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(SCHEMAS, st.sampled_from([CAREFUL, HASTY]))
-def test_every_small_schema_is_obeyed(schema: dict[str, Any], care: Any) -> None:
+def test_every_small_schema_is_obeyed(schema: dict[str, Any], profile: Any) -> None:
     """Whatever the fields, types, bounds, patterns and nesting, the record is valid."""
-    record = conform(schema, fill(schema, TEXT, care))
+    record = conform(schema, fill(schema, TEXT, profile))
     assert read_schema(schema).problems(record) == []
     json.dumps(record, allow_nan=False)
 
@@ -139,3 +139,37 @@ def test_an_example_matches_its_pattern(least: int, more: int) -> None:
     """The example of a pattern has the repetitions that the pattern wants."""
     text = example(rf"[A-F0-9]{{{least},{least + more}}}")
     assert least <= len(text) <= least + more
+
+
+def test_a_choice_of_numbers_takes_nothing_from_the_other_fields() -> None:
+    """Values of an enum that are not texts are weighed as they are written."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "invoice_number": {"type": "string"},
+            "copies": {"enum": [1, 2, 3]},
+            "paid": {"enum": [True, None, {"by": "card"}]},
+        },
+    }
+    record = fill(schema, "Invoice number: A-17\nPlease send 3 copies.", CAREFUL)
+    assert record == {"invoice_number": "A-17", "copies": 3, "paid": None}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"anyOf": [{"type": "string"}, {"type": "null"}],
+         "oneOf": [{"type": "string", "minLength": 80}, {"type": "integer"}]},
+        {"$schema": "http://json-schema.org/draft-04/schema#", "type": "number",
+         "minimum": 3, "exclusiveMinimum": True},
+        {"$schema": "http://json-schema.org/draft-07/schema#", "type": "array",
+         "items": [{"type": "integer"}, {"const": "x"}], "additionalItems": False, "minItems": 2},
+        {"$ref": "#code", "$defs": {"a": {"$anchor": "code", "pattern": "^[A-Z]{3}$"}}},
+        {"allOf": [{"enum": ["a", "b"]}, {"enum": ["b", "c"]}]},
+    ],
+    ids=["two unions", "draft 4", "draft 7", "anchor", "two enums"],
+)  # fmt: skip
+def test_every_draft_and_way_to_combine_is_obeyed(schema: dict[str, Any]) -> None:
+    """Unions side by side, older drafts, anchors and merged enums give a valid record."""
+    record = conform(schema, fill(schema, TEXT, CAREFUL))
+    assert read_schema(schema).problems(record) == []

@@ -18,8 +18,8 @@ import pytest
 from llmwidgets.analysis.scoring import score
 from llmwidgets.demo import emails, invoices, jobs
 from llmwidgets.demo.conform import conform
-from llmwidgets.demo.extractor.document import fold
-from llmwidgets.demo.extractor.records import fill
+from llmwidgets.demo.document import fold
+from llmwidgets.demo.extractor import fill
 from llmwidgets.demo.models import MODELS
 from llmwidgets.schemas import read_schema
 
@@ -157,7 +157,7 @@ def _accuracy(model: str, task: ModuleType, samples: list[tuple[str, Any]]) -> f
     schema = read_schema(task.Schema)
     shares = []
     for text, truth in samples:
-        record = conform(schema.json, fill(schema.json, text, MODELS[model].care))
+        record = conform(schema.json, fill(schema.json, text, MODELS[model].profile))
         accuracy = score(schema, record, truth).accuracy
         assert accuracy is not None
         shares.append(accuracy)

@@ -65,7 +65,7 @@ def test_each_form_of_the_portal_is_read(pasted, flavour, url, version):
         (f"{DATED}/embeddings?api-version=2024-10-21", "embeddings"),
         (f"{S}/models/embeddings", "embeddings"),
         ("https://ai.azure.com/resource/deployments", "page of the portal"),
-        (f"{R}/some/where", "no form of a target URI"),
+        (f"{R}/some/where", "not a target URI in any known form"),
         ("r.openai.azure.com", "https://"),
         (f"{V1}?api-key=abc123secret", "key"),
     ],

@@ -26,7 +26,7 @@ KEY = "acme-made-up-0004711-3fQz"
 try:
     lw.Connection("acme", api_key=KEY, base_url="nonsense")
 except lw.errors.FieldError as error:
-    assert "is no web address" in error.problems["base_url"]
+    assert "is not a web address" in error.problems["base_url"]
 else:
     raise AssertionError("an address that is none was taken")
 

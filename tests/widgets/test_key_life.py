@@ -60,7 +60,7 @@ def test_a_typed_day_is_told_of_at_once_and_saved(wire, demo_address: str) -> No
 def test_what_is_no_day_is_told_at_the_field(wire, demo_address: str) -> None:
     page = wire(ConnectionForm("custom", Store.in_memory()))
     page.submit(values={"name": "m", "endpoint": demo_address, "expires": "soon"}, intent="save")
-    assert page.field("expires")["error"] == "Key ends on takes a day, written as 2026-12-11."
+    assert page.field("expires")["error"] == "Key ends on must be a day, written as 2026-12-11."
     assert page.form["groups"][-1]["open"] is True
 
 

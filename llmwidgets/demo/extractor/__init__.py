@@ -1,1 +1,0 @@
-"""The rules by which the demo's models fill in a schema; no LLM behind any of them."""
