@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 UNKNOWN = "unknown"
@@ -113,12 +113,9 @@ def format_count_words(failure: str) -> str:
     return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
 
 
-def failures(counts: tuple[tuple[str, int], ...]) -> str:
-    """The failures that happened, with their counts; none is said."""
-    return (
-        ", ".join(f"{count} {format_count_words(name)}" for name, count in counts if count)
-        or "none"
-    )
+def failures(counts: Mapping[str, int]) -> str:
+    """The failures that happened, with their counts; empty if there were none."""
+    return ", ".join(f"{n} {format_count_words(name)}" for name, n in counts.items() if n)
 
 
 def shorten(text: str, most: int) -> str:

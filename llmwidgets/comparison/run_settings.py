@@ -1,4 +1,4 @@
-"""Changes: what differs from an earlier comparison, other than the answers, in sentences."""
+"""How a comparison was asked: what differs from an earlier one, and code that asks the same."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison.inputs import MADE_ELSEWHERE, is_missing
-from llmwidgets.comparison.scored import CellKey, name_in_code, spelled
+from llmwidgets.comparison.core import MADE_ELSEWHERE, ResultData, Rules, is_missing
+from llmwidgets.comparison.text_result import name_in_code, rule_text
 from llmwidgets.comparison.texts import join_truncated
 from llmwidgets.comparison.truth import Blank
+from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.scored import Rules
-    from llmwidgets.comparison.variants import Variant
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Schema
 
@@ -30,7 +28,7 @@ _SETTINGS = (
 )
 
 
-def match_variants(now: Comparison, before: Comparison) -> list[tuple[int, int]]:
+def match_variants(now: ResultData, before: ResultData) -> list[tuple[int, int]]:
     """Which column of the earlier comparison each column answers to.
 
     By label; columns left over on both sides in equal number by their order.
@@ -48,7 +46,7 @@ def match_variants(now: Comparison, before: Comparison) -> list[tuple[int, int]]
     return sorted(found)
 
 
-def describe_changes(now: Comparison, before: Comparison) -> tuple[str, ...]:
+def describe_changes(now: ResultData, before: ResultData) -> tuple[str, ...]:
     """What changed beside the answers; empty where nothing did."""
     pairs = match_variants(now, before)
     said = [*_of_columns(now, before, pairs), *_of_texts(now, before)]
@@ -61,7 +59,7 @@ def describe_changes(now: Comparison, before: Comparison) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _of_columns(now: Comparison, before: Comparison, pairs: Sequence[tuple[int, int]]) -> list[str]:
+def _of_columns(now: ResultData, before: ResultData, pairs: Sequence[tuple[int, int]]) -> list[str]:
     said = []
     for at, there in pairs:
         old, new = (before.labels[there], before.models[there]), (now.labels[at], now.models[at])
@@ -76,7 +74,7 @@ def _of_columns(now: Comparison, before: Comparison, pairs: Sequence[tuple[int, 
     return said + ([f"No more compared: {join_truncated(lost)}."] if lost else [])
 
 
-def _of_texts(now: Comparison, before: Comparison) -> list[str]:
+def _of_texts(now: ResultData, before: ResultData) -> list[str]:
     new = {text.id: text for text in now.texts}
     old = {text.id: text for text in before.texts}
     both = [name for name in new if name in old]
@@ -94,7 +92,7 @@ def _of_texts(now: Comparison, before: Comparison) -> list[str]:
     return said
 
 
-def _of_variant(now: Comparison, before: Comparison, at: int, there: int) -> list[str]:
+def _of_variant(now: ResultData, before: ResultData, at: int, there: int) -> list[str]:
     new, old, label = now.variants[at], before.variants[there], now.labels[at]
     said = []
     if new.instructions != old.instructions:
@@ -115,14 +113,10 @@ def _of_variant(now: Comparison, before: Comparison, at: int, there: int) -> lis
     return said
 
 
-def _served(comparison: Comparison, variant: int) -> list[str]:
+def _served(results: ResultData, variant: int) -> list[str]:
     """The versions that answered, as the servers name them."""
-    rows = (
-        comparison.row(CellKey(variant, text, repeat))
-        for text in range(len(comparison.texts))
-        for repeat in range(comparison.repeats)
-    )
-    return sorted({row.served_model for row in rows if row.served_model})
+    rows = results.rows_of(variant)
+    return sorted({row.served_model for _, row in rows if row.served_model})
 
 
 def _digest(text: Any) -> str:
@@ -136,7 +130,9 @@ def _truth(text: Any) -> Any:
 def _rules(scoring: Any) -> str:
     if scoring is None:
         return "the default rules"
-    named = (f"{place or 'the whole record'} ({spelled(rule)})" for place, rule in scoring.items())
+    named = (
+        f"{place or 'the whole record'} ({rule_text(rule)})" for place, rule in scoring.items()
+    )
     return f"own rules for {join_truncated(named)}"
 
 
@@ -218,7 +214,7 @@ class CompareScript:
 
 
 def script_of(
-    comparison: Comparison,
+    results: ResultData,
     *,
     concurrency: int | None = None,
     budget: float | None = None,
@@ -226,14 +222,14 @@ def script_of(
 ) -> CompareScript:
     """The call that makes this comparison again, within these limits."""
     return CompareScript(
-        variants=comparison.variants,
-        outputs=MADE_ELSEWHERE in comparison.notes,
-        schema=shared_schema(comparison.texts),
-        truth=any(text.truth is not NOTHING for text in comparison.texts),
-        missing="wrong" if any(map(is_missing, map(comparison.row, comparison.places()))) else None,
-        group="" if any(text.group for text in comparison.texts) else None,
-        repeats=comparison.repeats,
-        scoring=comparison.scoring,
+        variants=results.variants,
+        outputs=MADE_ELSEWHERE in results.notes,
+        schema=shared_schema(results.texts),
+        truth=any(text.truth is not NOTHING for text in results.texts),
+        missing="wrong" if any(map(is_missing, map(results.row, results.rows.places()))) else None,
+        group="" if any(text.group for text in results.texts) else None,
+        repeats=results.repeats,
+        scoring=results.scoring,
         concurrency=concurrency,
         budget=budget,
         matters=matters,
@@ -263,20 +259,12 @@ def _listed(models: list[str]) -> str:
 
 
 def _variant(variant: Variant) -> str:
-    said: dict[str, Any] = {
-        "label": variant.label,
-        "instructions": variant.instructions,
-        "effort": variant.effort,
-        "temperature": variant.temperature,
-        "max_output_tokens": variant.max_output_tokens,
-        "price": variant.price,
-    }
     model = variant.reference
     usual = {"label": model, "instructions": DEFAULT_INSTRUCTIONS, "effort": EFFORT}
     own = [
         f"{name}={_literal(value)}"
-        for name, value in said.items()
-        if value is not None and value != usual.get(name)
+        for name in ("label", *SETTINGS)
+        if (value := getattr(variant, name)) is not None and value != usual.get(name)
     ]
     if isinstance(variant.examples, int):
         own.append(f"examples={variant.examples}")

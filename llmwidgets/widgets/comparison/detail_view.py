@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
-from llmwidgets.comparison.differences import FieldResult, read_text_result
-from llmwidgets.comparison.field_metrics import FLAG_WORDS, FLAGS, TextGrounding
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.reference_free import FLAG_WORDS, FLAGS, TextGrounding, ground_text
+from llmwidgets.comparison.text_result import FieldResult, read_text_result
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
@@ -30,7 +30,7 @@ from llmwidgets.widgets.comparison.grid_model import (
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.field_metrics import Flag
+    from llmwidgets.comparison.reference_free import Flag
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
 
@@ -65,7 +65,7 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> dict[str, 
     text = comparison.texts[unit.text]
     fields = read_text_result(comparison, unit.text, unit.repeat).values
     field = next((each for each in fields if each.path == path), FieldResult(path, NOTHING, ()))
-    leaf, grounds = leaf_at(field, text), TextGrounding(text, comparison.copyings)
+    leaf, grounds = leaf_at(field, text), ground_text(comparison, unit.text)
     content: dict[str, Any] = {
         "index": at,
         "path": path,
@@ -282,7 +282,7 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
         read_text_result(comparison, unit.text, unit.repeat).values,
         key=lambda field: -field.disagreeing,
     )
-    grounds = TextGrounding(text, comparison.copyings)
+    grounds = ground_text(comparison, unit.text)
     grouped = [(field, _groups(field, grounds)) for field in fields]
     content = {
         "index": at,

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.aggregate import Accumulator, Aggregates
-from llmwidgets.comparison.differences import DISAGREEING, FieldResult, TextResult, read_text_result
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.text_result import DISAGREEING, FieldResult, TextResult, read_text_result
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.differences import VariantValue
-    from llmwidgets.comparison.field_metrics import Flag, TextGrounding
+    from llmwidgets.comparison.reference_free import Flag, TextGrounding
+    from llmwidgets.comparison.text_result import VariantValue
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Leaf
 
