@@ -44,11 +44,8 @@ def entered() -> set[CodeType]:
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
-    return {
-        code for code in found
-        if not code.co_name.startswith("<")
-        and not code.co_filename.startswith((f"{PACKAGE}demo/extractor", f"{PACKAGE}demo/conform"))
-    }  # fmt: skip
+    own = (code for code in found if not code.co_name.startswith("<"))
+    return {code for code in own if not code.co_filename.startswith(f"{PACKAGE}demo/")}
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.text_result import rule_of
 from llmwidgets.comparison.texts import TextSource, join_truncated, read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
-from llmwidgets.comparison.variants import ConnectionResolver, Variant, resolve_variants
+from llmwidgets.comparison.variants import ConnectionResolver, Variant, is_count, resolve_variants
 from llmwidgets.connections import Policy
 from llmwidgets.connections.catalog import model_notes
 from llmwidgets.dialects.types import Example
@@ -44,8 +44,8 @@ def build_plan(
     store: Store | None = None,
 ) -> RunPlan:
     """The plan of these texts on these models; FieldError or StoreError before any call."""
-    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-        raise FieldError({"repeats": "is not a whole number of 1 or more."}, "Give repeats=1.")
+    if not is_count(repeats):
+        raise FieldError({"repeats": "must be a whole number, 1 or more."}, "Give repeats=1.")
     resolver = ConnectionResolver(store)
     resolved = resolve_variants(models, resolver, instructions=instructions, examples=examples)
     policy = resolver.policy()

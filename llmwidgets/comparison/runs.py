@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets import formatting
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.inputs import RunPlan, build_plan
+from llmwidgets.comparison.variants import is_count
 from llmwidgets.engine import defaults
 from llmwidgets.engine.estimate import TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
@@ -42,9 +43,8 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         problems = {}
-        parallel = self.concurrency
-        if parallel is not None and (isinstance(parallel, bool) or parallel < 1):
-            problems["concurrency"] = "is not a whole number of 1 or more."
+        if self.concurrency is not None and not is_count(self.concurrency):
+            problems["concurrency"] = "must be a whole number, 1 or more."
         if self.budget is not None and not self.budget >= 0:
             problems["budget"] = "must be a number of US dollars, 0 or more."
         if problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
 from llmwidgets.comparison.texts import join_truncated, to_jsonable
 from llmwidgets.connections import Policy, environment_connections, resolve
@@ -54,22 +54,19 @@ class Variant:
         for place, name in (("model", self.model), ("label", self.label)):
             if isinstance(name, str):
                 refuse_key(place, name)
-        problems = {
-            name: problem
-            for name, problem in (
-                ("label", "" if is_text(self.label) else "is empty or not a text."),
-                (
-                    "instructions",
-                    ""
-                    if is_text(self.instructions)
-                    else "is empty or not a text; leave it out for the default instructions.",
-                ),
-                ("effort", _effort_problem(self.effort)),
-                ("temperature", _number_problem(self.temperature, 0, 2)),
-                ("max_output_tokens", _limit_problem(self.max_output_tokens)),
-            )
-            if problem
-        }
+        blank, efforts = "is empty or not a text", (None, *get_args(Effort))
+        limit = self.max_output_tokens
+        checks = (
+            ("label", is_text(self.label), f"{blank}."),
+            (
+                "instructions", is_text(self.instructions),
+                f"{blank}; leave it out for the default instructions.",
+            ),
+            ("effort", self.effort in efforts, f"must be one of {', '.join(efforts[1:])}."),
+            ("temperature", _is_between(self.temperature, 0, 2), "must be a number from 0 to 2."),
+            ("max_output_tokens", limit is None or is_count(limit), "must be a whole number, 1 or more."),
+        )  # fmt: skip
+        problems = {name: problem for name, right, problem in checks if not right}
         if problems:
             raise FieldError(problems, "Correct these settings of the Variant.")
         object.__setattr__(self, "examples", read_examples(self.examples))
@@ -110,7 +107,7 @@ class Variant:
             effort=self.effort or EFFORT,
             temperature=self.temperature,
             max_output_tokens=self.max_output_tokens,
-            price=read_price(self.price),
+            price=cast("Mapping[str, float] | None", self.price),
         )
 
 
@@ -145,8 +142,8 @@ def read_price(price: Price | None) -> dict[str, float] | None:
         given = price
     elif isinstance(price, tuple):
         given = dict(zip(PRICES, price, strict=False)) if len(price) in (2, 3) else {}
-    right = {*PRICES[:2]} <= given.keys() <= {*PRICES}
-    if not right or any(each is None or _number_problem(each, 0, 1e6) for each in given.values()):
+    right = {*PRICES[:2]} <= given.keys() <= {*PRICES} and None not in given.values()
+    if not right or not all(_is_between(each, 0, 1e6) for each in given.values()):
         raise FieldError(
             {"price": "is not a price."},
             'Give US dollars for a million tokens: {"input": 0.2, "output": 1.2}, with "cached" '
@@ -171,23 +168,16 @@ def is_text(value: object) -> bool:
     return value is None or (isinstance(value, str) and bool(value.strip()))
 
 
-def _effort_problem(effort: object) -> str:
-    known = get_args(Effort)
-    return "" if effort is None or effort in known else f"must be one of {', '.join(known)}."
+def is_count(value: object) -> bool:
+    """Whether this is a whole number, 1 or more."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _number_problem(value: object, least: float, most: float) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        return "is not a number."
-    return "" if least <= value <= most else f"is not between {least:g} and {most:g}."
-
-
-def _limit_problem(value: object) -> str:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
-        return ""
-    return "is not a whole number above 0."
+def _is_between(value: object, least: float, most: float) -> bool:
+    """Whether a setting is left out, or a number in this range."""
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return value is None
+    return least <= value <= most
 
 
 # -- Models and instructions as variants, each with its connection.
