@@ -1,6 +1,6 @@
 """How many distinct functions of llmwidgets one `compare()` of one text enters, by package.
 
-    python -m benchmarks.steps [--list]
+python -m benchmarks.steps [--list]
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def main() -> None:
     """Print the number, and where the functions are."""
     found = entered()
     places = {code: code.co_filename.removeprefix(PACKAGE) for code in found}
-    print(f"{len(found)} distinct functions in {len(set(places.values()))} files")
+    sys.stdout.write(f"{len(found)} distinct functions in {len(set(places.values()))} files\n")
     packages = Counter(place.partition("/")[0] for place in places.values())
     for name, count in packages.most_common():
-        print(f"{count:5} {name}")
+        sys.stdout.write(f"{count:5} {name}\n")
     if "--list" in sys.argv:
         for code in sorted(found, key=lambda code: (places[code], code.co_firstlineno)):
-            print(f"{places[code]}:{code.co_firstlineno} {code.co_qualname}")
+            sys.stdout.write(f"{places[code]}:{code.co_firstlineno} {code.co_qualname}\n")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def duration(value: float | None) -> str:
 
 
 def money(value: float | None) -> str:
-    """US dollars without the sign: cents, two digits below ten cents; unknown is said, never 0."""
+    """US dollars without the sign: cents, two digits below ten cents; never 0 if unknown."""
     if value is None:
         return UNKNOWN
     if value == 0:
@@ -60,7 +60,7 @@ def money(value: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """US dollars with the sign; unknown is said, never 0."""
+    """US dollars with the sign; never 0 if unknown."""
     return UNKNOWN if value is None else f"${money(value)}"
 
 

@@ -87,7 +87,7 @@ def side_by_side_table(console: Console, comparison: Comparison, at: int) -> Non
             formatting.variant_letter(variant), overflow="ellipsis", no_wrap=True, min_width=4
         )
     for field in answers.fields:
-        cells = (_mark(said, status) for said, status in zip(field.said, statuses, strict=True))
+        cells = (_mark(said, status) for said, status in zip(field.values, statuses, strict=True))
         table.add_row(_plain(field.path), _plain(value_text(field.truth) or "none"), *cells)
     console.print(table)
     letters = (

@@ -164,7 +164,7 @@ class ResultData:
         return self.read(self.row(place), place)
 
     def cached(self, measure: Callable[..., T], make: Callable[..., T] | None = None) -> T:
-        """What this function measures of the results, computed once; `make` can stand in for it."""
+        """What this function measures of the results, computed once; `make` can take its place."""
         if measure not in self._measured:
             self._measured[measure] = (make or measure)(self)
         value: T = self._measured[measure]
@@ -204,7 +204,7 @@ def results_of_run(
 
 NONE = "There is no output for this text."
 WRONG = f"{NONE} It counts as wrong."
-"""What a row says where an output is None."""
+"""The message of a row whose output is None."""
 
 MADE_ELSEWHERE = "Outputs made elsewhere; nothing was called."
 """The note by which such a comparison is known, also after it was saved and loaded."""
@@ -282,7 +282,7 @@ def results_of_rows(
 
 
 def is_missing(row: Row) -> bool:
-    """Whether this stands for an output of None that counts as wrong."""
+    """Whether this is an output of None that counts as wrong."""
     return row.status == "InvalidJSON" and row.message == WRONG
 
 

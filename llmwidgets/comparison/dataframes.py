@@ -56,8 +56,8 @@ COLUMNS = (
 def long_frame(results: ResultData) -> pd.DataFrame:
     """One row per field of each extraction; `right` is None where it is not labelled or not scored.
 
-    `grounded` says how the value stands in the text: exact, normalised, fuzzy, absent or
-    not applicable; `copied` whether it stands in an example and not in the text. An extraction
+    `grounded` is how the value is in the text: exact, normalised, fuzzy, absent or
+    not applicable; `copied` whether it is in an example and not in the text. An extraction
     without a record and without a label keeps one row. `.attrs["notes"]` has a sentence for each
     place of a text that was too large to compare in full.
     """
@@ -97,7 +97,7 @@ def doubtful_frame(results: ResultData) -> pd.DataFrame:
     """
     rows = []
     for found in read_differences(results):
-        answered = [each for each in found.said if each.state != "failed"]
+        answered = [each for each in found.values if each.state != "failed"]
         against = Counter(
             _written(each.value) for each in answered if each.state not in ("agree", "failed")
         )
@@ -167,8 +167,8 @@ def difference_frame(results: ResultData) -> pd.DataFrame:
     rows = (
         (
             each.text_id, each.repeat, each.path, _shown(each.truth),
-            *(_shown(own.value) for own in each.said),
-            " ".join(GLYPHS[own.state] for own in each.said),
+            *(_shown(own.value) for own in each.values),
+            " ".join(GLYPHS[own.state] for own in each.values),
         )
         for each in read_differences(results)
     )  # fmt: skip
@@ -225,7 +225,7 @@ _SHARES = ("accuracy", "precision", "recall", "f1")
 def field_frame(results: ResultData) -> pd.DataFrame:
     """One row per field and variant, in the order of the schema; shares are 0–1, NaN is unknown.
 
-    A list has its rows counted beside its pattern (`lines[]`).
+    A list has its rows counted next to its pattern (`lines[]`).
     """
     import pandas as pd
 
@@ -292,9 +292,9 @@ def grounding_frame(results: ResultData) -> pd.DataFrame:
 
 
 def agreement_frame(results: ResultData, field: str | None = None) -> pd.DataFrame:
-    """How far each two variants say the same: shares 0–1 of the cells both answered.
+    """How far each two variants agree: shares 0–1 of the cells both answered.
 
-    One variant's record stands in for the truth, and the other's is compared by the same rules;
+    One variant's record serves as the truth, and the other's is compared by the same rules;
     the share is the mean of both directions. `field` keeps one field.
     """
     import pandas as pd

@@ -40,7 +40,7 @@ class SharedCells:
         self.of.update(more.of)
 
     def share(self, name: str | None = None) -> tuple[float, int] | None:
-        """The share that is the same, 0–1, and of how many cells; None where there is none."""
+        """The share that is the same, 0–1, and of how many cells; None if there are none."""
         same, of = (each.total() if name is None else each[name] for each in (self.same, self.of))
         return (same / of, (of + 1) // 2) if of else None
 

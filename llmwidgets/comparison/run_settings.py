@@ -47,38 +47,38 @@ def match_variants(now: ResultData, before: ResultData) -> list[tuple[int, int]]
 
 
 def describe_changes(now: ResultData, before: ResultData) -> tuple[str, ...]:
-    """What changed beside the answers; empty where nothing did."""
+    """What changed besides the answers; empty if nothing did."""
     pairs = match_variants(now, before)
-    said = [*_of_columns(now, before, pairs), *_of_texts(now, before)]
+    changes = [*_of_columns(now, before, pairs), *_of_texts(now, before)]
     if now.scoring != before.scoring:
-        said.append(f"Scoring: {_rules(before.scoring)}, now {_rules(now.scoring)}.")
+        changes.append(f"Scoring: {_rules(before.scoring)}, now {_rules(now.scoring)}.")
     if now.repeats != before.repeats:
-        said.append(f"Repeats: {before.repeats}, now {now.repeats}.")
+        changes.append(f"Repeats: {before.repeats}, now {now.repeats}.")
     for now_at, before_at in pairs:
-        said += _of_variant(now, before, now_at, before_at)
-    return tuple(said)
+        changes += _of_variant(now, before, now_at, before_at)
+    return tuple(changes)
 
 
 def _of_columns(now: ResultData, before: ResultData, pairs: Sequence[tuple[int, int]]) -> list[str]:
-    said = []
+    changes = []
     for at, there in pairs:
         old, new = (before.labels[there], before.models[there]), (now.labels[at], now.models[at])
         if old[0] != new[0]:
-            said.append(f"{new[0]} stands where {old[0]} stood.")
+            changes.append(f"{new[0]} takes the place of {old[0]}.")
         elif old[1] != new[1]:
-            said.append(f"{new[0]}: model {old[1]}, now {new[1]}.")
+            changes.append(f"{new[0]}: model {old[1]}, now {new[1]}.")
     here, gone = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
     added = [label for at, label in enumerate(now.labels) if at not in here]
     lost = [label for at, label in enumerate(before.labels) if at not in gone]
-    said += [f"New: {join_truncated(added)}."] if added else []
-    return said + ([f"No more compared: {join_truncated(lost)}."] if lost else [])
+    changes += [f"New: {join_truncated(added)}."] if added else []
+    return changes + ([f"No more compared: {join_truncated(lost)}."] if lost else [])
 
 
 def _of_texts(now: ResultData, before: ResultData) -> list[str]:
     new = {text.id: text for text in now.texts}
     old = {text.id: text for text in before.texts}
     both = [name for name in new if name in old]
-    said = []
+    changes = []
     for words, names in (
         ("Texts added", [name for name in new if name not in old]),
         ("Texts left out", [name for name in old if name not in new]),
@@ -88,29 +88,29 @@ def _of_texts(now: ResultData, before: ResultData) -> list[str]:
         ("Texts with other truth", [n for n in both if _truth(new[n]) != _truth(old[n])]),
     ):
         if names:
-            said.append(f"{words}: {len(names)} ({join_truncated(names)}).")
-    return said
+            changes.append(f"{words}: {len(names)} ({join_truncated(names)}).")
+    return changes
 
 
 def _of_variant(now: ResultData, before: ResultData, at: int, there: int) -> list[str]:
     new, old, label = now.variants[at], before.variants[there], now.labels[at]
-    said = []
+    changes = []
     if new.instructions != old.instructions:
-        said.append(f"{label}: other instructions.")
+        changes.append(f"{label}: other instructions.")
     if (new.examples or ()) != (old.examples or ()):
-        said.append(f"{label}: other examples.")
+        changes.append(f"{label}: other examples.")
     for name, words in _SETTINGS:
         one, other = getattr(old, name), getattr(new, name)
         if one != other:
-            said.append(f"{label}: {words} {_word(one)}, now {_word(other)}.")
+            changes.append(f"{label}: {words} {_word(one)}, now {_word(other)}.")
     if now.models[at] == before.models[there]:
         served = _served(before, there), _served(now, at)
         if all(served) and served[0] != served[1]:
-            said.append(
+            changes.append(
                 f"{label}: answered by {join_truncated(served[0])}, "
                 f"now by {join_truncated(served[1])}."
             )
-    return said
+    return changes
 
 
 def _served(results: ResultData, variant: int) -> list[str]:
@@ -147,7 +147,7 @@ _WIDE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareScript:
-    """A call of `compare` to be written down; names stand for texts, truth, examples, functions.
+    """A call of `compare` as text; names take the place of texts, truth, examples and functions.
 
     For `outputs` that were made elsewhere it is the call of `Comparison.from_outputs`, in which
     they are a name as well.

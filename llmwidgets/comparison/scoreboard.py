@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 def scoreboard_frame(results: ResultData) -> pd.DataFrame:
-    """The rows of the scoreboard; what the columns mean is said at `Comparison.scoreboard`.
+    """The rows of the scoreboard; what the columns mean: see `Comparison.scoreboard`.
 
     `.attrs["notes"]` has a sentence for each variant that was not compared in full, and where
-    most fields hold no value or texts and fields tell different things.
+    most fields have no value or texts and fields differ in their figures.
     """
     import pandas as pd
 
@@ -259,7 +259,7 @@ def _keys(results: ResultData) -> list[list[str]]:
 # -- Caveats: what a mean share of fields right does not tell by itself, as data and sentences.
 
 SPARSE = 0.5
-"""Under this share of labelled fields with a value, what is right is mostly nothing said."""
+"""Under this share of labelled fields with a value, what is right is mostly left empty."""
 
 _MOST_TEXTS = 200
 _MOST_NAMED = 6
@@ -321,7 +321,7 @@ class PooledShares:
 
 
 def find_sparse(results: ResultData) -> SparseTruth | None:
-    """How few labelled fields hold a value; None where half of them do, or nothing is scored."""
+    """How few labelled fields have a value; None if half of them do, or nothing is scored."""
     labelled = [text for text in results.texts if text.truth is not NOTHING]
     tallies = results.cached(aggregate).tallies
     if not labelled or not any(stats.scores for stats in tallies):

@@ -124,7 +124,7 @@ def _read_correction(saved: dict[str, Any]) -> Correction:
 
 
 def _scoring(rules: Rules) -> dict[str, Any] | None:
-    """The rules as JSON; of a function, its name is all that a file can hold."""
+    """The rules as JSON; of a function, its name is all that a file can keep."""
     if rules is None:
         return None
     return {place: _rule(rule) for place, rule in rules.items()}

@@ -77,7 +77,7 @@ def data_to_compare(extraction: Extraction, text: Document) -> Any:
 
 
 def score_against(schema: Schema, data: Any, reference: Any, scoring: Rules) -> TextScore:
-    """The data against a record that stands in for the truth, field by field."""
+    """The data against a record that serves as the truth, field by field."""
     fields = {name: how for name, how in (scoring or {}).items() if name != RECORD}
     return _score(schema, data, reference, fields)
 
@@ -112,7 +112,7 @@ def rule_text(rule: Any) -> str:
 
 
 def name_in_code(path: str, rule: Any) -> str:
-    """The name of a function in Python; where it has none, one that says what it is for."""
+    """The name of a function in Python; if it has none, one that shows what it is for."""
     name = rule.name if isinstance(rule, LostFunction) else rule_text(rule)
     usual = re.sub(r"\W+", "_", f"compare_{path or 'records'}").strip("_")
     return name if name.isidentifier() and not iskeyword(name) else usual
@@ -148,7 +148,7 @@ class FieldResult:
 
     path: str
     truth: Any
-    said: tuple[VariantValue, ...]
+    values: tuple[VariantValue, ...]
 
     @property
     def pattern(self) -> str:
@@ -158,7 +158,7 @@ class FieldResult:
     @property
     def disagreeing(self) -> int:
         """How many variants have another value."""
-        return sum(each.state in DISAGREEING for each in self.said)
+        return sum(each.state in DISAGREEING for each in self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +189,13 @@ class TextResult:
         fields = [
             each
             for each in self.fields
-            if any(one.state not in ("agree", "failed") for one in each.said)
+            if any(one.state not in ("agree", "failed") for one in each.values)
         ]
         if not fields and any(map(is_lost, self.extractions)):
             values = ["agree" if has_data(each) else "failed" for each in self.extractions]
             fields = [FieldResult("", NOTHING, tuple(map(VariantValue, values)))]  # type: ignore[arg-type]
         return [
-            Difference(each.path, each.truth, each.said, self.document.id, self.repeat)
+            Difference(each.path, each.truth, each.values, self.document.id, self.repeat)
             for each in fields
         ]
 
@@ -233,8 +233,8 @@ def read_text_result(results: ResultData, text: int, repeat: int) -> TextResult:
     answered = {at: each for at, each in enumerate(extractions) if has_data(each)}
     silent = [_SILENT if at in answered else _FAILED for at in range(len(extractions))]
     fields = tuple(
-        FieldResult(path, truth, tuple(said.get(at, other) for at, other in enumerate(silent)))
-        for path, truth, said in _compare_fields(document, answered, scores, scoring)
+        FieldResult(path, truth, tuple(values.get(at, other) for at, other in enumerate(silent)))
+        for path, truth, values in _compare_fields(document, answered, scores, scoring)
     )
     return TextResult(text, repeat, document, extractions, scores, fields)
 
@@ -294,7 +294,7 @@ def _state(cell: Cell) -> State:
 def _among_themselves(
     text: Document, answered: Mapping[int, Extraction], labelled: set[str], scoring: Rules
 ) -> _Values:
-    """Fields without a label: the first answer stands in for the truth, to line arrays up."""
+    """Fields without a label: the first answer serves as the truth, to line arrays up."""
     data = {at: data_to_compare(each, text) for at, each in answered.items()}
     reference = next(iter(data.values()))
     cells: dict[str, dict[int, Cell]] = {}

@@ -295,7 +295,7 @@ def _with_numbers(written: Any, value: Any) -> Any:
 
 
 def find_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Where a record holds a secret, and of which class; the secret itself is not looked at."""
+    """Where a record contains a secret, and of which class; the secret itself is not looked at."""
     if isinstance(value, Secret) or hasattr(type(value), "get_secret_value"):
         yield path, type(value).__name__
     elif isinstance(value, BaseModel):
@@ -313,7 +313,7 @@ def find_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def is_empty_cell(value: Any) -> bool:
-    """Whether a cell holds nothing at all: NaN, NaT or NA. None is a value: a labelled null."""
+    """Whether a cell is empty: NaN, NaT or NA. None is a value: a labelled null."""
     if value is None or isinstance(value, str | bool | int | Mapping | list | tuple):
         return False
     if type(value).__name__ in ("NaTType", "NAType"):

@@ -39,9 +39,9 @@ Blank = Literal["null"] | None
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What the truth says of one text: JSON, or NOTHING if it is not labelled.
+    """The truth of one text: JSON, or NOTHING if it is not labelled.
 
-    `by_record` says that it came as an object of the user's own class and is compared with what
+    `by_record` tells that it came as an object of the user's own class and is compared with what
     the class reads the reply as; `blanks` counts the blank labels among others that are not.
     """
 
@@ -122,7 +122,7 @@ def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
 
 
 def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
-    """The row as a label; a record that is JSON text, as a table may hold it, is read first."""
+    """The row as a label; a record that is JSON text, as a table may have it, is read first."""
     if row is None or is_empty_cell(row):
         return Label()
     is_text = isinstance(row, str) and not any(leaf.path == "" for leaf in schema.leaves)
@@ -431,7 +431,7 @@ def get_at_path(truth: Any, path: str) -> Any:
 
 
 def list_without_truth(truth: Any, path: str) -> str:
-    """The outermost list around the path that has no truth yet; empty if there is none."""
+    """The outermost list around the path that has no truth yet, if there is one."""
     value, around = truth, ""
     for step, place in zip(parse_path(path), prefixes(path), strict=False):
         if isinstance(step, int):

@@ -14,6 +14,7 @@ from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.engine.request_builder import ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
+from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
 from llmwidgets.secret import refuse_key
 from llmwidgets.store.store import Store
@@ -64,7 +65,10 @@ class Variant:
             ),
             ("effort", self.effort in efforts, f"must be one of {', '.join(efforts[1:])}."),
             ("temperature", _is_between(self.temperature, 0, 2), "must be a number from 0 to 2."),
-            ("max_output_tokens", limit is None or is_count(limit), "must be a whole number, 1 or more."),
+            (
+                "max_output_tokens", limit is None or is_count(limit),
+                "must be a whole number, 1 or more.",
+            ),
         )  # fmt: skip
         problems = {name: problem for name, right, problem in checks if not right}
         if problems:
@@ -194,7 +198,7 @@ def resolve_variants(
 ) -> tuple[tuple[Variant, ResolvedVariant], ...]:
     """Every variant with all settings filled in, and as the engine asks it; labels are unique.
 
-    `models` holds references, Connections, pairs (Connection, model id), Variants or "demo".
+    `models` are references, Connections, pairs (Connection, model id), Variants or "demo".
     Instructions by name cross with the models. Of examples that are a number, the engine's side
     has none yet.
     """
@@ -268,7 +272,7 @@ def _variants(each: Any) -> list[Variant]:
         variant = Variant(each)
     if not isinstance(variant, Variant):
         raise FieldError(
-            {"models": f"holds a {type(each).__name__}."},
+            {"models": f"contains a {type(each).__name__}."},
             'Give references such as "openai/gpt-6-luna", Connections, pairs (Connection, '
             '"model id"), Variants, or "demo".',
         )
@@ -400,7 +404,8 @@ class ConnectionResolver:
 
 def _unset(reference: str, error: UnknownConnection) -> UnknownConnection:
     """The error, naming the variable that would have answered if it were not empty."""
-    variable = empty_variable(reference.partition("/")[0])
+    kind = reference.partition("/")[0]
+    variable = empty_variable(kind) if kind in PROVIDERS else ""
     if not variable:
         return error
     return UnknownConnection(

@@ -76,7 +76,7 @@ def summarize(
 
 
 def worded_rows(results: ResultData, verdict: Verdict) -> tuple[ScoreRow, ...]:
-    """One row per variant with what the verdict says of it, in the order of the letters."""
+    """One row per variant worded as the verdict has it, in the order of the letters."""
     pairs = zip(results.labels, results.cached(aggregate).tallies, strict=True)
     wordings = [word_standing(verdict, label, stats) for label, stats in pairs]
     return score_rows(results, wordings, agreement=True)
@@ -182,7 +182,7 @@ def _line(
     row: Difference, grounds: TextGrounding, values: bool, failures: Mapping[Any, str]
 ) -> Line:
     cells = []
-    for variant, given in enumerate(row.said):
+    for variant, given in enumerate(row.values):
         note = failures.get((variant, row.text_id, row.repeat), "")
         if given.state != "failed":
             loud = given.state in ("differ", "invented")
@@ -235,7 +235,7 @@ def side_notes(results: ResultData) -> tuple[str, ...]:
 
 
 def _by_functions(rules: Rules) -> tuple[str, ...]:
-    """What the user's functions decide, and what those would that a file could not hold."""
+    """What the user's functions decide, and what those would have that a file could not keep."""
     placed = (rules or {}).items()
     named = [
         f"{place or 'the whole record'} by {rule_text(rule)}"
@@ -384,7 +384,7 @@ def worse_head(verdict: Verdict) -> str:
 
 
 def more_texts(verdict: Verdict) -> str:
-    """How many more texts would settle what is open; empty where the verdict has said it."""
+    """How many more texts would settle what is open; empty if the verdict names it."""
     is_open = any(each.shown in (Shown.LEADS, Shown.NOT_SHOWN) for each in verdict.standings[1:])
     if not is_open or (verdict.recommended and verdict.recommended == verdict.leader):
         return ""

@@ -18,7 +18,7 @@ from llmwidgets.report.view_model import (
 from llmwidgets.visible import escape_html
 
 LIMIT = 60_000
-"""Most bytes of a fragment that stands in a notebook."""
+"""The most bytes of a fragment in a notebook."""
 
 _LONG = 120
 
@@ -38,7 +38,7 @@ def fragment(summary: Summary, *, limit: int = LIMIT) -> str:
 def page(title: str, summary: Summary, sections: Sequence[tuple[str, str]] = ()) -> str:
     """A whole document that needs nothing from elsewhere; `sections` are (heading, HTML).
 
-    They stand between the scoreboard and the disagreements, which can be long.
+    They come between the scoreboard and the disagreements, which can be long.
     """
     between = "".join(f"<h2>{escape_html(heading)}</h2>{body}" for heading, body in sections)
     return (
@@ -50,7 +50,7 @@ def page(title: str, summary: Summary, sections: Sequence[tuple[str, str]] = ())
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """A plain table of texts; the columns in `right` stand at the right."""
+    """A plain table of texts; the columns in `right` are aligned right."""
     names = "".join(_cell("th", name, at in right) for at, name in enumerate(head))
     body = "".join(
         "<tr>" + "".join(_cell("td", text, at in right) for at, text in enumerate(row)) + "</tr>"
@@ -203,14 +203,14 @@ def scatter_chart(
     body += [_dot(each, floor, most) for each in sorted(points, key=lambda each: each.x)]
     middle = (_LEFT + _WIDE - _RIGHT) / 2
     body.append(_label(middle, _HIGH - 4, x_title, "middle"))
-    said = "; ".join(
+    description = "; ".join(
         f"{each.letter} {each.label}: {formatting.percent(each.share)} % right at {_figure(each.x)}"
         f"{', recommended' if each.recommended else ''}"
         for each in points
     )
     return (
         f'<svg class="lw-chart" role="img" viewBox="0 0 {_WIDE} {_HIGH}" width="{_WIDE}" '
-        f'height="{_HIGH}"><title>{escape_html(title)}</title><desc>{escape_html(said)}</desc>'
+        f'height="{_HIGH}"><title>{escape_html(title)}</title><desc>{escape_html(description)}</desc>'
         f"{''.join(body)}</svg>"
     )
 

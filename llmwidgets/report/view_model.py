@@ -25,7 +25,7 @@ LEGEND = "= agrees, ≠ differs, − missing, + invented, ∅ null in words, ! f
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A variant's result in words; an empty text says nothing.
+    """A variant's result in words; a text is empty if there is nothing to report.
 
     `rank` is its position in the scoreboard; `title` and `more`, which follows it, name its group.
     `came` is the percentage right of the replies that came, `lost` names the replies that were
@@ -250,7 +250,7 @@ def scoreboard_columns(summary: Summary, view: View) -> list[tuple[str, Column]]
 
 
 def _columns_of_values() -> tuple[Column, ...]:
-    """Of the fields that hold a value, which come first where most fields hold none."""
+    """Of the fields that have a value, which come first if most fields have none."""
     return (
         Column(_percent("precision"), page="Precision, %", text="precision"),
         Column(_percent("recall"), page="Recall, %", text="recall"),

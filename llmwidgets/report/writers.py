@@ -26,7 +26,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write the text as UTF-8, whole or not at all; FieldError if it cannot be written."""
-    # Half a pair of surrogates, which a text may hold, has no bytes.
+    # Half a pair of surrogates, which a text may contain, has no bytes.
     data = text.encode("utf-8", "replace")
     return _write_whole(path, lambda file: file.write(data))
 

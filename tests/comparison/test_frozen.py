@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import sqlite3
 from pathlib import Path
 
 from llmwidgets.comparison import compare, load
@@ -39,7 +39,10 @@ def test_a_saved_comparison_is_written_as_it_was(tmp_path) -> None:
 
 def test_a_journal_answers_again_without_a_server(tmp_path) -> None:
     """The same question has the same key, and its row is read as the reply it was."""
-    journal = shutil.copy(FROZEN / "journal-1.sqlite", tmp_path / "journal.sqlite")
+    journal = tmp_path / "journal.sqlite"
+    with sqlite3.connect(journal) as file:
+        file.executescript((FROZEN / "journal-1.sql").read_text("utf-8"))
+    file.close()
     saved = json.loads((FROZEN / "comparison-of-run-1.json").read_text("utf-8"))
     connection = Connection("custom", name="small-model", endpoint="http://127.0.0.1:18765/v1")
     again = compare(

@@ -224,13 +224,13 @@ def _unit(answers: TextResult) -> TextRow:
     failed = tuple(
         at
         for at, extraction in enumerate(answers.extractions)
-        if (fields[0].said[at].state == "failed" if fields else extraction.status != "ok")
+        if (fields[0].values[at].state == "failed" if fields else extraction.status != "ok")
     )
     known = tuple(
         FieldState(
             each.path,
             each.pattern,
-            tuple(said.state for said in each.said),
+            tuple(said.state for said in each.values),
             _words(each),
             _among(each),
         )
@@ -251,7 +251,7 @@ def _sums(unit: TextRow) -> Counter[str]:
 
 
 def _among(field: FieldResult) -> str:
-    answered = [said for said in field.said if said.state != "failed"]
+    answered = [said for said in field.values if said.state != "failed"]
     if all(said.state == "agree" for said in answered):
         return ""
     alike = len({display_value(said.value).strip().casefold() for said in answered}) == 1
@@ -261,7 +261,7 @@ def _among(field: FieldResult) -> str:
 
 
 def _words(field: FieldResult) -> str:
-    values = {display_value(each.value) for each in field.said} | {display_value(field.truth)}
+    values = {display_value(each.value) for each in field.values} | {display_value(field.truth)}
     return "\n".join(values).casefold()
 
 
@@ -382,7 +382,7 @@ def leaf_at(field: FieldResult, text: Document) -> Leaf | None:
 
 def grounding_flag(field: FieldResult, variant: int, grounds: TextGrounding) -> Flag:
     """What is to be said beside a value that was not found in its text."""
-    said = field.said[variant]
+    said = field.values[variant]
     if said.state in ("failed", "missing", "null in words"):
         return ""
     return grounds.flag(said.value, field.pattern, variant)

@@ -151,7 +151,7 @@ def _row(
         return {"p": "", "name": WHOLE, "t": ["", "blank"], "c": cells, "q": 0, "h": metrics.row(1)}
     cells = [
         ["waiting", "", 0] if at in unit.waiting else _cell(field, at, grounds)
-        for at in range(len(field.said))
+        for at in range(len(field.values))
     ]
     truth = truth_cell(field.truth)
     lines = [min(2, 1 + len(str(cell[1])) // metrics.chars) + bool(cell[2]) for cell in cells]
@@ -167,7 +167,7 @@ def _row(
 
 
 def _cell(field: FieldResult, at: int, grounds: TextGrounding) -> list[Any]:
-    said = field.said[at]
+    said = field.values[at]
     if said.state == "failed":
         return ["failed", "", 0]
     flag = FLAGS.index(grounding_flag(field, at, grounds))

@@ -162,8 +162,8 @@ def _wanted(
     text = comparison.texts[place.text]
     whole = list_without_truth(text.truth, field.path)
     column = content.get("column")
-    if isinstance(column, int) and 0 <= column < len(field.said):
-        said, label = field.said[column], comparison.labels[column]
+    if isinstance(column, int) and 0 <= column < len(field.values):
+        said, label = field.values[column], comparison.labels[column]
         if said.state == "failed":
             raise FieldError({label: "There is no usable reply to take a value from."})
         if whole:
