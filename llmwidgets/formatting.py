@@ -80,6 +80,11 @@ def average(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
 
 
+def figure(value: float) -> str:
+    """A figure on an axis, with three digits."""
+    return f"{value:.3g}"
+
+
 def format_times(ratio: float) -> str:
     """How many times as much."""
     return f"{ratio:,.0f}"

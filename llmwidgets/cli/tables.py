@@ -78,7 +78,6 @@ def _table(title: str) -> Table:
 def side_by_side_table(console: Console, comparison: Comparison, at: int) -> None:
     """One text, field by field, with values: for texts that may be shown."""
     answers = read_text_result(comparison, at, 0)
-    statuses = [each.status for each in answers.extractions]
     table = _table(formatting.shorten(f"Side by side: {answers.document.id}", 80))
     table.add_column("Field", overflow="ellipsis", no_wrap=True, min_width=20)
     table.add_column("Truth", overflow="ellipsis", no_wrap=True, max_width=16)
@@ -87,8 +86,8 @@ def side_by_side_table(console: Console, comparison: Comparison, at: int) -> Non
             formatting.variant_letter(variant), overflow="ellipsis", no_wrap=True, min_width=4
         )
     for field in answers.fields:
-        cells = (_mark(said, status) for said, status in zip(field.values, statuses, strict=True))
-        table.add_row(_plain(field.path), _plain(value_text(field.truth) or "none"), *cells)
+        truth = _plain(value_text(field.truth) or "none")
+        table.add_row(_plain(field.path), truth, *map(_mark, field.values))
     console.print(table)
     letters = (
         f"{formatting.variant_letter(at)} {label}" for at, label in enumerate(comparison.labels)
@@ -96,14 +95,13 @@ def side_by_side_table(console: Console, comparison: Comparison, at: int) -> Non
     console.print(Text(escape_controls(f"{', '.join(letters)}\n{LEGEND}"), style="dim"))
 
 
-def _mark(said: VariantValue, status: str) -> Text:
-    value = ""  # Agreement is quiet: its value is in the same row, under Truth.
-    if said.state == "failed":
-        value = formatting.format_count_words(status)
-    elif said.state in ("differ", "invented", "null in words"):
-        value = value_text(said.value) or "none"
-    shown = f"{GLYPHS[said.state]} {value}"
-    return Text(formatting.shorten(shown, 40), style=_STYLES[said.state])
+def _mark(given: VariantValue) -> Text:
+    # Agreement is quiet: its value is in the same row, under Truth.
+    value = formatting.format_count_words(given.failure)
+    if given.state in ("differ", "invented", "null in words"):
+        value = value_text(given.value) or "none"
+    shown = f"{GLYPHS[given.state]} {value}"
+    return Text(formatting.shorten(shown, 40), style=_STYLES[given.state])
 
 
 def _plain(text: str) -> Text:

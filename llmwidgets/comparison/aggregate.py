@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from llmwidgets.comparison.text_result import (
     has_data,
     is_labelled,
     read_all_results,
+    read_text_result,
     read_text_results,
 )
 from llmwidgets.comparison.truth import Correction, truth_before
@@ -282,17 +283,17 @@ def _plus(total: int | None, more: int | None) -> int | None:
     return total if more is None else (total or 0) + more
 
 
-FIRST = 60
-"""The number of differences kept for the static views; the rest is read again when asked for."""
-
-
 @dataclass(frozen=True, slots=True)
 class Aggregates:
-    """The sums of all variants, how many rows differ, and the first of them."""
+    """The sums of all variants, and how many rows differ in each text and repeat."""
 
     tallies: tuple[VariantStats, ...]
-    differing: int
-    first: tuple[Difference, ...]
+    rows: array[int]
+
+    @property
+    def differing(self) -> int:
+        """How many rows differ."""
+        return sum(self.rows)
 
     @property
     def scored(self) -> bool:
@@ -304,31 +305,11 @@ class Aggregates:
 
         Only those texts are scored again.
         """
-        pairs = zip(before.texts, now.texts, strict=True)
-        changed = [at for at, (old, new) in enumerate(pairs) if old is not new]
         sums = Accumulator(now, self)
-        differing, fresh = self.differing, list[Difference]()
-        for at in changed:
-            old, new = read_text_results(before, at), read_text_results(now, at)
-            sums.score_again(old, new)
-            rows = [row for each in new for row in each.differences]
-            differing += len(rows) - sum(len(each.differences) for each in old)
-            fresh += rows
-        names = {now.texts[at].id for at in changed}
-        first = [each for each in self.first if each.text_id not in names] + fresh
-        return Aggregates(sums.tallies(), differing, self._in_order(first, now.texts))
-
-    def _in_order(
-        self, rows: Sequence[Difference], texts: Sequence[Document]
-    ) -> tuple[Difference, ...]:
-        """Text by text, as far as every row is known: those behind the last one are not."""
-        order = {text.id: at for at, text in enumerate(texts)}
-        last = len(order)
-        if self.differing > len(self.first):
-            last = order[self.first[-1].text_id] if self.first else -1
-        known = [each for each in rows if order[each.text_id] <= last]
-        known.sort(key=lambda each: (order[each.text_id], each.repeat))
-        return tuple(known[:FIRST])
+        for at, (old, new) in enumerate(zip(before.texts, now.texts, strict=True)):
+            if old is not new:
+                sums.score_again(read_text_results(before, at), read_text_results(now, at))
+        return sums.aggregates()
 
 
 class Accumulator:
@@ -345,9 +326,7 @@ class Accumulator:
         tallies = start.tallies if start is not None else [VariantStats() for _ in variants]
         self._tallies = [each.copy(each.scores) for each in tallies]
         self._counted = [bytearray([start is not None]) * units for _ in variants]
-        self._differing = array("I", bytes(4 * units))
-        self._first: dict[int, list[Difference]] = {}
-        self._bound = units
+        self._rows = array("I", start.rows if start is not None else bytes(4 * units))
 
     def add(self, result: TextResult, asked: Iterable[bool] = ()) -> None:
         """Count what was not counted yet; `asked` says which variants have been, all without it."""
@@ -359,7 +338,7 @@ class Accumulator:
                 extraction = result.extractions[variant]
                 stats.add(extraction)
                 stats.score(result.document, extraction, result.scores[variant])
-        self._note(at, result.differences)
+        self._rows[at] = len(result.differences)
 
     def score_again(self, before: Sequence[TextResult], now: Sequence[TextResult]) -> None:
         """Count one text, all its repeats, by its new truth instead of its old one."""
@@ -371,34 +350,18 @@ class Accumulator:
             for each in new:
                 stats.score(each.document, each.extractions[variant], each.scores[variant])
         for each in now:
-            self._note(self._at(each), each.differences)
+            self._rows[self._at(each)] = len(each.differences)
 
     def _at(self, result: TextResult) -> int:
         return result.text * self._repeats + result.repeat
 
-    def _note(self, at: int, rows: list[Difference]) -> None:
-        self._differing[at] = len(rows)
-        self._first.pop(at, None)
-        if not rows or at >= self._bound:
-            return
-        self._first[at] = rows[:FIRST]
-        if len(self._first) > FIRST:
-            # Each text in it has a row, so the last one has none of the first rows.
-            self._bound = max(self._first)
-            del self._first[self._bound]
-
-    def tallies(self) -> tuple[VariantStats, ...]:
-        """Copies of the sums as they are now, texts in their own order."""
-        return tuple(each.copy(self._order) for each in self._tallies)
-
-    def reading(self) -> Aggregates:
-        """What was counted so far; what was not asked counts as stopped."""
-        tallies = self.tallies()
+    def aggregates(self) -> Aggregates:
+        """Copies of what was counted so far, texts in order; what was not asked is stopped."""
+        tallies = tuple(each.copy(self._order) for each in self._tallies)
         for stats, counted in zip(tallies, self._counted, strict=True):
             if waits := len(counted) - sum(counted):
                 stats.statuses["Stopped"] += waits
-        first = [each for at in sorted(self._first) for each in self._first[at]]
-        return Aggregates(tallies, sum(self._differing), tuple(first[:FIRST]))
+        return Aggregates(tallies, array("I", self._rows))
 
 
 def aggregate(results: ResultData) -> Aggregates:
@@ -406,7 +369,16 @@ def aggregate(results: ResultData) -> Aggregates:
     sums = Accumulator(results)
     for result in read_all_results(results):
         sums.add(result)
-    return sums.reading()
+    return sums.aggregates()
+
+
+def read_differences(results: ResultData) -> Iterator[Difference]:
+    """Each field where variants disagree or differ from the truth, text by text."""
+    known = results.cached(aggregate).rows if results.is_measured(aggregate) else None
+    for at in range(len(results.texts) * results.repeats):
+        if known is not None and not known[at]:
+            continue
+        yield from read_text_result(results, *divmod(at, results.repeats)).differences
 
 
 def relabel(results: Results, texts: tuple[Document, ...], made: tuple[Correction, ...]) -> Results:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.analysis.normalize import parse_value
 from llmwidgets.analysis.scoring import Rows
-from llmwidgets.comparison.aggregate import FieldCount, VariantStats, aggregate, count_cells
+from llmwidgets.comparison.aggregate import (
+    FieldCount,
+    VariantStats,
+    aggregate,
+    count_cells,
+    read_differences,
+)
 from llmwidgets.comparison.core import CellKey, ResultData
 from llmwidgets.comparison.reference_free import (
     KINDS,
@@ -23,7 +29,6 @@ from llmwidgets.comparison.text_result import (
     TextResult,
     has_data,
     read_all_results,
-    read_differences,
     read_text_results,
 )
 from llmwidgets.errors import FieldError

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
@@ -133,10 +133,11 @@ def pattern_of(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class VariantValue:
-    """What one variant gives for a field; `value` is NOTHING if it gives nothing."""
+    """What one variant gives for a field; NOTHING if it gives nothing, with its failure if any."""
 
     state: State
     value: Any = NOTHING
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +193,7 @@ class TextResult:
             if any(one.state not in ("agree", "failed") for one in each.values)
         ]
         if not fields and any(map(is_lost, self.extractions)):
-            values = ["agree" if has_data(each) else "failed" for each in self.extractions]
-            fields = [FieldResult("", NOTHING, tuple(map(VariantValue, values)))]  # type: ignore[arg-type]
+            fields = [FieldResult("", NOTHING, tuple(map(_no_value, self.extractions)))]
         return [
             Difference(each.path, each.truth, each.values, self.document.id, self.repeat)
             for each in fields
@@ -202,8 +202,7 @@ class TextResult:
     @property
     def values(self) -> tuple[FieldResult, ...]:
         """The fields; values with nothing to compare them with as they are."""
-        answered = [has_data(each) for each in self.extractions]
-        if self.fields or not any(answered):
+        if self.fields or not any(map(has_data, self.extractions)):
             return self.fields
         values = [{cell.path: cell.value for cell in each.cells} for each in self.scores]
         return tuple(
@@ -211,15 +210,19 @@ class TextResult:
                 path,
                 NOTHING,
                 tuple(
-                    VariantValue("agree", own.get(path, NOTHING)) if known else _FAILED
-                    for own, known in zip(values, answered, strict=True)
+                    replace(_no_value(each), value=own.get(path, NOTHING))
+                    for own, each in zip(values, self.extractions, strict=True)
                 ),
             )
             for path in dict.fromkeys(path for each in values for path in each)
         )
 
 
-_FAILED, _SILENT = VariantValue("failed"), VariantValue("agree")
+def _no_value(extraction: Extraction) -> VariantValue:
+    """What a variant gives for a field that is not in its answer, or without an answer."""
+    if has_data(extraction):
+        return VariantValue("agree")
+    return VariantValue("failed", failure=extraction.status)
 
 
 def read_text_result(results: ResultData, text: int, repeat: int) -> TextResult:
@@ -231,7 +234,7 @@ def read_text_result(results: ResultData, text: int, repeat: int) -> TextResult:
     )
     scores = tuple(score_extraction(each, document, scoring) for each in extractions)
     answered = {at: each for at, each in enumerate(extractions) if has_data(each)}
-    silent = [_SILENT if at in answered else _FAILED for at in range(len(extractions))]
+    silent = [_no_value(each) for each in extractions]
     fields = tuple(
         FieldResult(path, truth, tuple(values.get(at, other) for at, other in enumerate(silent)))
         for path, truth, values in _compare_fields(document, answered, scores, scoring)
@@ -248,12 +251,6 @@ def read_all_results(results: ResultData) -> Iterator[TextResult]:
     """The answers to every text in its order, its repeats one after the other."""
     for at in range(len(results.texts)):
         yield from read_text_results(results, at)
-
-
-def read_differences(results: ResultData) -> Iterator[Difference]:
-    """Each field where variants disagree or differ from the truth, text by text."""
-    for result in read_all_results(results):
-        yield from result.differences
 
 
 _Values = Iterator[tuple[str, Any, dict[int, VariantValue]]]

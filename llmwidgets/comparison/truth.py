@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.leaves import NOTHING
@@ -249,11 +250,19 @@ def _refuse_misfits(
 
 
 def _misfits(value: Any, schema: Schema) -> list[tuple[str, str]]:
-    found = schema.judge_partial(_without_nulls(value))
-    misfits = [(each.path, f"{each.said.removesuffix('.')}.") for each in found]
-    if misfits or _is_open(schema.json):
+    problems = schema.judge_partial(_without_nulls(value))
+    misfits = [(each.path, f"{each.said.removesuffix('.')}.") for each in problems]
+    if misfits or (known := _known_keys(schema)) is None:
         return misfits
-    return list(unknown_keys(value, tree_of(leaf.path for leaf in schema.leaves)))
+    return list(unknown_keys(value, known))
+
+
+@lru_cache(maxsize=128)
+def _known_keys(schema: Schema) -> Tree | None:
+    """The keys that a record may have; None if some object takes keys that it does not name."""
+    if _is_open(schema.json):
+        return None
+    return tree_of(leaf.path for leaf in schema.leaves)
 
 
 def _without_nulls(value: Any) -> Any:

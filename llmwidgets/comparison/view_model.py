@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
 
@@ -13,7 +13,7 @@ from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Shown, Standing, Verdict
 from llmwidgets.analysis.verdict_text import expected_sentence
-from llmwidgets.comparison.aggregate import VariantStats, aggregate, as_given
+from llmwidgets.comparison.aggregate import VariantStats, aggregate, as_given, read_differences
 from llmwidgets.comparison.core import ResultData, Rules
 from llmwidgets.comparison.reference_free import (
     FLAG_WORDS,
@@ -31,7 +31,6 @@ from llmwidgets.comparison.scoreboard import (
 from llmwidgets.comparison.text_result import (
     Difference,
     name_in_code,
-    read_differences,
     rule_text,
 )
 from llmwidgets.comparison.texts import join_truncated
@@ -54,8 +53,6 @@ def summarize(
     """
     sums = results.cached(aggregate)
     lines = _PAGE_LINES if page else _NOTEBOOK_LINES
-    known = len(sums.first) >= min(lines, sums.differing)
-    differences: Iterable[Difference] = sums.first if known else read_differences(results)
     verdict = verdict_of(results, matters)
     rows = worded_rows(results, verdict)
     notes = (*foot(results, verdict), *side_notes(results))
@@ -67,7 +64,7 @@ def summarize(
         worse=worse_head(verdict),
         sparse=results.cached(find_sparse) is not None,
         rows=rows,
-        lines=tuple(_lines(results, islice(differences, lines), values)),
+        lines=tuple(_lines(results, islice(read_differences(results), lines), values)),
         differing=sums.differing,
         values=values,
         notes=notes,
@@ -102,13 +99,14 @@ def render_page(results: ResultData, *, values: bool = False, matters: float = M
 
 
 def _charts(rows: Sequence[ScoreRow], band: tuple[float, float] | None) -> list[tuple[str, str]]:
-    costs = [row.cost_per_1000 for row in rows]
-    times = [row.p50_seconds for row in rows]
-    drawn = [
-        ("Quality against cost", _chart(rows, costs, "US$ for 1,000 texts", band)),
-        ("Quality against time", _chart(rows, times, "seconds for a text, median", band)),
-    ]
-    return [(heading, chart) for heading, chart in drawn if chart]
+    low, high = map(formatting.percent, band or (None, None))
+    shaded = f'<p class="lw-meta">Shaded: from {low} to {high}, the best seen.</p>' if band else ""
+    drawn = (
+        ("Quality against cost", "cost_per_1000", "US$ for 1,000 texts"),
+        ("Quality against time", "p50_seconds", "seconds for a text, median"),
+    )
+    charts = [(title, html.scatter_chart(rows, name, axis, band)) for title, name, axis in drawn]
+    return [(title, f"{chart}{shaded}") for title, chart in charts if chart]
 
 
 def margin(verdict: Verdict) -> tuple[float, float] | None:
@@ -117,32 +115,6 @@ def margin(verdict: Verdict) -> tuple[float, float] | None:
         return None
     best = verdict.standings[0].accuracy
     return max(0.0, best - verdict.matters), best
-
-
-def _chart(
-    rows: Sequence[ScoreRow],
-    across: Sequence[float | None],
-    x_title: str,
-    band: tuple[float, float] | None,
-) -> str:
-    points = [
-        html.Point(
-            row.letter,
-            row.variant,
-            row.accuracy,
-            row.accuracy_low,
-            row.accuracy_high,
-            x,
-            row.wording.recommended,
-        )
-        for row, x in zip(rows, across, strict=True)
-        if row.accuracy is not None and x is not None
-    ]
-    drawn = html.scatter_chart(points, f"% of fields right against {x_title}", x_title, band)
-    if not drawn or band is None:
-        return drawn
-    low, high = map(formatting.percent, band)
-    return f'{drawn}<p class="lw-meta">Shaded: from {low} to {high}, the best seen.</p>'
 
 
 def _asked(results: ResultData) -> str:
@@ -171,22 +143,18 @@ def _agreed(results: ResultData) -> str:
 
 def _lines(results: ResultData, differences: Iterable[Difference], values: bool) -> Iterator[Line]:
     texts = {text.id: at for at, text in enumerate(results.texts)}
-    failures = _failures(results)
     for name, group in groupby(differences, key=lambda each: each.text_id):
         grounds = ground_text(results, texts[name])
         for each in group:
-            yield _line(each, grounds, values, failures)
+            yield _line(each, grounds, values)
 
 
-def _line(
-    row: Difference, grounds: TextGrounding, values: bool, failures: Mapping[Any, str]
-) -> Line:
+def _line(row: Difference, grounds: TextGrounding, values: bool) -> Line:
     cells = []
     for variant, given in enumerate(row.values):
-        note = failures.get((variant, row.text_id, row.repeat), "")
-        if given.state != "failed":
-            loud = given.state in ("differ", "invented")
-            note = FLAG_WORDS[grounds.flag(given.value, row.pattern, variant)] if loud else ""
+        note = formatting.format_count_words(given.failure)
+        if given.state in ("differ", "invented"):
+            note = FLAG_WORDS[grounds.flag(given.value, row.pattern, variant)]
         shown = values and given.state in ("differ", "invented", "null in words")
         cells.append(Cell(given.state, value_text(given.value) if shown else None, note))
     labelled = values and row.truth is not NOTHING
@@ -199,17 +167,6 @@ def value_text(value: Any) -> str | None:
     if value is None or value is NOTHING:
         return None
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _failures(results: ResultData) -> dict[Any, str]:
-    failed = {}
-    for at, stats in enumerate(results.cached(aggregate).tallies):
-        if set(stats.statuses) - {"ok"}:
-            for place, row in results.rows_of(at):
-                if row.status != "ok":
-                    name = results.texts[place.text].id
-                    failed[at, name, place.repeat] = formatting.format_count_words(row.status)
-    return failed
 
 
 def _by_field(results: ResultData) -> list[tuple[str, list[float | None]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from llmwidgets import formatting
 from llmwidgets.report.view_model import (
@@ -12,6 +12,7 @@ from llmwidgets.report.view_model import (
     LEGEND,
     Cell,
     Line,
+    ScoreRow,
     Summary,
     scoreboard_columns,
 )
@@ -171,61 +172,53 @@ _WIDE, _HIGH = 520, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 24, 16, 40
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One variant in a chart: its share right (0–1) with its interval, and its position across."""
-
-    letter: str
-    label: str
-    share: float
-    low: float | None
-    high: float | None
-    x: float
-    recommended: bool = False
-
-
 def scatter_chart(
-    points: Sequence[Point], title: str, x_title: str, band: tuple[float, float] | None = None
+    rows: Sequence[ScoreRow], across: str, x_title: str, band: tuple[float, float] | None = None
 ) -> str:
-    """Quality (upwards) against something that should be small, intervals as bars.
+    """Accuracy (upwards) against a figure of the rows that should be small, intervals as bars.
 
-    `band` are the two ends (0–1) of what is near enough to the best. Empty where fewer than two
+    `band` are the two ends (0–1) of what is near enough to the best. Empty if fewer than two
     variants have both figures.
     """
+    known = [(row, row.accuracy, getattr(row, across)) for row in rows]
+    points = [(row, y, x) for row, y, x in known if y is not None and x is not None]
     if len(points) < 2:
         return ""
-    lows = [each.low if each.low is not None else each.share for each in points]
+    lows = [y if row.accuracy_low is None else row.accuracy_low for row, y, _ in points]
     floor, step = _floor([*lows, *(band or ())[:1]])
-    most = _ceiling(max(each.x for each in points))
+    most = _ceiling(max(x for _, _, x in points))
     body = [_band(band, floor)] if band is not None else []
     body += [_level(floor, at) for at in range(floor, 101, step)]
     body += [_tick(most * part / 4, most) for part in range(5)]
-    body += [_dot(each, floor, most) for each in sorted(points, key=lambda each: each.x)]
+    body += [
+        _dot(row, _across(x, most), 100 * y, floor)
+        for row, y, x in sorted(points, key=lambda point: point[2])
+    ]
     middle = (_LEFT + _WIDE - _RIGHT) / 2
     body.append(_label(middle, _HIGH - 4, x_title, "middle"))
     description = "; ".join(
-        f"{each.letter} {each.label}: {formatting.percent(each.share)} % right at {_figure(each.x)}"
-        f"{', recommended' if each.recommended else ''}"
-        for each in points
+        f"{row.letter} {row.variant}: {formatting.percent(y)} % right at {formatting.figure(x)}"
+        f"{', recommended' if row.wording.recommended else ''}"
+        for row, y, x in points
     )
+    title = escape_html(f"% of fields right against {x_title}")
     return (
         f'<svg class="lw-chart" role="img" viewBox="0 0 {_WIDE} {_HIGH}" width="{_WIDE}" '
-        f'height="{_HIGH}"><title>{escape_html(title)}</title><desc>{escape_html(description)}</desc>'
+        f'height="{_HIGH}"><title>{title}</title><desc>{escape_html(description)}</desc>'
         f"{''.join(body)}</svg>"
     )
 
 
-def _dot(point: Point, floor: int, most: float) -> str:
-    x, y = _across(point.x, most), _up(100 * point.share, floor)
-    bar = ""
-    if point.low is not None and point.high is not None:
-        low, high = _up(100 * point.low, floor), _up(100 * point.high, floor)
-        bar = _stroke(x, low, x, high, "lw-bar") + "".join(
-            _stroke(x - 4, end, x + 4, end, "lw-bar") for end in (low, high)
-        )
+def _dot(row: ScoreRow, x: float, percent: float, floor: int) -> str:
+    y, bar = _up(percent, floor), ""
+    if row.accuracy_low is not None and row.accuracy_high is not None:
+        low, high = _up(100 * row.accuracy_low, floor), _up(100 * row.accuracy_high, floor)
+        ends = (_stroke(x - 4, end, x + 4, end, "lw-bar") for end in (low, high))
+        bar = _stroke(x, low, x, high, "lw-bar") + "".join(ends)
     dot = f'<circle class="lw-dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-    name = f"{point.letter} ✓ recommended" if point.recommended else point.letter
-    flip = point.recommended and x > _WIDE - _RIGHT - 110
+    chosen = row.wording.recommended
+    name = f"{row.letter} ✓ recommended" if chosen else row.letter
+    flip = chosen and x > _WIDE - _RIGHT - 110
     words = _label(x - 8, y + 4, name, "end") if flip else _label(x + 8, y + 4, name)
     return f"<g>{bar}{dot}{words}</g>"
 
@@ -245,7 +238,7 @@ def _level(floor: int, percent: int) -> str:
 
 
 def _tick(x: float, most: float) -> str:
-    return _label(_across(x, most), _HIGH - _BOTTOM + 18, _figure(x), "middle")
+    return _label(_across(x, most), _HIGH - _BOTTOM + 18, formatting.figure(x), "middle")
 
 
 def _stroke(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
@@ -278,10 +271,6 @@ def _ceiling(most: float) -> float:
         return 1.0
     unit: float = 10.0 ** math.floor(math.log10(most))
     return next(unit * times for times in (1, 2, 4, 8, 10) if most <= unit * times * (1 + 1e-9))
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3g}"
 
 
 # -- The look of a static comparison; everything it shows is readable without it.

@@ -121,7 +121,7 @@ class GridIndex:
         """The sums over every text; what is not read yet is read first."""
         self.grow()
         with self._growing:
-            return self._scored.reading()
+            return self._scored.aggregates()
 
     def fields(self, text: int, repeat: int) -> tuple[FieldResult, ...]:
         """Every field of one text; the last few texts are remembered."""
