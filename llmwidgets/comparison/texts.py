@@ -242,10 +242,15 @@ def _given(group: Any, sources: Sequence[TextSource]) -> list[Any]:
 _EXACT = 2**53
 
 
-def to_jsonable(value: Any) -> Any:
-    """The value as JSON; a key whose cell is blank (NaN, NaT, NA) is left out as not labelled."""
+def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
+    """The value as JSON; a key whose cell is blank (NaN, NaT, NA) is left out as not labelled.
+
+    `keep_blanks` leaves such cells as they are.
+    """
     if value is None or isinstance(value, str | bool | int):
         return value.value if isinstance(value, Enum) else value
+    if keep_blanks and is_empty_cell(value):
+        return value
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < _EXACT else value
     if isinstance(value, BaseModel):
@@ -254,10 +259,16 @@ def to_jsonable(value: Any) -> Any:
         return to_jsonable(dataclasses.asdict(value))
     if isinstance(value, Mapping):
         return {
-            str(key): to_jsonable(each) for key, each in value.items() if not is_empty_cell(each)
+            str(key): to_jsonable(each, keep_blanks=keep_blanks)
+            for key, each in value.items()
+            if keep_blanks or not is_empty_cell(each)
         }
     if isinstance(value, list | tuple | set | frozenset):
-        return [None if is_empty_cell(each) else to_jsonable(each) for each in value]
+        return [
+            None if is_empty_cell(each) and not keep_blanks
+            else to_jsonable(each, keep_blanks=keep_blanks)
+            for each in value
+        ]  # fmt: skip
     return _scalar(value)
 
 

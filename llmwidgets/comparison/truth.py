@@ -127,7 +127,7 @@ def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
     if row is None or is_empty_cell(row):
         return Label()
     is_text = isinstance(row, str) and not any(leaf.path == "" for leaf in schema.leaves)
-    value = _json_or(row) if is_text else _with_blanks(row)
+    value = _json_or(row) if is_text else to_jsonable(row, keep_blanks=True)
     if not isinstance(value, dict | list):
         return Label(to_jsonable(value))
     blank = [is_blank(each) for each in _leaves(value)]
@@ -136,17 +136,6 @@ def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
         by_record=is_record(row),
         blanks=0 if nulls or all(blank) else sum(blank),
     )
-
-
-def _with_blanks(value: Any) -> Any:
-    """The value as JSON in which blank cells stay."""
-    if is_empty_cell(value):
-        return value
-    if isinstance(value, Mapping):
-        return {key: _with_blanks(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with_blanks(each) for each in value]
-    return to_jsonable(value)
 
 
 def _with_nulls(value: Any) -> Any:

@@ -30,7 +30,9 @@ except lw.errors.FieldError as error:
 
 def test_an_export_is_one_entry(tmp_path) -> None:
     shutil.copytree(
-        ROOT / "llmwidgets", tmp_path / "llmwidgets", ignore=shutil.ignore_patterns("__pycache__")
+        ROOT / "llmwidgets",
+        tmp_path / "llmwidgets",
+        ignore=shutil.ignore_patterns("__pycache__", "node_modules"),
     )
     path = tmp_path / "llmwidgets" / "comparison" / "serialization.py"
     before, registry, after = path.read_text("utf-8").partition("WRITERS: dict")
