@@ -287,7 +287,7 @@ def _plus(total: int | None, more: int | None) -> int | None:
 class Aggregates:
     """The sums of all variants, and how many rows differ in each text and repeat."""
 
-    tallies: tuple[VariantStats, ...]
+    stats: tuple[VariantStats, ...]
     rows: array[int]
 
     @property
@@ -298,7 +298,7 @@ class Aggregates:
     @property
     def scored(self) -> bool:
         """Whether any text is scored."""
-        return any(stats.scores for stats in self.tallies)
+        return any(stats.scores for stats in self.stats)
 
     def after(self, before: ResultData, now: ResultData) -> Aggregates:
         """The sums of results that differ from `before` in the truth of some texts.
@@ -323,16 +323,16 @@ class Accumulator:
         self._order = [text.id for text in results.texts]
         self._repeats = results.repeats
         units, variants = len(self._order) * self._repeats, range(len(results.variants))
-        tallies = start.tallies if start is not None else [VariantStats() for _ in variants]
-        self._tallies = [each.copy(each.scores) for each in tallies]
+        columns = start.stats if start is not None else [VariantStats() for _ in variants]
+        self._stats = [each.copy(each.scores) for each in columns]
         self._counted = [bytearray([start is not None]) * units for _ in variants]
         self._rows = array("I", start.rows if start is not None else bytes(4 * units))
 
     def add(self, result: TextResult, asked: Iterable[bool] = ()) -> None:
         """Count what was not counted yet; `asked` says which variants have been, all without it."""
         at = self._at(result)
-        known = list(asked) or [True] * len(self._tallies)
-        for variant, stats in enumerate(self._tallies):
+        known = list(asked) or [True] * len(self._stats)
+        for variant, stats in enumerate(self._stats):
             if known[variant] and not self._counted[variant][at]:
                 self._counted[variant][at] = 1
                 extraction = result.extractions[variant]
@@ -342,7 +342,7 @@ class Accumulator:
 
     def score_again(self, before: Sequence[TextResult], now: Sequence[TextResult]) -> None:
         """Count one text, all its repeats, by its new truth instead of its old one."""
-        for variant, stats in enumerate(self._tallies):
+        for variant, stats in enumerate(self._stats):
             counted = [bool(self._counted[variant][self._at(each)]) for each in before]
             old = [each for each, known in zip(before, counted, strict=True) if known]
             new = [each for each, known in zip(now, counted, strict=True) if known]
@@ -357,11 +357,11 @@ class Accumulator:
 
     def aggregates(self) -> Aggregates:
         """Copies of what was counted so far, texts in order; what was not asked is stopped."""
-        tallies = tuple(each.copy(self._order) for each in self._tallies)
-        for stats, counted in zip(tallies, self._counted, strict=True):
+        columns = tuple(each.copy(self._order) for each in self._stats)
+        for stats, counted in zip(columns, self._counted, strict=True):
             if waits := len(counted) - sum(counted):
                 stats.statuses["Stopped"] += waits
-        return Aggregates(tallies, array("I", self._rows))
+        return Aggregates(columns, array("I", self._rows))
 
 
 def aggregate(results: ResultData) -> Aggregates:

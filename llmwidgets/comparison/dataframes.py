@@ -234,15 +234,15 @@ def field_frame(results: ResultData) -> pd.DataFrame:
     """
     import pandas as pd
 
-    tallies = results.cached(aggregate).tallies
+    columns = results.cached(aggregate).stats
     names = dict.fromkeys(
         [leaf.path for text in results.texts for leaf in text.schema.leaves]
-        + [name for stats in tallies for name in (*stats.counts, *stats.lists)]
+        + [name for stats in columns for name in (*stats.counts, *stats.lists)]
     )
     rows = [
         (name, label, *_figures(stats.counts.get(name, FieldCount())), *_rows(stats, name))
         for name in names
-        for label, stats in zip(results.labels, tallies, strict=True)
+        for label, stats in zip(results.labels, columns, strict=True)
         if name in stats.counts or name in stats.lists
     ]
     frame = pd.DataFrame(rows, columns=pd.Index(("field", "variant", *FIGURES, *ROWS)))

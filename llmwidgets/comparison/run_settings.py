@@ -178,7 +178,7 @@ class CompareScript:
         written = self.schema is not None and not self.class_name
         lines = [*(["import json", ""] if written else []), "import llmwidgets as lw"]
         if written and self.schema is not None:
-            lines += ["", f"schema = json.loads({_spelled(json.dumps(self.schema.json))})"]
+            lines += ["", f"schema = json.loads({_literal(json.dumps(self.schema.json))})"]
         name = self.class_name or ("schema" if written else "None")
         call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
         lines += ["", f"result = {call}", f"    {name},", "    texts,"]
@@ -189,28 +189,23 @@ class CompareScript:
         return "\n".join(lines) + "\n"
 
     def _keywords(self) -> Iterator[tuple[str, str]]:
-        if self.outputs:
-            yield "outputs", "outputs"
-        else:
-            yield "models", _listed([_variant(each) for each in self.variants])
-        if self.truth:
-            yield "truth", "truth"
-        if self.group is not None:
-            yield "group", _spelled(self.group) if self.group else "group"
-        if self.blank is not None:
-            yield "blank", _spelled(self.blank)
-        if self.missing is not None:
-            yield "missing", _spelled(self.missing)
-        if self.instructions and self.instructions != DEFAULT_INSTRUCTIONS:
-            yield "instructions", _literal(self.instructions)
-        if self.repeats > 1:
-            yield "repeats", str(self.repeats)
-        if self.scoring is not None:
-            yield "scoring", _scoring(self.scoring)
-        if self.concurrency:
-            yield "concurrency", str(self.concurrency)
-        if self.budget is not None:
-            yield "budget", f"{self.budget:g}"
+        """The arguments that differ from the defaults, as they are written."""
+        named = self.group is not None and (_literal(self.group) if self.group else "group")
+        own = self.instructions != DEFAULT_INSTRUCTIONS and self.instructions
+        arguments = {
+            "outputs": self.outputs and "outputs",
+            "models": not self.outputs and _listed([_variant(each) for each in self.variants]),
+            "truth": self.truth and "truth",
+            "group": named,
+            "blank": self.blank and _literal(self.blank),
+            "missing": self.missing and _literal(self.missing),
+            "instructions": own and _literal(own),
+            "repeats": self.repeats > 1 and str(self.repeats),
+            "scoring": self.scoring is not None and _scoring(self.scoring),
+            "concurrency": self.concurrency and str(self.concurrency),
+            "budget": self.budget is not None and f"{self.budget:g}",
+        }
+        return ((name, written) for name, written in arguments.items() if written)
 
 
 def script_of(
@@ -245,7 +240,7 @@ def shared_schema(texts: Sequence[Document]) -> Schema | None:
 def _scoring(rules: Mapping[str, Any]) -> str:
     """Rules by place; of a function its name, or one to be replaced where it has none."""
     written = ", ".join(
-        f"{_spelled(at)}: {_spelled(how) if isinstance(how, str) else name_in_code(at, how)}"
+        f"{_literal(at)}: {_literal(how) if isinstance(how, str) else name_in_code(at, how)}"
         for at, how in rules.items()
     )
     return f"{{{written}}}"
@@ -270,14 +265,11 @@ def _variant(variant: Variant) -> str:
         own.append(f"examples={variant.examples}")
     elif variant.examples:
         own.append("examples=examples")
-    return f"lw.Variant({', '.join([_spelled(model), *own])})" if own else _spelled(model)
+    return f"lw.Variant({', '.join([_literal(model), *own])})" if own else _literal(model)
 
 
 def _literal(value: Any) -> str:
-    return _spelled(value) if isinstance(value, str) else repr(value)
-
-
-def _spelled(value: str) -> str:
-    """The text as Python writes it: what cannot be seen is escaped, nothing ends the literal."""
+    """The value as Python writes it: what cannot be seen is escaped, nothing ends the literal."""
     literal = repr(value)
-    return literal if "'" in value or '"' in value else f'"{literal[1:-1]}"'
+    plain = not isinstance(value, str) or "'" in value or '"' in value
+    return literal if plain else f'"{literal[1:-1]}"'

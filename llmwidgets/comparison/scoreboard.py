@@ -49,13 +49,13 @@ def score_rows(
 
     `agreement` asks for what variants have in common where nothing is scored.
     """
-    tallies = results.cached(aggregate).tallies
-    shown = list(wordings) or [Wording()] * len(tallies)
-    rows = (_row(results, at, stats, shown[at]) for at, stats in enumerate(tallies))
-    if not agreement or len(tallies) < 2 or results.cached(aggregate).scored:
+    columns = results.cached(aggregate).stats
+    shown = list(wordings) or [Wording()] * len(columns)
+    rows = (_row(results, at, stats, shown[at]) for at, stats in enumerate(columns))
+    if not agreement or len(columns) < 2 or results.cached(aggregate).scored:
         return tuple(rows)
     agreed = results.cached(sampled_agreement)
-    shares = (agreed.with_others(at).share() for at in range(len(tallies)))
+    shares = (agreed.with_others(at).share() for at in range(len(columns)))
     return tuple(
         replace(row, agreement=share[0] if share else None)
         for row, share in zip(rows, shares, strict=True)
@@ -117,7 +117,7 @@ def _row(results: ResultData, at: int, stats: VariantStats, wording: Wording) ->
 def not_in_full(results: ResultData) -> tuple[str, ...]:
     """A sentence for each variant with answers that were too large to compare in full."""
     sentences = []
-    for label, stats in zip(results.labels, results.cached(aggregate).tallies, strict=True):
+    for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True):
         if stats.notes:
             reasons = list(dict.fromkeys(note for each in stats.notes.values() for note in each))
             more = f" And {len(reasons) - 1} more like it." if len(reasons) > 1 else ""
@@ -183,7 +183,7 @@ def _columns(results: ResultData) -> list[Scores]:
             lost=frozenset(stats.lost),
             unanswered=stats.unanswered,
         )
-        for label, stats in zip(results.labels, results.cached(aggregate).tallies, strict=True)
+        for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True)
     ]
 
 
@@ -195,7 +195,7 @@ def _groups(results: ResultData) -> dict[str, str] | None:
 
 def _unscored(results: ResultData) -> str:
     labelled = any(is_labelled(text) for text in results.texts)
-    valid = sum(stats.statuses["ok"] for stats in results.cached(aggregate).tallies)
+    valid = sum(stats.statuses["ok"] for stats in results.cached(aggregate).stats)
     total = len(results)
     answers = f"{valid} of {total} replies are valid records"
     if labelled:
@@ -223,8 +223,8 @@ def known_looks(results: ResultData) -> tuple[int, ...]:
 
     A look at as many texts as before is not a new one.
     """
-    tallies = results.cached(aggregate).tallies
-    scored = len({text for stats in tallies for text in stats.scores})
+    columns = results.cached(aggregate).stats
+    scored = len({text for stats in columns for text in stats.scores})
     if scored < FEWEST_TEXTS:
         return ()
     results.looks.update(results.journal.looks(results.rows.ids))
@@ -247,7 +247,7 @@ def _keys(results: ResultData) -> list[list[str]]:
     """For each variant the journal's keys of some scored replies, evenly spread."""
     found = []
     places = {text.id: at for at, text in enumerate(results.texts)}
-    for variant, stats in enumerate(results.cached(aggregate).tallies):
+    for variant, stats in enumerate(results.cached(aggregate).stats):
         texts = [places[name] for name in stats.scores]
         some = (texts[at] for at in spread_evenly(len(texts), _KEYS))
         rows = [results.row(CellKey(variant, text, 0)) for text in some]
@@ -323,8 +323,8 @@ class PooledShares:
 def find_sparse(results: ResultData) -> SparseTruth | None:
     """How few labelled fields have a value; None if half of them do, or nothing is scored."""
     labelled = [text for text in results.texts if text.truth is not NOTHING]
-    tallies = results.cached(aggregate).tallies
-    if not labelled or not any(stats.scores for stats in tallies):
+    columns = results.cached(aggregate).stats
+    if not labelled or not any(stats.scores for stats in columns):
         return None
     looked_at = [labelled[at] for at in spread_evenly(len(labelled), _MOST_TEXTS)]
     cells = [cell for text in looked_at for cell in failed_score(text.schema, text.truth).cells]
@@ -343,7 +343,7 @@ def find_pooled(results: ResultData) -> PooledShares | None:
         return None
     known = [
         (label, accuracy, share)
-        for label, stats in zip(results.labels, results.cached(aggregate).tallies, strict=True)
+        for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True)
         if (accuracy := stats.accuracy) is not None and (share := stats.total.accuracy) is not None
     ]
     found = PooledShares(*(tuple(each) for each in zip(*known, strict=True))) if known else None

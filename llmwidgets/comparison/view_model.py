@@ -74,7 +74,7 @@ def summarize(
 
 def worded_rows(results: ResultData, verdict: Verdict) -> tuple[ScoreRow, ...]:
     """One row per variant worded as the verdict has it, in the order of the letters."""
-    pairs = zip(results.labels, results.cached(aggregate).tallies, strict=True)
+    pairs = zip(results.labels, results.cached(aggregate).stats, strict=True)
     wordings = [word_standing(verdict, label, stats) for label, stats in pairs]
     return score_rows(results, wordings, agreement=True)
 
@@ -170,9 +170,9 @@ def value_text(value: Any) -> str | None:
 
 
 def _by_field(results: ResultData) -> list[tuple[str, list[float | None]]]:
-    tallies = results.cached(aggregate).tallies
-    names = dict.fromkeys(name for stats in tallies for name in stats.counts)
-    counts = {name: [stats.counts.get(name) for stats in tallies] for name in names}
+    columns = results.cached(aggregate).stats
+    names = dict.fromkeys(name for stats in columns for name in stats.counts)
+    counts = {name: [stats.counts.get(name) for stats in columns] for name in names}
     shares = [
         (name, [count.accuracy if count else None for count in row]) for name, row in counts.items()
     ]
@@ -217,7 +217,7 @@ def _labels_apart(results: ResultData) -> tuple[str, ...]:
         return ()
     verb = "label was" if seen == 1 else "labels were"
     given = results.cached(as_given).cached(aggregate)
-    shares = [stats.accuracy for stats in given.tallies]
+    shares = [stats.accuracy for stats in given.stats]
     known = [
         f"{formatting.variant_letter(at)} {formatting.percent(share)}"
         for at, share in enumerate(shares)
@@ -228,9 +228,9 @@ def _labels_apart(results: ResultData) -> tuple[str, ...]:
 
 
 def _paid_before(results: ResultData) -> tuple[str, ...]:
-    tallies = results.cached(aggregate).tallies
-    reused = sum(stats.reused for stats in tallies)
-    dates = [stats.paid_before for stats in tallies if stats.paid_before]
+    columns = results.cached(aggregate).stats
+    reused = sum(stats.reused for stats in columns)
+    dates = [stats.paid_before for stats in columns if stats.paid_before]
     if not reused or not dates:
         return ()
     rows = results.rows

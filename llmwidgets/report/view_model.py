@@ -236,14 +236,9 @@ def scoreboard_columns(summary: Summary, view: View) -> list[tuple[str, Column]]
         Column(_both_times, text="p50 / p95 s"),
         Column(_median, terminal="p50 s", width=5),
         Column(_tokens, page="Tokens in / out", right=False),
-        Column(
-            _money("cost_per_1000"),
-            page="$ per 1,000 texts",
-            text="$ per 1,000",
-            terminal="$/1,000",
-            width=7,
-        ),
-        *([Column(_money("paid_now"), page="$ paid now")] if paid else ()),
+        Column(_money("cost_per_1000"), page="$ per 1,000 texts", right=False),
+        Column(_money("cost_per_1000"), text="$ per 1,000", terminal="$/1,000", width=7),
+        *([Column(_money("paid_now"), page="$ paid now", right=False)] if paid else ()),
         *(() if scored else [Column(_failed_or_late, terminal="Failures", right=False)]),
     )
     return [(head, each) for each in columns if (head := getattr(each, view)) is not None]

@@ -47,10 +47,10 @@ def made(seed: int, texts: int = 12) -> Comparison:
 def same(one: Comparison, other: Comparison) -> None:
     """The sums of both are equal, order of the scores included."""
     a, b = one.cached(aggregate), other.cached(aggregate)
-    assert [list(each.scores.items()) for each in a.tallies] == [
-        list(each.scores.items()) for each in b.tallies
+    assert [list(each.scores.items()) for each in a.stats] == [
+        list(each.scores.items()) for each in b.stats
     ]
-    assert a.tallies == b.tallies
+    assert a.stats == b.stats
     assert a.rows == b.rows
 
 
@@ -60,14 +60,14 @@ def test_labels_change_the_sums_as_reading_everything_anew_would(seed: int) -> N
     generator = random.Random(seed)
     comparison = made(seed)
     before = comparison.cached(aggregate)
-    first = (before.differing, [dict(each.scores) for each in before.tallies])
+    first = (before.differing, [dict(each.scores) for each in before.stats])
     for _ in range(4):
         text = f"t{generator.randrange(12):02}"
         field, value = generator.choice([("name", "Bob"), ("total", 2.5), ("name", None)])
         comparison = comparison.correct(text, field, value)
         same(comparison, replace(comparison))
     same(comparison.as_given(), replace(comparison.as_given()))
-    assert first == (before.differing, [dict(each.scores) for each in before.tallies])
+    assert first == (before.differing, [dict(each.scores) for each in before.stats])
 
 
 @given(st.integers(0, 10_000))
@@ -84,7 +84,7 @@ def test_replies_that_come_in_any_order_give_the_same_sums(seed: int) -> None:
     found = replace(comparison)
     found.cached(aggregate, lambda _: sums.aggregates())
     for own, fresh in zip(
-        found.cached(aggregate).tallies, comparison.cached(aggregate).tallies, strict=True
+        found.cached(aggregate).stats, comparison.cached(aggregate).stats, strict=True
     ):
         assert list(own.scores.items()) == list(fresh.scores.items())
         assert (own.statuses, own.counts, own.missed) == (
@@ -99,9 +99,9 @@ def test_what_was_not_asked_yet_is_stopped_in_the_sums() -> None:
     comparison = made(3)
     sums = Accumulator(comparison)
     sums.add(read_text_result(comparison, 0, 0), [True, False, False])
-    statuses = [each.statuses["Stopped"] for each in sums.aggregates().tallies]
+    statuses = [each.statuses["Stopped"] for each in sums.aggregates().stats]
     assert statuses[1:] == [12, 12]
-    assert all(sum(each.statuses.values()) == 12 for each in sums.aggregates().tallies)
+    assert all(sum(each.statuses.values()) == 12 for each in sums.aggregates().stats)
 
 
 @pytest.mark.parametrize("labels", [0, 45])

@@ -348,11 +348,11 @@ def _field_row(path: str, cells: list[dict[str, Figure] | None], first: str) -> 
 def _scored(
     comparison: Comparison, order: Sequence[int]
 ) -> list[tuple[str, list[dict[str, Figure] | None]]]:
-    tallies = [comparison.cached(aggregate).tallies[at] for at in order]
-    names = dict.fromkeys(name for tally in tallies for name in tally.counts)
+    columns = [comparison.cached(aggregate).stats[at] for at in order]
+    names = dict.fromkeys(name for stats in columns for name in stats.counts)
     found = []
     for name in names:
-        counts = [tally.counts.get(name) for tally in tallies]
+        counts = [stats.counts.get(name) for stats in columns]
         found.append((name, [_figures(each) if each else None for each in counts]))
     return found
 
