@@ -200,83 +200,55 @@ class Column:
     right: bool = True
     width: int | None = None
     least: int | None = None
+    shown: bool = True
 
 
 def scoreboard_columns(summary: Summary, view: View) -> list[tuple[str, Column]]:
-    """The columns that a view shows, each with its head; a new column is one entry below."""
+    """The columns that a view shows, each with its head; a new column is one entry in the list."""
+    columns = [each for each in _list_columns(summary) if each.shown]
+    return [(head, each) for each in columns if (head := getattr(each, view)) is not None]
+
+
+def _list_columns(summary: Summary) -> tuple[Column, ...]:
     rows, sparse, worse = summary.rows, summary.sparse, summary.worse
     scored = any(row.accuracy is not None for row in rows)
     agreed = not scored and any(row.agreement is not None for row in rows)
     lists = any(row.wording.rows for row in rows)
     paid = any(row.paid_now is not None for row in rows)
-    columns = (
-        Column(lambda row: _name(row, 120, "\n✓ recommended"), page="Variant", right=False),
-        Column(
-            lambda row: _name(row, 60, "\n✓ recommended"), terminal="Variant", right=False, least=14
-        ),
+    return (
+        Column(_name(120), page="Variant", right=False),
+        Column(_name(60), terminal="Variant", right=False, least=14),
         Column(lambda row: row.letter, text="", right=False),
-        Column(lambda row: _name(row, 36, " (recommended)")[2:], text="variant", right=False),
-        *(_columns_of_values() if sparse else ()),
-        *(_columns_of_accuracy() if scored else ()),
-        *([Column(_rows_of_lists, page="Rows of lists wholly right")] if lists else ()),
-        *(_columns_of_distance(worse) if worse else ()),
-        *(
-            [Column(_percent("agreement"), page="% the same as the others", text="% the same")]
-            if agreed
-            else ()
+        Column(_name_in_line, text="variant", right=False),
+        Column(_percent("precision"), page="Precision, %", text="precision", shown=sparse),
+        Column(_percent("recall"), page="Recall, %", text="recall", shown=sparse),
+        Column(_percent("f1"), page="F1, %", text="f1", shown=sparse),
+        Column(_of_values, terminal="Precision, recall, F1", width=10, shown=sparse),
+        Column(_percent("accuracy"), page="% of fields right", text="% right", shown=scored),
+        Column(_interval, page="95 % interval", text="95 %", shown=scored),
+        Column(_right_in_lines, terminal="% right, 95 %", width=10, shown=scored),
+        Column(_came, page="Of the replies that came", text="of replies", shown=scored),
+        Column(_loses, page="Loses", right=False, shown=scored),
+        Column(lambda row: row.wording.loses or "–", text="loses", shown=scored),
+        Column(_loses_in_lines, terminal="Loses", right=False, width=LOSES, shown=scored),
+        Column(_rows_of_lists, page="Rows of lists wholly right", shown=lists),
+        Column(_worse(" ({})"), page=worse, shown=bool(worse)),
+        Column(_worse(", {}"), text=f"worse by{worse.partition(' by')[2]}", shown=bool(worse)),
+        Column(_worse("\n{}"), terminal=worse, width=12, shown=bool(worse)),
+        Column(
+            _percent("agreement"), page="% the same as the others", text="% the same", shown=agreed
         ),
         Column(_valid_and_failed if scored else _valid, page="Valid", right=False),
         Column(_valid, text="valid", terminal=None if sparse else "Valid", width=8),
-        *(
-            ()
-            if scored
-            else [Column(lambda row: row.failed or "none", page="Failures", right=False)]
-        ),
+        Column(_failed, page="Failures", right=False, shown=not scored),
         Column(_times, page="p50 / p95", right=False),
         Column(_both_times, text="p50 / p95 s"),
         Column(_median, terminal="p50 s", width=5),
         Column(_tokens, page="Tokens in / out", right=False),
         Column(_money("cost_per_1000"), page="$ per 1,000 texts", right=False),
         Column(_money("cost_per_1000"), text="$ per 1,000", terminal="$/1,000", width=7),
-        *([Column(_money("paid_now"), page="$ paid now", right=False)] if paid else ()),
-        *(() if scored else [Column(_failed_or_late, terminal="Failures", right=False)]),
-    )
-    return [(head, each) for each in columns if (head := getattr(each, view)) is not None]
-
-
-def _columns_of_values() -> tuple[Column, ...]:
-    """Of the fields that have a value, which come first if most fields have none."""
-    return (
-        Column(_percent("precision"), page="Precision, %", text="precision"),
-        Column(_percent("recall"), page="Recall, %", text="recall"),
-        Column(_percent("f1"), page="F1, %", text="f1"),
-        Column(_percent("precision", "recall", "f1"), terminal="Precision, recall, F1", width=10),
-    )
-
-
-def _columns_of_accuracy() -> tuple[Column, ...]:
-    return (
-        Column(_percent("accuracy"), page="% of fields right", text="% right"),
-        Column(_interval, page="95 % interval", text="95 %"),
-        Column(
-            lambda row: f"{formatting.percent(row.accuracy)}\n{_interval(row)}",
-            terminal="% right, 95 %",
-            width=10,
-        ),
-        Column(
-            lambda row: row.wording.came or "–", page="Of the replies that came", text="of replies"
-        ),
-        Column(_loses, page="Loses", right=False),
-        Column(lambda row: row.wording.loses or "–", text="loses"),
-        Column(_loses_in_lines, terminal="Loses", right=False, width=LOSES),
-    )
-
-
-def _columns_of_distance(worse: str) -> tuple[Column, ...]:
-    return (
-        Column(lambda row: _worse(row, " ({})"), page=worse),
-        Column(lambda row: _worse(row, ", {}"), text=f"worse by{worse.partition(' by')[2]}"),
-        Column(lambda row: _worse(row, "\n{}"), terminal=worse, width=12),
+        Column(_money("paid_now"), page="$ paid now", right=False, shown=paid),
+        Column(_failed_or_late, terminal="Failures", right=False, shown=not scored),
     )
 
 
@@ -286,17 +258,45 @@ _PERCENT = "\u00a0%"
 """A per cent sign that is never alone on a line."""
 
 
-def _percent(*names: str) -> Callable[[ScoreRow], str]:
-    return lambda row: "\n".join(formatting.percent(getattr(row, name)) for name in names)
+def _percent(name: str) -> Callable[[ScoreRow], str]:
+    return lambda row: formatting.percent(getattr(row, name))
 
 
 def _money(name: str) -> Callable[[ScoreRow], str]:
     return lambda row: formatting.money(getattr(row, name))
 
 
-def _name(row: ScoreRow, most: int, mark: str) -> str:
-    name = f"{row.letter} {formatting.shorten(row.variant, most)}"
-    return name + mark if row.wording.recommended else name
+def _worse(bound: str) -> Callable[[ScoreRow], str]:
+    def cell(row: ScoreRow) -> str:
+        words = row.wording
+        return (words.worse + bound.format(words.bound)) if words.bound else words.worse or "–"
+
+    return cell
+
+
+def _name(most: int) -> Callable[[ScoreRow], str]:
+    def cell(row: ScoreRow) -> str:
+        name = f"{row.letter} {formatting.shorten(row.variant, most)}"
+        return f"{name}\n✓ recommended" if row.wording.recommended else name
+
+    return cell
+
+
+def _name_in_line(row: ScoreRow) -> str:
+    mark = " (recommended)" if row.wording.recommended else ""
+    return f"{formatting.shorten(row.variant, 36)}{mark}"
+
+
+def _of_values(row: ScoreRow) -> str:
+    return "\n".join(map(formatting.percent, (row.precision, row.recall, row.f1)))
+
+
+def _right_in_lines(row: ScoreRow) -> str:
+    return f"{formatting.percent(row.accuracy)}\n{_interval(row)}"
+
+
+def _came(row: ScoreRow) -> str:
+    return row.wording.came or "–"
 
 
 def _interval(row: ScoreRow) -> str:
@@ -318,11 +318,6 @@ def _loses_in_lines(row: ScoreRow) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _worse(row: ScoreRow, bound: str) -> str:
-    words = row.wording
-    return (words.worse + bound.format(words.bound)) if words.bound else words.worse or "–"
-
-
 def _rows_of_lists(row: ScoreRow) -> str:
     other = f" ({row.wording.other_rows})" if row.wording.other_rows else ""
     return f"{row.wording.rows}{other}" or "–"
@@ -336,8 +331,12 @@ def _valid_and_failed(row: ScoreRow) -> str:
     return "; ".join(filter(None, (_valid(row), row.wording.failed)))
 
 
+def _failed(row: ScoreRow) -> str:
+    return row.failed or "none"
+
+
 def _failed_or_late(row: ScoreRow) -> str:
-    return "; ".join(filter(None, (row.failed or "none", row.late)))
+    return "; ".join(filter(None, (_failed(row), row.late)))
 
 
 def _tokens(row: ScoreRow) -> str:
