@@ -281,11 +281,11 @@ def compare(
     )
     documents = read_documents(schema, texts, truth, group=group, blank=blank)
     rules = read_rules(scoring, documents)
-    asked = build_plan(
+    planned = build_plan(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
-    return run_plan(Comparison, asked, rules, options)
+    return run_plan(Comparison, planned, rules, options)
 
 
 def extract(
@@ -344,11 +344,13 @@ def estimate(
     """
     documents = read_documents(schema, texts, truth, group=group, blank=blank)
     read_rules(scoring, documents)
-    asked = build_plan(
+    planned = build_plan(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
-    return estimate_plan(asked.plan, None if after is None else measure_trial(after, asked.plan))
+    return estimate_plan(
+        planned.plan, None if after is None else measure_trial(after, planned.plan)
+    )
 
 
 def load(path: str | os.PathLike[str]) -> Comparison:

@@ -66,16 +66,16 @@ def long_frame(results: ResultData) -> pd.DataFrame:
     without a record and without a label keeps one row. `.attrs["notes"]` has a sentence for each
     place of a text that was too large to compare in full.
     """
-    found: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
+    by_variant: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
     notes: dict[str, None] = {}
     for at, text in enumerate(results.texts):
         grounds = ground_text(results, at)
         for answers in read_text_results(results, at):
-            for variant, rows in enumerate(found):
+            for variant, rows in enumerate(by_variant):
                 rows += _cells(answers, variant, grounds)
                 start = f"{results.labels[variant]}, {text.id}"
                 notes |= {f"{start}: {each}": None for each in answers.scores[variant].notes}
-    frame = _frame((row for rows in found for row in rows), COLUMNS).astype({"repeat": int})
+    frame = _frame((row for rows in by_variant for row in rows), COLUMNS).astype({"repeat": int})
     frame.attrs["notes"] = list(notes)
     return frame
 
@@ -101,17 +101,17 @@ def doubtful_frame(results: ResultData) -> pd.DataFrame:
     At least two do, and more than half of those that answered; the surest come first.
     """
     rows = []
-    for found in read_differences(results):
-        answered = [each for each in found.values if each.state != "failed"]
+    for field in read_differences(results):
+        answered = [each for each in field.values if each.state != "failed"]
         against = Counter(
             _written(each.value) for each in answered if each.state not in ("agree", "failed")
         )
-        if found.truth is NOTHING or not against:
+        if field.truth is NOTHING or not against:
             continue
         common, count = against.most_common(1)[0]
         if count >= 2 and 2 * count > len(answered):
             value = next(each.value for each in answered if _written(each.value) == common)
-            start = (found.text_id, found.repeat, found.path, _shown(found.truth))
+            start = (field.text_id, field.repeat, field.path, _shown(field.truth))
             rows.append((*start, _shown(value), count, len(answered)))
     rows.sort(key=lambda row: (-row[5] / row[6], -row[5]))
     names = ("text_id", "repeat", "field", "truth", "value", "variants", "answered")
@@ -191,7 +191,7 @@ def flipped_frame(
     """
     import pandas as pd
 
-    names = {earlier.labels[there]: results.labels[at] for at, there in pairs}
+    names = {earlier.labels[before]: results.labels[at] for at, before in pairs}
     ids = {text.id for text in results.texts} & {text.id for text in earlier.texts}
 
     key = ["variant", "text_id", "repeat", "field"]
@@ -256,9 +256,9 @@ def text_frame(results: ResultData) -> pd.DataFrame:
     """
     import pandas as pd
 
-    found: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
+    by_variant: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
     for answers in read_all_results(results):
-        for rows, label, score in zip(found, results.labels, answers.scores, strict=True):
+        for rows, label, score in zip(by_variant, results.labels, answers.scores, strict=True):
             if score.accuracy is not None:
                 figures = dict(zip(FIGURES, _figures(count_cells(score.cells)), strict=True))
                 figures["accuracy"] = score.accuracy
@@ -266,7 +266,7 @@ def text_frame(results: ResultData) -> pd.DataFrame:
                 start = (label, answers.document.id, answers.repeat)
                 rows.append((*start, *figures.values(), *of_lists))
     frame = pd.DataFrame(
-        [row for rows in found for row in rows],
+        [row for rows in by_variant for row in rows],
         columns=pd.Index(("variant", "text_id", "repeat", *FIGURES, *ROWS)),
     )
     return frame.astype(dict.fromkeys(_SHARES, float))

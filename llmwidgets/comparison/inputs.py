@@ -143,9 +143,9 @@ def read_rules(scoring: Any, texts: Sequence[Document]) -> dict[str, Any] | None
     if callable(scoring):
         scoring = {RECORD: scoring}
     if not isinstance(scoring, Mapping):
-        given = repr(scoring) if isinstance(scoring, str) else type(scoring).__name__
+        kind = repr(scoring) if isinstance(scoring, str) else type(scoring).__name__
         raise FieldError(
-            {"scoring": f"must be rules by field or a function, not {given}."},
+            {"scoring": f"must be rules by field or a function, not {kind}."},
             'Give {"total": "number:0.01", "address": "similar:0.9"}, or a function of '
             "(value, truth) that scores a whole record.",
         )

@@ -79,8 +79,8 @@ def measure_agreement(results: ResultData, texts: Sequence[int] | None = None) -
     for at in texts:
         for repeat in range(results.repeats):
             places = [CellKey(variant, at, repeat) for variant in range(count)]
-            found = [results.extraction(place) for place in places]
-            data = {n: each.data for n, each in enumerate(found) if has_data(each)}
+            extractions = [results.extraction(place) for place in places]
+            data = {n: each.data for n, each in enumerate(extractions) if has_data(each)}
             for pair, shared in _in_text(results.texts[at], data, results.scoring):
                 pairs[pair].add(shared)
     return Agreement(count, pairs, len(texts))
@@ -158,8 +158,8 @@ class TextGrounding:
 
     def flag(self, value: Any, pattern: str, variant: int) -> Flag:
         """Whether the value is nowhere in the text, or in this variant's examples alone."""
-        found = self.locate(value, pattern)
-        if found is None or found.kind != "absent":
+        grounding = self.locate(value, pattern)
+        if grounding is None or grounding.kind != "absent":
             return ""
         own = self._copying[variant] if variant < len(self._copying) else None
         leaf = self._leaves.get(pattern)
@@ -208,11 +208,11 @@ def count_grounding(
     counts = [GroundingCount() for _ in results.variants]
     for at in range(len(results.texts)) if texts is None else texts:
         grounds = ground_text(results, at)
-        for answers in read_text_results(results, at):
-            for variant, score in enumerate(answers.scores):
+        for result in read_text_results(results, at):
+            for variant, score in enumerate(result.scores):
                 for cell in score.cells:
-                    found = grounds.locate(cell.value, cell.pattern)
-                    if found is not None and found.kind in KINDS:
+                    grounding = grounds.locate(cell.value, cell.pattern)
+                    if grounding is not None and grounding.kind in KINDS:
                         flag = grounds.flag(cell.value, cell.pattern, variant)
-                        counts[variant].add(found.kind, flag)
+                        counts[variant].add(grounding.kind, flag)
     return counts

@@ -33,17 +33,17 @@ def match_variants(now: ResultData, before: ResultData) -> list[tuple[int, int]]
 
     By label; columns left over on both sides in equal number by their order.
     """
-    found = [
+    pairs = [
         (at, before.labels.index(label))
         for at, label in enumerate(now.labels)
         if label in before.labels
     ]
-    here, there = ({pair[side] for pair in found} for side in (0, 1))
-    left = [at for at in range(len(now.labels)) if at not in here]
-    right = [at for at in range(len(before.labels)) if at not in there]
+    matched_now, matched_before = ({pair[side] for pair in pairs} for side in (0, 1))
+    left = [at for at in range(len(now.labels)) if at not in matched_now]
+    right = [at for at in range(len(before.labels)) if at not in matched_before]
     if len(left) == len(right):
-        found += zip(left, right, strict=True)
-    return sorted(found)
+        pairs += zip(left, right, strict=True)
+    return sorted(pairs)
 
 
 def describe_changes(now: ResultData, before: ResultData) -> tuple[str, ...]:
@@ -61,14 +61,17 @@ def describe_changes(now: ResultData, before: ResultData) -> tuple[str, ...]:
 
 def _of_columns(now: ResultData, before: ResultData, pairs: Sequence[tuple[int, int]]) -> list[str]:
     changes = []
-    for at, there in pairs:
-        old, new = (before.labels[there], before.models[there]), (now.labels[at], now.models[at])
+    for at, earlier in pairs:
+        old, new = (
+            (before.labels[earlier], before.models[earlier]),
+            (now.labels[at], now.models[at]),
+        )
         if old[0] != new[0]:
             changes.append(f"{new[0]} takes the place of {old[0]}.")
         elif old[1] != new[1]:
             changes.append(f"{new[0]}: model {old[1]}, now {new[1]}.")
-    here, gone = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
-    added = [label for at, label in enumerate(now.labels) if at not in here]
+    kept, gone = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
+    added = [label for at, label in enumerate(now.labels) if at not in kept]
     lost = [label for at, label in enumerate(before.labels) if at not in gone]
     changes += [f"New: {join_truncated(added)}."] if added else []
     return changes + ([f"No more compared: {join_truncated(lost)}."] if lost else [])
@@ -92,8 +95,8 @@ def _of_texts(now: ResultData, before: ResultData) -> list[str]:
     return changes
 
 
-def _of_variant(now: ResultData, before: ResultData, at: int, there: int) -> list[str]:
-    new, old, label = now.variants[at], before.variants[there], now.labels[at]
+def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> list[str]:
+    new, old, label = now.variants[at], before.variants[earlier], now.labels[at]
     changes = []
     if new.instructions != old.instructions:
         changes.append(f"{label}: other instructions.")
@@ -103,8 +106,8 @@ def _of_variant(now: ResultData, before: ResultData, at: int, there: int) -> lis
         one, other = getattr(old, name), getattr(new, name)
         if one != other:
             changes.append(f"{label}: {words} {_word(one)}, now {_word(other)}.")
-    if now.models[at] == before.models[there]:
-        served = _served(before, there), _served(now, at)
+    if now.models[at] == before.models[earlier]:
+        served = _served(before, earlier), _served(now, at)
         if all(served) and served[0] != served[1]:
             changes.append(
                 f"{label}: answered by {join_truncated(served[0])}, "

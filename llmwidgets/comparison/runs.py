@@ -51,20 +51,20 @@ class RunOptions:
             raise FieldError(problems, "Correct these before the run.")
 
 
-def run_plan(kind: type[Results], asked: RunPlan, rules: Rules, options: RunOptions) -> Results:
+def run_plan(kind: type[Results], planned: RunPlan, rules: Rules, options: RunOptions) -> Results:
     """Ask everything, as far as the budget allows and until an interrupt."""
-    _ask_for_budget(asked, options.budget)
+    _ask_for_budget(planned, options.budget)
     journal = options.journal
     journal = journal if isinstance(journal, Journal) else Journal(journal)
     run = Run(
-        asked.plan, journal=journal, policy=asked.policy, concurrency=options.concurrency,
+        planned.plan, journal=journal, policy=planned.policy, concurrency=options.concurrency,
         budget=options.budget, reuse=options.reuse,
     )  # fmt: skip
     watch_run(run, shown=options.progress)
-    notes = asked.notes
+    notes = planned.notes
     if journal.notice and options.journal is not False:
         notes += (journal.notice,)
-    return results_of_run(kind, run, variants=asked.variants, scoring=rules, notes=notes)
+    return results_of_run(kind, run, variants=planned.variants, scoring=rules, notes=notes)
 
 
 def run_again(
@@ -82,7 +82,7 @@ def run_again(
         )
     instructions = {variant.instructions for variant in before.variants}
     shots = [variant.examples for variant in before.variants]
-    asked = build_plan(
+    planned = build_plan(
         before.texts,
         before.variants if models is None else models,
         instructions=instructions.pop() if len(instructions) == 1 else None,
@@ -95,7 +95,7 @@ def run_again(
         before.row(place).key for place in before.rows.places()
     ):
         options["journal"] = before.journal
-    results = run_plan(type(before), asked, before.scoring, RunOptions(**options))
+    results = run_plan(type(before), planned, before.scoring, RunOptions(**options))
     asked_again = {text.id for text in results.texts}
     made = tuple(each for each in before.made if each.text_id in asked_again)
     return replace(results, made=made, looks=before.looks if models is None else results.looks)
@@ -123,16 +123,17 @@ def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasur
     return measures
 
 
-def _ask_for_budget(asked: RunPlan, budget: float | None) -> None:
+def _ask_for_budget(planned: RunPlan, budget: float | None) -> None:
     free = all(
-        column.connection.origin == "demo" and column.price is None for column in asked.plan.columns
+        column.connection.origin == "demo" and column.price is None
+        for column in planned.plan.columns
     )
     if budget is not None or free:
         return
-    likely = estimate_plan(asked.plan)
+    likely = estimate_plan(planned.plan)
     if likely.cost_high is None or likely.cost_high <= defaults.ASK_BUDGET_ABOVE:
         return
-    most, whose = asked.policy.budget(likely.cost_high)
+    most, whose = planned.policy.budget(likely.cost_high)
     limit = f" {whose[0].upper()}{whose[1:]} allows {most:g} a run." if whose else ""
     low, high = map(formatting.dollars, (likely.cost_low, likely.cost_high))
     raise FieldError(

@@ -236,24 +236,24 @@ def record_look(results: ResultData) -> tuple[int, ...]:
 
     While replies are still coming it is not: what is shown then is not yet the result.
     """
-    found = known_looks(results)
-    if found and found[-1] not in results.looks and not results.rows.open:
-        results.looks.add(found[-1])
-        results.journal.put_look(found[-1], _keys(results))
-    return found
+    looks = known_looks(results)
+    if looks and looks[-1] not in results.looks and not results.rows.open:
+        results.looks.add(looks[-1])
+        results.journal.put_look(looks[-1], _keys(results))
+    return looks
 
 
 def _keys(results: ResultData) -> list[list[str]]:
     """For each variant the journal's keys of some scored replies, evenly spread."""
-    found = []
+    keys_by_variant = []
     places = {text.id: at for at, text in enumerate(results.texts)}
     for variant, stats in enumerate(results.cached(aggregate).stats):
         texts = [places[name] for name in stats.scores]
         some = (texts[at] for at in spread_evenly(len(texts), _KEYS))
         rows = [results.row(CellKey(variant, text, 0)) for text in some]
         if keys := [row.key for row in rows if row.answered and row.key]:
-            found.append(keys)
-    return found
+            keys_by_variant.append(keys)
+    return keys_by_variant
 
 
 # -- Caveats: what a mean share of fields right does not tell by itself, as data and sentences.
@@ -346,8 +346,8 @@ def find_pooled(results: ResultData) -> PooledShares | None:
         for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True)
         if (accuracy := stats.accuracy) is not None and (share := stats.total.accuracy) is not None
     ]
-    found = PooledShares(*(tuple(each) for each in zip(*known, strict=True))) if known else None
-    return found if found and (found.reversed or found.apart > MATTERS) else None
+    pooled = PooledShares(*(tuple(each) for each in zip(*known, strict=True))) if known else None
+    return pooled if pooled and (pooled.reversed or pooled.apart > MATTERS) else None
 
 
 def caveat_sentences(results: ResultData) -> tuple[str, ...]:

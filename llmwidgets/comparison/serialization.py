@@ -271,8 +271,8 @@ def _spans(text: Document, variant: int, extraction: Extraction) -> Iterator[dic
     source = SourceText(text.text)
     leaves = {leaf.path: leaf for leaf in text.schema.leaves}
     for path, pattern, value in leaves_of(text.schema, extraction.data):
-        found = ground(value, source, leaves.get(pattern))
-        if found.start is None or found.end is None:
+        place = ground(value, source, leaves.get(pattern))
+        if place.start is None or place.end is None:
             continue
         yield {
             "id": f"{variant}-{path}",
@@ -280,12 +280,12 @@ def _spans(text: Document, variant: int, extraction: Extraction) -> Iterator[dic
             "to_name": "text",
             "type": "labels",
             "value": {
-                "start": found.start,
-                "end": found.end,
-                "text": text.text[found.start : found.end],
+                "start": place.start,
+                "end": place.end,
+                "text": text.text[place.start : place.end],
                 "labels": [pattern or "value"],
             },
-            "meta": {"field": path, "value": value, "found": found.kind},
+            "meta": {"field": path, "value": value, "found": place.kind},
         }
 
 

@@ -191,8 +191,8 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
     """
     if group is None:
         return ("",) * len(sources)
-    given = [to_jsonable(each) for each in _given(group, sources)]
-    bare = [source.id for source, each in zip(sources, given, strict=True)
+    groups = [to_jsonable(each) for each in _given(group, sources)]
+    bare = [source.id for source, each in zip(sources, groups, strict=True)
             if each is None or is_blank(each)]  # fmt: skip
     if bare:
         raise FieldError(
@@ -202,13 +202,13 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
             },
             "Give every text a group; a text that belongs to no other has one of its own.",
         )
-    odd = [s.id for s, each in zip(sources, given, strict=True) if isinstance(each, dict | list)]
+    odd = [s.id for s, each in zip(sources, groups, strict=True) if isinstance(each, dict | list)]
     if odd:
         raise FieldError(
             {"group": f"is a list or a dict for {join_truncated(odd)}."},
             "A group is a name or a number.",
         )
-    return tuple(str(each).strip() for each in given)
+    return tuple(str(each).strip() for each in groups)
 
 
 def _given(group: Any, sources: Sequence[TextSource]) -> list[Any]:

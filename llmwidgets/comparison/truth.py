@@ -276,12 +276,12 @@ def _is_open(schema: Any) -> bool:
 
 def blank_note(texts: Sequence[Document]) -> tuple[str, ...]:
     """A sentence on the labels that are blank and not scored, with what would score them."""
-    found = sum(text.blanks for text in texts)
-    if not found:
+    blanks = sum(text.blanks for text in texts)
+    if not blanks:
         return ()
-    verb = "is" if found == 1 else "are"
+    verb = "is" if blanks == 1 else "are"
     return (
-        f'{count(found, "label")} {verb} blank and not scored; blank="null" reads a blank as '
+        f'{count(blanks, "label")} {verb} blank and not scored; blank="null" reads a blank as '
         "“the text holds no value”.",
     )
 

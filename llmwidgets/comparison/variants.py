@@ -141,19 +141,19 @@ def read_price(price: Price | None) -> dict[str, float] | None:
     """US dollars for a million tokens: "input", "output" and perhaps "cached"; else FieldError."""
     if price is None:
         return None
-    given: Mapping[str, Any] = {"input": price, "output": price}
+    prices: Mapping[str, Any] = {"input": price, "output": price}
     if isinstance(price, Mapping):
-        given = price
+        prices = price
     elif isinstance(price, tuple):
-        given = dict(zip(PRICES, price, strict=False)) if len(price) in (2, 3) else {}
-    right = {*PRICES[:2]} <= given.keys() <= {*PRICES} and None not in given.values()
-    if not right or not all(_is_between(each, 0, 1e6) for each in given.values()):
+        prices = dict(zip(PRICES, price, strict=False)) if len(price) in (2, 3) else {}
+    right = {*PRICES[:2]} <= prices.keys() <= {*PRICES} and None not in prices.values()
+    if not right or not all(_is_between(each, 0, 1e6) for each in prices.values()):
         raise FieldError(
             {"price": "is not a price."},
             'Give US dollars for a million tokens: {"input": 0.2, "output": 1.2}, with "cached" '
             "where input from a cache costs less, or 0.",
         )
-    return {name: float(given[name]) for name in PRICES if name in given}
+    return {name: float(prices[name]) for name in PRICES if name in prices}
 
 
 def _example(each: object, at: int) -> Example:

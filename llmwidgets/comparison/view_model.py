@@ -151,12 +151,12 @@ def _lines(results: ResultData, differences: Iterable[Difference], values: bool)
 
 def _line(row: Difference, grounds: TextGrounding, values: bool) -> Line:
     cells = []
-    for variant, given in enumerate(row.values):
-        note = formatting.format_count_words(given.failure)
-        if given.state in ("differ", "invented"):
-            note = FLAG_WORDS[grounds.flag(given.value, row.pattern, variant)]
-        shown = values and given.state in ("differ", "invented", "null in words")
-        cells.append(Cell(given.state, value_text(given.value) if shown else None, note))
+    for variant, own in enumerate(row.values):
+        note = formatting.format_count_words(own.failure)
+        if own.state in ("differ", "invented"):
+            note = FLAG_WORDS[grounds.flag(own.value, row.pattern, variant)]
+        shown = values and own.state in ("differ", "invented", "null in words")
+        cells.append(Cell(own.state, value_text(own.value) if shown else None, note))
     labelled = values and row.truth is not NOTHING
     name = f"{row.text_id} · {row.repeat + 1}" if row.repeat else row.text_id
     return Line(name, row.path, value_text(row.truth) if labelled else None, tuple(cells))
@@ -193,18 +193,18 @@ def side_notes(results: ResultData) -> tuple[str, ...]:
 
 def _by_functions(rules: Rules) -> tuple[str, ...]:
     """What the user's functions decide, and what those would have that a file could not keep."""
-    placed = (rules or {}).items()
+    by_path = (rules or {}).items()
     named = [
-        f"{place or 'the whole record'} by {rule_text(rule)}"
-        for place, rule in placed
+        f"{path or 'the whole record'} by {rule_text(rule)}"
+        for path, rule in by_path
         if callable(rule)
     ]
     lost = (
-        f"{place or 'The whole record'} was scored by the function {rule.name}, which a file "
+        f"{path or 'The whole record'} was scored by the function {rule.name}, which a file "
         "cannot hold: here it is scored by the default rules. To score as before, define "
-        f"{(name := name_in_code(place, rule))} and call "
-        f'comparison.rescore({{**comparison.scoring, "{place}": {name}}}).'
-        for place, rule in placed
+        f"{(name := name_in_code(path, rule))} and call "
+        f'comparison.rescore({{**comparison.scoring, "{path}": {name}}}).'
+        for path, rule in by_path
         if isinstance(rule, LostFunction)
     )
     return (*([f"Scored by custom functions: {join_truncated(named)}."] if named else []), *lost)
@@ -216,8 +216,7 @@ def _labels_apart(results: ResultData) -> tuple[str, ...]:
     if not seen:
         return ()
     verb = "label was" if seen == 1 else "labels were"
-    given = results.cached(as_given).cached(aggregate)
-    shares = [stats.accuracy for stats in given.stats]
+    shares = [stats.accuracy for stats in results.cached(as_given).cached(aggregate).stats]
     known = [
         f"{formatting.variant_letter(at)} {formatting.percent(share)}"
         for at, share in enumerate(shares)
@@ -360,8 +359,8 @@ def more_texts(verdict: Verdict) -> str:
 
 def deviation(verdict: Verdict) -> float | None:
     """How much the difference to the best varies from text to text, where that is known."""
-    found = [each.deviation for each in verdict.table if verdict.leader in (each.a, each.b)]
-    return max((each for each in found if each), default=None)
+    known = [each.deviation for each in verdict.table if verdict.leader in (each.a, each.b)]
+    return max((each for each in known if each), default=None)
 
 
 def legend(verdict: Verdict) -> str:
