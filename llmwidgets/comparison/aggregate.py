@@ -283,12 +283,17 @@ def _plus(total: int | None, more: int | None) -> int | None:
     return total if more is None else (total or 0) + more
 
 
+_KEPT = 20
+"""The number of texts whose differences are kept, so that views need not read them again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aggregates:
-    """The sums of all variants, and how many rows differ in each text and repeat."""
+    """The sums of all variants, how many rows differ in each text and repeat, and the first."""
 
     stats: tuple[VariantStats, ...]
     rows: array[int]
+    kept: dict[int, list[Difference]]
 
     @property
     def differing(self) -> int:
@@ -327,6 +332,7 @@ class Accumulator:
         self._stats = [each.copy(each.scores) for each in columns]
         self._counted = [bytearray([start is not None]) * units for _ in variants]
         self._rows = array("I", start.rows if start is not None else bytes(4 * units))
+        self._kept = dict(start.kept) if start is not None else {}
 
     def add(self, result: TextResult, asked: Iterable[bool] = ()) -> None:
         """Count what was not counted yet; `asked` says which variants have been, all without it."""
@@ -338,7 +344,7 @@ class Accumulator:
                 extraction = result.extractions[variant]
                 stats.add(extraction)
                 stats.score(result.document, extraction, result.scores[variant])
-        self._rows[at] = len(result.differences)
+        self._note(result)
 
     def score_again(self, before: Sequence[TextResult], now: Sequence[TextResult]) -> None:
         """Count one text, all its repeats, by its new truth instead of its old one."""
@@ -350,10 +356,19 @@ class Accumulator:
             for each in new:
                 stats.score(each.document, each.extractions[variant], each.scores[variant])
         for each in now:
-            self._rows[self._at(each)] = len(each.differences)
+            self._note(each)
 
     def _at(self, result: TextResult) -> int:
         return result.text * self._repeats + result.repeat
+
+    def _note(self, result: TextResult) -> None:
+        at, rows = self._at(result), result.differences
+        self._rows[at] = len(rows)
+        self._kept.pop(at, None)
+        if rows:
+            self._kept[at] = rows
+        if len(self._kept) > _KEPT:
+            del self._kept[max(self._kept)]
 
     def aggregates(self) -> Aggregates:
         """Copies of what was counted so far, texts in order; what was not asked is stopped."""
@@ -361,7 +376,7 @@ class Accumulator:
         for stats, counted in zip(columns, self._counted, strict=True):
             if waits := len(counted) - sum(counted):
                 stats.statuses["Stopped"] += waits
-        return Aggregates(columns, array("I", self._rows))
+        return Aggregates(columns, array("I", self._rows), dict(self._kept))
 
 
 def aggregate(results: ResultData) -> Aggregates:
@@ -374,11 +389,12 @@ def aggregate(results: ResultData) -> Aggregates:
 
 def read_differences(results: ResultData) -> Iterator[Difference]:
     """Each field where variants disagree or differ from the truth, text by text."""
-    known = results.cached(aggregate).rows if results.is_measured(aggregate) else None
+    known = results.cached(aggregate) if results.is_measured(aggregate) else None
     for at in range(len(results.texts) * results.repeats):
-        if known is not None and not known[at]:
-            continue
-        yield from read_text_result(results, *divmod(at, results.repeats)).differences
+        if known is not None and (at in known.kept or not known.rows[at]):
+            yield from known.kept.get(at, ())
+        else:
+            yield from read_text_result(results, *divmod(at, results.repeats)).differences
 
 
 def relabel(results: Results, texts: tuple[Document, ...], made: tuple[Correction, ...]) -> Results:

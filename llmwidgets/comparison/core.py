@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.texts import join_truncated, to_jsonable
+from llmwidgets.comparison.texts import align, join_truncated, to_jsonable
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction
@@ -303,28 +303,12 @@ def _outputs_by_label(outputs: Any, texts: Sequence[Document]) -> dict[str, list
             },
             "Give every variant a label of its own.",
         )
+    ids = [text.id for text in texts]
+    hint = "Give one for each text, None if there is none; the keys of a dict are the texts' ids."
     return {
-        str(label): _outputs_by_text(str(label), each, texts) for label, each in outputs.items()
+        str(label): align(each, ids, f"outputs of {label}", "outputs", hint)
+        for label, each in outputs.items()
     }
-
-
-def _outputs_by_text(label: str, outputs: Any, texts: Sequence[Document]) -> list[Any]:
-    if isinstance(outputs, Mapping):
-        named = {str(name): value for name, value in outputs.items()}
-        unknown = set(named) - {text.id for text in texts}
-        if unknown:
-            raise FieldError(
-                {f"outputs of {label}": f"no text has the id {join_truncated(sorted(unknown))}."},
-                "The keys are the ids of the texts.",
-            )
-        return [named.get(text.id) for text in texts]
-    listed = list(outputs)
-    if len(listed) != len(texts):
-        raise FieldError(
-            {f"outputs of {label}": f"has {len(listed)} outputs for {len(texts)} texts."},
-            "Give one for each text, None where there is none.",
-        )
-    return listed
 
 
 def _output_row(label: str, output: Any, text: Document, missing: Missing) -> Row:

@@ -180,7 +180,7 @@ def spread_evenly(count: int, most: int) -> list[int]:
     return list(range(count)) if count <= most else [at * count // most for at in range(most)]
 
 
-# -- Groups: which texts belong together, by a column, a list as long as the texts or a dict.
+# -- What is given for each text: a list as long as the texts, or a dict by id.
 
 
 def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
@@ -191,18 +191,23 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
     """
     if group is None:
         return ("",) * len(sources)
-    groups = [to_jsonable(each) for each in _given(group, sources)]
-    bare = [source.id for source, each in zip(sources, groups, strict=True)
-            if each is None or is_blank(each)]  # fmt: skip
-    if bare:
+    if isinstance(group, bytes) or not isinstance(group, Iterable):
         raise FieldError(
-            {
-                "group": f"is missing for {len(bare):,} of {len(sources):,} texts: "
-                f"{join_truncated(bare)}."
-            },
+            {"group": f"is of type {type(group).__name__}, which names no groups."},
+            "Give the name of a column, a list as long as the texts, or a dict by id.",
+        )
+    ids = [source.id for source in sources]
+    own = [source.group for source in sources] if isinstance(group, str) else group
+    hint = "Give one for each text, or a dict by id; the keys of a dict are the ids of the texts."
+    groups = [to_jsonable(each) for each in align(own, ids, "group", "entries", hint)]
+    bare = [name for name, each in zip(ids, groups, strict=True) if each is None or is_blank(each)]
+    if bare:
+        missing = f"is missing for {len(bare):,} of {len(ids):,} texts: {join_truncated(bare)}."
+        raise FieldError(
+            {"group": missing},
             "Give every text a group; a text that belongs to no other has one of its own.",
         )
-    odd = [s.id for s, each in zip(sources, groups, strict=True) if isinstance(each, dict | list)]
+    odd = [name for name, each in zip(ids, groups, strict=True) if isinstance(each, dict | list)]
     if odd:
         raise FieldError(
             {"group": f"is a list or a dict for {join_truncated(odd)}."},
@@ -211,29 +216,20 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
     return tuple(str(each).strip() for each in groups)
 
 
-def _given(group: Any, sources: Sequence[TextSource]) -> list[Any]:
-    if isinstance(group, str):
-        return [source.group for source in sources]
-    if isinstance(group, Mapping):
-        named = {str(key): value for key, value in group.items()}
-        unknown = named.keys() - {source.id for source in sources}
-        if unknown:
-            raise FieldError(
-                {"group": f"no text has the id {join_truncated(sorted(unknown))}."},
-                "The keys of a dict of groups are the ids of the texts.",
-            )
-        return [named.get(source.id) for source in sources]
-    if isinstance(group, bytes) or not isinstance(group, Iterable):
-        raise FieldError(
-            {"group": f"is of type {type(group).__name__}, which names no groups."},
-            "Give the name of a column, a list as long as the texts, or a dict by id.",
-        )
-    listed = list(group)
-    if len(listed) != len(sources):
-        raise FieldError(
-            {"group": f"has {len(listed):,} entries for {len(sources):,} texts."},
-            "Give one for each text, or a dict by id.",
-        )
+def align(values: Iterable[Any], ids: Sequence[str], name: str, noun: str, hint: str) -> list[Any]:
+    """Values in the order of the texts, from a list or a dict by id; None for an id without one.
+
+    FieldError for a list of another length and for unknown ids, about `name`.
+    """
+    if isinstance(values, Mapping):
+        named = {str(key): value for key, value in values.items()}
+        known = set(ids)
+        if unknown := [key for key in named if key not in known]:
+            raise FieldError({name: f"no text has the id {join_truncated(unknown)}."}, hint)
+        return [named.get(key) for key in ids]
+    listed = list(values)
+    if len(listed) != len(ids):
+        raise FieldError({name: f"has {len(listed):,} {noun} for {len(ids):,} texts."}, hint)
     return listed
 
 

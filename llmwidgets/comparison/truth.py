@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.texts import (
     TextSource,
+    align,
     find_secrets,
     is_blank,
     is_empty_cell,
@@ -83,29 +84,18 @@ def _align(truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema])
     """The rows of truth in the order of the texts, None for a text without one."""
     if truth is None:
         return [each.truth for each in sources]
-    if isinstance(truth, Mapping):
-        named = {str(key): value for key, value in truth.items()}
-        ids = {source.id for source in sources}
-        if unknown := [name for name in named if name not in ids]:
-            fields = {step for leaf in schemas[0].leaves for step in parse_path(leaf.path)[:1]}
-            hint = "The keys of a truth dict are the ids of the texts."
-            if fields.issuperset(unknown):
-                hint = "This looks like one record: put it in a list, truth=[…], one for each text."
-            raise FieldError({"truth": f"no text has the id {join_truncated(unknown)}."}, hint)
-        return [named.get(source.id) for source in sources]
     if isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
         raise FieldError(
             {"truth": f"is a {type(truth).__name__}."},
             "Give a list as long as the texts, a dict by id, or a DataFrame with a column for each "
             "field.",
         )
-    rows = list(truth)
-    if len(rows) != len(sources):
-        raise FieldError(
-            {"truth": f"has {len(rows)} rows for {len(sources)} texts."},
-            "Give one for each text, None where a text has no truth, or a dict by id.",
-        )
-    return rows
+    hint = "Give one for each text, None if it has no truth, or a dict by the ids of the texts."
+    if isinstance(truth, Mapping):
+        fields = {step for leaf in schemas[0].leaves for step in parse_path(leaf.path)[:1]}
+        if fields.issuperset(map(str, truth)):
+            hint = "This looks like one record: put it in a list, truth=[…], one for each text."
+    return align(truth, [source.id for source in sources], "truth", "rows", hint)
 
 
 def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
