@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
@@ -52,6 +53,12 @@ class Variant:
     price: Price | None = field(default=None, kw_only=True, hash=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.model, str | Connection) and not _is_pair(self.model):
+            raise FieldError(
+                {"models": f"contains a {type(self.model).__name__}."},
+                'Give references such as "openai/gpt-6-luna", Connections, pairs (Connection, '
+                '"model id"), Variants, or "demo".',
+            )
         for place, name in (("model", self.model), ("label", self.label)):
             if isinstance(name, str):
                 refuse_key(place, name)
@@ -202,36 +209,32 @@ def resolve_variants(
     Instructions by name cross with the models. Of examples that are a number, the engine's side
     has none yet.
     """
-    listed = _listed(models)
-    resolver.given.extend(connection for each in listed for connection in _connections(each))
+    variants = [variant for each in _listed(models) for variant in _variants(each)]
+    handed = (each.model for each in variants if not isinstance(each.model, str))
+    resolver.given += (each[0] if isinstance(each, tuple) else each for each in handed)
     named = _instructions(instructions)
     shots = read_examples(examples)
     chosen = []
-    for each in listed:
-        for variant in _variants(each):
-            connection, model = _connect(variant.model, resolver)
-            connection = resolver.informed(connection)
-            label = variant.label or _label(variant, connection, model)
-            for name, text in named:
-                filled = replace(
-                    variant,
-                    label=f"{label} · {name}" if name else label,
-                    instructions=variant.instructions or text or DEFAULT_INSTRUCTIONS,
-                    examples=variant.examples if variant.examples is not None else shots,
-                    effort=variant.effort or EFFORT,
-                )
-                chosen.append((filled, filled.resolved(connection, model)))
-    _refuse_duplicates([variant.label or "" for variant, _ in chosen])
-    return tuple(chosen)
-
-
-def _refuse_duplicates(labels: Sequence[str]) -> None:
-    if len(set(labels)) < len(labels):
-        twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
+    for variant in variants:
+        connection, model = _connect(variant.model, resolver)
+        connection = resolver.informed(connection)
+        label = variant.label or _label(variant, connection, model)
+        for name, text in named:
+            filled = replace(
+                variant,
+                label=f"{label} · {name}" if name else label,
+                instructions=variant.instructions or text or DEFAULT_INSTRUCTIONS,
+                examples=variant.examples if variant.examples is not None else shots,
+                effort=variant.effort or EFFORT,
+            )
+            chosen.append((filled, filled.resolved(connection, model)))
+    labels = Counter(column.label for _, column in chosen)
+    if twice := [label for label, times in labels.items() if times > 1]:
         raise FieldError(
             {"models": f"these variants have the same label: {join_truncated(twice)}."},
             "Leave out what is asked twice, or give each Variant a label of its own.",
         )
+    return tuple(chosen)
 
 
 def _listed(models: Any) -> list[Any]:
@@ -257,25 +260,8 @@ def _is_pair(model: Any) -> bool:
     )
 
 
-def _connections(each: Any) -> list[Connection]:
-    """The connection that is handed over with a model, if one is."""
-    model = each.model if isinstance(each, Variant) else each
-    handed: Any = model
-    if _is_pair(model):
-        handed = handed[0]
-    return [handed] if isinstance(handed, Connection) else []
-
-
 def _variants(each: Any) -> list[Variant]:
-    variant = each
-    if isinstance(each, str | Connection) or _is_pair(each):
-        variant = Variant(each)
-    if not isinstance(variant, Variant):
-        raise FieldError(
-            {"models": f"contains a {type(each).__name__}."},
-            'Give references such as "openai/gpt-6-luna", Connections, pairs (Connection, '
-            '"model id"), Variants, or "demo".',
-        )
+    variant = each if isinstance(each, Variant) else Variant(each)
     if variant.model == DEMO:
         return [replace(variant, model=model) for model in _demo_connections()]
     return [variant]
