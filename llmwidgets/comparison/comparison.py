@@ -106,7 +106,7 @@ class Comparison(ResultData):
     ) -> Comparison:
         """The comparison with one label set; every score follows, nothing is called.
 
-        `field` is a path such as `total` or `lines[0].total`; None says that the text holds no
+        `field` is a path such as `total` or `lines[0].total`; None says that the text has no
         value. `by` is who or what the label comes from, `seen` whether it was made after the
         models' values were seen. FieldError where the value does not fit the schema.
 
@@ -271,7 +271,7 @@ def compare(
     `group` says which texts belong together (pages of one document, mails of one sender), so that
     ten copies do not count as ten: the name of a column or key of the texts, a list as long as
     they are, or a dict by id. A blank label ("" or an empty cell) is not labelled; with
-    `blank="null"` it says that the text holds no value.
+    `blank="null"` it says that the text has no value.
 
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> compare(invoices.Schema, invoices.texts, "demo", truth=invoices.truth)  # doctest: +SKIP

@@ -280,7 +280,7 @@ class SparseTruth:
         """What a reader of the accuracies has to know."""
         filled, fields = formatting.average(self.filled), formatting.average(self.fields)
         return (
-            f"{filled} of {fields} fields hold a value on average, so most of what is right is a "
+            f"{filled} of {fields} fields have a value on average, so most of what is right is a "
             "field rightly left empty: precision, recall and F1 count only the fields with a value."
         )
 

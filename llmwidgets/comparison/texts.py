@@ -106,7 +106,7 @@ def _rows(texts: Any, group: str | None) -> list[Any]:
         if "text" not in texts.columns:
             raise FieldError(
                 {"texts": "the DataFrame has no column text."},
-                'Rename the column that holds the documents: frame.rename(columns={"…": "text"}).',
+                'Rename the column with the documents: frame.rename(columns={"…": "text"}).',
             )
         wanted = dict.fromkeys((*_KEYS, *([group] if group is not None else [])))
         kept = [key for key in wanted if key in texts.columns]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 Blank = Literal["null"] | None
-"""What a blank label means: None, nothing at all; "null", that the text holds no value."""
+"""What a blank label means: None, nothing at all; "null", that the text has no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def read_truth(
     if blank not in (None, "null"):
         raise FieldError(
             {"blank": 'must be "null" or left out.'},
-            'blank="null" reads a blank label as: the text holds no value. Without it a blank is '
+            'blank="null" reads a blank label as: the text has no value. Without it a blank is '
             "not labelled.",
         )
     nulls = blank == "null"
@@ -245,7 +245,7 @@ def _known_keys(schema: Schema) -> Tree | None:
 
 
 def _without_nulls(value: Any) -> Any:
-    """Null says that the text holds no value: a label for any field, nullable or not."""
+    """Null says that the text has no value: a label for any field, nullable or not."""
     if isinstance(value, list):
         return [_without_nulls(each) for each in value]
     if isinstance(value, dict):
@@ -272,7 +272,7 @@ def blank_note(texts: Sequence[Document]) -> tuple[str, ...]:
     verb = "is" if blanks == 1 else "are"
     return (
         f'{count(blanks, "label")} {verb} blank and not scored; blank="null" reads a blank as '
-        "“the text holds no value”.",
+        "“the text has no value”.",
     )
 
 

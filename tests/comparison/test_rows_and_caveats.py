@@ -122,7 +122,7 @@ def test_sparse_truth_is_said_and_leads_the_summary() -> None:
     assert found is not None
     assert (found.filled, found.fields) == (3, 56)
     (note,) = made.scoreboard().attrs["notes"]
-    assert note.startswith("3 of 56 fields hold a value on average")
+    assert note.startswith("3 of 56 fields have a value on average")
     for shown, first, then in (
         (repr(made), "precision", "% right"),
         (made._repr_html_(), "Precision, %", "% of fields right"),
