@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -129,6 +130,7 @@ class ResultData:
     looks: set[int] = field(default_factory=set)
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _measured: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False)
+    _measuring: threading.RLock = field(default_factory=threading.RLock, init=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -165,9 +167,10 @@ class ResultData:
 
     def cached(self, measure: Callable[..., T], make: Callable[..., T] | None = None) -> T:
         """What this function measures of the results, computed once; `make` can take its place."""
-        if measure not in self._measured:
-            self._measured[measure] = (make or measure)(self)
-        value: T = self._measured[measure]
+        with self._measuring:
+            if measure not in self._measured:
+                self._measured[measure] = (make or measure)(self)
+            value: T = self._measured[measure]
         return value
 
     def is_measured(self, measure: Callable[..., Any]) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -135,3 +137,27 @@ def test_a_label_reads_one_text_again_and_no_other() -> None:
     corrected = watched.correct("t03", "total", 2.5)
     assert corrected.cached(aggregate).differing >= 0
     assert {place.text for place in read} == {3}
+
+
+def test_two_threads_read_everything_once() -> None:
+    """A panel asks for the scores on one thread while another shows the same result."""
+    comparison = made(7)
+    read: Counter[CellKey] = Counter()
+    together = threading.Barrier(4)
+
+    def counted(row, place):
+        read[place] += 1
+        return comparison.read(row, place)
+
+    watched = replace(comparison, read=counted)
+
+    def look() -> None:
+        together.wait()
+        watched.scoreboard()
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert set(read.values()) == {1}
