@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
-from llmwidgets.comparison.differences import FieldResult, read_text_result
-from llmwidgets.comparison.field_metrics import FLAG_WORDS, FLAGS, TextGrounding
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.reference_free import FLAG_WORDS, FLAGS, TextGrounding, ground_text
+from llmwidgets.comparison.text_result import FieldResult, read_text_result
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
@@ -30,7 +30,7 @@ from llmwidgets.widgets.comparison.grid_model import (
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.field_metrics import Flag
+    from llmwidgets.comparison.reference_free import Flag
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
 
@@ -65,7 +65,7 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> dict[str, 
     text = comparison.texts[unit.text]
     fields = read_text_result(comparison, unit.text, unit.repeat).values
     field = next((each for each in fields if each.path == path), FieldResult(path, NOTHING, ()))
-    leaf, grounds = leaf_at(field, text), TextGrounding(text, comparison.copyings)
+    leaf, grounds = leaf_at(field, text), ground_text(comparison, unit.text)
     content: dict[str, Any] = {
         "index": at,
         "path": path,
@@ -90,7 +90,7 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> dict[str, 
 def _evidence(
     field: FieldResult, column: int, grounds: TextGrounding, text: Document
 ) -> dict[str, Any]:
-    said = field.said[column] if 0 <= column < len(field.said) else None
+    said = field.values[column] if 0 <= column < len(field.values) else None
     value = said.value if said is not None else field.truth
     found = grounds.locate(value, field.pattern)
     if found is not None and found.start is not None and found.end is not None:
@@ -129,14 +129,14 @@ def _one(
     comparison: Comparison, field: FieldResult, column: int, grounds: TextGrounding
 ) -> list[Any]:
     rows = _truth_row(field)
-    if column < len(field.said):
+    if column < len(field.values):
         rows.append(_value_row(comparison, field, column, grounds))
     return rows
 
 
 def _everyone(comparison: Comparison, field: FieldResult, grounds: TextGrounding) -> list[Any]:
     return _truth_row(field) + [
-        _value_row(comparison, field, at, grounds) for at in range(len(field.said))
+        _value_row(comparison, field, at, grounds) for at in range(len(field.values))
     ]
 
 
@@ -147,7 +147,7 @@ def _truth_row(field: FieldResult) -> list[Any]:
 def _value_row(
     comparison: Comparison, field: FieldResult, at: int, grounds: TextGrounding
 ) -> list[Any]:
-    said = field.said[at]
+    said = field.values[at]
     words = value_words(said)
     found = grounds.locate(said.value, field.pattern)
     how = _FOUND.get(found.kind, "") if found is not None else ""
@@ -282,7 +282,7 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
         read_text_result(comparison, unit.text, unit.repeat).values,
         key=lambda field: -field.disagreeing,
     )
-    grounds = TextGrounding(text, comparison.copyings)
+    grounds = ground_text(comparison, unit.text)
     grouped = [(field, _groups(field, grounds)) for field in fields]
     content = {
         "index": at,
@@ -309,11 +309,11 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
 
 def _groups(field: FieldResult, grounds: TextGrounding) -> list[dict[str, Any]]:
     """Who says the same: the truth with those that agree, then each other value."""
-    agreeing = [at for at, said in enumerate(field.said) if said.state == "agree"]
+    agreeing = [at for at, said in enumerate(field.values) if said.state == "agree"]
     labelled = field.truth is not NOTHING
     found: list[dict[str, Any]] = []
     if labelled or agreeing:
-        value = field.truth if labelled else field.said[agreeing[0]].value
+        value = field.truth if labelled else field.values[agreeing[0]].value
         flags = [grounding_flag(field, at, grounds) for at in agreeing]
         words, kind = truth_cell(field.truth) if labelled else truth_cell(value)
         alone = not field.disagreeing
@@ -328,12 +328,12 @@ def _groups(field: FieldResult, grounds: TextGrounding) -> list[dict[str, Any]]:
             }
         )
     others: dict[tuple[str, str, Flag], list[int]] = {}
-    for at, said in enumerate(field.said):
+    for at, said in enumerate(field.values):
         if said.state not in ("agree", "failed"):
             flag = grounding_flag(field, at, grounds)
             others.setdefault((said.state, display_value(said.value), flag), []).append(at)
     for (state, words, flag), whose in others.items():
-        said = field.said[whose[0]]
+        said = field.values[whose[0]]
         missing = state == "missing" and is_empty(said.value)
         found.append(
             {

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.aggregate import Accumulator, Aggregates
-from llmwidgets.comparison.differences import DISAGREEING, FieldResult, TextResult, read_text_result
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.text_result import DISAGREEING, FieldResult, TextResult, read_text_result
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.differences import VariantValue
-    from llmwidgets.comparison.field_metrics import Flag, TextGrounding
+    from llmwidgets.comparison.reference_free import Flag, TextGrounding
+    from llmwidgets.comparison.text_result import VariantValue
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Leaf
 
@@ -121,7 +121,7 @@ class GridIndex:
         """The sums over every text; what is not read yet is read first."""
         self.grow()
         with self._growing:
-            return self._scored.reading()
+            return self._scored.aggregates()
 
     def fields(self, text: int, repeat: int) -> tuple[FieldResult, ...]:
         """Every field of one text; the last few texts are remembered."""
@@ -224,13 +224,13 @@ def _unit(answers: TextResult) -> TextRow:
     failed = tuple(
         at
         for at, extraction in enumerate(answers.extractions)
-        if (fields[0].said[at].state == "failed" if fields else extraction.status != "ok")
+        if (fields[0].values[at].state == "failed" if fields else extraction.status != "ok")
     )
     known = tuple(
         FieldState(
             each.path,
             each.pattern,
-            tuple(said.state for said in each.said),
+            tuple(said.state for said in each.values),
             _words(each),
             _among(each),
         )
@@ -251,7 +251,7 @@ def _sums(unit: TextRow) -> Counter[str]:
 
 
 def _among(field: FieldResult) -> str:
-    answered = [said for said in field.said if said.state != "failed"]
+    answered = [said for said in field.values if said.state != "failed"]
     if all(said.state == "agree" for said in answered):
         return ""
     alike = len({display_value(said.value).strip().casefold() for said in answered}) == 1
@@ -261,7 +261,7 @@ def _among(field: FieldResult) -> str:
 
 
 def _words(field: FieldResult) -> str:
-    values = {display_value(each.value) for each in field.said} | {display_value(field.truth)}
+    values = {display_value(each.value) for each in field.values} | {display_value(field.truth)}
     return "\n".join(values).casefold()
 
 
@@ -382,7 +382,7 @@ def leaf_at(field: FieldResult, text: Document) -> Leaf | None:
 
 def grounding_flag(field: FieldResult, variant: int, grounds: TextGrounding) -> Flag:
     """What is to be said beside a value that was not found in its text."""
-    said = field.said[variant]
+    said = field.values[variant]
     if said.state in ("failed", "missing", "null in words"):
         return ""
     return grounds.flag(said.value, field.pattern, variant)

@@ -13,8 +13,9 @@ from llmwidgets import formatting
 from llmwidgets.analysis.grounding import get_ready
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison import scoreboard_text, view_model
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison import view_model
+from llmwidgets.comparison.aggregate import aggregate
+from llmwidgets.comparison.core import CellKey
 from llmwidgets.report import html
 from llmwidgets.report.writers import safe_cell
 from llmwidgets.visible import escape_html
@@ -248,7 +249,7 @@ class ResultPanel(Panel):
     def _scores(self, comparison: Comparison) -> Content:
         self._sum_up(comparison)
         matters = self._matters
-        self._deviation = scoreboard_text.deviation(comparison.verdict(matters))
+        self._deviation = view_model.deviation(comparison.verdict(matters))
         return {**score_view(comparison, matters), "foretold": self._foretold}
 
     async def act_matters(self, content: Content, _buffers: Buffers) -> None:
@@ -277,8 +278,8 @@ class ResultPanel(Panel):
         index = self._index
         # Two threads must not make them twice.
         with self._counting:
-            if index is not None and index.comparison is comparison and not comparison.is_read:
-                comparison.take(index.reading())
+            if index is not None and index.comparison is comparison:
+                comparison.cached(aggregate, lambda _: index.reading())
 
     async def act_request(self, content: Content, _buffers: Buffers) -> None:
         """The exact request of one call, secrets cut."""
@@ -337,8 +338,7 @@ class ResultPanel(Panel):
 
     def _page(self, comparison: Comparison, values: bool) -> str:
         self._sum_up(comparison)
-        summary = view_model.summarize(comparison, values=values, page=True, matters=self._matters)
-        return html.page("Comparison", summary, view_model.sections(comparison, self._matters))
+        return view_model.render_page(comparison, values=values, matters=self._matters)
 
     # -- without a kernel ----------------------------------------------------------------------
 

@@ -12,17 +12,23 @@ from llmwidgets.analysis import verdict_text
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS, Outcome
-from llmwidgets.comparison import scoreboard, scoreboard_text, view_model
-from llmwidgets.comparison.field_metrics import GroundingCount, count_grounding
+from llmwidgets.comparison import view_model
+from llmwidgets.comparison.aggregate import aggregate
+from llmwidgets.comparison.reference_free import (
+    GroundingCount,
+    count_grounding,
+    read_leakage,
+    sampled_agreement,
+)
+from llmwidgets.comparison.scoreboard import find_sparse
 from llmwidgets.comparison.texts import spread_evenly
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Pair, Verdict
-    from llmwidgets.comparison.aggregate import VariantStats
+    from llmwidgets.comparison.aggregate import FieldCount
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.differences import Agreement
-    from llmwidgets.comparison.field_metrics import FieldCount
-    from llmwidgets.report.summary import Row
+    from llmwidgets.comparison.reference_free import Agreement
+    from llmwidgets.report.view_model import ScoreRow
 
 
 _FOOT_UNSCORED = "Without truth nothing is scored: valid replies, time and cost are what is known."
@@ -39,8 +45,9 @@ def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, An
     takes the place of what is right.
     """
     verdict = comparison.verdict(matters)
-    scored_rows = view_model.scored_rows(comparison, verdict)
-    rows = [_row(comparison, at, row) for at, row in enumerate(scored_rows)]
+    sparse = comparison.cached(find_sparse) is not None
+    worded_rows = view_model.worded_rows(comparison, verdict)
+    rows = [_row(at, row, sparse=sparse) for at, row in enumerate(worded_rows)]
     scored = any(row["share"] is not None for row in rows)
     agreed = not scored and len(rows) > 1
     if agreed:
@@ -55,11 +62,11 @@ def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, An
         "scored": scored,
         "agreed": agreed,
         "matters": f"{100 * matters:g}" if _asks_what_matters(verdict) else "",
-        "more": scoreboard_text.more_texts(verdict),
+        "more": view_model.more_texts(verdict),
         "unlabelled": sum(text.truth is NOTHING for text in comparison.texts) if scored else 0,
-        "worse": scoreboard_text.worse_head(verdict) if verdict.outcome is not None else "",
+        "worse": view_model.worse_head(verdict),
         "band": None if band is None else [round(100 * each, 1) for each in band],
-        "best": scoreboard_text.best_words(verdict),
+        "best": view_model.best_words(verdict),
         "scale": [low, high],
         "step": step,
         "groups": _groups(ordered),
@@ -68,7 +75,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, An
         "order": [row["letter"] for row in ordered],
         "fields": field_view(comparison, [row["at"] for row in ordered], scored=scored),
         "points": [_point(row) for row in rows],
-        "beside": list(view_model.told_beside(comparison)),
+        "beside": list(view_model.side_notes(comparison)),
         "foot": _foot(comparison, verdict, scored=scored, agreed=agreed),
     }
 
@@ -87,7 +94,7 @@ def _asks_what_matters(verdict: Verdict) -> bool:
 def _agreeing(comparison: Comparison, rows: list[dict[str, Any]]) -> None:
     """How far each variant says the same as all others, in place of what is right."""
     for row in rows:
-        found = comparison.agreeing.with_others(row["at"]).share()
+        found = comparison.cached(sampled_agreement).with_others(row["at"]).share()
         row["agree_share"] = found[0] if found else None
         row["agree"] = formatting.percent(found[0] if found else None)
         row["agree_of"] = f"of {found[1]:,} values" if found else ""
@@ -99,45 +106,45 @@ def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: boo
         return list(said)
     if not agreed:
         return [_FOOT_UNSCORED, *said]
-    total, some = len(comparison.texts), comparison.agreeing.texts
+    total, some = len(comparison.texts), comparison.cached(sampled_agreement).texts
     where = f" In {some:,} of {total:,} texts, evenly spread." if some < total else ""
     return [f"{_FOOT_AGREED}{where}", *said]
 
 
-def _row(comparison: Comparison, at: int, row: Row) -> dict[str, Any]:
-    tally, told = comparison.reading.tallies[at], row.told
-    interval = [row.low, row.accuracy, row.high]
-    if row.low is None or row.high is None:
-        interval = [None, row.accuracy, None]
+def _row(at: int, row: ScoreRow, *, sparse: bool) -> dict[str, Any]:
+    words = row.wording
+    interval = [row.accuracy_low, row.accuracy, row.accuracy_high]
     return {
         "at": at,
         "letter": row.letter,
-        "label": row.label,
-        "said": _effort(comparison, at),
-        "rank": told.rank,
-        "title": told.title,
-        "group": told.more,
-        "recommended": told.recommended,
+        "label": row.variant,
+        "said": _effort(row),
+        "rank": words.rank,
+        "title": words.title,
+        "group": words.more,
+        "recommended": words.recommended,
         "share": row.accuracy,
         "right": formatting.percent(row.accuracy),
         "interval": None if row.accuracy is None else [_percent(each) for each in interval],
-        "range": formatting.interval(row.low, row.high),
-        "came": told.came or "–",
-        "loses": told.loses,
-        "lost": told.lost,
-        "failed": told.failed,
-        "unanswered": told.unanswered,
-        "worse": told.worse,
-        "bound": told.bound,
-        "rows": told.rows,
-        "other_rows": told.other_rows,
-        "leading": [formatting.percent(each) for each in row.leading],
-        "valid": f"{row.valid} of {row.asked}",
-        "failures": formatting.failures(row.failures) if row.failures else "",
+        "range": formatting.interval(row.accuracy_low, row.accuracy_high),
+        "came": words.came or "–",
+        "loses": words.loses,
+        "lost": words.lost,
+        "failed": words.failed,
+        "unanswered": words.unanswered,
+        "worse": words.worse,
+        "bound": words.bound,
+        "rows": words.rows,
+        "other_rows": words.other_rows,
+        "leading": [
+            formatting.percent(share) for share in (row.precision, row.recall, row.f1) if sparse
+        ],
+        "valid": f"{row.valid_replies} of {row.asked}",
+        "failures": row.failed,
         "seconds": _seconds(row),
         "p50": row.p50_seconds,
         "p95": row.p95_seconds,
-        "waiting": _waiting(tally),
+        "waiting": _waiting(row),
         "tokens": [
             formatting.format_thousands(row.input_tokens),
             formatting.format_thousands(row.output_tokens),
@@ -153,24 +160,23 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 1)
 
 
-def _seconds(row: Row) -> str:
+def _seconds(row: ScoreRow) -> str:
     if row.p50_seconds is None:
         return "–"
     return f"{formatting.seconds(row.p50_seconds)} / {formatting.seconds(row.p95_seconds)}"
 
 
-def _waiting(tally: VariantStats) -> str:
+def _waiting(row: ScoreRow) -> str:
     """How much of the median time passed until the reply began; empty where it is not known."""
-    p50 = scoreboard.quantiles(tally.waiting)[0]
+    p50 = row.p50_waiting_seconds
     return "" if p50 is None else f"{formatting.seconds(p50)} s until the reply began, median"
 
 
-def _effort(comparison: Comparison, at: int) -> str:
-    variant, tally = comparison.variants[at], comparison.reading.tallies[at]
-    said = [] if variant.effort in (None, "least") else [f"thinking {variant.effort}"]
-    if tally.reasoning_tokens:
-        said.append(f"{formatting.format_thousands(tally.reasoning_tokens)} thinking tokens")
-    return ", ".join(said)
+def _effort(row: ScoreRow) -> str:
+    effort = [] if row.effort in ("", "least") else [f"thinking {row.effort}"]
+    if row.reasoning_tokens:
+        effort.append(f"{formatting.format_thousands(row.reasoning_tokens)} thinking tokens")
+    return ", ".join(effort)
 
 
 def _scale(
@@ -235,7 +241,7 @@ def pair_view(comparison: Comparison, verdict: Verdict) -> dict[str, Any]:
 def shared_view(comparison: Comparison) -> list[dict[str, Any]]:
     """Each two variants and how far they say the same, least first."""
     found = []
-    for (a, b), shared in comparison.agreeing.pairs.items():
+    for (a, b), shared in comparison.cached(sampled_agreement).pairs.items():
         share = shared.share()
         if share is not None:
             found.append(
@@ -311,7 +317,11 @@ Figure = tuple[float | None, int]
 def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) -> dict[str, Any]:
     """A row a field, a cell a variant in this order; the first measure's hardest field first."""
     measures = MEASURES if scored else AGREE if len(order) > 1 else ()
-    found = _scored(comparison, order) if scored else _field_agreement(comparison.agreeing, order)
+    found = (
+        _scored(comparison, order)
+        if scored
+        else _field_agreement(comparison.cached(sampled_agreement), order)
+    )
     first = measures[0][0] if measures else ""
     rows = [_field_row(name, cells, first) for name, cells in found if measures]
     return {
@@ -338,11 +348,11 @@ def _field_row(path: str, cells: list[dict[str, Figure] | None], first: str) -> 
 def _scored(
     comparison: Comparison, order: Sequence[int]
 ) -> list[tuple[str, list[dict[str, Figure] | None]]]:
-    tallies = [comparison.reading.tallies[at] for at in order]
-    names = dict.fromkeys(name for tally in tallies for name in tally.counts.fields)
+    columns = [comparison.cached(aggregate).stats[at] for at in order]
+    names = dict.fromkeys(name for stats in columns for name in stats.counts)
     found = []
     for name in names:
-        counts = [tally.counts.fields.get(name) for tally in tallies]
+        counts = [stats.counts.get(name) for stats in columns]
         found.append((name, [_figures(each) if each else None for each in counts]))
     return found
 
@@ -393,7 +403,7 @@ def grounding_view(comparison: Comparison) -> dict[str, Any]:
     total = len(comparison.texts)
     texts = spread_evenly(total, _MOST_TEXTS)
     counts = count_grounding(comparison, texts)
-    shown = any(copying.values for copying in comparison.copyings)
+    shown = any(copying.values for copying in comparison.cached(read_leakage))
     few = f"“Not in the text” is counted in {len(texts):,} of {total:,} texts, evenly spread."
     return {
         "rows": {
