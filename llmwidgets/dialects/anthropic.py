@@ -14,31 +14,36 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from llmwidgets.dialects.error_body import parse_body, read_count, read_word, request_id
 from llmwidgets.dialects.error_rules import (
+    BAD_REQUEST,
+    FAILED,
+    FILTERED,
+    FORBIDDEN,
+    FORM_REFUSED,
+    KEY_REFUSED,
+    LIMITED,
+    NO_CREDIT,
+    NO_DEPLOYMENT,
+    NO_MODEL,
+    PASTE_TARGET_URI,
+    SCHEMA_REFUSED,
+    TOO_LONG,
     ErrorResponse,
     ErrorRule,
-    bad_request,
+    ErrorTable,
+    Meaning,
     broke_off,
     ended_in_failure,
-    explain_by_rules,
-    find_upstream_error,
-    forbidden,
     form_refused,
-    no_deployment,
-    no_model,
-    overloaded,
-    parameter_not_taken,
     parameter_refused,
-    rate_limited,
-    read_error_response,
-    schema_refused,
-    too_long,
+    parameter_rules,
     unfinished,
+    wrong_format,
 )
-from llmwidgets.dialects.error_rules import nothing_answers as nothing_of
 from llmwidgets.dialects.prompt import TOOL, system_text, turns
 from llmwidgets.dialects.requests import build_call, next_page
 from llmwidgets.dialects.types import (
@@ -52,15 +57,7 @@ from llmwidgets.dialects.types import (
     Target,
     Usage,
 )
-from llmwidgets.errors import (
-    BadRequest,
-    CallError,
-    Failure,
-    Filtered,
-    Forbidden,
-    QuotaExhausted,
-    Unauthorized,
-)
+from llmwidgets.errors import BadRequest, FailureCode, Forbidden
 from llmwidgets.schemas import Compiled, SchemaCapabilities
 
 NAME = "anthropic_messages"
@@ -107,7 +104,7 @@ def encode(request: Request, target: Target) -> Call:
             "Test the connection anew: it finds the form that the model takes.",
             label=target.label,
             model=target.model,
-            code="response_format",
+            code=FailureCode.RESPONSE_FORMAT,
         )
     if config:
         body["output_config"] = config
@@ -152,13 +149,13 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     if not isinstance(body, dict):
         raise explain(payload, call=call)
     if body.get("type") == "error" or body.get("error"):
-        raise find_upstream_error(payload, body.get("error"), RULES, call=call)
+        raise _TABLE.explain_upstream(payload, body.get("error"), call=call)
     blocks, message = body.get("content"), body.get("type") == "message"
     if not isinstance(blocks, list) or "stop_reason" not in body:
         raise (broke_off if message else nothing_answers)(payload, call=call)
     stop = str(body.get("stop_reason"))
     if ended_in_failure(stop):
-        raise find_upstream_error(payload, None, RULES, call=call)
+        raise _TABLE.explain_upstream(payload, None, call=call)
     ending: Ending = _ENDINGS.get(stop, "complete")
     text = _spoken([each for each in blocks if isinstance(each, dict)])
     if body.get("stop_reason") is None and unfinished(text):
@@ -312,135 +309,72 @@ _NOT_TAKEN = re.compile(
     re.I,
 )
 _POLICY = re.compile(r"content filtering policy|blocked by .*polic", re.I)
+_DEPLOYMENT = re.compile("deployment", re.I)
+_MODEL = re.compile("model", re.I)
+_SPENT_UP = replace(
+    NO_CREDIT,
+    hint="Add credit, or raise the spend limit, in the Claude Console under Billing.",
+    code=lambda response: response.body.reason or response.body.type,
+)
+_ON_HOLD = Meaning(
+    Forbidden,
+    "The organization of this key is on hold.",
+    "The Claude Console says why, and how to appeal.",
+    FailureCode.ON_HOLD,
+    quote=True,
+)
+_NO_FORMAT = replace(
+    FORM_REFUSED,
+    sentence="{who} does not take output_config.format.",
+    hint="The schema can go into a tool instead.",
+)
 
 
-def explain(
-    payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
-) -> Failure:
-    """The failure that a payload without an answer stands for.
-
-    With the `call`, words that repeat the document are left out, and the address is named.
-    """
-    return explain_by_rules(read_error_response(payload, label, model, call), RULES, _elsewhere)
+def _endpoint_step(response: ErrorResponse) -> str:
+    azure = "/anthropic/" in response.url
+    return PASTE_TARGET_URI if azure else "Check the base URL: enter it without /v1."
 
 
-def nothing_answers(payload: HTTPResponse, *, call: Call | None = None) -> CallError:
-    """The error for a web page, or JSON of another kind, where a message was asked for."""
-    return _elsewhere(read_error_response(payload, "", "", call))
+def _not_found(response: ErrorResponse) -> bool:
+    return response.status == 404 or response.body.type == "not_found_error"
 
 
-def _elsewhere(case: ErrorResponse) -> CallError:
-    azure = case.call is not None and "/anthropic/" in case.call.url
-    paste = "Paste the Target URI anew: it stands under Details of the deployment."
-    return nothing_of(
-        case, "Anthropic", paste if azure else "Check the base URL: it stands without /v1."
-    )
+_WRONG_FORMAT = wrong_format("Anthropic", _endpoint_step)
 
+_TABLE = ErrorTable(_WRONG_FORMAT, (
+    ErrorRule(_SPENT_UP, {402}),
+    ErrorRule(_SPENT_UP, reasons=_SPENT),
+    ErrorRule(_SPENT_UP, types={"billing_error"}),
+    ErrorRule(_SPENT_UP, {400, 403, 429}, message=_NO_CREDIT),
+    ErrorRule(_ON_HOLD, reasons={"organization_on_hold"}),
+    *LIMITED,
+    ErrorRule(KEY_REFUSED, {401}),
+    ErrorRule(KEY_REFUSED, types={"authentication_error"}),
+    ErrorRule(FILTERED, {400}, message=_POLICY),
+    ErrorRule(TOO_LONG, {413}),
+    ErrorRule(TOO_LONG, range(500), words=_LONG),
+    ErrorRule(SCHEMA_REFUSED, {400}, message=_SCHEMA),
+    ErrorRule(_NO_FORMAT, {400}, message=_FORM),
+    *parameter_rules(_PARAMETERS, {400}, _NOT_TAKEN),
+    ErrorRule(NO_DEPLOYMENT, words=_DEPLOYMENT, when=_not_found),
+    ErrorRule(NO_MODEL, message=_MODEL, when=_not_found),
+    ErrorRule(_WRONG_FORMAT, when=_not_found),
+    *FAILED,
+    *FORBIDDEN,
+    ErrorRule(
+        replace(BAD_REQUEST, hint="A gateway on the way drops the header anthropic-version."),
+        message=re.compile("anthropic-version"),
+    ),
+))  # fmt: skip
+"""Codes count before types, types before words."""
 
-def _error_code(case: ErrorResponse) -> str:
-    details = case.said.details
-    code = details.get("error_code") if isinstance(details, dict) else None
-    return code if isinstance(code, str) else ""
-
-
-def _quota(case: ErrorResponse, status: int) -> Failure | None:
-    spent = _error_code(case) in _SPENT or case.said.type == "billing_error" or status == 402
-    if not spent and not (status in {400, 403, 429} and _NO_CREDIT.search(case.said.message)):
-        return None
-    return case.error(
-        QuotaExhausted,
-        f"The account of {case.label or 'this key'} has no credit or quota left.",
-        "Add credit, or raise the spend limit, in the Claude Console under Billing.",
-        code=_error_code(case) or case.said.type,
-    )
-
-
-def _on_hold(case: ErrorResponse, status: int) -> Failure | None:
-    if _error_code(case) != "organization_on_hold":
-        return None
-    return case.error(
-        Forbidden,
-        "The organization of this key is on hold.",
-        "The Claude Console says why, and how to appeal.",
-        code="organization_on_hold",
-        quote=True,
-    )
-
-
-def _unauthorized(case: ErrorResponse, status: int) -> Failure | None:
-    if case.said.type != "authentication_error" and status != 401:
-        return None
-    return case.error(
-        Unauthorized,
-        f"The key was not accepted by {case.label or 'the server'}.",
-        "Check that it was copied whole.",
-    )
-
-
-def _filtered(case: ErrorResponse, status: int) -> Failure | None:
-    if status != 400 or not _POLICY.search(case.said.message):
-        return None
-    return Filtered(
-        "The provider's safety filter stopped this text.",
-        "Leave the text out, or ask a model of another provider.",
-    )
-
-
-def _long(case: ErrorResponse, status: int) -> Failure | None:
-    words = f"{_error_code(case)} {case.words}"
-    if status >= 500 or (status != 413 and not _LONG.search(words)):
-        return None
-    return too_long(case)
-
-
-def _form(case: ErrorResponse, status: int) -> Failure | None:
-    if status != 400:
-        return None
-    if _SCHEMA.search(case.said.message):
-        return schema_refused(case)
-    if not _FORM.search(case.said.message):
-        return None
-    return case.error(
-        BadRequest, f"{case.who} does not take output_config.format.",
-        "The schema can go into a tool instead.", code="response_format", quote=True,
-    )  # fmt: skip
-
-
-def _parameter(case: ErrorResponse, status: int) -> Failure | None:
-    if status != 400 or not _NOT_TAKEN.search(case.said.message):
-        return None
-    for name in _PARAMETERS:
-        if re.search(rf"\b{name}\b", case.said.message):
-            return parameter_not_taken(case, name)
-    return None
-
-
-def _unknown_model(case: ErrorResponse, status: int) -> Failure | None:
-    if case.said.type != "not_found_error" and status != 404:
-        return None
-    deployment = "deployment" in f"{case.said.code} {case.said.message}".lower()
-    if not deployment and "model" not in case.said.message.lower():
-        return _elsewhere(case)
-    return no_deployment(case) if deployment else no_model(case, "")
-
-
-def _refused(case: ErrorResponse, status: int) -> Failure:
-    version = "anthropic-version" in case.said.message
-    hint = "A gateway on the way drops the header anthropic-version." if version else ""
-    return bad_request(case, status, hint)
-
-
-RULES: tuple[ErrorRule, ...] = (
-    _quota, _on_hold, rate_limited, _unauthorized, _filtered, _long, _form, _parameter,
-    _unknown_model, overloaded, forbidden, _refused,
-)  # fmt: skip
-"""Tried in this order."""
+explain = _TABLE.explain
+nothing_answers = _TABLE.nothing_answers
 
 
 __all__ = [
     "LADDER",
     "NAME",
-    "RULES",
     "SAMPLING",
     "SUBSET",
     "VERSION",

@@ -1,4 +1,4 @@
-"""What stands in the body and headers of a refusal, whichever server wrote it."""
+"""What is in the body and headers of an error response, whichever server wrote it."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _ECHO = 24
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """The words of a refusal. `status` is one written in the body; `page`: it is no JSON.
+    """The words of an error response. `status` is one written in the body; `page`: it is not JSON.
 
-    `whole` is the object that held the message, as it came, and `details` a part of it: codes,
-    waits and links are read out of them.
+    `reason` is the most exact word for what happened, from the details. `whole` is the object that
+    held the message, as it came, and `details` a part of it: waits and links are read out of them.
     """
 
     message: str = ""
@@ -46,6 +46,7 @@ class ErrorBody:
     type: str = ""
     param: str = ""
     inner: str = ""
+    reason: str = ""
     categories: tuple[str, ...] = ()
     status: int | None = None
     page: bool = False
@@ -81,7 +82,8 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
         type=_word(source.get("type")) or _word(source.get("status")),
         param=_word(source.get("param")),
         inner=_word(inner.get("code")),
-        categories=_categories(inner),
+        reason=_reason(source.get("details")),
+        categories=filtered_categories(inner)[:5],
         status=_told_status(code, source) if payload.status == 200 else None,
         details=source.get("details"),
         whole=source,
@@ -130,15 +132,32 @@ def _word(value: Any, longest: int = 80) -> str:
     return value[:longest] if isinstance(value, str) else ""
 
 
-def _categories(inner: dict[str, Any]) -> tuple[str, ...]:
-    result = inner.get("content_filter_result") or inner.get("content_filter_results")
-    if not isinstance(result, dict):
-        return ()
+def _reason(details: Any) -> str:
+    """Anthropic's `error_code`, or the reason in Google's ErrorInfo."""
+    if isinstance(details, dict):
+        return _word(details.get("error_code"))
+    reasons = (_word(row.get("reason")) for row in rows_of(details, "ErrorInfo"))
+    return next(filter(None, reasons), "")
+
+
+def rows_of(details: Any, kind: str) -> list[dict[str, Any]]:
+    """The rows of one kind among the details that Google sends: `ErrorInfo`, `Help`, …"""
+    kind = f"google.rpc.{kind}"
+    return [row for row in dicts(details) if str(row.get("@type", "")).endswith(kind)]
+
+
+def dicts(value: Any) -> list[dict[str, Any]]:
+    """The objects in a list; nothing if it is not one."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def filtered_categories(source: dict[str, Any]) -> tuple[str, ...]:
+    """The categories of Azure's content filter that stopped a text, by their names."""
+    verdicts = source.get("content_filter_results") or source.get("content_filter_result")
+    hit = verdicts.items() if isinstance(verdicts, dict) else ()
     return tuple(
-        _word(name)
-        for name, verdict in result.items()
-        if isinstance(verdict, dict) and verdict.get("filtered")
-    )[:5]
+        _word(name) for name, each in hit if isinstance(each, dict) and each.get("filtered")
+    )
 
 
 def request_id(payload: HTTPResponse, body: Any) -> str | None:

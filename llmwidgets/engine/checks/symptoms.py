@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from llmwidgets.dialects import gemini
 from llmwidgets.engine.checks.rules import HUGGING_FACE, CheckFailure, Symptom
 from llmwidgets.errors import (
+    FailureCode,
     Filtered,
     Forbidden,
     LLMWidgetsError,
@@ -149,8 +150,7 @@ def _is(kind: type[LLMWidgetsError], *codes: str) -> Callable[[CheckFailure], bo
 
 def _elsewhere(case: CheckFailure) -> bool:
     """Something answers, in another format than the dialect's."""
-    code = case.code
-    return isinstance(case.error, Unreachable) and bool(re.fullmatch("no .* format", code))
+    return case.code == FailureCode.WRONG_FORMAT
 
 
 def _wrong_path(case: CheckFailure) -> bool:
