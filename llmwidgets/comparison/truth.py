@@ -14,7 +14,7 @@ from llmwidgets.comparison.jsonable import find_secrets, is_empty_cell, is_recor
 from llmwidgets.comparison.texts import TextSource, join_truncated
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
-from llmwidgets.schemas.paths import display_path, item_path, property_path
+from llmwidgets.schemas.canonical import display_path, item_path, property_path
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document

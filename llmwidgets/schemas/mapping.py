@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from llmwidgets.schemas.canonical import ANY_JSON, Node, display_path, ref_name, types_of
+
 KEY, VALUE = "key", "value"
+ENTRIES = "entries"
 
 
 class ValueMapping(Protocol):
@@ -209,6 +212,49 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Fits:
+    """Tells from the outside whether a sent value can belong to a sent schema."""
+
+    defs: Mapping[str, Node]
+    node: Node
+
+    def __call__(self, data: Any) -> bool:
+        return _fits(self.node, data, self.defs, frozenset())
+
+
+def _fits(node: Node, data: Any, defs: Mapping[str, Node], seen: frozenset[str]) -> bool:
+    if "$ref" in node:
+        name = ref_name(node)
+        return name not in seen and _fits(defs.get(name, {}), data, defs, seen | {name})
+    if "anyOf" in node:
+        return any(_fits(each, data, defs, seen) for each in node["anyOf"])
+    if "const" in node or "enum" in node:
+        return data in ([node["const"]] if "const" in node else node["enum"])
+    types = types_of(node)
+    if isinstance(data, dict):
+        return (not types or "object" in types) and _fits_object(node, data, defs)
+    if isinstance(data, list):
+        return not types or "array" in types
+    if isinstance(data, str):
+        return not types or "string" in types
+    if data is None or isinstance(data, bool):
+        return not types or ("null" if data is None else "boolean") in types
+    return not types or bool(types & {"integer", "number"})
+
+
+def _fits_object(node: Node, data: dict[str, Any], defs: Mapping[str, Node]) -> bool:
+    properties = node.get("properties", {})
+    closed = node.get("additionalProperties") is False
+    if closed and not data.keys() <= properties.keys():
+        return False
+    return all(
+        _fits(inner, data[name], defs, frozenset())
+        for name, inner in properties.items()
+        if name in data and ("const" in inner or "enum" in inner)
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """A reference to a shared shape, looked up at use because definitions may be recursive."""
 
@@ -220,9 +266,6 @@ class Definition:
 
     def adapt(self, data: Any) -> Any:
         return to_wire_value(self.table.get(self.name), data)
-
-
-ENTRIES = "entries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,3 +301,83 @@ class JSONText:
 
     def adapt(self, data: Any) -> Any:
         return json.dumps(data, ensure_ascii=False)
+
+
+# -- Sent forms: the objects that only the sent schema has, spelled once.
+
+
+def closed(properties: Node) -> Node:
+    """An object with exactly these properties, all of them required."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def entries(value: Node) -> Node:
+    """A list of key and value, as which an open object travels."""
+    return {"type": "array", "items": closed({KEY: {"type": "string"}, VALUE: value})}
+
+
+def any_json() -> Node:
+    """Any JSON value; an object in it is told from a list by its one property."""
+    again: Node = {"$ref": f"#/$defs/{ANY_JSON}"}
+    scalars: list[Node] = [{"type": name} for name in ("string", "number", "boolean", "null")]
+    listed: Node = {"type": "array", "items": again}
+    return {"anyOf": [*scalars, listed, closed({ENTRIES: entries(again)})]}
+
+
+# -- Compiled: the result.
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A constraint of the user's schema that the sent schema does not hold, and why.
+
+    `path` is the place it belonged to, such as `lines[].total`; empty for the record itself.
+
+    >>> str(Loss("maxLength", "name", "OpenAI does not enforce it"))
+    'maxLength at name: OpenAI does not enforce it; the reply is still checked.'
+    """
+
+    keyword: str
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.keyword} at {display_path(self.path)}: {self.why}; the reply is still checked."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A schema as it is sent, what it lost on the way, and the way back for replies.
+
+    `wrapped` says that the root was no object and travels as the property `value` of one.
+
+    `excess` is empty where the provider takes the schema to be enforced, and else says in a few
+    words which of its limits cannot be kept, such as "Anthropic takes no recursion". A schema
+    with an excess must not be sent to be enforced (the provider would answer 400): the dialect
+    takes the form below that one (Anthropic a tool without `strict`, OpenAI and Gemini JSON mode
+    with the schema in the prompt), and the excess is told beside the result.
+    """
+
+    schema: dict[str, Any]
+    losses: tuple[Loss, ...] = ()
+    wrapped: bool = False
+    excess: str = ""
+    shape: ValueMapping | None = field(default=None, repr=False, compare=False)
+
+    def restore(self, data: Any) -> Any:
+        """The reply in the shape of the user's schema: unwrapped, absent where null stood for it.
+
+        Data of another shape comes back as it is; the user's schema judges it.
+        """
+        return self.shape.restore(data) if self.shape else data
+
+    def adapt(self, data: Any) -> Any:
+        """A record of the user's schema in the shape that is sent, for examples."""
+        return self.shape.adapt(data) if self.shape else data
