@@ -17,7 +17,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from llmwidgets.dialects.error_body import parse_body, read_count, read_word, request_id
+from llmwidgets.dialects.error_body import parse_body, read_count, read_day, read_word, request_id
 from llmwidgets.dialects.error_rules import (
     BAD_REQUEST,
     FAILED,
@@ -38,14 +38,20 @@ from llmwidgets.dialects.error_rules import (
     Meaning,
     broke_off,
     ended_in_failure,
-    form_refused,
-    parameter_refused,
     parameter_rules,
     unfinished,
     wrong_format,
 )
-from llmwidgets.dialects.prompt import TOOL, system_text, turns
-from llmwidgets.dialects.requests import build_call, next_page
+from llmwidgets.dialects.error_rules import form_refused as form_refused
+from llmwidgets.dialects.error_rules import parameter_refused as parameter_refused
+from llmwidgets.dialects.requests import (
+    TOOL,
+    build_call,
+    next_page,
+    no_such_form,
+    system_text,
+    turns,
+)
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -57,7 +63,7 @@ from llmwidgets.dialects.types import (
     Target,
     Usage,
 )
-from llmwidgets.errors import BadRequest, FailureCode, Forbidden
+from llmwidgets.errors import FailureCode, Forbidden
 from llmwidgets.schemas import Compiled, SchemaCapabilities
 
 NAME = "anthropic_messages"
@@ -99,13 +105,7 @@ def encode(request: Request, target: Target) -> Call:
     elif request.form is ResponseFormat.TOOL:
         body |= _tool(request, target, budgeted="budget_tokens" in body.get("thinking", {}))
     elif request.form is not ResponseFormat.TEXT:
-        raise BadRequest(
-            f"Anthropic's format has no {request.form}.",
-            "Test the connection anew: it finds the form that the model takes.",
-            label=target.label,
-            model=target.model,
-            code=FailureCode.RESPONSE_FORMAT,
-        )
+        raise no_such_form(request, target, "Anthropic")
     if config:
         body["output_config"] = config
     return build_call(target, "POST", f"{target.url}/messages", body)
@@ -152,7 +152,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         raise _TABLE.explain_upstream(payload, body.get("error"), call=call)
     blocks, message = body.get("content"), body.get("type") == "message"
     if not isinstance(blocks, list) or "stop_reason" not in body:
-        raise (broke_off if message else nothing_answers)(payload, call=call)
+        raise (broke_off if message else _TABLE.nothing_answers)(payload, call=call)
     stop = str(body.get("stop_reason"))
     if ended_in_failure(stop):
         raise _TABLE.explain_upstream(payload, None, call=call)
@@ -220,7 +220,11 @@ def listed_models(
     body = parse_body(payload)
     rows = body.get("data") if isinstance(body, dict) else None
     if not isinstance(rows, list):
-        raise explain(payload, call=call) if _failed(body) else nothing_answers(payload, call=call)
+        raise (
+            explain(payload, call=call)
+            if _failed(body)
+            else _TABLE.nothing_answers(payload, call=call)
+        )
     last = read_word(body.get("last_id")) if body.get("has_more") is True else None
     found = [_listed(row) for row in rows if isinstance(row, dict) and read_word(row.get("id"))]
     return found, next_page(call, after_id=last)
@@ -231,10 +235,9 @@ def _failed(body: Any) -> bool:
 
 
 def _listed(row: dict[str, Any]) -> ListedModel:
-    ends = re.match(r"\d{4}-\d{2}-\d{2}", read_word(row.get("retires_at")) or "")
     return ListedModel(
         row["id"],
-        ends.group() if ends else None,
+        read_day(row.get("retires_at")),
         read_count(row.get("max_input_tokens")),
         read_count(row.get("max_tokens")),
         read_word(row.get("lifecycle")) or "",
@@ -369,23 +372,3 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
 """Codes count before types, types before words."""
 
 explain = _TABLE.explain
-nothing_answers = _TABLE.nothing_answers
-
-
-__all__ = [
-    "LADDER",
-    "NAME",
-    "SAMPLING",
-    "SUBSET",
-    "VERSION",
-    "count_call",
-    "decode",
-    "encode",
-    "explain",
-    "form_for",
-    "form_refused",
-    "listed_models",
-    "models_call",
-    "nothing_answers",
-    "parameter_refused",
-]

@@ -200,7 +200,7 @@ def _repeats(plain: str, text: str) -> bool:
     return any(plain[i : i + size] in text for i in range(len(plain) - size + 1))
 
 
-# -- Single values out of a reply: a word, a number of tokens, or None where there is none.
+# -- Single values out of a reply: a word, a number of tokens, a day; None if it is missing.
 
 
 def read_count(value: Any) -> int | None:
@@ -212,3 +212,9 @@ def read_count(value: Any) -> int | None:
 def read_word(value: Any) -> str | None:
     """A text that is not empty."""
     return value if isinstance(value, str) and value else None
+
+
+def read_day(value: Any) -> str | None:
+    """The day that an ISO date or moment begins with."""
+    match = re.match(r"\d{4}-\d{2}-\d{2}", value) if isinstance(value, str) else None
+    return match.group() if match else None

@@ -18,6 +18,7 @@ from llmwidgets.dialects.error_body import (
     dicts,
     parse_body,
     read_count,
+    read_day,
     read_word,
     request_id,
     rows_of,
@@ -36,14 +37,13 @@ from llmwidgets.dialects.error_rules import (
     ErrorTable,
     Meaning,
     broke_off,
-    form_refused,
     parameter_not_taken,
-    parameter_refused,
     unfinished,
     wrong_format,
 )
-from llmwidgets.dialects.prompt import system_text, turns
-from llmwidgets.dialects.requests import build_call, next_page
+from llmwidgets.dialects.error_rules import form_refused as form_refused
+from llmwidgets.dialects.error_rules import parameter_refused as parameter_refused
+from llmwidgets.dialects.requests import build_call, next_page, no_such_form, system_text, turns
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -55,7 +55,7 @@ from llmwidgets.dialects.types import (
     Target,
     Usage,
 )
-from llmwidgets.errors import BadRequest, FailureCode, Forbidden, QuotaExhausted, Unauthorized
+from llmwidgets.errors import FailureCode, Forbidden, QuotaExhausted, Unauthorized
 from llmwidgets.schemas import Compiled, SchemaCapabilities
 
 NAME = "gemini_content"
@@ -117,13 +117,7 @@ def _format(request: Request, target: Target) -> dict[str, Any]:
         return {"responseMimeType": "application/json"}
     if request.form is ResponseFormat.TEXT:
         return {}
-    raise BadRequest(
-        f"Google's format has no {request.form}.",
-        "Test the connection anew: it finds the form that the model takes.",
-        label=target.label,
-        model=target.model,
-        code=FailureCode.RESPONSE_FORMAT,
-    )
+    raise no_such_form(request, target, "Google")
 
 
 def _thinking(request: Request, target: Target) -> dict[str, Any]:
@@ -150,10 +144,8 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     body = parse_body(payload)
     if isinstance(body, list) or (isinstance(body, dict) and body.get("error")):
         raise explain(payload, call=call)
-    if not isinstance(body, dict) or not {"candidates", "promptFeedback", "usageMetadata"} & {
-        *body
-    }:
-        raise nothing_answers(payload, call=call)
+    if not isinstance(body, dict) or _KEYS.isdisjoint(body):
+        raise _TABLE.nothing_answers(payload, call=call)
     candidates = body.get("candidates")
     first = candidates[0] if isinstance(candidates, list) and candidates else None
     if _broke_off(first, body):
@@ -241,7 +233,7 @@ def listed_models(
         raise explain(payload, call=call)
     rows = body.get("models", body.get("publisherModels", [] if not body else None))
     if not isinstance(rows, list):
-        raise nothing_answers(payload, call=call)
+        raise _TABLE.nothing_answers(payload, call=call)
     found = [_listed(row) for row in rows if isinstance(row, dict) and _answers(row)]
     return found, next_page(call, pageToken=read_word(body.get("nextPageToken")))
 
@@ -254,11 +246,9 @@ def _answers(row: dict[str, Any]) -> bool:
 
 def _listed(row: dict[str, Any]) -> ListedModel:
     status = row.get("modelStatus")
-    ends = status.get("retirementTime") if isinstance(status, dict) else None
-    found = re.match(r"\d{4}-\d{2}-\d{2}", read_word(ends) or "")
     return ListedModel(
         row["name"].rpartition("/")[2],
-        found.group() if found else None,
+        read_day(status.get("retirementTime") if isinstance(status, dict) else None),
         read_count(row.get("inputTokenLimit")),
         read_count(row.get("outputTokenLimit")),
         thinks=row.get("thinking") if isinstance(row.get("thinking"), bool) else None,
@@ -483,22 +473,3 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
 """The reason among the details counts before the status word, that before the message."""
 
 explain = _TABLE.explain
-nothing_answers = _TABLE.nothing_answers
-
-
-__all__ = [
-    "LADDER",
-    "NAME",
-    "SAMPLING",
-    "SUBSET",
-    "count_call",
-    "decode",
-    "encode",
-    "explain",
-    "form_for",
-    "form_refused",
-    "listed_models",
-    "models_call",
-    "nothing_answers",
-    "parameter_refused",
-]

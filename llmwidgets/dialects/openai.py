@@ -22,6 +22,7 @@ from llmwidgets.dialects.error_body import (
     filtered_categories,
     parse_body,
     read_count,
+    read_day,
     read_word,
     request_id,
 )
@@ -45,14 +46,13 @@ from llmwidgets.dialects.error_rules import (
     Meaning,
     broke_off,
     ended_in_failure,
-    form_refused,
-    parameter_refused,
     parameter_rules,
     unfinished,
     wrong_format,
 )
-from llmwidgets.dialects.prompt import system_text, turns
-from llmwidgets.dialects.requests import build_call
+from llmwidgets.dialects.error_rules import form_refused as form_refused
+from llmwidgets.dialects.error_rules import parameter_refused as parameter_refused
+from llmwidgets.dialects.requests import build_call, system_text, turns
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -164,7 +164,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     if error or ended_in_failure(choice.get("finish_reason")):
         raise _TABLE.explain_upstream(payload, error, call=call)
     if not isinstance(message, dict):
-        raise (broke_off if of_chat else nothing_answers)(payload, call=call)
+        raise (broke_off if of_chat else _TABLE.nothing_answers)(payload, call=call)
     return _reply(payload, body, choice, message, call)
 
 
@@ -282,8 +282,7 @@ def _window(row: dict[str, Any]) -> int | None:
 def _day(value: Any) -> str | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
         return datetime.fromtimestamp(value, UTC).date().isoformat()
-    found = re.match(r"\d{4}-\d{2}-\d{2}", value) if isinstance(value, str) else None
-    return found.group() if found else None
+    return read_day(value)
 
 
 # -- What OpenAI's strict mode takes of JSON Schema: the safest common form for other servers as
@@ -449,22 +448,3 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
 """What a code says counts before what a status says."""
 
 explain = _TABLE.explain
-nothing_answers = _TABLE.nothing_answers
-
-
-__all__ = [
-    "LADDER",
-    "NAME",
-    "SAMPLING",
-    "SUBSET",
-    "count_call",
-    "decode",
-    "encode",
-    "explain",
-    "form_for",
-    "form_refused",
-    "listed_models",
-    "models_call",
-    "nothing_answers",
-    "parameter_refused",
-]
