@@ -3,7 +3,7 @@
 What differs between models are options of the target, not branches on their names:
 
 - `thinking_off`: how no thinking is spelled: `disabled` or `between_tools`.
-- `thinking_on`: `adaptive`, where a level is an effort, or `budget`, where it is tokens.
+- `thinking_on`: `adaptive`, if a level is an effort, or `budget`, if it is tokens.
 - `effort`: a model with `budget` takes the level as effort as well.
 - `forced_tool`: the model lets itself be made to call a tool.
 
@@ -86,7 +86,7 @@ _CUT = {
 
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
-    """The form in which this schema travels: a tool where it is beyond what a grammar takes."""
+    """The form in which this schema is sent: a tool if it is beyond what a grammar takes."""
     return ResponseFormat.TOOL if form is ResponseFormat.JSON_SCHEMA and schema.excess else form
 
 
@@ -97,7 +97,7 @@ def encode(request: Request, target: Target) -> Call:
         "model": target.model,
         "max_tokens": request.max_output_tokens,
         **({"system": instructions} if instructions else {}),
-        "messages": [{"role": who, "content": said} for who, said in turns(request)],
+        "messages": [{"role": who, "content": text} for who, text in turns(request)],
     }
     config = _think(body, request, target)
     if request.form is ResponseFormat.JSON_SCHEMA:
@@ -112,7 +112,7 @@ def encode(request: Request, target: Target) -> Call:
 
 
 def _think(body: dict[str, Any], request: Request, target: Target) -> dict[str, Any]:
-    """Spell the thinking level into the body; what belongs into `output_config` is returned."""
+    """Spell the thinking level into the body; what belongs in `output_config` is returned."""
     level, options = request.effort_sent, target.options
     if level is None:
         return {}
@@ -141,7 +141,7 @@ def _tool(request: Request, target: Target, *, budgeted: bool) -> dict[str, Any]
 
 
 def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
-    """What the model said; CallError where the answer is not of the Messages format.
+    """The reply of the model; CallError if the answer is not of the Messages format.
 
     A failure behind the server is raised as what it is, whatever text came with it.
     """
@@ -179,25 +179,25 @@ def _spoken(blocks: list[dict[str, Any]]) -> str:
 
 
 def _refusal(details: Any) -> str:
-    said = details if isinstance(details, dict) else {}
-    category, why = read_word(said.get("category")), read_word(said.get("explanation"))
+    details = details if isinstance(details, dict) else {}
+    category, why = read_word(details.get("category")), read_word(details.get("explanation"))
     return (f"{why} ({category})" if why and category else why or category or "")[:300]
 
 
-def _usage(said: Any) -> Usage:
-    if not isinstance(said, dict):
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
         return Usage()
     fresh, cached = (
-        read_count(said.get("input_tokens")),
-        read_count(said.get("cache_read_input_tokens")),
+        read_count(usage.get("input_tokens")),
+        read_count(usage.get("cache_read_input_tokens")),
     )
-    written = read_count(said.get("cache_creation_input_tokens"))
-    details = said.get("output_tokens_details")
+    written = read_count(usage.get("cache_creation_input_tokens"))
+    details = usage.get("output_tokens_details")
     thought = details.get("thinking_tokens") if isinstance(details, dict) else None
     return Usage(
         # What was read from or written into the cache is not in `input_tokens`.
         input_tokens=None if fresh is None else fresh + (cached or 0) + (written or 0),
-        output_tokens=read_count(said.get("output_tokens")),
+        output_tokens=read_count(usage.get("output_tokens")),
         cached_tokens=cached,
         reasoning_tokens=read_count(thought),
     )
@@ -226,8 +226,8 @@ def listed_models(
             else _TABLE.nothing_answers(payload, call=call)
         )
     last = read_word(body.get("last_id")) if body.get("has_more") is True else None
-    found = [_listed(row) for row in rows if isinstance(row, dict) and read_word(row.get("id"))]
-    return found, next_page(call, after_id=last)
+    listed = [_listed(row) for row in rows if isinstance(row, dict) and read_word(row.get("id"))]
+    return listed, next_page(call, after_id=last)
 
 
 def _failed(body: Any) -> bool:
@@ -253,17 +253,17 @@ _FORMS: dict[bool | None, ResponseFormat] = {
 
 
 def _supports(row: dict[str, Any], ability: str) -> bool | None:
-    """What the list says of an ability of a model; None where it does not say."""
-    said: Any = row.get("capabilities")
+    """Whether a model has an ability, by the list; None if it does not say."""
+    value: Any = row.get("capabilities")
     for key in (ability, "supported"):
-        said = said.get(key) if isinstance(said, dict) else None
-    return said if isinstance(said, bool) else None
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, bool) else None
 
 
 # -- What Anthropic's `output_config.format` takes of JSON Schema; optional properties stay
 # optional.
 #
-# A schema beyond its limits has an excess, and travels as a tool without `strict`.
+# A schema beyond its limits has an excess, and is sent as a tool without `strict`.
 # Source: the provider's SDK, November 2026.
 
 SUBSET = SchemaCapabilities(
@@ -283,10 +283,10 @@ SUBSET = SchemaCapabilities(
 )  # fmt: skip
 
 
-# -- What a server of Anthropic's format says instead of an answer: one class, one sentence.
+# -- Errors: what a server of Anthropic's format sends instead of an answer.
 #
 # Codes count before types, types before words; Anthropic asks not to rely on its words, and some
-# things (no credit left, a text too long) stand in them alone.
+# things (no credit left, a text too long) are in them alone.
 
 _SPENT = frozenset({
     "enforced_spend_limit_reached", "contract_spend_limit_reached",

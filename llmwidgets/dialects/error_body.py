@@ -27,7 +27,7 @@ _STATUS = {
     "permission_denied": 403, "not_found": 404, "resource_exhausted": 429, "internal": 500,
     "unavailable": 503, "deadline_exceeded": 504,
 }  # fmt: skip
-"""What the vendors' own words mean where they come under the status of a success."""
+"""What the vendors' own words mean if they come under the status of a success."""
 _READ = 2000
 _LONGEST = 300
 _ECHO = 24
@@ -55,7 +55,7 @@ class ErrorBody:
 
 
 def parse_body(payload: HTTPResponse) -> Any:
-    """The JSON of a payload, or None where it holds none."""
+    """The JSON of a payload, or None if it is not JSON."""
     try:
         return json.loads(payload.body)
     except (ValueError, RecursionError):
@@ -63,7 +63,7 @@ def parse_body(payload: HTTPResponse) -> Any:
 
 
 def parse_error_body(payload: HTTPResponse) -> ErrorBody:
-    """The refusal's words, from every shape in use, code and message apart."""
+    """The words of an error, from every shape in use, code and message apart."""
     body = parse_body(payload)
     if isinstance(body, list) and body:
         body = body[0]
@@ -84,14 +84,14 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
         inner=_word(inner.get("code")),
         reason=_reason(source.get("details")),
         categories=filtered_categories(inner)[:5],
-        status=_told_status(code, source) if payload.status == 200 else None,
+        status=_status_in(code, source) if payload.status == 200 else None,
         details=source.get("details"),
         whole=source,
     )
 
 
-def _told_status(code: Any, source: dict[str, Any]) -> int | None:
-    """The status that an error stands for by its own code, type or status; None where by none."""
+def _status_in(code: Any, source: dict[str, Any]) -> int | None:
+    """The status that an error means by its own code, type or status; None if by none."""
     for word in (code, source.get("type"), source.get("status")):
         if isinstance(word, bool) or not isinstance(word, str | int):
             continue
@@ -111,16 +111,17 @@ def tells_error(payload: HTTPResponse) -> bool:
 
 
 def _message(source: dict[str, Any], error: Any, body: dict[str, Any]) -> str:
-    for said in (source.get("message"), error, body.get("error_description"), body.get("detail")):
-        if isinstance(said, str) and said.strip():
-            return said.strip()
-        if isinstance(said, list):
-            return "; ".join(_detail(each) for each in said[:3])
+    places = (source.get("message"), error, body.get("error_description"), body.get("detail"))
+    for message in places:
+        if isinstance(message, str) and message.strip():
+            return message.strip()
+        if isinstance(message, list):
+            return "; ".join(_detail(each) for each in message[:3])
     return ""
 
 
 def _detail(each: Any) -> str:
-    # FastAPI's rows also hold the `input`, which can be the document.
+    # FastAPI's rows also contain the `input`, which can be the document.
     if not isinstance(each, dict):
         return ""
     place = each.get("loc")
@@ -170,14 +171,14 @@ def request_id(payload: HTTPResponse, body: Any) -> str | None:
 
 
 def quoted(message: str, call: Call | None) -> str:
-    """The server's own words, short, keys masked; empty where they repeat the document."""
+    """The server's own words, short, keys masked; empty if they repeat the document."""
     plain = " ".join(redact(message).split())[: 2 * _LONGEST]
     documents = list(_documents(call)) if call is not None else []
     if any(_repeats(plain, text) for text in documents):
         return ""
 
-    def masked(found: re.Match[str]) -> str:
-        return "“…”" if any(found[2] in text for text in documents) else found[0]
+    def masked(quote: re.Match[str]) -> str:
+        return "“…”" if any(quote[2] in text for text in documents) else quote[0]
 
     bare = _QUOTE.sub(masked, _LONG_QUOTE.sub("“…”", _INPUT.sub("input …", plain)))
     return bare if len(bare) <= _LONGEST else f"{bare[: _LONGEST - 1]}…"
@@ -188,8 +189,8 @@ def _documents(call: Call) -> Iterator[str]:
     for turn in body.get("messages") or body.get("contents") or []:
         if turn.get("role") in {"user", "assistant", "model"}:
             parts = turn.get("parts") or [{"text": turn.get("content")}]
-            said = "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
-            text = said.removeprefix("<document>").removesuffix("</document>")
+            text = "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+            text = text.removeprefix("<document>").removesuffix("</document>")
             yield " ".join(text.split())
 
 

@@ -207,7 +207,7 @@ class ErrorTable:
     ) -> Failure:
         """The failure that a payload without an answer means.
 
-        A CallError, except where the provider judged the text or the answer: Filtered, Truncated.
+        A CallError, except if the provider judged the text or the answer: Filtered, Truncated.
         With the `call`, words that repeat the document are left out, and the address is named.
         """
         return self._explain(ErrorResponse.read(payload, call, label, model))
@@ -386,7 +386,7 @@ _NO_RIGHT = Meaning(
 )
 _BLOCKED = Meaning(
     Forbidden,
-    "{who} answers 403 with a web page: a proxy or firewall stands in between.",
+    "{who} answers 403 with a web page: a proxy or firewall is in between.",
     "Ask the administrator of the network, or set a base URL that it lets through.",
 )
 _REDIRECTED = Meaning(

@@ -4,7 +4,7 @@ What differs between models and between the two are options of the target:
 
 - `levels`: the model takes its thinking level as a word, as one without `budgets` does.
 - `budgets`: the levels that it takes as a number of tokens, each with that number.
-- `models_url`: where models are listed, else beside them; `page_size`: how many at once.
+- `models_url`: where models are listed, else next to them; `page_size`: how many at once.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _CONTINUED = (
 
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
-    """The form in which this schema travels: JSON alone where it is beyond what can be enforced."""
+    """The form in which this schema is sent: JSON alone if it is beyond what can be enforced."""
     return (
         ResponseFormat.JSON_OBJECT if form is ResponseFormat.JSON_SCHEMA and schema.excess else form
     )
@@ -105,8 +105,8 @@ def encode(request: Request, target: Target) -> Call:
 
 
 def _contents(request: Request) -> list[dict[str, Any]]:
-    spoken = {"user": "user", "assistant": "model"}
-    return [{"role": spoken[who], "parts": [{"text": said}]} for who, said in turns(request)]
+    roles = {"user": "user", "assistant": "model"}
+    return [{"role": roles[who], "parts": [{"text": text}]} for who, text in turns(request)]
 
 
 def _format(request: Request, target: Target) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _thinking(request: Request, target: Target) -> dict[str, Any]:
     level, budgets = request.effort_sent, target.options.get("budgets", {})
     if level is None:
         return {}
-    # The two stand for the same and are refused together.
+    # The two mean the same and are refused together.
     if level in budgets:
         return {"thinkingConfig": {"thinkingBudget": budgets[level]}}
     # A model of which nothing is known takes its level as a word, as all do since Gemini 3.
@@ -137,7 +137,7 @@ def _model_url(target: Target) -> str:
 
 
 def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
-    """What the model said; CallError where the answer is not of Google's content format.
+    """The reply of the model; CallError if the answer is not of Google's content format.
 
     A failure behind the server is raised as what it is, whatever text came with it.
     """
@@ -173,8 +173,8 @@ def _ending(candidate: Any, body: dict[str, Any]) -> tuple[Ending, str]:
     """How the reply ended, and the category or sentence that explains it."""
     if not isinstance(candidate, dict):
         feedback = body.get("promptFeedback")
-        said = feedback.get("blockReason") if isinstance(feedback, dict) else None
-        return "filtered", read_word(said) or ""
+        blocked = feedback.get("blockReason") if isinstance(feedback, dict) else None
+        return "filtered", read_word(blocked) or ""
     reason = read_word(candidate.get("finishReason")) or ""
     ending = _ENDINGS.get(reason, "complete")
     if ending == "filtered":
@@ -194,19 +194,19 @@ def _spoken(candidate: Any) -> str:
     )
 
 
-def _usage(said: Any) -> Usage:
-    if not isinstance(said, dict):
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
         return Usage()
     spoken, thought = (
-        read_count(said.get("candidatesTokenCount")),
-        read_count(said.get("thoughtsTokenCount")),
+        read_count(usage.get("candidatesTokenCount")),
+        read_count(usage.get("thoughtsTokenCount")),
     )
     # A reply that was all thinking has no count of candidates.
     whole = None if spoken is None and thought is None else (spoken or 0) + (thought or 0)
     return Usage(
-        input_tokens=read_count(said.get("promptTokenCount")),
+        input_tokens=read_count(usage.get("promptTokenCount")),
         output_tokens=whole,
-        cached_tokens=read_count(said.get("cachedContentTokenCount")),
+        cached_tokens=read_count(usage.get("cachedContentTokenCount")),
         reasoning_tokens=thought,
     )
 
@@ -218,7 +218,7 @@ def count_call(target: Target) -> Call | None:
 
 
 def models_call(target: Target) -> Call:
-    """The free GET that lists models; at Vertex AI those that there are, not those one may call."""
+    """The free GET that lists models; at Vertex AI all that exist, not those one may call."""
     url = target.options.get("models_url") or f"{target.url}/models"
     page = target.options.get("page_size", _PAGE)
     return build_call(target, "GET", url, pageSize=str(page))
@@ -234,8 +234,8 @@ def listed_models(
     rows = body.get("models", body.get("publisherModels", [] if not body else None))
     if not isinstance(rows, list):
         raise _TABLE.nothing_answers(payload, call=call)
-    found = [_listed(row) for row in rows if isinstance(row, dict) and _answers(row)]
-    return found, next_page(call, pageToken=read_word(body.get("nextPageToken")))
+    listed = [_listed(row) for row in rows if isinstance(row, dict) and _answers(row)]
+    return listed, next_page(call, pageToken=read_word(body.get("nextPageToken")))
 
 
 def _answers(row: dict[str, Any]) -> bool:
@@ -273,7 +273,7 @@ SUBSET = SchemaCapabilities(
 )  # fmt: skip
 
 
-# -- What Google says instead of an answer, on the Gemini API and on Vertex AI: one class each.
+# -- Errors: what Google sends instead of an answer, on the Gemini API and on Vertex AI.
 #
 # The reason among the details counts before the status word, the status word before the message.
 

@@ -2,12 +2,12 @@
 
 What differs between servers are options of the target, not branches on their names:
 
-- `token_parameter`: `max_completion_tokens`, or `max_tokens` where a server knows no other.
+- `token_parameter`: `max_completion_tokens`, or `max_tokens` if a server knows no other.
 - `system_role`: `developer` or `system`.
 - `store`: send `"store": false`, so that the provider keeps neither text nor answer.
 - `effort`: the server knows `reasoning_effort`.
-- `object_schema`: the server takes a schema beside `{"type": "json_object"}`.
-- `route`: what is added to the URL; `models_url`: where models are listed, else beside the route.
+- `object_schema`: the server takes a schema with `{"type": "json_object"}`.
+- `route`: what is added to the URL; `models_url`: where models are listed, else next to the route.
 """
 
 from __future__ import annotations
@@ -94,11 +94,11 @@ _ENDINGS: dict[str, Ending] = {
 _WHOLE = frozenset(
     {"stop", "tool_calls", "function_call", "eos", "eos_token", "stop_sequence", "end_turn"}
 )
-"""Endings by the model's own will; any other word says nothing of an answer that is cut."""
+"""Endings by the model's own will; any other word does not tell whether an answer is cut."""
 
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
-    """The form in which this schema travels: JSON alone where it is beyond what can be enforced."""
+    """The form in which this schema is sent: JSON alone if it is beyond what can be enforced."""
     return (
         ResponseFormat.JSON_OBJECT if form is ResponseFormat.JSON_SCHEMA and schema.excess else form
     )
@@ -110,7 +110,7 @@ def encode(request: Request, target: Target) -> Call:
     role = options.get("system_role", "system")
     instructions = system_text(request)
     messages = [{"role": role, "content": instructions}] if instructions else []
-    messages += [{"role": who, "content": said} for who, said in turns(request)]
+    messages += [{"role": who, "content": text} for who, text in turns(request)]
     body: dict[str, Any] = {"model": target.model, "messages": messages}
     body |= _response_format(request, target)
     body[options.get("token_parameter", "max_tokens")] = request.max_output_tokens
@@ -132,7 +132,7 @@ def _response_format(request: Request, target: Target) -> dict[str, Any]:
     if request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
         if not target.options.get("object_schema"):
             raise BadRequest(
-                f"{target.label or 'This connection'} takes no schema beside json_object.",
+                f"{target.label or 'This connection'} takes no schema with json_object.",
                 "This form is for Custom servers only.",
                 label=target.label,
                 model=target.model,
@@ -145,7 +145,7 @@ def _response_format(request: Request, target: Target) -> dict[str, Any]:
 
 
 def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
-    """What the model said; CallError where the answer is not of the OpenAI chat format.
+    """The reply of the model; CallError if the answer is not of the OpenAI chat format.
 
     A failure behind the server is raised as what it is, whatever text came with it.
     """
@@ -169,9 +169,9 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
 
 
 def _is_chat(body: dict[str, Any]) -> bool:
-    """Whether a body is of the format, also where its choices are missing."""
-    beside = {"id", "object", "created", "model", "usage"} & set(body)
-    named = "choices" in body and (body["choices"] is None or bool(beside))
+    """Whether a body is of the format, even if its choices are missing."""
+    others = {"id", "object", "created", "model", "usage"} & set(body)
+    named = "choices" in body and (body["choices"] is None or bool(others))
     return named or body.get("object") == "chat.completion"
 
 
@@ -225,15 +225,15 @@ def _without_thinking(text: str) -> str:
     return text
 
 
-def _usage(said: Any) -> Usage:
-    if not isinstance(said, dict):
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
         return Usage()
-    prompt, completion = said.get("prompt_tokens_details"), said.get("completion_tokens_details")
+    prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     cached = prompt.get("cached_tokens") if isinstance(prompt, dict) else None
     thought = completion.get("reasoning_tokens") if isinstance(completion, dict) else None
     return Usage(
-        input_tokens=read_count(said.get("prompt_tokens")),
-        output_tokens=read_count(said.get("completion_tokens")),
+        input_tokens=read_count(usage.get("prompt_tokens")),
+        output_tokens=read_count(usage.get("completion_tokens")),
         cached_tokens=read_count(cached),
         reasoning_tokens=read_count(thought),
     )
@@ -245,10 +245,10 @@ def count_call(target: Target) -> Call | None:
 
 
 def models_call(target: Target) -> Call:
-    """The free GET that lists models and so proves the key, where the server guards the list."""
-    elsewhere = target.options.get("models_url")
-    if elsewhere:
-        return build_call(replace(target, query={}), "GET", elsewhere)
+    """The free GET that lists models and so proves the key, if the server guards the list."""
+    models_url = target.options.get("models_url")
+    if models_url:
+        return build_call(replace(target, query={}), "GET", models_url)
     return build_call(target, "GET", f"{target.url}/models")
 
 
@@ -274,9 +274,9 @@ def _listed(row: dict[str, Any]) -> ListedModel:
 def _window(row: dict[str, Any]) -> int | None:
     """The window of a listed model: vLLM and sglang, routers, LM Studio, llama.cpp."""
     meta = row.get("meta")
-    said = [row.get(name) for name in ("max_model_len", "context_length", "max_context_length")]
-    said += [meta.get(name) for name in ("n_ctx", "n_ctx_train")] if isinstance(meta, dict) else []
-    return next((known for known in map(read_count, said) if known), None)
+    sizes = [row.get(name) for name in ("max_model_len", "context_length", "max_context_length")]
+    sizes += [meta.get(name) for name in ("n_ctx", "n_ctx_train")] if isinstance(meta, dict) else []
+    return next((known for known in map(read_count, sizes) if known), None)
 
 
 def _day(value: Any) -> str | None:
@@ -312,7 +312,7 @@ SUBSET = SchemaCapabilities(
 )  # fmt: skip
 
 
-# -- What a server of the OpenAI format says instead of an answer: one class, one sentence.
+# -- Errors: what a server of the OpenAI format sends instead of an answer.
 
 _QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|credit balance|billing|out of credits"
@@ -410,7 +410,7 @@ def _endpoint_step(response: ErrorResponse) -> str:
 
 
 _VERSION = re.compile("api-version|API version")
-_VERSION_STEP = "Paste the target URI again: its api-version is not known there."
+_VERSION_STEP = "Paste the Target URI again: its api-version is not known there."
 _WRONG_FORMAT = wrong_format("OpenAI", _endpoint_step)
 
 _TABLE = ErrorTable(_WRONG_FORMAT, (

@@ -1,4 +1,4 @@
-"""The user's schema: read from many sources, compiled for a dialect, judge of every reply."""
+"""The user's schema: read from many sources, compiled for a dialect, the judge of each reply."""
 
 from llmwidgets.schemas.mapping import Compiled, Loss
 from llmwidgets.schemas.passes import SchemaCapabilities

@@ -19,7 +19,7 @@ Node = dict[str, Any]
 ANY_JSON = "AnyJSON"
 """The name kept free for the definition of any JSON value."""
 NEVER: Node = {"not": {}}
-"""The schema that nothing satisfies, where JSON Schema writes `false`."""
+"""The schema that nothing satisfies; JSON Schema writes `false`."""
 
 
 # -- Paths: places inside a record, written the way a user reads them: `lines[0].total`.
@@ -60,7 +60,7 @@ def prefixes(path: str) -> list[str]:
     >>> prefixes("lines[].total")
     ['lines', 'lines[]', 'lines[].total']
     """
-    return [path[: found.end()] for found in _PARTS.finditer(path)] or [path]
+    return [path[: part.end()] for part in _PARTS.finditer(path)] or [path]
 
 
 # -- Vocabulary: what a canonical node is about.
@@ -89,7 +89,7 @@ SAYING = frozenset({
 
 
 def says_something(node: Node) -> bool:
-    """Whether a schema tells what a value is, and not only what must be there."""
+    """Whether a schema says what a value is, and not only what must be present."""
     return not SAYING.isdisjoint(node)
 
 
@@ -110,10 +110,10 @@ _UNTIL = {"additionalItems": 2019}
 
 
 def draft_of(schema: Any) -> int:
-    """The draft that `$schema` names: 4, 6, 7, 2019 or 2020; 2020 where it names none."""
+    """The draft that `$schema` names: 4, 6, 7, 2019 or 2020; 2020 if it names none."""
     name = schema.get("$schema") if isinstance(schema, dict) else None
-    found = re.search(r"draft-0?(4|6|7)\b|draft/(2019|2020)", name or "")
-    return int(found.group(1) or found.group(2)) if found else 2020
+    match = re.search(r"draft-0?(4|6|7)\b|draft/(2019|2020)", name or "")
+    return int(match[1] or match[2]) if match else 2020
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ class _Rewriting:
 
 
 def _refuse_circles(defs: dict[str, Node]) -> None:
-    """FieldError where a definition is, or may be, nothing but itself."""
+    """FieldError if a definition is, or may be, nothing but itself."""
     edges = {name: _names_at_once(node) for name, node in defs.items()}
     for name in edges:
         if name in _reachable(name, edges):
@@ -344,14 +344,14 @@ class Document:
         self.resources[""] = self.root
 
     def base_of(self, node: Any, base: str) -> str:
-        """The base inside `node`, which changes where the node has an identifier of its own."""
+        """The base inside `node`, which changes if the node has an identifier of its own."""
         own = node.get(self.identifier) if isinstance(node, dict) else None
         if not isinstance(own, str) or own.startswith("#"):
             return base
         return urljoin(base, own).partition("#")[0]
 
     def find(self, reference: str, base: str, path: str) -> Found:
-        """The schema that `reference` names; FieldError where it lies outside or nowhere."""
+        """The schema that `reference` names; FieldError if it is outside or nowhere."""
         target, _, fragment = reference.partition("#")
         uri = urljoin(base, target) if target else base
         if uri not in self.resources:
@@ -397,7 +397,7 @@ class Document:
 
 
 def subschemas(node: dict[str, Any]) -> Iterator[Any]:
-    """Every schema that stands directly in this one, in whatever keyword."""
+    """Every schema directly inside this one, under whatever keyword."""
     for name in (*MAPS, "dependencies"):
         if isinstance(node.get(name), dict):
             yield from node[name].values()
@@ -441,7 +441,7 @@ def key_of(value: Any) -> str:
 def merge(one: Node, other: Node) -> tuple[Node, list[str]]:
     """What satisfies both, and the keywords of `other` that could not be taken over.
 
-    Annotations of `one` win. ConflictError where nothing satisfies both.
+    Annotations of `one` win. ConflictError if nothing satisfies both.
     """
     whole: Node = dict(one)
     lost: list[str] = []
@@ -514,6 +514,12 @@ def all_of(one: Any, other: Any) -> Any:
     if one == other:
         return one
     return {"allOf": [one, other]}
+
+
+def any_of(options: list[Node]) -> Node:
+    """What satisfies one of these schemas."""
+    unique = list({key_of(each): each for each in options}.values())
+    return {"anyOf": unique} if len(unique) > 1 else unique[0] if unique else NEVER
 
 
 def _both_open(one: Any, other: Any) -> Any:

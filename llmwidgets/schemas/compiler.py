@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmwidgets.schemas import passes
+from llmwidgets.schemas import mapping, passes
 from llmwidgets.schemas.canonical import (
     ANNOTATIONS,
     ANY_JSON,
@@ -20,6 +20,7 @@ from llmwidgets.schemas.canonical import (
     ConflictError,
     Node,
     any_name,
+    any_of,
     item_path,
     key_of,
     listed_types,
@@ -29,37 +30,8 @@ from llmwidgets.schemas.canonical import (
     says_something,
     types_of,
 )
-from llmwidgets.schemas.mapping import (
-    ENTRIES,
-    AnyValue,
-    Choice,
-    Compiled,
-    Definition,
-    Entries,
-    Fits,
-    Items,
-    JSONText,
-    Loss,
-    Option,
-    Properties,
-    Tuple,
-    ValueMapping,
-    Wrapped,
-    any_json,
-    closed,
-    entries,
-)
-from llmwidgets.schemas.passes import (
-    NULL,
-    Economy,
-    EnumBudget,
-    SchemaCapabilities,
-    Size,
-    accepts_null,
-    first_keys,
-    nullable,
-    without_null,
-)
+from llmwidgets.schemas.mapping import Compiled, Loss, ValueMapping
+from llmwidgets.schemas.passes import NULL, Economy, EnumBudget, SchemaCapabilities, Size
 from llmwidgets.schemas.validation import LazyValidator
 
 _MAX_WORK = 10_000
@@ -92,6 +64,10 @@ class Part:
     shape: ValueMapping | None = None
     possible: bool = True
     """False if no value satisfies the user's schema at this place."""
+
+    def wrapped(self, name: str) -> Part:
+        """The same as the only property of an object."""
+        return Part(mapping.closed({name: self.node}), mapping.Wrapped(name, self.shape))
 
 
 _IMPOSSIBLE = Part(NULL, possible=False)
@@ -133,7 +109,6 @@ class Compiler:
     """The definitions being compiled, outermost first."""
     places: dict[str, str] = field(default_factory=dict)
     """Where each definition was first referred to."""
-    merging: list[str] = field(default_factory=list)
     work: int = 0
 
     def __post_init__(self) -> None:
@@ -142,11 +117,11 @@ class Compiler:
     def compile(self) -> tuple[Compiled, Size]:
         """The whole schema, with the passes over it, and how large it is."""
         root = self.part(self.schema.root, "")
-        node, wrapped, shape = root.node, False, root.shape
-        if "$ref" in node:
-            node = self.defs[ref_name(node)]
-        if self.subset.root_object and (node.get("type") != "object" or "anyOf" in node):
-            node, wrapped, shape = closed({"value": root.node}), True, Wrapped("value", root.shape)
+        node = self.defs[ref_name(root.node)] if "$ref" in root.node else root.node
+        wrapped = self.subset.root_object and (node.get("type") != "object" or "anyOf" in node)
+        if wrapped:
+            root = root.wrapped("value")
+            node = root.node
         passes.hoist(node, self.defs, self.subset.max_depth, self.schema.defs)
         sent = {**node, "$defs": dict(sorted(self.defs.items()))} if self.defs else node
         excess = passes.loosen(sent, self.subset, self.places, self.lose)
@@ -154,7 +129,7 @@ class Compiler:
         if not excess and not self.subset.recursion and passes.is_recursive(sent):
             excess = f"{self.subset.name} takes no recursion"
         excess = excess or size.excess(self.subset)
-        return Compiled(sent, tuple(self.losses.values()), wrapped, excess, shape), size
+        return Compiled(sent, tuple(self.losses.values()), wrapped, excess, root.shape), size
 
     def lose(self, keyword: str, path: str, why: str = "") -> None:
         """Report a constraint that the sent schema does not express."""
@@ -204,9 +179,9 @@ class Compiler:
             return Part(self._described({}, source))
         if not self.subset.recursion:
             notes = ["any JSON, written as JSON text"]
-            return Part(self._described({"type": "string"}, source, notes), JSONText())
-        self.defs.setdefault(ANY_JSON, any_json())
-        return Part(self._refer(ANY_JSON, source), AnyValue())
+            return Part(self._described({"type": "string"}, source, notes), mapping.JSONText())
+        self.defs.setdefault(ANY_JSON, mapping.any_json())
+        return Part(self._refer(ANY_JSON, source), mapping.AnyValue())
 
     def _kept(self, node: Node, types: set[str], path: str) -> tuple[Node, list[str]]:
         """The keywords taken as they are, and notes on those that are not, which are reported."""
@@ -226,8 +201,11 @@ class Compiler:
 
     # -- References and allOf: one node for all that has to be true at a place.
 
-    def _flat(self, node: Node, path: str) -> Node:
-        """The node without `allOf`, and with a `$ref` only if nothing constrains next to it."""
+    def _flat(self, node: Node, path: str, inside: frozenset[str] = frozenset()) -> Node:
+        """The node without `allOf`, and with a `$ref` only if nothing constrains next to it.
+
+        `inside` are the definitions that it is part of, while they are merged.
+        """
         parts = list(node.get("allOf", ()))
         own = {key: value for key, value in node.items() if key not in {"allOf", "$ref"}}
         if "$ref" in node:
@@ -235,37 +213,31 @@ class Compiler:
         if not parts:
             return node
         if len(parts) == 1 and not set(own) - ANNOTATIONS:
-            inner = self._flat(parts[0], path) if "$ref" not in parts[0] else parts[0]
+            inner = parts[0] if "$ref" in parts[0] else self._flat(parts[0], path, inside)
             return {**inner, **own}
         for each in parts:
             try:
-                own = self._merged(own, each, path)
+                own = self._merged(own, each, path, inside)
             except ConflictError:
                 self.lose("allOf", path, "no value satisfies all its parts")
         return own
 
-    def _merged(self, own: Node, part: Node, path: str) -> Node:
+    def _merged(
+        self, own: Node, part: Node, path: str, inside: frozenset[str] = frozenset()
+    ) -> Node:
         """Both schemas as one, references resolved; ConflictError if nothing satisfies both."""
-        flat = part if "$ref" in part else self._flat(part, path)
-        if "$ref" in flat:
-            return self._merged_reference(own, flat, path)
-        own, lost = merge(own, flat)
-        for keyword in lost:
-            if keyword in passes.CONSTRAINTS:
+        flat = part if "$ref" in part else self._flat(part, path, inside)
+        if "$ref" not in flat:
+            own, lost = merge(own, flat)
+            for keyword in filter(passes.CONSTRAINTS.__contains__, lost):
                 self.lose(keyword, path, "two of them hold at once, and only one is sent")
-        return own
-
-    def _merged_reference(self, own: Node, part: Node, path: str) -> Node:
-        name = ref_name(part)
-        if name in self.merging:
+            return own
+        name = ref_name(flat)
+        if name in inside:
             self.lose("allOf", path, "a definition that contains itself is not merged")
             return own
-        others = {key: value for key, value in part.items() if key != "$ref"}
-        self.merging.append(name)
-        try:
-            return self._merged(merge(own, others)[0], self.schema.defs[name], path)
-        finally:
-            self.merging.pop()
+        own, _ = merge(own, {key: value for key, value in flat.items() if key != "$ref"})
+        return self._merged(own, self.schema.defs[name], path, inside | {name})
 
     def _reference(self, node: Node, path: str) -> Part:
         name = ref_name(node)
@@ -277,7 +249,9 @@ class Compiler:
             self.inside.pop()
             self.defs[name], self.shapes[name] = part.node, part.shape
         mapped = name not in self.shapes or self.shapes[name] is not None
-        return Part(self._refer(name, node), Definition(self.shapes, name) if mapped else None)
+        return Part(
+            self._refer(name, node), mapping.Definition(self.shapes, name) if mapped else None
+        )
 
     def _refer(self, name: str, source: Node) -> Node:
         bare: Node = {"$ref": f"#/$defs/{name}"}
@@ -290,16 +264,17 @@ class Compiler:
 
     def _listed_values(self, node: Node, path: str) -> Part:
         keyword = "const" if "const" in node else "enum"
-        values = _possible(node)
+        values = passes.possible_values(node)
         if not values:
             return _IMPOSSIBLE
         plain = all(each is None or isinstance(each, str | int | float) for each in values)
         names = list(dict.fromkeys(passes.type_of(each) for each in values))
         if not plain or not self.enums.pay(values):
-            why = "does not take so many or so long allowed values" if plain else (
-                "takes plain values only"
-            )  # fmt: skip
-            self.lose(keyword, path, f"{self.subset.name} {why}")
+            size, kind = (
+                "does not take so many or so long allowed values",
+                "takes plain values only",
+            )
+            self.lose(keyword, path, f"{self.subset.name} {size if plain else kind}")
             rest = {key: value for key, value in node.items() if key not in {"const", "enum"}}
             return self.part({**rest, "type": names}, path)
         keep, notes = self._kept(node, set(names), path)
@@ -340,9 +315,9 @@ class Compiler:
             return self._tuple(node, path, keep, notes)
         if rest != NEVER and (rest is not None or not options):
             options.append(rest or {})
-        item = self.part(_any_of([each for each in options if each != NEVER]), item_path(path))
+        item = self.part(any_of([each for each in options if each != NEVER]), item_path(path))
         sent = self._described({"type": "array", "items": item.node, **keep}, node, notes)
-        return Part(sent, Items(item.shape) if item.shape else None)
+        return Part(sent, mapping.Items(item.shape) if item.shape else None)
 
     def _tuple(self, node: Node, path: str, keep: Node, notes: list[str]) -> Part:
         first = [self.part(each, item_path(path)) for each in node["prefixItems"]]
@@ -352,7 +327,7 @@ class Compiler:
             part = self.part(node["items"], item_path(path))
             sent["items"], rest = part.node, part.shape
         mapped = rest or any(part.shape for part in first)
-        shape = Tuple(tuple(part.shape for part in first), rest) if mapped else None
+        shape = mapping.Tuple(tuple(part.shape for part in first), rest) if mapped else None
         return Part(self._described(sent, node, notes), shape)
 
     # -- Objects: listed properties sent all of them, open ones as they are or as a list of entries.
@@ -365,18 +340,18 @@ class Compiler:
             return self._open_object(node, path, (keep, notes), self._fields(node, listed, path))
         if not listed and rest is not None:
             item = self.part(rest, any_name(path))
-            sent = {**entries(item.node), **keep}
-            return Part(self._described(sent, node, notes), Entries(item.shape))
+            sent = {**mapping.entries(item.node), **keep}
+            return Part(self._described(sent, node, notes), mapping.Entries(item.shape))
         if node.get("additionalProperties") == {} and not node.get("patternProperties"):
-            self.lose("additionalProperties", path, f"{self.subset.name} fills listed properties"
-                      " only")  # fmt: skip
+            why = f"{self.subset.name} fills listed properties only"
+            self.lose("additionalProperties", path, why)
         fields = self._fields(node, listed, path)
-        sent = {**closed(fields.nodes), "required": _required(node, fields), **keep}
+        sent = {**mapping.closed(fields.nodes), "required": _required(node, fields), **keep}
         carrier, carried = None, None
         if rest is not None:
             carrier = _unused("additional_properties", listed)
             item = self.part(rest, any_name(path))
-            fields.nodes[carrier], carried = entries(item.node), Entries(item.shape)
+            fields.nodes[carrier], carried = mapping.entries(item.node), mapping.Entries(item.shape)
             sent["required"].append(carrier)
         # A valid record may have properties that a closed object has no place for.
         drops = node.get("additionalProperties") is not False
@@ -415,15 +390,19 @@ class Compiler:
             if required:
                 continue
             absence = self._absence(part.node)
-            takes = accepts_null(part.node, self.defs)
+            takes = passes.accepts_null(part.node, self.defs)
             if not takes:
                 fields.droppable.add(name)
             if absence == "null":
                 fields.filled.add(name)
-                fields.nodes[name] = part.node if takes else nullable(part.node)
+                fields.nodes[name] = part.node if takes else passes.nullable(part.node)
                 if takes:
                     fields.nullable.add(name)
-            elif absence == "absent" and takes and (bare := without_null(part.node)) != part.node:
+            elif (
+                absence == "absent"
+                and takes
+                and (bare := passes.without_null(part.node)) != part.node
+            ):
                 fields.nodes[name] = bare
                 fields.left_out.add(name)
         return fields
@@ -465,14 +444,18 @@ class Compiler:
             return Part(self._described(parts[0].node, node), parts[0].shape)
         parts = self._objects_told_from_lists(parts)
         if self.subset.distinct_first_keys:
-            parts = self._distinct(originals, parts)
+            parts = self._distinct(parts)
         shape = None
         if any(part.shape for part in parts):
             choices = tuple(
-                Option(part.shape, LazyValidator(self.schema, option), Fits(self.defs, part.node))
+                mapping.Option(
+                    part.shape,
+                    LazyValidator(self.schema, option),
+                    mapping.Fits(self.defs, part.node),
+                )
                 for option, part in zip(originals, parts, strict=True)
             )
-            shape = Choice(choices, LazyValidator(self.schema, node))
+            shape = mapping.Choice(choices, LazyValidator(self.schema, node))
         return Part(self._described({"anyOf": [part.node for part in parts]}, node), shape)
 
     def _options(self, base: Node, listed: list[Node], path: str) -> list[Node]:
@@ -498,27 +481,24 @@ class Compiler:
     def _objects_told_from_lists(self, parts: list[Part]) -> list[Part]:
         """Open objects are sent as lists: wrapped if another branch is one, as both may be []."""
 
-        def resolved(part: Part) -> tuple[Node, ValueMapping | None]:
+        def resolved(part: Part) -> Part:
             name = ref_name(part.node) if "$ref" in part.node else ""
-            return (self.defs.get(name, {}), self.shapes.get(name)) if name else (
-                part.node, part.shape
-            )  # fmt: skip
+            return Part(self.defs.get(name, {}), self.shapes.get(name)) if name else part
 
-        opened = [isinstance(resolved(part)[1], Entries) for part in parts]
-        lists = [resolved(part)[0].get("type") == "array" for part in parts]
-        if not any(is_list and not is_open for is_list, is_open in zip(lists, opened, strict=True)):
+        opened = [isinstance(resolved(part).shape, mapping.Entries) for part in parts]
+        lists = [resolved(part).node.get("type") == "array" for part in parts]
+        if all(is_open or not is_list for is_open, is_list in zip(opened, lists, strict=True)):
             return parts
         return [
-            Part(closed({ENTRIES: part.node}), Wrapped(ENTRIES, part.shape)) if is_open else part
+            part.wrapped(mapping.ENTRIES) if is_open else part
             for part, is_open in zip(parts, opened, strict=True)
         ]
 
-    def _distinct(self, originals: list[Node], parts: list[Part]) -> list[Part]:
+    def _distinct(self, parts: list[Part]) -> list[Part]:
         """The branches with no first property in common: reordered, or else wrapped."""
-        firsts = [
-            first_keys(part.node, self.defs) | self._coming_first_keys(original)
-            for original, part in zip(originals, parts, strict=True)
-        ]
+        # A definition that is still being compiled has its first property in the user's schema.
+        coming = {name: self.schema.defs[name] for name in self.begun} | self.defs
+        firsts = [passes.first_keys(part.node, coming) for part in parts]
         used: set[str] = set()
         settled = []
         for index, part in enumerate(parts):
@@ -530,18 +510,12 @@ class Compiler:
             moved = self._reordered(part.node, taken)
             if moved is None:
                 name = _unused(f"option_{index + 1}", taken)
-                settled.append(Part(closed({name: part.node}), Wrapped(name, part.shape)))
+                settled.append(part.wrapped(name))
                 used.add(name)
             else:
                 settled.append(Part(moved, part.shape))
-                used |= first_keys(moved, self.defs)
+                used |= passes.first_keys(moved, self.defs)
         return settled
-
-    def _coming_first_keys(self, original: Node) -> set[str]:
-        """The first properties of a definition that is still being compiled."""
-        if "$ref" not in original or ref_name(original) in self.defs:
-            return set()
-        return set(list(self.schema.resolve(original).get("properties", {}))[:1])
 
     def _reordered(self, node: Node, taken: set[str]) -> Node | None:
         """An object schema that begins with a property no other branch begins with."""
@@ -576,19 +550,6 @@ def _unused(name: str, taken: Collection[str]) -> str:
     return name
 
 
-def _any_of(options: list[Node]) -> Node:
-    """What satisfies one of these schemas."""
-    unique = list({key_of(each): each for each in options}.values())
-    return {"anyOf": unique} if len(unique) > 1 else unique[0] if unique else NEVER
-
-
-def _possible(node: Node) -> list[Any]:
-    """The listed values that `type` allows as well, each once."""
-    listed = [node["const"]] if "const" in node else node["enum"]
-    types = types_of(node)
-    return list({key_of(each): each for each in listed if passes.is_of(each, types)}.values())
-
-
 def _listed(node: Node) -> dict[str, Node]:
     """The properties an object may have by name; required ones that are not listed included."""
     listed = {name: each for name, each in node.get("properties", {}).items() if each != NEVER}
@@ -610,7 +571,7 @@ def _rest(node: Node) -> Node | None:
     if isinstance(rest, dict) and rest:
         patterns.append(rest)
     if patterns:
-        return _any_of(patterns)
+        return any_of(patterns)
     return {} if rest is not False and not _listed(node) else None
 
 
@@ -619,12 +580,12 @@ def _required(node: Node, fields: _Fields) -> list[str]:
     return [name for name in fields.nodes if name in required or name in fields.filled]
 
 
-def _properties(fields: _Fields, *, needed: bool, **rest: Any) -> Properties | None:
+def _properties(fields: _Fields, *, needed: bool, **rest: Any) -> mapping.Properties | None:
     """The mapping of an object's properties; None if every value is sent as it is."""
     changed = fields.droppable or fields.filled or fields.left_out or any(fields.shapes.values())
     if not needed and not changed:
         return None
-    return Properties(
+    return mapping.Properties(
         fields.shapes,
         frozenset(fields.droppable),
         frozenset(fields.nullable),

@@ -12,6 +12,7 @@ from llmwidgets.schemas.canonical import (
     Canonical,
     Node,
     item_path,
+    key_of,
     property_path,
     ref_name,
     types_of,
@@ -20,15 +21,15 @@ from llmwidgets.schemas.canonical import (
 
 @dataclass(frozen=True, slots=True)
 class SchemaCapabilities:
-    """The part of JSON Schema that a dialect enforces. Each dialect owns one, named `SUBSET`.
+    """The part of JSON Schema that a dialect enforces. Each dialect has one, named `SUBSET`.
 
     `keywords` are the constraints and annotations it takes as they are; the structure
     (`type properties required additionalProperties items anyOf enum $ref $defs`) is always
-    taken. `formats` are the string formats it takes. Limits are None where there is none.
+    taken. `formats` are the string formats it takes. A limit that is None does not exist.
 
     OpenAI's strict mode, in full:
 
-    >>> openai = Subset(
+    >>> openai = SchemaCapabilities(
     ...     name="OpenAI",
     ...     keywords=frozenset(
     ...         "description const pattern format minimum maximum exclusiveMinimum "
@@ -55,31 +56,31 @@ class SchemaCapabilities:
     keywords: frozenset[str] = frozenset({"description"})
     """Constraints and annotations taken as they are."""
     formats: frozenset[str] = frozenset()
-    """String formats taken, where `format` is among the keywords."""
+    """String formats taken, if `format` is among the keywords."""
     all_required: bool = False
     """Every property must be required: an optional one is sent as nullable."""
     closed: bool = False
     """Every object lists its properties: an open one is sent as a list of key and value."""
     root_object: bool = False
-    """The root must be an object and no union: anything else is wrapped in one."""
+    """The root must be an object and not a union: anything else is wrapped in one."""
     distinct_first_keys: bool = False
     """The objects of a union may not begin with the same property."""
     recursion: bool = True
-    """A definition may refer to itself; where not, a recursive schema has an excess."""
+    """A definition may refer to itself; if not, a recursive schema has an excess."""
     required_cycles: bool = True
     """A definition may lead back to itself through required properties alone."""
     ref_siblings: bool = False
-    """`$ref` may have other keywords beside it."""
+    """`$ref` may have other keywords next to it."""
     look_around: bool = False
     """Patterns may look ahead and behind."""
     min_items_up_to: int | None = None
-    """The largest `minItems` taken, where it is among the keywords."""
+    """The largest `minItems` taken, if it is among the keywords."""
     enum_types: frozenset[str] = frozenset({"string", "number", "integer", "boolean", "null"})
     """The types of values that an enum may list."""
     enum_with_type: bool = True
-    """`type` stands beside `enum` and `const`; where not, they stand alone."""
+    """`type` is sent with `enum` and `const`; if not, they are alone."""
     notes: bool = True
-    """A constraint that is not taken is told to the model in the description."""
+    """A constraint that is not taken is written into the description for the model."""
     max_depth: int | None = None
     max_properties: int | None = None
     max_enum_values: int | None = None
@@ -137,7 +138,7 @@ _LOOK_AROUND = re.compile(r"\(\?<?[=!]")
 
 
 def relevant(types: set[str]) -> set[str]:
-    """The constraints that speak of values of these types, structure left out."""
+    """The constraints on values of these types, structure left out."""
     return set().union(*(_BY_TYPE.get(each, set()) for each in types)) - _STRUCTURE
 
 
@@ -148,7 +149,7 @@ def implied(node: Node) -> list[str]:
 
 
 def only(node: Node, kind: str) -> Node:
-    """The node's keywords that speak of values of one type."""
+    """The node's keywords about values of one type."""
     mine = _BY_TYPE.get(kind, set()) | ANY_TYPE
     return {key: value for key, value in node.items() if key in mine}
 
@@ -168,6 +169,13 @@ def is_of(value: Any, types: set[str]) -> bool:
     kind = type_of(value)
     whole = isinstance(value, float) and value.is_integer() and "integer" in types
     return not types or kind in types or (kind == "integer" and "number" in types) or whole
+
+
+def possible_values(node: Node) -> list[Any]:
+    """The listed values that `type` allows as well, each once."""
+    listed = [node["const"]] if "const" in node else node["enum"]
+    types = types_of(node)
+    return list({key_of(each): each for each in listed if is_of(each, types)}.values())
 
 
 # -- Limits: how large a schema a dialect takes.
@@ -478,7 +486,7 @@ def is_union(node: Node) -> bool:
 
 
 def without_null(node: Node) -> Node:
-    """A sent schema that takes null, made to refuse it; no union where one branch is left."""
+    """A sent schema that takes null, made to refuse it; not a union if one branch is left."""
     if "anyOf" in node:
         rest = [each for each in node["anyOf"] if each != NULL]
         outside = {key: value for key, value in node.items() if key != "anyOf"}

@@ -18,7 +18,6 @@ from llmwidgets.schemas.canonical import (
     Node,
     any_name,
     canonical,
-    display_path,
     item_path,
     property_path,
     ref_name,
@@ -70,17 +69,17 @@ class Leaf:
 
 def read_leaves(schema: Canonical) -> tuple[Leaf, ...]:
     """Every scalar place in the order of the schema; a recursive part ends in `other`."""
-    found: dict[str, Leaf] = {}
+    leaves: dict[str, Leaf] = {}
     for leaf in _walk(schema, schema.root, Leaf("", "other", required=True), frozenset()):
-        known = found.get(leaf.path)
-        found[leaf.path] = leaf if known is None else _either(known, leaf)
-        if len(found) >= MAX_LEAVES:
+        known = leaves.get(leaf.path)
+        leaves[leaf.path] = leaf if known is None else _either(known, leaf)
+        if len(leaves) >= MAX_LEAVES:
             break
-    return tuple(found.values())
+    return tuple(leaves.values())
 
 
 def _either(one: Leaf, other: Leaf) -> Leaf:
-    """What holds for a place that two branches of a union describe."""
+    """What is true of a place that two branches of a union describe."""
     kind = one.type
     if one.type != other.type:
         kinds = {one.type, other.type}
@@ -209,7 +208,7 @@ class Schema:
     >>> [leaf.path for leaf in schema.leaves]
     ['total']
     >>> schema.problems({"total": "much"})
-    [Problem(path='total', said='must be a number or null')]
+    [Problem(path='total', rule='must be a number or null')]
     """
 
     def __init__(self, source: Source) -> None:
@@ -234,11 +233,11 @@ class Schema:
         return f"Schema({self.name!r}, {len(self.leaves)} fields)"
 
     def problems(self, data: Any) -> list[Problem]:
-        """Where `data` breaks the JSON Schema; empty where it does not. Values are never named."""
+        """Where `data` breaks the JSON Schema; empty if it does not. Values are never named."""
         return list(find_problems(self._validator, data, self._names))
 
     def judge(self, data: Any) -> Any:
-        """The record: a pydantic object where the schema is a Python type, else the JSON itself.
+        """The record: a pydantic object if the schema is a Python type, else the JSON itself.
 
         InvalidRecord names the places and rules broken: JSON Schema's first, then the type's.
         """
@@ -267,9 +266,9 @@ class Schema:
         try:
             return self._adapter.validate_json(json.dumps(data)), []
         except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False, include_input=False)
+            refused = error.errors(include_url=False, include_context=False, include_input=False)
         except LLMWidgetsError:
-            # A validator that asks a model itself is not a reply that is wrong.
+            # A validator that asks a model itself does not make the reply wrong.
             raise
         except BaseException as error:
             # A validator of the user's may raise anything; one Ctrl-C is the user's own.
@@ -281,7 +280,7 @@ class Schema:
                 format_path(_known_steps(each["loc"], self._names), self._names),
                 f"is refused by {self.name}: {each['type'].replace('_', ' ')}",
             )
-            for each in found
+            for each in refused
         ]
 
     @cached_property
@@ -307,7 +306,7 @@ def _on_main_thread() -> bool:
 
 
 def read_schema(source: Any) -> Schema:
-    """The schema that `source` describes; FieldError with the next step where it is none.
+    """The schema that `source` describes; FieldError with the next step if it describes none.
 
     Takes a pydantic class, TypedDict, dataclass, `list[X]` or any type pydantic knows, a JSON
     Schema as dict, JSON text or `Path` to a .json file, and field rows. A Schema comes back as
@@ -329,9 +328,9 @@ def _known_steps(location: tuple[str | int, ...], names: frozenset[str]) -> list
 
 
 def _invalid(problems: list[Problem]) -> InvalidRecord:
-    told = "; ".join(f"{display_path(each.path)} {each.said}" for each in problems[:_SHOWN])
+    shown = "; ".join(str(each) for each in problems[:_SHOWN])
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     return InvalidRecord(
-        f"The record does not fit the schema: {told}{more}.",
+        f"The record does not fit the schema: {shown}{more}.",
         "The raw reply is kept with the extraction.",
     )
