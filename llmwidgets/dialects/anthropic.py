@@ -355,6 +355,7 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(KEY_REFUSED, types={"authentication_error"}),
     ErrorRule(FILTERED, {400}, message=_POLICY),
     ErrorRule(TOO_LONG, {413}),
+    ErrorRule(TOO_LONG, range(500), reasons={"request_too_large"}),
     ErrorRule(TOO_LONG, range(500), words=_LONG),
     ErrorRule(SCHEMA_REFUSED, {400}, message=_SCHEMA),
     ErrorRule(_NO_FORMAT, {400}, message=_FORM),

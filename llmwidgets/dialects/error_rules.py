@@ -69,7 +69,7 @@ class ErrorResponse:
     def words(self) -> str:
         """All that the server says, in one text for the patterns of the rows."""
         body = self.body
-        return f"{body.reason} {body.code} {body.type} {body.inner} {body.param} {body.message}"
+        return f"{body.code} {body.type} {body.inner} {body.param} {body.message}"
 
     @property
     def url(self) -> str:
