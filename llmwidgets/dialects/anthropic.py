@@ -20,6 +20,7 @@ from typing import Any
 from llmwidgets.dialects.error_body import parse_body, read_count, read_day, read_word, request_id
 from llmwidgets.dialects.error_rules import (
     BAD_REQUEST,
+    BARE_BASE_URL,
     FAILED,
     FILTERED,
     FORBIDDEN,
@@ -335,7 +336,7 @@ _NO_FORMAT = replace(
 
 def _endpoint_step(response: ErrorResponse) -> str:
     azure = "/anthropic/" in response.url
-    return PASTE_TARGET_URI if azure else "Check the base URL: enter it without /v1."
+    return PASTE_TARGET_URI if azure else BARE_BASE_URL
 
 
 def _not_found(response: ErrorResponse) -> bool:

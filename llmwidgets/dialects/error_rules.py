@@ -60,7 +60,7 @@ class ErrorResponse:
             payload, parse_error_body(payload), label, model or (call.model if call else ""), call
         )
 
-    @property
+    @cached_property
     def status(self) -> int:
         """The status that counts: one in the body of a success is more than the success."""
         return self.body.status or self.payload.status
@@ -105,27 +105,31 @@ class Meaning:
     """What a response means. Sentence and hint name its facts: `{who}`, `{model}`, …
 
     `code` is a code of ours; if it is empty, the server's own counts. With `quote`, the server's
-    words follow. `waits`: the server may say when to ask again, or that asking again is useless.
+    words follow. `waits` gives the hint instead, by the seconds that the server asks to wait.
     """
 
     kind: type[Failure]
     sentence: str
-    hint: Words
+    hint: Words = ""
     code: Words = ""
     quote: bool = False
-    waits: bool = False
+    waits: Callable[[float | None], str] | None = None
     perhaps_answered: bool = False
     parameter: str = ""
 
-    def failure(self, response: ErrorResponse, found: dict[str, str]) -> Failure:
-        """The failure itself; `found` are more facts, which the row's patterns named."""
-        facts = {**response.facts, **found}
-        sentence = self.sentence.format(**facts)
-        # What a function returns can hold the server's words, braces among them.
-        hint = self.hint.format(**facts) if isinstance(self.hint, str) else self.hint(response)
+    def failure(self, response: ErrorResponse, named: dict[str, str]) -> Failure:
+        """The failure itself; `named` are more facts, by the groups of the row's patterns."""
+        facts = {**response.facts, **named}
+        sentence, wait = self.sentence.format(**facts), None
+        payload, body = response.payload, response.body
+        if self.waits:
+            wait = read_wait(payload, body, limited=self.kind is RateLimited)
+            hint = self.waits(wait)
+        else:
+            # What a function returns can hold the server's words, braces among them.
+            hint = self.hint.format(**facts) if isinstance(self.hint, str) else self.hint(response)
         if not issubclass(self.kind, CallError):
             return self.kind(sentence, hint)
-        payload, body = response.payload, response.body
         words = quoted(body.message, response.call) if self.quote else ""
         code = self.code if isinstance(self.code, str) else self.code(response)
         if self.waits and payload.headers.get("x-should-retry", "").lower() == "false":
@@ -138,7 +142,7 @@ class Meaning:
             status=payload.status,
             request_id=request_id(payload, parse_body(payload)),
             code=code or body.code or body.type,
-            retry_after=_wait(response, self.kind is RateLimited) if self.waits else None,
+            retry_after=wait,
             perhaps_answered=self.perhaps_answered,
             parameter=self.parameter,
         )
@@ -176,17 +180,19 @@ class ErrorRule:
             return None
         if self.param and body.param != self.param:
             return None
-        found: dict[str, str] = {}
+        named: dict[str, str] = {}
         for pattern, text in (
             (self.words, response.words), (self.message, body.message), (self.url, response.url),
         ):  # fmt: skip
-            match = pattern.search(text) if pattern else None
-            if pattern and not match:
+            if pattern is None:
+                continue
+            match = pattern.search(text)
+            if match is None:
                 return None
-            found |= match.groupdict() if match else {}
+            named |= match.groupdict()
         if self.when is not None and not self.when(response):
             return None
-        return self.meaning.failure(response, found)
+        return self.meaning.failure(response, named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,16 +262,12 @@ def parameter_refused(error: Failure) -> str | None:
 
 # -- Meanings: each refusal is worded once.
 
+BARE_BASE_URL = "Check the base URL: enter it without /v1."
 PASTE_TARGET_URI = "Paste the Target URI again: it is under Details of the deployment."
 _AGAIN = "Try again in a minute."
 
 
-def _wait(response: ErrorResponse, limited: bool) -> float | None:
-    return read_wait(response.payload, response.body, limited=limited)
-
-
-def _limit_step(response: ErrorResponse) -> str:
-    wait = _wait(response, limited=True)
+def _limit_step(wait: float | None) -> str:
     if not wait:
         return "Wait, or ask with less at a time."
     if wait < _LONG_WAIT:
@@ -273,9 +275,8 @@ def _limit_step(response: ErrorResponse) -> str:
     return f"It accepts requests again in {format_wait(wait)}: ask again then."
 
 
-def _overload_step(response: ErrorResponse) -> str:
-    wait = _wait(response, limited=False) or 0
-    return f"Try again in {format_wait(wait)}." if wait >= _LONG_WAIT else _AGAIN
+def _overload_step(wait: float | None) -> str:
+    return f"Try again in {format_wait(wait)}." if wait and wait >= _LONG_WAIT else _AGAIN
 
 
 def _key_step(response: ErrorResponse) -> str:
@@ -369,14 +370,11 @@ BAD_REQUEST = Meaning(
     "The exact request can be looked at in the result.",
     quote=True,
 )
-RATE_LIMITED = Meaning(
-    RateLimited, "{who} accepts no more requests for now.", _limit_step, waits=True
-)
+RATE_LIMITED = Meaning(RateLimited, "{who} accepts no more requests for now.", waits=_limit_step)
 OVERLOADED = Meaning(
     Overloaded,
     "{who} is overloaded or has an error of its own ({status}).",
-    _overload_step,
-    waits=True,
+    waits=_overload_step,
 )
 _NO_RIGHT = Meaning(
     Forbidden,

@@ -24,6 +24,7 @@ from llmwidgets.dialects.error_body import (
     rows_of,
 )
 from llmwidgets.dialects.error_rules import (
+    BARE_BASE_URL,
     FAILED,
     FORBIDDEN,
     FORM_REFUSED,
@@ -412,7 +413,7 @@ def _endpoint_step(response: ErrorResponse) -> str:
     vertex = _VERTEX.search(response.url)
     if vertex:
         return f"Check the location {vertex['location']}: global serves every model."
-    return "Check the base URL: enter it without /v1."
+    return BARE_BASE_URL
 
 
 _WRONG_FORMAT = wrong_format("Gemini", _endpoint_step)
