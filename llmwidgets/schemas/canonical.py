@@ -31,7 +31,7 @@ _PARTS = re.compile(r'\[\d*\]|\["(?:[^"\\]|\\.)*"\]|\.?[^.\[\]]+')
 def property_path(path: str, name: str) -> str:
     """The place of property `name` inside the object at `path`.
 
-    >>> step("policy", "number"), step("policy", "a.b")
+    >>> property_path("policy", "number"), property_path("policy", "a.b")
     ('policy.number', 'policy["a.b"]')
     """
     if not name or not _SPECIAL.isdisjoint(name):
