@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from llmwidgets.errors import FieldError
-from llmwidgets.schemas.paths import item_path, property_path
+from llmwidgets.schemas.canonical import item_path, property_path
 from llmwidgets.secret import Secret
 
 _KEYS = ("text", "id", "truth", "schema")

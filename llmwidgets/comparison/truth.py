@@ -26,7 +26,7 @@ from llmwidgets.comparison.texts import (
 )
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
-from llmwidgets.schemas.paths import display_path, item_path, prefixes, property_path
+from llmwidgets.schemas.canonical import display_path, item_path, prefixes, property_path
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
@@ -230,7 +230,7 @@ def _refuse_misfits(
 
 def _misfits(value: Any, schema: Schema) -> list[tuple[str, str]]:
     problems = schema.judge_partial(_without_nulls(value))
-    misfits = [(each.path, f"{each.said.removesuffix('.')}.") for each in problems]
+    misfits = [(each.path, f"{each.rule.removesuffix('.')}.") for each in problems]
     if misfits or (known := _known_keys(schema)) is None:
         return misfits
     return list(unknown_keys(value, known))

@@ -14,8 +14,17 @@ from typing import Any
 
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Schema, read_schema
-from llmwidgets.schemas.canonical import NEVER, Canonical, Node, canonical, ref_name
-from llmwidgets.schemas.passes import ConflictError, implied, is_of, listed_types, merge
+from llmwidgets.schemas.canonical import (
+    NEVER,
+    Canonical,
+    ConflictError,
+    Node,
+    canonical,
+    listed_types,
+    merge,
+    ref_name,
+)
+from llmwidgets.schemas.passes import implied, is_of
 
 _ATTEMPTS = 12
 _DEEPEST = 24

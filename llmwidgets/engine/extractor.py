@@ -48,6 +48,7 @@ from llmwidgets.errors import (
     BadRequest,
     CutInput,
     Failure,
+    FailureCode,
     Filtered,
     Forbidden,
     InternalError,
@@ -427,7 +428,7 @@ def to_failure(error: LLMWidgetsError, column: ResolvedVariant) -> Failure:
     if isinstance(error, Failure):
         return error
     kind = Forbidden if isinstance(error, PolicyError) else BadRequest
-    code = "policy" if isinstance(error, PolicyError) else "field"
+    code = FailureCode.POLICY if isinstance(error, PolicyError) else FailureCode.FIELD
     return kind(
         error.message, error.hint, label=column.connection.label, model=column.model, code=code
     )

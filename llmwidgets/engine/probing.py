@@ -27,6 +27,7 @@ from llmwidgets.errors import (
     BadRequest,
     CallError,
     Failure,
+    FailureCode,
     Filtered,
     InvalidJSON,
     Overloaded,
@@ -132,7 +133,7 @@ class Prober:
         except (BadRequest, Overloaded) as error:
             if form is ResponseFormat.TEXT or not (_of_the_form(error) or self._fails(form, error)):
                 raise
-            if error.code == "response_format" and error.status is None:
+            if error.code == FailureCode.RESPONSE_FORMAT and error.status is None:
                 # A form that is not for this kind of server was not sent.
                 return False
             self.tried.append((form, f"refused, {error.status or 'no reply'}", False))
@@ -270,7 +271,8 @@ def _cut(reply: Reply, limit: int) -> bool:
 def _of_the_form(error: CallError) -> bool:
     """Whether it is the content of the request that was refused."""
     return isinstance(error, BadRequest) and (
-        error.code in {"response_format", "invalid_schema"} or error.status in _CONTENT_REFUSED
+        error.code in {FailureCode.RESPONSE_FORMAT, FailureCode.INVALID_SCHEMA}
+        or error.status in _CONTENT_REFUSED
     )
 
 
@@ -370,7 +372,10 @@ WAIT_SECONDS = 20.0
 
 _LONGEST_STEP = 6.0
 _SHORT_TRIES = 3
-_BROKEN_OFF = frozenset({"refused", "connect_timeout", "hung_up", "cut_short", "network"})
+_BROKEN_OFF = frozenset({
+    FailureCode.REFUSED, FailureCode.CONNECT_TIMEOUT, FailureCode.HUNG_UP, FailureCode.CUT_SHORT,
+    FailureCode.NETWORK,
+})  # fmt: skip
 
 
 def failed_itself(error: CallError) -> bool:
@@ -433,7 +438,7 @@ class Patience:
         return wait if wait <= self.left else None
 
     def _worth_waiting(self, error: CallError) -> bool:
-        if error.code == "x-should-retry: false":
+        if error.code == FailureCode.NO_RETRY:
             return False
         if isinstance(error, Overloaded):
             return True

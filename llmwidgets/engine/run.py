@@ -32,7 +32,7 @@ from llmwidgets.engine.request_builder import (
     digest_of,
     unheld_row,
 )
-from llmwidgets.errors import Failure, LLMWidgetsError, Stopped
+from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped
 from llmwidgets.schemas import Schema
 from llmwidgets.store import state
 
@@ -441,7 +441,7 @@ class ColumnRun:
 
     def _watch(self, row: Row) -> None:
         self._in_a_row = self._in_a_row + 1 if row.status in _DEAD else 0
-        hopeless = self._in_a_row >= defaults.DEAD_AFTER or row.code == "policy"
+        hopeless = self._in_a_row >= defaults.DEAD_AFTER or row.code == FailureCode.POLICY
         failure = row.failure()
         if failure is not None and (hopeless or row.status == "OverBudget"):
             self._over = self._over or failure

@@ -24,6 +24,7 @@ from llmwidgets.errors import (
     BadRequest,
     CallError,
     Failure,
+    FailureCode,
     FieldError,
     Forbidden,
     InvalidJSON,
@@ -140,7 +141,7 @@ async def check_connection(
             False,
             f"An internal error ({type(error).__name__}) ended the check.",
             "Report it with the class named here.",
-            code="internal",
+            code=FailureCode.INTERNAL,
             status="InternalError",
         )
     return replace(report, seconds=time.perf_counter() - begun)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from llmwidgets.dialects import gemini
 from llmwidgets.engine.checks.rules import HUGGING_FACE, CheckFailure, Symptom
 from llmwidgets.errors import (
+    FailureCode,
     Filtered,
     Forbidden,
     LLMWidgetsError,
@@ -31,7 +32,7 @@ def _unknown(*, known: bool | None = None) -> Callable[[CheckFailure], bool]:
 
 def _without_access(case: CheckFailure) -> bool:
     """The provider serves the model, and not to this key."""
-    refused = isinstance(case.error, Forbidden) and case.code == "model_not_found"
+    refused = isinstance(case.error, Forbidden) and case.code == FailureCode.NO_ACCESS
     return case.provider.no_access is not None and (_unknown(known=True)(case) or refused)
 
 
@@ -66,7 +67,9 @@ MODELS: tuple[Symptom, ...] = (
         _named(lambda case: case.deployment),
     ),
     Symptom(
-        lambda case: _deployment(case) and case.gone is not None and case.code != "region",
+        lambda case: _deployment(case)
+        and case.gone is not None
+        and case.code != FailureCode.REGION,
         "There is no deployment called {model} on this resource. {whose} has retired the model"
         " {model}{on}.",
         "{instead} {unknown_step}",
@@ -77,7 +80,7 @@ MODELS: tuple[Symptom, ...] = (
         "{instead}",
     ),
     Symptom(
-        lambda case: _unknown()(case) and case.code == "region",
+        lambda case: _unknown()(case) and case.code == FailureCode.REGION,
         "{message}{ending}",
     ),
     Symptom(
@@ -149,8 +152,7 @@ def _is(kind: type[LLMWidgetsError], *codes: str) -> Callable[[CheckFailure], bo
 
 def _elsewhere(case: CheckFailure) -> bool:
     """Something answers, in another format than the dialect's."""
-    code = case.code
-    return isinstance(case.error, Unreachable) and bool(re.fullmatch("no .* format", code))
+    return case.code == FailureCode.WRONG_FORMAT
 
 
 def _wrong_path(case: CheckFailure) -> bool:
@@ -162,12 +164,12 @@ def _port(number: str) -> Callable[[CheckFailure], bool]:
 
 
 def _refused_here(case: CheckFailure) -> bool:
-    return case.code == "refused" and case.on_this_computer
+    return case.code == FailureCode.REFUSED and case.on_this_computer
 
 
 def _key_refused(case: CheckFailure) -> bool:
     # What is wrong with the value itself is said where it is read.
-    told = case.code.startswith("key_") or case.code == "AuthenticationTypeDisabled"
+    told = case.code in {FailureCode.KEY_SHAPE, FailureCode.KEY_MISSING, FailureCode.KEYS_OFF}
     return isinstance(case.error, Unauthorized) and not told
 
 
@@ -230,14 +232,14 @@ ADDRESSES: tuple[Symptom, ...] = (
     Symptom(
         lambda case: case.provider.self_hosted
         and case.endpoint.startswith("http:")
-        and case.code in {"hung_up", "not_http", "cut_short"},
+        and case.code in {FailureCode.HUNG_UP, FailureCode.NOT_HTTP, FailureCode.CUT_SHORT},
         "{host} wants https: it hangs up on plain http.",
         _CHANGE,
         _other_scheme,
         proven=True,
     ),
     Symptom(
-        lambda case: case.provider.self_hosted and case.code == "tls_spoken",
+        lambda case: case.provider.self_hosted and case.code == FailureCode.TLS_SPOKEN,
         "{host} does not speak https: it answers to http://.",
         "Change the endpoint to http://, then test again.",
         _other_scheme,
@@ -298,7 +300,7 @@ ADDRESSES: tuple[Symptom, ...] = (
         "Start it in LM Studio under Developer, then test again.",
     ),
     Symptom(
-        lambda case: _is(Unreachable, "dns")(case) and case.provider.deployments,
+        lambda case: _is(Unreachable, FailureCode.DNS)(case) and case.provider.deployments,
         "There is no Azure resource called {host}.",
         "Copy the target URI again; a resource that was just made needs a few minutes.",
     ),

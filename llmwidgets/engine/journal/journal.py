@@ -26,7 +26,7 @@ from llmwidgets.engine.journal.file import (
     reason,
 )
 from llmwidgets.engine.journal.row import Packed, Row, pack_output, read_row
-from llmwidgets.errors import InternalError
+from llmwidgets.errors import FailureCode, InternalError
 
 _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
@@ -250,7 +250,7 @@ class Journal:
         failure = InternalError(
             f"The journal {self._wanted} no longer has this reply.",
             "Run the comparison again to ask for what is missing.",
-            code="journal",
+            code=FailureCode.JOURNAL,
         )
         return Row.of_failure("", failure)
 

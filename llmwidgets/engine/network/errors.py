@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from llmwidgets.dialects.types import Call
 from llmwidgets.engine.network.proxies import Proxy, is_loopback, port_of
-from llmwidgets.errors import CallError, Unauthorized, Unreachable
+from llmwidgets.errors import CallError, FailureCode, Unauthorized, Unreachable
 
 # code: (sentence, next step, whether the server may have read the whole request)
 _WORDS: dict[str, tuple[str, str, bool]] = {
-    "refused": (
+    FailureCode.REFUSED: (
         "Nothing is listening at {place}.",
         "Check the address and the port, and that the server is started.",
         False,
@@ -21,120 +21,122 @@ _WORDS: dict[str, tuple[str, str, bool]] = {
         " localhost is that computer: give the server's outside address.",
         False,
     ),
-    "dns": (
+    FailureCode.DNS: (
         "The name {host} leads to no address.",
         "Check how the host is spelled, and that this computer is online.",
         False,
     ),
-    "unreachable": (
+    FailureCode.UNREACHABLE: (
         "There is no way from here to {place}.",
         "Check the network, a VPN or a firewall, and whether a proxy is needed (HTTPS_PROXY).",
         False,
     ),
-    "connect_timeout": (
+    FailureCode.CONNECT_TIMEOUT: (
         "{place} did not take the connection in {connect:g} s.",
         "Check the address, a firewall, and whether a proxy is needed (HTTPS_PROXY).",
         False,
     ),
-    "tls": (
+    FailureCode.TLS: (
         "The certificate of {host} is not trusted here.",
         "Behind a company's proxy, name its certificate file in the field CA bundle.",
         False,
     ),
-    "tls_spoken": (
+    FailureCode.TLS_SPOKEN: (
         "{place} does not speak https the way it should.",
         "Check the port, and whether the server expects http:// instead of https://.",
         False,
     ),
-    "hung_up": (
+    FailureCode.HUNG_UP: (
         "{host} hung up without a reply after it was sent the request.",
         "Ask again; if it stays, look into the server's own log.",
         True,
     ),
-    "cut_short": (
+    FailureCode.CUT_SHORT: (
         "{host} broke the connection in the middle of its reply.",
         "Ask again; if it stays, a proxy or gateway on the way may cut long replies.",
         True,
     ),
-    "too_slow": (
+    FailureCode.TOO_SLOW: (
         "{host} did not finish its reply in {total:g} s.",
         "Ask again later, ask fewer texts at a time, or take a faster model.",
         True,
     ),
-    "stalled": (
+    FailureCode.STALLED: (
         "{host} began its reply and then fell silent for {stall:g} s.",
         "Ask again; if it stays, look into the server's own log.",
         True,
     ),
-    "too_big": (
+    FailureCode.TOO_BIG: (
         "The reply of {host} is larger than 16 MB.",
         "Check that the address is that of a model server.",
         True,
     ),
-    "not_http": (
+    FailureCode.NOT_HTTP: (
         "What answers at {place} does not speak HTTP.",
         "Check the port of the address.",
         True,
     ),
-    "redirect": (
+    FailureCode.REDIRECT: (
         "{host} sends the call on to another address; keys and texts are not sent there.",
         "Enter the final address as the endpoint.",
         False,
     ),
-    "proxy_unreachable": (
+    FailureCode.PROXY_UNREACHABLE: (
         "The proxy {proxy} does not answer.",
         "Check HTTPS_PROXY, or name {host} in NO_PROXY if it is reached without one.",
         False,
     ),
-    "proxy_refused": (
+    FailureCode.PROXY_REFUSED: (
         "The proxy {proxy} refuses to lead to {host}.",
         "Check the user and the password in HTTPS_PROXY, or ask who runs the proxy.",
         False,
     ),
-    "proxy_kind": (
+    FailureCode.PROXY_KIND: (
         "The proxy {proxy} is of a kind that is not supported.",
         "Give an http:// proxy in HTTPS_PROXY, or name {host} in NO_PROXY.",
         False,
     ),
-    "plain_http": (
+    FailureCode.PLAIN_HTTP: (
         "{place} is plain http: the key and the texts would cross the network unencrypted.",
         "Use https://, or turn on Allow plain http for this connection.",
         False,
     ),
-    "address": (
+    FailureCode.ADDRESS: (
         "The endpoint is no address that can be called.",
         "An address looks like https://host/v1.",
         False,
     ),
-    "ca_bundle": (
+    FailureCode.CA_BUNDLE: (
         "The CA bundle of this connection cannot be read.",
         "Give the path of a PEM file.",
         False,
     ),
-    "network": (
+    FailureCode.NETWORK: (
         "The call to {host} failed on the way.",
         "Ask again.",
         True,
     ),
 }  # fmt: skip
 
-_KEY_WORDS = {
-    "key_shape": (
+_KEY_WORDS: dict[str, tuple[str, str]] = {
+    FailureCode.KEY_SHAPE: (
         "The key has characters that cannot be sent in a header.",
         "Copy the key again, without line ends or typographic characters.",
     ),
 }
 
-HOPELESS = frozenset(
-    {"tls", "tls_spoken", "redirect", "proxy_refused", "proxy_kind", "plain_http", "address"}
-    | {"ca_bundle", "too_big"}
-)
+HOPELESS = frozenset({
+    FailureCode.TLS, FailureCode.TLS_SPOKEN, FailureCode.REDIRECT, FailureCode.PROXY_REFUSED,
+    FailureCode.PROXY_KIND, FailureCode.PLAIN_HTTP, FailureCode.ADDRESS, FailureCode.CA_BUNDLE,
+    FailureCode.TOO_BIG,
+})  # fmt: skip
 """Codes that asking again cannot change."""
 
-PASSING = frozenset(
-    {"refused", "dns", "unreachable", "connect_timeout", "tls", "tls_spoken"}
-    | {"proxy_unreachable", "proxy_refused"}
-)
+PASSING = frozenset({
+    FailureCode.REFUSED, FailureCode.DNS, FailureCode.UNREACHABLE, FailureCode.CONNECT_TIMEOUT,
+    FailureCode.TLS, FailureCode.TLS_SPOKEN, FailureCode.PROXY_UNREACHABLE,
+    FailureCode.PROXY_REFUSED,
+})  # fmt: skip
 """Codes of calls that were never sent, for reasons that can pass where calls came through before:
 a restart, a network that is down, the page of a network that asks for a login."""
 
@@ -153,7 +155,7 @@ def network_error(
     if code in _KEY_WORDS:
         said, hint = _KEY_WORDS[code]
         return Unauthorized(said, hint, label=call.label, model=call.model, code=code)
-    words = "refused_here" if code == "refused" and is_loopback(host) else code
+    words = "refused_here" if code == FailureCode.REFUSED and is_loopback(host) else code
     said, hint, perhaps_answered = _WORDS[words]
     facts = {
         "host": host,

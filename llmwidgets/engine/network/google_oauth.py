@@ -24,6 +24,7 @@ from llmwidgets.engine.network.proxies import is_loopback
 from llmwidgets.errors import (
     BadRequest,
     CallError,
+    FailureCode,
     FieldError,
     Overloaded,
     Unauthorized,
@@ -134,7 +135,7 @@ def _fetched(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _To
         return BadRequest(
             "The credentials name no project.",
             "Fill in the project ID of this connection.",
-            label=call.label, model=call.model, code="project",
+            label=call.label, model=call.model, code=FailureCode.PROJECT,
         )  # fmt: skip
     return _refreshed(account, call, loop)
 
@@ -222,7 +223,7 @@ def _explained(error: Any, account: Account, call: Call) -> CallError:
     if error.retryable:
         return Overloaded(
             f"Google's token service at {host} has an error of its own.",
-            "Try again in a minute.", label=call.label, model=call.model, code="token",
+            "Try again in a minute.", label=call.label, model=call.model, code=FailureCode.TOKEN,
         )  # fmt: skip
     if not isinstance(said, dict) or "error" not in said:
         return _strange(account, call)
@@ -244,7 +245,7 @@ def _strange(account: Account, call: Call) -> CallError:
     return Unreachable(
         f"What answers at {urlsplit(account.token_uri).hostname} is not Google's token service.",
         "A proxy or firewall may stand in between: ask the administrator of the network.",
-        label=call.label, model=call.model, code="token service",
+        label=call.label, model=call.model, code=FailureCode.TOKEN_SERVICE,
     )  # fmt: skip
 
 

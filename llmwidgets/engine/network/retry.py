@@ -14,7 +14,7 @@ from typing import TypeVar
 from llmwidgets.engine import defaults
 from llmwidgets.engine.network.errors import HOPELESS, PASSING
 from llmwidgets.engine.network.rate_limit import Limiter, Sent
-from llmwidgets.errors import CallError, Overloaded, RateLimited, Unreachable
+from llmwidgets.errors import CallError, FailureCode, Overloaded, RateLimited, Unreachable
 
 T = TypeVar("T")
 
@@ -323,7 +323,7 @@ def _wait(
 
 def _way(failure: CallError) -> str:
     """The way in which a call failed, as far as another try can help; else empty."""
-    if failure.code == "x-should-retry: false":
+    if failure.code == FailureCode.NO_RETRY:
         return ""
     # A web page in place of the model's answer is a wrong address; it has a status.
     away = isinstance(failure, Unreachable) and not failure.status

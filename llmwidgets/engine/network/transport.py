@@ -33,7 +33,7 @@ from llmwidgets.engine.defaults import CONNECT_SECONDS, REPLY_BYTES, STALL_SECON
 from llmwidgets.engine.network import echoes
 from llmwidgets.engine.network.errors import network_error
 from llmwidgets.engine.network.proxies import Proxy, is_loopback, proxy_for
-from llmwidgets.errors import CallError, FieldError, Unauthorized
+from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
 from llmwidgets.secret import Secret
 
 _LARGE = 1 << 18
@@ -76,14 +76,18 @@ async def _attempt(
     try:
         proxy = proxy_for(call.url)
         if proxy and not proxy.usable:
-            return network_error("proxy_kind", call, proxy=proxy)
+            return network_error(FailureCode.PROXY_KIND, call, proxy=proxy)
         async with asyncio.timeout(total):
             return await _exchange(call, proxy, connect, stall)
     except asyncio.CancelledError:
         return None
     except FieldError as error:
         return Unauthorized(
-            error.message, error.hint, label=call.label, model=call.model, code="key_missing"
+            error.message,
+            error.hint,
+            label=call.label,
+            model=call.model,
+            code=FailureCode.KEY_MISSING,
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it may hold a header
         code = _code(error, proxied=proxy is not None)
@@ -95,11 +99,11 @@ def _refusal(call: Call) -> str:
         parts = urlsplit(call.url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "address"
+        return FailureCode.ADDRESS
     if parts.scheme not in {"http", "https"} or not host:
-        return "address"
+        return FailureCode.ADDRESS
     if parts.scheme == "http" and not call.allow_plain_http and not is_loopback(host):
-        return "plain_http"
+        return FailureCode.PLAIN_HTTP
     return ""
 
 
@@ -134,9 +138,9 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     first_byte = time.perf_counter() - begun
     try:
         if 300 <= response.status_code < 400:
-            raise _Ended("redirect")
+            raise _Ended(FailureCode.REDIRECT)
         if response.status_code == 407:
-            raise _Ended("proxy_refused")
+            raise _Ended(FailureCode.PROXY_REFUSED)
         said = await _read(response, stall)
     finally:
         await response.aclose()
@@ -182,7 +186,7 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
                 return b"".join(pieces)
             size += len(piece)
             if size > REPLY_BYTES:
-                raise _Ended("too_big")
+                raise _Ended(FailureCode.TOO_BIG)
             pieces.append(piece)
 
 
@@ -191,7 +195,7 @@ async def _next_piece(stream: AsyncGenerator[bytes], stall: float) -> bytes | No
         async with asyncio.timeout(stall):
             return await anext(stream, None)
     except TimeoutError:
-        raise _Ended("stalled") from None
+        raise _Ended(FailureCode.STALLED) from None
 
 
 def _code(error: BaseException, *, proxied: bool) -> str:
@@ -199,40 +203,42 @@ def _code(error: BaseException, *, proxied: bool) -> str:
     if isinstance(error, _Ended):
         return error.code
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-        return "too_slow"
+        return FailureCode.TOO_SLOW
     if isinstance(error, (UnicodeError, ValueError)) and not isinstance(error, httpx.HTTPError):
-        return "address" if isinstance(error, aiohttp.InvalidURL) else "key_shape"
+        return (
+            FailureCode.ADDRESS if isinstance(error, aiohttp.InvalidURL) else FailureCode.KEY_SHAPE
+        )
     if isinstance(error, httpx.DecodingError):
-        return "cut_short"
+        return FailureCode.CUT_SHORT
     cause = error.__cause__ if isinstance(error, httpx.HTTPError) else error
     for kind, code in _CODES:
         if isinstance(cause, kind):
             return code
     if isinstance(cause, aiohttp.ClientConnectorError):
         return _connecting_code(cause, proxied=proxied)
-    return "hung_up" if isinstance(cause, OSError) else "network"
+    return FailureCode.HUNG_UP if isinstance(cause, OSError) else FailureCode.NETWORK
 
 
 _CODES: tuple[tuple[type[BaseException], str], ...] = (
-    (aiohttp.ClientProxyConnectionError, "proxy_unreachable"),
-    (aiohttp.ClientHttpProxyError, "proxy_refused"),
-    (aiohttp.ConnectionTimeoutError, "connect_timeout"),
-    (aiohttp.ClientConnectorCertificateError, "tls"),
-    (aiohttp.ClientConnectorSSLError, "tls_spoken"),
-    (aiohttp.ClientConnectorDNSError, "dns"),
-    (aiohttp.InvalidURL, "address"),
-    (aiohttp.ServerDisconnectedError, "hung_up"),
-    (aiohttp.ClientPayloadError, "cut_short"),
-    (aiohttp.ClientResponseError, "not_http"),
-    (aiohttp.SocketTimeoutError, "stalled"),
-    (ssl.SSLError, "tls_spoken"),
+    (aiohttp.ClientProxyConnectionError, FailureCode.PROXY_UNREACHABLE),
+    (aiohttp.ClientHttpProxyError, FailureCode.PROXY_REFUSED),
+    (aiohttp.ConnectionTimeoutError, FailureCode.CONNECT_TIMEOUT),
+    (aiohttp.ClientConnectorCertificateError, FailureCode.TLS),
+    (aiohttp.ClientConnectorSSLError, FailureCode.TLS_SPOKEN),
+    (aiohttp.ClientConnectorDNSError, FailureCode.DNS),
+    (aiohttp.InvalidURL, FailureCode.ADDRESS),
+    (aiohttp.ServerDisconnectedError, FailureCode.HUNG_UP),
+    (aiohttp.ClientPayloadError, FailureCode.CUT_SHORT),
+    (aiohttp.ClientResponseError, FailureCode.NOT_HTTP),
+    (aiohttp.SocketTimeoutError, FailureCode.STALLED),
+    (ssl.SSLError, FailureCode.TLS_SPOKEN),
 )
 
 
 def _connecting_code(error: aiohttp.ClientConnectorError, *, proxied: bool) -> str:
     if error.os_error.errno == errno.ECONNREFUSED:
-        return "proxy_unreachable" if proxied else "refused"
-    return "unreachable"
+        return FailureCode.PROXY_UNREACHABLE if proxied else "refused"
+    return FailureCode.UNREACHABLE
 
 
 class _Door:
@@ -277,7 +283,7 @@ def _tls(ca_bundle: str | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=str(Path(ca_bundle).expanduser()))
         except OSError:
-            raise _Ended("ca_bundle") from None
+            raise _Ended(FailureCode.CA_BUNDLE) from None
     return context
 
 
