@@ -1,0 +1,108 @@
+"""How many distinct functions of ours the everyday calls enter, each in a process of its own.
+
+python -m benchmarks.steps [--list NAME]
+
+A table of compare, extract, check, store[label] and store.save: functions entered, files they
+stand in, calls. `--list` prints the functions of one of them, with how often each was entered.
+Modules are imported before, so that only the call itself counts. The demo's server counts nowhere:
+it is the far end of the wire.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import llmwidgets as lw
+from llmwidgets.demo import invoices
+
+PACKAGE = Path(lw.__file__).parent
+_OTHER_CODE = frozenset({"<module>", "<lambda>", "<genexpr>", "<listcomp>", "<dictcomp>"})
+
+
+def count_entries(act: Callable[[], object]) -> Counter[CodeType]:
+    """How often each function of ours is entered on any thread while `act` runs."""
+    entered: Counter[CodeType] = Counter()
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(f"{PACKAGE}/"):
+            entered[code] += 1
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    return Counter({code: times for code, times in entered.items() if _is_function(code)})
+
+
+def _is_function(code: CodeType) -> bool:
+    inside = Path(code.co_filename).relative_to(PACKAGE).parts
+    class_body = not code.co_flags & 0x2 or code.co_name in _OTHER_CODE
+    return inside[0] != "demo" and not class_body
+
+
+def prepare(name: str) -> Callable[[], object]:
+    """The call to measure, with all that it needs made before."""
+    warnings.simplefilter("ignore")
+    for module in pkgutil.walk_packages(lw.__path__, "llmwidgets."):
+        if module.name != "llmwidgets.__main__":
+            importlib.import_module(module.name)
+    store = lw.Store.in_memory()
+    connection = lw.Connection("custom", name="m", endpoint="http://localhost:9/v1", label="mine")
+    demo = lw.start_demo()[0] if name in {"compare", "extract", "check"} else None
+    if name == "store[label]":
+        store.save(connection)
+    settings: dict[str, Any] = {"store": store, "journal": False}
+    acts: dict[str, Callable[[], object]] = {
+        "compare": lambda: lw.compare(
+            invoices.Schema, invoices.texts[:1], [demo], progress=False, **settings
+        ),
+        "extract": lambda: lw.extract(invoices.Schema, invoices.texts[0], demo, **settings),
+        "check": lambda: lw.check(demo, policy=store.policy),
+        "store[label]": lambda: store["mine"],
+        "store.save": lambda: store.save(connection),
+    }
+    return acts[name]
+
+
+NAMES = ("compare", "extract", "check", "store[label]", "store.save")
+
+
+def _measure(name: str, *, listed: bool) -> None:
+    entered = count_entries(prepare(name))
+    files = {code.co_filename for code in entered}
+    print(f"{name:14}{len(entered):>10}{len(files):>8}{entered.total():>8}")
+    if listed:
+        folders = Counter(
+            Path(code.co_filename).relative_to(PACKAGE).parts[0] for code in entered
+        )
+        print(dict(folders.most_common()))
+        for code, times in sorted(
+            entered.items(), key=lambda each: (each[0].co_filename, each[0].co_firstlineno)
+        ):
+            path = Path(code.co_filename).relative_to(PACKAGE)
+            print(f"{times:>6}  {path}:{code.co_firstlineno} {code.co_qualname}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        _measure(sys.argv[2], listed=False)
+    elif sys.argv[1:2] == ["--list"]:
+        _measure(sys.argv[2], listed=True)
+    else:
+        print(f"{'call':14}{'functions':>10}{'files':>8}{'calls':>8}")
+        for each in NAMES:
+            subprocess.run([sys.executable, "-m", "benchmarks.steps", "--one", each], check=True)
