@@ -83,26 +83,24 @@ NAMES = ("compare", "extract", "check", "store[label]", "store.save")
 
 def _measure(name: str, *, listed: bool) -> None:
     entered = count_entries(prepare(name))
-    files = {code.co_filename for code in entered}
-    print(f"{name:14}{len(entered):>10}{len(files):>8}{entered.total():>8}")
+    places = {code: Path(code.co_filename).relative_to(PACKAGE) for code in entered}
+    _say(f"{name:14}{len(entered):>10}{len(set(places.values())):>8}{entered.total():>8}")
     if listed:
-        folders = Counter(
-            Path(code.co_filename).relative_to(PACKAGE).parts[0] for code in entered
-        )
-        print(dict(folders.most_common()))
-        for code, times in sorted(
-            entered.items(), key=lambda each: (each[0].co_filename, each[0].co_firstlineno)
-        ):
-            path = Path(code.co_filename).relative_to(PACKAGE)
-            print(f"{times:>6}  {path}:{code.co_firstlineno} {code.co_qualname}")
+        _say(str(dict(Counter(place.parts[0] for place in places.values()).most_common())))
+        for code in sorted(entered, key=lambda code: (places[code], code.co_firstlineno)):
+            place = f"{places[code]}:{code.co_firstlineno}"
+            _say(f"{entered[code]:>6}  {place} {code.co_qualname}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        _measure(sys.argv[2], listed=False)
-    elif sys.argv[1:2] == ["--list"]:
-        _measure(sys.argv[2], listed=True)
+    if sys.argv[1:2] in (["--one"], ["--list"]):
+        _measure(sys.argv[2], listed=sys.argv[1] == "--list")
     else:
-        print(f"{'call':14}{'functions':>10}{'files':>8}{'calls':>8}")
+        _say(f"{'call':14}{'functions':>10}{'files':>8}{'calls':>8}")
         for each in NAMES:
             subprocess.run([sys.executable, "-m", "benchmarks.steps", "--one", each], check=True)

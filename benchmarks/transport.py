@@ -24,7 +24,7 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.capability import learn_capability
-from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import transport
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.engine.run import Run

@@ -17,6 +17,7 @@ No message ever holds a secret, a header, a body, a document's text or an extrac
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import ClassVar
 
 from llmwidgets.visible import escape_controls
@@ -97,16 +98,71 @@ class Failure(LLMWidgetsError):
     scored: ClassVar[bool] = False
 
 
+class FailureCode(StrEnum):
+    """The codes that this package gives; any other code is the server's own.
+
+    Their values are stored in journals and saved comparisons.
+    """
+
+    # What a server's response means.
+    RESPONSE_FORMAT = "response_format"
+    INVALID_SCHEMA = "invalid_schema"
+    WRONG_FORMAT = "wrong_format"
+    NO_RETRY = "x-should-retry: false"
+    BROKE_OFF = "broke off"
+    UPSTREAM = "upstream"
+    INSUFFICIENT_QUOTA = "insufficient_quota"
+    DAILY_QUOTA = "RESOURCE_EXHAUSTED"
+    NO_BILLING = "BILLING_DISABLED"
+    SWITCHED_OFF = "SERVICE_DISABLED"
+    KEYS_OFF = "AuthenticationTypeDisabled"
+    DEACTIVATED = "account_deactivated"
+    FIREWALL = "firewall"
+    NO_ACCESS = "model_not_found"
+    NO_DEPLOYMENT = "DeploymentNotFound"
+    REGION = "region"
+    # What became of a call before any response.
+    REFUSED = "refused"
+    DNS = "dns"
+    UNREACHABLE = "unreachable"
+    CONNECT_TIMEOUT = "connect_timeout"
+    TLS = "tls"
+    TLS_SPOKEN = "tls_spoken"
+    HUNG_UP = "hung_up"
+    CUT_SHORT = "cut_short"
+    TOO_SLOW = "too_slow"
+    STALLED = "stalled"
+    TOO_BIG = "too_big"
+    NOT_HTTP = "not_http"
+    REDIRECT = "redirect"
+    PROXY_UNREACHABLE = "proxy_unreachable"
+    PROXY_REFUSED = "proxy_refused"
+    PROXY_KIND = "proxy_kind"
+    PLAIN_HTTP = "plain_http"
+    ADDRESS = "address"
+    CA_BUNDLE = "ca_bundle"
+    NETWORK = "network"
+    KEY_SHAPE = "key_shape"
+    KEY_MISSING = "key_missing"
+    # What kept a call from being made.
+    POLICY = "policy"
+    FIELD = "field"
+    JOURNAL = "journal"
+    INTERNAL = "internal"
+
+
 _TIME_OUT_STATUSES = frozenset({408, 504, 524})
-_TIME_OUT_CODES = frozenset(
-    {"connect_timeout", "too_slow", "stalled", "timeout_error", "deadline_exceeded"}
-)
+_TIME_OUT_CODES = frozenset({
+    FailureCode.CONNECT_TIMEOUT, FailureCode.TOO_SLOW, FailureCode.STALLED,
+    "timeout_error", "deadline_exceeded",
+})  # fmt: skip
 
 
 class CallError(Failure):
-    """The call did not bring a reply of the model: a failure of the way, never scored.
+    """The request failed before the model replied (network, auth, quota); never scored.
 
-    `limits` are the numbers of tokens that the server's words name, where they name any.
+    `code` is the server's own word for it, or a FailureCode. `limits` are the numbers of tokens
+    that the server names, `parameter` the one parameter that it does not take.
     """
 
     limits: object = None
@@ -123,6 +179,7 @@ class CallError(Failure):
         code: str = "",
         retry_after: float | None = None,
         perhaps_answered: bool = False,
+        parameter: str = "",
     ) -> None:
         self.label = escape_controls(label)
         self.model = escape_controls(model)
@@ -131,6 +188,7 @@ class CallError(Failure):
         self.code = escape_controls(code)
         self.retry_after = retry_after
         self.perhaps_answered = perhaps_answered
+        self.parameter = parameter
         super().__init__(message, hint)
 
     @property

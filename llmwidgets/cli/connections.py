@@ -21,8 +21,8 @@ from llmwidgets import cli
 from llmwidgets.cli.keys import connections_at_hand, store_named
 from llmwidgets.connections import Connection, resolve
 from llmwidgets.connections.key_expiry import key_notes, today
-from llmwidgets.engine.journal import file
-from llmwidgets.engine.journal.file import BUSY_SECONDS, reason
+from llmwidgets.engine import journal_file
+from llmwidgets.engine.journal_file import BUSY_SECONDS, reason
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.store.store import Store
 from llmwidgets.visible import escape_controls
@@ -100,7 +100,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
 
 
 def _check(label: str, listed: list[Connection], store: Store, *, as_json: bool) -> int:
-    from llmwidgets.engine.checks.check import check
+    from llmwidgets.engine.check import check
 
     named = [each for each in listed if each.label == label]
     connection = named[0] if named else resolve(label, listed)[0]
@@ -142,7 +142,7 @@ class JournalOptions:
 
 def run_journal(asked: JournalOptions) -> int:
     """Tell where the journal is and what it holds, or clear what is older than a day."""
-    path, notice = file.journal_location(asked.journal)
+    path, notice = journal_file.journal_location(asked.journal)
     if notice:
         sys.stdout.write(f"{notice}\n")
     if path is None:

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from llmwidgets import cli
 from llmwidgets.connections import Connection, environment_connections
-from llmwidgets.engine.journal import file
-from llmwidgets.engine.journal.file import reason
+from llmwidgets.engine import journal_file
+from llmwidgets.engine.journal_file import reason
 from llmwidgets.errors import FieldError, StoreError
 from llmwidgets.keyscan.clean import can_clean, clean_file
 from llmwidgets.keyscan.doctor import (
@@ -191,13 +191,13 @@ def _saved(store: Store) -> list[Connection] | None:
 
 
 def _network(store: Store) -> Iterator[Finding]:
-    if store.path is not None and file.is_on_network(store.path):
+    if store.path is not None and journal_file.is_on_network(store.path):
         said = "The folder is on a network file system: locks hold only where its server has them."
         yield Finding("network", "note", said, "Name a local folder if saves from two hosts meet.")
 
 
 def _journal() -> Finding:
-    path, notice = file.journal_location(None)
+    path, notice = journal_file.journal_location(None)
     if path is None:
         return Finding("journal", "note", notice)
     said = notice or f"It is in {path}."

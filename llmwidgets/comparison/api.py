@@ -15,7 +15,7 @@ from llmwidgets.comparison.truth import Blank
 from llmwidgets.engine import defaults
 from llmwidgets.engine.estimate import Estimate, TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
-from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.run import Run
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import dollars

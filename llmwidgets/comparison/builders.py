@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.inputs import Missing
     from llmwidgets.comparison.scored import Rules
     from llmwidgets.engine.extraction import Extraction
-    from llmwidgets.engine.journal.row import Row
+    from llmwidgets.engine.journal import Row
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.engine.run import Run
 

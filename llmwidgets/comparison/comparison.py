@@ -38,8 +38,7 @@ from llmwidgets.comparison.scored import (
 )
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import Variant
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.errors import FieldError, Stopped
 from llmwidgets.report import html, text, writers
 

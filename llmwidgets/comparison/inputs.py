@@ -25,8 +25,7 @@ from llmwidgets.connections import Policy
 from llmwidgets.connections.catalog import model_notes
 from llmwidgets.dialects.types import Example
 from llmwidgets.engine.extraction import Extraction
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.journal.row import NO_OUTPUT, Row
+from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
 from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.schemas import Schema, parse_json, read_schema

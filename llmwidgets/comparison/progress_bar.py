@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
-from llmwidgets.engine.event_loop import Held, refuse_on_loop
+from llmwidgets.engine.event_loop import StuckWait, refuse_on_loop
+from llmwidgets.engine.run import VariantProgress, VariantState
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.visible import escape_controls, escape_html
 
 if TYPE_CHECKING:
-    from llmwidgets.engine.run import ColumnProgress, Run
+    from llmwidgets.engine.run import Run
 
-
-if TYPE_CHECKING:
-    Show = Callable[[Sequence[ColumnProgress]], None]
+    Show = Callable[[Sequence[VariantProgress]], None]
 
 _EVERY = 0.1
 _PATIENCE = 1.5
-"""So many seconds an interrupt waits for a run to stop: a validator can go on for longer."""
+"""Seconds that an interrupt waits for a run to stop: a validator can go on for longer."""
 
 
 def watch_run(run: Run, *, shown: bool) -> None:
@@ -31,30 +30,27 @@ def watch_run(run: Run, *, shown: bool) -> None:
     What has not ended some moments after the interrupt is left behind, and counts as stopped.
     """
     refuse_on_loop()
-    with _bars(run) if shown else _nothing() as show:
+    with _bars(run) if shown else nullcontext() as show:
         run.start()
-        held = Held()
+        stuck = StuckWait()
         try:
             while not run.wait(_EVERY):
-                show(run.progress)
-                held.refuse(begun=run.begun)
+                if show is not None:
+                    show(run.progress)
+                stuck.refuse(begun=run.begun)
         except KeyboardInterrupt:
             run.end(_PATIENCE)
         except LLMWidgetsError:
             run.stop()
             raise
-        show(run.progress)
+        if show is not None:
+            show(run.progress)
 
 
 @contextmanager
 def _bars(run: Run) -> Iterator[Show]:
     with _notebook() if _in_notebook() else _terminal(run) as show:
         yield show
-
-
-@contextmanager
-def _nothing() -> Iterator[Show]:
-    yield lambda _: None
 
 
 def _in_notebook() -> bool:
@@ -84,7 +80,7 @@ def _terminal(run: Run) -> Iterator[Show]:
             for each in run.progress
         ]
 
-        def show(progress: Sequence[ColumnProgress]) -> None:
+        def show(progress: Sequence[VariantProgress]) -> None:
             for task, each in zip(tasks, progress, strict=True):
                 bars.update(task, completed=each.done, said=progress_words(each))
             bars.refresh()
@@ -99,7 +95,7 @@ def _notebook() -> Iterator[Show]:
     handle = display(_bundle("", ""), raw=True, display_id=True)
     last = [""]
 
-    def show(progress: Sequence[ColumnProgress]) -> None:
+    def show(progress: Sequence[VariantProgress]) -> None:
         page = bar_html(progress)
         if handle is not None and page != last[0]:
             last[0] = page
@@ -118,7 +114,7 @@ def _bundle(text: str, page: str) -> dict[str, str]:
     return {"text/plain": text, "text/html": page}
 
 
-def bar_html(progress: Sequence[ColumnProgress]) -> str:
+def bar_html(progress: Sequence[VariantProgress]) -> str:
     """A small table: label, bar, done of total, state."""
     rows = "".join(
         f"<tr><td>{escape_html(each.label)}</td>"
@@ -129,8 +125,25 @@ def bar_html(progress: Sequence[ColumnProgress]) -> str:
     return f"<table>{rows}</table>"
 
 
-def progress_words(each: ColumnProgress) -> str:
+def progress_words(each: VariantProgress) -> str:
     """What one variant is doing, and what failed so far."""
     failed = formatting.failures(tuple(each.failures.items()))
-    said = "" if each.finished else each.state
-    return ", ".join(part for part in (said, failed if each.failures else "") if part)
+    state = "" if each.finished else state_words(each)
+    return ", ".join(part for part in (state, failed if each.failures else "") if part)
+
+
+def state_words(each: VariantProgress) -> str:
+    """What one variant is doing."""
+    if each.state is VariantState.ASKING:
+        return f"{each.at_once} at a time"
+    return _STATES[each.state].format(seconds=each.seconds_left)
+
+
+_STATES = {
+    VariantState.WAITING: "waiting for its turn",
+    VariantState.PROBING: "finding out what the server enforces",
+    VariantState.LIMITED: "waiting for the limit, next in {seconds} s",
+    VariantState.AWAY: "the server does not answer; trying again, {seconds} s left",
+    VariantState.DONE: "done",
+    VariantState.STOPPED: "stopped",
+}

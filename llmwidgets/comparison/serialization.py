@@ -19,7 +19,7 @@ from llmwidgets.comparison.jsonable import to_jsonable
 from llmwidgets.comparison.scored import CellKey, Rules, spelled
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.dialects.types import Enforcement, Example, Usage
-from llmwidgets.engine.journal.row import NO_OUTPUT, Row, current_status
+from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError
 from llmwidgets.report.writers import write_text

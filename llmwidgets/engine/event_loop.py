@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 5.0
-HELD_SECONDS = 5.0
+STUCK_SECONDS = 5.0
 
 
 class _Engine:
@@ -94,8 +94,8 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
 
     # An interrupt can come between the start of the work and the return of its future.
     try:
-        future, held = submit_task(watched()), Held()
-        wait_for_future(future, lambda: held.refuse(begun=bool(tasks)))
+        future, stuck = submit_task(watched()), StuckWait()
+        wait_for_future(future, lambda: stuck.refuse(begun=bool(tasks)))
         return future.result()
     except BaseException:
         given_up.set()
@@ -137,11 +137,11 @@ def _waits_for_itself() -> LLMWidgetsError:
     )
 
 
-class Held:
+class StuckWait:
     """Ends a wait for work that never begins, as the engine's thread itself waits for a thread.
 
-    The engine waits in its selector alone. Where its thread stands in a lock or a join for some
-    seconds, what holds it is a validator that waits for a thread which in turn asks a model.
+    The engine waits in its selector alone. If its thread is in a lock or a join for some seconds,
+    a validator waits there for a thread which in turn asks a model.
     """
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ class Held:
             self._since = None
             return
         self._since = self._since or time.monotonic()
-        if time.monotonic() - self._since > HELD_SECONDS:
+        if time.monotonic() - self._since > STUCK_SECONDS:
             raise _waits_for_itself()
 
 

@@ -390,13 +390,15 @@ def test_no_text_is_written_anywhere(demo, tmp_path) -> None:
 
 def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
     from llmwidgets.comparison.progress_bar import bar_html
-    from llmwidgets.engine.run import ColumnProgress
+    from llmwidgets.engine.run import VariantProgress, VariantState
 
-    column = ColumnProgress("<b>", 30, 12, {"RateLimited": 1}, 0, 1.0, None, 0.0, "asking", False)
-    page = bar_html([column])
+    asking = VariantProgress(
+        "<b>", 30, 12, {"RateLimited": 1}, 0, 1.0, None, 0.0, VariantState.ASKING, False, at_once=4
+    )
+    page = bar_html([asking])
     assert "&lt;b&gt;" in page
     assert "12 of 30" in page
-    assert "asking, 1 rate limited" in page
+    assert "4 at a time, 1 rate limited" in page
     assert len(page) < 500
 
 

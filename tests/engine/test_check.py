@@ -9,9 +9,8 @@ import pytest
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.checks.check import CheckReport, check, diagnose, mended
-from llmwidgets.engine.checks.local_servers import Usual, discover
-from llmwidgets.engine.checks.symptoms import SYMPTOMS
+from llmwidgets.engine.check import CheckReport, Usual, check, discover, mended
+from llmwidgets.engine.troubleshooting import SYMPTOMS, diagnose
 from llmwidgets.errors import (
     FieldError,
     QuotaExhausted,

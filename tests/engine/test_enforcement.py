@@ -8,11 +8,10 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Connection
-from llmwidgets.dialects.openai import SUBSET
 from llmwidgets.dialects.types import Capability, Enforcement, Reply, ResponseFormat, Usage
 from llmwidgets.engine import capability
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.request_builder import Document, EnforcementWatch, Plan, ResolvedVariant
+from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.schemas import read_schema
 from tests.engine.test_every_kind import KINDS, LISTED, connected
 from tests.engine.test_run import SCHEMA, columns, ran, statuses, texts
@@ -231,6 +230,12 @@ STRICT = {
 FINE = {"name": "Ada", "day": "2026-11-28", "kind": "a", "note": ""}
 
 
+def sent(schema) -> RequestBuilder:
+    """How a server of OpenAI format is asked for this schema."""
+    connection = Connection("custom", name="m", endpoint="http://localhost:9/v1")
+    return RequestBuilder(ResolvedVariant("c", connection, "m"), read_schema(schema))
+
+
 @pytest.mark.parametrize(
     ("said", "broken"),
     [
@@ -245,8 +250,7 @@ FINE = {"name": "Ada", "day": "2026-11-28", "kind": "a", "note": ""}
     ],
 )
 def test_the_schema_as_it_was_sent_is_the_judge(said, broken):
-    judge = EnforcementWatch(read_schema(STRICT).compile(SUBSET))
-    assert judge.broken_by(reply(json.dumps(said)), 4096) is broken
+    assert sent(STRICT).broken_by(reply(json.dumps(said)), 4096) is broken
 
 
 @pytest.mark.parametrize(
@@ -262,8 +266,7 @@ def test_the_schema_as_it_was_sent_is_the_judge(said, broken):
     ],
 )
 def test_prose_breaks_a_schema_and_a_beginning_does_not(text, used, broken):
-    judge = EnforcementWatch(read_schema(STRICT).compile(SUBSET))
-    assert judge.broken_by(reply(text, used), 4096) is broken
+    assert sent(STRICT).broken_by(reply(text, used), 4096) is broken
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Enforcement, Example
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
-from llmwidgets.engine.run import Run
+from llmwidgets.engine.run import Run, VariantState
 from llmwidgets.errors import FAILURES
 from llmwidgets.schemas import read_schema
 from tests.clocks import hurry
@@ -303,7 +303,7 @@ def test_stop_cancels_what_is_in_flight_and_keeps_what_is_there(far_end, model):
     run.stop()
     assert run.wait(10)
     assert statuses(run) == ["ok", "Stopped", "Stopped", "Stopped"]
-    assert run.progress[0].state == "stopped"
+    assert run.progress[0].state is VariantState.STOPPED
 
 
 def test_an_interrupt_of_the_wait_stops_the_run(far_end, model):

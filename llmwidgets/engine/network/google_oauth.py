@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from llmwidgets.dialects.types import AuthHeader, Call, HTTPResponse
-from llmwidgets.engine.network.proxies import is_loopback
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -29,6 +28,7 @@ from llmwidgets.errors import (
     Unauthorized,
     Unreachable,
 )
+from llmwidgets.providers.urls import is_this_computer
 from llmwidgets.providers.vertex_ai import SCOPE, TOKEN_HOST, TOKEN_URL
 from llmwidgets.secret import Secret, redact
 
@@ -348,7 +348,9 @@ def _address_problem(token_uri: Any) -> Problem | None:
     parts = _parts(str(token_uri))
     host = (parts[1] or "").lower()
     google = TOKEN_HOST.fullmatch(host) is not None
-    if (google and parts[0] == "https") or (is_loopback(host) and parts[0] in {"http", "https"}):
+    if (google and parts[0] == "https") or (
+        is_this_computer(host) and parts[0] in {"http", "https"}
+    ):
         return None
     return Problem(
         f"The credentials ask for their tokens at {host or 'an address that cannot be read'}, which"

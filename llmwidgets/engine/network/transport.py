@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import json
+import os
 import ssl
 import time
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 import httpx
@@ -31,9 +34,9 @@ from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.defaults import CONNECT_SECONDS, REPLY_BYTES, STALL_SECONDS, TOTAL_SECONDS
 from llmwidgets.engine.network import echoes
-from llmwidgets.engine.network.errors import network_error
-from llmwidgets.engine.network.proxies import Proxy, is_loopback, proxy_for
-from llmwidgets.errors import CallError, FieldError, Unauthorized
+from llmwidgets.engine.network.retry import network_error
+from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
+from llmwidgets.providers.urls import is_this_computer, port_of
 from llmwidgets.secret import Secret
 
 _LARGE = 1 << 18
@@ -69,44 +72,50 @@ async def send_call(
 async def _attempt(
     call: Call, connect: float, total: float, stall: float
 ) -> HTTPResponse | CallError | None:
-    """The payload, the error, or None where the task was cancelled."""
+    """The response, the error, or None if the task was cancelled."""
     code, proxy = _refusal(call), None
-    if code:
+    if code is not None:
         return network_error(code, call)
     try:
         proxy = proxy_for(call.url)
         if proxy and not proxy.usable:
-            return network_error("proxy_kind", call, proxy=proxy)
+            raise _Ended(FailureCode.PROXY_KIND)
         async with asyncio.timeout(total):
             return await _exchange(call, proxy, connect, stall)
     except asyncio.CancelledError:
         return None
     except FieldError as error:
         return Unauthorized(
-            error.message, error.hint, label=call.label, model=call.model, code="key_missing"
+            error.message,
+            error.hint,
+            label=call.label,
+            model=call.model,
+            code=FailureCode.KEY_MISSING,
         )
-    except Exception as error:  # noqa: BLE001 - whatever it is, it may hold a header
+    except Exception as error:  # noqa: BLE001 - whatever it is, it may contain a header
         code = _code(error, proxied=proxy is not None)
-    return network_error(code, call, proxy=proxy, connect=connect, total=total, stall=stall)
+    named = urlsplit(proxy.url).netloc if proxy else ""
+    return network_error(code, call, proxy=named, connect=connect, total=total, stall=stall)
 
 
-def _refusal(call: Call) -> str:
+def _refusal(call: Call) -> FailureCode | None:
+    """Why this address is not called at all."""
     try:
         parts = urlsplit(call.url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "address"
+        return FailureCode.ADDRESS
     if parts.scheme not in {"http", "https"} or not host:
-        return "address"
-    if parts.scheme == "http" and not call.allow_plain_http and not is_loopback(host):
-        return "plain_http"
-    return ""
+        return FailureCode.ADDRESS
+    if parts.scheme == "http" and not call.allow_plain_http and not is_this_computer(host):
+        return FailureCode.PLAIN_HTTP
+    return None
 
 
 class _Ended(Exception):
     """The exchange ended in a way that has its own code."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: FailureCode) -> None:
         self.code = code
 
 
@@ -124,7 +133,7 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
                 **_OWN_HEADERS,
                 **({} if body is None else {"content-type": "application/json"}),
                 **call.headers,
-                **(_proxy_auth(proxy) if call.url.startswith("http:") else {}),
+                **(_proxy_auth(proxy) if proxy and call.url.startswith("http:") else {}),
                 **{each.name: each.template.format(each.secret.reveal()) for each in call.auth},
             },
             content=body,
@@ -134,41 +143,32 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     first_byte = time.perf_counter() - begun
     try:
         if 300 <= response.status_code < 400:
-            raise _Ended("redirect")
+            raise _Ended(FailureCode.REDIRECT)
         if response.status_code == 407:
-            raise _Ended("proxy_refused")
-        said = await _read(response, stall)
+            raise _Ended(FailureCode.PROXY_REFUSED)
+        received = await _read(response, stall)
     finally:
         await response.aclose()
     seconds = time.perf_counter() - begun
+    # An exchange of credentials brings a token, perhaps the one that is in use already.
+    if not isinstance(call.body, Secret) or response.status_code >= 400:
+        masked = echoes.masked
+        received = (
+            await asyncio.to_thread(masked, received)
+            if len(received) > _LARGE
+            else masked(received)
+        )
     headers = echoes.masked_headers(response.headers)
-    return HTTPResponse(
-        response.status_code,
-        headers,
-        await _masked(call, response.status_code, said),
-        seconds,
-        first_byte,
-    )
+    return HTTPResponse(response.status_code, headers, received, seconds, first_byte)
 
 
-async def _masked(call: Call, status: int, said: bytes) -> bytes:
-    # What an exchange of credentials brings is a token, perhaps the one that is in use already.
-    if isinstance(call.body, Secret) and status < 400:
-        return said
-    return (
-        await asyncio.to_thread(echoes.masked, said) if len(said) > _LARGE else echoes.masked(said)
-    )
-
-
-@lru_cache(maxsize=256)
-def _url(text: str) -> httpx.URL:
-    return httpx.URL(text)
+_url = lru_cache(maxsize=256)(httpx.URL)
 
 
 def _encode(body: Any) -> bytes:
     if isinstance(body, Secret):
         return body.reveal().encode()
-    # A text read from a broken file can hold half a character, which no server takes.
+    # A text read from a broken file can contain half a character, which no server takes.
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
@@ -177,62 +177,60 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
     size = 0
     async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as stream:
         while True:
-            piece = await _next_piece(stream, stall)
+            try:
+                async with asyncio.timeout(stall):
+                    piece = await anext(stream, None)
+            except TimeoutError:
+                raise _Ended(FailureCode.STALLED) from None
             if piece is None:
                 return b"".join(pieces)
             size += len(piece)
             if size > REPLY_BYTES:
-                raise _Ended("too_big")
+                raise _Ended(FailureCode.TOO_BIG)
             pieces.append(piece)
 
 
-async def _next_piece(stream: AsyncGenerator[bytes], stall: float) -> bytes | None:
-    try:
-        async with asyncio.timeout(stall):
-            return await anext(stream, None)
-    except TimeoutError:
-        raise _Ended("stalled") from None
-
-
-def _code(error: BaseException, *, proxied: bool) -> str:
+def _code(error: BaseException, *, proxied: bool) -> FailureCode:
     """The code of an error, by what aiohttp said; httpx's own classes mix things up."""
     if isinstance(error, _Ended):
         return error.code
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-        return "too_slow"
+        return FailureCode.TOO_SLOW
     if isinstance(error, (UnicodeError, ValueError)) and not isinstance(error, httpx.HTTPError):
-        return "address" if isinstance(error, aiohttp.InvalidURL) else "key_shape"
+        return (
+            FailureCode.ADDRESS if isinstance(error, aiohttp.InvalidURL) else FailureCode.KEY_SHAPE
+        )
     if isinstance(error, httpx.DecodingError):
-        return "cut_short"
+        return FailureCode.CUT_SHORT
     cause = error.__cause__ if isinstance(error, httpx.HTTPError) else error
     for kind, code in _CODES:
         if isinstance(cause, kind):
             return code
     if isinstance(cause, aiohttp.ClientConnectorError):
         return _connecting_code(cause, proxied=proxied)
-    return "hung_up" if isinstance(cause, OSError) else "network"
+    return FailureCode.HUNG_UP if isinstance(cause, OSError) else FailureCode.NETWORK
 
 
-_CODES: tuple[tuple[type[BaseException], str], ...] = (
-    (aiohttp.ClientProxyConnectionError, "proxy_unreachable"),
-    (aiohttp.ClientHttpProxyError, "proxy_refused"),
-    (aiohttp.ConnectionTimeoutError, "connect_timeout"),
-    (aiohttp.ClientConnectorCertificateError, "tls"),
-    (aiohttp.ClientConnectorSSLError, "tls_spoken"),
-    (aiohttp.ClientConnectorDNSError, "dns"),
-    (aiohttp.InvalidURL, "address"),
-    (aiohttp.ServerDisconnectedError, "hung_up"),
-    (aiohttp.ClientPayloadError, "cut_short"),
-    (aiohttp.ClientResponseError, "not_http"),
-    (aiohttp.SocketTimeoutError, "stalled"),
-    (ssl.SSLError, "tls_spoken"),
+_CODES: tuple[tuple[type[BaseException], FailureCode], ...] = (
+    (aiohttp.ClientProxyConnectionError, FailureCode.PROXY_UNREACHABLE),
+    (aiohttp.ClientHttpProxyError, FailureCode.PROXY_REFUSED),
+    (aiohttp.ConnectionTimeoutError, FailureCode.CONNECT_TIMEOUT),
+    (aiohttp.ClientConnectorCertificateError, FailureCode.TLS),
+    (aiohttp.ClientConnectorSSLError, FailureCode.TLS_SPOKEN),
+    (aiohttp.ClientConnectorDNSError, FailureCode.DNS),
+    (aiohttp.InvalidURL, FailureCode.ADDRESS),
+    (aiohttp.ServerDisconnectedError, FailureCode.HUNG_UP),
+    (aiohttp.ClientPayloadError, FailureCode.CUT_SHORT),
+    (aiohttp.ClientResponseError, FailureCode.NOT_HTTP),
+    (aiohttp.SocketTimeoutError, FailureCode.STALLED),
+    (ssl.SSLError, FailureCode.TLS_SPOKEN),
 )
 
 
-def _connecting_code(error: aiohttp.ClientConnectorError, *, proxied: bool) -> str:
+def _connecting_code(error: aiohttp.ClientConnectorError, *, proxied: bool) -> FailureCode:
     if error.os_error.errno == errno.ECONNREFUSED:
-        return "proxy_unreachable" if proxied else "refused"
-    return "unreachable"
+        return FailureCode.PROXY_UNREACHABLE if proxied else FailureCode.REFUSED
+    return FailureCode.UNREACHABLE
 
 
 class _Door:
@@ -243,27 +241,25 @@ class _Door:
         self._transports: dict[str | None, AiohttpTransport] = {}
 
     def transport(self, ca_bundle: str | None, proxy: Proxy | None) -> AiohttpTransport:
-        plain = self._transports.get(ca_bundle)
-        if plain is None:
-            plain = self._transports[ca_bundle] = self._make(ca_bundle)
+        direct = self._transports.get(ca_bundle)
+        if direct is None:
+            context = _tls(ca_bundle)
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ssl=context),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+            direct = AiohttpTransport(verify=context, client=session, trust_env=False)
+            self._transports[ca_bundle] = direct
         if proxy is None:
-            return plain
+            return direct
         return AiohttpTransport(
-            verify=plain.ssl_context,
-            client=plain.client,
+            verify=direct.ssl_context,
+            client=direct.client,
             # Sent with CONNECT alone, that is for https; a plain call carries its own.
             proxy=httpx.Proxy(proxy.url, headers=_proxy_auth(proxy)),
             trust_env=False,
         )
-
-    def _make(self, ca_bundle: str | None) -> AiohttpTransport:
-        context = _tls(ca_bundle)
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=context),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-        )
-        return AiohttpTransport(verify=context, client=session, trust_env=False)
 
     async def close(self) -> None:
         transports, self._transports = self._transports, {}
@@ -277,12 +273,12 @@ def _tls(ca_bundle: str | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=str(Path(ca_bundle).expanduser()))
         except OSError:
-            raise _Ended("ca_bundle") from None
+            raise _Ended(FailureCode.CA_BUNDLE) from None
     return context
 
 
-def _proxy_auth(proxy: Proxy | None) -> dict[str, str]:
-    if proxy is None or proxy.password is None:
+def _proxy_auth(proxy: Proxy) -> dict[str, str]:
+    if proxy.password is None:
         return {}
     return {
         "proxy-authorization": "Basic "
@@ -301,3 +297,66 @@ def _door() -> _Door:
         _doors.append(door)
         event_loop.close_at_stop(door.close)
     return _doors[-1]
+
+
+# -- Which proxy a call takes: read from the environment, never for loopback.
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A forward proxy; its URL never holds the user or the password."""
+
+    url: str
+    user: str = ""
+    password: Secret | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether the transport speaks this kind of proxy (SOCKS it does not)."""
+        return self.url.startswith(("http://", "https://"))
+
+
+def proxy_for(url: str) -> Proxy | None:
+    """The proxy for this address by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, or None."""
+    target = urlsplit(url)
+    host = target.hostname or ""
+    if is_this_computer(host):
+        return None
+    value = _variable(f"{target.scheme}_proxy") or _variable("all_proxy")
+    if not value or _excepted(host, port_of(target)):
+        return None
+    parts = urlsplit(value if "://" in value else f"http://{value}")
+    return Proxy(
+        urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", "")),
+        unquote(parts.username or ""),
+        Secret(unquote(parts.password)) if parts.password else None,
+    )
+
+
+def _variable(name: str) -> str:
+    return (os.environ.get(name) or os.environ.get(name.upper()) or "").strip()
+
+
+def _excepted(host: str, port: int) -> bool:
+    entries = [entry.strip().lower() for entry in _variable("no_proxy").split(",")]
+    return any(_matches(entry, host.lower(), port) for entry in entries if entry)
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    if "/" in entry or entry.count(":") > 1:
+        return _in_network(entry, host)
+    name, _, wanted_port = entry.partition(":")
+    if wanted_port and wanted_port != str(port):
+        return False
+    name = name.removeprefix("*").removeprefix(".")
+    return host == name or host.endswith(f".{name}")
+
+
+def _in_network(entry: str, host: str) -> bool:
+    try:
+        network = ipaddress.ip_network(entry.strip("[]"), strict=False)
+        return ipaddress.ip_address(host.strip("[]")) in network
+    except ValueError:
+        return False

@@ -112,7 +112,7 @@ ADDRESSES = (
     ),
     SetUp(
         "a host that does not exist", "custom", custom("https://llm.acme.invalid/v1"), (),
-        "Unreachable", ("llm.acme.invalid", "no address"), ("spelled",), fault="dns",
+        "Unreachable", ("llm.acme.invalid", "resolve"), ("spelled",), fault="dns",
     ),
     SetUp(
         "the server never answers", "custom", custom(), (),
