@@ -125,9 +125,8 @@ class ServerRecord:
         return capability
 
 
-_Key = tuple[str, str, str]
-_records: dict[_Key, ServerRecord] = {}
-_keys: WeakKeyDictionary[Connection, dict[str, _Key]] = WeakKeyDictionary()
+_records: dict[tuple[str, str, str], ServerRecord] = {}
+_keys: WeakKeyDictionary[Connection, dict[str, tuple[str, str, str]]] = WeakKeyDictionary()
 
 
 def record_of(connection: Connection, model: str, target: Target | None = None) -> ServerRecord:
@@ -137,11 +136,6 @@ def record_of(connection: Connection, model: str, target: Target | None = None) 
     if model not in keys:
         keys[model] = connection.kind, (target or connection.target(model)).url, model
     return _records.setdefault(keys[model], ServerRecord())
-
-
-def facts_of_server(connection: Connection, model: str) -> ServerFacts:
-    """What this process learned of a model of a connection."""
-    return record_of(connection, model).facts
 
 
 def known_capability(connection: Connection, model: str) -> Capability | None:
@@ -160,25 +154,19 @@ def forget_capabilities() -> None:
 
 
 def recall_facts(connection: Connection, served: str) -> ServerFacts:
-    """What follows from the id of a served model alone."""
-    facts = _served_facts(connection, served) if served else None
+    """What follows from the id of a served model alone; nothing is guessed from its name."""
+    bare, facts = served.rpartition("/")[2], None
+    if connection.provider.deployments:
+        facts = facts_of(connection, bare) if bare else None
+    elif bare:
+        known = ((each, each.facts(bare)) for each in PROVIDERS.values())
+        provider, facts = next((pair for pair in known if pair[1]), (None, None))
+        # Behind a gateway of another format the levels are spelled by that format.
+        if facts and provider and provider.dialect is not connection.dialect:
+            levels = tuple(map(str.lower, facts.efforts))
+            facts = replace(facts, efforts=levels, options={})
     # Of what a server says only an id that is known is kept in a row.
     return ServerFacts(served=facts.id if facts else served, spelled=served, facts=facts)
-
-
-def _served_facts(connection: Connection, served: str) -> ModelFacts | None:
-    """The facts of a vendor's model by the id in a reply; none is guessed."""
-    bare = served.rpartition("/")[2]
-    if connection.provider.deployments:
-        return facts_of(connection, bare)
-    for provider in PROVIDERS.values():
-        facts = provider.facts(bare)
-        if facts is not None:
-            # Behind a gateway the levels are spelled by the gateway's own format.
-            same = provider.dialect is connection.dialect
-            levels = facts.efforts if same else tuple(map(str.lower, facts.efforts))
-            return replace(facts, efforts=levels, options=facts.options if same else {})
-    return None
 
 
 # -- What a model takes: its thinking levels, and the parameters that its server refused.
@@ -291,10 +279,7 @@ def _unproven(prober: Prober, why: Failure) -> Capability:
 
 
 async def greet_server(connection: Connection, model: str, *, policy: Policy, pace: Pace) -> None:
-    """The smallest question: the model answers it, whatever it says; else CallError.
-
-    InvalidJSON or Refused if it answers without a word.
-    """
+    """Ask the smallest question; CallError if it fails, Refused or InvalidJSON without a word."""
     await Prober(connection, model, policy=policy, pace=pace).greet()
 
 
@@ -534,7 +519,7 @@ class Prober:
 def failed_itself(error: CallError) -> bool:
     """Whether the server failed on this very request (500, 501), and not for lack of room or time.
 
-    Some servers answer so to a form that they do not know, so that only a comparison tells.
+    Some servers answer so to a form that they do not know, so that only a comparison shows it.
     """
     seen = {error.status, error.code} & {500, 501, "500", "501"}
     return isinstance(error, Overloaded) and bool(seen)
@@ -553,9 +538,7 @@ def _obeys(text: str, form: ResponseFormat, riddle: dict[str, str]) -> bool:
         data = parse_json(text)
     except InvalidJSON:
         return False
-    if BEST[form] is Enforcement.SCHEMA:
-        return bool(data == riddle)
-    return isinstance(data, dict)
+    return bool(data == riddle) if BEST[form] is Enforcement.SCHEMA else isinstance(data, dict)
 
 
 _FIRST, _STEP, _MOST, _LEAST = 2_048, 8, 65_536, 256

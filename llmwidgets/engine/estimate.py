@@ -48,7 +48,7 @@ class Estimate:
     Tokens are worked out from characters (four of Latin text, one of Chinese, Japanese or
     Korean); the real number lies between 0.75 and 1.5 times that, and the costs say so.
     `unpriced` names the variants without a known price, `hosts` where texts would go. `tried` is
-    how many answers the range rests on besides, 0 where it is worked out alone;
+    how many answers the range rests on besides, 0 if it is worked out alone;
     `price_changes` are sentences on prices that change within 60 days.
     """
 

@@ -106,7 +106,7 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
 
 
 def wait_for_future(future: Future[Any], look: Callable[[], None] = lambda: None) -> None:
-    """Wait until the future is done; cancel it where the wait itself is ended, as by `look`."""
+    """Wait until the future is done; cancel it if the wait itself is ended, as by `look`."""
     refuse_on_loop()
     try:
         # A wait without an end cannot be interrupted on Windows.
@@ -124,7 +124,7 @@ def on_loop() -> bool:
 
 
 def refuse_on_loop() -> None:
-    """Refuse a wait for the engine on the engine's own thread, where it would never end."""
+    """Refuse a wait for the engine on the engine's own thread, since it would never end."""
     if on_loop():
         raise _waits_for_itself()
 

@@ -91,7 +91,7 @@ class _Question:
         return (
             *self.builder.notes,
             f"The output limit was lowered to {self.limit:,} tokens: the window of "
-            f"{self.builder.variant.model} leaves no more beside this text.",
+            f"{self.builder.variant.model} leaves no more besides this text.",
         )
 
 

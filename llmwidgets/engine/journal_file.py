@@ -62,7 +62,7 @@ _LOCKED = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"})
 class JournalFile:
     """One open file, or memory where `path` is None; raises sqlite3.Error and OSError.
 
-    With `to_read` the file is read although nothing can be written beside it (a full disk, a
+    With `to_read` the file is read although nothing can be written next to it (a full disk, a
     file system without the right to write).
     """
 
@@ -155,7 +155,7 @@ class JournalFile:
     # -- the file itself -----------------------------------------------------------------------
 
     def change(self, newest: tuple[int, Packed] | None = None) -> Change | None:
-        """What has become of the file since it was opened: None where it is as it was.
+        """What has become of the file since it was opened: None if it is as it was.
 
         `newest` is a row that must be in it: a second connection, which shares no memory with
         the first, looks for it. A few microseconds without; opening a file of SQLite's in any
@@ -175,7 +175,7 @@ class JournalFile:
         return self._seen_from_outside(newest) if shrunk or newest else None
 
     def siblings_gone(self) -> bool:
-        """Whether a file that SQLite keeps beside it was deleted or replaced."""
+        """Whether a file that SQLite keeps next to it was deleted or replaced."""
         if self.path is None:
             return False
         return any(
@@ -237,18 +237,18 @@ def is_locked(error: BaseException) -> bool:
 
 
 def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
-    """What is wrong with the journal at this path, and what mends it."""
+    """What is wrong with the journal at this path, and what fixes it."""
     code = error.errno if isinstance(error, OSError) else None
     name = _primary(error)
     if name in {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL"}:
-        # SQLite tells a full disk and a quota in three ways; the file system knows.
+        # SQLite reports a full disk and a quota in three ways; the file system knows.
         code = _of_file_system(path) or code
     if code == errno.ENOSPC or (code is None and name == "SQLITE_FULL"):
         return f"no space left on {path}", "Free space"
     if code in {errno.EDQUOT, errno.EFBIG}:
         return f"no space left on {path} (a quota or a limit is reached)", "Free space"
     if name in _LOCKED:
-        return f"{path} is locked by another process", "End the process that holds it"
+        return f"{path} is locked by another process", "End the process that uses it"
     if code == errno.EROFS or name == "SQLITE_READONLY":
         return f"{path} is read-only", "Make it writable"
     if code in {errno.EACCES, errno.EPERM}:
@@ -308,7 +308,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 def _connect(path: str, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=seconds, isolation_level=None, check_same_thread=False)
     try:
-        # Answers "delete" instead of "wal" where the file system cannot share memory; both hold.
+        # Answers "delete" instead of "wal" if the file system cannot share memory; both are safe.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.executescript(_TABLE)
@@ -330,7 +330,7 @@ _BESIDE = ("-wal", "-shm", "-journal")
 
 
 def journal_location(wanted: str | Path | bool | None) -> tuple[Path | None, str]:
-    """The journal's file (None: memory), and a sentence where it is not the usual place."""
+    """The journal's file (None: memory), and a sentence if it is not in the usual place."""
     if wanted is False:
         return None, "The journal is in memory: results last as long as this process."
     if isinstance(wanted, (str, Path)):
@@ -357,7 +357,7 @@ def default_journal_path() -> Path:
 def is_on_network(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     """Whether the path lies on a network file system, where SQLite's locks cannot be trusted.
 
-    Read from the list of mounts; False where the system has no such list.
+    Read from the list of mounts; False if the system has no such list.
     """
     try:
         lines = mounts.read_text("utf-8", "replace").splitlines()
@@ -378,7 +378,7 @@ def is_on_network(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
 def make_private(path: Path) -> None:
     """The file exists and only its owner can read it, from its first byte on.
 
-    OSError where the file, or one that SQLite keeps beside it, is a link: what it leads to would
+    OSError if the file, or one that SQLite keeps next to it, is a link: what it points to would
     be written into.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -413,7 +413,7 @@ def _own_folder() -> Path:
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             return Path(tempfile.mkdtemp(prefix="llmwidgets-"))
     except OSError:
-        # Told where the journal is opened there, with what is wrong.
+        # Reported when the journal is opened there, with what is wrong.
         pass
     return folder
 

@@ -1,7 +1,7 @@
 """What is wrong with a connection, and which change fixes it: one table of symptoms, one reader.
 
-A row says what only the connection's own fields, lists and dates can tell; for the rest the words
-of the error hold, which are written once, where a response is read.
+A row says what only the connection's own fields, lists and dates can show; for the rest the words
+of the error count, which are written once, by the rules that read a response.
 """
 
 from __future__ import annotations
@@ -589,4 +589,4 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "The server and the key are right; the limit of requests is reached for now.",
     ),
 )  # fmt: skip
-"""Read in this order; if none fits, the error's own words hold."""
+"""Read in this order; if none fits, the error's own words count."""

@@ -127,9 +127,9 @@ def test_an_answer_that_names_its_model_as_before_teaches_nothing(far_end, serve
     connection = custom(far_end(Server(served)))
     one = asker(connection)
     ask(one)
-    known = capability.facts_of_server(connection, "m")
+    known = capability.record_of(connection, "m").facts
     ask(one)
-    assert capability.facts_of_server(connection, "m") is known
+    assert capability.record_of(connection, "m").facts is known
 
 
 def test_of_many_texts_one_alone_is_asked_without_knowing(far_end):
@@ -208,7 +208,7 @@ def test_a_gateway_to_another_vendor_is_asked_in_its_own_format(far_end):
     ask(one)
     assert (limit_of(server.asked[0]), server.asked[0]["reasoning_effort"]) == (ROOM, "low")
     assert "temperature" not in server.asked[0]
-    known = capability.facts_of_server(one.connection, "m")
+    known = capability.record_of(one.connection, "m").facts
     assert (known.served, known.facts.options) == ("gemini-3.8-flash", {})
 
 
@@ -457,4 +457,4 @@ def test_the_estimate_goes_by_what_is_sent(far_end):
     assert (after.unpriced, after.cost_high, after.tokens_out) == (
         (), known.cost_high, known.tokens_out,
     )  # fmt: skip
-    assert capability.facts_of_server(connection, "claims").served == LUNA
+    assert capability.record_of(connection, "claims").facts.served == LUNA

@@ -1,7 +1,7 @@
-"""Tokens: Google's access tokens in place of credentials, by google-auth over our own transport.
+"""Google's access tokens in place of credentials, by google-auth over our own transport.
 
 A token is kept until shortly before it ends and is shared by every connection of the same
-credentials. Only the token service that the credentials name is asked, and only where it is
+credentials. Only the token service that the credentials name is asked, and only if it is
 Google's own, or on this computer.
 """
 
@@ -51,7 +51,7 @@ _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = 
 async def exchange_credentials(call: Call) -> Call:
     """The call with a token in place of the credentials that it carries; others come back as is.
 
-    Raises Unauthorized where the credentials cannot be used or are not accepted, and what the
+    Raises Unauthorized if the credentials cannot be used or are not accepted, and what the
     transport raises.
     """
     header = _header(call)
@@ -59,7 +59,7 @@ async def exchange_credentials(call: Call) -> Call:
         return call
     token = await _token(header.secret, call)
     if isinstance(token, CallError):
-        # A Verbose traceback prints this frame's locals, and the call's body holds the document.
+        # A Verbose traceback prints this frame's locals, and the call's body contains the document.
         del call
         raise token
     spent = {"x-goog-user-project": token.quota_project} if token.quota_project else {}
@@ -117,7 +117,7 @@ async def _token(secret: Secret, call: Call) -> _Token | CallError:
         known = _kept.get(digest or "")
         if known is not None and time.time() < known.renew_at:
             return known
-        found = await asyncio.to_thread(_fetched, secret, call, asyncio.get_running_loop())
+        found = await asyncio.to_thread(_fetch, secret, call, asyncio.get_running_loop())
         if isinstance(found, _Token) and digest is not None:
             while len(_kept) >= _MOST_KEPT:
                 _kept.pop(next(iter(_kept)))
@@ -125,7 +125,7 @@ async def _token(secret: Secret, call: Call) -> _Token | CallError:
         return found
 
 
-def _fetched(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
+def _fetch(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
     """On a thread of its own: reading a key takes time, and google-auth waits for its answer."""
     account = account_of(secret)
     if isinstance(account, Problem):
@@ -136,29 +136,29 @@ def _fetched(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _To
             "Fill in the project ID of this connection.",
             label=call.label, model=call.model, code="project",
         )  # fmt: skip
-    return _refreshed(account, call, loop)
+    return _refresh(account, call, loop)
 
 
-def _refreshed(account: Account, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
+def _refresh(account: Account, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
     from google.auth.exceptions import RefreshError
 
     try:
         account.google.refresh(_request(account, call, loop))
-        return _request_made(account)
+        return _read_token(account)
     except CallError as error:
         failure = error
     except RefreshError as error:
-        return _explained(error, account, call)
-    except Exception:  # noqa: BLE001 - it may hold the credentials
-        return _strange(account, call)
+        return _explain(error, account, call)
+    except Exception:  # noqa: BLE001 - it may contain the credentials
+        return _not_google(account, call)
     # A token that was perhaps given costs nothing, and can be asked for again.
     failure.perhaps_answered = False
-    # The frames it came through hold the signed request.
+    # The frames it came through contain the signed request.
     failure.__context__ = None
     return failure.with_traceback(None)
 
 
-def _request_made(account: Account) -> _Token:
+def _read_token(account: Account) -> _Token:
     ends = account.google.expiry
     lasts = (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if ends else 600.0
     renew_at = time.time() + lasts - min(_EARLY_SECONDS, lasts / 4)
@@ -182,7 +182,7 @@ def _request(
 
     def request(url: str, method: str = "GET", body: Any = None, **_rest: Any) -> _Answer:
         if url != account.token_uri or method != "POST":
-            raise _strange(account, call)
+            raise _not_google(account, call)
         asked = Call(
             "POST",
             url,
@@ -193,8 +193,8 @@ def _request(
             model=call.model,
         )
         sending = transport.send_call(asked, total=_SECONDS)
-        said: HTTPResponse = asyncio.run_coroutine_threadsafe(sending, loop).result()
-        return _Answer(said.status, said.headers, said.body)
+        response: HTTPResponse = asyncio.run_coroutine_threadsafe(sending, loop).result()
+        return _Answer(response.status, response.headers, response.body)
 
     return request
 
@@ -215,21 +215,21 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 
 
-def _explained(error: Any, account: Account, call: Call) -> CallError:
-    """The failure that a refusal of the token service stands for."""
-    said = error.args[1] if len(error.args) > 1 else None
+def _explain(error: Any, account: Account, call: Call) -> CallError:
+    """The failure that a refusal of the token service means."""
+    body = error.args[1] if len(error.args) > 1 else None
     host = urlsplit(account.token_uri).hostname
     if error.retryable:
         return Overloaded(
             f"Google's token service at {host} has an error of its own.",
             "Try again in a minute.", label=call.label, model=call.model, code="token",
         )  # fmt: skip
-    if not isinstance(said, dict) or "error" not in said:
-        return _strange(account, call)
-    words = f"{said.get('error')}: {said.get('error_description', '')}"
+    if not isinstance(body, dict) or "error" not in body:
+        return _not_google(account, call)
+    words = f"{body.get('error')}: {body.get('error_description', '')}"
     for pattern, sentence, hint in _REFUSALS:
         if re.search(pattern, words, re.I):
-            return _refusal(call, sentence, hint, str(said.get("error"))[:40])
+            return _refusal(call, sentence, hint, str(body.get("error"))[:40])
     quote = " ".join(redact(words).split())[:200]
     return _refusal(
         call, f"Google did not accept the credentials. It says: {quote}", "", "credentials"
@@ -240,10 +240,10 @@ def _refusal(call: Call, sentence: str, hint: str, code: str) -> CallError:
     return Unauthorized(sentence, hint, label=call.label, model=call.model, code=code)
 
 
-def _strange(account: Account, call: Call) -> CallError:
+def _not_google(account: Account, call: Call) -> CallError:
     return Unreachable(
         f"What answers at {urlsplit(account.token_uri).hostname} is not Google's token service.",
-        "A proxy or firewall may stand in between: ask the administrator of the network.",
+        "A proxy or firewall may be in between: ask the administrator of the network.",
         label=call.label, model=call.model, code="token service",
     )  # fmt: skip
 
@@ -268,7 +268,7 @@ _NEW_KEY = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why credentials cannot be used, and the next step; it holds no part of them."""
+    """Why credentials cannot be used, and the next step; it contains no part of them."""
 
     sentence: str
     hint: str = _NEW_KEY
@@ -288,7 +288,7 @@ class Account:
 
 
 def read_account(opened: Callable[[], str]) -> Account | Problem:
-    """The account that a JSON credential stands for, or what is wrong with it."""
+    """The account of a JSON credential, or what is wrong with it."""
     try:
         return _account(_info(opened()))
     except FieldError as error:
@@ -302,12 +302,12 @@ def _info(text: str) -> dict[str, Any] | Problem:
                 "The credentials are the path of a file, not its content.",
                 "Choose the file, paste its content, or write file: before the path.",
             )
-        return Problem("The credentials are no JSON: the key file starts with {.")
+        return Problem("The credentials are not JSON: the key file starts with {.")
     try:
         info = json.loads(text)
     except (ValueError, RecursionError):
         return Problem("The credentials are JSON with a fault: they were not copied whole.")
-    return info if isinstance(info, dict) else Problem("The credentials are no JSON object.")
+    return info if isinstance(info, dict) else Problem("The credentials are not a JSON object.")
 
 
 def _account(info: dict[str, Any] | Problem) -> Account | Problem:
@@ -318,7 +318,7 @@ def _account(info: dict[str, Any] | Problem) -> Account | Problem:
         return wrong
     token_uri = info.get("token_uri") or TOKEN_URL
     wrong = _address_problem(token_uri)
-    return wrong if wrong is not None else _made(info, str(token_uri))
+    return wrong if wrong is not None else _build(info, str(token_uri))
 
 
 def _type_problem(info: Mapping[str, Any]) -> Problem | None:
@@ -368,7 +368,7 @@ def _parts(url: str) -> tuple[str, str | None]:
     return parts.scheme, None if "@" in parts.netloc else parts.hostname
 
 
-def _made(info: dict[str, Any], token_uri: str) -> Account | Problem:
+def _build(info: dict[str, Any], token_uri: str) -> Account | Problem:
     from google.oauth2 import credentials, service_account
 
     quota = info.get("quota_project_id")
@@ -377,13 +377,13 @@ def _made(info: dict[str, Any], token_uri: str) -> Account | Problem:
     try:
         if kind == "service_account":
             # In a key that went through a shell or a string, line ends are doubled.
-            mended = {**info, "private_key": info["private_key"].replace("\\n", "\n")}
+            fixed = {**info, "private_key": info["private_key"].replace("\\n", "\n")}
             read: Any = service_account.Credentials.from_service_account_info
-            made = read(mended, scopes=[SCOPE])
+            made = read(fixed, scopes=[SCOPE])
         else:
             named = {name: info[name] for name in _NEEDED[kind]}
             user: Any = credentials.Credentials
             made = user(None, token_uri=token_uri, **named)
-    except Exception:  # noqa: BLE001 - whatever it says may hold a part of the key
+    except Exception:  # noqa: BLE001 - whatever it says may contain a part of the key
         return Problem("The private key of the credentials is damaged: it cannot be read.")
     return Account(made, token_uri, quota if isinstance(quota, str) else "", kind)

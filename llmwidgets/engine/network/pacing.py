@@ -50,7 +50,7 @@ class Pace:
     """How many calls of one connection run at once: more while throughput grows, fewer on 429.
 
     After each change it lets the calls of before run out, measures one round, and compares. A
-    limit makes every call wait, not only the one that was told. With `patient` off, nothing is
+    limit makes every call wait, not only the one that was refused. With `patient` off, nothing is
     tried again: a check says at once what it sees.
     """
 
@@ -104,7 +104,7 @@ class Pace:
             self._wake()
 
     async def _enter(self) -> Sent:
-        # One call stands at the gate; the others wait behind it, in the order in which they came.
+        # One call is at the gate; the others wait behind it, in the order in which they came.
         if self._gate_taken or self._full:
             await self._turn()
         self._gate_taken = True
@@ -153,7 +153,7 @@ class Pace:
                 return
 
     def failed(self, failure: CallError, sent: Sent, tried: Attempts) -> float | None:
-        """Seconds until the next try of a call that failed so, or None where there is none."""
+        """Seconds until the next try of a call that failed so, or None if there is none."""
         now = self.clock.now()
         tried.perhaps_answered += failure.perhaps_answered
         if tried.failing_since is None:
@@ -337,7 +337,7 @@ class Sent:
 
 
 class Limiter:
-    """What the refusals of one connection tell, by an experiment.
+    """What the refusals of one connection mean, found by an experiment.
 
     While few of the last calls were refused, nothing is slowed: only the refused calls wait. When
     more are, calls begin more slowly for a while. If fewer are refused then, the server limits the
@@ -420,7 +420,7 @@ class Limiter:
             if late and call.at >= self._window_from:
                 self._weigh(self._trial, call, now)
             return False
-        # What was sent before the last change tells nothing about it.
+        # What was sent before the last change says nothing about it.
         if self.rate is not None and call.at >= self._changed_at and self._unexpected():
             self._quiet, self._changed_at, self._seeking = 0, now, False
             self.rate *= _DOWN
@@ -535,7 +535,7 @@ class _Trial:
         return min(0.9, max(_TOLERATED, _share(self.calls[1:])))
 
     def seen(self, *, refused: bool) -> bool | None:
-        """True once it stays, False once it falls, None while it cannot be told."""
+        """True once it stays, False once it falls, None while it is not clear."""
         self.seen_calls += 1
         self.refused += refused
         share = self.share

@@ -60,7 +60,7 @@ async def send_call(
     the key cannot be looked up or sent. Runs on the engine's loop.
     """
     outcome = await _attempt(call, connect, total, stall)
-    # A Verbose traceback prints this frame's locals, and the call's body holds the document.
+    # A Verbose traceback prints this frame's locals, and the call's body contains the document.
     del call
     if isinstance(outcome, HTTPResponse):
         return outcome
@@ -191,7 +191,7 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
 
 
 def _code(error: BaseException, *, proxied: bool) -> FailureCode:
-    """The code of an error, by what aiohttp said; httpx's own classes mix things up."""
+    """The code of an error, by what aiohttp reported; httpx's own classes mix things up."""
     if isinstance(error, _Ended):
         return error.code
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
@@ -304,7 +304,7 @@ def _door() -> _Door:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A forward proxy; its URL never holds the user or the password."""
+    """A forward proxy; its URL never contains the user or the password."""
 
     url: str
     user: str = ""
