@@ -250,19 +250,19 @@ class DroppedParameters:
 
 
 async def find_capability(
-    connection: Connection, model: str, *, policy: Policy, pace: Pace
+    connection: Connection, model: str, *, policy: Policy, pace: Pace, target: Target | None = None
 ) -> Capability:
     """What the model enforces; probed if nothing is known, once even for many who ask.
 
     If the replies to the probe show nothing, the `doubt` says so, and nothing is kept. Raises
     what the calls raise: a server that is overloaded has shown nothing either.
     """
-    record = record_of(connection, model)
+    record = record_of(connection, model, target)
     async with record.lock:
         known = known_capability(connection, model)
         if known is not None:
             return known
-        prober = Prober(connection, model, policy=policy, pace=pace)
+        prober = Prober(connection, model, policy=policy, pace=pace, target=target)
         try:
             return record.conclude(await prober.climb())
         except ReplyError as failure:
@@ -312,10 +312,11 @@ class Prober:
         policy: Policy,
         pace: Pace,
         retry: Retry | None = None,
+        target: Target | None = None,
     ) -> None:
         self.connection, self.model, self.policy = connection, model, policy
         self.pace, self.retry = pace, retry
-        self.dialect, self.target = connection.dialect, connection.target(model)
+        self.dialect, self.target = connection.dialect, target or connection.target(model)
         facts = connection.facts(model)
         self._effort = resolve_effort(facts, "least")
         self.room = ProbeRoom.within(facts)

@@ -151,7 +151,15 @@ def _encoded(variant: ResolvedVariant, text: Document, row: Row) -> dict[str, An
     return dict(connection.dialect.encode(*dropped.apply(question, builder.target)).shown())
 
 
-# -- The failure that a reply is before it is read.
+# -- The failure that a reply is before it is judged.
+
+
+def parse_reply(text: str) -> Any:
+    """The JSON of a reply; the error as a value (InvalidJSON, say) if it cannot be parsed."""
+    try:
+        return parse_json(text)
+    except Exception as error:  # noqa: BLE001 - whoever judges the reply raises it
+        return error
 
 
 def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure | None:

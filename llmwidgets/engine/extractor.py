@@ -34,6 +34,7 @@ from llmwidgets.engine.extraction import (
     classify_ending,
     cut_input,
     internal_failure,
+    parse_reply,
     substitution_notice,
     to_failure,
 )
@@ -55,7 +56,7 @@ from llmwidgets.errors import (
     UnknownModel,
     Unreachable,
 )
-from llmwidgets.schemas import Schema, parse_json
+from llmwidgets.schemas import Schema
 from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
@@ -146,15 +147,16 @@ class Extractor:
         Raises what the calls raise.
         """
         if self.capability is None:
+            target = self.variant.target
             if self.provider.self_hosted and not self.record.facts.window:
                 # Many servers of the user's own do not say how long their window is.
                 with suppress(LLMWidgetsError):
                     listed = await egress.list_models(
-                        self.connection, self.model, policy=self.policy, target=self.variant.target
+                        self.connection, self.model, policy=self.policy, target=target
                     )
                     self.record.learn_from_list(self.model, listed)
             self.capability = await find_capability(
-                self.connection, self.model, policy=self.policy, pace=self.pace
+                self.connection, self.model, policy=self.policy, pace=self.pace, target=target
             )
         return self.capability
 
@@ -313,7 +315,8 @@ class Extractor:
         cut = cut_input(self.connection, builder, question.text, reply.usage.input_tokens)
         ending = classify_ending(reply, question.limit, cut)
         relied = BEST[request.form] is Enforcement.SCHEMA and not request.schema_in_prompt
-        broke = relied and ending is None and builder.broken_by(reply, question.limit)
+        parsed = parse_reply(reply.text) if ending is None else ending
+        broke = relied and ending is None and builder.broken_by(reply, question.limit, parsed)
         if broke:
             self.mark_unheld(question.text.schema)
         circumstances = self._circumstances(question, key, attempts)
@@ -332,7 +335,7 @@ class Extractor:
         if relied and builder.unheld:
             row = unheld_row(row, BROKE if broke else OTHERS_BROKE)
         try:
-            return self.judge(row, question.text, ending)
+            return self.judge(row, question.text, parsed)
         except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
             return row.ended_in(internal_failure(error, self.variant))
 
@@ -349,13 +352,15 @@ class Extractor:
             )
         return tuple(notes)
 
-    def judge(self, row: Row, text: Document, ending: Failure | None = None) -> Row:
-        """The row with the class that the user's own schema gives its reply."""
+    def judge(self, row: Row, text: Document, parsed: Any) -> Row:
+        """The row with the class that the user's own schema gives its reply.
+
+        `parsed` is the JSON of the reply, or the error that it ends in before it is judged.
+        """
         try:
-            if ending is not None:
-                raise ending
-            data = text.schema.compile(self.dialect.SUBSET).restore(parse_json(row.reply or ""))
-            text.schema.judge(data)
+            if isinstance(parsed, Exception):
+                raise parsed
+            text.schema.judge(text.schema.compile(self.dialect.SUBSET).restore(parsed))
         except LLMWidgetsError as error:
             return row.ended_in(to_failure(error, self.variant))
         return row if row.status == "ok" else replace(row, status="ok", message="", hint="")

@@ -32,7 +32,7 @@ from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, InvalidJSON
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.providers.prices import cost
-from llmwidgets.schemas import Compiled, Schema, parse_json
+from llmwidgets.schemas import Compiled, Schema
 from llmwidgets.schemas.validation import make_validator
 
 # -- What a run asks: variants (who, and how) times texts (what), times repeats.
@@ -248,7 +248,7 @@ class RequestBuilder:
             temperature=self.temperature,
         )
 
-    def broken_by(self, reply: Reply, limit: int) -> bool:
+    def broken_by(self, reply: Reply, limit: int, parsed: Any) -> bool:
         """Whether the whole reply is something that an enforced schema cannot bring.
 
         Replies are judged by the schema as it was sent, not by the user's own, which can be
@@ -258,13 +258,11 @@ class RequestBuilder:
         used, text = reply.usage.output_tokens, reply.text.strip()
         if not text or reply.ending != "complete" or (used is not None and used >= limit):
             return False
-        try:
-            data = parse_json(text)
-        except InvalidJSON:
+        if isinstance(parsed, InvalidJSON):
             # What begins as JSON and ends early may have been cut without a word.
             return not text.startswith(_BEGINNINGS)
         try:
-            return self._validator is not None and not self._validator.is_valid(data)
+            return self._validator is not None and not self._validator.is_valid(parsed)
         except (ValueError, TypeError, OverflowError, RecursionError):
             return False
 

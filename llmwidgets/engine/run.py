@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.engine import defaults, event_loop
 from llmwidgets.engine.estimate import Budget
-from llmwidgets.engine.extraction import Extraction, internal_failure, read, to_failure
+from llmwidgets.engine.extraction import (
+    Extraction,
+    internal_failure,
+    parse_reply,
+    read,
+    to_failure,
+)
 from llmwidgets.engine.extractor import BROKE, OTHERS_BROKE, Extractor, unheld_row
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.network import egress
@@ -483,7 +489,7 @@ class _VariantRun:
         # A pydantic class can have changed its own checks under the same JSON Schema.
         judged = row
         if row.status in {"ok", "InvalidRecord"}:
-            judged = self.extractor.judge(row, text)
+            judged = self.extractor.judge(row, text, parse_reply(row.reply or ""))
         row_id = row.id if judged.status == row.status else self._journal.put(judged)
         self._note(index, row_id, judged, reused=True)
 

@@ -34,8 +34,9 @@ class Address:
         return self.origin + self.path
 
 
+@lru_cache(maxsize=256)
 def read_address(value: str) -> Address:
-    """The address in parts; ValueError with a sentence where it is none, or holds a secret.
+    """The address in parts; ValueError with a sentence if it is not one, or contains a secret.
 
     >>> read_address(" https://llm.acme.example/v1/ ").url
     'https://llm.acme.example/v1'

@@ -150,7 +150,7 @@ def test_a_web_page_where_a_model_should_be(far_end):
 
     report = check(custom(far_end(page).url))
     assert not report.ok
-    assert "no model server in OpenAI format" in report.sentence
+    assert "not a model server in OpenAI format" in report.sentence
 
 
 def test_a_wrong_key_of_another_provider_is_named(far_end):

@@ -186,10 +186,10 @@ def test_a_bug_that_strikes_twice_does_not_end_the_column(far_end, tmp_path, mon
 
     tell = asking.Extractor._circumstances
 
-    def failing(self, text, *more):
-        if text.text == "The number 2.":
+    def failing(self, question, *more):
+        if question.text.text == "The number 2.":
             raise KeyError("the text itself")
-        return tell(self, text, *more)
+        return tell(self, question, *more)
 
     model = Numbers()
     connection = connected(far_end(model))

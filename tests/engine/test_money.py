@@ -74,7 +74,7 @@ def test_latency_is_split_into_waiting_and_answering(pilot: Comparison, tmp_path
 def test_a_row_of_an_earlier_version_has_no_waiting_time_and_is_still_read() -> None:
     journal = Journal(False)
     at = journal.put(Row(key="a", status="ok", reply="{}", seconds=1.0))
-    journal._database.execute(
+    journal._file.connection.execute(
         "UPDATE extraction SET facts = json_remove(facts, '$.waiting_seconds')"
     )
     assert journal.get(at).waiting_seconds is None

@@ -103,7 +103,7 @@ def test_a_deployment_is_asked_by_the_facts_of_what_its_first_answer_names(far_e
     assert (limit_of(second), second["reasoning_effort"]) == (LEAST, "none")
     # The request that is shown is the one that was sent.
     for row, body in zip(rows, server.asked, strict=True):
-        shown = read(one.column, Document("t", "Total 1", SCHEMA, None), 0, row)
+        shown = read(one.variant, Document("t", "Total 1", SCHEMA, None), 0, row)
         assert shown.request["body"] == body
     # Another column of this process knows it from its first text on.
     again = asker(connection, effort="high", temperature=0.5)
@@ -192,7 +192,7 @@ def test_claude_behind_a_name_of_its_own_is_spelled_as_its_model_wants(far_end):
     assert (first["thinking"], first["max_tokens"]) == ({"type": "adaptive"}, 100_000)
     assert (second["thinking"]["type"], second["max_tokens"]) == ("enabled", 64_000)
     assert any("lowered from 100,000 to 64,000" in note for note in row.notes)
-    shown = read(one.column, Document("t", "Total 1", SCHEMA, None), 0, row)
+    shown = read(one.variant, Document("t", "Total 1", SCHEMA, None), 0, row)
     assert shown.request["body"] == second
 
 
@@ -256,7 +256,7 @@ def test_a_listed_window_holds_question_and_answer(far_end, listed):
     assert LEAST < limit_of(server.asked[0]) < 8192
     assert any("window" in note for note in row.notes)
     shown = read(
-        asker(custom(far_end(server))).column, Document("t", "Total 1", SCHEMA, None), 0, row
+        asker(custom(far_end(server))).variant, Document("t", "Total 1", SCHEMA, None), 0, row
     )
     assert shown.request["body"]["max_tokens"] == limit_of(server.asked[0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
+from typing import Any
 from urllib.parse import urlsplit
 
 from llmwidgets.dialects.types import Call
@@ -182,8 +183,8 @@ def network_error(
         place = f"{parts.scheme}://{host}:{port_of(parts)}"
     except ValueError:
         pass
-    words = {"host": host, "place": place, "proxy": proxy}
-    words |= {"connect": f"{connect:g}", "total": f"{total:g}", "stall": f"{stall:g}"}
+    words: dict[str, Any] = {"host": host, "place": place, "proxy": proxy}
+    words |= {"connect": connect, "total": total, "stall": stall}
     failure = NETWORK_FAILURES[code]
     kind = Unauthorized if code is FailureCode.KEY_SHAPE else Unreachable
     here = code is FailureCode.REFUSED and is_this_computer(host)
