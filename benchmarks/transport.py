@@ -112,7 +112,7 @@ class _Bench:
             "m", self.connection, "m", price={"input": 1.0, "output": 1.0}
         )
         text = Document("0", DOCUMENT, self.schema, None)
-        request = RequestBuilder(self.column, self.schema).request(text, capability)
+        request = RequestBuilder(self.column, self.schema).build(text, capability)
         dialect = self.connection.dialect
         self.call = dialect.encode(request, self.connection.target("m"))
 

@@ -118,14 +118,9 @@ def wait_for_future(future: Future[Any], look: Callable[[], None] = lambda: None
         raise
 
 
-def on_loop() -> bool:
-    """Whether the caller runs on the engine's own thread."""
-    return _engine is not None and threading.current_thread() is _engine.thread
-
-
 def refuse_on_loop() -> None:
     """Refuse a wait for the engine on the engine's own thread, since it would never end."""
-    if on_loop():
+    if _engine is not None and threading.current_thread() is _engine.thread:
         raise _waits_for_itself()
 
 

@@ -191,9 +191,9 @@ class Extractor:
         if self._loads_model:
             await self._warm_up()
         # The first answer shows what answers for a deployment: the others wait for that.
-        if self._waits_for_first(text.schema):
+        if self.provider.deployments and self._is_unknown(text.schema):
             async with self._first:
-                if self._waits_for_first(text.schema):
+                if self._is_unknown(text.schema):
                     return await self._answer(text, key, attempts)
         return await self._answer(text, key, attempts)
 
@@ -213,9 +213,7 @@ class Extractor:
                     )
                 self.record.answered_at = time.monotonic()
 
-    def _waits_for_first(self, schema: Schema) -> bool:
-        if not self.provider.deployments:
-            return False
+    def _is_unknown(self, schema: Schema) -> bool:
         return self.builder(schema).facts is None and not self.record.facts.answered
 
     async def _answer(self, text: Document, key: Key, attempts: Attempts) -> Row:
@@ -247,7 +245,11 @@ class Extractor:
         request, target = self.dropped.apply(
             builder.build(question.text, self.capability, question.limit), builder.target
         )
-        async with self.budget.reserve(self._worst_cost(question)) as reservation:
+        worst = None
+        if self.budget.dollars is not None:
+            usage = Usage(tokens_in(builder, question.text).high, question.limit)
+            worst = self.variant.cost(usage, builder.learned.served)
+        async with self.budget.reserve(worst) as reservation:
             try:
                 response, reply = await egress.ask_model(
                     self.connection, request, target, policy=self.policy, thinking=builder.thinking
@@ -259,13 +261,6 @@ class Extractor:
             reservation.dollars = self.variant.cost(reply.usage, reply.served_model)
         self.record.learn_from_reply(self.connection, reply.served_model)
         return _Answer(response, reply, request, reservation.dollars)
-
-    def _worst_cost(self, question: _Question) -> float | None:
-        """The most that a call can cost; not worked out without a budget."""
-        if self.budget.dollars is None:
-            return None
-        usage = Usage(tokens_in(question.builder, question.text).high, question.limit)
-        return self.variant.cost(usage, question.builder.learned.served)
 
     def _room_left(self, error: Failure, question: _Question) -> int | None:
         """How many tokens an answer can have by the words of a refusal; None if it names none.

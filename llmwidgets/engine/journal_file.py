@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -266,27 +266,24 @@ def _of_file_system(path: Path) -> int | None:
     """What the file system says to a small nameless file that is as long as the journal."""
     try:
         with TemporaryFile(dir=path.parent, buffering=0) as probe:
-            sizes = [_size_of(f"{path}{end}") for end in ("", *_SIBLINGS)]
-            probe.seek(max(sizes))
+            stats = [_stat(f"{path}{end}") for end in ("", *_SIBLINGS)]
+            probe.seek(max(stat.st_size if stat else 0 for stat in stats))
             probe.write(bytes(_ROOM))
     except OSError as error:
         return error.errno
     return None
 
 
-def _size_of(path: str) -> int:
+def _stat(path: str) -> os.stat_result | None:
     try:
-        return os.stat(path).st_size
+        return os.stat(path)
     except OSError:
-        return 0
+        return None
 
 
 def _identity_of(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    stat = _stat(path)
+    return stat and (stat.st_dev, stat.st_ino)
 
 
 def _second(path: str) -> sqlite3.Connection:
@@ -295,23 +292,21 @@ def _second(path: str) -> sqlite3.Connection:
 
 def _read_only(path: Path) -> sqlite3.Connection:
     # Without the shared memory of a log there is only this way; nothing can change meanwhile.
-    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
-    database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    try:
-        database.execute(f"SELECT {_COLUMNS} FROM extraction LIMIT 1")
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
+    return _open(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
 
 
 def _connect(path: str, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=seconds, isolation_level=None, check_same_thread=False)
+    # Answers "delete" instead of "wal" if the file system cannot share memory; both are safe.
+    setup = f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;{_TABLE}"
+    return _open(path, setup, timeout=seconds)
+
+
+def _open(path: str, setup: str = "", **options: Any) -> sqlite3.Connection:
+    database: sqlite3.Connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, **options
+    )
     try:
-        # Answers "delete" instead of "wal" if the file system cannot share memory; both are safe.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.executescript(_TABLE)
+        database.executescript(setup)
         database.execute(f"SELECT {_COLUMNS} FROM extraction LIMIT 1")
     except sqlite3.Error:
         database.close()
@@ -319,7 +314,7 @@ def _connect(path: str, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     return database
 
 
-# -- Where the journal lies: the user's cache folder, local temporary space, or memory.
+# -- Where the journal is: the user's cache folder, local temporary space, or memory.
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph"}

@@ -228,7 +228,8 @@ class Run:
     async def _main(self) -> None:
         self.journal.begin()
         self._task = asyncio.create_task(self._ask_all())
-        news = [asyncio.create_task(self._report())] if self.observer is not None else []
+        observer = self.observer
+        news = [asyncio.create_task(self._report(observer))] if observer is not None else []
         try:
             if self.stopped:
                 self._task.cancel()
@@ -242,7 +243,8 @@ class Run:
             settled = asyncio.to_thread(self.journal.settle)
             await asyncio.gather(*news, settled, return_exceptions=True)
             self._finished.set()
-            self._call_observer()
+            if observer is not None:
+                self._call_observer(observer)
 
     async def _ask_all(self) -> None:
         # Loaded in a thread, so that a panel stays quick while the first run starts.
@@ -269,7 +271,7 @@ class Run:
                 column.state = VariantState.STOPPED
             column.finished = True
 
-    async def _report(self) -> None:
+    async def _report(self, observer: Observer) -> None:
         while True:
             try:
                 async with asyncio.timeout(_TICK_SECONDS):
@@ -277,15 +279,13 @@ class Run:
                 await asyncio.sleep(_NEWS_SECONDS)
             except TimeoutError:
                 pass
-            self._call_observer()
+            self._call_observer(observer)
 
-    def _call_observer(self) -> None:
-        if self.observer is None:
-            return
+    def _call_observer(self, observer: Observer) -> None:
         ended, self._news = tuple(self._news), []
         self._has_news.clear()
         try:
-            self.observer(ProgressEvent(self.progress, ended, self.finished))
+            observer(ProgressEvent(self.progress, ended, self.finished))
         except Exception as error:  # noqa: BLE001 - a broken view must not lose the run
             self.error = self.error or error
 

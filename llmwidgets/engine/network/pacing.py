@@ -109,10 +109,17 @@ class Pace:
             await self._turn()
         self._gate_taken = True
         try:
-            while (wait := self._opens_at() - self.clock.now()) > 0:
+            while True:
+                opens_at = self.paused_until
+                if self.outage.since is not None:
+                    opens_at = max(opens_at, self.outage.next_look)
+                now = self.clock.now()
+                wait = (opens_at if now < opens_at else self.limiter.opens_at) - now
+                if wait <= 0:
+                    break
                 await self.clock.sleep(wait)
             self.running += 1
-            sent = self.limiter.sent(self.clock.now())
+            sent = self.limiter.sent(now)
             if self.outage.since is not None:
                 self.outage.looker = sent
             return sent
@@ -123,12 +130,6 @@ class Pace:
     @property
     def _full(self) -> bool:
         return self.running >= self.limit or self.outage.looker is not None
-
-    def _opens_at(self) -> float:
-        pause = self.paused_until
-        if self.outage.since is not None:
-            pause = max(pause, self.outage.next_look)
-        return pause if self.clock.now() < pause else self.limiter.opens_at
 
     async def _turn(self) -> None:
         turn = asyncio.get_running_loop().create_future()
