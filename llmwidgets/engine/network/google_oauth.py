@@ -129,13 +129,10 @@ def _fetch(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Toke
     """On a thread of its own: reading a key takes time, and google-auth waits for its answer."""
     account = account_of(secret)
     if isinstance(account, Problem):
-        return _refusal(call, account.sentence, account.hint, "credentials")
+        return _error(Unauthorized, call, account.sentence, account.hint, "credentials")
     if "/projects/-/" in call.url:
-        return BadRequest(
-            "The credentials name no project.",
-            "Fill in the project ID of this connection.",
-            label=call.label, model=call.model, code="project",
-        )  # fmt: skip
+        hint = "Fill in the project ID of this connection."
+        return _error(BadRequest, call, "The credentials name no project.", hint, "project")
     return _refresh(account, call, loop)
 
 
@@ -220,32 +217,28 @@ def _explain(error: Any, account: Account, call: Call) -> CallError:
     body = error.args[1] if len(error.args) > 1 else None
     host = urlsplit(account.token_uri).hostname
     if error.retryable:
-        return Overloaded(
-            f"Google's token service at {host} has an error of its own.",
-            "Try again in a minute.", label=call.label, model=call.model, code="token",
-        )  # fmt: skip
+        sentence = f"Google's token service at {host} has an error of its own."
+        return _error(Overloaded, call, sentence, "Try again in a minute.", "token")
     if not isinstance(body, dict) or "error" not in body:
         return _not_google(account, call)
     words = f"{body.get('error')}: {body.get('error_description', '')}"
     for pattern, sentence, hint in _REFUSALS:
         if re.search(pattern, words, re.I):
-            return _refusal(call, sentence, hint, str(body.get("error"))[:40])
+            return _error(Unauthorized, call, sentence, hint, str(body.get("error"))[:40])
     quote = " ".join(redact(words).split())[:200]
-    return _refusal(
-        call, f"Google did not accept the credentials. It says: {quote}", "", "credentials"
-    )
-
-
-def _refusal(call: Call, sentence: str, hint: str, code: str) -> CallError:
-    return Unauthorized(sentence, hint, label=call.label, model=call.model, code=code)
+    sentence = f"Google did not accept the credentials. It says: {quote}"
+    return _error(Unauthorized, call, sentence, "", "credentials")
 
 
 def _not_google(account: Account, call: Call) -> CallError:
-    return Unreachable(
-        f"What answers at {urlsplit(account.token_uri).hostname} is not Google's token service.",
-        "A proxy or firewall may be in between: ask the administrator of the network.",
-        label=call.label, model=call.model, code="token service",
-    )  # fmt: skip
+    host = urlsplit(account.token_uri).hostname
+    sentence = f"What answers at {host} is not Google's token service."
+    hint = "A proxy or firewall may be in between: ask the administrator of the network."
+    return _error(Unreachable, call, sentence, hint, "token service")
+
+
+def _error(kind: type[CallError], call: Call, sentence: str, hint: str, code: str) -> CallError:
+    return kind(sentence, hint, label=call.label, model=call.model, code=code)
 
 
 # -- Google's credentials: what a pasted JSON is, whether it can be used, and what is wrong with it.
@@ -290,9 +283,13 @@ class Account:
 def read_account(opened: Callable[[], str]) -> Account | Problem:
     """The account of a JSON credential, or what is wrong with it."""
     try:
-        return _account(_info(opened()))
+        info = _info(opened())
     except FieldError as error:
         return Problem(error.message, error.hint)
+    if isinstance(info, Problem):
+        return info
+    token_uri = str(info.get("token_uri") or TOKEN_URL)
+    return _content_problem(info) or _address_problem(token_uri) or _build(info, token_uri)
 
 
 def _info(text: str) -> dict[str, Any] | Problem:
@@ -310,21 +307,14 @@ def _info(text: str) -> dict[str, Any] | Problem:
     return info if isinstance(info, dict) else Problem("The credentials are not a JSON object.")
 
 
-def _account(info: dict[str, Any] | Problem) -> Account | Problem:
-    if isinstance(info, Problem):
-        return info
-    wrong = _type_problem(info) or _field_problem(info)
-    if wrong is not None:
-        return wrong
-    token_uri = info.get("token_uri") or TOKEN_URL
-    wrong = _address_problem(token_uri)
-    return wrong if wrong is not None else _build(info, str(token_uri))
-
-
-def _type_problem(info: Mapping[str, Any]) -> Problem | None:
+def _content_problem(info: Mapping[str, Any]) -> Problem | None:
     kind = info.get("type")
     if kind in _NEEDED:
-        return None
+        needed = _NEEDED[kind]
+        lacking = [name for name in needed if not (isinstance(info.get(name), str) and info[name])]
+        if not lacking:
+            return None
+        return Problem(f"The credentials lack {' and '.join(lacking)}: the file is not whole.")
     if kind in _ELSEWHERE:
         return Problem(
             f"Credentials of the type {kind} get their tokens from another service, which is not"
@@ -336,36 +326,23 @@ def _type_problem(info: Mapping[str, Any]) -> Problem | None:
     return Problem(f"The credentials have {named}; the key of a service account is wanted.")
 
 
-def _field_problem(info: Mapping[str, Any]) -> Problem | None:
-    needed = _NEEDED[info["type"]]
-    lacking = [name for name in needed if not (isinstance(info.get(name), str) and info[name])]
-    if not lacking:
+def _address_problem(token_uri: str) -> Problem | None:
+    try:
+        parts = urlsplit(token_uri)
+        # `https://oauth2.googleapis.com@elsewhere.example/` leads elsewhere.
+        host = "" if "@" in parts.netloc else (parts.hostname or "").lower()
+        scheme = parts.scheme
+    except ValueError:
+        host = scheme = ""
+    if TOKEN_HOST.fullmatch(host) is not None and scheme == "https":
         return None
-    return Problem(f"The credentials lack {' and '.join(lacking)}: the file is not whole.")
-
-
-def _address_problem(token_uri: Any) -> Problem | None:
-    parts = _parts(str(token_uri))
-    host = (parts[1] or "").lower()
-    google = TOKEN_HOST.fullmatch(host) is not None
-    if (google and parts[0] == "https") or (
-        is_this_computer(host) and parts[0] in {"http", "https"}
-    ):
+    if is_this_computer(host) and scheme in {"http", "https"}:
         return None
     return Problem(
         f"The credentials ask for their tokens at {host or 'an address that cannot be read'}, which"
         " is not Google's: nothing was sent there.",
         f"The token_uri of a key file is {TOKEN_URL}. {_NEW_KEY}",
     )
-
-
-def _parts(url: str) -> tuple[str, str | None]:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", None
-    # `https://oauth2.googleapis.com@elsewhere.example/` leads elsewhere.
-    return parts.scheme, None if "@" in parts.netloc else parts.hostname
 
 
 def _build(info: dict[str, Any], token_uri: str) -> Account | Problem:
