@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from llmwidgets.connections import catalog
@@ -144,16 +144,33 @@ class Case:
     @property
     def typed_host(self) -> str:
         """The host of the endpoint as typed, also if a gateway is in front of it."""
-        return _typed_host(self.connection)
+        typed = str(getattr(self.connection.fields, "endpoint", "") or "")
+        return urlsplit(typed).hostname or ""
 
     @property
     def path(self) -> str:
         return urlsplit(self.endpoint).path.rstrip("/")
 
     @property
-    def gone(self) -> Retirement | None:
-        """Who retired the model and when; None if it lives, or nothing is known."""
-        return retirement(self.connection, self.model)
+    def gone(self) -> Ended | None:
+        """Who retired the model and when, by the days that count for this connection.
+
+        None while it lives there, and if nothing is known: a server that lacks a model has not
+        retired it.
+        """
+        provider, ended = self.provider, catalog.has_ended(self.connection, self.model)
+        if ended is not None:
+            return replace(ended, whose=provider.vendor or provider.title)
+        if self.facts is not None:
+            return None
+        ended = provider.ended(self.model)
+        if ended is None and provider.self_hosted:
+            # The provider whose own address is called, also through a gateway.
+            host, known = f".{self.typed_host}", (each for each in PROVIDERS.values() if each.host)
+            maker = next((each for each in known if host.endswith(f".{each.host}")), None)
+            ended = catalog.ended_on(maker, self.model) if maker else None
+            return replace(ended, whose=maker.title) if maker and ended else None
+        return ended
 
     @property
     def facts(self) -> ModelFacts | None:
@@ -214,14 +231,14 @@ class Case:
     def words(self) -> dict[str, str]:
         """What a sentence can name."""
         gone, nearest = self.gone, self.nearest
-        successor = gone.ended.successor if gone else ""
+        successor = gone.successor if gone else ""
         ending = catalog.end_note(self.connection, self.model)
         words = {
             "label": self.connection.label,
             "title": self.provider.title,
             "key_step": self.prefix.step,
             "whose": gone.whose if gone else "",
-            "on": gone.on if gone else "",
+            "on": f" on {gone.since:%Y-%m-%d}" if gone and gone.since else "",
             "instead": f"Use {successor} instead." if successor else "Take a model that is served.",
             "ending": f" {ending}" if ending else "",
             "near": f" The nearest name is {nearest}." if nearest else "",
@@ -290,54 +307,6 @@ class Symptom:
 
 def always(_case: Case) -> bool:
     return True
-
-
-# -- Who retired a model, by the days that hold for a connection.
-
-
-@dataclass(frozen=True, slots=True)
-class Retirement:
-    """Who retired a model, since when if a source names the day, and what to use instead."""
-
-    whose: str
-    ended: Ended
-
-    @property
-    def on(self) -> str:
-        """The day as a sentence names it; empty if no source does."""
-        return f" on {self.ended.since:%Y-%m-%d}" if self.ended.since else ""
-
-
-def retirement(connection: Connection, model: str) -> Retirement | None:
-    """The retirement of a model by the days that hold for this connection.
-
-    None while it lives there, and if nothing is known: a server that lacks a model has not
-    retired it.
-    """
-    provider, own = connection.provider, catalog.has_ended(connection, model)
-    if own is not None:
-        return Retirement(provider.vendor or provider.title, own)
-    if connection.facts(model) is not None:
-        return None
-    gone = provider.ended(model)
-    if gone is not None:
-        return Retirement(gone.whose, gone)
-    maker = _maker(connection)
-    gone = catalog.ended_on(maker, model) if maker else None
-    return Retirement(maker.title, gone) if maker and gone else None
-
-
-def _maker(connection: Connection) -> Provider | None:
-    """The provider whose own address a server of the user's has, also through a gateway."""
-    if not connection.provider.self_hosted:
-        return None
-    host = _typed_host(connection)
-    known = (each for each in PROVIDERS.values() if each.host)
-    return next((each for each in known if f".{host}".endswith(f".{each.host}")), None)
-
-
-def _typed_host(connection: Connection) -> str:
-    return urlsplit(str(getattr(connection.fields, "endpoint", "") or "")).hostname or ""
 
 
 # -- Fixes, likeliest first.
