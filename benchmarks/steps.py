@@ -1,9 +1,9 @@
 """How many distinct functions of ours the everyday calls enter, each in a process of its own.
 
-python -m benchmarks.steps [--list NAME]
+python benchmarks/steps.py [--list CALL]
 
-A table of compare, extract, check, store[label] and store.save: functions entered, files they
-stand in, calls. `--list` prints the functions of one of them, with how often each was entered.
+One row per call (compare, extract, check, store[label], store.save): functions entered, their
+files, how often in all. `--list` prints the functions of one of them, with how often each was.
 Modules are imported before, so that only the call itself counts. The demo's server counts nowhere:
 it is the far end of the wire.
 """
@@ -14,6 +14,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+import tempfile
 import threading
 import warnings
 from collections import Counter
@@ -54,17 +55,20 @@ def _is_function(code: CodeType) -> bool:
     return inside[0] != "demo" and not class_body
 
 
-def prepare(name: str) -> Callable[[], object]:
+def prepare(name: str, folder: str) -> Callable[[], object]:
     """The call to measure, with all that it needs made before."""
     warnings.simplefilter("ignore")
     for module in pkgutil.walk_packages(lw.__path__, "llmwidgets."):
         if module.name != "llmwidgets.__main__":
             importlib.import_module(module.name)
-    store = lw.Store.in_memory()
-    connection = lw.Connection("custom", name="m", endpoint="http://localhost:9/v1", label="mine")
-    demo = lw.start_demo()[0] if name in {"compare", "extract", "check"} else None
-    if name == "store[label]":
-        store.save(connection)
+    key = "sk-test-000000000000000000000000"
+    mine = lw.Connection("custom", name="m", endpoint="http://localhost:9/v1", api_key=key)
+    store, demo = lw.Store.in_memory(), mine
+    if name.startswith("store"):
+        store = lw.Store.create("steps", passphrase="made-up words for a benchmark", path=folder)
+        store.save(mine)
+    else:
+        demo = lw.start_demo()[0]
     settings: dict[str, Any] = {"store": store, "journal": False}
     acts: dict[str, Callable[[], object]] = {
         "compare": lambda: lw.compare(
@@ -72,8 +76,8 @@ def prepare(name: str) -> Callable[[], object]:
         ),
         "extract": lambda: lw.extract(invoices.Schema, invoices.texts[0], demo, **settings),
         "check": lambda: lw.check(demo, policy=store.policy),
-        "store[label]": lambda: store["mine"],
-        "store.save": lambda: store.save(connection),
+        "store[label]": lambda: store["m"],
+        "store.save": lambda: store.save(mine.with_label("again")),
     }
     return acts[name]
 
@@ -82,7 +86,8 @@ NAMES = ("compare", "extract", "check", "store[label]", "store.save")
 
 
 def _measure(name: str, *, listed: bool) -> None:
-    entered = count_entries(prepare(name))
+    with tempfile.TemporaryDirectory() as folder:
+        entered = count_entries(prepare(name, folder))
     places = {code: Path(code.co_filename).relative_to(PACKAGE) for code in entered}
     _say(f"{name:14}{len(entered):>10}{len(set(places.values())):>8}{entered.total():>8}")
     if listed:
@@ -103,4 +108,4 @@ if __name__ == "__main__":
     else:
         _say(f"{'call':14}{'functions':>10}{'files':>8}{'calls':>8}")
         for each in NAMES:
-            subprocess.run([sys.executable, "-m", "benchmarks.steps", "--one", each], check=True)
+            subprocess.run([sys.executable, __file__, "--one", each], check=True)
