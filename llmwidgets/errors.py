@@ -35,7 +35,7 @@ class LLMWidgetsError(Exception):
         return f"{self.message} {self.hint}".strip()
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback: what a user can mend needs none."""
+        """What IPython shows in place of a traceback: what a user can fix needs none."""
         return [f"{type(self).__name__}: {self.message}", *([self.hint] if self.hint else [])]
 
 
@@ -116,6 +116,7 @@ class FailureCode(StrEnum):
     NO_BILLING = "BILLING_DISABLED"
     SWITCHED_OFF = "SERVICE_DISABLED"
     KEYS_OFF = "AuthenticationTypeDisabled"
+    ON_HOLD = "organization_on_hold"
     DEACTIVATED = "account_deactivated"
     FIREWALL = "firewall"
     NO_ACCESS = "model_not_found"
@@ -257,7 +258,7 @@ class InternalError(Failure):
 
 
 class ReplyError(Failure):
-    """The model answered, and the answer is no valid record."""
+    """The model answered, and the reply is not a valid record."""
 
     scored: ClassVar[bool] = True
 
@@ -281,7 +282,7 @@ class CutInput(ReplyError):
 
 
 class InvalidJSON(ReplyError):
-    """The answer is no JSON."""
+    """The reply is not valid JSON."""
 
 
 class InvalidRecord(ReplyError):
@@ -308,4 +309,4 @@ FAILURES: dict[str, type[Failure]] = {
         Overloaded, TooLong, BadRequest, InternalError, Stopped, OverBudget,
     )
 }  # fmt: skip
-"""Every class an extraction can end in beside `ok`, by name, in the order tables show them."""
+"""Every class an extraction can end in besides `ok`, by name, in the order tables show them."""
