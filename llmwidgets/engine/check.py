@@ -17,7 +17,7 @@ from llmwidgets.engine import event_loop
 from llmwidgets.engine.capability import Prober, failed_itself, greet_server, record_of
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Clock, Pace
-from llmwidgets.engine.troubleshooting import Case, diagnoses
+from llmwidgets.engine.troubleshooting import CheckFailure, diagnoses
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -188,7 +188,7 @@ class _Checker:
         """The report of a check that failed; a fix is offered only if it was tried."""
         names = tuple(each.id for each in self.listed or ())
         nearby = await nearby_addresses(self.connection, self.model, error)
-        for diagnosis in diagnoses(Case(error, self.connection, self.model, names, nearby)):
+        for diagnosis in diagnoses(CheckFailure(error, self.connection, self.model, names, nearby)):
             fix = dict(diagnosis.fix or {})
             works = bool(fix) and await fixes_connection(
                 self.connection, fix, self.model, policy=self.policy

@@ -58,11 +58,11 @@ def diagnose(
 ) -> Diagnosis:
     """What the error means for this connection, as far as can be seen without trying anything."""
     listed = listed or catalog.listed_models(connection)
-    case = Case(error, connection, model or next(iter(connection.models), ""), listed)
+    case = CheckFailure(error, connection, model or next(iter(connection.models), ""), listed)
     return next(each for each in diagnoses(case) if not each.proven)
 
 
-def diagnoses(case: Case) -> Iterator[Diagnosis]:
+def diagnoses(case: CheckFailure) -> Iterator[Diagnosis]:
     """What the error can mean, likeliest first; the last one needs no proof."""
     for symptom in SYMPTOMS:
         if symptom.fits(case):
@@ -86,7 +86,7 @@ def _shown_code(error: LLMWidgetsError) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class CheckFailure:
     """An error of one connection; `listed` are the models that the server lists, if it does.
 
     `nearby` are endpoints of model servers on this computer that list the model.
@@ -276,18 +276,18 @@ class Symptom:
     """
 
     error: type[LLMWidgetsError] | tuple[type[LLMWidgetsError], ...]
-    when: Callable[[Case], object]
+    when: Callable[[CheckFailure], object]
     sentence: str
     hint: str = "{step}"
-    fixes: Callable[[Case], Fixes] | None = None
+    fixes: Callable[[CheckFailure], Fixes] | None = None
     proven: bool = False
     status: str = ""
 
-    def fits(self, case: Case) -> bool:
+    def fits(self, case: CheckFailure) -> bool:
         """Whether the case is this one."""
         return isinstance(case.error, self.error) and bool(self.when(case))
 
-    def diagnose(self, case: Case) -> Iterator[Diagnosis]:
+    def diagnose(self, case: CheckFailure) -> Iterator[Diagnosis]:
         """What this symptom makes of the case: once for each fix that may work."""
         fixes = self.fixes(case) if self.fixes else ()
         if self.proven and not fixes:
@@ -305,18 +305,18 @@ class Symptom:
             )
 
 
-def always(_case: Case) -> bool:
+def _always(_case: CheckFailure) -> bool:
     return True
 
 
 # -- Fixes, likeliest first.
 
 
-def _named(value: Callable[[Case], str]) -> Callable[[Case], Fixes]:
+def _named(value: Callable[[CheckFailure], str]) -> Callable[[CheckFailure], Fixes]:
     return lambda case: ({case.provider.model_field or "": value(case)},)
 
 
-def _with_v1(case: Case) -> Fixes:
+def _with_v1(case: CheckFailure) -> Fixes:
     base = case.endpoint.partition("?")[0].rstrip("/")
     for native in ("/api/generate", "/api/chat", "/api/tags", "/api"):
         base = base.removesuffix(native)
@@ -325,7 +325,7 @@ def _with_v1(case: Case) -> Fixes:
     return ({case.address_field: f"{cut.partition('/v1/')[0]}/v1"},)
 
 
-def _other_address(case: Case) -> Fixes:
+def _other_address(case: CheckFailure) -> Fixes:
     """The other address of this computer, and the servers found on it."""
     parts = urlsplit(case.endpoint)
     other = {"::1": "127.0.0.1", "127.0.0.1": "[::1]"}.get(parts.hostname or "")
@@ -334,7 +334,7 @@ def _other_address(case: Case) -> Fixes:
     return tuple({case.address_field: each} for each in addresses)
 
 
-def _other_scheme(case: Case) -> Fixes:
+def _other_scheme(case: CheckFailure) -> Fixes:
     parts = urlsplit(case.endpoint)
     here = is_this_computer(urlsplit(case.connection.address).hostname or "")
     if parts.scheme == "https" and not here:
@@ -343,11 +343,11 @@ def _other_scheme(case: Case) -> Fixes:
     return ({case.address_field: parts._replace(scheme=scheme).geturl()},)
 
 
-def _known_version(case: Case) -> Fixes:
+def _known_version(case: CheckFailure) -> Fixes:
     return ({case.address_field: case.endpoint.replace(case.version, DATED_VERSION)},)
 
 
-def _global(_case: Case) -> Fixes:
+def _global(_case: CheckFailure) -> Fixes:
     return ({"location": "global"},)
 
 
@@ -551,10 +551,10 @@ SYMPTOMS: tuple[Symptom, ...] = (
     Symptom(QuotaExhausted, lambda case: case.connection.dialect is gemini,
         "The key is right; there is no credit or quota left. {message}",
     ),
-    Symptom(QuotaExhausted, always,
+    Symptom(QuotaExhausted, _always,
         "The key is right; the account has no credit or quota left.",
     ),
-    Symptom(RateLimited, always,
+    Symptom(RateLimited, _always,
         "The server and the key are right; the limit of requests is reached for now.",
     ),
 )  # fmt: skip

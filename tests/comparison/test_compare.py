@@ -402,6 +402,30 @@ def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
     assert len(page) < 500
 
 
+def test_each_state_of_a_variant_has_its_words() -> None:
+    """Words are made where they are shown: the engine reports the state and its numbers."""
+    from llmwidgets.comparison.progress_bar import state_words
+    from llmwidgets.engine.run import VariantProgress, VariantState
+
+    words = {
+        state: state_words(
+            VariantProgress(
+                "m", 9, 1, {}, 0, 1.0, None, 0.0, state, False, at_once=4, seconds_left=12
+            )
+        )
+        for state in VariantState
+    }
+    assert words == {
+        VariantState.WAITING: "waiting for its turn",
+        VariantState.PROBING: "finding out what the server enforces",
+        VariantState.ASKING: "4 at a time",
+        VariantState.LIMITED: "waiting for the limit, next in 12 s",
+        VariantState.AWAY: "the server does not answer; trying again, 12 s left",
+        VariantState.DONE: "done",
+        VariantState.STOPPED: "stopped",
+    }
+
+
 def test_the_demo_of_another_process_has_another_port_and_its_rows_are_reused(tmp_path):
     """What the demo answered is told by its name and version, not by the port of the day."""
     journal = tmp_path / "journal.sqlite"
