@@ -93,28 +93,21 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
         return await work
 
     # An interrupt can come between the start of the work and the return of its future.
+    future, stuck = None, StuckWait()
     try:
-        future, stuck = submit_task(watched()), StuckWait()
-        wait_for_future(future, lambda: stuck.refuse(begun=bool(tasks)))
+        future = submit_task(watched())
+        while not future.done():
+            # A wait without an end cannot be interrupted on Windows.
+            wait([future], timeout=_POLL_SECONDS)
+            stuck.refuse(begun=bool(tasks))
         return future.result()
     except BaseException:
         given_up.set()
+        if future is not None:
+            future.cancel()
         for task in tasks:
             if task is not None and not task.done():
                 task.get_loop().call_soon_threadsafe(task.cancel)
-        raise
-
-
-def wait_for_future(future: Future[Any], look: Callable[[], None] = lambda: None) -> None:
-    """Wait until the future is done; cancel it if the wait itself is ended, as by `look`."""
-    refuse_on_loop()
-    try:
-        # A wait without an end cannot be interrupted on Windows.
-        while not future.done():
-            wait([future], timeout=_POLL_SECONDS)
-            look()
-    except BaseException:
-        future.cancel()
         raise
 
 

@@ -280,7 +280,7 @@ def test_every_dialect_loses_the_word(kind):
     with serving_models(models=LISTED) as server:
         connection, name = connected(kind, server.url)
         known = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
-        capability.learn_capability(connection, name, known)
+        capability.record_of(connection, name).capability = known
         server.fault = "ignore"
         found = lw.extract(schema, "Bolt bills 12.50.", lw.Variant((connection, name)))
     assert (found.status, found.mode) == ("InvalidRecord", Enforcement.JSON)
