@@ -49,7 +49,10 @@ CREATE TABLE IF NOT EXISTS look (
 """
 _COLUMNS = "key, at, status, answered, reply, facts"
 _INSERT = f"INSERT INTO extraction ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
-# Two processes, or two journals of one process, can put the same waiting row down.
+_SELECT_NEWEST = (
+    f"SELECT id, {_COLUMNS} FROM extraction WHERE key = ? AND answered ORDER BY id DESC LIMIT 1"
+)
+# Two processes, or two journals of one process, can write the same waiting row.
 _INSERT_ONCE = (
     f"INSERT INTO extraction ({_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
     " WHERE NOT (?4 AND EXISTS (SELECT 1 FROM extraction WHERE key = ?1 AND answered AND at = ?2))"
@@ -90,11 +93,11 @@ class JournalFile:
     # -- rows ----------------------------------------------------------------------------------
 
     def insert(self, row: Packed) -> int:
-        """Put one row down; it is committed when this returns. Its id."""
+        """Write one row; it is committed when this returns. Its id."""
         return int(self.connection.execute(_INSERT, row).lastrowid or 0)
 
     def insert_all(self, rows: Iterable[Packed]) -> None:
-        """Put all rows down, or none; those that are there already are left."""
+        """Write all rows, or none; those that are there already are left."""
         with closing(self.connection.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
             try:
@@ -105,26 +108,19 @@ class JournalFile:
                     cursor.execute("ROLLBACK")
                 raise
 
-    def get(self, at: int) -> Packed | None:
+    def get(self, rowid: int) -> Packed | None:
         """The row of this id, or None."""
-        found = self.connection.execute(
-            f"SELECT {_COLUMNS} FROM extraction WHERE id = ?",
-            (at,),
-        )
-        row: Packed | None = found.fetchone()
+        select = f"SELECT {_COLUMNS} FROM extraction WHERE id = ?"
+        row: Packed | None = self.connection.execute(select, (rowid,)).fetchone()
         return row
 
     def find(self, key: str) -> tuple[int, Packed] | None:
         """The id and the row that answered this question last, or None."""
-        found = self.connection.execute(
-            f"SELECT id, {_COLUMNS} FROM extraction"
-            " WHERE key = ? AND answered ORDER BY id DESC LIMIT 1",
-            (key,),
-        ).fetchone()
-        return None if found is None else (found[0], found[1:])
+        row = self.connection.execute(_SELECT_NEWEST, (key,)).fetchone()
+        return None if row is None else (row[0], row[1:])
 
     def put_look(self, scored: int, keys: Sequence[Sequence[str]]) -> None:
-        """Put down that a verdict was looked at: on how many texts, some keys of each variant."""
+        """Note that a verdict was looked at: on how many texts, some keys of each variant."""
         self.connection.execute(
             "INSERT INTO look (scored, keys) VALUES (?, ?)", (scored, json.dumps(keys))
         )
@@ -134,13 +130,13 @@ class JournalFile:
 
         Two variants of a look are enough, or its only one: they were compared.
         """
-        found = set()
+        looks = set()
         for scored, keys in self.connection.execute("SELECT scored, keys FROM look"):
             variants = json.loads(keys)
-            there = sum(all(self._answers(key, has) for key in each) for each in variants)
-            if there >= min(2, len(variants)):
-                found.add(int(scored))
-        return found
+            here = sum(all(self._answers(key, has) for key in each) for each in variants)
+            if here >= min(2, len(variants)):
+                looks.add(int(scored))
+        return looks
 
     def _answers(self, key: str, has: Callable[[int], bool]) -> bool:
         rows = self.connection.execute(
@@ -208,22 +204,22 @@ class JournalFile:
     def _seen_from_outside(self, newest: tuple[int, Packed] | None) -> Change | None:
         try:
             with closing(_second(str(self.path))) as other:
-                found = None
+                kept = None
                 if newest is not None:
-                    found = other.execute(
+                    kept = other.execute(
                         "SELECT key FROM extraction WHERE id = ?", newest[:1]
                     ).fetchone()
                 other.execute("SELECT id FROM extraction ORDER BY id DESC LIMIT 1").fetchone()
         except sqlite3.DatabaseError as error:
             return "damaged" if is_damage(error) or "no such" in str(error) else None
-        return "emptied" if newest is not None and found != (newest[1][0],) else None
+        return "emptied" if newest is not None and kept != (newest[1][0],) else None
 
     def _identity(self) -> tuple[dict[str, tuple[int, int]], int]:
         if self.path is None:
             return {}, 0
-        found = {end: _identity_of(f"{self.path}{end}") for end in ("", *_SIBLINGS)}
+        identities = {end: _identity_of(f"{self.path}{end}") for end in ("", *_SIBLINGS)}
         size = self.path.stat().st_size
-        return {end: each for end, each in found.items() if each is not None}, size
+        return {end: each for end, each in identities.items() if each is not None}, size
 
 
 def is_damage(error: BaseException) -> bool:

@@ -547,12 +547,13 @@ class _VariantRun:
 
     def _unasked(self, failure: Failure) -> Row:
         """The row of every text that is left, which says how many they are besides the asked."""
-        row, left, asked = Row.of_failure("", failure), self.left, self.tally.done
-        if not left or (not asked and left == 1):
-            return row
-        sentence = f"{left} more texts were not asked." if asked else "No text was asked."
-        sentence = "1 more text was not asked." if asked and left == 1 else sentence
-        return replace(row, message=f"{row.message} {sentence}")
+        row, left = Row.of_failure("", failure), self.left
+        if not self.tally.done:
+            sentence = "No text was asked." if left > 1 else ""
+        else:
+            sentence = f"{left} more texts were not asked."
+            sentence = "1 more text was not asked." if left == 1 else sentence
+        return replace(row, message=f"{row.message} {sentence}".rstrip()) if left else row
 
     def _key(self, index: int, form: ResponseFormat) -> str:
         schema = self.texts[index // self.repeats].schema

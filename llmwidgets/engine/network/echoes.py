@@ -175,12 +175,12 @@ class _Unfolded:
         self._at: list[int] = []  # in `plain`, the place of each letter that was escaped
         self._spans: list[tuple[int, int]] = []
         end = length = 0
-        for found in _ESCAPED.finditer(data):
-            kept += [data[end : found.start()], _letter(found)]
-            length += found.start() - end
-            end = found.end()
+        for match in _ESCAPED.finditer(data):
+            kept += [data[end : match.start()], _letter(match)]
+            length += match.start() - end
+            end = match.end()
             self._at.append(length)
-            self._spans.append(found.span())
+            self._spans.append(match.span())
             length += 1
         self.plain = b"".join([*kept, data[end:]])
 
@@ -197,9 +197,9 @@ class _Unfolded:
         return (end + behind - 1, end + behind) if behind else (start, end)
 
 
-def _letter(found: re.Match[bytes]) -> bytes:
-    if found["slash"]:
+def _letter(match: re.Match[bytes]) -> bytes:
+    if match["slash"]:
         return b"/"
-    if found["html"]:
-        return bytes([min(int(found["html"]), 127)])
-    return bytes([int(found["json"] or found["url"] or found["hex"], 16)])
+    if match["html"]:
+        return bytes([min(int(match["html"]), 127)])
+    return bytes([int(match["json"] or match["url"] or match["hex"], 16)])

@@ -117,12 +117,12 @@ async def _token(secret: Secret, call: Call) -> _Token | CallError:
         known = _kept.get(digest or "")
         if known is not None and time.time() < known.renew_at:
             return known
-        found = await asyncio.to_thread(_fetch, secret, call, asyncio.get_running_loop())
-        if isinstance(found, _Token) and digest is not None:
+        token = await asyncio.to_thread(_fetch, secret, call, asyncio.get_running_loop())
+        if isinstance(token, _Token) and digest is not None:
             while len(_kept) >= _MOST_KEPT:
                 _kept.pop(next(iter(_kept)))
-            _kept[digest] = found
-        return found
+            _kept[digest] = token
+        return token
 
 
 def _fetch(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
