@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.key_expiry import has_ended, today
-from llmwidgets.dialects import gemini
 from llmwidgets.errors import (
     CallError,
     Failure,
@@ -446,22 +445,22 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "{key_step}",
     ),
     Symptom(Unauthorized, lambda case: case.key_refused and case.ended,
-        "The key was not accepted by {label}. It ended on {ended}, by the day saved with it.",
+        "{message} It ended on {ended}, by the day saved with it.",
         "Make a new key and save it with its own day.",
     ),
     Symptom(Unauthorized, lambda case: case.key_refused and case.prefix.step,
-        "The key was not accepted by {label}. {doubt}",
+        "{message} {doubt}",
         "{key_step}",
     ),
     Symptom(
         # What is wrong with Google's credentials is explained in more detail where they are read.
         Unauthorized,
         lambda case: case.key_refused and case.doubt and not case.provider.environment.file,
-        "The key was not accepted by {label}. {doubt}",
+        "{message} {doubt}",
         "Paste the key of {title}.",
     ),
     Symptom(Unauthorized, lambda case: case.typed_host == _HUGGING_FACE and not case.begins("hf_"),
-        "The key was not accepted by {label}: the router takes a token of Hugging Face.",
+        "{message} The router takes a token of Hugging Face.",
         "Make a token (it starts with hf_) with the permission Make calls to Inference"
         " Providers, and paste it as API key.",
     ),
@@ -489,8 +488,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
             and case.gone
             and case.code != FailureCode.REGION
         ),
-        "There is no deployment called {model} on this resource. {whose} has retired the model"
-        " {model}{on}.",
+        "{unknown_model} {whose} has retired the model {model}{on}.",
         "{instead} {unknown_model_step}",
     ),
     Symptom(UnknownModel, lambda case: case.gone,
@@ -501,8 +499,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "{message}{ending}",
     ),
     Symptom(UnknownModel, lambda case: case.provider.model_field == "deployment" and case.facts,
-        "There is no deployment called {model} on this resource. {model} is the name of a model;"
-        " its deployment can have another.",
+        "{unknown_model} {model} is the name of a model; its deployment can have another.",
         "{unknown_model_step}",
     ),
     Symptom(UnknownModel, lambda case: case.provider.unknown_model,
@@ -548,11 +545,8 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Check the name; a test of the connection shows which models the key may use.",
     ),
     # Money and limits.
-    Symptom(QuotaExhausted, lambda case: case.connection.dialect is gemini,
-        "The key is right; there is no credit or quota left. {message}",
-    ),
     Symptom(QuotaExhausted, _always,
-        "The key is right; the account has no credit or quota left.",
+        "The key is right. {message}",
     ),
     Symptom(RateLimited, _always,
         "The server and the key are right; the limit of requests is reached for now.",

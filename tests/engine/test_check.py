@@ -278,7 +278,11 @@ OPENAI = Connection("openai", api_key="sk-proj-made-up-key-for-tests")
         (Unreachable("r", "h", code="refused"), OLLAMA, "Ollama is not running"),
         (Unreachable("r", "h", code="refused"), STUDIO, "LM Studio"),
         (Unreachable("r", "h", code="dns"), AZURE, "no Azure resource"),
-        (QuotaExhausted("q"), OPENAI, "no credit"),
+        (
+            QuotaExhausted("There is no credit left."),
+            OPENAI,
+            "The key is right. There is no credit",
+        ),
         (RateLimited("q"), OPENAI, "limit of requests"),
         (UnknownModel("q", code="x"), OLLAMA, "q"),
         (Unauthorized("own words"), OPENAI, "own words"),
