@@ -146,6 +146,9 @@ class FailureCode(StrEnum):
     KEY_SHAPE = "key_shape"
     KEY_MISSING = "key_missing"
     # What kept a call from being made.
+    PROJECT = "project"
+    TOKEN = "token"
+    TOKEN_SERVICE = "token service"
     POLICY = "policy"
     FIELD = "field"
     JOURNAL = "journal"

@@ -23,6 +23,7 @@ from llmwidgets.dialects.types import AuthHeader, Call, HTTPResponse
 from llmwidgets.errors import (
     BadRequest,
     CallError,
+    FailureCode,
     FieldError,
     Overloaded,
     Unauthorized,
@@ -132,7 +133,9 @@ def _fetch(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Toke
         return _error(Unauthorized, call, account.sentence, account.hint, "credentials")
     if "/projects/-/" in call.url:
         hint = "Fill in the project ID of this connection."
-        return _error(BadRequest, call, "The credentials name no project.", hint, "project")
+        return _error(
+            BadRequest, call, "The credentials name no project.", hint, FailureCode.PROJECT
+        )
     return _refresh(account, call, loop)
 
 
@@ -218,7 +221,7 @@ def _explain(error: Any, account: Account, call: Call) -> CallError:
     host = urlsplit(account.token_uri).hostname
     if error.retryable:
         sentence = f"Google's token service at {host} has an error of its own."
-        return _error(Overloaded, call, sentence, "Try again in a minute.", "token")
+        return _error(Overloaded, call, sentence, "Try again in a minute.", FailureCode.TOKEN)
     if not isinstance(body, dict) or "error" not in body:
         return _not_google(account, call)
     words = f"{body.get('error')}: {body.get('error_description', '')}"
@@ -234,7 +237,7 @@ def _not_google(account: Account, call: Call) -> CallError:
     host = urlsplit(account.token_uri).hostname
     sentence = f"What answers at {host} is not Google's token service."
     hint = "A proxy or firewall may be in between: ask the administrator of the network."
-    return _error(Unreachable, call, sentence, hint, "token service")
+    return _error(Unreachable, call, sentence, hint, FailureCode.TOKEN_SERVICE)
 
 
 def _error(kind: type[CallError], call: Call, sentence: str, hint: str, code: str) -> CallError:
