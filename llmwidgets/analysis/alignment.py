@@ -30,7 +30,7 @@ from llmwidgets.analysis.pairing import (
     identical,
 )
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.paths import display_path, item_path, property_path
+from llmwidgets.schemas.canonical import display_path, item_path, property_path
 
 MOST_WORK = 1_500_000
 """About this many comparisons of leaves go into pairing the lists of one record."""

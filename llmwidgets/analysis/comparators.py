@@ -20,7 +20,7 @@ from llmwidgets.analysis.scripts import spelled_out
 from llmwidgets.analysis.text_matching import TextSimilarity
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf, Schema
-from llmwidgets.schemas.paths import display_path, prefixes
+from llmwidgets.schemas.canonical import display_path, prefixes
 
 RECORD = ""
 """The place of a whole record among the rules."""

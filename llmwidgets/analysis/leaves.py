@@ -11,7 +11,7 @@ from typing import Any, Final
 from llmwidgets.analysis.normalize import says_nothing
 from llmwidgets.analysis.scripts import evened
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.paths import any_name, item_path, prefixes, property_path
+from llmwidgets.schemas.canonical import any_name, item_path, prefixes, property_path
 
 
 class _Nothing:

@@ -22,7 +22,7 @@ from llmwidgets.analysis.comparators import (
 from llmwidgets.analysis.grounding import Grounding, SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.paths import prefixes
+from llmwidgets.schemas.canonical import prefixes
 
 _RIGHT, _MISSED, _INVENTED, _WRONG = 1, 2, 4, 8
 _MARKS = {"agree": _RIGHT, "missing": _MISSED, "failed": _MISSED, "invented": _INVENTED}

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from llmwidgets.schemas.paths import item_path, property_path
+from llmwidgets.schemas.canonical import item_path, property_path
 from llmwidgets.secret import Secret
 
 _EXACT = 2**53

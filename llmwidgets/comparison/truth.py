@@ -14,7 +14,7 @@ from llmwidgets.comparison.jsonable import find_secrets, is_empty_cell, is_recor
 from llmwidgets.comparison.texts import TextSource, join_truncated
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
-from llmwidgets.schemas.paths import display_path, item_path, property_path
+from llmwidgets.schemas.canonical import display_path, item_path, property_path
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
@@ -199,7 +199,7 @@ def _judge(given: Sequence[Any], sources: Sequence[TextSource], schemas: Sequenc
 
 def _misfits(value: Any, schema: Schema) -> list[tuple[str, str]]:
     found = schema.judge_partial(_without_nulls(value))
-    said = [(problem.path, _sentence(problem.said)) for problem in found]
+    said = [(problem.path, _sentence(problem.rule)) for problem in found]
     if said or _is_open(schema.json):
         return said
     return list(unknown_keys(value, tree_of(leaf.path for leaf in schema.leaves)))

@@ -3,7 +3,7 @@
 What differs between models are options of the target, not branches on their names:
 
 - `thinking_off`: how no thinking is spelled: `disabled` or `between_tools`.
-- `thinking_on`: `adaptive`, where a level is an effort, or `budget`, where it is tokens.
+- `thinking_on`: `adaptive`, if a level is an effort, or `budget`, if it is tokens.
 - `effort`: a model with `budget` takes the level as effort as well.
 - `forced_tool`: the model lets itself be made to call a tool.
 
@@ -14,33 +14,45 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
-from llmwidgets.dialects.error_body import parse_body, read_count, read_word, request_id
+from llmwidgets.dialects.error_body import parse_body, read_count, read_day, read_word, request_id
 from llmwidgets.dialects.error_rules import (
+    BAD_REQUEST,
+    BARE_BASE_URL,
+    FAILED,
+    FILTERED,
+    FORBIDDEN,
+    FORM_REFUSED,
+    KEY_REFUSED,
+    LIMITED,
+    NO_CREDIT,
+    NO_DEPLOYMENT,
+    NO_MODEL,
+    PASTE_TARGET_URI,
+    SCHEMA_REFUSED,
+    TOO_LONG,
     ErrorResponse,
     ErrorRule,
-    bad_request,
+    ErrorTable,
+    Meaning,
     broke_off,
     ended_in_failure,
-    explain_by_rules,
-    find_upstream_error,
-    forbidden,
-    form_refused,
-    no_deployment,
-    no_model,
-    overloaded,
-    parameter_not_taken,
-    parameter_refused,
-    rate_limited,
-    read_error_response,
-    schema_refused,
-    too_long,
+    parameter_rules,
     unfinished,
+    wrong_format,
 )
-from llmwidgets.dialects.error_rules import nothing_answers as nothing_of
-from llmwidgets.dialects.prompt import TOOL, system_text, turns
-from llmwidgets.dialects.requests import build_call, next_page
+from llmwidgets.dialects.error_rules import form_refused as form_refused
+from llmwidgets.dialects.error_rules import parameter_refused as parameter_refused
+from llmwidgets.dialects.requests import (
+    TOOL,
+    build_call,
+    next_page,
+    no_such_form,
+    system_text,
+    turns,
+)
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -52,15 +64,7 @@ from llmwidgets.dialects.types import (
     Target,
     Usage,
 )
-from llmwidgets.errors import (
-    BadRequest,
-    CallError,
-    Failure,
-    Filtered,
-    Forbidden,
-    QuotaExhausted,
-    Unauthorized,
-)
+from llmwidgets.errors import FailureCode, Forbidden
 from llmwidgets.schemas import Compiled, SchemaCapabilities
 
 NAME = "anthropic_messages"
@@ -83,7 +87,7 @@ _CUT = {
 
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
-    """The form in which this schema travels: a tool where it is beyond what a grammar takes."""
+    """The form in which this schema is sent: a tool if it is beyond what a grammar takes."""
     return ResponseFormat.TOOL if form is ResponseFormat.JSON_SCHEMA and schema.excess else form
 
 
@@ -94,7 +98,7 @@ def encode(request: Request, target: Target) -> Call:
         "model": target.model,
         "max_tokens": request.max_output_tokens,
         **({"system": instructions} if instructions else {}),
-        "messages": [{"role": who, "content": said} for who, said in turns(request)],
+        "messages": [{"role": who, "content": text} for who, text in turns(request)],
     }
     config = _think(body, request, target)
     if request.form is ResponseFormat.JSON_SCHEMA:
@@ -102,20 +106,14 @@ def encode(request: Request, target: Target) -> Call:
     elif request.form is ResponseFormat.TOOL:
         body |= _tool(request, target, budgeted="budget_tokens" in body.get("thinking", {}))
     elif request.form is not ResponseFormat.TEXT:
-        raise BadRequest(
-            f"Anthropic's format has no {request.form}.",
-            "Test the connection anew: it finds the form that the model takes.",
-            label=target.label,
-            model=target.model,
-            code="response_format",
-        )
+        raise no_such_form(request, target, "Anthropic")
     if config:
         body["output_config"] = config
     return build_call(target, "POST", f"{target.url}/messages", body)
 
 
 def _think(body: dict[str, Any], request: Request, target: Target) -> dict[str, Any]:
-    """Spell the thinking level into the body; what belongs into `output_config` is returned."""
+    """Spell the thinking level into the body; what belongs in `output_config` is returned."""
     level, options = request.effort_sent, target.options
     if level is None:
         return {}
@@ -144,7 +142,7 @@ def _tool(request: Request, target: Target, *, budgeted: bool) -> dict[str, Any]
 
 
 def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
-    """What the model said; CallError where the answer is not of the Messages format.
+    """The reply of the model; CallError if the answer is not of the Messages format.
 
     A failure behind the server is raised as what it is, whatever text came with it.
     """
@@ -152,13 +150,13 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     if not isinstance(body, dict):
         raise explain(payload, call=call)
     if body.get("type") == "error" or body.get("error"):
-        raise find_upstream_error(payload, body.get("error"), RULES, call=call)
+        raise _TABLE.explain_upstream(payload, body.get("error"), call=call)
     blocks, message = body.get("content"), body.get("type") == "message"
     if not isinstance(blocks, list) or "stop_reason" not in body:
-        raise (broke_off if message else nothing_answers)(payload, call=call)
+        raise (broke_off if message else _TABLE.nothing_answers)(payload, call=call)
     stop = str(body.get("stop_reason"))
     if ended_in_failure(stop):
-        raise find_upstream_error(payload, None, RULES, call=call)
+        raise _TABLE.explain_upstream(payload, None, call=call)
     ending: Ending = _ENDINGS.get(stop, "complete")
     text = _spoken([each for each in blocks if isinstance(each, dict)])
     if body.get("stop_reason") is None and unfinished(text):
@@ -182,25 +180,25 @@ def _spoken(blocks: list[dict[str, Any]]) -> str:
 
 
 def _refusal(details: Any) -> str:
-    said = details if isinstance(details, dict) else {}
-    category, why = read_word(said.get("category")), read_word(said.get("explanation"))
+    details = details if isinstance(details, dict) else {}
+    category, why = read_word(details.get("category")), read_word(details.get("explanation"))
     return (f"{why} ({category})" if why and category else why or category or "")[:300]
 
 
-def _usage(said: Any) -> Usage:
-    if not isinstance(said, dict):
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
         return Usage()
     fresh, cached = (
-        read_count(said.get("input_tokens")),
-        read_count(said.get("cache_read_input_tokens")),
+        read_count(usage.get("input_tokens")),
+        read_count(usage.get("cache_read_input_tokens")),
     )
-    written = read_count(said.get("cache_creation_input_tokens"))
-    details = said.get("output_tokens_details")
+    written = read_count(usage.get("cache_creation_input_tokens"))
+    details = usage.get("output_tokens_details")
     thought = details.get("thinking_tokens") if isinstance(details, dict) else None
     return Usage(
         # What was read from or written into the cache is not in `input_tokens`.
         input_tokens=None if fresh is None else fresh + (cached or 0) + (written or 0),
-        output_tokens=read_count(said.get("output_tokens")),
+        output_tokens=read_count(usage.get("output_tokens")),
         cached_tokens=cached,
         reasoning_tokens=read_count(thought),
     )
@@ -223,10 +221,14 @@ def listed_models(
     body = parse_body(payload)
     rows = body.get("data") if isinstance(body, dict) else None
     if not isinstance(rows, list):
-        raise explain(payload, call=call) if _failed(body) else nothing_answers(payload, call=call)
+        raise (
+            explain(payload, call=call)
+            if _failed(body)
+            else _TABLE.nothing_answers(payload, call=call)
+        )
     last = read_word(body.get("last_id")) if body.get("has_more") is True else None
-    found = [_listed(row) for row in rows if isinstance(row, dict) and read_word(row.get("id"))]
-    return found, next_page(call, after_id=last)
+    listed = [_listed(row) for row in rows if isinstance(row, dict) and read_word(row.get("id"))]
+    return listed, next_page(call, after_id=last)
 
 
 def _failed(body: Any) -> bool:
@@ -234,10 +236,9 @@ def _failed(body: Any) -> bool:
 
 
 def _listed(row: dict[str, Any]) -> ListedModel:
-    ends = re.match(r"\d{4}-\d{2}-\d{2}", read_word(row.get("retires_at")) or "")
     return ListedModel(
         row["id"],
-        ends.group() if ends else None,
+        read_day(row.get("retires_at")),
         read_count(row.get("max_input_tokens")),
         read_count(row.get("max_tokens")),
         read_word(row.get("lifecycle")) or "",
@@ -253,17 +254,17 @@ _FORMS: dict[bool | None, ResponseFormat] = {
 
 
 def _supports(row: dict[str, Any], ability: str) -> bool | None:
-    """What the list says of an ability of a model; None where it does not say."""
-    said: Any = row.get("capabilities")
+    """Whether a model has an ability, by the list; None if it does not say."""
+    value: Any = row.get("capabilities")
     for key in (ability, "supported"):
-        said = said.get(key) if isinstance(said, dict) else None
-    return said if isinstance(said, bool) else None
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, bool) else None
 
 
 # -- What Anthropic's `output_config.format` takes of JSON Schema; optional properties stay
 # optional.
 #
-# A schema beyond its limits has an excess, and travels as a tool without `strict`.
+# A schema beyond its limits has an excess, and is sent as a tool without `strict`.
 # Source: the provider's SDK, November 2026.
 
 SUBSET = SchemaCapabilities(
@@ -283,10 +284,10 @@ SUBSET = SchemaCapabilities(
 )  # fmt: skip
 
 
-# -- What a server of Anthropic's format says instead of an answer: one class, one sentence.
+# -- Errors: what a server of Anthropic's format sends instead of an answer.
 #
 # Codes count before types, types before words; Anthropic asks not to rely on its words, and some
-# things (no credit left, a text too long) stand in them alone.
+# things (no credit left, a text too long) are in them alone.
 
 _SPENT = frozenset({
     "enforced_spend_limit_reached", "contract_spend_limit_reached",
@@ -312,146 +313,64 @@ _NOT_TAKEN = re.compile(
     re.I,
 )
 _POLICY = re.compile(r"content filtering policy|blocked by .*polic", re.I)
+_DEPLOYMENT = re.compile("deployment", re.I)
+_MODEL = re.compile("model", re.I)
+_SPENT_UP = replace(
+    NO_CREDIT,
+    hint="Add credit, or raise the spend limit, in the Claude Console under Billing.",
+    code=lambda response: response.body.reason or response.body.type,
+)
+_ON_HOLD = Meaning(
+    Forbidden,
+    "The organization of this key is on hold.",
+    "The Claude Console says why, and how to appeal.",
+    FailureCode.ON_HOLD,
+    quote=True,
+)
+_NO_FORMAT = replace(
+    FORM_REFUSED,
+    sentence="{who} does not take output_config.format.",
+    hint="The schema can go into a tool instead.",
+)
 
 
-def explain(
-    payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
-) -> Failure:
-    """The failure that a payload without an answer stands for.
-
-    With the `call`, words that repeat the document are left out, and the address is named.
-    """
-    return explain_by_rules(read_error_response(payload, label, model, call), RULES, _elsewhere)
+def _endpoint_step(response: ErrorResponse) -> str:
+    azure = "/anthropic/" in response.url
+    return PASTE_TARGET_URI if azure else BARE_BASE_URL
 
 
-def nothing_answers(payload: HTTPResponse, *, call: Call | None = None) -> CallError:
-    """The error for a web page, or JSON of another kind, where a message was asked for."""
-    return _elsewhere(read_error_response(payload, "", "", call))
+def _not_found(response: ErrorResponse) -> bool:
+    return response.status == 404 or response.body.type == "not_found_error"
 
 
-def _elsewhere(case: ErrorResponse) -> CallError:
-    azure = case.call is not None and "/anthropic/" in case.call.url
-    paste = "Paste the Target URI anew: it stands under Details of the deployment."
-    return nothing_of(
-        case, "Anthropic", paste if azure else "Check the base URL: it stands without /v1."
-    )
+_WRONG_FORMAT = wrong_format("Anthropic", _endpoint_step)
 
+_TABLE = ErrorTable(_WRONG_FORMAT, (
+    ErrorRule(_SPENT_UP, {402}),
+    ErrorRule(_SPENT_UP, reasons=_SPENT),
+    ErrorRule(_SPENT_UP, types={"billing_error"}),
+    ErrorRule(_SPENT_UP, {400, 403, 429}, message=_NO_CREDIT),
+    ErrorRule(_ON_HOLD, reasons={"organization_on_hold"}),
+    *LIMITED,
+    ErrorRule(KEY_REFUSED, {401}),
+    ErrorRule(KEY_REFUSED, types={"authentication_error"}),
+    ErrorRule(FILTERED, {400}, message=_POLICY),
+    ErrorRule(TOO_LONG, {413}),
+    ErrorRule(TOO_LONG, range(500), reasons={"request_too_large"}),
+    ErrorRule(TOO_LONG, range(500), words=_LONG),
+    ErrorRule(SCHEMA_REFUSED, {400}, message=_SCHEMA),
+    ErrorRule(_NO_FORMAT, {400}, message=_FORM),
+    *parameter_rules(_PARAMETERS, {400}, _NOT_TAKEN),
+    ErrorRule(NO_DEPLOYMENT, words=_DEPLOYMENT, when=_not_found),
+    ErrorRule(NO_MODEL, message=_MODEL, when=_not_found),
+    ErrorRule(_WRONG_FORMAT, when=_not_found),
+    *FAILED,
+    *FORBIDDEN,
+    ErrorRule(
+        replace(BAD_REQUEST, hint="A gateway on the way drops the header anthropic-version."),
+        message=re.compile("anthropic-version"),
+    ),
+))  # fmt: skip
+"""Codes count before types, types before words."""
 
-def _error_code(case: ErrorResponse) -> str:
-    details = case.said.details
-    code = details.get("error_code") if isinstance(details, dict) else None
-    return code if isinstance(code, str) else ""
-
-
-def _quota(case: ErrorResponse, status: int) -> Failure | None:
-    spent = _error_code(case) in _SPENT or case.said.type == "billing_error" or status == 402
-    if not spent and not (status in {400, 403, 429} and _NO_CREDIT.search(case.said.message)):
-        return None
-    return case.error(
-        QuotaExhausted,
-        f"The account of {case.label or 'this key'} has no credit or quota left.",
-        "Add credit, or raise the spend limit, in the Claude Console under Billing.",
-        code=_error_code(case) or case.said.type,
-    )
-
-
-def _on_hold(case: ErrorResponse, status: int) -> Failure | None:
-    if _error_code(case) != "organization_on_hold":
-        return None
-    return case.error(
-        Forbidden,
-        "The organization of this key is on hold.",
-        "The Claude Console says why, and how to appeal.",
-        code="organization_on_hold",
-        quote=True,
-    )
-
-
-def _unauthorized(case: ErrorResponse, status: int) -> Failure | None:
-    if case.said.type != "authentication_error" and status != 401:
-        return None
-    return case.error(
-        Unauthorized,
-        f"The key was not accepted by {case.label or 'the server'}.",
-        "Check that it was copied whole.",
-    )
-
-
-def _filtered(case: ErrorResponse, status: int) -> Failure | None:
-    if status != 400 or not _POLICY.search(case.said.message):
-        return None
-    return Filtered(
-        "The provider's safety filter stopped this text.",
-        "Leave the text out, or ask a model of another provider.",
-    )
-
-
-def _long(case: ErrorResponse, status: int) -> Failure | None:
-    words = f"{_error_code(case)} {case.words}"
-    if status >= 500 or (status != 413 and not _LONG.search(words)):
-        return None
-    return too_long(case)
-
-
-def _form(case: ErrorResponse, status: int) -> Failure | None:
-    if status != 400:
-        return None
-    if _SCHEMA.search(case.said.message):
-        return schema_refused(case)
-    if not _FORM.search(case.said.message):
-        return None
-    return case.error(
-        BadRequest, f"{case.who} does not take output_config.format.",
-        "The schema can go into a tool instead.", code="response_format", quote=True,
-    )  # fmt: skip
-
-
-def _parameter(case: ErrorResponse, status: int) -> Failure | None:
-    if status != 400 or not _NOT_TAKEN.search(case.said.message):
-        return None
-    for name in _PARAMETERS:
-        if re.search(rf"\b{name}\b", case.said.message):
-            return parameter_not_taken(case, name)
-    return None
-
-
-def _unknown_model(case: ErrorResponse, status: int) -> Failure | None:
-    if case.said.type != "not_found_error" and status != 404:
-        return None
-    deployment = "deployment" in f"{case.said.code} {case.said.message}".lower()
-    if not deployment and "model" not in case.said.message.lower():
-        return _elsewhere(case)
-    return no_deployment(case) if deployment else no_model(case, "")
-
-
-def _refused(case: ErrorResponse, status: int) -> Failure:
-    version = "anthropic-version" in case.said.message
-    hint = "A gateway on the way drops the header anthropic-version." if version else ""
-    return bad_request(case, status, hint)
-
-
-RULES: tuple[ErrorRule, ...] = (
-    _quota, _on_hold, rate_limited, _unauthorized, _filtered, _long, _form, _parameter,
-    _unknown_model, overloaded, forbidden, _refused,
-)  # fmt: skip
-"""Tried in this order."""
-
-
-__all__ = [
-    "LADDER",
-    "NAME",
-    "RULES",
-    "SAMPLING",
-    "SUBSET",
-    "VERSION",
-    "count_call",
-    "decode",
-    "encode",
-    "explain",
-    "form_for",
-    "form_refused",
-    "listed_models",
-    "models_call",
-    "nothing_answers",
-    "parameter_refused",
-]
+explain = _TABLE.explain

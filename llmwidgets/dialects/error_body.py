@@ -1,4 +1,4 @@
-"""What stands in the body and headers of a refusal, whichever server wrote it."""
+"""What is in the body and headers of an error response, whichever server wrote it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STATUS = {
     "permission_denied": 403, "not_found": 404, "resource_exhausted": 429, "internal": 500,
     "unavailable": 503, "deadline_exceeded": 504,
 }  # fmt: skip
-"""What the vendors' own words mean where they come under the status of a success."""
+"""What the vendors' own words mean if they come under the status of a success."""
 _READ = 2000
 _LONGEST = 300
 _ECHO = 24
@@ -35,10 +35,10 @@ _ECHO = 24
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """The words of a refusal. `status` is one written in the body; `page`: it is no JSON.
+    """The words of an error response. `status` is one written in the body; `page`: it is not JSON.
 
-    `whole` is the object that held the message, as it came, and `details` a part of it: codes,
-    waits and links are read out of them.
+    `reason` is the most exact word for what happened, from the details. `whole` is the object that
+    held the message, as it came, and `details` a part of it: waits and links are read out of them.
     """
 
     message: str = ""
@@ -46,6 +46,7 @@ class ErrorBody:
     type: str = ""
     param: str = ""
     inner: str = ""
+    reason: str = ""
     categories: tuple[str, ...] = ()
     status: int | None = None
     page: bool = False
@@ -54,7 +55,7 @@ class ErrorBody:
 
 
 def parse_body(payload: HTTPResponse) -> Any:
-    """The JSON of a payload, or None where it holds none."""
+    """The JSON of a payload, or None if it is not JSON."""
     try:
         return json.loads(payload.body)
     except (ValueError, RecursionError):
@@ -62,7 +63,7 @@ def parse_body(payload: HTTPResponse) -> Any:
 
 
 def parse_error_body(payload: HTTPResponse) -> ErrorBody:
-    """The refusal's words, from every shape in use, code and message apart."""
+    """The words of an error, from every shape in use, code and message apart."""
     body = parse_body(payload)
     if isinstance(body, list) and body:
         body = body[0]
@@ -81,15 +82,16 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
         type=_word(source.get("type")) or _word(source.get("status")),
         param=_word(source.get("param")),
         inner=_word(inner.get("code")),
-        categories=_categories(inner),
-        status=_told_status(code, source) if payload.status == 200 else None,
+        reason=_reason(source.get("details")),
+        categories=filtered_categories(inner)[:5],
+        status=_status_in(code, source) if payload.status == 200 else None,
         details=source.get("details"),
         whole=source,
     )
 
 
-def _told_status(code: Any, source: dict[str, Any]) -> int | None:
-    """The status that an error stands for by its own code, type or status; None where by none."""
+def _status_in(code: Any, source: dict[str, Any]) -> int | None:
+    """The status that an error means by its own code, type or status; None if by none."""
     for word in (code, source.get("type"), source.get("status")):
         if isinstance(word, bool) or not isinstance(word, str | int):
             continue
@@ -109,16 +111,17 @@ def tells_error(payload: HTTPResponse) -> bool:
 
 
 def _message(source: dict[str, Any], error: Any, body: dict[str, Any]) -> str:
-    for said in (source.get("message"), error, body.get("error_description"), body.get("detail")):
-        if isinstance(said, str) and said.strip():
-            return said.strip()
-        if isinstance(said, list):
-            return "; ".join(_detail(each) for each in said[:3])
+    places = (source.get("message"), error, body.get("error_description"), body.get("detail"))
+    for message in places:
+        if isinstance(message, str) and message.strip():
+            return message.strip()
+        if isinstance(message, list):
+            return "; ".join(_detail(each) for each in message[:3])
     return ""
 
 
 def _detail(each: Any) -> str:
-    # FastAPI's rows also hold the `input`, which can be the document.
+    # FastAPI's rows also contain the `input`, which can be the document.
     if not isinstance(each, dict):
         return ""
     place = each.get("loc")
@@ -130,15 +133,32 @@ def _word(value: Any, longest: int = 80) -> str:
     return value[:longest] if isinstance(value, str) else ""
 
 
-def _categories(inner: dict[str, Any]) -> tuple[str, ...]:
-    result = inner.get("content_filter_result") or inner.get("content_filter_results")
-    if not isinstance(result, dict):
-        return ()
+def _reason(details: Any) -> str:
+    """Anthropic's `error_code`, or the reason in Google's ErrorInfo."""
+    if isinstance(details, dict):
+        return _word(details.get("error_code"))
+    reasons = (_word(row.get("reason")) for row in rows_of(details, "ErrorInfo"))
+    return next(filter(None, reasons), "")
+
+
+def rows_of(details: Any, kind: str) -> list[dict[str, Any]]:
+    """The rows of one kind among the details that Google sends: `ErrorInfo`, `Help`, …"""
+    kind = f"google.rpc.{kind}"
+    return [row for row in dicts(details) if str(row.get("@type", "")).endswith(kind)]
+
+
+def dicts(value: Any) -> list[dict[str, Any]]:
+    """The objects in a list; nothing if it is not one."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def filtered_categories(source: dict[str, Any]) -> tuple[str, ...]:
+    """The categories of Azure's content filter that stopped a text, by their names."""
+    verdicts = source.get("content_filter_results") or source.get("content_filter_result")
+    hit = verdicts.items() if isinstance(verdicts, dict) else ()
     return tuple(
-        _word(name)
-        for name, verdict in result.items()
-        if isinstance(verdict, dict) and verdict.get("filtered")
-    )[:5]
+        _word(name) for name, each in hit if isinstance(each, dict) and each.get("filtered")
+    )
 
 
 def request_id(payload: HTTPResponse, body: Any) -> str | None:
@@ -151,14 +171,14 @@ def request_id(payload: HTTPResponse, body: Any) -> str | None:
 
 
 def quoted(message: str, call: Call | None) -> str:
-    """The server's own words, short, keys masked; empty where they repeat the document."""
+    """The server's own words, short, keys masked; empty if they repeat the document."""
     plain = " ".join(redact(message).split())[: 2 * _LONGEST]
     documents = list(_documents(call)) if call is not None else []
     if any(_repeats(plain, text) for text in documents):
         return ""
 
-    def masked(found: re.Match[str]) -> str:
-        return "“…”" if any(found[2] in text for text in documents) else found[0]
+    def masked(quote: re.Match[str]) -> str:
+        return "“…”" if any(quote[2] in text for text in documents) else quote[0]
 
     bare = _QUOTE.sub(masked, _LONG_QUOTE.sub("“…”", _INPUT.sub("input …", plain)))
     return bare if len(bare) <= _LONGEST else f"{bare[: _LONGEST - 1]}…"
@@ -169,8 +189,8 @@ def _documents(call: Call) -> Iterator[str]:
     for turn in body.get("messages") or body.get("contents") or []:
         if turn.get("role") in {"user", "assistant", "model"}:
             parts = turn.get("parts") or [{"text": turn.get("content")}]
-            said = "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
-            text = said.removeprefix("<document>").removesuffix("</document>")
+            text = "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+            text = text.removeprefix("<document>").removesuffix("</document>")
             yield " ".join(text.split())
 
 
@@ -181,7 +201,7 @@ def _repeats(plain: str, text: str) -> bool:
     return any(plain[i : i + size] in text for i in range(len(plain) - size + 1))
 
 
-# -- Single values out of a reply: a word, a number of tokens, or None where there is none.
+# -- Single values out of a reply: a word, a number of tokens, a day; None if it is missing.
 
 
 def read_count(value: Any) -> int | None:
@@ -193,3 +213,9 @@ def read_count(value: Any) -> int | None:
 def read_word(value: Any) -> str | None:
     """A text that is not empty."""
     return value if isinstance(value, str) and value else None
+
+
+def read_day(value: Any) -> str | None:
+    """The day that an ISO date or moment begins with."""
+    match = re.match(r"\d{4}-\d{2}-\d{2}", value) if isinstance(value, str) else None
+    return match.group() if match else None

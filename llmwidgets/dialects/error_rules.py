@@ -1,11 +1,16 @@
-"""One payload without an answer, with what is known about its call, on the way to an error."""
+"""The table that turns a response without an answer into one failure, and its shared rows.
+
+A row names the responses that it covers, and what they mean: a class, a code, a sentence and a next
+step. Each format puts its own rows before, between and after the shared ones.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,57 +27,394 @@ from llmwidgets.errors import (
     BadRequest,
     CallError,
     Failure,
+    FailureCode,
+    Filtered,
     Forbidden,
     Overloaded,
+    QuotaExhausted,
     RateLimited,
     TooLong,
+    Unauthorized,
     UnknownModel,
     Unreachable,
 )
 
 
+@dataclass(frozen=True)
 class ErrorResponse:
-    """One payload to explain, with what is known about the call."""
+    """A response without an answer, together with the request that caused it."""
 
-    def __init__(
-        self, payload: HTTPResponse, said: ErrorBody, label: str, model: str, call: Call | None
-    ) -> None:
-        self.payload, self.said, self.label, self.model, self.call = (
-            payload, said, label, model, call,
-        )  # fmt: skip
-        self.who = label or "The server"
-        self.model_words = f"the model {model}" if model else "the model"
-        self.words = f"{said.code} {said.type} {said.inner} {said.param} {said.message}"
+    payload: HTTPResponse
+    body: ErrorBody
+    label: str
+    model: str
+    call: Call | None
 
-    def error(
-        self,
-        kind: type[CallError],
-        message: str,
-        hint: str = "",
-        *,
-        code: str = "",
-        quote: bool = False,
-        after: float | None = None,
-        perhaps_answered: bool = False,
-    ) -> CallError:
-        words = quoted(self.said.message, self.call) if quote else ""
-        error = kind(
-            f"{message} It says: {words}" if words else message,
-            hint,
-            label=self.label,
-            model=self.model,
-            status=self.payload.status,
-            request_id=request_id(self.payload, parse_body(self.payload)),
-            code=code or self.said.code or self.said.type,
-            retry_after=after,
-            perhaps_answered=perhaps_answered,
+    @classmethod
+    def read(
+        cls, payload: HTTPResponse, call: Call | None, label: str = "", model: str = ""
+    ) -> ErrorResponse:
+        """The response with its body parsed; label and model are the call's if not given."""
+        label = label or (call.label if call else "")
+        return cls(
+            payload, parse_error_body(payload), label, model or (call.model if call else ""), call
         )
-        error.limits = read_limits(self.said.message)
+
+    @cached_property
+    def status(self) -> int:
+        """The status that counts: one in the body of a success is more than the success."""
+        return self.body.status or self.payload.status
+
+    @cached_property
+    def words(self) -> str:
+        """All that the server says, in one text for the patterns of the rows."""
+        body = self.body
+        return f"{body.code} {body.type} {body.inner} {body.param} {body.message}"
+
+    @property
+    def url(self) -> str:
+        return self.call.url if self.call else ""
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What a row's sentence and hint can name."""
+        address = urlsplit(self.url)._replace(query="", fragment="").geturl()
+        target = urlsplit(self.payload.headers.get("location", ""))
+        redirected = f"{target.scheme}://{target.hostname}"
+        categories = ", ".join(self.body.categories)
+        return {
+            "status": self.status,
+            "who": self.label or "The server",
+            "owner": self.label or "the server",
+            "account": self.label or "this key",
+            "model": self.model,
+            "deployment": self.model or "this",
+            "named": f" {self.model}" if self.model else "",
+            "the_model": f"the model {self.model}" if self.model else "the model",
+            "address": address or self.label or "this address",
+            "redirected": f" to {redirected}" if target.scheme and target.hostname else "",
+            "categories": f" ({categories})" if categories else "",
+        }
+
+
+Words = str | Callable[[ErrorResponse], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a response means. Sentence and hint name its facts: `{who}`, `{model}`, …
+
+    `code` is a code of ours; if it is empty, the server's own counts. With `quote`, the server's
+    words follow. `waits` gives the hint instead, by the seconds that the server asks to wait.
+    """
+
+    kind: type[Failure]
+    sentence: str
+    hint: Words = ""
+    code: Words = ""
+    quote: bool = False
+    waits: Callable[[float | None], str] | None = None
+    perhaps_answered: bool = False
+    parameter: str = ""
+
+    def failure(self, response: ErrorResponse, named: dict[str, str]) -> Failure:
+        """The failure itself; `named` are more facts, by the groups of the row's patterns."""
+        facts = {**response.facts, **named}
+        sentence, wait = self.sentence.format(**facts), None
+        payload, body = response.payload, response.body
+        if self.waits:
+            wait = read_wait(payload, body, limited=self.kind is RateLimited)
+            hint = self.waits(wait)
+        else:
+            # What a function returns can hold the server's words, braces among them.
+            hint = self.hint.format(**facts) if isinstance(self.hint, str) else self.hint(response)
+        if not issubclass(self.kind, CallError):
+            return self.kind(sentence, hint)
+        words = quoted(body.message, response.call) if self.quote else ""
+        code = self.code if isinstance(self.code, str) else self.code(response)
+        if self.waits and payload.headers.get("x-should-retry", "").lower() == "false":
+            code = FailureCode.NO_RETRY
+        error = self.kind(
+            f"{sentence} It says: {words}" if words else sentence,
+            hint,
+            label=response.label,
+            model=response.model,
+            status=payload.status,
+            request_id=request_id(payload, parse_body(payload)),
+            code=code or body.code or body.type,
+            retry_after=wait,
+            perhaps_answered=self.perhaps_answered,
+            parameter=self.parameter,
+        )
+        error.limits = read_limits(body.message)
         return error
 
 
-# -- What every dialect says alike about a payload without an answer; each adds rules of its own.
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """One row: it covers a response that is all that it names.
 
+    `words` is looked for in everything the server says, `message` in its message alone, `url` in
+    the address called; their named groups are facts for the sentence. `reasons`, `types` and
+    `param` are the body's own words for what happened.
+    """
+
+    meaning: Meaning
+    statuses: Container[int] = range(1000)
+    words: re.Pattern[str] | None = None
+    message: re.Pattern[str] | None = None
+    url: re.Pattern[str] | None = None
+    reasons: Container[str] | None = None
+    types: Container[str] | None = None
+    param: str = ""
+    when: Callable[[ErrorResponse], bool] | None = None
+
+    def explain(self, response: ErrorResponse) -> Failure | None:
+        """The failure, or None if the row does not cover the response."""
+        body = response.body
+        if response.status not in self.statuses:
+            return None
+        if self.reasons is not None and body.reason not in self.reasons:
+            return None
+        if self.types is not None and body.type not in self.types:
+            return None
+        if self.param and body.param != self.param:
+            return None
+        named: dict[str, str] = {}
+        for pattern, text in (
+            (self.words, response.words), (self.message, body.message), (self.url, response.url),
+        ):  # fmt: skip
+            if pattern is None:
+                continue
+            match = pattern.search(text)
+            if match is None:
+                return None
+            named |= match.groupdict()
+        if self.when is not None and not self.when(response):
+            return None
+        return self.meaning.failure(response, named)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTable:
+    """The rows of one format, tried in their order; `wrong_format` is for what is not of it."""
+
+    wrong_format: Meaning
+    rules: tuple[ErrorRule, ...]
+    _rows: tuple[ErrorRule, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        page = ErrorRule(self.wrong_format, _PAGES, when=lambda response: response.body.page)
+        object.__setattr__(self, "_rows", (ErrorRule(_REDIRECTED, range(300, 400)), page,
+                                           *self.rules, *_LAST))  # fmt: skip
+
+    def explain(
+        self, payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
+    ) -> Failure:
+        """The failure that a payload without an answer means.
+
+        A CallError, except if the provider judged the text or the answer: Filtered, Truncated.
+        With the `call`, words that repeat the document are left out, and the address is named.
+        """
+        return self._explain(ErrorResponse.read(payload, call, label, model))
+
+    def nothing_answers(self, payload: HTTPResponse, *, call: Call | None = None) -> Failure:
+        """The error for a web page, or JSON of another kind, in place of an answer."""
+        return self.wrong_format.failure(ErrorResponse.read(payload, call), {})
+
+    def explain_upstream(
+        self, payload: HTTPResponse, error: Any, *, call: Call | None = None
+    ) -> Failure:
+        """The failure that an error inside a reply means: what its code says, else Overloaded.
+
+        It came under the status of a success, and is an answer like any other refusal: the usual
+        tries hold.
+        """
+        inside = {"error": error if isinstance(error, dict) else {"message": str(error or "")}}
+        outer = json.loads(payload.body)
+        named = {name: outer[name] for name in ("id", "request_id") if name in outer}
+        payload = replace(payload, body=json.dumps({**named, **inside}).encode())
+        response = ErrorResponse.read(payload, call)
+        if response.body.status is None:
+            return _UPSTREAM.failure(response, {})
+        return self._explain(response)
+
+    def _explain(self, response: ErrorResponse) -> Failure:
+        failures = (row.explain(response) for row in self._rows)
+        return next(each for each in failures if each is not None)
+
+
+def broke_off(payload: HTTPResponse, *, call: Call | None) -> Failure:
+    """The failure of an answer without its end, if nothing says why."""
+    return _BROKE_OFF.failure(ErrorResponse.read(payload, call), {})
+
+
+def form_refused(error: Failure) -> bool:
+    """Whether the server does not take this form of answer, or not this schema in it."""
+    refused = {FailureCode.RESPONSE_FORMAT, FailureCode.INVALID_SCHEMA}
+    return isinstance(error, BadRequest) and error.code in refused
+
+
+def parameter_refused(error: Failure) -> str | None:
+    """The name of the one parameter that the server does not take, or None."""
+    return (error.parameter or None) if isinstance(error, BadRequest) else None
+
+
+# -- Meanings: each refusal is worded once.
+
+BARE_BASE_URL = "Check the base URL: enter it without /v1."
+PASTE_TARGET_URI = "Paste the Target URI again: it is under Details of the deployment."
+_AGAIN = "Try again in a minute."
+
+
+def _limit_step(wait: float | None) -> str:
+    if not wait:
+        return "Wait, or ask with less at a time."
+    if wait < _LONG_WAIT:
+        return f"Wait {format_wait(wait)}, then ask again."
+    return f"It accepts requests again in {format_wait(wait)}: ask again then."
+
+
+def _overload_step(wait: float | None) -> str:
+    return f"Try again in {format_wait(wait)}." if wait and wait >= _LONG_WAIT else _AGAIN
+
+
+def _key_step(response: ErrorResponse) -> str:
+    if response.call is not None and not response.call.auth:
+        return "The server asks for a key: fill in the API key or the auth token."
+    azure = _AZURE_KEY.search(response.words)
+    other = ", or it belongs to another resource than this endpoint" if azure else ""
+    return f"Check that it was copied whole{other}."
+
+
+def _model_code(response: ErrorResponse) -> str:
+    """The server's word for it: its code, unless that only repeats the status."""
+    return response.body.type if response.body.code.isdigit() else ""
+
+
+def wrong_format(name: str, hint: Words) -> Meaning:
+    """What answers at the address is not an API of this format."""
+    sentence = f"No {name}-compatible API found at {{address}}."
+    return Meaning(Unreachable, sentence, hint, FailureCode.WRONG_FORMAT)
+
+
+def parameter_not_taken(name: str) -> Meaning:
+    """The server does not take one parameter, which is left out from then on."""
+    return Meaning(
+        BadRequest, f"{{who}} does not take {name} for {{the_model}}.", f"Leave {name} out.",
+        f"unsupported_parameter:{name}", quote=True, parameter=name,
+    )  # fmt: skip
+
+
+def parameter_rules(
+    names: Iterable[str], statuses: Container[int], refused: re.Pattern[str]
+) -> list[ErrorRule]:
+    """Rows for a parameter that is not taken: the one named as such, else the first mentioned."""
+    meanings = [parameter_not_taken(name) for name in names]
+    return [
+        *(ErrorRule(each, statuses, words=refused, param=each.parameter) for each in meanings),
+        *(
+            ErrorRule(each, statuses, refused, re.compile(rf"\b{each.parameter}\b"))
+            for each in meanings
+        ),
+    ]
+
+
+KEY_REFUSED = Meaning(Unauthorized, "The key was not accepted by {owner}.", _key_step)
+NO_CREDIT = Meaning(
+    QuotaExhausted,
+    "The account of {account} has no credit or quota left.",
+    "Add credit, or raise the limit, on the provider's billing page.",
+    lambda response: response.body.code or FailureCode.INSUFFICIENT_QUOTA,
+)
+FILTERED = Meaning(
+    Filtered,
+    "The provider's safety filter stopped this text{categories}.",
+    "Leave the text out, or ask a model of another provider.",
+)
+TOO_LONG = Meaning(
+    TooLong,
+    "The text is longer than {the_model} can read.",
+    "Take a model with a larger window, or split the text.",
+)
+NO_MODEL = Meaning(
+    UnknownModel,
+    "{who} has no model{named} (misspelled, or without access).",
+    "Check the name against the provider's list of models.",
+    _model_code,
+)
+NO_DEPLOYMENT = Meaning(
+    UnknownModel,
+    "There is no deployment called {deployment} on this resource.",
+    "Azure expects the deployment's name, not the model's: look it up in the Foundry portal "
+    "(ai.azure.com) under Deployments. One made within the last 5 minutes needs another moment.",
+    FailureCode.NO_DEPLOYMENT,
+)
+FORM_REFUSED = Meaning(
+    BadRequest,
+    "{who} does not take this response_format.",
+    "A test of the connection finds the form it takes.",
+    FailureCode.RESPONSE_FORMAT,
+    quote=True,
+)
+SCHEMA_REFUSED = Meaning(
+    BadRequest,
+    "{who} cannot take this schema.",
+    "The schema can go into the prompt instead.",
+    FailureCode.INVALID_SCHEMA,
+    quote=True,
+)
+BAD_REQUEST = Meaning(
+    BadRequest,
+    "{who} does not take the request ({status}).",
+    "The exact request can be looked at in the result.",
+    quote=True,
+)
+RATE_LIMITED = Meaning(RateLimited, "{who} accepts no more requests for now.", waits=_limit_step)
+OVERLOADED = Meaning(
+    Overloaded,
+    "{who} is overloaded or has an error of its own ({status}).",
+    waits=_overload_step,
+)
+_NO_RIGHT = Meaning(
+    Forbidden,
+    "The key is valid but has no right to {the_model}.",
+    "Ask the owner of the account for access.",
+    quote=True,
+)
+_BLOCKED = Meaning(
+    Forbidden,
+    "{who} answers 403 with a web page: a proxy or firewall is in between.",
+    "Ask the administrator of the network, or set a base URL that it lets through.",
+)
+_REDIRECTED = Meaning(
+    Unreachable,
+    "{who} answers with a redirect{redirected}, and a key is sent to its own host only.",
+    "Use the address it leads to as the endpoint.",
+)
+_UPSTREAM = Meaning(
+    Overloaded,
+    "The model behind {who} failed before its answer was complete.",
+    _AGAIN,
+    lambda response: response.body.code or FailureCode.UPSTREAM,
+    quote=True,
+)
+_BROKE_OFF = Meaning(
+    Overloaded,
+    "{who} sent an answer that breaks off, and gave no reason.",
+    _AGAIN,
+    FailureCode.BROKE_OFF,
+    perhaps_answered=True,
+)
+"""It was perhaps answered and paid: it is asked at most once more."""
+
+
+# -- Rows: what every format has in common.
+
+_LONG_WAIT = 120
+_PAGES = frozenset(range(500)) - {401, 402, 403, 408, 413, 429}
+"""Statuses of a web page that say nothing but that the address is a wrong one."""
+_AZURE_KEY = re.compile(r"wrong API endpoint|PermissionDenied|subscription key", re.I)
 _SLOW_DOWN = re.compile(r"rate.?limit|too many requests", re.I)
 _TROUBLE = re.compile(
     r"overloaded|upstream|provider returned|internal (?:server )?error|server error|timed? ?out"
@@ -81,203 +423,23 @@ _TROUBLE = re.compile(
 )
 """Words of an error that comes under the status of a success, without a code."""
 
-ErrorRule = Callable[[ErrorResponse, int], Failure | None]
-"""Gives the failure that a payload of this status stands for, or None where it is another's."""
-
-_SPEAKING = frozenset({401, 402, 403, 408, 413, 429})
-
-
-def explain_by_rules(
-    case: ErrorResponse, rules: Sequence[ErrorRule], elsewhere: Callable[[ErrorResponse], Failure]
-) -> Failure:
-    """The failure by the first rule that fits; `elsewhere` is for a page where JSON was due."""
-    status = case.said.status or case.payload.status
-    if 300 <= status < 400:
-        return _redirected(case)
-    if case.said.page and status < 500 and status not in _SPEAKING:
-        return elsewhere(case)
-    return next(found for found in (rule(case, status) for rule in rules) if found is not None)
+LIMITED = (
+    ErrorRule(RATE_LIMITED, {429}),
+    ErrorRule(RATE_LIMITED, {200}, message=_SLOW_DOWN),
+)
+FAILED = (
+    ErrorRule(replace(OVERLOADED, perhaps_answered=True), {504}),
+    ErrorRule(OVERLOADED, {408, 409, 425, *range(500, 1000)}),
+)
+FORBIDDEN = (
+    ErrorRule(_BLOCKED, {403}, when=lambda response: response.body.page),
+    ErrorRule(_NO_RIGHT, {403}),
+)
+_LAST = (ErrorRule(OVERLOADED, {200}, message=_TROUBLE), ErrorRule(BAD_REQUEST))
 
 
-def read_error_response(
-    payload: HTTPResponse, label: str, model: str, call: Call | None
-) -> ErrorResponse:
-    """The payload with its words read, and what its call tells."""
-    return ErrorResponse(
-        payload,
-        parse_error_body(payload),
-        label or (call.label if call else ""),
-        model or (call.model if call else ""),
-        call,
-    )
+# -- Whole or cut: how an answer ended, by the server's word for it or by its look.
 
-
-def nothing_answers(case: ErrorResponse, form: str, hint: str) -> CallError:
-    """The error for a web page, or JSON of another kind, where an answer was asked for."""
-    return Unreachable(
-        f"Nothing of {form} format answers at {_address(case.call) or case.label or 'this address'}"
-        ".",
-        hint,
-        label=case.label,
-        model=case.model,
-        status=case.payload.status,
-        request_id=request_id(case.payload, None),
-        code=f"no {form} format",
-    )
-
-
-def _address(call: Call | None) -> str:
-    if call is None:
-        return ""
-    parts = urlsplit(call.url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
-
-
-def _redirected(case: ErrorResponse) -> CallError:
-    parts = urlsplit(case.payload.headers.get("location", ""))
-    to = f" to {parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else ""
-    return case.error(
-        Unreachable,
-        f"{case.who} answers with a redirect{to}, and a key travels to its own host only.",
-        "Use the address it leads to as the endpoint.",
-    )
-
-
-def rate_limited(case: ErrorResponse, status: int) -> Failure | None:
-    """Too many requests, and when the server takes them again."""
-    if status != 429 and not (status == 200 and _SLOW_DOWN.search(case.said.message)):
-        return None
-    after = read_wait(case.payload, case.said, limited=True)
-    hint = "Wait, or ask with less at a time."
-    if after and after >= 120:
-        hint = f"It accepts requests again in {format_wait(after)}: ask again then."
-    elif after:
-        hint = f"Wait {format_wait(after)}, then ask again."
-    return case.error(
-        RateLimited, f"{case.who} accepts no more requests for now.", hint, after=after,
-        code=_no_retry(case),
-    )  # fmt: skip
-
-
-def _no_retry(case: ErrorResponse) -> str:
-    refused = case.payload.headers.get("x-should-retry", "").lower() == "false"
-    return "x-should-retry: false" if refused else ""
-
-
-def overloaded(case: ErrorResponse, status: int) -> Failure | None:
-    """The server is overloaded, or had an error of its own."""
-    if status < 500 and status not in {408, 409, 425}:
-        return None
-    return _failed(case, status)
-
-
-def _failed(case: ErrorResponse, status: int) -> Failure:
-    after = read_wait(case.payload, case.said)
-    return case.error(
-        Overloaded,
-        f"{case.who} is overloaded or has an error of its own ({status}).",
-        f"Try again in {format_wait(after)}."
-        if after and after >= 120
-        else "Try again in a minute.",
-        after=after,
-        code=_no_retry(case),
-        perhaps_answered=status == 504,
-    )
-
-
-def forbidden(case: ErrorResponse, status: int) -> Failure | None:
-    """The key is valid, and has no right to this; or a firewall answers."""
-    if status != 403:
-        return None
-    if case.said.page:
-        return case.error(
-            Forbidden,
-            f"{case.who} answers 403 with a web page: a proxy or firewall stands in between.",
-            "Ask the administrator of the network, or set a base URL that it lets through.",
-        )
-    return case.error(
-        Forbidden, f"The key is valid but has no right to {case.model_words}.",
-        "Ask the owner of the account for access.", quote=True,
-    )  # fmt: skip
-
-
-def no_deployment(case: ErrorResponse) -> Failure:
-    """Azure has no deployment of this name, which most often is the model's name."""
-    return case.error(
-        UnknownModel,
-        f"There is no deployment called {case.model or 'this'} on this resource.",
-        "Azure expects the deployment's name, not the model's: look it up in the Foundry portal "
-        "(ai.azure.com) under Deployments. One made within the last 5 minutes needs another "
-        "moment.",
-        code="DeploymentNotFound",
-    )
-
-
-def no_model(case: ErrorResponse, hint: str, where: str = "") -> Failure:
-    """The server has no model of this name, or not for this key."""
-    return case.error(
-        UnknownModel,
-        f"{case.who} has no model {case.model}".rstrip()
-        + f"{where} (misspelled, or without access).",
-        hint or "Check the name against the provider's list of models.",
-        code=case.said.type if case.said.code.isdigit() else "",
-    )
-
-
-def too_long(case: ErrorResponse) -> Failure:
-    """The text does not fit into the model's window."""
-    return case.error(
-        TooLong,
-        f"The text is longer than {case.model_words} can read.",
-        "Take a model with a larger window, or split the text.",
-    )
-
-
-def schema_refused(case: ErrorResponse) -> Failure:
-    """The server cannot take this schema."""
-    return case.error(
-        BadRequest, f"{case.who} cannot take this schema.",
-        "The schema can go into the prompt instead.", code="invalid_schema", quote=True,
-    )  # fmt: skip
-
-
-def parameter_not_taken(case: ErrorResponse, name: str) -> Failure:
-    """The server does not take one parameter, which is left out from then on."""
-    return case.error(
-        BadRequest, f"{case.who} does not take {name} for {case.model_words}.",
-        f"Leave {name} out.", code=f"unsupported_parameter:{name}", quote=True,
-    )  # fmt: skip
-
-
-def bad_request(case: ErrorResponse, status: int, hint: str = "") -> Failure:
-    """The server does not take the request, for a reason of its own: the last rule."""
-    if status == 200 and _TROUBLE.search(case.said.message):
-        return _failed(case, status)
-    return case.error(
-        BadRequest, f"{case.who} does not take the request ({status}).",
-        hint or "The exact request can be looked at in the result.", quote=True,
-    )  # fmt: skip
-
-
-def form_refused(error: Failure) -> bool:
-    """Whether the server does not take this form of answer, or not this schema in it."""
-    return isinstance(error, BadRequest) and error.code in {"response_format", "invalid_schema"}
-
-
-def parameter_refused(error: Failure) -> str | None:
-    """The name of the one parameter that the server does not take, or None."""
-    if isinstance(error, BadRequest) and error.code.startswith("unsupported_parameter:"):
-        return error.code.partition(":")[2]
-    return None
-
-
-# -- Upstream: failures behind a server that come under the status of a success.
-#
-# One that is told (an error object, an ending that means one) is an answer like any refusal, so the
-# usual tries hold. One that only shows, in an answer that breaks off without a word, was perhaps
-# answered and paid: it is asked at most once more.
-
-_AGAIN = "Try again in a minute."
 _FENCE = re.compile(r"```\w*\s*")
 _FAILED = re.compile(
     r"error|fail|abort|cancel|time_?out|insufficient_system_resource", re.IGNORECASE
@@ -288,38 +450,10 @@ _FAILED = re.compile(
 def ended_in_failure(reason: Any) -> bool:
     """Whether the word for how an answer ended means that the model failed.
 
-    >>> ended_failed("network_error"), ended_failed("stop"), ended_failed(None)
+    >>> ended_in_failure("network_error"), ended_in_failure("stop"), ended_in_failure(None)
     (True, False, False)
     """
     return isinstance(reason, str) and _FAILED.search(reason) is not None
-
-
-def find_upstream_error(
-    payload: HTTPResponse, error: Any, rules: Sequence[ErrorRule], *, call: Call | None
-) -> Failure:
-    """The failure that an error inside a reply stands for: what its code says, else Overloaded."""
-    inside = {"error": error if isinstance(error, dict) else {"message": str(error or "")}}
-    outer = json.loads(payload.body)
-    named = {name: outer[name] for name in ("id", "request_id") if name in outer}
-    case = read_error_response(
-        replace(payload, body=json.dumps({**named, **inside}).encode()), "", "", call
-    )  # fmt: skip
-    if case.said.status is not None:
-        return explain_by_rules(case, rules, lambda each: each.error(Overloaded, "", _AGAIN))
-    said = f"The model behind {case.who} failed before its answer was complete."
-    return case.error(Overloaded, said, _AGAIN, code=case.said.code or "upstream", quote=True)
-
-
-def broke_off(payload: HTTPResponse, *, call: Call | None) -> Failure:
-    """The failure that an answer without its end stands for, where nothing says why."""
-    case = read_error_response(payload, "", "", call)
-    return case.error(
-        Overloaded,
-        f"{case.who} sent an answer that breaks off, and gave no reason.",
-        _AGAIN,
-        code="broke off",
-        perhaps_answered=True,
-    )
 
 
 def unfinished(text: str) -> bool:
@@ -345,12 +479,12 @@ def unfinished(text: str) -> bool:
     return False
 
 
-# -- Token limits: how much room a server's refusal says that there is, read out of its words.
+# -- Token limits: how much room is left, as far as a server's refusal names it.
 
 
 @dataclass(frozen=True, slots=True)
 class TokenLimits:
-    """What a refusal tells in tokens; None for what it does not.
+    """The numbers of tokens that a refusal names; None for those it does not.
 
     `window` is for question and answer together, `prompt` what the question takes of it,
     `requested` both with the answer asked for, `output` the most that one answer can have.
@@ -362,7 +496,7 @@ class TokenLimits:
     output: int | None = None
 
     def room(self, asked: int) -> int | None:
-        """The most that an answer can ask for, where `asked` was refused; None where untold."""
+        """The most that an answer can ask for, after `asked` was refused; None if unknown."""
         prompt = self.prompt
         if prompt is None and self.requested is not None and self.requested > asked:
             prompt = self.requested - asked
@@ -372,7 +506,8 @@ class TokenLimits:
         return min(rooms, default=None)
 
 
-_LONGEST = 2000
+_READ = 2000
+"""Characters of a message that are read."""
 _N = r"`?(\d[\d,]{0,11})`?"
 _NAME = r"[`']?max[_ ](?:completion_|output_|new_)?tokens[`']?"
 _WINDOWS = (
@@ -399,30 +534,30 @@ _BELOW = re.compile(rf"supported range is from \d+ \(inclusive\) to {_N} \(exclu
 
 
 def read_limits(message: str) -> TokenLimits | None:
-    """The limits in a server's words, by the phrases of servers that are known; None without one.
+    """The limits in a server's words, by the phrases of known servers; None if it names none.
 
     >>> read_limits("This model's maximum context length is 8192 tokens. However, you requested "
     ...     "20500 tokens (404 in the messages, 20096 in the completion).").room(20096)
     7788
     """
-    said = " ".join(message[:_LONGEST].split())
-    total = _SUM.search(said)
+    words = " ".join(message[:_READ].split())
+    total = _SUM.search(words)
     if total:
         return TokenLimits(window=_number(total[3]), prompt=_number(total[1]))
-    given = _TGI.search(said)
+    given = _TGI.search(words)
     if given:
         return TokenLimits(window=_number(given[1]), prompt=_number(given[2]))
-    below = _BELOW.search(said)
-    output = _number(below[1]) - 1 if below else _first(_OUTPUTS, said)
-    window = _first(_WINDOWS, said)
+    below = _BELOW.search(words)
+    output = _number(below[1]) - 1 if below else _first(_OUTPUTS, words)
+    window = _first(_WINDOWS, words)
     if window is None and output is None:
         return None
-    return TokenLimits(window, _first(_PROMPTS, said), _first(_REQUESTED, said), output)
+    return TokenLimits(window, _first(_PROMPTS, words), _first(_REQUESTED, words), output)
 
 
-def _first(patterns: tuple[str, ...], said: str) -> int | None:
-    found = (re.search(pattern, said, re.I) for pattern in patterns)
-    return next((_number(each[1]) for each in found if each), None)
+def _first(patterns: tuple[str, ...], words: str) -> int | None:
+    matches = (re.search(pattern, words, re.I) for pattern in patterns)
+    return next((_number(match[1]) for match in matches if match), None)
 
 
 def _number(text: str) -> int:

@@ -4,37 +4,47 @@ What differs between models and between the two are options of the target:
 
 - `levels`: the model takes its thinking level as a word, as one without `budgets` does.
 - `budgets`: the levels that it takes as a number of tokens, each with that number.
-- `models_url`: where models are listed, else beside them; `page_size`: how many at once.
+- `models_url`: where models are listed, else next to them; `page_size`: how many at once.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from llmwidgets.dialects.error_body import parse_body, read_count, read_word, request_id
+from llmwidgets.dialects.error_body import (
+    dicts,
+    parse_body,
+    read_count,
+    read_day,
+    read_word,
+    request_id,
+    rows_of,
+)
 from llmwidgets.dialects.error_rules import (
+    BARE_BASE_URL,
+    FAILED,
+    FORBIDDEN,
+    FORM_REFUSED,
+    KEY_REFUSED,
+    LIMITED,
+    NO_MODEL,
+    SCHEMA_REFUSED,
+    TOO_LONG,
     ErrorResponse,
     ErrorRule,
-    bad_request,
+    ErrorTable,
+    Meaning,
     broke_off,
-    explain_by_rules,
-    forbidden,
-    form_refused,
-    no_model,
-    overloaded,
     parameter_not_taken,
-    parameter_refused,
-    rate_limited,
-    read_error_response,
-    schema_refused,
-    too_long,
     unfinished,
+    wrong_format,
 )
-from llmwidgets.dialects.error_rules import nothing_answers as nothing_of
-from llmwidgets.dialects.prompt import system_text, turns
-from llmwidgets.dialects.requests import build_call, next_page
+from llmwidgets.dialects.error_rules import form_refused as form_refused
+from llmwidgets.dialects.error_rules import parameter_refused as parameter_refused
+from llmwidgets.dialects.requests import build_call, next_page, no_such_form, system_text, turns
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -46,14 +56,7 @@ from llmwidgets.dialects.types import (
     Target,
     Usage,
 )
-from llmwidgets.errors import (
-    BadRequest,
-    CallError,
-    Failure,
-    Forbidden,
-    QuotaExhausted,
-    Unauthorized,
-)
+from llmwidgets.errors import FailureCode, Forbidden, QuotaExhausted, Unauthorized
 from llmwidgets.schemas import Compiled, SchemaCapabilities
 
 NAME = "gemini_content"
@@ -80,7 +83,7 @@ _CONTINUED = (
 
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
-    """The form in which this schema travels: JSON alone where it is beyond what can be enforced."""
+    """The form in which this schema is sent: JSON alone if it is beyond what can be enforced."""
     return (
         ResponseFormat.JSON_OBJECT if form is ResponseFormat.JSON_SCHEMA and schema.excess else form
     )
@@ -103,8 +106,8 @@ def encode(request: Request, target: Target) -> Call:
 
 
 def _contents(request: Request) -> list[dict[str, Any]]:
-    spoken = {"user": "user", "assistant": "model"}
-    return [{"role": spoken[who], "parts": [{"text": said}]} for who, said in turns(request)]
+    roles = {"user": "user", "assistant": "model"}
+    return [{"role": roles[who], "parts": [{"text": text}]} for who, text in turns(request)]
 
 
 def _format(request: Request, target: Target) -> dict[str, Any]:
@@ -115,20 +118,14 @@ def _format(request: Request, target: Target) -> dict[str, Any]:
         return {"responseMimeType": "application/json"}
     if request.form is ResponseFormat.TEXT:
         return {}
-    raise BadRequest(
-        f"Google's format has no {request.form}.",
-        "Test the connection anew: it finds the form that the model takes.",
-        label=target.label,
-        model=target.model,
-        code="response_format",
-    )
+    raise no_such_form(request, target, "Google")
 
 
 def _thinking(request: Request, target: Target) -> dict[str, Any]:
     level, budgets = request.effort_sent, target.options.get("budgets", {})
     if level is None:
         return {}
-    # The two stand for the same and are refused together.
+    # The two mean the same and are refused together.
     if level in budgets:
         return {"thinkingConfig": {"thinkingBudget": budgets[level]}}
     # A model of which nothing is known takes its level as a word, as all do since Gemini 3.
@@ -141,17 +138,15 @@ def _model_url(target: Target) -> str:
 
 
 def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
-    """What the model said; CallError where the answer is not of Google's content format.
+    """The reply of the model; CallError if the answer is not of Google's content format.
 
     A failure behind the server is raised as what it is, whatever text came with it.
     """
     body = parse_body(payload)
     if isinstance(body, list) or (isinstance(body, dict) and body.get("error")):
         raise explain(payload, call=call)
-    if not isinstance(body, dict) or not {"candidates", "promptFeedback", "usageMetadata"} & {
-        *body
-    }:
-        raise nothing_answers(payload, call=call)
+    if not isinstance(body, dict) or _KEYS.isdisjoint(body):
+        raise _TABLE.nothing_answers(payload, call=call)
     candidates = body.get("candidates")
     first = candidates[0] if isinstance(candidates, list) and candidates else None
     if _broke_off(first, body):
@@ -179,8 +174,8 @@ def _ending(candidate: Any, body: dict[str, Any]) -> tuple[Ending, str]:
     """How the reply ended, and the category or sentence that explains it."""
     if not isinstance(candidate, dict):
         feedback = body.get("promptFeedback")
-        said = feedback.get("blockReason") if isinstance(feedback, dict) else None
-        return "filtered", read_word(said) or ""
+        blocked = feedback.get("blockReason") if isinstance(feedback, dict) else None
+        return "filtered", read_word(blocked) or ""
     reason = read_word(candidate.get("finishReason")) or ""
     ending = _ENDINGS.get(reason, "complete")
     if ending == "filtered":
@@ -200,19 +195,19 @@ def _spoken(candidate: Any) -> str:
     )
 
 
-def _usage(said: Any) -> Usage:
-    if not isinstance(said, dict):
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
         return Usage()
     spoken, thought = (
-        read_count(said.get("candidatesTokenCount")),
-        read_count(said.get("thoughtsTokenCount")),
+        read_count(usage.get("candidatesTokenCount")),
+        read_count(usage.get("thoughtsTokenCount")),
     )
     # A reply that was all thinking has no count of candidates.
     whole = None if spoken is None and thought is None else (spoken or 0) + (thought or 0)
     return Usage(
-        input_tokens=read_count(said.get("promptTokenCount")),
+        input_tokens=read_count(usage.get("promptTokenCount")),
         output_tokens=whole,
-        cached_tokens=read_count(said.get("cachedContentTokenCount")),
+        cached_tokens=read_count(usage.get("cachedContentTokenCount")),
         reasoning_tokens=thought,
     )
 
@@ -224,7 +219,7 @@ def count_call(target: Target) -> Call | None:
 
 
 def models_call(target: Target) -> Call:
-    """The free GET that lists models; at Vertex AI those that there are, not those one may call."""
+    """The free GET that lists models; at Vertex AI all that exist, not those one may call."""
     url = target.options.get("models_url") or f"{target.url}/models"
     page = target.options.get("page_size", _PAGE)
     return build_call(target, "GET", url, pageSize=str(page))
@@ -239,9 +234,9 @@ def listed_models(
         raise explain(payload, call=call)
     rows = body.get("models", body.get("publisherModels", [] if not body else None))
     if not isinstance(rows, list):
-        raise nothing_answers(payload, call=call)
-    found = [_listed(row) for row in rows if isinstance(row, dict) and _answers(row)]
-    return found, next_page(call, pageToken=read_word(body.get("nextPageToken")))
+        raise _TABLE.nothing_answers(payload, call=call)
+    listed = [_listed(row) for row in rows if isinstance(row, dict) and _answers(row)]
+    return listed, next_page(call, pageToken=read_word(body.get("nextPageToken")))
 
 
 def _answers(row: dict[str, Any]) -> bool:
@@ -252,11 +247,9 @@ def _answers(row: dict[str, Any]) -> bool:
 
 def _listed(row: dict[str, Any]) -> ListedModel:
     status = row.get("modelStatus")
-    ends = status.get("retirementTime") if isinstance(status, dict) else None
-    found = re.match(r"\d{4}-\d{2}-\d{2}", read_word(ends) or "")
     return ListedModel(
         row["name"].rpartition("/")[2],
-        found.group() if found else None,
+        read_day(status.get("retirementTime") if isinstance(status, dict) else None),
         read_count(row.get("inputTokenLimit")),
         read_count(row.get("outputTokenLimit")),
         thinks=row.get("thinking") if isinstance(row.get("thinking"), bool) else None,
@@ -281,7 +274,7 @@ SUBSET = SchemaCapabilities(
 )  # fmt: skip
 
 
-# -- What Google says instead of an answer, on the Gemini API and on Vertex AI: one class each.
+# -- Errors: what Google sends instead of an answer, on the Gemini API and on Vertex AI.
 #
 # The reason among the details counts before the status word, the status word before the message.
 
@@ -292,7 +285,7 @@ _BAD_KEY = frozenset({
 _KEY_WORDS = re.compile(
     r"API key (?:not valid|expired|not found)|multiple authentication credentials", re.I
 )
-_RESTRICTED = frozenset({
+_BLOCKED = frozenset({
     "API_KEY_SERVICE_BLOCKED", "API_KEY_HTTP_REFERRER_BLOCKED", "API_KEY_IP_ADDRESS_BLOCKED",
     "API_KEY_ANDROID_APP_BLOCKED", "API_KEY_IOS_APP_BLOCKED",
 })  # fmt: skip
@@ -320,210 +313,164 @@ _PARAMETERS = {
 _CONSOLE = frozenset({"console.developers.google.com", "console.cloud.google.com"})
 
 
-def explain(
-    payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
-) -> Failure:
-    """The failure that a payload without an answer stands for.
-
-    With the `call`, words that repeat the document are left out, and project and location named.
-    """
-    return explain_by_rules(read_error_response(payload, label, model, call), RULES, _elsewhere)
+_VERTEX = re.compile(r"/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/")
+_REGIONAL = re.compile(r"/projects/[^/]+/locations/(?P<location>(?!global/)[^/]+)/")
+_MODEL = re.compile("model", re.I)
 
 
-def nothing_answers(payload: HTTPResponse, *, call: Call | None = None) -> CallError:
-    """The error for a web page, or JSON of another kind, where an answer was asked for."""
-    return _elsewhere(read_error_response(payload, "", "", call))
+def _own_code(response: ErrorResponse) -> str:
+    return response.body.reason or response.body.type
 
 
-def _elsewhere(case: ErrorResponse) -> CallError:
-    place = _place(case)
-    return nothing_of(
-        case,
-        "Gemini",
-        f"Check the location {place[1]}: global serves every model."
-        if place
-        else "Check the base URL: it stands without /v1.",
-    )
+_NO_BILLING = Meaning(
+    QuotaExhausted,
+    "The project of {account} has no billing.",
+    "Turn on billing for the project in the Google Cloud console.",
+    lambda response: response.body.reason or FailureCode.NO_BILLING,
+)
+_DAY_USED_UP = Meaning(
+    QuotaExhausted,
+    "The daily quota of {account} is used up.",
+    "It starts anew at midnight Pacific time; billing raises it.",
+    FailureCode.DAILY_QUOTA,
+)
+_NOT_FREE = Meaning(
+    QuotaExhausted,
+    "The free tier of {account} does not include {the_model}.",
+    "Turn on billing for the project, or take another model.",
+    FailureCode.DAILY_QUOTA,
+)
+_CREDENTIALS_REFUSED = Meaning(
+    Unauthorized,
+    "The credentials were not accepted by {owner}.",
+    "Make a new key of the service account, and paste the whole file.",
+    _own_code,
+)
+_SWITCHED_OFF = Meaning(
+    Forbidden,
+    "The project of {account} has not turned on the API.",
+    lambda response: _activation_step(response),
+    FailureCode.SWITCHED_OFF,
+)
+_RESTRICTED = Meaning(
+    Forbidden,
+    "The key is restricted, and this use of it is not among what it allows.",
+    "Change the restrictions of the key in Google AI Studio, or make a key without.",
+    _own_code,
+    quote=True,
+)
+_NO_ROLE = Meaning(
+    Forbidden,
+    "The service account has no right to {the_model}.",
+    "It needs the role Vertex AI User in the project {project}.",
+    _own_code,
+)
+_NO_JSON = replace(
+    FORM_REFUSED,
+    sentence="{who} does not take JSON output for {the_model}.",
+    hint=SCHEMA_REFUSED.hint,
+)
+_NOT_IN_LOCATION = replace(
+    NO_MODEL, sentence="{who} has no model{named} in {location} (misspelled, or without access)."
+)
 
 
-def _place(case: ErrorResponse) -> tuple[str, str] | None:
-    """Project and location, where the call went to Vertex AI."""
-    found = re.search(r"/projects/([^/]+)/locations/([^/]+)/", case.call.url if case.call else "")
-    return (found[1], found[2]) if found else None
+def _refused_key(response: ErrorResponse) -> bool:
+    named = response.body.reason in _BAD_KEY or _KEY_WORDS.search(response.body.message)
+    return response.status == 401 or bool(named)
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _rows(case: ErrorResponse, kind: str) -> list[dict[str, Any]]:
-    return [
-        each
-        for each in _dicts(case.said.details)
-        if str(each.get("@type", "")).endswith(f"google.rpc.{kind}")
-    ]
-
-
-def _reason(case: ErrorResponse) -> str:
-    return next((str(row["reason"]) for row in _rows(case, "ErrorInfo") if row.get("reason")), "")
-
-
-def _quota(case: ErrorResponse, status: int) -> Failure | None:
-    account = case.label or "this key"
-    if _reason(case) == "BILLING_DISABLED" or (
-        status in {400, 403, 429} and _BILLING.search(case.said.message)
-    ):
-        return case.error(
-            QuotaExhausted,
-            f"The project of {account} has no billing.",
-            "Turn on billing for the project in the Google Cloud console.",
-            code=_reason(case) or "BILLING_DISABLED",
-        )
-    if status != 429:
-        return None
-    for row in _rows(case, "QuotaFailure"):
-        for broken in _dicts(row.get("violations")):
-            daily = "PerDay" in str(broken.get("quotaId", ""))
-            if daily or str(broken.get("quotaValue", "")) == "0":
-                return case.error(
-                    QuotaExhausted,
-                    f"The daily quota of {account} is used up." if daily else
-                    f"The free tier of {account} does not include {case.model_words}.",
-                    "It starts anew at midnight Pacific time; billing raises it." if daily else
-                    "Turn on billing for the project, or take another model.",
-                    code="RESOURCE_EXHAUSTED",
-                )  # fmt: skip
-    return None
-
-
-def _unauthorized(case: ErrorResponse, status: int) -> Failure | None:
-    reason = _reason(case)
-    if status != 401 and reason not in _BAD_KEY and not _KEY_WORDS.search(case.said.message):
-        return None
-    owner = case.label or "the server"
-    if _place(case):
-        return case.error(
-            Unauthorized, f"The credentials were not accepted by {owner}.",
-            "Make a new key of the service account, and paste the whole file.",
-            code=reason or case.said.type,
-        )  # fmt: skip
-    hint = "Check that it was copied whole."
-    if reason == "ACCESS_TOKEN_TYPE_UNSUPPORTED":
-        hint = "Gemini wants a key of Google AI Studio, sent as it is: a gateway may change it."
-    return case.error(
-        Unauthorized, f"The key was not accepted by {owner}.", hint, code=reason or case.said.type
-    )
-
-
-def _switched_off(case: ErrorResponse, status: int) -> Failure | None:
-    if _reason(case) != "SERVICE_DISABLED":
-        return None
-    url = _activation(case)
-    return case.error(
-        Forbidden,
-        f"The project of {case.label or 'this key'} has not turned on the API.",
-        f"Turn it on: {url}" if url else "Turn it on in the Google Cloud console.",
-        code="SERVICE_DISABLED",
-    )
-
-
-def _activation(case: ErrorResponse) -> str:
-    links = [each.get("url") for row in _rows(case, "Help") for each in _dicts(row.get("links"))]
-    metadata = [row.get("metadata") for row in _rows(case, "ErrorInfo")]
-    told = [each.get("activationUrl") for each in _dicts(metadata)]
-    for url in (*told, *links):
-        if isinstance(url, str) and urlsplit(url).netloc in _CONSOLE and url.startswith("https://"):
-            return url[:300]
+def _broken_limit(response: ErrorResponse) -> str:
+    """The first limit that waiting does not help against: `daily`, `free` or none."""
+    for row in rows_of(response.body.details, "QuotaFailure"):
+        for violation in dicts(row.get("violations")):
+            if "PerDay" in str(violation.get("quotaId", "")):
+                return "daily"
+            if str(violation.get("quotaValue", "")) == "0":
+                return "free"
     return ""
 
 
-def _restricted(case: ErrorResponse, status: int) -> Failure | None:
-    reason = _reason(case)
-    if reason in _RESTRICTED:
-        said = "The key is restricted, and this use of it is not among what it allows."
-        hint = "Change the restrictions of the key in Google AI Studio, or make a key without."
-    elif _COUNTRY.search(case.said.message):
-        said = "Google does not offer this API where this computer is."
-        hint = "Vertex AI serves more countries: connect by that kind."
-    elif reason == "CONSUMER_SUSPENDED":
-        said, hint = "Google has suspended the project of this key.", "Its console says why."
-    else:
-        return None
-    return case.error(Forbidden, said, hint, code=reason or case.said.type, quote=True)
+def _activation_step(response: ErrorResponse) -> str:
+    details = response.body.details
+    metadata = dicts([row.get("metadata") for row in rows_of(details, "ErrorInfo")])
+    links = [
+        link.get("url") for row in rows_of(details, "Help") for link in dicts(row.get("links"))
+    ]
+    for url in (*(each.get("activationUrl") for each in metadata), *links):
+        if isinstance(url, str) and urlsplit(url).netloc in _CONSOLE and url.startswith("https://"):
+            return f"Turn it on: {url[:300]}"
+    return "Turn it on in the Google Cloud console."
 
 
-def _forbidden(case: ErrorResponse, status: int) -> Failure | None:
-    place = _place(case)
-    if status != 403 or not place or case.said.page:
-        return forbidden(case, status)
-    return case.error(
-        Forbidden,
-        f"The service account has no right to {case.model_words}.",
-        f"It needs the role Vertex AI User in the project {place[0]}.",
-        code=_reason(case) or case.said.type,
-    )
+def _asked_for_json(response: ErrorResponse) -> bool:
+    call = response.call
+    config = call.body.get("generationConfig", {}) if call and call.body else {}
+    return call is None or "responseMimeType" in config
 
 
-def _long(case: ErrorResponse, status: int) -> Failure | None:
-    if status >= 500 or (status != 413 and not _LONG.search(case.said.message)):
-        return None
-    return too_long(case)
+def _endpoint_step(response: ErrorResponse) -> str:
+    vertex = _VERTEX.search(response.url)
+    if vertex:
+        return f"Check the location {vertex['location']}: global serves every model."
+    return BARE_BASE_URL
 
 
-def _form(case: ErrorResponse, status: int) -> Failure | None:
-    config = case.call.body.get("generationConfig", {}) if case.call and case.call.body else {}
-    if status != 400 or not (case.call is None or "responseMimeType" in config):
-        return None
-    if _FORM.search(case.said.message):
-        return case.error(
-            BadRequest, f"{case.who} does not take JSON output for {case.model_words}.",
-            "The schema can go into the prompt instead.", code="response_format", quote=True,
-        )  # fmt: skip
+_WRONG_FORMAT = wrong_format("Gemini", _endpoint_step)
+
+_TABLE = ErrorTable(_WRONG_FORMAT, (
+    ErrorRule(_NO_BILLING, reasons={FailureCode.NO_BILLING}),
+    ErrorRule(_NO_BILLING, {400, 403, 429}, message=_BILLING),
+    ErrorRule(_DAY_USED_UP, {429}, when=lambda response: _broken_limit(response) == "daily"),
+    ErrorRule(_NOT_FREE, {429}, when=lambda response: _broken_limit(response) == "free"),
+    *LIMITED,
+    ErrorRule(_CREDENTIALS_REFUSED, url=_VERTEX, when=_refused_key),
+    ErrorRule(
+        replace(
+            KEY_REFUSED,
+            hint="Gemini requires a key of Google AI Studio, sent as it is: a gateway may change"
+            " it.",
+            code=_own_code,
+        ),
+        reasons={"ACCESS_TOKEN_TYPE_UNSUPPORTED"},
+    ),
+    ErrorRule(replace(KEY_REFUSED, code=_own_code), when=_refused_key),
+    ErrorRule(_SWITCHED_OFF, reasons={FailureCode.SWITCHED_OFF}),
+    ErrorRule(_RESTRICTED, reasons=_BLOCKED),
+    ErrorRule(
+        replace(
+            _RESTRICTED,
+            sentence="Google does not offer this API where this computer is.",
+            hint="Vertex AI serves more countries: connect by that kind.",
+        ),
+        message=_COUNTRY,
+    ),
+    ErrorRule(
+        replace(
+            _RESTRICTED,
+            sentence="Google has suspended the project of this key.",
+            hint="Its console says why.",
+        ),
+        reasons={"CONSUMER_SUSPENDED"},
+    ),
+    ErrorRule(TOO_LONG, {413}),
+    ErrorRule(TOO_LONG, range(500), message=_LONG),
+    *(ErrorRule(parameter_not_taken(name), {400}, message=words)
+      for name, words in _PARAMETERS.items()),
+    ErrorRule(_NO_JSON, {400}, message=_FORM, when=_asked_for_json),
     # A schema that is too large or too deep is refused without a word about it.
-    return schema_refused(case) if _SCHEMA.search(case.said.message) else None
+    ErrorRule(SCHEMA_REFUSED, {400}, message=_SCHEMA, when=_asked_for_json),
+    ErrorRule(
+        replace(_NOT_IN_LOCATION, hint="Try the location global, which serves every model."),
+        {404}, message=_MODEL, url=_REGIONAL,
+    ),
+    ErrorRule(_NOT_IN_LOCATION, {404}, message=_MODEL, url=_VERTEX),
+    ErrorRule(NO_MODEL, {404}, message=_MODEL),
+    ErrorRule(_WRONG_FORMAT, {404}),
+    *FAILED,
+    ErrorRule(_NO_ROLE, {403}, url=_VERTEX, when=lambda response: not response.body.page),
+    *FORBIDDEN,
+))  # fmt: skip
+"""The reason among the details counts before the status word, that before the message."""
 
-
-def _parameter(case: ErrorResponse, status: int) -> Failure | None:
-    if status != 400:
-        return None
-    for name, words in _PARAMETERS.items():
-        if words.search(case.said.message):
-            return parameter_not_taken(case, name)
-    return None
-
-
-def _unknown_model(case: ErrorResponse, status: int) -> Failure | None:
-    if status != 404:
-        return None
-    if "model" not in case.said.message.lower():
-        return _elsewhere(case)
-    place = _place(case)
-    where = f" in {place[1]}" if place else ""
-    elsewhere = "Try the location global, which serves every model."
-    return no_model(case, elsewhere if place and place[1] != "global" else "", where)
-
-
-RULES: tuple[ErrorRule, ...] = (
-    _quota, rate_limited, _unauthorized, _switched_off, _restricted, _long, _parameter, _form,
-    _unknown_model, overloaded, _forbidden, bad_request,
-)  # fmt: skip
-"""Tried in this order."""
-
-
-__all__ = [
-    "LADDER",
-    "NAME",
-    "RULES",
-    "SAMPLING",
-    "SUBSET",
-    "count_call",
-    "decode",
-    "encode",
-    "explain",
-    "form_for",
-    "form_refused",
-    "listed_models",
-    "models_call",
-    "nothing_answers",
-    "parameter_refused",
-]
+explain = _TABLE.explain

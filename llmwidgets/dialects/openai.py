@@ -2,12 +2,12 @@
 
 What differs between servers are options of the target, not branches on their names:
 
-- `token_parameter`: `max_completion_tokens`, or `max_tokens` where a server knows no other.
+- `token_parameter`: `max_completion_tokens`, or `max_tokens` if a server knows no other.
 - `system_role`: `developer` or `system`.
 - `store`: send `"store": false`, so that the provider keeps neither text nor answer.
 - `effort`: the server knows `reasoning_effort`.
-- `object_schema`: the server takes a schema beside `{"type": "json_object"}`.
-- `route`: what is added to the URL; `models_url`: where models are listed, else beside the route.
+- `object_schema`: the server takes a schema with `{"type": "json_object"}`.
+- `route`: what is added to the URL; `models_url`: where models are listed, else next to the route.
 """
 
 from __future__ import annotations
@@ -17,31 +17,42 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from llmwidgets.dialects.error_body import parse_body, read_count, read_word, request_id
+from llmwidgets.dialects.error_body import (
+    dicts,
+    filtered_categories,
+    parse_body,
+    read_count,
+    read_day,
+    read_word,
+    request_id,
+)
 from llmwidgets.dialects.error_rules import (
+    BAD_REQUEST,
+    FAILED,
+    FILTERED,
+    FORBIDDEN,
+    FORM_REFUSED,
+    KEY_REFUSED,
+    LIMITED,
+    NO_CREDIT,
+    NO_DEPLOYMENT,
+    NO_MODEL,
+    PASTE_TARGET_URI,
+    SCHEMA_REFUSED,
+    TOO_LONG,
     ErrorResponse,
     ErrorRule,
-    bad_request,
+    ErrorTable,
+    Meaning,
     broke_off,
     ended_in_failure,
-    explain_by_rules,
-    find_upstream_error,
-    forbidden,
-    form_refused,
-    no_deployment,
-    no_model,
-    overloaded,
-    parameter_not_taken,
-    parameter_refused,
-    rate_limited,
-    read_error_response,
-    schema_refused,
-    too_long,
+    parameter_rules,
     unfinished,
+    wrong_format,
 )
-from llmwidgets.dialects.error_rules import nothing_answers as nothing_of
-from llmwidgets.dialects.prompt import system_text, turns
-from llmwidgets.dialects.requests import build_call
+from llmwidgets.dialects.error_rules import form_refused as form_refused
+from llmwidgets.dialects.error_rules import parameter_refused as parameter_refused
+from llmwidgets.dialects.requests import build_call, system_text, turns
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -55,11 +66,8 @@ from llmwidgets.dialects.types import (
 )
 from llmwidgets.errors import (
     BadRequest,
-    CallError,
-    Failure,
-    Filtered,
+    FailureCode,
     Forbidden,
-    QuotaExhausted,
     Truncated,
     Unauthorized,
     UnknownModel,
@@ -86,11 +94,11 @@ _ENDINGS: dict[str, Ending] = {
 _WHOLE = frozenset(
     {"stop", "tool_calls", "function_call", "eos", "eos_token", "stop_sequence", "end_turn"}
 )
-"""Endings by the model's own will; any other word says nothing of an answer that is cut."""
+"""Endings by the model's own will; any other word does not tell whether an answer is cut."""
 
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
-    """The form in which this schema travels: JSON alone where it is beyond what can be enforced."""
+    """The form in which this schema is sent: JSON alone if it is beyond what can be enforced."""
     return (
         ResponseFormat.JSON_OBJECT if form is ResponseFormat.JSON_SCHEMA and schema.excess else form
     )
@@ -102,7 +110,7 @@ def encode(request: Request, target: Target) -> Call:
     role = options.get("system_role", "system")
     instructions = system_text(request)
     messages = [{"role": role, "content": instructions}] if instructions else []
-    messages += [{"role": who, "content": said} for who, said in turns(request)]
+    messages += [{"role": who, "content": text} for who, text in turns(request)]
     body: dict[str, Any] = {"model": target.model, "messages": messages}
     body |= _response_format(request, target)
     body[options.get("token_parameter", "max_tokens")] = request.max_output_tokens
@@ -124,11 +132,11 @@ def _response_format(request: Request, target: Target) -> dict[str, Any]:
     if request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
         if not target.options.get("object_schema"):
             raise BadRequest(
-                f"{target.label or 'This connection'} takes no schema beside json_object.",
+                f"{target.label or 'This connection'} takes no schema with json_object.",
                 "This form is for Custom servers only.",
                 label=target.label,
                 model=target.model,
-                code="response_format",
+                code=FailureCode.RESPONSE_FORMAT,
             )
         return {"response_format": {"type": "json_object", "schema": schema}}
     if request.form is ResponseFormat.JSON_OBJECT:
@@ -137,7 +145,7 @@ def _response_format(request: Request, target: Target) -> dict[str, Any]:
 
 
 def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
-    """What the model said; CallError where the answer is not of the OpenAI chat format.
+    """The reply of the model; CallError if the answer is not of the OpenAI chat format.
 
     A failure behind the server is raised as what it is, whatever text came with it.
     """
@@ -154,16 +162,16 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     message = choice.get("message")
     error = choice.get("error") or (isinstance(message, dict) and message.get("error")) or None
     if error or ended_in_failure(choice.get("finish_reason")):
-        raise find_upstream_error(payload, error, RULES, call=call)
+        raise _TABLE.explain_upstream(payload, error, call=call)
     if not isinstance(message, dict):
-        raise (broke_off if of_chat else nothing_answers)(payload, call=call)
+        raise (broke_off if of_chat else _TABLE.nothing_answers)(payload, call=call)
     return _reply(payload, body, choice, message, call)
 
 
 def _is_chat(body: dict[str, Any]) -> bool:
-    """Whether a body is of the format, also where its choices are missing."""
-    beside = {"id", "object", "created", "model", "usage"} & set(body)
-    named = "choices" in body and (body["choices"] is None or bool(beside))
+    """Whether a body is of the format, even if its choices are missing."""
+    others = {"id", "object", "created", "model", "usage"} & set(body)
+    named = "choices" in body and (body["choices"] is None or bool(others))
     return named or body.get("object") == "chat.completion"
 
 
@@ -196,15 +204,8 @@ def _explanation(ending: Ending, refusal: Any, choice: dict[str, Any], body: Any
         return str(refusal).strip()[:300]
     if ending != "filtered":
         return ""
-    found = choice.get("content_filter_results") or {}
-    for each in body.get("prompt_filter_results") or []:
-        found = found or (each.get("content_filter_results") if isinstance(each, dict) else {})
-    hit = [
-        name
-        for name, verdict in (found.items() if isinstance(found, dict) else ())
-        if isinstance(verdict, dict) and verdict.get("filtered")
-    ]
-    return ", ".join(hit)
+    results = [choice, *dicts(body.get("prompt_filter_results"))]
+    return ", ".join(next(filter(None, map(filtered_categories, results)), ()))
 
 
 def _spoken(content: Any) -> str:
@@ -224,15 +225,15 @@ def _without_thinking(text: str) -> str:
     return text
 
 
-def _usage(said: Any) -> Usage:
-    if not isinstance(said, dict):
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
         return Usage()
-    prompt, completion = said.get("prompt_tokens_details"), said.get("completion_tokens_details")
+    prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     cached = prompt.get("cached_tokens") if isinstance(prompt, dict) else None
     thought = completion.get("reasoning_tokens") if isinstance(completion, dict) else None
     return Usage(
-        input_tokens=read_count(said.get("prompt_tokens")),
-        output_tokens=read_count(said.get("completion_tokens")),
+        input_tokens=read_count(usage.get("prompt_tokens")),
+        output_tokens=read_count(usage.get("completion_tokens")),
         cached_tokens=read_count(cached),
         reasoning_tokens=read_count(thought),
     )
@@ -244,10 +245,10 @@ def count_call(target: Target) -> Call | None:
 
 
 def models_call(target: Target) -> Call:
-    """The free GET that lists models and so proves the key, where the server guards the list."""
-    elsewhere = target.options.get("models_url")
-    if elsewhere:
-        return build_call(replace(target, query={}), "GET", elsewhere)
+    """The free GET that lists models and so proves the key, if the server guards the list."""
+    models_url = target.options.get("models_url")
+    if models_url:
+        return build_call(replace(target, query={}), "GET", models_url)
     return build_call(target, "GET", f"{target.url}/models")
 
 
@@ -273,16 +274,15 @@ def _listed(row: dict[str, Any]) -> ListedModel:
 def _window(row: dict[str, Any]) -> int | None:
     """The window of a listed model: vLLM and sglang, routers, LM Studio, llama.cpp."""
     meta = row.get("meta")
-    said = [row.get(name) for name in ("max_model_len", "context_length", "max_context_length")]
-    said += [meta.get(name) for name in ("n_ctx", "n_ctx_train")] if isinstance(meta, dict) else []
-    return next((known for known in map(read_count, said) if known), None)
+    sizes = [row.get(name) for name in ("max_model_len", "context_length", "max_context_length")]
+    sizes += [meta.get(name) for name in ("n_ctx", "n_ctx_train")] if isinstance(meta, dict) else []
+    return next((known for known in map(read_count, sizes) if known), None)
 
 
 def _day(value: Any) -> str | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
         return datetime.fromtimestamp(value, UTC).date().isoformat()
-    found = re.match(r"\d{4}-\d{2}-\d{2}", value) if isinstance(value, str) else None
-    return found.group() if found else None
+    return read_day(value)
 
 
 # -- What OpenAI's strict mode takes of JSON Schema: the safest common form for other servers as
@@ -312,7 +312,7 @@ SUBSET = SchemaCapabilities(
 )  # fmt: skip
 
 
-# -- What a server of the OpenAI format says instead of an answer: one class, one sentence.
+# -- Errors: what a server of the OpenAI format sends instead of an answer.
 
 _QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|credit balance|billing|out of credits"
@@ -343,9 +343,10 @@ _NO_MODEL = re.compile(
     r"|deployment .{0,80}?does not exist|unknown model|invalid model|model_not_supported",
     re.I | re.S,
 )
-_NO_DEPLOYMENT = re.compile(r"deployment .{0,80}?does not exist", re.I | re.S)
+_NO_DEPLOYMENT = re.compile(r"DeploymentNotFound|deployment .{0,80}?does not exist", re.I | re.S)
 _REGION = re.compile(
-    r"\b(?:not|n['o]t)\b.{0,40}\b(?:in|for) (?:the |this |your )?(?:[\w-]+ )?(region|location)\b",
+    r"\b(?:not|n['o]t)\b.{0,40}\b(?:in|for) (?:the |this |your )?(?:[\w-]+ )?"
+    r"(?P<region>region|location)\b",
     re.I,
 )
 _KEYS_OFF = re.compile(r"AuthenticationTypeDisabled|key.based authentication is", re.I)
@@ -361,192 +362,89 @@ _NOT_TAKEN = re.compile(
     re.I,
 )
 _OUT_OF_ROOM = re.compile(r"could not finish the message because max_tokens", re.I)
+_OUTPUT_LIMIT = Meaning(
+    Truncated,
+    "The answer reached the output limit before its end.",
+    "Raise the limit or lower the thinking level.",
+)
+_KEYS_TURNED_OFF = Meaning(
+    Unauthorized,
+    "The resource of {account} has keys turned off.",
+    "Ask its owner to turn key access (local authentication) on, or take a resource that has it"
+    " on.",
+    FailureCode.KEYS_OFF,
+)
+_DEACTIVATED = Meaning(
+    Forbidden,
+    "The account of {account} is deactivated or on hold.",
+    "Log in to the provider's console: it says why, and what the account needs.",
+    lambda response: response.body.code or FailureCode.DEACTIVATED,
+)
+_WALLED_OFF = Meaning(
+    Forbidden,
+    "The resource of {account} takes no calls from this network.",
+    "Ask its owner to let this network through the resource's firewall, or connect by VPN.",
+    FailureCode.FIREWALL,
+)
+_NO_ACCESS = Meaning(
+    Forbidden,
+    "The key is valid but has no access to {the_model}.",
+    "Ask the owner of the account for access, or take another model.",
+    FailureCode.NO_ACCESS,
+)
+_NOT_IN_REGION = Meaning(
+    UnknownModel,
+    "{who} does not offer {the_model} in this {region}.",
+    "Take another {region}, or a model that this one has.",
+    FailureCode.REGION,
+)
+_ABOUT_CONTENT = {200, 400, 422}
+_NOT_FOUND = {*_ABOUT_CONTENT, 404}
+_FORM_STATUSES = {*_NOT_FOUND, 501}
 
 
-def explain(
-    payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
-) -> Failure:
-    """The failure that a payload without an answer stands for.
-
-    A CallError, except where the provider judged the text or the answer: Filtered, Truncated.
-    With the `call`, words that repeat the document are left out, and the address is named.
-    """
-    return explain_by_rules(read_error_response(payload, label, model, call), RULES, _elsewhere)
-
-
-def nothing_answers(payload: HTTPResponse, *, call: Call | None = None) -> CallError:
-    """The error for a web page, or JSON of another kind, where a chat answer was asked for."""
-    return _elsewhere(read_error_response(payload, "", "", call))
-
-
-def _elsewhere(case: ErrorResponse) -> CallError:
-    azure = case.call is not None and "/openai/" in case.call.url
-    paste = "Paste the Target URI anew: it stands under Details of the deployment."
-    return nothing_of(case, "OpenAI", paste if azure else "Check that the endpoint ends in /v1.")
-
-
-def _quota(case: ErrorResponse, status: int) -> Failure | None:
-    if status != 402 and not (status in {400, 403, 429} and _QUOTA.search(case.words)):
-        return None
-    return case.error(
-        QuotaExhausted,
-        f"The account of {case.label or 'this key'} has no credit or quota left.",
-        "Add credit, or raise the limit, on the provider's billing page.",
-        code=case.said.code or "insufficient_quota",
+def _endpoint_step(response: ErrorResponse) -> str:
+    return (
+        PASTE_TARGET_URI if "/openai/" in response.url else "Check that the endpoint ends in /v1."
     )
 
 
-def _switched_off(case: ErrorResponse, status: int) -> Failure | None:
-    if status not in {401, 403}:
-        return None
-    if _KEYS_OFF.search(case.words):
-        return case.error(
-            Forbidden if status == 403 else Unauthorized,
-            f"The resource of {case.label or 'this key'} has keys turned off.",
-            "Ask its owner to turn key access (local authentication) on, or take a resource that "
-            "has it on.",
-            code="AuthenticationTypeDisabled",
-        )
-    if _ON_HOLD.search(case.words):
-        return case.error(
-            Forbidden,
-            f"The account of {case.label or 'this key'} is deactivated or on hold.",
-            "Log in to the provider's console: it says why, and what the account needs.",
-            code=case.said.code or "account_deactivated",
-        )
-    if _FIREWALL.search(case.said.message):
-        return case.error(
-            Forbidden,
-            f"The resource of {case.label or 'this key'} takes no calls from this network.",
-            "Ask its owner to let this network through the resource's firewall, or connect by VPN.",
-            code="firewall",
-        )
-    return None
+_VERSION = re.compile("api-version|API version")
+_VERSION_STEP = "Paste the Target URI again: its api-version is not known there."
+_WRONG_FORMAT = wrong_format("OpenAI", _endpoint_step)
 
+_TABLE = ErrorTable(_WRONG_FORMAT, (
+    ErrorRule(NO_CREDIT, {402}),
+    ErrorRule(NO_CREDIT, {400, 403, 429}, words=_QUOTA),
+    *LIMITED,
+    ErrorRule(_KEYS_TURNED_OFF, {401}, words=_KEYS_OFF),
+    ErrorRule(replace(_KEYS_TURNED_OFF, kind=Forbidden), {403}, words=_KEYS_OFF),
+    ErrorRule(_DEACTIVATED, {401, 403}, words=_ON_HOLD),
+    ErrorRule(_WALLED_OFF, {401, 403}, message=_FIREWALL),
+    ErrorRule(KEY_REFUSED, {401}),
+    ErrorRule(KEY_REFUSED, {400, 403}, words=_BAD_KEY),
+    ErrorRule(FILTERED, {*_ABOUT_CONTENT, 403}, words=_FILTER),
+    ErrorRule(_OUTPUT_LIMIT, message=_OUT_OF_ROOM),
+    ErrorRule(TOO_LONG, {413}),
+    ErrorRule(TOO_LONG, range(500), words=_LENGTH),
+    ErrorRule(SCHEMA_REFUSED, _FORM_STATUSES, message=_BAD_SCHEMA),
+    ErrorRule(FORM_REFUSED, _FORM_STATUSES, words=_FORM),
+    *parameter_rules(_PARAMETERS, _ABOUT_CONTENT, _NOT_TAKEN),
+    ErrorRule(_NO_ACCESS, {403}, words=_NO_MODEL),
+    ErrorRule(NO_DEPLOYMENT, _NOT_FOUND, words=_NO_DEPLOYMENT),
+    ErrorRule(_NOT_IN_REGION, _NOT_FOUND, words=_NO_MODEL, message=_REGION),
+    ErrorRule(replace(NO_MODEL, hint="Run: ollama pull {model}"), _NOT_FOUND, words=_NO_MODEL,
+              message=re.compile("try pulling")),
+    ErrorRule(NO_MODEL, _NOT_FOUND, words=_NO_MODEL),
+    *FAILED,
+    *FORBIDDEN,
+    ErrorRule(_WRONG_FORMAT, {404, 405}),
+    # A message about a thing that is gone is about the model, and not about the address.
+    ErrorRule(_WRONG_FORMAT, {410}, when=lambda response: not response.body.message),
+    # JSON that is neither an answer nor an error: another program's.
+    ErrorRule(_WRONG_FORMAT, {200}, when=lambda response: not response.words.strip()),
+    ErrorRule(replace(BAD_REQUEST, hint=_VERSION_STEP), message=_VERSION),
+))  # fmt: skip
+"""What a code says counts before what a status says."""
 
-def _unauthorized(case: ErrorResponse, status: int) -> Failure | None:
-    if status != 401 and not (status in {400, 403} and _BAD_KEY.search(case.words)):
-        return None
-    azure = re.search(r"wrong API endpoint|PermissionDenied|subscription key", case.words, re.I)
-    other = ", or it belongs to another resource than this endpoint" if azure else ""
-    owner = case.label or "the server"
-    return case.error(
-        Unauthorized,
-        f"The key was not accepted by {owner}.",
-        f"Check that it was copied whole{other}." if case.call is None or case.call.auth else
-        "The server asks for a key: fill in the API key or the auth token.",
-    )  # fmt: skip
-
-
-def _filtered(case: ErrorResponse, status: int) -> Failure | None:
-    if not (status in {400, 403, 422} or status == 200) or not _FILTER.search(case.words):
-        return None
-    category = f" ({', '.join(case.said.categories)})" if case.said.categories else ""
-    return Filtered(
-        f"The provider's safety filter stopped this text{category}.",
-        "Leave the text out, or ask a model of another provider.",
-    )
-
-
-def _truncated(case: ErrorResponse, status: int) -> Failure | None:
-    if not _OUT_OF_ROOM.search(case.said.message):
-        return None
-    return Truncated(
-        "The answer reached the output limit before its end.",
-        "Raise the limit or lower the thinking level.",
-    )
-
-
-def _too_long(case: ErrorResponse, status: int) -> Failure | None:
-    if status >= 500 or (status != 413 and not _LENGTH.search(case.words)):
-        return None
-    return too_long(case)
-
-
-def _unknown_model(case: ErrorResponse, status: int) -> Failure | None:
-    named = _NO_MODEL.search(case.words)
-    if status == 403 and named:
-        return case.error(
-            Forbidden,
-            f"The key is valid but has no access to {case.model_words}.",
-            "Ask the owner of the account for access, or take another model.",
-            code="model_not_found",
-        )
-    if status not in {200, 400, 404, 422} or not named:
-        return None
-    if "DeploymentNotFound" in case.words or _NO_DEPLOYMENT.search(case.said.message):
-        return no_deployment(case)
-    region = _REGION.search(case.said.message)
-    if region:
-        return case.error(
-            UnknownModel,
-            f"{case.who} does not offer {case.model_words} in this {region[1].lower()}.",
-            f"Take another {region[1].lower()}, or a model that this one has.",
-            code="region",
-        )
-    pull = f"Run: ollama pull {case.model}" if "try pulling" in case.said.message else ""
-    return no_model(case, pull)
-
-
-def _form(case: ErrorResponse, status: int) -> Failure | None:
-    if status not in {200, 400, 404, 422, 501} or not _FORM.search(case.words):
-        return None
-    if _BAD_SCHEMA.search(case.said.message):
-        return schema_refused(case)
-    return case.error(
-        BadRequest, f"{case.who} does not take this response_format.",
-        "A test of the connection finds the form it takes.", code="response_format", quote=True,
-    )  # fmt: skip
-
-
-def _parameter(case: ErrorResponse, status: int) -> Failure | None:
-    if status not in {200, 400, 422} or not _NOT_TAKEN.search(case.words):
-        return None
-    named = (name for name in _PARAMETERS if name == case.said.param)
-    mentioned = (name for name in _PARAMETERS if re.search(rf"\b{name}\b", case.said.message))
-    name = next(named, None) or next(mentioned, None)
-    if name is None:
-        return None
-    return parameter_not_taken(case, name)
-
-
-def _no_route(case: ErrorResponse, status: int) -> Failure | None:
-    # What a server says of a thing that is gone is said of the model, and not of the address.
-    if status not in {404, 405, 410} or (status == 410 and case.said.message):
-        return None
-    return _elsewhere(case)
-
-
-def _refused(case: ErrorResponse, status: int) -> Failure:
-    if status == 200 and not case.words.strip():
-        # JSON that is neither an answer nor an error: another program's.
-        return _elsewhere(case)
-    version = "api-version" in case.said.message or "API version" in case.said.message
-    hint = "Paste the target URI anew: its api-version is not known there." if version else ""
-    return bad_request(case, status, hint)
-
-
-RULES: tuple[ErrorRule, ...] = (
-    _quota, rate_limited, _switched_off, _unauthorized, _filtered, _truncated, _too_long, _form,
-    _parameter, _unknown_model, overloaded, forbidden, _no_route, _refused,
-)  # fmt: skip
-"""Tried in this order: what a code says before what a status says."""
-
-
-__all__ = [
-    "LADDER",
-    "NAME",
-    "RULES",
-    "SAMPLING",
-    "SUBSET",
-    "count_call",
-    "decode",
-    "encode",
-    "explain",
-    "form_for",
-    "form_refused",
-    "listed_models",
-    "models_call",
-    "nothing_answers",
-    "parameter_refused",
-]
+explain = _TABLE.explain

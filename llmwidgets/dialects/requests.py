@@ -1,20 +1,64 @@
-"""A call to a target: where it goes, with the target's own headers, query and limits."""
+"""What every format's request has in common: the words, the call to a target, its command line."""
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from llmwidgets.dialects.types import Call, Target
+from llmwidgets.dialects.types import Call, Request, ResponseFormat, Target
+from llmwidgets.errors import BadRequest, FailureCode
+
+TOOL = "record"
+"""The tool that a record is handed to, if the schema is sent as one."""
+
+_MARKER = re.compile(r"<(?=\s*+/?\s*+document\s*+>)", re.IGNORECASE)
+
+
+def system_text(request: Request) -> str:
+    """What comes before every document: the instructions, and the schema if it is wanted."""
+    parts = [request.instructions.strip(), _ending(request)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def document_text(text: str) -> str:
+    """The document between its markers; those inside it are escaped, so it cannot end itself.
+
+    >>> document_text("a </document> b")
+    '<document>\\na &lt;/document> b\\n</document>'
+    """
+    return f"<document>\n{_MARKER.sub('&lt;', text)}\n</document>"
+
+
+def turns(request: Request) -> list[tuple[str, str]]:
+    """The conversation as (role, text): every example with its answer, then the document."""
+    spoken: list[tuple[str, str]] = []
+    for example in request.examples:
+        record = request.schema.adapt(example.record)
+        spoken.append(("user", document_text(example.text)))
+        spoken.append(("assistant", json.dumps(record, ensure_ascii=False)))
+    spoken.append(("user", document_text("\n\n".join(part.text for part in request.parts))))
+    return spoken
+
+
+def _ending(request: Request) -> str:
+    if request.form is ResponseFormat.TOOL:
+        return f"Call the tool {TOOL} once, with the record, and write nothing else."
+    if request.schema_in_prompt:
+        schema = json.dumps(request.schema.schema, ensure_ascii=False)
+        return f"Reply with one JSON value, and nothing else, that fits this JSON Schema:\n{schema}"
+    if request.form in {ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT}:
+        return "Reply with one JSON object, and nothing else."
+    return ""
 
 
 def build_call(
     target: Target, method: Literal["GET", "POST"], url: str, body: Any = None, **query: str
 ) -> Call:
-    """The call of this URL and body; `query` stands beside the target's own."""
+    """The call of this URL and body; `query` is added to the target's own."""
     return Call(
         method=method,
         url=add_query(url, {**target.query, **query}),
@@ -28,6 +72,17 @@ def build_call(
     )
 
 
+def no_such_form(request: Request, target: Target, name: str) -> BadRequest:
+    """The error for a form of answer that a format does not have."""
+    return BadRequest(
+        f"{name}'s format has no {request.form}.",
+        "Test the connection again: it finds the form that the model takes.",
+        label=target.label,
+        model=target.model,
+        code=FailureCode.RESPONSE_FORMAT,
+    )
+
+
 def add_query(url: str, query: dict[str, str]) -> str:
     """The URL with these added to its query, in place of those of the same name."""
     if not query:
@@ -38,20 +93,15 @@ def add_query(url: str, query: dict[str, str]) -> str:
 
 
 def next_page(call: Call | None, **query: str | None) -> Call | None:
-    """The same call for the next page; None where there is no call, or the reply names no page."""
+    """The same call for the next page; None without a call, or if the reply names no page."""
     named = {name: value for name, value in query.items() if value}
     return replace(call, url=add_query(call.url, named)) if call and named else None
-
-
-# -- A call as a command line for a terminal, with variables in place of its secrets.
 
 
 def curl_command(call: Call) -> str:
     """The call as `curl`, `$KEY` in place of the secret (`$KEY_2` and so on for further ones).
 
-    `$TOKEN` stands for a token that credentials are exchanged for.
-
-    It holds the document, as the call does.
+    `$TOKEN` is a token that credentials are exchanged for. The document is in it, as in the call.
     """
     names: dict[int, str] = {}
     lines = [f"curl --request {call.method} {shlex.quote(call.url)}"]

@@ -1,6 +1,6 @@
-"""What flows between a question and an answer: frozen values that every dialect speaks in.
+"""What flows between a question and an answer: the frozen values of every dialect.
 
-Request ─encode→ Call ─transport→ Payload ─decode→ Reply
+Request ─encode→ Call ─transport→ HTTPResponse ─decode→ Reply
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from llmwidgets.schemas import Compiled
 from llmwidgets.secret import Secret
 
 Effort = Literal["least", "vendor", "low", "medium", "high"]
-"""How much thinking a variant asks for; `least` is off where the model allows it."""
+"""How much thinking a variant asks for; `least` is off if the model allows it."""
 
 
 class ResponseFormat(StrEnum):
-    """How the schema travels in the request, strictest first: the ladder a probe climbs down."""
+    """How the schema is sent in the request, strictest first: the ladder a probe climbs down."""
 
     JSON_SCHEMA = "json_schema"
     JSON_OBJECT_SCHEMA = "json_object + schema"
@@ -28,7 +28,7 @@ class ResponseFormat(StrEnum):
 
 
 class Enforcement(StrEnum):
-    """What the server was seen to do with the form: the word on every result."""
+    """What the server was seen to do with the form; it is shown on every result."""
 
     SCHEMA = "schema enforced"
     JSON = "JSON only"
@@ -42,16 +42,15 @@ BEST: dict[ResponseFormat, Enforcement] = {
     ResponseFormat.TOOL: Enforcement.JSON,
     ResponseFormat.TEXT: Enforcement.TEXT,
 }
-"""What a form can bring at best, where the server obeys it."""
+"""The most that a form can bring, if the server obeys it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
     """What one model of one connection was seen, or is known, to enforce.
 
-    `tried` has a row for each form a probe sent: (form, what the server did, obeyed). `doubt`
-    says why a probe could not tell: then form and mode are only how to ask meanwhile, and they
-    are kept nowhere.
+    `tried` has a row for each form a probe sent: (form, what the server did, obeyed). `doubt` is
+    why a probe could not tell: form and mode are then only how to ask meanwhile, and not kept.
     """
 
     form: ResponseFormat
@@ -62,7 +61,7 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """A piece of the document; other kinds of part can stand beside it one day."""
+    """A piece of the document; there can be other kinds of part one day."""
 
     text: str
 
@@ -80,7 +79,7 @@ class Request:
     """One question to one model, before it is spelled in a dialect.
 
     `schema` is already compiled for the dialect's subset. `effort_sent` is the provider's own
-    word for the thinking level, or None where nothing is sent.
+    word for the thinking level, or None if nothing is sent.
     """
 
     model: str
@@ -97,9 +96,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class AuthHeader:
-    """A header whose value holds a secret; `template` has `{}` where the secret goes.
+    """A header with a secret in its value; `template` has `{}` where the secret goes.
 
-    With `exchange`, the secret is no value to send: the engine changes it for a token first.
+    With `exchange`, the secret itself is not sent: the engine exchanges it for a token first.
     """
 
     name: str
@@ -110,7 +109,7 @@ class AuthHeader:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a model of a connection answers, and how it wants to be spoken to.
+    """Where a model of a connection answers, and what its requests have to look like.
 
     `url` is the base to which the dialect adds its route. `options` are the differences inside
     a dialect, by the names that dialect documents. `loopback` hosts get longer time-outs.
@@ -168,7 +167,7 @@ class HTTPResponse:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call; None where the server does not say. Output includes reasoning."""
+    """Tokens of one call; None if the server does not report them. Output includes reasoning."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -181,9 +180,9 @@ Ending = Literal["complete", "refused", "filtered", "truncated"]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model said, read out of a payload: thinking left out, nothing repaired.
+    """The reply of a model, read out of a payload: thinking left out, nothing repaired.
 
-    `ending` tells why it stopped; `explanation` holds the provider's words for a refusal or a
+    `ending` is why it stopped; `explanation` has the provider's words for a refusal or a
     filter category.
     """
 
@@ -197,11 +196,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """A model as the provider's live list gives it; `ends` is an ISO day or None.
+    """A model in the provider's live list; `ends` is an ISO day or None.
 
-    `lifecycle` is the provider's own word, empty where it says none. Limits are in tokens.
-    `form` is the strictest form that the list says the model takes, `thinks` whether it can
-    think at all; None where the list is silent.
+    `lifecycle` is the provider's own word, empty if it gives none. Limits are in tokens.
+    `form` is the strictest form that the model takes by the list, `thinks` whether it can think at
+    all; None if the list is silent.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Waits: how long a server asks to wait, read out of headers, a field of the body, or its words."""
+"""Waits: how long a server asks to wait, read out of its headers, a field of the body, or words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llmwidgets.dialects.error_body import ErrorBody
 from llmwidgets.dialects.types import HTTPResponse
 
 _LONGEST = 10.0**7
-"""Seconds: what is longer was not meant as a wait."""
+"""Seconds: anything longer was not meant as a wait."""
 _EPOCH_SECONDS, _EPOCH_MILLISECONDS = 10.0**9, 10.0**11
 """A number from here on is a moment, not a wait."""
 _READ = 100
@@ -55,15 +55,15 @@ _MILLISECOND_HEADERS = ("retry-after-ms", "x-ms-retry-after-ms")
 _RESET = re.compile(r"rate-?limit.*reset")
 
 
-def read_wait(payload: HTTPResponse, said: ErrorBody, *, limited: bool = False) -> float | None:
+def read_wait(payload: HTTPResponse, error: ErrorBody, *, limited: bool = False) -> float | None:
     """Seconds that the server asks to wait before the next try, or None.
 
-    The headers made for it are trusted before a field of the body, that before its words; where a
-    limit was reached, the moment at which the limit is free again counts before the words as well.
+    The headers made for it are trusted before a field of the body, that before its words; if a
+    limit was reached, the moment at which it is free again counts before the words as well.
     """
     now = _date(payload.headers.get("date", "")) or datetime.now(UTC)
-    found = _found(payload.headers, said, now, limited)
-    return next((seconds for seconds in found if seconds is not None), None)
+    waits = _waits(payload.headers, error, now, limited)
+    return next((seconds for seconds in waits if seconds is not None), None)
 
 
 def format_wait(seconds: float) -> str:
@@ -79,23 +79,23 @@ def format_wait(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def _found(
-    headers: Mapping[str, str], said: ErrorBody, now: datetime, limited: bool
+def _waits(
+    headers: Mapping[str, str], error: ErrorBody, now: datetime, limited: bool
 ) -> Iterator[float | None]:
-    body = said.whole if isinstance(said.whole, dict) else {}
-    beside = body.get("metadata")
-    beside = beside if isinstance(beside, dict) else {}
+    body = error.whole if isinstance(error.whole, dict) else {}
+    metadata = body.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
     # A router hands on the headers of the provider behind it.
-    inner = beside.get("headers")
+    inner = metadata.get("headers")
     inner = inner if isinstance(inner, dict) else {}
     passed = {str(name).lower(): str(value) for name, value in inner.items()}
     yield _header(headers, now)
-    yield from (_field(each, now) for each in (body, beside))
+    yield from (_field(each, now) for each in (body, metadata))
     yield _header(passed, now)
     if limited:
         yield _freed(headers, now)
         yield _freed(passed, now)
-    yield _worded(said.message, now)
+    yield _worded(error.message, now)
 
 
 def _header(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -107,7 +107,7 @@ def _header(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _field(body: Mapping[str, Any], now: datetime) -> float | None:
-    """What a vendor writes beside the message: Google's RetryInfo, `retry_after`, and the like."""
+    """What a vendor writes next to the message: Google's RetryInfo, `retry_after`, and the like."""
     details = body.get("details")
     for row in details if isinstance(details, list) else ():
         if isinstance(row, dict) and str(row.get("@type", "")).endswith("google.rpc.RetryInfo"):
@@ -123,9 +123,9 @@ def _field(body: Mapping[str, Any], now: datetime) -> float | None:
 
 
 def _freed(headers: Mapping[str, str], now: datetime) -> float | None:
-    """When the limits that are used up are free again; those that are not say nothing.
+    """When the limits that are used up are free again; the others do not count.
 
-    Where a server does not tell what is left, the nearest of its moments is tried.
+    If a server does not report what is left, the nearest of its moments is tried.
     """
     used_up, unknown = list[float](), list[float]()
     for name, text in headers.items():
@@ -142,18 +142,18 @@ def _freed(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _worded(message: str, now: datetime) -> float | None:
-    for found in _WORDS.finditer(message):
-        if found["moment"]:
-            return _until(_iso_moment(found["moment"]), now)
-        if found["bare"] and not found["at"].strip():
+    for match in _WORDS.finditer(message):
+        if match["moment"]:
+            return _until(_iso_moment(match["moment"]), now)
+        if match["bare"] and not match["at"].strip():
             # "Retry 3": a number of tries, as likely as of seconds.
             continue
-        return _seconds(found["iso"] or found["duration"] or found["bare"], now)
+        return _seconds(match["iso"] or match["duration"] or match["bare"], now)
     return None
 
 
 def _seconds(text: str, now: datetime) -> float | None:
-    """Seconds until what a text names: a number, a duration or a moment; None where it is none."""
+    """Seconds until what a text names: a number, a duration or a moment; None if it is neither."""
     text = text[:_READ].strip()
     number = _number(text)
     if number is not None:
@@ -172,9 +172,9 @@ def _seconds(text: str, now: datetime) -> float | None:
     return _until(_iso_moment(text) or _date(text), now)
 
 
-def _part(found: re.Match[str]) -> float:
-    unit = found["unit"].lower()
-    amount = float(found["number"]) if found["number"][0].isdigit() else 1.0
+def _part(match: re.Match[str]) -> float:
+    unit = match["unit"].lower()
+    amount = float(match["number"]) if match["number"][0].isdigit() else 1.0
     return amount * (_UNITS.get(unit) or _UNITS[unit.removesuffix("s")])
 
 

@@ -1,10 +1,9 @@
-"""The user's schema: read from many sources, compiled for a dialect, judge of every reply."""
+"""The user's schema: read from many sources, compiled for a dialect, the judge of each reply."""
 
-from llmwidgets.schemas.fields import Leaf
-from llmwidgets.schemas.reply_json import parse_json
-from llmwidgets.schemas.schema import Schema, read_schema
-from llmwidgets.schemas.subset import Compiled, Loss, SchemaCapabilities
-from llmwidgets.schemas.validation import Problem
+from llmwidgets.schemas.mapping import Compiled, Loss
+from llmwidgets.schemas.passes import SchemaCapabilities
+from llmwidgets.schemas.schema import Leaf, Schema, read_schema
+from llmwidgets.schemas.validation import Problem, parse_json
 
 __all__ = [
     "Compiled",

@@ -5,21 +5,95 @@ Compiling and reading leaves work on this one form. The user's own schema stays 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urljoin
 
 from llmwidgets.errors import FieldError
-from llmwidgets.schemas.paths import any_name, display_path, item_path, property_path
 
 Node = dict[str, Any]
 ANY_JSON = "AnyJSON"
 """The name kept free for the definition of any JSON value."""
 NEVER: Node = {"not": {}}
-"""The schema that nothing satisfies, where JSON Schema writes `false`."""
+"""The schema that nothing satisfies; JSON Schema writes `false`."""
+
+
+# -- Paths: places inside a record, written the way a user reads them: `lines[0].total`.
+
+_SPECIAL = frozenset(".[]*\"' \n\t")
+_PARTS = re.compile(r'\[\d*\]|\["(?:[^"\\]|\\.)*"\]|\.?[^.\[\]]+')
+
+
+def property_path(path: str, name: str) -> str:
+    """The place of property `name` inside the object at `path`.
+
+    >>> step("policy", "number"), step("policy", "a.b")
+    ('policy.number', 'policy["a.b"]')
+    """
+    if not name or not _SPECIAL.isdisjoint(name):
+        return f"{path}[{json.dumps(name, ensure_ascii=False)}]"
+    return f"{path}.{name}" if path else name
+
+
+def item_path(path: str, index: int | None = None) -> str:
+    """The place of an item of the list at `path`; without `index`, the place of every item."""
+    return f"{path}[]" if index is None else f"{path}[{index}]"
+
+
+def any_name(path: str) -> str:
+    """The place of every property of the open object at `path`: `totals.*`."""
+    return f"{path}.*" if path else "*"
+
+
+def display_path(path: str) -> str:
+    """The place in a sentence; the root has no path, so it is called the record."""
+    return path or "the record"
+
+
+def prefixes(path: str) -> list[str]:
+    """The path and every place around it, outermost first.
+
+    >>> prefixes("lines[].total")
+    ['lines', 'lines[]', 'lines[].total']
+    """
+    return [path[: part.end()] for part in _PARTS.finditer(path)] or [path]
+
+
+# -- Vocabulary: what a canonical node is about.
+
+
+def ref_name(node: Node) -> str:
+    """The definition's name in `{"$ref": "#/$defs/NAME"}`."""
+    return str(node["$ref"]).removeprefix("#/$defs/")
+
+
+def listed_types(node: Node) -> list[str]:
+    """The types that `type` names, in its order; none if it is absent."""
+    named = node.get("type", [])
+    return [named] if isinstance(named, str) else list(named)
+
+
+def types_of(node: Node) -> set[str]:
+    """The types that `type` names; none if it is absent."""
+    return set(listed_types(node))
+
+
+SAYING = frozenset({
+    "$ref", "type", "properties", "items", "prefixItems", "enum", "const", "anyOf", "oneOf",
+    "allOf", "additionalProperties", "patternProperties", "format",
+})  # fmt: skip
+
+
+def says_something(node: Node) -> bool:
+    """Whether a schema says what a value is, and not only what must be present."""
+    return not SAYING.isdisjoint(node)
+
+
+# -- Rewriting: any draft becomes draft 2020-12.
 
 _BOOKKEEPING = frozenset({
     "$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary",
@@ -36,10 +110,10 @@ _UNTIL = {"additionalItems": 2019}
 
 
 def draft_of(schema: Any) -> int:
-    """The draft that `$schema` names: 4, 6, 7, 2019 or 2020; 2020 where it names none."""
+    """The draft that `$schema` names: 4, 6, 7, 2019 or 2020; 2020 if it names none."""
     name = schema.get("$schema") if isinstance(schema, dict) else None
-    found = re.search(r"draft-0?(4|6|7)\b|draft/(2019|2020)", name or "")
-    return int(found.group(1) or found.group(2)) if found else 2020
+    match = re.search(r"draft-0?(4|6|7)\b|draft/(2019|2020)", name or "")
+    return int(match[1] or match[2]) if match else 2020
 
 
 @dataclass(frozen=True)
@@ -67,11 +141,6 @@ class Canonical:
         """The node as a schema document of its own."""
         draft = "https://json-schema.org/draft/2020-12/schema"
         return {"$schema": draft, "$defs": self.defs, **node}
-
-
-def ref_name(node: Node) -> str:
-    """The definition's name in `{"$ref": "#/$defs/NAME"}`."""
-    return str(node["$ref"]).removeprefix("#/$defs/")
 
 
 def canonical(schema: Any) -> Canonical:
@@ -192,7 +261,7 @@ class _Rewriting:
 
 
 def _refuse_circles(defs: dict[str, Node]) -> None:
-    """FieldError where a definition is, or may be, nothing but itself."""
+    """FieldError if a definition is, or may be, nothing but itself."""
     edges = {name: _names_at_once(node) for name, node in defs.items()}
     for name in edges:
         if name in _reachable(name, edges):
@@ -275,14 +344,14 @@ class Document:
         self.resources[""] = self.root
 
     def base_of(self, node: Any, base: str) -> str:
-        """The base inside `node`, which changes where the node has an identifier of its own."""
+        """The base inside `node`, which changes if the node has an identifier of its own."""
         own = node.get(self.identifier) if isinstance(node, dict) else None
         if not isinstance(own, str) or own.startswith("#"):
             return base
         return urljoin(base, own).partition("#")[0]
 
     def find(self, reference: str, base: str, path: str) -> Found:
-        """The schema that `reference` names; FieldError where it lies outside or nowhere."""
+        """The schema that `reference` names; FieldError if it is outside or nowhere."""
         target, _, fragment = reference.partition("#")
         uri = urljoin(base, target) if target else base
         if uri not in self.resources:
@@ -328,7 +397,7 @@ class Document:
 
 
 def subschemas(node: dict[str, Any]) -> Iterator[Any]:
-    """Every schema that stands directly in this one, in whatever keyword."""
+    """Every schema directly inside this one, under whatever keyword."""
     for name in (*MAPS, "dependencies"):
         if isinstance(node.get(name), dict):
             yield from node[name].values()
@@ -345,3 +414,132 @@ def _nowhere(reference: str, path: str) -> FieldError:
         f"$ref at {display_path(path)} points to {reference}, which the schema does not have.",
         "Add it under $defs, or correct the reference.",
     )
+
+
+# -- Merging: two canonical schemas that both hold, written as one, as far as that can be.
+
+ANNOTATIONS = frozenset({
+    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
+    "contentMediaType", "contentEncoding", "contentSchema",
+})  # fmt: skip
+"""Keywords that constrain nothing."""
+
+_LARGEST = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"}
+_SMALLEST = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
+_TYPES = ("string", "number", "integer", "boolean", "null", "array", "object")
+
+
+class ConflictError(Exception):
+    """Nothing satisfies both schemas."""
+
+
+def key_of(value: Any) -> str:
+    """A text that is the same for equal JSON values, and tells true from 1."""
+    return json.dumps(value, sort_keys=True)
+
+
+def merge(one: Node, other: Node) -> tuple[Node, list[str]]:
+    """What satisfies both, and the keywords of `other` that could not be taken over.
+
+    Annotations of `one` win. ConflictError if nothing satisfies both.
+    """
+    whole: Node = dict(one)
+    lost: list[str] = []
+    for keyword, value in other.items():
+        if keyword not in whole:
+            whole[keyword] = value
+        elif whole[keyword] == value or keyword in ANNOTATIONS or keyword == "properties":
+            continue
+        elif keyword in _MERGERS:
+            whole[keyword] = _MERGERS[keyword](whole[keyword], value)
+        elif keyword in {"anyOf", "oneOf"}:
+            free = "oneOf" if keyword == "anyOf" else "anyOf"
+            if free in whole or free in other:
+                lost.append(keyword)
+            else:
+                whole[free] = value
+        else:
+            lost.append(keyword)
+    _merge_values(whole, one, other)
+    _merge_properties(whole, one, other)
+    return whole, lost
+
+
+def _both_types(one: Any, other: Any) -> list[str]:
+    left, right = _widened({"type": one}), _widened({"type": other})
+    common = left & right
+    if "number" in common:
+        common -= {"integer"}
+    if not common:
+        raise ConflictError
+    return [name for name in _TYPES if name in common]
+
+
+def _widened(node: Node) -> set[str]:
+    types = types_of(node)
+    return types | {"integer"} if "number" in types else types
+
+
+def _merge_values(whole: Node, one: Node, other: Node) -> None:
+    lists = [node["enum"] for node in (one, other) if isinstance(node.get("enum"), list)]
+    lists += [[node["const"]] for node in (one, other) if "const" in node]
+    if len(lists) < 2:
+        return
+    common = {key_of(each) for each in lists[0]}
+    for each in lists[1:]:
+        common &= {key_of(value) for value in each}
+    if not common:
+        raise ConflictError
+    if "const" not in whole:
+        whole["enum"] = [each for each in lists[0] if key_of(each) in common]
+    elif "enum" in whole:
+        del whole["enum"]
+
+
+def _merge_properties(whole: Node, one: Node, other: Node) -> None:
+    if "properties" not in one and "properties" not in other:
+        return
+    left, right = one.get("properties", {}), other.get("properties", {})
+    merged = dict(left)
+    for name, node in right.items():
+        merged[name] = all_of(merged[name], node) if name in merged else node
+    for closed, own in ((one, left), (other, right)):
+        if closed.get("additionalProperties") is False and not closed.get("patternProperties"):
+            merged = {name: node for name, node in merged.items() if name in own}
+    whole["properties"] = merged
+
+
+def all_of(one: Any, other: Any) -> Any:
+    """Both at once, to be merged when that place is compiled."""
+    if one == other:
+        return one
+    return {"allOf": [one, other]}
+
+
+def any_of(options: list[Node]) -> Node:
+    """What satisfies one of these schemas."""
+    unique = list({key_of(each): each for each in options}.values())
+    return {"anyOf": unique} if len(unique) > 1 else unique[0] if unique else NEVER
+
+
+def _both_open(one: Any, other: Any) -> Any:
+    return False if one is False or other is False else all_of(one, other)
+
+
+def _both_patterns(one: Node, other: Node) -> Node:
+    return {**other, **{k: all_of(v, other[k]) if k in other else v for k, v in one.items()}}
+
+
+_MERGERS: dict[str, Callable[[Any, Any], Any]] = {
+    **dict.fromkeys(_LARGEST, max),
+    **dict.fromkeys(_SMALLEST, min),
+    "type": _both_types,
+    "required": lambda one, other: list(dict.fromkeys([*one, *other])),
+    "items": all_of,
+    "propertyNames": all_of,
+    "additionalProperties": _both_open,
+    "patternProperties": _both_patterns,
+    "enum": lambda one, _: one,
+    "const": lambda one, _: one,
+    "allOf": lambda one, other: [*one, *other],
+}

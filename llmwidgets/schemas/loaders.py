@@ -30,7 +30,7 @@ class Source:
 
 
 def read_source(source: Any) -> Source:
-    """Read any source; FieldError says what it is instead and what to give."""
+    """Read any source; FieldError names what it is instead and what to give."""
     if isinstance(source, Path):
         return _from_file(source)
     if isinstance(source, str):
@@ -41,7 +41,7 @@ def read_source(source: Any) -> Source:
         return _from_json(schema_from_rows(source))
     plain = bool | int | float | bytes | FunctionType | BuiltinFunctionType
     if source is None or source is Any or isinstance(source, plain):
-        raise FieldError(f"{_kind(source)} is no schema.", _HINT)
+        raise FieldError(f"{_kind(source)} is not a schema.", _HINT)
     return _from_type(source)
 
 
@@ -76,7 +76,7 @@ def _from_text(text: str, named: str = "The schema text") -> Source:
     if isinstance(data, list):
         return _from_json(schema_from_rows(data))
     if not isinstance(data, dict):
-        raise FieldError(f"{named} is JSON, but no JSON Schema: it must be an object.", _HINT)
+        raise FieldError(f"{named} is JSON, but not a JSON Schema: it must be an object.", _HINT)
     return _from_json(data)
 
 
@@ -95,7 +95,7 @@ def _plain_copy(schema: dict[str, Any]) -> dict[str, Any]:
         copy = {}
     if not copy:
         if schema:
-            raise FieldError("The schema holds values that JSON cannot hold.", _HINT)
+            raise FieldError("The schema contains values that JSON cannot represent.", _HINT)
         raise FieldError("The schema is empty: it names no field.", _HINT)
     return copy
 
@@ -128,9 +128,9 @@ def _name(source: Any) -> str:
 
 
 def readable_by_pydantic(source: Any) -> Any:
-    """The type itself, with `typing.TypedDict` in it rebuilt where pydantic does not take it.
+    """The type itself, with any `typing.TypedDict` that pydantic does not take rebuilt.
 
-    Before Python 3.12 the standard TypedDict forgets what pydantic needs to know.
+    Before Python 3.12 the standard TypedDict lacks what pydantic needs.
     """
     return source if sys.version_info >= (3, 12) else _rebuilt(source, {})
 
@@ -165,7 +165,7 @@ def _typed_dict_field(source: Any, name: str, hint: Any, known: dict[Any, Any]) 
     return presence[_rebuilt(hint, known)]
 
 
-# -- Field rows: a schema as a table, a row a field, as the schema editor writes it.
+# -- Field rows: a schema as a table, one row per field, as the schema editor writes it.
 
 TYPES: dict[str, dict[str, Any]] = {
     "text": {"type": "string"},
@@ -179,7 +179,7 @@ TYPES: dict[str, dict[str, Any]] = {
     "email": {"type": "string", "format": "email"},
     "url": {"type": "string", "format": "uri"},
 }
-"""What a row's `type` may say, and the JSON Schema it means."""
+"""What a row's `type` may be, and the JSON Schema it means."""
 
 _KEYS = ("name", "type", "description", "required", "list", "values")
 _ROWS_HINT = 'A row looks like {"name": "total", "type": "number", "description": "…"}.'
@@ -197,12 +197,13 @@ def schema_from_rows(rows: Sequence[Any]) -> dict[str, Any]:
     problems: dict[str, str] = {}
     schema: dict[str, Any] = _object()
     for number, row in enumerate(rows, 1):
-        said = _misfit(row)
-        if not said and not _put(schema, row):
-            said = "stands twice, or is also the beginning of another field's name."
-        if said:
+        problem = _misfit(row)
+        if not problem and not _put(schema, row):
+            problem = "appears twice, or is also the beginning of another field's name."
+        if problem:
             name = row.get("name") if isinstance(row, Mapping) else None
-            problems[f"row {number} ({name})" if isinstance(name, str) else f"row {number}"] = said
+            where = f"row {number} ({name})" if isinstance(name, str) else f"row {number}"
+            problems[where] = problem
     if problems:
         raise FieldError(problems, _ROWS_HINT)
     return schema
@@ -214,7 +215,7 @@ def _object() -> dict[str, Any]:
 
 def _misfit(row: Any) -> str:
     if not isinstance(row, Mapping):
-        return "is no mapping of name, type and so on."
+        return "is not a mapping of name, type and so on."
     unknown = [str(key) for key in row if key not in _KEYS]
     if unknown:
         return f"has {', '.join(unknown)}; a row knows {', '.join(_KEYS)}."
@@ -225,7 +226,7 @@ def _misfit(row: Any) -> str:
         return f"has an unknown type; the types are {', '.join(TYPES)}."
     values = row.get("values") or []
     if isinstance(values, str) or not isinstance(values, Sequence):
-        return "has values that are no list."
+        return "has values that are not a list."
     if not all(isinstance(each, str | int | float) for each in values):
         return "has values that are neither texts nor numbers."
     return ""

@@ -1,22 +1,121 @@
-"""Keywords: which constraints speak of which type, and which of them a dialect takes."""
+"""Passes: what a dialect takes of JSON Schema as data, and the passes over a whole sent schema."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from llmwidgets.schemas.canonical import NEVER, Node, ref_name
-from llmwidgets.schemas.fields import types_of
-from llmwidgets.schemas.paths import item_path, property_path
-from llmwidgets.schemas.presence import is_union, without_null
-from llmwidgets.schemas.subset import SchemaCapabilities
+from llmwidgets.schemas.canonical import (
+    NEVER,
+    Canonical,
+    Node,
+    item_path,
+    key_of,
+    property_path,
+    ref_name,
+    types_of,
+)
 
-if TYPE_CHECKING:
-    from llmwidgets.schemas.compiler import Compiling
 
+@dataclass(frozen=True, slots=True)
+class SchemaCapabilities:
+    """The part of JSON Schema that a dialect enforces. Each dialect has one, named `SUBSET`.
+
+    `keywords` are the constraints and annotations it takes as they are; the structure
+    (`type properties required additionalProperties items anyOf enum $ref $defs`) is always
+    taken. `formats` are the string formats it takes. A limit that is None does not exist.
+
+    OpenAI's strict mode, in full:
+
+    >>> openai = SchemaCapabilities(
+    ...     name="OpenAI",
+    ...     keywords=frozenset(
+    ...         "description const pattern format minimum maximum exclusiveMinimum "
+    ...         "exclusiveMaximum multipleOf minItems maxItems".split()
+    ...     ),
+    ...     formats=frozenset(
+    ...         "date-time time date duration email hostname ipv4 ipv6 uuid".split()
+    ...     ),
+    ...     all_required=True,
+    ...     closed=True,
+    ...     root_object=True,
+    ...     distinct_first_keys=True,
+    ...     max_depth=10,
+    ...     max_properties=5000,
+    ...     max_enum_values=1000,
+    ...     large_enum=250,
+    ...     max_large_enum_chars=15_000,
+    ...     max_chars=120_000,
+    ... )
+    """
+
+    name: str
+    """The provider, as the reader of a loss knows it."""
+    keywords: frozenset[str] = frozenset({"description"})
+    """Constraints and annotations taken as they are."""
+    formats: frozenset[str] = frozenset()
+    """String formats taken, if `format` is among the keywords."""
+    all_required: bool = False
+    """Every property must be required: an optional one is sent as nullable."""
+    closed: bool = False
+    """Every object lists its properties: an open one is sent as a list of key and value."""
+    root_object: bool = False
+    """The root must be an object and not a union: anything else is wrapped in one."""
+    distinct_first_keys: bool = False
+    """The objects of a union may not begin with the same property."""
+    recursion: bool = True
+    """A definition may refer to itself; if not, a recursive schema has an excess."""
+    required_cycles: bool = True
+    """A definition may lead back to itself through required properties alone."""
+    ref_siblings: bool = False
+    """`$ref` may have other keywords next to it."""
+    look_around: bool = False
+    """Patterns may look ahead and behind."""
+    min_items_up_to: int | None = None
+    """The largest `minItems` taken, if it is among the keywords."""
+    enum_types: frozenset[str] = frozenset({"string", "number", "integer", "boolean", "null"})
+    """The types of values that an enum may list."""
+    enum_with_type: bool = True
+    """`type` is sent with `enum` and `const`; if not, they are alone."""
+    notes: bool = True
+    """A constraint that is not taken is written into the description for the model."""
+    max_depth: int | None = None
+    max_properties: int | None = None
+    max_enum_values: int | None = None
+    """Enum values in the whole schema."""
+    large_enum: int | None = None
+    """An enum of more values than this may hold `max_large_enum_chars` characters in all."""
+    max_large_enum_chars: int | None = None
+    max_chars: int | None = None
+    """Characters of all names of properties and definitions, enum values and constants."""
+    max_optional: int | None = None
+    """Properties that may be absent, those inside definitions not counted."""
+    max_unions: int | None = None
+    """Properties that are a union or of several types, those inside definitions not counted."""
+
+    def takes(self, keyword: str, value: Any) -> bool:
+        """Whether the dialect takes this constraint with this value as it is."""
+        if keyword not in self.keywords:
+            return False
+        if keyword == "format":
+            return value in self.formats
+        if keyword == "pattern":
+            return self.look_around or not _LOOK_AROUND.search(value)
+        most = self.min_items_up_to
+        return not (keyword == "minItems" and most is not None and value > most)
+
+    def keeps(self, keyword: str, value: Any) -> bool:
+        """Whether the sent schema keeps to the constraint though the keyword itself is gone."""
+        if keyword == "unevaluatedProperties":
+            return value == {} or (self.closed and value == NEVER)
+        if keyword in {"minLength", "minItems", "minProperties"}:
+            return bool(value == 0)
+        return keyword in {"uniqueItems", "dependentRequired"} and not value
+
+
+# -- Keywords: which constraints are about which type.
 
 _BY_TYPE = {
     "string": {"minLength", "maxLength", "pattern", "format"},
@@ -39,62 +138,31 @@ _LOOK_AROUND = re.compile(r"\(\?<?[=!]")
 
 
 def relevant(types: set[str]) -> set[str]:
-    """The constraints that speak of values of these types, structure left out."""
+    """The constraints on values of these types, structure left out."""
     return set().union(*(_BY_TYPE.get(each, set()) for each in types)) - _STRUCTURE
 
 
-def taken(keyword: str, value: Any, subset: SchemaCapabilities) -> bool:
-    """Whether the dialect takes this constraint with this value as it is."""
-    if keyword not in subset.keywords:
-        return False
-    if keyword == "format":
-        return value in subset.formats
-    if keyword == "pattern":
-        return subset.look_around or not _LOOK_AROUND.search(value)
-    most = subset.min_items_up_to
-    return not (keyword == "minItems" and most is not None and value > most)
-
-
-def held(keyword: str, value: Any, subset: SchemaCapabilities) -> bool:
-    """Whether the sent schema holds the constraint though the keyword itself is gone."""
-    if keyword == "unevaluatedProperties":
-        return value == {} or (subset.closed and value == NEVER)
-    if keyword in {"minLength", "minItems", "minProperties"}:
-        return bool(value == 0)
-    return keyword in {"uniqueItems", "dependentRequired"} and not value
-
-
-def implied(node: Node) -> set[str]:
-    """The type that the other keywords speak of, where `type` is absent."""
-    for name in ("object", "array", "string", "number"):
-        if not _BY_TYPE[name].isdisjoint(node):
-            return {name}
-    return set()
-
-
-def listed_types(node: Node) -> list[str]:
-    named = node.get("type", [])
-    return [named] if isinstance(named, str) else list(named)
+def implied(node: Node) -> list[str]:
+    """The type that the other keywords are about, if `type` is absent."""
+    names = ("object", "array", "string", "number")
+    return next(([name] for name in names if not _BY_TYPE[name].isdisjoint(node)), [])
 
 
 def only(node: Node, kind: str) -> Node:
-    """The node's keywords that speak of values of one type."""
+    """The node's keywords about values of one type."""
     mine = _BY_TYPE.get(kind, set()) | ANY_TYPE
     return {key: value for key, value in node.items() if key in mine}
 
 
+_VALUES = (
+    (type(None), "null"), (bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"),
+    (list, "array"), (dict, "object"),
+)  # fmt: skip
+
+
 def type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    return "array" if isinstance(value, list) else "object"
+    """The JSON type of a value."""
+    return next(name for kind, name in _VALUES if isinstance(value, kind))
 
 
 def is_of(value: Any, types: set[str]) -> bool:
@@ -103,121 +171,127 @@ def is_of(value: Any, types: set[str]) -> bool:
     return not types or kind in types or (kind == "integer" and "number" in types) or whole
 
 
-# -- Limits: how large a schema a dialect takes, and what is left out where one is larger.
+def possible_values(node: Node) -> list[Any]:
+    """The listed values that `type` allows as well, each once."""
+    listed = [node["const"]] if "const" in node else node["enum"]
+    types = types_of(node)
+    return list({key_of(each): each for each in listed if is_of(each, types)}.values())
+
+
+# -- Limits: how large a schema a dialect takes.
 
 _MANY = 5000
 """More properties than this come of unions multiplied out, and no model minds them all."""
 
 
-def enum_fits(work: Compiling, values: list[Any]) -> bool:
-    """Whether these enum values may still be sent; counts them where they may."""
-    subset = work.subset
-    chars = sum(len(str(each)) for each in values)
-    if subset.max_enum_values is not None:
-        if work.enum_values + len(values) > subset.max_enum_values:
-            return False
-        large = subset.large_enum is not None and len(values) > subset.large_enum
-        most = subset.max_large_enum_chars
-        if large and most is not None and chars > most:
-            return False
-    if work.enum_chars is not None:
-        if chars > work.enum_chars:
-            return False
-        work.enum_chars -= chars
-    work.enum_values += len(values)
-    return True
+@dataclass(slots=True)
+class Size:
+    """How much a sent schema has of what a dialect may limit."""
+
+    optional: int = 0
+    """Properties that may be absent, those inside definitions not counted."""
+    unions: int = 0
+    """Properties that are unions, those inside definitions not counted."""
+    properties: int = 0
+    enum_values: int = 0
+    name_chars: int = 0
+    value_chars: int = 0
+    """Characters of all enum values and constants."""
+
+    @classmethod
+    def of(cls, schema: Node) -> Size:
+        """The size of a sent schema, definitions included."""
+        size = cls(name_chars=sum(map(len, schema.get("$defs", ()))))
+        for node in nodes_reached(schema):
+            required = node.get("required", ())
+            for name, each in node.get("properties", {}).items():
+                size.optional += name not in required
+                size.unions += is_union(each)
+            size._count(node)
+        for definition in schema.get("$defs", {}).values():
+            for node in nodes_reached(definition):
+                size._count(node)
+        return size
+
+    def _count(self, node: Node) -> None:
+        names, values = node.get("properties", ()), node.get("enum", ())
+        constant = [node["const"]] if "const" in node else []
+        self.properties += len(names)
+        self.enum_values += len(values)
+        self.name_chars += sum(map(len, names))
+        self.value_chars += sum(len(str(each)) for each in (*values, *constant))
+
+    def excess(self, subset: SchemaCapabilities) -> str:
+        """What there is more of than the dialect takes, in words; empty if nothing."""
+        counted = (
+            (self.optional, subset.max_optional, "properties that may be absent"),
+            (self.unions, subset.max_unions, "properties of several types"),
+            (self.properties, subset.max_properties, "properties"),
+            (self.name_chars + self.value_chars, subset.max_chars,
+             "characters of names and values"),
+            (self.enum_values, subset.max_enum_values, "allowed values"),
+        )  # fmt: skip
+        for count, most, what in counted:
+            if most is not None and count > most:
+                return f"{subset.name} takes at most {most:,} {what}, and there are {count:,}"
+        return ""
+
+    def too_many_properties(self, subset: SchemaCapabilities) -> bool:
+        """Whether there are more than the dialect takes, or than make sense."""
+        return self.properties > (subset.max_properties or _MANY)
+
+    def too_many_choices(self, subset: SchemaCapabilities) -> bool:
+        """Whether there are more optional properties, or more unions, than the dialect takes."""
+        limits = ((self.optional, subset.max_optional), (self.unions, subset.max_unions))
+        return any(most is not None and count > most for count, most in limits)
+
+    def enum_chars_allowed(self, subset: SchemaCapabilities) -> int | None:
+        """How many characters the names leave for enums; None if all fit as they are."""
+        most = subset.max_chars
+        if most is None or self.name_chars + self.value_chars <= most:
+            return None
+        return max(0, most - self.name_chars)
 
 
-def enum_reason(subset: SchemaCapabilities) -> str:
-    """Why an enum is not sent."""
-    return f"{subset.name} does not take so many or so long allowed values"
+@dataclass(slots=True)
+class EnumBudget:
+    """The enum values sent so far, and the characters that are left for more; None for any."""
+
+    subset: SchemaCapabilities
+    chars: int | None = None
+    values: int = 0
+
+    def pay(self, values: list[Any]) -> bool:
+        """Whether these values may still be sent; counts them if so."""
+        subset, chars = self.subset, sum(len(str(each)) for each in values)
+        if subset.max_enum_values is not None:
+            if self.values + len(values) > subset.max_enum_values:
+                return False
+            large = subset.large_enum is not None and len(values) > subset.large_enum
+            most = subset.max_large_enum_chars
+            if large and most is not None and chars > most:
+                return False
+        if self.chars is not None:
+            if chars > self.chars:
+                return False
+            self.chars -= chars
+        self.values += len(values)
+        return True
 
 
-def enum_chars_allowed(schema: Node, subset: SchemaCapabilities) -> int | None:
-    """How many characters enums may hold beside the names; None where all fit as they are."""
-    if subset.max_chars is None:
-        return None
-    names, values = _chars(schema)
-    return None if names + values <= subset.max_chars else max(0, subset.max_chars - names)
-
-
-def _chars(schema: Node) -> tuple[int, int]:
-    """The characters of all names, and of all enum values and constants."""
-    names = sum(len(name) for name in schema.get("$defs", ()))
-    values = 0
-    for node in nodes_in(schema):
-        names += sum(len(name) for name in node.get("properties", ()))
-        values += sum(len(str(each)) for each in node.get("enum", ()))
-        values += len(str(node["const"])) if "const" in node else 0
-    return names, values
-
-
-def too_many_properties(subset: SchemaCapabilities, schema: Node) -> bool:
-    """Whether a sent schema has more properties than are taken, or than make sense."""
-    return _properties(schema) > (subset.max_properties or _MANY)
-
-
-def _properties(schema: Node) -> int:
-    return sum(len(node.get("properties", ())) for node in nodes_in(schema))
-
-
-def too_many_choices(subset: SchemaCapabilities, schema: Node) -> bool:
-    """Whether a sent schema has more optional properties, or more unions, than are taken."""
-    optional, unions = _choices(schema)
-    return _beyond(optional, subset.max_optional) or _beyond(unions, subset.max_unions)
-
-
-def _choices(schema: Node) -> tuple[int, int]:
-    """How many properties may be absent, and how many are unions, references not followed."""
-    optional = unions = 0
-    for node in nodes_reached(schema):
-        required = node.get("required", ())
-        for name, each in node.get("properties", {}).items():
-            optional += name not in required
-            unions += is_union(each)
-    return optional, unions
-
-
-def _beyond(count: int, most: int | None) -> bool:
-    return most is not None and count > most
-
-
-def excess(subset: SchemaCapabilities, schema: Node) -> str:
-    """What a sent schema has more of than the dialect takes, in words; empty where nothing."""
-    if not subset.recursion and is_recursive(schema):
-        return f"{subset.name} takes no recursion"
-    optional, unions = _choices(schema)
-    counted = (
-        (optional, subset.max_optional, "properties that may be absent"),
-        (unions, subset.max_unions, "properties of several types"),
-        (_properties(schema), subset.max_properties, "properties"),
-        (sum(_chars(schema)), subset.max_chars, "characters of names and values"),
-        (_enum_values(schema), subset.max_enum_values, "allowed values"),
-    )
-    for count, most, what in counted:
-        if most is not None and count > most:
-            return f"{subset.name} takes at most {most:,} {what}, and there are {count:,}"
-    return ""
-
-
-def _enum_values(schema: Node) -> int:
-    return sum(len(node.get("enum", ())) for node in nodes_in(schema))
-
-
-def hoist(work: Compiling, root: Node) -> None:
-    """Move what is nested too deeply into `$defs`, where nesting starts anew."""
-    most = work.subset.max_depth
+def hoist(root: Node, defs: dict[str, Node], most: int | None, reserved: Collection[str]) -> None:
+    """Move what is nested more than `most` deep into `defs`, where nesting starts anew."""
     if most is None:
         return
-    waiting = [(node, 1) for node in (root, *work.defs.values())]
+    waiting = [(node, 1) for node in (root, *defs.values())]
     while waiting:
         node, level = waiting.pop()
         if level == most and _has_inside(node):
-            count = 1 + sum(name.startswith("Inner_") for name in work.defs)
-            while (name := f"Inner_{count}") in work.defs or name in work.schema.defs:
+            count = 1 + sum(name.startswith("Inner_") for name in defs)
+            while (name := f"Inner_{count}") in defs or name in reserved:
                 count += 1
             inner = dict(node)
-            work.defs[name] = inner
+            defs[name] = inner
             node.clear()
             node["$ref"] = f"#/$defs/{name}"
             waiting.append((inner, 1))
@@ -230,12 +304,6 @@ def hoist(work: Compiling, root: Node) -> None:
 
 def _has_inside(node: Node) -> bool:
     return bool(node.get("properties") or "items" in node or "anyOf" in node)
-
-
-def nodes_in(node: Node) -> Iterator[Node]:
-    """A sent node and every node inside it, definitions included, references not followed."""
-    for each in (node, *node.get("$defs", {}).values()):
-        yield from nodes_reached(each)
 
 
 def nodes_reached(node: Node) -> Iterator[Node]:
@@ -252,13 +320,11 @@ def nodes_reached(node: Node) -> Iterator[Node]:
                 waiting.append(each[keyword])
 
 
-# -- Economy: optional properties spread over two limits, where one of them does not hold them all.
+# -- Economy: optional properties spread over two limits, if one of them is too small for all.
 #
 # A provider may limit how many properties are optional and how many are unions. A property that
 # may be absent counts towards the first; required, with null for absence, it counts towards the
 # second. An enum counts towards neither when null is one of its values.
-
-Way = Literal["absent", "null"]
 
 
 @dataclass(slots=True)
@@ -278,8 +344,8 @@ class Economy:
                 fixed += is_union(each) and needed
         return cls(subset.max_optional or 0, max(0, (subset.max_unions or 0) - fixed))
 
-    def way_of(self, sent: Node) -> Way:
-        """How an optional property is sent, paid from what is left."""
+    def pay(self, sent: Node) -> Literal["absent", "null"]:
+        """How the absence of an optional property is sent, paid from what is left."""
         if "enum" in sent or "const" in sent or is_union(without_null(sent)):
             return "null"
         if self.optional > 0 or self.unions <= 0:
@@ -303,36 +369,36 @@ class Link:
 
 
 def is_recursive(schema: Node) -> bool:
-    """Whether a definition of a sent schema leads back to itself by any way."""
-    defs = schema.get("$defs", {})
-    return _cycle({name: list(_links(node, loose=True)) for name, node in defs.items()}) is not None
+    """Whether a definition of a sent schema leads back to itself."""
+    return bool(Canonical(schema, schema.get("$defs", {})).recursive)
 
 
-def loosen(work: Compiling, schema: Node) -> str:
-    """Open every cycle of required properties, with losses; the excess where one has none.
+def loosen(
+    schema: Node,
+    subset: SchemaCapabilities,
+    places: Mapping[str, str],
+    lose: Callable[[str, str, str], None],
+) -> str:
+    """Open every cycle of required properties, with losses; the excess if one has none.
 
-    The innermost required property on the cycle becomes optional.
+    The innermost required property on the cycle becomes optional. `places` are the paths of the
+    definitions.
     """
-    if work.subset.required_cycles:
+    if subset.required_cycles:
         return ""
     defs: Mapping[str, Node] = schema.get("$defs", {})
-    links = {
-        name: list(_links(node, path=work.places.get(name, ""))) for name, node in defs.items()
-    }
-    only = f"{work.subset.name} takes recursion only where it may be absent"
-    while (cycle := _cycle(links)) is not None:
+    only = f"{subset.name} takes recursion only where it may be absent"
+    while cycle := _cycle({name: list(_links(defs[name], places.get(name, ""))) for name in defs}):
         link = next((each for each in reversed(cycle) if each.holder is not None), None)
         if link is None or link.holder is None:
             return only
         link.holder["required"] = [each for each in link.holder["required"] if each != link.name]
-        work.lose("required", link.path, only)
-        for name, node in defs.items():
-            links[name] = list(_links(node, path=work.places.get(name, "")))
+        lose("required", link.path, only)
     return ""
 
 
-def _links(node: Node, *, path: str = "", loose: bool = False) -> Iterator[Link]:
-    """The references in a node; those inside optional properties only where `loose`."""
+def _links(node: Node, path: str) -> Iterator[Link]:
+    """The references in a node that are not inside optional properties."""
     waiting = [(node, Link("", path=path), path)]
     while waiting:
         each, link, here = waiting.pop()
@@ -340,11 +406,9 @@ def _links(node: Node, *, path: str = "", loose: bool = False) -> Iterator[Link]
             yield Link(ref_name(each), link.holder, link.name, link.path)
             continue
         for name, inner in each.get("properties", {}).items():
-            there = property_path(here, name)
             if name in each.get("required", ()):
-                waiting.append((inner, Link("", each, name, there), there))
-            elif loose:
-                waiting.append((inner, link, there))
+                inner_path = property_path(here, name)
+                waiting.append((inner, Link("", each, name, inner_path), inner_path))
         waiting.extend((inner, link, here) for inner in each.get("anyOf", ()))
         waiting.extend((inner, link, item_path(here)) for inner in each.get("prefixItems", ()))
         if "items" in each:
@@ -354,7 +418,7 @@ def _links(node: Node, *, path: str = "", loose: bool = False) -> Iterator[Link]
 
 
 def _cycle(links: Mapping[str, list[Link]]) -> list[Link] | None:
-    """The links of one cycle, None where there is none."""
+    """The links of one cycle; None if there is none."""
     done: set[str] = set()
     for start in links:
         if start in done:
@@ -378,124 +442,75 @@ def _cycle(links: Mapping[str, list[Link]]) -> list[Link] | None:
     return None
 
 
-# -- Merging: two canonical schemas that both hold, written as one, as far as that can be.
+# -- Null: whether a sent schema takes it, and the same schema made to take it.
 
-ANNOTATIONS = frozenset({
-    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
-    "contentMediaType", "contentEncoding", "contentSchema",
-})  # fmt: skip
-"""Keywords that constrain nothing."""
-
-_LARGEST = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"}
-_SMALLEST = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
-_TYPES = ("string", "number", "integer", "boolean", "null", "array", "object")
+NULL: Node = {"type": "null"}
 
 
-class ConflictError(Exception):
-    """Nothing satisfies both schemas."""
-
-
-def key_of(value: Any) -> str:
-    """A text that is the same for equal JSON values, and tells true from 1."""
-    return json.dumps(value, sort_keys=True)
-
-
-def merge(one: Node, other: Node) -> tuple[Node, list[str]]:
-    """What satisfies both, and the keywords of `other` that could not be taken over.
-
-    Annotations of `one` win. ConflictError where nothing satisfies both.
-    """
-    whole: Node = dict(one)
-    lost: list[str] = []
-    for keyword, value in other.items():
-        if keyword not in whole:
-            whole[keyword] = value
-        elif whole[keyword] == value or keyword in ANNOTATIONS or keyword == "properties":
-            continue
-        elif keyword in _MERGERS:
-            whole[keyword] = _MERGERS[keyword](whole[keyword], value)
-        elif keyword in {"anyOf", "oneOf"}:
-            free = "oneOf" if keyword == "anyOf" else "anyOf"
-            if free in whole or free in other:
-                lost.append(keyword)
-            else:
-                whole[free] = value
-        else:
-            lost.append(keyword)
-    _merge_values(whole, one, other)
-    _merge_properties(whole, one, other)
-    return whole, lost
-
-
-def _both_types(one: Any, other: Any) -> list[str]:
-    left, right = _widened({"type": one}), _widened({"type": other})
-    common = left & right
-    if "number" in common:
-        common -= {"integer"}
-    if not common:
-        raise ConflictError
-    return [name for name in _TYPES if name in common]
-
-
-def _widened(node: Node) -> set[str]:
+def accepts_null(node: Node, defs: Mapping[str, Node], seen: frozenset[str] = frozenset()) -> bool:
+    """Whether null satisfies a sent schema; a definition still being made is taken not to."""
+    if "$ref" in node:
+        name = ref_name(node)
+        return name not in seen and name in defs and accepts_null(defs[name], defs, seen | {name})
+    if "anyOf" in node:
+        return any(accepts_null(each, defs, seen) for each in node["anyOf"])
+    if "const" in node:
+        return node["const"] is None
+    if "enum" in node:
+        return None in node["enum"]
     types = types_of(node)
-    return types | {"integer"} if "number" in types else types
+    return not types or "null" in types
 
 
-def _merge_values(whole: Node, one: Node, other: Node) -> None:
-    lists = [node["enum"] for node in (one, other) if isinstance(node.get("enum"), list)]
-    lists += [[node["const"]] for node in (one, other) if "const" in node]
-    if len(lists) < 2:
-        return
-    common = {key_of(each) for each in lists[0]}
-    for each in lists[1:]:
-        common &= {key_of(value) for value in each}
-    if not common:
-        raise ConflictError
-    if "const" not in whole:
-        whole["enum"] = [each for each in lists[0] if key_of(each) in common]
-    elif "enum" in whole:
-        del whole["enum"]
+def nullable(node: Node) -> Node:
+    """A sent schema that also takes null, its description kept outside."""
+    outside = {"description": node["description"]} if "description" in node else {}
+    inside = {key: value for key, value in node.items() if key != "description"}
+    if set(inside) == {"anyOf"}:
+        return {"anyOf": [*inside["anyOf"], NULL], **outside}
+    if "type" not in inside and ("enum" in inside or "const" in inside):
+        listed = inside["enum"] if "enum" in inside else [inside["const"]]
+        rest = {key: value for key, value in node.items() if key not in {"enum", "const"}}
+        return {"enum": [*listed, None], **rest}
+    types = types_of(node)
+    if types and not types & {"object", "array"} and "const" not in node:
+        named = [node["type"]] if isinstance(node["type"], str) else node["type"]
+        more = {"enum": [*node["enum"], None]} if "enum" in node else {}
+        return {**node, "type": [*named, "null"], **more}
+    return {"anyOf": [inside, NULL], **outside}
 
 
-def _merge_properties(whole: Node, one: Node, other: Node) -> None:
-    if "properties" not in one and "properties" not in other:
-        return
-    left, right = one.get("properties", {}), other.get("properties", {})
-    merged = dict(left)
-    for name, node in right.items():
-        merged[name] = all_of(merged[name], node) if name in merged else node
-    for closed, own in ((one, left), (other, right)):
-        if closed.get("additionalProperties") is False and not closed.get("patternProperties"):
-            merged = {name: node for name, node in merged.items() if name in own}
-    whole["properties"] = merged
+def is_union(node: Node) -> bool:
+    """Whether a sent schema is a union by its own words, or names several types."""
+    return "anyOf" in node or isinstance(node.get("type"), list)
 
 
-def all_of(one: Any, other: Any) -> Any:
-    """Both at once, to be merged when that place is compiled."""
-    if one == other:
-        return one
-    return {"allOf": [one, other]}
+def without_null(node: Node) -> Node:
+    """A sent schema that takes null, made to refuse it; not a union if one branch is left."""
+    if "anyOf" in node:
+        rest = [each for each in node["anyOf"] if each != NULL]
+        outside = {key: value for key, value in node.items() if key != "anyOf"}
+        if len(rest) == 1 and not ("$ref" in rest[0] and outside):
+            return {**rest[0], **outside}
+        return {**node, "anyOf": rest}
+    if isinstance(node.get("type"), list):
+        types = [each for each in node["type"] if each != "null"]
+        return {**node, "type": types[0] if len(types) == 1 else types}
+    return node
 
 
-def _both_open(one: Any, other: Any) -> Any:
-    return False if one is False or other is False else all_of(one, other)
-
-
-def _both_patterns(one: Node, other: Node) -> Node:
-    return {**other, **{k: all_of(v, other[k]) if k in other else v for k, v in one.items()}}
-
-
-_MERGERS: dict[str, Callable[[Any, Any], Any]] = {
-    **dict.fromkeys(_LARGEST, max),
-    **dict.fromkeys(_SMALLEST, min),
-    "type": _both_types,
-    "required": lambda one, other: list(dict.fromkeys([*one, *other])),
-    "items": all_of,
-    "propertyNames": all_of,
-    "additionalProperties": _both_open,
-    "patternProperties": _both_patterns,
-    "enum": lambda one, _: one,
-    "const": lambda one, _: one,
-    "allOf": lambda one, other: [*one, *other],
-}
+def first_keys(node: Node, defs: Mapping[str, Node]) -> set[str]:
+    """The names of the first properties of every object that a sent union can be."""
+    waiting, seen, firsts = [node], set(), set()
+    while waiting:
+        each = waiting.pop()
+        if "$ref" in each:
+            name = ref_name(each)
+            if name not in seen and name in defs:
+                seen.add(name)
+                waiting.append(defs[name])
+        elif "anyOf" in each:
+            waiting.extend(each["anyOf"])
+        elif each.get("properties"):
+            firsts.add(next(iter(each["properties"])))
+    return firsts

@@ -1,14 +1,27 @@
-"""Validation: the verdict of JSON Schema in sentences that hold places and rules, never values."""
+"""Validation: the verdict of JSON Schema in sentences that name places and rules, never values."""
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from llmwidgets.errors import FieldError
-from llmwidgets.schemas.canonical import Canonical, Node, outside
-from llmwidgets.schemas.paths import any_name, display_path, item_path, property_path
+from llmwidgets.errors import FieldError, InvalidJSON
+from llmwidgets.schemas.canonical import (
+    LISTS,
+    MAPS,
+    SINGLES,
+    Canonical,
+    Node,
+    any_name,
+    display_path,
+    item_path,
+    outside,
+    property_path,
+)
 
 MAX_PROBLEMS = 50
 """More problems than this in one record are not listed."""
@@ -16,23 +29,23 @@ MAX_PROBLEMS = 50
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A place of a record that breaks a rule; `said` names the rule and never the value.
+    """A place of a record that breaks a rule; `rule` never holds the value.
 
-    >>> str(Problem("lines[0].total", "is no number"))
-    'lines[0].total is no number'
+    >>> str(Problem("lines[0].total", "must be a number"))
+    'lines[0].total must be a number'
     """
 
     path: str
-    said: str
+    rule: str
 
     def __str__(self) -> str:
-        return f"{display_path(self.path)} {self.said}"
+        return f"{display_path(self.path)} {self.rule}"
 
 
 def make_validator(schema: dict[str, Any], *, formats: bool = True) -> Any:
-    """The jsonschema-rs validator; FieldError where the schema is no schema.
+    """The jsonschema-rs validator; FieldError if the schema is not valid.
 
-    Formats are asserted where `formats` is on, the draft is `$schema`'s or else 2020-12, and
+    Formats are asserted if `formats` is on, the draft is `$schema`'s or else 2020-12, and
     nothing is fetched.
     """
     import jsonschema_rs
@@ -68,13 +81,13 @@ def _schema_problem(error: Exception) -> FieldError:
     return FieldError(f"The JSON Schema is not valid: {reason}.", hint)
 
 
-_SAID = {
+_RULES = {
     "additionalItems": "has more items than the schema lists",
     "const": "is not the one value allowed",
     "contains": "lacks an item that the schema asks for",
     "dependentRequired": "lacks a property that another one requires",
-    "enum": "is none of the allowed values",
-    "falseSchema": "must not be there",
+    "enum": "is not one of the allowed values",
+    "falseSchema": "must not be present",
     "not": "is what the schema rules out",
     "oneOf": "fits none, or more than one, of the forms allowed",
     "anyOf": "fits none of the forms allowed",
@@ -100,7 +113,7 @@ _LIMITS = {
     "multipleOf": "must be a multiple of {}",
     "format": "is not in the format {}",
 }
-_CALLED = {
+_TYPES = {
     "array": "a list",
     "boolean": "true or false",
     "integer": "a whole number",
@@ -111,9 +124,9 @@ _CALLED = {
 
 
 def find_problems(validator: Any, data: Any, names: frozenset[str]) -> Iterator[Problem]:
-    """Each broken rule, at most MAX_PROBLEMS; `names` are the property names a schema speaks of.
+    """Each broken rule, at most MAX_PROBLEMS; `names` are the property names in a schema.
 
-    A key that the schema does not name may hold what the model read, so it is shown as `*`.
+    A key that the schema does not name can be what the model read, so it is shown as `*`.
     """
     import jsonschema_rs
 
@@ -123,7 +136,7 @@ def find_problems(validator: Any, data: Any, names: frozenset[str]) -> Iterator[
                 return
             yield _problem(error, names)
     except (ValueError, TypeError, OverflowError, RecursionError, jsonschema_rs.ValidationError):
-        yield Problem("", "is no JSON value")
+        yield Problem("", "is not a JSON value")
 
 
 def format_path(parts: Iterable[str | int], names: frozenset[str]) -> str:
@@ -141,25 +154,25 @@ def _problem(error: Any, names: frozenset[str]) -> Problem:
     keyword = error.kind.name
     path = format_path(error.instance_path, names)
     if keyword == "required":
-        return Problem(property_path(path, str(error.kind.property)), _SAID["required"])
+        return Problem(property_path(path, str(error.kind.property)), _RULES["required"])
     if keyword == "type":
-        return Problem(path, _type_said(error.kind))
+        return Problem(path, _type_rule(error.kind))
     if keyword in {"anyOf", "oneOf"} and (only := _only_branch_but_null(error.kind)):
         inner = _problem(only, names)
-        null = " or null" if inner.path == path and inner.said.startswith("must be") else ""
-        return Problem(inner.path, inner.said + null)
+        null = " or null" if inner.path == path and inner.rule.startswith("must be") else ""
+        return Problem(inner.path, inner.rule + null)
     if keyword in _LIMITS:
         return Problem(path, _LIMITS[keyword].format(error.kind.value))
-    return Problem(path, _SAID.get(keyword, f"breaks the rule {keyword}"))
+    return Problem(path, _RULES.get(keyword, f"breaks the rule {keyword}"))
 
 
-def _type_said(kind: Any) -> str:
+def _type_rule(kind: Any) -> str:
     wanted = [kind.value] if isinstance(kind.value, str) else kind.value
-    return f"must be {' or '.join(_CALLED.get(str(each), str(each)) for each in wanted)}"
+    return f"must be {' or '.join(_TYPES.get(str(each), str(each)) for each in wanted)}"
 
 
 def _only_branch_but_null(kind: Any) -> Any:
-    """The first error of a union's one branch beside null; None where there are more branches."""
+    """The first error of a union's one branch besides null; None if it has more."""
     branches = [
         errors
         for errors in getattr(kind, "context", ())
@@ -170,9 +183,6 @@ def _only_branch_but_null(kind: Any) -> Any:
 
 def _is_null(kind: Any) -> bool:
     return list(kind.value) == ["null"] or kind.value == "null"
-
-
-# -- Judge: whether a value satisfies one part of a schema, made when it is first asked.
 
 
 class LazyValidator:
@@ -190,3 +200,140 @@ class LazyValidator:
             return bool(self._validator.is_valid(data))
         except (ValueError, TypeError, OverflowError):
             return False
+
+
+# -- Partial: the schema without its rules of presence, for truth that labels only some fields.
+
+_PRESENCE = frozenset({
+    "required", "dependentRequired", "dependentSchemas", "minProperties", "not", "if", "then",
+    "else",
+})  # fmt: skip
+
+
+def without_presence(schema: Canonical) -> Node:
+    """The schema with no property required, at any depth.
+
+    `oneOf` becomes `anyOf`, since what is present no longer tells branches apart.
+    """
+    fewer: Node = _without(schema.alone(schema.root))
+    return fewer
+
+
+def _without(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    fewer: Node = {}
+    for key, value in node.items():
+        if key in _PRESENCE:
+            continue
+        if key in MAPS:
+            fewer[key] = {name: _without(each) for name, each in value.items()}
+        elif key == "oneOf" and "anyOf" not in node:
+            fewer["anyOf"] = [_without(each) for each in value]
+        elif key in LISTS:
+            fewer[key] = [_without(each) for each in value]
+        elif key in SINGLES:
+            fewer[key] = _without(value)
+        else:
+            fewer[key] = value
+    return fewer
+
+
+# -- Replies: the one reading of a model's answer, strict, with nothing repaired.
+
+MAX_DEPTH = 100
+"""A deeper answer is refused: nothing that is extracted from a text is nested so deeply."""
+
+_OPENING = re.compile(r"\s*+```(?:json)?[ \t]*+\r?\n", re.IGNORECASE)
+_FENCE = "```"
+_HINT = "The raw reply is kept with the extraction."
+
+
+def parse_json(text: str) -> Any:
+    """The JSON value that the text is.
+
+    One ```` ```json ```` fence around the whole is taken off. Anything else that is not JSON
+    raises InvalidJSON: words around it, a doubled key, NaN, a number out of range.
+
+    >>> parse_json('{"total": 12.5}')
+    {'total': 12.5}
+    """
+    bare = _unfenced(text).removeprefix("\ufeff")
+    try:
+        data = json.loads(bare, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except _NotStrictError as error:
+        raise InvalidJSON(f"The reply is not strict JSON: {error}.", _HINT) from None
+    except RecursionError:
+        raise InvalidJSON("The reply is nested too deeply to be a record.", _HINT) from None
+    except json.JSONDecodeError as error:
+        raise InvalidJSON(_where(bare, error), _HINT) from None
+    except ValueError:
+        raise InvalidJSON("The reply contains a number with too many digits.", _HINT) from None
+    _check(data)
+    if "\\u" in bare:
+        _check_unicode(data)
+    return data
+
+
+def _unfenced(text: str) -> str:
+    """The text without a fence around the whole of it."""
+    opening, end = _OPENING.match(text), text.rstrip()
+    # Each character of a reply is looked at once or twice, whatever it is.
+    if opening is None or not end.endswith(_FENCE) or len(end) < opening.end() + len(_FENCE):
+        return text
+    return (
+        end.removesuffix(_FENCE)[opening.end() :]
+        .rstrip(" \t")
+        .removesuffix("\n")
+        .removesuffix("\r")
+    )
+
+
+class _NotStrictError(ValueError):
+    """Raised inside the decoder with a reason that names no value."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    whole = dict(pairs)
+    if len(whole) < len(pairs):
+        message = "an object has the same key twice"
+        raise _NotStrictError(message)
+    return whole
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _NotStrictError(f"{name} is not a JSON number")
+
+
+def _where(text: str, error: json.JSONDecodeError) -> str:
+    if not text.strip():
+        return "The reply is empty."
+    if error.msg == "Extra data":
+        return f"The reply goes on after the JSON ends, from character {error.pos + 1}."
+    if error.pos >= len(text.rstrip()):
+        return "The reply ends before the JSON does."
+    return f"The reply is not JSON from character {error.pos + 1} on."
+
+
+def _check(data: Any) -> None:
+    level: list[Any] = [data]
+    for _ in range(MAX_DEPTH):
+        deeper: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                deeper.extend(each.values())
+            elif isinstance(each, list):
+                deeper.extend(each)
+            elif isinstance(each, float) and not math.isfinite(each):
+                raise InvalidJSON("The reply contains a number that is too large.", _HINT)
+        if not deeper:
+            return
+        level = deeper
+    raise InvalidJSON("The reply is nested too deeply to be a record.", _HINT)
+
+
+def _check_unicode(data: Any) -> None:
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidJSON("The reply contains a character that is not Unicode.", _HINT) from None

@@ -77,7 +77,7 @@ def test_problems_name_places_and_rules():
     )
     assert {str(each) for each in problems} == {
         "number must be a text",
-        "kind is none of the allowed values",
+        "kind is not one of the allowed values",
         "lines[1].name is required and missing",
     }
 
@@ -124,7 +124,7 @@ def test_any_reply_is_judged_without_a_crash(data):
 
 def test_values_json_cannot_hold_are_a_problem_and_no_crash():
     schema = read_schema({"type": "object", "properties": {"a": {"type": "string"}}})
-    assert schema.problems({"a": object()}) == [Problem("", "is no JSON value")]
+    assert schema.problems({"a": object()}) == [Problem("", "is not a JSON value")]
     assert schema.problems(float("nan")) != []
 
 
