@@ -24,7 +24,7 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.capability import learn_capability
-from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import transport
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.engine.run import Run
@@ -112,7 +112,7 @@ class _Bench:
             "m", self.connection, "m", price={"input": 1.0, "output": 1.0}
         )
         text = Document("0", DOCUMENT, self.schema, None)
-        request = RequestBuilder(self.column, self.schema).request(text, capability)
+        request = RequestBuilder(self.column, self.schema).build(text, capability)
         dialect = self.connection.dialect
         self.call = dialect.encode(request, self.connection.target("m"))
 

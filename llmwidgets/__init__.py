@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison, Variant, compare, estimate, extract, load
     from llmwidgets.connections import Connection
     from llmwidgets.demo import start_demo
-    from llmwidgets.engine.checks.check import check
+    from llmwidgets.engine.check import check
     from llmwidgets.providers import PROVIDERS
     from llmwidgets.store.store import Store
     from llmwidgets.widgets import ComparisonPanel, ConnectionForm, ConnectionPanel
@@ -56,7 +56,7 @@ _HOMES = {
     "ConnectionPanel": "llmwidgets.widgets",
     "Store": "llmwidgets.store.store",
     "Variant": "llmwidgets.comparison",
-    "check": "llmwidgets.engine.checks.check",
+    "check": "llmwidgets.engine.check",
     "compare": "llmwidgets.comparison",
     "estimate": "llmwidgets.comparison",
     "extract": "llmwidgets.comparison",

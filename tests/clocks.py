@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from llmwidgets.engine.network.retry import Clock
+from llmwidgets.engine.network.pacing import Clock
 
 
 def hurry(before: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)) -> Clock:

@@ -79,11 +79,10 @@ def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """No second is spent on a wait of a run or of a check."""
-    from llmwidgets.engine import probing as patience
-    from llmwidgets.engine import run
-    from llmwidgets.engine.network import retry as pacing
+    from llmwidgets.engine import check, run
+    from llmwidgets.engine.network import pacing
 
-    for module in (pacing, patience, run):
+    for module in (pacing, check, run):
         monkeypatch.setattr(module, "Clock", hurry)
 
 

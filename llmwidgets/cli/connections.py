@@ -20,8 +20,8 @@ from llmwidgets.cli import ConnectionsOptions, Exit, JournalOptions, print_text,
 from llmwidgets.cli.keys import list_connections, open_store
 from llmwidgets.connections import Connection, resolve
 from llmwidgets.connections.key_expiry import key_notes, today
-from llmwidgets.engine.journal import file
-from llmwidgets.engine.journal.file import BUSY_SECONDS, reason
+from llmwidgets.engine import journal_file
+from llmwidgets.engine.journal_file import BUSY_SECONDS, reason
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.store.store import Store
 
@@ -77,7 +77,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _check(options: ConnectionsOptions, connections: list[Connection], store: Store) -> Exit:
-    from llmwidgets.engine.checks.check import check
+    from llmwidgets.engine.check import check
 
     by_label = {connection.label: connection for connection in connections}
     if not options.label:
@@ -116,7 +116,7 @@ def _format_age(moment: str | None) -> str:
 
 def run_journal(options: JournalOptions) -> Exit:
     """Show where the journal is and what it contains, or delete what is older than a day."""
-    path, notice = file.journal_location(options.journal)
+    path, notice = journal_file.journal_location(options.journal)
     if notice:
         sys.stdout.write(f"{notice}\n")
     if path is None:

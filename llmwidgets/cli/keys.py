@@ -16,8 +16,8 @@ from rich.text import Text
 
 from llmwidgets.cli import DoctorOptions, Exit, ScanOptions, print_text, report
 from llmwidgets.connections import Connection, environment_connections
-from llmwidgets.engine.journal import file
-from llmwidgets.engine.journal.file import reason
+from llmwidgets.engine import journal_file
+from llmwidgets.engine.journal_file import reason
 from llmwidgets.errors import FieldError, StoreError
 from llmwidgets.keyscan.clean import can_clean, clean_file
 from llmwidgets.keyscan.doctor import (
@@ -152,14 +152,14 @@ def examine(store: Store, words: str = "") -> Iterator[Finding]:
 
 
 def _examine_network(store: Store) -> Iterator[Finding]:
-    if store.path is not None and file.is_on_network(store.path):
+    if store.path is not None and journal_file.is_on_network(store.path):
         problem = "The folder is on a network file system: locks work only if its server has them."
         fix = "Name a local folder if two hosts may save at the same time."
         yield Finding("network", "note", problem, fix)
 
 
 def _examine_journal() -> Finding:
-    path, notice = file.journal_location(None)
+    path, notice = journal_file.journal_location(None)
     if path is None:
         return Finding("journal", "note", notice)
     state = notice or f"It is in {path}."

@@ -17,18 +17,17 @@ from llmwidgets.comparison.variants import is_count
 from llmwidgets.engine import defaults
 from llmwidgets.engine.estimate import TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
-from llmwidgets.engine.event_loop import Held, refuse_on_loop
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.run import Run
+from llmwidgets.engine.event_loop import StuckWait, refuse_on_loop
+from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.run import Run, VariantProgress, VariantState
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.visible import escape_controls, escape_html
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Plan
-    from llmwidgets.engine.run import ColumnProgress
     from llmwidgets.store.store import Store
 
-    Show = Callable[[Sequence[ColumnProgress]], None]
+    Show = Callable[[Sequence[VariantProgress]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +156,11 @@ def watch_run(run: Run, *, shown: bool) -> None:
     refuse_on_loop()
     with _bar(run, shown) as show:
         run.start()
-        held = Held()
+        stuck = StuckWait()
         try:
             while not run.wait(_EVERY):
                 show(run.progress)
-                held.refuse(begun=run.begun)
+                stuck.refuse(begun=run.begun)
         except KeyboardInterrupt:
             run.end(_PATIENCE)
         except LLMWidgetsError:
@@ -203,7 +202,7 @@ def _terminal(run: Run) -> Iterator[Show]:
             for each in run.progress
         ]
 
-        def show(progress: Sequence[ColumnProgress]) -> None:
+        def show(progress: Sequence[VariantProgress]) -> None:
             for task, each in zip(tasks, progress, strict=True):
                 bars.update(task, completed=each.done, state=progress_words(each))
             bars.refresh()
@@ -218,7 +217,7 @@ def _notebook() -> Iterator[Show]:
     handle = display(_bundle("", ""), raw=True, display_id=True)
     last = [""]
 
-    def show(progress: Sequence[ColumnProgress]) -> None:
+    def show(progress: Sequence[VariantProgress]) -> None:
         page = bar_html(progress)
         if handle is not None and page != last[0]:
             last[0] = page
@@ -237,7 +236,7 @@ def _bundle(text: str, page: str) -> dict[str, str]:
     return {"text/plain": text, "text/html": page}
 
 
-def bar_html(progress: Sequence[ColumnProgress]) -> str:
+def bar_html(progress: Sequence[VariantProgress]) -> str:
     """A small table: label, bar, done of total, state."""
     rows = "".join(
         f"<tr><td>{escape_html(each.label)}</td>"
@@ -248,7 +247,24 @@ def bar_html(progress: Sequence[ColumnProgress]) -> str:
     return f"<table>{rows}</table>"
 
 
-def progress_words(each: ColumnProgress) -> str:
+def progress_words(each: VariantProgress) -> str:
     """What one variant is doing, and what failed so far."""
-    state = "" if each.finished else str(each.state)
+    state = "" if each.finished else state_words(each)
     return ", ".join(filter(None, (state, formatting.failures(each.failures))))
+
+
+def state_words(each: VariantProgress) -> str:
+    """What one variant is doing."""
+    if each.state is VariantState.ASKING:
+        return f"{each.at_once} at a time"
+    return _STATES[each.state].format(seconds=each.seconds_left)
+
+
+_STATES = {
+    VariantState.WAITING: "waiting for its turn",
+    VariantState.PROBING: "finding out what the server enforces",
+    VariantState.LIMITED: "waiting for the limit, next in {seconds} s",
+    VariantState.AWAY: "the server does not answer; trying again, {seconds} s left",
+    VariantState.DONE: "done",
+    VariantState.STOPPED: "stopped",
+}

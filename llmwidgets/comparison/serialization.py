@@ -23,7 +23,7 @@ from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.comparison.view_model import render_page
 from llmwidgets.dialects.types import Enforcement, Example, Usage
-from llmwidgets.engine.journal.row import NO_OUTPUT, Row, current_status
+from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError
 from llmwidgets.report.writers import write_csv, write_jsonl, write_parquet, write_text

@@ -1,1 +1,1 @@
-
+"""The engine: one thread, one event loop, one way to the network, one journal."""

@@ -1,126 +1,599 @@
-"""Capability: what a model really enforces of a schema, found out by a probe once per process."""
+"""What is known of a model's server: what it reported of itself, enforces and refuses.
+
+Kept for the rest of the process. What a server enforces of a schema is found out by test
+questions, once.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
+import secrets
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
+from llmwidgets.connections.catalog import facts_of
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.types import BEST, Capability, Enforcement, ResponseFormat
-from llmwidgets.engine import server_facts
+from llmwidgets.dialects.error_rules import TokenLimits
+from llmwidgets.dialects.types import (
+    BEST,
+    Capability,
+    Enforcement,
+    ListedModel,
+    Reply,
+    Request,
+    ResponseFormat,
+    Target,
+    TextPart,
+    Usage,
+)
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.retry import Pace
-from llmwidgets.engine.probing import ACCEPTED, Prober
-from llmwidgets.engine.server_facts import ServerKey, server_key
-from llmwidgets.errors import Failure, LLMWidgetsError, ReplyError
-from llmwidgets.schemas import Schema
+from llmwidgets.engine.network.pacing import Pace, retry_until_answered
+from llmwidgets.engine.network.retry import Attempts
+from llmwidgets.errors import (
+    BadRequest,
+    CallError,
+    Failure,
+    FailureCode,
+    Filtered,
+    InvalidJSON,
+    Overloaded,
+    Refused,
+    ReplyError,
+    TooLong,
+    Truncated,
+)
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.base import ModelFacts
+from llmwidgets.schemas import Compiled, parse_json, read_schema
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
 
 
-_COLD_AFTER_SECONDS = 240.0
-"""Ollama puts a model away that was not asked for five minutes."""
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What is known of the model behind a name that says nothing: a deployment's, a server's.
 
-_capabilities: dict[ServerKey, Capability] = {}
-_answered: dict[ServerKey, float] = {}
-_unheld: dict[ServerKey, set[str]] = {}
-"""The digests of schemas that a model was seen not to be held to, by connection and model."""
-_under_way: dict[ServerKey, asyncio.Lock] = {}
+    `served` is the id that it answers by, `spelled` the same as the server writes it (with its
+    maker in front, say), `facts` what is known of that id. Limits are in tokens: `window` for
+    question and answer together, `output_limit` for one answer. `answered` is whether it has
+    answered at all.
+    """
+
+    served: str = ""
+    spelled: str = ""
+    facts: ModelFacts | None = None
+    window: int | None = None
+    output_limit: int | None = None
+    answered: bool = False
+
+
+NOTHING = ServerFacts()
+
+
+@dataclass(slots=True, eq=False)
+class ServerRecord:
+    """What this process has found out about one model at one address."""
+
+    facts: ServerFacts = NOTHING
+    capability: Capability | None = None
+    """What a call showed; None until then."""
+    unheld: set[str] = field(default_factory=set)
+    """The digests of schemas that were sent to be enforced, and not kept to by a reply."""
+    answered_at: float = -math.inf
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def learn_from_reply(self, connection: Connection, served: str | None) -> None:
+        """Keep the id by which a reply names its model."""
+        known = self.facts
+        if connection.provider.model_field is None:
+            return
+        if not known.answered or (served and served != known.spelled):
+            self.facts = replace(
+                recall_facts(connection, served or ""),
+                window=known.window,
+                output_limit=known.output_limit,
+                answered=True,
+            )
+
+    def learn_from_list(self, model: str, listed: Iterable[ListedModel]) -> None:
+        """Keep the window that a server's list of models gives this one, or its only one."""
+        models = list(listed)
+        named = [each for each in models if each.id == model]
+        named = named or (models if len(models) == 1 else [])
+        window = next((each.input_limit for each in named if each.input_limit), None)
+        if window is not None:
+            self.facts = replace(self.facts, window=window)
+
+    def learn_from_refusal(self, limits: TokenLimits) -> None:
+        """Keep the window or the output limit that a refusal names."""
+        self.facts = replace(
+            self.facts,
+            window=limits.window or self.facts.window,
+            output_limit=limits.output or self.facts.output_limit,
+        )
+
+    def conclude(self, capability: Capability) -> Capability:
+        """Keep what a probe saw; what was learnt of single schemas before is forgotten."""
+        self.capability, self.answered_at = capability, time.monotonic()
+        self.unheld.clear()
+        return capability
+
+
+_records: dict[tuple[str, str, str], ServerRecord] = {}
+_keys: WeakKeyDictionary[Connection, dict[str, tuple[str, str, str]]] = WeakKeyDictionary()
+
+
+def record_of(connection: Connection, model: str, target: Target | None = None) -> ServerRecord:
+    """The record of a model, told apart by kind, address and name."""
+    # A connection never changes, and every text asks several times.
+    keys = _keys.setdefault(connection, {})
+    if model not in keys:
+        keys[model] = connection.kind, (target or connection.target(model)).url, model
+    return _records.setdefault(keys[model], ServerRecord())
 
 
 def known_capability(connection: Connection, model: str) -> Capability | None:
     """What is known without a call: from the model's facts, the store, or an earlier probe."""
-    return _capabilities.get(server_key(connection, model)) or connection.capability(model)
+    return record_of(connection, model).capability or connection.capability(model)
 
 
 def learn_capability(connection: Connection, model: str, capability: Capability) -> None:
     """Keep what a call taught, for the rest of the process."""
-    _capabilities[server_key(connection, model)] = capability
-
-
-def mark_unheld(connection: Connection, model: str, schema: Schema) -> None:
-    """Keep that a reply did not keep to this schema, which was sent to be enforced."""
-    _unheld.setdefault(server_key(connection, model), set()).add(schema.digest)
-
-
-def unheld(connection: Connection, model: str, schema: Schema) -> bool:
-    """Whether the server was seen not to enforce this schema, whatever it does with others."""
-    return schema.digest in _unheld.get(server_key(connection, model), ())
+    record_of(connection, model).capability = capability
 
 
 def forget_capabilities() -> None:
-    """Forget every probe: the next run asks anew."""
-    _capabilities.clear()
-    _answered.clear()
-    _unheld.clear()
-    _under_way.clear()
-    server_facts.forget_facts()
+    """Forget everything: the next run asks anew."""
+    _records.clear()
+
+
+def recall_facts(connection: Connection, served: str) -> ServerFacts:
+    """What follows from the id of a served model alone; nothing is guessed from its name."""
+    bare, facts = served.rpartition("/")[2], None
+    if connection.provider.deployments:
+        facts = facts_of(connection, bare) if bare else None
+    elif bare:
+        known = ((each, each.facts(bare)) for each in PROVIDERS.values())
+        provider, facts = next((pair for pair in known if pair[1]), (None, None))
+        # Behind a gateway of another format the levels are spelled by that format.
+        if facts and provider and provider.dialect is not connection.dialect:
+            levels = tuple(map(str.lower, facts.efforts))
+            facts = replace(facts, efforts=levels, options={})
+    # Of what a server says only an id that is known is kept in a row.
+    return ServerFacts(served=facts.id if facts else served, spelled=served, facts=facts)
+
+
+# -- What a model takes: its thinking levels, and the parameters that its server refused.
+
+_SCALE = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+def resolve_effort(facts: ModelFacts | None, effort: str) -> str | None:
+    """The model's own word for a thinking level; None if nothing is sent.
+
+    `least` is the weakest level it has, the others the nearest one. If no level is known, one
+    that was asked for is sent as it is: a server that does not take it says so.
+    """
+    if effort == "vendor" or (facts is not None and facts.thinking is False):
+        return None
+    if facts is None or not facts.efforts:
+        return None if effort == "least" else effort
+    if effort == "least":
+        return facts.efforts[0]
+    known = [word for word in facts.efforts if word.lower() in _SCALE]
+    wanted = _SCALE.index(effort)
+    nearest = min(known, key=lambda word: abs(_SCALE.index(word.lower()) - wanted), default=None)
+    return nearest or facts.efforts[0]
+
+
+_THINKING = frozenset({"reasoning_effort", "thinking", "effort", "thinkingConfig"})
+_TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_DROPPABLE = _THINKING | _TWINS.keys() | {"temperature", "store", "tool_choice"}
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedParameters:
+    """Parameters that a server refused by name, left out or respelled from then on."""
+
+    names: frozenset[str] = frozenset()
+
+    def apply(self, request: Request, target: Target) -> tuple[Request, Target]:
+        """The request and target without them."""
+        if not self.names:
+            return request, target
+        options = dict(target.options)
+        if "temperature" in self.names:
+            request = replace(request, temperature=None)
+        if not self.levels:
+            request = replace(request, effort_sent=None)
+        if "store" in self.names:
+            options["store"] = False
+        if "tool_choice" in self.names:
+            options["forced_tool"] = False
+        for refused, instead in _TWINS.items():
+            if refused in self.names:
+                options["token_parameter"] = instead
+        return request, replace(target, options=options)
+
+    def with_refused(self, error: Failure, dialect: Any) -> DroppedParameters | None:
+        """These and the one that the error names; None if it names none, or one anew."""
+        name: str | None = dialect.parameter_refused(error)
+        if name is None or name in self.names or name not in _DROPPABLE:
+            return None
+        # If both spellings of the output limit are refused, another swap cannot help.
+        if _TWINS.get(name) in self.names:
+            return None
+        return DroppedParameters(self.names | {name})
+
+    @property
+    def levels(self) -> bool:
+        """Whether a thinking level can be sent."""
+        return not self.names & _THINKING
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each parameter that was left out."""
+        return tuple(
+            f"{name} was refused by the server and "
+            + (f"sent as {_TWINS[name]}." if name in _TWINS else "left out.")
+            for name in sorted(self.names)
+        )
+
+
+# -- What a model enforces: asked for once, by whoever needs it first.
 
 
 async def find_capability(
-    connection: Connection, model: str, *, policy: Policy, pace: Pace
+    connection: Connection, model: str, *, policy: Policy, pace: Pace, target: Target | None = None
 ) -> Capability:
-    """What the model enforces; probed where nothing is known, once even for many who ask.
+    """What the model enforces; probed if nothing is known, once even for many who ask.
 
-    Where the probe's replies tell nothing, the `doubt` says so, and nothing is kept. Raises what
-    the calls raise: a server that is overloaded has told nothing either.
+    If the replies to the probe show nothing, the `doubt` says so, and nothing is kept. Raises
+    what the calls raise: a server that is overloaded has shown nothing either.
     """
-    key = server_key(connection, model)
-    async with _under_way.setdefault(key, asyncio.Lock()):
-        found = known_capability(connection, model)
-        if found is not None:
-            return found
-        prober = Prober(connection, model, policy=policy, pace=pace)
+    record = record_of(connection, model, target)
+    async with record.lock:
+        known = known_capability(connection, model)
+        if known is not None:
+            return known
+        prober = Prober(connection, model, policy=policy, pace=pace, target=target)
         try:
-            return conclude_capability(connection, model, await prober.climb())
+            return record.conclude(await prober.climb())
         except ReplyError as failure:
             return _unproven(prober, failure)
 
 
 def _unproven(prober: Prober, why: Failure) -> Capability:
     """How to ask while it is not known what is enforced: nothing is taken to be."""
-    taken = [form for form, said, _ in prober.tried if said == ACCEPTED]
+    taken = [form for form, answer, _ in prober.tried if answer == ACCEPTED]
     form = next(iter(taken), ResponseFormat.TEXT)
     mode = Enforcement.JSON if BEST[form] is Enforcement.SCHEMA else BEST[form]
     doubt = f"What {prober.model} enforces could not be determined. {why.message}"
     return Capability(form, mode, tuple(prober.tried), doubt)
 
 
-def conclude_capability(connection: Connection, model: str, found: Capability) -> Capability:
-    """Keep what a probe saw; what was learnt of single schemas before is forgotten."""
-    key = server_key(connection, model)
-    _capabilities[key], _answered[key] = found, time.monotonic()
-    _unheld.pop(key, None)
-    return found
-
-
 async def greet_server(connection: Connection, model: str, *, policy: Policy, pace: Pace) -> None:
-    """The smallest question: the model answers it, whatever it says; else CallError.
-
-    InvalidJSON or Refused where it answers without a word.
-    """
+    """Ask the smallest question; CallError if it fails, Refused or InvalidJSON without a word."""
     await Prober(connection, model, policy=policy, pace=pace).greet()
 
 
-async def warm_up(connection: Connection, model: str, *, policy: Policy) -> None:
-    """Have a server on this computer load its model, so that no text's time holds the loading.
+# -- Probing: test questions whose replies show what a server enforces.
 
-    A probe has done so; where it is long ago, or what the server enforces was known without one,
-    the smallest question is asked. What it raises the first text raises too, and tells.
+_QUESTION = "Reply with a JSON object about the weather."
+_GREETING = "Reply with OK."
+_GREETING_TOKENS = 16
+_CONTENT_REFUSED = frozenset({400, 404, 405, 413, 415, 422, 501})
+"""What a server answers to the content of a request; other statuses are about its own state."""
+_FORM_CODES = frozenset({FailureCode.RESPONSE_FORMAT, FailureCode.INVALID_SCHEMA})
+ACCEPTED, SILENT = "accepted", "no answer"
+
+Retry = Callable[[Callable[[], Awaitable[Reply]]], Awaitable[Reply]]
+
+
+class Prober:
+    """Asks one model test questions, each form of answer in turn.
+
+    A reply that was cut or that never came, or a server without room or time, shows nothing about
+    the form, so `climb` raises rather than conclude. `spoke` is whether the model answered with a
+    word; `tried` has what was seen so far; `retry` adds waits of its own to those of the pace.
     """
-    if not connection.provider.self_hosted or not egress.is_local(connection):
-        return
-    key = server_key(connection, model)
-    async with _under_way.setdefault(key, asyncio.Lock()):
-        cold = time.monotonic() - _answered.get(key, -math.inf) > _COLD_AFTER_SECONDS
-        _answered[key] = time.monotonic()
-        if cold:
-            once = Pace(1, 1)
-            once.patient = False
-            with contextlib.suppress(LLMWidgetsError):
-                await greet_server(connection, model, policy=policy, pace=once)
-            _answered[key] = time.monotonic()
+
+    def __init__(
+        self,
+        connection: Connection,
+        model: str,
+        *,
+        policy: Policy,
+        pace: Pace,
+        retry: Retry | None = None,
+        target: Target | None = None,
+    ) -> None:
+        self.connection, self.model, self.policy = connection, model, policy
+        self.pace, self.retry = pace, retry
+        self.dialect, self.target = connection.dialect, target or connection.target(model)
+        facts = connection.facts(model)
+        self._effort = resolve_effort(facts, "least")
+        self.room = ProbeRoom.within(facts)
+        self._riddle, self._schema = self._pose()
+        self.tried: list[tuple[ResponseFormat, str, bool]] = []
+        self.spoke = False
+        self._dropped = DroppedParameters()
+        self._silent: Failure | None = None
+        self._failing: list[ResponseFormat] = []
+
+    async def climb(self) -> Capability:
+        """Climb down the ladder of forms until one is obeyed; without one, text alone.
+
+        Each rung asks for any JSON under a schema whose one property and value nobody would
+        guess: a reply that has them shows that the schema was enforced. A 200 proves nothing.
+        """
+        accepted: ResponseFormat | None = None
+        for form in self.dialect.LADDER:
+            if form is ResponseFormat.TEXT or (accepted and BEST[form] is not Enforcement.SCHEMA):
+                continue
+            if await self._rung(form):
+                if BEST[form] is Enforcement.SCHEMA:
+                    return await self._conclude(form, Enforcement.SCHEMA)
+                accepted = form
+        if accepted is not None:
+            return await self._conclude(accepted, Enforcement.JSON)
+        await self._rung(ResponseFormat.TEXT)
+        if self._silent is not None and self.tried[-1][1] == SILENT:
+            raise self._silent
+        return await self._conclude(ResponseFormat.TEXT, Enforcement.TEXT)
+
+    async def greet(self) -> None:
+        """The smallest question: the model says a word, or is cut while it thinks; else raises."""
+        try:
+            reply = await self._ask(ResponseFormat.TEXT, _GREETING, _GREETING_TOKENS)
+        except Truncated:
+            return
+        if not reply.text.strip() and not _is_cut(reply, _GREETING_TOKENS):
+            raise self._wordless(reply)
+
+    async def _conclude(self, form: ResponseFormat, mode: Enforcement) -> Capability:
+        # A form that the server failed on each time is beyond it only if it fails again now,
+        # after another form was answered.
+        for each in self._failing:
+            if await self._rung(each):
+                form, mode = each, BEST[each]
+                break
+        order = self.dialect.LADDER.index
+        return Capability(form, mode, tuple(sorted(self.tried, key=lambda row: order(row[0]))))
+
+    async def _rung(self, form: ResponseFormat) -> bool:
+        """Whether the reply under this form is what the form promises."""
+        self.tried = [row for row in self.tried if row[0] is not form]
+        try:
+            reply = await self._answer(form)
+        except (BadRequest, Overloaded) as error:
+            if form is ResponseFormat.TEXT or not self._may_be_the_form(form, error):
+                raise
+            # A form that is not for this kind of server was not sent.
+            if error.code != FailureCode.RESPONSE_FORMAT or error.status is not None:
+                self.tried.append((form, f"refused, {error.status or 'no reply'}", False))
+            return False
+        obeyed = _obeys(reply.text, form, self._riddle)
+        spoken = bool(reply.text.strip())
+        self.spoke = self.spoke or spoken
+        self.tried.append((form, ACCEPTED if spoken else SILENT, obeyed))
+        if not obeyed and _is_cut(reply, self.room.limit):
+            self.tried[-1] = (form, ACCEPTED, False)
+            raise self._cut_off()
+        return obeyed
+
+    def _may_be_the_form(self, form: ResponseFormat, error: CallError) -> bool:
+        """Whether the form was refused, or the server may have failed on this form alone.
+
+        The latter is looked at again at the end.
+        """
+        if isinstance(error, BadRequest) and (
+            error.code in _FORM_CODES or error.status in _CONTENT_REFUSED
+        ):
+            return True
+        if isinstance(error, Overloaded) and not failed_itself(error):
+            return False
+        self._failing = [each for each in self._failing if each is not form] + [form]
+        return True
+
+    def _pose(self) -> tuple[dict[str, str], Compiled]:
+        """A riddle of its own for each rung, so that an answer cached by a gateway never obeys."""
+        name = f"zq_{secrets.token_hex(3)}_index"
+        riddle = {name: f"okapi-{secrets.randbelow(9000) + 1000}"}
+        schema = {
+            "title": "Probe",
+            "type": "object",
+            "properties": {name: {"type": "string", "enum": [riddle[name]]}},
+            "required": [name],
+            "additionalProperties": False,
+        }
+        return riddle, read_schema(schema).compile(self.dialect.SUBSET)
+
+    async def _answer(self, form: ResponseFormat) -> Reply:
+        """The reply; a cut one is asked for again with more room, one without words once more."""
+        self._riddle, self._schema = self._pose()
+        silent = False
+        while True:
+            limit = self.room.limit
+            try:
+                reply = await self._ask(form, _QUESTION, limit)
+            except Truncated:
+                # Some servers answer with an error if the limit came before the first word.
+                reply = Reply("", "truncated", Usage())
+            except CallError as error:
+                # The server may have refused the output limit, and not the form.
+                of_the_limit = self.room.doubtful(error) and not self.dialect.form_refused(error)
+                if not (of_the_limit and self.room.refused()):
+                    raise
+                continue
+            self.room.taken = max(self.room.taken, limit)
+            if _obeys(reply.text, form, self._riddle):
+                return reply
+            if _is_cut(reply, limit):
+                if self.room.raised():
+                    continue
+                return reply
+            if reply.text.strip() and reply.ending == "complete":
+                return reply
+            self._silent = self._wordless(reply)
+            if silent:
+                return replace(reply, text="")
+            silent = True
+
+    def _wordless(self, reply: Reply) -> Failure:
+        if reply.ending == "refused":
+            return Refused(
+                f"{self.model} declines to answer even the test question.",
+                "Look at the server's own instructions or guardrails, or take another model.",
+            )
+        return InvalidJSON(
+            f"{self.model} answers without any text: its reply is empty, or nothing but thinking.",
+            "Look at the server's chat template and its reasoning parser, then test again.",
+        )
+
+    def _cut_off(self) -> Truncated:
+        began = "before its end" if self.spoke else "before it began"
+        return Truncated(
+            f"The answer of {self.model} to the test question was cut off {began},"
+            f" after {self.room.limit:,} tokens.",
+            "Raise the server's own limits (output, context window), or lower the thinking of the"
+            " model, then test again.",
+        )
+
+    async def _ask(self, form: ResponseFormat, question: str, limit: int) -> Reply:
+        """One reply, parameters that are refused left out; a filter's verdict is raised."""
+        once = partial(self._once, form, question, limit)
+        while True:
+            try:
+                if self.retry is None:
+                    reply = await retry_until_answered(self.pace, once, Attempts())
+                else:
+                    reply = await self.retry(
+                        lambda: retry_until_answered(self.pace, once, Attempts())
+                    )
+            except Filtered:
+                raise self._filtered() from None
+            except Failure as error:
+                dropped = self._dropped.with_refused(error, self.dialect)
+                if dropped is None:
+                    raise
+                self._dropped = dropped
+                continue
+            if reply.ending == "filtered":
+                raise self._filtered()
+            return reply
+
+    def _filtered(self) -> Filtered:
+        # A filter that stops a question about nothing stops every other one.
+        return Filtered(
+            "The provider's safety filter stops even the test question.",
+            "Look at the content filter of the deployment, or take another model.",
+        )
+
+    async def _once(self, form: ResponseFormat, question: str, limit: int) -> Reply:
+        request = Request(
+            model=self.model,
+            instructions="",
+            parts=(TextPart(question),),
+            schema=self._schema,
+            form=form,
+            max_output_tokens=limit,
+            effort_sent=self._effort,
+        )
+        _, reply = await egress.ask_model(
+            self.connection,
+            *self._dropped.apply(request, self.target),
+            policy=self.policy,
+            thinking=self.room.thinking,
+        )
+        record = record_of(self.connection, self.model)
+        record.learn_from_reply(self.connection, reply.served_model)
+        return reply
+
+
+def failed_itself(error: CallError) -> bool:
+    """Whether the server failed on this very request (500, 501), and not for lack of room or time.
+
+    Some servers answer so to a form that they do not know, so that only a comparison shows it.
+    """
+    seen = {error.status, error.code} & {500, 501, "500", "501"}
+    return isinstance(error, Overloaded) and bool(seen)
+
+
+def _is_cut(reply: Reply, limit: int) -> bool:
+    """Whether the reply ended at the limit, also if the server does not say so."""
+    used = reply.usage.output_tokens
+    return reply.ending == "truncated" or (
+        reply.ending == "complete" and used is not None and used >= limit
+    )
+
+
+def _obeys(text: str, form: ResponseFormat, riddle: dict[str, str]) -> bool:
+    try:
+        data = parse_json(text)
+    except InvalidJSON:
+        return False
+    return bool(data == riddle) if BEST[form] is Enforcement.SCHEMA else isinstance(data, dict)
+
+
+_FIRST, _STEP, _MOST, _LEAST = 2_048, 8, 65_536, 256
+_QUESTION_TOKENS = 256
+_LIMIT_REFUSED = frozenset({400, 413, 422})
+
+
+@dataclass(slots=True)
+class ProbeRoom:
+    """The output limit of a test question: raised while answers are cut, lowered if refused.
+
+    `taken` is the largest limit that brought a reply so far.
+
+    >>> room = ProbeRoom()
+    >>> room.raised(), room.limit
+    (True, 16384)
+    """
+
+    limit: int = _FIRST
+    most: int = _MOST
+    taken: int = 0
+
+    @classmethod
+    def within(cls, facts: ModelFacts | None) -> ProbeRoom:
+        """The room within what is known of the model's limits."""
+        output, window = (facts.output_limit, facts.input_limit) if facts else (None, None)
+        most = min(_MOST, output or _MOST)
+        if window:
+            most = min(most, max(_LEAST, window - _QUESTION_TOKENS))
+        return cls(min(_FIRST, most), most)
+
+    @property
+    def thinking(self) -> bool:
+        """Whether the model has shown that it needs long to begin."""
+        return self.limit > _FIRST
+
+    def raised(self) -> bool:
+        """Whether a cut answer can be asked for anew with more room; `limit` is then larger."""
+        wanted = min(self.limit * _STEP, self.most)
+        raised, self.limit = wanted > self.limit, max(wanted, self.limit)
+        return raised
+
+    def doubtful(self, error: CallError) -> bool:
+        """Whether the error may mean that this limit is more than the server takes."""
+        if self.limit <= self.taken:
+            return False
+        if isinstance(error, TooLong):
+            return True
+        return self.taken > 0 and isinstance(error, BadRequest) and error.status in _LIMIT_REFUSED
+
+    def refused(self) -> bool:
+        """Whether a lower limit is left to try; it is not raised above that one any more."""
+        lower = max(self.limit // 2, self.taken)
+        if lower >= self.limit or lower < _LEAST:
+            return False
+        self.limit = self.most = lower
+        return True

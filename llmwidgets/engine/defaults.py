@@ -7,7 +7,7 @@ from typing import Final
 INSTRUCTIONS_VERSION = 2
 """Raised whenever the words below, the markers, a limit or the way a question is put change.
 
-2: room for thinking where it is not known whether a model thinks.
+2: room for thinking if it is not known whether a model thinks.
 """
 
 DEFAULT_INSTRUCTIONS = """\
@@ -61,7 +61,7 @@ AWAY_SECONDS = 90.0
 """How long a server that answered before is waited for once it cannot be reached."""
 
 DEAD_AFTER = 3
-"""So many failures of the way in a row end a column without further calls."""
+"""After this many connection failures in a row, a variant is not asked any further."""
 
 ASK_BUDGET_ABOVE = 5.0
 """US dollars: a run estimated above this asks for a budget first."""

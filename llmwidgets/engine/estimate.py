@@ -1,24 +1,24 @@
-"""Estimate: what a plan would send, cost and take; calls nothing."""
+"""What a plan would send, cost and take, and the budget that a run keeps to; calls nothing."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from llmwidgets import formatting
 from llmwidgets.analysis.intervals import quantile
-from llmwidgets.connections.catalog import own_price
 from llmwidgets.dialects.types import Usage
-from llmwidgets.engine import defaults, server_facts
-from llmwidgets.engine.budget import cost_of_usage
+from llmwidgets.engine import defaults
+from llmwidgets.engine.capability import record_of
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
+from llmwidgets.errors import OverBudget
 from llmwidgets.formatting import count, dollars, duration, join_listed
 from llmwidgets.providers.prices import price_changes
 from llmwidgets.report import html
@@ -33,7 +33,7 @@ _SUREST = 0.05
 
 @dataclass(frozen=True, slots=True)
 class TooLongText:
-    """A text that is longer than a model's window, told before the run."""
+    """A text that is longer than a model's window, found before the run."""
 
     text_id: str
     variant: str
@@ -43,12 +43,12 @@ class TooLongText:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Estimate:
-    """What a run would take. Costs in US dollars, of the priced columns alone; None without any.
+    """What a run would take. Costs in US dollars, of the priced variants alone; None without any.
 
     Tokens are worked out from characters (four of Latin text, one of Chinese, Japanese or
     Korean); the real number lies between 0.75 and 1.5 times that, and the costs say so.
-    `unpriced` names the columns with no known price; `hosts` where texts would go. `tried` is
-    how many answers the range rests on besides, 0 where it is worked out alone;
+    `unpriced` names the variants without a known price, `hosts` where texts would go. `tried` is
+    how many answers the range rests on besides, 0 if it is worked out alone;
     `price_changes` are sentences on prices that change within 60 days.
     """
 
@@ -66,7 +66,7 @@ class Estimate:
 
     @property
     def cost(self) -> float | None:
-        """The likely cost: between low and high; None where no price is known."""
+        """The likely cost: between low and high; None if no price is known."""
         if self.cost_low is None or self.cost_high is None:
             return None
         return (self.cost_low * self.cost_high) ** 0.5 if self.cost_low else self.cost_high / 2
@@ -80,7 +80,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class TrialMeasure:
-    """One answer to a text of a plan's column: what it took."""
+    """One answer to a text of a plan's variant: what it took."""
 
     text: Document
     usage: Usage
@@ -90,72 +90,69 @@ class TrialMeasure:
 def estimate(plan: Plan, tried: Mapping[str, Sequence[TrialMeasure]] | None = None) -> Estimate:
     """What the plan would take, were nothing reused.
 
-    `tried` has answers by the label of their column: from two on they narrow its range.
+    `tried` has answers by the label of their variant: from two on they narrow its range.
     """
-    asked = [_Column(column, plan) for column in plan.columns]
-    for each in asked:
-        each.learn((tried or {}).get(each.column.label, ()))
-    low, high = ([each.cost(low=end) for each in asked] for end in (True, False))
+    sums = [_VariantSums(variant, plan) for variant in plan.columns]
+    for each in sums:
+        each.learn((tried or {}).get(each.variant.label, ()))
+    low, high = ([each.cost(end) for each in sums] for end in ("low", "high"))
     return Estimate(
         calls=plan.asked * len(plan.columns),
-        tokens_in=sum(each.tokens_in.likely for each in asked),
-        tokens_out=sum(each.tokens_out.likely for each in asked),
-        cost_low=_sum(low),
-        cost_high=_sum(high),
+        tokens_in=sum(each.tokens_in.likely for each in sums),
+        tokens_out=sum(each.tokens_out.likely for each in sums),
+        cost_low=_sum_known(low),
+        cost_high=_sum_known(high),
         unpriced=tuple(
-            each.column.label for each, price in zip(asked, low, strict=True) if price is None
+            each.variant.label for each, price in zip(sums, low, strict=True) if price is None
         ),
-        seconds=max((each.seconds for each in asked), default=0.0),
-        hosts=tuple(dict.fromkeys(column.connection.host for column in plan.columns)),
-        too_long=tuple(text for each in asked for text in each.too_long),
-        tried=sum(each.tried for each in asked),
-        price_changes=tuple(dict.fromkeys(said for each in asked for said in each.price_changes())),
+        seconds=max((each.seconds for each in sums), default=0.0),
+        hosts=tuple(dict.fromkeys(variant.connection.host for variant in plan.columns)),
+        too_long=tuple(text for each in sums for text in each.too_long),
+        tried=sum(each.tried for each in sums),
+        price_changes=tuple(
+            dict.fromkeys(change for each in sums for change in each.price_changes())
+        ),
     )
 
 
-def _sum(prices: list[float | None]) -> float | None:
-    """Of the known ones; unknown where none is, and nothing where nothing is asked."""
+def _sum_known(prices: list[float | None]) -> float | None:
+    """The sum of the known prices; None if none is known, and 0 if nothing is asked."""
     known = [price for price in prices if price is not None]
     return sum(known) if known or not prices else None
 
 
-class _Column:
-    """One column's sums over all texts."""
+class _VariantSums:
+    """One variant's sums over all texts."""
 
-    def __init__(self, column: ResolvedVariant, plan: Plan) -> None:
-        self.column, self.calls = column, plan.asked
-        self.learned = server_facts.facts_of_server(column.connection, column.model)
+    def __init__(self, variant: ResolvedVariant, plan: Plan) -> None:
+        self.variant, self.calls = variant, plan.asked
+        record = record_of(variant.connection, variant.model, variant.target)
+        self.learned = record.facts
         self.tried = 0
         self._seconds_a_call: float | None = None
         self.too_long: list[TooLongText] = []
-        self._manners: dict[Schema, tuple[RequestBuilder, int, TokenRange]] = {}
-        tokens_in, tokens_out = Counter[str](), Counter[str]()
+        self._builders: dict[Schema, tuple[RequestBuilder, int, TokenRange]] = {}
+        self.tokens_in = self.tokens_out = TokenRange(0, 0, 0)
         for text in plan.texts:
-            self._add(text, plan.repeats, tokens_in, tokens_out)
-        self.tokens_in = TokenRange(tokens_in["likely"], tokens_in["low"], tokens_in["high"])
-        self.tokens_out = TokenRange(tokens_out["likely"], tokens_out["low"], tokens_out["high"])
+            self._add(text, plan.repeats)
 
-    def _add(
-        self, text: Document, repeats: int, tokens_in: Counter[str], tokens_out: Counter[str]
-    ) -> None:
-        manner, around, out = self._manner(text.schema)
-        likely = around + count_tokens_in(text.text)
-        # A text is told as too long when it is even by the lower end of the range.
-        least, limit = int(likely * 0.75), manner.window
-        if limit is None and manner.facts is not None:
-            limit = manner.facts.input_limit
-        if limit and least > limit:
-            self.too_long.append(TooLongText(text.id, self.column.label, likely, limit))
-        asked = {"likely": likely, "low": least, "high": int(likely * 1.5) + 1}
-        for name in asked:
-            tokens_in[name] += asked[name] * repeats
-            tokens_out[name] += getattr(out, name) * repeats
+    def _add(self, text: Document, repeats: int) -> None:
+        builder, around, out = self._builder(text.schema)
+        asked = TokenRange.around(around + count_tokens_in(text.text))
+        limit = builder.window
+        if limit is None and builder.facts is not None:
+            limit = builder.facts.input_limit
+        # A text counts as too long if it is even by the lower end of the range.
+        if limit and asked.low > limit:
+            self.too_long.append(TooLongText(text.id, self.variant.label, asked.likely, limit))
+        self.tokens_in = self.tokens_in.plus(asked, repeats)
+        self.tokens_out = self.tokens_out.plus(out, repeats)
 
-    def _manner(self, schema: Schema) -> tuple[RequestBuilder, int, TokenRange]:
-        if schema not in self._manners:
-            manner = RequestBuilder(self.column, schema, self.learned)
-            self._manners[schema] = (manner, count_overhead(manner), tokens_out(manner))
-        return self._manners[schema]
+    def _builder(self, schema: Schema) -> tuple[RequestBuilder, int, TokenRange]:
+        if schema not in self._builders:
+            builder = RequestBuilder(self.variant, schema, self.learned)
+            self._builders[schema] = (builder, count_overhead(builder), tokens_out(builder))
+        return self._builders[schema]
 
     def learn(self, tried: Sequence[TrialMeasure]) -> None:
         """Narrow tokens and time by answers: input as a share of what was worked out."""
@@ -164,9 +161,9 @@ class _Column:
             return
         self.tried = len(known)
         shares = [
-            (each.usage.input_tokens or 0) / (around + count_tokens_in(each.text.text))
+            (each.usage.input_tokens or 0)
+            / (self._builder(each.text.schema)[1] + count_tokens_in(each.text.text))
             for each in known
-            for around in (self._manner(each.text.schema)[1],)
         ]
         self.tokens_in = _scaled(self.tokens_in.likely, shares)
         self.tokens_out = _scaled(self.calls, [each.usage.output_tokens or 0 for each in known])
@@ -174,47 +171,44 @@ class _Column:
         self._seconds_a_call = sum(times) / len(times) if times else None
 
     def price_changes(self) -> list[str]:
-        """A sentence for each change of this column's price within 60 days."""
-        connection, model = self.column.connection, self.column.model
-        if self.column.price or own_price(connection, model):
+        """A sentence for each change of this variant's price within 60 days."""
+        variant, now = self.variant, datetime.now(UTC)
+        if variant.own_price:
             return []
-        url, now = connection.target(model).url, datetime.now(UTC)
+        provider, url = variant.connection.provider, variant.target.url
         return [
-            f"{model}: from {day.day} {day:%b %Y} {_pair(new)} for a million tokens, before "
-            f"{_pair(old)}."
-            for day, old, new in price_changes(connection.provider, model, now, url)
+            f"{variant.model}: from {day.day} {day:%b %Y} {_pair(new)} for a million tokens, before"
+            f" {_pair(old)}."
+            for day, old, new in price_changes(provider, variant.model, now, url)
         ]
 
-    def cost(self, *, low: bool) -> float | None:
-        """US dollars at one end of the range; None where the price is unknown."""
-        pick: Callable[[TokenRange], int] = (lambda t: t.low) if low else (lambda t: t.high)
+    def cost(self, end: Literal["low", "high"]) -> float | None:
+        """US dollars at one end of the range; None if the price is unknown."""
         calls = max(1, self.calls)
         # Priced by the call: some prices rise with the length of one prompt.
-        one = Usage(pick(self.tokens_in) // calls, pick(self.tokens_out) // calls)
-        connection, model = self.column.connection, self.column.model
-        own = self.column.price or own_price(connection, model)
-        price = cost_of_usage(own, connection, connection.target(model), one, self.learned.served)
+        tokens = (getattr(each, end) // calls for each in (self.tokens_in, self.tokens_out))
+        price = self.variant.cost(Usage(*tokens), self.learned.served)
         return None if price is None else price * calls
 
     @property
     def seconds(self) -> float:
-        """A rough time: columns run side by side, so the slowest one counts."""
+        """A rough time: variants run in parallel, so the slowest one counts."""
         guess = _SECONDS_A_CALL + _SECONDS_A_TOKEN * self.tokens_out.likely / max(1, self.calls)
         each = guess if self._seconds_a_call is None else self._seconds_a_call
-        at_once = egress.first_concurrency(self.column.connection)
+        at_once = egress.first_concurrency(self.variant.connection)
         grown = at_once if at_once == defaults.CONCURRENCY_LOOPBACK else at_once * 4
         return self.calls * each / max(1, min(grown, self.calls or 1))
 
 
 def _pair(price: tuple[float, float]) -> str:
-    return f"{formatting.dollars(price[0])} in and {formatting.dollars(price[1])} out"
+    return f"{dollars(price[0])} in and {dollars(price[1])} out"
 
 
 def _scaled(times: int, values: Sequence[float]) -> TokenRange:
-    """So many times the mean of the values, and the range that few values leave open."""
-    mean, found = sum(values) / len(values), len(values)
-    spread = math.sqrt(sum((each - mean) ** 2 for each in values) / (found - 1) / found)
-    half = max(quantile(0.975, found - 1) * spread, _SUREST * mean)
+    """`times` the mean of the values, and the range that few values leave open."""
+    mean, many = sum(values) / len(values), len(values)
+    spread = math.sqrt(sum((each - mean) ** 2 for each in values) / (many - 1) / many)
+    half = max(quantile(0.975, many - 1) * spread, _SUREST * mean)
     ends = max(0.0, mean - half), mean + half
     return TokenRange(int(times * mean), int(times * ends[0]), math.ceil(times * ends[1]))
 
@@ -228,7 +222,7 @@ def estimate_sentences(likely: Estimate) -> tuple[str, ...]:
     """The estimate in sentences: calls and time, cost, hosts, what does not fit, price changes."""
     head, rest = cost_words(likely)
     hosts = join_listed(likely.hosts)
-    said = [
+    sentences = [
         f"{count(likely.calls, 'call')}, {duration(likely.seconds)}.",
         f"{head}{f', {rest}' if rest else ''}.",
         f"The texts go to {hosts}, and to no other host." if hosts else "",
@@ -236,14 +230,13 @@ def estimate_sentences(likely: Estimate) -> tuple[str, ...]:
         _too_long(likely.too_long),
         *likely.price_changes,
     ]
-    return tuple(each for each in said if each)
+    return tuple(each for each in sentences if each)
 
 
 def cost_words(likely: Estimate) -> tuple[str, str]:
-    """The cost in bold, and what is to be said beside it; what is unknown is named."""
+    """The cost in bold, and what to add to it; what is unknown is named."""
     unpriced = list(likely.unpriced)
     few = f"{', '.join(unpriced[:3])}{' and others' if len(unpriced) > 3 else ''}"
-    verb = "has" if len(unpriced) == 1 else "have"
     low, high, cost = likely.cost_low, likely.cost_high, likely.cost
     if low is None or high is None or cost is None:
         if len(unpriced) > 1:
@@ -251,17 +244,16 @@ def cost_words(likely: Estimate) -> tuple[str, str]:
         return "Cost unknown", f"{few} has no known price"
     rest = [f"between {dollars(low)} and {dollars(high)}"] if high > low else []
     if unpriced:
-        rest.append(f"{few} {verb} no known price")
+        rest.append(f"{few} {'has' if len(unpriced) == 1 else 'have'} no known price")
     return f"About {dollars(cost)}", "; ".join(rest)
 
 
-def _too_long(found: tuple[TooLongText, ...]) -> str:
-    if not found:
+def _too_long(texts: tuple[TooLongText, ...]) -> str:
+    if not texts:
         return ""
-    named = [f"{each.text_id} for {each.variant}" for each in found[:_NAMED]]
-    more = [f"{len(found) - _NAMED:,} more"] if len(found) > _NAMED else []
-    verb = "is" if len(found) == 1 else "are"
-    calls = count(len(found), "call")
+    named = [f"{each.text_id} for {each.variant}" for each in texts[:_NAMED]]
+    more = [f"{len(texts) - _NAMED:,} more"] if len(texts) > _NAMED else []
+    verb, calls = "is" if len(texts) == 1 else "are", count(len(texts), "call")
     return f"{calls} {verb} too long for the model's window: {join_listed([*named, *more])}."
 
 
@@ -282,6 +274,15 @@ class TokenRange(NamedTuple):
     low: int
     high: int
 
+    @classmethod
+    def around(cls, likely: int) -> TokenRange:
+        """The range of a number that was worked out from characters."""
+        return cls(likely, int(likely * _LOW), int(likely * _HIGH) + 1)
+
+    def plus(self, other: TokenRange, times: int) -> TokenRange:
+        """This and `times` the other."""
+        return TokenRange(*(one + two * times for one, two in zip(self, other, strict=True)))
+
 
 def count_tokens_in(text: str) -> int:
     """The likely number of tokens of a text."""
@@ -289,47 +290,107 @@ def count_tokens_in(text: str) -> int:
     return wide + (len(text) - wide + 3) // 4
 
 
-def tokens_in(manner: RequestBuilder, text: Document) -> TokenRange:
+def tokens_in(builder: RequestBuilder, text: Document) -> TokenRange:
     """Tokens of the whole question: instructions, schema, examples and document."""
-    likely = count_overhead(manner) + count_tokens_in(text.text)
-    return TokenRange(likely, int(likely * _LOW), int(likely * _HIGH) + 1)
+    return TokenRange.around(count_overhead(builder) + count_tokens_in(text.text))
 
 
-def output_limit(manner: RequestBuilder, text: Document) -> int:
-    """The most tokens of the answer to this text: no more than the window leaves beside it.
+def output_limit(builder: RequestBuilder, text: Document) -> int:
+    """The most tokens of the answer to this text: no more than the window leaves besides it.
 
-    Where the estimate leaves nothing, the server tells: by its own count it may fit.
+    If the estimate leaves nothing, the server decides: by its own count it may fit.
     """
-    if manner.window is None:
-        return manner.max_output_tokens
-    asked = tokens_in(manner, text)
-    usual = defaults.OUTPUT_TOKENS + defaults.OUTPUT_TOKENS_PER_FIELD * len(manner.schema.leaves)
-    room = max(manner.window - asked.high, min(usual, manner.window - asked.likely))
-    return max(1, min(manner.max_output_tokens, max(room, _least_out(manner))))
+    if builder.window is None:
+        return builder.max_output_tokens
+    asked = tokens_in(builder, text)
+    usual = defaults.OUTPUT_TOKENS + defaults.OUTPUT_TOKENS_PER_FIELD * len(builder.schema.leaves)
+    room = max(builder.window - asked.high, min(usual, builder.window - asked.likely))
+    return max(1, min(builder.max_output_tokens, max(room, _least_out(builder))))
 
 
-def count_overhead(manner: RequestBuilder) -> int:
-    """Tokens of what goes along with every document of this column and schema."""
+def count_overhead(builder: RequestBuilder) -> int:
+    """Tokens of what goes along with every document of this variant and schema."""
     # The schema is counted once: as the form, or in the prompt.
-    column = manner.column
+    variant = builder.variant
     shown = sum(
-        count_tokens_in(each.text) + count_tokens_in(str(each.record)) for each in column.examples
+        count_tokens_in(each.text) + count_tokens_in(str(each.record)) for each in variant.examples
     )
-    schema = count_tokens_in(json.dumps(manner.compiled.schema, ensure_ascii=False))
-    return _AROUND + count_tokens_in(column.instructions) + schema + shown
+    schema = count_tokens_in(json.dumps(builder.compiled.schema, ensure_ascii=False))
+    return _AROUND + count_tokens_in(variant.instructions) + schema + shown
 
 
-def tokens_out(manner: RequestBuilder) -> TokenRange:
-    """Tokens of the answer: its keys and values, and the thinking where that stays on."""
-    fields = len(manner.schema.leaves)
+def tokens_out(builder: RequestBuilder) -> TokenRange:
+    """Tokens of the answer: its keys and values, and the thinking if that stays on."""
+    fields = len(builder.schema.leaves)
     likely = 20 + 14 * fields
-    low, high = _least_out(manner), min(manner.max_output_tokens, 60 + 60 * fields)
-    if manner.thinking:
-        high = min(manner.max_output_tokens, high + 4000)
-    if manner.settings.thinking:
+    low, high = _least_out(builder), min(builder.max_output_tokens, 60 + 60 * fields)
+    if builder.thinking:
+        high = min(builder.max_output_tokens, high + 4000)
+    if builder.settings.thinking:
         likely += 800
     return TokenRange(min(likely, high), min(low, high), high)
 
 
-def _least_out(manner: RequestBuilder) -> int:
-    return 10 + 6 * len(manner.schema.leaves)
+def _least_out(builder: RequestBuilder) -> int:
+    return 10 + 6 * len(builder.schema.leaves)
+
+
+# -- Budget: what a run may spend; the worst case of a call is set aside before it is sent.
+
+
+@dataclass(slots=True)
+class Reservation:
+    """What one call turned out to cost; None until it is known."""
+
+    dollars: float | None = None
+
+
+class Budget:
+    """US dollars for a whole run; None is no limit. Calls of unknown price are not held back.
+
+    `whose` is who set the limit if it is not the user's own.
+    """
+
+    def __init__(self, dollars: float | None = None, whose: str = "") -> None:
+        self.dollars, self.whose = dollars, whose
+        self.spent = 0.0
+        self.reserved = 0.0
+        self._changed: asyncio.Event | None = None
+
+    @asynccontextmanager
+    async def reserve(self, worst: float | None) -> AsyncIterator[Reservation]:
+        """Set the worst case aside while the call runs, then count what it turned out to cost.
+
+        A call that ends without a cost was perhaps answered, so it counts in full unless
+        `dollars` is set to 0. OverBudget if the rest is too small.
+        """
+        reservation = Reservation()
+        if worst is None or self.dollars is None:
+            yield reservation
+            self.spent += reservation.dollars or 0.0
+            return
+        await self._wait_for(worst, self.dollars)
+        self.reserved += worst
+        try:
+            yield reservation
+        finally:
+            self.reserved -= worst
+            self.spent += worst if reservation.dollars is None else reservation.dollars
+            if self._changed is not None:
+                self._changed.set()
+
+    async def _wait_for(self, worst: float, limit: float) -> None:
+        # What others have set aside is mostly given back: only when nothing is under way is the
+        # rest really too small.
+        while self.spent + self.reserved + worst > limit:
+            if self.reserved < 1e-12:
+                raise OverBudget(
+                    f"{dollars(self.spent)} of {dollars(limit)} is spent, and the next call could"
+                    f" cost {dollars(worst)}.",
+                    f"The limit is set by {self.whose}: run fewer texts or a cheaper model."
+                    if self.whose
+                    else "Raise the budget and run it again: what is answered is not paid twice.",
+                )
+            self._changed = self._changed or asyncio.Event()
+            self._changed.clear()
+            await self._changed.wait()

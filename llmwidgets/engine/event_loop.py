@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 5.0
-HELD_SECONDS = 5.0
+STUCK_SECONDS = 5.0
 
 
 class _Engine:
@@ -93,39 +93,27 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
         return await work
 
     # An interrupt can come between the start of the work and the return of its future.
+    future, stuck = None, StuckWait()
     try:
-        future, held = submit_task(watched()), Held()
-        wait_for_future(future, lambda: held.refuse(begun=bool(tasks)))
+        future = submit_task(watched())
+        while not future.done():
+            # A wait without an end cannot be interrupted on Windows.
+            wait([future], timeout=_POLL_SECONDS)
+            stuck.refuse(begun=bool(tasks))
         return future.result()
     except BaseException:
         given_up.set()
+        if future is not None:
+            future.cancel()
         for task in tasks:
             if task is not None and not task.done():
                 task.get_loop().call_soon_threadsafe(task.cancel)
         raise
 
 
-def wait_for_future(future: Future[Any], look: Callable[[], None] = lambda: None) -> None:
-    """Wait until the future is done; cancel it where the wait itself is ended, as by `look`."""
-    refuse_on_loop()
-    try:
-        # A wait without an end cannot be interrupted on Windows.
-        while not future.done():
-            wait([future], timeout=_POLL_SECONDS)
-            look()
-    except BaseException:
-        future.cancel()
-        raise
-
-
-def on_loop() -> bool:
-    """Whether the caller runs on the engine's own thread."""
-    return _engine is not None and threading.current_thread() is _engine.thread
-
-
 def refuse_on_loop() -> None:
-    """Refuse a wait for the engine on the engine's own thread, where it would never end."""
-    if on_loop():
+    """Refuse a wait for the engine on the engine's own thread, since it would never end."""
+    if _engine is not None and threading.current_thread() is _engine.thread:
         raise _waits_for_itself()
 
 
@@ -137,11 +125,11 @@ def _waits_for_itself() -> LLMWidgetsError:
     )
 
 
-class Held:
+class StuckWait:
     """Ends a wait for work that never begins, as the engine's thread itself waits for a thread.
 
-    The engine waits in its selector alone. Where its thread stands in a lock or a join for some
-    seconds, what holds it is a validator that waits for a thread which in turn asks a model.
+    The engine waits in its selector alone. If its thread is in a lock or a join for some seconds,
+    a validator waits there for a thread which in turn asks a model.
     """
 
     def __init__(self) -> None:
@@ -155,7 +143,7 @@ class Held:
             self._since = None
             return
         self._since = self._since or time.monotonic()
-        if time.monotonic() - self._since > HELD_SECONDS:
+        if time.monotonic() - self._since > STUCK_SECONDS:
             raise _waits_for_itself()
 
 

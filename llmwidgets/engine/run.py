@@ -1,4 +1,4 @@
-"""Run: many extractions, columns side by side, on the engine's loop; told to an observer."""
+"""A run: many extractions, variants in parallel, on the engine's loop; reported to an observer."""
 
 from __future__ import annotations
 
@@ -10,28 +10,25 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.engine import defaults, event_loop
-from llmwidgets.engine.budget import Budget
-from llmwidgets.engine.extraction import Extraction, read
-from llmwidgets.engine.extractor import Extractor, internal_failure, to_failure
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.journal.row import Row
-from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.retry import Clock, Pace
-from llmwidgets.engine.request_builder import (
-    BROKE,
-    OTHERS_BROKE,
-    Document,
-    Plan,
-    ResolvedVariant,
-    cache_key,
-    digest_of,
-    unheld_row,
+from llmwidgets.engine.estimate import Budget
+from llmwidgets.engine.extraction import (
+    Extraction,
+    internal_failure,
+    parse_reply,
+    read,
+    to_failure,
 )
+from llmwidgets.engine.extractor import BROKE, OTHERS_BROKE, Extractor, unheld_row
+from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.pacing import Clock, Pace, PauseReason
+from llmwidgets.engine.request_builder import Plan, ResolvedVariant, cache_key
 from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped
 from llmwidgets.schemas import Schema
 from llmwidgets.store import state
@@ -44,13 +41,72 @@ _NEWS_SECONDS = 0.05
 _TICK_SECONDS = 1.0
 
 
+class VariantState(StrEnum):
+    """What one variant of a run is doing."""
+
+    WAITING = "waiting"
+    """For its turn: nothing was asked yet."""
+    PROBING = "probing"
+    """It finds out what the server enforces."""
+    ASKING = "asking"
+    LIMITED = "limited"
+    """The server limits the rate, so all calls wait."""
+    AWAY = "away"
+    """The server does not answer any more, and is looked for."""
+    DONE = "done"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class VariantProgress:
+    """One variant at one moment. Costs in US dollars, None if a price is unknown.
+
+    `failures` counts by class; `reused` of `done` were paid before. `at_once` calls can run now;
+    `seconds_left` is how long a variant still waits that is limited or away.
+    """
+
+    label: str
+    total: int
+    done: int
+    failures: dict[str, int]
+    reused: int
+    median_seconds: float | None
+    cost: float | None
+    paid_before: float
+    state: VariantState
+    finished: bool
+    at_once: int = 0
+    seconds_left: int = 0
+
+
+class CellPosition(NamedTuple):
+    """One extraction of a run: variant, text and repeat, each counted from 0."""
+
+    column: int
+    text: int
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """What an observer hears: every variant, the cells that ended since, whether all is over."""
+
+    progress: tuple[VariantProgress, ...]
+    ended: tuple[CellPosition, ...]
+    finished: bool
+
+
+Observer = Callable[[ProgressEvent], None]
+"""Called on the engine's thread, about 20 times a second; must return soon."""
+
+
 class Run:
     """Asks a plan. `start` returns at once; every extraction asked for ends in one row.
 
     `rows[column][text * repeats + repeat]` is the journal's id of an extraction, 0 while it is
     open. The observer is called on the engine's thread, after the rows are committed.
     `concurrency` is the most calls at once for each connection; `budget` is in US dollars, and
-    the policy's own limit counts where it is smaller.
+    the policy's own limit counts if it is smaller.
     """
 
     def __init__(
@@ -73,26 +129,28 @@ class Run:
         self.error: BaseException | None = None
         self._most = concurrency or defaults.CONCURRENCY_MOST
         self._paces: dict[tuple[str, str], Pace] = {}
-        marks = _marks(plan)
-        self._columns = tuple(self._column(at, marks) for at in range(len(plan.columns)))
+        digests = _digests(plan)
+        self._columns = tuple(
+            self._column(at, variant, digests) for at, variant in enumerate(plan.columns)
+        )
         self._finished = threading.Event()
         self._news: list[CellPosition] = []
         self._task: asyncio.Task[None] | None = None
-        self._told = asyncio.Event()
+        self._has_news = asyncio.Event()
 
     @property
     def rows(self) -> tuple[object, ...]:
-        """The journal's ids: one array a column."""
+        """The journal's ids: one array per variant."""
         return tuple(column.rows for column in self._columns)
 
     @property
-    def progress(self) -> tuple[ColumnProgress, ...]:
-        """How far each column is; safe from any thread."""
-        return tuple(column.tally.now(column.state) for column in self._columns)
+    def progress(self) -> tuple[VariantProgress, ...]:
+        """How far each variant is; safe from any thread."""
+        return tuple(column.progress for column in self._columns)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be known of the replies so far, beside each of them."""
+        """What to know of the replies so far, besides each of them."""
         return tuple(note for column in self._columns for note in column.notes)
 
     @property
@@ -116,7 +174,7 @@ class Run:
             event_loop.submit_task(self._cancel())
 
     def end(self, patience: float) -> bool:
-        """Stop, and wait at most so many seconds for the end. Whether the run is over."""
+        """Stop, and wait at most `patience` seconds for the end. Whether the run is over."""
         self.stop()
         return self._finished.wait(patience)
 
@@ -146,32 +204,32 @@ class Run:
         again = self.reused(column, text, repeat)
         return read(self.plan.columns[column], self.plan.texts[text], repeat, row, reused=again)
 
-    def _column(self, at: int, marks: list[tuple[bytes, int]]) -> ColumnRun:
-        column, repeats = self.plan.columns[at], self.plan.repeats
-        asker = Extractor(column, policy=self.policy, pace=self._pace(column), budget=self.budget)
-        return ColumnRun(
-            asker,
-            self.plan.texts,
-            marks,
-            repeats,
-            self.journal,
-            lambda index: self._tell(CellPosition(at, index // repeats, index % repeats)),
-        )
-
-    def _pace(self, column: ResolvedVariant) -> Pace:
-        connection = column.connection
-        key = (connection.label, connection.target(column.model).url)
+    def _column(
+        self, at: int, variant: ResolvedVariant, digests: list[tuple[bytes, int]]
+    ) -> _VariantRun:
+        connection, repeats = variant.connection, self.plan.repeats
+        key = (connection.label, variant.target.url)
         if key not in self._paces:
             first = self.concurrency or egress.first_concurrency(connection)
             self._paces[key] = Pace(first, self._most, self.clock)
-        return self._paces[key]
+
+        def ended(index: int) -> None:
+            if self.observer is not None:
+                self._news.append(CellPosition(at, index // repeats, index % repeats))
+                self._has_news.set()
+
+        extractor = Extractor(
+            variant, policy=self.policy, pace=self._paces[key], budget=self.budget
+        )
+        return _VariantRun(extractor, self.plan, digests, self.journal, ended)
 
     # -- on the engine's loop ------------------------------------------------------------------
 
     async def _main(self) -> None:
         self.journal.begin()
         self._task = asyncio.create_task(self._ask_all())
-        teller = asyncio.create_task(self._tell_observer())
+        observer = self.observer
+        news = [asyncio.create_task(self._report(observer))] if observer is not None else []
         try:
             if self.stopped:
                 self._task.cancel()
@@ -180,13 +238,16 @@ class Run:
                 self.error = self._task.exception()
         finally:
             self._end_open()
-            teller.cancel()
+            for task in news:
+                task.cancel()
             settled = asyncio.to_thread(self.journal.settle)
-            await asyncio.gather(teller, settled, return_exceptions=True)
+            await asyncio.gather(*news, settled, return_exceptions=True)
             self._finished.set()
-            self._call_observer()
+            if observer is not None:
+                self._call_observer(observer)
 
     async def _ask_all(self) -> None:
+        # Loaded in a thread, so that a panel stays quick while the first run starts.
         await asyncio.to_thread(_load)
         with state.hold_open():
             async with asyncio.TaskGroup() as group:
@@ -198,351 +259,83 @@ class Run:
             self._task.cancel()
 
     def _end_open(self) -> None:
-        stopped = Row.of_failure(
-            "",
-            Stopped("The run was stopped before this text was answered.", "Run it again to go on."),
-        )
         for column in self._columns:
             if column.left:
+                failure = Stopped(
+                    "The run was stopped before this text was answered.", "Run it again to go on."
+                )
                 try:
-                    column.end(stopped)
+                    column.end(Row.of_failure("", failure))
                 except Exception as error:  # noqa: BLE001 - a full disk must not hang who waits
                     self.error = self.error or error
-                column.tally.state = "stopped"
-            column.tally.finished = True
+                column.state = VariantState.STOPPED
+            column.finished = True
 
-    def _tell(self, place: CellPosition) -> None:
-        if self.observer is not None:
-            self._news.append(place)
-            self._told.set()
-
-    async def _tell_observer(self) -> None:
-        while self.observer is not None:
+    async def _report(self, observer: Observer) -> None:
+        while True:
             try:
                 async with asyncio.timeout(_TICK_SECONDS):
-                    await self._told.wait()
+                    await self._has_news.wait()
                 await asyncio.sleep(_NEWS_SECONDS)
             except TimeoutError:
                 pass
-            self._call_observer()
+            self._call_observer(observer)
 
-    def _call_observer(self) -> None:
-        if self.observer is None:
-            return
+    def _call_observer(self, observer: Observer) -> None:
         ended, self._news = tuple(self._news), []
-        self._told.clear()
+        self._has_news.clear()
         try:
-            self.observer(ProgressEvent(self.progress, ended, self.finished))
+            observer(ProgressEvent(self.progress, ended, self.finished))
         except Exception as error:  # noqa: BLE001 - a broken view must not lose the run
             self.error = self.error or error
 
 
-def _marks(plan: Plan) -> list[tuple[bytes, int]]:
+def _digests(plan: Plan) -> list[tuple[bytes, int]]:
     """Each text's hash, and which of the identical texts it is."""
     seen: Counter[bytes] = Counter()
-    marks = []
+    digests = []
     for text in plan.texts:
-        digest = digest_of(text.text)
-        marks.append((digest, seen[digest]))
+        digest = hashlib.sha256(text.text.encode("utf-8", "replace")).digest()
+        digests.append((digest, seen[digest]))
         seen[digest] += 1
-    return marks
+    return digests
 
 
 def _load() -> None:
-    # Loaded beside the loop, so that a panel stays quick while the first run starts.
     import genai_prices  # noqa: F401
 
     from llmwidgets.engine.network import transport  # noqa: F401
 
 
-# -- One column of a run: what is reused, what is asked, and when asking stops making sense.
+# -- One variant of a run: what is reused, what is asked, and when asking stops making sense.
 
 _DEAD = frozenset(
     {"Unreachable", "Unauthorized", "Forbidden", "UnknownModel", "QuotaExhausted", "RateLimited"}
 )
-_LEARNING = "finding out what the server enforces"
 _BREATH = 200
 _SAMPLE = 20
 
 
-class ColumnRun:
-    """Asks every text `repeats` times; `rows` holds the journal's id of each, 0 while open."""
-
-    def __init__(
-        self,
-        asker: Extractor,
-        texts: tuple[Document, ...],
-        marks: list[tuple[bytes, int]],
-        repeats: int,
-        journal: Journal,
-        ended: Callable[[int], None],
-    ) -> None:
-        self.asker, self.texts, self.marks, self.repeats = asker, texts, marks, repeats
-        self.journal, self._ended = journal, ended
-        self.rows = array("q", bytes(8 * len(texts) * repeats))
-        self.reused = bytearray(len(self.rows))
-        self.tally = RunTally(asker.column.label, len(self.rows))
-        self.broken = 0
-        """Replies that did not keep to the schema they were sent under, to be enforced."""
-        self._relabelled: set[Schema] = set()
-        self._prefixes: dict[tuple[Schema, ResponseFormat], hashlib._Hash] = {}
-        self._in_a_row = 0
-        self._over: Failure | None = None
-
-    @property
-    def state(self) -> str:
-        """What the column is doing, in words."""
-        pace = self.asker.pace
-        if self.tally.state == "asking" or (
-            self.tally.state == _LEARNING and pace.outage.since is not None
-        ):
-            return pace.state
-        return self.tally.state
-
-    async def run(self, *, reuse: bool, most: int) -> None:
-        """Reuse what was answered before, ask the rest; only a cancel is raised."""
-        try:
-            if reuse:
-                await self._reuse_known()
-            if self.left:
-                await self._learn(reuse=reuse)
-                self.tally.state = "asking"
-                await self._ask_open(most)
-        except LLMWidgetsError as error:
-            self.end(self._unasked(to_failure(error, self.asker.column)))
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the other columns go on
-            self.end(self._unasked(internal_failure(error, self.asker.column)))
-        if self._over is not None:
-            self.end(self._unasked(self._over))
-        self.tally.state, self.tally.finished = "done", True
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What is to be known of the column's replies as a whole."""
-        known, said = self.asker.capability, []
-        if known is not None and known.doubt:
-            said.append(known.doubt)
-        if self._relabelled:
-            count = f"{self.broken:,} of {self.tally.done:,}" if self.broken else "Earlier"
-            said.append(
-                f"{count} replies did not keep to the schema that was sent, so the column is JSON"
-                " only, not schema enforced."
-            )
-        return tuple(f"{self.tally.label}: {each}" for each in said)
-
-    @property
-    def left(self) -> int:
-        """How many have not ended."""
-        return self.tally.total - self.tally.done
-
-    def end(self, row: Row) -> None:
-        """All that are still open end in this one row."""
-        if not self.left:
-            return
-        row_id = self.journal.put(row)
-        for index in range(len(self.rows)):
-            if not self.rows[index]:
-                self._note(index, row_id, row, reused=False)
-
-    # -- reuse -----------------------------------------------------------------------------------
-
-    async def _reuse_known(self) -> None:
-        """Reuse what can be found without a call, which needs neither a key nor the network."""
-        known = self.asker.capability
-        if known is not None:
-            await self._reuse(known.form)
-        if self.left and (known is None or not known.tried):
-            # What is known from a list can have been refused, and asked in a lower form.
-            before = self._form_of_before()
-            if before is not None:
-                await self._reuse(before)
-
-    async def _learn(self, *, reuse: bool) -> None:
-        if self.asker.capability is not None:
-            return
-        self.tally.state = _LEARNING
-        await self.asker.learn()
-        if reuse:
-            # The probe can find another form than before, and one column has one form.
-            self._forget()
-            await self._reuse(self._form())
-
-    async def _reuse(self, form: ResponseFormat) -> None:
-        for index in range(len(self.rows)):
-            if index % _BREATH == 0:
-                await asyncio.sleep(0)
-            if self.rows[index]:
-                continue
-            found = self.journal.find(self._key(index, form))
-            if found is not None:
-                self._take(index, found)
-        for schema in {text.schema for text in self.texts}:
-            await self._relabel(schema)
-
-    def _take(self, index: int, found: Row) -> None:
-        if found.schema_shown is False:
-            self.asker.unhold(self._text(index).schema)
-        # A pydantic class can have changed its own checks under the same JSON Schema.
-        judged = found
-        if found.status in {"ok", "InvalidRecord"}:
-            judged = self.asker.judge(found, self._text(index))
-        row_id = found.id if judged.status == found.status else self.journal.put(judged)
-        self._note(index, row_id, judged, reused=True)
-
-    def _form_of_before(self) -> ResponseFormat | None:
-        """The form of the newest row of the first questions; None where there is none."""
-        found = [
-            (row.id, form)
-            for form in ResponseFormat
-            for index in range(min(_SAMPLE, len(self.rows)))
-            if (row := self.journal.find(self._key(index, form))) is not None
-        ]
-        return max(found)[1] if found else None
-
-    def _forget(self) -> None:
-        for index in range(len(self.rows)):
-            self.rows[index] = self.reused[index] = 0
-        self.broken = 0
-        self.tally = replace(RunTally(self.tally.label, self.tally.total), state=self.tally.state)
-
-    # -- asking ----------------------------------------------------------------------------------
-
-    async def _ask_open(self, most: int) -> None:
-        waiting = (index for index in range(len(self.rows)) if not self.rows[index])
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(most, self.left)):
-                group.create_task(self._work(waiting))
-
-    async def _work(self, waiting: Iterator[int]) -> None:
-        for index in waiting:
-            if self._over is not None:
-                return
-            row = await self.asker.ask(self._text(index), partial(self._key, index))
-            self._note(index, self.journal.put(row), row, reused=False)
-            self._watch(row)
-            await self._relabel(self._text(index).schema)
-
-    async def _relabel(self, schema: Schema) -> None:
-        """Give all replies one mode where a later one showed that the schema is not enforced."""
-        if schema in self._relabelled or not self.asker.manner(schema).unheld:
-            return
-        self._relabelled.add(schema)
-        for index in range(len(self.rows)):
-            if index % _BREATH == 0:
-                await asyncio.sleep(0)
-            if not self.rows[index] or self._text(index).schema != schema:
-                continue
-            row = self.journal.get(self.rows[index])
-            if row.mode is Enforcement.SCHEMA:
-                self.rows[index] = self.journal.put(unheld_row(row, OTHERS_BROKE))
-                self._ended(index)
-
-    def _watch(self, row: Row) -> None:
-        self._in_a_row = self._in_a_row + 1 if row.status in _DEAD else 0
-        hopeless = self._in_a_row >= defaults.DEAD_AFTER or row.code == FailureCode.POLICY
-        failure = row.failure()
-        if failure is not None and (hopeless or row.status == "OverBudget"):
-            self._over = self._over or failure
-
-    def _note(self, index: int, row_id: int, row: Row, *, reused: bool) -> None:
-        self.rows[index] = row_id
-        self.reused[index] = reused
-        self.broken += BROKE in row.notes
-        self.tally.count(row, reused=reused)
-        self._ended(index)
-
-    def _unasked(self, failure: Failure) -> Row:
-        """The row of every text that is left, which says how many they are beside the asked."""
-        row, left, asked = Row.of_failure("", failure), self.left, len(self.rows) - self.left
-        if not left or (not asked and left == 1):
-            return row
-        told = f"{left} more texts were not asked." if asked else "No text was asked."
-        told = "1 more text was not asked." if asked and left == 1 else told
-        return replace(row, message=f"{row.message} {told}")
-
-    def _text(self, index: int) -> Document:
-        return self.texts[index // self.repeats]
-
-    def _form(self) -> ResponseFormat:
-        assert self.asker.capability is not None
-        return self.asker.capability.form
-
-    def _key(self, index: int, form: ResponseFormat) -> str:
-        schema = self._text(index).schema
-        prefix = self._prefixes.get((schema, form))
-        if prefix is None:
-            prefix = self.asker.manner(schema).prefix(form)
-            self._prefixes[schema, form] = prefix
-        digest, occurrence = self.marks[index // self.repeats]
-        return cache_key(prefix, digest, occurrence, index % self.repeats)
-
-
-# -- Progress: how far each column of a run is, in numbers and words.
-
-
-class CellPosition(NamedTuple):
-    """One extraction of a run: column, text and repeat, each counted from 0."""
-
-    column: int
-    text: int
-    repeat: int
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnProgress:
-    """One column at one moment. Costs in US dollars, None where a price is unknown.
-
-    `failures` counts by class; `reused` of `done` were paid before; `state` is said in words.
-    """
-
-    label: str
-    total: int
-    done: int
-    failures: dict[str, int]
-    reused: int
-    median_seconds: float | None
-    cost: float | None
-    paid_before: float
-    state: str
-    finished: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ProgressEvent:
-    """What an observer hears: every column, the places that ended since, whether all is over."""
-
-    progress: tuple[ColumnProgress, ...]
-    ended: tuple[CellPosition, ...]
-    finished: bool
-
-
-Observer = Callable[[ProgressEvent], None]
-"""Called on the engine's thread, about 20 times a second; must return soon."""
-
-
 @dataclass(slots=True)
-class RunTally:
-    """The running count of one column."""
+class _Tally:
+    """The running count of one variant."""
 
-    label: str
-    total: int
     done: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: Counter[str] = field(default_factory=Counter)
     reused: int = 0
     cost: float = 0.0
     unpriced: bool = False
     paid_before: float = 0.0
-    state: str = "waiting for its turn"
-    finished: bool = False
     seconds: array[float] = field(default_factory=lambda: array("d"))
+    broken: int = 0
+    """Replies that did not keep to the schema they were sent under, to be enforced."""
 
     def count(self, row: Row, *, reused: bool) -> None:
         """Count one extraction that ended so."""
         self.done += 1
+        self.broken += BROKE in row.notes
         if row.status != "ok":
-            self.failures[row.status] = self.failures.get(row.status, 0) + 1
+            self.failures[row.status] += 1
         if row.answered and row.seconds is not None:
             insort(self.seconds, row.seconds)
         if reused:
@@ -553,18 +346,220 @@ class RunTally:
         elif row.answered:
             self.unpriced = True
 
-    def now(self, state: str) -> ColumnProgress:
-        """The count as a value."""
-        middle = len(self.seconds) // 2
-        return ColumnProgress(
+
+class _VariantRun:
+    """Asks every text `repeats` times; `rows` has the journal's id of each, 0 while open."""
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        plan: Plan,
+        digests: list[tuple[bytes, int]],
+        journal: Journal,
+        ended: Callable[[int], None],
+    ) -> None:
+        self.extractor, self.texts, self.repeats = extractor, plan.texts, plan.repeats
+        self.label = extractor.variant.label
+        self.state, self.finished = VariantState.WAITING, False
+        self._digests, self._journal, self._ended = digests, journal, ended
+        self.rows = array("q", bytes(8 * plan.asked))
+        self.reused = bytearray(plan.asked)
+        self.tally = _Tally()
+        self._relabelled: set[Schema] = set()
+        self._prefixes: dict[tuple[Schema, ResponseFormat], hashlib._Hash] = {}
+        self._in_a_row = 0
+        self._over: Failure | None = None
+
+    @property
+    def progress(self) -> VariantProgress:
+        """How far the variant is, and what it is doing."""
+        tally, pace, state = self.tally, self.extractor.pace, self.state
+        under_way = state in (VariantState.ASKING, VariantState.PROBING)
+        pause = pace.pause if under_way else None
+        if pause is not None and pause.reason is PauseReason.OUTAGE:
+            state = VariantState.AWAY
+        elif pause is not None and state is VariantState.ASKING:
+            state = VariantState.LIMITED
+        middle = len(tally.seconds) // 2
+        return VariantProgress(
             label=self.label,
-            total=self.total,
-            done=self.done,
-            failures=dict(self.failures),
-            reused=self.reused,
-            median_seconds=self.seconds[middle] if self.seconds else None,
-            cost=None if self.unpriced else self.cost,
-            paid_before=self.paid_before,
+            total=len(self.rows),
+            done=tally.done,
+            failures=dict(tally.failures),
+            reused=tally.reused,
+            median_seconds=tally.seconds[middle] if tally.seconds else None,
+            cost=None if tally.unpriced else tally.cost,
+            paid_before=tally.paid_before,
             state=state,
             finished=self.finished,
+            at_once=pace.limit,
+            seconds_left=pause.seconds if pause is not None and state is not self.state else 0,
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of the variant's replies as a whole."""
+        known, notes = self.extractor.capability, []
+        if known is not None and known.doubt:
+            notes.append(known.doubt)
+        if self._relabelled:
+            broken = self.tally.broken
+            count = f"{broken:,} of {self.tally.done:,}" if broken else "Earlier"
+            notes.append(
+                f"{count} replies did not keep to the schema that was sent, so the column is JSON"
+                " only, not schema enforced."
+            )
+        return tuple(f"{self.label}: {each}" for each in notes)
+
+    @property
+    def left(self) -> int:
+        """How many have not ended."""
+        return len(self.rows) - self.tally.done
+
+    async def run(self, *, reuse: bool, most: int) -> None:
+        """Reuse what was answered before, ask the rest; only a cancel is raised."""
+        try:
+            if reuse:
+                await self._reuse_known()
+            if self.left:
+                await self._learn(reuse=reuse)
+                self.state = VariantState.ASKING
+                waiting = (index for index in range(len(self.rows)) if not self.rows[index])
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(most, self.left)):
+                        group.create_task(self._work(waiting))
+        except LLMWidgetsError as error:
+            self._over = to_failure(error, self.extractor.variant)
+        except Exception as error:  # noqa: BLE001 - the other variants go on
+            self._over = internal_failure(error, self.extractor.variant)
+        if self._over is not None:
+            self.end(self._unasked(self._over))
+        self.state, self.finished = VariantState.DONE, True
+
+    def end(self, row: Row) -> None:
+        """Finish every open extraction with this row."""
+        if not self.left:
+            return
+        row_id = self._journal.put(row)
+        for index in range(len(self.rows)):
+            if not self.rows[index]:
+                self._note(index, row_id, row, reused=False)
+
+    # -- reuse -----------------------------------------------------------------------------------
+
+    async def _reuse_known(self) -> None:
+        """Reuse what can be found without a call, which needs neither a key nor the network."""
+        known = self.extractor.capability
+        if known is not None:
+            await self._reuse(known.form)
+        if self.left and (known is None or not known.tried):
+            # What is known from a list can have been refused, and asked in a lower form.
+            before = self._form_of_before()
+            if before is not None:
+                await self._reuse(before)
+
+    async def _learn(self, *, reuse: bool) -> None:
+        if self.extractor.capability is not None:
+            return
+        self.state = VariantState.PROBING
+        known = await self.extractor.learn()
+        if reuse:
+            # The probe can find another form than before, and one variant has one form.
+            for index in range(len(self.rows)):
+                self.rows[index] = self.reused[index] = 0
+            self.tally = _Tally()
+            await self._reuse(known.form)
+
+    async def _reuse(self, form: ResponseFormat) -> None:
+        for index in range(len(self.rows)):
+            if index % _BREATH == 0:
+                await asyncio.sleep(0)
+            if self.rows[index]:
+                continue
+            row = self._journal.find(self._key(index, form))
+            if row is not None:
+                self._take(index, row)
+        for schema in {text.schema for text in self.texts}:
+            await self._relabel(schema)
+
+    def _take(self, index: int, row: Row) -> None:
+        text = self.texts[index // self.repeats]
+        if row.schema_shown is False:
+            self.extractor.mark_unheld(text.schema)
+        # A pydantic class can have changed its own checks under the same JSON Schema.
+        judged = row
+        if row.status in {"ok", "InvalidRecord"}:
+            judged = self.extractor.judge(row, text, parse_reply(row.reply or ""))
+        row_id = row.id if judged.status == row.status else self._journal.put(judged)
+        self._note(index, row_id, judged, reused=True)
+
+    def _form_of_before(self) -> ResponseFormat | None:
+        """The form of the newest row of the first questions; None if there is none."""
+        before = [
+            (row.id, form)
+            for form in ResponseFormat
+            for index in range(min(_SAMPLE, len(self.rows)))
+            if (row := self._journal.find(self._key(index, form))) is not None
+        ]
+        return max(before)[1] if before else None
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    async def _work(self, waiting: Iterator[int]) -> None:
+        for index in waiting:
+            if self._over is not None:
+                return
+            text = self.texts[index // self.repeats]
+            row = await self.extractor.ask(text, partial(self._key, index))
+            self._note(index, self._journal.put(row), row, reused=False)
+            if row.status != "ok":
+                self._give_up_if_hopeless(row)
+            else:
+                self._in_a_row = 0
+            await self._relabel(text.schema)
+
+    async def _relabel(self, schema: Schema) -> None:
+        """Give all replies one mode if a later one showed that the schema is not enforced."""
+        if schema in self._relabelled or not self.extractor.builder(schema).unheld:
+            return
+        self._relabelled.add(schema)
+        for index in range(len(self.rows)):
+            if index % _BREATH == 0:
+                await asyncio.sleep(0)
+            if not self.rows[index] or self.texts[index // self.repeats].schema != schema:
+                continue
+            row = self._journal.get(self.rows[index])
+            if row.mode is Enforcement.SCHEMA:
+                self.rows[index] = self._journal.put(unheld_row(row, OTHERS_BROKE))
+                self._ended(index)
+
+    def _give_up_if_hopeless(self, row: Row) -> None:
+        self._in_a_row = self._in_a_row + 1 if row.status in _DEAD else 0
+        hopeless = self._in_a_row >= defaults.DEAD_AFTER or row.code == FailureCode.POLICY
+        if hopeless or row.status == "OverBudget":
+            self._over = self._over or row.failure()
+
+    def _note(self, index: int, row_id: int, row: Row, *, reused: bool) -> None:
+        self.rows[index] = row_id
+        self.reused[index] = reused
+        self.tally.count(row, reused=reused)
+        self._ended(index)
+
+    def _unasked(self, failure: Failure) -> Row:
+        """The row of every text that is left, which says how many they are besides the asked."""
+        row, left = Row.of_failure("", failure), self.left
+        if not self.tally.done:
+            sentence = "No text was asked." if left > 1 else ""
+        else:
+            sentence = f"{left} more texts were not asked."
+            sentence = "1 more text was not asked." if left == 1 else sentence
+        return replace(row, message=f"{row.message} {sentence}".rstrip()) if left else row
+
+    def _key(self, index: int, form: ResponseFormat) -> str:
+        schema = self.texts[index // self.repeats].schema
+        prefix = self._prefixes.get((schema, form))
+        if prefix is None:
+            prefix = self.extractor.builder(schema).prefix(form)
+            self._prefixes[schema, form] = prefix
+        digest, occurrence = self._digests[index // self.repeats]
+        return cache_key(prefix, digest, occurrence, index % self.repeats)

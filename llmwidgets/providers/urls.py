@@ -1,9 +1,10 @@
-"""Address: what a pasted endpoint or base URL says, before anything is sent to it."""
+"""What a pasted endpoint or base URL says, before anything is sent to it."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -33,8 +34,9 @@ class Address:
         return self.origin + self.path
 
 
+@lru_cache(maxsize=256)
 def read_address(value: str) -> Address:
-    """The address in parts; ValueError with a sentence where it is none, or holds a secret.
+    """The address in parts; ValueError with a sentence if it is not one, or contains a secret.
 
     >>> read_address(" https://llm.acme.example/v1/ ").url
     'https://llm.acme.example/v1'
@@ -75,15 +77,26 @@ def _split(text: str) -> tuple[SplitResult, int | None]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host (with or without a port) is this computer itself.
+    """Whether the host (with or without a port) is this computer, by the names that stand for it.
 
     >>> is_loopback("127.0.0.1:8000"), is_loopback("127.0.0.1.example.com")
     (True, False)
     """
     name = (urlsplit(f"//{host}").hostname or "").lower()
-    if name == "localhost" or name.endswith(".localhost"):
+    return name.endswith(".localhost") or is_this_computer(name)
+
+
+@lru_cache(maxsize=256)
+def is_this_computer(name: str) -> bool:
+    """Whether a host without a port is this computer, with no name server in between."""
+    if name == "localhost":
         return True
     try:
-        return ip_address(name).is_loopback
+        return ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def port_of(parts: SplitResult) -> int:
+    """The port of an address, the scheme's own if none is written."""
+    return parts.port or (443 if parts.scheme == "https" else 80)

@@ -19,9 +19,8 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.cli import main
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.journal.file import default_journal_path
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.journal_file import default_journal_path
 from llmwidgets.keyscan.doctor import Finding, examine_clock
 from llmwidgets.secret import Secret
 from llmwidgets.store import age, state

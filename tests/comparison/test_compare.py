@@ -390,14 +390,40 @@ def test_no_text_is_written_anywhere(demo, tmp_path) -> None:
 
 def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
     from llmwidgets.comparison.runs import bar_html
-    from llmwidgets.engine.run import ColumnProgress
+    from llmwidgets.engine.run import VariantProgress, VariantState
 
-    column = ColumnProgress("<b>", 30, 12, {"RateLimited": 1}, 0, 1.0, None, 0.0, "asking", False)
-    page = bar_html([column])
+    asking = VariantProgress(
+        "<b>", 30, 12, {"RateLimited": 1}, 0, 1.0, None, 0.0, VariantState.ASKING, False, at_once=4
+    )
+    page = bar_html([asking])
     assert "&lt;b&gt;" in page
     assert "12 of 30" in page
-    assert "asking, 1 rate limited" in page
+    assert "4 at a time, 1 rate limited" in page
     assert len(page) < 500
+
+
+def test_each_state_of_a_variant_has_its_words() -> None:
+    """Words are made where they are shown: the engine reports the state and its numbers."""
+    from llmwidgets.comparison.runs import state_words
+    from llmwidgets.engine.run import VariantProgress, VariantState
+
+    words = {
+        state: state_words(
+            VariantProgress(
+                "m", 9, 1, {}, 0, 1.0, None, 0.0, state, False, at_once=4, seconds_left=12
+            )
+        )
+        for state in VariantState
+    }
+    assert words == {
+        VariantState.WAITING: "waiting for its turn",
+        VariantState.PROBING: "finding out what the server enforces",
+        VariantState.ASKING: "4 at a time",
+        VariantState.LIMITED: "waiting for the limit, next in 12 s",
+        VariantState.AWAY: "the server does not answer; trying again, 12 s left",
+        VariantState.DONE: "done",
+        VariantState.STOPPED: "stopped",
+    }
 
 
 def test_the_demo_of_another_process_has_another_port_and_its_rows_are_reused(tmp_path):

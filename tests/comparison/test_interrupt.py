@@ -19,8 +19,7 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 from llmwidgets.comparison import compare, extract
-from llmwidgets.engine import event_loop
-from llmwidgets.engine.checks import check
+from llmwidgets.engine import check, event_loop
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.long
@@ -98,7 +97,7 @@ def test_a_validator_that_checks_is_told_so(demo) -> None:
 
 def test_a_validator_whose_thread_asks_goes_on_after_some_seconds(demo, monkeypatch) -> None:
     raised.clear()
-    monkeypatch.setattr(event_loop, "HELD_SECONDS", 0.1)
+    monkeypatch.setattr(event_loop, "STUCK_SECONDS", 0.1)
     (one,) = compare(AsksInAThread, TEXTS[:1], "demo-careful", journal=False, progress=False)
     assert one.status == "ok"
     assert "would wait for itself" in str(raised[0])

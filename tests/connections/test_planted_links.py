@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.secret import Secret
 from llmwidgets.store.age import Identity
 

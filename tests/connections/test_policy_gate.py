@@ -15,7 +15,7 @@ from llmwidgets import ComparisonPanel, Connection, Store, check, cli, compare, 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.connections import Policy
 from llmwidgets.engine import capability, event_loop
-from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import egress, transport
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
@@ -113,8 +113,8 @@ def by_run(case: Case) -> None:
 
 
 def by_probe(case: Case) -> None:
-    from llmwidgets.engine.network.retry import Pace
-    from llmwidgets.engine.probing import Prober
+    from llmwidgets.engine.capability import Prober
+    from llmwidgets.engine.network.pacing import Pace
 
     prober = Prober(case.connection, case.model, policy=case.store.policy, pace=Pace(1))
     event_loop.run_blocking(prober.climb())

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import capability, event_loop
-from llmwidgets.engine.checks.check import CheckReport, check_connection
-from llmwidgets.engine.network.retry import Clock, Pace
+from llmwidgets.engine.check import CheckReport, check_connection
+from llmwidgets.engine.network.pacing import Clock, Pace
 
 CANARY = "canary-key-7c1f0e9d55aa"
 

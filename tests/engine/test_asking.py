@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
 import pytest
 
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import AuthHeader, Call, Enforcement
-from llmwidgets.engine import event_loop
+from llmwidgets.engine import check, event_loop
+from llmwidgets.engine.capability import resolve_effort
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, INSTRUCTIONS_VERSION
 from llmwidgets.engine.extractor import Extractor
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import (
     Document,
     RequestBuilder,
     ResolvedVariant,
-    resolve_effort,
     thinks,
 )
 from llmwidgets.errors import PolicyError
@@ -198,7 +199,7 @@ def test_made_up_token_counts_of_a_short_text_prove_nothing(far_end):
 
 def test_an_error_of_our_own_is_a_row_without_its_words(far_end, model, monkeypatch):
     one = asker(custom(far_end(model)))
-    monkeypatch.setattr(one, "_judged", lambda *a: {}["the text itself"])
+    monkeypatch.setattr(one, "_judge_answer", lambda *a: {}["the text itself"])
     row = ask(one)
     assert (row.status, row.code) == ("InternalError", "internal")
     assert "KeyError" in row.message
@@ -228,7 +229,7 @@ def test_a_schema_beyond_the_strictest_form_travels_in_another(far_end):
     connection = Connection("anthropic", api_key=CANARY)
     manner = RequestBuilder(ResolvedVariant("c", connection, "claude-haiku-5-5"), wide)
     capability = connection.capability("claude-haiku-5-5")
-    form, mode = manner.sent(capability)
+    form, mode = manner.form_and_mode(capability)
     assert form == connection.provider.dialect.form_for(capability.form, manner.compiled)
     assert (mode is Enforcement.SCHEMA) == (form is capability.form)
 
@@ -266,12 +267,13 @@ def test_every_call_of_the_engine_goes_through_the_gate():
     token exchange asks Google's token service alone."""
     from pathlib import Path
 
-    engine = Path(egress.__file__).parent.parent
-    senders = {
-        path.name for path in engine.rglob("*.py") if "transport.send_call(" in path.read_text()
-    }
-    assert senders == {"egress.py", "local_servers.py", "google_oauth.py"}
-    assert "auth" not in (engine / "checks" / "local_servers.py").read_text()
+    engine = Path(egress.__file__).parents[1]
+    sends = "transport.send_call("
+    senders = {path.name for path in engine.rglob("*.py") if sends in path.read_text("utf-8")}
+    assert senders == {"egress.py", "check.py", "google_oauth.py"}
+    assert (engine / "check.py").read_text("utf-8").count(sends) == 1
+    assert sends in inspect.getsource(check._look)
+    assert "auth" not in inspect.getsource(check._look)
 
 
 def test_limits_are_longer_for_patience():

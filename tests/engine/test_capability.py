@@ -11,7 +11,7 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.extractor import Extractor
-from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, ResolvedVariant
 from llmwidgets.errors import Unauthorized
 from llmwidgets.schemas import read_schema

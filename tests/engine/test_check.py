@@ -9,9 +9,8 @@ import pytest
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.checks.check import CheckReport, check, diagnose, mended
-from llmwidgets.engine.checks.local_servers import Usual, discover
-from llmwidgets.engine.checks.symptoms import SYMPTOMS
+from llmwidgets.engine.check import CheckReport, Usual, check, discover, mended
+from llmwidgets.engine.troubleshooting import SYMPTOMS, diagnose
 from llmwidgets.errors import (
     FieldError,
     QuotaExhausted,
@@ -151,7 +150,7 @@ def test_a_web_page_where_a_model_should_be(far_end):
 
     report = check(custom(far_end(page).url))
     assert not report.ok
-    assert "no model server in OpenAI format" in report.sentence
+    assert "not a model server in OpenAI format" in report.sentence
 
 
 def test_a_wrong_key_of_another_provider_is_named(far_end):
@@ -279,7 +278,11 @@ OPENAI = Connection("openai", api_key="sk-proj-made-up-key-for-tests")
         (Unreachable("r", "h", code="refused"), OLLAMA, "Ollama is not running"),
         (Unreachable("r", "h", code="refused"), STUDIO, "LM Studio"),
         (Unreachable("r", "h", code="dns"), AZURE, "no Azure resource"),
-        (QuotaExhausted("q"), OPENAI, "no credit"),
+        (
+            QuotaExhausted("There is no credit left."),
+            OPENAI,
+            "The key is right. There is no credit",
+        ),
         (RateLimited("q"), OPENAI, "limit of requests"),
         (UnknownModel("q", code="x"), OLLAMA, "q"),
         (Unauthorized("own words"), OPENAI, "own words"),

@@ -19,11 +19,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.engine import capability, event_loop
-from llmwidgets.engine.checks import local_servers
-from llmwidgets.engine.checks.check import CheckReport, check_connection, mended
+from llmwidgets.engine import capability, check, event_loop
+from llmwidgets.engine.check import CheckReport, check_connection, mended
 from llmwidgets.engine.network import egress, google_oauth
-from llmwidgets.engine.network.retry import Clock
+from llmwidgets.engine.network.pacing import Clock
 from llmwidgets.errors import FieldError
 from tests.engine.conftest import FarEnd, Model, Seen, Wire, serving
 from tests.engine.diagnosis_cases import CASES, CHAT, PERTURBED, SetUp
@@ -176,8 +175,8 @@ def world(set_up: SetUp, end: FarEnd, filled: Callable[[str], str]) -> Iterator[
             patch.delenv(name, raising=False)
         for name, said in set_up.environment.items():
             patch.setenv(name, filled(said))
-        usual = (local_servers.Usual("Ollama", end.port),) if set_up.fault == "usual port" else ()
-        patch.setattr(local_servers, "USUAL", usual)
+        usual = (check.Usual("Ollama", end.port),) if set_up.fault == "usual port" else ()
+        patch.setattr(check, "USUAL", usual)
         if set_up.fault == "silent":
             patch.setattr(egress, "SECONDS", 0.2)
         if set_up.fault == "dns":
@@ -286,7 +285,7 @@ def test_a_fix_that_leads_elsewhere_is_tried_without_the_key(surroundings):
         wire.answer({"data": [{"id": "m"}]})
 
     with serving(listen) as end, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_servers, "USUAL", (local_servers.Usual("Ollama", end.port),))
+        patch.setattr(check, "USUAL", (check.Usual("Ollama", end.port),))
         endpoint = f"http://localhost:{surroundings.silent}/v1"
         connection = Connection("custom", name="m", endpoint=endpoint, api_key=_KEY)
         report = event_loop.run_blocking(check_connection(connection, policy=Policy()))

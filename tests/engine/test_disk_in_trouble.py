@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from llmwidgets.comparison import Comparison, compare, extract, load
 from llmwidgets.connections import Connection
-from llmwidgets.engine.journal import file
-from llmwidgets.engine.journal import journal as journal_module
-from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine import journal as journals
+from llmwidgets.engine import journal_file
+from llmwidgets.engine.journal import Journal
 from llmwidgets.schemas import read_schema
 from tests.engine.conftest import Model
 from tests.engine.test_journal_trouble import LASTING, TROUBLES
@@ -68,8 +68,8 @@ def whole(result, many) -> None:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr(journal_module, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(file, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(journals, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.05)
 
 
 @pytest.mark.parametrize("name", TROUBLES)
@@ -81,8 +81,8 @@ def test_trouble_from_one_text_to_another(
 ):
     """Each text is asked once, whatever happens to the disk; and on disk afterwards."""
     if retried:
-        monkeypatch.setattr(journal_module, "_RETRY_SECONDS", 0.0)
-        monkeypatch.setattr(journal_module, "_LOOK_SECONDS", 0.0)
+        monkeypatch.setattr(journals, "_RETRY_SECONDS", 0.0)
+        monkeypatch.setattr(journals, "_LOOK_SECONDS", 0.0)
     path = tmp_path_factory.mktemp("run") / "folder" / "j.sqlite"
     model = Numbers(begins, begins + lasts, TROUBLES[name], path)
     connection = connected(far_end(model))
@@ -186,10 +186,10 @@ def test_a_bug_that_strikes_twice_does_not_end_the_column(far_end, tmp_path, mon
 
     tell = asking.Extractor._circumstances
 
-    def failing(self, text, *more):
-        if text.text == "The number 2.":
+    def failing(self, question, *more):
+        if question.text.text == "The number 2.":
             raise KeyError("the text itself")
-        return tell(self, text, *more)
+        return tell(self, question, *more)
 
     model = Numbers()
     connection = connected(far_end(model))
@@ -201,7 +201,7 @@ def test_a_bug_that_strikes_twice_does_not_end_the_column(far_end, tmp_path, mon
 
 def test_rows_of_before_are_read_as_the_class_that_they_are(tmp_path):
     """Failures of this package were once written as bad requests with the code `internal`."""
-    from llmwidgets.engine.journal.row import Row
+    from llmwidgets.engine.journal import Row
     from llmwidgets.errors import BadRequest, InternalError
 
     path = tmp_path / "j.sqlite"
@@ -220,7 +220,7 @@ def test_rows_of_before_are_read_as_the_class_that_they_are(tmp_path):
 
 
 def test_a_check_that_fails_by_itself_is_no_bad_request(far_end, monkeypatch):
-    from llmwidgets.engine.checks import check
+    from llmwidgets.engine import check
 
     def broken(self):
         raise KeyError("the key itself")
@@ -235,15 +235,15 @@ def test_a_bug_beside_the_questions_ends_the_column_as_what_it_is(far_end, tmp_p
     """The first error of a group is named, not that there was a group; the others go on."""
     from llmwidgets.engine import run as column_run
 
-    note, struck = column_run.ColumnRun._note, []
+    note, struck = column_run._VariantRun._note, []
 
     def failing(self, index, *more, **words):
-        if self.asker.column.label == "bad" and index == 2 and not struck:
+        if self.label == "bad" and index == 2 and not struck:
             struck.append(index)
             raise ZeroDivisionError
         return note(self, index, *more, **words)
 
-    monkeypatch.setattr(column_run.ColumnRun, "_note", failing)
+    monkeypatch.setattr(column_run._VariantRun, "_note", failing)
     end = far_end(Numbers())
     bad = Connection("custom", name="m", label="bad", endpoint=end.url, api_key="sk-test-000")
     result = ask([bad, connected(end)], 5, tmp_path / "j.sqlite")

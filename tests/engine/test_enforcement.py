@@ -8,11 +8,11 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Connection
-from llmwidgets.dialects.openai import SUBSET
 from llmwidgets.dialects.types import Capability, Enforcement, Reply, ResponseFormat, Usage
 from llmwidgets.engine import capability
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.request_builder import Document, EnforcementWatch, Plan, ResolvedVariant
+from llmwidgets.engine.extraction import parse_reply
+from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.schemas import read_schema
 from tests.engine.test_every_kind import KINDS, LISTED, connected
 from tests.engine.test_run import SCHEMA, columns, ran, statuses, texts
@@ -231,6 +231,13 @@ STRICT = {
 FINE = {"name": "Ada", "day": "2026-11-28", "kind": "a", "note": ""}
 
 
+def broken_by(answer: Reply) -> bool:
+    """Whether the answer shows that a server of OpenAI format does not enforce the schema."""
+    connection = Connection("custom", name="m", endpoint="http://localhost:9/v1")
+    builder = RequestBuilder(ResolvedVariant("c", connection, "m"), read_schema(STRICT))
+    return builder.broken_by(answer, 4096, parse_reply(answer.text))
+
+
 @pytest.mark.parametrize(
     ("said", "broken"),
     [
@@ -245,8 +252,7 @@ FINE = {"name": "Ada", "day": "2026-11-28", "kind": "a", "note": ""}
     ],
 )
 def test_the_schema_as_it_was_sent_is_the_judge(said, broken):
-    judge = EnforcementWatch(read_schema(STRICT).compile(SUBSET))
-    assert judge.broken_by(reply(json.dumps(said)), 4096) is broken
+    assert broken_by(reply(json.dumps(said))) is broken
 
 
 @pytest.mark.parametrize(
@@ -262,8 +268,7 @@ def test_the_schema_as_it_was_sent_is_the_judge(said, broken):
     ],
 )
 def test_prose_breaks_a_schema_and_a_beginning_does_not(text, used, broken):
-    judge = EnforcementWatch(read_schema(STRICT).compile(SUBSET))
-    assert judge.broken_by(reply(text, used), 4096) is broken
+    assert broken_by(reply(text, used)) is broken
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -275,7 +280,7 @@ def test_every_dialect_loses_the_word(kind):
     with serving_models(models=LISTED) as server:
         connection, name = connected(kind, server.url)
         known = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
-        capability.learn_capability(connection, name, known)
+        capability.record_of(connection, name).capability = known
         server.fault = "ignore"
         found = lw.extract(schema, "Bolt bills 12.50.", lw.Variant((connection, name)))
     assert (found.status, found.mode) == ("InvalidRecord", Enforcement.JSON)

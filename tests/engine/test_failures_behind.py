@@ -11,7 +11,7 @@ import llmwidgets as lw
 from llmwidgets.connections import Policy
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.network import egress, google_oauth
-from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.errors import Overloaded
 from tests.engine.conftest import Seen, Wire
 from tests.google_keys import a_service_account

@@ -16,9 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
-from llmwidgets.engine.journal import file
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine import journal_file
+from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.errors import FAILURES, CallError, Truncated, Unreachable
 
 FULL = Row(
@@ -119,7 +118,7 @@ def test_a_row_is_committed_before_put_returns(tmp_path):
     """Another process, or this one after a kill, reads it at once."""
     path = tmp_path / "j.sqlite"
     code = (
-        "import os, sys; from llmwidgets.engine.journal.journal import Journal, Row\n"
+        "import os, sys; from llmwidgets.engine.journal import Journal, Row\n"
         "Journal(sys.argv[1]).put(Row(key='k', status='ok', reply='kept'))\n"
         "os.kill(os.getpid(), 9)\n"
     )
@@ -177,8 +176,8 @@ def test_a_path_that_cannot_be_a_file_means_memory(tmp_path):
 
 
 def test_by_default_it_lies_in_the_users_cache(tmp_path, monkeypatch):
-    assert Journal().path == file.default_journal_path()
-    assert str(tmp_path) in str(file.default_journal_path())
+    assert Journal().path == journal_file.default_journal_path()
+    assert str(tmp_path) in str(journal_file.default_journal_path())
     assert Journal().notice == ""
 
 
@@ -196,14 +195,14 @@ def test_a_network_file_system_is_told_from_the_mounts(tmp_path):
         "server:/people /people nfs4 rw 0 0\n"
         "/dev/sdb /people/me/fast xfs rw 0 0\n"
     )
-    assert file.is_on_network(Path("/people/me/.cache/x"), mounts)
-    assert not file.is_on_network(Path("/people/me/fast/x"), mounts)
-    assert not file.is_on_network(Path("/opt/x"), mounts)
-    assert not file.is_on_network(Path("/opt/x"), tmp_path / "no mounts")
+    assert journal_file.is_on_network(Path("/people/me/.cache/x"), mounts)
+    assert not journal_file.is_on_network(Path("/people/me/fast/x"), mounts)
+    assert not journal_file.is_on_network(Path("/opt/x"), mounts)
+    assert not journal_file.is_on_network(Path("/opt/x"), tmp_path / "no mounts")
 
 
 def test_on_a_network_file_system_it_moves_to_local_space(monkeypatch, tmp_path):
-    monkeypatch.setattr(file, "is_on_network", lambda path: True)
+    monkeypatch.setattr(journal_file, "is_on_network", lambda path: True)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     journal = Journal()
     assert tmp_path in journal.path.parents
@@ -211,7 +210,7 @@ def test_on_a_network_file_system_it_moves_to_local_space(monkeypatch, tmp_path)
 
 
 def test_a_folder_somebody_else_prepared_is_not_used(monkeypatch, tmp_path):
-    monkeypatch.setattr(file, "is_on_network", lambda path: True)
+    monkeypatch.setattr(journal_file, "is_on_network", lambda path: True)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "elsewhere").mkdir()
     trap = tmp_path / f"llmwidgets-{os.getuid()}"
@@ -233,7 +232,7 @@ def test_threads_may_write_at_once(journal):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_opens_the_file_anew(tmp_path):
     code = (
-        "import os, sys; from llmwidgets.engine.journal.journal import Journal, Row\n"
+        "import os, sys; from llmwidgets.engine.journal import Journal, Row\n"
         "journal = Journal(sys.argv[1]); journal.put(Row(key='parent', status='ok'))\n"
         "child = os.fork()\n"
         "if child == 0:\n"

@@ -16,11 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.engine.journal import file
-from llmwidgets.engine.journal import journal as journal_module
-from llmwidgets.engine.journal import journal as waiting_rows
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.journal.row import Row
+from llmwidgets.engine import journal as journals
+from llmwidgets.engine import journal_file
+from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.errors import Unreachable
 
 resource = pytest.importorskip("resource", reason="this system has no limits on files")
@@ -115,11 +113,11 @@ TROUBLES = {**LASTING, **OVER}
 @pytest.fixture(autouse=True)
 def tries_at_once(monkeypatch):
     """The waits between two looks and two tries, and for a lock, are left out."""
-    monkeypatch.setattr(journal_module, "_LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(journal_module, "_RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(journal_module, "BUSY_SECONDS", 0.02)
-    monkeypatch.setattr(file, "BUSY_SECONDS", 0.02)
-    monkeypatch.setattr(journal_module, "RETRY_BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(journals, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(journals, "_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(journals, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(journals, "RETRY_BUSY_SECONDS", 0.01)
 
 
 def readable(journal: Journal, ids: dict[int, int]) -> None:
@@ -231,7 +229,7 @@ def test_a_lock_holds_nobody_up_for_long(tmp_path, monkeypatch):
 
 
 def test_a_file_that_is_locked_before_it_is_opened_gets_its_rows_later(tmp_path, monkeypatch):
-    monkeypatch.setattr(journal_module, "_OPEN_SECONDS", 0.05)
+    monkeypatch.setattr(journals, "_OPEN_SECONDS", 0.05)
     path = tmp_path / "j.sqlite"
     with locked(path):
         journal = Journal(path)
@@ -263,7 +261,7 @@ def test_the_next_journal_of_the_file_puts_down_what_waits(tmp_path):
 
 
 def test_what_waits_outlives_the_journal_it_was_given_to(tmp_path):
-    path, of_others = tmp_path / "j.sqlite", set(waiting_rows._unwritten)
+    path, of_others = tmp_path / "j.sqlite", set(journal_file._unwritten)
     first = Journal(path)
     with locked(path):
         first.put(row(1))
@@ -274,7 +272,7 @@ def test_what_waits_outlives_the_journal_it_was_given_to(tmp_path):
     second.settle()
     assert on_disk(path) == {"key 1"}
     second.close()
-    assert waiting_rows._unwritten <= of_others
+    assert journal_file._unwritten <= of_others
 
 
 def test_two_journals_of_a_deleted_file_write_each_row_once(tmp_path):
@@ -326,7 +324,7 @@ def test_looking_at_a_comparison_makes_no_deleted_journal_again(tmp_path):
 
 def test_a_long_session_is_saved_from_a_deleted_file(tmp_path, monkeypatch):
     """Also the rows of which no copy is kept in memory: the open file still has them."""
-    monkeypatch.setattr(journal_module, "_KEPT_BYTES", 5_000)
+    monkeypatch.setattr(journals, "_KEPT_BYTES", 5_000)
     path = tmp_path / "j.sqlite"
     journal = Journal(path)
     ids = {journal.put(row(number)): number for number in range(500)}
@@ -340,7 +338,7 @@ def test_a_long_session_is_saved_from_a_deleted_file(tmp_path, monkeypatch):
 
 def test_what_damage_took_is_counted_and_told(tmp_path, monkeypatch):
     """Of a session longer than what memory keeps, rows can be lost: not silently."""
-    monkeypatch.setattr(journal_module, "_KEPT_BYTES", 5_000)
+    monkeypatch.setattr(journals, "_KEPT_BYTES", 5_000)
     path = tmp_path / "j.sqlite"
     journal = Journal(path)
     ids = [journal.put(row(number)) for number in range(3000)]
@@ -393,7 +391,7 @@ def test_a_damaged_file_in_a_folder_without_rights_means_memory(tmp_path):
     path = tmp_path / "j.sqlite"
     path.write_bytes(b"no database" * 1000)
     blocked = "import sys; from pathlib import Path\n" + (
-        "from llmwidgets.engine.journal.journal import Journal, Row\n"
+        "from llmwidgets.engine.journal import Journal, Row\n"
         "import subprocess\n"
         "place = Path(sys.argv[1])\n"
         "subprocess.run(['mount', '--bind', place, place], check=True)\n"
@@ -413,7 +411,7 @@ def test_a_read_only_disk_is_read_and_not_asked_again(tmp_path):
     journal.close()
     code = (
         "import subprocess, sys; from pathlib import Path\n"
-        "from llmwidgets.engine.journal.journal import Journal, Row\n"
+        "from llmwidgets.engine.journal import Journal, Row\n"
         "place = Path(sys.argv[1])\n"
         "subprocess.run(['mount', '--bind', place, place], check=True)\n"
         "subprocess.run(['mount', '-o', 'remount,ro,bind', place], check=True)\n"
@@ -437,7 +435,7 @@ def test_a_full_disk_of_its_own(tmp_path):
     code = """
 import subprocess, sys
 from pathlib import Path
-from llmwidgets.engine.journal.journal import Journal, Row
+from llmwidgets.engine.journal import Journal, Row
 place = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", place], check=True)
 path, ballast = place / "j.sqlite", place / "ballast"
@@ -464,7 +462,7 @@ def test_a_disk_that_is_full_before_the_journal_is_opened(tmp_path):
     code = """
 import subprocess, sys
 from pathlib import Path
-from llmwidgets.engine.journal.journal import Journal, Row
+from llmwidgets.engine.journal import Journal, Row
 place = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", place], check=True)
 path, ballast = place / "j.sqlite", place / "ballast"

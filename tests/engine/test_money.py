@@ -8,14 +8,11 @@ import pytest
 
 from llmwidgets.comparison import Comparison, Variant, compare, load
 from llmwidgets.comparison import estimate as estimate_of
-from llmwidgets.connections import Connection, Policy
+from llmwidgets.connections import Connection
 from llmwidgets.demo import invoices, start_demo, stop_demo
 from llmwidgets.dialects.types import Usage
 from llmwidgets.engine.estimate import TrialMeasure, estimate
-from llmwidgets.engine.extractor import Extractor
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.journal.row import Row
-from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.prices import price_changes
@@ -77,7 +74,7 @@ def test_latency_is_split_into_waiting_and_answering(pilot: Comparison, tmp_path
 def test_a_row_of_an_earlier_version_has_no_waiting_time_and_is_still_read() -> None:
     journal = Journal(False)
     at = journal.put(Row(key="a", status="ok", reply="{}", seconds=1.0))
-    journal._database.execute(
+    journal._file.connection.execute(
         "UPDATE extraction SET facts = json_remove(facts, '$.waiting_seconds')"
     )
     assert journal.get(at).waiting_seconds is None
@@ -107,9 +104,8 @@ def test_a_deployment_is_priced_by_the_model_that_answered() -> None:
         api_key="made-up-0000000000000001",
     )
     column = ResolvedVariant("claims", connection, "claims-prod")
-    asker = Extractor(column, policy=Policy(), pace=Pace(1))
     usage = Usage(input_tokens=1000, output_tokens=1000)
-    assert asker.cost(usage) is None
-    assert asker.cost(usage, "no-model-anyone-knows") is None
-    answered = asker.cost(usage, "gpt-6-luna")
+    assert column.cost(usage) is None
+    assert column.cost(usage, "no-model-anyone-knows") is None
+    answered = column.cost(usage, "gpt-6-luna")
     assert answered == pytest.approx((0.1 + 0.5) / 1000)

@@ -11,8 +11,7 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.connections import catalog
 from llmwidgets.dialects.types import HTTPResponse, ListedModel
-from llmwidgets.engine.checks.check import diagnose
-from llmwidgets.engine.checks.rules import Diagnosis
+from llmwidgets.engine.troubleshooting import Diagnosis, diagnose
 from llmwidgets.errors import Forbidden, UnknownModel
 from tests.engine.conftest import Seen, Wire
 from tests.engine.set_ups.set_up import NO_DEPLOYMENT, anthropic, google, openai

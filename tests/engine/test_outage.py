@@ -13,11 +13,11 @@ import pytest
 
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import defaults
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.network.errors import PASSING
-from llmwidgets.engine.network.retry import Attempts, Pace, retry_until_answered
+from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.network.pacing import Pace, PauseReason, retry_until_answered
+from llmwidgets.engine.network.retry import PASSING, Attempts
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
-from llmwidgets.engine.run import Run
+from llmwidgets.engine.run import Run, VariantState
 from llmwidgets.errors import Overloaded, Unreachable
 from llmwidgets.schemas import read_schema
 from tests.clocks import hurry
@@ -34,7 +34,7 @@ def away_between(since: float, until: float, failure, texts: int = 300, at_once:
     async def once() -> str:
         if since <= hours.at < until:
             failed.append(hours.at)
-            states.add(pace.state)
+            states.add(pace.pause.reason if pace.pause else None)
             await hours.sleep(0.01)
             raise failure
         await hours.sleep(0.2)
@@ -62,7 +62,7 @@ def away_between(since: float, until: float, failure, texts: int = 300, at_once:
 def test_a_server_that_was_there_is_waited_for(code, at_once):
     ended, _, states, _ = away_between(0.3, 60.0, Unreachable("no", code=code), 300, at_once)
     assert ended == ["reply"] * 300
-    assert any("does not answer; trying again" in state for state in states)
+    assert PauseReason.OUTAGE in states
 
 
 def test_one_call_at_a_time_looks_for_it():
@@ -82,7 +82,7 @@ def test_before_any_answer_it_is_given_up_as_soon_as_ever():
     ended, _, states, hours = away_between(0.0, 9999.0, Unreachable("no", code="refused"), 3, 1)
     assert len(ended) == 3
     assert hours.at < 3 * 2
-    assert not any("does not answer" in state for state in states)
+    assert PauseReason.OUTAGE not in states
 
 
 def test_what_was_perhaps_answered_is_still_asked_once_more_at_most():
@@ -168,7 +168,7 @@ class Course:
 
     async def wait(self) -> None:
         """A wait of the run: over at once, but where it waits for the server as the test says."""
-        if self.run and "does not answer; trying again" in self.run.progress[0].state:
+        if self.run and self.run.progress[0].state is VariantState.AWAY:
             self.away.set()
             await asyncio.to_thread(self.go_on.wait, 60)
 

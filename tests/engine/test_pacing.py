@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.engine import defaults
-from llmwidgets.engine.network.retry import Attempts, Clock, Pace, retry_until_answered
+from llmwidgets.engine.network.pacing import Clock, Pace, PauseReason, retry_until_answered
+from llmwidgets.engine.network.retry import Attempts
 from llmwidgets.errors import (
     BadRequest,
     Overloaded,
@@ -193,14 +194,14 @@ def test_a_pause_holds_every_call_and_is_told():
     hours = Hours()
     pace = Pace(8, clock=hours.clock)
     pace.limited(12.0)
-    assert pace.state == "waiting for the limit, next in 12 s"
+    assert pace.pause == (PauseReason.LIMIT, 12)
 
     async def one() -> float:
         async with pace.slot():
             return hours.at
 
     assert asyncio.run(hours.run(one())) == 12.0
-    assert pace.state == "4 at a time"
+    assert (pace.pause, pace.limit) == (None, 4)
 
 
 def simulate(answer, texts: int, start: int, most: int = 512):

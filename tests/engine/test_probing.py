@@ -12,10 +12,9 @@ import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
-from llmwidgets.engine.checks.check import check_connection
+from llmwidgets.engine.check import WAIT_SECONDS, check_connection
 from llmwidgets.engine.network import google_oauth
-from llmwidgets.engine.network.retry import Pace
-from llmwidgets.engine.probing import WAIT_SECONDS
+from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.errors import Overloaded, Unauthorized
 from tests.engine.scripts import (
     Script,

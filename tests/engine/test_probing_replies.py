@@ -9,7 +9,7 @@ import pytest
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.checks.check import check_connection
+from llmwidgets.engine.check import check_connection
 from tests.engine.scripts import (
     Script,
     Waits,

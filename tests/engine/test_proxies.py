@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmwidgets.engine.network.proxies import proxy_for
+from llmwidgets.engine.network.transport import proxy_for
 
 
 @pytest.fixture(autouse=True)

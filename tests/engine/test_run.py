@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,9 +14,9 @@ from hypothesis import strategies as st
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Enforcement, Example
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
-from llmwidgets.engine.run import Run
+from llmwidgets.engine.run import Run, VariantState
 from llmwidgets.errors import FAILURES
 from llmwidgets.schemas import read_schema
 from tests.clocks import hurry
@@ -73,6 +75,42 @@ def test_the_request_can_be_looked_at_and_is_what_was_sent(far_end, model):
     assert shown["body"] == model.asked[0]
     assert CANARY not in repr(shown)
     assert shown["headers"]["Authorization"] == "Bearer ••••"
+
+
+def entries(act) -> Counter[str]:
+    """How often each function is entered while `act` runs, on an engine that it starts.
+
+    A coroutine is entered each time it goes on.
+    """
+    event_loop.stop_engine()
+    entered: Counter[str] = Counter()
+
+    def note(frame, event, _argument):
+        if event == "call":
+            entered[frame.f_code.co_qualname] += 1
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    return entered
+
+
+@pytest.mark.parametrize("words", ["a", "abcdefgh"])
+def test_nothing_is_built_or_parsed_twice_for_a_text(far_end, model, words):
+    """The target is built once for a run, and once for the host that the key is bound to."""
+    end = far_end(model)
+    ran(Plan(columns(connected(end)), texts("before")))
+    connection = connected(end)
+    entered = entries(lambda: ran(Plan(columns(connection), texts(*words))))
+    for once in ("Connection.target", "Connection.address", "RequestBuilder.__init__"):
+        assert entered[once] == 1, once
+    assert entered["read_address"] <= 2
+    for each in ("RequestBuilder.build", "parse_json"):
+        assert entered[each] == len(words), each
 
 
 def test_an_extraction_shows_no_value_and_no_text(far_end, model):
@@ -303,7 +341,7 @@ def test_stop_cancels_what_is_in_flight_and_keeps_what_is_there(far_end, model):
     run.stop()
     assert run.wait(10)
     assert statuses(run) == ["ok", "Stopped", "Stopped", "Stopped"]
-    assert run.progress[0].state == "stopped"
+    assert run.progress[0].state is VariantState.STOPPED
 
 
 def test_an_interrupt_of_the_wait_stops_the_run(far_end, model):

@@ -138,7 +138,7 @@ def spoilt(**changes: Any) -> dict[str, Any]:
     [
         ("/keys/key.json", "the path of a file, not its content"),
         ("C:\\keys\\key.json", "the path of a file, not its content"),
-        ("nonsense", "no JSON"),
+        ("nonsense", "not JSON"),
         (json.dumps(a_service_account("x"))[:-40], "not copied whole"),
         (spoilt(type="external_account"), "get their tokens from another service"),
         (spoilt(type="impersonated_service_account"), "get their tokens from another service"),

@@ -9,12 +9,12 @@ import pytest
 
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.error_rules import read_limits
-from llmwidgets.engine import capability, event_loop, server_facts
+from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.extraction import read
 from llmwidgets.engine.extractor import Extractor
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.network.retry import Pace
+from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.engine.run import Run
 from llmwidgets.schemas import read_schema
@@ -103,7 +103,7 @@ def test_a_deployment_is_asked_by_the_facts_of_what_its_first_answer_names(far_e
     assert (limit_of(second), second["reasoning_effort"]) == (LEAST, "none")
     # The request that is shown is the one that was sent.
     for row, body in zip(rows, server.asked, strict=True):
-        shown = read(one.column, Document("t", "Total 1", SCHEMA, None), 0, row)
+        shown = read(one.variant, Document("t", "Total 1", SCHEMA, None), 0, row)
         assert shown.request["body"] == body
     # Another column of this process knows it from its first text on.
     again = asker(connection, effort="high", temperature=0.5)
@@ -127,9 +127,9 @@ def test_an_answer_that_names_its_model_as_before_teaches_nothing(far_end, serve
     connection = custom(far_end(Server(served)))
     one = asker(connection)
     ask(one)
-    known = server_facts.facts_of_server(connection, "m")
+    known = capability.record_of(connection, "m").facts
     ask(one)
-    assert server_facts.facts_of_server(connection, "m") is known
+    assert capability.record_of(connection, "m").facts is known
 
 
 def test_of_many_texts_one_alone_is_asked_without_knowing(far_end):
@@ -154,10 +154,10 @@ def test_what_is_learned_leaves_the_journals_key_as_it_is(far_end):
     server = Server(LUNA)
     one = asker(azure(far_end(server)))
     form = one.capability.form
-    before = one.manner(SCHEMA).prefix(form).hexdigest()
+    before = one.builder(SCHEMA).prefix(form).hexdigest()
     ask(one)
-    assert one.manner(SCHEMA).effort_sent == "none"
-    assert one.manner(SCHEMA).prefix(form).hexdigest() == before
+    assert one.builder(SCHEMA).effort_sent == "none"
+    assert one.builder(SCHEMA).prefix(form).hexdigest() == before
 
 
 @pytest.mark.parametrize("served", ["claims", None, "phi-9-of-tomorrow"])
@@ -192,7 +192,7 @@ def test_claude_behind_a_name_of_its_own_is_spelled_as_its_model_wants(far_end):
     assert (first["thinking"], first["max_tokens"]) == ({"type": "adaptive"}, 100_000)
     assert (second["thinking"]["type"], second["max_tokens"]) == ("enabled", 64_000)
     assert any("lowered from 100,000 to 64,000" in note for note in row.notes)
-    shown = read(one.column, Document("t", "Total 1", SCHEMA, None), 0, row)
+    shown = read(one.variant, Document("t", "Total 1", SCHEMA, None), 0, row)
     assert shown.request["body"] == second
 
 
@@ -208,7 +208,7 @@ def test_a_gateway_to_another_vendor_is_asked_in_its_own_format(far_end):
     ask(one)
     assert (limit_of(server.asked[0]), server.asked[0]["reasoning_effort"]) == (ROOM, "low")
     assert "temperature" not in server.asked[0]
-    known = server_facts.facts_of_server(one.connection, "m")
+    known = capability.record_of(one.connection, "m").facts
     assert (known.served, known.facts.options) == ("gemini-3.8-flash", {})
 
 
@@ -219,7 +219,7 @@ def test_a_server_of_ones_own_has_room_for_thinking(far_end):
     body = server.asked[0]
     assert (limit_of(body), body["temperature"]) == (ROOM, 0.3)
     assert "reasoning_effort" not in body
-    assert one.manner(SCHEMA).thinking
+    assert one.builder(SCHEMA).thinking
 
 
 @pytest.mark.parametrize("make", [azure, custom])
@@ -256,7 +256,7 @@ def test_a_listed_window_holds_question_and_answer(far_end, listed):
     assert LEAST < limit_of(server.asked[0]) < 8192
     assert any("window" in note for note in row.notes)
     shown = read(
-        asker(custom(far_end(server))).column, Document("t", "Total 1", SCHEMA, None), 0, row
+        asker(custom(far_end(server))).variant, Document("t", "Total 1", SCHEMA, None), 0, row
     )
     assert shown.request["body"]["max_tokens"] == limit_of(server.asked[0])
 
@@ -457,4 +457,4 @@ def test_the_estimate_goes_by_what_is_sent(far_end):
     assert (after.unpriced, after.cost_high, after.tokens_out) == (
         (), known.cost_high, known.tokens_out,
     )  # fmt: skip
-    assert server_facts.facts_of_server(connection, "claims").served == LUNA
+    assert capability.record_of(connection, "claims").facts.served == LUNA

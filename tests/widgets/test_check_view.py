@@ -8,7 +8,7 @@ import pytest
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
-from llmwidgets.engine.checks.check import CheckReport
+from llmwidgets.engine.check import CheckReport
 from llmwidgets.formatting import format_since
 from llmwidgets.widgets.connection.check_view import (
     mode_view,

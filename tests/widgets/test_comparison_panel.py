@@ -22,8 +22,7 @@ from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, 
 from llmwidgets.analysis.verdict import Verdict
 from llmwidgets.analysis.verdict_text import brief
 from llmwidgets.demo import invoices
-from llmwidgets.engine import estimate
-from llmwidgets.engine.journal import file
+from llmwidgets.engine import estimate, journal_file
 from llmwidgets.widgets.comparison import setup_view
 from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex
 from llmwidgets.widgets.comparison.grid_view import Metrics, blocks, heights
@@ -517,14 +516,13 @@ def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, st
     )
     assert page.state["running"]["note"] is None
     assert page.state["running"]["foot"].startswith("Every reply is on disk as it arrives.")
-    with closing(sqlite3.connect(file.default_journal_path(), isolation_level=None)) as other:
+    path = journal_file.default_journal_path()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         _Slow.free.release(1)
         until(page, lambda now: now["running"]["note"] is not None)
         told = page.state["running"]
-        said = (
-            f"journal: {file.default_journal_path()} is locked by another process. 1 reply is kept"
-        )
+        said = f"journal: {path} is locked by another process. 1 reply is kept"
         assert told["note"]["sentence"].startswith(said)
         assert "run again" in told["note"]["hint"]
         assert told["foot"].startswith("Replies are kept in memory. Stop keeps them;")
@@ -538,7 +536,7 @@ def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, st
     page.widget._run.journal.settle()
     page.widget.push()
     assert page.state["result"]["notes"] == []
-    with closing(sqlite3.connect(file.default_journal_path())) as other:
+    with closing(sqlite3.connect(journal_file.default_journal_path())) as other:
         assert other.execute("SELECT count(*) FROM extraction").fetchone() == (4,)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from llmwidgets import PROVIDERS
 from llmwidgets.connections.connection import Connection
-from llmwidgets.engine.checks import local_servers
+from llmwidgets.engine import check
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.kinds import KINDS, filled_in
@@ -224,14 +224,14 @@ def test_local_servers_are_looked_for_on_a_click_only(wire, monkeypatch, demo_ad
     asked: list[int] = []
     port = int(demo_address.rsplit(":", 1)[1].split("/")[0])
 
-    async def discover() -> list[local_servers.LocalServer]:
+    async def discover() -> list[check.LocalServer]:
         asked.append(1)
-        found = await real((local_servers.Usual("Ollama", port, "ollama"),))
-        return [local_servers.LocalServer("Ollama", each.endpoint, each.models[:2], "ollama")
+        found = await real((check.Usual("Ollama", port, "ollama"),))
+        return [check.LocalServer("Ollama", each.endpoint, each.models[:2], "ollama")
                 for each in found]  # fmt: skip
 
-    real = local_servers.discover
-    monkeypatch.setattr(local_servers, "discover", discover)
+    real = check.discover
+    monkeypatch.setattr(check, "discover", discover)
     store = Store.in_memory()
     page = wire(ConnectionPanel(store))
     assert not asked

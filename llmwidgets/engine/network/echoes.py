@@ -1,4 +1,4 @@
-"""Echoes: a key that a server sends back is masked at the door, before anything reads the reply.
+"""A key that a server sends back is masked at the door, before anything reads the reply.
 
 So no key of a run comes back in a model's name, an id, a header, an error's words or the answer
 itself, and what is judged, kept and shown is the masked text. Looked for are the keys that were
@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError
 from llmwidgets.known_keys import known_key, secret_parts, secret_values
 from llmwidgets.secret import Secret
@@ -37,7 +36,7 @@ class _Key:
     raw: memoryview
     coded: tuple[memoryview, ...]
     halves: tuple[memoryview, ...]
-    """One of these stands in every text that at least half of the key stands in unescaped."""
+    """One of these is in every text that contains at least half of the key unescaped."""
 
     @classmethod
     def of(cls, raw: memoryview, coded: tuple[memoryview, ...] = ()) -> _Key:
@@ -52,29 +51,24 @@ _turn = threading.Lock()
 def watch(secrets: Iterable[Secret]) -> None:
     """Mask these in every reply from now on, as long as they live."""
     for secret in secrets:
-        found = _watched.get(secret)
-        # What a reference leads to can be another value by now.
-        if found is None or (secret.reference and not _is_same(found, secret)):
-            spelled = list(_spelled(secret))
+        known = _watched.get(secret)
+        # A reference can resolve to another value by now.
+        if known is None or (secret.reference and not _is_same(known, secret)):
+            keys = list(_spellings(secret))
             with _turn:
-                _watched[secret] = spelled
-
-
-def watch_connection(connection: Connection) -> None:
-    """Mask every secret of this connection in every reply."""
-    watch([*connection.secret_fields.values(), *connection.fields.headers.values()])
+                _watched[secret] = keys
 
 
 def masked(data: bytes) -> bytes:
-    """The bytes of a reply, with each place where a watched key stands masked."""
+    """The bytes of a reply, with every watched key masked."""
     with _turn:
-        keys = [each for found in _watched.values() for each in found]
+        keys = [each for known in _watched.values() for each in known]
     plain = all(data.find(half) < 0 for key in keys for half in key.halves)
     if plain and not _ESCAPED.search(data):
         return data
     kept: list[bytes] = []
     at = 0
-    for start, end in sorted(_places(data, keys)):
+    for start, end in sorted(_spans(data, keys)):
         if start > at or not kept:
             kept += [data[at:start], _MASK]
         at = max(at, end)
@@ -83,35 +77,35 @@ def masked(data: bytes) -> bytes:
 
 def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """A reply's headers, their values masked."""
-    told = dict(headers.items())
+    plain = dict(headers.items())
     # One search for all of them: nearly always there is nothing to mask.
-    whole = "\n".join(told.values()).encode("utf-8", "surrogateescape")
+    whole = "\n".join(plain.values()).encode("utf-8", "surrogateescape")
     if masked(whole) is whole:
-        return told
+        return plain
     return {
         name: masked(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-        for name, value in told.items()
+        for name, value in plain.items()
     }
 
 
-def _is_same(found: list[_Key], secret: Secret) -> bool:
+def _is_same(known: list[_Key], secret: Secret) -> bool:
     try:
-        parts = [part for part in secret_parts(secret) if _telling(bytes(part))]
+        parts = [part for part in secret_parts(secret) if _is_recognizable(bytes(part))]
     except FieldError:
-        return not found
-    return [each.raw for each in found[: len(parts)]] == parts
+        return not known
+    return [each.raw for each in known[: len(parts)]] == parts
 
 
-def _telling(letters: bytes) -> bool:
+def _is_recognizable(letters: bytes) -> bool:
     """Whether it is a key, and not a word or number of any answer (`ollama`, a year)."""
     digits = any(each in b"0123456789" for each in letters)
     return not letters.isdigit() and (digits or len(letters) >= _LONG)
 
 
-def _spelled(secret: Secret) -> Iterator[_Key]:
+def _spellings(secret: Secret) -> Iterator[_Key]:
     for known in known_key("", secret):
         raw = known.spellings[0][1]
-        if _telling(bytes(raw)):
+        if _is_recognizable(bytes(raw)):
             coded = tuple(each for kind, each in known.spellings if kind == "base64")
             yield _Key.of(raw, coded)
     with suppress(FieldError):
@@ -120,16 +114,19 @@ def _spelled(secret: Secret) -> Iterator[_Key]:
             yield from (_Key.of(memoryview(line)) for line in lines[1:] if len(line) >= _OF_MANY)
 
 
-def _places(data: bytes, keys: list[_Key]) -> Iterator[tuple[int, int]]:
+def _spans(data: bytes, keys: list[_Key]) -> Iterator[tuple[int, int]]:
     for key in keys:
-        yield from _begun(data, key.raw)
-        yield from _ended(data, key.raw)
+        yield from _beginnings(data, key.raw)
+        yield from _endings(data, key.raw)
         for each in key.coded:
-            yield from _begun(data, each)
+            yield from _beginnings(data, each)
     if keys and _ESCAPED.search(data):
         unfolded = _Unfolded(data)
         for key in keys:
-            for start, end in (*_begun(unfolded.plain, key.raw), *_ended(unfolded.plain, key.raw)):
+            for start, end in (
+                *_beginnings(unfolded.plain, key.raw),
+                *_endings(unfolded.plain, key.raw),
+            ):
                 yield unfolded.span(start, end)
 
 
@@ -137,27 +134,27 @@ def _half(word: memoryview) -> int:
     return min(len(word), max(_HALF, (len(word) + 1) // 2))
 
 
-def _begun(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
-    """Where the first half of a word stands, with all that follows of it."""
+def _beginnings(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
+    """Where the first half of a word is, with all that follows of it."""
     size = _half(word)
-    for at in _found(data, bytes(word[:size])):
+    for at in _find_all(data, bytes(word[:size])):
         more = size
         while more < len(word) and data[at + more : at + more + 1] == word[more : more + 1]:
             more += 1
         yield at, at + more
 
 
-def _ended(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
-    """Where the last half of a word stands, with all of it that is in front."""
+def _endings(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
+    """Where the last half of a word is, with all of it that is in front."""
     size = _half(word)
-    for at in _found(data, bytes(word[-size:])):
+    for at in _find_all(data, bytes(word[-size:])):
         begin, more = at, len(word) - size
         while more and begin and data[begin - 1 : begin] == word[more - 1 : more]:
             begin, more = begin - 1, more - 1
         yield begin, at + size
 
 
-def _found(data: bytes, word: bytes) -> Iterator[int]:
+def _find_all(data: bytes, word: bytes) -> Iterator[int]:
     at = data.find(word)
     while at >= 0:
         yield at
@@ -178,12 +175,12 @@ class _Unfolded:
         self._at: list[int] = []  # in `plain`, the place of each letter that was escaped
         self._spans: list[tuple[int, int]] = []
         end = length = 0
-        for found in _ESCAPED.finditer(data):
-            kept += [data[end : found.start()], _letter(found)]
-            length += found.start() - end
-            end = found.end()
+        for match in _ESCAPED.finditer(data):
+            kept += [data[end : match.start()], _letter(match)]
+            length += match.start() - end
+            end = match.end()
             self._at.append(length)
-            self._spans.append(found.span())
+            self._spans.append(match.span())
             length += 1
         self.plain = b"".join([*kept, data[end:]])
 
@@ -200,9 +197,9 @@ class _Unfolded:
         return (end + behind - 1, end + behind) if behind else (start, end)
 
 
-def _letter(found: re.Match[bytes]) -> bytes:
-    if found["slash"]:
+def _letter(match: re.Match[bytes]) -> bytes:
+    if match["slash"]:
         return b"/"
-    if found["html"]:
-        return bytes([min(int(found["html"]), 127)])
-    return bytes([int(found["json"] or found["url"] or found["hex"], 16)])
+    if match["html"]:
+        return bytes([min(int(match["html"]), 127)])
+    return bytes([int(match["json"] or match["url"] or match["hex"], 16)])

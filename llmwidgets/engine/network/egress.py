@@ -11,10 +11,17 @@ from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.error_body import tells_error
-from llmwidgets.dialects.types import Call, HTTPResponse, ListedModel
+from llmwidgets.dialects.types import (
+    Call,
+    HTTPResponse,
+    ListedModel,
+    Reply,
+    Request,
+    Target,
+)
 from llmwidgets.engine import defaults
-from llmwidgets.engine.network.proxies import is_loopback, port_of
 from llmwidgets.errors import PolicyError
+from llmwidgets.providers.urls import is_this_computer, port_of
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -49,8 +56,7 @@ async def send_guarded(
     token is refused is sent once more, with another token; a second refusal is the answer.
     Raises PolicyError before anything is sent, else what the transport raises.
     """
-    from llmwidgets.engine.network import echoes, transport
-    from llmwidgets.engine.network import google_oauth as tokens
+    from llmwidgets.engine.network import echoes, google_oauth, transport
 
     policy.permit(connection, model)
     if _origin(call.url) != _bound(connection):
@@ -61,18 +67,35 @@ async def send_guarded(
             rule="A key travels only to its own host.",
         )
     # What is exchanged for a token goes to its service alone, and the transport does not see it.
-    echoes.watch(each.secret for each in call.auth if each.exchange)
-
-    async def attempt() -> tuple[Call, HTTPResponse]:
+    exchanged = [each.secret for each in call.auth if each.exchange]
+    if exchanged:
+        echoes.watch(exchanged)
+    for tries_left in (1, 0) if exchanged else (0,):
         if (calls := _watched.get()) is not None:
             calls.append(call)
-        sent = await tokens.exchange_credentials(call)
-        return sent, await transport.send_call(sent, connect=connect, total=total)
+        sent = await google_oauth.exchange_credentials(call) if exchanged else call
+        response = await transport.send_call(sent, connect=connect, total=total)
+        refused = tries_left and response.status == 401
+        if not (refused and google_oauth.token_refused(call, sent)):
+            break
+    return response
 
-    sent, payload = await attempt()
-    if payload.status == 401 and tokens.token_refused(call, sent):
-        _, payload = await attempt()
-    return payload
+
+async def ask_model(
+    connection: Connection,
+    request: Request,
+    target: Target,
+    *,
+    policy: Policy,
+    thinking: bool,
+) -> tuple[HTTPResponse, Reply]:
+    """Put one question to a model and read its reply; raises what the call raises."""
+    call = connection.dialect.encode(request, target)
+    total = total_seconds(connection, thinking=thinking)
+    response = await send_guarded(connection, request.model, call, policy=policy, total=total)
+    if response.status >= 400:
+        raise connection.dialect.explain(response, call=call)
+    return response, connection.dialect.decode(response, call=call)
 
 
 def total_seconds(connection: Connection, *, thinking: bool) -> float:
@@ -90,18 +113,18 @@ def first_concurrency(connection: Connection) -> int:
 
 def is_local(connection: Connection) -> bool:
     """Whether the connection's server is on this computer."""
-    return is_loopback(_bound(connection)[1])
+    return is_this_computer(_bound(connection)[1])
 
 
 _bounds: WeakKeyDictionary[Connection, tuple[str, str, int]] = WeakKeyDictionary()
 
 
 def _bound(connection: Connection) -> tuple[str, str, int]:
-    # A connection never changes, and its address is worked out anew at each look.
-    found = _bounds.get(connection)
-    if found is None:
-        found = _bounds[connection] = _origin(connection.address)
-    return found
+    # A connection never changes, and works its address out anew at each look.
+    bound = _bounds.get(connection)
+    if bound is None:
+        bound = _bounds[connection] = _origin(connection.address)
+    return bound
 
 
 def _origin(url: str) -> tuple[str, str, int]:
@@ -109,27 +132,29 @@ def _origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", port_of(parts)
 
 
-# -- Free calls: the list of models, and the count of tokens, that prove a key without a question.
+# -- Calls that cost nothing, and prove a key without a question.
 
 SECONDS = 20.0
 _MOST_PAGES = 20
 
 
-async def list_models(connection: Connection, model: str, *, policy: Policy) -> list[ListedModel]:
+async def list_models(
+    connection: Connection, model: str, *, policy: Policy, target: Target | None = None
+) -> list[ListedModel]:
     """Every page of the server's list; raises what the calls raise."""
-    dialect = connection.dialect
-    call, found = dialect.models_call(connection.target(model)), list[ListedModel]()
+    dialect, models = connection.dialect, list[ListedModel]()
+    call = dialect.models_call(target or connection.target(model))
     # A resource whose deployments the references name has no model of its own to permit.
     named = None if connection.any_model else model
     for _ in range(_MOST_PAGES):
-        payload = await send_guarded(connection, named, call, policy=policy, total=SECONDS)
-        if payload.status >= 400:
-            raise dialect.explain(payload, call=call)
-        page, call = dialect.listed_models(payload, call)
-        found += page
+        response = await send_guarded(connection, named, call, policy=policy, total=SECONDS)
+        if response.status >= 400:
+            raise dialect.explain(response, call=call)
+        page, call = dialect.listed_models(response, call)
+        models += page
         if call is None:
             break
-    return found
+    return models
 
 
 async def count_tokens(connection: Connection, model: str, *, policy: Policy) -> None:
@@ -138,6 +163,6 @@ async def count_tokens(connection: Connection, model: str, *, policy: Policy) ->
     call = dialect.count_call(connection.target(model))
     if call is None:
         return
-    payload = await send_guarded(connection, model, call, policy=policy, total=SECONDS)
-    if tells_error(payload):
-        raise dialect.explain(payload, call=call)
+    response = await send_guarded(connection, model, call, policy=policy, total=SECONDS)
+    if tells_error(response):
+        raise dialect.explain(response, call=call)

@@ -1,7 +1,7 @@
-"""Tokens: Google's access tokens in place of credentials, by google-auth over our own transport.
+"""Google's access tokens in place of credentials, by google-auth over our own transport.
 
 A token is kept until shortly before it ends and is shared by every connection of the same
-credentials. Only the token service that the credentials name is asked, and only where it is
+credentials. Only the token service that the credentials name is asked, and only if it is
 Google's own, or on this computer.
 """
 
@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from llmwidgets.dialects.types import AuthHeader, Call, HTTPResponse
-from llmwidgets.engine.network.proxies import is_loopback
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -30,6 +29,7 @@ from llmwidgets.errors import (
     Unauthorized,
     Unreachable,
 )
+from llmwidgets.providers.urls import is_this_computer
 from llmwidgets.providers.vertex_ai import SCOPE, TOKEN_HOST, TOKEN_URL
 from llmwidgets.secret import Secret, redact
 
@@ -52,7 +52,7 @@ _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = 
 async def exchange_credentials(call: Call) -> Call:
     """The call with a token in place of the credentials that it carries; others come back as is.
 
-    Raises Unauthorized where the credentials cannot be used or are not accepted, and what the
+    Raises Unauthorized if the credentials cannot be used or are not accepted, and what the
     transport raises.
     """
     header = _header(call)
@@ -60,7 +60,7 @@ async def exchange_credentials(call: Call) -> Call:
         return call
     token = await _token(header.secret, call)
     if isinstance(token, CallError):
-        # A Verbose traceback prints this frame's locals, and the call's body holds the document.
+        # A Verbose traceback prints this frame's locals, and the call's body contains the document.
         del call
         raise token
     spent = {"x-goog-user-project": token.quota_project} if token.quota_project else {}
@@ -118,48 +118,47 @@ async def _token(secret: Secret, call: Call) -> _Token | CallError:
         known = _kept.get(digest or "")
         if known is not None and time.time() < known.renew_at:
             return known
-        found = await asyncio.to_thread(_fetched, secret, call, asyncio.get_running_loop())
-        if isinstance(found, _Token) and digest is not None:
+        token = await asyncio.to_thread(_fetch, secret, call, asyncio.get_running_loop())
+        if isinstance(token, _Token) and digest is not None:
             while len(_kept) >= _MOST_KEPT:
                 _kept.pop(next(iter(_kept)))
-            _kept[digest] = found
-        return found
+            _kept[digest] = token
+        return token
 
 
-def _fetched(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
+def _fetch(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
     """On a thread of its own: reading a key takes time, and google-auth waits for its answer."""
     account = account_of(secret)
     if isinstance(account, Problem):
-        return _refusal(call, account.sentence, account.hint, "credentials")
+        return _error(Unauthorized, call, account.sentence, account.hint, "credentials")
     if "/projects/-/" in call.url:
-        return BadRequest(
-            "The credentials name no project.",
-            "Fill in the project ID of this connection.",
-            label=call.label, model=call.model, code=FailureCode.PROJECT,
-        )  # fmt: skip
-    return _refreshed(account, call, loop)
+        hint = "Fill in the project ID of this connection."
+        return _error(
+            BadRequest, call, "The credentials name no project.", hint, FailureCode.PROJECT
+        )
+    return _refresh(account, call, loop)
 
 
-def _refreshed(account: Account, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
+def _refresh(account: Account, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
     from google.auth.exceptions import RefreshError
 
     try:
         account.google.refresh(_request(account, call, loop))
-        return _request_made(account)
+        return _read_token(account)
     except CallError as error:
         failure = error
     except RefreshError as error:
-        return _explained(error, account, call)
-    except Exception:  # noqa: BLE001 - it may hold the credentials
-        return _strange(account, call)
+        return _explain(error, account, call)
+    except Exception:  # noqa: BLE001 - it may contain the credentials
+        return _not_google(account, call)
     # A token that was perhaps given costs nothing, and can be asked for again.
     failure.perhaps_answered = False
-    # The frames it came through hold the signed request.
+    # The frames it came through contain the signed request.
     failure.__context__ = None
     return failure.with_traceback(None)
 
 
-def _request_made(account: Account) -> _Token:
+def _read_token(account: Account) -> _Token:
     ends = account.google.expiry
     lasts = (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if ends else 600.0
     renew_at = time.time() + lasts - min(_EARLY_SECONDS, lasts / 4)
@@ -183,7 +182,7 @@ def _request(
 
     def request(url: str, method: str = "GET", body: Any = None, **_rest: Any) -> _Answer:
         if url != account.token_uri or method != "POST":
-            raise _strange(account, call)
+            raise _not_google(account, call)
         asked = Call(
             "POST",
             url,
@@ -194,8 +193,8 @@ def _request(
             model=call.model,
         )
         sending = transport.send_call(asked, total=_SECONDS)
-        said: HTTPResponse = asyncio.run_coroutine_threadsafe(sending, loop).result()
-        return _Answer(said.status, said.headers, said.body)
+        response: HTTPResponse = asyncio.run_coroutine_threadsafe(sending, loop).result()
+        return _Answer(response.status, response.headers, response.body)
 
     return request
 
@@ -216,37 +215,33 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 
 
-def _explained(error: Any, account: Account, call: Call) -> CallError:
-    """The failure that a refusal of the token service stands for."""
-    said = error.args[1] if len(error.args) > 1 else None
+def _explain(error: Any, account: Account, call: Call) -> CallError:
+    """The failure that a refusal of the token service means."""
+    body = error.args[1] if len(error.args) > 1 else None
     host = urlsplit(account.token_uri).hostname
     if error.retryable:
-        return Overloaded(
-            f"Google's token service at {host} has an error of its own.",
-            "Try again in a minute.", label=call.label, model=call.model, code=FailureCode.TOKEN,
-        )  # fmt: skip
-    if not isinstance(said, dict) or "error" not in said:
-        return _strange(account, call)
-    words = f"{said.get('error')}: {said.get('error_description', '')}"
+        sentence = f"Google's token service at {host} has an error of its own."
+        return _error(Overloaded, call, sentence, "Try again in a minute.", FailureCode.TOKEN)
+    if not isinstance(body, dict) or "error" not in body:
+        return _not_google(account, call)
+    words = f"{body.get('error')}: {body.get('error_description', '')}"
     for pattern, sentence, hint in _REFUSALS:
         if re.search(pattern, words, re.I):
-            return _refusal(call, sentence, hint, str(said.get("error"))[:40])
+            return _error(Unauthorized, call, sentence, hint, str(body.get("error"))[:40])
     quote = " ".join(redact(words).split())[:200]
-    return _refusal(
-        call, f"Google did not accept the credentials. It says: {quote}", "", "credentials"
-    )
+    sentence = f"Google did not accept the credentials. It says: {quote}"
+    return _error(Unauthorized, call, sentence, "", "credentials")
 
 
-def _refusal(call: Call, sentence: str, hint: str, code: str) -> CallError:
-    return Unauthorized(sentence, hint, label=call.label, model=call.model, code=code)
+def _not_google(account: Account, call: Call) -> CallError:
+    host = urlsplit(account.token_uri).hostname
+    sentence = f"What answers at {host} is not Google's token service."
+    hint = "A proxy or firewall may be in between: ask the administrator of the network."
+    return _error(Unreachable, call, sentence, hint, FailureCode.TOKEN_SERVICE)
 
 
-def _strange(account: Account, call: Call) -> CallError:
-    return Unreachable(
-        f"What answers at {urlsplit(account.token_uri).hostname} is not Google's token service.",
-        "A proxy or firewall may stand in between: ask the administrator of the network.",
-        label=call.label, model=call.model, code=FailureCode.TOKEN_SERVICE,
-    )  # fmt: skip
+def _error(kind: type[CallError], call: Call, sentence: str, hint: str, code: str) -> CallError:
+    return kind(sentence, hint, label=call.label, model=call.model, code=code)
 
 
 # -- Google's credentials: what a pasted JSON is, whether it can be used, and what is wrong with it.
@@ -269,7 +264,7 @@ _NEW_KEY = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why credentials cannot be used, and the next step; it holds no part of them."""
+    """Why credentials cannot be used, and the next step; it contains no part of them."""
 
     sentence: str
     hint: str = _NEW_KEY
@@ -289,11 +284,15 @@ class Account:
 
 
 def read_account(opened: Callable[[], str]) -> Account | Problem:
-    """The account that a JSON credential stands for, or what is wrong with it."""
+    """The account of a JSON credential, or what is wrong with it."""
     try:
-        return _account(_info(opened()))
+        info = _info(opened())
     except FieldError as error:
         return Problem(error.message, error.hint)
+    if isinstance(info, Problem):
+        return info
+    token_uri = str(info.get("token_uri") or TOKEN_URL)
+    return _content_problem(info) or _address_problem(token_uri) or _build(info, token_uri)
 
 
 def _info(text: str) -> dict[str, Any] | Problem:
@@ -303,29 +302,22 @@ def _info(text: str) -> dict[str, Any] | Problem:
                 "The credentials are the path of a file, not its content.",
                 "Choose the file, paste its content, or write file: before the path.",
             )
-        return Problem("The credentials are no JSON: the key file starts with {.")
+        return Problem("The credentials are not JSON: the key file starts with {.")
     try:
         info = json.loads(text)
     except (ValueError, RecursionError):
         return Problem("The credentials are JSON with a fault: they were not copied whole.")
-    return info if isinstance(info, dict) else Problem("The credentials are no JSON object.")
+    return info if isinstance(info, dict) else Problem("The credentials are not a JSON object.")
 
 
-def _account(info: dict[str, Any] | Problem) -> Account | Problem:
-    if isinstance(info, Problem):
-        return info
-    wrong = _type_problem(info) or _field_problem(info)
-    if wrong is not None:
-        return wrong
-    token_uri = info.get("token_uri") or TOKEN_URL
-    wrong = _address_problem(token_uri)
-    return wrong if wrong is not None else _made(info, str(token_uri))
-
-
-def _type_problem(info: Mapping[str, Any]) -> Problem | None:
+def _content_problem(info: Mapping[str, Any]) -> Problem | None:
     kind = info.get("type")
     if kind in _NEEDED:
-        return None
+        needed = _NEEDED[kind]
+        lacking = [name for name in needed if not (isinstance(info.get(name), str) and info[name])]
+        if not lacking:
+            return None
+        return Problem(f"The credentials lack {' and '.join(lacking)}: the file is not whole.")
     if kind in _ELSEWHERE:
         return Problem(
             f"Credentials of the type {kind} get their tokens from another service, which is not"
@@ -337,19 +329,17 @@ def _type_problem(info: Mapping[str, Any]) -> Problem | None:
     return Problem(f"The credentials have {named}; the key of a service account is wanted.")
 
 
-def _field_problem(info: Mapping[str, Any]) -> Problem | None:
-    needed = _NEEDED[info["type"]]
-    lacking = [name for name in needed if not (isinstance(info.get(name), str) and info[name])]
-    if not lacking:
+def _address_problem(token_uri: str) -> Problem | None:
+    try:
+        parts = urlsplit(token_uri)
+        # `https://oauth2.googleapis.com@elsewhere.example/` leads elsewhere.
+        host = "" if "@" in parts.netloc else (parts.hostname or "").lower()
+        scheme = parts.scheme
+    except ValueError:
+        host = scheme = ""
+    if TOKEN_HOST.fullmatch(host) is not None and scheme == "https":
         return None
-    return Problem(f"The credentials lack {' and '.join(lacking)}: the file is not whole.")
-
-
-def _address_problem(token_uri: Any) -> Problem | None:
-    parts = _parts(str(token_uri))
-    host = (parts[1] or "").lower()
-    google = TOKEN_HOST.fullmatch(host) is not None
-    if (google and parts[0] == "https") or (is_loopback(host) and parts[0] in {"http", "https"}):
+    if is_this_computer(host) and scheme in {"http", "https"}:
         return None
     return Problem(
         f"The credentials ask for their tokens at {host or 'an address that cannot be read'}, which"
@@ -358,16 +348,7 @@ def _address_problem(token_uri: Any) -> Problem | None:
     )
 
 
-def _parts(url: str) -> tuple[str, str | None]:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", None
-    # `https://oauth2.googleapis.com@elsewhere.example/` leads elsewhere.
-    return parts.scheme, None if "@" in parts.netloc else parts.hostname
-
-
-def _made(info: dict[str, Any], token_uri: str) -> Account | Problem:
+def _build(info: dict[str, Any], token_uri: str) -> Account | Problem:
     from google.oauth2 import credentials, service_account
 
     quota = info.get("quota_project_id")
@@ -376,13 +357,13 @@ def _made(info: dict[str, Any], token_uri: str) -> Account | Problem:
     try:
         if kind == "service_account":
             # In a key that went through a shell or a string, line ends are doubled.
-            mended = {**info, "private_key": info["private_key"].replace("\\n", "\n")}
+            fixed = {**info, "private_key": info["private_key"].replace("\\n", "\n")}
             read: Any = service_account.Credentials.from_service_account_info
-            made = read(mended, scopes=[SCOPE])
+            made = read(fixed, scopes=[SCOPE])
         else:
             named = {name: info[name] for name in _NEEDED[kind]}
             user: Any = credentials.Credentials
             made = user(None, token_uri=token_uri, **named)
-    except Exception:  # noqa: BLE001 - whatever it says may hold a part of the key
+    except Exception:  # noqa: BLE001 - whatever it says may contain a part of the key
         return Problem("The private key of the credentials is damaged: it cannot be read.")
     return Account(made, token_uri, quota if isinstance(quota, str) else "", kind)

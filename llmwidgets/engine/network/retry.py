@@ -1,263 +1,228 @@
-"""Pacing: how many calls a connection takes at once, and when a call is tried again."""
+"""Which failed calls are tried again, when and how often; every network failure by its code."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TypeVar
+from enum import Enum, Flag, auto
+from typing import Any
+from urllib.parse import urlsplit
 
+from llmwidgets.dialects.types import Call
 from llmwidgets.engine import defaults
-from llmwidgets.engine.network.errors import HOPELESS, PASSING
-from llmwidgets.engine.network.rate_limit import Limiter, Sent
-from llmwidgets.errors import CallError, FailureCode, Overloaded, RateLimited, Unreachable
+from llmwidgets.errors import (
+    CallError,
+    FailureCode,
+    Overloaded,
+    RateLimited,
+    Unauthorized,
+    Unreachable,
+)
+from llmwidgets.providers.urls import is_this_computer, port_of
 
-T = TypeVar("T")
+
+class _Trait(Flag):
+    """What a failure says about another try."""
+
+    PERHAPS_ANSWERED = auto()
+    """The server may have read the whole request, and counted it."""
+    HOPELESS = auto()
+    """Asking again cannot change it."""
+    PASSING = auto()
+    """The call was never sent, for a reason that can pass where calls came through before: a
+    restart, a network that is down, the page of a network that asks for a login."""
 
 
-AWAY = "the server does not answer"
-_ROUNDS_UNDER_CEILING = 4
-_ROUNDS_AT_REST = 8
+_NONE = _Trait(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """Time as the engine sees it: seconds now, a wait, a number from 0 to 1 for jitter."""
+class NetworkFailure:
+    """What a code of the network says to the user, and about another try."""
 
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    jitter: Callable[[], float] = random.random
+    sentence: str
+    hint: str
+    traits: _Trait = _NONE
 
 
-class Pace:
-    """How many calls of one connection run at once: more while throughput grows, fewer on 429.
+NETWORK_FAILURES: dict[FailureCode, NetworkFailure] = {
+    FailureCode.REFUSED: NetworkFailure(
+        "Nothing is listening at {place}.",
+        "Check the address and the port, and that the server is started.",
+        _Trait.PASSING,
+    ),
+    FailureCode.DNS: NetworkFailure(
+        "Cannot resolve {host} (DNS lookup failed).",
+        "Check how the host is spelled, and that this computer is online.",
+        _Trait.PASSING,
+    ),
+    FailureCode.UNREACHABLE: NetworkFailure(
+        "No route to {place}.",
+        "Check the network, a VPN or a firewall, and whether a proxy is needed (HTTPS_PROXY).",
+        _Trait.PASSING,
+    ),
+    FailureCode.CONNECT_TIMEOUT: NetworkFailure(
+        "{place} did not accept the connection within {connect:g} s.",
+        "Check the address, a firewall, and whether a proxy is needed (HTTPS_PROXY).",
+        _Trait.PASSING,
+    ),
+    FailureCode.TLS: NetworkFailure(
+        "The certificate of {host} is not trusted here.",
+        "Behind a company's proxy, name its certificate file in the field CA bundle.",
+        _Trait.HOPELESS | _Trait.PASSING,
+    ),
+    FailureCode.TLS_SPOKEN: NetworkFailure(
+        "{place} does not speak https as it should.",
+        "Check the port, and whether the server expects http:// instead of https://.",
+        _Trait.HOPELESS | _Trait.PASSING,
+    ),
+    FailureCode.HUNG_UP: NetworkFailure(
+        "{host} hung up without a reply after it was sent the request.",
+        "Ask again; if it happens again, look into the server's own log.",
+        _Trait.PERHAPS_ANSWERED,
+    ),
+    FailureCode.CUT_SHORT: NetworkFailure(
+        "{host} broke the connection in the middle of its reply.",
+        "Ask again; if it happens again, a proxy or gateway in between may cut long replies.",
+        _Trait.PERHAPS_ANSWERED,
+    ),
+    FailureCode.TOO_SLOW: NetworkFailure(
+        "{host} did not finish its reply in {total:g} s.",
+        "Ask again later, ask fewer texts at a time, or take a faster model.",
+        _Trait.PERHAPS_ANSWERED,
+    ),
+    FailureCode.STALLED: NetworkFailure(
+        "{host} began its reply and then fell silent for {stall:g} s.",
+        "Ask again; if it happens again, look into the server's own log.",
+        _Trait.PERHAPS_ANSWERED,
+    ),
+    FailureCode.TOO_BIG: NetworkFailure(
+        "The reply of {host} is larger than 16 MB.",
+        "Check that the address is that of a model server.",
+        _Trait.PERHAPS_ANSWERED | _Trait.HOPELESS,
+    ),
+    FailureCode.NOT_HTTP: NetworkFailure(
+        "What answers at {place} does not speak HTTP.",
+        "Check the port of the address.",
+        _Trait.PERHAPS_ANSWERED,
+    ),
+    FailureCode.REDIRECT: NetworkFailure(
+        "{host} sends the call on to another address; keys and texts are not sent there.",
+        "Enter the final address as the endpoint.",
+        _Trait.HOPELESS,
+    ),
+    FailureCode.PROXY_UNREACHABLE: NetworkFailure(
+        "The proxy {proxy} does not answer.",
+        "Check HTTPS_PROXY, or name {host} in NO_PROXY if it is reached without one.",
+        _Trait.PASSING,
+    ),
+    FailureCode.PROXY_REFUSED: NetworkFailure(
+        "The proxy {proxy} refuses to connect to {host}.",
+        "Check the user and the password in HTTPS_PROXY, or ask who runs the proxy.",
+        _Trait.HOPELESS | _Trait.PASSING,
+    ),
+    FailureCode.PROXY_KIND: NetworkFailure(
+        "The proxy {proxy} is of a kind that is not supported.",
+        "Give an http:// proxy in HTTPS_PROXY, or name {host} in NO_PROXY.",
+        _Trait.HOPELESS,
+    ),
+    FailureCode.PLAIN_HTTP: NetworkFailure(
+        "{place} is plain http: the key and the texts would cross the network unencrypted.",
+        "Use https://, or turn on Allow plain http for this connection.",
+        _Trait.HOPELESS,
+    ),
+    FailureCode.ADDRESS: NetworkFailure(
+        "The endpoint is not an address that can be called.",
+        "An address looks like https://host/v1.",
+        _Trait.HOPELESS,
+    ),
+    FailureCode.CA_BUNDLE: NetworkFailure(
+        "The CA bundle of this connection cannot be read.",
+        "Give the path of a PEM file.",
+        _Trait.HOPELESS,
+    ),
+    FailureCode.KEY_SHAPE: NetworkFailure(
+        "The key has characters that cannot be sent in a header.",
+        "Copy the key again, without line ends or typographic characters.",
+    ),
+    FailureCode.NETWORK: NetworkFailure(
+        "The call to {host} failed on the way.",
+        "Ask again.",
+        _Trait.PERHAPS_ANSWERED,
+    ),
+}
+"""Every way in which a call fails to bring a response."""
+_HERE = (
+    "Is the server started? When the kernel runs in a container or on another computer, localhost"
+    " is that computer: give the server's outside address."
+)
 
-    After each change it lets the calls of before run out, measures one round, and compares. A
-    limit makes every call wait, not only the one that was told. With `patient` off, nothing is
-    tried again: a check says at once what it sees.
+
+def _having(trait: _Trait) -> frozenset[str]:
+    return frozenset(code for code, each in NETWORK_FAILURES.items() if trait in each.traits)
+
+
+PASSING = _having(_Trait.PASSING)
+_HOPELESS = _having(_Trait.HOPELESS)
+
+
+def network_error(
+    code: FailureCode,
+    call: Call,
+    *,
+    proxy: str = "",
+    connect: float = 0.0,
+    total: float = 0.0,
+    stall: float = 0.0,
+) -> CallError:
+    """The failure of this code, in words that name the host and contain nothing of the call."""
+    host = place = "the address"
+    try:
+        parts = urlsplit(call.url)
+        host = parts.hostname or host
+        place = f"{parts.scheme}://{host}:{port_of(parts)}"
+    except ValueError:
+        pass
+    words: dict[str, Any] = {"host": host, "place": place, "proxy": proxy}
+    words |= {"connect": connect, "total": total, "stall": stall}
+    failure = NETWORK_FAILURES[code]
+    kind = Unauthorized if code is FailureCode.KEY_SHAPE else Unreachable
+    here = code is FailureCode.REFUSED and is_this_computer(host)
+    return kind(
+        failure.sentence.format(**words),
+        _HERE if here else failure.hint.format(**words),
+        label=call.label,
+        model=call.model,
+        code=code.value,
+        perhaps_answered=_Trait.PERHAPS_ANSWERED in failure.traits,
+    )
+
+
+class _Way(Enum):
+    """A way to fail that another try can help, and how often a call may fail so.
+
+    Each way has its own count, so that their order does not matter.
     """
 
-    def __init__(
-        self, start: int, most: int = defaults.CONCURRENCY_MOST, clock: Clock | None = None
-    ) -> None:
-        self.clock = clock or Clock()
-        self.patient = True
-        self.limit = max(1, min(start, most))
-        self.most = max(1, most)
-        self.running = 0
-        self.paused_until = 0.0
-        self.limiter, self.outage = Limiter(), Outage()
-        self._gate_taken = False
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._limit_before = 0
-        self._ceiling: int | None = None
-        self._best = 0.0
-        self._before: int | None = None
-        self._rest = 0
-        self._to_settle = 0
-        self._round_begun: float | None = None
-        self._round = 0
-
-    @property
-    def state(self) -> str:
-        """What the connection is doing, in words."""
-        now = self.clock.now()
-        if self.outage.since is not None:
-            left = max(1, round(self.outage.left(now)))
-            return f"{AWAY}; trying again, {left} s left"
-        wait = self.paused_until - now
-        if wait > 0:
-            return f"waiting for the limit, next in {max(1, round(wait))} s"
-        return f"{self.limit} at a time"
-
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Sent]:
-        """One of the calls that may run now; waits for its turn, and for a pause to end."""
-        sent = await self._enter()
-        try:
-            yield sent
-        finally:
-            self.running -= 1
-            self.outage.end(sent)
-            self._wake()
-
-    async def _enter(self) -> Sent:
-        # One call stands at the gate; the others wait behind it, in the order in which they came.
-        if self._gate_taken or self._full:
-            await self._turn()
-        self._gate_taken = True
-        try:
-            while (wait := self._opens_at() - self.clock.now()) > 0:
-                await self.clock.sleep(wait)
-            self.running += 1
-            sent = self.limiter.sent(self.clock.now())
-            self.outage.begin(sent)
-            return sent
-        finally:
-            self._gate_taken = False
-            self._wake()
-
-    @property
-    def _full(self) -> bool:
-        return self.running >= self.limit or self.outage.looking
-
-    def _opens_at(self) -> float:
-        now = self.clock.now()
-        pause = max(self.paused_until, self.outage.opens_at(now))
-        return pause if now < pause else self.limiter.opens_at(now)
-
-    async def _turn(self) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._gate_taken = False
-                self._wake()
-            raise
-
-    def _wake(self) -> None:
-        """Let the next one to the gate, which is kept for it from now on."""
-        if self._gate_taken or self._full:
-            return
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self._gate_taken = True
-                turn.set_result(None)
-                return
-
-    def failed(self, failure: CallError, sent: Sent, tried: Attempts) -> float | None:
-        """Seconds until the next try of a call that failed so, or None where there is none."""
-        now = self.clock.now()
-        tried.perhaps_answered += failure.perhaps_answered
-        if tried.failing_since is None:
-            tried.failing_since = now
-        if self.patient and self.outage.unsent(failure, sent.at, now):
-            return self._wait_for_server(tried, now)
-        tried.unsent_since = None
-        silent = self.outage.silent_behind(failure, tried.failing_since)
-        budget = defaults.AWAY_TRIES if silent else None
-        # Where a call is refused by chance, the next try is as likely to pass early as late.
-        growing = not (isinstance(failure, RateLimited) and self.limiter.chance)
-        wait = _wait(failure, tried, self.clock, budget, growing) if self.patient else None
-        if isinstance(failure, RateLimited):
-            self.refused(sent, min(wait or 0.0, defaults.LONGEST_WAIT_SECONDS))
-        return wait
-
-    def _wait_for_server(self, tried: Attempts, now: float) -> float | None:
-        if tried.unsent_since is None:
-            tried.unsent_since = now
-        over = now - tried.unsent_since >= defaults.AWAY_SECONDS
-        if over or self.outage.given_up is not None:
-            return None
-        if self.outage.since is not None:
-            return 0.0
-        return 0.5 * (0.75 + 0.5 * self.clock.jitter())
-
-    def refused(self, sent: Sent, wait: float) -> None:
-        """The server refused the call; `wait` is what it asks for."""
-        known = self.limiter.rate is not None
-        begins = self.limiter.refused(sent, self.clock.now()) and not known
-        if self.limiter.blocked:
-            self.limited(wait, fewer=begins)
-        elif begins:
-            self._cut()
-        self._uncut()
-
-    def limited(self, wait: float, *, fewer: bool = True) -> None:
-        """The server asked for a pause: all wait, and afterwards `fewer` run at once."""
-        now = self.clock.now()
-        # The calls sent before the first refusal are refused too; they are one event.
-        if fewer and now >= self.paused_until:
-            self._cut()
-        self.paused_until = max(self.paused_until, now + wait)
-
-    def _cut(self) -> None:
-        self._limit_before = max(self.limit, self._limit_before)
-        self._ceiling, self._rest = self.limit, _ROUNDS_UNDER_CEILING
-        self.limit = max(1, self.limit * 3 // 5)
-        self._before = None
-        self._settle(self.limit * 2)
-
-    def _uncut(self) -> None:
-        # Where refusals come by chance, it was not for the number at once that calls were refused.
-        if self.limiter.by_chance and self._ceiling is not None:
-            self.limit, self._limit_before = max(self.limit, self._limit_before), 0
-            self._ceiling = None
-            self._settle(self.limit)
-            self._wake()
-
-    def answered(self, sent: Sent) -> None:
-        """A call came through: count it, and at the end of a round compare."""
-        self.outage.answered(self.clock.now())
-        self.limiter.answered(sent, self.clock.now())
-        self._uncut()
-        if self.limit >= self.most and self._before is None:
-            return
-        if self._to_settle:
-            self._to_settle -= 1
-            return
-        now = self.clock.now()
-        if self._round_begun is None:
-            self._round_begun = now
-            return
-        self._round += 1
-        if self._round >= max(4, self.limit) and now > self._round_begun:
-            self._compare(self._round / (now - self._round_begun))
-
-    def _compare(self, throughput: float) -> None:
-        if self._ceiling is not None:
-            self._recover(self._ceiling)
-        elif self._rest:
-            self._rest -= 1
-            self._settle(0)
-        elif throughput > self._best * 1.1:
-            self._best = throughput
-            self._grow(self.limit * 2)
-        else:
-            # More at once brought nothing: the server works them off one after the other.
-            self.limit, self._before = self._before or self.limit, None
-            self._rest = _ROUNDS_AT_REST
-            self._settle(self.limit)
-
-    def _recover(self, ceiling: int) -> None:
-        # Back up quickly to just under what was refused; then, after some quiet rounds, one more:
-        # a refusal can also have been an accident of a burst.
-        wanted = self.limit + max(1, self.limit // 8)
-        if wanted < ceiling:
-            self._grow(wanted)
-        elif self._rest:
-            self._rest -= 1
-            self._settle(0)
-        else:
-            self._ceiling = self.most + 1
-            self._grow(self.limit + 1)
-
-    def _grow(self, wanted: int) -> None:
-        full = self.running >= self.limit - (self.limiter.rate is None)
-        self._settle(self.limit)
-        if not full:
-            return
-        self._before, self.limit = self.limit, min(self.most, wanted)
-        self._wake()
-
-    def _settle(self, calls: int) -> None:
-        self._to_settle, self._round, self._round_begun = calls, 0, None
+    PERHAPS_ANSWERED = ("perhaps answered", defaults.PERHAPS_ANSWERED_TRIES)
+    LIMITED = ("limited", defaults.RATE_LIMIT_TRIES)
+    OVERLOADED = ("overloaded", defaults.OVERLOADED_TRIES)
+    UNSENT = ("unsent", defaults.UNSENT_TRIES)
 
 
-_BUDGETS = {
-    "perhaps answered": defaults.PERHAPS_ANSWERED_TRIES,
-    "limited": defaults.RATE_LIMIT_TRIES,
-    "overloaded": defaults.OVERLOADED_TRIES,
-    "unsent": defaults.UNSENT_TRIES,
-}
-"""How often a call may fail in each way; each way has its own count, so that no order matters."""
+def _way(failure: CallError) -> _Way | None:
+    """The way in which a call failed; None if another try cannot help."""
+    # A web page in place of the model's answer is a wrong address; it has a status.
+    away = isinstance(failure, Unreachable) and not failure.status
+    if failure.code == FailureCode.NO_RETRY or (away and failure.code in _HOPELESS):
+        return None
+    if failure.perhaps_answered and (away or isinstance(failure, Overloaded)):
+        return _Way.PERHAPS_ANSWERED
+    if isinstance(failure, RateLimited):
+        return _Way.LIMITED
+    if isinstance(failure, Overloaded):
+        return _Way.OVERLOADED
+    return _Way.UNSENT if away else None
 
 
 @dataclass(slots=True)
@@ -268,139 +233,74 @@ class Attempts:
     perhaps_answered: int = 0
     timed_out: int = 0
     waited: float = 0.0
-    failed: Counter[str] = field(default_factory=Counter)
+    failed: Counter[_Way] = field(default_factory=Counter)
     failing_since: float | None = None
     unsent_since: float | None = None
 
+    def next_wait(
+        self, failure: CallError, jitter: float, *, most: int | None = None, growing: bool = True
+    ) -> float | None:
+        """Seconds until the next try, or None if the call is not tried again.
 
-async def retry_until_answered(pace: Pace, once: Callable[[], Awaitable[T]], tried: Attempts) -> T:
-    """Do `once` in a slot of the pace, again where that can help; the slot is free during waits.
-
-    Unsent calls are tried again, and those of a server that answered before for as long as it is
-    waited for; one that was perhaps answered, at most once; a wait that the server asks for is
-    kept. Raises the last CallError.
-    """
-    while True:
-        failure: CallError | None = None
-        async with pace.slot() as sent:
-            if pace.outage.given_up is not None:
-                raise pace.outage.given_up.with_traceback(None)
-            tried.tries += 1
-            try:
-                result = await once()
-            except CallError as error:
-                failure = error
-                tried.timed_out += error.timed_out
-            else:
-                pace.answered(sent)
-                return result
-            wait = pace.failed(failure, sent, tried)
-        if wait is None:
-            raise failure
-        tried.waited += wait
-        await pace.clock.sleep(wait)
+        `most` replaces the number of failures that is usual; `jitter` is from 0 to 1.
+        """
+        way = _way(failure)
+        if way is None:
+            return None
+        self.failed[way] += 1
+        times, wanted = self.failed[way], failure.retry_after or 0.0
+        if times >= (most or way.value[1]) or wanted > defaults.LONGEST_WAIT_SECONDS:
+            return None
+        backoff = min(8.0, 0.5 * 2.0 ** (times - 1 if growing else 0)) * (0.75 + 0.5 * jitter)
+        # A little later than asked: clocks differ, and too early counts as one more refusal.
+        return max(wanted + 0.05 + 0.1 * jitter, backoff) if wanted > 0 else backoff
 
 
-def _wait(
-    failure: CallError,
-    tried: Attempts,
-    clock: Clock,
-    budget: int | None = None,
-    growing: bool = True,
-) -> float | None:
-    """Seconds until the next try, or None where there is none."""
-    way = _way(failure)
-    tried.failed[way] += 1
-    times, asked = tried.failed[way], failure.retry_after
-    if times >= (budget or _BUDGETS.get(way, 1)) or (asked or 0.0) > defaults.LONGEST_WAIT_SECONDS:
-        return None
-    backoff = min(8.0, 0.5 * 2.0 ** (times - 1 if growing else 0)) * (0.75 + 0.5 * clock.jitter())
-    if asked is None or not asked > 0:
-        return backoff
-    # A little later than asked: clocks differ, and too early counts as one more refusal.
-    return max(asked + 0.05 + 0.1 * clock.jitter(), backoff)
-
-
-def _way(failure: CallError) -> str:
-    """The way in which a call failed, as far as another try can help; else empty."""
-    if failure.code == FailureCode.NO_RETRY:
-        return ""
-    # A web page in place of the model's answer is a wrong address; it has a status.
-    away = isinstance(failure, Unreachable) and not failure.status
-    if away and failure.code in HOPELESS:
-        return ""
-    if failure.perhaps_answered and (away or isinstance(failure, Overloaded)):
-        return "perhaps answered"
-    if isinstance(failure, RateLimited):
-        return "limited"
-    if isinstance(failure, Overloaded):
-        return "overloaded"
-    return "unsent" if away else ""
-
-
-# -- Outage: a server that answered before and cannot be reached now, and who may look for it.
-
-_UNSENT_BY_GATEWAY = frozenset({502, 503, 521, 522, 523, 530})
+_GATEWAY_STATUSES = frozenset({502, 503, 521, 522, 523, 530})
+"""By which a gateway says that it did not reach the server behind it."""
 _IN_A_ROW = 3
 _FIRST_LOOK_SECONDS = 0.5
 _LONGEST_LOOK_SECONDS = 5.0
 
 
 class Outage:
-    """Whether the server of a connection is away.
+    """Whether a server that answered before is away.
 
-    It is once several calls in a row could not be sent after one was answered. From then on one
-    call at a time looks for it, until the server is back or the patience is over.
+    It is once several calls in a row could not be sent. From then on one call at a time looks for
+    it, until the server is back or the patience is over.
     """
 
     def __init__(self) -> None:
         self.since: float | None = None
-        self._looker: object = None
         self.given_up: CallError | None = None
+        self.looker: object = None
+        """The call that is out to look for the server."""
         self._answered_at: float | None = None
         self._in_a_row = 0
         self._looks = 0
-        self._next_look = 0.0
+        self.next_look = 0.0
 
-    def left(self, now: float) -> float:
-        """Seconds for which the server is still waited for."""
+    def seconds_left(self, now: float) -> float:
+        """How long the server is still waited for."""
         return 0.0 if self.since is None else self.since + defaults.AWAY_SECONDS - now
 
-    def opens_at(self, now: float) -> float:
-        """When the next call may begin."""
-        return now if self.since is None else self._next_look
-
-    @property
-    def looking(self) -> bool:
-        """Whether a call is out that looks for the server."""
-        return self._looker is not None
-
-    def begin(self, call: object) -> None:
-        """A call begins; while the server is away it is the one that looks for it."""
-        if self.since is not None:
-            self._looker = call
-
-    def end(self, call: object) -> None:
-        """A call has ended, in whatever way."""
-        if self._looker is call:
-            self._looker = None
-
     def answered(self, now: float) -> None:
-        """A call was answered."""
+        """Note that a call was answered."""
         self._answered_at = now
-        self.reached()
+        if self._in_a_row:
+            self._reached()
 
-    def reached(self) -> None:
-        """The server is there, whatever it said."""
+    def _reached(self) -> None:
         self.since, self._in_a_row, self._looks = None, 0, 0
 
     def unsent(self, failure: CallError, sent: float, now: float) -> bool:
-        """Count a call that failed; whether it is one that the server never saw, after others.
+        """Count a call that failed; whether it never reached a server that answered before.
 
-        Where it waits for the server, no try of its own is used up.
+        While it waits for the server, no try of its own is used up.
         """
-        if not _may_pass(failure):
-            self.reached()
+        unreachable = isinstance(failure, Unreachable) and not failure.status
+        if not unreachable or failure.perhaps_answered or failure.code not in PASSING:
+            self._reached()
             return False
         if self._answered_at is None:
             return False
@@ -411,26 +311,19 @@ class Outage:
             self.since = now
         if self.since is not None:
             pause = min(_LONGEST_LOOK_SECONDS, _FIRST_LOOK_SECONDS * 2**self._looks)
-            self._looks += self.looking
-            self._next_look = now + pause
-            if self.left(now) <= 0:
+            self._looks += self.looker is not None
+            self.next_look = now + pause
+            if self.seconds_left(now) <= 0:
                 self.given_up, self.since = failure, None
         return True
 
-    def told(self, error: Exception) -> str:
-        """What is said beside the error that ended the waiting; else nothing."""
+    def explain(self, error: Exception) -> str:
+        """A sentence for the error that ended the waiting; empty for any other."""
         if self.given_up is None or error is not self.given_up:
             return ""
-        return (
-            f" It answered before, and then could not be reached for {defaults.AWAY_SECONDS:g} s."
-        )
+        return f" It answered before, then could not be reached for {defaults.AWAY_SECONDS:g} s."
 
     def silent_behind(self, failure: CallError, since: float) -> bool:
-        """Whether a gateway says that its server is away, and nothing was answered since then."""
-        gateway = isinstance(failure, Overloaded) and failure.status in _UNSENT_BY_GATEWAY
+        """Whether a gateway reports its server away, and nothing was answered since then."""
+        gateway = isinstance(failure, Overloaded) and failure.status in _GATEWAY_STATUSES
         return gateway and self._answered_at is not None and self._answered_at < since
-
-
-def _may_pass(failure: CallError) -> bool:
-    unsent = isinstance(failure, Unreachable) and not failure.perhaps_answered
-    return unsent and not failure.status and failure.code in PASSING

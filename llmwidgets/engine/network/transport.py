@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import json
+import os
 import ssl
 import time
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 import httpx
@@ -31,9 +34,9 @@ from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.defaults import CONNECT_SECONDS, REPLY_BYTES, STALL_SECONDS, TOTAL_SECONDS
 from llmwidgets.engine.network import echoes
-from llmwidgets.engine.network.errors import network_error
-from llmwidgets.engine.network.proxies import Proxy, is_loopback, proxy_for
+from llmwidgets.engine.network.retry import network_error
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
+from llmwidgets.providers.urls import is_this_computer, port_of
 from llmwidgets.secret import Secret
 
 _LARGE = 1 << 18
@@ -57,7 +60,7 @@ async def send_call(
     the key cannot be looked up or sent. Runs on the engine's loop.
     """
     outcome = await _attempt(call, connect, total, stall)
-    # A Verbose traceback prints this frame's locals, and the call's body holds the document.
+    # A Verbose traceback prints this frame's locals, and the call's body contains the document.
     del call
     if isinstance(outcome, HTTPResponse):
         return outcome
@@ -69,14 +72,14 @@ async def send_call(
 async def _attempt(
     call: Call, connect: float, total: float, stall: float
 ) -> HTTPResponse | CallError | None:
-    """The payload, the error, or None where the task was cancelled."""
+    """The response, the error, or None if the task was cancelled."""
     code, proxy = _refusal(call), None
-    if code:
+    if code is not None:
         return network_error(code, call)
     try:
         proxy = proxy_for(call.url)
         if proxy and not proxy.usable:
-            return network_error(FailureCode.PROXY_KIND, call, proxy=proxy)
+            raise _Ended(FailureCode.PROXY_KIND)
         async with asyncio.timeout(total):
             return await _exchange(call, proxy, connect, stall)
     except asyncio.CancelledError:
@@ -89,12 +92,14 @@ async def _attempt(
             model=call.model,
             code=FailureCode.KEY_MISSING,
         )
-    except Exception as error:  # noqa: BLE001 - whatever it is, it may hold a header
+    except Exception as error:  # noqa: BLE001 - whatever it is, it may contain a header
         code = _code(error, proxied=proxy is not None)
-    return network_error(code, call, proxy=proxy, connect=connect, total=total, stall=stall)
+    named = urlsplit(proxy.url).netloc if proxy else ""
+    return network_error(code, call, proxy=named, connect=connect, total=total, stall=stall)
 
 
-def _refusal(call: Call) -> str:
+def _refusal(call: Call) -> FailureCode | None:
+    """Why this address is not called at all."""
     try:
         parts = urlsplit(call.url)
         host, _ = parts.hostname, parts.port
@@ -102,15 +107,15 @@ def _refusal(call: Call) -> str:
         return FailureCode.ADDRESS
     if parts.scheme not in {"http", "https"} or not host:
         return FailureCode.ADDRESS
-    if parts.scheme == "http" and not call.allow_plain_http and not is_loopback(host):
+    if parts.scheme == "http" and not call.allow_plain_http and not is_this_computer(host):
         return FailureCode.PLAIN_HTTP
-    return ""
+    return None
 
 
 class _Ended(Exception):
     """The exchange ended in a way that has its own code."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: FailureCode) -> None:
         self.code = code
 
 
@@ -128,7 +133,7 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
                 **_OWN_HEADERS,
                 **({} if body is None else {"content-type": "application/json"}),
                 **call.headers,
-                **(_proxy_auth(proxy) if call.url.startswith("http:") else {}),
+                **(_proxy_auth(proxy) if proxy and call.url.startswith("http:") else {}),
                 **{each.name: each.template.format(each.secret.reveal()) for each in call.auth},
             },
             content=body,
@@ -141,38 +146,29 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
             raise _Ended(FailureCode.REDIRECT)
         if response.status_code == 407:
             raise _Ended(FailureCode.PROXY_REFUSED)
-        said = await _read(response, stall)
+        received = await _read(response, stall)
     finally:
         await response.aclose()
     seconds = time.perf_counter() - begun
+    # An exchange of credentials brings a token, perhaps the one that is in use already.
+    if not isinstance(call.body, Secret) or response.status_code >= 400:
+        masked = echoes.masked
+        received = (
+            await asyncio.to_thread(masked, received)
+            if len(received) > _LARGE
+            else masked(received)
+        )
     headers = echoes.masked_headers(response.headers)
-    return HTTPResponse(
-        response.status_code,
-        headers,
-        await _masked(call, response.status_code, said),
-        seconds,
-        first_byte,
-    )
+    return HTTPResponse(response.status_code, headers, received, seconds, first_byte)
 
 
-async def _masked(call: Call, status: int, said: bytes) -> bytes:
-    # What an exchange of credentials brings is a token, perhaps the one that is in use already.
-    if isinstance(call.body, Secret) and status < 400:
-        return said
-    return (
-        await asyncio.to_thread(echoes.masked, said) if len(said) > _LARGE else echoes.masked(said)
-    )
-
-
-@lru_cache(maxsize=256)
-def _url(text: str) -> httpx.URL:
-    return httpx.URL(text)
+_url = lru_cache(maxsize=256)(httpx.URL)
 
 
 def _encode(body: Any) -> bytes:
     if isinstance(body, Secret):
         return body.reveal().encode()
-    # A text read from a broken file can hold half a character, which no server takes.
+    # A text read from a broken file can contain half a character, which no server takes.
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
@@ -181,7 +177,11 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
     size = 0
     async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as stream:
         while True:
-            piece = await _next_piece(stream, stall)
+            try:
+                async with asyncio.timeout(stall):
+                    piece = await anext(stream, None)
+            except TimeoutError:
+                raise _Ended(FailureCode.STALLED) from None
             if piece is None:
                 return b"".join(pieces)
             size += len(piece)
@@ -190,16 +190,8 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
             pieces.append(piece)
 
 
-async def _next_piece(stream: AsyncGenerator[bytes], stall: float) -> bytes | None:
-    try:
-        async with asyncio.timeout(stall):
-            return await anext(stream, None)
-    except TimeoutError:
-        raise _Ended(FailureCode.STALLED) from None
-
-
-def _code(error: BaseException, *, proxied: bool) -> str:
-    """The code of an error, by what aiohttp said; httpx's own classes mix things up."""
+def _code(error: BaseException, *, proxied: bool) -> FailureCode:
+    """The code of an error, by what aiohttp reported; httpx's own classes mix things up."""
     if isinstance(error, _Ended):
         return error.code
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
@@ -219,7 +211,7 @@ def _code(error: BaseException, *, proxied: bool) -> str:
     return FailureCode.HUNG_UP if isinstance(cause, OSError) else FailureCode.NETWORK
 
 
-_CODES: tuple[tuple[type[BaseException], str], ...] = (
+_CODES: tuple[tuple[type[BaseException], FailureCode], ...] = (
     (aiohttp.ClientProxyConnectionError, FailureCode.PROXY_UNREACHABLE),
     (aiohttp.ClientHttpProxyError, FailureCode.PROXY_REFUSED),
     (aiohttp.ConnectionTimeoutError, FailureCode.CONNECT_TIMEOUT),
@@ -235,9 +227,9 @@ _CODES: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-def _connecting_code(error: aiohttp.ClientConnectorError, *, proxied: bool) -> str:
+def _connecting_code(error: aiohttp.ClientConnectorError, *, proxied: bool) -> FailureCode:
     if error.os_error.errno == errno.ECONNREFUSED:
-        return FailureCode.PROXY_UNREACHABLE if proxied else "refused"
+        return FailureCode.PROXY_UNREACHABLE if proxied else FailureCode.REFUSED
     return FailureCode.UNREACHABLE
 
 
@@ -249,27 +241,25 @@ class _Door:
         self._transports: dict[str | None, AiohttpTransport] = {}
 
     def transport(self, ca_bundle: str | None, proxy: Proxy | None) -> AiohttpTransport:
-        plain = self._transports.get(ca_bundle)
-        if plain is None:
-            plain = self._transports[ca_bundle] = self._make(ca_bundle)
+        direct = self._transports.get(ca_bundle)
+        if direct is None:
+            context = _tls(ca_bundle)
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ssl=context),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+            direct = AiohttpTransport(verify=context, client=session, trust_env=False)
+            self._transports[ca_bundle] = direct
         if proxy is None:
-            return plain
+            return direct
         return AiohttpTransport(
-            verify=plain.ssl_context,
-            client=plain.client,
+            verify=direct.ssl_context,
+            client=direct.client,
             # Sent with CONNECT alone, that is for https; a plain call carries its own.
             proxy=httpx.Proxy(proxy.url, headers=_proxy_auth(proxy)),
             trust_env=False,
         )
-
-    def _make(self, ca_bundle: str | None) -> AiohttpTransport:
-        context = _tls(ca_bundle)
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=context),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-        )
-        return AiohttpTransport(verify=context, client=session, trust_env=False)
 
     async def close(self) -> None:
         transports, self._transports = self._transports, {}
@@ -287,8 +277,8 @@ def _tls(ca_bundle: str | None) -> ssl.SSLContext:
     return context
 
 
-def _proxy_auth(proxy: Proxy | None) -> dict[str, str]:
-    if proxy is None or proxy.password is None:
+def _proxy_auth(proxy: Proxy) -> dict[str, str]:
+    if proxy.password is None:
         return {}
     return {
         "proxy-authorization": "Basic "
@@ -307,3 +297,66 @@ def _door() -> _Door:
         _doors.append(door)
         event_loop.close_at_stop(door.close)
     return _doors[-1]
+
+
+# -- Which proxy a call takes: read from the environment, never for loopback.
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A forward proxy; its URL never contains the user or the password."""
+
+    url: str
+    user: str = ""
+    password: Secret | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether the transport speaks this kind of proxy (SOCKS it does not)."""
+        return self.url.startswith(("http://", "https://"))
+
+
+def proxy_for(url: str) -> Proxy | None:
+    """The proxy for this address by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, or None."""
+    target = urlsplit(url)
+    host = target.hostname or ""
+    if is_this_computer(host):
+        return None
+    value = _variable(f"{target.scheme}_proxy") or _variable("all_proxy")
+    if not value or _excepted(host, port_of(target)):
+        return None
+    parts = urlsplit(value if "://" in value else f"http://{value}")
+    return Proxy(
+        urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", "")),
+        unquote(parts.username or ""),
+        Secret(unquote(parts.password)) if parts.password else None,
+    )
+
+
+def _variable(name: str) -> str:
+    return (os.environ.get(name) or os.environ.get(name.upper()) or "").strip()
+
+
+def _excepted(host: str, port: int) -> bool:
+    entries = [entry.strip().lower() for entry in _variable("no_proxy").split(",")]
+    return any(_matches(entry, host.lower(), port) for entry in entries if entry)
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    if "/" in entry or entry.count(":") > 1:
+        return _in_network(entry, host)
+    name, _, wanted_port = entry.partition(":")
+    if wanted_port and wanted_port != str(port):
+        return False
+    name = name.removeprefix("*").removeprefix(".")
+    return host == name or host.endswith(f".{name}")
+
+
+def _in_network(entry: str, host: str) -> bool:
+    try:
+        network = ipaddress.ip_network(entry.strip("[]"), strict=False)
+        return ipaddress.ip_address(host.strip("[]")) in network
+    except ValueError:
+        return False

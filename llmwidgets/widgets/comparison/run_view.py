@@ -12,11 +12,11 @@ from llmwidgets import formatting
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.core import CellKey, ResultIndex, results_of_run
 from llmwidgets.comparison.inputs import read_rules
+from llmwidgets.comparison.runs import state_words
 from llmwidgets.comparison.text_result import read_text_result
-from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.retry import AWAY
-from llmwidgets.engine.run import Run
+from llmwidgets.engine.run import Run, VariantState
 from llmwidgets.errors import FAILURES, NotAsked
 from llmwidgets.formatting import count, dollars
 from llmwidgets.widgets.comparison.grid_model import may_ask_again
@@ -24,7 +24,7 @@ from llmwidgets.widgets.comparison.setup_state import Setup
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.inputs import RunPlan
-    from llmwidgets.engine.run import ColumnProgress, ProgressEvent
+    from llmwidgets.engine.run import ProgressEvent, VariantProgress
 
 
 _COUNT_SECONDS = 0.5
@@ -202,7 +202,7 @@ class LiveRun:
             "columns": [self._column(at, each) for at, each in enumerate(progress)],
         }
 
-    def _said(self, progress: tuple[ColumnProgress, ...], kept: int, total: int) -> str:
+    def _said(self, progress: tuple[VariantProgress, ...], kept: int, total: int) -> str:
         spent, unknown = _spent(progress)
         reused = sum(each.reused for each in progress)
         noun = "reply" if total == 1 else "replies"
@@ -217,7 +217,7 @@ class LiveRun:
             words.append("cost unknown")
         return " · ".join(words)
 
-    def _time(self, progress: tuple[ColumnProgress, ...]) -> str:
+    def _time(self, progress: tuple[VariantProgress, ...]) -> str:
         if self.ended:
             return clock(self._took)
         took = time.monotonic() - self._begun
@@ -239,7 +239,7 @@ class LiveRun:
         return f"{where} Stop keeps them; Resume asks only for the rest."
 
     def _over_budget(
-        self, progress: tuple[ColumnProgress, ...], kept: int, total: int
+        self, progress: tuple[VariantProgress, ...], kept: int, total: int
     ) -> dict[str, str]:
         limit = dollars(self.budget) if self.budget is not None else "the limit"
         return {
@@ -258,7 +258,7 @@ class LiveRun:
             "hint": f"{hint} {note['hint']}",
         }
 
-    def _column(self, at: int, each: ColumnProgress) -> dict[str, Any]:
+    def _column(self, at: int, each: VariantProgress) -> dict[str, Any]:
         answered, failed = _answered(each), _failed(each)
         column = self.asked.plan.columns[at]
         cost = dollars(each.cost)
@@ -309,7 +309,7 @@ class LiveRun:
             notes = [f"{count(lost, 'call')} brought no reply of the model."]
         return [], notes, f"Ask the {lost:,} again"
 
-    def _dead(self, at: int, each: ColumnProgress) -> str:
+    def _dead(self, at: int, each: VariantProgress) -> str:
         """Why a column brought nothing at all; empty where it brought something."""
         name = next(iter(each.failures), "")
         if each.failures.get(name, 0) < each.total or not may_ask_again(name):
@@ -327,24 +327,24 @@ def _is_unasked(name: str) -> bool:
     return issubclass(FAILURES[name], NotAsked) if name in FAILURES else False
 
 
-def _unasked(each: ColumnProgress) -> int:
+def _unasked(each: VariantProgress) -> int:
     return sum(many for name, many in each.failures.items() if _is_unasked(name))
 
 
-def _answered(each: ColumnProgress) -> int:
+def _answered(each: VariantProgress) -> int:
     return each.done - _unasked(each)
 
 
-def _failed(each: ColumnProgress) -> int:
+def _failed(each: VariantProgress) -> int:
     return sum(each.failures.values()) - _unasked(each)
 
 
-def _spent(progress: tuple[ColumnProgress, ...]) -> tuple[float, bool]:
+def _spent(progress: tuple[VariantProgress, ...]) -> tuple[float, bool]:
     unknown = any(each.cost is None for each in progress)
     return sum(each.cost or 0.0 for each in progress), unknown
 
 
-def _now(each: ColumnProgress, local: bool) -> dict[str, str]:
+def _now(each: VariantProgress, local: bool) -> dict[str, str]:
     if each.finished and not _unasked(each):
         whole = _failed(each) == each.total
         worst = next(iter(each.failures), "")
@@ -355,10 +355,11 @@ def _now(each: ColumnProgress, local: bool) -> dict[str, str]:
                 "text": f"failed: {formatting.format_count_words(worst)}",
             }
         return {"icon": "ok", "tone": "ok", "text": "done"}
-    if each.state.startswith(("waiting for the limit", AWAY)):
-        return {"icon": "wait", "tone": "warn", "text": each.state}
-    here = ", on this computer" if local and each.state.endswith("at a time") else ""
-    return {"icon": "", "tone": "", "text": f"{each.state}{here}"}
+    words = state_words(each)
+    if each.state in (VariantState.LIMITED, VariantState.AWAY):
+        return {"icon": "wait", "tone": "warn", "text": words}
+    here = ", on this computer" if local and each.state is VariantState.ASKING else ""
+    return {"icon": "", "tone": "", "text": f"{words}{here}"}
 
 
 def clock(seconds: float) -> str:

@@ -20,7 +20,7 @@ from llmwidgets.secret import redact
 from llmwidgets.widgets.connection.form_fields import field_label
 
 if TYPE_CHECKING:
-    from llmwidgets.engine.checks.check import CheckReport
+    from llmwidgets.engine.check import CheckReport
     from llmwidgets.providers.base import ModelFacts
 
 

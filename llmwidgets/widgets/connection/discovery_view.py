@@ -13,7 +13,7 @@ from llmwidgets.providers.custom import PROVIDER as CUSTOM
 from llmwidgets.secret import redact
 
 if TYPE_CHECKING:
-    from llmwidgets.engine.checks.local_servers import LocalServer
+    from llmwidgets.engine.check import LocalServer
 
 
 class Discovery:
@@ -37,7 +37,7 @@ class Discovery:
 
     async def discover(self) -> None:
         """Ask the ports where servers of models usually listen on this computer."""
-        from llmwidgets.engine.checks.local_servers import discover
+        from llmwidgets.engine.check import discover
 
         self._servers = list(await discover())
         self.looked = True

@@ -25,7 +25,7 @@ from llmwidgets.widgets.connection.form_fields import secret_names
 from llmwidgets.widgets.secret_field import SecretField
 
 if TYPE_CHECKING:
-    from llmwidgets.engine.checks.check import CheckReport
+    from llmwidgets.engine.check import CheckReport
     from llmwidgets.providers.base import FieldWarning, Kind, Preset
 
 
@@ -203,7 +203,7 @@ class FormState:
 
         `tell` hears what the check waits for.
         """
-        from llmwidgets.engine.checks.check import check_connection
+        from llmwidgets.engine.check import check_connection
         from llmwidgets.engine.network.egress import watch_calls as watched
 
         self.report, self.rows, self.said, self.added, self.refused = None, None, "", "", None

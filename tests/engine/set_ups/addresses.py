@@ -60,7 +60,7 @@ ADDRESSES = (
     ),
     SetUp(
         "a login page of a guest network", "custom", custom(), (("", 200, LOGIN_PAGE),),
-        "Unreachable", ("no model server",), ("login page",),
+        "Unreachable", ("not a model server",), ("login page",),
     ),
     SetUp(
         "a login page in front of OpenAI", "openai", at_openai(), (("", 200, LOGIN_PAGE),),
@@ -112,7 +112,7 @@ ADDRESSES = (
     ),
     SetUp(
         "a host that does not exist", "custom", custom("https://llm.acme.invalid/v1"), (),
-        "Unreachable", ("llm.acme.invalid", "no address"), ("spelled",), fault="dns",
+        "Unreachable", ("llm.acme.invalid", "resolve"), ("spelled",), fault="dns",
     ),
     SetUp(
         "the server never answers", "custom", custom(), (),

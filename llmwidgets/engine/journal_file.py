@@ -7,15 +7,20 @@ import json
 import os
 import sqlite3
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
-from llmwidgets.engine.journal.row import Packed
+Packed = tuple[str, float, str, int, str | None, str]
+"""A row as the file has it: key, at, status, answered, reply, facts."""
 
 Change = Literal["deleted", "replaced", "emptied", "damaged"]
 
@@ -44,7 +49,10 @@ CREATE TABLE IF NOT EXISTS look (
 """
 _COLUMNS = "key, at, status, answered, reply, facts"
 _INSERT = f"INSERT INTO extraction ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
-# Two processes, or two journals of one process, can put the same waiting row down.
+_SELECT_NEWEST = (
+    f"SELECT id, {_COLUMNS} FROM extraction WHERE key = ? AND answered ORDER BY id DESC LIMIT 1"
+)
+# Two processes, or two journals of one process, can write the same waiting row.
 _INSERT_ONCE = (
     f"INSERT INTO extraction ({_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
     " WHERE NOT (?4 AND EXISTS (SELECT 1 FROM extraction WHERE key = ?1 AND answered AND at = ?2))"
@@ -57,7 +65,7 @@ _LOCKED = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"})
 class JournalFile:
     """One open file, or memory where `path` is None; raises sqlite3.Error and OSError.
 
-    With `to_read` the file is read although nothing can be written beside it (a full disk, a
+    With `to_read` the file is read although nothing can be written next to it (a full disk, a
     file system without the right to write).
     """
 
@@ -85,11 +93,11 @@ class JournalFile:
     # -- rows ----------------------------------------------------------------------------------
 
     def insert(self, row: Packed) -> int:
-        """Put one row down; it is committed when this returns. Its id."""
+        """Write one row; it is committed when this returns. Its id."""
         return int(self.connection.execute(_INSERT, row).lastrowid or 0)
 
     def insert_all(self, rows: Iterable[Packed]) -> None:
-        """Put all rows down, or none; those that are there already are left."""
+        """Write all rows, or none; those that are there already are left."""
         with closing(self.connection.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
             try:
@@ -100,26 +108,19 @@ class JournalFile:
                     cursor.execute("ROLLBACK")
                 raise
 
-    def get(self, at: int) -> Packed | None:
+    def get(self, rowid: int) -> Packed | None:
         """The row of this id, or None."""
-        found = self.connection.execute(
-            f"SELECT {_COLUMNS} FROM extraction WHERE id = ?",
-            (at,),
-        )
-        row: Packed | None = found.fetchone()
+        select = f"SELECT {_COLUMNS} FROM extraction WHERE id = ?"
+        row: Packed | None = self.connection.execute(select, (rowid,)).fetchone()
         return row
 
     def find(self, key: str) -> tuple[int, Packed] | None:
         """The id and the row that answered this question last, or None."""
-        found = self.connection.execute(
-            f"SELECT id, {_COLUMNS} FROM extraction"
-            " WHERE key = ? AND answered ORDER BY id DESC LIMIT 1",
-            (key,),
-        ).fetchone()
-        return None if found is None else (found[0], found[1:])
+        row = self.connection.execute(_SELECT_NEWEST, (key,)).fetchone()
+        return None if row is None else (row[0], row[1:])
 
     def put_look(self, scored: int, keys: Sequence[Sequence[str]]) -> None:
-        """Put down that a verdict was looked at: on how many texts, some keys of each variant."""
+        """Note that a verdict was looked at: on how many texts, some keys of each variant."""
         self.connection.execute(
             "INSERT INTO look (scored, keys) VALUES (?, ?)", (scored, json.dumps(keys))
         )
@@ -129,13 +130,13 @@ class JournalFile:
 
         Two variants of a look are enough, or its only one: they were compared.
         """
-        found = set()
+        looks = set()
         for scored, keys in self.connection.execute("SELECT scored, keys FROM look"):
             variants = json.loads(keys)
-            there = sum(all(self._answers(key, has) for key in each) for each in variants)
-            if there >= min(2, len(variants)):
-                found.add(int(scored))
-        return found
+            here = sum(all(self._answers(key, has) for key in each) for each in variants)
+            if here >= min(2, len(variants)):
+                looks.add(int(scored))
+        return looks
 
     def _answers(self, key: str, has: Callable[[int], bool]) -> bool:
         rows = self.connection.execute(
@@ -150,7 +151,7 @@ class JournalFile:
     # -- the file itself -----------------------------------------------------------------------
 
     def change(self, newest: tuple[int, Packed] | None = None) -> Change | None:
-        """What has become of the file since it was opened: None where it is as it was.
+        """What has become of the file since it was opened: None if it is as it was.
 
         `newest` is a row that must be in it: a second connection, which shares no memory with
         the first, looks for it. A few microseconds without; opening a file of SQLite's in any
@@ -170,7 +171,7 @@ class JournalFile:
         return self._seen_from_outside(newest) if shrunk or newest else None
 
     def siblings_gone(self) -> bool:
-        """Whether a file that SQLite keeps beside it was deleted or replaced."""
+        """Whether a file that SQLite keeps next to it was deleted or replaced."""
         if self.path is None:
             return False
         return any(
@@ -203,22 +204,22 @@ class JournalFile:
     def _seen_from_outside(self, newest: tuple[int, Packed] | None) -> Change | None:
         try:
             with closing(_second(str(self.path))) as other:
-                found = None
+                kept = None
                 if newest is not None:
-                    found = other.execute(
+                    kept = other.execute(
                         "SELECT key FROM extraction WHERE id = ?", newest[:1]
                     ).fetchone()
                 other.execute("SELECT id FROM extraction ORDER BY id DESC LIMIT 1").fetchone()
         except sqlite3.DatabaseError as error:
             return "damaged" if is_damage(error) or "no such" in str(error) else None
-        return "emptied" if newest is not None and found != (newest[1][0],) else None
+        return "emptied" if newest is not None and kept != (newest[1][0],) else None
 
     def _identity(self) -> tuple[dict[str, tuple[int, int]], int]:
         if self.path is None:
             return {}, 0
-        found = {end: _identity_of(f"{self.path}{end}") for end in ("", *_SIBLINGS)}
+        identities = {end: _identity_of(f"{self.path}{end}") for end in ("", *_SIBLINGS)}
         size = self.path.stat().st_size
-        return {end: each for end, each in found.items() if each is not None}, size
+        return {end: each for end, each in identities.items() if each is not None}, size
 
 
 def is_damage(error: BaseException) -> bool:
@@ -232,18 +233,18 @@ def is_locked(error: BaseException) -> bool:
 
 
 def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
-    """What is wrong with the journal at this path, and what mends it."""
+    """What is wrong with the journal at this path, and what fixes it."""
     code = error.errno if isinstance(error, OSError) else None
     name = _primary(error)
     if name in {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL"}:
-        # SQLite tells a full disk and a quota in three ways; the file system knows.
+        # SQLite reports a full disk and a quota in three ways; the file system knows.
         code = _of_file_system(path) or code
     if code == errno.ENOSPC or (code is None and name == "SQLITE_FULL"):
         return f"no space left on {path}", "Free space"
     if code in {errno.EDQUOT, errno.EFBIG}:
         return f"no space left on {path} (a quota or a limit is reached)", "Free space"
     if name in _LOCKED:
-        return f"{path} is locked by another process", "End the process that holds it"
+        return f"{path} is locked by another process", "End the process that uses it"
     if code == errno.EROFS or name == "SQLITE_READONLY":
         return f"{path} is read-only", "Make it writable"
     if code in {errno.EACCES, errno.EPERM}:
@@ -261,27 +262,24 @@ def _of_file_system(path: Path) -> int | None:
     """What the file system says to a small nameless file that is as long as the journal."""
     try:
         with TemporaryFile(dir=path.parent, buffering=0) as probe:
-            sizes = [_size_of(f"{path}{end}") for end in ("", *_SIBLINGS)]
-            probe.seek(max(sizes))
+            stats = [_stat(f"{path}{end}") for end in ("", *_SIBLINGS)]
+            probe.seek(max(stat.st_size if stat else 0 for stat in stats))
             probe.write(bytes(_ROOM))
     except OSError as error:
         return error.errno
     return None
 
 
-def _size_of(path: str) -> int:
+def _stat(path: str) -> os.stat_result | None:
     try:
-        return os.stat(path).st_size
+        return os.stat(path)
     except OSError:
-        return 0
+        return None
 
 
 def _identity_of(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    stat = _stat(path)
+    return stat and (stat.st_dev, stat.st_ino)
 
 
 def _second(path: str) -> sqlite3.Connection:
@@ -290,23 +288,21 @@ def _second(path: str) -> sqlite3.Connection:
 
 def _read_only(path: Path) -> sqlite3.Connection:
     # Without the shared memory of a log there is only this way; nothing can change meanwhile.
-    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
-    database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    try:
-        database.execute(f"SELECT {_COLUMNS} FROM extraction LIMIT 1")
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
+    return _open(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
 
 
 def _connect(path: str, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=seconds, isolation_level=None, check_same_thread=False)
+    # Answers "delete" instead of "wal" if the file system cannot share memory; both are safe.
+    setup = f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;{_TABLE}"
+    return _open(path, setup, timeout=seconds)
+
+
+def _open(path: str, setup: str = "", **options: Any) -> sqlite3.Connection:
+    database: sqlite3.Connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, **options
+    )
     try:
-        # Answers "delete" instead of "wal" where the file system cannot share memory; both hold.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.executescript(_TABLE)
+        database.executescript(setup)
         database.execute(f"SELECT {_COLUMNS} FROM extraction LIMIT 1")
     except sqlite3.Error:
         database.close()
@@ -314,7 +310,7 @@ def _connect(path: str, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     return database
 
 
-# -- Where the journal lies: the user's cache folder, local temporary space, or memory.
+# -- Where the journal is: the user's cache folder, local temporary space, or memory.
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph"}
@@ -325,7 +321,7 @@ _BESIDE = ("-wal", "-shm", "-journal")
 
 
 def journal_location(wanted: str | Path | bool | None) -> tuple[Path | None, str]:
-    """The journal's file (None: memory), and a sentence where it is not the usual place."""
+    """The journal's file (None: memory), and a sentence if it is not in the usual place."""
     if wanted is False:
         return None, "The journal is in memory: results last as long as this process."
     if isinstance(wanted, (str, Path)):
@@ -352,7 +348,7 @@ def default_journal_path() -> Path:
 def is_on_network(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     """Whether the path lies on a network file system, where SQLite's locks cannot be trusted.
 
-    Read from the list of mounts; False where the system has no such list.
+    Read from the list of mounts; False if the system has no such list.
     """
     try:
         lines = mounts.read_text("utf-8", "replace").splitlines()
@@ -373,7 +369,7 @@ def is_on_network(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
 def make_private(path: Path) -> None:
     """The file exists and only its owner can read it, from its first byte on.
 
-    OSError where the file, or one that SQLite keeps beside it, is a link: what it leads to would
+    OSError if the file, or one that SQLite keeps next to it, is a link: what it points to would
     be written into.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -408,6 +404,90 @@ def _own_folder() -> Path:
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             return Path(tempfile.mkdtemp(prefix="llmwidgets-"))
     except OSError:
-        # Told where the journal is opened there, with what is wrong.
+        # Reported when the journal is opened there, with what is wrong.
         pass
     return folder
+
+
+# -- Rows that the disk has not taken yet: shared by all journals of one file in this process.
+
+_BATCH = 500
+_HOW = "in this session: they are then written, not asked for again; or save() the comparison."
+
+
+class WaitingRows:
+    """Rows in memory, by ids below 0; `why` is what kept them from the disk.
+
+    They can be read for as long as a journal of this file is used, and are kept for the next
+    one while any of them waits.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Packed] = {}
+        self.waiting: deque[Packed] = deque()
+        self.why = ("", "")
+        self.lock = threading.RLock()
+        self._by_key: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.why[0])
+
+    def explain(self) -> tuple[str, str]:
+        """What keeps rows from the disk, and the next step; empty strings if nothing does."""
+        why, step = self.why
+        if not why:
+            return "", ""
+        count = len(self.waiting)
+        kept = (
+            f"{count:,} {'reply is' if count == 1 else 'replies are'}" if count else "Replies are"
+        )
+        sentence = f"journal: {why}. {kept} kept in memory until this process ends."
+        return sentence, f"{step} and run again {_HOW}"
+
+    def add(self, row: Packed) -> int:
+        """Keep a row until the disk takes it; its id."""
+        with self.lock:
+            at = -len(self.rows) - 1
+            self.rows[at] = row
+            self.waiting.append(row)
+            if row[3]:
+                self._by_key[row[0]] = at
+            _unwritten.add(self)
+        return at
+
+    def find(self, key: str) -> tuple[int, Packed] | None:
+        """The id and the row that answered this question last, of those that wait."""
+        with self.lock:
+            at = self._by_key.get(key)
+            return None if at is None else (at, self.rows[at])
+
+    def write(self, file: JournalFile) -> int:
+        """Write every row, in order, as far as the file takes them; raises what it raises.
+
+        How many were written.
+        """
+        count = 0
+        with self.lock:
+            while self.waiting:
+                batch = list(islice(self.waiting, _BATCH))
+                file.insert_all(batch)
+                for _ in batch:
+                    self.waiting.popleft()
+                count += len(batch)
+            self._by_key.clear()
+            _unwritten.discard(self)
+        return count
+
+
+_by_path: WeakValueDictionary[str, WaitingRows] = WeakValueDictionary()
+_unwritten: set[WaitingRows] = set()
+_lock = threading.Lock()
+
+
+def waiting_for(path: Path) -> WaitingRows:
+    """The rows of this process that wait for the file."""
+    with _lock:
+        return _by_path.setdefault(os.path.realpath(path), WaitingRows())

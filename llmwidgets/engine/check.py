@@ -1,0 +1,544 @@
+"""The check of a connection: does it work the way a run would use it, and what would fix it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from llmwidgets.connections import catalog
+from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy import Policy
+from llmwidgets.dialects import openai
+from llmwidgets.dialects.types import Capability, Enforcement, ListedModel, Target
+from llmwidgets.engine import event_loop
+from llmwidgets.engine.capability import Prober, failed_itself, greet_server, record_of
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.pacing import Clock, Pace
+from llmwidgets.engine.troubleshooting import CheckFailure, diagnoses
+from llmwidgets.errors import (
+    BadRequest,
+    CallError,
+    Failure,
+    FailureCode,
+    FieldError,
+    Forbidden,
+    InvalidJSON,
+    LLMWidgetsError,
+    Overloaded,
+    RateLimited,
+    Refused,
+    StoreError,
+    Truncated,
+    Unauthorized,
+    UnknownModel,
+    Unreachable,
+)
+from llmwidgets.formatting import join_listed
+from llmwidgets.providers.base import ModelFacts
+from llmwidgets.report import html
+from llmwidgets.secret import redact
+from llmwidgets.visible import escape_controls
+
+T = TypeVar("T")
+
+_NAMED = 5
+_PROVES_NOTHING = (Overloaded, RateLimited, Unreachable, Truncated, InvalidJSON, Refused)
+"""What a probe can end in that shows nothing of the form of the reply."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CheckReport:
+    """What a check found: a sentence, and what to do if something is wrong.
+
+    `fix` maps field names to the values that fix the connection. `models` are reachable and
+    allowed; `facts` is what is known of each now, the provider's live list first. `mode` is
+    None if it was not looked at, or could not be determined, which the sentence then says.
+    `details` are (label, value) rows for who wants to know more; `code` is the server's own
+    short word, `status` "ok" or the class of the failure.
+    """
+
+    ok: bool
+    sentence: str
+    hint: str = ""
+    fix: Mapping[str, str] | None = None
+    models: tuple[str, ...] = ()
+    mode: Enforcement | None = None
+    capability: Capability | None = field(default=None, repr=False)
+    seconds: float = 0.0
+    details: tuple[tuple[str, str], ...] = ()
+    code: str = ""
+    facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
+    status: str = "ok"
+
+    def __post_init__(self) -> None:
+        # All of these can quote a server.
+        for name in ("sentence", "hint", "code"):
+            object.__setattr__(self, name, escape_controls(getattr(self, name)))
+        details = tuple((label, escape_controls(value)) for label, value in self.details)
+        object.__setattr__(self, "details", details)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        return escape_controls(" ".join(self._sentences))
+
+    def _repr_html_(self) -> str:
+        return html.notice(self._sentences)
+
+    @property
+    def _sentences(self) -> tuple[str, ...]:
+        shown, left = self.models[:_NAMED], len(self.models) - _NAMED
+        models = join_listed([*shown, *([f"{left:,} more"] if left > 0 else [])])
+        sentences = (
+            self.sentence,
+            self.hint,
+            f"Another {join_listed(tuple(self.fix))} fixes it: see .fix." if self.fix else "",
+            f"Models: {models}." if models else "",
+            f"Replies: {self.mode.value}." if self.mode else "",
+        )
+        return tuple(redact(each) for each in sentences if each)
+
+
+ProgressCallback = Callable[[str], None]
+"""Hears in a few words what a check is waiting for."""
+
+
+def check(
+    connection: Connection, *, policy: Policy | None = None, tell: ProgressCallback | None = None
+) -> CheckReport:
+    """Whether the connection works, by its own path; never raises for what a server does.
+
+    The rules are those of `policy`, else of the default store and this machine. A server that is
+    overloaded or starting is asked again for about 20 seconds; `tell` hears of each wait.
+    FieldError for what is not a connection, such as a reference.
+
+    >>> check(Connection("openai", api_key="env:OPENAI_API_KEY")).sentence   # doctest: +SKIP
+    'Key accepted. 12 of 14 whitelisted models can be used.'
+    """
+    if not isinstance(connection, Connection):
+        raise FieldError(
+            {"connection": f"{connection!r:.60} is not a connection."},
+            'Give one: store["openai"], or Connection("openai", api_key="env:OPENAI_API_KEY").',
+        )
+    return event_loop.run_blocking(check_connection(connection, policy=policy, tell=tell))
+
+
+async def check_connection(
+    connection: Connection,
+    *,
+    policy: Policy | None = None,
+    tell: ProgressCallback | None = None,
+    clock: Clock | None = None,
+) -> CheckReport:
+    """`check` as a coroutine for the engine's loop."""
+    begun = time.perf_counter()
+    patience = Patience(connection.host, clock=clock, tell=tell)
+    checker = _Checker(connection, policy or _default_policy(), patience)
+    try:
+        report = await checker.run()
+    except LLMWidgetsError as error:
+        report = await checker.explain(error)
+    except Exception as error:  # noqa: BLE001 - its words may contain a key
+        report = CheckReport(
+            False,
+            f"An internal error ({type(error).__name__}) ended the check.",
+            "Report it with the class named here.",
+            code=FailureCode.INTERNAL.value,
+            status="InternalError",
+        )
+    return replace(report, seconds=time.perf_counter() - begun)
+
+
+def _default_policy() -> Policy:
+    from llmwidgets.store.store import Store
+
+    try:
+        return Store().policy
+    except StoreError:
+        return Policy()
+
+
+class _Checker:
+    def __init__(self, connection: Connection, policy: Policy, patience: Patience) -> None:
+        self.connection, self.policy, self.patience = connection, policy, patience
+        self.provider = connection.provider
+        self.allowed = policy.allowed(connection)
+        self.model = next(iter(self.allowed), next(iter(connection.models), ""))
+        self.listed: tuple[ListedModel, ...] | None = None
+        self.undetermined = ""
+
+    async def run(self) -> CheckReport:
+        if self.provider.single and not self.provider.lists:
+            return await self._count_with_each()
+        await self._list()
+        if self.provider.single:
+            return await self._check_single()
+        if self.connection.any_model:
+            return CheckReport(True, "Key accepted. Each reference names its deployment.")
+        if self.connection.capability(self.model) is None or self.provider.self_hosted:
+            return await self._probe()
+        await self._prober(self.model).greet()
+        return self._accept(f"Key accepted. The deployment {self.model} answers.", None)
+
+    async def explain(self, error: LLMWidgetsError) -> CheckReport:
+        """The report of a check that failed; a fix is offered only if it was tried."""
+        names = tuple(each.id for each in self.listed or ())
+        nearby = await nearby_addresses(self.connection, self.model, error)
+        for diagnosis in diagnoses(CheckFailure(error, self.connection, self.model, names, nearby)):
+            fix = dict(diagnosis.fix or {})
+            works = bool(fix) and await fixes_connection(
+                self.connection, fix, self.model, policy=self.policy
+            )
+            if works or not diagnosis.proven:
+                break
+        details = [("Host", self.connection.host)] if self.connection.models else []
+        request_id = getattr(error, "request_id", None)
+        if request_id:
+            details.append(("Request id", str(request_id)))
+        return CheckReport(
+            False,
+            f"{diagnosis.sentence} {self.undetermined}".rstrip(),
+            diagnosis.hint,
+            fix if works else None,
+            details=tuple(details),
+            code=diagnosis.code,
+            status=diagnosis.status,
+        )
+
+    async def _list(self) -> None:
+        """Ask for the list of models, if that shows anything; the calls that follow decide."""
+        single = self.provider.single
+
+        async def once() -> list[ListedModel]:
+            return await egress.list_models(self.connection, self.model, policy=self.policy)
+
+        try:
+            # If the list decides nothing, its own troubles are not waited for.
+            self.listed = tuple(await (self.patience.through(once) if single else once()))
+            catalog.remember_models(self.connection, self.listed)
+        except Forbidden:
+            # A key can be allowed to run models and not to list them.
+            return
+        except (BadRequest, Overloaded, UnknownModel):
+            if single:
+                raise
+        except Unreachable as error:
+            # An answer of another format (404, a web page): many servers list nothing.
+            if error.status is None or single:
+                raise
+
+    async def _check_single(self) -> CheckReport:
+        if self.listed is None:
+            await self._prober(self.model).greet()
+            sentence = f"Key accepted. It may not list models; {self.model} answers."
+            return self._accept(sentence, None, self.allowed)
+        names = {each.id for each in self.listed if each.lifecycle != "retired"}
+        usable = tuple(model for model in self.allowed if model in names)
+        if usable:
+            # Some keys may list models and run none; an account without credit lists them too.
+            await self._count(usable[0])
+            await self._prober(usable[0]).greet()
+        return self._report_usable(usable, "Key")
+
+    async def _count_with_each(self) -> CheckReport:
+        """Which models answer, by the free call that counts tokens, if a list shows nothing."""
+        # What is wrong with the whole connection is found by one call, and raised.
+        first = await self._refusal(self.model, UnknownModel)
+        others = [model for model in self.allowed if model != self.model]
+        answers = await asyncio.gather(*(self._refusal(each, Failure) for each in others))
+        refusals = dict(zip((self.model, *others), (first, *answers), strict=True))
+        if first is not None and all(refusals.values()):
+            raise first
+        # A model that is overloaded exists, and the credentials reached it.
+        exists = (type(None), Overloaded, RateLimited)
+        usable = tuple(each for each in self.allowed if isinstance(refusals[each], exists))
+        return self._report_usable(usable, "Credentials")
+
+    async def _refusal(self, model: str, expected: type[Failure]) -> Failure | None:
+        """None if the model answers, else the failure that was expected."""
+        try:
+            await self._count(model)
+        except expected as failure:
+            return failure
+        return None
+
+    async def _count(self, model: str) -> None:
+        await self.patience.through(
+            lambda: egress.count_tokens(self.connection, model, policy=self.policy)
+        )
+
+    def _prober(self, model: str) -> Prober:
+        pace, retry = Pace.impatient(), self.patience.through
+        return Prober(self.connection, model, policy=self.policy, pace=pace, retry=retry)
+
+    def _report_usable(self, usable: tuple[str, ...], proof: str) -> CheckReport:
+        missing = [model for model in self.allowed if model not in usable]
+        details = [("Not available", ", ".join(missing))] if missing else []
+        details += [
+            (model, note)
+            for model in usable
+            for note in catalog.model_notes(self.connection, model)
+        ]
+        count = len(self.allowed)
+        if not usable:
+            return CheckReport(
+                False,
+                f"{proof} accepted, but none of the {count} whitelisted models can be used.",
+                "Ask the owner of the account for access, or allow a model that the key may use.",
+                details=tuple(details),
+                status="Forbidden",
+            )
+        known = self.connection.capability(usable[0])
+        sentence = f"{proof} accepted. {len(usable)} of {count} whitelisted models can be used."
+        return self._success(sentence, usable, known, details)
+
+    async def _probe(self) -> CheckReport:
+        prober = self._prober(self.model)
+        keyed = " and accepts the key" if self.connection.secret_fields else ""
+        answers = f"The server answers{keyed}."
+        try:
+            capability = await prober.climb()
+        except _PROVES_NOTHING as error:
+            if isinstance(error, Unreachable) and not prober.spoke:
+                raise
+            self.undetermined = "What it enforces of a schema could not be determined."
+            if not prober.spoke:
+                await self._greet_instead(error)
+            later = "Test again later; until then each run finds out by itself."
+            return replace(
+                self._accept(f"{answers} {self.undetermined} {error.message}", None),
+                hint=error.hint if isinstance(error, Truncated) else later,
+                mode=None,
+                capability=None,
+            )
+        record_of(self.connection, self.model).conclude(capability)
+        return self._accept(answers, capability)
+
+    async def _greet_instead(self, error: Failure) -> None:
+        """Raise the error, unless the model says a word when it is held to no form."""
+        if not isinstance(error, CallError) or error.retry_after:
+            raise error
+        try:
+            await self._prober(self.model).greet()
+        except Failure:
+            raise error from None
+
+    def _accept(
+        self, sentence: str, seen: Capability | None, models: tuple[str, ...] = ()
+    ) -> CheckReport:
+        names = [each.id for each in self.listed or ()]
+        details = [("Models of the server", ", ".join(names[:20]))] if names and seen else []
+        known = seen or self.connection.capability(self.model)
+        return self._success(sentence, models or (self.model,), known, details)
+
+    def _success(
+        self,
+        sentence: str,
+        models: tuple[str, ...],
+        capability: Capability | None,
+        details: list[tuple[str, str]],
+    ) -> CheckReport:
+        facts = (self.connection.facts(model) for model in models)
+        return CheckReport(
+            True,
+            sentence,
+            models=models,
+            mode=capability.mode if capability else None,
+            capability=capability,
+            details=tuple(details),
+            facts=tuple(each for each in facts if each is not None),
+        )
+
+
+# -- Patience: how long a check waits for a server that is busy, starting or gone for a moment.
+
+WAIT_SECONDS = 20.0
+"""All the waits of one check together: someone is watching it."""
+
+_LONGEST_STEP = 6.0
+_SHORT_TRIES = 3
+_BROKEN_OFF = frozenset({
+    FailureCode.REFUSED, FailureCode.CONNECT_TIMEOUT, FailureCode.HUNG_UP, FailureCode.CUT_SHORT,
+    FailureCode.NETWORK,
+})  # fmt: skip
+
+
+class Patience:
+    """The waits of one check, limited in all; `tell` hears each before it begins.
+
+    An overloaded server is waited for from the start, since one that loads its model says the
+    same. A limit and a broken connection are waited out only after something has answered: at
+    first they are what the check is to report.
+    """
+
+    def __init__(
+        self, host: str, *, clock: Clock | None = None, tell: ProgressCallback | None = None
+    ) -> None:
+        self.host, self.clock, self._tell = host, clock or Clock(), tell
+        self.left = WAIT_SECONDS
+        self._answered = False
+
+    async def through(self, once: Callable[[], Awaitable[T]]) -> T:
+        """Do `once`, again after a wait if that can help; raises its last CallError."""
+        failed: list[CallError] = []
+        while True:
+            try:
+                result = await once()
+            except CallError as error:
+                failed.append(error)
+            else:
+                self._answered = True
+                return result
+            wait = self._wait(failed)
+            if wait is None:
+                raise failed[-1]
+            self.left -= wait
+            if self._tell is not None:
+                why = _why_waiting(failed[-1], self.host)
+                self._tell(f"{why}; asking again in {max(1, round(wait))} s")
+            await self.clock.sleep(wait)
+
+    def _wait(self, failed: list[CallError]) -> float | None:
+        """Seconds until the next try, or None if there is none."""
+        error, times = failed[-1], len(failed)
+        if not self._worth_waiting(error):
+            return None
+        few = failed_itself(error) or isinstance(error, RateLimited)
+        if few and error.retry_after is None and times >= _SHORT_TRIES:
+            return None
+        if error.perhaps_answered and sum(each.perhaps_answered for each in failed) > 1:
+            return None
+        step = min(_LONGEST_STEP, 0.5 * 2 ** (times - 1)) * (0.75 + 0.5 * self.clock.jitter())
+        wait = max(step, error.retry_after or 0.0)
+        return wait if wait <= self.left else None
+
+    def _worth_waiting(self, error: CallError) -> bool:
+        if error.code == FailureCode.NO_RETRY:
+            return False
+        if isinstance(error, Overloaded):
+            return True
+        if isinstance(error, RateLimited):
+            return self._answered or error.retry_after is not None
+        return isinstance(error, Unreachable) and self._answered and error.code in _BROKEN_OFF
+
+
+def _why_waiting(error: CallError, host: str) -> str:
+    if isinstance(error, RateLimited):
+        return f"{host} accepts no more requests for now"
+    if isinstance(error, Unreachable):
+        return f"{host} broke off"
+    return f"{host} is overloaded or still starting ({error.status})"
+
+
+# -- Whether a proposed change of a field makes the connection work, found by trying it.
+
+_ADDRESSES = frozenset({"endpoint", "base_url"})
+
+
+def mended(connection: Connection, fix: Mapping[str, str]) -> Connection:
+    """The connection with these fields changed; FieldError if they do not fit."""
+    fields = {**connection.plain_fields, **connection.secret_fields}
+    headers = dict(connection.fields.headers)
+    return Connection(
+        connection.kind, label=connection.label, **{**fields, "headers": headers, **fix}
+    )
+
+
+async def fixes_connection(
+    connection: Connection, fix: Mapping[str, str], model: str, *, policy: Policy
+) -> bool:
+    """Whether the connection works with the fix; a key is never taken to another address."""
+    moved = False
+    try:
+        other = mended(connection, fix)
+        moved = bool(_ADDRESSES & set(fix)) and other.address != connection.address
+        if moved:
+            # An address that the key is not bound to is looked at without it.
+            other = Connection(other.kind, label=other.label, **other.plain_fields)
+        await _try(other, fix, model, policy)
+    except Unauthorized:
+        # A server that asks for the key is one: the address is right.
+        return moved
+    except LLMWidgetsError:
+        return False
+    return True
+
+
+async def _try(other: Connection, fix: Mapping[str, str], model: str, policy: Policy) -> None:
+    named = next(iter(other.models), model) if other.provider.model_field else model
+    if other.provider.self_hosted:
+        # A name comes from the server's own list; only an address has to be looked at.
+        if _ADDRESSES & set(fix):
+            await egress.list_models(other, named, policy=policy)
+    elif other.provider.single:
+        await egress.count_tokens(other, named, policy=policy)
+    else:
+        await greet_server(other, named, policy=policy, pace=Pace.impatient())
+
+
+async def nearby_addresses(
+    connection: Connection, model: str, error: LLMWidgetsError
+) -> tuple[str, ...]:
+    """Model servers on this computer that list the model, if nothing listens as typed."""
+    here = connection.provider.self_hosted and egress.is_local(connection)
+    if not here or getattr(error, "code", "") != FailureCode.REFUSED:
+        return ()
+    return tuple(each.endpoint for each in await discover() if model in each.models)
+
+
+# -- Model servers on this computer, looked for only when the user asks, or nothing answers.
+
+_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """A server by its usual port; `key` is the word it takes if one must be given."""
+
+    title: str
+    port: int
+    key: str = ""
+
+
+USUAL: tuple[Usual, ...] = (
+    Usual("Ollama", 11434, "ollama"),
+    Usual("LM Studio", 1234),
+    Usual("vLLM", 8000),
+    Usual("sglang", 30000),
+    Usual("llama.cpp", 8080),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A server that answered on this computer, and the models it lists."""
+
+    title: str
+    endpoint: str
+    models: tuple[str, ...]
+    key: str = ""
+
+
+async def discover(usual: tuple[Usual, ...] | None = None) -> list[LocalServer]:
+    """The servers that answer GET /v1/models on their usual port; loopback only, no key sent."""
+    servers = await asyncio.gather(*(_look(each) for each in usual or USUAL))
+    return [server for server in servers if server is not None]
+
+
+async def _look(usual: Usual) -> LocalServer | None:
+    from llmwidgets.engine.network import transport
+
+    endpoint = f"http://localhost:{usual.port}/v1"
+    call = openai.models_call(Target(url=endpoint, model=""))
+    try:
+        response = await transport.send_call(call, connect=_SECONDS, total=_SECONDS)
+        if response.status != 200:
+            return None
+        listed, _ = openai.listed_models(response)
+    except LLMWidgetsError:
+        return None
+    return LocalServer(usual.title, endpoint, tuple(each.id for each in listed), usual.key)

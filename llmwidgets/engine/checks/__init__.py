@@ -1,1 +1,0 @@
-"""The check of a connection: what is wrong with it, why, and what would fix it."""

@@ -1,1 +1,0 @@
-"""The journal: every extraction on disk before it is shown."""
