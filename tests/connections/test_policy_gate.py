@@ -128,7 +128,7 @@ def by_panel(case: Case) -> None:
     panel.comm.handle_msg(
         {"content": {"data": {"method": "custom", "content": {"type": "run"}}}, "buffers": []}
     )
-    while under_way := set(panel._under_way):
+    while under_way := set(panel.page.under_way):
         wait(under_way, timeout=30)
     panel.close()
 

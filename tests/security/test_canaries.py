@@ -493,8 +493,8 @@ def test_a_form_that_crashes_shows_no_key(loud: io.StringIO, monkeypatch, capfd)
         raise RuntimeError(message)
 
     monkeypatch.setattr("llmwidgets.store.document.saved", broken)
-    page.submit("test", values={"name": "m", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
-    page.submit("keep")
+    page.submit("form.test", values={"name": "m", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
+    page.submit("form.keep")
     said = json.dumps(page.messages) + repr(form) + str(form.get_state()) + str(form.last_error)
     said += loud.getvalue() + "".join(capfd.readouterr())
     assert bare in said, "the crash was reached, and is told"

@@ -17,7 +17,7 @@ from llmwidgets.widgets.connection.check_view import (
     price_text,
     report_view,
 )
-from llmwidgets.widgets.connection.form_state import connection_fact
+from llmwidgets.widgets.connection.form_draft import connection_fact
 
 TODAY = date(2026, 11, 23)
 

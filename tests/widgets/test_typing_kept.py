@@ -58,7 +58,7 @@ def assert_untouched(page: Any, text: str = HALF) -> None:
     page.deliver()
     assert page.page.evaluate(ACTIVE) == [text, 2]
     assert page.heard == []
-    assert page.sent("secret") == page.sent("edit") == page.sent("unlock") == []
+    assert page.sent("form.secret") == page.sent("form.edit") == page.sent("store.unlock") == []
 
 
 def test_a_deleted_neighbour_leaves_a_half_typed_key_alone(joined) -> None:
@@ -75,7 +75,7 @@ def test_a_deleted_neighbour_leaves_a_half_typed_key_alone(joined) -> None:
     assert_untouched(page)
     page.page.keyboard.press("Tab")
     page.deliver()
-    assert len(page.sent("secret")) == 1
+    assert len(page.sent("form.secret")) == 1
 
 
 def test_what_another_panel_removes_takes_no_focus(joined) -> None:
@@ -221,7 +221,7 @@ def test_a_new_passphrase_half_typed_is_told_of_the_lock(joined, sealed: Store) 
     sealed.lock()
     page.deliver()
     expect(page.page.get_by_text("The store was locked meanwhile")).to_be_visible()
-    assert page.sent("secret") == []
+    assert page.sent("form.secret") == []
     expect(page.page.locator("button:focus")).to_have_count(0)
 
 
@@ -231,7 +231,7 @@ def test_a_panel_that_is_taken_off_the_page_sends_no_half_key(joined) -> None:
     open_kind(page, "OpenAI")
     half_typed(page)
     page.page.evaluate("document.querySelector('main').remove()")
-    assert page.sent("secret") == []
+    assert page.sent("form.secret") == []
 
 
 def test_a_key_that_came_another_way_leaves_the_field(joined) -> None:
@@ -243,7 +243,7 @@ def test_a_key_that_came_another_way_leaves_the_field(joined) -> None:
     assert_untouched(page)
     page.page.keyboard.press("Tab")
     page.deliver()
-    assert len(page.sent("secret")) == 1
+    assert len(page.sent("form.secret")) == 1
     page.page.get_by_text("Received, ends in").wait_for()
 
 
