@@ -79,6 +79,10 @@ class Page:
     def push(self) -> None:
         """Send the whole state to every view, and bring the HTML output up to date."""
         self.send({"type": "state", "error": self.error, **self._widget.state()})
+        self.refresh_static()
+
+    def refresh_static(self) -> None:
+        """Bring the HTML output up to date, where it changed."""
         self._widget.refresh_static()
 
     def push_soon(self) -> None:
@@ -200,7 +204,7 @@ class Panel(anywidget.AnyWidget):
         return escape_controls(f"{type(self).__name__}({self.summary()[0]})")
 
     def refresh_static(self) -> None:
-        """Bring the HTML output up to date, where it says something else by now."""
+        """Bring the HTML output up to date."""
         self._static.update(self.static_html())
 
     def _ipython_display_(self) -> None:

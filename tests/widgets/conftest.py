@@ -18,6 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
+QUESTIONS = {
+    "grid": "grid.lay", "detail": "grid.detail", "scores": "scores.show",
+    "grounding": "scores.grounding", "text": "result.text", "request": "result.request",
+}  # fmt: skip
+"""What the page asks by, by the type of the answer."""
+
 
 class Wire:
     """The page's end of a widget's comm, without a kernel: hears states, sends actions."""
@@ -54,6 +60,11 @@ class Wire:
         views = [memoryview(each) for each in buffers or []]
         self.widget.comm.handle_msg({"content": {"data": data}, "buffers": views})
         self.settle()
+
+    def ask(self, answer: str, /, **content: Any) -> dict[str, Any]:
+        """Ask for a view by the type of its answer, and return the answer."""
+        self.send(QUESTIONS[answer], **content)
+        return next(each for each in reversed(self.messages) if each["type"] == answer)
 
     def settle(self) -> None:
         """Wait until nothing that was submitted is under way."""

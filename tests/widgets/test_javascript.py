@@ -357,7 +357,7 @@ def test_nothing_is_closed_or_scrolled(tree) -> None:
 STEPS = """[state.there && h("input", { "data-key": "field", type: "text", "data-focus": "step",
     onChange: (e) => send("set", { value: e.target.value }) }),
   state.there && h(Button, { onClick: () => send("do") }, "Do it"),
-  h(Button, { onClick: () => send("undo"), "data-focus": "step" }, "Undo"),
+  h(Button, { onClick: () => send("labels.undo"), "data-focus": "step" }, "Undo"),
   h(Button, { onClick: () => send("on"), "data-key": "on", "data-next": "1", "data-main": "1" },
     "Lead on")]"""
 
