@@ -9,7 +9,7 @@ from typing import Any
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS, find_provider
+from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Provider
 from llmwidgets.secret import Secret
 
@@ -61,7 +61,8 @@ def _connection(provider: Provider, fields: dict[str, Any]) -> Connection:
 
 def empty_variable(kind: str) -> str:
     """The variable that would connect this kind and is set, but holds nothing; else empty."""
-    named = (name for name in find_provider(kind).environment.keys if name in os.environ)
+    provider = PROVIDERS.get(kind)
+    named = (name for name in provider.environment.keys if name in os.environ) if provider else ()
     return next(filter(_is_empty, named), "")
 
 

@@ -3,7 +3,7 @@
 A widget of this package is one Python class, one module and one style sheet: `static/` holds what
 `make javascript` builds from the sources in `javascript/`, and `bundle = "mine"` names it. A saved
 notebook holds a widget's `_esm` once for each panel in it, so that is a loader of 1 kB, which asks
-for the module by `{type: "module"}` when a view is drawn.
+for the module by `{type: "module"}`.
 
 No trait holds data, so nothing of it lands in a saved notebook. A view asks by `{type: "hello"}`
 when it is drawn; the widget answers by `{type: "state", …}` and sends a new state when something
@@ -187,7 +187,7 @@ class Panel(anywidget.AnyWidget):
         return getattr(self.controllers.get(prefix), f"act_{name}", None)
 
     async def _send_module(self) -> None:
-        """A view has no code yet: send the module and its style sheet."""
+        """The page has no code yet: send the module and its style sheet."""
         code = [read_static(f"{self.bundle}.{kind}").encode() for kind in ("js", "css")]
         self.page.send({"type": "module"}, code)
 

@@ -668,7 +668,7 @@ def test_no_traceback_shows_key_identity_or_passphrase(tmp_path: Path) -> None:
     seen.append(told(lambda: store.unlock(Secret(PASSPHRASE)), DamagedStore))
     secrets = [CANARY, PASSPHRASE, identity.secret.reveal()[20:60]]
     assert [word for word in secrets for text in seen if word in text] == []
-    assert all("sealed_folder.py" in text for text in seen)
+    assert all("repository.py" in text for text in seen)
 
 
 def test_the_search_finds_what_a_careless_store_would_show() -> None:
@@ -736,8 +736,8 @@ folder = made(__import__("pathlib").Path(sys.argv[1]))
 opened(folder).save(custom("there"))
 subprocess.run(["mount", "--bind", folder, folder], check=True)
 subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
-from llmwidgets.store.state import _sessions
-_sessions.clear()
+from llmwidgets.store.state import _states
+_states.clear()
 store = opened(folder)
 print([each.label for each in store], store.read_only, "is read-only" in store.notice)
 for change in (lambda: store.save(custom("b")), lambda: store.restore()):

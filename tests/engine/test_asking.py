@@ -266,10 +266,12 @@ def test_every_call_of_the_engine_goes_through_the_gate():
     token exchange asks Google's token service alone."""
     from pathlib import Path
 
-    engine = Path(egress.__file__).parent
-    senders = {path.name for path in engine.glob("*.py") if "transport.send(" in path.read_text()}
-    assert senders == {"gate.py", "discovery.py", "tokens.py"}
-    assert "auth" not in (engine / "discovery.py").read_text()
+    engine = Path(egress.__file__).parent.parent
+    senders = {
+        path.name for path in engine.rglob("*.py") if "transport.send_call(" in path.read_text()
+    }
+    assert senders == {"egress.py", "local_servers.py", "google_oauth.py"}
+    assert "auth" not in (engine / "checks" / "local_servers.py").read_text()
 
 
 def test_limits_are_longer_for_patience():

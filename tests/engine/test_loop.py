@@ -115,14 +115,14 @@ def test_a_fork_starts_a_fresh_engine():
     """The child's first use makes a thread of its own; the parent's goes on."""
     code = (
         "import os, asyncio\n"
-        "from llmwidgets.engine import loop\n"
+        "from llmwidgets.engine import event_loop\n"
         "async def pid():\n    return os.getpid()\n"
-        "assert loop.run(pid()) == os.getpid()\n"
+        "assert event_loop.run_blocking(pid()) == os.getpid()\n"
         "child = os.fork()\n"
         "if child == 0:\n"
-        "    os._exit(0 if loop.run(pid()) == os.getpid() else 1)\n"
+        "    os._exit(0 if event_loop.run_blocking(pid()) == os.getpid() else 1)\n"
         "assert os.waitpid(child, 0)[1] == 0\n"
-        "assert loop.run(pid()) == os.getpid()\n"
+        "assert event_loop.run_blocking(pid()) == os.getpid()\n"
     )
     begun = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)

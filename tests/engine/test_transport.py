@@ -467,10 +467,11 @@ def test_leaving_with_calls_in_flight_warns_of_nothing(far_end):
     end = far_end(hold)
     code = (
         "import sys\n"
-        "from llmwidgets.engine import loop, transport\n"
+        "from llmwidgets.engine import event_loop\n"
+        "from llmwidgets.engine.network import transport\n"
         "from llmwidgets.dialects.types import Call\n"
-        "calls = [transport.send(Call('POST', sys.argv[1], body={})) for _ in range(20)]\n"
-        "futures = [loop.submit(call) for call in calls]\n"
+        "calls = [transport.send_call(Call('POST', sys.argv[1], body={})) for _ in range(20)]\n"
+        "futures = [event_loop.submit_task(call) for call in calls]\n"
         "sys.stdin.read()\n"
     )
     command = [sys.executable, "-W", "error", "-c", code, end.url]
@@ -483,6 +484,6 @@ def test_leaving_with_calls_in_flight_warns_of_nothing(far_end):
 
 
 def test_only_this_file_opens_the_key_of_a_call():
-    engine = Path(transport.__file__).parent
-    openers = {path.name for path in engine.glob("*.py") if ".reveal(" in path.read_text("utf-8")}
-    assert openers <= {"transport.py", "tokens.py"}
+    engine = Path(transport.__file__).parent.parent
+    openers = {path.name for path in engine.rglob("*.py") if ".reveal(" in path.read_text("utf-8")}
+    assert openers <= {"transport.py", "google_oauth.py"}

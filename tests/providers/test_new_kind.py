@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 LOOKS = """
 import json, os
 import llmwidgets as lw
-from llmwidgets.connections import environment_connections, found_elsewhere
-from llmwidgets.keyscan.patterns import leaks_in
+from llmwidgets.connections import environment_connections, find_keys_of_other_tools
+from llmwidgets.keyscan.patterns import find_leaks
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.readme import README, provider_table, written
 from tests.servers import serving_models
@@ -38,14 +38,14 @@ assert (form["title"], form["groups"][0]["fields"][0]["label"]) == ("Acme", "API
 listed = ConnectionPanel(lw.Store.in_memory()).state()["kinds"]
 assert [each["kind"] for each in listed] == list(lw.PROVIDERS)
 
-(leak,) = leaks_in(f"key {KEY} in a log".encode(), [])
+(leak,) = find_leaks(f"key {KEY} in a log".encode(), [])
 assert leak.kind == "a key of Acme"
 said = lw.Connection("openai", api_key=KEY).field_warnings
 assert [each.owner for each in said] == ["acme"]
 
 with serving_models(models=("acme-large",)) as server:
     os.environ |= {"ACME_API_KEY": KEY, "ACME_BASE_URL": f"{server.url}/v1"}
-    assert [each.kind for each in found_elsewhere()] == ["acme"]
+    assert [each.kind for each in find_keys_of_other_tools()] == ["acme"]
     (connection,) = environment_connections()
     assert connection.secret_fields["api_key"].reference == "env:ACME_API_KEY"
     report = lw.check(connection)

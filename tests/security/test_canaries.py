@@ -492,8 +492,9 @@ def test_a_form_that_crashes_shows_no_key(loud: io.StringIO, monkeypatch, capfd)
         message = f"{bare}: broken at {connection.fields.api_key.reveal()}"
         raise RuntimeError(message)
 
-    monkeypatch.setattr("llmwidgets.store.document.saved", broken)
-    page.submit("form.test", values={"name": "m", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
+    monkeypatch.setattr("llmwidgets.store.document.with_connection", broken)
+    values = {"name": "m", "endpoint": "http://127.0.0.1:9/v1"}
+    page.submit("form.test", values=values, intent="save")
     page.submit("form.keep")
     said = json.dumps(page.messages) + repr(form) + str(form.get_state()) + str(form.last_error)
     said += loud.getvalue() + "".join(capfd.readouterr())

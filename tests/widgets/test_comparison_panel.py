@@ -157,7 +157,9 @@ def test_a_duplicate_column_is_edited_and_asked_its_own_way(wire, store: Store) 
     page.send("run.again")
     page.send("setup.duplicate", ref="demo-quick")
     copy = page.state["setup"]["groups"][0]["rows"][0]["copies"][0]
-    page.send("setup.edit_copy", key=copy["key"], label="terse", instructions="Read it.", effort="low")
+    page.send(
+        "setup.edit_copy", key=copy["key"], label="terse", instructions="Read it.", effort="low"
+    )
     page.send("run.start")
     first, second = page.widget.comparison.variants
     assert (second.label, second.instructions, second.effort) == ("terse", "Read it.", "low")
@@ -177,7 +179,9 @@ def test_two_columns_of_one_name_are_refused(wire, store: Store) -> None:
     )
     page.send("setup.edit_copy", key=copy[0]["key"], label="demo-careful")
     assert "Another column is named demo-careful." in page.state["error"]["sentence"]
-    assert [each.label for each in page.widget.controllers["setup"].setup.variants()][-1] == "demo-quick · 2"
+    assert [each.label for each in page.widget.controllers["setup"].setup.variants()][
+        -1
+    ] == "demo-quick · 2"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +242,9 @@ def test_a_model_off_the_whitelist_is_refused_by_name_and_can_be_allowed(wire, t
     assert "gpt-99-nova is not on the shipped whitelist" in problem["sentence"]
     page.send(problem["action"]["type"], **problem["action"]["content"])
     assert page.state["setup"]["problems"] == []
-    assert [each.label for each in page.widget.controllers["setup"].setup.variants()] == ["openai/gpt-99-nova"]
+    assert [each.label for each in page.widget.controllers["setup"].setup.variants()] == [
+        "openai/gpt-99-nova"
+    ]
 
 
 def test_a_dated_snapshot_that_code_names_is_a_row_with_its_price(wire, store: Store) -> None:
@@ -1054,7 +1060,10 @@ def test_a_variant_given_in_code_is_a_column_of_its_own(wire, store: Store) -> N
     assert [(copy["label"], copy["effort"], copy["letter"]) for copy in copies] == [
         ("low", "low", "B")
     ]
-    assert [each.label for each in page.widget.controllers["setup"].setup.variants()] == ["demo-quick", "low"]
+    assert [each.label for each in page.widget.controllers["setup"].setup.variants()] == [
+        "demo-quick",
+        "low",
+    ]
 
 
 def test_a_changed_copy_alone_is_called_and_its_instructions_stand_beside(wire, store) -> None:

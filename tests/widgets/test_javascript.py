@@ -5,6 +5,7 @@ Node and what package-lock.json names are needed here alone; an installation has
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 import llmwidgets
 from llmwidgets.store.store import Store
@@ -97,19 +99,61 @@ def test_the_parts_that_draw_nothing(tested) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+FORBIDDEN = ("import ", "import(", "eval(", "new Function", "fetch(", "http://l")
+
+
 def test_a_module_holds_what_it_needs_and_its_licences() -> None:
-    """No import, no address to fetch from, nothing that a page's policy forbids."""
+    """No import, no address to fetch from, nothing that a page's policy forbids.
+
+    The loader imports once: what the kernel sent, as anywidget imports the loader itself.
+    """
     licence = (BUILT / "THIRD_PARTY_LICENSES.txt").read_text("utf-8")
     assert "Permission is hereby granted" in licence
-    modules = list(BUILT.glob("*.js"))
+    loader = (BUILT / "loader.js").read_text("utf-8")
+    assert [each for each in FORBIDDEN if each in loader] == ["import("]
+    assert loader.count("import(") == loader.count("createObjectURL(") == 1
+    modules = [each for each in BUILT.glob("*.js") if each.stem != "loader"]
     assert modules
     for module in modules:
         text = module.read_text("utf-8")
         assert licence in text
         code = text.replace(licence, "")
-        for forbidden in ("import ", "import(", "eval(", "new Function", "fetch(", "http://l"):
+        for forbidden in FORBIDDEN:
             assert forbidden not in code, (module.name, forbidden)
         assert (BUILT / f"{module.stem}.css").is_file()
+
+
+LOADED = """async (loader) => {
+  const url = URL.createObjectURL(new Blob([loader], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  const model = () => Object.assign(Object.create(lwModel), { get: () => "panel" });
+  widget.initialize({ model: model() });
+  const views = ["first", "second"].map((id) => {
+    document.querySelector("main").append(Object.assign(document.createElement("div"), { id }));
+    return widget.render({ model: model(), el: document.getElementById(id) });
+  });
+  window.leave = () => Promise.all(views).then((all) => all.forEach((each) => each()));
+}"""
+MODULE = """export default { render({ el }) { const drawn = document.createElement("b");
+  drawn.textContent = "drawn"; el.append(drawn); return () => drawn.remove(); } }"""
+
+
+@pytest.mark.browser
+def test_every_view_waits_for_the_module_that_is_asked_for_once(blank) -> None:
+    """Two views, each with a model object of its own, as anywidget has it: one question; both are
+    drawn by what comes, with its style, and taken away."""
+    blank.add_script_tag(content=KERNEL)
+    blank.evaluate(LOADED, (BUILT / "loader.js").read_text("utf-8"))
+    assert blank.evaluate("lwModel.sent.map((each) => each.type)") == ["module"]
+    expect(blank.get_by_text("Waiting for the kernel.")).to_have_count(2)
+    files = [base64.b64encode(each.encode()).decode() for each in (MODULE, "b { color: red }")]
+    blank.evaluate("files => lwFromKernel({ type: 'module' }, files)", files)
+    drawn = blank.get_by_text("drawn", exact=True)
+    expect(drawn).to_have_count(2)
+    expect(drawn.last).to_have_css("color", "rgb(255, 0, 0)")
+    expect(blank.get_by_text("Waiting for the kernel.")).to_have_count(0)
+    blank.evaluate("leave()")
+    expect(drawn).to_have_count(0)
 
 
 def test_a_wheel_holds_the_built_files_and_no_source(tmp_path) -> None:
@@ -357,7 +401,7 @@ def test_nothing_is_closed_or_scrolled(tree) -> None:
 STEPS = """[state.there && h("input", { "data-key": "field", type: "text", "data-focus": "step",
     onChange: (e) => send("set", { value: e.target.value }) }),
   state.there && h(Button, { onClick: () => send("do") }, "Do it"),
-  h(Button, { onClick: () => send("labels.undo"), "data-focus": "step" }, "Undo"),
+  h(Button, { onClick: () => send("undo"), "data-focus": "step" }, "Undo"),
   h(Button, { onClick: () => send("on"), "data-key": "on", "data-next": "1", "data-main": "1" },
     "Lead on")]"""
 

@@ -1,6 +1,5 @@
 // ConnectionForm: one form, and at its right what its check found or where to find what it asks.
 
-import "./connections/connections.css";
 import { CheckResult } from "./connections/check";
 import { FormBody, GuideFold, WhereToFind } from "./connections/form";
 import type { FormState } from "./connections/state";

@@ -1,6 +1,5 @@
 // ConnectionPanel: the kinds at the left, the form of one at the right, what was found below.
 
-import "./connections/connections.css";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { CheckResult } from "./connections/check";
 import { FormBody, GuideFold, WhereToFind } from "./connections/form";
@@ -85,7 +84,7 @@ function UndoLine({ deleted }: { deleted: string }) {
           small
           data-focus="undo"
           aria-label={`Put ${deleted} back`}
-          onClick={() => send("undelete")}
+          onClick={() => send("connections.undelete")}
         >
           Undo
         </Button>
@@ -166,7 +165,7 @@ function FormHead({ form }: { form: FormState }) {
             bare
             small
             data-focus="undo"
-            onClick={() => panel.send("remove", { form: form.key })}
+            onClick={() => panel.send("connections.remove", { form: form.key })}
           >
             Remove
           </Button>
@@ -186,7 +185,7 @@ function RenameRow({ form, leave }: { form: FormState; leave: () => void }) {
   const { send } = usePanel();
   const input = useRef<HTMLInputElement>(null);
   const rename = () => {
-    send("rename", { form: form.key, label: input.current?.value });
+    send("connections.rename", { form: form.key, label: input.current?.value });
     leave();
   };
   return (

@@ -1,9 +1,13 @@
 // All that a notebook keeps of a panel's code: it asks the kernel for the module and its style sheet.
 //
 // A saved notebook holds a widget's `_esm` once for every panel in it, so this is what stands there.
-// The code comes by message when a view is drawn, before its first state.
+// The code comes by message, before the first state of a view.
 
 import type { Hear, WidgetModel } from "./panel/protocol";
+
+interface Model extends WidgetModel {
+  get(name: "_anywidget_id"): string;
+}
 
 type Leave = () => void;
 interface Widget {
@@ -15,11 +19,13 @@ interface Code {
 }
 
 const WAITING = "Waiting for the kernel. If this stays, run the cell again.";
-const loading = new WeakMap<WidgetModel, Promise<Code>>();
+/** By the widget's class: anywidget gives each view a model object of its own. */
+const loading = new Map<string, Promise<Code>>();
 
-/** The code of a model's views, which is asked for once. */
-function load(model: WidgetModel): Promise<Code> {
-  const there = loading.get(model);
+/** The code that draws a widget, which is asked for once. */
+function load(model: Model): Promise<Code> {
+  const id = model.get("_anywidget_id");
+  const there = loading.get(id);
   if (there) return there;
   const code = new Promise<Code>((resolve) => {
     const hear: Hear = async ({ type }, buffers) => {
@@ -34,12 +40,15 @@ function load(model: WidgetModel): Promise<Code> {
     model.on("msg:custom", hear);
     model.send({ type: "module" });
   });
-  loading.set(model, code);
+  loading.set(id, code);
   return code;
 }
 
 export default {
-  async render({ model, el }: { model: WidgetModel; el: HTMLElement }): Promise<Leave> {
+  initialize({ model }: { model: Model }): void {
+    void load(model); // a view may be drawn a little later, and then need not wait
+  },
+  async render({ model, el }: { model: Model; el: HTMLElement }): Promise<Leave> {
     el.textContent = WAITING;
     const { widget, style } = await load(model);
     const sheet = document.createElement("style");

@@ -219,14 +219,14 @@ function NoRows({
 /** How many labels were made here, the way back, and the way out. */
 function Labels({ result: { labels, undo }, view }: Props) {
   if (!labels) return null;
-  const save = (format: string) => view.send("corrections", { format });
+  const save = (format: string) => view.send("labels.export", { format });
   return (
     <div class="lw-bar row wrap lw-labels">
       <p class="s" role="status">
         <b>{labels}</b> {labels === 1 ? "label" : "labels"} made here, after the values were seen
       </p>
       <Grow />
-      <Button small bare title={`${undo} (Ctrl+Z)`} onClick={() => view.send("undo")}>
+      <Button small bare title={`${undo} (Ctrl+Z)`} onClick={() => view.send("labels.undo")}>
         Undo
       </Button>
       <Button small bare onClick={() => save("csv")}>

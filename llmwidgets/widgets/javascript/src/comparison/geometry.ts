@@ -194,8 +194,8 @@ export function timePlot({ points, scale }: Scores): Plot | null {
     CHART.right - 14,
   );
   const [y, placed] = [yScale(scale), [] as Box[]];
-  const marks = timed
-    .toSorted((a, b) => b.right! - a.right!)
+  const marks = [...timed]
+    .sort((a, b) => b.right! - a.right!)
     .map((point): Mark => {
       let at = y(point.right!);
       const [from, to] = [log.x(point.p50!), log.x(late(point))];

@@ -64,7 +64,7 @@ function Exchange({ shown }: { shown: RequestAnswer }) {
           <Aside>{shown.mode}</Aside>
           <Grow />
           {request && (
-            <Button small data-focus="curl" onClick={() => view.send("curl", view.request)}>
+            <Button small data-focus="curl" onClick={() => view.send("result.curl", view.request)}>
               Copy as curl
             </Button>
           )}

@@ -36,10 +36,21 @@ export function ResultScreen({ result, again, error }: Props) {
         <h2 class="narrow-hide">Comparison</h2>
         <Tabs open={tab} />
         <Grow />
-        <Button bare small class="narrow-hide" data-focus="code" onClick={() => view.send("code")}>
+        <Button
+          bare
+          small
+          class="narrow-hide"
+          data-focus="code"
+          onClick={() => view.send("result.code")}
+        >
           Copy as code
         </Button>
-        <Button bare small title="Download every value as CSV" onClick={() => view.send("csv")}>
+        <Button
+          bare
+          small
+          title="Download every value as CSV"
+          onClick={() => view.send("result.csv")}
+        >
           CSV
         </Button>
         <Button
@@ -56,7 +67,7 @@ export function ResultScreen({ result, again, error }: Props) {
             bare
             small
             title="Back to models, fields and texts"
-            onClick={() => view.send("again")}
+            onClick={() => view.send("run.again")}
           >
             {again}
           </Button>
@@ -113,7 +124,7 @@ function Notes({ result: { read, texts, facts, notes, resume } }: { result: Resu
         ))}
       </div>
       {resume && (
-        <Button small onClick={() => view.send("resume")}>
+        <Button small onClick={() => view.send("run.resume")}>
           {resume}
         </Button>
       )}

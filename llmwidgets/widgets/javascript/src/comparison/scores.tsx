@@ -163,7 +163,7 @@ export function Matters({ points }: { points: string }) {
         step="any"
         value={points}
         aria-label="A difference matters from, fields in 100"
-        onChange={(e) => view.send("matters", { points: e.currentTarget.value })}
+        onChange={(e) => view.send("scores.matters", { points: e.currentTarget.value })}
       />
       <span>in 100</span>
     </label>
@@ -188,7 +188,7 @@ function WayOn({ unlabelled }: Scores) {
   return (
     state.screen === "results" &&
     state.again === "Start over" && (
-      <Button go title="Back to models, fields and texts" onClick={() => view.send("again")}>
+      <Button go title="Back to models, fields and texts" onClick={() => view.send("run.again")}>
         Add texts
       </Button>
     )

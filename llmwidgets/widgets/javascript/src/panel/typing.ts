@@ -7,6 +7,7 @@ type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 /** `kept`: what the kernel gave or has heard; `next`: what it gave meanwhile. */
 const values = new WeakMap<Control, { kept: string; next?: string }>();
 
+/** Put a value there; of what was typed before, a secret perhaps, nothing is kept. */
 export function give(field: Control, value: string): void {
   field.value = value;
   values.set(field, { kept: field.value });

@@ -6,6 +6,7 @@ import { Choice } from "../panel/controls";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note } from "../panel/parts";
 import { canSeal, inOrder, sendSecret } from "../panel/sealing";
+import { give } from "../panel/typing";
 import { GateField, lastSaid, RememberTick, remembered, typed } from "./fields";
 import { saveRecoveryPage } from "./recovery_page";
 import { useShown } from "./shown";
@@ -76,7 +77,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
   const held = Boolean(store.busy) || missing.length > 0;
   const field = () => typed(panel, "passphrase");
   const turn = () => {
-    field().value = "";
+    give(field(), "");
     setOwn(!own);
     setGiven("");
     setProblem("");
@@ -87,11 +88,11 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
     setProblem(wrong);
     if (wrong) focusOn(panel, /same/.test(wrong) ? "again" : "passphrase");
     if (held || wrong) return;
-    if (own) typed(panel, "again").value = "";
+    if (own) give(typed(panel, "again"), "");
     else field().value = spaced(field().value);
     sendSecret(panel.model, field(), "passphrase");
     inOrder(panel.model, () =>
-      panel.send("create", { own, kept, remember: remembered(store, remember) }),
+      panel.send("store.create", { own, kept, remember: remembered(store, remember) }),
     );
   };
   const said = problem || lastSaid(store);
@@ -116,8 +117,8 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
             onType={setGiven}
             other={() => {
               setGiven("");
-              field().value = "";
-              panel.send("words");
+              give(field(), "");
+              panel.send("store.words");
             }}
           />
         )}
@@ -135,7 +136,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
         >
           {store.busy ? "Creating…" : waits ? "Create store and save" : "Create store"}
         </Button>
-        <Button bare onClick={() => panel.send("gate", { screen: "" })}>
+        <Button bare onClick={() => panel.send("store.screen", { screen: "" })}>
           Go on without the store
         </Button>
         <span class="s muted" id="lw-create-missing" role="status">
