@@ -58,6 +58,9 @@ class ResultsScreen(TypedDict):
     result: ResultState
 
 
+State = SetupScreen | FieldsScreen | RunningScreen | ResultsScreen
+
+
 class ComparisonPanel(Panel):
     """Compare models on texts by clicking; a run goes on while other cells run.
 
@@ -183,7 +186,7 @@ class ComparisonPanel(Panel):
         elif self._screen.name == "results":
             await self._grid.send_first()
 
-    def state(self) -> SetupScreen | FieldsScreen | RunningScreen | ResultsScreen:
+    def state(self) -> State:
         screen, run = self._screen.name, self._run.run
         if screen == "running" and run is not None:
             return {"screen": "running", "running": run.view()}

@@ -305,7 +305,7 @@ def test_a_message_for_another_form_is_dropped(wire) -> None:
 @pytest.mark.parametrize(
     "message",
     [None, 7, {}, {"type": 3}, {"type": "nothing"}, {"type": "form.nothing"}, {"type": "no.test"},
-     {"type": "form."}, {"type": "form.test"}, {"type": "form.secret"}],  # fmt: skip
+     {"type": "form."}, {"type": "form.test"}, {"type": "form.secret"}],
 )
 def test_a_strange_message_breaks_nothing(message: object, wire) -> None:
     """Whatever the page sends, the widget lives on and no traceback is raised."""

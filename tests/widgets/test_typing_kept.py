@@ -123,11 +123,11 @@ def test_the_form_of_what_is_deleted_elsewhere_stays_while_it_is_filled_in(joine
     assert_untouched(page)
     expect(page.page.get_by_text("openai is no longer in the store")).to_be_visible()
     expect(page.page.get_by_label("Organization")).to_have_value("org-made-up")
-    assert page.widget.draft().secrets == {}
+    assert page.widget.controllers["form"].draft.secrets == {}
     store.undelete()
     assert_untouched(page)
     expect(page.page.get_by_text("is no longer in the store")).to_have_count(0)
-    assert page.widget.draft().secrets["api_key"].stored is not None
+    assert page.widget.controllers["form"].draft.secrets["api_key"].stored is not None
 
 
 def test_what_is_saved_elsewhere_comes_in_beside_what_is_typed(joined) -> None:
@@ -175,7 +175,7 @@ def test_a_store_that_locks_itself_leaves_the_form(joined, sealed: Store) -> Non
     assert_untouched(page, "org-half")
     expect(page.page.get_by_text("The store is locked: unlock it to go on")).to_be_visible()
     expect(page.page.get_by_text("Stored, ends in 81fc")).to_have_count(0)
-    assert not any(each.stored for each in page.widget.draft().secrets.values())
+    assert not any(each.stored for each in page.widget.controllers["form"].draft.secrets.values())
     sealed.unlock(PASSPHRASE)
     assert_untouched(page, "org-half")
     expect(page.page.get_by_text("Stored, ends in 81fc")).to_be_visible()
@@ -206,7 +206,7 @@ def test_a_half_typed_passphrase_stays_at_the_gate(joined, sealed: Store) -> Non
     half_typed(page, "Passphrase", "copper lan")
     sealed.add_for_session(custom("here"))
     assert_untouched(page, "copper lan")
-    page.widget.push()
+    page.widget.page.push()
     assert_untouched(page, "copper lan")
 
 
@@ -238,8 +238,8 @@ def test_a_key_that_came_another_way_leaves_the_field(joined) -> None:
     """A second view sent one: what is half typed here stays, and is sent when it is left."""
     page = joined(ConnectionForm("openai", Store.in_memory()))
     half_typed(page)
-    page.widget.draft().receive("api_key", Secret("sk-made-up-other-0000-55aa"))
-    page.widget.push()
+    page.widget.controllers["form"].draft.receive("api_key", Secret("sk-made-up-other-0000-55aa"))
+    page.widget.page.push()
     assert_untouched(page)
     page.page.keyboard.press("Tab")
     page.deliver()

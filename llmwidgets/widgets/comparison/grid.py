@@ -136,11 +136,21 @@ class BlockState(TypedDict):
     h: int
 
 
+class FilterChange(TypedDict, total=False):
+    """A change of the filter."""
+
+    only: str
+    states: list[str]
+    field: str
+    query: str
+    sort: str
+
+
 class WayState(TypedDict):
     """A change of the filter that leads on."""
 
     label: str
-    filter: dict[str, Any]
+    filter: FilterChange
 
 
 class NothingState(Sentence):
@@ -504,7 +514,7 @@ def _failure(comparison: Comparison, place: CellKey) -> FailureState:
 def nothing_view(index: GridIndex, wanted: Filter) -> NothingState:
     """A sentence, why, and what leads on, as a change of the filter each."""
     counts = index.counts()
-    whole = {"only": "all", "states": [], "field": "", "query": ""}
+    whole: FilterChange = {"only": "all", "states": [], "field": "", "query": ""}
     if wanted.query:
         where = f" in {wanted.field}" if wanted.field else ""
         found = index.matching_elsewhere(wanted) if wanted.field else 0

@@ -113,7 +113,7 @@ class FieldScores(TypedDict):
     path: str
     name: str
     cells: list[dict[str, Figure] | None]
-    least: float | None
+    least: float
 
 
 class FieldsTable(TypedDict):

@@ -39,6 +39,13 @@ class HeaderState(SecretState):
     name: str
 
 
+class PriceState(TypedDict, total=False):
+    """US dollars for a million tokens, as typed."""
+
+    input: float | str
+    output: float | str
+
+
 class FieldState(TypedDict):
     """One field; `type` says whether it has a value, a secret or rows of headers."""
 
@@ -53,7 +60,7 @@ class FieldState(TypedDict):
     error: str
     filled: bool
     type: FieldType
-    value: NotRequired[Any]
+    value: NotRequired[str | bool | PriceState | None]
     secret: NotRequired[SecretState]
     rows: NotRequired[list[HeaderState]]
     facts: NotRequired[list[list[str]]]
