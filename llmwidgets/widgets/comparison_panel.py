@@ -16,6 +16,7 @@ from llmwidgets.widgets.comparison.results import (
     ResultState,
     ScoresController,
     ShownResult,
+    make_views,
 )
 from llmwidgets.widgets.comparison.run import RunController, RunningState
 from llmwidgets.widgets.comparison.schema_editor import FieldsController, FieldsState
@@ -114,6 +115,7 @@ class ComparisonPanel(Panel):
             "labels": self._labels,
             "scores": ScoresController(self._result),
             "result": ResultController(self._result, self.code),
+            **make_views(self._result),
         }
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from llmwidgets import formatting
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+VIEWS = {
+    "differences": "",
+    "text": "",
+    "scoreboard": "",
+    "charts": "",
+    "request": "",
+}
+"""The tabs of a result in their order: each drawn by the file of its name in
+`javascript/src/comparison/tabs/`. One that a class of its own answers names it, as `module:Class`;
+the others are answered by the controllers of the panel."""
+
 CHUNK = 10
 """How many texts the page is sent at once."""
 
@@ -54,6 +66,7 @@ class ResultState(TypedDict):
 
     run: int
     revision: int
+    views: list[str]
     variants: list[VariantState]
     truth: bool
     texts: int
@@ -174,6 +187,7 @@ class ShownResult:
         return {
             "run": self.edition,
             "revision": self.revision,
+            "views": list(VIEWS),
             "variants": [
                 {
                     "letter": formatting.variant_letter(at),
@@ -193,6 +207,17 @@ class ShownResult:
             "undo": undo,
             **remainder,
         }
+
+
+def make_views(result: ShownResult) -> dict[str, object]:
+    """The controllers of the tabs that have one of their own, by the names of the tabs."""
+    controllers = {}
+    for name, home in VIEWS.items():
+        module, _, controller = home.partition(":")
+        if controller:
+            views = import_module(f"llmwidgets.widgets.comparison.{module}")
+            controllers[name] = getattr(views, controller)(result)
+    return controllers
 
 
 def is_labelled(comparison: Comparison) -> bool:

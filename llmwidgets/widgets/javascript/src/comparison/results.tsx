@@ -1,24 +1,12 @@
 // A result: its header, what is not whole about it, and the view that is open.
 
+import TABS from "comparison-tabs";
 import { useRef } from "preact/hooks";
 import { Alert, Button, useRoving } from "../panel/parts";
-import { Charts } from "./charts";
-import { Differences } from "./differences";
 import { askForReport } from "./embedded";
 import { Grow } from "./parts";
-import { RequestView } from "./request";
-import { Scoreboard } from "./scores";
 import type { Result, Sentence } from "./state";
-import { TextView } from "./text";
 import { useView } from "./view";
-
-const TABS = {
-  differences: Differences,
-  text: TextView,
-  scoreboard: Scoreboard,
-  charts: Charts,
-  request: RequestView,
-};
 
 interface Props {
   result: Result;
@@ -28,13 +16,13 @@ interface Props {
 
 export function ResultScreen({ result, again, error }: Props) {
   const view = useView();
-  const tab = view.tab as keyof typeof TABS;
-  const Open = TABS[tab];
+  const tab = view.tab;
+  const Open = TABS[tab]!;
   return (
     <>
       <header>
         <h2 class="narrow-hide">Comparison</h2>
-        <Tabs open={tab} />
+        <Tabs names={result.views} open={tab} />
         <Grow />
         <Button
           bare
@@ -82,13 +70,13 @@ export function ResultScreen({ result, again, error }: Props) {
   );
 }
 
-function Tabs({ open }: { open: string }) {
+function Tabs({ names, open }: { names: string[]; open: string }) {
   const view = useView();
   const ref = useRef<HTMLDivElement>(null);
   useRoving(ref, "[role=tab]");
   return (
     <div class="tabs" role="tablist" aria-label="Views of the comparison" ref={ref}>
-      {Object.keys(TABS).map((name) => (
+      {names.map((name) => (
         <button
           key={name}
           type="button"

@@ -7,8 +7,8 @@ import { inHand } from "../panel/typing";
 import { Embedded } from "./embedded";
 import { Models } from "./models";
 import { Aside, Failed, Grow, Heads, Labelled, Muted, Row, Small } from "./parts";
-import { Matters } from "./scores";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "./state";
+import { Matters } from "./tabs/scoreboard";
 import { useKept, useView } from "./view";
 
 const FIELDS_SHOWN = 6;

@@ -155,6 +155,8 @@ export interface Variant {
 export interface Result {
   run: number;
   revision: number;
+  /** The tabs, in their order. */
+  views: string[];
   variants: Variant[];
   truth: boolean;
   texts: number;

@@ -23,11 +23,10 @@ export interface Answer extends Message {
   run?: number;
 }
 
-/** What the page asks by, by the type of the answer. */
+/** What the page asks by, by the type of the answer; NAME.show where nothing is said here. */
 const QUESTIONS: Record<string, string> = {
   text: "result.text",
   request: "result.request",
-  scores: "scores.show",
   grounding: "scores.grounding",
 };
 
@@ -88,7 +87,7 @@ export class View {
     const asked = JSON.stringify(content);
     if (this.asked[type] !== asked) {
       this.asked[type] = asked;
-      this.send(QUESTIONS[type]!, content);
+      this.send(QUESTIONS[type] ?? `${type}.show`, content);
     }
     return null;
   }
