@@ -296,7 +296,9 @@ def test_a_message_for_another_form_is_dropped(wire) -> None:
     """A late message of a form that is no longer open changes nothing."""
     store = Store.in_memory()
     page = wire(ConnectionForm("custom", store))
-    page.send("form.test", form="custom/other", values={"name": "x", "endpoint": "http://127.0.0.1:9"})
+    page.send(
+        "form.test", form="custom/other", values={"name": "x", "endpoint": "http://127.0.0.1:9"}
+    )
     page.type_secret("api_key", CANARY, form="custom/other")
     assert page.field("api_key")["secret"] == {"state": "empty"}
     assert len(store) == 0
@@ -304,8 +306,18 @@ def test_a_message_for_another_form_is_dropped(wire) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [None, 7, {}, {"type": 3}, {"type": "nothing"}, {"type": "form.nothing"}, {"type": "no.test"},
-     {"type": "form."}, {"type": "form.test"}, {"type": "form.secret"}],
+    [
+        None,
+        7,
+        {},
+        {"type": 3},
+        {"type": "nothing"},
+        {"type": "form.nothing"},
+        {"type": "no.test"},
+        {"type": "form."},
+        {"type": "form.test"},
+        {"type": "form.secret"},
+    ],
 )
 def test_a_strange_message_breaks_nothing(message: object, wire) -> None:
     """Whatever the page sends, the widget lives on and no traceback is raised."""

@@ -21,6 +21,8 @@ from tests.pages import KERNEL
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "llmwidgets" / "widgets" / "static"
+
+
 @pytest.fixture(scope="session")
 def tested(sources: Path) -> Path:
     """The sources with their unit tests built, and the page that a browser draws with."""

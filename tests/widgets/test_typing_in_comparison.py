@@ -65,7 +65,7 @@ def test_a_tick_is_not_taken_back_by_a_state_from_before_it(joined) -> None:
     expect(box).not_to_be_checked()
     page.deliver()
     expect(box).not_to_be_checked()
-    elsewhere = "lwModel.under_way.push([{ type: 'tick', ref: 'quick', on: true }, []])"
+    elsewhere = "lwModel.under_way.push([{ type: 'setup.tick', ref: 'quick', on: true }, []])"
     page.page.evaluate(elsewhere)
     page.deliver()
     expect(box).to_be_checked()
@@ -199,7 +199,7 @@ def test_a_layout_that_only_fits_better_closes_nothing(joined) -> None:
     spoken = detail.locator("h3").first.text_content()
     page.listen()
     page.page.set_viewport_size({"width": 640, "height": 900})
-    page.page.wait_for_function("lwModel.sent.some((each) => each.type === 'grid')")
+    page.page.wait_for_function("lwModel.sent.some((each) => each.type === 'grid.lay')")
     page.deliver()
     expect(detail.locator("h3").first).to_have_text(spoken or "")
     expect(page.page.get_by_role("columnheader", name="Field")).to_be_visible()
