@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.truth import Blank
 
 
-class SetupScreen(TypedDict):
+class _SetupScreen(TypedDict):
     """Before the run; `back` is the label of the step back to a result."""
 
     screen: Literal["setup"]
@@ -37,21 +37,17 @@ class SetupScreen(TypedDict):
     setup: SetupState
 
 
-class FieldsScreen(TypedDict):
-    """The schema editor."""
-
+class _FieldsScreen(TypedDict):
     screen: Literal["fields"]
     fields: FieldsState
 
 
-class RunningScreen(TypedDict):
-    """While a run goes on, or once it was stopped."""
-
+class _RunningScreen(TypedDict):
     screen: Literal["running"]
     running: RunningState
 
 
-class ResultsScreen(TypedDict):
+class _ResultsScreen(TypedDict):
     """A result; `again` is the label of the step back to the choices."""
 
     screen: Literal["results"]
@@ -59,7 +55,7 @@ class ResultsScreen(TypedDict):
     result: ResultState
 
 
-State = SetupScreen | FieldsScreen | RunningScreen | ResultsScreen
+State = _SetupScreen | _FieldsScreen | _RunningScreen | _ResultsScreen
 
 
 class ComparisonPanel(Panel):

@@ -46,17 +46,13 @@ _FOUND = {
 }
 
 
-class QuoteState(TypedDict):
-    """The sentences around a value."""
-
+class _QuoteState(TypedDict):
     before: str
     mark: str
     after: str
 
 
-class FactLabel(TypedDict):
-    """Whose value a fact is, and what is known of it."""
-
+class _FactLabel(TypedDict):
     label: NotRequired[str]
     said: NotRequired[str]
 
@@ -69,7 +65,7 @@ class DetailState(TypedDict):
     column: int
     name: str
     description: str
-    quote: NotRequired[QuoteState]
+    quote: NotRequired[_QuoteState]
     absent: NotRequired[str]
     failure: NotRequired[Sentence | None]
     reply: NotRequired[str]
@@ -95,7 +91,7 @@ class RequestAnswer(TypedDict):
     instructions: list[list[str]]
 
 
-Fact = list[str | FactLabel]
+Fact = list[str | _FactLabel]
 """Name, value, and what belongs to them."""
 
 
@@ -162,7 +158,7 @@ def _add_evidence(
         view["absent"] += " This is where the truth is." if view["absent"] else ""
 
 
-def _quote(text: str, start: int, end: int) -> QuoteState:
+def _quote(text: str, start: int, end: int) -> _QuoteState:
     """The sentences around the words, cut where they get long."""
     before = _SENTENCE.split(text[max(0, start - _QUOTE) : start])[-2:]
     lead = " ".join(part for part in before if part)
@@ -302,9 +298,7 @@ def request_curl(extraction: Extraction) -> str:
 # -- The text view: the source, its spans, the list of fields.
 
 
-class SpanState(TypedDict):
-    """Where a value is in the text, in UTF-16 units, and whose it is."""
-
+class _SpanState(TypedDict):
     s: int
     e: int
     letters: str
@@ -313,9 +307,7 @@ class SpanState(TypedDict):
     state: str
 
 
-class ValueGroup(TypedDict):
-    """Variants that give the same value; T is the truth."""
-
+class _ValueGroup(TypedDict):
     letters: str
     state: str
     text: str
@@ -323,12 +315,10 @@ class ValueGroup(TypedDict):
     flag: str
 
 
-class FieldGroups(TypedDict):
-    """One field, and who says what."""
-
+class _FieldGroups(TypedDict):
     path: str
     name: str
-    groups: list[ValueGroup]
+    groups: list[_ValueGroup]
 
 
 class TextAnswer(TypedDict):
@@ -339,8 +329,8 @@ class TextAnswer(TypedDict):
     total: int
     text: str
     cut: str
-    spans: list[SpanState]
-    fields: list[FieldGroups]
+    spans: list[_SpanState]
+    fields: list[_FieldGroups]
 
 
 LONGEST_TEXT = 200_000
@@ -377,16 +367,16 @@ def text_view(index: GridIndex, at: int) -> TextAnswer:
     return spell_out(view)
 
 
-def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[ValueGroup, Any]]:
+def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGroup, Any]]:
     """Who says the same, with the value: the truth and those that agree, then each other value."""
     agreeing = [at for at, said in enumerate(field.said) if said.state == "agree"]
     labelled = field.truth is not NOTHING
-    groups: list[tuple[ValueGroup, Any]] = []
+    groups: list[tuple[_ValueGroup, Any]] = []
     if labelled or agreeing:
         value = field.truth if labelled else field.said[agreeing[0]].value
         flags = [grounding_flag(field, at, grounds) for at in agreeing]
         words, kind = truth_cell(value)
-        group: ValueGroup = {
+        group: _ValueGroup = {
             "letters": ("T" if labelled else "") + _letters(agreeing),
             "state": "agree" if agreeing and not field.disagreeing else "truth",
             "text": words if kind != "blank" else "none",
@@ -419,11 +409,11 @@ def _letters(variants: list[int]) -> str:
 
 def _spans(
     field: FieldResult,
-    groups: list[tuple[ValueGroup, Any]],
+    groups: list[tuple[_ValueGroup, Any]],
     grounds: TextGrounding,
     text: Document,
-) -> list[SpanState]:
-    spans: list[SpanState] = []
+) -> list[_SpanState]:
+    spans: list[_SpanState] = []
     for group, value in groups:
         found = grounds.locate(value, field.pattern)
         if found is None or found.start is None or found.end is None or found.end > LONGEST_TEXT:

@@ -115,28 +115,26 @@ class RowState(TypedDict):
 """One field of one text: path, name, truth, cells, whether it is folded away, height in pixels."""
 
 
-class FailureState(TypedDict):
-    """Why a variant has no values for a text."""
-
+class _FailureState(TypedDict):
     name: str
     said: str
     again: bool
 
 
-class BlockState(TypedDict):
+class _BlockState(TypedDict):
     """One text with its rows; `h` is its height while it is folded."""
 
     id: str
     index: int
     title: str
     said: str
-    failed: dict[int, FailureState] | None
+    failed: dict[int, _FailureState] | None
     fold: str
     rows: list[RowState]
     h: int
 
 
-class FilterChange(TypedDict, total=False):
+class _FilterChange(TypedDict, total=False):
     """A change of the filter."""
 
     only: str
@@ -146,18 +144,16 @@ class FilterChange(TypedDict, total=False):
     sort: str
 
 
-class WayState(TypedDict):
-    """A change of the filter that leads on."""
-
+class _WayState(TypedDict):
     label: str
-    filter: FilterChange
+    filter: _FilterChange
 
 
 class NothingState(Sentence):
     """Why no row is shown, and what leads on; `good` where nothing is wrong."""
 
     good: bool
-    ways: list[WayState]
+    ways: list[_WayState]
 
 
 GridAnswer = TypedDict(
@@ -172,7 +168,7 @@ GridAnswer = TypedDict(
         "read": int,
         "empty": NothingState | None,
         "from": int,
-        "blocks": list[BlockState],
+        "blocks": list[_BlockState],
     },
 )
 """A layout, whose heights come as a buffer, and its first texts."""
@@ -399,13 +395,13 @@ def heights(index: GridIndex, layout: Sequence[Shown], metrics: Metrics) -> byte
 
 def blocks(
     index: GridIndex, layout: Sequence[Shown], metrics: Metrics, start: int, count: int
-) -> Iterator[BlockState]:
+) -> Iterator[_BlockState]:
     """The texts of a layout from `start` on, with their rows, for the page to draw."""
     for each in layout[max(0, start) : max(0, start) + min(count, 200)]:
         yield block_of(index, each, metrics)
 
 
-def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> BlockState:
+def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> _BlockState:
     """One text of a layout with its rows."""
     comparison, unit = index.comparison, index.units[each.unit]
     text = comparison.texts[unit.text]
@@ -500,7 +496,7 @@ def _fold(each: Shown, unit: TextRow, variants: int) -> str:
     return f"{count(len(each.quiet), 'field')} {verb} in {whom}"
 
 
-def _failure(comparison: Comparison, place: CellKey) -> FailureState:
+def _failure(comparison: Comparison, place: CellKey) -> _FailureState:
     extraction = comparison.extraction(place)
     name = formatting.format_count_words(extraction.status)
     said = extraction.failure.message if extraction.failure is not None else ""
@@ -514,17 +510,17 @@ def _failure(comparison: Comparison, place: CellKey) -> FailureState:
 def nothing_view(index: GridIndex, wanted: Filter) -> NothingState:
     """A sentence, why, and what leads on, as a change of the filter each."""
     counts = index.counts()
-    whole: FilterChange = {"only": "all", "states": [], "field": "", "query": ""}
+    whole: _FilterChange = {"only": "all", "states": [], "field": "", "query": ""}
     if wanted.query:
         where = f" in {wanted.field}" if wanted.field else ""
         found = index.matching_elsewhere(wanted) if wanted.field else 0
-        ways: list[WayState] = [{"label": "Clear search", "filter": {"query": ""}}]
+        ways: list[_WayState] = [{"label": "Clear search", "filter": {"query": ""}}]
         if found:
             ways.insert(0, {"label": "Search all fields", "filter": {"field": ""}})
         hint = f"{count(found, 'row')} match in other fields." if found else ""
         return {"good": False, "sentence": f"No row matches the search{where}", "hint": hint,
                 "ways": ways}  # fmt: skip
-    everything: WayState = {"label": f"Show all {count(counts['rows'], 'row')}", "filter": whole}
+    everything: _WayState = {"label": f"Show all {count(counts['rows'], 'row')}", "filter": whole}
     if counts["disagree"] or counts["failed"] or not counts["rows"]:
         return {"good": False, "sentence": "No row fits these filters", "hint": "",
                 "ways": [everything] if counts["rows"] else []}  # fmt: skip

@@ -26,29 +26,25 @@ _SOON_DAYS = 90
 Tone = Literal["muted", "warn", "fail"]
 
 
-class ExamplesState(TypedDict):
+class _ExamplesState(TypedDict):
     """How many examples a column shows; `given` where code gave them as pairs."""
 
     count: int
     given: str
 
 
-class CopyState(TypedDict):
-    """A further column of a model, asked another way."""
-
+class _CopyState(TypedDict):
     key: str
     letter: str
     label: str
     said: str
-    examples: ExamplesState
+    examples: _ExamplesState
     instructions: str
     effort: str
     efforts: list[list[str]]
 
 
-class NoteState(TypedDict):
-    """What a user should know before ticking a model."""
-
+class _NoteState(TypedDict):
     tone: Tone
     text: str
 
@@ -63,9 +59,9 @@ class ModelRow(TypedDict):
     letter: str
     mode: str
     price: str
-    notes: list[NoteState]
+    notes: list[_NoteState]
     spoken: str
-    copies: list[CopyState]
+    copies: list[_CopyState]
 
 
 class ModelGroup(TypedDict):
@@ -153,7 +149,7 @@ def _row(setup: Setup, connection: Connection, model: str, price: Price) -> Mode
     }
 
 
-def _copy(pick: ColumnChoice, picks: ColumnChoices, usual: str) -> CopyState:
+def _copy(pick: ColumnChoice, picks: ColumnChoices, usual: str) -> _CopyState:
     changed = []
     if pick.variant.instructions not in (None, usual):
         changed.append("own instructions")
@@ -174,7 +170,7 @@ def _copy(pick: ColumnChoice, picks: ColumnChoices, usual: str) -> CopyState:
     }
 
 
-def _examples_view(examples: Any) -> ExamplesState:
+def _examples_view(examples: Any) -> _ExamplesState:
     pairs = bool(examples) and not isinstance(examples, int)
     return {
         "count": count_examples(examples) if examples else 0,
@@ -182,9 +178,9 @@ def _examples_view(examples: Any) -> ExamplesState:
     }
 
 
-def model_notes(connection: Connection, model: str) -> list[NoteState]:
+def model_notes(connection: Connection, model: str) -> list[_NoteState]:
     """What a user should know before ticking: end of life, where it answers, what is unchecked."""
-    notes: list[NoteState] = []
+    notes: list[_NoteState] = []
     facts = connection.facts(model)
     if facts is not None and facts.status in ("ending", "retired", "preview"):
         notes.append(_lifetime(facts, date.today()))
@@ -200,7 +196,7 @@ def model_notes(connection: Connection, model: str) -> list[NoteState]:
     return notes
 
 
-def _lifetime(facts: ModelFacts, today: date) -> NoteState:
+def _lifetime(facts: ModelFacts, today: date) -> _NoteState:
     instead = f"; {facts.successor} replaces it" if facts.successor else ""
     if facts.status == "preview":
         return _note("muted", "preview")
@@ -214,5 +210,5 @@ def _lifetime(facts: ModelFacts, today: date) -> NoteState:
     return _note("warn" if left <= _SOON_DAYS else "muted", f"ends {day}, in {days}{instead}")
 
 
-def _note(tone: Tone, text: str) -> NoteState:
+def _note(tone: Tone, text: str) -> _NoteState:
     return {"tone": tone, "text": text}

@@ -49,9 +49,7 @@ CHUNK = 10
 """How many texts the page is sent at once."""
 
 
-class VariantState(TypedDict):
-    """A column: its letter, its label, the model."""
-
+class _VariantState(TypedDict):
     letter: str
     label: str
     title: str
@@ -67,7 +65,7 @@ class ResultState(TypedDict):
     run: int
     revision: int
     views: list[str]
-    variants: list[VariantState]
+    variants: list[_VariantState]
     truth: bool
     texts: int
     unlabelled: int

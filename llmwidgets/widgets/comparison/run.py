@@ -35,17 +35,13 @@ if TYPE_CHECKING:
 _COUNT_SECONDS = 0.5
 
 
-class NowState(TypedDict):
-    """What a column does now, or how it ended."""
-
+class _NowState(TypedDict):
     icon: Literal["", "ok", "fail", "wait"]
     tone: Literal["", "ok", "fail", "warn"]
     text: str
 
 
-class ProgressState(TypedDict):
-    """How far one column is."""
-
+class _ProgressState(TypedDict):
     letter: str
     label: str
     done: int
@@ -54,7 +50,7 @@ class ProgressState(TypedDict):
     count: str
     median: str
     cost: str
-    now: NowState
+    now: _NowState
 
 
 class RunningState(TypedDict):
@@ -70,7 +66,7 @@ class RunningState(TypedDict):
     note: Sentence | None
     foot: str
     differences: str
-    columns: list[ProgressState]
+    columns: list[_ProgressState]
 
 
 class RunController:
@@ -427,7 +423,7 @@ class LiveRun:
             "hint": f"{hint} {note['hint']}",
         }
 
-    def _column(self, at: int, each: ColumnProgress) -> ProgressState:
+    def _column(self, at: int, each: ColumnProgress) -> _ProgressState:
         answered, failed = _answered(each), _failed(each)
         column = self.asked.plan.columns[at]
         cost = dollars(each.cost)
@@ -513,7 +509,7 @@ def _spent(progress: tuple[ColumnProgress, ...]) -> tuple[float, bool]:
     return sum(each.cost or 0.0 for each in progress), unknown
 
 
-def _now(each: ColumnProgress, local: bool) -> NowState:
+def _now(each: ColumnProgress, local: bool) -> _NowState:
     if each.finished and not _unasked(each):
         whole = _failed(each) == each.total
         worst = next(iter(each.failures), "")

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from llmwidgets.schemas import Schema
 
 
-class FieldRowState(TypedDict):
-    """One row, what is wrong with it, and a name that would be right."""
-
+class _FieldRowState(TypedDict):
     name: str
     type: str
     many: bool
@@ -37,7 +35,7 @@ class FieldsState(TypedDict):
 
     edition: int
     types: list[list[str]]
-    rows: list[FieldRowState]
+    rows: list[_FieldRowState]
     said: str
     wrong: str
     warning: str

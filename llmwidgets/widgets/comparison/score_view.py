@@ -32,7 +32,7 @@ _FOOT_AGREED = (
 )
 
 
-class ScoreRow(TypedDict):
+class _ScoreRow(TypedDict):
     """One variant of the scoreboard; `agree` where nothing is scored."""
 
     letter: str
@@ -65,17 +65,13 @@ class ScoreRow(TypedDict):
     agree_of: NotRequired[str]
 
 
-class ScoreGroup(TypedDict):
-    """Variants under what is shown of them."""
-
+class _ScoreGroup(TypedDict):
     title: str
     more: str
-    rows: list[ScoreRow]
+    rows: list[_ScoreRow]
 
 
-class PairState(TypedDict):
-    """Two variants, and how far apart they are."""
-
+class _PairState(TypedDict):
     a: str
     b: str
     points: str
@@ -86,17 +82,13 @@ class PairState(TypedDict):
     verdict: str
 
 
-class PairsState(TypedDict):
-    """Each two variants, and for which claim the intervals hold."""
-
-    pairs: list[PairState]
+class _PairsState(TypedDict):
+    pairs: list[_PairState]
     pair_scale: list[float]
     pairs_said: str
 
 
-class SharedState(TypedDict):
-    """Two variants, and how far they say the same."""
-
+class _SharedState(TypedDict):
     a: str
     b: str
     share: str
@@ -107,7 +99,7 @@ Figure = list[float | int | None]
 """A share in percent, None where there is nothing to divide by, and of how many it is."""
 
 
-class FieldScores(TypedDict):
+class _FieldScores(TypedDict):
     """One field: figures by variant; `least` is the smallest share of the first measure."""
 
     path: str
@@ -116,16 +108,12 @@ class FieldScores(TypedDict):
     least: float
 
 
-class FieldsTable(TypedDict):
-    """The fields by variants, hardest first."""
-
+class _FieldsTable(TypedDict):
     measures: list[list[str]]
-    rows: list[FieldScores]
+    rows: list[_FieldScores]
 
 
-class Point(TypedDict):
-    """A variant in the charts."""
-
+class _Point(TypedDict):
     letter: str
     label: str
     recommended: bool
@@ -136,7 +124,7 @@ class Point(TypedDict):
     p95: float | None
 
 
-class ScoresState(PairsState):
+class ScoresState(_PairsState):
     """The whole view."""
 
     headline: str
@@ -153,11 +141,11 @@ class ScoresState(PairsState):
     best: str
     scale: list[int]
     step: int
-    groups: list[ScoreGroup]
-    shared: list[SharedState]
+    groups: list[_ScoreGroup]
+    shared: list[_SharedState]
     order: list[str]
-    fields: FieldsTable
-    points: list[Point]
+    fields: _FieldsTable
+    points: list[_Point]
     beside: list[str]
     foot: list[str]
 
@@ -232,7 +220,7 @@ def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: boo
 
 def _groups(
     comparison: Comparison, rows: Sequence[tuple[int, Row, Shared]], *, agreed: bool
-) -> list[ScoreGroup]:
+) -> list[_ScoreGroup]:
     return [
         {
             "title": title,
@@ -247,9 +235,9 @@ def _heading(each: tuple[int, Row, Shared]) -> tuple[str, str]:
     return each[1].told.title, each[1].told.more
 
 
-def _row(comparison: Comparison, at: int, row: Row, shared: Shared, *, agreed: bool) -> ScoreRow:
+def _row(comparison: Comparison, at: int, row: Row, shared: Shared, *, agreed: bool) -> _ScoreRow:
     told = row.told
-    view: ScoreRow = {
+    view: _ScoreRow = {
         "letter": row.letter,
         "label": row.label,
         "said": _effort(comparison, at),
@@ -332,7 +320,7 @@ def _scale(rows: Sequence[Row], band: tuple[float, float] | None) -> tuple[int, 
     return low - (100 - low) % step, 100, step
 
 
-def _point(row: Row) -> Point:
+def _point(row: Row) -> _Point:
     interval = _interval(row)
     bounded = interval is not None and interval[0] is not None
     return {
@@ -350,7 +338,7 @@ def _point(row: Row) -> Point:
 # -- The pairs: differences, their intervals, which are told apart.
 
 
-def pair_view(comparison: Comparison, verdict: Verdict) -> PairsState:
+def pair_view(comparison: Comparison, verdict: Verdict) -> _PairsState:
     """Each two variants, how far apart they are, and for which claim the intervals hold."""
     letters = {label: formatting.variant_letter(at) for at, label in enumerate(comparison.labels)}
     pairs = [_pair(each, letters) for each in verdict.table if each.texts]
@@ -365,7 +353,7 @@ def pair_view(comparison: Comparison, verdict: Verdict) -> PairsState:
     return {"pairs": pairs, "pair_scale": _pair_scale(pairs), "pairs_said": said}
 
 
-def shared_view(comparison: Comparison) -> list[SharedState]:
+def shared_view(comparison: Comparison) -> list[_SharedState]:
     """Each two variants and how far they say the same, least first."""
     found = []
     for (a, b), shared in comparison.agreeing.pairs.items():
@@ -380,7 +368,7 @@ def shared_view(comparison: Comparison) -> list[SharedState]:
     ]
 
 
-def _pair(pair: Pair, letters: dict[str, str]) -> PairState:
+def _pair(pair: Pair, letters: dict[str, str]) -> _PairState:
     a, b, turn = pair.a, pair.b, 1.0
     if pair.difference < 0:
         a, b, turn = pair.b, pair.a, -1.0
@@ -417,7 +405,7 @@ def signed(points: float) -> str:
     return f"{'−' if points < 0 else '+' if points else ''}{abs(points):.1f}"
 
 
-def _pair_scale(pairs: Sequence[PairState]) -> list[float]:
+def _pair_scale(pairs: Sequence[_PairState]) -> list[float]:
     ends = [end for pair in pairs for end in pair["interval"] or (0.0,)]
     return [min([0.0, *ends]) - 1, max([1.0, *ends]) + 1]
 
@@ -438,17 +426,17 @@ MEASURES = (
 AGREE = (("agree", "% the same as the others"),)
 
 
-def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) -> FieldsTable:
+def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) -> _FieldsTable:
     """One row per field, one cell per variant in this order, the hardest field first."""
     measures = MEASURES if scored else AGREE if len(order) > 1 else ()
     found = _scored(comparison, order) if scored else _field_agreement(comparison.agreeing, order)
     first = measures[0][0] if measures else ""
-    rows: list[tuple[float, float, FieldScores]] = []
+    rows: list[tuple[float, float, _FieldScores]] = []
     for path, cells in found if measures else ():
         shares = [each[first][0] for each in cells if each is not None]
         known = [share for share in shares if share is not None]
         if known:
-            row: FieldScores = {
+            row: _FieldScores = {
                 "path": path,
                 "name": path or "value",
                 "cells": cells,

@@ -55,50 +55,38 @@ class ProblemState(Sentence):
     action: ActionState | None
 
 
-class LeafState(TypedDict):
-    """One field of the schema, and what cannot be enforced of it."""
-
+class _LeafState(TypedDict):
     path: str
     type: str
     description: str
     loss: str
 
 
-class SchemaView(TypedDict):
-    """The fields."""
-
+class _SchemaView(TypedDict):
     said: str
-    fields: list[LeafState]
+    fields: list[_LeafState]
     losses: list[str]
     edit: str
     hint: str
 
 
-class TextLine(TypedDict):
-    """One of the first texts."""
-
+class _TextLine(TypedDict):
     id: str
     line: str
 
 
-class SampleState(TypedDict):
-    """A sample task that can be used."""
-
+class _SampleState(TypedDict):
     name: str
     label: str
 
 
-class TextsView(TypedDict):
-    """The texts."""
-
+class _TextsView(TypedDict):
     said: str
-    first: list[TextLine]
-    samples: list[SampleState]
+    first: list[_TextLine]
+    samples: list[_SampleState]
 
 
-class OptionsView(TypedDict):
-    """Instructions, repeats and parallel calls, with the defaults written out."""
-
+class _OptionsView(TypedDict):
     said: str
     instructions: str
     crossed: str
@@ -108,9 +96,7 @@ class OptionsView(TypedDict):
     defaults: list[str]
 
 
-class EstimateState(TypedDict):
-    """What a run is expected to cost and take."""
-
+class _EstimateState(TypedDict):
     head: str
     rest: str
     lines: list[str]
@@ -125,10 +111,10 @@ class SetupState(TypedDict):
     empty: Sentence | None
     ticked: str
     groups: list[ModelGroup]
-    schema: SchemaView
-    texts: TextsView
-    options: OptionsView
-    estimate: EstimateState
+    schema: _SchemaView
+    texts: _TextsView
+    options: _OptionsView
+    estimate: _EstimateState
     budget: str
     trial: str
     run: str
@@ -244,7 +230,7 @@ def _empty(setup: Setup) -> Sentence:
     return {"sentence": "No model to compare", "hint": where}
 
 
-def _schema_view(setup: Setup) -> SchemaView:
+def _schema_view(setup: Setup) -> _SchemaView:
     schemas = list(dict.fromkeys(text.schema for text in setup.documents))
     schema = setup.schema or (schemas[0] if schemas else None)
     if schema is None:
@@ -308,10 +294,10 @@ def type_words(leaf: Leaf) -> str:
     return f"{words} or none" if leaf.nullable else words
 
 
-def _texts_view(setup: Setup) -> TextsView:
+def _texts_view(setup: Setup) -> _TextsView:
     texts = setup.documents
     if not texts:
-        samples: list[SampleState] = [
+        samples: list[_SampleState] = [
             {"name": name, "label": f"Use the sample {name}"} for name in SAMPLES
         ]
         wrong = any(each.where in ("schema", "texts") for each in setup.problems)
@@ -332,7 +318,7 @@ def _round(tokens: float) -> int:
     return max(10, int(round(tokens, -1)))
 
 
-def _options_view(options: RunOptions) -> OptionsView:
+def _options_view(options: RunOptions) -> _OptionsView:
     changed = []
     if options.instructions != defaults.DEFAULT_INSTRUCTIONS or options.crossed:
         changed.append("own instructions")
@@ -368,7 +354,7 @@ def _options_view(options: RunOptions) -> OptionsView:
     }
 
 
-def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> EstimateState:
+def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateState:
     likely = cost.estimate
     if setup.missing() or likely is None:
         return {"head": "", "rest": "", "lines": []}

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from llmwidgets.providers.base import ModelFacts
 
 
-class FixState(TypedDict):
-    """A value that the check proposes for a field."""
-
+class _FixState(TypedDict):
     label: str
     old: str
     new: str
@@ -41,13 +39,11 @@ class ReportState(TypedDict):
     seconds: float | None
     code: str
     details: list[list[str]]
-    fix: list[FixState]
+    fix: list[_FixState]
     notes: list[str]
 
 
-class TriedState(TypedDict):
-    """One form of request that a probe sent, and what the server did with it."""
-
+class _TriedState(TypedDict):
     form: str
     said: str
     accepted: bool
@@ -62,7 +58,7 @@ class ModeState(TypedDict):
     icon: Literal["ok", "warn"]
     sentence: str
     text: str
-    tried: list[TriedState]
+    tried: list[_TriedState]
 
 
 class ModelRow(TypedDict):
@@ -255,7 +251,7 @@ def _split(sentence: str) -> tuple[str, str]:
     return (head + ".", rest) if stop else (sentence, "")
 
 
-def _tried(capability: Capability) -> list[TriedState]:
+def _tried(capability: Capability) -> list[_TriedState]:
     return [
         {
             "form": form.value,

@@ -25,7 +25,7 @@ class RowState(TypedDict):
     selected: bool
 
 
-class KindState(TypedDict):
+class _KindState(TypedDict):
     """One kind. One that can be connected once is a row itself; the others have `rows`."""
 
     kind: str
@@ -43,7 +43,7 @@ class KindState(TypedDict):
 class ListState(TypedDict):
     """The list; `deleted` was removed last and can come back."""
 
-    kinds: list[KindState]
+    kinds: list[_KindState]
     connected: int
     demo: bool
     deleted: str
@@ -157,14 +157,14 @@ class ConnectionList:
         }
 
 
-def _kind(provider: Provider, connections: Sequence[Connection], forms: OpenForms) -> KindState:
+def _kind(provider: Provider, connections: Sequence[Connection], forms: OpenForms) -> _KindState:
     own = [each for each in connections if each.kind == provider.kind]
     rows = [_row(each, forms) for each in own]
     fresh, shown = f"{provider.kind}/", forms.current
     if shown and shown.provider is provider and shown.connection is None:
         fresh = shown.key  # the form of what was removed elsewhere keeps its name
     draft = forms.drafts.get(fresh)
-    kind: KindState = {
+    kind: _KindState = {
         "kind": provider.kind,
         "title": provider.title,
         "single": provider.single,

@@ -22,27 +22,21 @@ if TYPE_CHECKING:
     from llmwidgets.providers.base import Kind
 
 
-class FoundState(TypedDict):
-    """A connection that the environment's variables make."""
-
+class _FoundState(TypedDict):
     label: str
     title: str
     source: str
     where: str
 
 
-class LocalState(TypedDict):
-    """A server of models on this computer, and its models that are not connected."""
-
+class _LocalState(TypedDict):
     endpoint: str
     title: str
     host: str
     models: list[str]
 
 
-class ElsewhereState(TypedDict):
-    """A key that another tool keeps."""
-
+class _ElsewhereState(TypedDict):
     number: int
     title: str
     where: str
@@ -54,9 +48,9 @@ class ElsewhereState(TypedDict):
 class OffersState(TypedDict):
     """What this computer offers to connect; `elsewhere` is None before anybody looked."""
 
-    found: list[FoundState]
-    local: list[LocalState]
-    elsewhere: list[ElsewhereState] | None
+    found: list[_FoundState]
+    local: list[_LocalState]
+    elsewhere: list[_ElsewhereState] | None
     looking: bool
     looked: bool
 
@@ -175,7 +169,7 @@ class Discovery:
             "looked": self._servers is not None,
         }
 
-    def _found_view(self, connected: set[Kind]) -> list[FoundState]:
+    def _found_view(self, connected: set[Kind]) -> list[_FoundState]:
         return [
             {
                 "label": each.label,
@@ -187,7 +181,7 @@ class Discovery:
             if each.kind not in connected
         ]
 
-    def _local_view(self, connections: Sequence[Connection]) -> list[LocalState]:
+    def _local_view(self, connections: Sequence[Connection]) -> list[_LocalState]:
         connected = {
             model for each in connections if each.kind == CUSTOM.kind for model in each.models
         }
@@ -206,7 +200,7 @@ class Discovery:
             if new[server.endpoint]
         ]
 
-    def _elsewhere_view(self) -> list[ElsewhereState] | None:
+    def _elsewhere_view(self) -> list[_ElsewhereState] | None:
         if self._elsewhere is None:
             return None
         return [

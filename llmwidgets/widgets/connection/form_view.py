@@ -39,7 +39,7 @@ class HeaderState(SecretState):
     name: str
 
 
-class PriceState(TypedDict, total=False):
+class _PriceState(TypedDict, total=False):
     """US dollars for a million tokens, as typed."""
 
     input: float | str
@@ -60,74 +60,58 @@ class FieldState(TypedDict):
     error: str
     filled: bool
     type: FieldType
-    value: NotRequired[str | bool | PriceState | None]
+    value: NotRequired[str | bool | _PriceState | None]
     secret: NotRequired[SecretState]
     rows: NotRequired[list[HeaderState]]
     facts: NotRequired[list[list[str]]]
 
 
-class GroupState(TypedDict):
-    """The fields of one part of the form."""
-
+class _GroupState(TypedDict):
     name: str
     title: str
     fields: list[FieldState]
     open: bool
 
 
-class AddressState(TypedDict):
-    """The address in parts, and the URL that is called."""
-
+class _AddressState(TypedDict):
     parts: list[list[str]]
     calls: str
 
 
-class KeyNoteState(TypedDict):
-    """What is to be known of the key, and the next step."""
-
+class _KeyNoteState(TypedDict):
     said: str
     fix: str
 
 
-class PresetState(TypedDict):
+class _PresetState(TypedDict):
     """A server that is often connected as this kind; `on` where its values are filled in."""
 
     title: str
     on: bool
 
 
-class LinkState(TypedDict):
-    """A page of the vendor."""
-
+class _LinkState(TypedDict):
     text: str
     url: str
 
 
-class OwnerState(TypedDict):
-    """The kind that a key seems to be of."""
-
+class _OwnerState(TypedDict):
     kind: str
     title: str
 
 
-class RequestState(TypedDict):
-    """One request of the check, its secrets cut."""
-
+class _RequestState(TypedDict):
     line: str
     text: str
     curl: str
 
 
-class RequestsState(TypedDict):
-    """The newest requests of the check, and how many came before."""
-
+class _RequestsState(TypedDict):
     before: int
-    shown: list[RequestState]
+    shown: list[_RequestState]
 
 
-class FormHead(TypedDict):
-    """Whose form it is, and how it is with its connection."""
-
+class _FormHead(TypedDict):
     key: str
     rev: str
     kind: str
@@ -148,31 +132,27 @@ class FormHead(TypedDict):
     apart: str
 
 
-class FormFields(TypedDict):
-    """What the form asks, and what is wrong with what was filled in."""
-
+class _FormFields(TypedDict):
     host: str
-    address: AddressState | None
+    address: _AddressState | None
     notes: list[str]
-    key_notes: list[KeyNoteState]
+    key_notes: list[_KeyNoteState]
     warnings: list[str]
-    presets: list[PresetState]
-    groups: list[GroupState]
+    presets: list[_PresetState]
+    groups: list[_GroupState]
     problem: str
     hint: str
-    links: list[LinkState]
+    links: list[_LinkState]
     steps: list[str]
     doubts: list[str]
-    owners: list[OwnerState]
+    owners: list[_OwnerState]
 
 
-class FormCheck(TypedDict):
-    """What the check found."""
-
+class _FormCheck(TypedDict):
     report: ReportState | None
     endings: list[EndingState]
     mode: ModeState | None
-    requests: RequestsState
+    requests: _RequestsState
     refused: RefusedState | None
     rows: list[ModelRow] | None
     facts_of: str
@@ -180,9 +160,7 @@ class FormCheck(TypedDict):
     added: str
 
 
-class FormActions(TypedDict):
-    """What may be done with the form now, and how code refers to its connection."""
-
+class _FormActions(TypedDict):
     reference: str
     waits: bool
     may_keep: bool
@@ -190,17 +168,17 @@ class FormActions(TypedDict):
     listed: list[str]
 
 
-class FormState(FormHead, FormFields, FormCheck, FormActions):
+class FormState(_FormHead, _FormFields, _FormCheck, _FormActions):
     """The open form."""
 
 
-def form_view(draft: FormDraft, actions: FormActions) -> FormState:
+def form_view(draft: FormDraft, actions: _FormActions) -> FormState:
     """What the form asks, what it says, what the check found, what can be done."""
     preview = draft.preview()
     return {**_head(draft), **_fields(draft, preview), **_check(draft), **actions}
 
 
-def _head(draft: FormDraft) -> FormHead:
+def _head(draft: FormDraft) -> _FormHead:
     provider, kept, now = draft.provider, draft.connection, datetime.now(UTC)
     named = "deployment" if provider.model_field == "deployment" else "model"
     return {
@@ -234,7 +212,7 @@ def _costs(draft: FormDraft) -> str:
     return "Testing costs nothing: it has one word counted by each model."
 
 
-def _fields(draft: FormDraft, preview: Connection | None) -> FormFields:
+def _fields(draft: FormDraft, preview: Connection | None) -> _FormFields:
     provider, preset = draft.provider, draft.preset
     typed = str(draft.values.get("endpoint") or "")
     real = draft.tested or draft.connection
@@ -293,7 +271,7 @@ def _problems(draft: FormDraft) -> dict[str, str]:
     return {name: f"The check proposes {new}." for name, new in fix.items()} | draft.problems
 
 
-def _check(draft: FormDraft) -> FormCheck:
+def _check(draft: FormDraft) -> _FormCheck:
     report = draft.report
     shown = None
     if report is not None and draft.tested is not None:
@@ -323,7 +301,7 @@ def _listed(draft: FormDraft) -> list[str]:
 _ROUTES = {"anthropic_messages": "/messages", "openai_chat": "/chat/completions"}
 
 
-def _address(connection: Connection | None, typed: str) -> AddressState | None:
+def _address(connection: Connection | None, typed: str) -> _AddressState | None:
     """The address in parts and the URL that is called; None while nothing readable is typed."""
     if connection is None or not typed or "endpoint" not in type(connection.fields).model_fields:
         return None
@@ -338,13 +316,13 @@ def _address(connection: Connection | None, typed: str) -> AddressState | None:
 _MOST_REQUESTS = 6
 
 
-def _requests(calls: Sequence[Call]) -> RequestsState:
+def _requests(calls: Sequence[Call]) -> _RequestsState:
     """The last requests of a check, newest last, and how many came before; every secret is cut."""
     shown = [_request(call) for call in calls[-_MOST_REQUESTS:]]
     return {"before": len(calls) - len(shown), "shown": shown}
 
 
-def _request(call: Call) -> RequestState:
+def _request(call: Call) -> _RequestState:
     shown = call.shown()
     headers = "\n".join(f"{name}: {value}" for name, value in shown["headers"].items())
     body = "" if call.body is None else json.dumps(call.body, indent=2, ensure_ascii=False)
@@ -360,7 +338,7 @@ def _request(call: Call) -> RequestState:
 FieldType = Literal["text", "date", "bool", "price", "secret", "headers"]
 
 
-def field_groups(draft: FormDraft, problems: Mapping[str, str]) -> list[GroupState]:
+def field_groups(draft: FormDraft, problems: Mapping[str, str]) -> list[_GroupState]:
     """The form in three parts: what is needed, what is optional, what is advanced."""
     parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
     for name in _in_order(draft.provider):

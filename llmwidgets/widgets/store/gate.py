@@ -48,9 +48,7 @@ class GateError(Sentence):
     by: str
 
 
-class MakingState(TypedDict):
-    """A store that is about to be made; the page asks for its words and identity separately."""
-
+class _MakingState(TypedDict):
     count: int
     bits: int
 
@@ -77,7 +75,7 @@ class StoreState(TypedDict):
     wait: int
     backup: str
     offered: list[Place]
-    making: MakingState | None
+    making: _MakingState | None
     settings: SettingsState | None
 
 
@@ -453,6 +451,6 @@ class StoreDraft:
             store.organization, passphrase=passphrase, path=store.path, recovery=self.recovery
         )
 
-    def view(self) -> MakingState:
+    def view(self) -> _MakingState:
         """What the page draws before it asks for the secrets."""
         return {"count": self.count, "bits": int(identity_sources.BITS)}

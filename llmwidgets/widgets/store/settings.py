@@ -37,9 +37,7 @@ class Outcome(TypedDict):
     hint: NotRequired[str]
 
 
-class OpeningState(TypedDict):
-    """What opens the store, where its identity is remembered, when it locks itself."""
-
+class _OpeningState(TypedDict):
     places: list[Place]
     auto_lock: int
     asks: bool
@@ -47,7 +45,7 @@ class OpeningState(TypedDict):
     recipient: str
 
 
-class MemberState(TypedDict):
+class _MemberState(TypedDict):
     """One who can open the store; `fixed` cannot be removed."""
 
     name: str
@@ -56,17 +54,13 @@ class MemberState(TypedDict):
     fixed: bool
 
 
-class BackupState(TypedDict):
-    """A backup of the store's file."""
-
+class _BackupState(TypedDict):
     name: str
     saved: str
     connections: int | None
 
 
-class PreviewRow(TypedDict):
-    """A connection of an exported file; its key only by the last characters."""
-
+class _PreviewRow(TypedDict):
     label: str
     kind: str
     host: str
@@ -75,30 +69,26 @@ class PreviewRow(TypedDict):
     state: str
 
 
-class PreviewState(TypedDict):
-    """What an exported file would bring."""
-
+class _PreviewState(TypedDict):
     path: str
     caution: str
     unreadable: list[str]
-    rows: list[PreviewRow]
+    rows: list[_PreviewRow]
 
 
-class KeptState(TypedDict):
-    """What the screen reads from disk."""
-
-    opening: OpeningState
-    members: list[MemberState]
-    backups: list[BackupState]
+class _KeptState(TypedDict):
+    opening: _OpeningState
+    members: list[_MemberState]
+    backups: list[_BackupState]
 
 
-class SettingsState(KeptState):
+class SettingsState(_KeptState):
     """The whole screen."""
 
     told: dict[str, Outcome | None]
     working: str
     invitation: str
-    preview: PreviewState | None
+    preview: _PreviewState | None
 
 
 class StoreSettings:
@@ -116,7 +106,7 @@ class StoreSettings:
         gate.events.recovered.append(self._recovered)
 
     def _clear(self) -> None:
-        self._kept: KeptState | None = None
+        self._kept: _KeptState | None = None
         self._outcomes: dict[str, Outcome] = {}
         self._preview: ImportPreview | None = None
         self._invitation = ""
@@ -303,7 +293,7 @@ class StoreSettings:
         }
 
 
-def _read_kept(store: Store) -> KeptState:
+def _read_kept(store: Store) -> _KeptState:
     return {
         "opening": {
             "places": places_view(store.can_remember, store.remembered),
@@ -354,7 +344,7 @@ _STATES = {
 }
 
 
-def _preview_view(preview: ImportPreview) -> PreviewState:
+def _preview_view(preview: ImportPreview) -> _PreviewState:
     return {
         "path": str(preview.path),
         "caution": preview.caution,
