@@ -10,8 +10,8 @@ import pytest
 from llmwidgets.connections import key_expiry
 from llmwidgets.connections.connection import Connection
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
-from llmwidgets.widgets.connection import connection_list, form_view
+from llmwidgets.widgets import ConnectionForm, ConnectionPanel, connection_panel
+from llmwidgets.widgets.connection import form_view
 
 CANARY = "made-up-canary-0004711-3fQz"
 TODAY = date(2026, 12, 2)
@@ -21,7 +21,7 @@ ACCOUNT = json.dumps({"type": "service_account", "project_id": "p-1", "private_k
 @pytest.fixture(autouse=True)
 def on_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is 2 December 2026."""
-    for module in (key_expiry, form_view, connection_list):
+    for module in (key_expiry, form_view, connection_panel):
         monkeypatch.setattr(module, "today", lambda: TODAY)
 
 
