@@ -257,7 +257,7 @@ class ConnectionPanel(Panel):
         return self._gate.store
 
     async def hello(self) -> None:
-        """A view was drawn: look what the environment holds, then send the state."""
+        """A view was drawn: look what the environment has, then send the state."""
         await self._gate.hello()
         await self._discovery.look_around()
         self._list.follow()

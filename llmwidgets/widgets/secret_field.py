@@ -1,4 +1,4 @@
-"""SecretField: a key on its way between the page and a Secret; no trait, message or log holds it.
+"""SecretField: a key on its way between the page and a Secret; no trait, message or log has it.
 
 The page empties its input in the tick in which it reads it, then sends
 `{type: "secret.typed", field, sealed}`, or `form.secret` for a field of a form, with the bytes in

@@ -95,11 +95,11 @@ class Metrics:
         )
 
     def row(self, lines: int) -> int:
-        """The height of a row with so many lines."""
+        """The height of a row, by its lines of text."""
         return self.pad + self.line * lines
 
 
-# A variant's cell: its state, its words, the number of a fact beside it.
+# A variant's cell: its state, its words, the number of a note on it.
 Cell = list[Any]
 
 

@@ -283,7 +283,7 @@ def rows_of_schema(schema: Schema) -> list[FieldRow]:
 
 
 def rows_of_example(words: str) -> list[FieldRow]:
-    """The rows of one pasted record; FieldError where it is no JSON object."""
+    """The rows of one pasted record; FieldError if it is not a JSON object."""
     try:
         data = json.loads(words)
     except ValueError as error:
@@ -295,7 +295,7 @@ def rows_of_example(words: str) -> list[FieldRow]:
     if isinstance(data, list) and data and isinstance(data[0], dict):
         data = data[0]
     if not isinstance(data, dict) or not data:
-        raise FieldError({"The example": "This is no JSON object."}, "Paste one record in { }.")
+        raise FieldError({"The example": "This is not a JSON object."}, "Paste one record in { }.")
     return list(_rows_of(data, ""))
 
 

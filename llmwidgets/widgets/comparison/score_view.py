@@ -339,7 +339,7 @@ def _point(row: Row) -> _Point:
 
 
 def pair_view(comparison: Comparison, verdict: Verdict) -> _PairsState:
-    """Each two variants, how far apart they are, and for which claim the intervals hold."""
+    """Each pair of variants, how far apart they are, and for which claim the intervals hold."""
     letters = {label: formatting.variant_letter(at) for at, label in enumerate(comparison.labels)}
     pairs = [_pair(each, letters) for each in verdict.table if each.texts]
     said = "The intervals hold at 95 % for all pairs together."
@@ -354,7 +354,7 @@ def pair_view(comparison: Comparison, verdict: Verdict) -> _PairsState:
 
 
 def shared_view(comparison: Comparison) -> list[_SharedState]:
-    """Each two variants and how far they say the same, least first."""
+    """Each pair of variants and how far they say the same, least first."""
     found = []
     for (a, b), shared in comparison.agreeing.pairs.items():
         share = shared.share()

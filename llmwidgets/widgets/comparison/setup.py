@@ -139,7 +139,7 @@ class ColumnChoices:
     def add(
         self, connection: Connection, model: str, variant: Variant | None = None, *, plain: bool
     ) -> ColumnChoice:
-        """Choose a column; a variant of its own stands beside the model's plain one."""
+        """Choose a column; a variant of its own comes in addition to the model's plain one."""
         self._serial += 1
         own = variant or Variant((connection, model))
         pick = ColumnChoice(f"c{self._serial}", connection, model, own, plain)
@@ -176,7 +176,7 @@ class ColumnChoices:
 
 
 def offered_models(connection: Connection, policy: Policy, picks: ColumnChoices) -> tuple[str, ...]:
-    """The models of a connection that can be ticked: the allowed, and what code chose beside them.
+    """The models of a connection that can be ticked: those allowed, and those that code chose.
 
     A dated snapshot is on no list and can be chosen where its alias can.
     """
@@ -225,7 +225,7 @@ class ActionState(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class SetupProblem:
-    """Something that stands in the way: where, the sentence, the next step, a button for it.
+    """Something that keeps a run from starting: where, the sentence, the next step, a button for it.
 
     `ref` is the model that it is about, if it is about one.
     """

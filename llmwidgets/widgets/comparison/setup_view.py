@@ -49,7 +49,7 @@ _TYPES = {
 
 
 class ProblemState(Sentence):
-    """Something that stands in the way."""
+    """Something that keeps a run from starting."""
 
     where: str
     action: ActionState | None
@@ -393,7 +393,7 @@ class CostEstimate:
     about: tuple[Any, ...] = ()
 
     def again(self, setup: Setup, after: Comparison | None = None) -> CostEstimate:
-        """Reckon anew for what is chosen now; a price that still holds is kept. Calls nothing.
+        """Estimate anew for what is chosen now; prices that still apply are kept. Calls nothing.
 
         `after` is what was run before: its answers narrow the range.
         """

@@ -1,4 +1,4 @@
-"""What the page shows of a check: the sentence, the change that mends it, models, probe."""
+"""What the page shows of a check: the sentence, the change that fixes it, models, probe."""
 
 from __future__ import annotations
 

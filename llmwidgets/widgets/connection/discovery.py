@@ -69,7 +69,7 @@ class Discovery:
         self._elsewhere: list[KeyCandidate] | None = None
 
     async def look_around(self) -> None:
-        """Read which connections the environment holds; no call is made."""
+        """Read which connections the environment has; no call is made."""
         found = await asyncio.to_thread(environment_connections)
         # What a policy file provides is there to be used and is not copied into a store.
         self._environment = [each for each in found if each.origin == "environment"]
@@ -108,7 +108,7 @@ class Discovery:
         return draft
 
     async def act_add(self, content: Content) -> None:
-        """Connect what the environment holds; the reference is kept, not the value."""
+        """Connect what the environment has; the reference is kept, not the value."""
         label = content.get("label")
         found = next((each for each in self._environment if each.label == label), None)
         if found is None:

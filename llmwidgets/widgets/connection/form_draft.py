@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _STAND_IN = "not-typed-yet-0000"
-"""What stands for a secret while a form is being filled in; no warning about it counts."""
+"""In place of a secret while a form is being filled in; no warning about it counts."""
 _WORDS = {"401": "key refused", "403": "no access", "404": "not found", "429": "limited"}
 
 
@@ -181,7 +181,7 @@ class FormDraft:
     # -- checking ------------------------------------------------------------------------------
 
     def build(self) -> Connection | None:
-        """The connection as the form stands, or None with a sentence at each field."""
+        """The connection of the form as it is, or None with a sentence at each field."""
         if self.read_only:
             return self.connection
         self.problems, self.hint = {}, ""
@@ -280,7 +280,7 @@ class FormDraft:
         return bool(self.apart) and self.connection is not None
 
     def follow(self, now: Connection) -> None:
-        """Its connection was saved elsewhere: the new values come in beside what was typed."""
+        """Its connection was saved elsewhere: the new values come in, what was typed stays."""
         was = self.connection.plain_fields if self.connection else {}
         typed = {
             name: value
@@ -293,7 +293,7 @@ class FormDraft:
         self.headers = _beside(now.fields.headers, self.headers)
         self.rev += 1
 
-    # -- as it stands --------------------------------------------------------------------------
+    # -- as it is ------------------------------------------------------------------------------
 
     @property
     def fact(self) -> tuple[Icon, str]:
