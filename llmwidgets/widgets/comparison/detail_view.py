@@ -141,8 +141,8 @@ def _add_evidence(
 ) -> None:
     """Show where in the text the value comes from, or that it is not there."""
     column = view["column"]
-    said = field.said[column] if 0 <= column < len(field.said) else None
-    value = said.value if said is not None else field.truth
+    cell = field.said[column] if 0 <= column < len(field.said) else None
+    value = cell.value if cell is not None else field.truth
     span = grounds.locate(value, field.pattern)
     if span is not None and span.start is not None and span.end is not None:
         view["quote"] = _quote(text.text, span.start, span.end)
@@ -150,7 +150,7 @@ def _add_evidence(
     view["absent"] = ""
     if span is not None and span.kind == "absent":
         view["absent"] = f"{formatting.shorten(display_value(value), 80)} is not in the text."
-        if said is not None and grounding_flag(field, column, grounds) == "copied":
+        if cell is not None and grounding_flag(field, column, grounds) == "copied":
             view["absent"] += " It is in an example that this column was shown: copied."
     truth = grounds.locate(field.truth, field.pattern)
     if truth is not None and truth.start is not None and truth.end is not None:
@@ -173,11 +173,11 @@ def _quote(text: str, start: int, end: int) -> _QuoteState:
 
 
 def _value_row(comparison: Comparison, field: FieldResult, at: int, grounds: TextGrounding) -> Fact:
-    said = field.said[at]
-    words = value_words(said)
-    found = grounds.locate(said.value, field.pattern)
-    how = _FOUND.get(found.kind, "") if found is not None else ""
-    if said.state == "failed":
+    value = field.said[at]
+    words = value_words(value)
+    span = grounds.locate(value.value, field.pattern)
+    how = _FOUND.get(span.kind, "") if span is not None else ""
+    if value.state == "failed":
         words, how = "no usable reply", ""
     how = FLAG_WORDS[grounding_flag(field, at, grounds)] or how
     return [formatting.variant_letter(at), words, {"label": comparison.labels[at], "said": how}]
@@ -369,7 +369,7 @@ def text_view(index: GridIndex, at: int) -> TextAnswer:
 
 def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGroup, Any]]:
     """Who says the same, with the value: the truth and those that agree, then each other value."""
-    agreeing = [at for at, said in enumerate(field.said) if said.state == "agree"]
+    agreeing = [at for at, cell in enumerate(field.said) if cell.state == "agree"]
     labelled = field.truth is not NOTHING
     groups: list[tuple[_ValueGroup, Any]] = []
     if labelled or agreeing:
@@ -385,13 +385,13 @@ def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGrou
         }
         groups.append((group, value))
     others: dict[tuple[str, str, Flag], list[int]] = {}
-    for at, said in enumerate(field.said):
-        if said.state not in ("agree", "failed"):
+    for at, cell in enumerate(field.said):
+        if cell.state not in ("agree", "failed"):
             flag = grounding_flag(field, at, grounds)
-            others.setdefault((said.state, display_value(said.value), flag), []).append(at)
+            others.setdefault((cell.state, display_value(cell.value), flag), []).append(at)
     for (state, words, flag), whose in others.items():
-        said = field.said[whose[0]]
-        missing = state == "missing" and is_empty(said.value)
+        cell = field.said[whose[0]]
+        missing = state == "missing" and is_empty(cell.value)
         group = {
             "letters": _letters(whose),
             "state": state,
@@ -399,7 +399,7 @@ def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGrou
             "kind": "none" if missing or not words else "value",
             "flag": FLAG_WORDS[flag],
         }
-        groups.append((group, NOTHING if missing else said.value))
+        groups.append((group, NOTHING if missing else cell.value))
     return groups
 
 
@@ -415,13 +415,13 @@ def _spans(
 ) -> list[_SpanState]:
     spans: list[_SpanState] = []
     for group, value in groups:
-        found = grounds.locate(value, field.pattern)
-        if found is None or found.start is None or found.end is None or found.end > LONGEST_TEXT:
+        span = grounds.locate(value, field.pattern)
+        if span is None or span.start is None or span.end is None or span.end > LONGEST_TEXT:
             continue
         spans.append(
             {
-                "s": _utf16(text.text, found.start),
-                "e": _utf16(text.text, found.end),
+                "s": _utf16(text.text, span.start),
+                "e": _utf16(text.text, span.end),
                 "letters": group["letters"],
                 "path": field.path,
                 "name": field.path or "value",

@@ -85,11 +85,11 @@ class Metrics:
         """The measures out of a message of the page; anything odd falls back."""
         measured = {**content, **dict(content.get("metrics") or {})}
         names = ("line", "pad", "group", "fold", "failed", "chars", "truth_chars")
-        given = {name: measured.get(name) for name in names}
+        numbers = {name: measured.get(name) for name in names}
         return cls(
             **{
                 name: value
-                for name, value in given.items()
+                for name, value in numbers.items()
                 if isinstance(value, int) and 0 < value < 2000
             }
         )
@@ -310,8 +310,8 @@ class GridController:
     def _send_blocks(self, index: GridIndex, layout: Layout, content: Content) -> None:
         start, many = int(content.get("from", 0)), int(content.get("count", CHUNK))
         layout.sent.update(range(start // CHUNK, -(-(start + max(1, many)) // CHUNK)))
-        found = list(blocks(index, layout.texts, layout.metrics, start, many))
-        self.result.answer("blocks", {"layout": layout.number, "from": start, "blocks": found})
+        rows = list(blocks(index, layout.texts, layout.metrics, start, many))
+        self.result.answer("blocks", {"layout": layout.number, "from": start, "blocks": rows})
 
     # -- what changes --------------------------------------------------------------------------
 
@@ -320,15 +320,15 @@ class GridController:
         index, changed = self.result.index, set(units)
         assert index is not None
         for layout in list(self._layouts.values()):
-            found = []
+            rows = []
             for chunk in sorted(layout.sent):
                 for n, each in enumerate(layout.texts[chunk * CHUNK : (chunk + 1) * CHUNK]):
                     if each.unit in changed:
                         at = chunk * CHUNK + n
                         layout.texts[at] = each.after(index.units[each.unit])
-                        found.append([at, block_of(index, layout.texts[at], layout.metrics)])
-            if found:
-                self.result.answer("changed", {"layout": layout.number, "blocks": found})
+                        rows.append([at, block_of(index, layout.texts[at], layout.metrics)])
+            if rows:
+                self.result.answer("changed", {"layout": layout.number, "blocks": rows})
 
     def grew(self, texts: Iterable[int]) -> None:
         """These texts have new replies; callable from any thread, cheap, read a moment later."""
@@ -384,13 +384,13 @@ class GridController:
 
 def heights(index: GridIndex, layout: Sequence[Shown], metrics: Metrics) -> bytes:
     """A height for every text, as 32-bit numbers: what is not loaded counts one line a row."""
-    found = array("I")
+    pixels = array("I")
     for each in layout:
         rows = metrics.row(1) * len(each.loud)
         if index.units[each.unit].failed:
             rows = max(rows, metrics.failed)
-        found.append(metrics.group + rows + (metrics.fold if each.quiet else 0))
-    return found.tobytes()
+        pixels.append(metrics.group + rows + (metrics.fold if each.quiet else 0))
+    return pixels.tobytes()
 
 
 def blocks(
@@ -413,8 +413,8 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> _BlockState:
         for path in (*each.loud, *each.quiet)
     ]
     for row in rows:
-        if said := index.labels.get((unit.text, row["p"])):
-            row["t"].append(said)
+        if origin := index.labels.get((unit.text, row["p"])):
+            row["t"].append(origin)
     opened = sum(row["h"] for row in rows if not row["q"])
     if unit.failed and opened < metrics.failed:
         # The failed cell spans the open rows and needs room for its sentence.
@@ -465,11 +465,11 @@ def _row(
 
 
 def _cell(field: FieldResult, at: int, grounds: TextGrounding) -> Cell:
-    said = field.said[at]
-    if said.state == "failed":
+    value = field.said[at]
+    if value.state == "failed":
         return ["failed", "", 0]
     flag = FLAGS.index(grounding_flag(field, at, grounds))
-    return [said.state, formatting.shorten(value_words(said), LONGEST), flag]
+    return [value.state, formatting.shorten(value_words(value), LONGEST), flag]
 
 
 def _said(unit: TextRow) -> str:
@@ -499,9 +499,9 @@ def _fold(each: Shown, unit: TextRow, variants: int) -> str:
 def _failure(comparison: Comparison, place: CellKey) -> _FailureState:
     extraction = comparison.extraction(place)
     name = formatting.format_count_words(extraction.status)
-    said = extraction.failure.message if extraction.failure is not None else ""
+    message = extraction.failure.message if extraction.failure is not None else ""
     again = may_ask_again(extraction.status)
-    return {"name": name[:1].upper() + name[1:], "said": said, "again": again}
+    return {"name": name[:1].upper() + name[1:], "said": message, "again": again}
 
 
 # -- What the page shows where no row fits: why, and the ways on.
@@ -513,11 +513,11 @@ def nothing_view(index: GridIndex, wanted: Filter) -> NothingState:
     whole: _FilterChange = {"only": "all", "states": [], "field": "", "query": ""}
     if wanted.query:
         where = f" in {wanted.field}" if wanted.field else ""
-        found = index.matching_elsewhere(wanted) if wanted.field else 0
+        elsewhere = index.matching_elsewhere(wanted) if wanted.field else 0
         ways: list[_WayState] = [{"label": "Clear search", "filter": {"query": ""}}]
-        if found:
+        if elsewhere:
             ways.insert(0, {"label": "Search all fields", "filter": {"field": ""}})
-        hint = f"{count(found, 'row')} match in other fields." if found else ""
+        hint = f"{count(elsewhere, 'row')} match in other fields." if elsewhere else ""
         return {"good": False, "sentence": f"No row matches the search{where}", "hint": hint,
                 "ways": ways}  # fmt: skip
     everything: _WayState = {"label": f"Show all {count(counts['rows'], 'row')}", "filter": whole}

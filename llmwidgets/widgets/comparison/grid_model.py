@@ -253,10 +253,10 @@ def _sums(unit: TextRow) -> Counter[str]:
 
 
 def _among(field: FieldResult) -> str:
-    answered = [said for said in field.said if said.state != "failed"]
-    if all(said.state == "agree" for said in answered):
+    answered = [each for each in field.said if each.state != "failed"]
+    if all(each.state == "agree" for each in answered):
         return ""
-    alike = len({display_value(said.value).strip().casefold() for said in answered}) == 1
+    alike = len({display_value(each.value).strip().casefold() for each in answered}) == 1
     if not alike:
         return AMONG
     return AGAINST if len(answered) > 1 and field.truth is not NOTHING else ""
@@ -384,10 +384,10 @@ def leaf_at(field: FieldResult, text: Document) -> Leaf | None:
 
 def grounding_flag(field: FieldResult, variant: int, grounds: TextGrounding) -> Flag:
     """What to note next to a value that was not found in its text."""
-    said = field.said[variant]
-    if said.state in ("failed", "missing", "null in words"):
+    value = field.said[variant]
+    if value.state in ("failed", "missing", "null in words"):
         return ""
-    return grounds.flag(said.value, field.pattern, variant)
+    return grounds.flag(value.value, field.pattern, variant)
 
 
 def truth_cell(truth: Any) -> list[str]:

@@ -160,15 +160,15 @@ def _read_label(
     whole = list_without_truth(text.truth, field.path)
     column = content.get("column")
     if isinstance(column, int) and 0 <= column < len(field.said):
-        said, label = field.said[column], comparison.labels[column]
-        if said.state == "failed":
+        cell, label = field.said[column], comparison.labels[column]
+        if cell.state == "failed":
             raise FieldError({label: "There is no usable reply to take a value from."})
         if whole:
             # One item alone would make the others invented, so the list is taken whole.
             data = comparison.extraction(replace(place, variant=column)).data
             value = get_at_path(data, whole)
             return whole, None if value is NOTHING else value, label
-        return field.path, None if said.value is NOTHING else said.value, label
+        return field.path, None if cell.value is NOTHING else cell.value, label
     if whole:
         raise FieldError(
             {whole: "The list has no truth yet."},

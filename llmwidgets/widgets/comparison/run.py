@@ -323,8 +323,8 @@ class LiveRun:
         whole = self._whole()
         rows = ResultIndex(len(whole.variants), len(texts), whole.repeats)
         for place in rows.places():
-            there = replace(place, text=texts[place.text])
-            rows.put(place, whole.rows.id(there), reused=whole.rows.reused(there))
+            origin = replace(place, text=texts[place.text])
+            rows.put(place, whole.rows.id(origin), reused=whole.rows.reused(origin))
         return replace(
             whole,
             texts=tuple(whole.texts[text] for text in texts),
@@ -390,9 +390,9 @@ class LiveRun:
         took = time.monotonic() - self._begun
         slowest = 0.0
         for each in progress:
-            asked = each.done - each.reused
-            if not each.finished and asked:
-                slowest = max(slowest, took * (each.total - each.done) / asked)
+            answered = each.done - each.reused
+            if not each.finished and answered:
+                slowest = max(slowest, took * (each.total - each.done) / answered)
         return f"{clock(took)}, about {clock(slowest)} left" if slowest else clock(took)
 
     def _foot(self, ended: bool) -> str:

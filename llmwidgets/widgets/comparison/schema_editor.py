@@ -228,9 +228,9 @@ class FieldDraft:
             schema_from_rows([row.given() for row in self.rows])
         except FieldError as error:
             rows = {
-                int(found.group(1)) - 1: (f"This row {said}", "")
-                for place, said in error.problems.items()
-                if (found := re.match(r"row (\d+)", place))
+                int(match.group(1)) - 1: (f"This row {problem}", "")
+                for place, problem in error.problems.items()
+                if (match := re.match(r"row (\d+)", place))
             }
             return rows or {0: (error.message, "")}
         return {}
@@ -254,11 +254,11 @@ def usable(name: str) -> str:
 
 
 def _value(words: str, kind: str) -> Any:
-    said = words.strip()
+    word = words.strip()
     try:
-        return int(said) if kind == "integer" else float(said) if kind == "number" else said
+        return int(word) if kind == "integer" else float(word) if kind == "number" else word
     except ValueError:
-        return said
+        return word
 
 
 # -- From a schema, from an example.
@@ -315,8 +315,8 @@ def _type_of(value: Any) -> str:
         return "boolean"
     if isinstance(value, int | float):
         return "integer" if isinstance(value, int) else "number"
-    said = value if isinstance(value, str) else ""
-    return next((name for name, shape in _FORMATS if shape.fullmatch(said)), "text")
+    text = value if isinstance(value, str) else ""
+    return next((name for name, shape in _FORMATS if shape.fullmatch(text)), "text")
 
 
 # -- As code.
@@ -353,10 +353,10 @@ def _class_of(name: str, schema: Mapping[str, Any], classes: list[str]) -> None:
 
 
 def _member(key: str, kind: str, inside: Mapping[str, Any], needed: bool) -> str:
-    said = inside.get("description")
+    description = inside.get("description")
     name = f"{key}_" if keyword.iskeyword(key) else key
     more = [f"alias={_quoted(key)}"] if name != key else []
-    more += [f"description={_quoted(said)}"] if said else []
+    more += [f"description={_quoted(description)}"] if description else []
     if not needed:
         empty = "None" if kind.endswith("| None") else "[]"
         default = "default_factory=list" if empty == "[]" else "default=None"

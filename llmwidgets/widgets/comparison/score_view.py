@@ -301,10 +301,10 @@ def _waiting(tally: VariantStats) -> str:
 
 def _effort(comparison: Comparison, at: int) -> str:
     variant, tally = comparison.variants[at], comparison.reading.tallies[at]
-    said = [] if variant.effort in (None, "least") else [f"thinking {variant.effort}"]
+    parts = [] if variant.effort in (None, "least") else [f"thinking {variant.effort}"]
     if tally.reasoning_tokens:
-        said.append(f"{formatting.format_thousands(tally.reasoning_tokens)} thinking tokens")
-    return ", ".join(said)
+        parts.append(f"{formatting.format_thousands(tally.reasoning_tokens)} thinking tokens")
+    return ", ".join(parts)
 
 
 def _scale(rows: Sequence[Row], band: tuple[float, float] | None) -> tuple[int, int, int]:
@@ -342,29 +342,29 @@ def pair_view(comparison: Comparison, verdict: Verdict) -> _PairsState:
     """Each pair of variants, how far apart they are, and for which claim the intervals hold."""
     letters = {label: formatting.variant_letter(at) for at, label in enumerate(comparison.labels)}
     pairs = [_pair(each, letters) for each in verdict.table if each.texts]
-    said = "The intervals hold at 95 % for all pairs together."
+    claim = "The intervals hold at 95 % for all pairs together."
     if all(each["interval"] is None for each in pairs):
-        said = ""
+        claim = ""
     elif len(pairs) == 1:
-        said = "The interval holds at 95 %."
+        claim = "The interval holds at 95 %."
     elif verdict.outcome is Outcome.BETTER:
         best = letters.get(verdict.leader or "", "")
-        said = f"The intervals hold at 95 %: for each pair of {best}, and for all others together."
-    return {"pairs": pairs, "pair_scale": _pair_scale(pairs), "pairs_said": said}
+        claim = f"The intervals hold at 95 %: for each pair of {best}, and for all others together."
+    return {"pairs": pairs, "pair_scale": _pair_scale(pairs), "pairs_said": claim}
 
 
 def shared_view(comparison: Comparison) -> list[_SharedState]:
     """Each pair of variants and how far they say the same, least first."""
-    found = []
+    pairs = []
     for (a, b), shared in comparison.agreeing.pairs.items():
         share = shared.share()
         if share is not None:
-            found.append(
+            pairs.append(
                 (share[0], formatting.variant_letter(a), formatting.variant_letter(b), share[1])
             )
     return [
         {"a": a, "b": b, "share": formatting.percent(share), "of": f"{count:,}"}
-        for share, a, b, count in sorted(found)
+        for share, a, b, count in sorted(pairs)
     ]
 
 
@@ -429,10 +429,10 @@ AGREE = (("agree", "% the same as the others"),)
 def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) -> _FieldsTable:
     """One row per field, one cell per variant in this order, the hardest field first."""
     measures = MEASURES if scored else AGREE if len(order) > 1 else ()
-    found = _scored(comparison, order) if scored else _field_agreement(comparison.agreeing, order)
+    fields = _scored(comparison, order) if scored else _field_agreement(comparison.agreeing, order)
     first = measures[0][0] if measures else ""
     rows: list[tuple[float, float, _FieldScores]] = []
-    for path, cells in found if measures else ():
+    for path, cells in fields if measures else ():
         shares = [each[first][0] for each in cells if each is not None]
         known = [share for share in shares if share is not None]
         if known:
@@ -454,11 +454,11 @@ def _scored(
 ) -> list[tuple[str, list[dict[str, Figure] | None]]]:
     tallies = [comparison.reading.tallies[at] for at in order]
     names = dict.fromkeys(name for tally in tallies for name in tally.counts.fields)
-    found = []
+    fields = []
     for name in names:
         counts = [tally.counts.fields.get(name) for tally in tallies]
-        found.append((name, [_figures(each) if each else None for each in counts]))
-    return found
+        fields.append((name, [_figures(each) if each else None for each in counts]))
+    return fields
 
 
 def _figures(count: FieldCount) -> dict[str, Figure]:
@@ -486,7 +486,7 @@ def _field_agreement(
         (
             name,
             [
-                {"agree": [100 * found[0], found[1]]} if (found := each.share(name)) else None
+                {"agree": [100 * figure[0], figure[1]]} if (figure := each.share(name)) else None
                 for each in shared
             ],
         )

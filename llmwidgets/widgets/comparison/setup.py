@@ -190,8 +190,8 @@ def edit_variant(variant: Variant, content: Mapping[str, Any], usual: str) -> Va
     if "label" in content:
         changes["label"] = str(content["label"]).strip() or variant.label
     if "instructions" in content:
-        said = str(content["instructions"]).strip()
-        changes["instructions"] = None if said in ("", usual.strip()) else said
+        instructions = str(content["instructions"]).strip()
+        changes["instructions"] = None if instructions in ("", usual.strip()) else instructions
     if "effort" in content:
         changes["effort"] = content["effort"]
     if "examples" in content:
@@ -225,7 +225,7 @@ class ActionState(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class SetupProblem:
-    """Something that keeps a run from starting: where, the sentence, the next step, a button for it.
+    """Something that keeps a run from starting: where, the sentence, the next step, a button.
 
     `ref` is the model that it is about, if it is about one.
     """
@@ -386,9 +386,9 @@ class Setup:
         if not on:
             self.picks.drop_ref(ref)
             return
-        found = self.find(ref)
-        if found is not None and self.picks.plain(ref) is None:
-            self.picks.add(*found, plain=True)
+        model = self.find(ref)
+        if model is not None and self.picks.plain(ref) is None:
+            self.picks.add(*model, plain=True)
 
     def tick_all(self, label: str, on: bool) -> None:
         """Choose every model of one group of the picker, or none."""
@@ -462,8 +462,8 @@ class Setup:
 
     def script(self) -> CompareScript:
         """The call of `compare` for what is chosen."""
-        given, options = self.schema_given, self.options
-        name = given.__name__ if isinstance(given, type) else ""
+        schema, options = self.schema_given, self.options
+        name = schema.__name__ if isinstance(schema, type) else ""
         return CompareScript(
             variants=self.variants(),
             schema=self.schema or shared_schema(self.documents),

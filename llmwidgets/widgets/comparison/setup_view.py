@@ -184,12 +184,12 @@ def _problem_view(problem: SetupProblem) -> ProblemState:
 
 
 def _problems(setup: Setup, cost: CostEstimate) -> list[SetupProblem]:
-    found = list(setup.problems)
+    problems = list(setup.problems)
     closed = setup.policy().notice
     if closed:
-        found.append(SetupProblem("policy", closed))
+        problems.append(SetupProblem("policy", closed))
     if setup.store.locked:
-        found.append(
+        problems.append(
             SetupProblem(
                 "store",
                 "The store is locked, so its connections are not listed.",
@@ -198,8 +198,8 @@ def _problems(setup: Setup, cost: CostEstimate) -> list[SetupProblem]:
             )
         )
     if cost.trouble is not None and not _waits_for_store(setup, cost):
-        found.append(SetupProblem("estimate", cost.trouble.message, cost.trouble.hint))
-    return found
+        problems.append(SetupProblem("estimate", cost.trouble.message, cost.trouble.hint))
+    return problems
 
 
 def _waits_for_store(setup: Setup, cost: CostEstimate) -> bool:
@@ -246,13 +246,13 @@ def _schema_view(setup: Setup) -> _SchemaView:
     lossy: dict[str, str] = {}
     for loss in losses:
         lossy.setdefault(loss.path, str(loss))
-    said = f"{len(schema.leaves)}, from {schema.name}"
+    summary = f"{len(schema.leaves)}, from {schema.name}"
     if len(schemas) > 1:
-        said = f"{len(schemas)} schemas; the first is {schema.name}"
+        summary = f"{len(schemas)} schemas; the first is {schema.name}"
     words = list(dict.fromkeys(str(loss) for loss in losses))
     more = len(words) - _LOSSES
     return {
-        "said": said,
+        "said": summary,
         "fields": [
             {
                 "path": leaf.path or "value",
@@ -368,7 +368,7 @@ def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateSta
         lines.append(f"{count(setup.shown, 'text')} shown as examples and left out of scoring.")
     if likely.tried:
         lines.append(f"By what {count(likely.tried, 'answer')} took that were tried.")
-    lines += [f"! {said}" for said in likely.price_changes]
+    lines += [f"! {change}" for change in likely.price_changes]
     lines.append(hosts_words(likely.hosts, setup.connections()))
     if likely.too_long:
         lines.append(f"! {count(len(likely.too_long), 'call')} too long for the model's window.")
@@ -446,8 +446,8 @@ def price_change_words(
 
 def _per_1000(setup: Setup, connection: Connection, model: str) -> float | None:
     try:
-        asked = setup.one(connection, model)
-        likely = estimate(asked.plan)
+        plan = setup.one(connection, model)
+        likely = estimate(plan.plan)
     except LLMWidgetsError:
         return None
     if likely.unpriced or likely.cost is None:
@@ -460,9 +460,9 @@ def whole_words(likely: Estimate | None, texts: int) -> str:
     if likely is None or not likely.tried or likely.cost is None:
         return ""
     head, rest = cost_words(likely)
-    said = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"
+    cost = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"
     answers = "1 answer" if likely.tried == 1 else f"{likely.tried:,} answers"
-    return f"All {texts:,} texts: {said}; by what {answers} took."
+    return f"All {texts:,} texts: {cost}; by what {answers} took."
 
 
 def hosts_words(hosts: Sequence[str], connections: Sequence[Connection]) -> str:
