@@ -258,3 +258,19 @@ def test_every_step_at_the_gate_reaches_the_kernel_as_it_is_meant(joined, sealed
     page.page.get_by_role("button", name="Unlock").click()
     page.deliver()
     expect(page.page.get_by_text("choose a new passphrase now")).to_be_visible()
+
+
+def test_what_would_be_dropped_while_a_form_is_busy_cannot_be_pressed(joined) -> None:
+    """While it is tested and its models are looked up, the kernel takes neither Remove nor Rename."""
+    page = joined(ConnectionPanel(stored("here")))
+    draft = page.widget.controllers["form"].draft
+    for busy in ("Asking localhost", ""):
+        draft.busy = busy
+        page.widget.page.push()
+        page.deliver()
+        for name in ("Rename", "Remove"):
+            button = page.page.get_by_role("button", name=name)
+            if busy:
+                expect(button).to_be_disabled()
+            else:
+                expect(button).to_be_enabled()

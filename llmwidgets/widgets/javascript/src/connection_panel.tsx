@@ -135,6 +135,7 @@ function OpenForm({ form }: { form: FormState }) {
 function FormHead({ form }: { form: FormState }) {
   const panel = usePanel();
   const [renaming, setRenaming] = useState(false);
+  const busy = form.busy ? "true" : undefined;
   if (renaming) return <RenameRow form={form} leave={() => setRenaming(false)} />;
   const facts = form.origin
     ? [
@@ -154,6 +155,7 @@ function FormHead({ form }: { form: FormState }) {
           <Button
             bare
             small
+            aria-disabled={busy}
             onClick={() => {
               setRenaming(true);
               focusOn(panel, "rename");
@@ -165,6 +167,7 @@ function FormHead({ form }: { form: FormState }) {
             bare
             small
             data-focus="undo"
+            aria-disabled={busy}
             onClick={() => panel.send("connections.remove", { form: form.key })}
           >
             Remove
