@@ -261,7 +261,7 @@ def test_every_step_at_the_gate_reaches_the_kernel_as_it_is_meant(joined, sealed
 
 
 def test_what_would_be_dropped_while_a_form_is_busy_cannot_be_pressed(joined) -> None:
-    """While it is tested and its models are looked up, the kernel takes neither Remove nor Rename."""
+    """While it is tested and its models are looked up, the kernel drops Remove and Rename."""
     page = joined(ConnectionPanel(stored("here")))
     draft = page.widget.controllers["form"].draft
     for busy in ("Asking localhost", ""):
