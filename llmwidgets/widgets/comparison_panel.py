@@ -82,7 +82,6 @@ class ComparisonPanel(Panel):
         group: Any = None,
         blank: Blank = None,
     ) -> None:
-        super().__init__()
         self._setup = Setup(
             store or Store(),
             store,
@@ -113,6 +112,7 @@ class ComparisonPanel(Panel):
             "result": ResultController(self._result, self.code),
             **make_views(self._result),
         }
+        super().__init__()
 
     @classmethod
     def _on(cls, comparison: Comparison) -> Self:

@@ -38,15 +38,14 @@ class ConnectionForm(Panel):
     heading = "Connection"
 
     def __init__(self, kind: str, store: Store | None = None) -> None:
-        provider = find_provider(kind)
-        super().__init__()
-        self._provider = provider
+        self._provider = find_provider(kind)
         inbox, self._forms = SecretInbox(self.page), OpenForms()
         self._gate = StoreGate(self.page, inbox, store)
         self._gate.events.opened.append(self._follow_store)
         self._form = FormController(self.page, self._gate, self._forms)
         self.controllers = {"secret": inbox, "store": self._gate, "form": self._form}
         self._begin()
+        super().__init__()
 
     def _find_existing(self) -> Connection | None:
         """The store's connection of a kind that has only one: the form is then about that one."""

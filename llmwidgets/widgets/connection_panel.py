@@ -235,7 +235,6 @@ class ConnectionPanel(Panel):
     heading = "Connections"
 
     def __init__(self, store: Store | None = None) -> None:
-        super().__init__()
         page, inbox, forms = self.page, SecretInbox(self.page), OpenForms()
         self._gate = gate = StoreGate(page, inbox, store)
         self._settings = StoreSettings(page, inbox, gate)
@@ -250,6 +249,7 @@ class ConnectionPanel(Panel):
             "form": self._form,
             "found": self._discovery,
         }
+        super().__init__()
 
     @property
     def store(self) -> Store:

@@ -23,7 +23,7 @@ import threading
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, TypedDict
@@ -125,7 +125,8 @@ class Panel(anywidget.AnyWidget):
     """The base of every widget: a DOMWidget without data in its traits.
 
     Subclasses give `bundle`, `state()`, `summary()`, and `controllers`: by the prefix of its
-    messages, what answers them with one `async def act_<name>(content)` each.
+    messages, what answers them with one `async def act_<name>(content)` each. They make them before
+    they call this class: a page asks as soon as it knows of the widget, while the cell still runs.
     """
 
     _esm, _css = read_static("loader.js"), ""
@@ -135,10 +136,17 @@ class Panel(anywidget.AnyWidget):
     controllers: Mapping[str, object] = MappingProxyType({})
 
     def __init__(self) -> None:
-        super().__init__()
-        self.page = Page(self)
-        self._static = StaticOutput()
         self.on_msg(self._arrive)
+        super().__init__()
+
+    @cached_property
+    def page(self) -> Page:
+        """The page of this widget, for its controllers."""
+        return Page(self)
+
+    @cached_property
+    def _static(self) -> StaticOutput:
+        return StaticOutput()
 
     # -- what a subclass says ------------------------------------------------------------------
 

@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import ipywidgets
 import pytest
 
 import llmwidgets as lw
 from llmwidgets.widgets import panel
+from tests.widgets.conftest import Wire
 
 WIDGETS = Path(panel.__file__).parent
 MOST_METHODS, LONGEST_CHAIN = 30, 2
@@ -82,3 +84,25 @@ def test_a_message_for_nobody_is_dropped(kind: str, wire) -> None:
     before = len(page.messages)
     page.send(kind)
     assert len(page.messages) == before
+
+
+@pytest.mark.parametrize("name", ["ComparisonPanel", "ConnectionForm", "ConnectionPanel"])
+def test_a_page_that_asks_while_the_panel_is_made_is_answered(name: str, monkeypatch) -> None:
+    """JupyterLab hands messages over while a cell runs: the first question has an answer."""
+    heard: list[dict] = []
+    opened = ipywidgets.Widget.open
+
+    def ask(widget: ipywidgets.Widget) -> None:
+        opened(widget)
+        if isinstance(widget, panel.Panel):
+            page = Wire(widget)
+            page.send("module")
+            page.send("hello")
+            heard.extend(page.messages)
+
+    monkeypatch.setattr(ipywidgets.Widget, "open", ask)
+    given = ["openai"] if name == "ConnectionForm" else []
+    widget = getattr(lw, name)(*given, store=lw.Store.in_memory())
+    widget.close()
+    assert {"module", "state"} <= {each["type"] for each in heard}
+    assert widget.last_error is None
