@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llmwidgets.connections import Store
 from llmwidgets.store import age
 from llmwidgets.store.state import StoreState
+from llmwidgets.store.store import Store
 
 SHIPPED_WORK_FACTOR = age.WORK_FACTOR
 """What a passphrase costs outside the tests."""

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from llmwidgets.connections.catalog import SOON_DAYS, key_notes, local_today
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.key_expiry import SOON_DAYS, key_notes, today
 from llmwidgets.connections.policy_file import machine_rules, policy_files
 from llmwidgets.errors import DamagedStore, StoreError
 from llmwidgets.keyscan.files import FoundLeak, search_files
 from llmwidgets.known_keys import KnownKey
-from llmwidgets.store import age, identity_sources, repository, system_keyring
+from llmwidgets.store import age, identity_cache, identity_sources, repository
 from llmwidgets.store import age as age_format
 from llmwidgets.store.store import Store
 
@@ -94,7 +94,7 @@ def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
     if connections is None:
         yield Finding("key's end", "note", "Not known: no store is open here.")
         return
-    listed, on = list(connections), today()
+    listed, on = list(connections), local_today()
     found = [(each.label, note) for each in listed for note in key_notes(each, on)]
     for label, note in found:
         level: Level = "problem" if note.ended else "note"
@@ -305,7 +305,7 @@ def examine_clock(folder: Path | None, now: Callable[[], float] = time.time) -> 
 def examine_keyring() -> Finding:
     """The system keyring that would be used, or why none is; it is waited for three seconds."""
     try:
-        return Finding("keyring", "fine", f"{system_keyring.back_end_name()} can be used.")
+        return Finding("keyring", "fine", f"{identity_cache.back_end_name()} can be used.")
     except StoreError as error:
         return Finding("keyring", "fine", f"None is used. {error.message}")
 

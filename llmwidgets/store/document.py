@@ -24,8 +24,8 @@ from llmwidgets.errors import (
     UnknownConnection,
 )
 from llmwidgets.secret import Secret, named, open_before_redacting
-from llmwidgets.store import writer_auth
-from llmwidgets.store.writer_auth import RosterTag
+from llmwidgets.store import trust
+from llmwidgets.store.trust import RosterTag
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
@@ -162,7 +162,7 @@ def serialize_document(
 ) -> memoryview:
     """The JSON to seal, with the tag of the identity that writes it; `spell` opens a secret."""
     body = write_lines(_document(contents), contents.payloads, spell)
-    return writer_auth.sign_body(body, identity, [each.recipient for each in contents.recipients])
+    return trust.sign_body(body, identity, [each.recipient for each in contents.recipients])
 
 
 def with_recipients(
@@ -171,7 +171,7 @@ def with_recipients(
     """The contents for other members, whom the holders of these identities vouch for."""
     new = replace(contents, recipients=tuple(recipients), roster=contents.revision + 1)
     vouchers = [
-        writer_auth.sign_roster(each, new.store_id, new.roster, new.members) for each in identities
+        trust.sign_roster(each, new.store_id, new.roster, new.members) for each in identities
     ]
     return replace(new, vouchers=tuple(vouchers))
 
@@ -192,7 +192,7 @@ def parse_document(
         raise DamagedStore(message)
     schema = document.get("schema")
     newer = isinstance(schema, int) and schema > SCHEMA
-    contents, writer = describe_document(document), writer_auth.read_author(plain, identity)
+    contents, writer = describe_document(document), trust.read_author(plain, identity)
     if (
         contents is not None
         and writer is not None

@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, overload
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.secret import Secret
-from llmwidgets.store import (
-    identity_cache,
-    identity_sources,
-    key_rotation,
-    repository,
-    rollback,
-    state,
-)
+from llmwidgets.store import identity_cache, identity_sources, recipients, repository, state, trust
 from llmwidgets.store import identity_sources as passphrase_field
 from llmwidgets.store import identity_sources as words
 from llmwidgets.store.state import StoreState
@@ -147,14 +140,14 @@ class StoreOpening:
 
         It holds for this computer, and only for what a passphrase opened; never during a run.
         """
-        return rollback.recall_folder(self._session.folder).auto_lock if self._session.folder else 0
+        return trust.recall_folder(self._session.folder).auto_lock if self._session.folder else 0
 
     @auto_lock.setter
     def auto_lock(self, minutes: int) -> None:
         if minutes not in state.MINUTES:
             raise FieldError({"auto_lock": "is 0 (never), 15 or 60 idle minutes."})
-        before = rollback.recall_folder(self._require_folder())
-        rollback.remember_folder(self._require_folder(), changed(before, auto_lock=int(minutes)))
+        before = trust.recall_folder(self._require_folder())
+        trust.remember_folder(self._require_folder(), changed(before, auto_lock=int(minutes)))
         self._session.changed()
 
     @contextmanager
@@ -186,7 +179,7 @@ class StoreOpening:
         if new is None:
             message = "Nobody can be asked for the new passphrase here."
             raise StoreLocked(message, "Call store.change_passphrase(old, new).")
-        key_rotation.change_passphrase(self._session, old, new, self._spell)
+        recipients.change_passphrase(self._session, old, new, self._spell)
         self._session.changed()
 
     def new_identity(self, passphrase: str | Secret, *, purge_backups: bool = True) -> None:
@@ -198,7 +191,7 @@ class StoreOpening:
         """
         passphrase = closed(passphrase)
         self._require_folder()
-        key_rotation.rotate_identity(
+        recipients.rotate_identity(
             self._session, passphrase, self._spell, purge_backups=purge_backups
         )
         self._session.changed()

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.errors import DamagedStore, NewerStore, StoreError, StoreLocked
 from llmwidgets.secret import Secret
-from llmwidgets.store import document, identity_cache, identity_sources, rollback, state
+from llmwidgets.store import document, identity_cache, identity_sources, state, trust
 from llmwidgets.store import file as store_file
-from llmwidgets.store import rollback as known
 from llmwidgets.store.document import Recipient, StoreDocument
 from llmwidgets.store.identity_sources import IdentitySource
 from llmwidgets.store.state import StoreState
@@ -156,8 +155,8 @@ def store_operation(session: StoreState) -> Iterator[tuple[StoreDocument, Identi
             if now.schema > document.SCHEMA:
                 message = f"{session.name} was written by a newer llmwidgets."
                 raise NewerStore(message, "It is read-only here. Update llmwidgets.")
-            if rollback.is_older(now):
-                raise rollback.rollback_error(session)
+            if trust.is_older(now):
+                raise trust.rollback_error(session)
             yield now, found
 
 
@@ -176,7 +175,7 @@ def write_store(
         raise StoreError(message, "Try again; if it comes back, this computer's memory is failing.")
     session.file(CONNECTIONS).replace(sealed)
     session.keep(contents, sealed)
-    rollback.note_revision(session, contents)
+    trust.note_revision(session, contents)
 
 
 def write_identity(session: StoreState, wrapped: bytes) -> None:
@@ -257,18 +256,18 @@ def _kept_by(session: StoreState, identity: Identity) -> bool:
             there = open_document(session, path.read_bytes(), identity)
             own = {each.name for each in there.recipients if each.recipient == identity.recipient}
             return not own.isdisjoint({document.OWNER, document.RECOVERY})
-    before = known.recall_store(known.recall_folder(session.folder).store_id)
+    before = trust.recall_store(trust.recall_folder(session.folder).store_id)
     return not backups and identity.recipient in before.writers
 
 
 def _take_in(session: StoreState, data: bytes, identity: Identity) -> None:
     contents = open_document(session, data, identity)
-    rollback.note_revision(session, contents)
+    trust.note_revision(session, contents)
     if session.rolled_back is not None:
         # Another process may have saved between this read and its note of the revision.
         data = session.file(CONNECTIONS).read()
         contents = open_document(session, data, identity)
-        rollback.note_revision(session, contents)
+        trust.note_revision(session, contents)
     session.keep(contents, data)
 
 
@@ -278,7 +277,7 @@ def open_document(session: StoreState, data: bytes, identity: Identity) -> Store
 
     try:
         plain = sealing.decrypt(data, [identity])
-        return document.parse_document(plain, identity, rollback.is_trusted(session, identity))
+        return document.parse_document(plain, identity, trust.is_trusted(session, identity))
     except StoreLocked:
         fault = damaged_error(session, _OTHERS)
     except DamagedStore as error:

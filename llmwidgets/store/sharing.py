@@ -8,12 +8,12 @@ from pathlib import Path
 
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
-from llmwidgets.store import document, identity_sources, members, repository, rollback, transfer
+from llmwidgets.store import document, identity_sources, recipients, repository, transfer, trust
 from llmwidgets.store import identity_sources as passphrase_field
 from llmwidgets.store import transfer as backups
 from llmwidgets.store.document import Recipient, StoreDocument
-from llmwidgets.store.members import Invitation, Member, Removal
 from llmwidgets.store.opening import StoreOpening, closed
+from llmwidgets.store.recipients import Invitation, Member, Removal
 from llmwidgets.store.state import default_folder
 from llmwidgets.store.transfer import Backup, ImportPreview
 
@@ -39,13 +39,13 @@ class StoreSharing(StoreOpening):
     def members(self) -> tuple[Member, ...]:
         """Everyone who can open the store, with fingerprints to compare; StoreLocked."""
         now = repository.read_store(self._session)
-        return members.list_members(now, self.recipient) if now and self._session.folder else ()
+        return recipients.list_members(now, self.recipient) if now and self._session.folder else ()
 
     @property
     def held_keys(self) -> tuple[str, ...]:
         """The labels whose key lies in the file itself, so that all who opened it have seen it."""
         now = repository.read_store(self._session)
-        return members.seen_keys(now) if now else ()
+        return recipients.seen_keys(now) if now else ()
 
     def invite(self, recipient: str, name: str) -> Invitation:
         """Let one more person open the store, by the public key that age-keygen printed.
@@ -53,10 +53,10 @@ class StoreSharing(StoreOpening):
         Returns the lines to send. FieldError for a key or a name that is wrong or there already.
         """
         folder = self._require_folder()
-        new = Recipient(name.strip(), members.check_recipient(recipient))
+        new = Recipient(name.strip(), recipients.check_recipient(recipient))
         by = self._identity()
-        self._change(lambda now: members.with_member(now, new, by))
-        return members.invitation(str(folder), new.name, new.recipient, by.recipient)
+        self._change(lambda now: recipients.with_member(now, new, by))
+        return recipients.invitation(str(folder), new.name, new.recipient, by.recipient)
 
     def remove(self, name: str) -> Removal:
         """Seal the store to everyone but this member, and tell which provider keys to revoke.
@@ -65,22 +65,22 @@ class StoreSharing(StoreOpening):
         """
         self._require_folder()
         by = self._identity()
-        self._change(lambda now: members.without_member(now, name, by))
+        self._change(lambda now: recipients.without_member(now, name, by))
         now = self._session.last
-        return Removal(name, members.seen_keys(now) if now else ())
+        return Removal(name, recipients.seen_keys(now) if now else ())
 
     def trust(self, recipient: str) -> None:
         """Take this store from a writer whom this computer does not know, after comparing names.
 
         Needed once where somebody else made the store that was shared with you.
         """
-        rollback.trust_author(self._session, members.check_recipient(recipient))
+        trust.trust_author(self._session, recipients.check_recipient(recipient))
         self._session.changed()
 
     def accept_rollback(self) -> None:
         """Go on from a file that is older than one seen before: a copy you put back yourself."""
         repository.read_store(self._session)
-        rollback.accept_rollback(self._session)
+        trust.accept_rollback(self._session)
         self._session.changed()
 
     def backups(self) -> tuple[Backup, ...]:

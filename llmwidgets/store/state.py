@@ -18,7 +18,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import AlreadyConnected, FieldError
 from llmwidgets.providers.overrides import FACTS, FactMisfit, Told, read_told
 from llmwidgets.secret import Secret
-from llmwidgets.store import identity_sources, rollback
+from llmwidgets.store import identity_sources, trust
 from llmwidgets.store.document import StoredConnection, StoreDocument, parse_connection
 from llmwidgets.store.file import StoreFile
 from llmwidgets.store.identity_sources import IdentitySource
@@ -147,7 +147,7 @@ class StoreState:
         idle = now - self.used
         if self.holds or is_held() or idle < min(filter(None, MINUTES)) * 60:
             return
-        minutes = rollback.recall_folder(self.folder).auto_lock
+        minutes = trust.recall_folder(self.folder).auto_lock
         if not minutes or idle < minutes * 60:
             return
         with self.guard:

@@ -11,7 +11,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError, PolicyError, StoreError, UnknownConnection
 from llmwidgets.providers.overrides import NOTHING, FactMisfit, Told, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
-from llmwidgets.store import document, file, identity_sources, repository, rollback
+from llmwidgets.store import document, file, identity_sources, repository, trust
 from llmwidgets.store import identity_sources as passphrase_field
 from llmwidgets.store.document import StoredConnection, StoreDocument, find_stored
 from llmwidgets.store.opening import closed
@@ -128,7 +128,7 @@ class Store(StoreSharing):
             return "This store was written by a newer llmwidgets; it is read-only here."
         said = [self._session.trouble] if self._session.trouble else []
         if self._session.rolled_back is not None:
-            said.append(rollback.ROLLED_BACK)
+            said.append(trust.ROLLED_BACK)
         if self.read_only:
             said.append("The store's folder is read-only: new connections last for this session.")
         lost = self._session.unreadable()
@@ -362,7 +362,7 @@ def _source(connection: Connection) -> str:
 
 
 def _in_environment(label: str) -> Connection | None:
-    from llmwidgets.connections.environment import environment_connections
+    from llmwidgets.connections.discovery import environment_connections
 
     return next((each for each in environment_connections() if each.label == label), None)
 

@@ -19,7 +19,7 @@ from llmwidgets.errors import (
     WrongPassphrase,
 )
 from llmwidgets.secret import Secret
-from llmwidgets.store import document, file, identity_sources, members, repository, rollback
+from llmwidgets.store import document, file, identity_sources, recipients, repository, trust
 from llmwidgets.store import document as content
 from llmwidgets.store import document as payload_lines
 from llmwidgets.store.document import Recipient, StoreDocument
@@ -85,7 +85,7 @@ def export_connections(
     """Write the connections to a new file of mode 0600, sealed to a passphrase or a recipient."""
     from llmwidgets.store import age as sealing
 
-    readers = [] if isinstance(seal_to, Secret) else [members.check_recipient(seal_to)]
+    readers = [] if isinstance(seal_to, Secret) else [recipients.check_recipient(seal_to)]
     carried = content.with_recipients(
         replace(contents, schema=content.SCHEMA),
         [Recipient("reader", each) for each in readers],
@@ -114,7 +114,7 @@ def preview_import(
 ) -> ImportPreview:
     """What the file holds beside what is here; DamagedStore, WrongPassphrase, StoreLocked."""
     from llmwidgets.store import age as sealing
-    from llmwidgets.store import writer_auth as authors
+    from llmwidgets.store import trust as authors
 
     data = _read(path)
     if passphrase is not None:
@@ -254,9 +254,7 @@ def restore_backup(
             each, old = _chosen(session, backup, found.identity)
             current = _current(session, found.identity)
             there = current or old
-            highest = max(
-                there.revision, old.revision, rollback.recall_store(old.store_id).revision
-            )
+            highest = max(there.revision, old.revision, trust.recall_store(old.store_id).revision)
             new = replace(
                 old,
                 recipients=there.recipients,

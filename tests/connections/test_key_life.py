@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from llmwidgets.connections.catalog import key_age_note, key_end_note, key_has_ended, key_notes
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.key_expiry import age_note, end_note, has_ended, key_notes
 from llmwidgets.errors import FieldError
 from llmwidgets.keyscan.doctor import examine_ends
 from llmwidgets.providers import PROVIDERS
@@ -87,16 +87,16 @@ def test_what_is_no_day_is_a_sentence(said: object) -> None:
 def test_the_end_is_told_from_two_weeks_before(
     on: date, brief: str | None, said: str | None
 ) -> None:
-    note = end_note(openai(), on)
+    note = key_end_note(openai(), on)
     assert (note.brief if note else None, note.said if note else None) == (brief, said)
-    assert has_ended(openai(), on) == (on > date(2026, 12, 11))
+    assert key_has_ended(openai(), on) == (on > date(2026, 12, 11))
     if note is not None:
-        assert note.ended == has_ended(openai(), on)
+        assert note.ended == key_has_ended(openai(), on)
         assert "https://platform.openai.com" in note.fix
 
 
 def test_who_cannot_replace_a_key_is_not_told_to() -> None:
-    note = end_note(openai().with_origin("policy"), TODAY)
+    note = key_end_note(openai().with_origin("policy"), TODAY)
     assert note is not None
     assert note.fix == "Whoever provides this connection replaces the key."
 
@@ -105,29 +105,29 @@ def test_who_cannot_replace_a_key_is_not_told_to() -> None:
 
 
 def test_an_old_key_of_a_service_account_is_told() -> None:
-    note = age_note(vertex(), TODAY)
+    note = key_age_note(vertex(), TODAY)
     assert note is not None
     assert "120 days old" in note.said
     assert "90 days" in note.said
     assert "Service accounts → Keys" in note.fix
-    assert age_note(vertex(90), TODAY) is None
-    assert age_note(vertex(91), TODAY) is not None
+    assert key_age_note(vertex(90), TODAY) is None
+    assert key_age_note(vertex(91), TODAY) is not None
     assert CANARY not in repr(note)
 
 
 def test_a_connection_of_before_counts_from_its_last_save() -> None:
     made = Connection("vertex_ai", credentials=ACCOUNT)
-    assert age_note(made, TODAY) is None
-    assert age_note(made.with_saved_at(NOW - timedelta(days=100)), TODAY) is not None
+    assert key_age_note(made, TODAY) is None
+    assert key_age_note(made.with_saved_at(NOW - timedelta(days=100)), TODAY) is not None
 
 
 def test_what_the_store_does_not_hold_has_no_age(tmp_path: Path) -> None:
     """A file can be replaced in its place; a login has no key that anyone replaces."""
     file = tmp_path / "account.json"
     file.write_text(ACCOUNT)
-    assert age_note(vertex(credentials=f"file:{file}"), TODAY) is None
-    assert age_note(vertex(credentials='{"type": "authorized_user"}'), TODAY) is None
-    assert age_note(openai().with_keyed_at(NOW - timedelta(days=400)), TODAY) is None
+    assert key_age_note(vertex(credentials=f"file:{file}"), TODAY) is None
+    assert key_age_note(vertex(credentials='{"type": "authorized_user"}'), TODAY) is None
+    assert key_age_note(openai().with_keyed_at(NOW - timedelta(days=400)), TODAY) is None
 
 
 def saved(*connections: Connection) -> Connection:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.environment import environment_connections
+from llmwidgets.connections.discovery import environment_connections
 from llmwidgets.errors import (
     AlreadyConnected,
     DamagedStore,

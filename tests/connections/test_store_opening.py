@@ -12,7 +12,7 @@ import pytest
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, WrongPassphrase
 from llmwidgets.secret import Secret
-from llmwidgets.store import age, identity_sources, rollback, state
+from llmwidgets.store import age, identity_sources, state, trust
 from llmwidgets.store import file as store_file
 from llmwidgets.store.age import Identity
 from llmwidgets.store.state import state_of
@@ -394,19 +394,19 @@ def test_a_computer_that_knows_nothing_cannot_tell(
 
 
 def test_the_memory_holds_no_secret_and_no_label(store: Store) -> None:
-    texts = [path.read_text() for path in rollback.memory_folder().iterdir()]
+    texts = [path.read_text() for path in trust.memory_folder().iterdir()]
     identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
     assert len(texts) == 2
     assert any(identity.recipient in text for text in texts)  # the search finds what is there
     secrets = [KEY, OLD, identity.secret.reveal(), "openai"]
     assert [word for word in secrets for text in texts if word in text] == []
-    assert {path.stat().st_mode & 0o777 for path in rollback.memory_folder().iterdir()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in trust.memory_folder().iterdir()} == {0o600}
 
 
 def test_a_memory_that_is_broken_or_cannot_be_written_stops_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for path in rollback.memory_folder().iterdir():
+    for path in trust.memory_folder().iterdir():
         path.write_text('{"revision": "many", "writers": 7}')
     other = in_another_process(store)
     other.unlock(OLD)

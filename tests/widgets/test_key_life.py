@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 import pytest
 
-from llmwidgets.connections import key_expiry
+from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
@@ -22,7 +22,7 @@ ACCOUNT = json.dumps({"type": "service_account", "project_id": "p-1", "private_k
 @pytest.fixture(autouse=True)
 def on_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is 2 December 2026."""
-    for module in (key_expiry, form_view, kinds_view):
+    for module in (catalog, form_view, kinds_view):
         monkeypatch.setattr(module, "today", lambda: TODAY)
 
 

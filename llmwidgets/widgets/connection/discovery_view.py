@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.import_sources import KeyCandidate, find_keys_of_other_tools
+from llmwidgets.connections.discovery import KeyCandidate, find_keys_of_other_tools
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.custom import PROVIDER as CUSTOM
 from llmwidgets.secret import redact
@@ -28,7 +28,7 @@ class Discovery:
 
     def look_around(self) -> None:
         """Read which connections the environment holds; no call is made."""
-        from llmwidgets.connections.environment import environment_connections
+        from llmwidgets.connections.discovery import environment_connections
 
         # What a policy file provides is there to be used and is not copied into a store.
         self._environment = [

@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from llmwidgets.connections.catalog import (
+    KeyNote,
+    key_age_note,
+    key_end_note,
+    key_notes,
+    local_today,
+)
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.key_expiry import KeyNote, age_note, end_note, key_notes, today
 from llmwidgets.dialects.requests import add_query, curl_command
 from llmwidgets.dialects.types import Call
 from llmwidgets.formatting import format_since
@@ -112,12 +118,12 @@ def _warnings(draft: FormState, preview: Connection | None, real: Connection | N
 
 def _key_notes(draft: FormState, preview: Connection | None) -> list[KeyNote]:
     """The end of the key by the day in the form, and the age of the key while it is kept."""
-    kept, on = draft.connection, today()
+    kept, on = draft.connection, local_today()
     shown = kept if draft.read_only else preview or kept
     replaced = any(each.received for each in draft.secrets.values())
     notes = (
-        end_note(shown, on) if shown else None,
-        age_note(kept, on) if kept and not replaced else None,
+        key_end_note(shown, on) if shown else None,
+        key_age_note(kept, on) if kept and not replaced else None,
     )
     return [note for note in notes if note is not None]
 
@@ -233,7 +239,7 @@ def _row(connection: Connection, draft: FormState | None, selected: str | None) 
         fact = fact or "this session"
     if connection.origin == "policy":
         fact = "provided" if icon in {"none", "ok"} else fact
-    notes = key_notes(connection, today())
+    notes = key_notes(connection, local_today())
     if notes and icon != "fail":
         icon, fact = "warn", notes[0].brief
     return {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.environment import environment_connections
+from llmwidgets.connections.discovery import environment_connections
 from llmwidgets.connections.policy import Policy
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.formatting import format_day

@@ -1,7 +1,4 @@
-"""Offer: a key that another tool keeps in clear, found when asked, with where it came from.
-
-Nothing here looks before it is asked to, and nothing is written but into the store.
-"""
+"""Connections found in policy files and environment variables: read-only, no store needed."""
 
 from __future__ import annotations
 
@@ -16,15 +13,79 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.base import Kind
+from llmwidgets.providers import PROVIDERS, find_provider
+from llmwidgets.providers.base import Kind, Provider
 from llmwidgets.providers.vertex_ai import PROVIDER as _GOOGLE
 from llmwidgets.secret import LARGEST, Secret, decode_secret
 
 if TYPE_CHECKING:
     from llmwidgets.store.store import Store
 
+
+def environment_connections() -> list[Connection]:
+    """What policy files provide, then what variables connect: one of each kind.
+
+    Those of variables are labelled by the kind or the deployment; a variable that is empty or
+    unusable gives nothing. Values are looked up again at each use. Policy files may forbid
+    variables (`environment = false`).
+    """
+    layers = machine_rules()
+    provided: dict[str, Connection] = {}
+    for connection in (each for rules in layers for each in rules.connections):
+        provided.setdefault(connection.label, connection)
+    found = _connections_of_variables() if all(rules.environment for rules in layers) else []
+    return [*provided.values(), *(each for each in found if each.label not in provided)]
+
+
+def _connections_of_variables() -> list[Connection]:
+    found = (_of_provider(provider) for provider in PROVIDERS.values())
+    return [each.with_origin("environment") for each in found if each is not None]
+
+
+def _of_provider(provider: Provider) -> Connection | None:
+    """The connection that the variables of a kind make; None where they are empty or unusable."""
+    named = provider.environment
+    key = next((f"env:{name}" for name in named.keys if not _is_empty(name)), "")
+    file = _value(named.file) if named.file else ""
+    if file and Path(file).expanduser().is_file():
+        key = f"file:{file}"
+    beside = {field: _value(name) for field, name in named.beside.items()}
+    try:
+        return _connection(provider, {**beside, provider.key_field: Secret(key)}) if key else None
+    except FieldError:
+        return None
+
+
+def _connection(provider: Provider, fields: dict[str, Any]) -> Connection:
+    kind, own = provider.kind, provider.model_field
+    try:
+        return Connection(kind, **fields)
+    except FieldError as error:
+        if own is None or set(error.problems) != {own} or fields.get(own):
+            raise
+    # The variables name a server and no model: the reference names it then.
+    return Connection(kind, label=kind, **{**fields, own: "*"}).with_any_model()
+
+
+def empty_variable(kind: str) -> str:
+    """The variable that would connect this kind and is set, but holds nothing; else empty."""
+    named = (name for name in find_provider(kind).environment.keys if name in os.environ)
+    return next(filter(_is_empty, named), "")
+
+
+def _is_empty(name: str) -> bool:
+    return not _value(name).strip("\"'\ufeff\u200b \t")
+
+
+def _value(name: str) -> str:
+    return os.environ.get(name, "").strip()
+
+
+# -- Offer: a key that another tool keeps in clear, found when asked, with where it came from.
+#
+# Nothing here looks before it is asked to, and nothing is written but into the store.
 
 _KEYS = {
     name
@@ -119,11 +180,11 @@ def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
     """
     offers = list(_of_environment())
     for path in _dot_env(folder or Path.cwd()):
-        offers += _of_variables(_pairs(_bytes(path)), f"{path}", plain=path)
+        offers += _candidates_of(_pairs(_bytes(path)), f"{path}", plain=path)
     offers += _of_llm(_llm_folder() / "keys.json")
     config, dot_env = _jupyter_ai()
-    offers += _of_variables(_api_keys(_bytes(config)), f"Jupyter AI's {config}", plain=config)
-    offers += _of_variables(_pairs(_bytes(dot_env)), f"Jupyter AI's {dot_env}", plain=dot_env)
+    offers += _candidates_of(_api_keys(_bytes(config)), f"Jupyter AI's {config}", plain=config)
+    offers += _candidates_of(_pairs(_bytes(dot_env)), f"Jupyter AI's {dot_env}", plain=dot_env)
     return offers + list(_of_gcloud(_gcloud_folder() / "application_default_credentials.json"))
 
 
@@ -161,13 +222,13 @@ def _is_value(text: str) -> bool:
 
 
 def _of_environment() -> Iterator[KeyCandidate]:
-    yield from _of_variables(_Variables.of(os.environ.items), "the environment", plain=None)
+    yield from _candidates_of(_Variables.of(os.environ.items), "the environment", plain=None)
     path = os.environ.get(_GOOGLE.environment.file, "").strip()
     if path:
         yield from _of_gcloud(Path(path).expanduser(), f"{_GOOGLE.environment.file} names it.")
 
 
-def _of_variables(found: _Variables, where: str, *, plain: Path | None) -> Iterator[KeyCandidate]:
+def _candidates_of(found: _Variables, where: str, *, plain: Path | None) -> Iterator[KeyCandidate]:
     for provider in PROVIDERS.values():
         for name in provider.environment.keys:
             if name not in found.keys:
