@@ -12,15 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
-
-if TYPE_CHECKING:
-    from llmwidgets.connections.connection import Connection
-
 
 SHORTEST = 8
 """Shorter secrets (`ollama`, say) are words of any text, and are not searched."""
@@ -41,13 +37,12 @@ class KnownKey:
     spellings: tuple[tuple[str, memoryview], ...] = field(repr=False)
 
 
-def known_keys(connections: Iterable[Connection]) -> tuple[KnownKey, ...]:
-    """The keys of the connections: fields, extra headers; of JSON credentials the secret parts."""
+def known_keys(secrets: Iterable[tuple[str, str, Secret]]) -> tuple[KnownKey, ...]:
+    """The known keys of labelled fields (label, field, secret); of JSON the secret parts."""
     return tuple(
         known
-        for connection in connections
-        for name, secret in _secrets(connection)
-        for known in known_key(f"{name} of {connection.label}", secret)
+        for label, name, secret in secrets
+        for known in known_key(f"{name} of {label}", secret)
     )
 
 
@@ -58,12 +53,6 @@ def known_key(name: str, secret: Secret) -> list[KnownKey]:
     except FieldError:
         return []
     return [KnownKey(name, secret.tail or _ending(part), tuple(_spellings(part))) for part in parts]
-
-
-def _secrets(connection: Connection) -> Iterator[tuple[str, Secret]]:
-    yield from connection.secret_fields.items()
-    for name, secret in connection.fields.headers.items():
-        yield f"header {name}", secret
 
 
 def secret_parts(secret: Secret) -> list[memoryview]:

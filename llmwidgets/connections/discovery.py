@@ -33,8 +33,8 @@ def environment_connections() -> list[Connection]:
     """
     layers = machine_rules()
     provided: dict[str, Connection] = {}
-    for connection in (each for rules in layers for each in rules.connections):
-        provided.setdefault(connection.label, connection)
+    for form in (each for rules in layers for each in rules.connections):
+        provided.setdefault(form.label, Connection.of(form, origin="policy"))
     found = _connections_of_variables() if all(rules.environment for rules in layers) else []
     return [*provided.values(), *(each for each in found if each.label not in provided)]
 
@@ -66,7 +66,7 @@ def _connection(provider: Provider, fields: dict[str, Any]) -> Connection:
         if own is None or set(error.problems) != {own} or fields.get(own):
             raise
     # The variables name a server and no model: the reference names it then.
-    return Connection(kind, label=kind, **{**fields, own: "*"}).with_any_model()
+    return Connection(kind, label=kind, **{**fields, own: "*"}).replace(any_model=True)
 
 
 def empty_variable(kind: str) -> str:

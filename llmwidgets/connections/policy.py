@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from llmwidgets.connections.catalog import has_ended
+from llmwidgets.connections.catalog import facts_of, has_ended, models_of
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy_file import Rules, machine_rules
 from llmwidgets.errors import PolicyError
@@ -63,7 +63,7 @@ class Policy:
     def allowed(self, connection: Connection) -> tuple[str, ...]:
         """The models of this connection that may be called, the whitelist's order first."""
         added = self._added(connection)
-        models = dict.fromkeys([*connection.whitelist(self.layers), *added])
+        models = dict.fromkeys([*models_of(connection, self.layers), *added])
         return tuple(
             model
             for model in models
@@ -93,14 +93,14 @@ class Policy:
         names = {model, connection.provider.alias(model)}
         if not names.isdisjoint(self._added(connection)):
             return True
-        listed = not names.isdisjoint(connection.whitelist(self.layers))
+        listed = not names.isdisjoint(models_of(connection, self.layers))
         return listed and self._lives(connection, model)
 
     def _lives(self, connection: Connection, model: str) -> bool:
         """Whether a model is not past its end; one that a connection names is its keeper's."""
         if connection.provider.model_field is not None:
             return True
-        facts = connection.facts(model, self.layers)
+        facts = facts_of(connection, model, self.layers)
         if facts is None:
             return connection.provider.successor(model) is None
         return facts.status != "retired"

@@ -20,8 +20,9 @@ from llmwidgets.connections.policy_file import machine_rules, policy_files
 from llmwidgets.errors import DamagedStore, StoreError
 from llmwidgets.keyscan.files import FoundLeak, search_files
 from llmwidgets.known_keys import KnownKey
-from llmwidgets.store import age, identity_cache, identity_sources, repository
+from llmwidgets.store import age, identity_cache, identity_sources
 from llmwidgets.store import age as age_format
+from llmwidgets.store.state import CONNECTIONS, IDENTITY
 from llmwidgets.store.store import Store
 
 Level = Literal["fine", "note", "problem"]
@@ -37,7 +38,7 @@ class Finding:
     fix: str = ""
 
 
-_FILES = (repository.CONNECTIONS, repository.IDENTITY)
+_FILES = (CONNECTIONS, IDENTITY)
 _SYNCED = re.compile(
     r"^(?:dropbox.*|onedrive.*|google ?drive.*|my drive|mobile documents|nextcloud|owncloud"
     r"|syncthing|box sync|pcloud ?drive)$",
@@ -111,7 +112,7 @@ def _why_locked(folder: Path, notice: str) -> Finding:
     if found is not None:
         said = f"{found.by} holds an identity that does not open this store."
         return Finding("key", "problem", said, "Name the identity that belongs to it.")
-    wrapped = (folder / repository.IDENTITY).exists()
+    wrapped = (folder / IDENTITY).exists()
     said = (
         f"Locked: neither {identity_sources.KEY_FILE} nor {identity_sources.KEY} is set "
         "and nothing that is remembered "
@@ -122,11 +123,11 @@ def _why_locked(folder: Path, notice: str) -> Finding:
 
 
 def _lost(folder: Path) -> Iterator[Finding]:
-    backups = sorted(folder.glob(f"{repository.CONNECTIONS}.bak*"))
+    backups = sorted(folder.glob(f"{CONNECTIONS}.bak*"))
     if backups:
         yield Finding(
             "backups", "problem", f"connections.age is missing, and {backups[0].name} is there.",
-            f"cp {_quoted(backups[0])} {_quoted(folder / repository.CONNECTIONS)}",
+            f"cp {_quoted(backups[0])} {_quoted(folder / CONNECTIONS)}",
         )  # fmt: skip
 
 
@@ -170,7 +171,7 @@ def _owners(folder: Path) -> Iterator[Finding]:
 
 
 def _cost(folder: Path) -> Iterator[Finding]:
-    path = folder / repository.IDENTITY
+    path = folder / IDENTITY
     if not path.exists():
         yield Finding("passphrase", "note", "No identity.age: no passphrase opens this store.")
         return

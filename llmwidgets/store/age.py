@@ -1,4 +1,4 @@
-"""Bytes to sealed bytes and back: strict age v1 with X25519 and scrypt, and the writer's tag.
+"""Seals bytes and opens them again: strict age v1 with X25519 and scrypt, and the writer's tag.
 
 The only importer of `cryptography` among the connections. No frame here binds key or plaintext
 to a name that a traceback could print: keys stay in opaque objects, plaintexts and derived keys
@@ -46,8 +46,8 @@ class Identity:
     secret: Secret = field(repr=False)
     recipient: str
     key: X25519PrivateKey = field(repr=False)  # opaque: it has no repr and cannot be pickled
-    # An exchange is the dearest step of reading a file, and a store's writers are few and the
-    # same. It ends with the identity, when the store is locked.
+    # An exchange is the most expensive step of reading a file, and a store's writers are few.
+    # What is kept here ends with the identity, when the store is locked.
     _shared: dict[str, memoryview] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -66,7 +66,8 @@ class Identity:
         key = _private_key(secret.reveal())
         if key is None:
             raise FieldError(
-                "This is no age identity.", "It starts with AGE-SECRET-KEY-1 and has 74 characters."
+                "This is not an age identity.",
+                "It starts with AGE-SECRET-KEY-1 and has 74 characters.",
             )
         return cls(secret, _recipient(key.public_key()), key)
 
@@ -165,7 +166,7 @@ def wrap_identity(identity: Identity, passphrase: Secret) -> bytes:
     )
 
 
-def recipient_digest(data: bytes | memoryview) -> bytes:
+def digest(data: bytes | memoryview) -> bytes:
     """SHA-256, to compare two plaintexts without a name for either."""
     return hashlib.sha256(data).digest()
 
@@ -179,6 +180,11 @@ def _private_key(text: str) -> X25519PrivateKey | None:
 
 def _recipient(key: X25519PublicKey) -> str:
     return bech32_encode("age", key.public_bytes_raw())
+
+
+def is_recipient(text: str) -> bool:
+    """Whether a text spells a recipient, `age1…`."""
+    return _point(text) is not None
 
 
 @lru_cache(maxsize=256)
@@ -195,7 +201,7 @@ def _derived(key: memoryview, salt: bytes, info: bytes) -> memoryview:
 def _wrap(file_key: memoryview, recipient: str) -> Stanza:
     raw = _point(recipient)
     if raw is None:
-        raise FieldError({"recipient": "is no age recipient."}, "It starts with age1.")
+        raise FieldError({"recipient": "is not an age recipient."}, "It starts with age1.")
     once = X25519PrivateKey.generate()
     share = once.public_key().public_bytes_raw()
     shared = memoryview(once.exchange(X25519PublicKey.from_public_bytes(raw)))

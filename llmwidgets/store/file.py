@@ -28,6 +28,7 @@ _LEFTOVER_AGE = 60.0
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+_CHECK = "Check that it is a file of yours, or name another store."
 
 
 class StoreFile:
@@ -57,20 +58,44 @@ class StoreFile:
         return True
 
     @property
-    def moment(self) -> datetime | None:
-        """When the file was last written; None where it is not there."""
+    def modified_at(self) -> datetime | None:
+        """When the file was last modified; None if it is not there."""
         with suppress(OSError):
             return datetime.fromtimestamp(os.stat(self.path).st_mtime).astimezone()
         return None
 
     def read(self) -> bytes:
-        """The file's bytes; a mode that lets others in is mended on the way. StoreError."""
+        """The file's bytes; StoreError if it is not there or cannot be read."""
+        data = self.read_if_exists()
+        if data is None:
+            message = f"{self.path} cannot be read: no such file or directory."
+            raise StoreError(message, _CHECK)
+        return data
+
+    def read_if_exists(self) -> bytes | None:
+        """The file's bytes, None if it is not there; a mode that lets others in is corrected."""
         try:
-            return _read(self.path)
+            descriptor = os.open(self.path, os.O_RDONLY | _CLOSE_ON_EXEC | _NO_WAIT)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    raise OSError(errno.EINVAL, "it is not a regular file")
+                with os.fdopen(descriptor, "rb", closefd=False) as file:
+                    data = file.read()
+                open_to_others = stat.S_IMODE(status.st_mode) & 0o077 and hasattr(os, "fchmod")
+                # A link can be planted, and lead to any file of the user's.
+                if open_to_others and not os.path.islink(self.path):
+                    with suppress(OSError):
+                        os.fchmod(descriptor, 0o600)
+                return data
+            finally:
+                os.close(descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         except OSError as error:
             reason = _reason(error)
         message = f"{self.path} cannot be read: {reason}."
-        raise StoreError(message, "Check that it is a file of yours, or name another store.")
+        raise StoreError(message, _CHECK)
 
     def backups(self) -> list[Path]:
         """The backups that exist, newest first."""
@@ -222,24 +247,6 @@ def sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
-    finally:
-        os.close(descriptor)
-
-
-def _read(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | _CLOSE_ON_EXEC | _NO_WAIT)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read()
-        # A link can be planted, and lead to any file of the user's.
-        ours = not os.path.islink(path)
-        if ours and hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) & 0o077:
-            with suppress(OSError):
-                os.fchmod(descriptor, 0o600)
-        return data
     finally:
         os.close(descriptor)
 

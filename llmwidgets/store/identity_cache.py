@@ -1,4 +1,9 @@
-"""Where an identity can be remembered beside the process: this server, the system keyring."""
+"""Where an identity is remembered beyond the process: in memory files, in the system keyring.
+
+The only importer of `keyring`, an optional extra. A memory file is bound to the Jupyter server that
+runs. Of keyrings only those known to encrypt are used, what is written is read back, and an answer
+is waited for three seconds: one that shows a question behind the window must not hang the kernel.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +14,8 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets.errors import FieldError, StoreError
 from llmwidgets.secret import Secret
@@ -24,78 +28,9 @@ if TYPE_CHECKING:
     from llmwidgets.store.state import StoreState
 
 
-_PLACES = {"server": session_cache, "keyring": system_keyring}
-
-
-def identity_caches(folder: Path) -> tuple[str, ...]:
-    """Where the identity of this folder's store is remembered, in the order they are tried."""
-    there = trust.recall_folder(folder).remembered
-    return tuple(name for name in _PLACES if name in there)
-
-
-def available_caches() -> tuple[str, ...]:
-    """The places that this computer has, in the order they are tried."""
-    return tuple(name for name, place in _PLACES.items() if place.available())
-
-
-def remember_identity(folder: Path, place: str, identity: Identity) -> None:
-    """Keep the identity there; StoreError with the reason where that cannot be."""
-    _PLACES[_checked(place)].remember(folder, identity)
-    before = trust.recall_folder(folder)
-    kept = tuple(dict.fromkeys((*before.remembered, place)))
-    trust.remember_folder(folder, replace(before, remembered=kept))
-
-
-def forget_remembered(folder: Path, place: str) -> None:
-    """Remove the identity there; StoreError where the keyring does not answer."""
-    before = trust.recall_folder(folder)
-    if _checked(place) == "server" or place in before.remembered:
-        _PLACES[place].forget(folder)
-    kept = tuple(name for name in before.remembered if name != place)
-    trust.remember_folder(folder, replace(before, remembered=kept))
-
-
-def find_remembered(session: StoreState) -> IdentitySource | None:
-    """The identity remembered for this folder; what stands in the way is told in the notice.
-
-    The keyring is asked once a session: one that is locked would cost three seconds each time.
-    """
-    if session.folder is None or session.looked:
-        return None
-    session.trouble = ""
-    for place in identity_caches(session.folder):
-        session.looked = session.looked or place == "keyring"
-        try:
-            found: IdentitySource | None = _PLACES[place].find(session.folder)
-        except StoreError as error:
-            session.trouble = f"{error.message} The passphrase still opens the store."
-            continue
-        if found is not None:
-            return found
-    return None
-
-
-def renew_remembered(session: StoreState, identity: Identity) -> None:
-    """Put a new identity in every place that held the old one; trouble is told in the notice."""
-    if session.folder is None:
-        return
-    for place in identity_caches(session.folder):
-        try:
-            _PLACES[place].remember(session.folder, identity)
-        except StoreError as error:
-            session.trouble = error.message
-
-
-def _checked(place: str) -> str:
-    if place not in _PLACES:
-        raise FieldError({"place": "is none."}, 'Name "keyring" or "server".')
-    return place
-
-
-# -- Until this server stops: an identity in memory files, bound to the Jupyter server that runs.
-#
-# The file lies in a folder that the system keeps in memory and empties at the latest when it
-# stops; one whose server is gone, or that others could have touched, is not used and removed.
+# -- Until this server stops. The file lies in a folder that the system keeps in memory and empties
+# at the latest when it stops; one whose server is gone, or that others could have touched, is
+# removed and not used.
 
 SERVER = "this server"
 
@@ -104,14 +39,14 @@ _MEMORY = {"tmpfs", "ramfs"}
 
 def remember_on_server(folder: Path, identity: Identity) -> None:
     """Keep the identity of a folder's store until the Jupyter server stops; StoreError."""
-    server, place = _server(), _place()
+    server, place = _server(), _memory_folder()
     if server is None:
         message = "No Jupyter server runs this process, so nothing can last until it stops."
         raise StoreError(message, 'Use store.remember("keyring"), or a key file.')
     if place is None:
         message = "This computer has no folder in memory, and nothing is put on a disk in clear."
         raise StoreError(message, 'Use store.remember("keyring"), or a key file.')
-    file, head = _file(place, folder), json.dumps({"server": server})
+    file, head = _memory_file(place, folder), json.dumps({"server": server})
     try:
         place.mkdir(0o700, exist_ok=True)
         file.unlink(missing_ok=True)
@@ -126,15 +61,15 @@ def remember_on_server(folder: Path, identity: Identity) -> None:
 
 def has_server() -> bool:
     """Whether a Jupyter server runs this process, and there is a folder in memory."""
-    return _server() is not None and _place() is not None
+    return _server() is not None and _memory_folder() is not None
 
 
 def find_on_server(folder: Path) -> IdentitySource | None:
     """The identity kept for this folder by this very server; a stale file is removed."""
-    place = _place()
+    place = _memory_folder()
     if place is None:
         return None
-    file = _file(place, folder)
+    file = _memory_file(place, folder)
     try:
         lines = memoryview(_trusted(file))
         end = bytes(lines).find(b"\n")
@@ -152,10 +87,10 @@ def find_on_server(folder: Path) -> IdentitySource | None:
 
 def forget_on_server(folder: Path) -> None:
     """Remove what was kept for this folder."""
-    place = _place()
+    place = _memory_folder()
     if place is not None:
         with suppress(OSError):
-            _file(place, folder).unlink(missing_ok=True)
+            _memory_file(place, folder).unlink(missing_ok=True)
 
 
 def _writer(file: Path, head: str) -> Callable[[str], None]:
@@ -190,7 +125,7 @@ def _server() -> str | None:
         return None
 
 
-def _place() -> Path | None:
+def _memory_folder() -> Path | None:
     if not hasattr(os, "getuid"):
         return None
     runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -218,15 +153,11 @@ def _in_memory(folder: Path) -> bool:
     return bool(above) and max(above, key=lambda each: len(each[0]))[1] in _MEMORY
 
 
-def _file(place: Path, folder: Path) -> Path:
+def _memory_file(place: Path, folder: Path) -> Path:
     return place / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]}.key"
 
 
-# -- The system keyring: an identity kept by macOS, Windows, GNOME or KDE, and by nothing else.
-#
-# The only importer of `keyring`, an optional extra. Only back ends known to encrypt are used, what
-# is written is read back, and an answer is waited for three seconds: a keyring that shows a
-# question behind the window must not hang the kernel.
+# -- The system keyring: macOS, Windows, GNOME or KDE.
 
 KEYRING = "system keyring"
 SECONDS = 3.0
@@ -334,3 +265,83 @@ def _answered(ask: Callable[[], Any], *, missing_is_fine: bool = False) -> Any:
         message = f"The system keyring refuses: {failed}."
         raise StoreError(message, f"Unlock it, or: {_HINT}")
     return answer
+
+
+# -- Both, by the names that `store.remember` takes.
+
+
+class _Cache(NamedTuple):
+    available: Callable[[], bool]
+    find: Callable[[Path], IdentitySource | None]
+    remember: Callable[[Path, Identity], object]
+    forget: Callable[[Path], None]
+
+
+_CACHES = {
+    "server": _Cache(has_server, find_on_server, remember_on_server, forget_on_server),
+    "keyring": _Cache(has_keyring, find_in_keyring, remember_in_keyring, forget_in_keyring),
+}
+
+
+def identity_caches(folder: Path) -> tuple[str, ...]:
+    """Where the identity of this folder's store is remembered, in the order they are tried."""
+    remembered = trust.recall_folder(folder).remembered
+    return tuple(name for name in _CACHES if name in remembered)
+
+
+def available_caches() -> tuple[str, ...]:
+    """What this computer has of them, in the order they are tried."""
+    return tuple(name for name, cache in _CACHES.items() if cache.available())
+
+
+def remember_identity(folder: Path, name: str, identity: Identity) -> None:
+    """Keep the identity there; StoreError with the reason if that cannot be."""
+    _cache(name).remember(folder, identity)
+    remembered = (*trust.recall_folder(folder).remembered, name)
+    trust.remember_folder(folder, remembered=tuple(dict.fromkeys(remembered)))
+
+
+def forget_remembered(folder: Path, name: str) -> None:
+    """Remove the identity there; StoreError if the keyring does not answer."""
+    remembered = trust.recall_folder(folder).remembered
+    cache = _cache(name)
+    if name == "server" or name in remembered:
+        cache.forget(folder)
+    trust.remember_folder(folder, remembered=tuple(each for each in remembered if each != name))
+
+
+def find_remembered(state: StoreState) -> IdentitySource | None:
+    """The identity remembered for this folder; what prevents it goes into the store's notice.
+
+    The keyring is asked once per session: one that is locked would cost three seconds each time.
+    """
+    if state.folder is None or state.keyring_asked:
+        return None
+    state.trouble = ""
+    for name in identity_caches(state.folder):
+        state.keyring_asked |= name == "keyring"
+        try:
+            found = _CACHES[name].find(state.folder)
+        except StoreError as error:
+            state.trouble = f"{error.message} The passphrase still opens the store."
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def renew_remembered(state: StoreState, identity: Identity) -> None:
+    """Put a new identity wherever the old one was; trouble goes into the store's notice."""
+    if state.folder is None:
+        return
+    for name in identity_caches(state.folder):
+        try:
+            _CACHES[name].remember(state.folder, identity)
+        except StoreError as error:
+            state.trouble = error.message
+
+
+def _cache(name: str) -> _Cache:
+    if name not in _CACHES:
+        raise FieldError({"place": 'must be "keyring" or "server".'})
+    return _CACHES[name]

@@ -1,20 +1,24 @@
-"""Members: who can open a store, invited by a public recipient and removed by name."""
+"""Who can open a store: its members, and the owner's passphrase and identity.
+
+What opens a store is changed in an order that no crash between two files leaves it closed.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError, StoreError, UnknownConnection
 from llmwidgets.secret import Secret
-from llmwidgets.store import age, document, identity_cache, identity_sources, repository
-from llmwidgets.store import identity_sources as passphrase_field
-from llmwidgets.store.document import Recipient, StoredConnection, StoreDocument
-from llmwidgets.store.identity_sources import IdentitySource
-from llmwidgets.store.repository import CONNECTIONS, IDENTITY, Spell
-from llmwidgets.store.state import StoreState
+from llmwidgets.store import identity_cache, identity_sources, repository
+from llmwidgets.store.document import StoreDocument, UnreadableConnection, with_recipients
+from llmwidgets.store.identity_sources import GIVEN, KEY, KEY_FILE, PASSPHRASE, IdentitySource
+from llmwidgets.store.state import CONNECTIONS, IDENTITY, StoreState
+from llmwidgets.store.trust import OWNER, RECOVERY, Recipient
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
@@ -32,7 +36,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What an invited person does next; it holds no secret and can be sent by mail."""
+    """What an invited person does next; it contains no secret and can be sent by mail."""
 
     name: str
     fingerprint: str
@@ -51,9 +55,9 @@ class Removal:
 
     def __str__(self) -> str:
         if not self.revoke:
-            return f"{self.name} cannot open the store from now on; it holds no key to revoke."
+            return f"{self.name} can no longer open the store; it contains no key to revoke."
         return (
-            f"{self.name} cannot open the store from now on, but has seen its keys and can keep "
+            f"{self.name} can no longer open the store, but has seen its keys and can keep "
             f"old copies of the file. Make new keys at the provider, save them here and revoke "
             f"the old ones: {', '.join(self.revoke)}."
         )
@@ -65,63 +69,75 @@ def fingerprint(recipient: str) -> str:
     return " ".join(digits[at : at + 4] for at in range(0, 20, 4))
 
 
-def list_members(contents: StoreDocument, own: str) -> tuple[Member, ...]:
+def list_members(document: StoreDocument, own: str) -> tuple[Member, ...]:
     """Everyone who can open the store, the recovery identity too."""
     return tuple(
         Member(each.name, each.recipient, fingerprint(each.recipient), each.recipient == own)
-        for each in contents.recipients
+        for each in document.recipients
     )
 
 
 def check_recipient(recipient: str) -> str:
     """The recipient without blanks around it; FieldError for anything but `age1…`."""
+    from llmwidgets.store import age
+
     bare = recipient.strip()
-    raw = age.bech32_decode("age", bare)
-    if raw is None or len(raw) != 32:
-        secret = bare.upper().startswith("AGE-SECRET-KEY-")
-        said = "is a secret identity: nobody else may have it." if secret else "is none."
-        raise FieldError(
-            {"recipient": said}, "It starts with age1; age-keygen prints it as the public key."
-        )
-    return bare
+    if age.is_recipient(bare):
+        return bare
+    secret = bare.upper().startswith("AGE-SECRET-KEY-")
+    problem = "is a secret identity: nobody else may have it." if secret else "is not an age key."
+    raise FieldError(
+        {"recipient": problem}, "It starts with age1; age-keygen prints it as the public key."
+    )
 
 
-def with_member(contents: StoreDocument, new: Recipient, by: Identity) -> StoreDocument:
-    """The contents that one more person can open; FieldError where name or key is there already."""
-    if new.name in {document.OWNER, document.RECOVERY} or not new.name.strip():
+def with_member(document: StoreDocument, new: Recipient, by: Identity) -> StoreDocument:
+    """The document that one more person can open; FieldError if name or key is there already."""
+    if new.name in {OWNER, RECOVERY} or not new.name.strip():
         raise FieldError({"name": "is empty or kept for the store's own."}, "Name the person.")
-    if any(new.name == each.name for each in contents.recipients):
+    if any(new.name == each.name for each in document.recipients):
         raise FieldError({"name": f"{new.name} is a member already."}, "Take another name.")
-    if any(new.recipient == each.recipient for each in contents.recipients):
+    if any(new.recipient == each.recipient for each in document.recipients):
         raise FieldError({"recipient": "can open the store already."})
-    return document.with_recipients(contents, [*contents.recipients, new], [by])
+    return with_recipients(document, [*document.recipients, new], [by])
 
 
-def without_member(contents: StoreDocument, name: str, by: Identity) -> StoreDocument:
-    """The contents that this person can open no more; UnknownConnection, StoreError for oneself."""
-    gone = next((each for each in contents.recipients if each.name == name), None)
+def without_member(document: StoreDocument, name: str, by: Identity) -> StoreDocument:
+    """The document that this person can no longer open; UnknownConnection, StoreError for you."""
+    gone = next((each for each in document.recipients if each.name == name), None)
     if gone is None:
-        there = ", ".join(each.name for each in contents.recipients)
-        message = f"There is no member {name!r}."
-        raise UnknownConnection(message, f"There are: {there}.")
-    if gone.recipient == by.recipient or gone.name == document.OWNER:
+        names = ", ".join(each.name for each in document.recipients)
+        raise UnknownConnection(f"There is no member {name!r}.", f"There are: {names}.")
+    if gone.recipient == by.recipient or gone.name == OWNER:
         message = f"{name} keeps the store and cannot be removed from it."
         raise StoreError(message, "store.new_identity(passphrase) gives the owner a new identity.")
-    kept = [each for each in contents.recipients if each != gone]
-    return document.with_recipients(contents, kept, [by])
+    kept = [each for each in document.recipients if each != gone]
+    return with_recipients(document, kept, [by])
 
 
-def seen_keys(contents: StoreDocument) -> tuple[str, ...]:
-    """The labels whose key stands in the file itself, and not as a reference."""
-    return tuple(each["label"] for each in contents.payloads if _holds_key(each))
+def seen_keys(document: StoreDocument) -> tuple[str, ...]:
+    """The labels whose key is in the file itself, and not as a reference."""
+    return tuple(
+        each.label
+        for each in document.connections
+        if any(secret.reference is None for secret in _secrets_of(each))
+    )
 
 
-def invitation(store: str, name: str, recipient: str, inviter: str) -> Invitation:
+def _secrets_of(connection: Connection | UnreadableConnection) -> list[Secret]:
+    if isinstance(connection, Connection):
+        return [secret for _, _, secret in connection.secrets]
+    fields = connection.json.get("fields") or {}
+    values = [*fields.values(), *(fields.get("headers") or {}).values()]
+    return [value for value in values if isinstance(value, Secret)]
+
+
+def write_invitation(store: str, name: str, recipient: str, inviter: str) -> Invitation:
     """The lines that a new member runs."""
     text = (
         f"{name} can open a shared store of connections from now on "
         f"(fingerprint {fingerprint(recipient)}).\n"
-        f"Its folder was {store}. Where it lies on your computer, run:\n"
+        f"Its folder was {store}. With its folder on your computer, run:\n"
         f"    import llmwidgets as lw\n"
         f'    team = lw.Store(path="THE FOLDER")\n'
         f'    team.trust("{inviter}")\n'
@@ -131,122 +147,103 @@ def invitation(store: str, name: str, recipient: str, inviter: str) -> Invitatio
     return Invitation(name, fingerprint(recipient), text)
 
 
-def _holds_key(payload: StoredConnection) -> bool:
-    fields = payload.get("fields") or {}
-    values = [*fields.values(), *(fields.get("headers") or {}).values()]
-    return any(isinstance(value, Secret) and value.reference is None for value in values)
+# -- Another passphrase, another identity of the owner's.
 
 
-# -- Another passphrase, another identity: what opens a store is changed, and never lost between.
-
-_PROVEN = {identity_sources.KEY, identity_sources.KEY_FILE, identity_sources.GIVEN}
-
-
-def change_passphrase(session: StoreState, old: Secret | None, new: Secret, spell: Spell) -> None:
+def change_passphrase(state: StoreState, old: Secret | None, new: Secret) -> None:
     """Seal the identity by another passphrase; the connections stay as they are.
 
-    The old one is tried first and the new file is opened before it takes the place of the old,
-    whose backups go: the old passphrase would open them.
+    The old one is tried first and the new file is opened before it replaces the old, whose backups
+    go: the old passphrase would open them.
     """
-    passphrase_field.check_passphrase(new)
-    repository.check_there(session)
-    if old is None and _by_recovery(session):
-        return rotate_identity(session, new, spell, purge_backups=False)
-    identity = _proven(session) if old is None else repository.open_by_passphrase(session, old)
-    wrapped = _wrapped(identity, new)
-    with session.guard, session.file(CONNECTIONS).locked():
-        repository.write_identity(session, wrapped)
-        _purge(session, IDENTITY)
+    identity_sources.check_passphrase(new)
+    repository.check_exists(state)
+    if old is None and _is_opened_by_recovery(state):
+        return rotate_identity(state, new, purge_backups=False)
+    identity = _proven_owner(state) if old is None else repository.open_by_passphrase(state, old)
+    wrapped = _wrap(identity, new)
+    with state.guard, state.file(CONNECTIONS).locked():
+        repository.write_identity(state, wrapped)
+        _purge(state, IDENTITY)
     return None
 
 
-def rotate_identity(
-    session: StoreState, passphrase: Secret, spell: Spell, *, purge_backups: bool
-) -> None:
-    """Put a new identity in the place of the owner's and seal the store to it alone.
+def rotate_identity(state: StoreState, passphrase: Secret, *, purge_backups: bool) -> None:
+    """Put a new identity in place of the owner's and seal the store to it alone.
 
     The store is sealed to both while identity.age changes over, so that a crash at any point
     leaves a pair that opens.
     """
-    from llmwidgets.store import age as sealing
+    from llmwidgets.store import age
 
-    _check_passphrase(session, passphrase)
-    made = sealing.Identity.generate()
-    wrapped = _wrapped(made, passphrase)
-    with repository.store_operation(session) as (now, found):
-        before = _own(now, found.identity)
-        owner = Recipient(document.OWNER, made.recipient)
-        kept = [each for each in now.recipients if each != before]
-        # The new identity signs and the old one vouches for it: either opens and believes this.
-        both = _for(now, [owner, *now.recipients], [found.identity, made])
-        repository.write_store(session, both, made, spell)
-        repository.write_identity(session, wrapped)
-        alone = _for(both, [owner, *kept], [found.identity, made])
-        repository.write_store(session, alone, made, spell)
-        session.open_by(IdentitySource(made, identity_sources.PASSPHRASE))
-        _purge(session, IDENTITY)
+    identity_sources.check_passphrase(passphrase)
+    if state.file(IDENTITY).exists and not _is_opened_by_recovery(state):
+        repository.open_by_passphrase(state, passphrase)
+    made = age.Identity.generate()
+    wrapped = _wrap(made, passphrase)
+    with repository.store_operation(state) as (document, source):
+        before = _owner_of(document, source.identity)
+
+        def seal(old: StoreDocument, members: Iterable[Recipient]) -> StoreDocument:
+            # The new identity signs and the old one vouches for it: either opens and believes this.
+            sealed_to = [Recipient(OWNER, made.recipient), *members]
+            new = with_recipients(old, sealed_to, [source.identity, made])
+            new = repository.next_revision(new, old)
+            repository.write_store(state, new, made)
+            return new
+
+        both = seal(document, document.recipients)
+        repository.write_identity(state, wrapped)
+        seal(both, (each for each in document.recipients if each != before))
+        state.open_by(IdentitySource(made, PASSPHRASE))
+        _purge(state, IDENTITY)
         if purge_backups:
-            _purge(session, CONNECTIONS)
-    identity_cache.renew_remembered(session, made)
+            _purge(state, CONNECTIONS)
+    identity_cache.renew_remembered(state, made)
 
 
-def _for(now: StoreDocument, recipients: list[Recipient], by: list[Identity]) -> StoreDocument:
-    new = document.with_recipients(now, recipients, by)
-    return replace(new, revision=now.revision + 1, schema=document.SCHEMA)
-
-
-def _own(now: StoreDocument, identity: Identity) -> Recipient:
-    """The entry that gives way: the owner's own, or the lost one after a recovery."""
-    names = {each.recipient: each for each in now.recipients}
-    own = names.get(identity.recipient)
-    if own is not None and own.name == document.RECOVERY:
-        own = next((each for each in now.recipients if each.name == document.OWNER), None)
-        return own or Recipient(document.OWNER, "")
-    if own is None or own.name != document.OWNER:
+def _owner_of(document: StoreDocument, identity: Identity) -> Recipient:
+    """The entry that is replaced: the owner's own, or the lost one after a recovery."""
+    own = next((r for r in document.recipients if r.recipient == identity.recipient), None)
+    if own is not None and own.name == RECOVERY:
+        owner = next((each for each in document.recipients if each.name == OWNER), None)
+        return owner or Recipient(OWNER, "")
+    if own is None or own.name != OWNER:
         message = "Only the owner of the store gives it a new identity."
         raise StoreError(message, "A member makes one with age-keygen and is invited with it.")
     return own
 
 
-def _by_recovery(session: StoreState) -> bool:
-    now, found = session.last, session.unlocked
-    if now is None or found is None:
+def _is_opened_by_recovery(state: StoreState) -> bool:
+    if state.document is None or state.source is None:
         return False
-    own = Recipient(document.RECOVERY, found.identity.recipient)
-    return own in now.recipients
+    return Recipient(RECOVERY, state.source.identity.recipient) in state.document.recipients
 
 
-def _proven(session: StoreState) -> Identity:
+def _proven_owner(state: StoreState) -> Identity:
     """The identity that a key file, a variable or code gave: as good as the old passphrase."""
-    if session.unlocked is None or session.unlocked.by not in _PROVEN:
+    if state.source is None or state.source.by not in {KEY, KEY_FILE, GIVEN}:
         raise FieldError(
             {"old": "is needed: the passphrase that opens the store now."},
             "Or unlock the store with the recovery identity: store.unlock(identity=…).",
         )
-    if session.last is not None:
-        _own(session.last, session.unlocked.identity)
-    return session.unlocked.identity
+    if state.document is not None:
+        _owner_of(state.document, state.source.identity)
+    return state.source.identity
 
 
-def _check_passphrase(session: StoreState, passphrase: Secret) -> None:
-    """WrongPassphrase where identity.age has another; after a recovery it is a new one."""
-    passphrase_field.check_passphrase(passphrase)
-    if session.file(IDENTITY).exists and not _by_recovery(session):
-        repository.open_by_passphrase(session, passphrase)
+def _wrap(identity: Identity, passphrase: Secret) -> bytes:
+    from llmwidgets.store import age
 
-
-def _wrapped(identity: Identity, passphrase: Secret) -> bytes:
-    from llmwidgets.store import age as sealing
-
-    wrapped = sealing.wrap_identity(identity, passphrase)
+    wrapped = age.wrap_identity(identity, passphrase)
     if identity_sources.passphrase_identity(wrapped, passphrase).recipient != identity.recipient:
         message = "The newly sealed identity did not open again, so nothing was written."
         raise StoreError(message, "Try again; if it comes back, this computer's memory is failing.")
     return wrapped
 
 
-def _purge(session: StoreState, name: str) -> None:
-    file = session.file(name)
+def _purge(state: StoreState, name: str) -> None:
+    file = state.file(name)
     for old in (*file.backups(), *file.leftovers()):
         with suppress(OSError):
             old.unlink()

@@ -1,9 +1,9 @@
-"""Authors: who wrote a store's contents and who vouched for its members, by codes that only a
-holder of an identity can make.
+"""Who wrote a store's file, whether to believe them, and whether it is older than one seen before.
 
-age says who can read, not who wrote. A code is made for each reader, with a key that only the
-writer and that reader can work out from their identities, so that nothing secret is shared and a
-removed member has nothing to forge with.
+age tells who can read, not who wrote. So a writer adds a code for each reader, made with a key that
+only the writer and that reader can work out from their identities: nothing secret is shared, and a
+removed member has nothing to forge with. What this computer saw of a store before is remembered
+away from its folder.
 """
 
 from __future__ import annotations
@@ -13,18 +13,29 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.errors import FieldError, StoreError
-from llmwidgets.store.document import RECOVERY, StoreDocument
+from llmwidgets.errors import FieldError
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
-    from llmwidgets.store.state import StoreState
+    from llmwidgets.store.document import StoreDocument
+
+
+OWNER, RECOVERY = "owner", "recovery"
+"""The names of the store's own two recipients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who can open a store."""
+
+    name: str
+    recipient: str
 
 
 _HEAD, _BREAK = b'{"auth": ', b",\n"
@@ -36,70 +47,66 @@ RosterTag = Mapping[str, Any]
 """Who signed (`by`, a recipient) and the code for each reader (`tags`, by recipient)."""
 
 
+# -- Who wrote it: the codes of writers.
+
+
 def sign_body(body: memoryview, identity: Identity, readers: Iterable[str]) -> memoryview:
     """The JSON object with a first line in which its writer signs the rest for every reader."""
-    voucher = _voucher(identity, readers, hashlib.sha256(body).digest(), _BODY)
-    return memoryview(b"".join((_HEAD, json.dumps(voucher).encode("ascii"), _BREAK, body[1:])))
+    tag = _sign(identity, readers, hashlib.sha256(body).digest(), _BODY)
+    return memoryview(b"".join((_HEAD, json.dumps(tag).encode("ascii"), _BREAK, body[1:])))
 
 
 def read_author(plain: memoryview, identity: Identity) -> str | None:
-    """The recipient of whoever signed these contents for this identity; None where nobody did."""
+    """The recipient of whoever signed this file for this identity; None if nobody did."""
     end = bytes(plain[:_LONGEST_HEAD]).find(b"\n") - 1
     if plain[: len(_HEAD)] != _HEAD or end < 0 or plain[end : end + 2] != _BREAK:
-        return identity.recipient if _signed_as_first(plain, identity) else None
+        return identity.recipient if _is_signed_as_schema_1(plain, identity) else None
     try:
-        voucher = json.loads(bytes(plain[len(_HEAD) : end]))
+        tag = json.loads(bytes(plain[len(_HEAD) : end]))
     except (ValueError, RecursionError):
         return None
     whole = hashlib.sha256(b"{")
     whole.update(plain[end + 2 :])
-    return voucher["by"] if _holds(voucher, identity, whole.digest(), _BODY) else None
+    return tag["by"] if _is_signed(tag, identity, whole.digest(), _BODY) else None
 
 
 def sign_roster(
-    identity: Identity, store_id: str, number: int, members: list[list[str]]
+    identity: Identity, store_id: str, roster: int, members: Sequence[Recipient]
 ) -> RosterTag:
-    """A code for every member that this identity stands for the list of them."""
-    readers = [recipient for _, recipient in members]
-    return _voucher(identity, readers, _roster(store_id, number, members), _ROSTER)
+    """A code for every member, by which this identity vouches for the list of them."""
+    readers = [each.recipient for each in members]
+    return _sign(identity, readers, _roster_digest(store_id, roster, members), _ROSTER)
 
 
-def roster_signer(
-    vouchers: Iterable[RosterTag],
-    identity: Identity,
-    store_id: str,
-    number: int,
-    members: list[list[str]],
-) -> set[str]:
-    """The recipients of those whose code for this list of members is right."""
-    digest = _roster(store_id, number, members)
-    return {each["by"] for each in vouchers if _holds(each, identity, digest, _ROSTER)}
+def _roster_signers(document: StoreDocument, identity: Identity) -> set[str]:
+    """The recipients of those whose code for the document's list of members is right."""
+    digest = _roster_digest(document.store_id, document.roster, document.recipients)
+    return {t["by"] for t in document.vouchers if _is_signed(t, identity, digest, _ROSTER)}
 
 
-def _roster(store_id: str, number: int, members: list[list[str]]) -> bytes:
-    return hashlib.sha256(json.dumps([store_id, number, members]).encode("ascii")).digest()
+def _roster_digest(store_id: str, roster: int, members: Iterable[Recipient]) -> bytes:
+    listed = [store_id, roster, [[each.name, each.recipient] for each in members]]
+    return hashlib.sha256(json.dumps(listed).encode("ascii")).digest()
 
 
-def _voucher(
-    identity: Identity, readers: Iterable[str], digest: bytes, what: str
-) -> dict[str, Any]:
+def _sign(identity: Identity, readers: Iterable[str], digest: bytes, what: str) -> dict[str, Any]:
     tags = {}
     for reader in dict.fromkeys((identity.recipient, *readers)):
         tag = _tag(identity, reader, digest, f"{what} {identity.recipient} {reader}")
         if tag is None:
-            raise FieldError({"recipient": "is no age recipient."}, "It starts with age1.")
+            raise FieldError({"recipient": "is not an age recipient."}, "It starts with age1.")
         tags[reader] = tag
     return {"by": identity.recipient, "tags": tags}
 
 
-def _holds(voucher: object, identity: Identity, digest: bytes, what: str) -> bool:
-    if not isinstance(voucher, dict) or not isinstance(voucher.get("tags"), dict):
+def _is_signed(signed: object, identity: Identity, digest: bytes, what: str) -> bool:
+    if not isinstance(signed, dict) or not isinstance(signed.get("tags"), dict):
         return False
-    writer, said = voucher.get("by"), voucher["tags"].get(identity.recipient)
-    if not isinstance(writer, str) or not isinstance(said, str) or not said.isascii():
+    writer, own = signed.get("by"), signed["tags"].get(identity.recipient)
+    if not isinstance(writer, str) or not isinstance(own, str) or not own.isascii():
         return False
     tag = _tag(identity, writer, digest, f"{what} {writer} {identity.recipient}")
-    return tag is not None and hmac.compare_digest(tag, said)
+    return tag is not None and hmac.compare_digest(tag, own)
 
 
 def _tag(identity: Identity, other: str, digest: bytes, purpose: str) -> str | None:
@@ -107,8 +114,7 @@ def _tag(identity: Identity, other: str, digest: bytes, purpose: str) -> str | N
     return None if key is None else hmac.digest(bytes(key), digest, "sha256").hex()
 
 
-def _signed_as_first(plain: memoryview, identity: Identity) -> bool:
-    """Whether the identity itself signed the contents as schema 1 did it."""
+def _is_signed_as_schema_1(plain: memoryview, identity: Identity) -> bool:
     end = len(_FIRST_HEAD) + _FIRST_TAG
     if plain[: len(_FIRST_HEAD)] != _FIRST_HEAD or plain[end : end + 3] != _FIRST_TAIL:
         return False
@@ -117,79 +123,70 @@ def _signed_as_first(plain: memoryview, identity: Identity) -> bool:
     return hmac.compare_digest(tag, bytes(plain[len(_FIRST_HEAD) : end]))
 
 
-# -- Whom this computer takes a store's contents from, and whether an older file was put back.
+# -- Whom this computer believes, and whether an older file was put back.
 
 
-def is_trusted(session: StoreState, identity: Identity) -> Callable[[StoreDocument, str], bool]:
+def is_trusted(folder: Path | None, identity: Identity) -> Callable[[StoreDocument, str], bool]:
     """Whether a writer other than the reader is believed.
 
-    Believed are the members of the store as this computer last read it, whom the user named
-    (`store.trust`), whom one of these or the reader vouches for in a list of members that is no
+    Believed are the members of the store as this computer last read it, whoever the user named
+    (`store.trust`), whoever one of these or the reader vouches for in a list of members that is no
     older than the last one read, and, for the recovery identity, every member: its recipient
-    stands nowhere but in the sealed file, so whoever signs for it has read that.
+    appears nowhere but in the sealed file, so whoever signs for it has read that.
     """
 
-    def judge(contents: StoreDocument, writer: str) -> bool:
-        members = {each.recipient: each.name for each in contents.recipients}
-        last, named = _before(session, contents.store_id)
-        sure = {identity.recipient, *last.writers, *named}
+    def judge(document: StoreDocument, writer: str) -> bool:
+        names = {each.recipient: each.name for each in document.recipients}
+        # What lay in this folder counts: a file cannot name another store.
+        before = recall_folder(folder) if folder is not None else FolderMemory()
+        last = StoreMemory()
+        if folder is not None:
+            last = recall_store(before.store_id or document.store_id)
+        sure = {identity.recipient, *last.writers, *before.trusted}
         if writer in sure:
             return True
-        if writer not in members or identity.recipient not in members:
+        if writer not in names or identity.recipient not in names:
             return False
-        if members[identity.recipient] == RECOVERY:
+        if names[identity.recipient] == RECOVERY:
             return True
-        vouched = roster_signer(
-            contents.vouchers, identity, contents.store_id, contents.roster, contents.members
-        )
-        return contents.roster >= last.roster and not vouched.isdisjoint(sure)
+        vouching = _roster_signers(document, identity)
+        return document.roster >= last.roster and not vouching.isdisjoint(sure)
 
     return judge
 
 
-def is_older(contents: StoreDocument) -> bool:
+def is_older(document: StoreDocument) -> bool:
     """Whether this computer has seen a higher revision of the store."""
-    return contents.revision < recall_store(contents.store_id).revision
+    return document.revision < recall_store(document.store_id).revision
 
 
-def note_revision(session: StoreState, contents: StoreDocument) -> None:
-    """Remember contents that were read or written; an older revision is only told."""
-    last = recall_store(contents.store_id)
-    session.rolled_back = last.revision if contents.revision < last.revision else None
-    if session.rolled_back is None:
-        writers = tuple(sorted(each.recipient for each in contents.recipients))
-        seen = StoreMemory(contents.revision, contents.roster, writers)
+def note_revision(folder: Path | None, document: StoreDocument) -> int | None:
+    """Remember a document that was read or written; returns the higher revision seen before."""
+    last = recall_store(document.store_id)
+    older = document.revision < last.revision
+    if not older:
+        writers = tuple(sorted(each.recipient for each in document.recipients))
+        seen = StoreMemory(document.revision, document.roster, writers)
         if seen != last:
-            remember_store(contents.store_id, seen)
-    if session.folder is not None:
-        before = recall_folder(session.folder)
-        now = replace(before, store_id=contents.store_id, trusted=())
-        if now != before:
-            remember_folder(session.folder, now)
+            _write(f"store {document.store_id}", seen)
+    if folder is not None:
+        before = recall_folder(folder)
+        if (before.store_id, before.trusted) != (document.store_id, ()):
+            remember_folder(folder, store_id=document.store_id, trusted=())
+    return last.revision if older else None
 
 
-def trust_author(session: StoreState, recipient: str) -> None:
+def trust_author(folder: Path | None, recipient: str) -> None:
     """Take the next file of this writer."""
-    if session.folder is not None:
-        before = recall_folder(session.folder)
-        named = tuple(dict.fromkeys((*before.trusted, recipient)))
-        remember_folder(session.folder, replace(before, trusted=named))
+    if folder is not None:
+        named = (*recall_folder(folder).trusted, recipient)
+        remember_folder(folder, trusted=tuple(dict.fromkeys(named)))
 
 
-def accept_rollback(session: StoreState) -> None:
-    """Go on from the older file: its revision is the highest from now on."""
-    if session.last is not None:
-        remember_store(
-            session.last.store_id,
-            replace(recall_store(session.last.store_id), revision=session.last.revision, roster=0),
-        )
-        note_revision(session, session.last)
-
-
-def rollback_error(session: StoreState) -> StoreError:
-    """The error for a change to a file that is older than one seen before."""
-    message = f"{session.name} is older than this computer saw it; nothing is changed."
-    return StoreError(message, ROLLBACK_HINT)
+def accept_rollback(document: StoreDocument) -> None:
+    """Go on from an older file: its revision is the highest from now on."""
+    last = recall_store(document.store_id)
+    _write(f"store {document.store_id}", replace(last, revision=document.revision, roster=0))
 
 
 ROLLBACK_HINT = (
@@ -197,24 +194,11 @@ ROLLBACK_HINT = (
     "the newer file, and revoke keys that were replaced meanwhile."
 )
 
-ROLLED_BACK = (
-    "The store's file is older than this computer saw it, so nothing is saved in it. "
-    + ROLLBACK_HINT
-)
-
-
-def _before(session: StoreState, store_id: str) -> tuple[StoreMemory, tuple[str, ...]]:
-    """What is known of the store that lay in this folder; a file cannot name another one."""
-    if session.folder is None:
-        return StoreMemory(), ()
-    there = recall_folder(session.folder)
-    return recall_store(there.store_id or store_id), there.trusted
-
 
 # -- What this computer remembers of stores: the highest revision seen, the members, the choices.
 #
-# It holds no secret. It lies in the user's state folder and not beside the store, so that who can
-# put an old file back cannot put the memory back with it; where it cannot be written, nothing is
+# It contains no secret. It lies in the user's state folder and not beside the store, so that who
+# can put an old file back cannot put the memory back with it; if it cannot be written, nothing is
 # remembered and nothing fails.
 
 AUTO_LOCK = 60
@@ -245,80 +229,62 @@ class FolderMemory:
 
 def recall_store(store_id: str) -> StoreMemory:
     """What is remembered of a store, by its id."""
-    said = _read(f"store {store_id}")
-    return StoreMemory(**_fitting(StoreMemory, said))
+    return StoreMemory(**_read(f"store {store_id}", StoreMemory))
 
 
-def recall_folder(path: Path) -> FolderMemory:
+def recall_folder(folder: Path) -> FolderMemory:
     """What is remembered of a folder."""
-    said = _read(f"folder {path}")
-    return FolderMemory(**_fitting(FolderMemory, said))
+    return FolderMemory(**_read(f"folder {folder}", FolderMemory))
 
 
-def remember_store(store_id: str, now: StoreMemory) -> None:
-    """Keep what is known of a store."""
-    _write(f"store {store_id}", asdict(now))
-
-
-def remember_folder(path: Path, now: FolderMemory) -> None:
-    """Keep what is known of a folder."""
-    _write(f"folder {path}", asdict(now))
+def remember_folder(folder: Path, **changes: Any) -> None:
+    """Change what is remembered of a folder."""
+    _write(f"folder {folder}", replace(recall_folder(folder), **changes))
 
 
 def memory_folder() -> Path:
     """The folder of this memory."""
-    return Path(_place())
-
-
-def _place() -> str:
     import platformdirs
 
-    return os.path.join(platformdirs.user_state_dir("llmwidgets", False), "stores")
+    return Path(platformdirs.user_state_dir("llmwidgets", False)) / "stores"
 
 
-def _file(what: str) -> str:
+def _path_of(what: str) -> str:
     # A text, since each opening of a store looks here twice and a Path costs as much as the read.
-    return os.path.join(_place(), f"{hashlib.sha256(os.fsencode(what)).hexdigest()[:32]}.json")
+    import platformdirs
+
+    name = f"{hashlib.sha256(os.fsencode(what)).hexdigest()[:32]}.json"
+    return os.path.join(platformdirs.user_state_dir("llmwidgets", False), "stores", name)
 
 
-def _read(what: str) -> dict[str, Any]:
+def _read(what: str, kind: type) -> dict[str, Any]:
+    """The remembered values whose type is that of the default; a list stands for a tuple."""
     try:
-        with open(_file(what), "rb", buffering=0) as opened:
-            said = json.loads(opened.read())
+        with open(_path_of(what), "rb", buffering=0) as opened:
+            values = json.loads(opened.read())
     except (OSError, ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _fitting(kind: type, said: dict[str, Any]) -> dict[str, Any]:
-    """The remembered values whose type is that of the default; a list stands for a tuple."""
-    there = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in said.items()
-    }
+    if not isinstance(values, dict):
+        return {}
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     return {
-        each.name: there[each.name]
+        each.name: values[each.name]
         for each in fields(kind)
-        if type(there.get(each.name)) is type(each.default)
+        if type(values.get(each.name)) is type(each.default)
     }
 
 
-def _write(what: str, said: dict[str, Any]) -> None:
-    file = Path(_file(what))
+def _write(what: str, memory: StoreMemory | FolderMemory) -> None:
+    file = Path(_path_of(what))
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     # Not brought to the disk: a memory lost with the power only warns less, and a save stays quick.
     with suppress(OSError):
         try:
-            _put(temporary, said)
+            if not file.parent.exists():
+                file.parent.mkdir(0o700, parents=True, exist_ok=True)
+            with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="ascii") as opened:
+                opened.write(json.dumps(asdict(memory)))  # `dump` writes each comma by itself
             os.replace(temporary, file)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def _put(temporary: Path, said: dict[str, Any]) -> None:
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileNotFoundError:
-        temporary.parent.mkdir(0o700, parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as opened:
-        opened.write(json.dumps(said))  # `dump` writes each comma by itself

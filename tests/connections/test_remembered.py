@@ -290,7 +290,7 @@ def test_a_refusing_keyring_shows_nothing_of_what_it_was_given(
     chosen(monkeypatch, named(Refusing, "SecretService")())
     with pytest.raises(StoreError, match="refuses: RuntimeError") as caught:
         store.remember("keyring")
-    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
+    identity = state_of(store.path).source.identity  # type: ignore[union-attr]
     told = traceback.TracebackException(
         type(caught.value), caught.value, caught.tb, capture_locals=True
     )
@@ -318,7 +318,7 @@ def test_the_order_of_the_sources(
     """Given → key file → variable → this process → this server → keyring → passphrase."""
     recovery = store.take_recovery()
     assert recovery is not None
-    spelled = state_of(store.path).unlocked.identity.secret  # type: ignore[union-attr]
+    spelled = state_of(store.path).source.identity.secret  # type: ignore[union-attr]
     store.remember("keyring")
     store.remember("server")
     file = tmp_path / "key"

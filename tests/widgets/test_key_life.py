@@ -23,7 +23,7 @@ ACCOUNT = json.dumps({"type": "service_account", "project_id": "p-1", "private_k
 def on_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is 2 December 2026."""
     for module in (catalog, form_view, kinds_view):
-        monkeypatch.setattr(module, "today", lambda: TODAY)
+        monkeypatch.setattr(module, "local_today", lambda: TODAY)
 
 
 def kind(page, name: str) -> dict:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.store import identity_sources
 from llmwidgets.store import state as autolock
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
@@ -177,7 +178,7 @@ def test_what_is_no_identity_is_said_in_place(wire, store: Store) -> None:
     page.type_secret("recovery", "no identity at all")
     page.send("unlock", by="recovery")
     assert gate(page)["said"]["sentence"] == "This is no age identity."
-    page.type_secret("recovery", Store.proposed_recovery().reveal())
+    page.type_secret("recovery", identity_sources.propose_recovery().reveal())
     page.send("unlock", by="recovery")
     assert "does not open with this identity" in gate(page)["said"]["sentence"]
     page.send("unlock", by="recovery")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
+from llmwidgets.store.state import organizations
 from llmwidgets.store.store import Store
-from llmwidgets.store.transfer import ImportPreview
+from llmwidgets.store.transfer import ImportPreview, asks_for_passphrase
 from llmwidgets.widgets.panel import Buffers, Content, error_sentence
 from llmwidgets.widgets.store.controller import members_view, opening_view, preview_view
 from llmwidgets.widgets.store.unlock_screen import StoreGate
@@ -174,7 +176,7 @@ class StoreSettings(StoreGate):
         await self._do("import", look)
 
     def _looked_at(self, path: str, passphrase: Secret | None) -> ImportPreview:
-        if passphrase is None and self.store.asks_for_passphrase(path):
+        if passphrase is None and asks_for_passphrase(Path(path).expanduser()):
             message = f"{path} opens with a passphrase."
             raise StoreLocked(message, "Type the passphrase it was exported with.")
         return self.store.preview(path, passphrase=passphrase)
@@ -260,4 +262,4 @@ class StoreSettings(StoreGate):
         """Those one can turn to; none where the panel was given a folder of its own."""
         if self.store.path is None or not self.store.in_default_place:
             return []
-        return sorted({*Store.organizations(), self.store.organization})
+        return sorted({*organizations(), self.store.organization})

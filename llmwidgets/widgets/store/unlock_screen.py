@@ -236,13 +236,13 @@ class StoreDraft:
     """
 
     def __init__(self) -> None:
-        self.words = Store.proposed_passphrase()
-        self.recovery = Store.proposed_recovery()
+        self.words = identity_sources.propose_passphrase()
+        self.recovery = identity_sources.propose_recovery()
         self.count = 0
 
     def other_words(self) -> None:
         """Propose six other words."""
-        self.words = Store.proposed_passphrase()
+        self.words = identity_sources.propose_passphrase()
         self.count += 1
 
     def shown(self, what: object) -> Secret | None:
