@@ -6,9 +6,10 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import find_provider
@@ -102,6 +103,26 @@ def read_form(kind: str, label: object, given: Mapping[str, Any]) -> ConnectionF
     form = ConnectionForm(provider, fields, read_label(label, provider, fields))
     _check_plain_http(provider, fields)
     return form
+
+
+def restore_fields(provider: Provider, kept: Mapping[str, Any]) -> Fields:
+    """The fields that a store kept; ValueError if one is missing, unknown or of another type.
+
+    What they mean was read when they were saved, and is not read again.
+    """
+    typed = _types_of(provider.fields).model_validate(kept)
+    return provider.fields.model_construct(**{name: getattr(typed, name) for name in kept})
+
+
+@cache
+def _types_of(fields: type[Fields]) -> type[BaseModel]:
+    """The same fields by their types alone, without the provider's own checks."""
+    typed: dict[str, Any] = {
+        name: (field.annotation, ... if field.is_required() else field.default)
+        for name, field in fields.model_fields.items()
+    }
+    config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    return create_model(f"{fields.__name__}Types", __config__=config, **typed)
 
 
 def read_origin(provider: Provider, fields: Fields) -> str:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, overload
 
 from llmwidgets.connections.connection import Connection, to_json_value
-from llmwidgets.connections.validation import ConnectionForm
+from llmwidgets.connections.validation import ConnectionForm, restore_fields
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.errors import (
     AlreadyConnected,
@@ -391,7 +391,7 @@ def connection_from_json(data: Any, facts: Iterable[Fact] = ()) -> StoredConnect
         raise ValueError(message)
     try:
         provider = PROVIDERS[data["kind"]]
-        fields = provider.fields.model_validate(data["fields"])
+        fields = restore_fields(provider, data["fields"])
         moments = {
             name: datetime.fromisoformat(data[name])
             for name in ("checked_at", "saved_at", "keyed_at")

@@ -52,9 +52,9 @@ class StoreState:
     `source` is the identity that opened it. `document` is the newest that was read, valid while
     the file's bytes are `seen`. `recovery` is the second identity of a store made here, until it
     was taken once. `rolled_back` is the higher revision that this computer saw before. `deleted`
-    is the connection deleted last, with its place in the file, until the store is locked. `trouble` is what
-    kept a remembered identity from opening it. `used` is when the store was used last. `by_link` says
-    that a link was followed to the folder.
+    is the connection deleted last, with its place in the file, until the store is locked.
+    `trouble` is what kept a remembered identity from opening it. `used` is when the store was used
+    last. `by_link` says that a link was followed to the folder.
     """
 
     def __init__(self, folder: Path | None) -> None:

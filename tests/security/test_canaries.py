@@ -493,7 +493,7 @@ def test_a_form_that_crashes_shows_no_key(loud: io.StringIO, monkeypatch, capfd)
         message = f"{bare}: broken at {connection.fields.api_key.reveal()}"
         raise RuntimeError(message)
 
-    monkeypatch.setattr("llmwidgets.store.document.saved", broken)
+    monkeypatch.setattr("llmwidgets.store.document.with_connection", broken)
     page.submit("test", values={"name": "m", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
     page.submit("keep")
     said = json.dumps(page.messages) + repr(form) + str(form.get_state()) + str(form.last_error)

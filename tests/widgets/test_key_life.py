@@ -86,7 +86,7 @@ def test_the_age_of_a_service_account_s_key(wire) -> None:
     """Old while the stored one is meant; a new file that was received is not."""
     store = Store.in_memory()
     since = datetime(2026, 8, 4, 12).astimezone()
-    store.save(Connection("vertex_ai", credentials=ACCOUNT).with_keyed_at(since))
+    store.save(Connection("vertex_ai", credentials=ACCOUNT).replace(keyed_at=since))
     page = wire(ConnectionPanel(store))
     (note,) = page.form["key_notes"]
     assert "120 days old" in note["said"]

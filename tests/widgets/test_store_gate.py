@@ -88,7 +88,7 @@ def test_words_and_identity_cross_sealed_and_stand_in_no_state(wire, tmp_path: P
         (
             "short",
             {"kept": True, "own": True},
-            "The passphrase has fewer than 12 characters, or is no text.",
+            "The passphrase has fewer than 12 characters, or is not a text.",
         ),
         (PASSPHRASE, {"own": True}, "The recovery identity is not kept yet."),
     ],
@@ -177,7 +177,7 @@ def test_what_is_no_identity_is_said_in_place(wire, store: Store) -> None:
     page = wire(ConnectionForm("openai", store))
     page.type_secret("recovery", "no identity at all")
     page.send("unlock", by="recovery")
-    assert gate(page)["said"]["sentence"] == "This is no age identity."
+    assert gate(page)["said"]["sentence"] == "This is not an age identity."
     page.type_secret("recovery", identity_sources.propose_recovery().reveal())
     page.send("unlock", by="recovery")
     assert "does not open with this identity" in gate(page)["said"]["sentence"]

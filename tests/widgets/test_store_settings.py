@@ -161,7 +161,7 @@ def test_an_organization_is_chosen_in_the_header(wire) -> None:
     page = wire(ConnectionPanel(acme))
     assert page.state["store"]["organizations"] == ["acme"]
     page.send("organization", name="hub / unfit")
-    assert "is no name of an organization" in page.widget.last_error
+    assert "is not a name of an organization" in page.widget.last_error
     page.send("organization", name="hub")
     assert page.state["store"]["organization"] == "hub"
     assert page.state["store"]["exists"] is False
