@@ -121,6 +121,15 @@ def with_connection(
     return replace(document, connections=(*before, saved, *after))
 
 
+def with_connections(
+    document: StoreDocument, connections: Iterable[Connection], *, over: bool
+) -> StoreDocument:
+    """The document with all of them in it, or AlreadyConnected."""
+    for connection in connections:
+        document = with_connection(document, connection, over=over)
+    return document
+
+
 def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
     """The document with one label changed, in its rules too.
 

@@ -15,9 +15,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from llmwidgets.errors import DamagedStore, FieldError, StoreError
+from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.secret import Secret, decode_secret, read_secret_file
 
 if TYPE_CHECKING:
@@ -74,6 +75,23 @@ def forget_identity() -> None:
     """Drop the identity that came from the variable."""
     global _taken
     _taken = None
+
+
+@overload
+def close_typed(spelled: None) -> None: ...
+@overload
+def close_typed(spelled: str | Secret) -> Secret: ...
+def close_typed(spelled: str | Secret | None) -> Secret | None:
+    """A passphrase or identity that code gave, as a Secret; one typed in a cell is warned of.
+
+    What is not a text becomes an empty one, which opens nothing: an error raised here would show
+    it in the frame of the caller.
+    """
+    if spelled is None or isinstance(spelled, Secret):
+        return spelled
+    secret = Secret(spelled if isinstance(spelled, str) else "")
+    warn_if_typed("identity" if secret.begins("AGE-") else "passphrase", secret)
+    return secret
 
 
 def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:

@@ -28,16 +28,6 @@ _AGE = b"age-encryption.org/"
 Operation = Callable[[StoreDocument], StoreDocument]
 
 
-def store_exists(state: StoreState) -> bool:
-    """Whether the folder contains a store."""
-    return state.folder is None or state.file(CONNECTIONS).exists
-
-
-def has_passphrase(state: StoreState) -> bool:
-    """Whether a passphrase can open the store."""
-    return state.folder is not None and state.file(IDENTITY).exists
-
-
 def is_open(state: StoreState) -> bool:
     """Whether the store is unlocked, or something at hand unlocks it now."""
     with state.guard:
@@ -307,7 +297,7 @@ def open_by_passphrase(state: StoreState, passphrase: Secret) -> Identity:
 
 
 def _check_free(state: StoreState) -> None:
-    if store_exists(state):
+    if state.exists:
         message = f"{state.name} exists already."
         raise StoreError(message, "Open it with lw.Store(…) and unlock it.")
     for file in (state.file(IDENTITY), state.file(CONNECTIONS)):
@@ -319,7 +309,7 @@ def _check_free(state: StoreState) -> None:
 
 def check_exists(state: StoreState) -> None:
     """StoreError if there is no store, DamagedStore if only its backups are left."""
-    if store_exists(state):
+    if state.exists:
         return
     _check_not_lost(state)
     message = f"{state.name} does not exist yet."

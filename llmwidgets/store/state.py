@@ -11,6 +11,7 @@ import unicodedata
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from llmwidgets.errors import AlreadyConnected, FieldError, StoreLocked
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources, trust
 from llmwidgets.store.document import StoredConnection, StoreDocument, UnreadableConnection
-from llmwidgets.store.file import StoreFile
+from llmwidgets.store.file import StoreFile, writable
 from llmwidgets.store.identity_sources import IdentitySource
 
 logger = logging.getLogger(__name__)
@@ -104,10 +105,51 @@ class StoreState:
         return f"it was idle for {self.idle_minutes} minutes" if idle else ""
 
     @property
-    def unreadable(self) -> list[str]:
-        """The labels of connections that this version cannot read."""
+    def exists(self) -> bool:
+        """Whether the folder contains a store."""
+        return self.folder is None or self.file(CONNECTIONS).exists
+
+    @property
+    def has_passphrase(self) -> bool:
+        """Whether a passphrase can open the store; one made by a key file has none."""
+        return self.folder is not None and self.file(IDENTITY).exists
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be saved: the folder takes no files, or the store is newer."""
+        if self.folder is None:
+            return False
+        newer = self.document is not None and self.document.is_newer
+        return newer or not writable(self.file(CONNECTIONS).target.parent)
+
+    @property
+    def notice(self) -> str:
+        """What a user should know about this store, in one or two sentences; often empty."""
+        if self.folder is None:
+            return "This store lives in memory only: its connections end with the kernel."
+        if self.document is not None and self.document.is_newer:
+            return "This store was written by a newer llmwidgets; it is read-only here."
+        notes = [self.trouble]
+        if self.rolled_back is not None:
+            old = "The store's file is older than this computer saw it, so nothing is saved in it."
+            notes += [old, trust.ROLLBACK_HINT]
+        if self.read_only:
+            notes.append("The store's folder is read-only: new connections last for this session.")
         listed = self.document.connections if self.document else ()
-        return [each.label for each in listed if isinstance(each, UnreadableConnection)]
+        odd = [each.label for each in listed if isinstance(each, UnreadableConnection)]
+        if odd:
+            notes.append(f"This version cannot read {', '.join(odd)}; it is kept as it is.")
+        return " ".join(filter(None, notes))
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When the store's file was last modified, by any process; None in memory or before it."""
+        return None if self.folder is None else self.file(CONNECTIONS).modified_at
+
+    @property
+    def deleted_label(self) -> str:
+        """The label of the connection deleted last, while `undelete` can help; else empty."""
+        return self.deleted[0].label if self.deleted else ""
 
     def file(self, name: str) -> StoreFile:
         """One of the folder's files."""
@@ -184,6 +226,13 @@ class StoreState:
                 callback()
             except Exception:
                 logger.exception("An observer of the store failed.")
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the guard during a change, then call every observer."""
+        with self.guard:
+            yield
+        self.notify()
 
     def restart(self) -> None:
         """After a fork: no identity, no observers of the parent's page, a free lock."""

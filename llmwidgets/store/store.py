@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError, PolicyError, StoreError, StoreLocked, UnknownConnection
-from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers.overrides import FactMisfit, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
 from llmwidgets.store import document as documents
 from llmwidgets.store import (
-    file,
     identity_cache,
     identity_sources,
     recipients,
     repository,
-    state,
     transfer,
     trust,
 )
-from llmwidgets.store.document import StoredConnection, StoreDocument
-from llmwidgets.store.identity_sources import IdentitySource
+from llmwidgets.store.document import StoredConnection
+from llmwidgets.store.identity_sources import IdentitySource, close_typed
 from llmwidgets.store.recipients import Invitation, Member, Removal
-from llmwidgets.store.state import CONNECTIONS, StoreState
+from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, default_folder, state_of
 from llmwidgets.store.transfer import Backup, ImportPreview
 
 if TYPE_CHECKING:
@@ -49,8 +45,8 @@ class Store:
 
     def __init__(self, organization: str = "default", *, path: str | Path | None = None) -> None:
         self.organization = organization
-        folder = state.default_folder(organization) if path is None else Path(path).expanduser()
-        self._state = state.state_of(folder)
+        folder = default_folder(organization) if path is None else Path(path).expanduser()
+        self.state = state_of(folder)
 
     @classmethod
     def create(
@@ -69,22 +65,22 @@ class Store:
         the passphrase is forgotten; without it one is made, for `take_recovery`. FieldError for a
         passphrase under 12 characters, StoreError if the folder contains a store already.
         """
-        passphrase, recovery = _close(passphrase), _close(recovery)
+        passphrase, recovery = close_typed(passphrase), close_typed(recovery)
         spare = identity_sources.read_given_identity(recovery).identity if recovery else None
         store = cls(organization, path=path)
         if passphrase is not None:
             identity_sources.check_passphrase(passphrase)
         elif not store.exists and identity_sources.find_headless_identity() is None:
             passphrase = identity_sources.ask_new_passphrase(organization)
-        repository.create_store(store._state, passphrase, spare)
-        store._state.notify()
+        repository.create_store(store.state, passphrase, spare)
+        store.state.notify()
         return store
 
     @classmethod
     def in_memory(cls) -> Self:
         """A store that touches no disk, is never locked and ends with the process."""
         store = cls.__new__(cls)
-        store.organization, store._state = "memory", StoreState(None)
+        store.organization, store.state = "memory", StoreState(None)
         return store
 
     # -- What it is.
@@ -92,70 +88,44 @@ class Store:
     @property
     def path(self) -> Path | None:
         """The folder of the store's files; None in memory."""
-        return self._state.folder
-
-    @property
-    def in_default_place(self) -> bool:
-        """Whether the organization's name alone leads to this store."""
-        return self._state.in_default_folder
+        return self.state.folder
 
     @property
     def exists(self) -> bool:
         """Whether the store has been made."""
-        return repository.store_exists(self._state)
+        return self.state.exists
 
     @property
     def read_only(self) -> bool:
         """Whether nothing can be saved: the folder takes no files, or the store is newer."""
-        if self.path is None:
-            return False
-        newer = self._state.document is not None and self._state.document.is_newer
-        return newer or not file.writable(self._state.file(CONNECTIONS).target.parent)
-
-    @property
-    def changed_at(self) -> datetime | None:
-        """When the store's file was last modified, by any process; None in memory or before it."""
-        return None if self.path is None else self._state.file(CONNECTIONS).modified_at
+        return self.state.read_only
 
     @property
     def notice(self) -> str:
         """What a user should know about this store, in one or two sentences; often empty."""
-        if self.path is None:
-            return "This store lives in memory only: its connections end with the kernel."
-        if self._state.document is not None and self._state.document.is_newer:
-            return "This store was written by a newer llmwidgets; it is read-only here."
-        notes = [self._state.trouble]
-        if self.rolled_back:
-            old = "The store's file is older than this computer saw it, so nothing is saved in it."
-            notes += [old, trust.ROLLBACK_HINT]
-        if self.read_only:
-            notes.append("The store's folder is read-only: new connections last for this session.")
-        unreadable = ", ".join(self._state.unreadable)
-        if unreadable:
-            notes.append(f"This version cannot read {unreadable}; it is kept as it is.")
-        return " ".join(filter(None, notes))
+        return self.state.notice
 
     def __repr__(self) -> str:
         if self.path is None:
             return "Store(in memory)"
         status = f"unlocked by {self.unlocked_by}" if self.unlocked_by else "locked"
-        return f"Store({self._state.argument}, {status if self.exists else 'not made yet'})"
+        return f"Store({self.state.argument}, {status if self.exists else 'not made yet'})"
 
     def observe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Be called after every change in this process, on the thread that made it.
 
         Returns the function that ends it.
         """
-        return self._state.observe(callback)
+        return self.state.observe(callback)
 
     # -- Its connections.
 
     def __getitem__(self, label: str) -> Connection:
         """The connection of this label; UnknownConnection with the nearest, StoreLocked."""
-        with self._state.guard:
-            if label in self._state.temporary:
-                return self.informed(self._state.temporary[label])
-            document = repository.read_store(self._state)
+        with self.state.guard:
+            if label in self.state.temporary:
+                return self.informed(self.state.temporary[label])
+            document = repository.read_store(self.state)
             found = document.find(label)
         if isinstance(found, Connection):
             return found
@@ -166,11 +136,11 @@ class Store:
 
     def __iter__(self) -> Iterator[Connection]:
         """The saved connections, then those of this session; StoreLocked."""
-        with self._state.guard:
+        with self.state.guard:
             saved = [
                 each
-                for each in repository.read_store(self._state).connections
-                if isinstance(each, Connection) and each.label not in self._state.temporary
+                for each in repository.read_store(self.state).connections
+                if isinstance(each, Connection) and each.label not in self.state.temporary
             ]
             return iter(saved + self.for_session)
 
@@ -183,28 +153,22 @@ class Store:
     def __contains__(self, label: object) -> bool:
         if not isinstance(label, str):
             return False
-        in_session = label in self._state.temporary
-        return in_session or repository.read_store(self._state).find(label) is not None
+        in_session = label in self.state.temporary
+        return in_session or repository.read_store(self.state).find(label) is not None
 
     def __delitem__(self, label: str) -> None:
         """Delete a connection; UnknownConnection, StoreLocked, or StoreError."""
         self._find_changeable(label)
-        with self._state.guard:
+        with self.state.changing():
             deleted: tuple[StoredConnection, int | None]
-            if label in self._state.temporary:
-                deleted = self._state.temporary.pop(label), None
+            if label in self.state.temporary:
+                deleted = self.state.temporary.pop(label), None
             else:
-                document = repository.read_store(self._state)
+                document = repository.read_store(self.state)
                 place = document.labels.index(label)
                 deleted = document.connections[place], place
-                self._change(lambda now: documents.without_connection(now, label), notify=False)
-            self._state.deleted = deleted
-        self._state.notify()
-
-    @property
-    def deleted(self) -> str:
-        """The label of the connection deleted last in this process, while `undelete` can help."""
-        return self._state.deleted[0].label if self._state.deleted else ""
+                self._change(lambda now: documents.without_connection(now, label))
+            self.state.deleted = deleted
 
     def undelete(self) -> str:
         """Put back the connection deleted last, as and where it was; returns its label.
@@ -212,24 +176,22 @@ class Store:
         Until the store is locked or the process ends. AlreadyConnected if its place was taken
         since, StoreError if nothing was deleted.
         """
-        with self._state.guard:
-            if self._state.deleted is None:
+        with self.state.changing():
+            if self.state.deleted is None:
                 message = "Nothing was deleted from this store since it was unlocked."
                 raise StoreError(message, "store.backups() lists what was saved before.")
-            old, place = self._state.deleted
+            old, place = self.state.deleted
             if place is not None:
-                restore = documents.with_restored
-                self._change(lambda now: restore(now, old, place), notify=False)
+                self._change(lambda now: documents.with_restored(now, old, place))
             elif isinstance(old, Connection):
-                self._state.temporary.setdefault(old.label, old)
-            self._state.deleted = None
-        self._state.notify()
+                self.state.temporary.setdefault(old.label, old)
+            self.state.deleted = None
         return old.label
 
     @property
     def for_session(self) -> list[Connection]:
         """The connections of this session only; they need no unlocked store."""
-        return [self.informed(each) for each in self._state.temporary.values()]
+        return [self.informed(each) for each in self.state.temporary.values()]
 
     def save(self, connection: Connection, *, replace: bool = False) -> None:
         """Keep a connection in the store.
@@ -240,12 +202,9 @@ class Store:
         if connection.read_only:
             message = f"{connection.label} comes from {_source(connection)}; it is not kept twice."
             raise StoreError(message, 'Save a reference instead: api_key="env:NAME".')
-        with self._state.guard:
-            self._change(
-                lambda now: documents.with_connection(now, connection, over=replace), notify=False
-            )
-            self._state.temporary.pop(connection.label, None)
-        self._state.notify()
+        with self.state.changing():
+            self._change(lambda now: documents.with_connection(now, connection, over=replace))
+            self.state.temporary.pop(connection.label, None)
 
     def add_for_session(self, connection: Connection) -> None:
         """Use a connection in this process only; nothing is written, and no store is needed.
@@ -254,20 +213,17 @@ class Store:
         """
         if connection.origin in {"given", "store"}:
             connection = connection.with_origin("session")
-        with self._state.guard:
-            self._state.temporary[connection.label] = connection
-        self._state.notify()
+        with self.state.changing():
+            self.state.temporary[connection.label] = connection
 
     def rename(self, old: str, new: str) -> None:
         """Give a connection another label; the model it sends stays as it is."""
-        with self._state.guard:
+        with self.state.changing():
             renamed = self._find_changeable(old).with_label(new)
-            if old not in self._state.temporary:
-                rename = documents.with_renamed
-                self._change(lambda now: rename(now, old, renamed.label), notify=False)
+            if old in self.state.temporary:
+                self.state.rename_temporary(old, renamed)
             else:
-                self._state.rename_temporary(old, renamed)
-        self._state.notify()
+                self._change(lambda now: documents.with_renamed(now, old, renamed.label))
 
     # -- Which models may be called.
 
@@ -276,7 +232,7 @@ class Store:
         """Which models may be called: the whitelist, this organization's additions and denials."""
         from llmwidgets.connections.policy import Policy
 
-        document = repository.read_store(self._state)
+        document = repository.read_store(self.state)
         return Policy(document.allowed, document.denied, organization=self.organization)
 
     def allow(self, label: str, model: str, **facts: Any) -> None:
@@ -303,20 +259,18 @@ class Store:
             told = plain_told(read_told(kind, facts))
         except FactMisfit as misfit:
             raise FieldError({misfit.name: misfit.reason}) from None
-        rule = documents.with_rule
-        self._change(lambda now: rule(now, (label, model), allow=True, facts=told))
+        self._rule((label, model), allow=True, facts=told)
 
     def deny(self, label: str, model: str) -> None:
         """Forbid a model to this organization, also one on the shipped whitelist."""
         refuse_key("model", model)
         self._find(label)
-        rule = documents.with_rule
-        self._change(lambda now: rule(now, (label, model), allow=False, facts={}))
+        self._rule((label, model), allow=False, facts={})
 
     def informed(self, connection: Connection) -> Connection:
         """The connection, knowing what this store says about its models; as it was while locked."""
         with suppress(StoreError):
-            facts = repository.read_store(self._state).facts
+            facts = repository.read_store(self.state).facts
             return connection.with_told(documents.told_of(facts, connection))
         return connection
 
@@ -325,7 +279,7 @@ class Store:
     @property
     def locked(self) -> bool:
         """Whether a store exists that nothing at hand opens; a key file or variable is tried."""
-        return self.exists and not repository.is_open(self._state)
+        return self.exists and not repository.is_open(self.state)
 
     @property
     def unlocked_by(self) -> str | None:
@@ -334,12 +288,7 @@ class Store:
         `passphrase`, the name of the variable, `identity` (given by code), `this server`, or
         `system keyring`.
         """
-        return self._state.source.by if self._state.source else None
-
-    @property
-    def why_locked(self) -> str:
-        """Why the store locked itself, in the words of `StoreLocked`; empty for any other lock."""
-        return self._state.lock_reason
+        return self.state.source.by if self.state.source else None
 
     def unlock(
         self,
@@ -355,25 +304,25 @@ class Store:
         asks. WrongPassphrase, StoreLocked with the ways out if nobody can be asked, DamagedStore.
         """
         # Under the same name: what was given in clear is in no frame of what fails below.
-        passphrase = _close(passphrase)
-        identity = identity if isinstance(identity, Store) else _close(identity)
+        passphrase = close_typed(passphrase)
+        identity = identity if isinstance(identity, Store) else close_typed(identity)
         given = None if identity is None else _given(identity)
         try:
-            repository.unlock_store(self._state, passphrase, given)
+            repository.unlock_store(self.state, passphrase, given)
         except StoreLocked:
             asks = passphrase is None and given is None
-            if asks and self.has_passphrase:
+            if asks and self.state.has_passphrase:
                 passphrase = identity_sources.ask_passphrase("Passphrase: ")
             if not asks or passphrase is None:
                 raise
-            repository.unlock_store(self._state, passphrase)
-        self._state.notify()
+            repository.unlock_store(self.state, passphrase)
+        self.state.notify()
 
     def lock(self) -> None:
         """Forget the identity and everything it opened, for every Store and panel."""
         if self.path is not None:
-            repository.lock_store(self._state)
-            self._state.notify()
+            repository.lock_store(self.state)
+            self.state.notify()
 
     def take_recovery(self) -> Secret | None:
         """The recovery identity of a store made in this process, once; then None.
@@ -381,8 +330,8 @@ class Store:
         It opens the store if the passphrase is forgotten: `store.unlock(identity=…)`. It
         belongs on paper or in a password manager, and never beside the store.
         """
-        with self._state.guard:
-            recovery, self._state.recovery = self._state.recovery, None
+        with self.state.guard:
+            recovery, self.state.recovery = self.state.recovery, None
         return recovery
 
     def remember(self, place: str) -> None:
@@ -393,17 +342,12 @@ class Store:
         be, and nothing else is used instead; StoreLocked while the store is locked.
         """
         identity_cache.remember_identity(self._folder(), place, self._identity())
-        self._state.notify()
+        self.state.notify()
 
     def forget(self, place: str) -> None:
         """Take back `remember`; the store stays open in this process until it is locked."""
         identity_cache.forget_remembered(self._folder(), place)
-        self._state.notify()
-
-    @property
-    def has_passphrase(self) -> bool:
-        """Whether a passphrase can open the store; one made by a key file has none."""
-        return repository.has_passphrase(self._state)
+        self.state.notify()
 
     @property
     def remembered(self) -> tuple[str, ...]:
@@ -425,10 +369,10 @@ class Store:
 
     @auto_lock.setter
     def auto_lock(self, minutes: int) -> None:
-        if minutes not in state.AUTO_LOCK_CHOICES:
+        if minutes not in AUTO_LOCK_CHOICES:
             raise FieldError({"auto_lock": "must be 0 (never), 15 or 60 idle minutes."})
         trust.remember_folder(self._folder(), auto_lock=int(minutes))
-        self._state.notify()
+        self.state.notify()
 
     def change_passphrase(
         self, old: str | Secret | None = None, new: str | Secret | None = None
@@ -438,7 +382,7 @@ class Store:
         The old one is not needed if a key file, a variable or the recovery identity opened the
         store. WrongPassphrase, FieldError for one that is too short; then nothing has changed.
         """
-        old, new = _close(old), _close(new)
+        old, new = close_typed(old), close_typed(new)
         self._folder()
         if new is None:
             asked = identity_sources.ask_passphrase("Passphrase now: ") if old is None else None
@@ -446,8 +390,8 @@ class Store:
         if new is None:
             message = "Nobody can be asked for the new passphrase here."
             raise StoreLocked(message, "Call store.change_passphrase(old, new).")
-        recipients.change_passphrase(self._state, old, new)
-        self._state.notify()
+        recipients.change_passphrase(self.state, old, new)
+        self.state.notify()
 
     def new_identity(self, passphrase: str | Secret, *, purge_backups: bool = True) -> None:
         """Give the owner a new identity and seal the store to it: for when the old one leaked.
@@ -456,10 +400,10 @@ class Store:
         unless `purge_backups` is False, since the old identity opens them. Keys that leaked with
         it are to be revoked at their provider: no new seal takes them back.
         """
-        passphrase = _close(passphrase)
+        passphrase = close_typed(passphrase)
         self._folder()
-        recipients.rotate_identity(self._state, passphrase, purge_backups=purge_backups)
-        self._state.notify()
+        recipients.rotate_identity(self.state, passphrase, purge_backups=purge_backups)
+        self.state.notify()
 
     # -- Who else opens it.
 
@@ -471,13 +415,13 @@ class Store:
     @property
     def members(self) -> tuple[Member, ...]:
         """Everyone who can open the store, with fingerprints to compare; StoreLocked."""
-        document = repository.read_store(self._state)
+        document = repository.read_store(self.state)
         return recipients.list_members(document, self.recipient) if document.recipients else ()
 
     @property
     def held_keys(self) -> tuple[str, ...]:
         """The labels whose key is in the file itself, so that all who opened it have seen it."""
-        return recipients.seen_keys(repository.read_store(self._state))
+        return recipients.seen_keys(repository.read_store(self.state))
 
     def invite(self, recipient: str, name: str) -> Invitation:
         """Let one more person open the store, by the public key that age-keygen printed.
@@ -486,7 +430,8 @@ class Store:
         """
         folder, by = self._folder(), self._identity()
         new = trust.Recipient(name.strip(), recipients.check_recipient(recipient))
-        self._change(lambda now: recipients.with_member(now, new, by))
+        with self.state.changing():
+            self._change(lambda now: recipients.with_member(now, new, by))
         return recipients.write_invitation(str(folder), new.name, new.recipient, by.recipient)
 
     def remove(self, name: str) -> Removal:
@@ -496,7 +441,8 @@ class Store:
         """
         self._folder()
         by = self._identity()
-        self._change(lambda now: recipients.without_member(now, name, by))
+        with self.state.changing():
+            self._change(lambda now: recipients.without_member(now, name, by))
         return Removal(name, self.held_keys)
 
     def trust(self, recipient: str) -> None:
@@ -505,20 +451,15 @@ class Store:
         Needed once if somebody else made the store that was shared with you.
         """
         trust.trust_author(self.path, recipients.check_recipient(recipient))
-        self._state.notify()
-
-    @property
-    def rolled_back(self) -> bool:
-        """Whether the file is older than this computer saw it; then nothing is saved in it."""
-        return self._state.rolled_back is not None
+        self.state.notify()
 
     def accept_rollback(self) -> None:
         """Go on from a file that is older than one seen before: a copy you put back yourself."""
         if self.path is not None:
-            document = repository.read_store(self._state)
+            document = repository.read_store(self.state)
             trust.accept_rollback(document)
-            self._state.keep(document, self._state.seen)
-        self._state.notify()
+            self.state.keep(document, self.state.seen)
+        self.state.notify()
 
     # -- Backups, and files to carry elsewhere.
 
@@ -526,8 +467,8 @@ class Store:
         """What was saved before, newest first: date and count; the count needs an open store."""
         if self.unlocked_by is None:
             with suppress(StoreError):
-                repository.read_store(self._state)
-        return transfer.list_backups(self._state)
+                repository.read_store(self.state)
+        return transfer.list_backups(self.state)
 
     def restore(
         self, backup: Backup | None = None, *, passphrase: str | Secret | None = None
@@ -537,10 +478,10 @@ class Store:
         A damaged store is locked: then the passphrase is needed unless a key file or variable is
         there. Returns the backup. StoreError if none opens.
         """
-        passphrase = _close(passphrase)
+        passphrase = close_typed(passphrase)
         self._folder()
-        restored = transfer.restore_backup(self._state, backup, passphrase)
-        self._state.notify()
+        restored = transfer.restore_backup(self.state, backup, passphrase)
+        self.state.notify()
         return restored
 
     def export(
@@ -555,13 +496,13 @@ class Store:
         References stay references. FieldError for both or neither, StoreError for a file that is
         there already.
         """
-        passphrase = _close(passphrase)
+        passphrase = close_typed(passphrase)
         if (passphrase is None) == (recipient is None):
             raise FieldError({"passphrase": "or recipient: give exactly one to seal the file to."})
         if passphrase is not None:
             identity_sources.check_passphrase(passphrase)
         transfer.export_connections(
-            repository.read_store(self._state),
+            repository.read_store(self.state),
             Path(path).expanduser(),
             identity=self._identity(),
             seal_to=passphrase or recipient or "",
@@ -578,21 +519,12 @@ class Store:
 
         WrongPassphrase, StoreLocked if nothing at hand opens the file, DamagedStore.
         """
-        passphrase, identity = _close(passphrase), _close(identity)
-        path = Path(path).expanduser()
-        if not transfer.asks_for_passphrase(path):
-            passphrase = None
-        elif passphrase is None:
-            passphrase = identity_sources.ask_passphrase("Passphrase of the file: ")
-            if passphrase is None:
-                message = f"{path} opens with a passphrase, and nobody can be asked for it here."
-                raise StoreLocked(message, "Call store.preview(path, passphrase=…).")
-        own = [] if identity is None else [identity_sources.read_given_identity(identity).identity]
-        if self._state.source is not None:
-            own.append(self._state.source.identity)
-            repository.read_store(self._state)
-        here = self._state.document or StoreDocument()
-        return transfer.preview_import(path, here, passphrase=passphrase, identities=own)
+        return transfer.preview_import(
+            self.state,
+            Path(path).expanduser(),
+            passphrase=close_typed(passphrase),
+            identity=close_typed(identity),
+        )
 
     def take(
         self, preview: ImportPreview, labels: Iterable[str] | None = None, *, replace: bool = False
@@ -602,22 +534,19 @@ class Store:
         AlreadyConnected if a place is taken, unless `replace`. Returns the labels.
         """
         chosen = preview.chosen(labels, replace=replace)
-
-        def with_all(now: StoreDocument) -> StoreDocument:
-            for connection in chosen:
-                now = documents.with_connection(now, connection, over=replace)
-            return now
-
         if chosen:
-            self._change(with_all)
+            with self.state.changing():
+                self._change(lambda now: documents.with_connections(now, chosen, over=replace))
         return tuple(each.label for each in chosen)
 
     # -- What the methods share.
 
-    def _change(self, operation: repository.Operation, *, notify: bool = True) -> None:
-        repository.change_store(self._state, operation)
-        if notify:
-            self._state.notify()
+    def _change(self, operation: repository.Operation) -> None:
+        repository.change_store(self.state, operation)
+
+    def _rule(self, rule: documents.Rule, *, allow: bool, facts: dict[str, Any]) -> None:
+        with self.state.changing():
+            self._change(lambda now: documents.with_rule(now, rule, allow=allow, facts=facts))
 
     def _find(self, label: str) -> Connection:
         """The connection of this label here or in the environment; UnknownConnection."""
@@ -645,8 +574,8 @@ class Store:
             from llmwidgets.store.age import Identity
 
             return Identity.generate()
-        repository.check_exists(self._state)
-        return repository.unlock_headless(self._state).identity
+        repository.check_exists(self.state)
+        return repository.unlock_headless(self.state).identity
 
     def _folder(self) -> Path:
         if self.path is None:
@@ -659,27 +588,10 @@ def _source(connection: Connection) -> str:
     return "a policy file" if connection.origin == "policy" else "the environment"
 
 
-@overload
-def _close(spelled: None) -> None: ...
-@overload
-def _close(spelled: str | Secret) -> Secret: ...
-def _close(spelled: str | Secret | None) -> Secret | None:
-    """A passphrase or identity that code gave, as a Secret; one typed in a cell is warned of.
-
-    What is not a text becomes an empty one, which opens nothing: an error raised here would show
-    it in the frame of the caller.
-    """
-    if spelled is None or isinstance(spelled, Secret):
-        return spelled
-    secret = Secret(spelled if isinstance(spelled, str) else "")
-    warn_if_typed("identity" if secret.begins("AGE-") else "passphrase", secret)
-    return secret
-
-
 def _given(identity: Secret | Store) -> IdentitySource:
     if not isinstance(identity, Store):
         return identity_sources.read_given_identity(identity)
-    source = identity._state.source
+    source = identity.state.source
     if source is None:
-        raise identity._state.locked_error()
+        raise identity.state.locked_error()
     return IdentitySource(source.identity, identity_sources.GIVEN)

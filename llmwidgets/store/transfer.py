@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -20,7 +21,7 @@ from llmwidgets.errors import (
 )
 from llmwidgets.secret import Secret
 from llmwidgets.store import document as documents
-from llmwidgets.store import file, repository, trust
+from llmwidgets.store import file, identity_sources, repository, trust
 from llmwidgets.store.document import StoreDocument
 from llmwidgets.store.identity_sources import PASSPHRASE, IdentitySource
 from llmwidgets.store.recipients import check_recipient
@@ -103,14 +104,26 @@ def export_connections(
 
 
 def preview_import(
-    path: Path, here: StoreDocument, *, passphrase: Secret | None, identities: list[Identity]
+    state: StoreState, path: Path, *, passphrase: Secret | None, identity: Secret | None
 ) -> ImportPreview:
-    """What the file contains beside what is here; DamagedStore, WrongPassphrase, StoreLocked."""
+    """What the file would bring to this store; the secret field asks for a passphrase it needs.
+
+    DamagedStore, WrongPassphrase, StoreLocked.
+    """
     from llmwidgets.store import age
 
     data, known_writer = _read(path), True
-    if passphrase is not None:
-        plain = _open(path, lambda: age.decrypt_passphrase(data, passphrase))
+    identities = [identity_sources.read_given_identity(identity).identity] if identity else []
+    if state.source is not None:
+        identities.append(state.source.identity)
+        repository.read_store(state)
+    here = state.document or StoreDocument()
+    if asks_for_passphrase(path):
+        passphrase = passphrase or identity_sources.ask_passphrase("Passphrase of the file: ")
+        if passphrase is None:
+            message = f"{path} opens with a passphrase, and nobody can be asked for it here."
+            raise StoreLocked(message, "Call store.preview(path, passphrase=…).")
+        plain = _open(path, partial(age.decrypt_passphrase, data, passphrase))
     else:
         plain = _open(path, lambda: age.decrypt(data, identities))
         own = {each.recipient for each in identities}

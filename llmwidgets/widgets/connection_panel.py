@@ -257,7 +257,7 @@ class ConnectionPanel(StoreSettings, FormPanel):
             "elsewhere": self._found.elsewhere_rows(),
             "looking": self._found.looking,
             "looked": self._found.looked,
-            "deleted": self.store.deleted,
+            "deleted": self.store.state.deleted_label,
         }
 
     def summary(self) -> tuple[str, list[str]]:

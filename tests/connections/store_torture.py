@@ -169,7 +169,7 @@ def full(place: Path, count: int) -> dict[str, int]:
 
 def elsewhere(store: Store) -> Store:
     """The same files, nothing remembered of them."""
-    store._state.document = store._state.seen = None
+    store.state.document = store.state.seen = None
     return store
 
 

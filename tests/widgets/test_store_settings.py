@@ -210,7 +210,7 @@ def test_undo_never_takes_a_place_that_is_taken(wire, store: Store) -> None:
     with pytest.raises(AlreadyConnected):
         store.undelete()
     assert store["openai"].tail == "81fc"
-    assert store.deleted == "openai"
+    assert store.state.deleted_label == "openai"
 
 
 def test_keys_of_other_tools_are_offered_on_a_click(wire, tmp_path, monkeypatch) -> None:

@@ -140,12 +140,12 @@ class StorePanel(Panel):
         store = self.store
         locked = store.exists and store.locked
         by = "" if locked else store.unlocked_by or ""
-        changed = store.changed_at
+        changed = store.state.changed_at
         return {
             "organization": store.organization,
             "exists": store.exists,
             "locked": locked,
-            "why": store.why_locked if locked else "",
+            "why": store.state.lock_reason if locked else "",
             "notices": _notices(store),
             "memory": store.path is None,
             "read_only": store.read_only,
@@ -215,7 +215,7 @@ def opening_view(store: Store) -> dict[str, Any]:
     return {
         "places": places_view(store.can_remember, store.remembered),
         "auto_lock": store.auto_lock,
-        "asks": store.has_passphrase,
+        "asks": store.state.has_passphrase,
         "needs_old": store.unlocked_by in {"passphrase", "this server", "system keyring"},
         "recipient": store.recipient,
     }

@@ -254,12 +254,12 @@ class StoreSettings(StoreGate):
         return {
             **super().store_view(),
             "organizations": self._organizations(),
-            "rolled_back": self.store.rolled_back,
+            "rolled_back": self.store.state.rolled_back is not None,
             "settings": settings,
         }
 
     def _organizations(self) -> list[str]:
         """Those one can turn to; none where the panel was given a folder of its own."""
-        if self.store.path is None or not self.store.in_default_place:
+        if self.store.path is None or not self.store.state.in_default_folder:
             return []
         return sorted({*organizations(), self.store.organization})
