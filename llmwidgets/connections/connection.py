@@ -65,8 +65,8 @@ class Connection:
 
     def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
         kind = shown_kind(kind)
-        for name, secret in close_form(PROVIDERS.get(kind), fields).items():
-            warn_if_typed(name, secret)
+        for name, header, secret in close_form(PROVIDERS.get(kind), fields):
+            warn_if_typed(name, secret, header=header)
         # Under the same name: a label can be a key as well, and appear in a traceback.
         label = hide_key(label, *(each for each in fields.values() if isinstance(each, Secret)))
         form = read_form(kind, label, fields)

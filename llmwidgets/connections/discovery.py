@@ -1,4 +1,8 @@
-"""Connections found in policy files and environment variables: read-only, no store needed."""
+"""Finds connections in policy files and variables, and keys in other tools' files.
+
+Nothing looks into other tools' files before it is asked to, and nothing is written but into the
+store.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +49,7 @@ def _connections_of_variables() -> list[Connection]:
 
 
 def _of_provider(provider: Provider) -> Connection | None:
-    """The connection that the variables of a kind make; None where they are empty or unusable."""
+    """The connection that the variables of a kind make; None if they are empty or unusable."""
     named = provider.environment
     key = next((f"env:{name}" for name in named.keys if not _is_empty(name)), "")
     file = _value(named.file) if named.file else ""
@@ -70,7 +74,7 @@ def _connection(provider: Provider, fields: dict[str, Any]) -> Connection:
 
 
 def empty_variable(kind: str) -> str:
-    """The variable that would connect this kind and is set, but holds nothing; else empty."""
+    """The variable that would connect this kind and is set, but empty; else an empty text."""
     named = (name for name in find_provider(kind).environment.keys if name in os.environ)
     return next(filter(_is_empty, named), "")
 
@@ -83,9 +87,7 @@ def _value(name: str) -> str:
     return os.environ.get(name, "").strip()
 
 
-# -- Offer: a key that another tool keeps in clear, found when asked, with where it came from.
-#
-# Nothing here looks before it is asked to, and nothing is written but into the store.
+# -- Keys that other tools keep in clear.
 
 _KEYS = {
     name
@@ -97,11 +99,11 @@ _PLAIN = {name for provider in PROVIDERS.values() for name in provider.environme
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyCandidate:
-    """A key that lies elsewhere: its kind, the place, a label, the key closed, and a note.
+    """A key found elsewhere: its kind, where, a label, the key closed, and a note.
 
-    `reference` is what can be saved instead of a copy (`env:NAME`, `file:PATH`), empty where
-    there is no such form. `plain` is the file that holds the key in clear, None for a variable.
-    `beside` are the plain fields that belong to it, an endpoint say.
+    `reference` is what can be saved instead of a copy (`env:NAME`, `file:PATH`), else empty.
+    `plain` is the file with the key in clear, None for a variable. `beside` are the plain fields
+    that belong to it, an endpoint say.
     """
 
     kind: Kind
@@ -139,7 +141,7 @@ class KeyCandidate:
         return bool(_missing(self.kind, self.beside))
 
     def closed(self, *, as_reference: bool = False) -> Secret:
-        """The key, or a reference to its place; FieldError where there is no such form."""
+        """The key, or a reference to its place; FieldError if it cannot be referred to."""
         if as_reference and not self.reference:
             raise FieldError(
                 {"reference": f"A key in {self.where} cannot be referred to."},
@@ -165,7 +167,7 @@ class KeyCandidate:
         if self.plain is None:
             return f"{label} is saved. The variable is no longer needed: {self.note}"
         return (
-            f"{label} is saved. {self.plain} still holds the key in clear: delete it "
+            f"{label} is saved. {self.plain} still contains the key in clear: delete it "
             "there once nothing else reads it."
         )
 
@@ -190,15 +192,15 @@ def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
 
 @dataclass(frozen=True, slots=True)
 class _Variables:
-    """What some place says: the keys, closed, and the plain fields, both by a variable's name."""
+    """What a source contains: the keys, closed, and the plain fields, both by a variable's name."""
 
     keys: dict[str, Secret]
     plain: dict[str, str]
 
     @classmethod
     def of(cls, pairs: Callable[[], Iterable[tuple[str, Any]]]) -> _Variables:
-        """The pairs that are known. A value that reads as a reference is none: it could name any
-        file of the user's, and whoever wrote the place says where the key is sent.
+        """The pairs that are known. A value that reads as a reference is left out: it could name
+        any file of the user's, and whoever wrote the source decides where the key is sent.
         """
         return cls(
             {
@@ -251,19 +253,19 @@ def _candidates_of(found: _Variables, where: str, *, plain: Path | None) -> Iter
 
 
 def _missing(kind: Kind, beside: Mapping[str, str]) -> list[str]:
-    """The plain fields that the form asks for and that did not lie there."""
+    """The plain fields that the form asks for and that were not there."""
     return [name for name in PROVIDERS[kind].required if name not in beside]
 
 
 def _note(name: str, kind: str, plain: Path | None, beside: Mapping[str, str]) -> str:
-    said = [f"unset {name} where it is set, in your shell's profile say."] if plain is None else []
+    notes = [f"unset {name} where it is set, in your shell's profile say."] if plain is None else []
     missing = _missing(kind, beside)
-    said += [f"It still needs {' and '.join(missing)}."] if missing else []
+    notes += [f"It still needs {' and '.join(missing)}."] if missing else []
     if plain is not None and "base_url" in beside:
-        said.append(f"It is sent to {beside['base_url']}.")
+        notes.append(f"It is sent to {beside['base_url']}.")
     if plain is not None and _open_to_others(plain):
-        said.append("Other users of this computer can read the file.")
-    return " ".join(said)
+        notes.append("Other users of this computer can read the file.")
+    return " ".join(notes)
 
 
 def _of_llm(path: Path) -> Iterator[KeyCandidate]:
@@ -287,9 +289,9 @@ def _of_gcloud(path: Path, note: str = "") -> Iterator[KeyCandidate]:
         return
     whose = "A login of yours" if kind == "authorized_user" else "A service account's key"
     missing = not (secret.public_part("project_id") or secret.public_part("quota_project_id"))
-    said = [f"{whose}.", "It names no project: give project=…." if missing else "", note]
+    notes = [f"{whose}.", "It names no project: give project=…." if missing else "", note]
     yield KeyCandidate(
-        _GOOGLE.kind, f"{path}", _GOOGLE.kind, secret, " ".join(filter(None, said)),
+        _GOOGLE.kind, f"{path}", _GOOGLE.kind, secret, " ".join(filter(None, notes)),
         reference=f"file:{path}", plain=path,
     )  # fmt: skip
 
@@ -345,7 +347,7 @@ def _jupyter_ai() -> tuple[Path, Path]:
 
 
 def _bytes(path: Path) -> memoryview:
-    """A plain file's bytes; none for one that is absent, closed, large or no file."""
+    """A plain file's bytes; none for one that is absent, closed, large or not a file."""
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST:

@@ -20,7 +20,7 @@ class Policy:
     """Allowed = (the shipped whitelist ∪ additions) − denials, layer by layer.
 
     `additions` and `denials` are the organization's own pairs (label, model). `layers` are the
-    rules of the policy files of this machine, which stand before them: what one layer denies no
+    rules of the policy files of this machine, which take precedence: what one layer denies no
     later one allows. Kinds that name one model are allowed by being connected.
 
     >>> Policy(denials=[("openai", "gpt-4o")]).allowed(Connection("openai", api_key="env:KEY"))[0]
@@ -44,12 +44,12 @@ class Policy:
 
     @property
     def closed_by(self) -> str:
-        """Whose rule forbids that the organization adds models; empty where it may."""
+        """Whose rule forbids that the organization adds models; empty if it may."""
         return next((rules.whose for rules in self.layers if not rules.allow_additions), "")
 
     @property
     def notice(self) -> str:
-        """Why nothing may be called, where a policy file cannot be followed; empty otherwise."""
+        """Why nothing may be called, if a policy file cannot be followed; else empty."""
         return next((" ".join(rules.damage) for rules in self.layers if rules.damage), "")
 
     def budget(self, asked: float | None) -> tuple[float | None, str]:
@@ -72,7 +72,7 @@ class Policy:
         )
 
     def permit(self, connection: Connection, model: str | None) -> None:
-        """Raise PolicyError where the model may not be called; it says whose rule that is.
+        """Raise PolicyError if the model may not be called; it says whose rule that is.
 
         None for the model asks about the connection alone, for calls that name no model.
         """

@@ -61,23 +61,23 @@ def is_secret(provider: Provider, name: str) -> bool:
     return field is not None and is_secret_type(field.annotation)
 
 
-def close_form(provider: Provider | None, given: dict[str, Any]) -> dict[str, Secret]:
+def close_form(provider: Provider | None, given: dict[str, Any]) -> list[tuple[str, str, Secret]]:
     """Wrap every value that could be a secret, in place, before anything can fail.
 
-    Returns those that came as bare text. A misspelled field name counts as a secret's, and so does
-    every name where the kind itself is misspelled: the values of a refused call appear in the
-    frames of its traceback.
+    Returns those that came as bare text: field, extra header, secret. A misspelled field name
+    counts as a secret's, and so does every name if the kind itself is misspelled: the values of a
+    refused call appear in the frames of its traceback.
     """
     fields = provider.fields.model_fields if provider else {}
-    typed: dict[str, Any] = {}
+    typed: list[tuple[str, str, Any]] = []
     for name, value in given.items():
         if name == "headers" and name in fields and isinstance(value, dict):
             given[name] = {header: _close(text) for header, text in value.items()}
             texts = [header for header, text in value.items() if isinstance(text, str)]
-            typed |= {f"header {header}": given[name][header] for header in texts}
+            typed += [(name, header, given[name][header]) for header in texts]
         elif name == "headers" or name not in fields or is_secret_type(fields[name].annotation):
             given[name] = _close(value)
-            typed |= {name: given[name]} if isinstance(value, str) else {}
+            typed += [(name, "", given[name])] if isinstance(value, str) else []
     secrets = [value for value in given.values() if isinstance(value, Secret)]
     for name, value in given.items():
         given[name] = hide_key(value, *secrets)

@@ -62,7 +62,7 @@ class Identity:
 
     @classmethod
     def parse(cls, secret: Secret) -> Identity:
-        """The identity spelled `AGE-SECRET-KEY-1…`; FieldError where it is none."""
+        """The identity spelled `AGE-SECRET-KEY-1…`; FieldError if it is not one."""
         key = _private_key(secret.reveal())
         if key is None:
             raise FieldError(
@@ -109,7 +109,7 @@ def encrypt(plaintext: memoryview, recipients: Sequence[str]) -> bytes:
 def decrypt(data: bytes, identities: Sequence[Identity]) -> memoryview:
     """The plaintext of an age file.
 
-    StoreLocked where none of the identities opens it, DamagedStore where it breaks a rule.
+    StoreLocked if none of the identities opens it, DamagedStore if it breaks a rule.
     """
     header, payload = read_header(data)
     _check_alone(header)
@@ -138,8 +138,8 @@ def encrypt_passphrase(
 def decrypt_passphrase(data: bytes, passphrase: Secret) -> memoryview:
     """The plaintext of an age file sealed by a passphrase.
 
-    WrongPassphrase where it does not open it, StoreLocked where no passphrase opens the file,
-    DamagedStore where it breaks a rule or asks for more than 1 GB of memory.
+    WrongPassphrase if it does not open it, StoreLocked if no passphrase opens the file,
+    DamagedStore if it breaks a rule or asks for more than 1 GB of memory.
     """
     header, payload = read_header(data)
     _check_alone(header)
@@ -344,7 +344,7 @@ class Stanza:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the payload; `mac` signs the bytes `signed`."""
+    """What comes before the payload; `mac` signs the bytes `signed`."""
 
     stanzas: tuple[Stanza, ...]
     signed: bytes

@@ -230,7 +230,7 @@ def _is_single(connection: StoredConnection) -> bool:
 
 
 def _places_of(document: StoreDocument, new: StoredConnection) -> list[int]:
-    """Where connections are that this one cannot be added beside: its label, its single kind."""
+    """Where connections are that exclude this one: by its label, or its single kind."""
     return [
         place
         for place, each in enumerate(document.connections)

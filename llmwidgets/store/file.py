@@ -34,8 +34,8 @@ _CHECK = "Check that it is a file of yours, or name another store."
 class StoreFile:
     """A sealed file that is replaced as a whole, behind a symlink or not.
 
-    A symlink stays; what it points to is replaced, beside which lock, backups and the temporary
-    file stand. Only sealed bytes are ever given to this class.
+    A symlink stays; what it points to is replaced, next to which lock, backups and the temporary
+    file are. Only sealed bytes are ever given to this class.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +53,7 @@ class StoreFile:
             os.stat(self.path)
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError:  # `read` says what stands in the way
+        except OSError:  # `read` says what is wrong
             return True
         return True
 
@@ -103,7 +103,7 @@ class StoreFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the store's lock against every other process; StoreError where it stays taken."""
+        """Hold the store's lock against every other process; StoreError if it stays taken."""
         lock = self._lock()
         try:
             yield
@@ -115,7 +115,7 @@ class StoreFile:
 
         They reach the disk under another name first, the old ones become the newest backup, and
         one rename changes over. A file that is mounted by itself into a container takes no rename:
-        it is written in place, after its backup has reached the disk. StoreError where the disk
+        it is written in place, after its backup has reached the disk. StoreError if the disk
         refuses; then the file is as it was.
         """
         target = self.target
@@ -215,7 +215,7 @@ def write_new(path: Path, data: bytes) -> None:
 def make_folder(folder: Path, *, close: bool = True) -> None:
     """Make the folder and its missing parents with mode 0700; `close` an empty one to others.
 
-    A folder that holds other files already keeps its mode: it is not the store's to change.
+    A folder that contains other files already keeps its mode: it is not the store's to change.
     """
     try:
         for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
@@ -238,7 +238,7 @@ def writable(folder: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the folder's names to the disk, where the file system can."""
+    """Bring the folder's names to the disk, if the file system can."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY | _CLOSE_ON_EXEC)
@@ -264,7 +264,7 @@ def _second_name(target: Path, backup: Path) -> None:
 
 
 def _change_over(temporary: Path, target: Path) -> bool:
-    """Rename over the target; False where it is a mount of its own, which nothing replaces."""
+    """Rename over the target; False if it is a mount of its own, which nothing replaces."""
     for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
         try:
             os.replace(temporary, target)

@@ -117,7 +117,7 @@ def _server() -> str | None:
     if not pid.isdigit():
         return None
     try:
-        # The name in brackets may hold blanks; the start stands 20 words behind it.
+        # The name in brackets may contain blanks; the start comes 20 words after it.
         after = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2]
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot} {pid} {after.split()[19]}"
@@ -188,12 +188,12 @@ def remember_in_keyring(folder: Path, identity: Identity) -> str:
 
 
 def find_in_keyring(folder: Path) -> IdentitySource | None:
-    """The identity that the keyring holds for this folder, None for none; StoreError."""
+    """The identity that the keyring has for this folder, or None; StoreError."""
     return _get(_back_end()[1], folder)
 
 
 def forget_in_keyring(folder: Path) -> None:
-    """Delete the identity from the keyring; StoreError where it does not answer."""
+    """Delete the identity from the keyring; StoreError if it does not answer."""
     back_end = _back_end()[1]
     _answered(lambda: back_end.delete_password(_SERVICE, str(folder)), missing_is_fine=True)
 
@@ -207,7 +207,7 @@ def has_keyring() -> bool:
 
 
 def back_end_name() -> str:
-    """The keyring that would be used, in words; StoreError with the reason where there is none."""
+    """The keyring that would be used, in words; StoreError with the reason if there is none."""
     return _back_end()[0]
 
 

@@ -106,7 +106,7 @@ def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:
 
 
 def parse_identity(spelled: Secret | memoryview) -> Identity | None:
-    """The identity in a text that holds one on a line of its own; None for any other text."""
+    """The identity in a text that has one on a line of its own; None for any other text."""
     if isinstance(spelled, Secret):
         return _parsed(spelled)
     opened, _ = decode_secret(spelled)

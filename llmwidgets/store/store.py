@@ -328,7 +328,7 @@ class Store:
         """The recovery identity of a store made in this process, once; then None.
 
         It opens the store if the passphrase is forgotten: `store.unlock(identity=…)`. It
-        belongs on paper or in a password manager, and never beside the store.
+        belongs on paper or in a password manager, and never with the store.
         """
         with self.state.guard:
             recovery, self.state.recovery = self.state.recovery, None
@@ -519,12 +519,9 @@ class Store:
 
         WrongPassphrase, StoreLocked if nothing at hand opens the file, DamagedStore.
         """
-        return transfer.preview_import(
-            self.state,
-            Path(path).expanduser(),
-            passphrase=close_typed(passphrase),
-            identity=close_typed(identity),
-        )
+        passphrase, identity = close_typed(passphrase), close_typed(identity)
+        path = Path(path).expanduser()
+        return transfer.preview_import(self.state, path, passphrase=passphrase, identity=identity)
 
     def take(
         self, preview: ImportPreview, labels: Iterable[str] | None = None, *, replace: bool = False

@@ -197,7 +197,7 @@ ROLLBACK_HINT = (
 
 # -- What this computer remembers of stores: the highest revision seen, the members, the choices.
 #
-# It contains no secret. It lies in the user's state folder and not beside the store, so that who
+# It contains no secret. It lies in the user's state folder and not in the store's, so that who
 # can put an old file back cannot put the memory back with it; if it cannot be written, nothing is
 # remembered and nothing fails.
 
@@ -258,7 +258,7 @@ def _path_of(what: str) -> str:
 
 
 def _read(what: str, kind: type) -> dict[str, Any]:
-    """The remembered values whose type is that of the default; a list stands for a tuple."""
+    """The remembered values whose type is that of the default; a list becomes a tuple."""
     try:
         with open(_path_of(what), "rb", buffering=0) as opened:
             values = json.loads(opened.read())

@@ -236,5 +236,5 @@ def test_a_sealed_copy_says_what_still_holds_the_key(wire, tmp_path, monkeypatch
         page.send("look_elsewhere")
         page.send("add_elsewhere", number=0, reference=False)
     assert page.form["report"]["ok"]
-    assert "still holds the key in clear" in page.form["added"]
+    assert "still contains the key in clear" in page.form["added"]
     assert page.widget.store["openai"].tail == "3fQz"
