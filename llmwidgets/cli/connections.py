@@ -20,7 +20,7 @@ from rich.text import Text
 from llmwidgets import cli
 from llmwidgets.cli.keys import connections_at_hand, store_named
 from llmwidgets.connections import Connection, resolve
-from llmwidgets.connections.key_expiry import key_notes, today
+from llmwidgets.connections.catalog import key_notes, local_today
 from llmwidgets.engine.journal import file
 from llmwidgets.engine.journal.file import BUSY_SECONDS, reason
 from llmwidgets.errors import FieldError, LLMWidgetsError
@@ -74,7 +74,7 @@ def connection_row(connection: Connection) -> dict[str, Any]:
         "saved_at": _moment(connection.saved_at),
         "checked_at": _moment(connection.checked_at),
         "key_ends": ends.isoformat() if ends else None,
-        "key_notes": [f"{note.said} {note.fix}" for note in key_notes(connection, today())],
+        "key_notes": [f"{note.said} {note.fix}" for note in key_notes(connection, local_today())],
         "warnings": connection.warnings,
     }
 

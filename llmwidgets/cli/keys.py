@@ -51,7 +51,7 @@ class ScanOptions:
 def run_scan(asked: ScanOptions) -> int:
     """Tell every key in the files; the exit status: 0 none, 1 found, 2 not all could be read."""
     _check(asked.paths)
-    known = known_keys(connections_at_hand(store_named(asked.store, asked.organization)))
+    known = _known_keys(connections_at_hand(store_named(asked.store, asked.organization)))
     found: list[FoundLeak] = []
     unread = False
     for path in dict.fromkeys(path for each in asked.paths for path in files_below(each)):
@@ -167,7 +167,7 @@ def find_everything(store: Store, words: str = "") -> Iterator[Finding]:
     yield examine_key(store)
     yield from examine_ends(_saved(store))
     yield examine_keyring()
-    yield from examine_history(known_keys(_connections(store)), words)
+    yield from examine_history(_known_keys(_connections(store)), words)
     yield from examine_policies()
     yield examine_clock(store.path)
     yield _journal()
@@ -176,6 +176,10 @@ def find_everything(store: Store, words: str = "") -> Iterator[Finding]:
 def _words(asked: DoctorOptions) -> str:
     named = (("--store", asked.store), ("--organization", asked.organization))
     return "".join(f"{option} {shlex.quote(str(value))} " for option, value in named if value)
+
+
+def _known_keys(connections: Iterable[Connection]) -> tuple[KnownKey, ...]:
+    return known_keys(secret for each in connections for secret in each.secrets)
 
 
 def _connections(store: Store) -> list[Connection]:

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
+from llmwidgets.connections.catalog import key_notes, local_today
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.key_expiry import key_notes, today
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Provider
 from llmwidgets.widgets.connection.discovery import Discovery, OffersState
@@ -161,7 +161,7 @@ class ConnectionList:
             "kinds": [_kind(provider, connections, self._forms) for provider in PROVIDERS.values()],
             "connected": len(connections),
             "demo": any(each.origin == "demo" for each in connections),
-            "deleted": self._gate.store.deleted or "",
+            "deleted": self._gate.store.state.deleted_label,
         }
 
 
@@ -195,7 +195,7 @@ def _row(connection: Connection, forms: OpenForms) -> RowState:
         fact = fact or "this session"
     if connection.origin == "policy":
         fact = fact if icon in {"warn", "fail"} else "provided"
-    notes = key_notes(connection, today())
+    notes = key_notes(connection, local_today())
     if notes and icon != "fail":
         icon, fact = "warn", notes[0].brief
     return {

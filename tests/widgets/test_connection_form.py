@@ -161,7 +161,7 @@ def test_what_could_not_be_determined_is_not_saved(wire) -> None:
     assert page.form["mode"]["sentence"].startswith("Not determined")
     kept = store["m"]
     assert kept.capability("m") is None
-    assert not kept.to_payload()["capabilities"]
+    assert not kept.capabilities
 
 
 def test_a_server_without_a_word_is_not_saved(wire) -> None:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 import pytest
 
-from llmwidgets.connections import key_expiry
+from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel, connection_panel
@@ -21,8 +21,8 @@ ACCOUNT = json.dumps({"type": "service_account", "project_id": "p-1", "private_k
 @pytest.fixture(autouse=True)
 def on_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is 2 December 2026."""
-    for module in (key_expiry, form_view, connection_panel):
-        monkeypatch.setattr(module, "today", lambda: TODAY)
+    for module in (catalog, form_view, connection_panel):
+        monkeypatch.setattr(module, "local_today", lambda: TODAY)
 
 
 def kind(page, name: str) -> dict:
@@ -85,7 +85,7 @@ def test_the_age_of_a_service_account_s_key(wire) -> None:
     """Old while the stored one is meant; a new file that was received is not."""
     store = Store.in_memory()
     since = datetime(2026, 8, 4, 12).astimezone()
-    store.save(Connection("vertex_ai", credentials=ACCOUNT).with_keyed_at(since))
+    store.save(Connection("vertex_ai", credentials=ACCOUNT).replace(keyed_at=since))
     page = wire(ConnectionPanel(store))
     (note,) = page.form["key_notes"]
     assert "120 days old" in note["said"]

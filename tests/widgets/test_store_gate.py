@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.store import identity_sources
 from llmwidgets.store import state as autolock
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
@@ -87,7 +88,7 @@ def test_words_and_identity_cross_sealed_and_stand_in_no_state(wire, tmp_path: P
         (
             "short",
             {"kept": True, "own": True},
-            "The passphrase has fewer than 12 characters, or is no text.",
+            "The passphrase has fewer than 12 characters, or is not a text.",
         ),
         (PASSPHRASE, {"own": True}, "The recovery identity is not kept yet."),
     ],
@@ -176,8 +177,8 @@ def test_what_is_no_identity_is_said_in_place(wire, store: Store) -> None:
     page = wire(ConnectionForm("openai", store))
     page.type_secret("recovery", "no identity at all")
     page.send("store.unlock", by="recovery")
-    assert gate(page)["said"]["sentence"] == "This is no age identity."
-    page.type_secret("recovery", Store.proposed_recovery().reveal())
+    assert gate(page)["said"]["sentence"] == "This is not an age identity."
+    page.type_secret("recovery", identity_sources.propose_recovery().reveal())
     page.send("store.unlock", by="recovery")
     assert "does not open with this identity" in gate(page)["said"]["sentence"]
     page.send("store.unlock", by="recovery")

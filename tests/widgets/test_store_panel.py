@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.store.state import state_of
+from llmwidgets.store.state import Status, state_of
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import ModelServer, Seen, serving_models
@@ -132,7 +132,7 @@ def test_a_key_file_opens_the_store_unasked(wire, tmp_path: Path, monkeypatch) -
     key.write_text(Identity.generate().secret.reveal() + "\n")
     monkeypatch.setenv("LLMWIDGETS_STORE_KEY_FILE", str(key))
     store = Store.create("acme", path=tmp_path / "store")
-    state_of(store.path).forget()
+    state_of(store.path).lock(Status.LOCKED)
     page = wire(ConnectionPanel(store))
     assert page.state["store"]["gate"] == ""
     assert page.state["store"]["by"] == "LLMWIDGETS_STORE_KEY_FILE"

@@ -161,7 +161,7 @@ def test_an_organization_is_chosen_in_the_header(wire) -> None:
     page = wire(ConnectionPanel(acme))
     assert page.state["store"]["organizations"] == ["acme"]
     page.send("store.organization", name="hub / unfit")
-    assert "is no name of an organization" in page.widget.last_error
+    assert "is not a name of an organization" in page.widget.last_error
     page.send("store.organization", name="hub")
     assert page.state["store"]["organization"] == "hub"
     assert page.state["store"]["exists"] is False
@@ -210,7 +210,7 @@ def test_undo_never_takes_a_place_that_is_taken(wire, store: Store) -> None:
     with pytest.raises(AlreadyConnected):
         store.undelete()
     assert store["openai"].tail == "81fc"
-    assert store.deleted == "openai"
+    assert store.state.deleted_label == "openai"
 
 
 def test_keys_of_other_tools_are_offered_on_a_click(wire, tmp_path, monkeypatch) -> None:
@@ -236,5 +236,5 @@ def test_a_sealed_copy_says_what_still_holds_the_key(wire, tmp_path, monkeypatch
         page.send("found.look_elsewhere")
         page.send("found.add_elsewhere", number=0, reference=False)
     assert page.form["report"]["ok"]
-    assert "still holds the key in clear" in page.form["added"]
+    assert "still contains the key in clear" in page.form["added"]
     assert page.widget.store["openai"].tail == "3fQz"

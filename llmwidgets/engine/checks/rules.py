@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from llmwidgets.connections import catalog
+from llmwidgets.connections.catalog import key_has_ended, local_today
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.key_expiry import has_ended, today
 from llmwidgets.engine.network.proxies import is_loopback
 from llmwidgets.errors import CallError, Failure, LLMWidgetsError
 from llmwidgets.formatting import format_day
@@ -129,7 +129,7 @@ class CheckFailure:
     def ended(self) -> str:
         """The day the key ended, by the day saved with it; empty while it goes on."""
         ends = self.connection.fields.expires if self.connection.secret_fields else None
-        return format_day(ends) if ends and has_ended(self.connection, today()) else ""
+        return format_day(ends) if ends and key_has_ended(self.connection, local_today()) else ""
 
     def begins(self, prefix: str) -> bool:
         """Whether the key starts with a public prefix."""

@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.environment import environment_connections
-from llmwidgets.connections.import_sources import KeyCandidate, find_keys_of_other_tools
+from llmwidgets.connections.discovery import (
+    KeyCandidate,
+    environment_connections,
+    find_keys_of_other_tools,
+)
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.custom import PROVIDER as CUSTOM
 from llmwidgets.secret import Secret, redact

@@ -9,8 +9,8 @@ from typing import Literal, NotRequired, TypedDict
 
 from pydantic.fields import FieldInfo
 
+from llmwidgets.connections.catalog import KeyNote, key_age_note, key_end_note, local_today
 from llmwidgets.connections.connection import Connection, to_json_value
-from llmwidgets.connections.key_expiry import KeyNote, age_note, end_note, today
 from llmwidgets.dialects.requests import add_query, curl_command
 from llmwidgets.dialects.types import Call
 from llmwidgets.formatting import format_since
@@ -254,12 +254,12 @@ def _warnings(draft: FormDraft, preview: Connection | None, real: Connection | N
 
 def _key_notes(draft: FormDraft, preview: Connection | None) -> list[KeyNote]:
     """The end of the key by the day in the form, and the age of the key while it is kept."""
-    kept, on = draft.connection, today()
+    kept, on = draft.connection, local_today()
     shown = kept if draft.read_only else preview or kept
     replaced = any(each.received for each in draft.secrets.values())
     notes = (
-        end_note(shown, on) if shown else None,
-        age_note(kept, on) if kept and not replaced else None,
+        key_end_note(shown, on) if shown else None,
+        key_age_note(kept, on) if kept and not replaced else None,
     )
     return [note for note in notes if note is not None]
 
@@ -281,7 +281,7 @@ def _check(draft: FormDraft) -> _FormCheck:
     used = report.models if report is not None else _listed(draft)
     return {
         "report": shown,
-        "endings": model_endings(connection, used, today()) if connection else [],
+        "endings": model_endings(connection, used, local_today()) if connection else [],
         "mode": mode_view(connection) if connection else None,
         "requests": _requests(draft.calls),
         "refused": draft.refused if failed else None,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.environment import environment_connections
+from llmwidgets.connections.discovery import environment_connections
 from llmwidgets.connections.policy import Policy
 from llmwidgets.errors import (
     DamagedStore,
@@ -29,6 +29,7 @@ from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Kind
 from llmwidgets.secret import Secret, redact
 from llmwidgets.store import identity_sources
+from llmwidgets.store.state import organizations
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.panel import Content, Page, Sentence, error_sentence
 from llmwidgets.widgets.secret_field import SecretInbox, shown_to
@@ -343,13 +344,13 @@ class StoreGate:
         store = self.store
         locked = store.exists and store.locked
         by = "" if locked else store.unlocked_by or ""
-        changed = store.changed_at
+        changed = store.state.changed_at
         return {
             "organization": store.organization,
             "organizations": _organizations(store),
             "exists": store.exists,
             "locked": locked,
-            "why": store.why_locked if locked else "",
+            "why": store.state.lock_reason if locked else "",
             "notices": _notices(store),
             "memory": store.path is None,
             "read_only": store.read_only,
@@ -357,7 +358,7 @@ class StoreGate:
             "locks_after": store.auto_lock if by == "passphrase" else 0,
             "changed": format_day(changed) if changed else "",
             "path": shorten_path(store.path) if store.path else "",
-            "rolled_back": store.rolled_back,
+            "rolled_back": store.state.rolled_back is not None,
             "gate": self.screen,
             "said": {**self._said, "by": self._tried} if self._said else None,
             "busy": self._busy,
@@ -384,9 +385,9 @@ def _passphrase_sentence(error: LLMWidgetsError) -> Sentence | None:
 
 def _organizations(store: Store) -> list[str]:
     """Those one can turn to; none where the panel was given a folder of its own."""
-    if store.path is None or not store.in_default_place:
+    if store.path is None or not store.state.in_default_folder:
         return []
-    return sorted({*Store.organizations(), store.organization})
+    return sorted({*organizations(), store.organization})
 
 
 def _notices(store: Store) -> list[str]:
@@ -420,13 +421,13 @@ class StoreDraft:
     """
 
     def __init__(self) -> None:
-        self.words = Store.proposed_passphrase()
-        self.recovery = Store.proposed_recovery()
+        self.words = identity_sources.propose_passphrase()
+        self.recovery = identity_sources.propose_recovery()
         self.count = 0
 
     def propose_words(self) -> None:
         """Propose six other words."""
-        self.words = Store.proposed_passphrase()
+        self.words = identity_sources.propose_passphrase()
         self.count += 1
 
     def find_secret(self, name: str) -> Secret | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.store.store import Store
-from llmwidgets.store.transfer import ImportPreview
+from llmwidgets.store.transfer import ImportPreview, asks_for_passphrase
 from llmwidgets.widgets.panel import Content, Page, error_sentence
 from llmwidgets.widgets.secret_field import SecretInbox
 
@@ -228,7 +229,7 @@ class StoreSettings:
             return
 
         def look() -> None:
-            if passphrase is None and self._store.asks_for_passphrase(path):
+            if passphrase is None and asks_for_passphrase(Path(path).expanduser()):
                 message = f"{path} opens with a passphrase."
                 raise StoreLocked(message, "Type the passphrase it was exported with.")
             self._preview = self._store.preview(path, passphrase=passphrase)
@@ -298,7 +299,7 @@ def _read_kept(store: Store) -> _KeptState:
         "opening": {
             "places": places_view(store.can_remember, store.remembered),
             "auto_lock": store.auto_lock,
-            "asks": store.has_passphrase,
+            "asks": store.state.has_passphrase,
             "needs_old": store.unlocked_by in {"passphrase", "this server", "system keyring"},
             "recipient": store.recipient,
         },
