@@ -45,7 +45,7 @@ texts = ["Row " + json.dumps(row) for row in truth]
 made = lw.Comparison.from_outputs(schema, texts, outputs, truth=truth)
 records = outputs["model-1"]
 # A run that is still going on: 1,000 replies of the first 250 texts come while it is looked at.
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison.core import CellKey
 places = [CellKey(4 + n % 4, n // 4, 0) for n in range(1000)]
 held = [(place, made.rows.id(place)) for place in places]
 for place in places:

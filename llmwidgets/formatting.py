@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 UNKNOWN = "unknown"
@@ -49,7 +49,7 @@ def duration(value: float | None) -> str:
 
 
 def money(value: float | None) -> str:
-    """US dollars without the sign: cents, two digits below ten cents; unknown is said, never 0."""
+    """US dollars without the sign: cents, two digits below ten cents; never 0 if unknown."""
     if value is None:
         return UNKNOWN
     if value == 0:
@@ -60,7 +60,7 @@ def money(value: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """US dollars with the sign; unknown is said, never 0."""
+    """US dollars with the sign; never 0 if unknown."""
     return UNKNOWN if value is None else f"${money(value)}"
 
 
@@ -78,6 +78,11 @@ def rough_count(number: int) -> str:
 def average(number: float) -> str:
     """A mean of counts: one decimal under 10, where it has one."""
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
+
+
+def figure(value: float) -> str:
+    """A figure on an axis, with three digits."""
+    return f"{value:.3g}"
 
 
 def format_times(ratio: float) -> str:
@@ -113,12 +118,9 @@ def format_count_words(failure: str) -> str:
     return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
 
 
-def failures(counts: tuple[tuple[str, int], ...]) -> str:
-    """The failures that happened, with their counts; none is said."""
-    return (
-        ", ".join(f"{count} {format_count_words(name)}" for name, count in counts if count)
-        or "none"
-    )
+def failures(counts: Mapping[str, int]) -> str:
+    """The failures that happened, with their counts; empty if there were none."""
+    return ", ".join(f"{n} {format_count_words(name)}" for name, n in counts.items() if n)
 
 
 def shorten(text: str, most: int) -> str:

@@ -64,7 +64,7 @@ def run_compare(asked: CompareOptions) -> int:
         console.print(
             Text(escape_controls(f"Wrote {result.to_html(asked.html, values=asked.values)}"))
         )
-    if any(tally.statuses["Stopped"] for tally in result.reading.tallies):
+    if any(result.scoreboard()["Stopped"]):
         cli.say("Interrupted; what was answered is kept. Run the same again to go on.")
         return cli.INTERRUPTED
     missed = list(_missed(asked, result))

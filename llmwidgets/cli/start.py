@@ -35,7 +35,7 @@ def run_demo() -> int:
     tables.scoreboard_table(console, result)
     page = result.to_html(PAGE, values=True)
     stop_demo()
-    console.print(Text(f"\nAll {result.reading.differing} rows that differ, as a page: {page}"))
+    console.print(Text(f"\nAll {len(result.differences())} rows that differ, as a page: {page}"))
     console.print(Text("The same by clicking: make lab, or llmwidgets lab"))
     return 0
 

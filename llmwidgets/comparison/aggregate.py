@@ -1,31 +1,108 @@
-"""Tally: what one variant's extractions add up to, as numbers; no object is kept."""
+"""One pass over all extractions, summed up as numbers: per field, per variant, and overall."""
 
 from __future__ import annotations
 
 import math
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.scoring import Rows, WithRows
-from llmwidgets.comparison.differences import (
+from llmwidgets.analysis.leaves import is_empty
+from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
+from llmwidgets.comparison.core import ResultData, Results
+from llmwidgets.comparison.text_result import (
     Difference,
     TextResult,
+    has_data,
+    is_labelled,
     read_all_results,
+    read_text_result,
     read_text_results,
 )
-from llmwidgets.comparison.field_metrics import FieldCounts
+from llmwidgets.comparison.truth import Correction, truth_before
 from llmwidgets.errors import FAILURES, ReplyError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.scored import ScoredExtraction
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
+
+
+@dataclass(slots=True)
+class FieldCount:
+    """The cells of one field: labelled and right; values given, values wanted, values right.
+
+    Precision is found / given, recall found / wanted: a null that is rightly null counts for the
+    accuracy alone. Words for nothing ("N/A") are not given. `part` is what the user's own functions
+    count of values that are not right: it is in the accuracy, and nowhere else.
+    """
+
+    labelled: int = 0
+    right: int = 0
+    given: int = 0
+    wanted: int = 0
+    found: int = 0
+    invented: int = 0
+    missed: int = 0
+    nulls_in_words: int = 0
+    part: float = 0.0
+
+    def add(self, cell: Cell, times: int = 1) -> None:
+        """Count one cell; one that truth does not label is left out. `times` -1 takes it back."""
+        if cell.right is None:
+            return
+        if cell.right and type(cell.truth) is str and cell.truth:
+            self.labelled += times
+            self.right += times
+            self.given += times
+            self.wanted += times
+            self.found += times
+            return
+        wanted, in_words = not is_empty(cell.truth), cell.state == "null in words"
+        given = not (in_words or cell.state == "missing" or is_empty(cell.value))
+        self.labelled += times
+        self.right += times * cell.right
+        self.given += times * given
+        self.wanted += times * wanted
+        self.found += times * (cell.right and given and wanted)
+        self.invented += times * (given and not wanted)
+        self.missed += times * (wanted and not given)
+        self.nulls_in_words += times * in_words
+        self.part += times * cell.part
+
+    @property
+    def accuracy(self) -> float | None:
+        return (self.right + self.part) / self.labelled if self.labelled else None
+
+    @property
+    def precision(self) -> float | None:
+        return self.found / self.given if self.given else None
+
+    @property
+    def recall(self) -> float | None:
+        return self.found / self.wanted if self.wanted else None
+
+    @property
+    def f1(self) -> float | None:
+        both = self.given + self.wanted
+        return 2 * self.found / both if both else None
+
+
+def count_cells(cells: Iterable[Cell]) -> FieldCount:
+    """The cells of one text, all fields together."""
+    count = FieldCount()
+    for cell in cells:
+        count.add(cell)
+    return count
+
+
+def sum_counts(counts: Collection[FieldCount]) -> FieldCount:
+    """The counts of several fields together."""
+    names = [each.name for each in fields(FieldCount)]
+    return FieldCount(**{name: sum(getattr(each, name) for each in counts) for name in names})
 
 
 @dataclass(slots=True)
@@ -45,7 +122,7 @@ class VariantStats(WithRows):
     missed: int = 0
     nulls_in_words: int = 0
     lists: dict[str, Rows] = field(default_factory=dict)
-    counts: FieldCounts = field(default_factory=FieldCounts)
+    counts: dict[str, FieldCount] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     waiting: list[float] = field(default_factory=list)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -87,42 +164,46 @@ class VariantStats(WithRows):
         if extraction.paid_before is None:
             self.paid_now = _sum(self.paid_now, extraction.cost)
 
-    def score(self, text_id: str, marked: ScoredExtraction) -> None:
+    def score(self, document: Document, extraction: Extraction, score: TextScore) -> None:
         """Count how one extraction was scored."""
-        self._count(marked, 1)
-        if marked.notes:
-            self.notes[text_id] = tuple(
-                dict.fromkeys((*self.notes.get(text_id, ()), *marked.notes))
-            )
-        if marked.lost:
-            self.lost.add(text_id)
-        if marked.unanswered:
-            self.silent.add(text_id)
-        if marked.accuracy is not None:
-            # New lists: a copy of this tally keeps its own.
-            self.scores[text_id] = [*self.scores.get(text_id, ()), marked.accuracy]
-            self.perfect[text_id] = [*self.perfect.get(text_id, ()), marked.perfect]
+        name = document.id
+        self._count(score, 1)
+        if score.notes:
+            self.notes[name] = tuple(dict.fromkeys((*self.notes.get(name, ()), *score.notes)))
+        if score.accuracy is not None:
+            # New lists: a copy of these sums keeps its own.
+            self.scores[name] = [*self.scores.get(name, ()), score.accuracy]
+            self.perfect[name] = [*self.perfect.get(name, ()), score.perfect]
+            if not has_data(extraction):
+                self.lost.add(name)
+        elif extraction.asked and not has_data(extraction) and is_labelled(document):
+            self.silent.add(name)
 
-    def unscore(self, text_id: str, marks: Iterable[ScoredExtraction]) -> None:
+    def unscore(self, text_id: str, scores: Iterable[TextScore]) -> None:
         """Take back how a text's extractions, all its repeats, were scored."""
-        for marked in marks:
-            self._count(marked, -1)
-        self.notes.pop(text_id, None)
-        self.scores.pop(text_id, None)
-        self.perfect.pop(text_id, None)
+        for score in scores:
+            self._count(score, -1)
+        for kept in (self.notes, self.scores, self.perfect):
+            kept.pop(text_id, None)
         self.lost.discard(text_id)
         self.silent.discard(text_id)
 
-    def _count(self, marked: ScoredExtraction, times: int) -> None:
-        self.invented += times * marked.invented
-        self.missed += times * marked.missed
-        self.nulls_in_words += times * marked.nulls_in_words
-        for name, rows in marked.lists.items():
-            found = self.lists.get(name, Rows()).plus(rows, times)
-            self.lists[name] = found
-            if found == Rows():
+    def _count(self, score: TextScore, times: int) -> None:
+        self.invented += times * score.invented
+        self.missed += times * score.missed
+        self.nulls_in_words += times * score.nulls_in_words
+        for name, rows in score.lists.items():
+            total = self.lists.get(name, Rows()).plus(rows, times)
+            self.lists[name] = total
+            if total == Rows():
                 del self.lists[name]
-        self.counts.add(marked.cells, times)
+        for cell in score.cells:
+            if cell.right is None:
+                continue
+            count = self.counts.setdefault(cell.pattern, FieldCount())
+            count.add(cell, times)
+            if not count.labelled:
+                del self.counts[cell.pattern]
 
     def copy(self, order: Iterable[str]) -> VariantStats:
         """The same sums, to go on from; scores in this order of texts."""
@@ -134,13 +215,18 @@ class VariantStats(WithRows):
             scores={name: self.scores[name] for name in names},
             perfect={name: self.perfect[name] for name in names},
             lists=dict(self.lists),
-            counts=self.counts.copy(),
+            counts={name: replace(count) for name, count in self.counts.items()},
             seconds=list(self.seconds),
             waiting=list(self.waiting),
             notes=dict(self.notes),
             lost=set(self.lost),
             silent=set(self.silent),
         )
+
+    @property
+    def total(self) -> FieldCount:
+        """The cells of all fields together."""
+        return sum_counts(self.counts.values())
 
     @property
     def total_cost(self) -> float | None:
@@ -197,127 +283,129 @@ def _plus(total: int | None, more: int | None) -> int | None:
     return total if more is None else (total or 0) + more
 
 
-# -- Reading: one pass over a comparison's extractions, summed up as numbers, no object kept.
-
-FIRST = 60
-"""So many differences are kept for the static views; the rest is read again when asked for."""
+_KEPT = 20
+"""The number of texts whose differences are kept, so that views need not read them again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregates:
-    """The tallies of all variants, how many rows differ, and the first of them."""
+    """The sums of all variants, how many rows differ in each text and repeat, and the first."""
 
-    tallies: tuple[VariantStats, ...]
-    differing: int
-    first: tuple[Difference, ...]
+    stats: tuple[VariantStats, ...]
+    rows: array[int]
+    kept: dict[int, list[Difference]]
 
-    def after(self, before: Comparison, now: Comparison) -> Aggregates:
-        """The reading of a comparison that differs from `before` in the truth of some texts.
+    @property
+    def differing(self) -> int:
+        """How many rows differ."""
+        return sum(self.rows)
+
+    @property
+    def scored(self) -> bool:
+        """Whether any text is scored."""
+        return any(stats.scores for stats in self.stats)
+
+    def after(self, before: ResultData, now: ResultData) -> Aggregates:
+        """The sums of results that differ from `before` in the truth of some texts.
 
         Only those texts are scored again.
         """
-        pairs = zip(before.texts, now.texts, strict=True)
-        changed = [at for at, (old, new) in enumerate(pairs) if old is not new]
         sums = Accumulator(now, self)
-        differing, fresh = self.differing, list[Difference]()
-        for at in changed:
-            old, new = read_text_results(before, at), read_text_results(now, at)
-            sums.score_again(old, new)
-            found = [each for answers in new for each in answers.differences]
-            differing += len(found) - sum(len(answers.differences) for answers in old)
-            fresh += found
-        names = {now.texts[at].id for at in changed}
-        first = [each for each in self.first if each.text_id not in names] + fresh
-        return Aggregates(sums.tallies(), differing, self._in_order(first, now.texts))
-
-    def _in_order(
-        self, found: Sequence[Difference], texts: Sequence[Document]
-    ) -> tuple[Difference, ...]:
-        """Text by text, as far as every row is known: those behind the last one are not."""
-        order = {text.id: at for at, text in enumerate(texts)}
-        last = len(order)
-        if self.differing > len(self.first):
-            last = order[self.first[-1].text_id] if self.first else -1
-        known = [each for each in found if order[each.text_id] <= last]
-        known.sort(key=lambda each: (order[each.text_id], each.repeat))
-        return tuple(known[:FIRST])
+        for at, (old, new) in enumerate(zip(before.texts, now.texts, strict=True)):
+            if old is not new:
+                sums.score_again(read_text_results(before, at), read_text_results(now, at))
+        return sums.aggregates()
 
 
 class Accumulator:
-    """The sums of a reading while it is made, text by text in any order.
+    """The sums while they are made, text by text in any order.
 
     A variant that was not asked about a text yet is counted once its reply is there. With
     `start`, every text is counted already.
     """
 
-    def __init__(self, comparison: Comparison, start: Aggregates | None = None) -> None:
-        self._order = [text.id for text in comparison.texts]
-        self._repeats = comparison.repeats
-        units, variants = len(self._order) * self._repeats, range(len(comparison.variants))
-        tallies = start.tallies if start is not None else [VariantStats() for _ in variants]
-        self._tallies = [each.copy(each.scores) for each in tallies]
+    def __init__(self, results: ResultData, start: Aggregates | None = None) -> None:
+        self._order = [text.id for text in results.texts]
+        self._repeats = results.repeats
+        units, variants = len(self._order) * self._repeats, range(len(results.variants))
+        columns = start.stats if start is not None else [VariantStats() for _ in variants]
+        self._stats = [each.copy(each.scores) for each in columns]
         self._counted = [bytearray([start is not None]) * units for _ in variants]
-        self._differing = array("I", bytes(4 * units))
-        self._first: dict[int, list[Difference]] = {}
-        self._bound = units
+        self._rows = array("I", start.rows if start is not None else bytes(4 * units))
+        self._kept = dict(start.kept) if start is not None else {}
 
-    def add(self, answers: TextResult, asked: Iterable[bool] = ()) -> None:
+    def add(self, result: TextResult, asked: Iterable[bool] = ()) -> None:
         """Count what was not counted yet; `asked` says which variants have been, all without it."""
-        at = self._at(answers)
-        there = list(asked) or [True] * len(self._tallies)
-        for variant, tally in enumerate(self._tallies):
-            if there[variant] and not self._counted[variant][at]:
+        at = self._at(result)
+        known = list(asked) or [True] * len(self._stats)
+        for variant, stats in enumerate(self._stats):
+            if known[variant] and not self._counted[variant][at]:
                 self._counted[variant][at] = 1
-                tally.add(answers.extractions[variant])
-                tally.score(answers.document.id, answers.marks[variant])
-        self._note(at, answers.differences)
+                extraction = result.extractions[variant]
+                stats.add(extraction)
+                stats.score(result.document, extraction, result.scores[variant])
+        self._note(result)
 
     def score_again(self, before: Sequence[TextResult], now: Sequence[TextResult]) -> None:
         """Count one text, all its repeats, by its new truth instead of its old one."""
-        name = before[0].document.id
-        for variant, tally in enumerate(self._tallies):
-            counted = self._counted[variant]
-            there = [bool(counted[self._at(each)]) for each in before]
-            tally.unscore(
-                name, (each.marks[variant] for each, had in zip(before, there, strict=True) if had)
-            )
-            for each, had in zip(now, there, strict=True):
-                if had:
-                    tally.score(name, each.marks[variant])
+        for variant, stats in enumerate(self._stats):
+            counted = [bool(self._counted[variant][self._at(each)]) for each in before]
+            old = [each for each, known in zip(before, counted, strict=True) if known]
+            new = [each for each, known in zip(now, counted, strict=True) if known]
+            stats.unscore(before[0].document.id, (each.scores[variant] for each in old))
+            for each in new:
+                stats.score(each.document, each.extractions[variant], each.scores[variant])
         for each in now:
-            self._note(self._at(each), each.differences)
+            self._note(each)
 
-    def _at(self, answers: TextResult) -> int:
-        return answers.text * self._repeats + answers.repeat
+    def _at(self, result: TextResult) -> int:
+        return result.text * self._repeats + result.repeat
 
-    def _note(self, at: int, found: list[Difference]) -> None:
-        self._differing[at] = len(found)
-        self._first.pop(at, None)
-        if not found or at >= self._bound:
-            return
-        self._first[at] = found[:FIRST]
-        if len(self._first) > FIRST:
-            # Each text in it has a row, so the last one holds none of the first rows.
-            self._bound = max(self._first)
-            del self._first[self._bound]
+    def _note(self, result: TextResult) -> None:
+        at, rows = self._at(result), result.differences
+        self._rows[at] = len(rows)
+        self._kept.pop(at, None)
+        if rows:
+            self._kept[at] = rows
+        if len(self._kept) > _KEPT:
+            del self._kept[max(self._kept)]
 
-    def tallies(self) -> tuple[VariantStats, ...]:
-        """Copies of the tallies as they are now, texts in their own order."""
-        return tuple(each.copy(self._order) for each in self._tallies)
-
-    def reading(self) -> Aggregates:
-        """What was counted so far; what was not asked counts as stopped."""
-        tallies = self.tallies()
-        for tally, counted in zip(tallies, self._counted, strict=True):
+    def aggregates(self) -> Aggregates:
+        """Copies of what was counted so far, texts in order; what was not asked is stopped."""
+        columns = tuple(each.copy(self._order) for each in self._stats)
+        for stats, counted in zip(columns, self._counted, strict=True):
             if waits := len(counted) - sum(counted):
-                tally.statuses["Stopped"] += waits
-        first = [each for at in sorted(self._first) for each in self._first[at]]
-        return Aggregates(tallies, sum(self._differing), tuple(first[:FIRST]))
+                stats.statuses["Stopped"] += waits
+        return Aggregates(columns, array("I", self._rows), dict(self._kept))
 
 
-def aggregate(comparison: Comparison) -> Aggregates:
+def aggregate(results: ResultData) -> Aggregates:
     """Go through every extraction once, text by text."""
-    sums = Accumulator(comparison)
-    for answers in read_all_results(comparison):
-        sums.add(answers)
-    return sums.reading()
+    sums = Accumulator(results)
+    for result in read_all_results(results):
+        sums.add(result)
+    return sums.aggregates()
+
+
+def read_differences(results: ResultData) -> Iterator[Difference]:
+    """Each field where variants disagree or differ from the truth, text by text."""
+    known = results.cached(aggregate) if results.is_measured(aggregate) else None
+    for at in range(len(results.texts) * results.repeats):
+        if known is not None and (at in known.kept or not known.rows[at]):
+            yield from known.kept.get(at, ())
+        else:
+            yield from read_text_result(results, *divmod(at, results.repeats)).differences
+
+
+def relabel(results: Results, texts: tuple[Document, ...], made: tuple[Correction, ...]) -> Results:
+    """The same replies by other truth; what was scored already is scored again where it moved."""
+    changed = replace(results, texts=texts, made=made)
+    if results.is_measured(aggregate):
+        sums = results.cached(aggregate)
+        changed.cached(aggregate, lambda now: sums.after(results, now))
+    return changed
+
+
+def as_given(results: Results) -> Results:
+    """The same replies by the truth as it was given, without labels made after the run."""
+    return relabel(results, truth_before(results.texts, results.made), ())

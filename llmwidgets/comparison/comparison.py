@@ -1,65 +1,36 @@
-"""Comparison: what a run returns. A value that reads its extractions from the journal."""
+"""compare, extract and estimate, which ask models about texts, and the Comparison they return."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.grounding import ExampleLeakage
-from llmwidgets.analysis.verdict import MATTERS, read_matters
-from llmwidgets.comparison import (
-    builders,
-    corrections,
-    dataframes,
-    differences,
-    field_metrics,
-    run_settings,
-    scoreboard,
-    view_model,
-)
-from llmwidgets.comparison import dataframes as exports
-from llmwidgets.comparison import field_metrics as grounded
-from llmwidgets.comparison.aggregate import Aggregates, aggregate
-from llmwidgets.comparison.corrections import Correction
-from llmwidgets.comparison.differences import Agreement, Difference, read_all_results
-from llmwidgets.comparison.inputs import Missing, read_documents, read_rules
-from llmwidgets.comparison.scored import (
-    CellKey,
-    ResultIndex,
-    Rules,
-    ScoredExtraction,
-    Scoring,
-    score_extraction,
-)
-from llmwidgets.comparison.truth import Blank
-from llmwidgets.comparison.variants import Variant
-from llmwidgets.engine.journal.journal import Journal
-from llmwidgets.engine.journal.row import Row
-from llmwidgets.errors import FieldError, Stopped
-from llmwidgets.report import html, text, writers
+from llmwidgets.analysis.verdict import MATTERS
+from llmwidgets.comparison import aggregate, dataframes, run_settings, serialization, view_model
+from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
+from llmwidgets.comparison.inputs import build_plan, read_documents, read_rules
+from llmwidgets.comparison.runs import RunOptions, measure_trial, run_again, run_plan
+from llmwidgets.comparison.scoreboard import scoreboard_frame, verdict_of
+from llmwidgets.comparison.truth import Blank, correct
+from llmwidgets.engine.estimate import Estimate
+from llmwidgets.engine.estimate import estimate as estimate_plan
+from llmwidgets.errors import FieldError
+from llmwidgets.report import html, text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.significance import Tested
-    from llmwidgets.analysis.verdict import Standing, Verdict
+    from llmwidgets.analysis.verdict import Verdict
+    from llmwidgets.comparison.variants import Examples
     from llmwidgets.engine.extraction import Extraction
-    from llmwidgets.engine.request_builder import Document
-    from llmwidgets.engine.run import Run
-
-
-_NOT_ASKED = Row.of_failure(
-    "", Stopped("The run was stopped before this text's turn.", "Run it again to go on."), at=0.0
-)
+    from llmwidgets.store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Comparison:
+class Comparison(ResultData):
     """Every text asked of every variant, scored where there is truth.
 
     Shares are 0–1, money US dollars, times seconds. Nothing is held in memory but row ids: the
@@ -68,69 +39,6 @@ class Comparison:
     >>> result = compare(Invoice, texts, models="demo", truth=truth)   # doctest: +SKIP
     >>> result.scoreboard()[["variant", "accuracy", "cost"]]           # doctest: +SKIP
     """
-
-    variants: tuple[Variant, ...]
-    models: tuple[str, ...]
-    texts: tuple[Document, ...]
-    rows: ResultIndex
-    journal: Journal
-    read: Callable[[Row, CellKey], Extraction]
-    scoring: Rules = None
-    notes: tuple[str, ...] = ()
-    made: tuple[Correction, ...] = ()
-    looks: set[int] = field(default_factory=set)
-    made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The variants' labels, in the order of the columns."""
-        return tuple(variant.label or "" for variant in self.variants)
-
-    @property
-    def repeats(self) -> int:
-        """How often each text was asked of each variant."""
-        return self.rows.repeats
-
-    def __len__(self) -> int:
-        """How many extractions there are, failures included."""
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[Extraction]:
-        """Every extraction: variant by variant, text by text."""
-        return (self.extraction(place) for place in self.places())
-
-    def places(self, variant: int | None = None) -> Iterator[CellKey]:
-        """Every place, or those of one variant."""
-        return (
-            place for place in self.rows.places() if variant is None or place.variant == variant
-        )
-
-    def row(self, place: CellKey) -> Row:
-        """The journal's row of a place; a `Stopped` one where nothing was asked."""
-        found = self.rows.id(place)
-        return self.journal.get(found) if found else _NOT_ASKED
-
-    def status(self, place: CellKey) -> str:
-        """`ok`, or the class of the failure."""
-        return self.row(place).status
-
-    def extraction(self, place: CellKey) -> Extraction:
-        """The extraction of a place, read from the journal."""
-        return self.read(self.row(place), place)
-
-    def mark(self, place: CellKey) -> ScoredExtraction:
-        """How the extraction of a place is scored."""
-        return score_extraction(self.extraction(place), self.texts[place.text], self.scoring)
-
-    @cached_property
-    def reading(self) -> Aggregates:
-        """The sums over all extractions, read once."""
-        return aggregate(self)
-
-    def differing(self) -> Iterator[Difference]:
-        """Each field where variants disagree or differ from the truth, text by text."""
-        for answers in read_all_results(self):
-            yield from answers.differences
 
     def scoreboard(self) -> pd.DataFrame:
         """One row per variant: accuracy with its interval, losses, failures, times, tokens, cost.
@@ -147,7 +55,7 @@ class Comparison:
         their time is not in `p50_seconds` and `p95_seconds`. `cost` is that of all replies,
         `paid_now` what this run paid: a reply that was there already costs nothing now.
         """
-        return scoreboard.scoreboard(self)
+        return scoreboard_frame(self)
 
     def verdict(self, matters: float = MATTERS) -> Verdict:
         """Which variant to take: .sentence .outcome .leader .recommended .not_told_apart .table.
@@ -155,17 +63,7 @@ class Comparison:
         Recommended is the cheapest variant that is shown to be at most `matters` worse than the
         best (0.05: 5 fields in 100); None where the texts are not enough to tell.
         """
-        share, tested = read_matters(matters), self._tested
-        return tested.conclude(share) if tested else scoreboard.unscored(self)
-
-    @cached_property
-    def standings(self) -> tuple[Standing | None, ...]:
-        """Each variant by itself, in the order of the columns; None where none is scored."""
-        return scoreboard.standings(self)
-
-    @cached_property
-    def _tested(self) -> Tested | None:
-        return scoreboard.tested(self)
+        return verdict_of(self, matters)
 
     def to_frame(self) -> pd.DataFrame:
         """Long: variant, text_id, repeat, field, value, truth, right, status, grounded."""
@@ -173,7 +71,11 @@ class Comparison:
 
     def records(self, variant: str) -> pd.DataFrame:
         """One variant's records, one row per text. FieldError for an unknown label."""
-        return dataframes.record_frame(self, self._at(variant))
+        if variant not in self.labels:
+            raise FieldError(
+                f"There is no variant {variant}.", f"The variants are {', '.join(self.labels)}."
+            )
+        return dataframes.record_frame(self, self.labels.index(variant))
 
     def differences(self) -> pd.DataFrame:
         """One row per field where variants disagree or differ from the truth, a column for each."""
@@ -181,32 +83,19 @@ class Comparison:
 
     def by_field(self) -> pd.DataFrame:
         """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
-        return field_metrics.field_frame(self)
+        return dataframes.field_frame(self)
 
     def by_text(self) -> pd.DataFrame:
         """One row per scored text and variant, with the figures of `by_field`."""
-        return field_metrics.text_frame(self)
+        return dataframes.text_frame(self)
 
     def agreement(self, field: str | None = None) -> pd.DataFrame:
         """The share of cells (0–1) in which each two variants say the same; needs no truth."""
-        return differences.agreement_frame(self, field)
-
-    @cached_property
-    def agreeing(self) -> Agreement:
-        """What each two variants share; in some texts, evenly spread, where there are many."""
-        return differences.sampled_agreement(self)
+        return dataframes.agreement_frame(self, field)
 
     def grounding(self) -> pd.DataFrame:
         """One row per variant: how many values are found in their text, and how many nowhere."""
-        return grounded.grounding_frame(self)
-
-    @cached_property
-    def copyings(self) -> tuple[ExampleLeakage, ...]:
-        """For each column: tells whether a value was copied from the examples it was shown."""
-        shots = (builders.examples_of(each.examples) for each in self.variants)
-        return tuple(
-            ExampleLeakage.of((each.text, each.record) for each in shown) for shown in shots
-        )
+        return dataframes.grounding_frame(self)
 
     def doubtful_labels(self) -> pd.DataFrame:
         """Where the models agree against the truth: probably wrong labels, most variants first."""
@@ -217,39 +106,22 @@ class Comparison:
     ) -> Comparison:
         """The comparison with one label set; every score follows, nothing is called.
 
-        `field` is a place such as `total` or `lines[0].total`; None says that the text holds no
-        value. `by` says who or what the label comes from, `seen` whether it was made after the
+        `field` is a path such as `total` or `lines[0].total`; None says that the text has no
+        value. `by` is who or what the label comes from, `seen` whether it was made after the
         models' values were seen. FieldError where the value does not fit the schema.
 
         >>> result = result.correct("letter-7", "total", 12.5, by="Ada")   # doctest: +SKIP
         """
-        made = corrections.correction_of(self.texts, text_id, field, value, by=by, seen=seen)
-        texts = corrections.apply_correction(self.texts, made)
-        return self._with_truth(texts, (*self.made, made))
+        texts, made = correct(self.texts, text_id, field, value, by=by, seen=seen)
+        return aggregate.relabel(self, texts, (*self.made, made))
 
     def corrections(self) -> pd.DataFrame:
         """One row per label made since the run: text_id, field, old, new, by, seen, made_at."""
-        return corrections.corrections_frame(self.made)
+        return dataframes.corrections_frame(self)
 
     def as_given(self) -> Comparison:
         """The same replies by the truth as it was given, without labels made after the run."""
-        return self._with_truth(corrections.truth_before(self.texts, self.made), ())
-
-    def _with_truth(self, texts: tuple[Document, ...], made: tuple[Correction, ...]) -> Comparison:
-        """The same replies by other truth; what was read already is scored again where it moved."""
-        changed = replace(self, texts=texts, made=made)
-        if self.is_read:
-            changed.take(self.reading.after(self, changed))
-        return changed
-
-    @property
-    def is_read(self) -> bool:
-        """Whether the sums over all extractions are there already."""
-        return "reading" in self.__dict__
-
-    def take(self, read: Aggregates) -> None:
-        """Keep sums that were made while something else went through every extraction."""
-        self.__dict__["reading"] = read
+        return aggregate.as_given(self)
 
     def rescore(self, scoring: Scoring) -> Comparison:
         """The same replies under other rules of what counts as right (see `compare`); no calls."""
@@ -261,9 +133,7 @@ class Comparison:
         `models` takes the place of the variants; `more` are keywords of `compare` such as
         `store`, `budget` or `progress`.
         """
-        from llmwidgets.comparison.api import compare_again
-
-        return compare_again(self, models, **more)
+        return run_again(self, models, **more)
 
     def against(self, earlier: Comparison) -> pd.DataFrame:
         """What flipped since an earlier comparison: value, right and status, before and now.
@@ -280,22 +150,6 @@ class Comparison:
         Models, schemas, texts, truth, scoring, instructions, examples, thinking, limits, versions.
         """
         return run_settings.describe_changes(self, earlier)
-
-    @classmethod
-    def of_run(
-        cls,
-        run: Run,
-        *,
-        variants: tuple[Variant, ...] = (),
-        scoring: Rules = None,
-        notes: tuple[str, ...] = (),
-    ) -> Comparison:
-        """What a run has brought so far; open extractions are `Stopped`.
-
-        `variants` are those the plan's columns came from; without them the columns speak for
-        themselves.
-        """
-        return builders.comparison_of_run(cls, run, variants=variants, scoring=scoring, notes=notes)
 
     @classmethod
     def from_outputs(
@@ -318,47 +172,57 @@ class Comparison:
         of `compare`. FieldError names what does not fit.
         """
         documents = read_documents(schema, texts, truth, group=group, blank=blank, allow_empty=True)
-        return builders.comparison_of_outputs(cls, documents, outputs, scoring, missing)
+        rules = read_rules(scoring, documents)
+        return results_of_outputs(cls, documents, outputs, rules, missing)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the comparison with its texts, truth and replies to one JSON file."""
-        from llmwidgets.comparison.serialization import save
+        return serialization.save(self, path)
 
-        return save(self, path)
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        table: str = "fields",
+        *,
+        format: str | None = None,  # noqa: A002
+        values: bool = False,
+    ) -> Path:
+        """Write a file in the format of the path's suffix, or in `format`.
+
+        csv, jsonl and parquet have one `table` with extracted values: fields, scoreboard,
+        by_field, differences, corrections, verdict or truth. html is a page, with extracted values
+        and truth only with `values=True`; json is what `save` writes, label_studio what Label
+        Studio imports. FieldError for another format or table.
+        """
+        return serialization.export(self, path, table, format, values)
 
     def to_html(self, path: str | os.PathLike[str], values: bool = False) -> Path:
         """Write a self-contained page; extracted values and truth only with `values=True`."""
-        summary = view_model.summarize(self, values=values, page=True)
-        return writers.write_text(path, html.page("Comparison", summary, view_model.sections(self)))
+        return self.export(path, format="html", values=values)
 
     def to_csv(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
-        """Write a table as CSV with spreadsheet formulas escaped; it holds extracted values.
-
-        `table` is fields, scoreboard, by_field, differences, corrections, verdict or truth.
-        """
-        return exports.to_csv(self, path, table)
+        """Write a table (see `export`) as CSV with spreadsheet formulas escaped."""
+        return self.export(path, table, format="csv")
 
     def to_jsonl(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
-        """Write a table (see `to_csv`) as JSON, one object per line."""
-        return exports.to_jsonl(self, path, table)
+        """Write a table (see `export`) as JSON, one object per line."""
+        return self.export(path, table, format="jsonl")
 
     def to_parquet(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
-        """Write a table (see `to_csv`) as Parquet; FieldError where pyarrow is not installed."""
-        return exports.to_parquet(self, path, table)
+        """Write a table (see `export`) as Parquet; FieldError if pyarrow is not installed."""
+        return self.export(path, table, format="parquet")
 
     def to_label_studio(self, path: str | os.PathLike[str]) -> Path:
         """Write every text with each variant's values as predictions that Label Studio imports."""
-        return exports.to_label_studio(self, path)
+        return self.export(path, format="label_studio")
 
     def code(self) -> str:
         """Python that runs the same comparison, with no secret and no text in it."""
-        from llmwidgets.comparison.run_settings import script_of
-
-        return str(script_of(self))
+        return str(run_settings.script_of(self))
 
     def explore(self) -> Any:
         """The panel on this comparison, for a notebook."""
-        # The panel stands above this layer; the package's lazy names are the one way up.
+        # The panel is a layer above; the package's lazy names are the one way up.
         import llmwidgets
 
         panel: Any = llmwidgets.ComparisonPanel
@@ -373,9 +237,125 @@ class Comparison:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
-    def _at(self, variant: str) -> int:
-        if variant in self.labels:
-            return self.labels.index(variant)
-        raise FieldError(
-            f"There is no variant {variant}.", f"The variants are {', '.join(self.labels)}."
-        )
+
+def compare(
+    schema: Any,
+    texts: Any,
+    models: Any,
+    *,
+    truth: Any = None,
+    group: Any = None,
+    blank: Blank = None,
+    instructions: str | Mapping[str, str] | None = None,
+    examples: Examples | None = None,
+    repeats: int = 1,
+    scoring: Scoring = None,
+    store: Store | None = None,
+    concurrency: int | None = None,
+    budget: float | None = None,
+    journal: str | Path | bool | None = None,
+    reuse: bool = True,
+    progress: bool = True,
+) -> Comparison:
+    """Ask every model about every text, and compare the records.
+
+    Blocks with a progress bar; an interrupt stops cleanly and gives what is there. `budget` is
+    in US dollars for new calls; a run estimated above 5 asks for one. `scoring` has rules by
+    field ({"total": "number:0.01"}) and by list: {"lines[]": "key:sku"} pairs rows whose key is
+    right and no others, {"lines[]": "match:0.7"} those with at least that share of fields right.
+    A rule can be a function of (value, truth) that returns True, False or a share from 0 to 1;
+    a function in place of all rules scores whole records. `journal` is a path, False for memory,
+    or the user's cache folder. What cannot be asked raises before the first call (FieldError,
+    UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
+
+    `group` says which texts belong together (pages of one document, mails of one sender), so that
+    ten copies do not count as ten: the name of a column or key of the texts, a list as long as
+    they are, or a dict by id. A blank label ("" or an empty cell) is not labelled; with
+    `blank="null"` it says that the text has no value.
+
+    >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
+    >>> compare(invoices.Schema, invoices.texts, "demo", truth=invoices.truth)  # doctest: +SKIP
+    """
+    options = RunOptions(
+        journal=journal, concurrency=concurrency, budget=budget, reuse=reuse, progress=progress
+    )
+    documents = read_documents(schema, texts, truth, group=group, blank=blank)
+    rules = read_rules(scoring, documents)
+    planned = build_plan(
+        documents, models, instructions=instructions, examples=examples, repeats=repeats,
+        store=store,
+    )  # fmt: skip
+    return run_plan(Comparison, planned, rules, options)
+
+
+def extract(
+    schema: Any,
+    text: Any,
+    model: Any,
+    *,
+    instructions: str | None = None,
+    examples: Examples | None = None,
+    store: Store | None = None,
+    journal: str | Path | bool | None = None,
+    reuse: bool = True,
+) -> Extraction:
+    """One text, one model: .record .data .failure .status .mode .usage .seconds .request.
+
+    A failure is in `.failure`, not raised; what cannot be asked raises as in `compare`.
+
+    >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
+    >>> extract(invoices.Schema, invoices.texts[0], "demo-careful").record     # doctest: +SKIP
+    """
+    compared = compare(
+        schema, [text], model, instructions=instructions, examples=examples, store=store,
+        journal=journal, reuse=reuse, progress=False,
+    )  # fmt: skip
+    if len(compared) != 1:
+        raise FieldError({"model": f"names {len(compared)} models."}, "Name one, or use compare.")
+    extraction = next(iter(compared))
+    # There is no comparison that could report a journal in trouble.
+    notes = tuple(dict.fromkeys((*extraction.notes, *compared.notes)))
+    return replace(extraction, notes=notes)
+
+
+def estimate(
+    schema: Any,
+    texts: Any,
+    models: Any,
+    *,
+    truth: Any = None,
+    group: Any = None,
+    blank: Blank = None,
+    instructions: str | Mapping[str, str] | None = None,
+    examples: Examples | None = None,
+    repeats: int = 1,
+    scoring: Scoring = None,
+    store: Store | None = None,
+    concurrency: int | None = None,
+    budget: float | None = None,
+    journal: str | Path | bool | None = None,
+    reuse: bool = True,
+    progress: bool = True,
+    after: Comparison | None = None,
+) -> Estimate:
+    """What the same `compare` would take: tokens, US dollars, seconds, hosts; calls nothing.
+
+    `after` is a comparison of a few of the texts on the same variants, which narrows the range.
+    """
+    documents = read_documents(schema, texts, truth, group=group, blank=blank)
+    read_rules(scoring, documents)
+    planned = build_plan(
+        documents, models, instructions=instructions, examples=examples, repeats=repeats,
+        store=store,
+    )  # fmt: skip
+    return estimate_plan(
+        planned.plan, None if after is None else measure_trial(after, planned.plan)
+    )
+
+
+def load(path: str | os.PathLike[str]) -> Comparison:
+    """The comparison that `save` wrote; records are plain JSON, whatever class the schema was.
+
+    FieldError for another file, or one that a newer llmwidgets wrote.
+    """
+    return serialization.load(Comparison, path)

@@ -1,31 +1,55 @@
-"""Frames: a comparison as pandas tables, cell by cell or record by record."""
+"""The tables of a comparison as pandas frames: cell by cell, by record, by field, in pairs."""
 
 from __future__ import annotations
 
-import json
-import math
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets import __version__
-from llmwidgets.analysis.grounding import SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.analysis.normalize import parse_value
-from llmwidgets.comparison.differences import TextResult, read_text_results
-from llmwidgets.comparison.field_metrics import TextGrounding
-from llmwidgets.comparison.scored import CellKey, has_data, score_extraction
+from llmwidgets.analysis.scoring import Rows
+from llmwidgets.comparison.aggregate import (
+    FieldCount,
+    VariantStats,
+    aggregate,
+    count_cells,
+    read_differences,
+)
+from llmwidgets.comparison.core import CellKey, ResultData
+from llmwidgets.comparison.reference_free import (
+    KINDS,
+    TextGrounding,
+    count_grounding,
+    ground_text,
+    measure_agreement,
+)
+from llmwidgets.comparison.scoreboard import scoreboard_frame, verdict_of
+from llmwidgets.comparison.text_result import (
+    TextResult,
+    has_data,
+    read_all_results,
+    read_text_results,
+)
 from llmwidgets.errors import FieldError
-from llmwidgets.report import writers
+from llmwidgets.report.view_model import GLYPHS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import pandas as pd
 
-    from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
+
+
+def read_table(results: ResultData, name: str) -> pd.DataFrame:
+    """One of the tables by name; FieldError for another name."""
+    if name not in TABLES:
+        raise FieldError(
+            {"table": f"there is no table {name}."}, f"Name one of: {', '.join(TABLES)}."
+        )
+    return TABLES[name](results)
 
 
 COLUMNS = (
@@ -34,37 +58,32 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def long_frame(comparison: Comparison) -> pd.DataFrame:
+def long_frame(results: ResultData) -> pd.DataFrame:
     """One row per field of each extraction; `right` is None where it is not labelled or not scored.
 
-    `grounded` says how the value stands in the text: exact, normalised, fuzzy, absent or
-    not applicable; `copied` whether it stands in an example and not in the text. An extraction
+    `grounded` is how the value is in the text: exact, normalised, fuzzy, absent or
+    not applicable; `copied` whether it is in an example and not in the text. An extraction
     without a record and without a label keeps one row. `.attrs["notes"]` has a sentence for each
     place of a text that was too large to compare in full.
     """
-    import pandas as pd
-
-    found: list[list[tuple[Any, ...]]] = [[] for _ in comparison.variants]
+    by_variant: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
     notes: dict[str, None] = {}
-    for at, text in enumerate(comparison.texts):
-        grounds = TextGrounding(text, comparison.copyings)
-        for answers in read_text_results(comparison, at):
-            for variant, rows in enumerate(found):
+    for at, text in enumerate(results.texts):
+        grounds = ground_text(results, at)
+        for answers in read_text_results(results, at):
+            for variant, rows in enumerate(by_variant):
                 rows += _cells(answers, variant, grounds)
-                start = f"{comparison.labels[variant]}, {text.id}"
-                notes |= {f"{start}: {each}": None for each in answers.marks[variant].notes}
-    frame = pd.DataFrame(
-        [row for rows in found for row in rows], columns=pd.Index(COLUMNS), dtype=object
-    )
-    frame = frame.astype({"repeat": int})
+                start = f"{results.labels[variant]}, {text.id}"
+                notes |= {f"{start}: {each}": None for each in answers.scores[variant].notes}
+    frame = _frame((row for rows in by_variant for row in rows), COLUMNS).astype({"repeat": int})
     frame.attrs["notes"] = list(notes)
     return frame
 
 
 def _cells(answers: TextResult, variant: int, grounds: TextGrounding) -> Iterator[tuple[Any, ...]]:
-    extraction, marked = answers.extractions[variant], answers.marks[variant]
+    extraction, score = answers.extractions[variant], answers.scores[variant]
     start = (extraction.variant, answers.document.id, answers.repeat)
-    for cell in marked.cells:
+    for cell in score.cells:
         value, truth = _shown(cell.value), _shown(cell.truth)
         grounded = copied = None
         if value is not None and answers.document.text:
@@ -72,37 +91,31 @@ def _cells(answers: TextResult, variant: int, grounds: TextGrounding) -> Iterato
             grounded = located.kind if located else "not applicable"
             copied = grounds.flag(value, cell.pattern, variant) == "copied"
         yield (*start, cell.path, value, truth, cell.right, extraction.status, grounded, copied)
-    if not marked.cells:
+    if not score.cells:
         yield (*start, "", None, None, None, extraction.status, None, None)
 
 
-def doubtful_frame(comparison: Comparison) -> pd.DataFrame:
+def doubtful_frame(results: ResultData) -> pd.DataFrame:
     """One row per label that variants contradict with one and the same value.
 
     At least two do, and more than half of those that answered; the surest come first.
     """
-    import pandas as pd
-
     rows = []
-    for found in comparison.differing():
-        answered = [each for each in found.said if each.state != "failed"]
+    for field in read_differences(results):
+        answered = [each for each in field.values if each.state != "failed"]
         against = Counter(
             _written(each.value) for each in answered if each.state not in ("agree", "failed")
         )
-        if found.truth is NOTHING or not against:
+        if field.truth is NOTHING or not against:
             continue
-        said, count = against.most_common(1)[0]
+        common, count = against.most_common(1)[0]
         if count >= 2 and 2 * count > len(answered):
-            value = next(each.value for each in answered if _written(each.value) == said)
-            rows.append(
-                (
-                    found.text_id, found.repeat, found.field, _shown(found.truth), _shown(value),
-                    count, len(answered),
-                )
-            )  # fmt: skip
+            value = next(each.value for each in answered if _written(each.value) == common)
+            start = (field.text_id, field.repeat, field.path, _shown(field.truth))
+            rows.append((*start, _shown(value), count, len(answered)))
     rows.sort(key=lambda row: (-row[5] / row[6], -row[5]))
-    names = ["text_id", "repeat", "field", "truth", "value", "variants", "answered"]
-    return pd.DataFrame(rows, columns=pd.Index(names), dtype=object)
+    names = ("text_id", "repeat", "field", "truth", "value", "variants", "answered")
+    return _frame(rows, names)
 
 
 def _written(value: Any) -> str:
@@ -119,22 +132,22 @@ def _shown(value: Any) -> Any:
     return None if value is NOTHING else value
 
 
-def record_frame(comparison: Comparison, variant: int) -> pd.DataFrame:
+def record_frame(results: ResultData, variant: int) -> pd.DataFrame:
     """One row per text, one column per leaf; in an array it is a list. Failed rows are empty."""
     import pandas as pd
 
     patterns = list(
-        dict.fromkeys(leaf.path for text in comparison.texts for leaf in text.schema.leaves)
+        dict.fromkeys(leaf.path for text in results.texts for leaf in text.schema.leaves)
     )
     rows, index = [], []
-    for at, text in enumerate(comparison.texts):
-        for repeat in range(comparison.repeats):
-            extraction = comparison.extraction(CellKey(variant, at, repeat))
+    for at, text in enumerate(results.texts):
+        for repeat in range(results.repeats):
+            extraction = results.extraction(CellKey(variant, at, repeat))
             rows.append(_record(extraction, text))
             index.append((text.id, repeat))
     frame = pd.DataFrame(rows, columns=pd.Index([name or "value" for name in patterns]))
     frame.index = pd.MultiIndex.from_tuples(index, names=["text_id", "repeat"])
-    return frame if comparison.repeats > 1 else frame.droplevel("repeat")
+    return frame if results.repeats > 1 else frame.droplevel("repeat")
 
 
 def _record(extraction: Extraction, text: Document) -> dict[str, Any]:
@@ -150,34 +163,26 @@ def _record(extraction: Extraction, text: Document) -> dict[str, Any]:
     return record
 
 
-def difference_frame(comparison: Comparison) -> pd.DataFrame:
+def difference_frame(results: ResultData) -> pd.DataFrame:
     """One row per field where variants disagree or differ from the truth, a column for each.
 
     `marks` has a glyph for each variant, in the order of the columns: = agrees, ≠ differs,
     − missing, + invented, ∅ null in words, ! failed.
     """
-    import pandas as pd
-
-    from llmwidgets.report.summary import GLYPHS
-
-    rows = []
-    for found in comparison.differing():
-        rows.append(
-            (
-                found.text_id,
-                found.repeat,
-                found.field,
-                _shown(found.truth),
-                *(_shown(each.value) for each in found.said),
-                " ".join(GLYPHS[each.state] for each in found.said),
-            )
+    rows = (
+        (
+            each.text_id, each.repeat, each.path, _shown(each.truth),
+            *(_shown(own.value) for own in each.values),
+            " ".join(GLYPHS[own.state] for own in each.values),
         )
-    names = ["text_id", "repeat", "field", "truth", *comparison.labels, "marks"]
-    return pd.DataFrame(rows, columns=pd.Index(names), dtype=object).astype({"repeat": int})
+        for each in read_differences(results)
+    )  # fmt: skip
+    names = ("text_id", "repeat", "field", "truth", *results.labels, "marks")
+    return _frame(rows, names).astype({"repeat": int})
 
 
 def flipped_frame(
-    comparison: Comparison, earlier: Comparison, pairs: Sequence[tuple[int, int]]
+    results: ResultData, earlier: ResultData, pairs: Sequence[tuple[int, int]]
 ) -> pd.DataFrame:
     """One row per field whose value, rightness or status has changed since the earlier one.
 
@@ -186,12 +191,12 @@ def flipped_frame(
     """
     import pandas as pd
 
-    names = {earlier.labels[there]: comparison.labels[at] for at, there in pairs}
-    ids = {text.id for text in comparison.texts} & {text.id for text in earlier.texts}
+    names = {earlier.labels[before]: results.labels[at] for at, before in pairs}
+    ids = {text.id for text in results.texts} & {text.id for text in earlier.texts}
 
     key = ["variant", "text_id", "repeat", "field"]
     kept = [*key, "value", "right", "status"]
-    old, new = earlier.to_frame()[kept], comparison.to_frame()[kept]
+    old, new = long_frame(earlier)[kept], long_frame(results)[kept]
     old = old[old.variant.isin(list(names)) & old.text_id.isin(ids)]
     new = new[new.variant.isin(list(names.values())) & new.text_id.isin(ids)]
     both = pd.merge(
@@ -210,107 +215,153 @@ def flipped_frame(
     return both[changed].reset_index(drop=True)
 
 
-# -- Exports: the tables of a comparison as files, and predictions for Label Studio.
+# -- By field: precision, recall, F1 and accuracy of each field, over all texts or of one.
 
-TABLES = ("fields", "scoreboard", "by_field", "differences", "corrections", "verdict", "truth")
+FIGURES = (
+    "labelled", "right", "accuracy", "precision", "recall", "f1", "invented", "missed",
+    "nulls_in_words",
+)  # fmt: skip
+ROWS = ("rows", "rows_right", "rows_invented", "rows_missed")
+"""Of the rows of a list: those of truth in all, wholly right, invented, and without an answer."""
+
+_SHARES = ("accuracy", "precision", "recall", "f1")
 
 
-def table(comparison: Comparison, name: str) -> pd.DataFrame:
-    """One of the tables by name; FieldError for another name."""
+def field_frame(results: ResultData) -> pd.DataFrame:
+    """One row per field and variant, in the order of the schema; shares are 0–1, NaN is unknown.
+
+    A list has its rows counted next to its pattern (`lines[]`).
+    """
     import pandas as pd
 
-    if name == "fields":
-        return comparison.to_frame()
-    if name == "verdict":
-        pairs = comparison.verdict().table
-        columns = ("a", "b", "texts", "difference", "low", "high", "p", "p_holm", "verdict")
-        told = [[getattr(pair, each) for each in columns] for pair in pairs]
-        return pd.DataFrame(told, columns=pd.Index(columns))
-    if name == "truth":
-        rows = [
-            {"id": text.id, **(text.truth if isinstance(text.truth, dict) else {})}
-            for text in comparison.texts
-            if text.truth is not NOTHING
-        ]
-        return pd.DataFrame(rows, dtype=object)
-    if name not in TABLES:
-        raise FieldError({"table": f"there is no table {name}."}, f"Name one of: {_listed()}.")
-    found: pd.DataFrame = getattr(comparison, name)()
-    return found
-
-
-def to_csv(comparison: Comparison, path: str | os.PathLike[str], name: str) -> Path:
-    """The table as CSV that no spreadsheet runs."""
-    return writers.write_csv(table(comparison, name), path)
-
-
-def to_jsonl(comparison: Comparison, path: str | os.PathLike[str], name: str) -> Path:
-    """One JSON object a row; what is unknown is null."""
-    rows = table(comparison, name).astype(object).to_dict("records")
-    return writers.write_jsonl(
-        ({str(key): _json(value) for key, value in row.items()} for row in rows), path
+    columns = results.cached(aggregate).stats
+    names = dict.fromkeys(
+        [leaf.path for text in results.texts for leaf in text.schema.leaves]
+        + [name for stats in columns for name in (*stats.counts, *stats.lists)]
     )
+    rows = [
+        (name, label, *_figures(stats.counts.get(name, FieldCount())), *_rows(stats, name))
+        for name in names
+        for label, stats in zip(results.labels, columns, strict=True)
+        if name in stats.counts or name in stats.lists
+    ]
+    frame = pd.DataFrame(rows, columns=pd.Index(("field", "variant", *FIGURES, *ROWS)))
+    return frame.astype(dict.fromkeys(_SHARES, float))
 
 
-def to_parquet(comparison: Comparison, path: str | os.PathLike[str], name: str) -> Path:
-    """The table as Parquet, values as JSON text; FieldError where pyarrow is not installed."""
-    return writers.write_parquet(table(comparison, name), path)
+def text_frame(results: ResultData) -> pd.DataFrame:
+    """One row per scored extraction, variant by variant; shares are 0–1, NaN is unknown.
 
-
-def to_label_studio(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
-    """Tasks with each variant's record as a prediction, spans where a value stands in the text.
-
-    Labels are named like fields (`lines[].total`), the text control `label`, its text `text`.
+    Where a function scores the whole record, `accuracy` is the share that it gives.
     """
-    tasks = [_task(comparison, at) for at in range(len(comparison.texts))]
-    return writers.write_text(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
+    import pandas as pd
+
+    by_variant: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
+    for answers in read_all_results(results):
+        for rows, label, score in zip(by_variant, results.labels, answers.scores, strict=True):
+            if score.accuracy is not None:
+                figures = dict(zip(FIGURES, _figures(count_cells(score.cells)), strict=True))
+                figures["accuracy"] = score.accuracy
+                of_lists = [getattr(score, name) for name in ROWS]
+                start = (label, answers.document.id, answers.repeat)
+                rows.append((*start, *figures.values(), *of_lists))
+    frame = pd.DataFrame(
+        [row for rows in by_variant for row in rows],
+        columns=pd.Index(("variant", "text_id", "repeat", *FIGURES, *ROWS)),
+    )
+    return frame.astype(dict.fromkeys(_SHARES, float))
 
 
-def _task(comparison: Comparison, at: int) -> dict[str, Any]:
-    text = comparison.texts[at]
-    predictions = []
-    for variant, label in enumerate(comparison.labels):
-        place = CellKey(variant, at, 0)
-        extraction = comparison.extraction(place)
-        if not has_data(extraction):
-            continue
-        accuracy = score_extraction(extraction, text, comparison.scoring).accuracy
-        said = {"model_version": label, "result": list(_spans(comparison, place))}
-        predictions.append(said if accuracy is None else {**said, "score": accuracy})
-    data = {"text": text.text, "id": text.id}
-    return {"data": data, "meta": {"llmwidgets": __version__}, "predictions": predictions}
+def _rows(stats: VariantStats, name: str) -> tuple[int, ...]:
+    rows = stats.lists.get(name, Rows())
+    return rows.total, rows.right, rows.invented, rows.missed
 
 
-def _spans(comparison: Comparison, place: CellKey) -> Iterator[dict[str, Any]]:
-    from llmwidgets.analysis.leaves import leaves_of
-
-    text, data = comparison.texts[place.text], comparison.extraction(place).data
-    source = SourceText(text.text)
-    leaves = {leaf.path: leaf for leaf in text.schema.leaves}
-    for path, pattern, value in leaves_of(text.schema, data):
-        found = ground(value, source, leaves.get(pattern))
-        if found.start is None or found.end is None:
-            continue
-        yield {
-            "id": f"{place.variant}-{path}",
-            "from_name": "label",
-            "to_name": "text",
-            "type": "labels",
-            "value": {
-                "start": found.start,
-                "end": found.end,
-                "text": text.text[found.start : found.end],
-                "labels": [pattern or "value"],
-            },
-            "meta": {"field": path, "value": value, "found": found.kind},
-        }
+def _figures(count: FieldCount) -> tuple[object, ...]:
+    return tuple(getattr(count, name) for name in FIGURES)
 
 
-def _json(value: Any) -> Any:
-    """A cell as JSON has it: no NaN, no numpy number."""
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def grounding_frame(results: ResultData) -> pd.DataFrame:
+    """One row per variant: values by where they are found; rates are shares of those looked for."""
+    import pandas as pd
+
+    rows = []
+    for label, count in zip(results.labels, count_grounding(results), strict=True):
+        kinds = [getattr(count, kind) for kind in KINDS]
+        of = count.values or float("nan")
+        rows.append(
+            (label, count.values, *kinds, count.copied, count.absent / of, count.copied / of)
+        )
+    names = ["variant", "values", *KINDS, "copied", "absent_rate", "copied_rate"]
+    return pd.DataFrame(rows, columns=pd.Index(names))
 
 
-def _listed() -> str:
-    return ", ".join(TABLES)
+def agreement_frame(results: ResultData, field: str | None = None) -> pd.DataFrame:
+    """How far each two variants agree: shares 0–1 of the cells both answered.
+
+    One variant's record serves as the truth, and the other's is compared by the same rules;
+    the share is the mean of both directions. `field` keeps one field.
+    """
+    import pandas as pd
+
+    labels, agreement = results.labels, measure_agreement(results)
+    table = [[1.0 if a == b else float("nan") for b in labels] for a in labels]
+    for (a, b), shared in agreement.pairs.items():
+        share = shared.share(field)
+        if share is not None:
+            table[a][b] = table[b][a] = share[0]
+    return pd.DataFrame(table, index=pd.Index(labels), columns=pd.Index(labels))
+
+
+def corrections_frame(results: ResultData) -> pd.DataFrame:
+    """One row per label made since the run, oldest first; `labelled_before` tells it from none."""
+    rows = (
+        (
+            each.text_id, each.field, _shown(each.old), _shown(each.new), each.old is not NOTHING,
+            each.by, each.seen, each.made_at.isoformat(timespec="seconds"),
+        )
+        for each in results.made
+    )  # fmt: skip
+    names = ("text_id", "field", "old", "new", "labelled_before", "by", "seen", "made_at")
+    return _frame(rows, names)
+
+
+def pair_frame(results: ResultData) -> pd.DataFrame:
+    """One row per two variants: how far apart they are, as the verdict tests it."""
+    import pandas as pd
+
+    columns = ("a", "b", "texts", "difference", "low", "high", "p", "p_holm", "verdict")
+    pairs = verdict_of(results).table
+    rows = [[getattr(pair, each) for each in columns] for pair in pairs]
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def truth_frame(results: ResultData) -> pd.DataFrame:
+    """One row per labelled text, a column for each field of its record."""
+    import pandas as pd
+
+    rows = [
+        {"id": text.id, **(text.truth if isinstance(text.truth, dict) else {})}
+        for text in results.texts
+        if text.truth is not NOTHING
+    ]
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _frame(rows: Iterable[tuple[Any, ...]], names: Sequence[str]) -> pd.DataFrame:
+    """Rows of any values, kept as they are."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=pd.Index(names), dtype=object)
+
+
+TABLES: dict[str, Callable[[ResultData], pd.DataFrame]] = {
+    "fields": long_frame,
+    "scoreboard": scoreboard_frame,
+    "by_field": field_frame,
+    "differences": difference_frame,
+    "corrections": corrections_frame,
+    "verdict": pair_frame,
+    "truth": truth_frame,
+}
+"""The tables that can be written to a file, by name."""

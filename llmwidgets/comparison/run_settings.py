@@ -1,4 +1,4 @@
-"""Changes: what differs from an earlier comparison, other than the answers, in sentences."""
+"""How a comparison was asked: what differs from an earlier one, and code that asks the same."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison.inputs import MADE_ELSEWHERE, is_missing
-from llmwidgets.comparison.scored import CellKey, name_in_code, spelled
+from llmwidgets.comparison.core import MADE_ELSEWHERE, ResultData, Rules, is_missing
+from llmwidgets.comparison.text_result import name_in_code, rule_text
 from llmwidgets.comparison.texts import join_truncated
 from llmwidgets.comparison.truth import Blank
+from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.scored import Rules
-    from llmwidgets.comparison.variants import Variant
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Schema
 
@@ -30,57 +28,60 @@ _SETTINGS = (
 )
 
 
-def match_variants(now: Comparison, before: Comparison) -> list[tuple[int, int]]:
+def match_variants(now: ResultData, before: ResultData) -> list[tuple[int, int]]:
     """Which column of the earlier comparison each column answers to.
 
     By label; columns left over on both sides in equal number by their order.
     """
-    found = [
+    pairs = [
         (at, before.labels.index(label))
         for at, label in enumerate(now.labels)
         if label in before.labels
     ]
-    here, there = ({pair[side] for pair in found} for side in (0, 1))
-    left = [at for at in range(len(now.labels)) if at not in here]
-    right = [at for at in range(len(before.labels)) if at not in there]
+    matched_now, matched_before = ({pair[side] for pair in pairs} for side in (0, 1))
+    left = [at for at in range(len(now.labels)) if at not in matched_now]
+    right = [at for at in range(len(before.labels)) if at not in matched_before]
     if len(left) == len(right):
-        found += zip(left, right, strict=True)
-    return sorted(found)
+        pairs += zip(left, right, strict=True)
+    return sorted(pairs)
 
 
-def describe_changes(now: Comparison, before: Comparison) -> tuple[str, ...]:
-    """What changed beside the answers; empty where nothing did."""
+def describe_changes(now: ResultData, before: ResultData) -> tuple[str, ...]:
+    """What changed besides the answers; empty if nothing did."""
     pairs = match_variants(now, before)
-    said = [*_of_columns(now, before, pairs), *_of_texts(now, before)]
+    changes = [*_of_columns(now, before, pairs), *_of_texts(now, before)]
     if now.scoring != before.scoring:
-        said.append(f"Scoring: {_rules(before.scoring)}, now {_rules(now.scoring)}.")
+        changes.append(f"Scoring: {_rules(before.scoring)}, now {_rules(now.scoring)}.")
     if now.repeats != before.repeats:
-        said.append(f"Repeats: {before.repeats}, now {now.repeats}.")
+        changes.append(f"Repeats: {before.repeats}, now {now.repeats}.")
     for now_at, before_at in pairs:
-        said += _of_variant(now, before, now_at, before_at)
-    return tuple(said)
+        changes += _of_variant(now, before, now_at, before_at)
+    return tuple(changes)
 
 
-def _of_columns(now: Comparison, before: Comparison, pairs: Sequence[tuple[int, int]]) -> list[str]:
-    said = []
-    for at, there in pairs:
-        old, new = (before.labels[there], before.models[there]), (now.labels[at], now.models[at])
+def _of_columns(now: ResultData, before: ResultData, pairs: Sequence[tuple[int, int]]) -> list[str]:
+    changes = []
+    for at, earlier in pairs:
+        old, new = (
+            (before.labels[earlier], before.models[earlier]),
+            (now.labels[at], now.models[at]),
+        )
         if old[0] != new[0]:
-            said.append(f"{new[0]} stands where {old[0]} stood.")
+            changes.append(f"{new[0]} takes the place of {old[0]}.")
         elif old[1] != new[1]:
-            said.append(f"{new[0]}: model {old[1]}, now {new[1]}.")
-    here, gone = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
-    added = [label for at, label in enumerate(now.labels) if at not in here]
+            changes.append(f"{new[0]}: model {old[1]}, now {new[1]}.")
+    kept, gone = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
+    added = [label for at, label in enumerate(now.labels) if at not in kept]
     lost = [label for at, label in enumerate(before.labels) if at not in gone]
-    said += [f"New: {join_truncated(added)}."] if added else []
-    return said + ([f"No more compared: {join_truncated(lost)}."] if lost else [])
+    changes += [f"New: {join_truncated(added)}."] if added else []
+    return changes + ([f"No more compared: {join_truncated(lost)}."] if lost else [])
 
 
-def _of_texts(now: Comparison, before: Comparison) -> list[str]:
+def _of_texts(now: ResultData, before: ResultData) -> list[str]:
     new = {text.id: text for text in now.texts}
     old = {text.id: text for text in before.texts}
     both = [name for name in new if name in old]
-    said = []
+    changes = []
     for words, names in (
         ("Texts added", [name for name in new if name not in old]),
         ("Texts left out", [name for name in old if name not in new]),
@@ -90,39 +91,35 @@ def _of_texts(now: Comparison, before: Comparison) -> list[str]:
         ("Texts with other truth", [n for n in both if _truth(new[n]) != _truth(old[n])]),
     ):
         if names:
-            said.append(f"{words}: {len(names)} ({join_truncated(names)}).")
-    return said
+            changes.append(f"{words}: {len(names)} ({join_truncated(names)}).")
+    return changes
 
 
-def _of_variant(now: Comparison, before: Comparison, at: int, there: int) -> list[str]:
-    new, old, label = now.variants[at], before.variants[there], now.labels[at]
-    said = []
+def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> list[str]:
+    new, old, label = now.variants[at], before.variants[earlier], now.labels[at]
+    changes = []
     if new.instructions != old.instructions:
-        said.append(f"{label}: other instructions.")
+        changes.append(f"{label}: other instructions.")
     if (new.examples or ()) != (old.examples or ()):
-        said.append(f"{label}: other examples.")
+        changes.append(f"{label}: other examples.")
     for name, words in _SETTINGS:
         one, other = getattr(old, name), getattr(new, name)
         if one != other:
-            said.append(f"{label}: {words} {_word(one)}, now {_word(other)}.")
-    if now.models[at] == before.models[there]:
-        served = _served(before, there), _served(now, at)
+            changes.append(f"{label}: {words} {_word(one)}, now {_word(other)}.")
+    if now.models[at] == before.models[earlier]:
+        served = _served(before, earlier), _served(now, at)
         if all(served) and served[0] != served[1]:
-            said.append(
+            changes.append(
                 f"{label}: answered by {join_truncated(served[0])}, "
                 f"now by {join_truncated(served[1])}."
             )
-    return said
+    return changes
 
 
-def _served(comparison: Comparison, variant: int) -> list[str]:
+def _served(results: ResultData, variant: int) -> list[str]:
     """The versions that answered, as the servers name them."""
-    rows = (
-        comparison.row(CellKey(variant, text, repeat))
-        for text in range(len(comparison.texts))
-        for repeat in range(comparison.repeats)
-    )
-    return sorted({row.served_model for row in rows if row.served_model})
+    rows = results.rows_of(variant)
+    return sorted({row.served_model for _, row in rows if row.served_model})
 
 
 def _digest(text: Any) -> str:
@@ -136,7 +133,9 @@ def _truth(text: Any) -> Any:
 def _rules(scoring: Any) -> str:
     if scoring is None:
         return "the default rules"
-    named = (f"{place or 'the whole record'} ({spelled(rule)})" for place, rule in scoring.items())
+    named = (
+        f"{place or 'the whole record'} ({rule_text(rule)})" for place, rule in scoring.items()
+    )
     return f"own rules for {join_truncated(named)}"
 
 
@@ -151,7 +150,7 @@ _WIDE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareScript:
-    """A call of `compare` to be written down; names stand for texts, truth, examples, functions.
+    """A call of `compare` as text; names take the place of texts, truth, examples and functions.
 
     For `outputs` that were made elsewhere it is the call of `Comparison.from_outputs`, in which
     they are a name as well.
@@ -182,7 +181,7 @@ class CompareScript:
         written = self.schema is not None and not self.class_name
         lines = [*(["import json", ""] if written else []), "import llmwidgets as lw"]
         if written and self.schema is not None:
-            lines += ["", f"schema = json.loads({_spelled(json.dumps(self.schema.json))})"]
+            lines += ["", f"schema = json.loads({_literal(json.dumps(self.schema.json))})"]
         name = self.class_name or ("schema" if written else "None")
         call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
         lines += ["", f"result = {call}", f"    {name},", "    texts,"]
@@ -193,32 +192,27 @@ class CompareScript:
         return "\n".join(lines) + "\n"
 
     def _keywords(self) -> Iterator[tuple[str, str]]:
-        if self.outputs:
-            yield "outputs", "outputs"
-        else:
-            yield "models", _listed([_variant(each) for each in self.variants])
-        if self.truth:
-            yield "truth", "truth"
-        if self.group is not None:
-            yield "group", _spelled(self.group) if self.group else "group"
-        if self.blank is not None:
-            yield "blank", _spelled(self.blank)
-        if self.missing is not None:
-            yield "missing", _spelled(self.missing)
-        if self.instructions and self.instructions != DEFAULT_INSTRUCTIONS:
-            yield "instructions", _literal(self.instructions)
-        if self.repeats > 1:
-            yield "repeats", str(self.repeats)
-        if self.scoring is not None:
-            yield "scoring", _scoring(self.scoring)
-        if self.concurrency:
-            yield "concurrency", str(self.concurrency)
-        if self.budget is not None:
-            yield "budget", f"{self.budget:g}"
+        """The arguments that differ from the defaults, as they are written."""
+        named = self.group is not None and (_literal(self.group) if self.group else "group")
+        own = self.instructions != DEFAULT_INSTRUCTIONS and self.instructions
+        arguments = {
+            "outputs": self.outputs and "outputs",
+            "models": not self.outputs and _listed([_variant(each) for each in self.variants]),
+            "truth": self.truth and "truth",
+            "group": named,
+            "blank": self.blank and _literal(self.blank),
+            "missing": self.missing and _literal(self.missing),
+            "instructions": own and _literal(own),
+            "repeats": self.repeats > 1 and str(self.repeats),
+            "scoring": self.scoring is not None and _scoring(self.scoring),
+            "concurrency": self.concurrency and str(self.concurrency),
+            "budget": self.budget is not None and f"{self.budget:g}",
+        }
+        return ((name, written) for name, written in arguments.items() if written)
 
 
 def script_of(
-    comparison: Comparison,
+    results: ResultData,
     *,
     concurrency: int | None = None,
     budget: float | None = None,
@@ -226,14 +220,14 @@ def script_of(
 ) -> CompareScript:
     """The call that makes this comparison again, within these limits."""
     return CompareScript(
-        variants=comparison.variants,
-        outputs=MADE_ELSEWHERE in comparison.notes,
-        schema=shared_schema(comparison.texts),
-        truth=any(text.truth is not NOTHING for text in comparison.texts),
-        missing="wrong" if any(map(is_missing, map(comparison.row, comparison.places()))) else None,
-        group="" if any(text.group for text in comparison.texts) else None,
-        repeats=comparison.repeats,
-        scoring=comparison.scoring,
+        variants=results.variants,
+        outputs=MADE_ELSEWHERE in results.notes,
+        schema=shared_schema(results.texts),
+        truth=any(text.truth is not NOTHING for text in results.texts),
+        missing="wrong" if any(map(is_missing, map(results.row, results.rows.places()))) else None,
+        group="" if any(text.group for text in results.texts) else None,
+        repeats=results.repeats,
+        scoring=results.scoring,
         concurrency=concurrency,
         budget=budget,
         matters=matters,
@@ -249,7 +243,7 @@ def shared_schema(texts: Sequence[Document]) -> Schema | None:
 def _scoring(rules: Mapping[str, Any]) -> str:
     """Rules by place; of a function its name, or one to be replaced where it has none."""
     written = ", ".join(
-        f"{_spelled(at)}: {_spelled(how) if isinstance(how, str) else name_in_code(at, how)}"
+        f"{_literal(at)}: {_literal(how) if isinstance(how, str) else name_in_code(at, how)}"
         for at, how in rules.items()
     )
     return f"{{{written}}}"
@@ -263,33 +257,22 @@ def _listed(models: list[str]) -> str:
 
 
 def _variant(variant: Variant) -> str:
-    said: dict[str, Any] = {
-        "label": variant.label,
-        "instructions": variant.instructions,
-        "effort": variant.effort,
-        "temperature": variant.temperature,
-        "max_output_tokens": variant.max_output_tokens,
-        "price": variant.price,
-    }
     model = variant.reference
     usual = {"label": model, "instructions": DEFAULT_INSTRUCTIONS, "effort": EFFORT}
     own = [
         f"{name}={_literal(value)}"
-        for name, value in said.items()
-        if value is not None and value != usual.get(name)
+        for name in ("label", *SETTINGS)
+        if (value := getattr(variant, name)) is not None and value != usual.get(name)
     ]
     if isinstance(variant.examples, int):
         own.append(f"examples={variant.examples}")
     elif variant.examples:
         own.append("examples=examples")
-    return f"lw.Variant({', '.join([_spelled(model), *own])})" if own else _spelled(model)
+    return f"lw.Variant({', '.join([_literal(model), *own])})" if own else _literal(model)
 
 
 def _literal(value: Any) -> str:
-    return _spelled(value) if isinstance(value, str) else repr(value)
-
-
-def _spelled(value: str) -> str:
-    """The text as Python writes it: what cannot be seen is escaped, nothing ends the literal."""
+    """The value as Python writes it: what cannot be seen is escaped, nothing ends the literal."""
     literal = repr(value)
-    return literal if "'" in value or '"' in value else f'"{literal[1:-1]}"'
+    plain = not isinstance(value, str) or "'" in value or '"' in value
+    return literal if plain else f'"{literal[1:-1]}"'

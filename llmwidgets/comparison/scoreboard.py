@@ -1,141 +1,133 @@
-"""Scoreboard and verdict: what a comparison's tallies say about each variant."""
+"""The scoreboard: one row per variant, the verdict, and what a mean share right leaves out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
 
+from llmwidgets import formatting
 from llmwidgets.analysis import significance
+from llmwidgets.analysis.comparators import RECORD
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
+from llmwidgets.analysis.leaves import NOTHING, is_empty
+from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.significance import Scores, Tested
-from llmwidgets.analysis.verdict import Standing, Verdict
-from llmwidgets.comparison import scoreboard_text
-from llmwidgets.comparison.scored import CellKey, is_labelled
+from llmwidgets.analysis.verdict import MATTERS, Standing, Verdict, read_matters
+from llmwidgets.comparison.aggregate import VariantStats, aggregate
+from llmwidgets.comparison.core import CellKey, ResultData
+from llmwidgets.comparison.reference_free import sampled_agreement
+from llmwidgets.comparison.text_result import is_labelled
 from llmwidgets.comparison.texts import join_truncated, spread_evenly
 from llmwidgets.errors import FAILURES
+from llmwidgets.report.view_model import ScoreRow, Wording
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.comparison.aggregate import VariantStats
-    from llmwidgets.comparison.comparison import Comparison
 
+def scoreboard_frame(results: ResultData) -> pd.DataFrame:
+    """The rows of the scoreboard; what the columns mean: see `Comparison.scoreboard`.
 
-def scoreboard(comparison: Comparison) -> pd.DataFrame:
-    """One row per variant. Shares are 0–1, times seconds, money US dollars; NaN is unknown.
-
-    What the columns mean is said at `Comparison.scoreboard`. `.attrs["notes"]` has a sentence for
-    each variant that was not compared in full, and where most fields hold no value or texts and
-    fields tell different things.
+    `.attrs["notes"]` has a sentence for each variant that was not compared in full, and where
+    most fields have no value or texts and fields differ in their figures.
     """
     import pandas as pd
 
-    frame = pd.DataFrame(
-        [_row(comparison, at, tally) for at, tally in enumerate(comparison.reading.tallies)]
-    )
-    rows_of_lists = ["rows_invented", "rows_missed"]
-    values = ["invented", "missed", "nulls_in_words"]
-    counts = ["texts", "scored", *values, *rows_of_lists, *FAILURES]
-    counts += ["lost", "unanswered", "timed_out"]
-    texts = ["variant", "model", "effort", "mode"]
-    for name in frame.columns.difference([*counts, *texts], sort=False):
+    frame = pd.DataFrame([each.figures() for each in score_rows(results)])
+    for name in filter(ScoreRow.is_number, frame.columns):
         frame[name] = frame[name].astype(float)
-    frame.attrs["notes"] = [*not_in_full(comparison), *scoreboard_text.caveat_sentences(comparison)]
+    frame.attrs["notes"] = [*not_in_full(results), *caveat_sentences(results)]
     return frame
 
 
-def not_in_full(comparison: Comparison) -> tuple[str, ...]:
+def score_rows(
+    results: ResultData, wordings: Sequence[Wording] = (), *, agreement: bool = False
+) -> tuple[ScoreRow, ...]:
+    """One row per variant, in the order of the letters, each with its wording if there is one.
+
+    `agreement` asks for what variants have in common where nothing is scored.
+    """
+    columns = results.cached(aggregate).stats
+    shown = list(wordings) or [Wording()] * len(columns)
+    rows = (_row(results, at, stats, shown[at]) for at, stats in enumerate(columns))
+    if not agreement or len(columns) < 2 or results.cached(aggregate).scored:
+        return tuple(rows)
+    agreed = results.cached(sampled_agreement)
+    shares = (agreed.with_others(at).share() for at in range(len(columns)))
+    return tuple(
+        replace(row, agreement=share[0] if share else None)
+        for row, share in zip(rows, shares, strict=True)
+    )
+
+
+def _row(results: ResultData, at: int, stats: VariantStats, wording: Wording) -> ScoreRow:
+    """Every figure of a variant: a new one is a field of ScoreRow and its value here."""
+    standing, total = results.cached(standings)[at], stats.total
+    bounded = standing is not None and (standing.low, standing.high) != (0.0, 1.0)
+    p50, p95 = quantiles(stats.seconds)
+    unanswered = len(stats.unanswered)
+    return ScoreRow(
+        variant=results.labels[at],
+        model=results.models[at],
+        effort=results.variants[at].effort or "",
+        mode=" / ".join(stats.modes),
+        texts=len(results.texts),
+        scored=len(stats.scores),
+        valid=stats.statuses["ok"] / (len(results.texts) * results.repeats),
+        accuracy=stats.accuracy,
+        accuracy_low=standing.low if standing and bounded else None,
+        accuracy_high=standing.high if standing and bounded else None,
+        perfect=stats.perfect_share,
+        pooled=total.accuracy,
+        invented=stats.invented,
+        missed=stats.missed,
+        nulls_in_words=stats.nulls_in_words,
+        rows_right=stats.rows_right / stats.rows if stats.rows else None,
+        rows_invented=stats.rows_invented,
+        rows_missed=stats.rows_missed,
+        failures={name: stats.statuses[name] for name in FAILURES},
+        p50_seconds=p50,
+        p95_seconds=p95,
+        input_tokens=stats.input_tokens,
+        output_tokens=stats.output_tokens,
+        reasoning_tokens=stats.reasoning_tokens,
+        cost=stats.total_cost,
+        paid_now=stats.total_paid_now,
+        cost_per_1000=stats.cost_per_1000,
+        p50_waiting_seconds=quantiles(stats.waiting)[0],
+        precision=total.precision,
+        recall=total.recall,
+        f1=total.f1,
+        lost=len(stats.lost),
+        loss_low=standing.loss_low if standing else None,
+        loss_high=standing.loss_high if standing else None,
+        answered_accuracy=standing.answered_accuracy if standing else None,
+        unanswered=unanswered,
+        accuracy_if_wrong=standing.accuracy_if_wrong if standing else 0.0 if unanswered else None,
+        timed_out=stats.timed_out,
+        letter=formatting.variant_letter(at),
+        asked=sum(stats.statuses.values()),
+        valid_replies=stats.statuses["ok"],
+        wording=wording,
+    )
+
+
+def not_in_full(results: ResultData) -> tuple[str, ...]:
     """A sentence for each variant with answers that were too large to compare in full."""
-    said = []
-    for label, tally in zip(comparison.labels, comparison.reading.tallies, strict=True):
-        if tally.notes:
-            reasons = list(dict.fromkeys(note for each in tally.notes.values() for note in each))
+    sentences = []
+    for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True):
+        if stats.notes:
+            reasons = list(dict.fromkeys(note for each in stats.notes.values() for note in each))
             more = f" And {len(reasons) - 1} more like it." if len(reasons) > 1 else ""
             first, _, reason = reasons[0].partition(": ")
-            said.append(
-                f"{label}: {join_truncated(tally.notes)} "
-                f"{'was' if len(tally.notes) == 1 else 'were'} not "
-                f"compared in full. In {first}: {reason}{more}"
+            was = "was" if len(stats.notes) == 1 else "were"
+            sentences.append(
+                f"{label}: {join_truncated(stats.notes)} {was} not compared in full. "
+                f"In {first}: {reason}{more}"
             )
-    return tuple(said)
-
-
-def _row(comparison: Comparison, at: int, tally: VariantStats) -> dict[str, Any]:
-    low, high = bounds(comparison, at)
-    asked = len(comparison.texts) * comparison.repeats
-    p50, p95 = quantiles(tally.seconds)
-    whole = tally.counts.total
-    return {
-        "variant": comparison.labels[at],
-        "model": comparison.models[at],
-        "effort": comparison.variants[at].effort or "",
-        "mode": " / ".join(tally.modes),
-        "texts": len(comparison.texts),
-        "scored": len(tally.scores),
-        "valid": tally.statuses["ok"] / asked,
-        "accuracy": tally.accuracy,
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "perfect": tally.perfect_share,
-        "pooled": whole.accuracy,
-        "invented": tally.invented,
-        "missed": tally.missed,
-        "nulls_in_words": tally.nulls_in_words,
-        "rows_right": tally.rows_right / tally.rows if tally.rows else None,
-        "rows_invented": tally.rows_invented,
-        "rows_missed": tally.rows_missed,
-        **{name: tally.statuses[name] for name in FAILURES},
-        "p50_seconds": p50,
-        "p95_seconds": p95,
-        "input_tokens": tally.input_tokens,
-        "output_tokens": tally.output_tokens,
-        "reasoning_tokens": tally.reasoning_tokens,
-        "cost": tally.total_cost,
-        "paid_now": tally.total_paid_now,
-        "cost_per_1000": tally.cost_per_1000,
-        "p50_waiting_seconds": quantiles(tally.waiting)[0],
-        "precision": whole.precision,
-        "recall": whole.recall,
-        "f1": whole.f1,
-        **_losses(comparison.standings[at], tally),
-        "timed_out": tally.timed_out,
-    }
-
-
-def _losses(standing: Standing | None, tally: VariantStats) -> dict[str, Any]:
-    """How many labelled texts have no usable reply, and what the others are worth."""
-    unanswered = len(tally.unanswered)
-    return {
-        "lost": len(tally.lost),
-        "loss_low": standing.loss_low if standing else None,
-        "loss_high": standing.loss_high if standing else None,
-        "answered_accuracy": standing.answered_accuracy if standing else None,
-        "unanswered": unanswered,
-        "accuracy_if_wrong": standing.accuracy_if_wrong
-        if standing
-        else 0.0
-        if unanswered
-        else None,
-    }
-
-
-def bounds(comparison: Comparison, at: int) -> tuple[float | None, float | None]:
-    """The 95 % interval of an accuracy; None, None where too few texts are scored for one."""
-    standing = comparison.standings[at]
-    if standing is None or (standing.low, standing.high) == (0.0, 1.0):
-        return None, None
-    return standing.low, standing.high
-
-
-def standings(comparison: Comparison) -> tuple[Standing | None, ...]:
-    """Each variant by itself, with the bounds of the verdict; None where none is scored.
-
-    It is not a look at the verdict, but its bounds allow for the looks there were.
-    """
-    level, groups = significance.level_after(known_looks(comparison)), _groups(comparison)
-    return tuple(
-        significance.standing(column, groups, level) if column.scores else None
-        for column in _columns(comparison)
-    )
+    return tuple(sentences)
 
 
 def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
@@ -148,53 +140,69 @@ def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
     return float(p50), float(p95)
 
 
-def tested(comparison: Comparison) -> Tested | None:
+# -- The verdict, from the shares right by text.
+
+
+def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
+    """Which variant to take, if a smaller difference in accuracy than `matters` does not count."""
+    share, known = read_matters(matters), results.cached(tested)
+    return known.conclude(share) if known else Verdict(_unscored(results))
+
+
+def standings(results: ResultData) -> tuple[Standing | None, ...]:
+    """Each variant by itself, with the bounds of the verdict; None where none is scored.
+
+    It is not a look at the verdict, but its bounds allow for the looks there were.
+    """
+    level, groups = significance.level_after(known_looks(results)), _groups(results)
+    return tuple(
+        significance.standing(column, groups, level) if column.scores else None
+        for column in _columns(results)
+    )
+
+
+def tested(results: ResultData) -> Tested | None:
     """All variants tested in pairs, by the texts that were scored; None where none was."""
-    columns = _columns(comparison)
+    columns = _columns(results)
     if not any(column.scores for column in columns):
         return None
     return significance.compare_variants(
         columns,
-        groups=_groups(comparison),
-        looks=record_look(comparison),
-        repeats=comparison.repeats,
+        groups=_groups(results),
+        looks=record_look(results),
+        repeats=results.repeats,
     )
 
 
-def _columns(comparison: Comparison) -> list[Scores]:
+def _columns(results: ResultData) -> list[Scores]:
     return [
         Scores(
             label,
-            tally.mean_scores,
-            tally.cost_per_1000,
-            lost=frozenset(tally.lost),
-            unanswered=tally.unanswered,
+            stats.mean_scores,
+            stats.cost_per_1000,
+            lost=frozenset(stats.lost),
+            unanswered=stats.unanswered,
         )
-        for label, tally in zip(comparison.labels, comparison.reading.tallies, strict=True)
+        for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True)
     ]
 
 
-def _groups(comparison: Comparison) -> dict[str, str] | None:
-    """The group of each text; None where each stands alone."""
-    groups = {text.id: text.group for text in comparison.texts}
+def _groups(results: ResultData) -> dict[str, str] | None:
+    """The group of each text; None where no texts belong together."""
+    groups = {text.id: text.group for text in results.texts}
     return groups if any(groups.values()) else None
 
 
-def unscored(comparison: Comparison) -> Verdict:
-    """The verdict where nothing was scored: what is known without truth."""
-    return Verdict(_unscored(comparison))
-
-
-def _unscored(comparison: Comparison) -> str:
-    labelled = any(is_labelled(text) for text in comparison.texts)
-    valid = sum(tally.statuses["ok"] for tally in comparison.reading.tallies)
-    total = len(comparison)
+def _unscored(results: ResultData) -> str:
+    labelled = any(is_labelled(text) for text in results.texts)
+    valid = sum(stats.statuses["ok"] for stats in results.cached(aggregate).stats)
+    total = len(results)
     answers = f"{valid} of {total} replies are valid records"
     if labelled:
         return f"{answers}; no labelled text was answered, so nothing is scored."
-    if len(comparison.variants) == 1:
+    if len(results.variants) == 1:
         return f"{answers}; without truth nothing says whether they are right."
-    rows = comparison.reading.differing
+    rows = results.cached(aggregate).differing
     return (
         f"{answers}; the variants differ in {rows} {'row' if rows == 1 else 'rows'}. "
         "Without truth nothing says which of them is right."
@@ -204,46 +212,145 @@ def _unscored(comparison: Comparison) -> str:
 # -- Looks: at how many scored texts a verdict was shown, for the same replies.
 #
 # Who looks again with every few labels, and stops when models are told apart, finds differences
-# that
-# are not there; so each look is counted, also across runs that share replies in a journal.
+# that are not there; so each look is counted, also across runs that share replies in a journal.
 
 _KEYS = 8
-"""How many replies stand for all those of a variant that a look was at."""
+"""The number of replies kept in place of all those of a variant that a look was at."""
 
 
-def known_looks(comparison: Comparison) -> tuple[int, ...]:
+def known_looks(results: ResultData) -> tuple[int, ...]:
     """The looks up to one at the texts scored now, counted or not; none at too few for a verdict.
 
     A look at as many texts as before is not a new one.
     """
-    tallies = comparison.reading.tallies
-    scored = len({text for tally in tallies for text in tally.scores})
+    columns = results.cached(aggregate).stats
+    scored = len({text for stats in columns for text in stats.scores})
     if scored < FEWEST_TEXTS:
         return ()
-    comparison.looks.update(comparison.journal.looks(comparison.rows.ids))
-    return tuple(sorted(each for each in {*comparison.looks, scored} if each <= scored))
+    results.looks.update(results.journal.looks(results.rows.ids))
+    return tuple(sorted(each for each in {*results.looks, scored} if each <= scored))
 
 
-def record_look(comparison: Comparison) -> tuple[int, ...]:
+def record_look(results: ResultData) -> tuple[int, ...]:
     """The looks up to this one, which is counted.
 
     While replies are still coming it is not: what is shown then is not yet the result.
     """
-    found = known_looks(comparison)
-    if found and found[-1] not in comparison.looks and not comparison.rows.open:
-        comparison.looks.add(found[-1])
-        comparison.journal.put_look(found[-1], _keys(comparison))
-    return found
+    looks = known_looks(results)
+    if looks and looks[-1] not in results.looks and not results.rows.open:
+        results.looks.add(looks[-1])
+        results.journal.put_look(looks[-1], _keys(results))
+    return looks
 
 
-def _keys(comparison: Comparison) -> list[list[str]]:
+def _keys(results: ResultData) -> list[list[str]]:
     """For each variant the journal's keys of some scored replies, evenly spread."""
-    found = []
-    places = {text.id: at for at, text in enumerate(comparison.texts)}
-    for variant, tally in enumerate(comparison.reading.tallies):
-        texts = [places[name] for name in tally.scores]
+    keys_by_variant = []
+    places = {text.id: at for at, text in enumerate(results.texts)}
+    for variant, stats in enumerate(results.cached(aggregate).stats):
+        texts = [places[name] for name in stats.scores]
         some = (texts[at] for at in spread_evenly(len(texts), _KEYS))
-        rows = [comparison.row(CellKey(variant, text, 0)) for text in some]
+        rows = [results.row(CellKey(variant, text, 0)) for text in some]
         if keys := [row.key for row in rows if row.answered and row.key]:
-            found.append(keys)
-    return found
+            keys_by_variant.append(keys)
+    return keys_by_variant
+
+
+# -- Caveats: what a mean share of fields right does not tell by itself, as data and sentences.
+
+SPARSE = 0.5
+"""Under this share of labelled fields with a value, what is right is mostly left empty."""
+
+_MOST_TEXTS = 200
+_MOST_NAMED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SparseTruth:
+    """How many of the labelled fields of a text have a value, on average; `fields` is of how many.
+
+    Precision, recall and F1 of the values then tell more than the accuracy.
+    """
+
+    filled: float
+    fields: float
+
+    @property
+    def sentence(self) -> str:
+        """What a reader of the accuracies has to know."""
+        filled, fields = formatting.average(self.filled), formatting.average(self.fields)
+        return (
+            f"{filled} of {fields} fields have a value on average, so most of what is right is a "
+            "field rightly left empty: precision, recall and F1 count only the fields with a value."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PooledShares:
+    """Each variant's share right on the average text, and of the fields of all texts together."""
+
+    labels: tuple[str, ...]
+    by_text: tuple[float, ...]
+    by_field: tuple[float, ...]
+
+    @property
+    def reversed(self) -> bool:
+        """Whether two variants are in another order by fields than by texts."""
+        pairs = combinations(zip(self.by_text, self.by_field, strict=True), 2)
+        return any((one[0] - two[0]) * (one[1] - two[1]) < 0 for one, two in pairs)
+
+    @property
+    def apart(self) -> float:
+        """The largest distance between the two figures of a variant."""
+        both = zip(self.by_text, self.by_field, strict=True)
+        return max((abs(text - field) for text, field in both), default=0.0)
+
+    @property
+    def sentence(self) -> str:
+        """Both figures of each variant."""
+        shares = [
+            f"{label} {formatting.percent(text)} and {formatting.percent(field)}"
+            for label, text, field in zip(self.labels, self.by_text, self.by_field, strict=True)
+        ]
+        more = f" and {len(shares) - _MOST_NAMED} more" if len(shares) > _MOST_NAMED else ""
+        order = " The two figures rank the variants differently." if self.reversed else ""
+        return (
+            "% of fields right on the average text, and of the fields of all texts together, where "
+            f"long texts count for more: {', '.join(shares[:_MOST_NAMED])}{more}.{order}"
+        )
+
+
+def find_sparse(results: ResultData) -> SparseTruth | None:
+    """How few labelled fields have a value; None if half of them do, or nothing is scored."""
+    labelled = [text for text in results.texts if text.truth is not NOTHING]
+    columns = results.cached(aggregate).stats
+    if not labelled or not any(stats.scores for stats in columns):
+        return None
+    looked_at = [labelled[at] for at in spread_evenly(len(labelled), _MOST_TEXTS)]
+    cells = [cell for text in looked_at for cell in failed_score(text.schema, text.truth).cells]
+    filled = sum(not is_empty(cell.truth) for cell in cells)
+    if not cells or filled >= SPARSE * len(cells):
+        return None
+    return SparseTruth(filled / len(looked_at), len(cells) / len(looked_at))
+
+
+def find_pooled(results: ResultData) -> PooledShares | None:
+    """By texts and by fields, where the two orders differ or a figure by what matters usually.
+
+    None where a function scores whole records: then no accuracy is a share of fields.
+    """
+    if callable((results.scoring or {}).get(RECORD)):
+        return None
+    known = [
+        (label, accuracy, share)
+        for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True)
+        if (accuracy := stats.accuracy) is not None and (share := stats.total.accuracy) is not None
+    ]
+    pooled = PooledShares(*(tuple(each) for each in zip(*known, strict=True))) if known else None
+    return pooled if pooled and (pooled.reversed or pooled.apart > MATTERS) else None
+
+
+def caveat_sentences(results: ResultData) -> tuple[str, ...]:
+    """What applies, in sentences."""
+    caveats = results.cached(find_sparse), find_pooled(results)
+    return tuple(each.sentence for each in caveats if each is not None)

@@ -1,20 +1,32 @@
-"""The truth of each text: a list, a dict by id or a DataFrame with a column for each leaf."""
+"""The truth of each text: read from a list, a dict by id or a DataFrame, and corrected later."""
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.jsonable import find_secrets, is_empty_cell, is_record, to_jsonable
-from llmwidgets.comparison.texts import TextSource, join_truncated
+from llmwidgets.comparison.texts import (
+    TextSource,
+    align,
+    find_secrets,
+    is_blank,
+    is_empty_cell,
+    is_record,
+    join_truncated,
+    to_jsonable,
+)
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
-from llmwidgets.schemas.paths import display_path, item_path, property_path
+from llmwidgets.schemas.paths import display_path, item_path, prefixes, property_path
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
@@ -23,57 +35,73 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 
+Blank = Literal["null"] | None
+"""What a blank label means: None, nothing at all; "null", that the text has no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The truth of one text: JSON, or NOTHING if it is not labelled.
+
+    `by_record` tells that it came as an object of the user's own class and is compared with what
+    the class reads the reply as; `blanks` counts the blank labels among others that are not.
+    """
+
+    truth: Any = NOTHING
+    by_record: bool = False
+    blanks: int = 0
+
 
 def read_truth(
-    truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema], *, nulls: bool = False
-) -> tuple[Any, ...]:
-    """The truth of each text as JSON; NOTHING where a text is not labelled.
+    truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema], blank: Blank = None
+) -> list[Label]:
+    """The label of each text.
 
     Without `truth` the rows' own `truth` holds. An absent key, a blank cell and a text of its
     own that is None are not labelled; null inside a record is the label null, and so is a blank
-    one with `nulls`. FieldError names row, field and why a truth does not fit the schema, never
-    the value.
+    one with `blank="null"`. FieldError names row, field and why a truth does not fit the schema,
+    never the value.
     """
-    if nulls:
-        truth, sources = with_nulls(truth, sources)
+    if blank not in (None, "null"):
+        raise FieldError(
+            {"blank": 'must be "null" or left out.'},
+            'blank="null" reads a blank label as: the text has no value. Without it a blank is '
+            "not labelled.",
+        )
+    nulls = blank == "null"
+    if hasattr(truth, "to_dict") and hasattr(truth, "columns"):
+        labels = _read_frame(truth, sources, schemas, nulls)
+    else:
+        rows = _align(truth, sources, schemas)
+        _refuse_secrets(rows, sources)
+        pairs = zip(rows, schemas, strict=True)
+        labels = [_read_label(row, schema, nulls) for row, schema in pairs]
+    _refuse_misfits(labels, sources, schemas)
+    return labels
+
+
+def _align(truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema]) -> list[Any]:
+    """The rows of truth in the order of the texts, None for a text without one."""
     if truth is None:
-        given = [NOTHING if each.truth is None else to_jsonable(each.truth) for each in sources]
-    elif hasattr(truth, "to_dict") and hasattr(truth, "columns"):
-        given = _by_frame(truth, sources, schemas, nulls)
-    elif isinstance(truth, Mapping):
-        given = _by_id(truth, sources, schemas)
-    elif isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
+        return [each.truth for each in sources]
+    if isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
         raise FieldError(
             {"truth": f"is a {type(truth).__name__}."},
             "Give a list as long as the texts, a dict by id, or a DataFrame with a column for each "
             "field.",
         )
-    else:
-        given = _by_place(list(truth), sources)
-    read = [
-        _from_text(value, schema) for value, schema in zip(given, schemas, strict=True)
-    ]  # fmt: skip
-    _judge(read, sources, schemas)
-    return tuple(read)
+    hint = "Give one for each text, None if it has no truth, or a dict by the ids of the texts."
+    if isinstance(truth, Mapping):
+        fields = {step for leaf in schemas[0].leaves for step in parse_path(leaf.path)[:1]}
+        if fields.issuperset(map(str, truth)):
+            hint = "This looks like one record: put it in a list, truth=[…], one for each text."
+    return align(truth, [source.id for source in sources], "truth", "rows", hint)
 
 
-def given_as_records(truth: Any, sources: Sequence[TextSource]) -> list[bool]:
-    """Which texts' truth is an object of the user's own class; FieldError where it holds a secret.
-
-    Such truth is compared with what the class reads the reply as.
-    """
-    if truth is None:
-        rows = [each.truth for each in sources]
-    elif hasattr(truth, "to_dict") and hasattr(truth, "columns"):
-        return [False] * len(sources)
-    elif isinstance(truth, Mapping):
-        named = {str(key): value for key, value in truth.items()}
-        rows = [named.get(source.id) for source in sources]
-    else:
-        rows = list(truth)
+def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
     problems = {
         f"truth of {source.id}, {display_path(path)}": f"is a secret ({kind})."
-        for source, row in zip(sources, rows, strict=False)
+        for source, row in zip(sources, rows, strict=True)
         for path, kind in find_secrets(row)
     }
     if problems:
@@ -82,37 +110,51 @@ def given_as_records(truth: Any, sources: Sequence[TextSource]) -> list[bool]:
             "Truth is shown and saved, so leave this field out of it: give the other fields as a "
             "dict.",
         )
-    return [is_record(row) for row in rows]
 
 
-def _by_place(rows: list[Any], sources: Sequence[TextSource]) -> list[Any]:
-    if len(rows) != len(sources):
-        raise FieldError(
-            {"truth": f"has {len(rows)} rows for {len(sources)} texts."},
-            "Give one for each text, None where a text has no truth, or a dict by id.",
-        )
-    return [NOTHING if row is None or is_empty_cell(row) else to_jsonable(row) for row in rows]
+def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
+    """The row as a label; a record that is JSON text, as a table may have it, is read first."""
+    if row is None or is_empty_cell(row):
+        return Label()
+    is_text = isinstance(row, str) and not any(leaf.path == "" for leaf in schema.leaves)
+    value = _json_or(row) if is_text else to_jsonable(row, keep_blanks=True)
+    if not isinstance(value, dict | list):
+        return Label(to_jsonable(value))
+    blank = [is_blank(each) for each in _leaves(value)]
+    return Label(
+        to_jsonable(_with_nulls(value) if nulls else value),
+        by_record=is_record(row),
+        blanks=0 if nulls or all(blank) else sum(blank),
+    )
 
 
-def _by_id(
-    truth: Mapping[Any, Any], sources: Sequence[TextSource], schemas: Sequence[Schema]
-) -> list[Any]:
-    named = {str(key): value for key, value in truth.items()}
-    ids = {source.id for source in sources}
-    unknown = [name for name in named if name not in ids]
-    if unknown:
-        fields = {step for leaf in schemas[0].leaves for step in parts(leaf.path)[:1]}
-        hint = "The keys of a truth dict are the ids of the texts."
-        if fields.issuperset(unknown):
-            hint = "This looks like one record: put it in a list, truth=[…], one for each text."
-        raise FieldError({"truth": f"no text has the id {join_truncated(unknown)}."}, hint)
-    rows = [named.get(source.id) for source in sources]
-    return [NOTHING if row is None or is_empty_cell(row) else to_jsonable(row) for row in rows]
+def _with_nulls(value: Any) -> Any:
+    """The record with null for each blank in an object; blanks in a list go."""
+    if isinstance(value, dict):
+        return {key: None if is_blank(each) else _with_nulls(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_nulls(each) for each in value if not is_blank(each)]
+    return value
 
 
-def _by_frame(
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(each)
+    else:
+        yield value
+
+
+def _json_or(cell: str) -> Any:
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        return cell
+
+
+def _read_frame(
     frame: Any, sources: Sequence[TextSource], schemas: Sequence[Schema], nulls: bool
-) -> list[Any]:
+) -> list[Label]:
     leaves = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
     known = columns_of(leaves)
     named = [str(name) for name in frame.columns if str(name) not in ("id", "text")]
@@ -124,34 +166,36 @@ def _by_frame(
         )
     table = [(name, known[name], leaves.get(name)) for name in named]
     rows = frame.to_dict("records")
-    records = [_nest(row, table, nulls) for row in rows]
-    if "id" not in frame.columns:
-        return _by_place(records, sources)
-    ids = [str(row["id"]) for row in rows]
-    twice = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
-    if twice:
-        raise FieldError(
-            {"truth": f"these ids stand more than once: {join_truncated(twice)}."},
-            "Keep one row of truth for each id.",
-        )
-    return _by_id(dict(zip(ids, records, strict=True)), sources, schemas)
+    labels: Any = [_read_row(row, table, nulls) for row in rows]
+    if "id" in frame.columns:
+        ids = [str(row["id"]) for row in rows]
+        twice = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
+        if twice:
+            raise FieldError(
+                {"truth": f"these ids appear more than once: {join_truncated(twice)}."},
+                "Keep one row of truth for each id.",
+            )
+        labels = dict(zip(ids, labels, strict=True))
+    return [label or Label() for label in _align(labels, sources, schemas)]
 
 
 _Table = Sequence[tuple[str, tuple[str, ...], "Leaf | None"]]
 
 
-def _nest(row: Mapping[Any, Any], table: _Table, nulls: bool) -> Any:
+def _read_row(row: Mapping[Any, Any], table: _Table, nulls: bool) -> Label:
     record: dict[str, Any] = {}
+    blanks = 0
     for name, (*parents, last), leaf in table:
         cell = row[name]
         empty = cell is None or is_blank(cell)
+        blanks += empty
         if empty and not nulls:
             continue
         inside = record
         for parent in parents:
             inside = inside.setdefault(parent, {})
         inside[last] = None if empty else _read_cell(to_jsonable(cell), leaf)
-    return record or None
+    return Label(record, blanks=0 if nulls else blanks) if record else Label()
 
 
 def _read_cell(cell: Any, leaf: Leaf | None) -> Any:
@@ -167,27 +211,14 @@ def _read_cell(cell: Any, leaf: Leaf | None) -> Any:
     return cell
 
 
-def _json_or(cell: str) -> Any:
-    try:
-        return json.loads(cell)
-    except ValueError:
-        return cell
-
-
-def _from_text(value: Any, schema: Schema) -> Any:
-    """A record that is still JSON text, as a column of a table may hold it."""
-    if isinstance(value, str) and not any(leaf.path == "" for leaf in schema.leaves):
-        return _json_or(value)
-    return value
-
-
-def _judge(given: Sequence[Any], sources: Sequence[TextSource], schemas: Sequence[Schema]) -> None:
+def _refuse_misfits(
+    labels: Sequence[Label], sources: Sequence[TextSource], schemas: Sequence[Schema]
+) -> None:
     problems: dict[str, str] = {}
-    for value, source, schema in zip(given, sources, schemas, strict=True):
-        if value is NOTHING:
-            continue
-        for path, said in _misfits(value, schema):
-            problems[f"truth of {source.id}" + (f", {path}" if path else "")] = said
+    for label, source, schema in zip(labels, sources, schemas, strict=True):
+        if label.truth is not NOTHING:
+            for path, problem in _misfits(label.truth, schema):
+                problems[f"truth of {source.id}" + (f", {path}" if path else "")] = problem
     if problems:
         more = len(problems) - _SHOWN
         raise FieldError(
@@ -198,15 +229,23 @@ def _judge(given: Sequence[Any], sources: Sequence[TextSource], schemas: Sequenc
 
 
 def _misfits(value: Any, schema: Schema) -> list[tuple[str, str]]:
-    found = schema.judge_partial(_without_nulls(value))
-    said = [(problem.path, _sentence(problem.said)) for problem in found]
-    if said or _is_open(schema.json):
-        return said
-    return list(unknown_keys(value, tree_of(leaf.path for leaf in schema.leaves)))
+    problems = schema.judge_partial(_without_nulls(value))
+    misfits = [(each.path, f"{each.said.removesuffix('.')}.") for each in problems]
+    if misfits or (known := _known_keys(schema)) is None:
+        return misfits
+    return list(unknown_keys(value, known))
+
+
+@lru_cache(maxsize=128)
+def _known_keys(schema: Schema) -> Tree | None:
+    """The keys that a record may have; None if some object takes keys that it does not name."""
+    if _is_open(schema.json):
+        return None
+    return tree_of(leaf.path for leaf in schema.leaves)
 
 
 def _without_nulls(value: Any) -> Any:
-    """Null says that the text holds no value: a label for any field, nullable or not."""
+    """Null says that the text has no value: a label for any field, nullable or not."""
     if isinstance(value, list):
         return [_without_nulls(each) for each in value]
     if isinstance(value, dict):
@@ -225,159 +264,47 @@ def _is_open(schema: Any) -> bool:
     return any(_is_open(each) for each in schema.values())
 
 
-def _sentence(said: str) -> str:
-    return said if said.endswith(".") else f"{said}."
-
-
-# -- Blanks: labels that are empty. They say nothing, or with blank="null" that there is no value.
-
-Blank = Literal["null"] | None
-"""What a blank label means: None, nothing at all; "null", that the text holds no value."""
-
-
-def read_blank(blank: object) -> bool:
-    """Whether a blank label is the label null; FieldError for another word."""
-    if blank is None or blank == "null":
-        return blank == "null"
-    raise FieldError(
-        {"blank": 'must be "null" or left out.'},
-        'blank="null" reads a blank label as: the text holds no value. Without it a blank is not '
-        "labelled.",
-    )
-
-
-def is_blank(value: Any) -> bool:
-    """Whether a label is an empty text or an empty cell."""
-    return is_empty_cell(value) or (isinstance(value, str) and not value.strip())
-
-
-def with_nulls(truth: Any, sources: Sequence[TextSource]) -> tuple[Any, Sequence[TextSource]]:
-    """The truth, or the sources that have it, with null for each blank inside a record.
-
-    A table is left to whoever reads its columns; a text whose whole truth is blank has none.
-    """
-    if truth is None:
-        return None, [replace(each, truth=_filled(each.truth)) for each in sources]
-    if hasattr(truth, "columns"):
-        return truth, sources
-    if isinstance(truth, Mapping):
-        return {key: _filled(row) for key, row in truth.items()}, sources
-    return [_filled(row) for row in truth], sources
-
-
-def count_blanks(truth: Any, sources: Sequence[TextSource]) -> list[int]:
-    """How many labels of each text are blank, beside others that are not."""
-    if truth is None:
-        return [_blanks(each.truth) for each in sources]
-    if not hasattr(truth, "columns"):
-        if isinstance(truth, Mapping):
-            named = {str(key): row for key, row in truth.items()}
-            return [_blanks(named.get(each.id)) for each in sources]
-        return [_blanks(row) for row in truth]
-    fields = [name for name in truth.columns if str(name) not in ("id", "text")]
-    # A cell of a table that holds None is empty as well.
-    cells = [
-        {name: "" if row[name] is None else row[name] for name in fields}
-        for row in truth.to_dict("records")
-    ]
-    if "id" not in truth.columns:
-        return [_blanks(row) for row in cells]
-    by_id = dict(zip(map(str, truth["id"]), cells, strict=True))
-    return [_blanks(by_id.get(each.id)) for each in sources]
-
-
 def blank_note(texts: Sequence[Document]) -> tuple[str, ...]:
     """A sentence on the labels that are blank and not scored, with what would score them."""
-    found = sum(text.blanks for text in texts)
-    if not found:
+    blanks = sum(text.blanks for text in texts)
+    if not blanks:
         return ()
-    verb = "is" if found == 1 else "are"
+    verb = "is" if blanks == 1 else "are"
     return (
-        f'{count(found, "label")} {verb} blank and not scored; blank="null" reads a blank as '
-        "“the text holds no value”.",
+        f'{count(blanks, "label")} {verb} blank and not scored; blank="null" reads a blank as '
+        "“the text has no value”.",
     )
-
-
-def _filled(row: Any) -> Any:
-    """The record with nulls; one that is JSON text, as a table may hold it, is read first."""
-    record = _record(row)
-    return _with_nulls(record) if isinstance(record, dict | list) else row
-
-
-def _with_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: None if is_blank(each) else _with_nulls(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_with_nulls(each) for each in value if not is_blank(each)]
-    return value
-
-
-def _blanks(row: Any) -> int:
-    record = _record(row)
-    if not isinstance(record, dict | list):
-        return 0
-    found = [is_blank(each) for each in _leaves(record)]
-    return 0 if all(found) else sum(found)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(each)
-    else:
-        yield value
-
-
-def _record(row: Any) -> Any:
-    """The row as a dict or a list, whatever it came as; anything else where it is neither."""
-    if isinstance(row, str):
-        try:
-            return json.loads(row) if row.lstrip()[:1] in ("{", "[") else row
-        except (ValueError, RecursionError):
-            return row
-    return _plain(row)
-
-
-def _plain(value: Any) -> Any:
-    """Like `plain`, but blank cells stay."""
-    if is_empty_cell(value):
-        return value
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return to_jsonable(value)
 
 
 # -- The fields of a schema by name: which keys a truth or a column of it may have.
 
 ITEM = "[]"
 _ANY = "*"
-_PART = re.compile(r'\[("(?:[^"\\]|\\.)*")\]|(\[\])|([^.\[]+)')
+_STEP = re.compile(r'\[(\d*)\]|\[("(?:[^"\\]|\\.)*")\]|([^.\[\]]+)')
 
 Tree = dict[str, "Tree"]
 """The names of a schema, nested; "[]" leads into a list, "*" means any name."""
 
 
-def parts(path: str) -> tuple[str, ...]:
-    """The steps of a place: names, and "[]" for each list.
+def parse_path(path: str) -> tuple[str | int, ...]:
+    """The steps of a path: names, numbers inside lists, and "[]" for every item of one.
 
-    >>> parts('lines[].unit["a.b"]')
-    ('lines', '[]', 'unit', 'a.b')
+    >>> parse_path('lines[].unit["a.b"]'), parse_path("lines[0].total")
+    (('lines', '[]', 'unit', 'a.b'), ('lines', 0, 'total'))
     """
     return tuple(
-        json.loads(quoted) if quoted else brackets or name
-        for quoted, brackets, name in _PART.findall(path)
+        name or (json.loads(quoted) if quoted else int(number) if number else ITEM)
+        for number, quoted, name in _STEP.findall(path)
     )
 
 
 def tree_of(paths: Iterable[str]) -> Tree:
-    """The places as nested names."""
+    """The paths as nested names."""
     tree: Tree = {}
     for path in paths:
         inside = tree
-        for part in parts(path):
-            inside = inside.setdefault(part, {})
+        for step in parse_path(path):
+            inside = inside.setdefault(str(step), {})
     return tree
 
 
@@ -385,7 +312,7 @@ def columns_of(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The column names a table of truth may have, each with its steps: up to the first list."""
     columns: dict[str, tuple[str, ...]] = {}
     for path in paths:
-        steps = parts(path)
+        steps = tuple(map(str, parse_path(path)))
         steps = steps[: steps.index(ITEM)] if ITEM in steps else steps
         if steps:
             columns.setdefault(".".join(steps), steps)
@@ -415,3 +342,131 @@ def no_such_field(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, sorted(known), 1)
     nearest = f"; the nearest is {near[0]}" if near else ""
     return f"the schema has no field of this name{nearest}."
+
+
+# -- Corrections: labels made after the run, with what was there before, and who made them.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """One label made or changed. `old` and `new` are NOTHING if there was or is none.
+
+    `by` is who made it or where the value came from; `seen` whether the models' values were
+    seen before, which makes a label less independent of them.
+    """
+
+    text_id: str
+    field: str
+    old: Any
+    new: Any
+    by: str = ""
+    seen: bool = True
+    made_at: datetime = dataclasses.field(default_factory=lambda: datetime.now(UTC))
+
+
+def correct(
+    texts: Sequence[Document], text_id: str, path: str, value: Any, *, by: str, seen: bool
+) -> tuple[tuple[Document, ...], Correction]:
+    """The texts with this label, and the correction; FieldError for what is unknown or misfits.
+
+    A path in a list that has no truth yet is refused: a list is labelled whole, then corrected.
+    """
+    at = next((at for at, text in enumerate(texts) if text.id == text_id), None)
+    if at is None:
+        raise FieldError(
+            f"There is no text {text_id}.", "Give the id of a text of this comparison."
+        )
+    text = texts[at]
+    if unlabelled := list_without_truth(text.truth, path):
+        raise FieldError(
+            {path: f"the list {unlabelled} has no truth yet."},
+            f"Label the whole list first: correct({text.id!r}, {unlabelled!r}, […]).",
+        )
+    old = get_at_path(text.truth, path)
+    correction = Correction(text_id=text_id, field=path, old=old, new=value, by=by, seen=seen)
+    truth = set_at_path(text.truth, path, value)
+    if truth is not NOTHING:
+        truth = read_truth([truth], [TextSource(text.id, text.text)], [text.schema])[0].truth
+    return (*texts[:at], replace(text, truth=truth), *texts[at + 1 :]), correction
+
+
+def truth_before(
+    texts: Sequence[Document], corrections: Sequence[Correction]
+) -> tuple[Document, ...]:
+    """The texts with the truth as it was before these corrections."""
+    known = {text.id: at for at, text in enumerate(texts)}
+    before = list(texts)
+    for each in reversed(corrections):
+        if each.text_id in known:
+            at = known[each.text_id]
+            truth = set_at_path(before[at].truth, each.field, each.old)
+            bare = each.old is NOTHING and truth in ({}, [])
+            before[at] = replace(before[at], truth=NOTHING if bare else truth)
+    return tuple(before)
+
+
+def get_at_path(truth: Any, path: str) -> Any:
+    """The truth at a path; NOTHING if it is not labelled."""
+    value = truth
+    for step in parse_path(path):
+        if isinstance(step, int) and isinstance(value, list) and step < len(value):
+            value = value[step]
+        elif isinstance(step, str) and isinstance(value, dict):
+            value = value.get(step, NOTHING)
+        else:
+            return NOTHING
+    return value
+
+
+def list_without_truth(truth: Any, path: str) -> str:
+    """The outermost list around the path that has no truth yet, if there is one."""
+    value, around = truth, ""
+    for step, place in zip(parse_path(path), prefixes(path), strict=False):
+        if isinstance(step, int):
+            if not isinstance(value, list):
+                return around
+            value = value[step] if step < len(value) else {}
+        else:
+            value = value.get(step, NOTHING) if isinstance(value, dict) else NOTHING
+        around = place
+    return ""
+
+
+def set_at_path(truth: Any, path: str, value: Any) -> Any:
+    """The truth with one value set; NOTHING takes the label away, the rest stays as it is.
+
+    An item set to null leaves its list; an item beyond the end is added.
+    """
+    steps = parse_path(path)
+    if not steps:
+        return value
+    whole = copy.deepcopy(truth) if isinstance(truth, dict | list) else _empty(steps[0])
+    _set(whole, steps, value)
+    return whole
+
+
+def _empty(step: str | int) -> Any:
+    """What a step leads into: an object by a name, a list by a number."""
+    return {} if isinstance(step, str) else []
+
+
+def _set(parent: Any, steps: Sequence[str | int], value: Any) -> None:
+    step, *rest = steps
+    if not isinstance(parent, type(_empty(step))):
+        return
+    known = step in parent if isinstance(step, str) else step < len(parent)
+    if rest:
+        child = parent[step] if known else None
+        empty = _empty(rest[0])
+        if not isinstance(child, type(empty)):
+            child = empty
+        _set(child, rest, value)
+        value = child
+    elif value is NOTHING or (value is None and isinstance(step, int)):
+        if known:
+            del parent[step]
+        return
+    if known or isinstance(step, str):
+        parent[step] = value
+    else:
+        parent.append(value)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
-from llmwidgets.comparison.texts import join_truncated
+from llmwidgets.comparison.texts import join_truncated, to_jsonable
 from llmwidgets.connections import Policy, environment_connections, resolve
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.discovery import empty_variable
@@ -14,6 +15,7 @@ from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.engine.request_builder import ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
+from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
 from llmwidgets.secret import refuse_key
 from llmwidgets.store.store import Store
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     Model: TypeAlias = str | Connection | tuple[Connection, str]
     Examples = int | Sequence[Example | tuple[str, Any]]
     Price = float | tuple[float, float] | tuple[float, float, float] | Mapping[str, float]
+
+
+SETTINGS = ("instructions", "effort", "temperature", "max_output_tokens", "price")
+"""How a model is asked, besides the examples: the names in Variant and in ResolvedVariant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,38 +53,35 @@ class Variant:
     price: Price | None = field(default=None, kw_only=True, hash=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.model, str | Connection) and not _is_pair(self.model):
+            raise FieldError(
+                {"models": f"contains a {type(self.model).__name__}."},
+                'Give references such as "openai/gpt-6-luna", Connections, pairs (Connection, '
+                '"model id"), Variants, or "demo".',
+            )
         for place, name in (("model", self.model), ("label", self.label)):
             if isinstance(name, str):
                 refuse_key(place, name)
-        problems = {
-            name: said
-            for name, said in (
-                ("label", _of_label(self.label)),
-                ("instructions", _of_instructions(self.instructions)),
-                ("effort", _of_effort(self.effort)),
-                ("temperature", _of_number(self.temperature, 0, 2)),
-                ("max_output_tokens", _of_limit(self.max_output_tokens)),
-            )
-            if said
-        }
+        blank, efforts = "is empty or not a text", (None, *get_args(Effort))
+        limit = self.max_output_tokens
+        checks = (
+            ("label", is_text(self.label), f"{blank}."),
+            (
+                "instructions", is_text(self.instructions),
+                f"{blank}; leave it out for the default instructions.",
+            ),
+            ("effort", self.effort in efforts, f"must be one of {', '.join(efforts[1:])}."),
+            ("temperature", _is_between(self.temperature, 0, 2), "must be a number from 0 to 2."),
+            (
+                "max_output_tokens", limit is None or is_count(limit),
+                "must be a whole number, 1 or more.",
+            ),
+        )  # fmt: skip
+        problems = {name: problem for name, right, problem in checks if not right}
         if problems:
             raise FieldError(problems, "Correct these settings of the Variant.")
         object.__setattr__(self, "examples", read_examples(self.examples))
         object.__setattr__(self, "price", read_price(self.price))
-
-    @classmethod
-    def of_column(cls, column: ResolvedVariant) -> Variant:
-        """The variant that a plan's column stands for."""
-        return cls(
-            (column.connection, column.model),
-            label=column.label,
-            instructions=column.instructions,
-            examples=column.examples or None,
-            effort=column.effort,
-            temperature=column.temperature,
-            max_output_tokens=column.max_output_tokens,
-            price=column.price,
-        )
 
     @property
     def reference(self) -> str:
@@ -90,7 +93,7 @@ class Variant:
         return reference_of(self.model, "")
 
     def settings(self) -> str:
-        """What is set here beside the model, in a few words for a default label."""
+        """What is set here besides the model, in a few words for a default label."""
         words = [
             f"{name} {value}"
             for name, value in (
@@ -104,9 +107,19 @@ class Variant:
             words.append(f"{count_examples(self.examples)} examples")
         return ", ".join(words)
 
-    def on(self, model: Model) -> Variant:
-        """The same settings on another model."""
-        return replace(self, model=model)
+    def resolved(self, connection: Connection, model: str) -> ResolvedVariant:
+        """What the engine asks for this variant: everything filled in, and who answers."""
+        return ResolvedVariant(
+            label=self.label or "",
+            connection=connection,
+            model=model,
+            instructions=self.instructions or DEFAULT_INSTRUCTIONS,
+            examples=self.examples if isinstance(self.examples, tuple) else (),
+            effort=self.effort or EFFORT,
+            temperature=self.temperature,
+            max_output_tokens=self.max_output_tokens,
+            price=cast("Mapping[str, float] | None", self.price),
+        )
 
 
 def reference_of(connection: Connection, model: str) -> str:
@@ -135,119 +148,93 @@ def read_price(price: Price | None) -> dict[str, float] | None:
     """US dollars for a million tokens: "input", "output" and perhaps "cached"; else FieldError."""
     if price is None:
         return None
-    given: Mapping[str, Any] = {"input": price, "output": price}
+    prices: Mapping[str, Any] = {"input": price, "output": price}
     if isinstance(price, Mapping):
-        given = price
+        prices = price
     elif isinstance(price, tuple):
-        given = dict(zip(PRICES, price, strict=False)) if len(price) in (2, 3) else {}
-    right = {*PRICES[:2]} <= given.keys() <= {*PRICES}
-    if not right or any(each is None or _of_number(each, 0, 1e6) for each in given.values()):
+        prices = dict(zip(PRICES, price, strict=False)) if len(price) in (2, 3) else {}
+    right = {*PRICES[:2]} <= prices.keys() <= {*PRICES} and None not in prices.values()
+    if not right or not all(_is_between(each, 0, 1e6) for each in prices.values()):
         raise FieldError(
             {"price": "is not a price."},
             'Give US dollars for a million tokens: {"input": 0.2, "output": 1.2}, with "cached" '
             "where input from a cache costs less, or 0.",
         )
-    return {name: float(given[name]) for name in PRICES if name in given}
+    return {name: float(prices[name]) for name in PRICES if name in prices}
 
 
 def _example(each: object, at: int) -> Example:
     if isinstance(each, Example):
         return each
     if isinstance(each, Sequence) and len(each) == 2 and isinstance(each[0], str):
-        from llmwidgets.comparison.jsonable import to_jsonable as plain
-
-        return Example(each[0], plain(each[1]))
+        return Example(each[0], to_jsonable(each[1]))
     raise FieldError(
         {"examples": f"example {at} is not a pair of a text and its record."},
         "Give (text, record) pairs, or a number n to take n labelled texts.",
     )
 
 
-def _of_label(label: object) -> str:
-    if label is None or (isinstance(label, str) and label.strip()):
-        return ""
-    return "is empty or not a text."
+def is_text(value: object) -> bool:
+    """Whether a setting is left out, or a text that is not blank."""
+    return value is None or (isinstance(value, str) and bool(value.strip()))
 
 
-def _of_instructions(instructions: object) -> str:
-    if instructions is None or (isinstance(instructions, str) and instructions.strip()):
-        return ""
-    return "is empty or not a text; leave it out for the default instructions."
+def is_count(value: object) -> bool:
+    """Whether this is a whole number, 1 or more."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _of_effort(effort: object) -> str:
-    known = get_args(Effort)
-    return "" if effort is None or effort in known else f"is none of {', '.join(known)}."
+def _is_between(value: object, least: float, most: float) -> bool:
+    """Whether a setting is left out, or a number in this range."""
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return value is None
+    return least <= value <= most
 
 
-def _of_number(value: object, least: float, most: float) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        return "is not a number."
-    return "" if least <= value <= most else f"is not between {least:g} and {most:g}."
-
-
-def _of_limit(value: object) -> str:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
-        return ""
-    return "is not a whole number above 0."
-
-
-# -- The columns of a comparison: models and instructions as variants, each with its connection.
+# -- Models and instructions as variants, each with its connection.
 
 DEMO = "demo"
-_EFFORT = cast("Effort", EFFORT)
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenVariant:
-    """A variant with everything filled in, and the connection that answers for it."""
-
-    variant: Variant
-    connection: Connection
-    model: str
-
-    def column(self, examples: tuple[Example, ...]) -> ResolvedVariant:
-        """What the engine asks for this variant."""
-        variant = self.variant
-        return ResolvedVariant(
-            label=variant.label or "",
-            connection=self.connection,
-            model=self.model,
-            instructions=variant.instructions or DEFAULT_INSTRUCTIONS,
-            examples=examples,
-            effort=variant.effort or _EFFORT,
-            temperature=variant.temperature,
-            max_output_tokens=variant.max_output_tokens,
-            price=read_price(variant.price),
-        )
-
-
-def read_models(
+def resolve_variants(
     models: Any,
-    lookup: ConnectionResolver,
+    resolver: ConnectionResolver,
     *,
     instructions: str | Mapping[str, str] | None = None,
     examples: Examples | None = None,
-) -> tuple[ChosenVariant, ...]:
-    """Every variant to ask, in order, labels unique; instructions by name cross with the models.
+) -> tuple[tuple[Variant, ResolvedVariant], ...]:
+    """Every variant with all settings filled in, and as the engine asks it; labels are unique.
 
-    `models` holds references, Connections, pairs (Connection, model id), Variants or "demo".
+    `models` are references, Connections, pairs (Connection, model id), Variants or "demo".
+    Instructions by name cross with the models. Of examples that are a number, the engine's side
+    has none yet.
     """
-    listed = _listed(models)
-    lookup.given.extend(_connections(listed))
+    variants = [variant for each in _listed(models) for variant in _variants(each)]
+    handed = (each.model for each in variants if not isinstance(each.model, str))
+    resolver.given += (each[0] if isinstance(each, tuple) else each for each in handed)
     named = _instructions(instructions)
     shots = read_examples(examples)
     chosen = []
-    for each in listed:
-        for variant in _variants(each):
-            found, model = _connect(variant.model, lookup)
-            connection = lookup.informed(found)
-            for name, words in named:
-                filled = _filled(variant, name, words, shots, connection, model)
-                chosen.append(ChosenVariant(filled, connection, model))
-    return _labelled(chosen)
+    for variant in variants:
+        connection, model = _connect(variant.model, resolver)
+        connection = resolver.informed(connection)
+        label = variant.label or _label(variant, connection, model)
+        for name, text in named:
+            filled = replace(
+                variant,
+                label=f"{label} · {name}" if name else label,
+                instructions=variant.instructions or text or DEFAULT_INSTRUCTIONS,
+                examples=variant.examples if variant.examples is not None else shots,
+                effort=variant.effort or EFFORT,
+            )
+            chosen.append((filled, filled.resolved(connection, model)))
+    labels = Counter(column.label for _, column in chosen)
+    if twice := [label for label, times in labels.items() if times > 1]:
+        raise FieldError(
+            {"models": f"these variants have the same label: {join_truncated(twice)}."},
+            "Leave out what is asked twice, or give each Variant a label of its own.",
+        )
+    return tuple(chosen)
 
 
 def _listed(models: Any) -> list[Any]:
@@ -273,37 +260,24 @@ def _is_pair(model: Any) -> bool:
     )
 
 
-def _connections(listed: Sequence[Any]) -> list[Connection]:
-    models = [each.model if isinstance(each, Variant) else each for each in listed]
-    given = [model for model in models if isinstance(model, Connection)]
-    return given + [model[0] for model in models if isinstance(model, tuple) and _is_pair(model)]
-
-
 def _variants(each: Any) -> list[Variant]:
-    if isinstance(each, Variant):
-        return [each.on(model) for model in _demo_variants()] if each.model == DEMO else [each]
-    if isinstance(each, str) and each == DEMO:
-        return [Variant(model) for model in _demo_variants()]
-    if isinstance(each, str | Connection) or _is_pair(each):
-        return [Variant(each)]
-    raise FieldError(
-        {"models": f"holds a {type(each).__name__}."},
-        'Give references such as "openai/gpt-6-luna", Connections, pairs (Connection, "model id"), '
-        'Variants, or "demo".',
-    )
+    variant = each if isinstance(each, Variant) else Variant(each)
+    if variant.model == DEMO:
+        return [replace(variant, model=model) for model in _demo_connections()]
+    return [variant]
 
 
-def _demo_variants() -> list[Connection]:
+def _demo_connections() -> list[Connection]:
     from llmwidgets.demo import start_demo
 
     return list(start_demo())
 
 
-def _connect(model: Model, lookup: ConnectionResolver) -> tuple[Connection, str]:
+def _connect(model: Model, resolver: ConnectionResolver) -> tuple[Connection, str]:
     if isinstance(model, str | tuple):
-        found, named = lookup.resolve(model) if isinstance(model, str) else model
-        refuse_key("models", named, *found.secret_fields.values())
-        return found, named
+        connection, named = resolver.resolve(model) if isinstance(model, str) else model
+        refuse_key("models", named, *connection.secret_fields.values())
+        return connection, named
     if len(model.models) == 1:
         return model, model.models[0]
     raise UnknownConnection(
@@ -317,20 +291,17 @@ def _connect(model: Model, lookup: ConnectionResolver) -> tuple[Connection, str]
 def _instructions(
     instructions: str | Mapping[str, str] | None,
 ) -> list[tuple[str, str | None]]:
+    named: list[tuple[str, str | None]]
     if instructions is None or isinstance(instructions, str):
-        named: list[tuple[str, str | None]] = [("", instructions)]
+        named = [("", instructions)]
     elif isinstance(instructions, Mapping) and instructions:
-        named = [(str(name), words) for name, words in instructions.items()]
+        named = [(str(name), text) for name, text in instructions.items()]
     else:
         raise FieldError(
             {"instructions": "are neither a text nor texts by name."},
             'Give one text, or {"name": "text"} to compare several.',
         )
-    empty = [
-        name or "instructions"
-        for name, words in named
-        if words is not None and not (isinstance(words, str) and words.strip())
-    ]
+    empty = [name or "instructions" for name, text in named if not is_text(text)]
     if empty:
         raise FieldError(
             {"instructions": f"{join_truncated(empty)}: empty or not a text."},
@@ -339,40 +310,11 @@ def _instructions(
     return named
 
 
-def _filled(
-    variant: Variant,
-    name: str,
-    words: str | None,
-    shots: int | tuple[Example, ...] | None,
-    connection: Connection,
-    model: str,
-) -> Variant:
-    label = variant.label or _label(variant, connection, model)
-    return replace(
-        variant,
-        label=f"{label} · {name}" if name else label,
-        instructions=variant.instructions or words or DEFAULT_INSTRUCTIONS,
-        examples=variant.examples if variant.examples is not None else shots,
-        effort=variant.effort or _EFFORT,
-    )
-
-
 def _label(variant: Variant, connection: Connection, model: str) -> str:
     named = isinstance(variant.model, str)
     reference = variant.reference if named else reference_of(connection, model)
     settings = variant.settings()
     return f"{reference} · {settings}" if settings else reference
-
-
-def _labelled(chosen: Sequence[ChosenVariant]) -> tuple[ChosenVariant, ...]:
-    labels = [each.variant.label or "" for each in chosen]
-    twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
-    if twice:
-        raise FieldError(
-            {"models": f"these variants have the same label: {join_truncated(twice)}."},
-            "Leave out what is asked twice, or give each Variant a label of its own.",
-        )
-    return tuple(chosen)
 
 
 # -- Lookup: where a reference's connection is found, nearest first.
@@ -396,7 +338,7 @@ class ConnectionResolver:
         try:
             return resolve(reference, _first_of_label(self.given))
         except UnknownConnection:
-            known = _first_of_label([*self.given, *self._elsewhere(), *_demo(reference)])
+            known = _first_of_label([*self.given, *self._elsewhere(), *self._demo(reference)])
         try:
             return resolve(reference, known)
         except UnknownConnection as error:
@@ -409,7 +351,7 @@ class ConnectionResolver:
         )
 
     def informed(self, connection: Connection) -> Connection:
-        """The connection, knowing what the store's organization tells of its models."""
+        """The connection with what the store's organization adds about its models."""
         try:
             return (self.store or Store()).informed(connection)
         except StoreError:
@@ -418,8 +360,8 @@ class ConnectionResolver:
     def policy(self) -> Policy:
         """The rules of the store's organization; the shipped whitelist without a store.
 
-        A default store that cannot be opened does not stand in the way of connections that
-        were handed over and need no store.
+        A default store that cannot be opened is not in the way of connections that were handed
+        over and need no store.
         """
         if self.store is not None or (self._found is not None and self._locked is None):
             return (self.store or Store()).policy
@@ -427,6 +369,10 @@ class ConnectionResolver:
             return Store().policy
         except StoreError:
             return Policy()
+
+    @staticmethod
+    def _demo(reference: str) -> list[Connection]:
+        return _demo_connections() if reference.startswith(DEMO) else []
 
     def _elsewhere(self) -> list[Connection]:
         if self._found is None:
@@ -444,21 +390,14 @@ class ConnectionResolver:
 
 def _unset(reference: str, error: UnknownConnection) -> UnknownConnection:
     """The error, naming the variable that would have answered if it were not empty."""
-    variable = empty_variable(reference.partition("/")[0])
+    kind = reference.partition("/")[0]
+    variable = empty_variable(kind) if kind in PROVIDERS else ""
     if not variable:
         return error
     return UnknownConnection(
         f"{error.message} The variable {variable} is set but empty.",
         f"Put the key into {variable} before Jupyter starts. {error.hint}",
     )
-
-
-def _demo(reference: str) -> list[Connection]:
-    if not reference.startswith("demo"):
-        return []
-    from llmwidgets.demo import start_demo
-
-    return list(start_demo())
 
 
 def _first_of_label(connections: list[Connection]) -> list[Connection]:

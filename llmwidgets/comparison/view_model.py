@@ -1,114 +1,112 @@
-"""The static view of a comparison: its reading as the plain values that report renders."""
+"""What the static views and the panel show of a comparison: its results as values and sentences."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llmwidgets import __version__, formatting
 from llmwidgets.analysis.comparators import LostFunction
+from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison import scoreboard, scoreboard_text
-from llmwidgets.comparison import scoreboard_text as caveats
-from llmwidgets.comparison.differences import Difference, pattern_of
-from llmwidgets.comparison.field_metrics import FLAG_WORDS, TextGrounding
-from llmwidgets.comparison.scored import name_in_code, spelled
+from llmwidgets.analysis.verdict import MATTERS, Outcome, Shown, Standing, Verdict
+from llmwidgets.analysis.verdict_text import expected_sentence
+from llmwidgets.comparison.aggregate import VariantStats, aggregate, as_given, read_differences
+from llmwidgets.comparison.core import ResultData, Rules
+from llmwidgets.comparison.reference_free import (
+    FLAG_WORDS,
+    TextGrounding,
+    ground_text,
+    sampled_agreement,
+)
+from llmwidgets.comparison.scoreboard import (
+    caveat_sentences,
+    find_sparse,
+    not_in_full,
+    score_rows,
+    verdict_of,
+)
+from llmwidgets.comparison.text_result import (
+    Difference,
+    name_in_code,
+    rule_text,
+)
 from llmwidgets.comparison.texts import join_truncated
 from llmwidgets.comparison.truth import blank_note
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
-from llmwidgets.report import charts, html
-from llmwidgets.report.summary import Cell, Line, Row, Summary
-
-if TYPE_CHECKING:
-    from llmwidgets.analysis.verdict import Verdict
-    from llmwidgets.comparison.aggregate import VariantStats
-    from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.scored import Rules
-
+from llmwidgets.report import html
+from llmwidgets.report.view_model import Cell, Line, ScoreRow, Summary, Wording
 
 _NOTEBOOK_LINES = 20
 _PAGE_LINES = 2_000
 
 
 def summarize(
-    comparison: Comparison, *, values: bool = False, page: bool = False, matters: float = MATTERS
+    results: ResultData, *, values: bool = False, page: bool = False, matters: float = MATTERS
 ) -> Summary:
     """What the static views show; extracted values and truth only where `values` asks.
 
     `matters` is the smallest difference in accuracy that counts, 0–1.
     """
-    reading = comparison.reading
+    sums = results.cached(aggregate)
     lines = _PAGE_LINES if page else _NOTEBOOK_LINES
-    known = len(reading.first) >= min(lines, reading.differing)
-    found: Iterable[Difference] = reading.first if known else comparison.differing()
-    verdict = comparison.verdict(matters)
-    rows = scored_rows(comparison, verdict)
-    notes = (*foot(comparison, verdict), *told_beside(comparison))
+    verdict = verdict_of(results, matters)
+    rows = worded_rows(results, verdict)
+    notes = (*foot(results, verdict), *side_notes(results))
     if any(row.agreement is not None for row in rows):
-        notes = (*notes, _agreed(comparison))
+        notes = (*notes, _agreed(results))
     return Summary(
         headline=verdict.headline,
         details=verdict.details,
-        worse=scoreboard_text.worse_head(verdict) if verdict.outcome is not None else "",
+        worse=worse_head(verdict),
+        sparse=results.cached(find_sparse) is not None,
         rows=rows,
-        lines=tuple(_lines(comparison, islice(found, lines), values)),
-        differing=reading.differing,
+        lines=tuple(_lines(results, islice(read_differences(results), lines), values)),
+        differing=sums.differing,
         values=values,
         notes=notes,
-        footer=_footer(comparison),
+        footer=_footer(results),
     )
 
 
-def scored_rows(comparison: Comparison, verdict: Verdict) -> tuple[Row, ...]:
-    """A row a variant, in the order of the letters."""
-    rows = tuple(
-        _row(comparison, at, tally, verdict)
-        for at, tally in enumerate(comparison.reading.tallies)
-    )  # fmt: skip
-    sparse = caveats.find_sparse(comparison)
-    if sparse is None:
-        return rows
-    leading = zip(sparse.precision, sparse.recall, sparse.f1, strict=True)
-    return tuple(replace(row, leading=each) for row, each in zip(rows, leading, strict=True))
+def worded_rows(results: ResultData, verdict: Verdict) -> tuple[ScoreRow, ...]:
+    """One row per variant worded as the verdict has it, in the order of the letters."""
+    pairs = zip(results.labels, results.cached(aggregate).stats, strict=True)
+    wordings = [word_standing(verdict, label, stats) for label, stats in pairs]
+    return score_rows(results, wordings, agreement=True)
 
 
-def foot(comparison: Comparison, verdict: Verdict) -> tuple[str, ...]:
-    """What stands under the scoreboard: how to read it, and what the verdict allows for."""
-    legend = (scoreboard_text.legend(verdict),) if verdict.standings else ()
-    return (*legend, *verdict.notes, *_paid_before(comparison))
+def foot(results: ResultData, verdict: Verdict) -> tuple[str, ...]:
+    """The notes under the scoreboard: how to read it, and what the verdict allows for."""
+    how_to_read = (legend(verdict),) if verdict.standings else ()
+    return (*how_to_read, *verdict.notes, *_paid_before(results))
 
 
-def sections(comparison: Comparison, matters: float = MATTERS) -> list[tuple[str, str]]:
-    """What a whole page shows beside the static view: charts, right by field, how it was asked."""
-    shares = _by_field(comparison)
-    found = _charts(comparison, comparison.verdict(matters))
-    if shares:
-        head = [
-            "Field",
-            *(f"{formatting.variant_letter(at)}" for at in range(len(comparison.variants))),
-        ]
-        rows = [[name, *(formatting.percent(share) for share in row)] for name, row in shares]
-        found.append(
-            ("% right by field", html.table(head, rows, right=range(1, len(head))))
-        )  # fmt: skip
-    return [*found, ("How each was asked", _asked(comparison))]
+def render_page(results: ResultData, *, values: bool = False, matters: float = MATTERS) -> str:
+    """A self-contained page: the static view, charts, what is right by field, how it was asked."""
+    summary = summarize(results, values=values, page=True, matters=matters)
+    sections = _charts(summary.rows, margin(verdict_of(results, matters)))
+    if shares := _by_field(results):
+        letters = [formatting.variant_letter(at) for at in range(len(results.variants))]
+        rows = [[name, *map(formatting.percent, row)] for name, row in shares]
+        table = html.table(["Field", *letters], rows, right=range(1, len(letters) + 1))
+        sections.append(("% right by field", table))
+    sections.append(("How each was asked", _asked(results)))
+    return html.page("Comparison", summary, sections)
 
 
-def _charts(comparison: Comparison, verdict: Verdict) -> list[tuple[str, str]]:
-    rows = scored_rows(comparison, verdict)
-    costs = [row.cost_per_1000 for row in rows]
-    times = [row.p50_seconds for row in rows]
-    band = margin(verdict)
-    drawn = [
-        ("Quality against cost", _chart(rows, costs, "US$ for 1,000 texts", band)),
-        ("Quality against time", _chart(rows, times, "seconds for a text, median", band)),
-    ]
-    return [(heading, chart) for heading, chart in drawn if chart]
+def _charts(rows: Sequence[ScoreRow], band: tuple[float, float] | None) -> list[tuple[str, str]]:
+    low, high = map(formatting.percent, band or (None, None))
+    shaded = f'<p class="lw-meta">Shaded: from {low} to {high}, the best seen.</p>' if band else ""
+    drawn = (
+        ("Quality against cost", "cost_per_1000", "US$ for 1,000 texts"),
+        ("Quality against time", "p50_seconds", "seconds for a text, median"),
+    )
+    charts = [(title, html.scatter_chart(rows, name, axis, band)) for title, name, axis in drawn]
+    return [(title, f"{chart}{shaded}") for title, chart in charts if chart]
 
 
 def margin(verdict: Verdict) -> tuple[float, float] | None:
@@ -119,69 +117,23 @@ def margin(verdict: Verdict) -> tuple[float, float] | None:
     return max(0.0, best - verdict.matters), best
 
 
-def _chart(
-    rows: Sequence[Row],
-    across: Sequence[float | None],
-    x_title: str,
-    band: tuple[float, float] | None,
-) -> str:
-    points = [
-        charts.Point(
-            row.letter, row.label, row.accuracy, row.low, row.high, x, row.told.recommended
-        )
-        for row, x in zip(rows, across, strict=True)
-        if row.accuracy is not None and x is not None
-    ]
-    drawn = charts.scatter(points, f"% of fields right against {x_title}", x_title, band)
-    if not drawn or band is None:
-        return drawn
-    low, high = map(formatting.percent, band)
-    said = f"Shaded: from {low} to {high}, the best seen."
-    return f'{drawn}<p class="lw-meta">{said}</p>'
-
-
-def _asked(comparison: Comparison) -> str:
+def _asked(results: ResultData) -> str:
     rows = []
-    for at, variant in enumerate(comparison.variants):
+    for at, variant in enumerate(results.variants):
         words = variant.instructions or ""
-        name = f"{formatting.variant_letter(at)} {comparison.labels[at]}"
+        name = f"{formatting.variant_letter(at)} {results.labels[at]}"
         default = words == DEFAULT_INSTRUCTIONS
         rows.append(
-            [name, comparison.models[at], variant.effort or "", "default" if default else words]
+            [name, results.models[at], variant.effort or "", "default" if default else words]
         )
     table = html.table(["Variant", "Model", "Thinking", "Instructions"], rows)
-    if not any(variant.instructions == DEFAULT_INSTRUCTIONS for variant in comparison.variants):
+    if not any(variant.instructions == DEFAULT_INSTRUCTIONS for variant in results.variants):
         return table
     return f"{table}{html.folded('The default instructions', DEFAULT_INSTRUCTIONS)}"
 
 
-def _row(comparison: Comparison, at: int, tally: VariantStats, verdict: Verdict) -> Row:
-    label = comparison.labels[at]
-    low, high = scoreboard.bounds(comparison, at)
-    p50, p95 = scoreboard.quantiles(tally.seconds)
-    return Row(
-        letter=formatting.variant_letter(at),
-        label=label,
-        asked=sum(tally.statuses.values()),
-        valid=tally.statuses["ok"],
-        failures=tuple((name, tally.statuses[name]) for name in FAILURES if tally.statuses[name]),
-        accuracy=tally.accuracy,
-        low=low,
-        high=high,
-        p50_seconds=p50,
-        p95_seconds=p95,
-        cost_per_1000=tally.cost_per_1000,
-        agreement=_agreement(comparison, at),
-        input_tokens=tally.input_tokens,
-        output_tokens=tally.output_tokens,
-        timed_out=tally.timed_out,
-        paid_now=tally.total_paid_now,
-        told=scoreboard_text.standing_text(verdict, label, tally),
-    )
-
-
-def _agreed(comparison: Comparison) -> str:
-    total, some = len(comparison.texts), comparison.agreeing.texts
+def _agreed(results: ResultData) -> str:
+    total, some = len(results.texts), results.cached(sampled_agreement).texts
     where = f", in {some:,} of {total:,} texts" if some < total else ""
     return (
         f"“% the same” is the share of values that a variant and the others have in common{where}; "
@@ -189,149 +141,276 @@ def _agreed(comparison: Comparison) -> str:
     )
 
 
-def _agreement(comparison: Comparison, at: int) -> float | None:
-    scored = any(tally.scores for tally in comparison.reading.tallies)
-    if scored or len(comparison.variants) < 2:
-        return None
-    found = comparison.agreeing.with_others(at).share()
-    return found[0] if found else None
-
-
-def _lines(comparison: Comparison, found: Iterable[Difference], values: bool) -> Iterator[Line]:
-    texts = {text.id: text for text in comparison.texts}
-    failures = _failures(comparison)
-    for name, group in groupby(found, key=lambda each: each.text_id):
-        grounds = TextGrounding(texts[name], comparison.copyings)
+def _lines(results: ResultData, differences: Iterable[Difference], values: bool) -> Iterator[Line]:
+    texts = {text.id: at for at, text in enumerate(results.texts)}
+    for name, group in groupby(differences, key=lambda each: each.text_id):
+        grounds = ground_text(results, texts[name])
         for each in group:
-            yield _line(each, grounds, values, failures)
+            yield _line(each, grounds, values)
 
 
-def _line(
-    found: Difference, grounds: TextGrounding, values: bool, failures: dict[Any, str]
-) -> Line:
+def _line(row: Difference, grounds: TextGrounding, values: bool) -> Line:
     cells = []
-    for variant, said in enumerate(found.said):
-        note = failures.get((variant, found.text_id, found.repeat), "")
-        if said.state != "failed":
-            loud = said.state in ("differ", "invented")
-            pattern = pattern_of(found.field)
-            note = FLAG_WORDS[grounds.flag(said.value, pattern, variant)] if loud else ""
-        shown = values and said.state in ("differ", "invented", "null in words")
-        cells.append(Cell(said.state, _spelled(said.value) if shown else None, note))
-    labelled = values and found.truth is not NOTHING
-    name = f"{found.text_id} · {found.repeat + 1}" if found.repeat else found.text_id
-    return Line(name, found.field, _spelled(found.truth) if labelled else None, tuple(cells))
+    for variant, own in enumerate(row.values):
+        note = formatting.format_count_words(own.failure)
+        if own.state in ("differ", "invented"):
+            note = FLAG_WORDS[grounds.flag(own.value, row.pattern, variant)]
+        shown = values and own.state in ("differ", "invented", "null in words")
+        cells.append(Cell(own.state, value_text(own.value) if shown else None, note))
+    labelled = values and row.truth is not NOTHING
+    name = f"{row.text_id} · {row.repeat + 1}" if row.repeat else row.text_id
+    return Line(name, row.path, value_text(row.truth) if labelled else None, tuple(cells))
 
 
-def _spelled(value: Any) -> str | None:
+def value_text(value: Any) -> str | None:
+    """A value as a text; None if there is none."""
     if value is None or value is NOTHING:
         return None
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _failures(comparison: Comparison) -> dict[Any, str]:
-    failed = {}
-    for at, tally in enumerate(comparison.reading.tallies):
-        if set(tally.statuses) - {"ok"}:
-            for place in comparison.places(at):
-                status = comparison.status(place)
-                if status != "ok":
-                    name = comparison.texts[place.text].id
-                    failed[at, name, place.repeat] = formatting.format_count_words(status)
-    return failed
-
-
-def _by_field(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
-    tallies = comparison.reading.tallies
-    names = dict.fromkeys(name for tally in tallies for name in tally.counts.fields)
-    counts = {name: [tally.counts.fields.get(name) for tally in tallies] for name in names}
+def _by_field(results: ResultData) -> list[tuple[str, list[float | None]]]:
+    columns = results.cached(aggregate).stats
+    names = dict.fromkeys(name for stats in columns for name in stats.counts)
+    counts = {name: [stats.counts.get(name) for stats in columns] for name in names}
     shares = [
         (name, [count.accuracy if count else None for count in row]) for name, row in counts.items()
     ]
     return sorted(shares, key=lambda item: min(share for share in item[1] if share is not None))
 
 
-def told_beside(comparison: Comparison) -> tuple[str, ...]:
+def side_notes(results: ResultData) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
     return (
-        _by_functions(comparison.scoring)
-        + caveats.caveat_sentences(comparison)
-        + _labels_apart(comparison)
-        + scoreboard.not_in_full(comparison)
-        + blank_note(comparison.texts)
-        + comparison.notes
+        _by_functions(results.scoring)
+        + caveat_sentences(results)
+        + _labels_apart(results)
+        + not_in_full(results)
+        + blank_note(results.texts)
+        + results.notes
     )
 
 
 def _by_functions(rules: Rules) -> tuple[str, ...]:
-    """What the user's functions decide, and what those would that a file could not hold."""
-    placed = (rules or {}).items()
+    """What the user's functions decide, and what those would have that a file could not keep."""
+    by_path = (rules or {}).items()
     named = [
-        f"{place or 'the whole record'} by {spelled(rule)}"
-        for place, rule in placed
+        f"{path or 'the whole record'} by {rule_text(rule)}"
+        for path, rule in by_path
         if callable(rule)
     ]
     lost = (
-        f"{place or 'The whole record'} was scored by the function {rule.name}, which a file "
+        f"{path or 'The whole record'} was scored by the function {rule.name}, which a file "
         "cannot hold: here it is scored by the default rules. To score as before, define "
-        f"{(name := name_in_code(place, rule))} and call "
-        f'comparison.rescore({{**comparison.scoring, "{place}": {name}}}).'
-        for place, rule in placed
+        f"{(name := name_in_code(path, rule))} and call "
+        f'comparison.rescore({{**comparison.scoring, "{path}": {name}}}).'
+        for path, rule in by_path
         if isinstance(rule, LostFunction)
     )
     return (*([f"Scored by custom functions: {join_truncated(named)}."] if named else []), *lost)
 
 
-def _labels_apart(comparison: Comparison) -> tuple[str, ...]:
+def _labels_apart(results: ResultData) -> tuple[str, ...]:
     """Labels made after the models' values were seen, reported apart from the truth as given."""
-    seen = sum(each.seen for each in comparison.made)
+    seen = sum(each.seen for each in results.made)
     if not seen:
         return ()
     verb = "label was" if seen == 1 else "labels were"
-    said = f"{seen} {verb} made after the models' values were seen."
-    shares = [tally.accuracy for tally in comparison.as_given().reading.tallies]
+    shares = [stats.accuracy for stats in results.cached(as_given).cached(aggregate).stats]
     known = [
         f"{formatting.variant_letter(at)} {formatting.percent(share)}"
         for at, share in enumerate(shares)
         if share is not None
     ]
-    given = f"By the truth as it was given: {', '.join(known)}." if known else ""
-    return (f"{said} {given}".strip(),)
+    before = f" By the truth as it was given: {', '.join(known)}." if known else ""
+    return (f"{seen} {verb} made after the models' values were seen.{before}",)
 
 
-def _paid_before(comparison: Comparison) -> tuple[str, ...]:
-    tallies = comparison.reading.tallies
-    reused = sum(tally.reused for tally in tallies)
-    dates = [tally.paid_before for tally in tallies if tally.paid_before]
+def _paid_before(results: ResultData) -> tuple[str, ...]:
+    columns = results.cached(aggregate).stats
+    reused = sum(stats.reused for stats in columns)
+    dates = [stats.paid_before for stats in columns if stats.paid_before]
     if not reused or not dates:
         return ()
-    day = max(dates).astimezone()
-    rows = comparison.rows
+    rows = results.rows
     texts = sum(rows.all_reused(text) for text in range(rows.texts))
-    whole = texts * len(comparison) == reused * rows.texts
-    said = (
-        formatting.count(texts, "text") if whole else f"{reused:,} of {len(comparison):,} replies"
-    )
+    whole = texts * len(results) == reused * rows.texts
+    replies = f"{reused:,} of {len(results):,} replies"
+    counted = formatting.count(texts, "text") if whole else replies
     was = "was" if whole and texts == 1 else "were"
     return (
-        f"{said} {was} already answered and cost nothing now, paid before on "
-        f"{day.day} {day:%b %Y}.",
+        f"{counted} {was} already answered and cost nothing now, paid before on "
+        f"{formatting.format_day(max(dates).astimezone())}.",
     )
 
 
-def _footer(comparison: Comparison) -> str:
-    fields = {leaf.path for text in comparison.texts for leaf in text.schema.leaves}
-    day = comparison.made_at.astimezone()
+def _footer(results: ResultData) -> str:
+    fields = {leaf.path for text in results.texts for leaf in text.schema.leaves}
+    day = formatting.format_day(results.made_at.astimezone())
     counted = [
         formatting.count(len(fields), "field"),
-        formatting.count(len(comparison.texts), "text") + _in_groups(comparison),
-        formatting.count(len(comparison.variants), "variant"),
+        formatting.count(len(results.texts), "text") + _in_groups(results),
+        formatting.count(len(results.variants), "variant"),
     ]
-    if comparison.repeats > 1:
-        counted.append(f"{comparison.repeats} repeats")
-    return f"{', '.join(counted)}, {day.day} {day:%b %Y}, llmwidgets {__version__}."
+    if results.repeats > 1:
+        counted.append(f"{results.repeats} repeats")
+    return f"{', '.join(counted)}, {day}, llmwidgets {__version__}."
 
 
-def _in_groups(comparison: Comparison) -> str:
-    groups = {text.group for text in comparison.texts}
+def _in_groups(results: ResultData) -> str:
+    groups = {text.group for text in results.texts}
     return "" if groups == {""} else f" in {formatting.count(len(groups), 'group')}"
+
+
+# -- The words of the verdict: the group of each variant, what it loses, how much worse it can be.
+
+_LEFT_OUT = (
+    ": too few of their texts can be compared",
+    ": too few texts could be scored",
+    ": none of the texts could be scored",
+)
+"""Why the variants of the last groups are left out of the verdict."""
+
+
+def word_standing(verdict: Verdict, label: str, stats: VariantStats) -> Wording:
+    """One variant's result in words, besides its share right."""
+    at = next((n for n, each in enumerate(verdict.standings) if each.label == label), None)
+    failed = {name: stats.statuses[name] for name in FAILURES if stats.statuses[name]}
+    if at is None:
+        if not verdict.standings:
+            return Wording(failed=formatting.failures(failed))
+        why = 2 if not stats.scores else 1 if len(stats.scores) < FEWEST_TEXTS else 0
+        return Wording(
+            rank=(len(Shown) + 1) * len(verdict.standings) + why,
+            title="Left out",
+            more=_LEFT_OUT[why],
+            failed=formatting.failures(failed),
+        )
+    each = verdict.standings[at]
+    lost = {name: count for name, count in failed.items() if FAILURES[name].scored}
+    if sum(lost.values()) != each.lost:
+        lost = {}  # Of texts without truth, or several a text: they are named with the others.
+    chosen = label == verdict.recommended
+    several = len(verdict.standings) > 1
+    title, more = group_words(verdict, each.shown) if several else ("", "")
+    worse, bound = _worse(verdict, each) if several else ("", "")
+    return Wording(
+        rank=list(Shown).index(each.shown) * len(verdict.standings) + (0 if chosen else at + 1),
+        title=title,
+        more=more,
+        recommended=chosen,
+        came=formatting.percent(each.answered_accuracy),
+        loses=f"{each.lost:,} of {each.scored:,}, at most {formatting.percent(each.loss_high)} %",
+        lost=formatting.failures(lost),
+        failed=formatting.failures(
+            {name: count for name, count in failed.items() if name not in lost}
+        ),
+        unanswered=_unanswered(each),
+        worse=worse,
+        bound=bound,
+        rows=f"{stats.rows_right:,} of {stats.rows:,}" if stats.rows or stats.rows_invented else "",
+        other_rows=_other_rows(stats),
+    )
+
+
+def group_words(verdict: Verdict, shown: Shown) -> tuple[str, str]:
+    """The title of a group of variants: the part in bold, and how it goes on."""
+    few = f" either way: too few texts to tell within {formatting.margin(verdict.matters)}"
+    return {
+        Shown.BEST: ("Better than all others", ""),
+        Shown.AS_GOOD: ("Shown to be as good as the best", ""),
+        Shown.LEADS: ("Leads", ", not shown to be better"),
+        Shown.NOT_SHOWN: ("Not shown", few),
+        Shown.WORSE: ("Shown to be worse", f" than {best_words(verdict)}"),
+    }[shown]
+
+
+def best_words(verdict: Verdict) -> str:
+    """Who all are compared with: nobody is called the best before it is shown."""
+    return "the leader" if verdict.outcome is Outcome.NOT_ENOUGH_TEXTS else "the best"
+
+
+def worse_head(verdict: Verdict) -> str:
+    """The head of the column that says how much worse each can be; empty if nothing is compared."""
+    if verdict.outcome is None:
+        return ""
+    end = "95 % interval" if verdict.outcome is Outcome.BETTER else "at most"
+    between = ", " if verdict.outcome is Outcome.BETTER else " "
+    return f"Worse than {best_words(verdict)} by{between}{end}"
+
+
+def more_texts(verdict: Verdict) -> str:
+    """How many more texts would settle what is open; empty if the verdict names it."""
+    is_open = any(each.shown in (Shown.LEADS, Shown.NOT_SHOWN) for each in verdict.standings[1:])
+    if not is_open or (verdict.recommended and verdict.recommended == verdict.leader):
+        return ""
+    if verdict.can_show is None:
+        few = 0 if verdict.groups else verdict.texts
+        return expected_sentence(few, len(verdict.standings), verdict.matters)
+    more = (verdict.texts_needed or 0) - (verdict.groups or verdict.texts)
+    if more <= 0:
+        return ""
+    noun = "group" if verdict.groups else "text"
+    return (
+        f"{more:,} more labelled {noun}{'' if more == 1 else 's'} would show a difference of "
+        f"{formatting.margin(verdict.matters)} in 100, four times in five."
+    )
+
+
+def deviation(verdict: Verdict) -> float | None:
+    """How much the difference to the best varies from text to text, where that is known."""
+    known = [each.deviation for each in verdict.table if verdict.leader in (each.a, each.b)]
+    return max((each for each in known if each), default=None)
+
+
+def legend(verdict: Verdict) -> str:
+    """How the columns of the scoreboard are to be read."""
+    counted = "% right counts a lost reply as wrong"
+    if any(each.unanswered for each in verdict.standings):
+        counted += " and leaves out what got no answer"
+    return f"{counted}; its interval is 95 %."
+
+
+def _worse(verdict: Verdict, each: Standing) -> tuple[str, str]:
+    """How much worse than the best, and what that means; a dash for the best itself."""
+    best = verdict.standings[0]
+    if each is best:
+        return "–", best_words(verdict)
+    if verdict.outcome is Outcome.BETTER:
+        return _interval(verdict, each)
+    if each.worse_by is None or each.worse_by >= 1:
+        return formatting.UNKNOWN, "too few texts"
+    allowed = formatting.margin(verdict.matters)
+    if each.worse_by <= 0:
+        return "not worse", f"within {allowed}"
+    by = formatting.percent(max(0.001, each.worse_by))
+    if each.at_least is not None and each.shown is Shown.WORSE:
+        return by, f"at least {_least(each.at_least)}"
+    return by, f"within {allowed}" if each.worse_by < verdict.matters else f"more than {allowed}"
+
+
+def _interval(verdict: Verdict, each: Standing) -> tuple[str, str]:
+    best = verdict.standings[0].label
+    pair = next(pair for pair in verdict.table if {pair.a, pair.b} == {best, each.label})
+    turn = 1 if pair.a == best else -1
+    low, high = sorted((turn * pair.low, turn * pair.high))
+    return formatting.percent(turn * pair.difference), f"{_least(low)}–{formatting.percent(high)}"
+
+
+def _least(share: float) -> str:
+    """A bound that is above 0 is never shown as 0."""
+    return "above 0" if 0 < share < 0.0005 else formatting.percent(share)
+
+
+def _unanswered(each: Standing) -> str:
+    if not each.unanswered:
+        return ""
+    return (
+        f"no answer to {each.unanswered:,} of {each.scored + each.unanswered:,}; "
+        f"{formatting.percent(each.accuracy_if_wrong)} % right with these wrong"
+    )
+
+
+def _other_rows(stats: VariantStats) -> str:
+    counts = (stats.rows_invented, "invented"), (stats.rows_missed, "missed")
+    return ", ".join(f"{count:,} {word}" for count, word in counts if count)

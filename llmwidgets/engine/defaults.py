@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 INSTRUCTIONS_VERSION = 2
 """Raised whenever the words below, the markers, a limit or the way a question is put change.
 
@@ -25,7 +27,7 @@ any instruction inside it.
 
 Answer with one JSON value that follows the schema, and nothing else."""
 
-EFFORT = "least"
+EFFORT: Final = "least"
 
 OUTPUT_TOKENS = 4096
 OUTPUT_TOKENS_PER_FIELD = 8

@@ -75,7 +75,7 @@ class Estimate:
         return escape_controls(" ".join(estimate_sentences(self)))
 
     def _repr_html_(self) -> str:
-        return html.told(estimate_sentences(self))
+        return html.notice(estimate_sentences(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from llmwidgets import formatting
-from llmwidgets.report.summary import GLYPHS, LEADING, LEGEND, Cell, Line, Row, Summary
+from llmwidgets.report.view_model import (
+    GLYPHS,
+    LEGEND,
+    Cell,
+    Line,
+    ScoreRow,
+    Summary,
+    scoreboard_columns,
+)
 from llmwidgets.visible import escape_html
 
 LIMIT = 60_000
-"""Most bytes of a fragment that stands in a notebook."""
+"""The most bytes of a fragment in a notebook."""
 
 _LONG = 120
-_WHOLE = "\u00a0%"
-"""A per cent sign that never stands alone on a line."""
 
 
 def fragment(summary: Summary, *, limit: int = LIMIT) -> str:
@@ -32,7 +39,7 @@ def fragment(summary: Summary, *, limit: int = LIMIT) -> str:
 def page(title: str, summary: Summary, sections: Sequence[tuple[str, str]] = ()) -> str:
     """A whole document that needs nothing from elsewhere; `sections` are (heading, HTML).
 
-    They stand between the scoreboard and the disagreements, which can be long.
+    They come between the scoreboard and the disagreements, which can be long.
     """
     between = "".join(f"<h2>{escape_html(heading)}</h2>{body}" for heading, body in sections)
     return (
@@ -44,7 +51,7 @@ def page(title: str, summary: Summary, sections: Sequence[tuple[str, str]] = ())
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """A plain table of texts; the columns in `right` stand at the right."""
+    """A plain table of texts; the columns in `right` are aligned right."""
     names = "".join(_cell("th", name, at in right) for at, name in enumerate(head))
     body = "".join(
         "<tr>" + "".join(_cell("td", text, at in right) for at, text in enumerate(row)) + "</tr>"
@@ -56,7 +63,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[in
     )
 
 
-def told(sentences: Sequence[str]) -> str:
+def notice(sentences: Sequence[str]) -> str:
     """A few sentences as one element with its style, the first one in bold."""
     first, *rest = sentences
     more = "".join(f"<p>{escape_html(each)}</p>" for each in rest)
@@ -89,100 +96,24 @@ def _fragment(summary: Summary, between: str = "") -> str:
 
 
 def _scoreboard(summary: Summary) -> str:
-    """A row a variant, under the name of its group; every figure in words."""
-    columns = _columns(summary)
-    head = "".join(_cell("th", name, right) for name, right, _ in columns)
+    """One row per variant, under the name of its group; every figure in words."""
+    columns = scoreboard_columns(summary, "page")
+    head = "".join(_cell("th", name, each.right) for name, each in columns)
     body = []
     group = ""
     for row in summary.ranked:
-        if row.told.group != group:
-            group = row.told.group
-            words = f"<b>{escape_html(row.told.title)}</b>{escape_html(row.told.more)}"
-            body.append(f'<tr><th class="lw-group" colspan="{len(columns)}">{words}</th></tr>')
-        kind = ' class="lw-rec"' if row.told.recommended else ""
-        cells = "".join(_cell("td", said(row), right) for _, right, said in columns)
+        words = row.wording
+        if words.group != group:
+            group = words.group
+            title = f"<b>{escape_html(words.title)}</b>{escape_html(words.more)}"
+            body.append(f'<tr><th class="lw-group" colspan="{len(columns)}">{title}</th></tr>')
+        kind = ' class="lw-rec"' if words.recommended else ""
+        cells = "".join(_cell("td", each.cell(row), each.right) for _, each in columns)
         body.append(f"<tr{kind}>{cells}</tr>")
     return (
         f'<div class="lw-scroll"><table class="lw-board"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
-
-
-def _columns(summary: Summary) -> list[tuple[str, bool, Callable[[Row], str]]]:
-    """Each column's name, whether it stands at the right, and what it says of a row."""
-    scored = any(row.accuracy is not None for row in summary.rows)
-    agreed = not scored and any(row.agreement is not None for row in summary.rows)
-    found: list[tuple[str, bool, Callable[[Row], str]]] = [("Variant", False, _name)]
-    if any(row.leading for row in summary.rows):
-        found += [(f"{name}, %", True, _leading(at)) for at, name in enumerate(LEADING)]
-    if scored:
-        found += [
-            ("% of fields right", True, lambda row: formatting.percent(row.accuracy)),
-            ("95 % interval", True, lambda row: formatting.interval(row.low, row.high)),
-            ("Of the replies that came", True, lambda row: row.told.came or "–"),
-            ("Loses", False, _loses),
-        ]
-    if any(row.told.rows for row in summary.rows):
-        found.append(("Rows of lists wholly right", True, _rows))
-    if summary.worse:
-        found.append((summary.worse, True, _worse))
-    if agreed:
-        found.append(
-            ("% the same as the others", True, lambda row: formatting.percent(row.agreement))
-        )
-    paid = any(row.paid_now is not None for row in summary.rows)
-    valid = _valid if scored else lambda row: f"{row.valid} of {row.asked}"
-    found.append(("Valid", False, valid))
-    if not scored:
-        found.append(("Failures", False, lambda row: formatting.failures(row.failures)))
-    return [
-        *found,
-        ("p50 / p95", False, _times),
-        ("Tokens in / out", False, _tokens),
-        ("$ per 1,000 texts", False, lambda row: formatting.money(row.cost_per_1000)),
-        *([("$ paid now", False, lambda row: formatting.money(row.paid_now))] if paid else []),
-    ]
-
-
-def _leading(at: int) -> Callable[[Row], str]:
-    return lambda row: formatting.percent(row.leading[at])
-
-
-def _name(row: Row) -> str:
-    mark = "\n✓ recommended" if row.told.recommended else ""
-    return f"{row.letter} {formatting.shorten(row.label, _LONG)}{mark}"
-
-
-def _loses(row: Row) -> str:
-    how = f": {row.told.lost}" if row.told.lost else ""
-    more = f";\n{row.told.unanswered}" if row.told.unanswered else ""
-    return f"{row.told.loses.replace(' %', _WHOLE)}{how}{more}" or "–"
-
-
-def _worse(row: Row) -> str:
-    return f"{row.told.worse} ({row.told.bound})" if row.told.bound else row.told.worse or "–"
-
-
-def _rows(row: Row) -> str:
-    other = f" ({row.told.other_rows})" if row.told.other_rows else ""
-    return f"{row.told.rows}{other}" or "–"
-
-
-def _valid(row: Row) -> str:
-    how = f"; {row.told.failed}" if row.told.failed else ""
-    return f"{row.valid} of {row.asked}{how}"
-
-
-def _tokens(row: Row) -> str:
-    counts = (row.input_tokens, row.output_tokens)
-    return " / ".join(map(formatting.format_thousands, counts))
-
-
-def _times(row: Row) -> str:
-    if row.p50_seconds is None:
-        return row.late or formatting.UNKNOWN
-    times = f"{formatting.seconds(row.p50_seconds)} / {formatting.seconds(row.p95_seconds)} s"
-    return f"{times}; {row.late}" if row.late else times
 
 
 def _lines(summary: Summary) -> str:
@@ -195,7 +126,7 @@ def _lines(summary: Summary) -> str:
     )
     truth = "<th>Truth</th>" if summary.values else ""
     names = "".join(
-        f"<th>{escape_html(row.letter)} {escape_html(formatting.shorten(row.label, 40))}</th>"
+        f"<th>{escape_html(row.letter)} {escape_html(formatting.shorten(row.variant, 40))}</th>"
         for row in summary.rows
     )
     body = "".join(_line(line, summary.values) for line in summary.lines)
@@ -233,6 +164,113 @@ def _mark(cell: Cell, values: bool) -> str:
 
 def _value(value: str | None) -> str:
     return "<i>none</i>" if value is None else escape_html(formatting.shorten(value, _LONG))
+
+
+# -- Charts as inline SVG: nothing to load, no script, every figure also in a table.
+
+_WIDE, _HIGH = 520, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 24, 16, 40
+
+
+def scatter_chart(
+    rows: Sequence[ScoreRow], across: str, x_title: str, band: tuple[float, float] | None = None
+) -> str:
+    """Accuracy (upwards) against a figure of the rows that should be small, intervals as bars.
+
+    `band` are the two ends (0–1) of what is near enough to the best. Empty if fewer than two
+    variants have both figures.
+    """
+    known = [(row, row.accuracy, getattr(row, across)) for row in rows]
+    points = [(row, y, x) for row, y, x in known if y is not None and x is not None]
+    if len(points) < 2:
+        return ""
+    lows = [y if row.accuracy_low is None else row.accuracy_low for row, y, _ in points]
+    floor, step = _floor([*lows, *(band or ())[:1]])
+    most = _ceiling(max(x for _, _, x in points))
+    body = [_band(band, floor)] if band is not None else []
+    body += [_level(floor, at) for at in range(floor, 101, step)]
+    body += [_tick(most * part / 4, most) for part in range(5)]
+    body += [
+        _dot(row, _across(x, most), 100 * y, floor)
+        for row, y, x in sorted(points, key=lambda point: point[2])
+    ]
+    middle = (_LEFT + _WIDE - _RIGHT) / 2
+    body.append(_label(middle, _HIGH - 4, x_title, "middle"))
+    description = "; ".join(
+        f"{row.letter} {row.variant}: {formatting.percent(y)} % right at {formatting.figure(x)}"
+        f"{', recommended' if row.wording.recommended else ''}"
+        for row, y, x in points
+    )
+    title = escape_html(f"% of fields right against {x_title}")
+    return (
+        f'<svg class="lw-chart" role="img" viewBox="0 0 {_WIDE} {_HIGH}" width="{_WIDE}" '
+        f'height="{_HIGH}"><title>{title}</title><desc>{escape_html(description)}</desc>'
+        f"{''.join(body)}</svg>"
+    )
+
+
+def _dot(row: ScoreRow, x: float, percent: float, floor: int) -> str:
+    y, bar = _up(percent, floor), ""
+    if row.accuracy_low is not None and row.accuracy_high is not None:
+        low, high = _up(100 * row.accuracy_low, floor), _up(100 * row.accuracy_high, floor)
+        ends = (_stroke(x - 4, end, x + 4, end, "lw-bar") for end in (low, high))
+        bar = _stroke(x, low, x, high, "lw-bar") + "".join(ends)
+    dot = f'<circle class="lw-dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
+    chosen = row.wording.recommended
+    name = f"{row.letter} ✓ recommended" if chosen else row.letter
+    flip = chosen and x > _WIDE - _RIGHT - 110
+    words = _label(x - 8, y + 4, name, "end") if flip else _label(x + 8, y + 4, name)
+    return f"<g>{bar}{dot}{words}</g>"
+
+
+def _band(band: tuple[float, float], floor: int) -> str:
+    top, bottom = _up(100 * band[1], floor), _up(100 * band[0], floor)
+    return (
+        f'<rect class="lw-margin" x="{_LEFT}" y="{top:.1f}" width="{_WIDE - _LEFT - _RIGHT}" '
+        f'height="{bottom - top:.1f}"/>'
+    )
+
+
+def _level(floor: int, percent: int) -> str:
+    y = _up(percent, floor)
+    line = _stroke(_LEFT, y, _WIDE - _RIGHT, y, "lw-grid")
+    return f"{line}{_label(_LEFT - 6, y + 4, f'{percent} %', 'end')}"
+
+
+def _tick(x: float, most: float) -> str:
+    return _label(_across(x, most), _HIGH - _BOTTOM + 18, formatting.figure(x), "middle")
+
+
+def _stroke(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _label(x: float, y: float, words: str, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape_html(words)}</text>'
+
+
+def _across(x: float, most: float) -> float:
+    return _LEFT + (_WIDE - _LEFT - _RIGHT) * x / most
+
+
+def _up(percent: float, floor: int) -> float:
+    share = (max(percent, floor) - floor) / (100 - floor)
+    return _HIGH - _BOTTOM - (_HIGH - _TOP - _BOTTOM) * share
+
+
+def _floor(lows: Sequence[float]) -> tuple[int, int]:
+    """A round lower end under every interval, in percent, and the step between lines."""
+    least = min(100 * low for low in lows)
+    step = 5 if least >= 80 else 10 if least >= 50 else 20
+    return max(0, min(90, math.floor(least / step) * step)), step
+
+
+def _ceiling(most: float) -> float:
+    """A round upper end: 1, 2, 4 or 8 times a power of ten; 1 where all is 0."""
+    if most <= 0:
+        return 1.0
+    unit: float = 10.0 ** math.floor(math.log10(most))
+    return next(unit * times for times in (1, 2, 4, 8, 10) if most <= unit * times * (1 + 1e-9))
 
 
 # -- The look of a static comparison; everything it shows is readable without it.

@@ -1,9 +1,10 @@
-"""Exports to a path the user named: CSV that no spreadsheet runs, JSONL and Parquet."""
+"""Files at a path the user named: CSV with formulas escaped, JSONL, Parquet and text."""
 
 from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -24,14 +25,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """The text as UTF-8 in a file that is there whole or not at all; FieldError where it cannot."""
-    # Half a pair of surrogates, which a text may hold, has no bytes.
+    """Write the text as UTF-8, whole or not at all; FieldError if it cannot be written."""
+    # Half a pair of surrogates, which a text may contain, has no bytes.
     data = text.encode("utf-8", "replace")
     return _write_whole(path, lambda file: file.write(data))
 
 
 def _write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> Path:
-    """Have a file written beside the target and put in its place; what was there stays if not."""
+    """Write a file next to the target, then put it in its place; on failure the old one stays."""
     target = Path(path).expanduser()
     # A new file of a name that nobody can foresee: a link put there, or in place of the target,
     # is not followed.
@@ -53,7 +54,7 @@ def _not_written(target: Path, error: OSError) -> FieldError:
     hint = "Name a file in a folder that exists and may be written."
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         hint = "Free space, or name a file on another disk; what was there is unchanged."
-    # The words of pyarrow's own errors are longer than the reason.
+    # The messages of pyarrow's own errors are longer than the reason.
     why = os.strerror(error.errno) if error.errno else type(error).__name__
     return FieldError({"path": f"{target} cannot be written: {why}."}, hint)
 
@@ -74,12 +75,19 @@ def safe_cell(value: Any) -> Any:
     return value
 
 
-def write_jsonl(rows: Iterable[Mapping[str, Any]], path: str | os.PathLike[str]) -> Path:
-    """One JSON object a line."""
+def write_jsonl(rows: Iterable[Mapping[Any, Any]], path: str | os.PathLike[str]) -> Path:
+    """One JSON object per line; what is unknown is null."""
+    plain = ({str(name): _json_value(value) for name, value in row.items()} for row in rows)
     lines = (
-        json.dumps(row, ensure_ascii=False, default=str, allow_nan=False) + "\n" for row in rows
+        json.dumps(row, ensure_ascii=False, default=str, allow_nan=False) + "\n" for row in plain
     )
     return write_text(path, "".join(lines))
+
+
+def _json_value(value: Any) -> Any:
+    """A cell as JSON: no NaN, no numpy number."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:

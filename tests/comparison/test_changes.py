@@ -38,7 +38,7 @@ def test_what_flipped_stands_in_a_row_before_and_now() -> None:
 def test_another_model_in_the_same_place_is_compared_and_said() -> None:
     frame = made("Ada", "new").against(made("Eve", "old"))
     assert frame.variant.tolist() == ["new"]
-    assert frame.attrs["changed"] == ["new stands where old stood."]
+    assert frame.attrs["changed"] == ["new takes the place of old."]
 
 
 def test_everything_beside_the_model_is_said() -> None:

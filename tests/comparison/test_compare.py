@@ -389,7 +389,7 @@ def test_no_text_is_written_anywhere(demo, tmp_path) -> None:
 
 
 def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
-    from llmwidgets.comparison.progress_bar import bar_html
+    from llmwidgets.comparison.runs import bar_html
     from llmwidgets.engine.run import ColumnProgress
 
     column = ColumnProgress("<b>", 30, 12, {"RateLimited": 1}, 0, 1.0, None, 0.0, "asking", False)

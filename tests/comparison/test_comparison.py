@@ -220,9 +220,9 @@ def test_saved_and_loaded_it_says_the_same(result: Comparison, tmp_path) -> None
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "no saved comparison"),
-        ("[1, 2]", "no saved comparison"),
-        ('{"format": "other"}', "no saved comparison"),
+        ("", "not a saved comparison"),
+        ("[1, 2]", "not a saved comparison"),
+        ('{"format": "other"}', "not a saved comparison"),
         ('{"format": "llmwidgets comparison", "version": 99}', "newer"),
         ('{"format": "llmwidgets comparison", "version": 1, "texts": 7}', "damaged"),
     ],

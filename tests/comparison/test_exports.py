@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 import llmwidgets
 from llmwidgets.comparison import Comparison, Variant, compare, load
+from llmwidgets.comparison.serialization import WRITERS
 from llmwidgets.demo import invoices
 from llmwidgets.errors import FieldError
 from llmwidgets.store.store import Store
@@ -208,16 +209,6 @@ def test_the_page_draws_quality_against_cost_and_time_and_says_the_figures(tmp_p
     assert "onload" not in Tags(shown).attributes
 
 
-WRITERS = {
-    "save": lambda it, path: it.save(path),
-    "to_html": lambda it, path: it.to_html(path, values=True),
-    "to_csv": lambda it, path: it.to_csv(path),
-    "to_jsonl": lambda it, path: it.to_jsonl(path),
-    "to_parquet": lambda it, path: it.to_parquet(path),
-    "to_label_studio": lambda it, path: it.to_label_studio(path),
-}
-
-
 @contextmanager
 def no_space(most: int = 100) -> Iterator[None]:
     """No file of this process may become longer, as on a disk that is full."""
@@ -238,7 +229,7 @@ def test_a_full_disk_keeps_the_old_file_and_leaves_no_half_one(
     path.parent.mkdir()
     path.write_text("what was there")
     with no_space(), pytest.raises(FieldError, match="cannot be written: File too large") as caught:
-        WRITERS[name](corpus, path)
+        corpus.export(path, format=name)
     assert str(path) in caught.value.message
     assert "Free space" in caught.value.hint
     assert "what was there is unchanged" in caught.value.hint
@@ -250,9 +241,29 @@ def test_a_full_disk_keeps_the_old_file_and_leaves_no_half_one(
 def test_a_folder_that_cannot_be_one_is_told(corpus: Comparison, name: str, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FieldError, match="cannot be written"):
-        WRITERS[name](corpus, tmp_path / "file" / "out")
-    WRITERS[name](corpus, tmp_path / "new" / "out")
+        corpus.export(tmp_path / "file" / "out", format=name)
+    corpus.export(tmp_path / "new" / "out", format=name)
     assert [each.name for each in (tmp_path / "new").iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_each_method_and_each_suffix_write_what_the_registry_does(
+    corpus: Comparison, name: str, tmp_path
+) -> None:
+    named = corpus.export(tmp_path / "named", format=name)
+    method = corpus.save if name == "json" else getattr(corpus, f"to_{name}")
+    assert method(tmp_path / "method").read_bytes() == named.read_bytes()
+    by_suffix = corpus.export(tmp_path / f"file.{name.upper()}")
+    assert by_suffix.read_bytes() == named.read_bytes()
+
+
+def test_a_format_that_is_not_known_is_named_with_those_that_are(
+    corpus: Comparison, tmp_path
+) -> None:
+    for path, name in ((tmp_path / "out.xlsx", None), (tmp_path / "out", None), ("out.csv", "x")):
+        with pytest.raises(FieldError, match=r"must be one of csv, jsonl, .*label_studio"):
+            corpus.export(path, format=name)
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_a_table_that_is_not_known_is_named(corpus: Comparison, tmp_path) -> None:

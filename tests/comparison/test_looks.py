@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from llmwidgets import Comparison, Connection, compare, load
-from llmwidgets.comparison.scored import ResultIndex
+from llmwidgets.comparison.core import ResultIndex
 from llmwidgets.engine.event_loop import run_blocking
 from tests.engine.conftest import serving
 

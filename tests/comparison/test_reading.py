@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.aggregate import Accumulator
-from llmwidgets.comparison.differences import read_text_result
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison.aggregate import Accumulator, aggregate
+from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.text_result import read_text_result
 
 
 class Bill(BaseModel):
@@ -46,12 +46,12 @@ def made(seed: int, texts: int = 12) -> Comparison:
 
 def same(one: Comparison, other: Comparison) -> None:
     """The sums of both are equal, order of the scores included."""
-    a, b = one.reading, other.reading
-    assert [list(each.scores.items()) for each in a.tallies] == [
-        list(each.scores.items()) for each in b.tallies
+    a, b = one.cached(aggregate), other.cached(aggregate)
+    assert [list(each.scores.items()) for each in a.stats] == [
+        list(each.scores.items()) for each in b.stats
     ]
-    assert a.tallies == b.tallies
-    assert (a.differing, a.first) == (b.differing, b.first)
+    assert a.stats == b.stats
+    assert a.rows == b.rows
 
 
 @given(st.integers(0, 10_000))
@@ -59,15 +59,15 @@ def same(one: Comparison, other: Comparison) -> None:
 def test_labels_change_the_sums_as_reading_everything_anew_would(seed: int) -> None:
     generator = random.Random(seed)
     comparison = made(seed)
-    before = comparison.reading
-    first = (before.differing, [dict(each.scores) for each in before.tallies])
+    before = comparison.cached(aggregate)
+    first = (before.differing, [dict(each.scores) for each in before.stats])
     for _ in range(4):
         text = f"t{generator.randrange(12):02}"
         field, value = generator.choice([("name", "Bob"), ("total", 2.5), ("name", None)])
         comparison = comparison.correct(text, field, value)
         same(comparison, replace(comparison))
     same(comparison.as_given(), replace(comparison.as_given()))
-    assert first == (before.differing, [dict(each.scores) for each in before.tallies])
+    assert first == (before.differing, [dict(each.scores) for each in before.stats])
 
 
 @given(st.integers(0, 10_000))
@@ -82,24 +82,26 @@ def test_replies_that_come_in_any_order_give_the_same_sums(seed: int) -> None:
         there.setdefault(text, set()).add(variant)
         sums.add(read_text_result(comparison, text, 0), [each in there[text] for each in range(3)])
     found = replace(comparison)
-    found.take(sums.reading())
-    for own, fresh in zip(found.reading.tallies, comparison.reading.tallies, strict=True):
+    found.cached(aggregate, lambda _: sums.aggregates())
+    for own, fresh in zip(
+        found.cached(aggregate).stats, comparison.cached(aggregate).stats, strict=True
+    ):
         assert list(own.scores.items()) == list(fresh.scores.items())
         assert (own.statuses, own.counts, own.missed) == (
             fresh.statuses,
             fresh.counts,
             fresh.missed,
         )
-    assert found.reading.first == comparison.reading.first
+    assert found.cached(aggregate).rows == comparison.cached(aggregate).rows
 
 
 def test_what_was_not_asked_yet_is_stopped_in_the_sums() -> None:
     comparison = made(3)
     sums = Accumulator(comparison)
     sums.add(read_text_result(comparison, 0, 0), [True, False, False])
-    statuses = [each.statuses["Stopped"] for each in sums.reading().tallies]
+    statuses = [each.statuses["Stopped"] for each in sums.aggregates().stats]
     assert statuses[1:] == [12, 12]
-    assert all(sum(each.statuses.values()) == 12 for each in sums.reading().tallies)
+    assert all(sum(each.statuses.values()) == 12 for each in sums.aggregates().stats)
 
 
 @pytest.mark.parametrize("labels", [0, 45])
@@ -109,10 +111,10 @@ def test_shown_rows_never_skip_a_text(labels: int) -> None:
     comparison = Comparison.from_outputs(
         Bill, texts, outputs, {each["id"]: {"name": "Ada"} for each in texts}
     )
-    assert comparison.reading.differing == 90
+    assert comparison.cached(aggregate).differing == 90
     for at in range(labels):
         comparison = comparison.correct(f"t{at:03}", "name", "Bob")
-    assert comparison.reading.differing == 90 - labels
+    assert comparison.cached(aggregate).differing == 90 - labels
     page = comparison._repr_html_()
     shown = [f"t{at:03}" for at in range(90) if f">t{at:03}<" in page]
     assert shown == [f"t{at:03}" for at in range(labels, labels + 20)]
@@ -128,8 +130,8 @@ def test_a_label_reads_one_text_again_and_no_other() -> None:
         return comparison.read(row, place)
 
     watched = replace(comparison, read=counted)
-    assert watched.reading.differing >= 0
+    assert watched.cached(aggregate).differing >= 0
     read.clear()
     corrected = watched.correct("t03", "total", 2.5)
-    assert corrected.reading.differing >= 0
+    assert corrected.cached(aggregate).differing >= 0
     assert {place.text for place in read} == {3}

@@ -42,12 +42,12 @@ def label_all(comparison: Comparison, labelled: int) -> Comparison:
 
 def assert_one_figure(comparison: Comparison, board: pd.DataFrame) -> None:
     """Every figure that the verdict names of a variant is that of its row."""
-    drawn = {row.label: row for row in view_model.summarize(comparison).rows}
+    drawn = {row.variant: row for row in view_model.summarize(comparison).rows}
     rows = board.set_index("variant")
     for each in comparison.verdict().standings:
         row = rows.loc[each.label]
         assert [row[name] for name in SHARED] == [getattr(each, name) for name in SHARED]
-        bounds = (drawn[each.label].low, drawn[each.label].high)
+        bounds = (drawn[each.label].accuracy_low, drawn[each.label].accuracy_high)
         if pd.isna(row.accuracy_low):
             assert (each.low, each.high) == (0, 1)
             assert bounds == (None, None)

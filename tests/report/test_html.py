@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.report import html, text
-from llmwidgets.report.summary import Cell, Line, Row, Summary, Told
+from llmwidgets.report.view_model import Cell, Line, ScoreRow, Summary, Wording
 
-ROW = Row(
-    letter="A", label="demo-careful", asked=30, valid=28,
-    failures=(("InvalidRecord", 1), ("RateLimited", 1)), accuracy=0.963, low=0.937, high=0.985,
+ROW = ScoreRow(
+    letter="A", variant="demo-careful", asked=30, valid_replies=28,
+    failures={"InvalidRecord": 1, "RateLimited": 1}, accuracy=0.963,
+    accuracy_low=0.937, accuracy_high=0.985,
     p50_seconds=1.34, p95_seconds=2.71, cost_per_1000=None, input_tokens=40_800, output_tokens=812,
     timed_out=2, paid_now=0.005,
-    told=Told(
+    wording=Wording(
         rank=1, title="Shown to be as good as the best", recommended=True, came="98.1",
         loses="1 of 30, at most 17.2 %", lost="1 invalid record", failed="1 rate limited",
         unanswered="no answer to 1 of 30 texts; 93.0 % right with these wrong",
@@ -26,8 +27,8 @@ ROW = Row(
     ),
 )  # fmt: skip
 OTHER = replace(
-    ROW, letter="B", label="demo-hasty", accuracy=0.75,
-    told=Told(rank=5, title="Shown to be worse", more=" than the best", worse="28.0",
+    ROW, letter="B", variant="demo-hasty", accuracy=0.75,
+    wording=Wording(rank=5, title="Shown to be worse", more=" than the best", worse="28.0",
               bound="at least 14.6"),
 )  # fmt: skip
 LINE = Line("claim-07", "amount", "4180.00", (Cell("differ", "4360.00", "not in the text"),))
@@ -95,8 +96,8 @@ def test_hostile_names_and_values_are_text() -> None:
     summary = Summary(
         headline=HOSTILE, details=HOSTILE, worse=HOSTILE,
         rows=(
-            replace(ROW, label=HOSTILE),
-            replace(OTHER, told=Told(5, *[HOSTILE] * 2, True, *[HOSTILE] * 7)),
+            replace(ROW, variant=HOSTILE),
+            replace(OTHER, wording=Wording(5, *[HOSTILE] * 2, True, *[HOSTILE] * 7)),
         ),
         lines=(Line(HOSTILE, HOSTILE, HOSTILE, (Cell("differ", HOSTILE, HOSTILE),)),),
         differing=1, values=True, notes=(HOSTILE,), footer=HOSTILE,
@@ -130,7 +131,7 @@ def test_any_value_comes_back_as_text(value: str) -> None:
 
 @pytest.mark.parametrize("count", [1, 8, 200])
 def test_a_fragment_stays_under_60_kb(count: int) -> None:
-    rows = tuple(replace(ROW, letter=str(at), label="m" * 300) for at in range(count))
+    rows = tuple(replace(ROW, letter=str(at), variant="m" * 300) for at in range(count))
     line = Line("t" * 300, "f" * 300, "v" * 300, LINE.cells * count)
     summary = replace(SUMMARY, rows=rows, lines=(line,) * 60, differing=60)
     assert len(html.fragment(summary).encode()) <= 60_000
@@ -161,7 +162,7 @@ def test_the_plain_text_has_the_same_figures() -> None:
 
 def test_the_groups_stand_best_first_whatever_the_letters_are() -> None:
     """The scoreboard is ranked; the columns of the disagreements keep the order of the letters."""
-    first = replace(OTHER, letter="A", label="demo-hasty")
+    first = replace(OTHER, letter="A", variant="demo-hasty")
     summary = replace(SUMMARY, rows=(first, replace(ROW, letter="B")))
     said = words(html.fragment(summary))
     board, _, lines = said.partition("Disagreements")

@@ -494,7 +494,8 @@ def test_a_form_that_crashes_shows_no_key(loud: io.StringIO, monkeypatch, capfd)
         raise RuntimeError(message)
 
     monkeypatch.setattr("llmwidgets.store.document.with_connection", broken)
-    page.submit("form.test", values={"name": "m", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
+    values = {"name": "m", "endpoint": "http://127.0.0.1:9/v1"}
+    page.submit("form.test", values=values, intent="save")
     page.submit("form.keep")
     said = json.dumps(page.messages) + repr(form) + str(form.get_state()) + str(form.last_error)
     said += loud.getvalue() + "".join(capfd.readouterr())

@@ -84,7 +84,7 @@ class CheckReport:
         return escape_controls(" ".join(self._told))
 
     def _repr_html_(self) -> str:
-        return html.told(self._told)
+        return html.notice(self._told)
 
     @property
     def _told(self) -> tuple[str, ...]:

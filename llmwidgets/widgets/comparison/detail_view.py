@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
-from llmwidgets.comparison.differences import FieldResult, read_text_result
-from llmwidgets.comparison.field_metrics import FLAG_WORDS, FLAGS, TextGrounding
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.reference_free import FLAG_WORDS, FLAGS, TextGrounding, ground_text
+from llmwidgets.comparison.text_result import FieldResult, read_text_result
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
@@ -31,7 +31,7 @@ from llmwidgets.widgets.panel import Sentence
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.field_metrics import Flag
+    from llmwidgets.comparison.reference_free import Flag
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
 
@@ -112,7 +112,7 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> DetailStat
     text = comparison.texts[unit.text]
     fields = read_text_result(comparison, unit.text, unit.repeat).values
     field = next((each for each in fields if each.path == path), FieldResult(path, NOTHING, ()))
-    leaf, grounds = leaf_at(field, text), TextGrounding(text, comparison.copyings)
+    leaf, grounds = leaf_at(field, text), ground_text(comparison, unit.text)
     view: DetailState = {
         "index": at,
         "path": path,
@@ -124,7 +124,7 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> DetailStat
     _add_evidence(view, field, grounds, text)
     view["facts"] += [
         _value_row(comparison, field, each, grounds)
-        for each in range(len(field.said))
+        for each in range(len(field.values))
         if column in (each, -1)
     ]
     if column >= 0:
@@ -141,7 +141,7 @@ def _add_evidence(
 ) -> None:
     """Show where in the text the value comes from, or that it is not there."""
     column = view["column"]
-    cell = field.said[column] if 0 <= column < len(field.said) else None
+    cell = field.values[column] if 0 <= column < len(field.values) else None
     value = cell.value if cell is not None else field.truth
     span = grounds.locate(value, field.pattern)
     if span is not None and span.start is not None and span.end is not None:
@@ -173,7 +173,7 @@ def _quote(text: str, start: int, end: int) -> _QuoteState:
 
 
 def _value_row(comparison: Comparison, field: FieldResult, at: int, grounds: TextGrounding) -> Fact:
-    value = field.said[at]
+    value = field.values[at]
     words = value_words(value)
     span = grounds.locate(value.value, field.pattern)
     how = _FOUND.get(span.kind, "") if span is not None else ""
@@ -344,7 +344,7 @@ def text_view(index: GridIndex, at: int) -> TextAnswer:
         read_text_result(comparison, unit.text, unit.repeat).values,
         key=lambda field: -field.disagreeing,
     )
-    grounds = TextGrounding(text, comparison.copyings)
+    grounds = ground_text(comparison, unit.text)
     grouped = [(field, _groups(field, grounds)) for field in fields]
     view: TextAnswer = {
         "index": at,
@@ -369,11 +369,11 @@ def text_view(index: GridIndex, at: int) -> TextAnswer:
 
 def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGroup, Any]]:
     """Who says the same, with the value: the truth and those that agree, then each other value."""
-    agreeing = [at for at, cell in enumerate(field.said) if cell.state == "agree"]
+    agreeing = [at for at, cell in enumerate(field.values) if cell.state == "agree"]
     labelled = field.truth is not NOTHING
     groups: list[tuple[_ValueGroup, Any]] = []
     if labelled or agreeing:
-        value = field.truth if labelled else field.said[agreeing[0]].value
+        value = field.truth if labelled else field.values[agreeing[0]].value
         flags = [grounding_flag(field, at, grounds) for at in agreeing]
         words, kind = truth_cell(value)
         group: _ValueGroup = {
@@ -385,12 +385,12 @@ def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGrou
         }
         groups.append((group, value))
     others: dict[tuple[str, str, Flag], list[int]] = {}
-    for at, cell in enumerate(field.said):
+    for at, cell in enumerate(field.values):
         if cell.state not in ("agree", "failed"):
             flag = grounding_flag(field, at, grounds)
             others.setdefault((cell.state, display_value(cell.value), flag), []).append(at)
     for (state, words, flag), whose in others.items():
-        cell = field.said[whose[0]]
+        cell = field.values[whose[0]]
         missing = state == "missing" and is_empty(cell.value)
         group = {
             "letters": _letters(whose),

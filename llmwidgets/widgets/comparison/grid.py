@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from llmwidgets import formatting
 from llmwidgets.analysis.grounding import get_ready
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.differences import FieldResult
-from llmwidgets.comparison.field_metrics import FLAGS, TextGrounding
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.reference_free import FLAGS, TextGrounding, ground_text
+from llmwidgets.comparison.text_result import FieldResult
 from llmwidgets.formatting import count
 from llmwidgets.widgets.comparison.detail_view import detail_view
 from llmwidgets.widgets.comparison.grid_model import (
@@ -407,7 +407,7 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> _BlockState:
     text = comparison.texts[unit.text]
     fields = {field.path: field for field in index.fields(unit.text, unit.repeat)}
     quiet = set(each.quiet)
-    grounds = TextGrounding(text, comparison.copyings)
+    grounds = ground_text(comparison, unit.text)
     rows = [
         _row(fields.get(path), path in quiet, grounds, unit, metrics, len(comparison.variants))
         for path in (*each.loud, *each.quiet)
@@ -449,7 +449,7 @@ def _row(
         return {"p": "", "name": WHOLE, "t": ["", "blank"], "c": cells, "q": 0, "h": metrics.row(1)}
     cells = [
         ["waiting", "", 0] if at in unit.waiting else _cell(field, at, grounds)
-        for at in range(len(field.said))
+        for at in range(len(field.values))
     ]
     truth = truth_cell(field.truth)
     lines = [min(2, 1 + len(str(cell[1])) // metrics.chars) + bool(cell[2]) for cell in cells]
@@ -465,7 +465,7 @@ def _row(
 
 
 def _cell(field: FieldResult, at: int, grounds: TextGrounding) -> Cell:
-    value = field.said[at]
+    value = field.values[at]
     if value.state == "failed":
         return ["failed", "", 0]
     flag = FLAGS.index(grounding_flag(field, at, grounds))

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.aggregate import Accumulator, Aggregates
-from llmwidgets.comparison.differences import DISAGREEING, FieldResult, TextResult, read_text_result
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.text_result import DISAGREEING, FieldResult, TextResult, read_text_result
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.differences import VariantValue
-    from llmwidgets.comparison.field_metrics import Flag, TextGrounding
+    from llmwidgets.comparison.reference_free import Flag, TextGrounding
+    from llmwidgets.comparison.text_result import VariantValue
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Leaf
 
@@ -123,7 +123,7 @@ class GridIndex:
         """The sums over every text; what is not read yet is read first."""
         self.grow()
         with self._growing:
-            return self._scored.reading()
+            return self._scored.aggregates()
 
     def fields(self, text: int, repeat: int) -> tuple[FieldResult, ...]:
         """Every field of one text; the last few texts are remembered."""
@@ -226,13 +226,13 @@ def _unit(answers: TextResult) -> TextRow:
     failed = tuple(
         at
         for at, extraction in enumerate(answers.extractions)
-        if (fields[0].said[at].state == "failed" if fields else extraction.status != "ok")
+        if (fields[0].values[at].state == "failed" if fields else extraction.status != "ok")
     )
     known = tuple(
         FieldState(
             each.path,
             each.pattern,
-            tuple(said.state for said in each.said),
+            tuple(said.state for said in each.values),
             _words(each),
             _among(each),
         )
@@ -253,7 +253,7 @@ def _sums(unit: TextRow) -> Counter[str]:
 
 
 def _among(field: FieldResult) -> str:
-    answered = [each for each in field.said if each.state != "failed"]
+    answered = [each for each in field.values if each.state != "failed"]
     if all(each.state == "agree" for each in answered):
         return ""
     alike = len({display_value(each.value).strip().casefold() for each in answered}) == 1
@@ -263,7 +263,7 @@ def _among(field: FieldResult) -> str:
 
 
 def _words(field: FieldResult) -> str:
-    values = {display_value(each.value) for each in field.said} | {display_value(field.truth)}
+    values = {display_value(each.value) for each in field.values} | {display_value(field.truth)}
     return "\n".join(values).casefold()
 
 
@@ -384,7 +384,7 @@ def leaf_at(field: FieldResult, text: Document) -> Leaf | None:
 
 def grounding_flag(field: FieldResult, variant: int, grounds: TextGrounding) -> Flag:
     """What to note next to a value that was not found in its text."""
-    value = field.said[variant]
+    value = field.values[variant]
     if value.state in ("failed", "missing", "null in words"):
         return ""
     return grounds.flag(value.value, field.pattern, variant)

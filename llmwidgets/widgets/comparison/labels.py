@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.corrections import get_at_path, list_without_truth
-from llmwidgets.comparison.differences import FieldResult, read_text_result
+from llmwidgets.comparison.text_result import FieldResult, read_text_result
+from llmwidgets.comparison.truth import get_at_path, list_without_truth
 from llmwidgets.errors import FieldError
 from llmwidgets.widgets.comparison.grid import GridController
 from llmwidgets.widgets.comparison.grid_model import display_value, leaf_at
@@ -20,8 +20,8 @@ from llmwidgets.widgets.panel import Content
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.corrections import Correction
-    from llmwidgets.comparison.scored import CellKey
+    from llmwidgets.comparison.core import CellKey
+    from llmwidgets.comparison.truth import Correction
     from llmwidgets.schemas import Leaf
 
 
@@ -159,8 +159,8 @@ def _read_label(
     text = comparison.texts[place.text]
     whole = list_without_truth(text.truth, field.path)
     column = content.get("column")
-    if isinstance(column, int) and 0 <= column < len(field.said):
-        cell, label = field.said[column], comparison.labels[column]
+    if isinstance(column, int) and 0 <= column < len(field.values):
+        cell, label = field.values[column], comparison.labels[column]
         if cell.state == "failed":
             raise FieldError({label: "There is no usable reply to take a value from."})
         if whole:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison import scoreboard_text, view_model
-from llmwidgets.comparison.scored import CellKey
+from llmwidgets.comparison import view_model
+from llmwidgets.comparison.aggregate import aggregate
+from llmwidgets.comparison.core import CellKey
 from llmwidgets.errors import FieldError
 from llmwidgets.report import html
 from llmwidgets.report.writers import safe_cell
@@ -160,8 +161,8 @@ class ShownResult:
         index = self.index
         # Two threads must not make them twice.
         with self._counting:
-            if index is not None and index.comparison is comparison and not comparison.is_read:
-                comparison.take(index.reading())
+            if index is not None and index.comparison is comparison:
+                comparison.cached(aggregate, lambda _: index.reading())
 
     def update_static(self, comparison: Comparison) -> None:
         """Make the HTML that shows where the widget cannot be shown."""
@@ -281,9 +282,7 @@ class ResultController:
 
     def _report(self, comparison: Comparison, values: bool) -> str:
         self._result.sum_up(comparison)
-        matters = self._result.matters
-        summary = view_model.summarize(comparison, values=values, page=True, matters=matters)
-        return html.page("Comparison", summary, view_model.sections(comparison, matters))
+        return view_model.render_page(comparison, values=values, matters=self._result.matters)
 
 
 def send_csv(result: ShownResult, name: str, frame: pd.DataFrame) -> None:
@@ -311,7 +310,7 @@ class ScoresController:
 
     def _scores(self, comparison: Comparison, matters: float) -> ScoresState:
         self.result.sum_up(comparison)
-        self.result.deviation = scoreboard_text.deviation(comparison.verdict(matters))
+        self.result.deviation = view_model.deviation(comparison.verdict(matters))
         return score_view(comparison, matters, self.result.foretold)
 
     async def act_matters(self, content: Content) -> None:

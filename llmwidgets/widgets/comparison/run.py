@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.comparison.differences import read_text_result
+from llmwidgets.comparison.core import CellKey, ResultIndex, results_of_run
 from llmwidgets.comparison.inputs import read_rules
-from llmwidgets.comparison.scored import CellKey, ResultIndex
+from llmwidgets.comparison.text_result import read_text_result
 from llmwidgets.engine.journal.journal import Journal
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.retry import AWAY
@@ -308,7 +308,9 @@ class LiveRun:
         asked = self.asked
         notes = asked.notes + ((self.journal.notice,) if self.journal.notice else ())
         rules = read_rules(None, asked.plan.texts)
-        return Comparison.of_run(self.run, variants=asked.variants, scoring=rules, notes=notes)
+        return results_of_run(
+            Comparison, self.run, variants=asked.variants, scoring=rules, notes=notes
+        )
 
     def _complete(self) -> list[int]:
         repeats, columns = self.asked.plan.repeats, range(len(self.asked.plan.columns))

@@ -12,17 +12,23 @@ from llmwidgets.analysis import verdict_text
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS, Outcome
-from llmwidgets.comparison import scoreboard, scoreboard_text, view_model
-from llmwidgets.comparison.field_metrics import GroundingCount, count_grounding
+from llmwidgets.comparison import view_model
+from llmwidgets.comparison.aggregate import aggregate
+from llmwidgets.comparison.reference_free import (
+    GroundingCount,
+    count_grounding,
+    read_leakage,
+    sampled_agreement,
+)
+from llmwidgets.comparison.scoreboard import find_sparse
 from llmwidgets.comparison.texts import spread_evenly
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Pair, Verdict
-    from llmwidgets.comparison.aggregate import VariantStats
+    from llmwidgets.comparison.aggregate import FieldCount
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.differences import Agreement
-    from llmwidgets.comparison.field_metrics import FieldCount
-    from llmwidgets.report.summary import Row
+    from llmwidgets.comparison.reference_free import Agreement
+    from llmwidgets.report.view_model import ScoreRow as Row
 
 
 _FOOT_UNSCORED = "Without truth nothing is scored: valid replies, time and cost are what is known."
@@ -161,11 +167,14 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
     takes the place of what is right.
     """
     verdict = comparison.verdict(matters)
-    rows = view_model.scored_rows(comparison, verdict)
+    rows = view_model.worded_rows(comparison, verdict)
+    sparse = comparison.cached(find_sparse) is not None
+    sparse = comparison.cached(find_sparse) is not None
     scored = any(row.accuracy is not None for row in rows)
     agreed = not scored and len(rows) > 1
     shared = [
-        comparison.agreeing.with_others(at).share() if agreed else None for at in range(len(rows))
+        comparison.cached(sampled_agreement).with_others(at).share() if agreed else None
+        for at in range(len(rows))
     ]
     order = sorted(range(len(rows)), key=lambda at: _rank(rows[at], shared[at]))
     band = view_model.margin(verdict)
@@ -177,21 +186,21 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "scored": scored,
         "agreed": agreed,
         "matters": f"{100 * matters:g}" if _asks_what_matters(verdict) else "",
-        "more": scoreboard_text.more_texts(verdict),
+        "more": view_model.more_texts(verdict),
         "foretold": foretold,
         "unlabelled": sum(text.truth is NOTHING for text in comparison.texts) if scored else 0,
-        "worse": scoreboard_text.worse_head(verdict) if verdict.outcome is not None else "",
+        "worse": view_model.worse_head(verdict),
         "band": None if band is None else [_percent(end) for end in band],
-        "best": scoreboard_text.best_words(verdict),
+        "best": view_model.best_words(verdict),
         "scale": [low, high],
         "step": step,
-        "groups": _groups(comparison, [(at, rows[at], shared[at]) for at in order], agreed=agreed),
+        "groups": _groups([(rows[at], shared[at]) for at in order], sparse=sparse, agreed=agreed),
         **pair_view(comparison, verdict),
         "shared": shared_view(comparison) if agreed else [],
         "order": [rows[at].letter for at in order],
         "fields": field_view(comparison, order, scored=scored),
         "points": [_point(row) for row in rows],
-        "beside": list(view_model.told_beside(comparison)),
+        "beside": list(view_model.side_notes(comparison)),
         "foot": _foot(comparison, verdict, scored=scored, agreed=agreed),
     }
 
@@ -199,7 +208,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
 def _rank(row: Row, shared: Shared) -> tuple[Any, float]:
     """Where nothing ranks the variants, the one that agrees most with the others comes first."""
     share = row.accuracy if row.accuracy is not None else shared[0] if shared else None
-    return row.told.rank, 1.0 if share is None or row.told.title else -share
+    return row.wording.rank, 1.0 if share is None or row.wording.title else -share
 
 
 def _asks_what_matters(verdict: Verdict) -> bool:
@@ -213,53 +222,53 @@ def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: boo
         return list(notes)
     if not agreed:
         return [_FOOT_UNSCORED, *notes]
-    total, some = len(comparison.texts), comparison.agreeing.texts
+    total, some = len(comparison.texts), comparison.cached(sampled_agreement).texts
     where = f" In {some:,} of {total:,} texts, evenly spread." if some < total else ""
     return [f"{_FOOT_AGREED}{where}", *notes]
 
 
-def _groups(
-    comparison: Comparison, rows: Sequence[tuple[int, Row, Shared]], *, agreed: bool
-) -> list[_ScoreGroup]:
+def _groups(rows: Sequence[tuple[Row, Shared]], *, sparse: bool, agreed: bool) -> list[_ScoreGroup]:
     return [
         {
             "title": title,
             "more": more,
-            "rows": [_row(comparison, at, row, shared, agreed=agreed) for at, row, shared in some],
+            "rows": [_row(row, shared, sparse=sparse, agreed=agreed) for row, shared in some],
         }
         for (title, more), some in groupby(rows, key=_heading)
     ]
 
 
-def _heading(each: tuple[int, Row, Shared]) -> tuple[str, str]:
-    return each[1].told.title, each[1].told.more
+def _heading(each: tuple[Row, Shared]) -> tuple[str, str]:
+    return each[0].wording.title, each[0].wording.more
 
 
-def _row(comparison: Comparison, at: int, row: Row, shared: Shared, *, agreed: bool) -> _ScoreRow:
-    told = row.told
+def _row(row: Row, shared: Shared, *, sparse: bool, agreed: bool) -> _ScoreRow:
+    words = row.wording
     view: _ScoreRow = {
         "letter": row.letter,
-        "label": row.label,
-        "said": _effort(comparison, at),
-        "recommended": told.recommended,
+        "label": row.variant,
+        "said": _effort(row),
+        "recommended": words.recommended,
         "share": row.accuracy,
         "right": formatting.percent(row.accuracy),
         "interval": _interval(row),
-        "range": formatting.interval(row.low, row.high),
-        "came": told.came or "–",
-        "loses": told.loses,
-        "lost": told.lost,
-        "failed": told.failed,
-        "unanswered": told.unanswered,
-        "worse": told.worse,
-        "bound": told.bound,
-        "rows": told.rows,
-        "other_rows": told.other_rows,
-        "leading": [formatting.percent(each) for each in row.leading],
-        "valid": f"{row.valid} of {row.asked}",
-        "failures": formatting.failures(row.failures) if row.failures else "",
+        "range": formatting.interval(row.accuracy_low, row.accuracy_high),
+        "came": words.came or "–",
+        "loses": words.loses,
+        "lost": words.lost,
+        "failed": words.failed,
+        "unanswered": words.unanswered,
+        "worse": words.worse,
+        "bound": words.bound,
+        "rows": words.rows,
+        "other_rows": words.other_rows,
+        "leading": [
+            formatting.percent(share) for share in (row.precision, row.recall, row.f1) if sparse
+        ],
+        "valid": f"{row.valid_replies} of {row.asked}",
+        "failures": row.failed,
         "seconds": _seconds(row),
-        "waiting": _waiting(comparison.reading.tallies[at]),
+        "waiting": _waiting(row),
         "tokens": [
             formatting.format_thousands(row.input_tokens),
             formatting.format_thousands(row.output_tokens),
@@ -278,8 +287,8 @@ def _interval(row: Row) -> list[float | None] | None:
     """Both ends around the accuracy, in percent; without ends where they are not known."""
     if row.accuracy is None:
         return None
-    bounded = row.low is not None and row.high is not None
-    low, high = (row.low, row.high) if bounded else (None, None)
+    bounded = row.accuracy_low is not None and row.accuracy_high is not None
+    low, high = (row.accuracy_low, row.accuracy_high) if bounded else (None, None)
     return [_percent(low), _percent(row.accuracy), _percent(high)]
 
 
@@ -293,17 +302,16 @@ def _seconds(row: Row) -> str:
     return f"{formatting.seconds(row.p50_seconds)} / {formatting.seconds(row.p95_seconds)}"
 
 
-def _waiting(tally: VariantStats) -> str:
+def _waiting(row: Row) -> str:
     """How much of the median time passed until the reply began; empty where it is not known."""
-    p50 = scoreboard.quantiles(tally.waiting)[0]
+    p50 = row.p50_waiting_seconds
     return "" if p50 is None else f"{formatting.seconds(p50)} s until the reply began, median"
 
 
-def _effort(comparison: Comparison, at: int) -> str:
-    variant, tally = comparison.variants[at], comparison.reading.tallies[at]
-    parts = [] if variant.effort in (None, "least") else [f"thinking {variant.effort}"]
-    if tally.reasoning_tokens:
-        parts.append(f"{formatting.format_thousands(tally.reasoning_tokens)} thinking tokens")
+def _effort(row: Row) -> str:
+    parts = [] if row.effort in ("", "least") else [f"thinking {row.effort}"]
+    if row.reasoning_tokens:
+        parts.append(f"{formatting.format_thousands(row.reasoning_tokens)} thinking tokens")
     return ", ".join(parts)
 
 
@@ -325,8 +333,8 @@ def _point(row: Row) -> _Point:
     bounded = interval is not None and interval[0] is not None
     return {
         "letter": row.letter,
-        "label": row.label,
-        "recommended": row.told.recommended,
+        "label": row.variant,
+        "recommended": row.wording.recommended,
         "right": None if interval is None else interval[1],
         "interval": interval if bounded else None,
         "cost": row.cost_per_1000,
@@ -356,7 +364,7 @@ def pair_view(comparison: Comparison, verdict: Verdict) -> _PairsState:
 def shared_view(comparison: Comparison) -> list[_SharedState]:
     """Each pair of variants and how far they say the same, least first."""
     pairs = []
-    for (a, b), shared in comparison.agreeing.pairs.items():
+    for (a, b), shared in comparison.cached(sampled_agreement).pairs.items():
         share = shared.share()
         if share is not None:
             pairs.append(
@@ -429,7 +437,11 @@ AGREE = (("agree", "% the same as the others"),)
 def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) -> _FieldsTable:
     """One row per field, one cell per variant in this order, the hardest field first."""
     measures = MEASURES if scored else AGREE if len(order) > 1 else ()
-    fields = _scored(comparison, order) if scored else _field_agreement(comparison.agreeing, order)
+    fields = (
+        _scored(comparison, order)
+        if scored
+        else _field_agreement(comparison.cached(sampled_agreement), order)
+    )
     first = measures[0][0] if measures else ""
     rows: list[tuple[float, float, _FieldScores]] = []
     for path, cells in fields if measures else ():
@@ -452,11 +464,11 @@ def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) ->
 def _scored(
     comparison: Comparison, order: Sequence[int]
 ) -> list[tuple[str, list[dict[str, Figure] | None]]]:
-    tallies = [comparison.reading.tallies[at] for at in order]
-    names = dict.fromkeys(name for tally in tallies for name in tally.counts.fields)
+    columns = [comparison.cached(aggregate).stats[at] for at in order]
+    names = dict.fromkeys(name for stats in columns for name in stats.counts)
     fields = []
     for name in names:
-        counts = [tally.counts.fields.get(name) for tally in tallies]
+        counts = [stats.counts.get(name) for stats in columns]
         fields.append((name, [_figures(each) if each else None for each in counts]))
     return fields
 
@@ -521,7 +533,7 @@ def grounding_view(comparison: Comparison) -> GroundingState:
     total = len(comparison.texts)
     texts = spread_evenly(total, _MOST_TEXTS)
     counts = count_grounding(comparison, texts)
-    shown = any(copying.values for copying in comparison.copyings)
+    shown = any(copying.values for copying in comparison.cached(read_leakage))
     few = f"“Not in the text” is counted in {len(texts):,} of {total:,} texts, evenly spread."
     return {
         "rows": {

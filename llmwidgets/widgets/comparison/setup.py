@@ -13,11 +13,10 @@ from llmwidgets.comparison.inputs import RunPlan, build_plan, read_documents
 from llmwidgets.comparison.run_settings import CompareScript, shared_schema
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import (
-    ChosenVariant,
     ConnectionResolver,
     Variant,
-    read_models,
     reference_of,
+    resolve_variants,
 )
 from llmwidgets.connections import Connection, Policy, environment_connections
 from llmwidgets.connections.catalog import has_ended
@@ -301,15 +300,15 @@ class Setup:
         for each in _listed(models):
             try:
                 lookup = ConnectionResolver(self.named)
-                chosen = read_models([each], lookup)
+                chosen = resolve_variants([each], lookup)
             except LLMWidgetsError as error:
                 self.problems.append(SetupProblem("models", error.message, error.hint))
                 continue
-            for variant in chosen:
-                self._choose(variant, own=isinstance(each, Variant))
+            for variant, column in chosen:
+                own = variant if isinstance(each, Variant) else None
+                self._choose(column.connection, column.model, own)
 
-    def _choose(self, chosen: ChosenVariant, *, own: bool) -> None:
-        connection, model = chosen.connection, chosen.model
+    def _choose(self, connection: Connection, model: str, variant: Variant | None) -> None:
         known = [each.label for each in self.connections()]
         if connection.label not in known:
             self.given.append(connection)
@@ -319,11 +318,10 @@ class Setup:
             self.problems.append(self._refused(connection, model, error))
             return
         ref = reference_of(connection, model)
-        if not own:
+        if variant is None:
             if self.picks.plain(ref) is None:
                 self.picks.add(connection, model, plain=True)
             return
-        variant = chosen.variant
         if variant.instructions == DEFAULT_INSTRUCTIONS:
             variant = edit_variant(variant, {"instructions": ""}, DEFAULT_INSTRUCTIONS)
         if self.picks.plain(ref) is None and variant.label == ref:

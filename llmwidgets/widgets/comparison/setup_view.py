@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict_text import expected_sentence
-from llmwidgets.comparison.api import tried_in
+from llmwidgets.comparison.runs import measure_trial
 from llmwidgets.connections.catalog import own_price
 from llmwidgets.engine import defaults
 from llmwidgets.engine.estimate import Estimate, cost_words, estimate
@@ -411,7 +411,7 @@ class CostEstimate:
             return known
         try:
             plan = setup.asked().plan
-            tried = tried_in(after, plan) if after is not None else None
+            tried = measure_trial(after, plan) if after is not None else None
             return replace(known, estimate=estimate(plan, tried))
         except LLMWidgetsError as error:
             return replace(known, trouble=error)

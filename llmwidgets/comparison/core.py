@@ -1,0 +1,343 @@
+"""The results below a comparison: every extraction of every variant, read from a journal."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+
+from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.comparison.texts import align, join_truncated, to_jsonable
+from llmwidgets.comparison.truth import Correction
+from llmwidgets.comparison.variants import Variant
+from llmwidgets.engine.extraction import Extraction
+from llmwidgets.engine.extraction import read as read_extraction
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.journal.row import NO_OUTPUT, Row
+from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
+from llmwidgets.schemas import parse_json
+
+if TYPE_CHECKING:
+    from llmwidgets.engine.request_builder import Document
+    from llmwidgets.engine.run import Run
+
+T = TypeVar("T")
+Results = TypeVar("Results", bound="ResultData")
+
+Rules = Mapping[str, Any] | None
+"""Rules of scoring by path, "" for the whole record; None for the default rules."""
+
+Scoring = Rules | Callable[..., Any]
+"""The same, or a function that scores the whole record."""
+
+_NOT_ASKED = Row.of_failure(
+    "", Stopped("The run was stopped before this text's turn.", "Run it again to go on."), at=0.0
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """One extraction of a comparison, counted from 0."""
+
+    variant: int
+    text: int
+    repeat: int
+
+
+class ResultIndex:
+    """The journal's row id of each cell, 9 bytes each; 0 for a cell that was not asked yet.
+
+    >>> rows = ResultIndex(2, 3, 1)
+    >>> rows.put(CellKey(1, 2, 0), 7)
+    >>> rows.id(CellKey(1, 2, 0)), rows.id(CellKey(0, 0, 0)), len(rows)
+    (7, 0, 6)
+    """
+
+    __slots__ = ("_ids", "_reused", "repeats", "texts", "variants")
+
+    def __init__(self, variants: int, texts: int, repeats: int) -> None:
+        self.variants, self.texts, self.repeats = variants, texts, repeats
+        self._ids = array("q", bytes(8 * variants * texts * repeats))
+        self._reused = bytearray(len(self._ids))
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def id(self, place: CellKey) -> int:
+        """The journal's id of this cell, 0 if there is none."""
+        return self._ids[self._at(place)]
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """All ids of the journal."""
+        return frozenset(self._ids)
+
+    @property
+    def open(self) -> bool:
+        """Whether something is still to come."""
+        return 0 in self._ids
+
+    def reused(self, place: CellKey) -> bool:
+        """Whether an earlier run paid for this cell's reply."""
+        return bool(self._reused[self._at(place)])
+
+    def all_reused(self, text: int) -> bool:
+        """Whether earlier runs paid for every reply to this text."""
+        return all(
+            self.reused(CellKey(variant, text, repeat))
+            for variant in range(self.variants)
+            for repeat in range(self.repeats)
+        )
+
+    def put(self, place: CellKey, row: int, *, reused: bool = False) -> None:
+        """Note that this cell's extraction is the journal's row of this id."""
+        at = self._at(place)
+        self._ids[at], self._reused[at] = row, reused
+
+    def places(self) -> Iterator[CellKey]:
+        """Every cell: variant by variant, each text with its repeats."""
+        for variant in range(self.variants):
+            for text in range(self.texts):
+                for repeat in range(self.repeats):
+                    yield CellKey(variant, text, repeat)
+
+    def _at(self, place: CellKey) -> int:
+        return (place.variant * self.texts + place.text) * self.repeats + place.repeat
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ResultData:
+    """Variants, texts with their truth, and an index of the replies in a journal.
+
+    Nothing is kept in memory but row ids: extractions are read when they are looked at. What is
+    measured of them is computed once, by `cached`. `made` are the labels made since, `looks` the
+    numbers of scored texts at which a verdict was shown.
+    """
+
+    variants: tuple[Variant, ...]
+    models: tuple[str, ...]
+    texts: tuple[Document, ...]
+    rows: ResultIndex
+    journal: Journal
+    read: Callable[[Row, CellKey], Extraction]
+    scoring: Rules = None
+    notes: tuple[str, ...] = ()
+    made: tuple[Correction, ...] = ()
+    looks: set[int] = field(default_factory=set)
+    made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _measured: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The variants' labels, in the order of the columns."""
+        return tuple(variant.label or "" for variant in self.variants)
+
+    @property
+    def repeats(self) -> int:
+        """How often each text was asked of each variant."""
+        return self.rows.repeats
+
+    def __len__(self) -> int:
+        """How many extractions there are, failures included."""
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Extraction]:
+        """Every extraction: variant by variant, text by text."""
+        return map(self.extraction, self.rows.places())
+
+    def row(self, place: CellKey) -> Row:
+        """The journal's row of a cell; a `Stopped` one if nothing was asked."""
+        known = self.rows.id(place)
+        return self.journal.get(known) if known else _NOT_ASKED
+
+    def rows_of(self, variant: int) -> Iterator[tuple[CellKey, Row]]:
+        """One variant's cells, each with its row, text by text."""
+        for place in self.rows.places():
+            if place.variant == variant:
+                yield place, self.row(place)
+
+    def extraction(self, place: CellKey) -> Extraction:
+        """The extraction of a cell, read from the journal."""
+        return self.read(self.row(place), place)
+
+    def cached(self, measure: Callable[..., T], make: Callable[..., T] | None = None) -> T:
+        """What this function measures of the results, computed once; `make` can take its place."""
+        if measure not in self._measured:
+            self._measured[measure] = (make or measure)(self)
+        value: T = self._measured[measure]
+        return value
+
+    def is_measured(self, measure: Callable[..., Any]) -> bool:
+        """Whether this was computed already."""
+        return measure in self._measured
+
+
+def results_of_run(
+    kind: type[Results], run: Run, *, variants: tuple[Variant, ...], scoring: Rules = None,
+    notes: tuple[str, ...] = (),
+) -> Results:  # fmt: skip
+    """What a run has returned so far; what is still open is `Stopped`."""
+    plan = run.plan
+    rows = ResultIndex(len(plan.columns), len(plan.texts), plan.repeats)
+    for place in rows.places():
+        at = (place.variant, place.text, place.repeat)
+        rows.put(place, run.row_id(*at), reused=run.reused(*at))
+
+    def read(row: Row, place: CellKey) -> Extraction:
+        column, document = plan.columns[place.variant], plan.texts[place.text]
+        again = rows.reused(place)
+        return read_extraction(column, document, place.repeat, row, reused=again)
+
+    notes += run.notes
+    if run.error is not None:
+        notes += (f"The run ended early by an internal error, {type(run.error).__name__}.",)
+    return kind(
+        variants=variants, models=tuple(column.model for column in plan.columns), texts=plan.texts,
+        rows=rows, journal=run.journal, read=read, scoring=scoring, notes=notes,
+    )  # fmt: skip
+
+
+# -- Outputs made elsewhere: rows in a journal in memory, no call.
+
+NONE = "There is no output for this text."
+WRONG = f"{NONE} It counts as wrong."
+"""The message of a row whose output is None."""
+
+MADE_ELSEWHERE = "Outputs made elsewhere; nothing was called."
+"""The note by which such a comparison is known, also after it was saved and loaded."""
+
+Missing = Literal["unanswered", "wrong"]
+"""What an output of None means: no answer came and nothing is scored, or the model failed."""
+
+
+def results_of_outputs(
+    kind: type[Results],
+    documents: Sequence[Document],
+    outputs: Any,
+    scoring: Rules,
+    missing: Missing,
+) -> Results:
+    """Outputs read and judged as rows of a journal in memory; FieldError for what does not fit."""
+    listed = _outputs_by_label(outputs, documents)
+    if missing not in get_args(Missing):
+        raise FieldError(
+            {"missing": f"must be one of {', '.join(get_args(Missing))}."},
+            'missing="wrong" counts a text without an output as wrong; "unanswered" leaves it out '
+            "of the accuracy and says so.",
+        )
+    labels = tuple(listed)
+    rows = (
+        _output_row(label, output, document, missing)
+        for label in labels
+        for output, document in zip(listed[label], documents, strict=True)
+    )
+    variants = tuple(Variant(label, label=label) for label in labels)
+    return results_of_rows(
+        kind, rows, variants=variants, models=labels, texts=tuple(documents), scoring=scoring,
+        notes=(MADE_ELSEWHERE,),
+    )  # fmt: skip
+
+
+def results_of_rows(
+    kind: type[Results],
+    rows: Iterable[Row],
+    *,
+    variants: tuple[Variant, ...],
+    models: tuple[str, ...],
+    texts: tuple[Document, ...],
+    repeats: int = 1,
+    records: Sequence[Any] = (),
+    reused: Sequence[bool] = (),
+    **more: Any,
+) -> Results:
+    """Rows that no call made, in the order of their cells, in a journal in memory.
+
+    `records` has, for each row, the record as JSON where it is not the reply, else NOTHING;
+    `reused` whether the reply was paid before the run that returned it.
+    """
+    index, journal = ResultIndex(len(variants), len(texts), repeats), Journal(False)
+    other = {}
+    for at, (place, row) in enumerate(zip(index.places(), rows, strict=True)):
+        index.put(place, journal.put(row), reused=bool(reused) and reused[at])
+        if records and records[at] is not NOTHING:
+            other[place] = records[at]
+
+    def read(row: Row, place: CellKey) -> Extraction:
+        variant, text = place.variant, texts[place.text]
+        label = variants[variant].label or ""
+        extraction = _read_row(row, label, models[variant], text, place.repeat)
+        paid_before = row.when if index.reused(place) else None
+        if paid_before is None and place not in other:
+            return extraction
+        record = other.get(place, extraction.record)
+        return replace(extraction, record=record, paid_before=paid_before)
+
+    return kind(
+        variants=variants, models=models, texts=texts, rows=index, journal=journal, read=read,
+        **more,
+    )  # fmt: skip
+
+
+def is_missing(row: Row) -> bool:
+    """Whether this is an output of None that counts as wrong."""
+    return row.status == "InvalidJSON" and row.message == WRONG
+
+
+def _outputs_by_label(outputs: Any, texts: Sequence[Document]) -> dict[str, list[Any]]:
+    """For each label, outputs in the order of the texts."""
+    if not isinstance(outputs, Mapping) or not outputs:
+        raise FieldError(
+            {"outputs": "is not a dict of outputs by label."},
+            'Give {"A": […], "B": […]}, each as long as the texts, or by id.',
+        )
+    labels = [str(label) for label in outputs]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise FieldError(
+            {
+                "outputs": f"has the label {join_truncated(twice)} more than once, "
+                "as a text and as a number."
+            },
+            "Give every variant a label of its own.",
+        )
+    ids = [text.id for text in texts]
+    hint = "Give one for each text, None if there is none; the keys of a dict are the texts' ids."
+    return {
+        str(label): align(each, ids, f"outputs of {label}", "outputs", hint)
+        for label, each in outputs.items()
+    }
+
+
+def _output_row(label: str, output: Any, text: Document, missing: Missing) -> Row:
+    """The output as a journal's row: judged by the text's schema, a string parsed first."""
+    if output is None and missing == "wrong":
+        wrong = InvalidJSON(WRONG, "Give one, or leave the text out.")
+        return Row.of_failure("", wrong, label=label)
+    if output is None:
+        failure = Stopped(NONE, "Give one, or leave the text out.")
+        return Row.of_failure("", failure, code=NO_OUTPUT)
+    written = isinstance(output, str)
+    reply = output if written else json.dumps(to_jsonable(output), ensure_ascii=False)
+    try:
+        text.schema.judge(parse_json(reply))
+    except (InvalidJSON, InvalidRecord) as error:
+        return Row.of_failure("", error, reply=reply, label=label)
+    return Row(key="", status="ok", reply=reply, label=label)
+
+
+def _read_row(row: Row, label: str, model: str, text: Document, repeat: int) -> Extraction:
+    """The extraction of a row whose reply is in the user's own shape."""
+    data = record = None
+    if row.reply is not None and row.status in ("ok", "InvalidRecord"):
+        data = parse_json(row.reply)
+        record = text.schema.judge(data) if row.status == "ok" else None
+    return Extraction(
+        variant=label, text_id=text.id, repeat=repeat, model=model, status=row.status, data=data,
+        record=record, failure=row.failure(), mode=row.mode, usage=row.usage, seconds=row.seconds,
+        waiting_seconds=row.waiting_seconds, cost=row.cost, served_model=row.served_model,
+        reply_text=row.reply, request_id=row.request_id, tries=row.tries, timed_out=row.timed_out,
+        asked=row.asked, notes=row.notes,
+    )  # fmt: skip

@@ -1,0 +1,254 @@
+"""A plan run to its end: budget, progress bar, interrupt, and the results it leaves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets import formatting
+from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
+from llmwidgets.comparison.inputs import RunPlan, build_plan
+from llmwidgets.comparison.variants import is_count
+from llmwidgets.engine import defaults
+from llmwidgets.engine.estimate import TrialMeasure
+from llmwidgets.engine.estimate import estimate as estimate_plan
+from llmwidgets.engine.event_loop import Held, refuse_on_loop
+from llmwidgets.engine.journal.journal import Journal
+from llmwidgets.engine.run import Run
+from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.visible import escape_controls, escape_html
+
+if TYPE_CHECKING:
+    from llmwidgets.engine.request_builder import Plan
+    from llmwidgets.engine.run import ColumnProgress
+    from llmwidgets.store.store import Store
+
+    Show = Callable[[Sequence[ColumnProgress]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a run goes about its calls; see `compare`."""
+
+    journal: Journal | str | Path | bool | None = None
+    concurrency: int | None = None
+    budget: float | None = None
+    reuse: bool = True
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        problems = {}
+        if self.concurrency is not None and not is_count(self.concurrency):
+            problems["concurrency"] = "must be a whole number, 1 or more."
+        if self.budget is not None and not self.budget >= 0:
+            problems["budget"] = "must be a number of US dollars, 0 or more."
+        if problems:
+            raise FieldError(problems, "Correct these before the run.")
+
+
+def run_plan(kind: type[Results], planned: RunPlan, rules: Rules, options: RunOptions) -> Results:
+    """Ask everything, as far as the budget allows and until an interrupt."""
+    _ask_for_budget(planned, options.budget)
+    journal = options.journal
+    journal = journal if isinstance(journal, Journal) else Journal(journal)
+    run = Run(
+        planned.plan, journal=journal, policy=planned.policy, concurrency=options.concurrency,
+        budget=options.budget, reuse=options.reuse,
+    )  # fmt: skip
+    watch_run(run, shown=options.progress)
+    notes = planned.notes
+    if journal.notice and options.journal is not False:
+        notes += (journal.notice,)
+    return results_of_run(kind, run, variants=planned.variants, scoring=rules, notes=notes)
+
+
+def run_again(
+    before: Results, models: Any = None, *, store: Store | None = None, **options: Any
+) -> Results:
+    """The texts, truth and rules of earlier results on their own or on other models.
+
+    Plain references take over the instructions and examples that all its variants share.
+    """
+    silent = [text.id for text in before.texts if not text.text.strip()]
+    if silent:
+        raise FieldError(
+            {"texts": f"{len(silent)} of {len(before.texts)} have no text to ask about."},
+            "This comparison was made from outputs; compare texts instead.",
+        )
+    instructions = {variant.instructions for variant in before.variants}
+    shots = [variant.examples for variant in before.variants]
+    planned = build_plan(
+        before.texts,
+        before.variants if models is None else models,
+        instructions=instructions.pop() if len(instructions) == 1 else None,
+        examples=shots[0] if all(each == shots[0] for each in shots) else None,
+        repeats=before.repeats,
+        store=store,
+    )
+    # Rows without a key were loaded or made elsewhere: no question can find them again.
+    if options.get("journal") is None and any(
+        before.row(place).key for place in before.rows.places()
+    ):
+        options["journal"] = before.journal
+    results = run_plan(type(before), planned, before.scoring, RunOptions(**options))
+    asked_again = {text.id for text in results.texts}
+    made = tuple(each for each in before.made if each.text_id in asked_again)
+    return replace(results, made=made, looks=before.looks if models is None else results.looks)
+
+
+def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasure]]:
+    """What the calls to the plan's columns took, by label, for an estimate of more texts.
+
+    A column that is asked in another way by now learns nothing from them.
+    """
+    columns = {column.label: column for column in plan.columns}
+    measures: dict[str, list[TrialMeasure]] = {}
+    for at, label in enumerate(results.labels):
+        column = columns.get(label)
+        if column is None or column.model != results.models[at]:
+            continue
+        before = results.variants[at].resolved(column.connection, column.model)
+        if replace(before, temperature=column.temperature, price=column.price) != column:
+            continue
+        measures[label] = [
+            TrialMeasure(results.texts[place.text], row.usage, row.seconds)
+            for place, row in results.rows_of(at)
+            if row.answered
+        ]
+    return measures
+
+
+def _ask_for_budget(planned: RunPlan, budget: float | None) -> None:
+    free = all(
+        column.connection.origin == "demo" and column.price is None
+        for column in planned.plan.columns
+    )
+    if budget is not None or free:
+        return
+    likely = estimate_plan(planned.plan)
+    if likely.cost_high is None or likely.cost_high <= defaults.ASK_BUDGET_ABOVE:
+        return
+    most, whose = planned.policy.budget(likely.cost_high)
+    limit = f" {whose[0].upper()}{whose[1:]} allows {most:g} a run." if whose else ""
+    low, high = map(formatting.dollars, (likely.cost_low, likely.cost_high))
+    raise FieldError(
+        {"budget": f"{likely.calls:,} calls are estimated at {low} to {high}.{limit}"},
+        f"Give budget={most:{'g' if whose else '.0f'}} to go on, or a smaller one to stop there.",
+    )
+
+
+# -- Progress of a blocking run: a bar in the terminal or the notebook, from the main thread.
+
+_EVERY = 0.1
+_PATIENCE = 1.5
+"""Seconds that an interrupt waits for a run to stop: a validator can go on for longer."""
+
+
+def watch_run(run: Run, *, shown: bool) -> None:
+    """Start the run and wait for its end; an interrupt stops it, and nothing is lost.
+
+    What has not ended some moments after the interrupt is left behind, and counts as stopped.
+    """
+    refuse_on_loop()
+    with _bar(run, shown) as show:
+        run.start()
+        held = Held()
+        try:
+            while not run.wait(_EVERY):
+                show(run.progress)
+                held.refuse(begun=run.begun)
+        except KeyboardInterrupt:
+            run.end(_PATIENCE)
+        except LLMWidgetsError:
+            run.stop()
+            raise
+        show(run.progress)
+
+
+def _bar(run: Run, shown: bool) -> AbstractContextManager[Show]:
+    if not shown:
+        return nullcontext(lambda _: None)
+    return _notebook() if _in_notebook() else _terminal(run)
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+@contextmanager
+def _terminal(run: Run) -> Iterator[Show]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[state]}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bars:
+        tasks = [
+            bars.add_task(formatting.shorten(each.label, 40), total=each.total, state="")
+            for each in run.progress
+        ]
+
+        def show(progress: Sequence[ColumnProgress]) -> None:
+            for task, each in zip(tasks, progress, strict=True):
+                bars.update(task, completed=each.done, state=progress_words(each))
+            bars.refresh()
+
+        yield show
+
+
+@contextmanager
+def _notebook() -> Iterator[Show]:
+    # Its own names carry no types.
+    display: Any = import_module("IPython.display").display
+    handle = display(_bundle("", ""), raw=True, display_id=True)
+    last = [""]
+
+    def show(progress: Sequence[ColumnProgress]) -> None:
+        page = bar_html(progress)
+        if handle is not None and page != last[0]:
+            last[0] = page
+            text = ", ".join(f"{each.label} {each.done} of {each.total}" for each in progress)
+            handle.update(_bundle(escape_controls(text), page), raw=True)
+
+    try:
+        yield show
+    finally:
+        if handle is not None:
+            # The comparison that follows has it all; a finished bar would be saved with it.
+            handle.update(_bundle("", ""), raw=True)
+
+
+def _bundle(text: str, page: str) -> dict[str, str]:
+    return {"text/plain": text, "text/html": page}
+
+
+def bar_html(progress: Sequence[ColumnProgress]) -> str:
+    """A small table: label, bar, done of total, state."""
+    rows = "".join(
+        f"<tr><td>{escape_html(each.label)}</td>"
+        f'<td><progress max="{each.total}" value="{each.done}"></progress></td>'
+        f"<td>{each.done} of {each.total}</td><td>{escape_html(progress_words(each))}</td></tr>"
+        for each in progress
+    )
+    return f"<table>{rows}</table>"
+
+
+def progress_words(each: ColumnProgress) -> str:
+    """What one variant is doing, and what failed so far."""
+    state = "" if each.finished else str(each.state)
+    return ", ".join(filter(None, (state, formatting.failures(each.failures))))

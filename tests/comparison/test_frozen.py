@@ -1,0 +1,57 @@
+"""Files of version 0.1.0 are read as they were: saved comparisons, and a journal."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from llmwidgets.comparison import compare, load
+from llmwidgets.connections import Connection
+
+FROZEN = Path(__file__).parent / "frozen"
+
+
+def test_a_saved_comparison_is_scored_as_it_was(tmp_path) -> None:
+    """With groups, corrections, a blank label, missing outputs, failures and a lost function."""
+    loaded = load(FROZEN / "comparison-1.json")
+    for name, table in (
+        ("comparison-1.csv", "fields"),
+        ("comparison-1-scoreboard.csv", "scoreboard"),
+    ):
+        written = loaded.to_csv(tmp_path / name, table=table)
+        assert written.read_text("utf-8") == (FROZEN / name).read_text("utf-8")
+    made = loaded.corrections()
+    assert made[["text_id", "field", "old", "new", "by", "seen"]].values.tolist() == [
+        ["t1", "total", 12.5, 13, "Ada", True],
+        ["t1", "lines[0].sku", "a1", "a2", "", False],
+    ]
+    assert "scored by the function half" in repr(loaded)
+
+
+def test_a_saved_comparison_is_written_as_it_was(tmp_path) -> None:
+    for name in ("comparison-1.json", "comparison-of-run-1.json"):
+        again = load(FROZEN / name).save(tmp_path / name)
+        assert json.loads(again.read_text("utf-8")) == json.loads(
+            (FROZEN / name).read_text("utf-8")
+        )
+
+
+def test_a_journal_answers_again_without_a_server(tmp_path) -> None:
+    """The same question has the same key, and its row is read as the reply it was."""
+    journal = tmp_path / "journal.sqlite"
+    with sqlite3.connect(journal) as file:
+        file.executescript((FROZEN / "journal-1.sql").read_text("utf-8"))
+    file.close()
+    saved = json.loads((FROZEN / "comparison-of-run-1.json").read_text("utf-8"))
+    connection = Connection("custom", name="small-model", endpoint="http://127.0.0.1:18765/v1")
+    again = compare(
+        next(iter(saved["schemas"].values())),
+        [{"id": text["id"], "text": text["text"]} for text in saved["texts"]],
+        connection,
+        truth=[text["truth"] for text in saved["texts"]],
+        journal=journal,
+        progress=False,
+    )
+    assert [each.data for each in again] == [text["truth"] for text in saved["texts"]]
+    assert all(each.paid_before for each in again)

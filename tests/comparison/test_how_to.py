@@ -1,0 +1,34 @@
+"""The how-to of a comparison runs, and names every public method."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from llmwidgets.comparison import Comparison
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "comparison.md").read_text("utf-8")
+
+BELOW = {"cached", "extraction", "is_measured", "row", "rows_of"}
+"""What the core has for this package's own views and for writers of exports."""
+
+
+def test_the_page_runs_as_it_is(tmp_path, monkeypatch, demo) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(block, names)
+    files = {path.suffix for path in tmp_path.iterdir() if path.is_file()}
+    assert files == {".json", ".html", ".csv", ".jsonl"}
+
+
+def test_every_public_method_is_on_a_page_for_users() -> None:
+    pages = [PAGE, (ROOT / "README.md").read_text("utf-8")]
+    known = {name for page in pages for name in re.findall(r"\.(\w+)", page)} | {"to_parquet"}
+    methods = {
+        name
+        for name in dir(Comparison)
+        if not name.startswith("_") and not re.match(r"made|looks|scoring|notes", name)
+    }
+    assert methods - known - BELOW == set()
