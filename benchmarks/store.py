@@ -93,12 +93,12 @@ def opened_after_another(store: Store, state: Path) -> list[float]:
     """What it takes to open one connection of a revision that another process has just saved."""
     assert store.path is not None
     with another_writer(store.path, state) as save:
-        before = store._session.last
+        before = store.state.document
         save()
         spent = milliseconds(lambda: store["server 0"], before=save)
     assert before is not None
-    assert store._session.last is not None
-    assert store._session.last.revision == before.revision + 51
+    assert store.state.document is not None
+    assert store.state.document.revision == before.revision + 51
     return spent
 
 
@@ -113,7 +113,7 @@ def measured(count: int, folder: Path) -> tuple[dict[str, tuple[list[float], str
         store.unlock(PASSPHRASE)
 
     def read_anew() -> None:
-        store._session.last = None
+        store.state.document = None
         _ = store["server 0"]
 
     unlocks = milliseconds(reopened, 5)

@@ -1,4 +1,4 @@
-"""Known keys: the secrets of connections in every spelling that a search looks for, closed."""
+"""Known keys: secrets in every spelling that a search looks for, closed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
-
-if TYPE_CHECKING:
-    from llmwidgets.connections.connection import Connection
-
 
 SHORTEST = 8
 """Shorter secrets (`ollama`, say) are words of any text, and are not searched."""
@@ -41,13 +37,12 @@ class KnownKey:
     spellings: tuple[tuple[str, memoryview], ...] = field(repr=False)
 
 
-def known_keys(connections: Iterable[Connection]) -> tuple[KnownKey, ...]:
-    """The keys of the connections: fields, extra headers; of JSON credentials the secret parts."""
+def known_keys(secrets: Iterable[tuple[str, str, Secret]]) -> tuple[KnownKey, ...]:
+    """The known keys of labelled fields (label, field, secret); of JSON the secret parts."""
     return tuple(
         known
-        for connection in connections
-        for name, secret in _secrets(connection)
-        for known in known_key(f"{name} of {connection.label}", secret)
+        for label, name, secret in secrets
+        for known in known_key(f"{name} of {label}", secret)
     )
 
 
@@ -58,12 +53,6 @@ def known_key(name: str, secret: Secret) -> list[KnownKey]:
     except FieldError:
         return []
     return [KnownKey(name, secret.tail or _ending(part), tuple(_spellings(part))) for part in parts]
-
-
-def _secrets(connection: Connection) -> Iterator[tuple[str, Secret]]:
-    yield from connection.secret_fields.items()
-    for name, secret in connection.fields.headers.items():
-        yield f"header {name}", secret
 
 
 def secret_parts(secret: Secret) -> list[memoryview]:
@@ -106,7 +95,7 @@ def _ending(part: memoryview) -> str:
 
 
 def _spellings(part: memoryview) -> Iterator[tuple[str, memoryview]]:
-    """Each way the bytes can stand in a file, without those that are the same."""
+    """Each spelling of the bytes in a file, without those that are the same."""
     seen: set[bytes] = set()
     for kind, spelled in _all_spellings(part):
         if bytes(spelled) not in seen:
@@ -145,7 +134,7 @@ def _small(encoded: memoryview) -> memoryview:
     return memoryview(re.sub(rb"%..", lambda code: code[0].lower(), bytes(encoded)))
 
 
-# What careful writers of JSON keep out of it, so that it can stand in a page.
+# What careful writers of JSON keep out of it, so that it can be put in a page.
 _AS_CODE = re.compile(rb"[+&<>']")
 
 
@@ -154,32 +143,32 @@ def _as_code(letter: re.Match[bytes]) -> bytes:
 
 
 def _inner(encoded: memoryview, before: int, part: memoryview) -> memoryview:
-    """The characters that depend on the secret alone, whatever stands before and after it."""
+    """The characters that depend on the secret alone, whatever comes before and after it."""
     first = -(-before * 8 // 6)
     return encoded[first : (before + len(part)) * 8 // 6]
 
 
-# -- Typed in a cell: a key or passphrase written as a literal is in the notebook; say so, once.
+# -- A key or passphrase written as a literal in a cell is in the notebook: a warning, once.
 
-_warned: set[tuple[str, str]] = set()
+_warned: set[tuple[str, str, str]] = set()
 
 
-def warn_if_typed(name: str, secret: Secret) -> None:
-    """Write a note with the command that cleans, where a cell of this session holds the value.
+def warn_if_typed(name: str, secret: Secret, *, header: str = "") -> None:
+    """Write a note with the command that cleans, if a cell of this session contains the value.
 
-    Once for each; silent outside IPython, for references and for values under 8 characters.
+    `header` is the extra header that it is the value of. Once for each; silent outside IPython,
+    for references and for values under 8 characters.
     """
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    if shell is None or secret.reference or not _stands_in_a_cell(shell, secret):
+    if shell is None or secret.reference or not _is_in_a_cell(shell, secret):
         return
-    if (name, secret.tail) not in _warned:
-        _warned.add((name, secret.tail))
-        sys.stderr.write(_note(name, shell))
+    if (name, header, secret.tail) not in _warned:
+        _warned.add((name, header, secret.tail))
+        sys.stderr.write(_note(name, header, shell))
 
 
-def _stands_in_a_cell(shell: Any, secret: Secret) -> bool:
-
+def _is_in_a_cell(shell: Any, secret: Secret) -> bool:
     cells = "\n".join(map(str, getattr(shell.history_manager, "input_hist_raw", [])))
     data = f"{cells}\n{_running(shell)}".encode("utf-8", "replace")
     return any(
@@ -198,29 +187,29 @@ def _running(shell: Any) -> str:
         return ""
 
 
-def _note(name: str, shell: Any) -> str:
+def _note(name: str, header: str, shell: Any) -> str:
     history = str(getattr(shell.history_manager, "hist_file", "") or "")
     named = [each for each in (_notebook(shell), history) if each and each != ":memory:"]
     instead = _INSTEAD.get(name, f'Use lw.ConnectionPanel(), or {name}="env:NAME".')
-    if name.startswith("header "):
-        instead = f'Use headers={{"{name.removeprefix("header ")}": "env:NAME"}}.'
+    if header:
+        name, instead = f"header {header}", f'Use headers={{"{header}": "env:NAME"}}.'
     return (
-        f"llmwidgets: The {name} is written in a cell, so the notebook and IPython's history hold "
-        f"it. {instead}\nTake it out of both, once the notebook is saved:\n"
+        f"llmwidgets: The {name} is written in a cell, so the notebook and IPython's history "
+        f"contain it. {instead}\nTake it out of both, once the notebook is saved:\n"
         f"    llmwidgets scan --clean {' '.join(map(shlex.quote, named))}\n"
     )
 
 
 _INSTEAD = {
     "passphrase": "Leave it out: then a secret field asks.",
-    "identity": "Set LLMWIDGETS_STORE_KEY_FILE to the file that holds it.",
+    "identity": "Set LLMWIDGETS_STORE_KEY_FILE to the file that contains it.",
 }
 
 
 def _notebook(shell: Any) -> str:
-    """The notebook's path as its front end tells it; NOTEBOOK.ipynb where it does not."""
-    told = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
-    for path in (Path(told), Path(told).name):
-        if told.endswith(".ipynb") and Path(path).is_file():
+    """The notebook's path as its front end names it; NOTEBOOK.ipynb if it does not."""
+    name = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
+    for path in (Path(name), Path(name).name):
+        if name.endswith(".ipynb") and Path(path).is_file():
             return str(path)
     return "NOTEBOOK.ipynb" if hasattr(shell, "kernel") else ""

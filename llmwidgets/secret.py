@@ -32,7 +32,7 @@ _unopened: weakref.WeakSet[Iterable[object]] = weakref.WeakSet()
 class Secret:
     """A key, token or passphrase that no repr, pickle, comparison or traceback shows.
 
-    The value lives in a closure beside the object, so `vars`, `__slots__` and a debugger's list
+    The value lives in a closure outside the object, so `vars`, `__slots__` and a debugger's list
     of locals have nothing to print. Only the transport and the sealed store call `reveal`.
 
     A text that starts with `env:` or `file:` is a reference: it is looked up at each use, and
@@ -53,7 +53,7 @@ class Secret:
     def __init__(self, value: str) -> None:
         self.reference = None
         if not issubclass(type(value), str):
-            del value  # it may be the key all the same, as bytes say, and stand in a traceback
+            del value  # it may be the key all the same, as bytes say, and appear in a traceback
             message = "A Secret is made from a text."
             raise TypeError(message)
         if value.startswith(("env:", "file:")):
@@ -63,7 +63,7 @@ class Secret:
         _openers[weakref.ref(self, _drop)] = partial(_strip, value)
 
     def reveal(self) -> str:
-        """The value itself; FieldError where a reference leads nowhere. Never bind it to a name."""
+        """The value itself; FieldError if a reference leads nowhere. Never bind it to a name."""
         return _openers[weakref.ref(self)]()
 
     @property
@@ -83,7 +83,7 @@ class Secret:
             return False
 
     def is_same_as(self, other: Secret) -> bool:
-        """Whether both are one value, or one reference; `==` never tells that."""
+        """Whether both are one value, or one reference; `==` never compares them."""
         if self.reference or other.reference:
             return self.reference == other.reference
         return self.reveal() == other.reveal()
@@ -96,9 +96,9 @@ class Secret:
             return False
 
     def public_part(self, name: str) -> str:
-        """A part of a JSON credential that is no secret (`project_id`, say); else empty."""
+        """A part of a JSON credential that is not secret (`project_id`, say); else empty."""
         if name not in _PUBLIC_PARTS:
-            message = f"{name} is no public part of a credential."
+            message = f"{name} is not a public part of a credential."
             raise ValueError(message)
         try:
             return _part(json.loads(self.reveal()), name)
@@ -228,7 +228,7 @@ def looks_like_key(text: str, *secrets: Secret) -> bool:
 
 
 def refuse_key(place: str, text: str, *secrets: Secret) -> None:
-    """FieldError where a key stands in place of a name; it does not repeat the name."""
+    """FieldError for a key in place of a name; it does not repeat the name."""
     if not looks_like_key(text, *secrets):
         return
     del text
@@ -249,7 +249,7 @@ def _is_in(text: str, secret: Secret) -> bool:
 
 
 def named(text: str) -> str:
-    """A name to be shown: masked where a key was put in its place by mistake."""
+    """A name to be shown: masked if a key was put in its place by mistake."""
     return _MASK if looks_like_key(text) else text
 
 
@@ -318,14 +318,14 @@ def _places(text: str, opener: Callable[[], str]) -> list[tuple[int, int]]:
     return found
 
 
-# -- Secret files: a user's file that holds a key, read as text, or refused without a byte of it.
+# -- Secret files: a user's file with a key, read as text, or refused without a byte of it.
 #
 # Nothing here raises with the content in reach: what was read comes back closed, in a function that
 # gives it, and what is wrong comes back as the end of a sentence. No exception of a decoder is ever
 # made, since that would carry the whole content along.
 
 LARGEST = 1 << 20
-"""Bytes; what holds a key is small, and what is larger is something else."""
+"""Bytes; a file with a key is small, and a larger one is something else."""
 
 ABSENT = "is not there (no such file)"
 
@@ -378,7 +378,7 @@ def decode_secret(content: memoryview) -> Opened:
 
 
 def _unmarked(content: memoryview) -> str:
-    """UTF-16 shows itself by a zero beside each letter of a key; all else is read as UTF-8."""
+    """UTF-16 has a zero next to each letter of a key; all else is read as UTF-8."""
     if not len(content) or len(content) % 2:
         return "utf-8"
     even, odd = bytes(content[::2]), bytes(content[1::2])
@@ -388,7 +388,7 @@ def _unmarked(content: memoryview) -> str:
 
 
 def _fits(content: memoryview, encoding: str) -> bool:
-    """Whether the bytes are text of this encoding, zeros being none."""
+    """Whether the bytes are text of this encoding, without zeros."""
     return not {"\0", "\ufffd"} & set(str(content, encoding, "replace"))
 
 

@@ -20,6 +20,7 @@ from tests.jupyterlab import (
     loaded,  # noqa: F401
     page,  # noqa: F401
 )
+from tests.node import sources  # noqa: F401
 from tests.pages import (
     blank,  # noqa: F401
     joined,  # noqa: F401

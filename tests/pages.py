@@ -85,13 +85,13 @@ class JoinedPage:
 
         `settled=False` leaves alone what the kernel does besides.
         """
-        besides = set() if settled else set(self.widget._under_way)
+        besides = set() if settled else set(self.widget.page.under_way)
         self.page.evaluate("lwSealed()")
         for content, buffers in self.page.evaluate("lwModel.under_way.splice(0)"):
             data = {"method": "custom", "content": content}
             views = [memoryview(bytes(each)) for each in buffers]
             self.widget.comm.handle_msg({"content": {"data": data}, "buffers": views})
-        while under_way := set(self.widget._under_way) - besides:
+        while under_way := set(self.widget.page.under_way) - besides:
             wait(under_way, timeout=30)
 
     def deliver(self, *, settled: bool = True) -> None:

@@ -14,7 +14,7 @@ def in_another_process(store: Store, *, unlocked: bool = False) -> Store:
     """The store of the same folder, with nothing shared but the files; as open, if asked for."""
     assert store.path is not None
     other = Store(path=store.path)
-    other._session = StoreState(store.path)
-    if unlocked:
-        other._session.unlocked = store._session.unlocked
+    other.state = StoreState(store.path)
+    if unlocked and store.state.source is not None:
+        other.state.open_by(store.state.source)
     return other

@@ -19,7 +19,7 @@ from rich.text import Text
 from llmwidgets.cli import ConnectionsOptions, Exit, JournalOptions, print_text, report
 from llmwidgets.cli.keys import list_connections, open_store
 from llmwidgets.connections import Connection, resolve
-from llmwidgets.connections.key_expiry import key_notes, today
+from llmwidgets.connections.catalog import key_notes, local_today
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal_file import BUSY_SECONDS, reason
 from llmwidgets.errors import FieldError, LLMWidgetsError
@@ -55,7 +55,7 @@ def describe_connection(connection: Connection) -> dict[str, Any]:
         "saved_at": _format_time(connection.saved_at),
         "checked_at": _format_time(connection.checked_at),
         "key_ends": expires.isoformat() if expires else None,
-        "key_notes": [f"{note.said} {note.fix}" for note in key_notes(connection, today())],
+        "key_notes": [f"{note.said} {note.fix}" for note in key_notes(connection, local_today())],
         "warnings": connection.warnings,
     }
 

@@ -39,7 +39,8 @@ from llmwidgets.visible import escape_controls
 def run_scan(options: ScanOptions) -> Exit:
     """Print every key in the files; a MISTAKE if not all of them could be read."""
     _check_paths(options.paths)
-    known = known_keys(list_connections(open_store(options.store, options.organization)))
+    connections = list_connections(open_store(options.store, options.organization))
+    known = known_keys(secret for each in connections for secret in each.secrets)
     leaks: list[FoundLeak] = []
     unread = False
     paths = chain.from_iterable(map(files_below, options.paths))
@@ -145,7 +146,9 @@ def examine(store: Store, words: str = "") -> Iterator[Finding]:
         saved = None
     yield from examine_ends(saved)
     yield examine_keyring()
-    yield from examine_history(known_keys([*environment_connections(), *(saved or [])]), words)
+    connections = [*environment_connections(), *(saved or [])]
+    known = known_keys(secret for each in connections for secret in each.secrets)
+    yield from examine_history(known, words)
     yield from examine_policies()
     yield examine_clock(store.path)
     yield _examine_journal()

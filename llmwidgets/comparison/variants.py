@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 from llmwidgets.comparison.texts import join_truncated, to_jsonable
 from llmwidgets.connections import Policy, environment_connections, resolve
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.environment import empty_variable
+from llmwidgets.connections.discovery import empty_variable
 from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.engine.request_builder import ResolvedVariant

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.environment import environment_connections
-from llmwidgets.connections.import_sources import KeyCandidate, find_keys_of_other_tools
+from llmwidgets.connections.connection import Connection, resolve
+from llmwidgets.connections.discovery import (
+    KeyCandidate,
+    environment_connections,
+    find_keys_of_other_tools,
+)
 from llmwidgets.connections.policy import Policy
-from llmwidgets.connections.references import resolve
 
 __all__ = [
     "Connection",

@@ -1,15 +1,19 @@
-"""Known facts: what is known of a connection's models now, and by whose word.
+"""What is known of a connection now: its models' facts and ends, and when its key ends.
 
-The provider's live list takes precedence over what policy files tell, these over the store, and
-that over the shipped table. `layers` None are the policy files of this machine.
+Of a model the provider's live list takes precedence over what policy files say, these over the
+store, and that over the shipped table. `layers` None are the policy files of this machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from llmwidgets.dialects.types import ListedModel, ResponseFormat
+from llmwidgets.connections.policy_file import Rules, machine_rules
+from llmwidgets.dialects.types import BEST, Capability, Enforcement, ListedModel, ResponseFormat
+from llmwidgets.formatting import format_day, format_days_until
 from llmwidgets.providers.base import PRICES, Ended, ModelFacts, Provider
 from llmwidgets.providers.deprecation import as_of, ending, merged, today
 from llmwidgets.providers.deprecation import ended as ended_by
@@ -17,19 +21,19 @@ from llmwidgets.providers.overrides import NOTHING, with_told
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.connections.policy_file import Rules
+
+Layers = Iterable[Rules] | None
 
 
-def facts_of(
-    connection: Connection, model: str, layers: Iterable[Rules] | None = None
-) -> ModelFacts | None:
-    """What is known of a model; None where nothing is. A snapshot has the facts of its alias."""
+def facts_of(connection: Connection, model: str, layers: Layers = None) -> ModelFacts | None:
+    """What is known of a model; None if nothing is. A snapshot has the facts of its alias."""
     kind, names = connection.kind, (connection.provider.alias(model), model)
     told = [connection.told.get(name, NOTHING) for name in names]
-    for rules in reversed(tuple(_followed(layers))):
-        told += [rules.told(kind, name) for name in names]
-    shipped = connection.provider.facts(model)
-    return facts_now(connection, model, with_told(kind, model, shipped, *told))
+    for rules in reversed(tuple(machine_rules() if layers is None else layers)):
+        told += [rules.facts.get((kind, name), NOTHING) for name in names]
+    return facts_now(
+        connection, model, with_told(kind, model, connection.provider.facts(model), *told)
+    )
 
 
 def own_price(connection: Connection, model: str) -> Mapping[str, float] | None:
@@ -40,32 +44,50 @@ def own_price(connection: Connection, model: str) -> Mapping[str, float] | None:
     return dict(zip(PRICES, facts.own_price, strict=False))
 
 
-def whitelist(connection: Connection, layers: Iterable[Rules] | None = None) -> tuple[str, ...]:
-    """The shipped models of a single kind, and those that policy files tell facts of."""
-    shipped = (facts.id for facts in connection.provider.models)
-    told = (model for rules in _followed(layers) for model in rules.told_of(connection.kind))
+def models_of(connection: Connection, layers: Layers = None) -> tuple[str, ...]:
+    """The one model that the connection names, or the whitelist of its kind.
+
+    The whitelist is the shipped one with the models that policy files add facts of. Empty if each
+    reference names its own deployment.
+    """
+    provider = connection.provider
+    if provider.model_field is not None:
+        named = str(getattr(connection.fields, provider.model_field))
+        return () if connection.any_model else (named,)
+    shipped = (facts.id for facts in provider.models)
+    told = (
+        model
+        for rules in (machine_rules() if layers is None else layers)
+        for kind, model in rules.facts
+        if kind == provider.kind
+    )
     return tuple(dict.fromkeys((*shipped, *told)))
 
 
-def _followed(layers: Iterable[Rules] | None) -> Iterable[Rules]:
-    if layers is not None:
-        return layers
-    from llmwidgets.connections.policy_file import machine_rules
+def capability_of(connection: Connection, model: str) -> Capability | None:
+    """What the model was seen, or is known, to enforce; None if only a probe can tell."""
+    seen = connection.capabilities.get(model)
+    if seen is not None:
+        return seen
+    listed = _listed(connection).get(model)
+    if listed is not None and listed.form is not None:
+        return Capability(listed.form, BEST[listed.form])
+    facts = connection.provider.facts(model)
+    if facts is None and connection.provider.probes:
+        return None
+    return Capability(facts.form if facts else ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
 
-    return machine_rules()
 
+# -- Live lists: the models that a server listed in this process.
 
-# -- Live lists: what providers said of their models in this process; it goes before the tables.
-
-_Key = tuple[str, str, str]
-_lists: dict[_Key, dict[str, ListedModel]] = {}
+_lists: dict[tuple[str, str, str], dict[str, ListedModel]] = {}
 
 
 def remember_models(connection: Connection, listed: Iterable[ListedModel]) -> None:
     """Keep a live list for the rest of the process.
 
-    Lists that do not hold what the key may call (a region's or a publisher's catalogue) are not
-    kept.
+    A list that does not contain what the key may call (a region's or a publisher's catalogue) is
+    not kept.
     """
     if connection.provider.lists:
         _lists[_key(connection)] = {each.id: each for each in listed}
@@ -77,21 +99,21 @@ def forget_models() -> None:
 
 
 def listed_models(connection: Connection) -> tuple[str, ...]:
-    """The models that the connection's server listed in this process; empty where it did not."""
-    return tuple(_list_of(connection))
+    """The models that the connection's server listed in this process; empty if it did not."""
+    return tuple(_listed(connection))
 
 
 def facts_now(connection: Connection, model: str, shipped: ModelFacts | None) -> ModelFacts | None:
-    """The facts of a model today: the table's, with the live list's word where there is one."""
-    listed = _list_of(connection).get(model)
+    """The facts of a model today: the table's, overridden by the live list's."""
+    listed = _listed(connection).get(model)
     if listed is not None:
         return merged(shipped, listed, today())
     return as_of(shipped, today()) if shipped is not None else None
 
 
 def has_ended(connection: Connection, model: str) -> Ended | None:
-    """That a model is past its end for this connection today; None while it lives or is unknown."""
-    return ended_by(connection.facts(model), connection.provider.successor(model))
+    """That a model is past its end for this connection today; None if it is not, or is unknown."""
+    return ended_by(facts_of(connection, model), connection.provider.successor(model))
 
 
 def ended_on(provider: Provider, model: str) -> Ended | None:
@@ -101,34 +123,109 @@ def ended_on(provider: Provider, model: str) -> Ended | None:
     return ended_by(facts, provider.successor(model))
 
 
+def model_notes(connection: Connection, model: str) -> tuple[str, ...]:
+    """What a user should know before the model is called: its end, and that a list lacks it."""
+    notes = (end_note(connection, model), unlisted_note(connection, model))
+    return tuple(filter(None, notes))
+
+
 def end_note(connection: Connection, model: str) -> str:
-    """A sentence where the model has ended or ends soon; empty otherwise."""
-    facts = connection.facts(model)
+    """A sentence if the model has ended or ends soon; else empty."""
+    facts = facts_of(connection, model)
     return ending(facts, today()) if facts is not None else ""
 
 
-def form_told(connection: Connection, model: str) -> ResponseFormat | None:
-    """The strictest form that the live list says the model takes; None where it does not say."""
-    listed = _list_of(connection).get(model)
-    return listed.form if listed is not None else None
-
-
-def model_notes(connection: Connection, model: str) -> tuple[str, ...]:
-    """What a user should know before the model is called: its end, and that a list lacks it."""
-    said = (end_note(connection, model), unlisted_note(connection, model))
-    return tuple(sentence for sentence in said if sentence)
-
-
 def unlisted_note(connection: Connection, model: str) -> str:
-    """A sentence where the server's live list lacks the model; empty otherwise."""
-    live = _list_of(connection)
-    lacks = bool(live) and model not in live
+    """A sentence if the server's live list lacks the model; else empty."""
+    listed = _listed(connection)
+    lacks = bool(listed) and model not in listed
     return f"{connection.host} does not list {model}: it may refuse the calls." if lacks else ""
 
 
-def _list_of(connection: Connection) -> dict[str, ListedModel]:
+def _listed(connection: Connection) -> dict[str, ListedModel]:
     return _lists.get(_key(connection), {}) if _lists else {}
 
 
-def _key(connection: Connection) -> _Key:
+def _key(connection: Connection) -> tuple[str, str, str]:
     return connection.kind, connection.label, connection.address
+
+
+# -- The life of a key: when it ends, and when it is old enough to be replaced.
+
+SOON_DAYS = 14
+"""From this many days before its end on there is a note about a key."""
+OLD_DAYS = 90
+"""By this age organizations usually replace the key of a service account."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNote:
+    """What a user should know about a key: in a few words, in a sentence, and the next step."""
+
+    brief: str
+    said: str
+    fix: str
+    ended: bool = False
+
+
+def local_today() -> date:
+    """The day by which keys end: the user's own."""
+    return datetime.now().astimezone().date()
+
+
+def key_notes(connection: Connection, on: date) -> list[KeyNote]:
+    """What a user should know about the connection's key on a day; mostly nothing."""
+    notes = (key_end_note(connection, on), key_age_note(connection, on))
+    return [note for note in notes if note is not None]
+
+
+def key_has_ended(connection: Connection, on: date) -> bool:
+    """Whether the day saved as the key's last has passed; the provider decides all the same."""
+    ends = connection.fields.expires
+    return ends is not None and ends < on
+
+
+def key_end_note(connection: Connection, on: date) -> KeyNote | None:
+    """The end of the key, from two weeks before it on; None until then."""
+    ends = connection.fields.expires
+    if ends is None or (ends - on).days > SOON_DAYS:
+        return None
+    if key_has_ended(connection, on):
+        fix = f"If it is refused, {_new_key(connection)}; if it still works, correct the day."
+        said = f"The key ended on {format_day(ends)}."
+        return KeyNote(f"ended {format_day(ends)}", said, _step(connection, fix), ended=True)
+    when = format_days_until(ends, on)
+    fix = f"Before that, {_new_key(connection)}, with its own day."
+    return KeyNote(
+        f"ends {when}", f"The key ends {format_day(ends)}, {when}.", _step(connection, fix)
+    )
+
+
+def key_age_note(connection: Connection, on: date) -> KeyNote | None:
+    """The age of a service account's key that the store keeps; None while it is young.
+
+    Google puts no day of making into the file, so the age counts from the first save.
+    """
+    since = connection.keyed_at or connection.saved_at
+    key = connection.secret_fields.get("credentials")
+    if since is None or key is None or key.reference:
+        return None
+    age = (on - since.astimezone().date()).days
+    rotation = connection.provider.rotation
+    if not rotation or age <= OLD_DAYS or key.public_part("type") != "service_account":
+        return None
+    return KeyNote(
+        f"{age} days old",
+        f"The key is {age} days old; organizations usually replace the key of a service account "
+        f"by {OLD_DAYS} days.",
+        rotation,
+    )
+
+
+def _new_key(connection: Connection) -> str:
+    page = next((each for each in connection.provider.links if "key" in each.text.lower()), None)
+    return f"make a new key{f' at {page.url}' if page else ''} and save it here"
+
+
+def _step(connection: Connection, fix: str) -> str:
+    return "Whoever provides this connection replaces the key." if connection.read_only else fix

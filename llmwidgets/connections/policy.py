@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from llmwidgets.connections.catalog import has_ended
+from llmwidgets.connections.catalog import facts_of, has_ended, models_of
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy_file import Rules, machine_rules
 from llmwidgets.errors import PolicyError
@@ -20,7 +20,7 @@ class Policy:
     """Allowed = (the shipped whitelist ∪ additions) − denials, layer by layer.
 
     `additions` and `denials` are the organization's own pairs (label, model). `layers` are the
-    rules of the policy files of this machine, which stand before them: what one layer denies no
+    rules of the policy files of this machine, which take precedence: what one layer denies no
     later one allows. Kinds that name one model are allowed by being connected.
 
     >>> Policy(denials=[("openai", "gpt-4o")]).allowed(Connection("openai", api_key="env:KEY"))[0]
@@ -44,12 +44,12 @@ class Policy:
 
     @property
     def closed_by(self) -> str:
-        """Whose rule forbids that the organization adds models; empty where it may."""
+        """Whose rule forbids that the organization adds models; empty if it may."""
         return next((rules.whose for rules in self.layers if not rules.allow_additions), "")
 
     @property
     def notice(self) -> str:
-        """Why nothing may be called, where a policy file cannot be followed; empty otherwise."""
+        """Why nothing may be called, if a policy file cannot be followed; else empty."""
         return next((" ".join(rules.damage) for rules in self.layers if rules.damage), "")
 
     def budget(self, asked: float | None) -> tuple[float | None, str]:
@@ -63,7 +63,7 @@ class Policy:
     def allowed(self, connection: Connection) -> tuple[str, ...]:
         """The models of this connection that may be called, the whitelist's order first."""
         added = self._added(connection)
-        models = dict.fromkeys([*connection.whitelist(self.layers), *added])
+        models = dict.fromkeys([*models_of(connection, self.layers), *added])
         return tuple(
             model
             for model in models
@@ -72,7 +72,7 @@ class Policy:
         )
 
     def permit(self, connection: Connection, model: str | None) -> None:
-        """Raise PolicyError where the model may not be called; it says whose rule that is.
+        """Raise PolicyError if the model may not be called; it says whose rule that is.
 
         None for the model asks about the connection alone, for calls that name no model.
         """
@@ -93,14 +93,14 @@ class Policy:
         names = {model, connection.provider.alias(model)}
         if not names.isdisjoint(self._added(connection)):
             return True
-        listed = not names.isdisjoint(connection.whitelist(self.layers))
+        listed = not names.isdisjoint(models_of(connection, self.layers))
         return listed and self._lives(connection, model)
 
     def _lives(self, connection: Connection, model: str) -> bool:
         """Whether a model is not past its end; one that a connection names is its keeper's."""
         if connection.provider.model_field is not None:
             return True
-        facts = connection.facts(model, self.layers)
+        facts = facts_of(connection, model, self.layers)
         if facts is None:
             return connection.provider.successor(model) is None
         return facts.status != "retired"

@@ -1,4 +1,4 @@
-"""Rules: what one layer of the policy allows and denies, and whose word it is."""
+"""policy.toml: an administrator's rules, read strictly. What cannot be read denies everything."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.validation import is_secret
+from llmwidgets.connections.validation import (
+    ConnectionForm,
+    close_form,
+    hide_key,
+    is_secret,
+    read_form,
+)
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS, name_nearest, shown_kind
-from llmwidgets.providers.overrides import NOTHING, FactMisfit, Told, read_told
+from llmwidgets.providers.overrides import FactMisfit, Told, read_told
 from llmwidgets.secret import decode_secret
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,11 @@ class Patterns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """One layer. `whose` names its keeper in a sentence: "the file /etc/…/policy.toml".
+    """One policy file. `whose` names it in a sentence: "the file /etc/…/policy.toml".
 
-    `models` and `additions` are by kind or label, as a pattern; `facts` are what the layer tells
-    of models, by (kind, model). `max_budget` is in US dollars for one run. `damage` has message
-    and hint where the layer could not be read: nothing may be called then.
+    `models` and `additions` are by kind or label, as a pattern; `facts` are what the file adds
+    about models, by (kind, model). `max_budget` is in US dollars for one run. `damage` has message
+    and hint if the file could not be read: nothing may be called then.
     """
 
     whose: str
@@ -59,13 +67,13 @@ class Rules:
     max_budget: float | None = None
     environment: bool = True
     allow_additions: bool = True
-    connections: tuple[Connection, ...] = field(default=(), repr=False)
+    connections: tuple[ConnectionForm, ...] = field(default=(), repr=False)
     damage: tuple[str, str] | None = None
 
     def denied(self, connection: Connection, model: str | None) -> str:
-        """What this layer has against a model of a connection, as the start of a sentence.
+        """What this file has against a model of a connection, as the start of a sentence.
 
-        Empty where it has nothing. None for the model asks about kind and host alone.
+        Empty if it has nothing. None for the model asks about kind and host alone.
         """
         if not self.kinds.permit([connection.kind]):
             return f"{connection.provider.title} connections are"
@@ -81,16 +89,8 @@ class Rules:
         return ""
 
     def added(self, connection: Connection) -> list[str]:
-        """The models this layer adds to the shipped whitelist of a connection."""
+        """The models this file adds to the shipped whitelist of a connection."""
         return [model for name, model in self.additions if _concerns(name, connection)]
-
-    def told(self, kind: str, model: str) -> Told:
-        """The facts that this layer tells of a model."""
-        return self.facts.get((kind, model), NOTHING)
-
-    def told_of(self, kind: str) -> list[str]:
-        """The models of a kind of which this layer tells facts."""
-        return [model for told_kind, model in self.facts if told_kind == kind]
 
 
 def host_names(connection: Connection) -> tuple[str, str]:
@@ -107,13 +107,11 @@ def _fit(names: Iterable[str], patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, each.lower()) for each in patterns for name in names)
 
 
-# -- policy.toml: an administrator's rules, read strictly. What cannot be read denies everything.
-
 _TOP = (
     "kinds", "models", "facts", "hosts", "max_budget", "environment", "allow_additions",
     "connections",
 )  # fmt: skip
-_HINT = "Whoever keeps the file can mend it; until then nothing is called."
+_HINT = "Whoever keeps the file can correct it; until then nothing is called."
 
 
 class _Misfit(Exception):
@@ -127,13 +125,13 @@ class _Misfit(Exception):
 def read_policy_file(path: Path) -> Rules:
     """The rules of a policy.toml; one that cannot be read or understood denies everything."""
     try:
-        # What is no plain file (a pipe, a device) might never end.
+        # A pipe or a device might never end.
         odd = path.exists() and not path.is_file()
         content = b"" if odd else path.read_bytes()
     except OSError as error:
         return damaged(path, f"The policy file {path} {_why(error)}.")
     if odd:
-        return damaged(path, f"The policy file {path} cannot be read (it is no file).")
+        return damaged(path, f"The policy file {path} cannot be read (it is not a file).")
     return rules_of(content, path)
 
 
@@ -149,7 +147,7 @@ def rules_of(content: bytes, path: Path) -> Rules:
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
         place = f" at {at[1]}" if at else ""
-        return damaged(path, f"The policy file {path} is no valid TOML{place}.")
+        return damaged(path, f"The policy file {path} is not valid TOML{place}.")
     except _Misfit as misfit:
         place = ".".join(misfit.keys) + _line(text, misfit.keys)
         return damaged(path, f"The policy file {path} cannot be followed: {place} {misfit.reason}")
@@ -190,14 +188,14 @@ def _know(table: Mapping[str, Any], keys: tuple[str, ...], known: Iterable[str])
         if key not in known:
             close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.6)
             nearest = f" The nearest is {close[0]}." if close else ""
-            told = f"is not known; choose from {', '.join(known)}.{nearest}"
-            raise _Misfit((*keys, key), told)
+            reason = f"is not known; choose from {', '.join(known)}.{nearest}"
+            raise _Misfit((*keys, key), reason)
 
 
 def _table(table: Mapping[str, Any], keys: tuple[str, ...], key: str) -> Mapping[str, Any]:
     value = table.get(key, {})
     if not isinstance(value, Mapping):
-        raise _Misfit((*keys, key), f"is no table: write it as [{'.'.join((*keys, key))}].")
+        raise _Misfit((*keys, key), f"is not a table: write it as [{'.'.join((*keys, key))}].")
     return value
 
 
@@ -212,7 +210,7 @@ def _texts(table: Mapping[str, Any], keys: tuple[str, ...], key: str) -> tuple[s
     if not isinstance(value, list) or not all(
         isinstance(each, str) and each and each == each.strip() for each in value
     ):
-        raise _Misfit((*keys, key), 'is no list of texts: write it as ["one", "two"].')
+        raise _Misfit((*keys, key), 'is not a list of texts: write it as ["one", "two"].')
     return tuple(value)
 
 
@@ -222,7 +220,9 @@ def _kinds(document: Mapping[str, Any]) -> Patterns:
     for key, names in (("allow", patterns.allow or ()), ("deny", patterns.deny)):
         for name in names:
             if name not in PROVIDERS:
-                raise _Misfit(("kinds", key), f"names a kind that is not there.{_kinds_near(name)}")
+                raise _Misfit(
+                    ("kinds", key), f"names a kind that does not exist.{_kinds_near(name)}"
+                )
     return patterns
 
 
@@ -236,15 +236,15 @@ def _hosts(document: Mapping[str, Any]) -> Patterns:
     for key, names in (("allow", patterns.allow or ()), ("deny", patterns.deny)):
         # A pattern that fits no host would deny nothing, unseen.
         if any("/" in name or " " in name for name in names):
-            told = "holds more than a host: write api.openai.com or *.acme.example."
-            raise _Misfit(("hosts", key), told)
+            reason = "contains more than a host: write api.openai.com or *.acme.example."
+            raise _Misfit(("hosts", key), reason)
     return patterns
 
 
 def _added(models: Mapping[str, Any], name: str) -> tuple[str, ...]:
     added = _texts(models[name], ("models", name), "add")
     if any(character in model for model in added for character in "*?["):
-        raise _Misfit(("models", name, "add"), "holds a pattern: name each model in full.")
+        raise _Misfit(("models", name, "add"), "contains a pattern: name each model in full.")
     return added
 
 
@@ -256,11 +256,11 @@ def _facts(document: Mapping[str, Any]) -> dict[tuple[str, str], Told]:
         models = _table(kinds, ("facts",), kind)
         for model in models:
             keys = ("facts", kind, model)
-            said = _table(models, keys[:2], model)
+            table = _table(models, keys[:2], model)
             if any(character in model for character in "*?["):
-                raise _Misfit(keys, "holds a pattern: name each model in full.")
+                raise _Misfit(keys, "contains a pattern: name each model in full.")
             try:
-                found[kind, model] = read_told(kind, said)
+                found[kind, model] = read_told(kind, table)
             except FactMisfit as misfit:
                 raise _Misfit((*keys, misfit.name), misfit.reason) from None
     return found
@@ -272,7 +272,7 @@ def _budget(document: Mapping[str, Any]) -> float | None:
         return None
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value < 0:
-        raise _Misfit(("max_budget",), "is no amount of US dollars: write it as 20.0.")
+        raise _Misfit(("max_budget",), "is not an amount of US dollars: write it as 20.0.")
     return float(value)
 
 
@@ -283,14 +283,14 @@ def _switch(document: Mapping[str, Any], key: str) -> bool:
     return value
 
 
-def _connections(document: Mapping[str, Any]) -> tuple[Connection, ...]:
+def _connections(document: Mapping[str, Any]) -> tuple[ConnectionForm, ...]:
     tables = _table(document, (), "connections")
     return tuple(
         _connection(label, dict(_table(tables, ("connections",), label))) for label in tables
     )
 
 
-def _connection(label: str, fields: dict[str, Any]) -> Connection:
+def _connection(label: str, fields: dict[str, Any]) -> ConnectionForm:
     keys = ("connections", label)
     kind = fields.pop("kind", None)
     provider = PROVIDERS.get(shown_kind(kind))
@@ -302,13 +302,14 @@ def _connection(label: str, fields: dict[str, Any]) -> Connection:
     for name, value in fields.items():
         secrets = value.values() if name == "headers" and isinstance(value, dict) else (value,)
         if (name == "headers" or is_secret(provider, name)) and not all(map(_refers, secrets)):
-            told = "holds a secret in the open: write env:NAME or file:PATH, where it is looked up."
-            raise _Misfit((*keys, name), told)
+            reason = "contains a secret in clear: write env:NAME or file:PATH, which is looked up."
+            raise _Misfit((*keys, name), reason)
+    close_form(provider, fields)
     try:
-        return Connection(provider.kind, label=label, **fields).with_origin("policy")
+        return read_form(provider.kind, hide_key(label), fields)
     except FieldError as error:
-        name, said = next(iter(error.problems.items()))
-        raise _Misfit((*keys, name) if name else keys, f"is refused: {said}") from None
+        name, problem = next(iter(error.problems.items()))
+        raise _Misfit((*keys, name) if name else keys, f"is refused: {problem}") from None
 
 
 def _refers(value: object) -> bool:
@@ -316,7 +317,7 @@ def _refers(value: object) -> bool:
 
 
 def _line(text: str, keys: tuple[str, ...]) -> str:
-    """Where the key stands, as far as it can be found without a parser: " (line 7)"."""
+    """Where the key is, as far as it can be found without a parser: " (line 7)"."""
     table, key = ".".join(keys[:-1]), keys[-1]
     here = ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -330,7 +331,7 @@ def _line(text: str, keys: tuple[str, ...]) -> str:
     return ""
 
 
-# -- Policy layers: the policy files of this machine and kernel, in the order they count.
+# -- The policy files of this machine and kernel, in the order they count.
 
 VARIABLE = "LLMWIDGETS_POLICY"
 NAME = "policy.toml"
@@ -339,7 +340,7 @@ NAME = "policy.toml"
 def policy_files() -> tuple[Path, ...]:
     """The files that are followed: the system's, the environment's, the one that is named.
 
-    The first two count where they are there; the one that LLMWIDGETS_POLICY names has to be.
+    The first two are followed if they exist; the one that LLMWIDGETS_POLICY names has to.
     """
     import platformdirs
 

@@ -1,4 +1,4 @@
-"""Outlets: the two named exits, by which a key leaves for other code of the user's.
+"""The two named exits, by which a key leaves for other code of the user's.
 
 Behind them none of the promises hold: no policy is asked, no journal is kept, and the vendor's
 client, or every part of the process, can show, log or pass on the key.
@@ -30,7 +30,7 @@ _one_at_a_time = threading.Lock()
 def make_client(connection: Connection) -> Any:
     """The vendor's own client for this connection, ready to be called: an exit from the promises.
 
-    LLMWidgetsError with the pip command where its package is not installed.
+    LLMWidgetsError with the pip command if its package is not installed.
     """
     sdk = _sdk(connection)
     module = _imported(sdk)
@@ -85,16 +85,16 @@ def _set(connection: Connection) -> Iterator[None]:
     with _file_of(connection) as file:
         base = {own.beside["base_url"]: _target(connection).url} if "base_url" in own.beside else {}
         plain = {name: value for name, value in sdk.variables.items() if value}
-        told = {**base, **plain, **file}
+        values = {**base, **plain, **file}
         # A variable left over could send the key to another host.
-        for name in {*own.names} - {*keys, *told}:
+        for name in {*own.names} - {*keys, *values}:
             os.environ.pop(name, None)
-        os.environ.update(told)
+        os.environ.update(values)
         yield
 
 
 def _put(name: str, secret: Secret | None) -> bool:
-    # What is raised for a value that does not fit holds the value.
+    # What is raised for a value that does not fit contains the value.
     try:
         os.environ[name] = secret.reveal() if secret else "none"
     except ValueError:

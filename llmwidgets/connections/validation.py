@@ -1,15 +1,21 @@
-"""Reading what a form or a call gives into a provider's fields, with a sentence a field."""
+"""Reads what a form or a call gives into a provider's fields, one sentence per problem."""
 
 from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from llmwidgets.errors import FieldError
+from llmwidgets.providers import find_provider
 from llmwidgets.providers.base import PRICES, Fields, Provider
+from llmwidgets.providers.base import is_secret as is_secret_type
+from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import A_KEY, Secret, looks_like_key
 
 _AUTH_NAMES = frozenset({
@@ -28,177 +34,212 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionForm:
+    """A form that is right: what a connection is made of."""
+
+    provider: Provider
+    fields: Fields
+    label: str
+
+
+class HiddenValue:
+    """Replaces a value of a wrong type that may contain a secret (a dict, bytes): shows nothing."""
+
+    __slots__ = ()
+
+
+class MisplacedKey(HiddenValue):
+    """Replaces a key in a field that is shown."""
+
+    __slots__ = ()
+
+
 def is_secret(provider: Provider, name: str) -> bool:
-    """Whether a field of this name holds a secret."""
-    known = provider.fields.model_fields.get(name)
-    return known is not None and known.annotation in (Secret, Secret | None)
+    """Whether a field of this name takes a secret."""
+    field = provider.fields.model_fields.get(name)
+    return field is not None and is_secret_type(field.annotation)
 
 
-class ClosedFields:
-    """Stands for a value of a wrong type that may hold a secret (a dict, bytes): shows nothing."""
-
-    __slots__ = ()
-
-
-class MisplacedFields(ClosedFields):
-    """Stands for a key in a field that is shown."""
-
-    __slots__ = ()
-
-
-def close_secrets(provider: Provider | None, given: dict[str, Any]) -> None:
+def close_form(provider: Provider | None, given: dict[str, Any]) -> list[tuple[str, str, Secret]]:
     """Wrap every value that could be a secret, in place, before anything can fail.
 
-    A misspelled field name counts as a secret's, and so does every name where the kind itself is
-    misspelled: the values of a refused call stand in the frames of its traceback.
+    Returns those that came as bare text: field, extra header, secret. A misspelled field name
+    counts as a secret's, and so does every name if the kind itself is misspelled: the values of a
+    refused call appear in the frames of its traceback.
     """
     fields = provider.fields.model_fields if provider else {}
+    typed: list[tuple[str, str, Any]] = []
     for name, value in given.items():
-        if provider is None or name not in fields or is_secret(provider, name):
-            given[name] = _closed(value)
-        elif name == "headers":
-            given[name] = (
-                {key: _closed(said) for key, said in value.items()}
-                if isinstance(value, dict)
-                else _closed(value)
-            )
+        if name == "headers" and name in fields and isinstance(value, dict):
+            given[name] = {header: _close(text) for header, text in value.items()}
+            texts = [header for header, text in value.items() if isinstance(text, str)]
+            typed += [(name, header, given[name][header]) for header in texts]
+        elif name == "headers" or name not in fields or is_secret_type(fields[name].annotation):
+            given[name] = _close(value)
+            typed += [(name, "", given[name])] if isinstance(value, str) else []
     secrets = [value for value in given.values() if isinstance(value, Secret)]
     for name, value in given.items():
-        given[name] = close_key(value, *secrets)
+        given[name] = hide_key(value, *secrets)
+    return typed
 
 
-def close_key(value: Any, *secrets: Secret) -> Any:
-    """A value that is shown, as it is; a key in its place is taken away."""
-    found = isinstance(value, str) and looks_like_key(value, *secrets)
-    return MisplacedFields() if found else value
-
-
-def _closed(value: Any) -> Secret | ClosedFields | None:
+def _close(value: Any) -> Secret | HiddenValue | None:
     if isinstance(value, str):
         return Secret(value)
-    return value if isinstance(value, Secret) or value is None else ClosedFields()
+    return value if isinstance(value, Secret) or value is None else HiddenValue()
 
 
-def read_fields(provider: Provider, given: dict[str, Any]) -> Fields:
-    """The filled-in fields, blanks cut; FieldError with a sentence for each that is not right."""
-    filled = {name: value for name, value in map(_cut, given.items()) if not _blank(value)}
-    problems = _unknown(provider, filled)
-    problems |= _header_problems(filled.get("headers"))
-    problems |= _price_problems(filled.get("price"))
-    problems |= {name: _misplaced(provider, name) for name in filled if _is_misplaced(filled[name])}
-    known = {name: value for name, value in filled.items() if name not in problems}
-    fields = _validated(provider, known, problems)
-    if fields is None or problems:
-        order = [*provider.fields.model_fields, *problems]
-        raise FieldError(
-            {name: problems[name] for name in dict.fromkeys(order) if name in problems}
-        )
-    return fields
+def hide_key(value: Any, *secrets: Secret) -> Any:
+    """A value that is shown, as it is; a key in its place is taken away."""
+    misplaced = isinstance(value, str) and looks_like_key(value, *secrets)
+    return MisplacedKey() if misplaced else value
 
 
-def _cut(item: tuple[str, Any]) -> tuple[str, Any]:
-    name, value = item
-    return name, value.strip() if isinstance(value, str) else value
+def read_form(kind: str, label: object, given: Mapping[str, Any]) -> ConnectionForm:
+    """The form that these closed values fill in; FieldError, with one sentence per problem."""
+    provider = find_provider(kind)
+    fields = _read_fields(provider, given)
+    form = ConnectionForm(provider, fields, read_label(label, provider, fields))
+    _check_plain_http(provider, fields)
+    return form
+
+
+def restore_fields(provider: Provider, kept: Mapping[str, Any]) -> Fields:
+    """The fields that a store kept; ValueError if one is missing, unknown or of another type.
+
+    What they mean was read when they were saved, and is not read again.
+    """
+    typed = _types_of(provider.fields).model_validate(kept)
+    return provider.fields.model_construct(**{name: getattr(typed, name) for name in kept})
+
+
+@cache
+def _types_of(fields: type[Fields]) -> type[BaseModel]:
+    """The same fields by their types alone, without the provider's own checks."""
+    typed: dict[str, Any] = {
+        name: (field.annotation, ... if field.is_required() else field.default)
+        for name, field in fields.model_fields.items()
+    }
+    config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    return create_model(f"{fields.__name__}Types", __config__=config, **typed)
+
+
+def read_origin(provider: Provider, fields: Fields) -> str:
+    """Scheme, host and port that a key of these fields is bound to."""
+    first = provider.models[0].id if provider.models else ""
+    model = getattr(fields, provider.model_field) if provider.model_field else first
+    return read_address(provider.target(fields, model).url).origin
 
 
 def read_label(label: object, provider: Provider, fields: Fields) -> str:
-    """The label, blanks cut; the model that the connection names, or its kind, where it is None."""
+    """The label, blanks cut; for None the model that the connection names, or its kind."""
     if label is None:
-        named = str(getattr(fields, provider.model_field or "", provider.kind))
-        if not named.isprintable():
-            raise FieldError({provider.model_field or "": "The name holds an unseen character."})
-        return named
-    if isinstance(label, MisplacedFields):
+        name = str(getattr(fields, provider.model_field or "", provider.kind))
+        if not name.isprintable():
+            problem = "The name contains a non-printing character."
+            raise FieldError({provider.model_field or "": problem})
+        return name
+    if isinstance(label, MisplacedKey):
         raise FieldError({"label": f"The label {A_KEY}, so it is not repeated here."})
-    cut = label.strip() if isinstance(label, str) else ""
-    if not cut:
+    label = label.strip() if isinstance(label, str) else ""
+    if not label:
         raise FieldError({"label": "The label is empty: give the connection a name."})
-    if not cut.isprintable():
-        raise FieldError({"label": "The label holds a line end or another unseen character."})
-    return cut
+    if not label.isprintable():
+        problem = "The label contains a line break or another non-printing character."
+        raise FieldError({"label": problem})
+    return label
 
 
-def _blank(value: Any) -> bool:
+def _read_fields(provider: Provider, given: Mapping[str, Any]) -> Fields:
+    """The fields filled in, blanks cut and empty ones left out."""
+    cut = {name: v.strip() if isinstance(v, str) else v for name, v in given.items()}
+    filled = {name: value for name, value in cut.items() if not _is_blank(value)}
+    problems = dict(_problems(provider, filled))
+    known = {name: value for name, value in filled.items() if name not in problems}
+    try:
+        fields = provider.fields.model_validate(known)
+    except ValidationError as error:
+        # The errors it lists carry the input unless told otherwise, and so does the error itself.
+        for each in error.errors(include_input=False, include_url=False):
+            name = str(each["loc"][0]) if each["loc"] else ""
+            problems.setdefault(name, _sentence(provider, name, each["type"], each.get("ctx", {})))
+    else:
+        if not problems:
+            return fields
+    order = dict.fromkeys([*provider.fields.model_fields, *problems])
+    raise FieldError({name: problems[name] for name in order if name in problems})
+
+
+def _is_blank(value: Any) -> bool:
     return value is None or value == {} or (isinstance(value, str | Secret) and not value)
 
 
-def _unknown(provider: Provider, filled: dict[str, Any]) -> dict[str, str]:
-    known = list(provider.fields.model_fields)
-    return {
-        name: f"{provider.title} has no field of this name{_nearest(name, known)}."
-        for name in filled
-        if name not in known
-    }
+def _problems(provider: Provider, filled: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with fields that no type tells: their names, headers, prices, a key in them."""
+    known = provider.fields.model_fields
+    for name, value in filled.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            nearest = (
+                f"the nearest is {close[0]}" if close else f"its fields are {', '.join(known)}"
+            )
+            yield name, f"{provider.title} has no field of this name; {nearest}."
+        elif isinstance(value, MisplacedKey):
+            title = known[name].title or name
+            yield name, f"{title} {A_KEY}, so it is not repeated here: use the key or token field."
+        elif name == "headers" and isinstance(value, dict):
+            yield from ((name, problem) for problem in _header_problems(value))
+        elif name == "price" and isinstance(value, dict) and not _is_price(value):
+            yield (
+                name,
+                (
+                    'Own price gives US dollars for a million tokens: {"input": 0.5, "output": 2}, '
+                    'and "cached" where input from a cache costs less.'
+                ),
+            )
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    plain = ", ".join(known)
-    return f"; the nearest is {close[0]}" if close else f"; its fields are {plain}"
+def _header_problems(headers: Mapping[Any, Any]) -> Iterator[str]:
+    for name in headers:
+        if not isinstance(name, str) or not name or not set(name.lower()) <= _TOKEN_CHARACTERS:
+            yield "A header's name has letters, digits and - only."
+        elif name.lower() in _AUTH_NAMES:
+            yield (
+                f"{name} is set by the connection itself and cannot be one of the extra headers: "
+                "use the key or token field."
+            )
 
 
-def _validated(
-    provider: Provider, known: dict[str, Any], problems: dict[str, str]
-) -> Fields | None:
-    try:
-        return provider.fields.model_validate(known)
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-    for each in found:
-        name = str(each["loc"][0]) if each["loc"] else ""
-        said = _sentence(provider, name, each["type"], each["msg"])
-        problems.setdefault(name, said)
-    return None
+def _is_price(price: Mapping[Any, Any]) -> bool:
+    numbers = [
+        isinstance(value, int | float) and not isinstance(value, bool)
+        and math.isfinite(value) and value >= 0
+        for value in price.values()
+    ]  # fmt: skip
+    return {*PRICES[:2]} <= set(price) <= {*PRICES} and all(numbers)
 
 
-def _sentence(provider: Provider, name: str, rule: str, said: str) -> str:
+def _sentence(provider: Provider, name: str, rule: str, context: Mapping[str, Any]) -> str:
     field = provider.fields.model_fields.get(name)
     title = (field.title if field else None) or name
     if rule == "missing":
         page = next((link for link in provider.links if "key" in link.text.lower()), None)
         where = f" Get one at {page.url}" if page and is_secret(provider, name) else ""
         return f"{title} is needed.{where}"
-    if rule == "value_error":
-        return f"{title} {said.removeprefix('Value error, ').rstrip('.')}."
+    if rule == "value_error":  # a sentence of one of the provider's own checks
+        return f"{title} {str(context['error']).rstrip('.')}."
     return f"{title} {_KINDS.get(rule, 'is not of the right kind')}."
 
 
-def _is_misplaced(value: Any) -> bool:
-    return isinstance(value, MisplacedFields)
-
-
-def _misplaced(provider: Provider, name: str) -> str:
-    title = provider.fields.model_fields[name].title or name
-    return f"{title} {A_KEY}, so it is not repeated here: use the key or token field."
-
-
-def _header_problems(headers: Any) -> dict[str, str]:
-    if not isinstance(headers, dict):
-        return {}
-    for name in headers:
-        if not isinstance(name, str) or not name or not set(name.lower()) <= _TOKEN_CHARACTERS:
-            return {"headers": "A header's name has letters, digits and - only."}
-        if name.lower() in _AUTH_NAMES:
-            return {
-                "headers": f"{name} is set by the connection itself and cannot stand among the "
-                "extra headers: use the key or token field."
-            }
-    return {}
-
-
-def _price_problems(price: Any) -> dict[str, str]:
-    if price is None or not isinstance(price, dict):
-        return {}
-    numbers = [
-        value
-        for value in price.values()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
-    right = all(math.isfinite(value) and value >= 0 for value in numbers)
-    named = {*PRICES[:2]} <= set(price) <= {*PRICES}
-    if named and len(numbers) == len(price) and right:
-        return {}
-    return {
-        "price": 'Own price gives US dollars for a million tokens: {"input": 0.5, "output": 2}, '
-        'and "cached" where input from a cache costs less.'
-    }
+def _check_plain_http(provider: Provider, fields: Fields) -> None:
+    origin = read_origin(provider, fields)
+    scheme, _, host = origin.partition("://")
+    if scheme != "http" or is_loopback(host) or fields.allow_plain_http:
+        return
+    own = fields.base_url or "endpoint" not in provider.fields.model_fields
+    problem = f"{origin} is plain http: the key and the texts would cross the network unencrypted."
+    raise FieldError(
+        {"base_url" if own else "endpoint": problem},
+        "Use https, or tick Allow plain http (allow_plain_http=True) for a network you trust.",
+    )

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from llmwidgets.connections import catalog
+from llmwidgets.connections.catalog import key_has_ended, local_today
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.key_expiry import has_ended, today
 from llmwidgets.errors import (
     CallError,
     Failure,
@@ -214,7 +214,7 @@ class CheckFailure:
     def ended(self) -> str:
         """The day the key ended, by the day saved with it; empty while it is valid."""
         ends = self.connection.fields.expires if self.connection.secret_fields else None
-        return format_day(ends) if ends and has_ended(self.connection, today()) else ""
+        return format_day(ends) if ends and key_has_ended(self.connection, local_today()) else ""
 
     def begins(self, prefix: str) -> bool:
         """Whether the key starts with a public prefix."""

@@ -1,1 +1,1 @@
-"""Where keys stand in clear, how they are removed, and whether a store is healthy."""
+"""Where there are keys in clear, how they are removed, and whether a store is healthy."""

@@ -1,4 +1,4 @@
-"""Cleaning: a notebook or an IPython history without the keys in it, replaced in one step."""
+"""Cleans a notebook or an IPython history of keys, in one step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from llmwidgets.known_keys import KnownKey
 from llmwidgets.store.file import sync_folder, write_new
 
 MASK = "key-removed"
-"""What stands in place of a key afterwards."""
+"""What replaces a key."""
 
 _Words = Set[bytes]
 _Span = tuple[int, int]
@@ -36,7 +36,7 @@ def can_clean(path: Path) -> bool:
 def clean_file(path: Path, known: Sequence[KnownKey]) -> str:
     """Replace every key in a notebook or in IPython's history; a sentence on what was kept.
 
-    A notebook is replaced as a whole, and as it was kept beside it with mode 0600. A history
+    A notebook is replaced as a whole; the old one is kept in its folder with mode 0600. A history
     loses the words in place. LLMWidgetsError where the file cannot be read or written.
     """
     try:
@@ -52,8 +52,8 @@ def _cleaned(path: Path, known: Sequence[KnownKey]) -> str:
     with real.open("rb") as file:
         notebook = read_notebook(file)
     if notebook is None:
-        message = f"{path} is no notebook that can be read."
-        raise LLMWidgetsError(message, "Mend its JSON, or make the cell anew.")
+        message = f"{path} is not a notebook that can be read."
+        raise LLMWidgetsError(message, "Correct its JSON, or make the cell anew.")
     before = real.read_bytes()
     after = _without_keys(before, known, _typed(notebook))
     backup = _free(real)
@@ -72,7 +72,7 @@ def _cleaned(path: Path, known: Sequence[KnownKey]) -> str:
 
 
 def _free(real: Path) -> Path:
-    """A name beside the notebook that nothing has yet."""
+    """A free name in the notebook's folder."""
     first = real.with_name(f"{real.name}.with-key.bak")
     more = (real.with_name(f"{real.name}.with-key-{n}.bak") for n in range(2, 1000))
     return next(each for each in (first, *more) if not each.exists())
@@ -89,7 +89,7 @@ def _typed(notebook: Any) -> _Words:
 
 
 def _without_keys(raw: bytes, known: Sequence[KnownKey], words: _Words) -> bytes:
-    """The notebook's bytes with other strings where a key stood, and all else as it was."""
+    """The notebook's bytes with other strings where a key was, and all else as it was."""
     encoding = json.detect_encoding(raw)
     text = raw.decode(encoding, "surrogatepass")
     kept, at = [], 0
@@ -123,10 +123,10 @@ def _joined(text: str) -> Iterator[list[re.Match[str]]]:
 def _replaced(
     lines: Sequence[re.Match[str]], known: Sequence[KnownKey], words: _Words
 ) -> Iterator[tuple[int, int, list[str]]]:
-    """From where to where the lines that hold a key stand in the text, and what comes there.
+    """From where to where the text has lines with a key, and what replaces them.
 
     They are searched as one text, so that what goes over the end of a line goes as well, and
-    each by itself where they are no lines but words.
+    each by itself if they are words and not lines.
     """
     pieces = [json.loads(each[0]).encode("utf-8", "surrogatepass") for each in lines]
     ends = list(accumulate(map(len, pieces)))
@@ -154,7 +154,7 @@ def _replaced(
 
 
 def _spelled(new: str, text: str) -> str:
-    """A string as JSON: with letters that are no ASCII only where the file has them too."""
+    """A string as JSON: with letters beyond ASCII only if the file has them too."""
     lone = any("\ud800" <= letter <= "\udfff" for letter in new)
     return json.dumps(new, ensure_ascii=lone or text.isascii())
 
@@ -166,7 +166,7 @@ def _found(data: bytes, known: Sequence[KnownKey], words: _Words) -> Iterator[_S
 
 
 def _apart(found: Iterable[_Span], data: bytes) -> list[_Span]:
-    """From where to where keys stand, in order, none over another: one can be stored twice."""
+    """From where to where there are keys, in order, none over another: one can be found twice."""
     apart: list[_Span] = []
     for start, end in sorted(found):
         rest = _REST_OF_BLOCK.match(data, end)

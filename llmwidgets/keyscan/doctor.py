@@ -1,4 +1,4 @@
-"""Examination: what is well with a store's files and what is not, as values without a secret."""
+"""Doctor: what is right with a store, its files and surroundings, as values without a secret."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from llmwidgets.connections.catalog import SOON_DAYS, key_notes, local_today
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.key_expiry import SOON_DAYS, key_notes, today
 from llmwidgets.connections.policy_file import machine_rules, policy_files
 from llmwidgets.errors import DamagedStore, StoreError
 from llmwidgets.keyscan.files import FoundLeak, search_files
 from llmwidgets.known_keys import KnownKey
-from llmwidgets.store import age, identity_sources, repository, system_keyring
-from llmwidgets.store import age as age_format
+from llmwidgets.store import age, identity_cache, identity_sources
+from llmwidgets.store.state import CONNECTIONS, IDENTITY
 from llmwidgets.store.store import Store
 
 Level = Literal["fine", "note", "problem"]
@@ -29,7 +29,7 @@ Level = Literal["fine", "note", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: how it is, in a sentence, and what to do where it is not well."""
+    """One thing looked at: how it is, in a sentence, and what to do if it is not well."""
 
     subject: str
     level: Level
@@ -37,7 +37,7 @@ class Finding:
     fix: str = ""
 
 
-_FILES = (repository.CONNECTIONS, repository.IDENTITY)
+_FILES = (CONNECTIONS, IDENTITY)
 _SYNCED = re.compile(
     r"^(?:dropbox.*|onedrive.*|google ?drive.*|my drive|mobile documents|nextcloud|owncloud"
     r"|syncthing|box sync|pcloud ?drive)$",
@@ -51,12 +51,12 @@ _COPY = re.compile(
 
 
 def examine_files(store: Store) -> list[Finding]:
-    """What holds for the store's folder and files, as they are; nothing is opened or mended."""
+    """How the store's folder and files are; nothing is opened or fixed."""
     folder = store.path
     if folder is None:
         return [Finding("store", "note", "It lives in memory and ends with the process.")]
     if not store.exists:
-        said = f"There is none in {folder} yet; it is made at the first Save."
+        said = f"There is no store in {folder} yet; it is made at the first Save."
         return [Finding("store", "note", said), *_lost(folder)]
     return [
         Finding("store", "fine", f"It is in {folder}."),
@@ -87,14 +87,14 @@ def examine_key(store: Store) -> Finding:
 
 
 def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
-    """Which keys end, have ended or are old; a finding for each, or one that none does.
+    """Which keys end, have ended or are old: a finding for each, or one if none does.
 
-    None stands for a store that nothing here opens.
+    None means a store that nothing here opens.
     """
     if connections is None:
         yield Finding("key's end", "note", "Not known: no store is open here.")
         return
-    listed, on = list(connections), today()
+    listed, on = list(connections), local_today()
     found = [(each.label, note) for each in listed for note in key_notes(each, on)]
     for label, note in found:
         level: Level = "problem" if note.ended else "note"
@@ -109,9 +109,9 @@ def _why_locked(folder: Path, notice: str) -> Finding:
     except StoreError as error:
         return Finding("key", "problem", error.message, error.hint)
     if found is not None:
-        said = f"{found.by} holds an identity that does not open this store."
+        said = f"{found.by} contains an identity that does not open this store."
         return Finding("key", "problem", said, "Name the identity that belongs to it.")
-    wrapped = (folder / repository.IDENTITY).exists()
+    wrapped = (folder / IDENTITY).exists()
     said = (
         f"Locked: neither {identity_sources.KEY_FILE} nor {identity_sources.KEY} is set "
         "and nothing that is remembered "
@@ -122,11 +122,11 @@ def _why_locked(folder: Path, notice: str) -> Finding:
 
 
 def _lost(folder: Path) -> Iterator[Finding]:
-    backups = sorted(folder.glob(f"{repository.CONNECTIONS}.bak*"))
+    backups = sorted(folder.glob(f"{CONNECTIONS}.bak*"))
     if backups:
         yield Finding(
             "backups", "problem", f"connections.age is missing, and {backups[0].name} is there.",
-            f"cp {_quoted(backups[0])} {_quoted(folder / repository.CONNECTIONS)}",
+            f"cp {_quoted(backups[0])} {_quoted(folder / CONNECTIONS)}",
         )  # fmt: skip
 
 
@@ -170,12 +170,12 @@ def _owners(folder: Path) -> Iterator[Finding]:
 
 
 def _cost(folder: Path) -> Iterator[Finding]:
-    path = folder / repository.IDENTITY
+    path = folder / IDENTITY
     if not path.exists():
         yield Finding("passphrase", "note", "No identity.age: no passphrase opens this store.")
         return
     try:
-        header, _ = age_format.read_header(path.read_bytes())
+        header, _ = age.read_header(path.read_bytes())
     except (OSError, DamagedStore):
         said = "identity.age cannot be read as an age file."
         yield Finding("passphrase", "problem", said, "Put back a copy of identity.age.")
@@ -212,7 +212,7 @@ def _synced(folder: Path) -> Iterator[Finding]:
         fix = "Move it to a local folder; two computers that save at once make conflict copies."
         yield Finding("sync folder", "problem", said, fix)
     else:
-        yield Finding("sync folder", "fine", "In no folder of a known sync service.")
+        yield Finding("sync folder", "fine", "Not in a folder of a known sync service.")
 
 
 def _copies(folder: Path) -> Iterator[Finding]:
@@ -227,7 +227,7 @@ def _versioned(folder: Path) -> Iterator[Finding]:
     real = Path(os.path.realpath(folder))
     root = next((each for each in (real, *real.parents) if (each / ".git").exists()), None)
     if root is None:
-        yield Finding("version control", "fine", "In no git repository.")
+        yield Finding("version control", "fine", "Not in a git repository.")
         return
     said = f"The store is in the git repository {root}"
     fix = f"git -C {_quoted(root)} rm -r --cached {_quoted(real)}, and add it to .gitignore."
@@ -248,7 +248,7 @@ def _tracked(folder: Path) -> bool:
     return any(name.endswith((".age", ".bak1", ".bak2", ".bak3")) for name in done.stdout.split())
 
 
-# -- Surroundings: what around the store a doctor looks at: history, policies, keyring, clock.
+# -- The surroundings of a store: history, policies, keyring, clock.
 
 _OLDEST = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 
@@ -270,7 +270,7 @@ def examine_history(known: Sequence[KnownKey], store: str) -> Iterator[Finding]:
             yield Finding("history", "fine", f"No key found in {path}.")
             continue
         ends = ", ".join(dict.fromkeys(f"{each.kind} ({each.tail})" for each in found[:5]))
-        said = f"{path} holds {len(found)} times a key: {ends}."
+        said = f"{path} contains a key {len(found)} times: {ends}."
         yield Finding(
             "history", "problem", said, f"llmwidgets scan {store}--clean {shlex.quote(str(path))}"
         )
@@ -303,9 +303,9 @@ def examine_clock(folder: Path | None, now: Callable[[], float] = time.time) -> 
 
 
 def examine_keyring() -> Finding:
-    """The system keyring that would be used, or why none is; it is waited for three seconds."""
+    """The system keyring that would be used, or why not; it is waited for three seconds."""
     try:
-        return Finding("keyring", "fine", f"{system_keyring.back_end_name()} can be used.")
+        return Finding("keyring", "fine", f"{identity_cache.back_end_name()} can be used.")
     except StoreError as error:
         return Finding("keyring", "fine", f"None is used. {error.message}")
 

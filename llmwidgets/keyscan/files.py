@@ -1,4 +1,4 @@
-"""Searched files: every leak below a path, with the cell, row or line where it stands."""
+"""Searches files: every leak below a path, with the cell, row or line it is in."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class FoundLeak:
 
     def __str__(self) -> str:
         ends = f", ends in {self.tail}" if self.tail else ""
-        said = f"{self.path}: {self.place}: {self.kind}{ends}"
-        # A name can hold what moves a terminal's cursor, or a line that looks like one of ours.
-        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in said)
+        line = f"{self.path}: {self.place}: {self.kind}{ends}"
+        # A name can contain what moves a terminal's cursor, or a line that looks like one of ours.
+        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +109,16 @@ def _in_file(path: Path, file: BinaryIO, known: Sequence[KnownKey]) -> Iterator[
     database = file.read(16) == _SQLITE
     rows = _in_tables(path, known) if database else []
     yield from rows
-    told = {(found.kind, found.tail) for found in rows}
+    reported = {(found.kind, found.tail) for found in rows}
     file.seek(0)
     for line, leak in _in_stream(file, known):
-        if (leak.kind, leak.tail) not in told:
+        if (leak.kind, leak.tail) not in reported:
             place = "a page that is no longer used" if database else f"line {line}"
             yield FoundLeak(path, place, leak.kind, leak.tail)
 
 
 def read_notebook(file: BinaryIO) -> dict[str, Any] | None:
-    """The notebook in the file; None where it is none."""
+    """The notebook in the file; None for any other file."""
     try:
         notebook = json.loads(file.read())
     except (ValueError, RecursionError):
@@ -134,7 +134,7 @@ def _in_notebook(path: Path, notebook: Any, known: Sequence[KnownKey]) -> Iterat
 
 
 def leaks_of_text(data: bytes, known: Sequence[KnownKey], *, code: bool) -> list[Leak]:
-    """The leaks of a text; of code also the literals, where nothing tells more of them."""
+    """The leaks of a text; of code also the literals that are not among them."""
     found = find_leaks(data, known)
     written = find_literals(data) if code else []
     return sorted(
@@ -170,7 +170,7 @@ def are_lines(strings: Sequence[bytes]) -> bool:
 
 
 def _in_tables(path: Path, known: Sequence[KnownKey]) -> list[FoundLeak]:
-    """The leaks in the rows of a database; none where it cannot be opened as one."""
+    """The leaks in the rows of a database; none if it cannot be opened as one."""
     try:
         address = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as database:
@@ -197,7 +197,7 @@ def _in_table(
 
 
 def _in_stream(file: BinaryIO, known: Sequence[KnownKey]) -> Iterator[tuple[int, Leak]]:
-    """The leaks of a file of any size; each is told once, with its line."""
+    """The leaks of a file of any size, each once, with its line."""
     kept, line = b"", 1
     while True:
         chunk = file.read(_CHUNK)

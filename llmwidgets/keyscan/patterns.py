@@ -1,4 +1,4 @@
-"""Leaks: where known keys, and what is shaped like a key, stand in bytes. Pure; keeps no value."""
+"""Finds known keys, and what is shaped like a key, in bytes. Pure; keeps no value."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ _PREFIX = re.compile(rb"^(?:sk-(?:[a-z]+\d*-)*|AIza|AQ\.|hf_|ya29\.)")
 
 
 def find_leaks(data: bytes, known: Sequence[KnownKey]) -> list[Leak]:
-    """Every known key and every key-shaped word, in order; a known one goes before its shape."""
+    """Every known key and every other key-shaped word, in order."""
     found = [leak for each in known for leak in _known(data, each)]
     shaped = list(_shaped(data))
-    # A mark for each byte that is told: a log can hold a key on every line.
+    # A mark for each byte that is reported: a log can have a key on every line.
     taken = bytearray(len(data) if shaped else 0)
     for leak in found if shaped else ():
         _mark(taken, leak)
@@ -101,7 +101,7 @@ def _mark(taken: bytearray, leak: Leak) -> None:
 def find_literals(source: bytes) -> list[Leak]:
     """Keys and passphrases written as a literal of code, `api_key="…"`, whatever their shape.
 
-    Placeholders and the names of variables are none.
+    Placeholders and the names of variables are not reported.
     """
     found = [(match.span("value"), match["value"]) for match in _WRITTEN.finditer(source)]
     for match in _CHANGED.finditer(source):
@@ -123,8 +123,8 @@ def _known(data: bytes, known: KnownKey) -> Iterator[Leak]:
     for kind, spelled in known.spellings:
         at = data.find(spelled)
         while at >= 0:
-            said = known.name if kind == "raw" else f"{known.name} ({kind})"
-            yield Leak(at, at + len(spelled), said, known.tail)
+            name = known.name if kind == "raw" else f"{known.name} ({kind})"
+            yield Leak(at, at + len(spelled), name, known.tail)
             at = data.find(spelled, at + len(spelled))
         if kind == "base64" and len(spelled) >= 2 * _PIECE:
             for start, end in _wrapped(data, spelled):
@@ -136,7 +136,7 @@ _BREAK = rb"(?:\r?\n|\\n)?"
 
 
 def _wrapped(data: bytes, spelled: memoryview) -> Iterator[tuple[int, int]]:
-    """Where Base64 stands in the short lines that mail and the shell's tool part it in.
+    """Where there is Base64 in the short lines that mail and the shell's tool part it in.
 
     Lines are longer than two pieces of it, so one of the first two is whole.
     """
@@ -156,7 +156,7 @@ def _shaped(data: bytes) -> Iterator[Leak]:
             match = shape.match(data, at) if _begins(data, at) else None
             if match and (kind == "a private key" or _random(match[0])):
                 yield Leak(*match.span(), kind, _tail(match[0]))
-    for at in _places(data, _AZURE):  # it stands in the middle of the newer keys of Azure
+    for at in _places(data, _AZURE):  # it is in the middle of the newer keys of Azure
         before = _WORD.fullmatch(data, max(at - 52, 0), at)
         after = _WORD.match(data, at, at + 40)
         if before and after and len(before[0]) == 52 and 26 <= len(after[0]) <= 40:
@@ -175,7 +175,7 @@ def _begins(data: bytes, at: int) -> bool:
 
 
 def _random(word: bytes) -> bool:
-    """Whether it is no placeholder: keys have digits and many different characters."""
+    """Whether it is not a placeholder: keys have digits and many different characters."""
     rest = _PREFIX.sub(b"", word)
     digits = any(character in b"0123456789" for character in rest)
     return digits and len(set(rest)) >= 8 and not _PLACEHOLDER.search(word)

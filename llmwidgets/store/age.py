@@ -1,4 +1,4 @@
-"""Bytes to sealed bytes and back: strict age v1 with X25519 and scrypt, and the writer's tag.
+"""Seals bytes and opens them again: strict age v1 with X25519 and scrypt, and the writer's tag.
 
 The only importer of `cryptography` among the connections. No frame here binds key or plaintext
 to a name that a traceback could print: keys stay in opaque objects, plaintexts and derived keys
@@ -46,8 +46,8 @@ class Identity:
     secret: Secret = field(repr=False)
     recipient: str
     key: X25519PrivateKey = field(repr=False)  # opaque: it has no repr and cannot be pickled
-    # An exchange is the dearest step of reading a file, and a store's writers are few and the
-    # same. It ends with the identity, when the store is locked.
+    # An exchange is the most expensive step of reading a file, and a store's writers are few.
+    # What is kept here ends with the identity, when the store is locked.
     _shared: dict[str, memoryview] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -62,11 +62,12 @@ class Identity:
 
     @classmethod
     def parse(cls, secret: Secret) -> Identity:
-        """The identity spelled `AGE-SECRET-KEY-1…`; FieldError where it is none."""
+        """The identity spelled `AGE-SECRET-KEY-1…`; FieldError if it is not one."""
         key = _private_key(secret.reveal())
         if key is None:
             raise FieldError(
-                "This is no age identity.", "It starts with AGE-SECRET-KEY-1 and has 74 characters."
+                "This is not an age identity.",
+                "It starts with AGE-SECRET-KEY-1 and has 74 characters.",
             )
         return cls(secret, _recipient(key.public_key()), key)
 
@@ -108,7 +109,7 @@ def encrypt(plaintext: memoryview, recipients: Sequence[str]) -> bytes:
 def decrypt(data: bytes, identities: Sequence[Identity]) -> memoryview:
     """The plaintext of an age file.
 
-    StoreLocked where none of the identities opens it, DamagedStore where it breaks a rule.
+    StoreLocked if none of the identities opens it, DamagedStore if it breaks a rule.
     """
     header, payload = read_header(data)
     _check_alone(header)
@@ -137,8 +138,8 @@ def encrypt_passphrase(
 def decrypt_passphrase(data: bytes, passphrase: Secret) -> memoryview:
     """The plaintext of an age file sealed by a passphrase.
 
-    WrongPassphrase where it does not open it, StoreLocked where no passphrase opens the file,
-    DamagedStore where it breaks a rule or asks for more than 1 GB of memory.
+    WrongPassphrase if it does not open it, StoreLocked if no passphrase opens the file,
+    DamagedStore if it breaks a rule or asks for more than 1 GB of memory.
     """
     header, payload = read_header(data)
     _check_alone(header)
@@ -165,7 +166,7 @@ def wrap_identity(identity: Identity, passphrase: Secret) -> bytes:
     )
 
 
-def recipient_digest(data: bytes | memoryview) -> bytes:
+def digest(data: bytes | memoryview) -> bytes:
     """SHA-256, to compare two plaintexts without a name for either."""
     return hashlib.sha256(data).digest()
 
@@ -179,6 +180,11 @@ def _private_key(text: str) -> X25519PrivateKey | None:
 
 def _recipient(key: X25519PublicKey) -> str:
     return bech32_encode("age", key.public_bytes_raw())
+
+
+def is_recipient(text: str) -> bool:
+    """Whether a text spells a recipient, `age1…`."""
+    return _point(text) is not None
 
 
 @lru_cache(maxsize=256)
@@ -195,7 +201,7 @@ def _derived(key: memoryview, salt: bytes, info: bytes) -> memoryview:
 def _wrap(file_key: memoryview, recipient: str) -> Stanza:
     raw = _point(recipient)
     if raw is None:
-        raise FieldError({"recipient": "is no age recipient."}, "It starts with age1.")
+        raise FieldError({"recipient": "is not an age recipient."}, "It starts with age1.")
     once = X25519PrivateKey.generate()
     share = once.public_key().public_bytes_raw()
     shared = memoryview(once.exchange(X25519PublicKey.from_public_bytes(raw)))
@@ -338,7 +344,7 @@ class Stanza:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the payload; `mac` signs the bytes `signed`."""
+    """What comes before the payload; `mac` signs the bytes `signed`."""
 
     stanzas: tuple[Stanza, ...]
     signed: bytes

@@ -1,6 +1,9 @@
-"""What a store holds, as a value: read from and written to the JSON that is sealed.
+"""What a store contains, as a value of Connections: each change, and the JSON that is sealed.
 
-A change is a function from Contents to Contents, so that it can be applied to the file as it is.
+A change is a function from one document to the next, so that it can be applied to the file as it
+is. The JSON has one line per connection, which becomes a Connection when it is asked for: so one
+of a hundred is opened without making the keys of all. To JSON the lines are white space: a file
+that is laid out otherwise opens as well, and any reader of JSON reads this one.
 """
 
 from __future__ import annotations
@@ -11,11 +14,14 @@ import re
 import uuid
 from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, overload
 
-from llmwidgets.connections.connection import Connection, parse_moment
+from llmwidgets.connections.connection import Connection, to_json_value
+from llmwidgets.connections.validation import ConnectionForm, restore_fields
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.errors import (
     AlreadyConnected,
     DamagedStore,
@@ -23,9 +29,11 @@ from llmwidgets.errors import (
     NewerStore,
     UnknownConnection,
 )
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.overrides import FACTS, FactMisfit, Told, read_told
 from llmwidgets.secret import Secret, named, open_before_redacting
-from llmwidgets.store import writer_auth
-from llmwidgets.store.writer_auth import RosterTag
+from llmwidgets.store import trust
+from llmwidgets.store.trust import Recipient, RosterTag
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
@@ -34,18 +42,27 @@ if TYPE_CHECKING:
 FORMAT = "llmwidgets-store"
 SCHEMA = 2
 
-OWNER, RECOVERY = "owner", "recovery"
-
 Rule = tuple[str, str]
 """A connection's label and a model's id."""
 
+Fact = tuple[str, str, Mapping[str, Any]]
+"""A connection's label, a model's id and what is known of it, as JSON."""
+
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
-    """Who can open the store."""
+class UnreadableConnection:
+    """A connection that this version cannot read: it is kept, and written as it is."""
 
-    name: str
-    recipient: str
+    kind: str
+    label: str
+    json: Mapping[str, Any] = field(repr=False)
+
+    def with_label(self, label: str) -> UnreadableConnection:
+        """The same connection under another label."""
+        return UnreadableConnection(self.kind, label, {**self.json, "label": label})
+
+
+StoredConnection = Connection | UnreadableConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +70,14 @@ class StoreDocument:
     """The connections and rules of one organization at one revision.
 
     `roster` is the revision at which the recipients last changed, `vouchers` the codes of those
-    who changed them, carried along by every writer. `facts` has what is told of a model: label,
-    model, and the facts as JSON.
+    who changed them, carried along by every writer.
     """
 
     recipients: tuple[Recipient, ...] = ()
-    payloads: Sequence[StoredConnection] = ()
+    connections: Sequence[StoredConnection] = ()
     allowed: tuple[Rule, ...] = ()
     denied: tuple[Rule, ...] = ()
-    facts: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
+    facts: tuple[Fact, ...] = ()
     store_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     revision: int = 0
     schema: int = SCHEMA
@@ -69,111 +85,203 @@ class StoreDocument:
     vouchers: tuple[RosterTag, ...] = ()
 
     @property
-    def members(self) -> list[list[str]]:
-        """Name and recipient of each who can open the store, as JSON has them."""
-        return [[each.name, each.recipient] for each in self.recipients]
+    def is_newer(self) -> bool:
+        """Whether a newer llmwidgets wrote it: then it is only read here."""
+        return self.schema > SCHEMA
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of the connections, in the order they were saved."""
-        return tuple(payload["label"] for payload in self.payloads)
+        return tuple(each.label for each in self.connections)
+
+    def find(self, label: str) -> StoredConnection | None:
+        """The connection of this label, or None."""
+        if isinstance(self.connections, ConnectionLines):
+            return self.connections.find(label)
+        return next((each for each in self.connections if each.label == label), None)
 
 
 def with_connection(
-    contents: StoreDocument, connection: Connection, *, over: bool
+    document: StoreDocument, connection: Connection, *, over: bool
 ) -> StoreDocument:
-    """The contents with the connection in them; AlreadyConnected where its place is taken."""
-    single = connection.provider.single
-    taken = [
-        place
-        for place, payload in enumerate(contents.payloads)
-        if payload["label"] == connection.label or (single and payload["kind"] == connection.kind)
-    ]
+    """The document with the connection in it; AlreadyConnected if its place is taken."""
+    taken = _places_of(document, connection)
     if len(taken) > 1 or (taken and not over):
-        raise _taken(contents.payloads[taken[0]], connection, single=single, more=len(taken) > 1)
-    now, start = datetime.now(UTC), taken[0] if taken else len(contents.payloads)
+        raise _taken_error(document.connections[taken[0]], connection, more=len(taken) > 1)
+    now, place = datetime.now(UTC), taken[0] if taken else len(document.connections)
     keyed_at = connection.keyed_at or now
-    if taken and _has_key_of(contents.payloads[start], connection):
-        there = contents.payloads[start]
-        keyed_at = parse_moment(there.get("keyed_at") or there.get("saved_at")) or now
-    payload = connection.with_saved_at(now).with_keyed_at(keyed_at).to_payload()
-    before, after = contents.payloads[:start], contents.payloads[start + 1 :]
-    return replace(contents, payloads=(*before, payload, *after))
+    old = document.connections[place] if taken else None
+    if isinstance(old, Connection) and _has_key_of(old, connection):
+        keyed_at = old.keyed_at or now
+    saved = connection.replace(
+        origin="store", any_model=False, saved_at=now, keyed_at=keyed_at,
+        told=told_of(document.facts, connection),
+    )  # fmt: skip
+    before, after = document.connections[:place], document.connections[place + 1 :]
+    return replace(document, connections=(*before, saved, *after))
 
 
-def with_renamed(contents: StoreDocument, old: str, new: str) -> StoreDocument:
-    """The contents with one label changed, in its rules too.
+def with_connections(
+    document: StoreDocument, connections: Iterable[Connection], *, over: bool
+) -> StoreDocument:
+    """The document with all of them in it, or AlreadyConnected."""
+    for connection in connections:
+        document = with_connection(document, connection, over=over)
+    return document
 
-    UnknownConnection where it is gone, AlreadyConnected where the new label is taken.
+
+def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
+    """The document with one label changed, in its rules too.
+
+    UnknownConnection if it is gone, AlreadyConnected if the new label is taken.
     """
-    _check_there(contents, old)
-    if new != old and new in contents.labels:
+    _check_present(document, old)
+    if new != old and new in document.labels:
         message = f"There is a connection {new} already."
         raise AlreadyConnected(message, "Choose another label, or delete that one first.")
+
+    def renamed(label: str) -> str:
+        return new if label == old else label
+
     return replace(
-        contents,
-        payloads=tuple(
-            {**payload, "label": new} if payload["label"] == old else payload
-            for payload in contents.payloads
+        document,
+        connections=tuple(
+            each.with_label(new) if each.label == old else each for each in document.connections
         ),
-        allowed=tuple((new if label == old else label, model) for label, model in contents.allowed),
-        denied=tuple((new if label == old else label, model) for label, model in contents.denied),
-        facts=tuple(
-            (new if label == old else label, model, told) for label, model, told in contents.facts
-        ),
+        allowed=tuple((renamed(label), model) for label, model in document.allowed),
+        denied=tuple((renamed(label), model) for label, model in document.denied),
+        facts=tuple((renamed(label), model, told) for label, model, told in document.facts),
     )
 
 
-def without_connection(contents: StoreDocument, label: str) -> StoreDocument:
-    """The contents without one connection; the organization's rules for its label stay."""
-    _check_there(contents, label)
-    kept = tuple(payload for payload in contents.payloads if payload["label"] != label)
-    return replace(contents, payloads=kept)
+def without_connection(document: StoreDocument, label: str) -> StoreDocument:
+    """The document without one connection; the organization's rules for its label stay."""
+    _check_present(document, label)
+    kept = tuple(each for each in document.connections if each.label != label)
+    return replace(document, connections=kept)
 
 
-def with_restored(contents: StoreDocument, payload: StoredConnection, place: int) -> StoreDocument:
-    """The contents with a deleted connection where it stood; AlreadyConnected if that is taken."""
-    connection = Connection.from_payload(payload)
-    for each in contents.payloads:
-        single = connection.provider.single and each["kind"] == connection.kind
-        if single or each["label"] == connection.label:
-            raise _taken(each, connection, single=connection.provider.single, more=False)
-    before, after = contents.payloads[:place], contents.payloads[place:]
-    return replace(contents, payloads=(*before, payload, *after))
+def with_restored(document: StoreDocument, old: StoredConnection, place: int) -> StoreDocument:
+    """The document with a deleted connection where it was; AlreadyConnected if that is taken."""
+    taken = _places_of(document, old)
+    if taken:
+        raise _taken_error(document.connections[taken[0]], old, more=False)
+    before, after = document.connections[:place], document.connections[place:]
+    return replace(document, connections=(*before, old, *after))
 
 
-def with_rule(contents: StoreDocument, rule: Rule, *, allow: bool) -> StoreDocument:
-    """The contents with a model allowed or denied; the last word on it counts."""
-    allowed = tuple(each for each in contents.allowed if each != rule)
-    denied = tuple(each for each in contents.denied if each != rule)
-    if allow:
-        return replace(contents, allowed=(*allowed, rule), denied=denied)
-    return replace(contents, allowed=allowed, denied=(*denied, rule))
-
-
-def with_facts(contents: StoreDocument, rule: Rule, told: Mapping[str, Any]) -> StoreDocument:
-    """The contents with the facts that are told of a model in place of those told before."""
-    others = tuple(each for each in contents.facts if each[:2] != rule)
-    return replace(contents, facts=(*others, (*rule, dict(told))))
-
-
-def serialize_document(
-    contents: StoreDocument, identity: Identity, spell: Callable[[Secret], str]
-) -> memoryview:
-    """The JSON to seal, with the tag of the identity that writes it; `spell` opens a secret."""
-    body = write_lines(_document(contents), contents.payloads, spell)
-    return writer_auth.sign_body(body, identity, [each.recipient for each in contents.recipients])
+def with_rule(
+    document: StoreDocument, rule: Rule, *, allow: bool, facts: Mapping[str, Any]
+) -> StoreDocument:
+    """The document with a model allowed or denied, with its facts; the last call counts."""
+    allowed = tuple(each for each in document.allowed if each != rule)
+    denied = tuple(each for each in document.denied if each != rule)
+    allowed, denied = ((*allowed, rule), denied) if allow else (allowed, (*denied, rule))
+    ruled = replace(document, allowed=allowed, denied=denied)
+    if not facts:
+        return ruled
+    known = (*(each for each in document.facts if each[:2] != rule), (*rule, dict(facts)))
+    connections = tuple(
+        each.with_told(told_of(known, each))
+        if isinstance(each, Connection) and each.label == rule[0]
+        else each
+        for each in document.connections
+    )
+    return replace(ruled, facts=known, connections=connections)
 
 
 def with_recipients(
-    contents: StoreDocument, recipients: Iterable[Recipient], identities: Iterable[Identity]
+    document: StoreDocument, recipients: Iterable[Recipient], identities: Iterable[Identity]
 ) -> StoreDocument:
-    """The contents for other members, whom the holders of these identities vouch for."""
-    new = replace(contents, recipients=tuple(recipients), roster=contents.revision + 1)
+    """The document for other members, whom the holders of these identities vouch for."""
+    new = replace(document, recipients=tuple(recipients), roster=document.revision + 1)
     vouchers = [
-        writer_auth.sign_roster(each, new.store_id, new.roster, new.members) for each in identities
+        trust.sign_roster(each, new.store_id, new.roster, new.recipients) for each in identities
     ]
     return replace(new, vouchers=tuple(vouchers))
+
+
+def told_of(facts: Iterable[Fact], connection: Connection) -> dict[str, Told]:
+    """What these facts say about a connection's models; facts of a newer version are left out."""
+    told: dict[str, Told] = {}
+    for label, model, values in facts:
+        if label == connection.label:
+            with suppress(FactMisfit):
+                known = {name: value for name, value in values.items() if name in FACTS}
+                told[model] = read_told(connection.kind, known)
+    return told
+
+
+def unknown_label(label: str, labels: Iterable[str]) -> UnknownConnection:
+    """The error for a label that no connection has, with the nearest that exists."""
+    known = list(labels)
+    close = difflib.get_close_matches(label, known, n=1, cutoff=0.5)
+    hint = f"The nearest is {close[0]}." if close else f"There are: {', '.join(known) or 'none'}."
+    return UnknownConnection(f"There is no connection {named(label)!r}.", hint)
+
+
+def _check_present(document: StoreDocument, label: str) -> None:
+    if document.find(label) is None:
+        raise unknown_label(label, document.labels)
+
+
+def _is_single(connection: StoredConnection) -> bool:
+    return connection.kind in PROVIDERS and PROVIDERS[connection.kind].single
+
+
+def _places_of(document: StoreDocument, new: StoredConnection) -> list[int]:
+    """Where connections are that exclude this one: by its label, or its single kind."""
+    return [
+        place
+        for place, each in enumerate(document.connections)
+        if each.label == new.label or (_is_single(new) and each.kind == new.kind)
+    ]
+
+
+def _has_key_of(old: Connection, new: Connection) -> bool:
+    before = old.secret_fields
+    return old.kind == new.kind and all(
+        name in before and before[name].is_same_as(secret)
+        for name, secret in new.secret_fields.items()
+    )
+
+
+def _taken_error(old: StoredConnection, new: StoredConnection, *, more: bool) -> AlreadyConnected:
+    title = PROVIDERS[new.kind].title if new.kind in PROVIDERS else new.kind
+    if more:
+        message = (
+            f"{title} is connected as {old.label} already, "
+            f"and {new.label} is the label of another connection."
+        )
+        return AlreadyConnected(message, f"Choose another label than {new.label}.")
+    if _is_single(new) and old.kind == new.kind:
+        message = f"{title} is connected already, as {old.label}."
+        return AlreadyConnected(
+            message, "One organization has one of these: replace it with replace=True."
+        )
+    message = f"There is a connection {old.label} already."
+    return AlreadyConnected(message, "Give this one another label, or replace it: replace=True.")
+
+
+# -- The document as JSON, signed by its writer.
+
+
+def serialize_document(document: StoreDocument, identity: Identity) -> memoryview:
+    """The JSON to seal, signed by the identity that writes it."""
+    head = {
+        "format": FORMAT,
+        "schema": document.schema,
+        "store_id": document.store_id,
+        "rev": document.revision,
+        "recipients": [{"name": r.name, "recipient": r.recipient} for r in document.recipients],
+        "allowed": document.allowed,
+        "denied": document.denied,
+        **({"facts": document.facts} if document.facts else {}),
+        "roster": document.roster,
+        "vouchers": document.vouchers,
+    }
+    body = write_json(head, map(connection_to_json, document.connections))
+    return trust.sign_body(body, identity, [each.recipient for each in document.recipients])
 
 
 def parse_document(
@@ -181,172 +289,166 @@ def parse_document(
     identity: Identity,
     trusts: Callable[[StoreDocument, str], bool] | None = None,
 ) -> StoreDocument:
-    """The contents in an opened file; `trusts` judges a writer that is not the reader.
+    """The document in an opened file; `trusts` judges a writer that is not the reader.
 
-    DamagedStore where nobody trusted wrote it, NewerStore where a newer llmwidgets wrote it in a
-    form that is not known here.
+    DamagedStore if nobody trusted wrote it, NewerStore if a newer llmwidgets wrote it in a form
+    that is not known here.
     """
-    document = read_lines(plain)
-    if document is None or document.get("format") != FORMAT:
-        message = "connections.age opens, but does not hold a store."
-        raise DamagedStore(message)
-    schema = document.get("schema")
-    newer = isinstance(schema, int) and schema > SCHEMA
-    contents, writer = describe_document(document), writer_auth.read_author(plain, identity)
-    if (
-        contents is not None
-        and writer is not None
-        and (writer == identity.recipient or (trusts is not None and trusts(contents, writer)))
-    ):
-        return contents
-    if newer:
-        message = "The store was written by a newer llmwidgets, in a form that is not known here."
-        raise NewerStore(message, "Update llmwidgets.")
+    document, writer = read_document(plain), trust.read_author(plain, identity)
+    known = writer == identity.recipient
+    if writer is not None and (known or (trusts is not None and trusts(document, writer))):
+        return document
+    if document.is_newer:
+        raise newer_error()
     message = "connections.age opens, but was not written by a holder of the store's identity."
-    raise DamagedStore(message, "" if writer is None else _by_a_stranger(writer))
-
-
-def _by_a_stranger(writer: str) -> str:
-    return (
-        f"{writer} wrote it, whom this computer does not know. Only if the invitation, or whoever "
-        f'keeps the store, names exactly this one: store.trust("{writer}").'
+    hint = (
+        ""
+        if writer is None
+        else f"{writer} wrote it, whom this computer does not know. Only if the invitation, or "
+        f'whoever keeps the store, names exactly this one: store.trust("{writer}").'
     )
+    raise DamagedStore(message, hint)
 
 
-def unknown_label(label: str, labels: Iterable[str]) -> UnknownConnection:
-    """The error for a label that nothing bears, with the nearest one that exists."""
-    there = list(labels)
-    close = difflib.get_close_matches(label, there, n=1, cutoff=0.5)
-    hint = f"The nearest is {close[0]}." if close else f"There are: {', '.join(there) or 'none'}."
-    return UnknownConnection(f"There is no connection {named(label)!r}.", hint)
+def read_document(plain: memoryview) -> StoreDocument:
+    """The document in an opened file, whoever wrote it; DamagedStore, NewerStore."""
+    data = read_json(plain)
+    if data is None or data.get("format") != FORMAT:
+        message = "The file opens, but does not contain a store."
+        raise DamagedStore(message)
+    document = _document_from_json(data)
+    if document is not None:
+        return document
+    if isinstance(data.get("schema"), int) and data["schema"] > SCHEMA:
+        raise newer_error()
+    message = "The file opens, but the store in it is not complete."
+    raise DamagedStore(message)
 
 
-def _has_key_of(payload: StoredConnection, connection: Connection) -> bool:
-    """Whether the connection's secrets are those that the payload holds."""
-    there = payload.get("fields") or {}
-    return payload["kind"] == connection.kind and all(
-        _is_kept(there.get(name), secret) for name, secret in connection.secret_fields.items()
-    )
+def newer_error() -> NewerStore:
+    """The error for what a newer llmwidgets wrote."""
+    message = "It was written by a newer llmwidgets, in a form that is not known here."
+    return NewerStore(message, "Update llmwidgets.")
 
 
-def _is_kept(kept: object, secret: Secret) -> bool:
-    closed = Secret(kept) if isinstance(kept, str) else kept  # of a reference the text is kept
-    return isinstance(closed, Secret) and closed.is_same_as(secret)
-
-
-def _check_there(contents: StoreDocument, label: str) -> None:
-    if label not in contents.labels:
-        raise unknown_label(label, contents.labels)
-
-
-def _document(contents: StoreDocument) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "schema": contents.schema,
-        "store_id": contents.store_id,
-        "rev": contents.revision,
-        "recipients": [
-            {"name": each.name, "recipient": each.recipient} for each in contents.recipients
-        ],
-        "allowed": contents.allowed,
-        "denied": contents.denied,
-        **({"facts": contents.facts} if contents.facts else {}),
-        "roster": contents.roster,
-        "vouchers": contents.vouchers,
-    }
-
-
-def describe_document(document: dict[str, Any]) -> StoreDocument | None:
-    """The contents that a parsed document holds, whoever wrote it; None where it holds none."""
+def _document_from_json(data: dict[str, Any]) -> StoreDocument | None:
     try:
-        if not _fits(document):
+        if type(data["rev"]) is not int or type(data["schema"]) is not int:
             return None
-        listed = document["connections"]
+        facts = tuple((str(a), str(b), dict(values)) for a, b, values in data.get("facts", ()))
+        connections: Sequence[StoredConnection] = data["connections"]
+        if isinstance(connections, ConnectionLines):
+            connections.facts = facts
+        else:
+            connections = tuple(connection_from_json(each, facts) for each in connections)
         return StoreDocument(
-            recipients=tuple(Recipient(**each) for each in document["recipients"]),
-            payloads=listed if isinstance(listed, StoredConnections) else tuple(listed),
-            allowed=tuple((label, model) for label, model in document["allowed"]),
-            denied=tuple((label, model) for label, model in document["denied"]),
-            facts=tuple(
-                (str(label), str(model), dict(told))
-                for label, model, told in document.get("facts", ())
-            ),
-            store_id=document["store_id"],
-            revision=document["rev"],
-            schema=document["schema"],
-            roster=int(document.get("roster", 0)),
-            vouchers=tuple(document.get("vouchers", ())),
+            recipients=tuple(Recipient(**each) for each in data["recipients"]),
+            connections=connections,
+            allowed=tuple((label, model) for label, model in data["allowed"]),
+            denied=tuple((label, model) for label, model in data["denied"]),
+            facts=facts,
+            store_id=data["store_id"],
+            revision=data["rev"],
+            schema=data["schema"],
+            roster=int(data.get("roster", 0)),
+            vouchers=tuple(data.get("vouchers", ())),
         )
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _fits(document: dict[str, Any]) -> bool:
-    """Whether what is counted are numbers, and what is looked up by words has them.
+# -- A connection as JSON: plain values, secrets closed, references as their text.
 
-    Lines that are parsed when they are asked for are looked at then.
-    """
-    numbers, listed = (document["rev"], document["schema"]), document["connections"]
-    return all(type(each) is int for each in numbers) and (
-        isinstance(listed, StoredConnections) or all(map(is_stored_connection, listed))
+
+def connection_to_json(connection: StoredConnection) -> Mapping[str, Any]:
+    """What is sealed of a connection."""
+    if isinstance(connection, UnreadableConnection):
+        return connection.json
+    plain = {name: to_json_value(value) for name, value in connection.plain_fields.items()}
+    secrets = {name: s.reference or s for name, s in connection.secret_fields.items()}
+    headers = {name: s.reference or s for name, s in connection.fields.headers.items()}
+    checked_at, saved_at, keyed_at = (
+        moment.isoformat() if moment else None
+        for moment in (connection.checked_at, connection.saved_at, connection.keyed_at)
     )
+    return {
+        "kind": connection.kind,
+        "label": connection.label,
+        "fields": {**plain, **secrets, **({"headers": headers} if headers else {})},
+        "capabilities": {
+            model: {
+                "form": seen.form.value,
+                "mode": seen.mode.value,
+                "tried": [[form.value, answer, obeyed] for form, answer, obeyed in seen.tried],
+            }
+            for model, seen in connection.capabilities.items()
+        },
+        "checked_at": checked_at,
+        "saved_at": saved_at,
+        **({"keyed_at": keyed_at} if keyed_at and keyed_at != saved_at else {}),
+    }
 
 
-def parse_connection(payload: StoredConnection) -> Connection | None:
-    """The connection that a payload describes; None where this version cannot read it."""
+def connection_from_json(data: Any, facts: Iterable[Fact] = ()) -> StoredConnection:
+    """The connection that a store sealed; ValueError without a label and a kind in words.
+
+    It was checked when it was saved, and the file is signed: only its types are looked at again.
+    """
+    if not (isinstance(data, dict) and isinstance(data.get("kind"), str)
+            and isinstance(data.get("label"), str)):  # fmt: skip
+        message = "has no label or kind"
+        raise ValueError(message)
     try:
-        return Connection.from_payload(payload, origin="store")
+        provider = PROVIDERS[data["kind"]]
+        fields = restore_fields(provider, data["fields"])
+        moments = {
+            name: datetime.fromisoformat(data[name])
+            for name in ("checked_at", "saved_at", "keyed_at")
+            if data.get(name)
+        }
+        seen = data.get("capabilities")
+        connection = Connection.of(
+            ConnectionForm(provider, fields, data["label"]),
+            origin="store",
+            **{"keyed_at": moments.get("saved_at"), **moments},
+            capabilities=_capabilities_from_json(seen) if seen else {},
+        )
+        return connection.with_told(told_of(facts, connection)) if facts else connection
     except (FieldError, KeyError, TypeError, ValueError):
-        return None
+        return UnreadableConnection(data["kind"], data["label"], data)
 
 
-def _taken(
-    there: StoredConnection, connection: Connection, *, single: bool, more: bool
-) -> AlreadyConnected:
-    if more:
-        message = (
-            f"{connection.provider.title} is connected as {there['label']} already, "
-            f"and {connection.label} is the label of another connection."
+def _capabilities_from_json(seen: Mapping[str, Any]) -> dict[str, Capability]:
+    return {
+        model: Capability(
+            ResponseFormat(each["form"]),
+            Enforcement(each["mode"]),
+            tuple((ResponseFormat(f), str(answer), bool(o)) for f, answer, o in each["tried"]),
         )
-        return AlreadyConnected(message, f"Choose another label than {connection.label}.")
-    if single and there["kind"] == connection.kind:
-        message = f"{connection.provider.title} is connected already, as {there['label']}."
-        return AlreadyConnected(
-            message, "One organization has one of these: replace it with replace=True."
-        )
-    message = f"There is a connection {there['label']} already."
-    return AlreadyConnected(message, "Give this one another label, or replace it: replace=True.")
+        for model, each in seen.items()
+    }
 
 
-# -- Payload lines: the JSON that a store seals, a line a connection, parsed when it is asked for.
-#
-# So one of a hundred connections is opened without making the keys of all. The lines are white
-# space
-# to JSON: a file that is laid out otherwise opens as well, and any reader of JSON reads this one.
-
-StoredConnection = Mapping[str, Any]
-"""A connection as `Connection.to_payload` gives it."""
-
-# A secret stands in the JSON as {"secret value": "…"}: no field and no header can bear a name
-# with a blank, so nothing else looks like it, and no plain text of a key ever enters a dict.
+# A secret is {"secret value": "…"} in the JSON: no field and no header can have a name with a
+# blank, so nothing else looks like it, and no plain text of a key ever enters a dict.
 _SECRET = "secret value"
 _LIST = '"connections": []'
 _OPENS = b'"connections": ['
 _LINE_END = re.compile(rb"\n")
 _BETWEEN = b"},\n{"
-_NEXT, _NEXT_LINE = b'}, {"kind": ', b'},\n{"kind": '
 
 
-class StoredConnections(Sequence[StoredConnection]):
-    """The payloads in lines of JSON; DamagedStore where a line that is asked for holds none.
+class ConnectionLines(Sequence[StoredConnection]):
+    """The connections in lines of JSON; DamagedStore if a line that is asked for contains none.
 
-    `ends` are the ends of the lines in `plain`: first of the line before the payloads, then of
-    each payload's. A view shows an address alone.
+    `ends` are the ends of the lines in `plain`: first of the line before the connections, then of
+    each connection's. A view shows an address alone.
     """
 
     def __init__(self, plain: memoryview, ends: Sequence[int]) -> None:
+        self.facts: tuple[Fact, ...] = ()
         self._plain, self._ends = plain, ends
-        self._parsed: dict[int, StoredConnection] = {}
+        self._made: dict[int, StoredConnection] = {}
         open_before_redacting(self)
 
     @overload
@@ -357,95 +459,62 @@ class StoredConnections(Sequence[StoredConnection]):
         if isinstance(place, slice):
             return tuple(self)[place]
         place = range(len(self))[place]
-        self._parse([place])
-        return self._parsed[place]
+        return self._made.get(place) or self._make(place)
 
     def __iter__(self) -> Iterator[StoredConnection]:
-        self._parse(range(len(self)))
-        return iter([self._parsed[place] for place in range(len(self))])
+        return iter([self[place] for place in range(len(self))])
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    def likely(self, label: str) -> Iterator[StoredConnection]:
-        """Those whose line holds the label as it is spelled here, then all."""
-        spelled = json.dumps(label).encode("ascii")
-        start = self._ends[0]
+    def find(self, label: str) -> StoredConnection | None:
+        """The connection of this label, or None: first in lines where it is spelled like this."""
+        spelled, start = json.dumps(label).encode("ascii"), self._ends[0]
         while (at := bytes(self._plain).find(spelled, start, self._ends[-1])) >= 0:
             place = bisect(self._ends, at) - 1
-            yield self[place]
+            made = self._made.get(place) or self._make(place)
+            if made.label == label:
+                return made
             start = self._ends[place + 1]
-        yield from self
+        return next((each for each in self if each.label == label), None)
 
-    def _line(self, place: int) -> memoryview:
-        """The JSON of one payload, without the comma that parts it from the next."""
-        comma = 1 if place < len(self) - 1 else 0
-        return self._plain[self._ends[place] + 1 : self._ends[place + 1] - comma]
-
-    def _parse(self, places: Iterable[int]) -> None:
-        missing = [place for place in places if place not in self._parsed]
-        if not missing:
-            return
-        payloads = _decoded(_joined(b"[", b",".join(map(self._line, missing)), b"]"))
-        whole = isinstance(payloads, list) and len(payloads) == len(missing)
-        if not whole or not all(map(is_stored_connection, payloads)):
-            wrong = "has no label or kind" if whole else "is not spelled as JSON"
-            message = f"connections.age opens, but a connection in it {wrong}."
-            raise DamagedStore(message, "store.restore() goes back to what was saved before.")
-        for place, payload in zip(missing, payloads, strict=True):
-            self._parsed.setdefault(place, payload)  # of two threads' payloads one is kept
+    def _make(self, place: int) -> StoredConnection:
+        end = self._ends[place + 1] - (place < len(self._ends) - 2)  # without the comma
+        data = _decode(self._plain[self._ends[place] + 1 : end])
+        try:
+            # Of two threads' connections one is kept.
+            return self._made.setdefault(place, connection_from_json(data, self.facts))
+        except ValueError:
+            wrong = "is not spelled as JSON" if data is None else "has no label or kind"
+        message = f"connections.age opens, but a connection in it {wrong}."
+        raise DamagedStore(message, "store.restore() goes back to what was saved before.")
 
 
-def is_stored_connection(payload: object) -> bool:
-    """Whether it is a payload as far as it is looked up: a label and a kind in words."""
-    words = [payload.get("label"), payload.get("kind")] if isinstance(payload, dict) else [None]
-    return all(isinstance(each, str) for each in words)
-
-
-def find_stored(payloads: Sequence[StoredConnection], label: str) -> StoredConnection | None:
-    """The payload of this label, or None."""
-    likely = payloads.likely(label) if isinstance(payloads, StoredConnections) else payloads
-    return next((each for each in likely if each["label"] == label), None)
-
-
-def write_lines(
-    document: Mapping[str, Any],
-    payloads: Sequence[StoredConnection],
-    spell: Callable[[Secret], str],
-) -> memoryview:
-    """The document as JSON, the payloads as its `connections`; `spell` opens a secret."""
-
-    def plain(value: object) -> dict[str, str]:
-        if isinstance(value, Secret):
-            return {_SECRET: spell(value)}
-        message = f"A {type(value).__name__} does not fit in the store."
-        raise TypeError(message)
-
+def write_json(head: Mapping[str, Any], connections: Iterable[Mapping[str, Any]]) -> memoryview:
+    """The document as JSON, with one line per connection."""
     # Inside a text of JSON each quotation mark has a backslash, so nothing there looks like this.
-    before, _, after = json.dumps({**document, "connections": []}).partition(_LIST)
-    head, tail = f"{before}{_LIST[:-1]}".encode("ascii"), f"]{after}".encode("ascii")
-    listed = memoryview(json.dumps(tuple(payloads), default=plain).encode("ascii"))[1:-1]
-    if not payloads or bytes(listed).count(_NEXT) != len(payloads) - 1:
-        return _joined(head, listed, tail)
-    return _joined(head, b"\n", bytes(listed).replace(_NEXT, _NEXT_LINE), b"\n", tail)
+    before, _, after = json.dumps({**head, "connections": []}).partition(_LIST)
+    lines = [memoryview(json.dumps(e, default=_spell).encode("ascii")) for e in connections]
+    parted = (b"\n", b",\n".join(lines), b"\n") if lines else ()
+    return _joined(f"{before}{_LIST[:-1]}".encode("ascii"), *parted, f"]{after}".encode("ascii"))
 
 
-def read_lines(plain: memoryview) -> dict[str, Any] | None:
-    """The JSON object of an opened file, its secrets closed; None where it is none."""
+def read_json(plain: memoryview) -> dict[str, Any] | None:
+    """The JSON object of an opened file, its secrets closed; None for anything else."""
     ends = [each.start() for each in _LINE_END.finditer(plain)]
     if _is_laid_out(plain, ends):
-        document = _decoded(_joined(plain[: ends[1]], plain[ends[-1] + 1 :]))
-        if isinstance(document, dict) and document.get("connections") == []:
-            return {**document, "connections": StoredConnections(plain, ends[1:])}
-    whole = _decoded(plain)
-    return whole if isinstance(whole, dict) else None
+        data = _decode(_joined(plain[: ends[1]], plain[ends[-1] + 1 :]))
+        if isinstance(data, dict) and data.get("connections") == []:
+            return {**data, "connections": ConnectionLines(plain, ends[1:])}
+    data = _decode(plain)
+    return data if isinstance(data, dict) else None
 
 
 def _is_laid_out(plain: memoryview, ends: Sequence[int]) -> bool:
     """Whether each connection has a line of its own.
 
-    `ends` are the ends of lines: the first stands behind the writer's code, the second where the
-    list opens, the last before it closes.
+    The first end of a line is that of the writer's code, the second is where the list opens, the
+    last is before it closes.
     """
     if len(ends) < 3 or bytes(plain[ends[1] - len(_OPENS) : ends[1]]) != _OPENS:
         return False
@@ -457,6 +526,14 @@ def _joined(*parts: bytes | memoryview) -> memoryview:
     return memoryview(b"".join(parts))
 
 
+def _spell(value: object) -> dict[str, str]:
+    """How a secret is sealed: a reference as such, a value as it is."""
+    if isinstance(value, Secret):
+        return {_SECRET: value.reference or value.reveal()}
+    message = f"A {type(value).__name__} does not fit in the store."
+    raise TypeError(message)
+
+
 def _close(value: dict[str, Any]) -> Any:
     if len(value) == 1 and isinstance(value.get(_SECRET), str):
         return Secret(value[_SECRET])
@@ -466,8 +543,8 @@ def _close(value: dict[str, Any]) -> Any:
 _DECODER = json.JSONDecoder(object_hook=_close)
 
 
-def _decoded(plain: memoryview) -> Any:
-    """What the JSON says, its secrets closed; None where it is none."""
+def _decode(plain: memoryview) -> Any:
+    """What the JSON says, its secrets closed; None for anything else."""
     # A JSONDecodeError holds the whole text: it ends here, and nothing is raised within `except`.
     try:
         return _DECODER.decode(str(plain, "utf-8"))

@@ -28,13 +28,14 @@ _LEFTOVER_AGE = 60.0
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+_CHECK = "Check that it is a file of yours, or name another store."
 
 
 class StoreFile:
     """A sealed file that is replaced as a whole, behind a symlink or not.
 
-    A symlink stays; what it points to is replaced, beside which lock, backups and the temporary
-    file stand. Only sealed bytes are ever given to this class.
+    A symlink stays; what it points to is replaced, next to which lock, backups and the temporary
+    file are. Only sealed bytes are ever given to this class.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,25 +53,49 @@ class StoreFile:
             os.stat(self.path)
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError:  # `read` says what stands in the way
+        except OSError:  # `read` says what is wrong
             return True
         return True
 
     @property
-    def moment(self) -> datetime | None:
-        """When the file was last written; None where it is not there."""
+    def modified_at(self) -> datetime | None:
+        """When the file was last modified; None if it is not there."""
         with suppress(OSError):
             return datetime.fromtimestamp(os.stat(self.path).st_mtime).astimezone()
         return None
 
     def read(self) -> bytes:
-        """The file's bytes; a mode that lets others in is mended on the way. StoreError."""
+        """The file's bytes; StoreError if it is not there or cannot be read."""
+        data = self.read_if_exists()
+        if data is None:
+            message = f"{self.path} cannot be read: no such file or directory."
+            raise StoreError(message, _CHECK)
+        return data
+
+    def read_if_exists(self) -> bytes | None:
+        """The file's bytes, None if it is not there; a mode that lets others in is corrected."""
         try:
-            return _read(self.path)
+            descriptor = os.open(self.path, os.O_RDONLY | _CLOSE_ON_EXEC | _NO_WAIT)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    raise OSError(errno.EINVAL, "it is not a regular file")
+                with os.fdopen(descriptor, "rb", closefd=False) as file:
+                    data = file.read()
+                open_to_others = stat.S_IMODE(status.st_mode) & 0o077 and hasattr(os, "fchmod")
+                # A link can be planted, and lead to any file of the user's.
+                if open_to_others and not os.path.islink(self.path):
+                    with suppress(OSError):
+                        os.fchmod(descriptor, 0o600)
+                return data
+            finally:
+                os.close(descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         except OSError as error:
             reason = _reason(error)
         message = f"{self.path} cannot be read: {reason}."
-        raise StoreError(message, "Check that it is a file of yours, or name another store.")
+        raise StoreError(message, _CHECK)
 
     def backups(self) -> list[Path]:
         """The backups that exist, newest first."""
@@ -78,7 +103,7 @@ class StoreFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the store's lock against every other process; StoreError where it stays taken."""
+        """Hold the store's lock against every other process; StoreError if it stays taken."""
         lock = self._lock()
         try:
             yield
@@ -90,7 +115,7 @@ class StoreFile:
 
         They reach the disk under another name first, the old ones become the newest backup, and
         one rename changes over. A file that is mounted by itself into a container takes no rename:
-        it is written in place, after its backup has reached the disk. StoreError where the disk
+        it is written in place, after its backup has reached the disk. StoreError if the disk
         refuses; then the file is as it was.
         """
         target = self.target
@@ -190,7 +215,7 @@ def write_new(path: Path, data: bytes) -> None:
 def make_folder(folder: Path, *, close: bool = True) -> None:
     """Make the folder and its missing parents with mode 0700; `close` an empty one to others.
 
-    A folder that holds other files already keeps its mode: it is not the store's to change.
+    A folder that contains other files already keeps its mode: it is not the store's to change.
     """
     try:
         for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
@@ -213,7 +238,7 @@ def writable(folder: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the folder's names to the disk, where the file system can."""
+    """Bring the folder's names to the disk, if the file system can."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY | _CLOSE_ON_EXEC)
@@ -222,24 +247,6 @@ def sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
-    finally:
-        os.close(descriptor)
-
-
-def _read(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | _CLOSE_ON_EXEC | _NO_WAIT)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read()
-        # A link can be planted, and lead to any file of the user's.
-        ours = not os.path.islink(path)
-        if ours and hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) & 0o077:
-            with suppress(OSError):
-                os.fchmod(descriptor, 0o600)
-        return data
     finally:
         os.close(descriptor)
 
@@ -257,7 +264,7 @@ def _second_name(target: Path, backup: Path) -> None:
 
 
 def _change_over(temporary: Path, target: Path) -> bool:
-    """Rename over the target; False where it is a mount of its own, which nothing replaces."""
+    """Rename over the target; False if it is a mount of its own, which nothing replaces."""
     for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
         try:
             os.replace(temporary, target)

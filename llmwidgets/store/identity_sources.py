@@ -15,11 +15,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
-from llmwidgets import secret as secret_file
-from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked
-from llmwidgets.secret import Secret
+from llmwidgets.errors import DamagedStore, FieldError, StoreError
+from llmwidgets.known_keys import warn_if_typed
+from llmwidgets.secret import Secret, decode_secret, read_secret_file
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
@@ -34,7 +34,7 @@ PASSPHRASE = "passphrase"
 _START = "AGE-SECRET-KEY-1"
 
 WITHOUT_A_SCREEN = (
-    f"Without a screen, set {KEY_FILE} to a file of mode 0600 that holds the identity, "
+    f"Without a screen, set {KEY_FILE} to a file of mode 0600 that contains the identity, "
     f"or {KEY} to the identity itself."
 )
 REMEDIES = (
@@ -65,7 +65,7 @@ def find_headless_identity() -> IdentitySource | None:
     if KEY in os.environ:
         identity = parse_identity(memoryview(os.fsencode(os.environ.pop(KEY))))
         if identity is None:
-            message = f"{KEY} holds no age identity."
+            message = f"{KEY} contains no age identity."
             raise StoreError(message, "It starts with AGE-SECRET-KEY-1 and has 74 characters.")
         _taken = IdentitySource(identity, KEY)
     return _taken
@@ -77,36 +77,53 @@ def forget_identity() -> None:
     _taken = None
 
 
+@overload
+def close_typed(spelled: None) -> None: ...
+@overload
+def close_typed(spelled: str | Secret) -> Secret: ...
+def close_typed(spelled: str | Secret | None) -> Secret | None:
+    """A passphrase or identity that code gave, as a Secret; one typed in a cell is warned of.
+
+    What is not a text becomes an empty one, which opens nothing: an error raised here would show
+    it in the frame of the caller.
+    """
+    if spelled is None or isinstance(spelled, Secret):
+        return spelled
+    secret = Secret(spelled if isinstance(spelled, str) else "")
+    warn_if_typed("identity" if secret.begins("AGE-") else "passphrase", secret)
+    return secret
+
+
 def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:
     """The identity in the bytes of an `identity.age`; WrongPassphrase or DamagedStore."""
-    from llmwidgets.store import age as sealing
+    from llmwidgets.store import age
 
-    identity = parse_identity(sealing.decrypt_passphrase(sealed, passphrase))
+    identity = parse_identity(age.decrypt_passphrase(sealed, passphrase))
     if identity is None:
-        message = "identity.age opens, but holds no age identity."
+        message = "identity.age opens, but contains no age identity."
         raise DamagedStore(message, "Put back the identity.age that belongs to this store.")
     return identity
 
 
 def parse_identity(spelled: Secret | memoryview) -> Identity | None:
-    """The identity in a text that holds one on a line of its own; None for any other text."""
+    """The identity in a text that has one on a line of its own; None for any other text."""
     if isinstance(spelled, Secret):
         return _parsed(spelled)
-    opened, _ = secret_file.decode_secret(spelled)
+    opened, _ = decode_secret(spelled)
     return None if opened is None else _parsed(_identity_in(opened))
 
 
 def read_given_identity(identity: Secret) -> IdentitySource:
     """The identity that code gave: itself, `env:NAME`, or `file:PATH` as age-keygen writes it.
 
-    FieldError where it is none.
+    FieldError if it is not one.
     """
     if identity.reference is None or not identity.reference.startswith("file:"):
         from llmwidgets.store.age import Identity
 
         return IdentitySource(Identity.parse(identity), GIVEN)
     path = Path(identity.reference.removeprefix("file:")).expanduser()
-    opened, wrong = secret_file.read_secret_file(path)
+    opened, wrong = read_secret_file(path)
     found = None if opened is None else _parsed(_identity_in(opened))
     if found is None:
         place = f"{path}, which {wrong}" if wrong else f"{path}"
@@ -115,18 +132,13 @@ def read_given_identity(identity: Secret) -> IdentitySource:
     return IdentitySource(found, GIVEN)
 
 
-def locked_error(name: str, why: str = "") -> StoreLocked:
-    """The error for a store that nothing here can unlock, with the ways out."""
-    return StoreLocked(f"{name} is locked{why}.", REMEDIES)
-
-
 def _of_key_file(path: Path) -> Identity:
-    opened, reason = secret_file.read_secret_file(path, _distrust)
+    opened, reason = read_secret_file(path, _distrust)
     identity = None if opened is None else _parsed(_identity_in(opened))
     if identity is not None:
         return identity
     message = f"The key file {path} of {KEY_FILE} is not used: "
-    message += f"it {reason or 'holds no line that starts with AGE-SECRET-KEY-1'}."
+    message += f"it {reason or 'contains no line that starts with AGE-SECRET-KEY-1'}."
     raise StoreError(
         message,
         "It is a regular file of yours with mode 0600 that age-keygen made. For a secret that "
@@ -135,7 +147,7 @@ def _of_key_file(path: Path) -> Identity:
 
 
 def _distrust(status: os.stat_result) -> str:
-    """Why a key file cannot be trusted; empty where it can."""
+    """Why a key file cannot be trusted; empty if it can."""
     if not hasattr(os, "getuid"):
         return ""
     # Docker and Kubernetes mount a secret as root's, readable by all in the container.
@@ -150,7 +162,7 @@ def _distrust(status: os.stat_result) -> str:
 
 
 def _identity_in(opened: Callable[[], str]) -> Secret:
-    """The one line that spells an identity, closed; an empty Secret where there is not one."""
+    """The one line that spells an identity, closed; an empty Secret if there is not exactly one."""
     lines = map(str.strip, opened().splitlines())
     keys = [Secret(line) for line in lines if line.startswith(_START)]
     return keys[0] if len(keys) == 1 else Secret("")
@@ -165,7 +177,7 @@ def _parsed(secret: Secret) -> Identity | None:
         return None
 
 
-# -- Passphrase: its one rule, and the secret field of a front end that can ask for it.
+# -- The passphrase: its one rule, and the secret field of a front end that can ask for it.
 
 SHORTEST = 12
 
@@ -174,7 +186,7 @@ def check_passphrase(passphrase: Secret) -> None:
     """FieldError for a passphrase under 12 characters, for none, or of letters that came broken."""
     if len(passphrase.reveal()) < SHORTEST:
         raise FieldError(
-            {"passphrase": f"has fewer than {SHORTEST} characters, or is no text."},
+            {"passphrase": f"has fewer than {SHORTEST} characters, or is not a text."},
             "Six random words are easy to keep in mind and hard to guess.",
         )
     if any("\ud800" <= letter <= "\udfff" for letter in passphrase.reveal()):
@@ -187,7 +199,7 @@ def check_passphrase(passphrase: Secret) -> None:
 def ask_passphrase(prompt: str) -> Secret | None:
     """What the user typed into the secret field of the notebook or the terminal, closed.
 
-    None at once where nobody can be asked: a kernel whose front end takes no input (a run by
+    None at once if nobody can be asked: a kernel whose front end takes no input (a run by
     nbclient, a pipeline), or no terminal. The front end shows dots and keeps nothing.
     """
     if not _somebody_is_there():
@@ -199,7 +211,7 @@ def ask_passphrase(prompt: str) -> Secret | None:
 
 
 def ask_new_passphrase(organization: str) -> Secret | None:
-    """A new passphrase, typed twice; FieldError where the two differ or it is too short."""
+    """A new passphrase, typed twice; FieldError if the two differ or it is too short."""
     first = ask_passphrase(f"New passphrase for the store {organization}: ")
     if first is None:
         return None
@@ -220,7 +232,7 @@ def _somebody_is_there() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-# -- Words: a passphrase of six made-up words that can be said, from the system's random source.
+# -- A passphrase of six made-up words that can be said, from the system's random source.
 
 WORDS = 6
 
@@ -239,6 +251,13 @@ def propose_passphrase() -> Secret:
     shipped and kept, and two syllables are as quick to type.
     """
     return Secret(" ".join(_word() for _ in range(WORDS)))
+
+
+def propose_recovery() -> Secret:
+    """A new identity to keep elsewhere and to make a store with: `Store.create(recovery=…)`."""
+    from llmwidgets.store.age import Identity
+
+    return Identity.generate().secret
 
 
 def _word() -> str:

@@ -10,216 +10,213 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.errors import DamagedStore, NewerStore, StoreError, StoreLocked
 from llmwidgets.secret import Secret
-from llmwidgets.store import document, identity_cache, identity_sources, rollback, state
+from llmwidgets.store import document as documents
 from llmwidgets.store import file as store_file
-from llmwidgets.store import rollback as known
-from llmwidgets.store.document import Recipient, StoreDocument
-from llmwidgets.store.identity_sources import IdentitySource
-from llmwidgets.store.state import StoreState
+from llmwidgets.store import identity_cache, identity_sources, trust
+from llmwidgets.store import state as states
+from llmwidgets.store.document import StoreDocument
+from llmwidgets.store.identity_sources import GIVEN, PASSPHRASE, IdentitySource
+from llmwidgets.store.state import CONNECTIONS, IDENTITY, Status, StoreState
+from llmwidgets.store.trust import OWNER, RECOVERY, Recipient
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
 
 
-IDENTITY = "identity.age"
-CONNECTIONS = "connections.age"
 _AGE = b"age-encryption.org/"
 
 Operation = Callable[[StoreDocument], StoreDocument]
-Spell = Callable[[Secret], str]
 
 
-def store_exists(session: StoreState) -> bool:
-    """Whether the folder holds a store."""
-    return session.folder is None or session.file(CONNECTIONS).exists
-
-
-def has_passphrase(session: StoreState) -> bool:
-    """Whether a passphrase can open the store."""
-    return session.folder is not None and session.file(IDENTITY).exists
-
-
-def is_open(session: StoreState) -> bool:
-    """Whether the store is unlocked, or the surroundings unlock it now."""
-    if session.folder is None:
-        return True
-    with session.guard:
-        try:
-            unlock_headless(session)
-        except StoreError:
-            return False
-        return True
+def is_open(state: StoreState) -> bool:
+    """Whether the store is unlocked, or something at hand unlocks it now."""
+    with state.guard:
+        with suppress(StoreError):
+            return state.folder is None or bool(unlock_headless(state))
+        return False
 
 
 def create_store(
-    session: StoreState, passphrase: Secret | None, spell: Spell, spare: Identity | None = None
+    state: StoreState, passphrase: Secret | None, recovery: Identity | None = None
 ) -> None:
-    """Make the two files, or the connections' alone where the surroundings hold an identity.
+    """Make the two files, or the connections' alone if the surroundings have an identity.
 
-    The second recipient is the recovery identity: the spare one given, or for a store made with a
+    The second recipient is the recovery identity: the one given, or for a store made with a
     passphrase a new one.
     """
-    from llmwidgets.store import age as sealing
+    from llmwidgets.store import age
 
-    if session.folder is None:
+    if state.folder is None:
         return
-    _check_free(session)
-    found = (
+    _check_free(state)
+    source = (
         identity_sources.find_headless_identity()
         if passphrase is None
-        else IdentitySource(sealing.Identity.generate(), identity_sources.PASSPHRASE)
+        else IdentitySource(age.Identity.generate(), PASSPHRASE)
     )
-    if found is None:
+    if source is None:
         message = "A new store needs a passphrase, and nothing here can ask for one."
         raise StoreLocked(
             message,
             "Make it in lw.ConnectionPanel(), or call lw.Store.create(…, passphrase=…). "
             + identity_sources.WITHOUT_A_SCREEN,
         )
-    wrapped = sealing.wrap_identity(found.identity, passphrase) if passphrase else None
-    made = sealing.Identity.generate() if passphrase and spare is None else None
-    recovery = spare or made
-    recipients = [Recipient(document.OWNER, found.identity.recipient)]
-    recipients += [Recipient(document.RECOVERY, recovery.recipient)] if recovery else []
-    first = document.with_recipients(StoreDocument(), recipients, [found.identity])
+    wrapped = age.wrap_identity(source.identity, passphrase) if passphrase else None
+    made = age.Identity.generate() if passphrase and recovery is None else None
+    spare = recovery or made
+    recipients = [Recipient(OWNER, source.identity.recipient)]
+    recipients += [Recipient(RECOVERY, spare.recipient)] if spare else []
+    first = documents.with_recipients(StoreDocument(), recipients, [source.identity])
     # A link to an empty folder can be planted as well.
-    store_file.make_folder(session.folder, close=not session.by_link)
-    with session.guard, session.file(CONNECTIONS).locked():
-        _check_free(session)
+    store_file.make_folder(state.folder, close=not state.by_link)
+    with state.guard, state.file(CONNECTIONS).locked():
+        _check_free(state)
         if wrapped is not None:
-            write_identity(session, wrapped)
-        write_store(session, replace(first, revision=1), found.identity, spell)
-        session.open_by(found)
-        session.recovery = made.secret if made else None
+            write_identity(state, wrapped)
+        write_store(state, replace(first, revision=1), source.identity)
+        state.open_by(source)
+        state.recovery = made.secret if made else None
 
 
-def unlock_with(
-    session: StoreState, passphrase: Secret | None, given: IdentitySource | None = None
+def unlock_store(
+    state: StoreState, passphrase: Secret | None, given: IdentitySource | None = None
 ) -> None:
     """Unlock for the whole process; StoreLocked, WrongPassphrase, DamagedStore or NewerStore."""
     asked = passphrase is not None or given is not None
-    if session.folder is None or (not asked and session.unlocked is not None):
+    if state.folder is None or (not asked and state.source is not None):
         return
-    check_there(session)
+    check_exists(state)
     if passphrase is not None:
-        given = IdentitySource(open_by_passphrase(session, passphrase), identity_sources.PASSPHRASE)
+        given = IdentitySource(open_by_passphrase(state, passphrase), PASSPHRASE)
     elif given is None:
-        session.looked = False
-    with session.guard:
-        found = given or find_identity(session)
-        if found is None:
-            raise identity_sources.locked_error(session.name, session.why)
-        _accept(session, found)
+        state.keyring_asked = False
+    with state.guard:
+        source = given or find_identity(state)
+        if source is None:
+            raise state.locked_error()
+        _accept(state, source)
 
 
-def read_store(session: StoreState) -> StoreDocument | None:
-    """The contents as they are on disk now, None where there is no store."""
-    with session.guard:
-        if session.folder is None:
-            return session.last
-        if not store_exists(session):
-            _check_not_lost(session)
-            return None
-        found = unlock_headless(session)
-        state.touch(session)
-        data = session.file(CONNECTIONS).read()
-        if session.last is None or data != session.seen:
-            _take_in(session, data, found.identity)
-        return session.last
+def lock_store(state: StoreState) -> None:
+    """Forget the identity and everything it opened; nothing at hand opens it again by itself."""
+    with state.guard:
+        if state.source is not None and state.source.by == identity_sources.KEY:
+            identity_sources.forget_identity()
+        state.lock(Status.LOCKED_BY_USER)
 
 
-def change_store(session: StoreState, operation: Operation, spell: Spell) -> None:
-    """Apply one operation, under the lock, to the contents as they are on disk then."""
-    with session.guard:
-        if session.folder is None:
-            session.keep(operation(session.last or StoreDocument()), None)
+def read_store(state: StoreState) -> StoreDocument:
+    """The document as it is on disk now; an empty one if there is no store. StoreLocked."""
+    with state.guard:
+        if state.folder is None:
+            return state.document or StoreDocument()
+        data = state.file(CONNECTIONS).read_if_exists()
+        if data is None:
+            _check_not_lost(state)
+            return StoreDocument()
+        source = unlock_headless(state)
+        state.used = states.clock()
+        if state.document is None or data != state.seen:
+            _take_in(state, data, source.identity)
+        assert state.document is not None
+        return state.document
+
+
+def change_store(state: StoreState, operation: Operation) -> None:
+    """Apply one operation, under the lock, to the document as it is on disk then."""
+    with state.guard:
+        if state.folder is None:
+            state.keep(operation(read_store(state)), None)
         else:
-            with store_operation(session) as (now, found):
-                new = replace(operation(now), revision=now.revision + 1, schema=document.SCHEMA)
-                write_store(session, new, found.identity, spell)
+            with store_operation(state) as (document, source):
+                new = operation(document)
+                write_store(state, next_revision(new, document), source.identity)
+
+
+def next_revision(new: StoreDocument, old: StoreDocument) -> StoreDocument:
+    """The document as the revision that follows another."""
+    return replace(new, revision=old.revision + 1, schema=documents.SCHEMA)
 
 
 @contextmanager
-def store_operation(session: StoreState) -> Iterator[tuple[StoreDocument, IdentitySource]]:
-    """Hold guard and lock, with the contents as they are on disk and the identity.
+def store_operation(state: StoreState) -> Iterator[tuple[StoreDocument, IdentitySource]]:
+    """Hold guard and lock, with the document as it is on disk and the identity.
 
-    StoreLocked, NewerStore, or StoreError where the store is read-only or older than it was.
+    StoreLocked, NewerStore, or StoreError if the store is read-only or older than it was.
     """
-    with session.guard:
-        check_there(session)
-        found, file = unlock_headless(session), session.file(CONNECTIONS)
-        state.touch(session)
+    with state.guard:
+        check_exists(state)
+        source, file = unlock_headless(state), state.file(CONNECTIONS)
+        state.used = states.clock()
         if not store_file.writable(file.target.parent):
-            raise _read_only(session)
+            message = f"{state.name} is read-only: its folder takes no new files."
+            hint = "Use the connection for this session only: store.add_for_session."
+            raise StoreError(message, hint)
         with file.locked():
-            now = open_document(session, file.read(), found.identity)
-            if now.schema > document.SCHEMA:
-                message = f"{session.name} was written by a newer llmwidgets."
+            document = open_document(state, file.read(), source.identity)
+            if document.is_newer:
+                message = f"{state.name} was written by a newer llmwidgets."
                 raise NewerStore(message, "It is read-only here. Update llmwidgets.")
-            if rollback.is_older(now):
-                raise rollback.rollback_error(session)
-            yield now, found
+            if trust.is_older(document):
+                message = f"{state.name} is older than this computer saw it; nothing is changed."
+                raise StoreError(message, trust.ROLLBACK_HINT)
+            yield document, source
 
 
-def write_store(
-    session: StoreState, contents: StoreDocument, identity: Identity, spell: Spell
-) -> None:
-    """Seal the contents to their recipients, open them again, and put them in place."""
-    from llmwidgets.store import age as sealing
+def write_store(state: StoreState, document: StoreDocument, identity: Identity) -> None:
+    """Seal the document to its recipients, open it again, and put it in place."""
+    from llmwidgets.store import age
 
-    plain = document.serialize_document(contents, identity, spell)
-    sealed = sealing.encrypt(plain, [each.recipient for each in contents.recipients])
-    if sealing.recipient_digest(sealing.decrypt(sealed, [identity])) != sealing.recipient_digest(
-        plain
-    ):
+    plain = documents.serialize_document(document, identity)
+    sealed = age.encrypt(plain, [each.recipient for each in document.recipients])
+    if age.digest(age.decrypt(sealed, [identity])) != age.digest(plain):
         message = "The sealed connections did not open again, so nothing was written."
         raise StoreError(message, "Try again; if it comes back, this computer's memory is failing.")
-    session.file(CONNECTIONS).replace(sealed)
-    session.keep(contents, sealed)
-    rollback.note_revision(session, contents)
+    state.file(CONNECTIONS).replace(sealed)
+    state.keep(document, sealed)
 
 
-def write_identity(session: StoreState, wrapped: bytes) -> None:
-    """Put a sealed identity in place; StoreError where a link leads to what is not of a store."""
-    file = session.file(IDENTITY)
+def write_identity(state: StoreState, wrapped: bytes) -> None:
+    """Put a sealed identity in place; StoreError if a link leads to what is not a store's."""
+    file = state.file(IDENTITY)
     if file.path.is_symlink() and file.exists and not file.read().startswith(_AGE):
         message = f"{file.path} is a link to {file.target}, which does not belong to a store."
         raise StoreError(message, "Delete the link, then try again.")
     file.replace(wrapped)
 
 
-def find_identity(session: StoreState) -> IdentitySource | None:
+def find_identity(state: StoreState) -> IdentitySource | None:
     """The identity that opens the store without a question: surroundings, server, keyring."""
-    return identity_sources.find_headless_identity() or identity_cache.find_remembered(session)
+    return identity_sources.find_headless_identity() or identity_cache.find_remembered(state)
 
 
-def unlock_headless(session: StoreState) -> IdentitySource:
+def unlock_headless(state: StoreState) -> IdentitySource:
     """The identity that is open, or that opens the store now; StoreLocked."""
-    session.lock_if_idle(state.clock())
-    if session.unlocked is None and not session.locked_by_hand:
-        found = find_identity(session)
+    state.lock_if_idle()
+    if state.source is None and state.status is not Status.LOCKED_BY_USER:
+        found = find_identity(state)
         if found is not None:
-            _accept(session, found)
-    if session.unlocked is None:
-        raise identity_sources.locked_error(session.name, session.why)
-    return session.unlocked
+            _accept(state, found)
+    if state.source is None:
+        raise state.locked_error()
+    return state.source
 
 
-def _accept(session: StoreState, found: IdentitySource) -> None:
+def _accept(state: StoreState, source: IdentitySource) -> None:
     """Take an identity for the process once it has opened the store."""
-    data = session.file(CONNECTIONS).read()
-    if not _is_sealed_to(data, found.identity):
-        raise _foreign(session, found)
-    _take_in(session, data, found.identity)
-    session.open_by(found)
+    data = state.file(CONNECTIONS).read()
+    if not _is_sealed_to(data, source.identity):
+        raise _foreign_error(state, source)
+    _take_in(state, data, source.identity)
+    state.open_by(source)
 
 
 def _is_sealed_to(data: bytes, identity: Identity) -> bool:
-    """Whether the file names this identity; one that breaks a rule is told by who reads it."""
-    from llmwidgets.store import age as sealing
+    """Whether the file names this identity; reading one that breaks a rule says so itself."""
+    from llmwidgets.store import age
 
     try:
-        sealing.decrypt(data, [identity])
+        age.decrypt(data, [identity])
     except StoreLocked:
         return False
     except DamagedStore:
@@ -227,72 +224,68 @@ def _is_sealed_to(data: bytes, identity: Identity) -> bool:
     return True
 
 
-def _foreign(session: StoreState, found: IdentitySource) -> StoreError:
-    """The error for an identity that the file does not name, or names no more where damaged."""
-    if found.by == identity_sources.PASSPHRASE:
-        return damaged_error(session, "It is not sealed to the identity in identity.age.")
-    if _kept_by(session, found.identity):
-        return damaged_error(session, _OTHERS)
-    message = f"{session.name} does not open with the identity in {found.by}."
-    if found.by == identity_sources.GIVEN:
-        message = f"{session.name} does not open with this identity."
+def _foreign_error(state: StoreState, source: IdentitySource) -> StoreError:
+    """The error for an identity that the file does not name, or no longer names if damaged."""
+    if source.by == PASSPHRASE:
+        return damaged_error(state, "It is not sealed to the identity in identity.age.")
+    if _was_own(state, source.identity):
+        return damaged_error(state, _OTHERS)
+    with_it = "with this identity" if source.by == GIVEN else f"with the identity in {source.by}"
     return StoreLocked(
-        message, "It belongs to another store, was removed from this one, or the file is damaged."
+        f"{state.name} does not open {with_it}.",
+        "It belongs to another store, was removed from this one, or the file is damaged.",
     )
 
 
 _OTHERS = "It is damaged, or it was given another identity: then unlock it again with that."
 
 
-def _kept_by(session: StoreState, identity: Identity) -> bool:
+def _was_own(state: StoreState, identity: Identity) -> bool:
     """Whether the store was this identity's own, which nobody removes: then the file is damaged.
 
     A member can have been removed since the last backup; without any nothing was changed since.
     """
-    if session.folder is None:
+    if state.folder is None:
         return False
-    backups = session.file(CONNECTIONS).backups()
+    backups = state.file(CONNECTIONS).backups()
     for path in backups:
         with suppress(OSError, StoreError):
-            there = open_document(session, path.read_bytes(), identity)
-            own = {each.name for each in there.recipients if each.recipient == identity.recipient}
-            return not own.isdisjoint({document.OWNER, document.RECOVERY})
-    before = known.recall_store(known.recall_folder(session.folder).store_id)
+            document = open_document(state, path.read_bytes(), identity)
+            own = {r.name for r in document.recipients if r.recipient == identity.recipient}
+            return not own.isdisjoint({OWNER, RECOVERY})
+    before = trust.recall_store(trust.recall_folder(state.folder).store_id)
     return not backups and identity.recipient in before.writers
 
 
-def _take_in(session: StoreState, data: bytes, identity: Identity) -> None:
-    contents = open_document(session, data, identity)
-    rollback.note_revision(session, contents)
-    if session.rolled_back is not None:
+def _take_in(state: StoreState, data: bytes, identity: Identity) -> None:
+    state.keep(open_document(state, data, identity), data)
+    if state.rolled_back is not None:
         # Another process may have saved between this read and its note of the revision.
-        data = session.file(CONNECTIONS).read()
-        contents = open_document(session, data, identity)
-        rollback.note_revision(session, contents)
-    session.keep(contents, data)
+        data = state.file(CONNECTIONS).read()
+        state.keep(open_document(state, data, identity), data)
 
 
-def open_document(session: StoreState, data: bytes, identity: Identity) -> StoreDocument:
-    """The contents in the bytes of the store's file; DamagedStore or NewerStore."""
-    from llmwidgets.store import age as sealing
+def open_document(state: StoreState, data: bytes, identity: Identity) -> StoreDocument:
+    """The document in the bytes of the store's file; DamagedStore or NewerStore."""
+    from llmwidgets.store import age
 
     try:
-        plain = sealing.decrypt(data, [identity])
-        return document.parse_document(plain, identity, rollback.is_trusted(session, identity))
+        plain = age.decrypt(data, [identity])
+        return documents.parse_document(plain, identity, trust.is_trusted(state.folder, identity))
     except StoreLocked:
-        fault = damaged_error(session, _OTHERS)
+        fault = damaged_error(state, _OTHERS)
     except DamagedStore as error:
-        fault = damaged_error(session, error.message, hint=error.hint)
+        fault = damaged_error(state, error.message, hint=error.hint)
     raise fault
 
 
-def open_by_passphrase(session: StoreState, passphrase: Secret) -> Identity:
+def open_by_passphrase(state: StoreState, passphrase: Secret) -> Identity:
     """The identity in identity.age; WrongPassphrase, DamagedStore, StoreLocked without it."""
-    file = session.file(IDENTITY)
-    if not file.exists:
-        message = f"{session.name} has no identity.age, so no passphrase opens it."
+    file = state.file(IDENTITY)
+    sealed = file.read_if_exists()
+    if sealed is None:
+        message = f"{state.name} has no identity.age, so no passphrase opens it."
         raise StoreLocked(message, identity_sources.WITHOUT_A_SCREEN)
-    sealed = file.read()
     try:
         return identity_sources.passphrase_identity(sealed, passphrase)
     except DamagedStore as error:
@@ -303,47 +296,40 @@ def open_by_passphrase(session: StoreState, passphrase: Secret) -> Identity:
     raise fault
 
 
-def _check_free(session: StoreState) -> None:
-    if store_exists(session):
-        message = f"{session.name} exists already."
+def _check_free(state: StoreState) -> None:
+    if state.exists:
+        message = f"{state.name} exists already."
         raise StoreError(message, "Open it with lw.Store(…) and unlock it.")
-    for file in (session.file(IDENTITY), session.file(CONNECTIONS)):
+    for file in (state.file(IDENTITY), state.file(CONNECTIONS)):
         if file.path.is_symlink():
-            message = f"{session.name} cannot be made: {file.path} is a link."
+            message = f"{state.name} cannot be made: {file.path} is a link."
             raise StoreError(message, "Delete the link, or name another folder.")
-    _check_not_lost(session)
+    _check_not_lost(state)
 
 
-def check_there(session: StoreState) -> None:
-    """StoreError where there is no store, DamagedStore where only its backups are left."""
-    if store_exists(session):
+def check_exists(state: StoreState) -> None:
+    """StoreError if there is no store, DamagedStore if only its backups are left."""
+    if state.exists:
         return
-    _check_not_lost(session)
-    message = f"{session.name} does not exist yet."
-    raise StoreError(
-        message,
-        f"Make it in lw.ConnectionPanel(), or with lw.Store.create({session.argument}).",
-    )
+    _check_not_lost(state)
+    message = f"{state.name} does not exist yet."
+    hint = f"Make it in lw.ConnectionPanel(), or with lw.Store.create({state.argument})."
+    raise StoreError(message, hint)
 
 
-def _check_not_lost(session: StoreState) -> None:
-    if session.file(CONNECTIONS).backups():
-        raise damaged_error(session, "The file is missing.")
+def _check_not_lost(state: StoreState) -> None:
+    if state.file(CONNECTIONS).backups():
+        raise damaged_error(state, "The file is missing.")
 
 
-def damaged_error(session: StoreState, reason: str, *, hint: str = "") -> DamagedStore:
+def damaged_error(state: StoreState, reason: str, *, hint: str = "") -> DamagedStore:
     """The error for a file that does not open, with the newest backup to go back to."""
-    file = session.file(CONNECTIONS)
+    file = state.file(CONNECTIONS)
     for backup in [] if hint else file.backups()[:1]:
         moment = datetime.fromtimestamp(backup.stat().st_mtime).astimezone()
         hint = (
-            f"{backup.name} beside it is what was saved on {moment:%d %b %Y at %H:%M}: "
-            "store.restore() goes back to it."
+            f"{backup.name} in the same folder is what was saved on "
+            f"{moment:%d %b %Y at %H:%M}: store.restore() goes back to it."
         )
-    hint = hint or "No backup is there: put back a copy of your own."
+    hint = hint or "There is no backup: put back a copy of your own."
     return DamagedStore(f"{file.path} does not open and is kept as it is. {reason}", hint)
-
-
-def _read_only(session: StoreState) -> StoreError:
-    message = f"{session.name} is read-only: its folder takes no new files."
-    return StoreError(message, "Use the connection for this session only: store.add_for_session.")

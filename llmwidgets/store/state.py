@@ -1,4 +1,4 @@
-"""What all Stores of one folder share in this process."""
+"""One process's view of a store: open or locked and why, what was read, when it locks itself."""
 
 from __future__ import annotations
 
@@ -10,51 +10,68 @@ import time
 import unicodedata
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
 from pathlib import Path
-from typing import Protocol
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.errors import AlreadyConnected, FieldError
-from llmwidgets.providers.overrides import FACTS, FactMisfit, Told, read_told
+from llmwidgets.errors import AlreadyConnected, FieldError, StoreLocked
 from llmwidgets.secret import Secret
-from llmwidgets.store import identity_sources, rollback
-from llmwidgets.store.document import StoredConnection, StoreDocument, parse_connection
-from llmwidgets.store.file import StoreFile
+from llmwidgets.store import identity_sources, trust
+from llmwidgets.store.document import StoredConnection, StoreDocument, UnreadableConnection
+from llmwidgets.store.file import StoreFile, writable
 from llmwidgets.store.identity_sources import IdentitySource
 
 logger = logging.getLogger(__name__)
 
 _ORGANIZATION = re.compile(r"\w(?:[\w. -]{0,62}\w)?")
 
+IDENTITY = "identity.age"
+CONNECTIONS = "connections.age"
+
+AUTO_LOCK_CHOICES = (0, 15, 60)
+"""The idle minutes that can be chosen; 0 is never."""
+
+_LOOK_SECONDS = 20.0
+
+
+class Status(Enum):
+    """Whether a store is open in this process; if not, what locked it."""
+
+    OPEN = "open"
+    LOCKED = "locked"
+    """Nothing has opened it yet."""
+    LOCKED_BY_USER = "locked by the user"
+    """It stays locked, even if a variable or key file would open it again at once."""
+    LOCKED_WHEN_IDLE = "locked when idle"
+
 
 class StoreState:
-    """The shared state of one folder; `folder` is None for a store that lives in memory.
+    """What all Stores of one folder share in this process; `folder` is None in memory.
 
-    `locked_by_hand` keeps a store locked that a variable or key file would open again at once.
-    `last` is the newest contents read, valid while the file's bytes are `seen`. `recovery` is
-    the second identity of a store made here, until it was taken once. `rolled_back` is the higher
-    revision that this computer saw before. `deleted` is the connection deleted last, and where it
-    stood, until the store is locked. `why` tells why it is locked, `trouble` what stood in
-    the way of a remembered identity. `used` and `holds` say when the store was used last, and how
-    many runs use it. `by_link` tells that a link was followed to the folder.
+    `source` is the identity that opened it. `document` is the newest that was read, valid while
+    the file's bytes are `seen`. `recovery` is the second identity of a store made here, until it
+    was taken once. `rolled_back` is the higher revision that this computer saw before. `deleted`
+    is the connection deleted last, with its place in the file, until the store is locked.
+    `trouble` is what kept a remembered identity from opening it. `used` is when the store was used
+    last. `by_link` says that a link was followed to the folder.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder, self.by_link = folder, False
         self.guard = threading.RLock()
-        self.unlocked: IdentitySource | None = None
-        self.locked_by_hand = False
-        self.last: StoreDocument | None = None
+        self.status = Status.LOCKED if folder else Status.OPEN
+        self.idle_minutes = 0
+        self.source: IdentitySource | None = None
+        self.document: StoreDocument | None = None if folder else StoreDocument()
         self.seen: bytes | None = None
         self.recovery: Secret | None = None
         self.rolled_back: int | None = None
-        self.deleted: tuple[StoredConnection | Connection, int] | None = None
-        self.why, self.trouble = "", ""
-        self.looked = False
-        self.used, self.holds = clock(), 0
+        self.deleted: tuple[StoredConnection, int | None] | None = None
+        self.trouble, self.keyring_asked = "", False
+        self.used = clock()
         self.temporary: dict[str, Connection] = {}
-        self._made: dict[int, Connection | None] = {}
         self._files: dict[str, StoreFile] = {}
         self._observers: dict[object, Callable[[], object]] = {}
 
@@ -63,20 +80,76 @@ class StoreState:
         """The store in words: `The store in ~/.config/llmwidgets/acme`."""
         if self.folder is None:
             return "The store in memory"
-        shown, home = str(self.folder), str(Path.home())
-        return f"The store in {shown.replace(home, '~', 1) if shown.startswith(home) else shown}"
+        path, home = str(self.folder), Path.home()
+        inside = self.folder.is_relative_to(home)
+        return (
+            f"The store in {os.path.join('~', self.folder.relative_to(home)) if inside else path}"
+        )
 
     @property
     def argument(self) -> str:
         """What `lw.Store` is called with to name this store: `"acme"`, `path="…"`."""
-        if self.folder is not None and self.in_default_place:
+        if self.folder is not None and self.in_default_folder:
             return f'"{self.folder.name}"'
         return f'path="{self.folder}"'
 
     @property
-    def in_default_place(self) -> bool:
+    def in_default_folder(self) -> bool:
         """Whether an organization's name alone leads to this folder."""
         return self.folder is not None and self.folder.parent == default_folder("x").parent
+
+    @property
+    def lock_reason(self) -> str:
+        """Why the store locked itself; empty for any other lock."""
+        idle = self.status is Status.LOCKED_WHEN_IDLE
+        return f"it was idle for {self.idle_minutes} minutes" if idle else ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder contains a store."""
+        return self.folder is None or self.file(CONNECTIONS).exists
+
+    @property
+    def has_passphrase(self) -> bool:
+        """Whether a passphrase can open the store; one made by a key file has none."""
+        return self.folder is not None and self.file(IDENTITY).exists
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be saved: the folder takes no files, or the store is newer."""
+        if self.folder is None:
+            return False
+        newer = self.document is not None and self.document.is_newer
+        return newer or not writable(self.file(CONNECTIONS).target.parent)
+
+    @property
+    def notice(self) -> str:
+        """What a user should know about this store, in one or two sentences; often empty."""
+        if self.folder is None:
+            return "This store lives in memory only: its connections end with the kernel."
+        if self.document is not None and self.document.is_newer:
+            return "This store was written by a newer llmwidgets; it is read-only here."
+        notes = [self.trouble]
+        if self.rolled_back is not None:
+            old = "The store's file is older than this computer saw it, so nothing is saved in it."
+            notes += [old, trust.ROLLBACK_HINT]
+        if self.read_only:
+            notes.append("The store's folder is read-only: new connections last for this session.")
+        listed = self.document.connections if self.document else ()
+        odd = [each.label for each in listed if isinstance(each, UnreadableConnection)]
+        if odd:
+            notes.append(f"This version cannot read {', '.join(odd)}; it is kept as it is.")
+        return " ".join(filter(None, notes))
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When the store's file was last modified, by any process; None in memory or before it."""
+        return None if self.folder is None else self.file(CONNECTIONS).modified_at
+
+    @property
+    def deleted_label(self) -> str:
+        """The label of the connection deleted last, while `undelete` can help; else empty."""
+        return self.deleted[0].label if self.deleted else ""
 
     def file(self, name: str) -> StoreFile:
         """One of the folder's files."""
@@ -87,73 +160,54 @@ class StoreState:
             self._files[name] = StoreFile(self.folder / name)
         return self._files[name]
 
-    def keep(self, contents: StoreDocument, seen: bytes | None) -> None:
-        """Remember contents that were read or written."""
-        self.last, self.seen, self._made = contents, seen, {}
+    def keep(self, document: StoreDocument, seen: bytes | None) -> None:
+        """Remember a document that was read or written."""
+        self.document, self.seen = document, seen
+        if seen is not None:
+            self.rolled_back = trust.note_revision(self.folder, document)
 
-    def connection(self, payload: StoredConnection) -> Connection | None:
-        """The connection of a remembered payload, made once; None where it cannot be read."""
-        if id(payload) not in self._made:
-            made = parse_connection(payload)
-            self._made[id(payload)] = made and made.with_told(self.told(made))
-        return self._made[id(payload)]
-
-    def told(self, connection: Connection) -> dict[str, Told]:
-        """What the remembered contents tell of a connection's models; what is new is left out."""
-        found: dict[str, Told] = {}
-        for label, model, said in self.last.facts if self.last else ():
-            if label == connection.label:
-                with suppress(FactMisfit):
-                    known = {name: value for name, value in said.items() if name in FACTS}
-                    found[model] = read_told(connection.kind, known)
-        return found
-
-    def unreadable(self) -> list[str]:
-        """The labels of remembered connections that this version cannot read."""
-        payloads = self.last.payloads if self.last else ()
-        return [each["label"] for each in payloads if self.connection(each) is None]
-
-    def rename(self, old: str, twin: Connection) -> None:
-        """Put a session's connection in its own place under its new label; AlreadyConnected."""
-        if twin.label != old and twin.label in self.temporary:
-            message = f"There is a connection {twin.label} already."
+    def rename_temporary(self, old: str, renamed: Connection) -> None:
+        """Give a session's connection its new label, in the same order; AlreadyConnected."""
+        if renamed.label != old and renamed.label in self.temporary:
+            message = f"There is a connection {renamed.label} already."
             raise AlreadyConnected(message, "Choose another label.")
-        self.temporary = dict(
-            (twin.label, twin) if label == old else (label, each)
-            for label, each in self.temporary.items()
-        )
+        self.temporary = {
+            each.label: each
+            for each in (renamed if e.label == old else e for e in self.temporary.values())
+        }
 
-    def forget(self) -> None:
-        """Drop the identity and everything it opened."""
+    def open_by(self, source: IdentitySource) -> None:
+        """Take an identity that opened the store; one from a passphrase is left when idle."""
+        self.source, self.status = source, Status.OPEN
+        self.used = clock()
+        if source.by == identity_sources.PASSPHRASE:
+            _watch(self)
+
+    def lock(self, status: Status) -> None:
+        """Drop the identity and everything it opened; a store in memory stays open."""
         if self.folder is not None:
-            self.unlocked, self.last, self.seen, self._made = None, None, None, {}
+            self.source, self.document, self.seen, self.status = None, None, None, status
             self.recovery, self.rolled_back, self.deleted = None, None, None
 
-    def open_by(self, found: IdentitySource) -> None:
-        """Take an identity that opened the store; one from a passphrase is left after an hour."""
-        self.unlocked, self.locked_by_hand, self.why = found, False, ""
-        touch(self)
-        if found.by == identity_sources.PASSPHRASE:
-            watch_store(self)
-
-    def lock_if_idle(self, now: float) -> None:
+    def lock_if_idle(self) -> None:
         """Lock what a passphrase opened and nothing used for the chosen time; never in a run."""
-        if (
-            self.folder is None
-            or self.unlocked is None
-            or self.unlocked.by != identity_sources.PASSPHRASE
-        ):
+        if self.source is None or self.source.by != identity_sources.PASSPHRASE:
             return
-        idle = now - self.used
-        if self.holds or is_held() or idle < min(filter(None, MINUTES)) * 60:
+        idle = clock() - self.used
+        if self.folder is None or _holds or idle < min(_TIMES) * 60:
             return
-        minutes = rollback.recall_folder(self.folder).auto_lock
+        minutes = trust.recall_folder(self.folder).auto_lock
         if not minutes or idle < minutes * 60:
             return
         with self.guard:
-            self.forget()
-            self.why = f" again: it was idle for {minutes} minutes"
-        self.changed()
+            self.lock(Status.LOCKED_WHEN_IDLE)
+            self.idle_minutes = minutes
+        self.notify()
+
+    def locked_error(self) -> StoreLocked:
+        """The error for a store that nothing here can unlock, with the ways out."""
+        again = f" again: {self.lock_reason}" if self.lock_reason else ""
+        return StoreLocked(f"{self.name} is locked{again}.", identity_sources.REMEDIES)
 
     def observe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call back after every change, on the thread that made it, until unsubscribed."""
@@ -165,89 +219,76 @@ class StoreState:
 
         return unsubscribe
 
-    def changed(self) -> None:
-        """Tell every observer; one that fails does not undo what was saved."""
+    def notify(self) -> None:
+        """Call every observer; one that fails does not undo what was saved."""
         for callback in list(self._observers.values()):
             try:
                 callback()
             except Exception:
                 logger.exception("An observer of the store failed.")
 
-    def start_anew(self) -> None:
-        """After a fork: no identity, no observers of the parent's page, a lock nobody holds."""
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the guard during a change, then call every observer."""
+        with self.guard:
+            yield
+        self.notify()
+
+    def restart(self) -> None:
+        """After a fork: no identity, no observers of the parent's page, a free lock."""
         self.guard = threading.RLock()
         self._observers.clear()
-        self.holds, self.looked = 0, False
-        self.forget()
+        self.keyring_asked = False
+        self.lock(Status.LOCKED)
 
 
+_TIMES = tuple(filter(None, AUTO_LOCK_CHOICES))
 _states: dict[Path, StoreState] = {}
 _guard = threading.Lock()
 
 
 def default_folder(organization: str) -> Path:
-    """Where an organization's store lies unless a path is given; FieldError for no such name."""
+    """Where an organization's store lies unless a path is given; FieldError for a wrong name."""
     import platformdirs
 
     organization = unicodedata.normalize("NFC", organization)
     if not _ORGANIZATION.fullmatch(organization):
         raise FieldError(
-            {"organization": "is no name of an organization."},
+            {"organization": "is not a name of an organization."},
             "Use letters, digits, dots, blanks, - and _, at most 64, no dot or blank at the ends.",
         )
     return Path(os.path.realpath(platformdirs.user_config_dir("llmwidgets", False))) / organization
 
 
+def organizations() -> tuple[str, ...]:
+    """The organizations that have a store in the default folder, by name."""
+    folder = default_folder("x").parent
+    listed = folder.iterdir() if folder.is_dir() else ()
+    return tuple(sorted(each.name for each in listed if (each / CONNECTIONS).exists()))
+
+
 def state_of(folder: Path) -> StoreState:
-    """The one session of a folder, whatever path leads to it."""
+    """The one state of a folder, whatever path leads to it."""
     real = Path(os.path.realpath(folder))
     with _guard:
-        if real not in _states:
-            _states[real] = StoreState(real)
-        _states[real].by_link = os.path.islink(folder)
-        return _states[real]
+        state = _states.setdefault(real, StoreState(real))
+        state.by_link = os.path.islink(folder)
+        return state
 
 
-def _after_fork() -> None:
-    global _guard
-    _guard = threading.Lock()
-    for session in _states.values():
-        session.start_anew()
-    restart_watch()
-    identity_sources.forget_identity()
+# -- Auto-lock: a store that a passphrase opened forgets its identity when idle. A run holds all
+# stores open until it finishes. Time asleep counts as idle time.
 
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-# -- Auto-lock: a store that a passphrase opened forgets its identity after an idle hour.
-#
-# A run takes a hold, so that nothing locks while it goes on. Time asleep counts as idle time.
-
-MINUTES = (0, 15, 60)
-"""What can be chosen; 0 is never."""
-
-_LOOK_SECONDS = 20.0
-
-
-class Lockable(Protocol):
-    """What locks itself when it was idle."""
-
-    def lock_if_idle(self, now: float) -> None:
-        """Lock, if nothing used it for its own time."""
-
-
-def clock() -> float:
-    """Seconds that go on while the computer sleeps, where the system counts them."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
-
-
-_watched: weakref.WeakSet[Lockable] = weakref.WeakSet()
+_watched: weakref.WeakSet[StoreState] = weakref.WeakSet()
 _watch_guard = threading.Lock()
 _watcher: threading.Thread | None = None
 _holds = 0
+
+
+def clock() -> float:
+    """Seconds that go on while the computer sleeps, if the system counts them."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 @contextmanager
@@ -261,47 +302,43 @@ def hold_open() -> Iterator[None]:
     finally:
         with _watch_guard:
             _holds = max(0, _holds - 1)
-            there = list(_watched)
-        for each in there:
-            touch(each)
-
-
-def is_held() -> bool:
-    """Whether a run goes on."""
-    return _holds > 0
-
-
-def touch(used: object) -> None:
-    """Start the idle time of a store anew."""
-    used.used = clock()  # type: ignore[attr-defined]
-
-
-def watch_store(store: Lockable) -> None:
-    """Look at this store from time to time until the process ends."""
-    global _watcher
-    with _watch_guard:
-        _watched.add(store)
-        if _watcher is None:
-            _watcher = threading.Thread(target=_look_on, name="llmwidgets auto-lock", daemon=True)
-            _watcher.start()
+            for state in list(_watched):
+                state.used = clock()
 
 
 def lock_idle() -> None:
-    """Lock every watched store that is idle for too long."""
+    """Lock every store that is idle for too long."""
     with _watch_guard:
-        there = list(_watched)
-    for store in there:
-        store.lock_if_idle(clock())
+        watched = list(_watched)
+    for state in watched:
+        state.lock_if_idle()
 
 
-def restart_watch() -> None:
-    """After a fork: no watcher, no run of the parent's."""
-    global _watch_guard, _watcher, _holds
-    _watch_guard, _watcher, _holds = threading.Lock(), None, 0
-    _watched.clear()
+def _watch(state: StoreState) -> None:
+    global _watcher
+    with _watch_guard:
+        _watched.add(state)
+        if _watcher is None:
+            _watcher = threading.Thread(
+                target=_lock_forever, name="llmwidgets auto-lock", daemon=True
+            )
+            _watcher.start()
 
 
-def _look_on() -> None:
+def _lock_forever() -> None:
     pause = threading.Event()
     while not pause.wait(_LOOK_SECONDS):
         lock_idle()
+
+
+def _after_fork() -> None:
+    global _guard, _watch_guard, _watcher, _holds
+    _guard, _watch_guard, _watcher, _holds = threading.Lock(), threading.Lock(), None, 0
+    _watched.clear()
+    for state in _states.values():
+        state.restart()
+    identity_sources.forget_identity()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.errors import FieldError, PolicyError, StoreError, UnknownConnection
-from llmwidgets.providers.overrides import NOTHING, FactMisfit, Told, plain_told, read_told
+from llmwidgets.errors import FieldError, PolicyError, StoreError, StoreLocked, UnknownConnection
+from llmwidgets.providers.overrides import FactMisfit, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
-from llmwidgets.store import document, file, identity_sources, repository, rollback
-from llmwidgets.store import identity_sources as passphrase_field
-from llmwidgets.store.document import StoredConnection, StoreDocument, find_stored
-from llmwidgets.store.opening import closed
-from llmwidgets.store.sharing import StoreSharing
-from llmwidgets.store.state import StoreState, default_folder, state_of
+from llmwidgets.store import document as documents
+from llmwidgets.store import (
+    identity_cache,
+    identity_sources,
+    recipients,
+    repository,
+    transfer,
+    trust,
+)
+from llmwidgets.store.document import StoredConnection
+from llmwidgets.store.identity_sources import IdentitySource, close_typed
+from llmwidgets.store.recipients import Invitation, Member, Removal
+from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, default_folder, state_of
+from llmwidgets.store.transfer import Backup, ImportPreview
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
+    from llmwidgets.store.age import Identity
 
 
-class Store(StoreSharing):
+class Store:
     """The connections of one organization: saved in an encrypted file, or for this session.
 
     All Stores, panels and runs of a process that name the same folder share one state: what one
@@ -36,9 +45,8 @@ class Store(StoreSharing):
 
     def __init__(self, organization: str = "default", *, path: str | Path | None = None) -> None:
         self.organization = organization
-        self._session = state_of(
-            default_folder(organization) if path is None else Path(path).expanduser()
-        )
+        folder = default_folder(organization) if path is None else Path(path).expanduser()
+        self.state = state_of(folder)
 
     @classmethod
     def create(
@@ -52,113 +60,89 @@ class Store(StoreSharing):
         """Make a store on disk and return it unlocked.
 
         Without a passphrase the identity of LLMWIDGETS_STORE_KEY_FILE or LLMWIDGETS_STORE_KEY
-        is used, else the notebook's or terminal's secret field asks; StoreLocked where nobody can
-        be asked. `recovery` is an identity that you keep elsewhere and that opens the store where
+        is used, else the notebook's or terminal's secret field asks; StoreLocked if nobody can
+        be asked. `recovery` is an identity that you keep elsewhere and that opens the store if
         the passphrase is forgotten; without it one is made, for `take_recovery`. FieldError for a
-        passphrase under 12 characters, StoreError where the folder holds a store already.
+        passphrase under 12 characters, StoreError if the folder contains a store already.
         """
-        passphrase, recovery = closed(passphrase), closed(recovery)
-        spare = (
-            None if recovery is None else identity_sources.read_given_identity(recovery).identity
-        )
+        passphrase, recovery = close_typed(passphrase), close_typed(recovery)
+        spare = identity_sources.read_given_identity(recovery).identity if recovery else None
         store = cls(organization, path=path)
         if passphrase is not None:
-            passphrase_field.check_passphrase(passphrase)
+            identity_sources.check_passphrase(passphrase)
         elif not store.exists and identity_sources.find_headless_identity() is None:
-            passphrase = passphrase_field.ask_new_passphrase(organization)
-        repository.create_store(store._session, passphrase, cls._spell, spare)
-        store._session.changed()
+            passphrase = identity_sources.ask_new_passphrase(organization)
+        repository.create_store(store.state, passphrase, spare)
+        store.state.notify()
         return store
 
     @classmethod
     def in_memory(cls) -> Self:
         """A store that touches no disk, is never locked and ends with the process."""
         store = cls.__new__(cls)
-        store.organization = "memory"
-        store._session = StoreState(None)
-        store._session.keep(StoreDocument(), None)
+        store.organization, store.state = "memory", StoreState(None)
         return store
+
+    # -- What it is.
 
     @property
     def path(self) -> Path | None:
         """The folder of the store's files; None in memory."""
-        return self._session.folder
-
-    @property
-    def in_default_place(self) -> bool:
-        """Whether the organization's name alone leads to this store."""
-        return self._session.in_default_place
-
-    @property
-    def rolled_back(self) -> bool:
-        """Whether the file is older than this computer saw it; then nothing is saved in it."""
-        return self._session.rolled_back is not None
+        return self.state.folder
 
     @property
     def exists(self) -> bool:
         """Whether the store has been made."""
-        return repository.store_exists(self._session)
-
-    @property
-    def locked(self) -> bool:
-        """Whether a store is there that nothing at hand opens; a key file or variable is tried."""
-        return self.exists and not repository.is_open(self._session)
+        return self.state.exists
 
     @property
     def read_only(self) -> bool:
         """Whether nothing can be saved: the folder takes no files, or the store is newer."""
-        last = self._session.last
-        newer = last is not None and last.schema > document.SCHEMA
-        if self.path is None:
-            return False
-        return newer or not file.writable(self._session.file(repository.CONNECTIONS).target.parent)
-
-    @property
-    def changed_at(self) -> datetime | None:
-        """When the store's file was last written, by whoever; None in memory or before it is."""
-        return None if self.path is None else self._session.file(repository.CONNECTIONS).moment
+        return self.state.read_only
 
     @property
     def notice(self) -> str:
         """What a user should know about this store, in one or two sentences; often empty."""
-        last = self._session.last
+        return self.state.notice
+
+    def __repr__(self) -> str:
         if self.path is None:
-            return "This store lives in memory only: its connections end with the kernel."
-        if last is not None and last.schema > document.SCHEMA:
-            return "This store was written by a newer llmwidgets; it is read-only here."
-        said = [self._session.trouble] if self._session.trouble else []
-        if self._session.rolled_back is not None:
-            said.append(rollback.ROLLED_BACK)
-        if self.read_only:
-            said.append("The store's folder is read-only: new connections last for this session.")
-        lost = self._session.unreadable()
-        if lost:
-            said.append(f"This version cannot read {', '.join(lost)}; it is kept as it is.")
-        return " ".join(said)
+            return "Store(in memory)"
+        status = f"unlocked by {self.unlocked_by}" if self.unlocked_by else "locked"
+        return f"Store({self.state.argument}, {status if self.exists else 'not made yet'})"
+
+    def observe(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Be called after every change in this process, on the thread that made it.
+
+        Returns the function that ends it.
+        """
+        return self.state.observe(callback)
+
+    # -- Its connections.
 
     def __getitem__(self, label: str) -> Connection:
         """The connection of this label; UnknownConnection with the nearest, StoreLocked."""
-        session = self._session
-        with session.guard:
-            if label in session.temporary:
-                return self.informed(session.temporary[label])
-            payloads = self._payloads()
-            payload = find_stored(payloads, label)
-            if payload is None:
-                raise document.unknown_label(label, [each["label"] for each in payloads])
-            return _readable(session.connection(payload), label)
+        with self.state.guard:
+            if label in self.state.temporary:
+                return self.informed(self.state.temporary[label])
+            document = repository.read_store(self.state)
+            found = document.find(label)
+        if isinstance(found, Connection):
+            return found
+        if found is None:
+            raise documents.unknown_label(label, document.labels)
+        message = f"The connection {label} was saved by another version and cannot be read here."
+        raise StoreError(message, "It is kept as it is. Update llmwidgets, or replace it.")
 
     def __iter__(self) -> Iterator[Connection]:
         """The saved connections, then those of this session; StoreLocked."""
-        session = self._session
-        with session.guard:
+        with self.state.guard:
             saved = [
-                session.connection(payload)
-                for payload in self._payloads()
-                if payload["label"] not in session.temporary
+                each
+                for each in repository.read_store(self.state).connections
+                if isinstance(each, Connection) and each.label not in self.state.temporary
             ]
-            listed = [each for each in saved if each is not None] + self.for_session
-        return iter(listed)
+            return iter(saved + self.for_session)
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -167,119 +151,96 @@ class Store(StoreSharing):
         return True
 
     def __contains__(self, label: object) -> bool:
-        if label in self._session.temporary:
-            return True
-        return isinstance(label, str) and find_stored(self._payloads(), label) is not None
+        if not isinstance(label, str):
+            return False
+        in_session = label in self.state.temporary
+        return in_session or repository.read_store(self.state).find(label) is not None
 
     def __delitem__(self, label: str) -> None:
         """Delete a connection; UnknownConnection, StoreLocked, or StoreError."""
-        self._changeable(label)
-        session = self._session
-        with session.guard:
-            gone: StoredConnection | Connection
-            if label in session.temporary:
-                gone, place = session.temporary.pop(label), 0
+        self._find_changeable(label)
+        with self.state.changing():
+            deleted: tuple[StoredConnection, int | None]
+            if label in self.state.temporary:
+                deleted = self.state.temporary.pop(label), None
             else:
-                there = self._payloads()
-                place = next(n for n, each in enumerate(there) if each["label"] == label)
-                gone = there[place]
-                self._apply(lambda now: document.without_connection(now, label))
-            session.deleted = gone, place
-        session.changed()
-
-    @property
-    def deleted(self) -> str:
-        """The label of the connection deleted last in this process, while `undelete` can help."""
-        gone = self._session.deleted
-        if gone is None:
-            return ""
-        return gone[0].label if isinstance(gone[0], Connection) else str(gone[0]["label"])
+                document = repository.read_store(self.state)
+                place = document.labels.index(label)
+                deleted = document.connections[place], place
+                self._change(lambda now: documents.without_connection(now, label))
+            self.state.deleted = deleted
 
     def undelete(self) -> str:
         """Put back the connection deleted last, as and where it was; returns its label.
 
-        Until the store is locked or the process ends. AlreadyConnected where its place was taken
-        since, StoreError where nothing was deleted.
+        Until the store is locked or the process ends. AlreadyConnected if its place was taken
+        since, StoreError if nothing was deleted.
         """
-        session, label = self._session, self.deleted
-        with session.guard:
-            if session.deleted is None:
+        with self.state.changing():
+            if self.state.deleted is None:
                 message = "Nothing was deleted from this store since it was unlocked."
                 raise StoreError(message, "store.backups() lists what was saved before.")
-            gone, place = session.deleted
-            if isinstance(gone, Connection):
-                session.temporary.setdefault(label, gone)
-            else:
-                payload = gone
-                self._apply(lambda now: document.with_restored(now, payload, place))
-            session.deleted = None
-        session.changed()
-        return label
-
-    def __repr__(self) -> str:
-        if self.path is None:
-            state = "in memory"
-        elif not self.exists:
-            state = "not made yet"
-        else:
-            state = f"unlocked by {self.unlocked_by}" if self.unlocked_by else "locked"
-        return f"Store({self._session.argument}, {state})" if self.path else f"Store({state})"
+            old, place = self.state.deleted
+            if place is not None:
+                self._change(lambda now: documents.with_restored(now, old, place))
+            elif isinstance(old, Connection):
+                self.state.temporary.setdefault(old.label, old)
+            self.state.deleted = None
+        return old.label
 
     @property
     def for_session(self) -> list[Connection]:
         """The connections of this session only; they need no unlocked store."""
-        return [self.informed(each) for each in self._session.temporary.values()]
+        return [self.informed(each) for each in self.state.temporary.values()]
+
+    def save(self, connection: Connection, *, replace: bool = False) -> None:
+        """Keep a connection in the store.
+
+        AlreadyConnected if its label, or the one place of its kind, is taken, unless `replace`;
+        StoreLocked if the store is locked.
+        """
+        if connection.read_only:
+            message = f"{connection.label} comes from {_source(connection)}; it is not kept twice."
+            raise StoreError(message, 'Save a reference instead: api_key="env:NAME".')
+        with self.state.changing():
+            self._change(lambda now: documents.with_connection(now, connection, over=replace))
+            self.state.temporary.pop(connection.label, None)
+
+    def add_for_session(self, connection: Connection) -> None:
+        """Use a connection in this process only; nothing is written, and no store is needed.
+
+        It takes precedence over a saved one of the same label.
+        """
+        if connection.origin in {"given", "store"}:
+            connection = connection.with_origin("session")
+        with self.state.changing():
+            self.state.temporary[connection.label] = connection
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a connection another label; the model it sends stays as it is."""
+        with self.state.changing():
+            renamed = self._find_changeable(old).with_label(new)
+            if old in self.state.temporary:
+                self.state.rename_temporary(old, renamed)
+            else:
+                self._change(lambda now: documents.with_renamed(now, old, renamed.label))
+
+    # -- Which models may be called.
 
     @property
     def policy(self) -> Policy:
         """Which models may be called: the whitelist, this organization's additions and denials."""
         from llmwidgets.connections.policy import Policy
 
-        now = repository.read_store(self._session) or StoreDocument()
-        return Policy(now.allowed, now.denied, organization=self.organization)
-
-    def save(self, connection: Connection, *, replace: bool = False) -> None:
-        """Keep a connection in the store.
-
-        AlreadyConnected where its label, or the one place of its kind, is taken, unless
-        `replace`; StoreLocked where the store is locked.
-        """
-        if connection.read_only:
-            message = f"{connection.label} comes from {_source(connection)}; it is not kept twice."
-            raise StoreError(message, 'Save a reference instead: api_key="env:NAME".')
-        with self._session.guard:
-            self._apply(lambda now: document.with_connection(now, connection, over=replace))
-            self._session.temporary.pop(connection.label, None)
-        self._session.changed()
-
-    def add_for_session(self, connection: Connection) -> None:
-        """Use a connection in this process only; nothing is written, and no store is needed.
-
-        It stands before a saved one of the same label.
-        """
-        if connection.origin in {"given", "store"}:
-            connection = connection.with_origin("session")
-        with self._session.guard:
-            self._session.temporary[connection.label] = connection
-        self._session.changed()
-
-    def rename(self, old: str, new: str) -> None:
-        """Give a connection another label; the model it sends stays as it is."""
-        session = self._session
-        with session.guard:
-            twin = self._changeable(old).with_label(new)
-            if old in session.temporary:
-                session.rename(old, twin)
-            else:
-                self._apply(lambda now: document.with_renamed(now, old, twin.label))
-        session.changed()
+        document = repository.read_store(self.state)
+        return Policy(document.allowed, document.denied, organization=self.organization)
 
     def allow(self, label: str, model: str, **facts: Any) -> None:
         """Add a model to those that this organization calls through a connection.
 
-        `facts` are what is known of it and is in no table yet: `efforts`, `thinking`,
+        `facts` are what is known of it and is not yet in a table: `efforts`, `thinking`,
         `sampling`, `sampling_thinking`, `input_limit`, `output_limit`, `price`, `ends`,
-        `successor`, `note`. PolicyError where a policy file lets no models be added, FieldError
+        `successor`, `note`. PolicyError if a policy file lets no models be added, FieldError
         for a fact that is not right.
 
         >>> store = Store.in_memory()
@@ -292,83 +253,342 @@ class Store(StoreSharing):
         if closed_by:
             message = f"{closed_by[0].upper()}{closed_by[1:]} lets no models be added."
             raise PolicyError(message, "Ask whoever keeps that file.", rule=closed_by)
-        kind = self._found(label).kind
+        refuse_key("model", model)
+        kind = self._find(label).kind
         try:
             told = plain_told(read_told(kind, facts))
         except FactMisfit as misfit:
             raise FieldError({misfit.name: misfit.reason}) from None
-        self._rule(label, model, allow=True, told=told)
+        self._rule((label, model), allow=True, facts=told)
 
     def deny(self, label: str, model: str) -> None:
         """Forbid a model to this organization, also one on the shipped whitelist."""
-        self._rule(label, model, allow=False)
-
-    def observe(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Be called after every change in this process, on the thread that made it.
-
-        Returns the function that ends it.
-        """
-        return self._session.observe(callback)
-
-    @staticmethod
-    def _spell(secret: Secret) -> str:
-        """How a secret stands in the sealed payload: a reference as such, a value as it is."""
-        return secret.reference or secret.reveal()
+        refuse_key("model", model)
+        self._find(label)
+        self._rule((label, model), allow=False, facts={})
 
     def informed(self, connection: Connection) -> Connection:
-        """The connection, knowing what this store tells of its models; as it was while locked."""
+        """The connection, knowing what this store says about its models; as it was while locked."""
+        with suppress(StoreError):
+            facts = repository.read_store(self.state).facts
+            return connection.with_told(documents.told_of(facts, connection))
+        return connection
+
+    # -- What opens it.
+
+    @property
+    def locked(self) -> bool:
+        """Whether a store exists that nothing at hand opens; a key file or variable is tried."""
+        return self.exists and not repository.is_open(self.state)
+
+    @property
+    def unlocked_by(self) -> str | None:
+        """What opened the store, None while locked.
+
+        `passphrase`, the name of the variable, `identity` (given by code), `this server`, or
+        `system keyring`.
+        """
+        return self.state.source.by if self.state.source else None
+
+    def unlock(
+        self,
+        passphrase: str | Secret | None = None,
+        *,
+        identity: str | Secret | Store | None = None,
+    ) -> None:
+        """Unlock the store for the whole process.
+
+        `identity` is AGE-SECRET-KEY-1…, `env:NAME`, `file:PATH`, or another store that is open
+        and whose identity is a member of this one. Without either, key file, variable, this
+        server and the system keyring are tried, then the notebook's or terminal's secret field
+        asks. WrongPassphrase, StoreLocked with the ways out if nobody can be asked, DamagedStore.
+        """
+        # Under the same name: what was given in clear is in no frame of what fails below.
+        passphrase = close_typed(passphrase)
+        identity = identity if isinstance(identity, Store) else close_typed(identity)
+        given = None if identity is None else _given(identity)
         try:
-            repository.read_store(self._session)
-        except StoreError:
-            return connection
-        return connection.with_told(self._session.told(connection))
+            repository.unlock_store(self.state, passphrase, given)
+        except StoreLocked:
+            asks = passphrase is None and given is None
+            if asks and self.state.has_passphrase:
+                passphrase = identity_sources.ask_passphrase("Passphrase: ")
+            if not asks or passphrase is None:
+                raise
+            repository.unlock_store(self.state, passphrase)
+        self.state.notify()
 
-    def _rule(self, label: str, model: str, *, allow: bool, told: Told = NOTHING) -> None:
-        refuse_key("model", model)
-        self._found(label)
+    def lock(self) -> None:
+        """Forget the identity and everything it opened, for every Store and panel."""
+        if self.path is not None:
+            repository.lock_store(self.state)
+            self.state.notify()
 
-        def change(now: StoreDocument) -> StoreDocument:
-            ruled = document.with_rule(now, (label, model), allow=allow)
-            return document.with_facts(ruled, (label, model), told) if told else ruled
+    def take_recovery(self) -> Secret | None:
+        """The recovery identity of a store made in this process, once; then None.
 
-        self._apply(change)
-        self._session.changed()
+        It opens the store if the passphrase is forgotten: `store.unlock(identity=…)`. It
+        belongs on paper or in a password manager, and never with the store.
+        """
+        with self.state.guard:
+            recovery, self.state.recovery = self.state.recovery, None
+        return recovery
 
-    def _payloads(self) -> Sequence[StoredConnection]:
-        now = repository.read_store(self._session)
-        return now.payloads if now else ()
+    def remember(self, place: str) -> None:
+        """Open this store without a question from now on: `"keyring"` or `"server"`.
 
-    def _changeable(self, label: str) -> Connection:
+        `"keyring"` is the system's (macOS, Windows, GNOME, KDE; the package keyring);
+        `"server"` lasts until the Jupyter server stops, in memory. StoreError if that cannot
+        be, and nothing else is used instead; StoreLocked while the store is locked.
+        """
+        identity_cache.remember_identity(self._folder(), place, self._identity())
+        self.state.notify()
+
+    def forget(self, place: str) -> None:
+        """Take back `remember`; the store stays open in this process until it is locked."""
+        identity_cache.forget_remembered(self._folder(), place)
+        self.state.notify()
+
+    @property
+    def remembered(self) -> tuple[str, ...]:
+        """Where this store's identity is remembered: `"server"`, `"keyring"`, both or neither."""
+        return identity_cache.identity_caches(self.path) if self.path else ()
+
+    @property
+    def can_remember(self) -> tuple[str, ...]:
+        """The places that `remember` would take here; the keyring is asked, for up to 3 s."""
+        return identity_cache.available_caches() if self.path else ()
+
+    @property
+    def auto_lock(self) -> int:
+        """The idle minutes after which a passphrase is needed again: 60, 15, or 0 for never.
+
+        It holds for this computer, and only for what a passphrase opened; never during a run.
+        """
+        return trust.recall_folder(self.path).auto_lock if self.path else 0
+
+    @auto_lock.setter
+    def auto_lock(self, minutes: int) -> None:
+        if minutes not in AUTO_LOCK_CHOICES:
+            raise FieldError({"auto_lock": "must be 0 (never), 15 or 60 idle minutes."})
+        trust.remember_folder(self._folder(), auto_lock=int(minutes))
+        self.state.notify()
+
+    def change_passphrase(
+        self, old: str | Secret | None = None, new: str | Secret | None = None
+    ) -> None:
+        """Seal the identity by another passphrase; the secret field asks for what is not given.
+
+        The old one is not needed if a key file, a variable or the recovery identity opened the
+        store. WrongPassphrase, FieldError for one that is too short; then nothing has changed.
+        """
+        old, new = close_typed(old), close_typed(new)
+        self._folder()
+        if new is None:
+            asked = identity_sources.ask_passphrase("Passphrase now: ") if old is None else None
+            old, new = old or asked, identity_sources.ask_new_passphrase(self.organization)
+        if new is None:
+            message = "Nobody can be asked for the new passphrase here."
+            raise StoreLocked(message, "Call store.change_passphrase(old, new).")
+        recipients.change_passphrase(self.state, old, new)
+        self.state.notify()
+
+    def new_identity(self, passphrase: str | Secret, *, purge_backups: bool = True) -> None:
+        """Give the owner a new identity and seal the store to it: for when the old one leaked.
+
+        The passphrase is the present one, or the new one after a recovery. Backups are deleted
+        unless `purge_backups` is False, since the old identity opens them. Keys that leaked with
+        it are to be revoked at their provider: no new seal takes them back.
+        """
+        passphrase = close_typed(passphrase)
+        self._folder()
+        recipients.rotate_identity(self.state, passphrase, purge_backups=purge_backups)
+        self.state.notify()
+
+    # -- Who else opens it.
+
+    @property
+    def recipient(self) -> str:
+        """The public name, `age1…`, of the identity that opened the store; StoreLocked."""
+        return self._identity().recipient
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Everyone who can open the store, with fingerprints to compare; StoreLocked."""
+        document = repository.read_store(self.state)
+        return recipients.list_members(document, self.recipient) if document.recipients else ()
+
+    @property
+    def held_keys(self) -> tuple[str, ...]:
+        """The labels whose key is in the file itself, so that all who opened it have seen it."""
+        return recipients.seen_keys(repository.read_store(self.state))
+
+    def invite(self, recipient: str, name: str) -> Invitation:
+        """Let one more person open the store, by the public key that age-keygen printed.
+
+        Returns the lines to send. FieldError for a key or a name that is wrong or there already.
+        """
+        folder, by = self._folder(), self._identity()
+        new = trust.Recipient(name.strip(), recipients.check_recipient(recipient))
+        with self.state.changing():
+            self._change(lambda now: recipients.with_member(now, new, by))
+        return recipients.write_invitation(str(folder), new.name, new.recipient, by.recipient)
+
+    def remove(self, name: str) -> Removal:
+        """Seal the store to everyone but this member; returns which provider keys to revoke.
+
+        UnknownConnection if nobody has the name, StoreError for the owner.
+        """
+        self._folder()
+        by = self._identity()
+        with self.state.changing():
+            self._change(lambda now: recipients.without_member(now, name, by))
+        return Removal(name, self.held_keys)
+
+    def trust(self, recipient: str) -> None:
+        """Take this store from a writer whom this computer does not know, after comparing names.
+
+        Needed once if somebody else made the store that was shared with you.
+        """
+        trust.trust_author(self.path, recipients.check_recipient(recipient))
+        self.state.notify()
+
+    def accept_rollback(self) -> None:
+        """Go on from a file that is older than one seen before: a copy you put back yourself."""
+        if self.path is not None:
+            document = repository.read_store(self.state)
+            trust.accept_rollback(document)
+            self.state.keep(document, self.state.seen)
+        self.state.notify()
+
+    # -- Backups, and files to carry elsewhere.
+
+    def backups(self) -> tuple[Backup, ...]:
+        """What was saved before, newest first: date and count; the count needs an open store."""
+        if self.unlocked_by is None:
+            with suppress(StoreError):
+                repository.read_store(self.state)
+        return transfer.list_backups(self.state)
+
+    def restore(
+        self, backup: Backup | None = None, *, passphrase: str | Secret | None = None
+    ) -> Backup:
+        """Go back to a backup, by default the newest that opens; what is there now is kept.
+
+        A damaged store is locked: then the passphrase is needed unless a key file or variable is
+        there. Returns the backup. StoreError if none opens.
+        """
+        passphrase = close_typed(passphrase)
+        self._folder()
+        restored = transfer.restore_backup(self.state, backup, passphrase)
+        self.state.notify()
+        return restored
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        passphrase: str | Secret | None = None,
+        recipient: str | None = None,
+    ) -> None:
+        """Write the connections to one new file, sealed to a passphrase or to an `age1…`.
+
+        References stay references. FieldError for both or neither, StoreError for a file that is
+        there already.
+        """
+        passphrase = close_typed(passphrase)
+        if (passphrase is None) == (recipient is None):
+            raise FieldError({"passphrase": "or recipient: give exactly one to seal the file to."})
+        if passphrase is not None:
+            identity_sources.check_passphrase(passphrase)
+        transfer.export_connections(
+            repository.read_store(self.state),
+            Path(path).expanduser(),
+            identity=self._identity(),
+            seal_to=passphrase or recipient or "",
+        )
+
+    def preview(
+        self,
+        path: str | Path,
+        *,
+        passphrase: str | Secret | None = None,
+        identity: str | Secret | None = None,
+    ) -> ImportPreview:
+        """What an exported file would bring, by label, host and key end; nothing is saved.
+
+        WrongPassphrase, StoreLocked if nothing at hand opens the file, DamagedStore.
+        """
+        passphrase, identity = close_typed(passphrase), close_typed(identity)
+        path = Path(path).expanduser()
+        return transfer.preview_import(self.state, path, passphrase=passphrase, identity=identity)
+
+    def take(
+        self, preview: ImportPreview, labels: Iterable[str] | None = None, *, replace: bool = False
+    ) -> tuple[str, ...]:
+        """Save what a preview offers: these labels, or all that are new; all or nothing.
+
+        AlreadyConnected if a place is taken, unless `replace`. Returns the labels.
+        """
+        chosen = preview.chosen(labels, replace=replace)
+        if chosen:
+            with self.state.changing():
+                self._change(lambda now: documents.with_connections(now, chosen, over=replace))
+        return tuple(each.label for each in chosen)
+
+    # -- What the methods share.
+
+    def _change(self, operation: repository.Operation) -> None:
+        repository.change_store(self.state, operation)
+
+    def _rule(self, rule: documents.Rule, *, allow: bool, facts: dict[str, Any]) -> None:
+        with self.state.changing():
+            self._change(lambda now: documents.with_rule(now, rule, allow=allow, facts=facts))
+
+    def _find(self, label: str) -> Connection:
+        """The connection of this label here or in the environment; UnknownConnection."""
+        from llmwidgets.connections.discovery import environment_connections
+
+        try:
+            return self[label]
+        except UnknownConnection:
+            for connection in environment_connections():
+                if connection.label == label:
+                    return connection
+            raise
+
+    def _find_changeable(self, label: str) -> Connection:
         """The connection of this label if it is the store's or the session's to change."""
-        connection = self._found(label)
+        connection = self._find(label)
         if connection.read_only:
             message = f"{label} comes from {_source(connection)} and is read-only."
             raise StoreError(message, "Save a connection of the same label to use that instead.")
         return connection
 
-    def _found(self, label: str) -> Connection:
-        """The connection of this label here or in the environment; UnknownConnection."""
-        try:
-            return self[label]
-        except UnknownConnection:
-            found = _in_environment(label)
-            if found is None:
-                raise
-        return found
+    def _identity(self) -> Identity:
+        """The identity that is open now; a store in memory makes one for the moment."""
+        if self.path is None:
+            from llmwidgets.store.age import Identity
+
+            return Identity.generate()
+        repository.check_exists(self.state)
+        return repository.unlock_headless(self.state).identity
+
+    def _folder(self) -> Path:
+        if self.path is None:
+            message = "A store in memory is open to this process alone and ends with it."
+            raise StoreError(message, "Make one on disk: lw.Store.create(…).")
+        return self.path
 
 
 def _source(connection: Connection) -> str:
     return "a policy file" if connection.origin == "policy" else "the environment"
 
 
-def _in_environment(label: str) -> Connection | None:
-    from llmwidgets.connections.environment import environment_connections
-
-    return next((each for each in environment_connections() if each.label == label), None)
-
-
-def _readable(connection: Connection | None, label: str) -> Connection:
-    if connection is None:
-        message = f"The connection {label} was saved by another version and cannot be read here."
-        raise StoreError(message, "It is kept as it is. Update llmwidgets, or replace it.")
-    return connection
+def _given(identity: Secret | Store) -> IdentitySource:
+    if not isinstance(identity, Store):
+        return identity_sources.read_given_identity(identity)
+    source = identity.state.source
+    if source is None:
+        raise identity.state.locked_error()
+    return IdentitySource(source.identity, identity_sources.GIVEN)

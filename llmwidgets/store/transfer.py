@@ -1,4 +1,4 @@
-"""Exported: connections in one age file to carry elsewhere, looked at before they are taken."""
+"""Connections carried elsewhere in one age file, and backups that are put back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -19,19 +20,20 @@ from llmwidgets.errors import (
     WrongPassphrase,
 )
 from llmwidgets.secret import Secret
-from llmwidgets.store import document, file, identity_sources, members, repository, rollback
-from llmwidgets.store import document as content
-from llmwidgets.store import document as payload_lines
-from llmwidgets.store.document import Recipient, StoreDocument
-from llmwidgets.store.identity_sources import IdentitySource
-from llmwidgets.store.repository import CONNECTIONS, Spell
-from llmwidgets.store.state import StoreState
+from llmwidgets.store import document as documents
+from llmwidgets.store import file, identity_sources, repository, trust
+from llmwidgets.store.document import StoreDocument
+from llmwidgets.store.identity_sources import PASSPHRASE, IdentitySource
+from llmwidgets.store.recipients import check_recipient
+from llmwidgets.store.state import CONNECTIONS, Status, StoreState
+from llmwidgets.store.trust import Recipient
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
 
 
 _LARGEST = 16 * 1024 * 1024
+_BINARY = "Name a file that store.export(path, …) or age wrote, without age's --armor."
 
 _Opened = TypeVar("_Opened")
 ImportState = Literal["new", "same label", "same kind"]
@@ -50,9 +52,9 @@ class ImportableConnection:
 
 @dataclass(frozen=True, slots=True)
 class ImportPreview:
-    """What an exported file holds; nothing is taken before `store.take`.
+    """What an exported file contains; nothing is taken before `store.take`.
 
-    `caution` is a sentence where anybody who knows the recipient could have made the file.
+    `caution` is a sentence if anybody who knows the recipient could have made the file.
     """
 
     path: Path
@@ -66,36 +68,29 @@ class ImportPreview:
         if labels is None:
             free = {each.label for each in self.offers if replace or each.state == "new"}
             return [each for each in self.connections if each.label in free]
-        there = {each.label: each for each in self.connections}
+        offered = {each.label: each for each in self.connections}
         wanted = list(labels)
-        missing = [label for label in wanted if label not in there]
-        if missing:
-            raise content.unknown_label(missing[0], there)
-        return [there[label] for label in wanted]
+        for label in wanted:
+            if label not in offered:
+                raise documents.unknown_label(label, offered)
+        return [offered[label] for label in wanted]
 
 
 def export_connections(
-    contents: StoreDocument,
-    path: Path,
-    *,
-    identity: Identity,
-    seal_to: Secret | str,
-    spell: Spell,
+    document: StoreDocument, path: Path, *, identity: Identity, seal_to: Secret | str
 ) -> None:
     """Write the connections to a new file of mode 0600, sealed to a passphrase or a recipient."""
-    from llmwidgets.store import age as sealing
+    from llmwidgets.store import age
 
-    readers = [] if isinstance(seal_to, Secret) else [members.check_recipient(seal_to)]
-    carried = content.with_recipients(
-        replace(contents, schema=content.SCHEMA),
-        [Recipient("reader", each) for each in readers],
-        [],
+    readers = [] if isinstance(seal_to, Secret) else [check_recipient(seal_to)]
+    carried = documents.with_recipients(
+        replace(document, schema=documents.SCHEMA), [Recipient("reader", r) for r in readers], []
     )
-    plain = content.serialize_document(carried, identity, spell)
+    plain = documents.serialize_document(carried, identity)
     if isinstance(seal_to, Secret):
-        sealed = sealing.encrypt_passphrase(plain, seal_to, work_factor=sealing.WORK_FACTOR)
+        sealed = age.encrypt_passphrase(plain, seal_to, work_factor=age.WORK_FACTOR)
     else:
-        sealed = sealing.encrypt(plain, readers)
+        sealed = age.encrypt(plain, readers)
     try:
         file.write_new(path, sealed)
         file.sync_folder(path.parent)
@@ -105,55 +100,59 @@ def export_connections(
         reason = (error.strerror or type(error).__name__).lower()
     else:
         return
-    message = f"{path} could not be written: {reason}."
-    raise StoreError(message, "Name another file.")
+    raise StoreError(f"{path} could not be written: {reason}.", "Name another file.")
 
 
 def preview_import(
-    path: Path, here: StoreDocument, *, passphrase: Secret | None, identities: list[Identity]
+    state: StoreState, path: Path, *, passphrase: Secret | None, identity: Secret | None
 ) -> ImportPreview:
-    """What the file holds beside what is here; DamagedStore, WrongPassphrase, StoreLocked."""
-    from llmwidgets.store import age as sealing
-    from llmwidgets.store import writer_auth as authors
+    """What the file would bring to this store; the secret field asks for a passphrase it needs.
 
-    data = _read(path)
-    if passphrase is not None:
-        plain = _decrypt_file(path, lambda: sealing.decrypt_passphrase(data, passphrase))
-        writer = "a holder of the passphrase"
+    DamagedStore, WrongPassphrase, StoreLocked.
+    """
+    from llmwidgets.store import age
+
+    data, known_writer = _read(path), True
+    identities = [identity_sources.read_given_identity(identity).identity] if identity else []
+    if state.source is not None:
+        identities.append(state.source.identity)
+        repository.read_store(state)
+    here = state.document or StoreDocument()
+    if asks_for_passphrase(path):
+        passphrase = passphrase or identity_sources.ask_passphrase("Passphrase of the file: ")
+        if passphrase is None:
+            message = f"{path} opens with a passphrase, and nobody can be asked for it here."
+            raise StoreLocked(message, "Call store.preview(path, passphrase=…).")
+        plain = _open(path, partial(age.decrypt_passphrase, data, passphrase))
     else:
-        plain = _decrypt_file(path, lambda: sealing.decrypt(data, identities))
-        signed = [authors.read_author(plain, each) for each in identities]
+        plain = _open(path, lambda: age.decrypt(data, identities))
         own = {each.recipient for each in identities}
-        writer = next((each for each in signed if each in own), None) or ""
-    contents = _contents(path, plain)
-    made = [(each["label"], content.parse_connection(each)) for each in contents.payloads]
-    there = [connection for _, connection in made if connection is not None]
-    caution = (
-        ""
-        if writer
-        else (
-            "Whoever knows your recipient can have made this file: look at each address before you "
-            "take a connection."
-        )
-    )
+        known_writer = any(trust.read_author(plain, each) in own for each in identities)
+    exported = _exported(path, plain).connections
+    read = tuple(each for each in exported if isinstance(each, Connection))
+    caution = "" if known_writer else (
+        "Whoever knows your recipient can have made this file: look at each address before you "
+        "take a connection."
+    )  # fmt: skip
     return ImportPreview(
         path,
-        tuple(_offer(each, here) for each in there),
-        tuple(label for label, connection in made if connection is None),
+        tuple(_offer(each, here) for each in read),
+        tuple(each.label for each in exported if each not in read),
         caution,
-        tuple(there),
+        read,
     )
 
 
-def decrypt_export(path: Path) -> bool:
-    """Whether a passphrase opens the file; DamagedStore where it is no age file."""
-    from llmwidgets.store import age as age_format
+def asks_for_passphrase(path: Path) -> bool:
+    """Whether a passphrase opens the file; DamagedStore if it is not an age file."""
+    from llmwidgets.store import age
 
     data = _read(path)
-    return _decrypt_file(path, lambda: age_format.read_header(data))[0].stanzas[0].kind == "scrypt"
+    header, _ = _open(path, lambda: age.read_header(data))
+    return header.stanzas[0].kind == "scrypt"
 
 
-def _decrypt_file(path: Path, how: Callable[[], _Opened]) -> _Opened:
+def _open(path: Path, how: Callable[[], _Opened]) -> _Opened:
     """What opening the file gives; the same errors, with the file's name and the next step."""
     try:
         return how()
@@ -169,40 +168,37 @@ def _decrypt_file(path: Path, how: Callable[[], _Opened]) -> _Opened:
     raise fault
 
 
-_BINARY = "Name a file that store.export(path, …) or age wrote, without age's --armor."
-
-
 def _offer(connection: Connection, here: StoreDocument) -> ImportableConnection:
-    labels, kinds = set(here.labels), {each["kind"] for each in here.payloads}
     state: ImportState = "new"
-    if connection.label in labels:
+    if connection.label in here.labels:
         state = "same label"
-    elif connection.provider.single and connection.kind in kinds:
+    elif connection.provider.single and any(e.kind == connection.kind for e in here.connections):
         state = "same kind"
     return ImportableConnection(
         connection.label, connection.kind, connection.host, connection.tail, state
     )
 
 
-def _contents(path: Path, plain: memoryview) -> StoreDocument:
-    document = payload_lines.read_lines(plain)
-    if document is not None and document.get("format") == content.FORMAT:
-        schema = document.get("schema")
-        if isinstance(schema, int) and schema > content.SCHEMA:
-            message = f"{path} was exported by a newer llmwidgets."
-            raise NewerStore(message, "Update llmwidgets.")
-        contents = content.describe_document(document)
-        if contents is not None:
-            return contents
-    message = f"{path} opens, but holds no exported connections."
-    raise DamagedStore(message, "Export them with store.export(path, …).")
+def _exported(path: Path, plain: memoryview) -> StoreDocument:
+    message = f"{path} was exported by a newer llmwidgets."
+    fault: StoreError = NewerStore(message, "Update llmwidgets.")
+    try:
+        exported = documents.read_document(plain)
+        if not exported.is_newer:
+            return exported
+    except NewerStore:
+        pass
+    except DamagedStore:
+        message = f"{path} opens, but contains no exported connections."
+        fault = DamagedStore(message, "Export them with store.export(path, …).")
+    raise fault
 
 
 def _read(path: Path) -> bytes:
     try:
         if path.is_file() and path.stat().st_size <= _LARGEST:
             return path.read_bytes()
-        reason = "it is no file" if not path.is_file() else "it is larger than 16 MB"
+        reason = "it is not a file" if not path.is_file() else "it is larger than 16 MB"
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
     raise FieldError({"path": f"{path} cannot be read: {reason}."}, "Name an exported file.")
@@ -213,7 +209,7 @@ def _read(path: Path) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What was saved before; `connections` is None where the identity at hand does not open it."""
+    """What was saved before; `connections` is None if the identity at hand does not open it."""
 
     path: Path
     saved_at: datetime
@@ -227,87 +223,74 @@ class Backup:
         return f"{self.path.name}: {self.saved_at:%d %b %Y at %H:%M}, {count}"
 
 
-def list_backups(session: StoreState) -> tuple[Backup, ...]:
+def list_backups(state: StoreState) -> tuple[Backup, ...]:
     """The backups, newest first; the counts need an unlocked store."""
-    if session.folder is None:
+    if state.folder is None:
         return ()
-    identity = session.unlocked.identity if session.unlocked else None
-    return tuple(
-        _described(session, path, identity) for path in session.file(CONNECTIONS).backups()
-    )
+    identity = state.source.identity if state.source else None
+    return tuple(_describe(state, path, identity) for path in state.file(CONNECTIONS).backups())
 
 
-def restore_backup(
-    session: StoreState, backup: Backup | None, passphrase: Secret | None, spell: Spell
-) -> Backup:
-    """Put a backup back as a new revision, and keep what it takes the place of as a backup.
+def restore_backup(state: StoreState, backup: Backup | None, passphrase: Secret | None) -> Backup:
+    """Put a backup back as a new revision, and keep what it replaces as a backup.
 
-    The members stay those of the current file where that opens. Without a backup named, the
-    newest that opens. StoreError where none does, StoreLocked, WrongPassphrase.
+    The members stay those of the current file if that opens. Without a backup named, the newest
+    that opens. StoreError if none does, StoreLocked, WrongPassphrase.
     """
-    with session.guard:
-        if session.folder is None:
+    with state.guard:
+        if state.folder is None:
             message = "A store in memory has no backups."
             raise StoreError(message)
-        found = _identity(session, passphrase)
-        with session.file(CONNECTIONS).locked():
-            each, old = _chosen(session, backup, found.identity)
-            current = _current(session, found.identity)
-            there = current or old
-            highest = max(
-                there.revision, old.revision, rollback.recall_store(old.store_id).revision
-            )
+        source = _source(state, passphrase)
+        with state.file(CONNECTIONS).locked():
+            chosen, old = _choose(state, backup, source.identity)
+            current = _open_backup(state, state.file(CONNECTIONS).path, source.identity) or old
+            seen = trust.recall_store(old.store_id).revision
             new = replace(
                 old,
-                recipients=there.recipients,
-                vouchers=there.vouchers,
-                roster=there.roster,
-                revision=highest + 1,
-                schema=document.SCHEMA,
+                recipients=current.recipients,
+                vouchers=current.vouchers,
+                roster=current.roster,
+                revision=max(current.revision, old.revision, seen) + 1,
+                schema=documents.SCHEMA,
             )
-            repository.write_store(session, new, found.identity, spell)
-            session.open_by(found)
-    return each
+            repository.write_store(state, new, source.identity)
+            state.open_by(source)
+    return chosen
 
 
-def _identity(session: StoreState, passphrase: Secret | None) -> IdentitySource:
+def _source(state: StoreState, passphrase: Secret | None) -> IdentitySource:
     if passphrase is not None:
-        identity = repository.open_by_passphrase(session, passphrase)
-        return IdentitySource(identity, identity_sources.PASSPHRASE)
-    found = session.unlocked
-    if found is None and not session.locked_by_hand:
-        found = repository.find_identity(session)
-    if found is None:
-        raise identity_sources.locked_error(session.name)
-    return found
+        return IdentitySource(repository.open_by_passphrase(state, passphrase), PASSPHRASE)
+    source = state.source
+    if source is None and state.status is not Status.LOCKED_BY_USER:
+        source = repository.find_identity(state)
+    if source is None:
+        raise state.locked_error()
+    return source
 
 
-def _chosen(
-    session: StoreState, backup: Backup | None, identity: Identity
+def _choose(
+    state: StoreState, backup: Backup | None, identity: Identity
 ) -> tuple[Backup, StoreDocument]:
-    for each in list_backups(session) if backup is None else (backup,):
-        old = _open_backup(session, each.path, identity)
+    for each in list_backups(state) if backup is None else (backup,):
+        old = _open_backup(state, each.path, identity)
         if old is not None:
-            return _described(session, each.path, identity), old
-    named = "None of the backups" if backup is None else backup.path.name
-    message = f"{named} opens with the store's identity."
+            return _describe(state, each.path, identity), old
+    message = "None of the backups opens with the store's identity."
     if backup is not None:
-        message = f"{named} does not open with the store's identity."
+        message = f"{backup.path.name} does not open with the store's identity."
     raise StoreError(message, "It was sealed to an earlier identity, or it is damaged.")
 
 
-def _current(session: StoreState, identity: Identity) -> StoreDocument | None:
-    return _open_backup(session, session.file(CONNECTIONS).path, identity)
-
-
-def _open_backup(session: StoreState, path: Path, identity: Identity) -> StoreDocument | None:
+def _open_backup(state: StoreState, path: Path, identity: Identity) -> StoreDocument | None:
     with suppress(OSError, StoreError):
-        return repository.open_document(session, path.read_bytes(), identity)
+        return repository.open_document(state, path.read_bytes(), identity)
     return None
 
 
-def _described(session: StoreState, path: Path, identity: Identity | None) -> Backup:
+def _describe(state: StoreState, path: Path, identity: Identity | None) -> Backup:
     moment = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
-    old = None if identity is None else _open_backup(session, path, identity)
-    count = None if old is None else len(old.payloads)
+    old = None if identity is None else _open_backup(state, path, identity)
+    count = None if old is None else len(old.connections)
     return Backup(path, moment, count, None if old is None else old.revision)

@@ -2,24 +2,63 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.run_settings import script_of
-from llmwidgets.widgets.comparison.run_view import LiveRun
-from llmwidgets.widgets.comparison.schema_editor import SchemaEditor
-from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words, setup_view, whole_words
-from llmwidgets.widgets.panel import Buffers, Content
+from llmwidgets.store.store import Store
+from llmwidgets.widgets.comparison.grid import GridController
+from llmwidgets.widgets.comparison.labels import LabelController
+from llmwidgets.widgets.comparison.results import (
+    ResultController,
+    ResultState,
+    ScoresController,
+    ShownResult,
+    make_views,
+)
+from llmwidgets.widgets.comparison.run import RunController, RunningState
+from llmwidgets.widgets.comparison.schema_editor import FieldsController, FieldsState
+from llmwidgets.widgets.comparison.setup import RunOptions, Screen, Setup
+from llmwidgets.widgets.comparison.setup_controller import SetupController, read_once
+from llmwidgets.widgets.comparison.setup_view import SetupState
+from llmwidgets.widgets.panel import Panel
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.truth import Blank
-    from llmwidgets.store.store import Store
 
 
-class ComparisonPanel(SchemaEditor):
+class _SetupScreen(TypedDict):
+    """Before the run; `back` is the label of the step back to a result."""
+
+    screen: Literal["setup"]
+    back: str
+    setup: SetupState
+
+
+class _FieldsScreen(TypedDict):
+    screen: Literal["fields"]
+    fields: FieldsState
+
+
+class _RunningScreen(TypedDict):
+    screen: Literal["running"]
+    running: RunningState
+
+
+class _ResultsScreen(TypedDict):
+    """A result; `again` is the label of the step back to the choices."""
+
+    screen: Literal["results"]
+    again: str
+    result: ResultState
+
+
+State = _SetupScreen | _FieldsScreen | _RunningScreen | _ResultsScreen
+
+
+class ComparisonPanel(Panel):
     """Compare models on texts by clicking; a run goes on while other cells run.
 
         lw.ComparisonPanel(Invoice, texts, truth=truth, models=["openai/gpt-6-luna", "demo"])
@@ -30,6 +69,7 @@ class ComparisonPanel(SchemaEditor):
     """
 
     bundle = "comparison_panel"
+    heading = "Comparison"
 
     def __init__(
         self,
@@ -42,175 +82,130 @@ class ComparisonPanel(SchemaEditor):
         group: Any = None,
         blank: Blank = None,
     ) -> None:
-        super().__init__(schema, texts, truth, models, instructions, store, group, blank)
-        self._run: LiveRun | None = None
-        self._watched: LiveRun | None = None
+        self._setup = Setup(
+            store or Store(),
+            store,
+            schema,
+            read_once(texts),
+            read_once(truth),
+            read_once(group),
+            blank,
+            options=RunOptions.of(instructions),
+        )
+        self._setup.read_material()
+        self._setup.read_models(models)
+        self._screen, self._result = Screen(), ShownResult(self.page)
+        self._grid = GridController(self._result)
+        self._labels = LabelController(self._result, self._grid)
+        self._choices = SetupController(
+            self.page, self._setup, self._screen, self._result, self._labels
+        )
+        self._fields = FieldsController(self.page, self._choices)
+        self._run = RunController(self._choices, self._result, self._labels)
+        self.controllers = {
+            "setup": self._choices,
+            "fields": self._fields,
+            "run": self._run,
+            "grid": self._grid,
+            "labels": self._labels,
+            "scores": ScoresController(self._result),
+            "result": ResultController(self._result, self.code),
+            **make_views(self._result),
+        }
+        super().__init__()
 
     @classmethod
     def _on(cls, comparison: Comparison) -> Self:
         """The panel on a comparison that is there already."""
         panel = cls()
-        panel._finish(comparison)
+        panel._run.show(comparison)
         return panel
 
     # -- what code sees ------------------------------------------------------------------------
 
+    @property
+    def comparison(self) -> Comparison | None:
+        """The comparison that is shown, with the labels made in it."""
+        return self._result.comparison
+
+    @property
+    def schema(self) -> Any:
+        """The schema as it was given; setting it reads it anew."""
+        return self._setup.schema_given
+
+    @schema.setter
+    def schema(self, schema: Any) -> None:
+        self._choices.take(schema=schema)
+
+    @property
+    def texts(self) -> Any:
+        """The texts as they were given; setting them reads them anew."""
+        return self._setup.texts_given
+
+    @texts.setter
+    def texts(self, texts: Any) -> None:
+        self._choices.take(texts=texts)
+
+    @property
+    def truth(self) -> Any:
+        """The truth as it was given; setting it reads it anew."""
+        return self._setup.truth_given
+
+    @truth.setter
+    def truth(self, truth: Any) -> None:
+        self._choices.take(truth=truth)
+
     def stop(self) -> None:
         """Stop the run; every reply that came is kept."""
-        if self._run is not None:
-            self._run.stop()
-
-    def close(self) -> None:
-        """Stop the run and end the widget."""
-        self.stop()
-        self._unsubscribe()
-        super().close()
-
-    async def act_hello(self, content: Content, buffers: Buffers) -> None:
-        """A view was drawn: the state, and where a result is shown its first rows right behind."""
-        await super().act_hello(content, buffers)
-        if self._screen == "results":
-            await self.lay_first()
-
-    # -- running -------------------------------------------------------------------------------
-
-    async def act_run(self, content: Content, _buffers: Buffers) -> None:
-        """Run all texts, or the first few of them."""
-        if self._setup.missing() or (self._run is not None and not self._run.ended):
-            return
-        await self._begin(TRIAL if content.get("trial") else None)
-
-    async def act_stop(self, _content: Content, _buffers: Buffers) -> None:
-        """Stop the run; what came is kept."""
-        self.stop()
-        self.push()
-
-    async def act_resume(self, _content: Content, _buffers: Buffers) -> None:
-        """Ask for the rest: what was answered is read from the journal."""
-        if self._run is not None and self._run.ended and not self._setup.missing():
-            await self._begin()
-
-    async def act_show(self, _content: Content, _buffers: Buffers) -> None:
-        """Show what there is so far."""
-        if self._run is None:
-            return
-        if self._run.ended and self.comparison is not None:
-            self._screen = "results"
-            self.push()
-        elif self._run.ended:
-            await self._show(self._run)
-        else:
-            await asyncio.to_thread(self._watch, self._run)
-            self.push()
-
-    async def act_back(self, _content: Content, _buffers: Buffers) -> None:
-        """Back from the choices to the result, or to the run."""
-        running = self._run is not None and not self._run.ended
-        self._screen = "running" if running else "results" if self.comparison else "setup"
-        self.push()
-
-    async def act_again(self, _content: Content, _buffers: Buffers) -> None:
-        """Back to models, fields and texts."""
-        running = self._run is not None and not self._run.ended
-        self._screen = "running" if running else "setup"
-        self._reckon()
-        self.push()
-
-    async def _begin(self, first: int | None = None) -> None:
-        asked = await asyncio.to_thread(self._setup.asked)
-        run = LiveRun(asked, self._setup, self.push_soon, first)
-        self._foretold = expected_words(self._setup, self._matters, self._deviation, first)
-        self._run, self._screen = run, "running"
-        await asyncio.to_thread(run.start)
-        self.push()
-        self.submit(self._follow(run))
-
-    async def _follow(self, run: LiveRun) -> None:
-        await run.finished()
-        if run is not self._run:
-            return
-        if self._watched is run:
-            await asyncio.to_thread(self._end_watch, run)
-            self.push()
-        elif run.stopped:
-            await asyncio.to_thread(lambda: self.show_result(run.comparison()))
-            self.push()
-        else:
-            await self._show(run)
-
-    def _watch(self, run: LiveRun) -> None:
-        """Show what there is so far; the rest comes in as it is given."""
-        self._screen, self._watched = "results", run
-        self.show_live(run.live(self.grew))
-
-    def _end_watch(self, run: LiveRun) -> None:
-        """Every reply is there: the grid stays as it is looked at, scores are final."""
-        run.settle()
-        self.end_growth()
-
-    async def _show(self, run: LiveRun) -> None:
-        await asyncio.to_thread(lambda: self._finish(run.comparison()))
-        self.push()
-        if run.left:
-            self._reckon()
-
-    def _finish(self, comparison: Comparison) -> None:
-        self._screen = "results"
-        self.show_result(comparison)
-
-    # -- to the page ---------------------------------------------------------------------------
-
-    def state(self) -> Content:
-        if self._screen == "running" and self._run is not None:
-            return {"screen": "running", "running": self._run.view()}
-        if self._screen == "results" and self.comparison is not None:
-            return {"screen": "results", "again": self._again(), "result": self._result_view()}
-        if self._screen == "fields":
-            return {"screen": "fields", "fields": self.fields_view()}
-        back = "Back to the result" if self.comparison is not None else ""
-        view = setup_view(self._setup, self._guess, self._run is not None)
-        view["expected"] = expected_words(self._setup, self._matters, self._deviation)
-        view["matters"] = f"{100 * self._matters:g}" if view["expected"] else ""
-        return {"screen": "setup", "back": back, "setup": view}
-
-    def _again(self) -> str:
-        if self._run is not None and not self._run.ended:
-            return "Back to the run"
-        return "Start over" if self._setup.documents else ""
-
-    def _result_view(self) -> Content:
-        facts: list[str] = []
-        wrong: list[str] = []
-        resume = ""
-        if self._run is not None:
-            facts, wrong, resume = self._run.part()
-            if self._run.left and self._run.ended:
-                facts.append(self._whole(self._run.left))
-        facts = [fact for fact in facts if fact]
-        return {**self.result_view(), "facts": facts, "notes": wrong, "resume": resume}
-
-    def _whole(self, left: int) -> str:
-        assert self.comparison is not None
-        return whole_words(self._guess.estimate, len(self.comparison.texts) + left)
+        self._run.stop()
 
     def code(self) -> str:
         """The call that makes the same comparison: the one shown, else what is chosen."""
-        if self._screen != "results" or self.comparison is None:
-            return str(replace(self._setup.script(), matters=self._matters))
-        limits = self._setup.options
-        again = script_of(
-            self.comparison,
-            concurrency=limits.concurrency,
-            budget=limits.budget,
-            matters=self._matters,
+        matters = self._result.matters
+        if self._screen.name != "results" or self.comparison is None:
+            return str(replace(self._setup.script(), matters=matters))
+        options = self._setup.options
+        return str(
+            script_of(
+                self.comparison,
+                concurrency=options.concurrency,
+                budget=options.budget,
+                matters=matters,
+            )
         )
-        return str(again)
+
+    # -- to the page ---------------------------------------------------------------------------
+
+    async def hello(self) -> None:
+        """A view was drawn: the state, and where a result is shown its first rows right behind."""
+        self.page.push()
+        if self._screen.name == "setup":
+            self._choices.estimate()
+        elif self._screen.name == "results":
+            await self._grid.send_first()
+
+    def state(self) -> State:
+        screen, run = self._screen.name, self._run.run
+        if screen == "running" and run is not None:
+            return {"screen": "running", "running": run.view()}
+        if screen == "results" and self.comparison is not None:
+            result = self._result.view(self._labels.undo, self._run.remainder())
+            return {"screen": "results", "again": self._run.again(), "result": result}
+        if screen == "fields":
+            return {"screen": "fields", "fields": self._fields.view()}
+        back = "Back to the result" if self.comparison is not None else ""
+        setup = self._choices.view(ran=run is not None)
+        return {"screen": "setup", "back": back, "setup": setup}
 
     def summary(self) -> tuple[str, list[str]]:
-        if self._verdict:
-            return self._verdict, []
+        if self._result.verdict:
+            return self._result.verdict, []
         if self.comparison is not None:
             columns, texts = len(self.comparison.variants), len(self.comparison.texts)
             return f"{columns} columns, {texts} texts", []
         columns, texts = self._setup.columns, len(self._setup.documents)
         return f"{columns} columns, {texts} texts, not run yet", []
+
+    def static_html(self) -> str:
+        """The newest result without a value or a text; before there is one, a summary."""
+        return self._result.fragment or super().static_html()

@@ -3,23 +3,226 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
+from llmwidgets.connections.catalog import key_notes, local_today
+from llmwidgets.connections.connection import Connection
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.widgets.connection.discovery_view import Discovery, local_rows
-from llmwidgets.widgets.connection.form_controller import FormPanel
-from llmwidgets.widgets.connection.form_state import FormState
-from llmwidgets.widgets.connection.form_view import kinds_view
-from llmwidgets.widgets.panel import Buffers, Content
-from llmwidgets.widgets.store.settings_screen import StoreSettings
+from llmwidgets.providers.base import Provider
+from llmwidgets.widgets.connection.discovery import Discovery, OffersState
+from llmwidgets.widgets.connection.form_controller import FormController
+from llmwidgets.widgets.connection.form_draft import FormDraft, Icon, OpenForms, connection_fact
+from llmwidgets.widgets.connection.form_view import FormState
+from llmwidgets.widgets.panel import Content, Page, Panel
+from llmwidgets.widgets.secret_field import SecretInbox
+from llmwidgets.widgets.store.gate import StoreGate, StoreState
+from llmwidgets.widgets.store.settings import StoreSettings
 
 if TYPE_CHECKING:
-    from llmwidgets.connections.connection import Connection
-    from llmwidgets.providers.base import Kind
     from llmwidgets.store.store import Store
 
 
-class ConnectionPanel(StoreSettings, FormPanel):
+class RowState(TypedDict):
+    """One connection, or the form of one that is not saved."""
+
+    label: str
+    name: str
+    icon: Icon
+    fact: str
+    selected: bool
+
+
+class _KindState(TypedDict):
+    """One kind. One that can be connected once is a row itself; the others have `rows`."""
+
+    kind: str
+    title: str
+    single: bool
+    label: NotRequired[str]
+    name: NotRequired[str]
+    icon: NotRequired[Icon]
+    fact: NotRequired[str]
+    selected: NotRequired[bool]
+    count: NotRequired[int]
+    rows: NotRequired[list[RowState]]
+
+
+class ListState(TypedDict):
+    """The list; `deleted` was removed last and can come back."""
+
+    kinds: list[_KindState]
+    connected: int
+    demo: bool
+    deleted: str
+
+
+class ConnectionList:
+    """The list at the left of the connection panel, and what is done with a connection in it."""
+
+    def __init__(self, page: Page, gate: StoreGate, forms: OpenForms) -> None:
+        self._page, self._gate, self._forms = page, gate, forms
+        gate.events.opened.append(self._follow_opened)
+        gate.events.turned.append(forms.clear)
+
+    async def _follow_opened(self) -> None:
+        """The store is open: a form that waits has its stored secrets before it is saved."""
+        self.follow()
+
+    def follow(self) -> list[Connection]:
+        """Bring the forms in line with the connections that there are now."""
+        connections, store = self._gate.connections(), self._gate.store
+        self._forms.follow(connections, locked=store.exists and store.locked)
+        return connections
+
+    def _addressed(self, content: Content) -> FormDraft | None:
+        """The form that is shown, if the message is for it and it can be changed."""
+        draft = self._forms.current
+        if draft is None or draft.busy or draft.read_only or content.get("form") != draft.key:
+            return None
+        return draft
+
+    async def show_current(self) -> None:
+        """Look up what the form that is shown needs, then show it."""
+        if draft := self._forms.current:
+            await draft.look_up(self._gate.policy)
+        self._page.push()
+
+    # -- messages ------------------------------------------------------------------------------
+
+    async def act_select(self, content: Content) -> None:
+        """Open the form of a connection, or a fresh one of its kind."""
+        kind, label = content.get("kind"), content.get("label")
+        if kind not in PROVIDERS:
+            return
+        of_label = (each for each in self._gate.connections() if each.label == label)
+        self._forms.open(kind, next((each for each in of_label if each.kind == kind), None))
+        await self.show_current()
+
+    async def act_remove(self, content: Content) -> None:
+        """Delete the connection of the open form; the panel offers to put it back."""
+        draft = self._addressed(content)
+        if draft is not None and draft.connection is not None:
+            await asyncio.to_thread(self._gate.store.__delitem__, draft.connection.label)
+            self._forms.drafts.pop(draft.key, None)
+            self.follow()
+            self._page.push()
+
+    async def act_undelete(self, _content: Content) -> None:
+        """Put back the connection removed last, and open its form."""
+        label = await asyncio.to_thread(self._gate.store.undelete)
+        connection = self._gate.store[label]
+        self._forms.open(connection.kind, connection)
+        await self.show_current()
+
+    async def act_rename(self, content: Content) -> None:
+        """Give the connection of the open form another label."""
+        draft, store = self._addressed(content), self._gate.store
+        label = str(content.get("label") or "").strip()
+        if draft is None or draft.connection is None or label == draft.connection.label:
+            return
+        await asyncio.to_thread(store.rename, draft.connection.label, label)
+        self._forms.settle(draft, store[label], "")
+        self._page.push()
+
+    async def act_move(self, content: Content) -> None:
+        """Take a received key to the kind it seems to belong to."""
+        draft, kind = self._addressed(content), content.get("kind")
+        if draft is None or kind not in PROVIDERS:
+            return
+        moved = next((each.received for each in draft.secrets.values() if each.received), None)
+        target = self._forms.open(kind, self._gate.find_single(kind))
+        if moved is not None:
+            for name in list(draft.secrets):
+                draft.clear(name)
+            target.receive(target.provider.key_field, moved)
+            await target.read_credentials()
+        self._page.push()
+
+    async def act_demo(self, _content: Content) -> None:
+        """Start the keyless demo server; its models are connected for this session."""
+        from llmwidgets.demo import start_demo
+
+        demo = await asyncio.to_thread(start_demo)
+        known = {each.label for each in self._gate.connections()}
+        for connection in demo:
+            if connection.label not in known:
+                self._gate.store.add_for_session(connection)
+        self._gate.screen = ""
+        first = self._gate.store[demo[0].label]
+        self._forms.open(first.kind, first)
+        self._page.push()
+
+    # -- to the page ---------------------------------------------------------------------------
+
+    def view(self, connections: Sequence[Connection]) -> ListState:
+        """Every kind with its connections."""
+        return {
+            "kinds": [_kind(provider, connections, self._forms) for provider in PROVIDERS.values()],
+            "connected": len(connections),
+            "demo": any(each.origin == "demo" for each in connections),
+            "deleted": self._gate.store.state.deleted_label,
+        }
+
+
+def _kind(provider: Provider, connections: Sequence[Connection], forms: OpenForms) -> _KindState:
+    own = [each for each in connections if each.kind == provider.kind]
+    rows = [_row(each, forms) for each in own]
+    fresh, shown = f"{provider.kind}/", forms.current
+    if shown and shown.provider is provider and shown.connection is None:
+        fresh = shown.key  # the form of what was removed elsewhere keeps its name
+    draft = forms.drafts.get(fresh)
+    kind: _KindState = {
+        "kind": provider.kind,
+        "title": provider.title,
+        "single": provider.single,
+    }
+    if provider.single:
+        return {**kind, **(rows[0] if rows else _fresh_row(draft, fresh == forms.selected))}
+    if draft is not None and fresh == forms.selected:
+        rows.append({**_fresh_row(draft, True), "name": "New connection", "fact": "not saved"})
+    return {**kind, "count": len(own), "rows": rows}
+
+
+def _row(connection: Connection, forms: OpenForms) -> RowState:
+    key = f"{connection.kind}/{connection.label}"
+    draft = forms.drafts.get(key)
+    icon, fact = draft.fact if draft else connection_fact(connection)
+    if draft and draft.report and draft.passed and connection.provider.single:
+        count = len(draft.report.models)
+        fact = f"{count} model{'' if count == 1 else 's'}"
+    if connection.origin == "session":
+        fact = fact or "this session"
+    if connection.origin == "policy":
+        fact = fact if icon in {"warn", "fail"} else "provided"
+    notes = key_notes(connection, local_today())
+    if notes and icon != "fail":
+        icon, fact = "warn", notes[0].brief
+    return {
+        "label": connection.label,
+        "name": connection.label,
+        "icon": icon,
+        "fact": fact,
+        "selected": key == forms.selected,
+    }
+
+
+def _fresh_row(draft: FormDraft | None, selected: bool) -> RowState:
+    icon: Icon = "none"
+    fact = ""
+    if draft is not None:
+        icon, fact = draft.fact
+    return {"label": "", "name": "", "icon": icon, "fact": fact, "selected": selected}
+
+
+class ConnectionPanelState(ListState, OffersState):
+    """The whole panel."""
+
+    store: StoreState
+    form: FormState | None
+
+
+class ConnectionPanel(Panel):
     """Connect providers: fill in a form, test it, keep it in the store or for this session.
 
         lw.ConnectionPanel()                    # the default organization
@@ -32,251 +235,46 @@ class ConnectionPanel(StoreSettings, FormPanel):
     heading = "Connections"
 
     def __init__(self, store: Store | None = None) -> None:
-        super().__init__(store)
-        self._drafts: dict[str, FormState] = {}
-        self._selected: str | None = None
-        self._found = Discovery()
+        page, inbox, forms = self.page, SecretInbox(self.page), OpenForms()
+        self._gate = gate = StoreGate(page, inbox, store)
+        self._settings = StoreSettings(page, inbox, gate)
+        self._list = ConnectionList(page, gate, forms)
+        self._form = FormController(page, gate, forms)
+        self._discovery = Discovery(page, gate, forms, self._form)
+        self.controllers = {
+            "secret": inbox,
+            "store": gate,
+            "settings": self._settings,
+            "connections": self._list,
+            "form": self._form,
+            "found": self._discovery,
+        }
+        super().__init__()
 
-    # -- which form is open --------------------------------------------------------------------
+    @property
+    def store(self) -> Store:
+        """The store that the panel works on."""
+        return self._gate.store
 
-    def draft(self) -> FormState | None:
-        """The form that is open, if one is."""
-        return self._drafts.get(self._selected or "")
+    async def hello(self) -> None:
+        """A view was drawn: look what the environment has, then send the state."""
+        await self._gate.hello()
+        await self._discovery.look_around()
+        self._list.follow()
+        await self._list.show_current()
 
-    def _open(self, kind: Kind, connection: Connection | None) -> FormState:
-        draft = FormState(kind, connection)
-        draft = self._drafts.setdefault(draft.key, draft)
-        self._selected = draft.key
-        return draft
-
-    def _follow(self, connections: list[Connection]) -> None:
-        """Bring the forms in line with connections that changed outside this panel."""
-        present = {f"{each.kind}/{each.label}": each for each in connections}
-        for key, draft in list(self._drafts.items()):
-            now, kept = present.get(key), draft.connection
-            in_hand = draft.touched and key == self._selected
-            if now is not None and not draft.busy and (draft.apart or _differs(now, kept)):
-                self._drafts[key] = _following(draft, now)
-            elif now is None and draft.named and not in_hand:
-                del self._drafts[key]
-            elif now is None and kept is not None:
-                draft.part(locked=self.store.exists and self.store.locked)
-        if self._selected and self._selected not in self._drafts:
-            self._selected = None
-        if self._selected is None and connections:
-            self._open(connections[0].kind, connections[0])
-
-    async def act_hello(self, content: Content, buffers: Buffers) -> None:
-        """A view was drawn: look what the environment holds, then send the state."""
-        await super().act_hello(content, buffers)
-        await asyncio.to_thread(self._found.look_around)
-        self._follow(self.connections())
-        if draft := self.draft():
-            await draft.look_up(self.policy)
-        self.push()
-
-    async def act_select(self, content: Content, _buffers: Buffers) -> None:
-        """Open the form of a connection, or a fresh one of its kind."""
-        kind, label = content.get("kind"), content.get("label")
-        if kind not in PROVIDERS:
-            return
-        known = next(
-            (each for each in self.connections() if each.label == label and each.kind == kind), None
-        )
-        draft = self._open(kind, known)
-        await draft.look_up(self.policy)
-        self.push()
-
-    def kept(self, draft: FormState, connection: Connection, said: str) -> None:
-        """A form that was new is now the form of its connection."""
-        old = draft.key
-        super().kept(draft, connection, said)
-        if self._drafts.get(old) is draft:
-            del self._drafts[old]
-        self._drafts[draft.key] = draft
-        if self._selected == old:
-            self._selected = draft.key
-
-    async def after_gate(self) -> None:
-        """The form that waited has its stored secrets again before it is saved."""
-        self._follow(self.connections())
-        await super().after_gate()
-
-    def turned(self) -> None:
-        """Another organization: its connections, and none of the forms of the one before."""
-        self._drafts, self._selected, self._waiting = {}, None, None
-
-    # -- what is done with a connection --------------------------------------------------------
-
-    async def act_undelete(self, _content: Content, _buffers: Buffers) -> None:
-        """Put back the connection removed last, and open its form."""
-        label = await asyncio.to_thread(self.store.undelete)
-        back = self.store[label]
-        await self._open(back.kind, back).look_up(self.policy)
-        self.push()
-
-    async def act_remove(self, content: Content, _buffers: Buffers) -> None:
-        """Delete the connection of the open form; the panel offers to put it back."""
-        draft = self._meant(content)
-        if draft is not None and draft.connection is not None:
-            await asyncio.to_thread(self.store.__delitem__, draft.connection.label)
-            self._drafts.pop(draft.key, None)
-            self._follow(self.connections())
-            self.push()
-
-    async def act_rename(self, content: Content, _buffers: Buffers) -> None:
-        """Give the connection of the open form another label."""
-        draft = self._meant(content)
-        label = str(content.get("label") or "").strip()
-        if draft is None or draft.connection is None or label == draft.connection.label:
-            return
-        old = draft.key
-        await asyncio.to_thread(self.store.rename, draft.connection.label, label)
-        self._drafts.pop(old, None)
-        draft.settle(self.store[label], "")
-        self._drafts[draft.key] = draft
-        self._selected = draft.key
-        self.push()
-
-    async def act_move(self, content: Content, _buffers: Buffers) -> None:
-        """Take a received key to the kind it seems to belong to."""
-        draft, kind = self._meant(content), content.get("kind")
-        if draft is None or kind not in PROVIDERS:
-            return
-        moved = next((kept.received for kept in draft.secrets.values() if kept.received), None)
-        single = PROVIDERS[kind].single
-        known = next((each for each in self.connections() if single and each.kind == kind), None)
-        target = self._open(kind, known)
-        if moved is not None:
-            for name in list(draft.secrets):
-                draft.clear(name)
-            target.receive(target.provider.key_field, moved)
-            await target.read_credentials()
-        self.push()
-
-    # -- what this computer offers -------------------------------------------------------------
-
-    async def act_demo(self, _content: Content, _buffers: Buffers) -> None:
-        """Start the keyless demo server; its models are connected for this session."""
-        from llmwidgets.demo import start_demo
-
-        connections = await asyncio.to_thread(start_demo)
-        known = {each.label for each in self.connections()}
-        for connection in connections:
-            if connection.label not in known:
-                self.store.add_for_session(connection)
-        self.gate = ""
-        first = self.store[connections[0].label]
-        self._open(first.kind, first)
-        self.push()
-
-    async def act_add_found(self, content: Content, _buffers: Buffers) -> None:
-        """Connect what the environment holds; the reference is kept, not the value."""
-        found = self._found.environment(str(content.get("label")))
-        if found is None:
-            return
-        draft = self._open(found.kind, None)
-        draft.take(found.plain_fields)
-        for name, secret in found.secret_fields.items():
-            draft.receive(name, secret)
-        draft.rev += 1
-        draft.intent = "save" if self.usable else "session"
-        if found.any_model:
-            # The variables name a resource and no deployment, which only the user knows.
-            draft.values.pop(found.provider.model_field or "", None)
-            self.push()
-            return
-        await self.test(draft)
-
-    async def act_look_elsewhere(self, _content: Content, _buffers: Buffers) -> None:
-        """Look for keys that other tools keep in clear; only ever on a click."""
-        await asyncio.to_thread(self._found.look_elsewhere)
-        self.push()
-
-    async def act_add_elsewhere(self, content: Content, _buffers: Buffers) -> None:
-        """Connect what another tool keeps: by a reference to its file, or by a sealed copy."""
-        offer = self._found.offer(content.get("number"))
-        if offer is None:
-            return
-        as_reference = bool(content.get("reference"))
-        known = next((each for each in self.connections() if each.kind == offer.kind), None)
-        single = PROVIDERS[offer.kind].single
-        draft = self._open(offer.kind, known if single else None)
-        draft.take(offer.beside)
-        draft.receive(offer.field, offer.closed(as_reference=as_reference))
-        draft.rev += 1
-        draft.intent = "save" if self.usable else "session"
-        draft.look()
-        if draft.preview() is None or draft.problems or offer.incomplete:
-            self.push()
-            return
-        await self.test(draft)
-        if draft.report is not None and draft.report.ok and draft.connection is not None:
-            draft.added = offer.afterwards(draft.connection.label, as_reference=as_reference)
-            self.push()
-
-    async def act_discover(self, _content: Content, _buffers: Buffers) -> None:
-        """Look for servers of models on this computer; only ever on a click."""
-        self._found.looking = True
-        self.push()
-        try:
-            await self._found.discover()
-        finally:
-            self._found.looking = False
-        self.push()
-
-    async def act_add_local(self, content: Content, _buffers: Buffers) -> None:
-        """Connect every model of a server found on this computer, each tested."""
-        for connection in self._found.local(str(content.get("endpoint"))):
-            if any(each.label == connection.label for each in self.connections()):
-                continue
-            draft = self._open(connection.kind, None)
-            draft.take(connection.plain_fields)
-            for name, secret in connection.secret_fields.items():
-                draft.receive(name, secret)
-            draft.rev += 1
-            draft.intent = "save" if self.usable else "session"
-            await self.test(draft)
-            if draft.report is None or not draft.report.ok:
-                return
-
-    # -- to the page ---------------------------------------------------------------------------
-
-    def state(self) -> dict[str, Any]:
-        connections = self.connections()
-        self._follow(connections)
-        draft = self.draft()
+    def state(self) -> ConnectionPanelState:
+        connections = self._list.follow()
         return {
-            "store": self.store_view(),
-            "kinds": kinds_view(connections, self._drafts, self._selected),
-            "connected": len(connections),
-            "demo": any(each.origin == "demo" for each in connections),
-            "form": self.form_view(draft) if draft else None,
-            "found": self._found.rows(connections),
-            "local": local_rows(self._found, connections),
-            "elsewhere": self._found.elsewhere_rows(),
-            "looking": self._found.looking,
-            "looked": self._found.looked,
-            "deleted": self.store.deleted,
+            "store": self._gate.view(self._settings.view()),
+            "form": self._form.view(connections),
+            **self._list.view(connections),
+            **self._discovery.view(connections),
         }
 
     def summary(self) -> tuple[str, list[str]]:
-        known = self.connections()
+        known = self._gate.connections()
         lines = [f"{each.label}: {each.provider.title}, {each.host}" for each in known]
         count = {0: "no connection", 1: "1 connection"}.get(len(known), f"{len(known)} connections")
         locked = ", locked" if self.store.exists and self.store.locked else ""
         return f"{self.store.organization}{locked}, {count}", lines
-
-
-def _differs(now: Connection, then: Connection | None) -> bool:
-    return then is not None and (now.saved_at, now.origin) != (then.saved_at, then.origin)
-
-
-def _following(draft: FormState, now: Connection) -> FormState:
-    """The form of what another hand saved; one into which something was typed goes on with it."""
-    if draft.touched:
-        draft.follow(now)
-        return draft
-    fresh = FormState(draft.provider.kind, now)
-    fresh.rev = draft.rev + 1
-    return fresh

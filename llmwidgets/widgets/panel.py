@@ -7,11 +7,12 @@ for the module by `{type: "module"}`.
 
 No trait holds data, so nothing of it lands in a saved notebook. A view asks by `{type: "hello"}`
 when it is drawn; the widget answers by `{type: "state", …}` and sends a new state when something
-changed. Every other message is an action: `{type: "save", …}` runs `async def act_save(content,
-buffers)` on the engine's loop. The callback itself only submits and returns, because it may run on
-any thread and beside a running cell. An error ends as a redacted sentence in the state. An action
-bears the act of a person that led to it (`act`), and so does all that is sent on account of it: the
-page moves the focus for an answer alone, never for a state that arrives by itself.
+changed. Every other message is an action of a controller: `{type: "store.unlock", …}` runs
+`async def act_unlock(content)` of the controller registered as `store`, on the engine's loop. The
+callback itself only submits and returns, because it may run on any thread and during a running
+cell. An error ends as a redacted sentence in the state. An action carries the act of a person that
+led to it (`act`), and so does all that is sent on account of it: the page moves the focus for an
+answer alone, never for a state that arrives by itself.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import asyncio
 import contextvars
 import threading
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypedDict
 
 import anywidget
 
@@ -39,7 +41,14 @@ _act: contextvars.ContextVar[str] = contextvars.ContextVar("act", default="")
 """The act in a page on whose account this runs; tasks and threads begun meanwhile inherit it."""
 
 Content = dict[str, Any]
-Buffers = Sequence[memoryview]
+"""A message of the page; what came in binary is in `buffers`."""
+
+
+class Sentence(TypedDict):
+    """What happened, and what to do now."""
+
+    sentence: str
+    hint: str
 
 
 @lru_cache
@@ -48,48 +57,33 @@ def read_static(name: str) -> str:
     return (resources.files("llmwidgets.widgets") / "static" / name).read_text("utf-8")
 
 
-class Panel(anywidget.AnyWidget):
-    """The base of every widget: a DOMWidget without data in its traits.
+class Page:
+    """The page of a widget, as its controllers know it; every method can be called on any thread.
 
-    Subclasses give `bundle`, `state()`, `summary()` and one `async def act_<type>(content,
-    buffers)` for each message the page may send.
+    `under_way` is the work that was submitted and has not ended.
     """
 
-    _esm, _css = read_static("loader.js"), ""
-    bundle = ""
-    """What the built module and style sheet in `static/` are called."""
-    heading = "Panel"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.last_error: str | None = None
-        self._error: dict[str, str] | None = None
+    def __init__(self, widget: Panel) -> None:
+        self._widget = widget
         self._due = False
         self._turn = threading.Lock()
-        self._under_way: set[Future[None]] = set()
-        self._static = StaticOutput()
-        self.on_msg(self._arrive)
+        self.error: Sentence | None = None
+        self.last_error: str | None = None
+        self.under_way: set[Future[None]] = set()
 
-    # -- what a subclass says ------------------------------------------------------------------
-
-    def state(self) -> Content:
-        """What the page shows now, as JSON; never a secret."""
-        return {}
-
-    def summary(self) -> tuple[str, list[str]]:
-        """A sentence and lines that say the same without a kernel; never a secret."""
-        return type(self).__name__, []
-
-    # -- to the page ---------------------------------------------------------------------------
-
-    def send(self, content: Any, buffers: Any = None) -> None:
+    def send(self, content: Mapping[str, Any], buffers: Sequence[Any] | None = None) -> None:
         """Send a message to every view, with the act that it answers if there is one."""
         act = _act.get()
-        super().send({**content, "act": act} if act else content, buffers)
+        self._widget.send({**content, "act": act} if act else content, buffers)
 
     def push(self) -> None:
-        """Send the whole state to every view; callable from any thread."""
-        self.send({"type": "state", "error": self._error, **self.state()})
+        """Send the whole state to every view, and bring the HTML output up to date."""
+        self.send({"type": "state", "error": self.error, **self._widget.state()})
+        self.refresh_static()
+
+    def refresh_static(self) -> None:
+        """Bring the HTML output up to date, where it changed."""
+        self._widget.refresh_static()
 
     def push_soon(self) -> None:
         """Send the state once within 50 ms, however often this is called meanwhile."""
@@ -107,60 +101,69 @@ class Panel(anywidget.AnyWidget):
 
     def show_error(self, error: BaseException) -> None:
         """Put the error before the user as a sentence and the next step, redacted."""
-        self._error = error_sentence(error)
-        self.last_error = " ".join(part for part in self._error.values() if part)
+        self.error = error_sentence(error)
+        self.last_error = f"{self.error['sentence']} {self.error['hint']}".strip()
         self.push()
-
-    # -- from the page -------------------------------------------------------------------------
 
     def submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run the coroutine on the engine's loop; its exception ends in the widget."""
-        from llmwidgets.engine.event_loop import submit_task as submit
+        from llmwidgets.engine.event_loop import submit_task
 
-        future: Future[None] = submit(self._shown(work))
-        self._under_way.add(future)
-        future.add_done_callback(self._under_way.discard)
+        future: Future[None] = submit_task(self._show_errors(work))
+        self.under_way.add(future)
+        future.add_done_callback(self.under_way.discard)
         return future
 
-    async def _shown(self, work: Awaitable[None]) -> None:
+    async def _show_errors(self, work: Awaitable[None]) -> None:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - nobody reads this future but the user
             self.show_error(error)
 
-    def _arrive(self, _widget: object, content: object, buffers: Buffers) -> None:
-        if not isinstance(content, dict):
-            return
-        kind = content.get("type")
-        if kind in ("hello", "module"):
-            self.submit(getattr(self, f"act_{kind}")(content, buffers))
-            return
-        action: Callable[[Content, Buffers], Coroutine[Any, Any, None]] | None = (
-            getattr(self, f"act_{kind}", None) if isinstance(kind, str) else None
-        )
-        if action is not None:
-            self._error = None
-            self.submit(self._on_account_of(content.get("act"), action(content, buffers)))
 
-    async def _on_account_of(self, act: object, work: Awaitable[None]) -> None:
-        _act.set(act[:_LONGEST_NAME] if isinstance(act, str) else "")
-        await work
+class Panel(anywidget.AnyWidget):
+    """The base of every widget: a DOMWidget without data in its traits.
 
-    async def act_module(self, _content: Content, _buffers: Buffers) -> None:
-        """The page has no code yet: send the module and its style sheet."""
-        code = [read_static(f"{self.bundle}.{kind}").encode() for kind in ("js", "css")]
-        self.send({"type": "module"}, code)
+    Subclasses give `bundle`, `state()`, `summary()`, and `controllers`: by the prefix of its
+    messages, what answers them with one `async def act_<name>(content)` each. They make them before
+    they call this class: a page asks as soon as it knows of the widget, while the cell still runs.
+    """
 
-    async def act_hello(self, _content: Content, _buffers: Buffers) -> None:
+    _esm, _css = read_static("loader.js"), ""
+    bundle = ""
+    """What the built module and style sheet in `static/` are called."""
+    heading = "Panel"
+    controllers: Mapping[str, object] = MappingProxyType({})
+
+    def __init__(self) -> None:
+        self.on_msg(self._arrive)
+        super().__init__()
+
+    @cached_property
+    def page(self) -> Page:
+        """The page of this widget, for its controllers."""
+        return Page(self)
+
+    @cached_property
+    def _static(self) -> StaticOutput:
+        return StaticOutput()
+
+    # -- what a subclass says ------------------------------------------------------------------
+
+    def state(self) -> Mapping[str, Any]:
+        """What the page shows now, as JSON; never a secret."""
+        return {}
+
+    def summary(self) -> tuple[str, list[str]]:
+        """A sentence and lines that say the same without a kernel; never a secret."""
+        return type(self).__name__, []
+
+    async def hello(self) -> None:
         """A view was drawn and asks for the state."""
-        self.push()
+        self.page.push()
 
-    # -- without a kernel ----------------------------------------------------------------------
-
-    def __repr__(self) -> str:
-        return escape_controls(f"{type(self).__name__}({self.summary()[0]})")
-
-    def _fallback_html(self) -> str:
+    def static_html(self) -> str:
+        """What shows where the widget cannot: without a kernel, on GitHub."""
         sentence, lines = self.summary()
         items = "".join(f"<li>{escape_html(line)}</li>" for line in lines)
         return (
@@ -168,11 +171,49 @@ class Panel(anywidget.AnyWidget):
             "Run this cell to open the panel.</p>" + (f"<ul>{items}</ul>" if items else "")
         )
 
+    # -- from the page -------------------------------------------------------------------------
+
+    @property
+    def last_error(self) -> str | None:
+        """The newest error that the page was shown."""
+        return self.page.last_error
+
+    def _arrive(self, _widget: object, content: object, buffers: Sequence[memoryview]) -> None:
+        if not isinstance(content, dict) or not isinstance(kind := content.get("type"), str):
+            return
+        if kind == "hello":
+            self.page.submit(self.hello())
+        elif kind == "module":
+            self.page.submit(self._send_module())
+        elif action := self._find_action(kind):
+            self.page.error = None
+            work = action({**content, "buffers": buffers})
+            self.page.submit(_on_account_of(content.get("act"), work))
+
+    def _find_action(self, kind: str) -> Callable[[Content], Coroutine[Any, Any, None]] | None:
+        prefix, _, name = kind.partition(".")
+        return getattr(self.controllers.get(prefix), f"act_{name}", None)
+
+    async def _send_module(self) -> None:
+        """The page has no code yet: send the module and its style sheet."""
+        code = [read_static(f"{self.bundle}.{kind}").encode() for kind in ("js", "css")]
+        self.page.send({"type": "module"}, code)
+
+    # -- without a kernel ----------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Leave the page; controllers stop what they do."""
+        for controller in self.controllers.values():
+            if close := getattr(controller, "close", None):
+                close()
+        super().close()
+
+    def __repr__(self) -> str:
+        return escape_controls(f"{type(self).__name__}({self.summary()[0]})")
+
     def refresh_static(self) -> None:
-        """Bring the HTML output up to date, where it says something else by now."""
-        fragment = self._fallback_html()
-        if fragment != self._static.fragment:
-            self._static.update(fragment)
+        """Bring the HTML output up to date."""
+        self._static.update(self.static_html())
 
     def _ipython_display_(self) -> None:
         """Two outputs: the widget, and HTML that shows where the widget cannot.
@@ -181,32 +222,34 @@ class Panel(anywidget.AnyWidget):
         """
         data, metadata = self._repr_mimebundle_()
         data.pop("text/html", None)
-        self._static.display(data, metadata, self._fallback_html())
+        self._static.display(data, metadata, self.static_html())
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[Content, Content]:
         data, metadata = super()._repr_mimebundle_() or ({}, {})
         lines = [repr(self), *(f"  {line}" for line in self.summary()[1])]
         data["text/plain"] = escape_controls("\n".join(lines))
-        data["text/html"] = self._fallback_html()
+        data["text/html"] = self.static_html()
         return data, metadata
 
 
-def error_sentence(error: BaseException) -> dict[str, str]:
+async def _on_account_of(act: object, work: Awaitable[None]) -> None:
+    _act.set(act[:_LONGEST_NAME] if isinstance(act, str) else "")
+    await work
+
+
+def error_sentence(error: BaseException) -> Sentence:
     """What to show for an error: the sentence and the next step, every secret masked."""
     if isinstance(error, LLMWidgetsError):
         return {"sentence": redact(error.message), "hint": redact(error.hint)}
-    said = escape_controls(redact(str(error))).strip()
+    words = escape_controls(redact(str(error))).strip()
     return {
         "sentence": f"This stopped with an unexpected {type(error).__name__}.",
-        "hint": f"It says: {said}" if said else "",
+        "hint": f"It says: {words}" if words else "",
     }
 
 
-# -- The second output of a panel: the result as HTML, for where the widget cannot be shown.
-
-
 class StaticOutput:
-    """An HTML-only output below the widget, brought up to date after each run.
+    """An HTML-only output below the widget: the result for where the widget cannot be shown.
 
     A live panel hides it by its own style; a notebook reopened without a kernel, GitHub and
     nbviewer show it. It holds no extracted value and no text.
@@ -218,23 +261,19 @@ class StaticOutput:
         self._shown = False
         self._fragment = ""
 
-    @property
-    def fragment(self) -> str:
-        """The newest result as HTML; empty before there is one."""
-        return self._fragment
-
-    def display(self, data: dict[str, Any], metadata: dict[str, Any], placeholder: str) -> None:
+    def display(self, data: dict[str, Any], metadata: dict[str, Any], fragment: str) -> None:
         """Publish the widget's own output, and the HTML as a second one."""
         _publish(data, metadata=metadata)
         with self._turn:
-            _publish(_bundle(self._fragment or placeholder), display_id=self._name)
+            self._fragment = fragment
+            _publish(_bundle(fragment), display_id=self._name)
             self._shown = True
 
     def update(self, fragment: str) -> None:
-        """Put a newer result in the place of the second output, wherever it is displayed."""
+        """Put newer HTML in the place of the second output, wherever it is displayed."""
         with self._turn:
-            self._fragment = fragment
-            if self._shown:
+            if self._shown and fragment != self._fragment:
+                self._fragment = fragment
                 _publish(_bundle(fragment), display_id=self._name, update=True)
 
 

@@ -1,7 +1,8 @@
-"""SecretField: a key on its way between the page and a Secret; no trait, message or log holds it.
+"""SecretField: a key on its way between the page and a Secret; no trait, message or log has it.
 
 The page empties its input in the tick in which it reads it, then sends
-`{type: "secret", field, sealed}` with the bytes in binary buffers only. Where the browser has
+`{type: "secret.typed", field, sealed}`, or `form.secret` for a field of a form, with the bytes in
+binary buffers only. Where the browser has
 `crypto.subtle` (https, or this computer) the buffers are an AES-256-GCM key wrapped with
 RSA-OAEP to the key of this kernel, a nonce, and the sealed bytes; elsewhere the bytes as typed,
 and the form says so. What the kernel made and the user has to see once (proposed words, a recovery
@@ -18,10 +19,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Opened, Secret, decode_secret
+from llmwidgets.widgets.panel import Content, Page
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -30,7 +32,16 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 * 1024
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _RSA_BITS = 2048
-_making = threading.Lock()
+_generating = threading.Lock()
+
+
+class SecretState(TypedDict):
+    """What the page may know of a secret."""
+
+    state: Literal["empty", "received", "stored"]
+    tail: NotRequired[str]
+    reference: NotRequired[str | None]
+    replaces: NotRequired[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +56,8 @@ class SecretField:
         """The value that the connection will have."""
         return self.received or self.stored
 
-    def view(self, *, told: bool = True) -> dict[str, Any]:
-        """What the page may know: the state and the last four characters or the reference.
+    def view(self, *, told: bool = True) -> SecretState:
+        """The state, and the last four characters or the reference.
 
         `told=False` leaves the characters out, where the end of a value says nothing (a file).
         """
@@ -60,9 +71,42 @@ class SecretField:
         }
 
 
+class SecretInbox:
+    """Takes the secrets that the page sends for an action of the store, until it takes them."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._typed: dict[str, Secret] = {}
+
+    def take(self, field: str) -> Secret | None:
+        """What was typed into a field just before, once."""
+        return self._typed.pop(field, None)
+
+    def clear(self) -> None:
+        """Forget what no action has taken."""
+        self._typed.clear()
+
+    async def act_sealing(self, _content: Content) -> None:
+        """A page that can seal asks for the kernel's public key."""
+        self._page.send({"type": "sealing", "spki": await public_key()})
+
+    async def act_typed(self, content: Content) -> None:
+        """A secret arrives for the action that follows it."""
+        self._typed[str(content.get("field"))] = open_secret(content, content["buffers"])
+
+    async def act_failed(self, content: Content) -> None:
+        """Something failed in the page before the secret could be sent."""
+        if content.get("name") == "TooLarge":
+            raise FieldError("The file is larger than 64 kB, so it is not a key.")
+        raise FieldError(
+            "The page could not seal the value; nothing was sent.",
+            "Reload the page and type it again.",
+        )
+
+
 async def public_key() -> str:
     """The kernel's public key (SPKI, base64); made once a process, off the calling thread."""
-    return await asyncio.to_thread(_spki)
+    return await asyncio.to_thread(_public_key)
 
 
 def open_secret(content: Mapping[str, Any], buffers: Sequence[memoryview]) -> Secret:
@@ -93,7 +137,7 @@ def shown_to(spki: str, field: str, secret: Secret) -> list[memoryview]:
         return [memoryview(secret.reveal().encode("utf-8", "replace"))]
     public = load_der_public_key(base64.b64decode(spki))
     if not isinstance(public, RSAPublicKey) or public.key_size < _RSA_BITS:
-        raise FieldError("The page's key is none that seals.", "Reload the page.")
+        raise FieldError("The page's key cannot seal.", "Reload the page.")
     once, nonce = AESGCM.generate_key(256), os.urandom(12)
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
     sealed = AESGCM(once).encrypt(
@@ -136,18 +180,18 @@ def _unsealed(field: str, buffers: Sequence[memoryview]) -> Opened:
 
 
 def _private_key() -> RSAPrivateKey:
-    with _making:
-        return _made_key()
+    with _generating:
+        return _generate_key()
 
 
 @cache
-def _made_key() -> RSAPrivateKey:
+def _generate_key() -> RSAPrivateKey:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
 
 
-def _spki() -> str:
+def _public_key() -> str:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     public = _private_key().public_key()

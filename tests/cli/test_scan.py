@@ -159,7 +159,7 @@ def test_headers_and_the_parts_of_json_credentials_are_keys_too(folder) -> None:
     )
     account = json.dumps({"type": "service_account", "project_id": "acme-1", "private_key": block})
     vertex = lw.Connection("vertex_ai", credentials=account, headers={"X-Team": "made-up-header-9"})
-    known = known_keys([vertex])
+    known = known_keys(vertex.secrets)
     assert [each.name for each in known] == [
         "credentials of vertex_ai",
         "header X-Team of vertex_ai",

@@ -150,6 +150,6 @@ def test_a_run_and_the_panel_take_it(demo):
     )
     assert "1 label is blank" in repr(result)
     panel = ComparisonPanel(invoices.Schema, [text], truth, blank="null")
-    assert panel._setup.documents[0].truth[name] is None
+    assert panel.controllers["setup"].setup.documents[0].truth[name] is None
     assert 'blank="null"' in panel.code()
     panel.close()

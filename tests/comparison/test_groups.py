@@ -137,7 +137,7 @@ def test_a_name_needs_texts_with_columns():
 
 def test_the_panel_takes_them():
     panel = ComparisonPanel(Letter, FRAME, TRUTH, group="sender")
-    assert [text.group for text in panel._setup.documents] == SENDERS
+    assert [text.group for text in panel.controllers["setup"].setup.documents] == SENDERS
     assert 'group="sender"' in panel.code()
     wrong = ComparisonPanel(Letter, FRAME, TRUTH, group="sendr")
     assert "Did you mean sender?" in wrong._setup.problems[0].sentence

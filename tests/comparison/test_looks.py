@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from llmwidgets import Comparison, Connection, compare, load
 from llmwidgets.comparison.core import ResultIndex
+from llmwidgets.engine.event_loop import run_blocking
 from tests.engine.conftest import serving
 
 
@@ -233,8 +234,9 @@ def test_a_table_in_trouble_loses_nothing_but_the_count(models, journal, harm):
 def test_the_panels_growing_labels_are_looks():
     first = elsewhere(12)
     panel = first.explore()
-    panel._scores(first)
+    run_blocking(panel.controllers["scores"].act_show({}))
     second = label(first, 12, 20)
-    panel._scores(second)
+    panel.controllers["run"].show(second)
+    run_blocking(panel.controllers["scores"].act_show({}))
     assert second.verdict().looks == (12, 20)
     panel.close()

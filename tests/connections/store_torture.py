@@ -97,8 +97,8 @@ def made(folder: Path) -> Path:
 
 
 def labels(store: Store) -> set[str]:
-    """What is saved, without making the connections: there are a thousand in the end."""
-    return {each["label"] for each in store._payloads()}
+    """The labels of what is saved."""
+    return {each.label for each in store}
 
 
 def kills(place: Path, count: int) -> dict[str, int]:
@@ -169,7 +169,7 @@ def full(place: Path, count: int) -> dict[str, int]:
 
 def elsewhere(store: Store) -> Store:
     """The same files, nothing remembered of them."""
-    store._session.last = store._session.seen = None
+    store.state.document = store.state.seen = None
     return store
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmwidgets.connections import Connection, environment_connections, resolve
+from llmwidgets.store.document import connection_to_json
 
 _BESIDE = (
     "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "ANTHROPIC_BASE_URL",
@@ -44,7 +45,7 @@ def test_each_variable_connects_its_kind_by_reference(monkeypatch, variable, kin
     assert (connection.origin, connection.read_only) == ("environment", True)
     secret = connection.secret_fields["api_key"]
     assert secret.reference == f"env:{variable}"
-    assert "canary" not in repr(connection.to_payload())
+    assert "canary" not in repr(connection_to_json(connection))
     monkeypatch.setenv(variable, "canary-canary-0002")
     assert connection.tail == "0002"
 

@@ -89,7 +89,7 @@ def test_there_and_back_by_recipient(laptop: Store, tmp_path: Path) -> None:
         laptop.preview(tmp_path / "f")
     by_hand = Store.in_memory().preview(
         tmp_path / "f",
-        identity=state_of(hub.path).unlocked.identity.secret,  # type: ignore[union-attr]
+        identity=state_of(hub.path).source.identity.secret,  # type: ignore[union-attr]
     )
     assert len(by_hand.offers) == 3
 

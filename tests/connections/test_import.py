@@ -229,8 +229,8 @@ def test_taking_one_seals_it_and_names_the_plain_source(project, tmp_path) -> No
     store = lw.Store.create(path=tmp_path / "store", passphrase="made-up crane violet")
     (offer,) = find_keys_of_other_tools()
     assert offer.take(store) == (
-        f"openai is saved. {path} still holds the key in clear: delete it there once nothing else "
-        "reads it."
+        f"openai is saved. {path} still contains the key in clear: delete it there once nothing "
+        "else reads it."
     )
     holding = [
         each

@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 
+from llmwidgets.connections.catalog import key_age_note, key_end_note, key_has_ended, key_notes
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.key_expiry import age_note, end_note, has_ended, key_notes
 from llmwidgets.errors import FieldError
 from llmwidgets.keyscan.doctor import examine_ends
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.secret import Secret
 from llmwidgets.store import document
-from llmwidgets.store.document import StoreDocument
+from llmwidgets.store.document import (
+    StoreDocument,
+    connection_from_json,
+    connection_to_json,
+)
 from llmwidgets.store.store import Store
 from tests.kinds import connected
 
@@ -32,7 +36,7 @@ def openai(expires: Any = "2026-12-11", **fields: Any) -> Connection:
 
 def vertex(days: float = 120, credentials: str = ACCOUNT) -> Connection:
     made = Connection("vertex_ai", credentials=credentials)
-    return made.with_saved_at(NOW).with_keyed_at(NOW - timedelta(days=days))
+    return made.replace(saved_at=NOW, keyed_at=NOW - timedelta(days=days))
 
 
 # -- the day ---------------------------------------------------------------------------------------
@@ -52,12 +56,15 @@ def test_every_kind_takes_the_day_and_sends_it_nowhere(kind: str) -> None:
 @pytest.mark.parametrize("day", ["2026-12-11", date(2026, 12, 11), " 2026-12-11 "])
 def test_the_day_is_kept_as_its_text(day: object) -> None:
     connection = openai(day)
-    assert connection.to_payload()["fields"]["expires"] == "2026-12-11"
-    assert Connection.from_payload(connection.to_payload()).fields.expires == date(2026, 12, 11)
+    kept = connection_to_json(connection)
+    assert kept["fields"]["expires"] == "2026-12-11"
+    again = connection_from_json(kept)
+    assert isinstance(again, Connection)
+    assert again.fields.expires == date(2026, 12, 11)
 
 
 def test_no_day_is_no_field() -> None:
-    assert "expires" not in openai("").to_payload()["fields"]
+    assert "expires" not in connection_to_json(openai(""))["fields"]
     assert key_notes(openai(None), TODAY) == []
 
 
@@ -87,16 +94,16 @@ def test_what_is_no_day_is_a_sentence(said: object) -> None:
 def test_the_end_is_told_from_two_weeks_before(
     on: date, brief: str | None, said: str | None
 ) -> None:
-    note = end_note(openai(), on)
+    note = key_end_note(openai(), on)
     assert (note.brief if note else None, note.said if note else None) == (brief, said)
-    assert has_ended(openai(), on) == (on > date(2026, 12, 11))
+    assert key_has_ended(openai(), on) == (on > date(2026, 12, 11))
     if note is not None:
-        assert note.ended == has_ended(openai(), on)
+        assert note.ended == key_has_ended(openai(), on)
         assert "https://platform.openai.com" in note.fix
 
 
 def test_who_cannot_replace_a_key_is_not_told_to() -> None:
-    note = end_note(openai().with_origin("policy"), TODAY)
+    note = key_end_note(openai().with_origin("policy"), TODAY)
     assert note is not None
     assert note.fix == "Whoever provides this connection replaces the key."
 
@@ -105,29 +112,29 @@ def test_who_cannot_replace_a_key_is_not_told_to() -> None:
 
 
 def test_an_old_key_of_a_service_account_is_told() -> None:
-    note = age_note(vertex(), TODAY)
+    note = key_age_note(vertex(), TODAY)
     assert note is not None
     assert "120 days old" in note.said
     assert "90 days" in note.said
     assert "Service accounts → Keys" in note.fix
-    assert age_note(vertex(90), TODAY) is None
-    assert age_note(vertex(91), TODAY) is not None
+    assert key_age_note(vertex(90), TODAY) is None
+    assert key_age_note(vertex(91), TODAY) is not None
     assert CANARY not in repr(note)
 
 
 def test_a_connection_of_before_counts_from_its_last_save() -> None:
     made = Connection("vertex_ai", credentials=ACCOUNT)
-    assert age_note(made, TODAY) is None
-    assert age_note(made.with_saved_at(NOW - timedelta(days=100)), TODAY) is not None
+    assert key_age_note(made, TODAY) is None
+    assert key_age_note(made.replace(saved_at=NOW - timedelta(days=100)), TODAY) is not None
 
 
 def test_what_the_store_does_not_hold_has_no_age(tmp_path: Path) -> None:
     """A file can be replaced in its place; a login has no key that anyone replaces."""
     file = tmp_path / "account.json"
     file.write_text(ACCOUNT)
-    assert age_note(vertex(credentials=f"file:{file}"), TODAY) is None
-    assert age_note(vertex(credentials='{"type": "authorized_user"}'), TODAY) is None
-    assert age_note(openai().with_keyed_at(NOW - timedelta(days=400)), TODAY) is None
+    assert key_age_note(vertex(credentials=f"file:{file}"), TODAY) is None
+    assert key_age_note(vertex(credentials='{"type": "authorized_user"}'), TODAY) is None
+    assert key_age_note(openai().replace(keyed_at=NOW - timedelta(days=400)), TODAY) is None
 
 
 def saved(*connections: Connection) -> Connection:
@@ -135,14 +142,14 @@ def saved(*connections: Connection) -> Connection:
     kept = StoreDocument()
     for connection in connections:
         kept = document.with_connection(kept, connection, over=True)
-    last = document.parse_connection(kept.payloads[-1])
-    assert last is not None
+    last = connection_from_json(connection_to_json(kept.connections[-1]))
+    assert isinstance(last, Connection)
     return last
 
 
 def test_the_age_is_that_of_the_key_not_of_the_last_save() -> None:
     """A test that passes saves the connection anew; the key is as old as it was."""
-    old = vertex().with_saved_at(None)
+    old = vertex().replace(saved_at=None)
     again = Connection("vertex_ai", credentials=ACCOUNT, location="eu")
     kept = saved(old, again)
     assert kept.keyed_at == NOW - timedelta(days=120)
@@ -153,16 +160,18 @@ def test_the_age_is_that_of_the_key_not_of_the_last_save() -> None:
 
 
 def test_a_key_saved_by_an_earlier_version_is_as_old_as_its_save() -> None:
-    before = {**vertex().to_payload(), "saved_at": "2026-06-01T12:00:00+00:00"}
+    before = {**connection_to_json(vertex()), "saved_at": "2026-06-01T12:00:00+00:00"}
     del before["keyed_at"]
     kept = document.with_connection(
-        StoreDocument(payloads=(before,)), Connection("vertex_ai", credentials=ACCOUNT), over=True
+        StoreDocument(connections=(connection_from_json(before),)),
+        Connection("vertex_ai", credentials=ACCOUNT),
+        over=True,
     )
-    assert kept.payloads[0]["keyed_at"] == "2026-06-01T12:00:00+00:00"
+    assert connection_to_json(kept.connections[0])["keyed_at"] == "2026-06-01T12:00:00+00:00"
 
 
 def test_a_reference_is_the_same_key_while_it_names_the_same() -> None:
-    first = Connection("openai", api_key="env:A").with_keyed_at(NOW - timedelta(days=9))
+    first = Connection("openai", api_key="env:A").replace(keyed_at=NOW - timedelta(days=9))
     assert saved(first, Connection("openai", api_key="env:A")).keyed_at == first.keyed_at
     assert saved(first, Connection("openai", api_key="env:B")).keyed_at != first.keyed_at
 
@@ -178,7 +187,7 @@ def test_a_file_keeps_the_day_sealed_and_plain(tmp_path: Path) -> None:
 def test_a_doctor_tells_each_and_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     from llmwidgets.keyscan import doctor as examination
 
-    monkeypatch.setattr(examination, "today", lambda: TODAY)
+    monkeypatch.setattr(examination, "local_today", lambda: TODAY)
     assert list(examine_ends([])) == []
     (fine,) = examine_ends([openai("2031-07-19")])
     assert fine.level == "fine"

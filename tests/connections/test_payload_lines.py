@@ -9,10 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmwidgets.connections import Connection
 from llmwidgets.errors import DamagedStore
 from llmwidgets.secret import Secret, redact
-from llmwidgets.store import document as payload_lines
-from llmwidgets.store.document import StoredConnections, find_stored
+from llmwidgets.store.document import (
+    ConnectionLines,
+    connection_from_json,
+    connection_to_json,
+    read_json,
+    write_json,
+)
 
 CANARY = "made-up-canary-9e41c07d55"
 AUTH = {"auth": {"by": "age1madeup", "tags": {"age1madeup": "00"}}}
@@ -37,29 +43,34 @@ def connection(label: str, key: str = CANARY, **more: Any) -> dict[str, Any]:
 
 def written(listed: list[dict[str, Any]], **more: Any) -> memoryview:
     """The plain text as the store signs it: the writer's code on a line of its own."""
-    body = payload_lines.write_lines(
-        {"format": "made up", **more}, listed, lambda each: each.reveal()
-    )
+    body = write_json({"format": "made up", **more}, listed)
     return memoryview(json.dumps(AUTH).encode()[:-1] + b",\n" + bytes(body[1:]))
 
 
-def listed(plain: memoryview) -> StoredConnections:
-    document = payload_lines.read_lines(plain)
+def in_json(connections: Any) -> list[dict[str, Any]]:
+    """What was read, as JSON: a kind and fields that are made up are kept as they are."""
+    if isinstance(connections, ConnectionLines):
+        return [dict(connection_to_json(each)) for each in connections]
+    return [dict(connection_to_json(connection_from_json(each))) for each in connections]
+
+
+def listed(plain: memoryview) -> ConnectionLines:
+    document = read_json(plain)
     assert document is not None
-    assert isinstance(document["connections"], StoredConnections)
+    assert isinstance(document["connections"], ConnectionLines)
     return document["connections"]
 
 
 @given(connections, st.dictionaries(texts, values, max_size=3))
 def test_what_is_written_is_read(given: list[dict[str, Any]], more: dict[str, Any]) -> None:
     more.pop("connections", None)
-    plain = payload_lines.write_lines(more, given, lambda each: each.reveal())
+    plain = write_json(more, given)
     whole = {**more, "connections": given}
     assert json.loads(bytes(plain)) == whole
     for text in (bytes(plain), b'{"auth": 1,\n' + bytes(plain[1:])):
-        document = payload_lines.read_lines(memoryview(text))
+        document = read_json(memoryview(text))
         assert document is not None
-        kept = list(document.pop("connections"))
+        kept = in_json(document.pop("connections"))
         document.pop("auth", None)
         more.pop("auth", None)
         assert (document, kept) == (more, given)
@@ -70,9 +81,9 @@ def test_any_layout_opens(given: list[dict[str, Any]], indent: int | None, comma
     """Lines that part the JSON elsewhere are not taken for connections."""
     whole = {"auth": 1, "connections": given, "allowed": [{"kind": 1}, {"kind": 2}]}
     text = json.dumps(whole, indent=indent, separators=(comma, ": "))
-    document = payload_lines.read_lines(memoryview(text.encode()))
+    document = read_json(memoryview(text.encode()))
     assert document is not None
-    assert {**document, "connections": list(document["connections"])} == json.loads(text)
+    assert {**document, "connections": in_json(document["connections"])} == json.loads(text)
 
 
 def test_only_what_is_asked_for_is_parsed() -> None:
@@ -80,24 +91,24 @@ def test_only_what_is_asked_for_is_parsed() -> None:
     assert len(bytes(plain).splitlines()) == 8
     there = listed(plain)
     assert len(there) == 5
-    kept = find_stored(there, "c3")
-    assert kept is not None
-    assert kept["fields"]["api_key"].reveal() == f"{CANARY}-3"
-    assert list(there._parsed) == [3]
+    kept = there.find("c3")
+    assert isinstance(kept, Connection)
+    assert kept.secret_fields["api_key"].reveal() == f"{CANARY}-3"
+    assert list(there._made) == [3]
     assert there[3] is kept
     assert list(there)[3] is kept
-    assert [each["label"] for each in there[1:3]] == ["c1", "c2"]
-    assert find_stored(there, "c9") is None
+    assert [each.label for each in there[1:3]] == ["c1", "c2"]
+    assert there.find("c9") is None
 
 
 def test_a_label_is_found_however_it_is_spelled() -> None:
     labels = ['a "b"', "é", "a\\", "openai", "kind"]
     plain = written([connection(label) for label in labels])
     for label in labels:
-        assert find_stored(listed(plain), label)["label"] == label  # type: ignore[index]
+        assert listed(plain).find(label).label == label  # type: ignore[union-attr]
     spelled = bytes(plain).replace(b'"openai", "fields"', b'"\\u006fpenai", "fields"')
     assert spelled != bytes(plain)
-    assert find_stored(listed(memoryview(spelled)), "openai") is not None
+    assert listed(memoryview(spelled)).find("openai") is not None
 
 
 def test_a_key_that_was_not_asked_for_is_masked() -> None:
@@ -118,7 +129,7 @@ def test_a_line_that_is_no_json_is_told_where_it_is_asked_for() -> None:
     plain = written([connection("good"), connection("bad")])
     broken = bytes(plain).replace(b'"bad", "fields"', b'"bad", fields')
     there = listed(memoryview(broken))
-    assert there[0]["label"] == "good"
+    assert there[0].label == "good"
     with pytest.raises(DamagedStore, match="not spelled as JSON"):
         there[1]
     with pytest.raises(DamagedStore, match="not spelled as JSON") as caught:
@@ -145,6 +156,6 @@ def test_a_connection_of_another_version_is_read_from_one_line() -> None:
     """One that does not start as ours do is not parted from the others by mistake."""
     strange = {"fields": [{"a": 1}, {"kind": "b"}], "label": "strange", "kind": "b"}
     plain = written([connection("a"), strange])
-    document = payload_lines.read_lines(plain)
+    document = read_json(plain)
     assert document is not None
-    assert [each["label"] for each in document["connections"]] == ["a", "strange"]
+    assert [each.label for each in document["connections"]] == ["a", "strange"]

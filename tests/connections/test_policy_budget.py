@@ -138,7 +138,7 @@ def test_a_check_obeys_the_default_store(far, url, monkeypatch):
 
 def test_a_damaged_file_is_told_before_the_first_call(far, url, policy):
     path = policy("max_budget = nonsense")
-    with pytest.raises(PolicyError, match="no valid TOML") as caught:
+    with pytest.raises(PolicyError, match="not valid TOML") as caught:
         run(url, 1.0)
     assert path in caught.value.message
     report = check(openai(url))

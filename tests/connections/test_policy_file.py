@@ -217,27 +217,27 @@ def test_a_provided_connection_stands_before_the_variable_of_its_label(places, m
 
 CANARY = "sk-proj-canary-canary-0001"
 DAMAGED = [
-    ("max_budget = 'x", "no valid TOML at end of document"),
-    ("\n\nkinds = ]", "no valid TOML at line 3"),
+    ("max_budget = 'x", "not valid TOML at end of document"),
+    ("\n\nkinds = ]", "not valid TOML at line 3"),
     ("max_bugdet = 3", "max_bugdet (line 1) is not known"),
     ("[kinds]\nallow = ['openai']\nforbid = []", "kinds.forbid (line 3) is not known"),
     (
         "[kinds]\nallow = ['opnai']",
-        "kinds.allow (line 2) names a kind that is not there. The nearest is openai.",
+        "kinds.allow (line 2) names a kind that does not exist. The nearest is openai.",
     ),
-    ("kinds = ['openai']", "kinds (line 1) is no table"),
-    ("[kinds]\ndeny = 'openai'", "kinds.deny (line 2) is no list of texts"),
-    ("[hosts]\ndeny = ['https://a.example/v1']", "hosts.deny (line 2) holds more than a host"),
-    ("[hosts]\ndeny = ['']", "hosts.deny (line 2) is no list of texts"),
-    ("[models]\ndeny = ['gpt-4o']", "models.deny (line 2) is no table"),
-    ("[models.openai]\nadd = ['gpt-*']", "models.openai.add (line 2) holds a pattern"),
+    ("kinds = ['openai']", "kinds (line 1) is not a table"),
+    ("[kinds]\ndeny = 'openai'", "kinds.deny (line 2) is not a list of texts"),
+    ("[hosts]\ndeny = ['https://a.example/v1']", "hosts.deny (line 2) contains more than a host"),
+    ("[hosts]\ndeny = ['']", "hosts.deny (line 2) is not a list of texts"),
+    ("[models]\ndeny = ['gpt-4o']", "models.deny (line 2) is not a table"),
+    ("[models.openai]\nadd = ['gpt-*']", "models.openai.add (line 2) contains a pattern"),
     ("[models.openai]\nalow = ['gpt-*']", "models.openai.alow (line 2) is not known"),
-    ("max_budget = true", "max_budget (line 1) is no amount"),
-    ("max_budget = -1", "max_budget (line 1) is no amount"),
-    ("max_budget = nan", "max_budget (line 1) is no amount"),
+    ("max_budget = true", "max_budget (line 1) is not an amount"),
+    ("max_budget = -1", "max_budget (line 1) is not an amount"),
+    ("max_budget = nan", "max_budget (line 1) is not an amount"),
     ("environment = 'no'", "environment (line 1) must be true or false"),
     ("allow_additions = 0", "allow_additions (line 1) must be true or false"),
-    ("[connections]\na = 1", "connections.a (line 2) is no table"),
+    ("[connections]\na = 1", "connections.a (line 2) is not a table"),
     (
         "[connections.a]\nkind = 'opnai'",
         "connections.a.kind (line 2) names no kind. The nearest is openai.",
@@ -245,11 +245,11 @@ DAMAGED = [
     ("[connections.a]\nkind = []", "connections.a.kind (line 2) names no kind"),
     (
         f"[connections.a]\nkind = 'openai'\napi_key = '{CANARY}'",
-        "connections.a.api_key (line 3) holds a secret in the open",
+        "connections.a.api_key (line 3) contains a secret in clear",
     ),
     (
         f"[connections.a]\nkind = 'openai'\napi_key = 'env:K'\nheaders = {{ x = '{CANARY}' }}",
-        "connections.a.headers (line 4) holds a secret in the open",
+        "connections.a.headers (line 4) contains a secret in clear",
     ),
     (
         f"[connections.a]\nkind = 'openai'\napikey = '{CANARY}'",
@@ -269,7 +269,7 @@ def test_a_file_that_cannot_be_followed_denies_everything_and_says_why(places, t
     assert str(path) in error.message
     assert said in error.message
     assert "canary" not in str(error)
-    assert error.hint.startswith("Whoever keeps the file can mend it")
+    assert error.hint.startswith("Whoever keeps the file can correct it")
     assert Policy().allowed(OPENAI) == ()
     refused(CUSTOM, "m")
     with pytest.raises(PolicyError):
@@ -287,7 +287,7 @@ def test_what_is_no_text_or_no_file_denies_everything(places, tmp_path, monkeypa
     os.mkfifo(tmp_path / "pipe")
     for odd in (tmp_path, tmp_path / "pipe"):
         monkeypatch.setenv("LLMWIDGETS_POLICY", str(odd))
-        assert "cannot be read (it is no file)" in refused(OPENAI, "gpt-6-luna").message
+        assert "cannot be read (it is not a file)" in refused(OPENAI, "gpt-6-luna").message
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")

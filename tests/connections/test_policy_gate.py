@@ -126,9 +126,9 @@ def by_panel(case: Case) -> None:
         lifted.setattr(Policy, "permit", lambda *_: None)
         panel = ComparisonPanel(SCHEMA, ["a"], models=[case.chosen], store=case.store)
     panel.comm.handle_msg(
-        {"content": {"data": {"method": "custom", "content": {"type": "run"}}}, "buffers": []}
+        {"content": {"data": {"method": "custom", "content": {"type": "run.start"}}}, "buffers": []}
     )
-    while under_way := set(panel._under_way):
+    while under_way := set(panel.page.under_way):
         wait(under_way, timeout=30)
     panel.close()
 

@@ -178,7 +178,7 @@ def test_identities_are_spelled_as_age_spells_them() -> None:
     "text", ["", "AGE-SECRET-KEY-1", "AGE-SECRET-KEY-1QQQQ", "age1qqqq", "nonsense"]
 )
 def test_no_identity_is_a_field_error(text: str) -> None:
-    with pytest.raises(FieldError, match="no age identity"):
+    with pytest.raises(FieldError, match="not an age identity"):
         Identity.parse(Secret(text))
 
 

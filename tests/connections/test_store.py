@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.environment import environment_connections
+from llmwidgets.connections.discovery import environment_connections
 from llmwidgets.errors import (
     AlreadyConnected,
     DamagedStore,
@@ -37,7 +37,12 @@ from llmwidgets.secret import Secret
 from llmwidgets.store import age as sealing
 from llmwidgets.store import document, identity_sources, repository
 from llmwidgets.store.age import Identity
-from llmwidgets.store.document import Recipient, StoreDocument
+from llmwidgets.store.document import (
+    Recipient,
+    StoreDocument,
+    UnreadableConnection,
+    connection_from_json,
+)
 from llmwidgets.store.state import state_of
 from llmwidgets.store.store import Store
 from tests.stores import SHIPPED_WORK_FACTOR, in_another_process
@@ -489,14 +494,14 @@ def test_a_process_that_finds_it_damaged_says_so(disk: Store, backed_up: bool) -
 
 
 def forged(store: Store, contents: StoreDocument, writer: Identity) -> None:
-    plain = document.serialize_document(contents, writer, lambda secret: secret.reveal())
+    plain = document.serialize_document(contents, writer)
     sealed_file(store).write_bytes(sealing.encrypt(plain, [IDENTITY.recipient]))
 
 
 def test_a_file_that_another_wrote_is_refused(disk: Store) -> None:
     """Who has the recipient can seal, but not sign: a forged endpoint never gets a key."""
     disk.save(openai())
-    contents = state_of(disk.path).last
+    contents = state_of(disk.path).document
     assert contents is not None
     forged(disk, contents, Identity.generate())
     with pytest.raises(DamagedStore, match="not written by a holder"):
@@ -507,7 +512,7 @@ def test_a_file_that_another_wrote_is_refused(disk: Store) -> None:
 
 def test_a_newer_store_is_read_only(disk: Store) -> None:
     disk.save(openai())
-    contents = state_of(disk.path).last
+    contents = state_of(disk.path).document
     assert contents is not None
     forged(disk, replace(contents, schema=document.SCHEMA + 1), IDENTITY)
     before = sealed_file(disk).read_bytes()
@@ -526,15 +531,17 @@ def test_a_newer_store_is_read_only(disk: Store) -> None:
     "wrong",
     [
         {"schema": "2"}, {"schema": None}, {"schema": 2.5}, {"schema": True}, {"revision": "x"},
-        {"payloads": (7,)}, {"payloads": ("a",)}, {"payloads": ({"label": 5, "kind": "a"},)},
-        {"payloads": ({"label": "a"},)},
+        {"connections": (7,)}, {"connections": ("a",)},
+        {"connections": ({"label": 5, "kind": "a"},)}, {"connections": ({"label": "a"},)},
     ],
     ids=str,
 )  # fmt: skip
 def test_what_no_version_writes_is_damage(disk: Store, wrong: dict[str, Any]) -> None:
     """Sealed and signed by a member's own program, perhaps: a sentence, not a crash."""
-    contents = state_of(disk.path).last
+    contents = state_of(disk.path).document
     assert contents is not None
+    odd = wrong.get("connections", ())
+    wrong |= {"connections": [UnreadableConnection("a", "a", each) for each in odd]} if odd else {}
     forged(disk, replace(contents, **wrong), IDENTITY)
     for use in (lambda: list(elsewhere(disk)), lambda: disk.save(custom())):
         with pytest.raises(DamagedStore):
@@ -545,7 +552,11 @@ def test_a_connection_of_another_version_is_kept(disk: Store) -> None:
     """What this version cannot read stays through every save of something else."""
     strange = {"kind": "made_up_kind", "label": "strange", "fields": {"api_key": Secret(CANARY)}}
     owner = Recipient("owner", IDENTITY.recipient)
-    forged(disk, StoreDocument(recipients=(owner,), payloads=(strange,)), IDENTITY)
+    forged(
+        disk,
+        StoreDocument(recipients=(owner,), connections=(connection_from_json(strange),)),
+        IDENTITY,
+    )
     assert labels(disk) == []
     assert "strange" in disk.notice
     disk.save(custom())
@@ -611,7 +622,7 @@ def test_a_released_schema_opens_for_ever(tmp_path: Path, path: Path) -> None:
     assert (tmp_path / SEALED).read_bytes() == before
     store.save(custom("new"))
     assert len(elsewhere(store)) == 3
-    assert state_of(store.path).last.schema == document.SCHEMA  # type: ignore[union-attr]
+    assert state_of(store.path).document.schema == document.SCHEMA  # type: ignore[union-attr]
     assert (tmp_path / f"{SEALED}.bak1").read_bytes() == before
 
 
@@ -647,7 +658,7 @@ def cut_short(store: Store) -> None:
 
 
 def sealed_by(store: Store, plain: bytes) -> None:
-    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
+    identity = state_of(store.path).source.identity  # type: ignore[union-attr]
     sealed = sealing.encrypt(memoryview(plain), [identity.recipient])
     sealed_file(store).write_bytes(sealed)
 
@@ -655,7 +666,7 @@ def sealed_by(store: Store, plain: bytes) -> None:
 def test_no_traceback_shows_key_identity_or_passphrase(tmp_path: Path) -> None:
     """Locked, wrong passphrase, cut file, opened text that is no JSON: the canary 0 times."""
     store = kept_by_passphrase(tmp_path / "s")
-    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
+    identity = state_of(store.path).source.identity  # type: ignore[union-attr]
     seen = [told(lambda: store.save(openai()), AlreadyConnected)]
     sealed_by(store, b'{"auth": "' + CANARY.encode() * 9)
     seen.append(told(lambda: list(store), DamagedStore))

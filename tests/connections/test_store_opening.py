@@ -12,7 +12,7 @@ import pytest
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, WrongPassphrase
 from llmwidgets.secret import Secret
-from llmwidgets.store import age, identity_sources, rollback, state
+from llmwidgets.store import age, identity_sources, state, trust
 from llmwidgets.store import file as store_file
 from llmwidgets.store.age import Identity
 from llmwidgets.store.state import state_of
@@ -113,7 +113,7 @@ def test_an_identity_is_given_as_text_as_reference_or_by_another_store(
         assert len(third) == 1
     with pytest.raises(FieldError, match="no line starts with"):
         in_another_process(store).unlock(identity=f"file:{tmp_path / 'none'}")
-    with pytest.raises(FieldError, match="no age identity"):
+    with pytest.raises(FieldError, match="not an age identity"):
         in_another_process(store).unlock(identity="made-up-nonsense")
     with pytest.raises(StoreLocked, match="does not open with this identity"):
         in_another_process(store).unlock(identity=Identity.generate().secret)
@@ -193,7 +193,7 @@ def test_a_store_in_memory_has_no_passphrase() -> None:
 
 def test_a_new_identity_shuts_out_the_old(store: Store) -> None:
     """The old identity opens neither file nor backup; passphrase and recovery go on."""
-    old = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
+    old = state_of(store.path).source.identity  # type: ignore[union-attr]
     recovery = store.take_recovery()
     store.new_identity(OLD)
     assert store.unlocked_by == "passphrase"
@@ -319,7 +319,7 @@ def test_other_idle_times_are_refused(store: Store) -> None:
 
 def test_a_run_keeps_the_store_open(store: Store, hours: list[float]) -> None:
     """Its own hold and that of any run; the idle time starts at their end."""
-    for hold in (store.in_use(), state.hold_open()):
+    for hold in (state.hold_open(), state.hold_open()):
         store.unlock(OLD)
         with hold:
             hours.append(hours[-1] + 5)
@@ -394,19 +394,19 @@ def test_a_computer_that_knows_nothing_cannot_tell(
 
 
 def test_the_memory_holds_no_secret_and_no_label(store: Store) -> None:
-    texts = [path.read_text() for path in rollback.memory_folder().iterdir()]
-    identity = state_of(store.path).unlocked.identity  # type: ignore[union-attr]
+    texts = [path.read_text() for path in trust.memory_folder().iterdir()]
+    identity = state_of(store.path).source.identity  # type: ignore[union-attr]
     assert len(texts) == 2
     assert any(identity.recipient in text for text in texts)  # the search finds what is there
     secrets = [KEY, OLD, identity.secret.reveal(), "openai"]
     assert [word for word in secrets for text in texts if word in text] == []
-    assert {path.stat().st_mode & 0o777 for path in rollback.memory_folder().iterdir()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in trust.memory_folder().iterdir()} == {0o600}
 
 
 def test_a_memory_that_is_broken_or_cannot_be_written_stops_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for path in rollback.memory_folder().iterdir():
+    for path in trust.memory_folder().iterdir():
         path.write_text('{"revision": "many", "writers": 7}')
     other = in_another_process(store)
     other.unlock(OLD)
@@ -437,11 +437,11 @@ def test_backups_are_listed_with_date_and_count(store: Store) -> None:
 
 def test_a_restored_backup_is_a_new_revision_and_the_current_is_kept(store: Store) -> None:
     store.save(Connection("anthropic", api_key="sk-ant-made-up-0123456789"))
-    revision = state_of(store.path).last.revision  # type: ignore[union-attr]
+    revision = state_of(store.path).document.revision  # type: ignore[union-attr]
     done = store.restore()
     assert done.connections == 1
     assert [each.label for each in store] == ["openai"]
-    assert state_of(store.path).last.revision == revision + 1  # type: ignore[union-attr]
+    assert state_of(store.path).document.revision == revision + 1  # type: ignore[union-attr]
     assert store.backups()[0].connections == 2
     assert store.notice == ""
     store.restore(store.backups()[0])
@@ -487,8 +487,8 @@ def test_a_backup_of_another_identity_is_refused(store: Store) -> None:
 
 
 def test_organizations_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Store.organizations() == ()
+    assert state.organizations() == ()
     for name in ("b research", "Acme"):
         Store.create(name, passphrase=OLD)
     (Path(os.environ["XDG_CONFIG_HOME"]) / "llmwidgets" / "empty").mkdir()
-    assert Store.organizations() == ("Acme", "b research")
+    assert state.organizations() == ("Acme", "b research")

@@ -163,8 +163,8 @@ def test_a_deployment_and_a_server_of_ones_own_can_be_told_of(policy_file):
         ('[facts.openai."m"]\nends = 2026-01-01T00:00:00\n', "ends (line 2) is not a day"),
         ('[facts.openai."m"]\nsampling = "yes"\n', "sampling (line 2) must be true or false"),
         ('[facts.openai."m"]\nthinking = false\nefforts = ["low"]\n', "thinking (line 2) is false"),
-        ('[facts.openai."gpt-*"]\nnote = "x"\n', "(line 1) holds a pattern"),
-        ('[facts]\nopenai = 3\n', "is no table"),
+        ('[facts.openai."gpt-*"]\nnote = "x"\n', "(line 1) contains a pattern"),
+        ('[facts]\nopenai = 3\n', "is not a table"),
     ],
 )  # fmt: skip
 def test_a_file_with_facts_that_cannot_be_read_is_not_followed(policy_file, text, said):
@@ -217,7 +217,7 @@ def test_a_file_goes_before_the_store_fact_by_fact(policy_file):
 def test_the_first_file_has_the_last_word_on_a_fact():
     first = Rules(whose="a", facts={("openai", NEW): {"output_limit": 1}})
     second = Rules(whose="b", facts={("openai", NEW): {"output_limit": 2, "input_limit": 3}})
-    facts = OPENAI.facts(NEW, (first, second))
+    facts = catalog.facts_of(OPENAI, NEW, (first, second))
     assert (facts.output_limit, facts.input_limit) == (1, 3)
 
 

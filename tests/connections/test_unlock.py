@@ -17,7 +17,7 @@ from llmwidgets.errors import FieldError, StoreError, StoreLocked, WrongPassphra
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources
 from llmwidgets.store.age import Identity
-from llmwidgets.store.state import state_of
+from llmwidgets.store.state import Status, state_of
 from llmwidgets.store.store import Store
 
 PASSPHRASE = "a made-up passphrase"
@@ -46,7 +46,7 @@ def keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store = Store.create(path=tmp_path / "keyed")
     store.save(Connection("custom", name="m", endpoint="http://localhost:1/v1"))
     store.lock()
-    state_of(store.path).locked_by_hand = False
+    state_of(store.path).status = Status.LOCKED
     return tmp_path / "keyed"
 
 
@@ -135,8 +135,8 @@ def test_what_is_no_key_file_is_refused(
         (tmp_path, "not a regular file"),
         (tmp_path / "pipe", "not a regular file"),
         (tmp_path / "none", "no such file"),
-        (key_file(tmp_path / "text", "made-up"), "holds no line"),
-        (key_file(tmp_path / "two", two), "holds no line"),
+        (key_file(tmp_path / "text", "made-up"), "contains no line"),
+        (key_file(tmp_path / "two", two), "contains no line"),
     ]
     for place, said in places:
         monkeypatch.setenv(identity_sources.KEY_FILE, str(place))
@@ -163,7 +163,7 @@ def test_a_variable_without_an_identity_is_said(
     keyed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(identity_sources.KEY, "made-up-nonsense-0001")
-    with pytest.raises(StoreError, match="holds no age identity") as caught:
+    with pytest.raises(StoreError, match="contains no age identity") as caught:
         Store(path=keyed).unlock()
     assert "nonsense" not in str(caught.value)
     assert identity_sources.KEY not in os.environ

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 
 from llmwidgets.store import identity_sources
-from llmwidgets.store.store import Store
 
 
 def spelled() -> list[str]:
@@ -18,7 +17,7 @@ def test_six_words_of_two_syllables() -> None:
     for _ in range(50):
         assert len(spelled()) == 6
         assert all(re.fullmatch(r"([b-z][aeiou]){2}", word) for word in spelled())
-    identity_sources.check_passphrase(Store.proposed_passphrase())
+    identity_sources.check_passphrase(identity_sources.propose_passphrase())
 
 
 def test_the_bits_that_are_said_are_the_bits_that_are_there() -> None:

@@ -97,7 +97,7 @@ def test_only_the_doors_open_secrets() -> None:
         "connections/sdk_export.py",
         "store/identity_sources.py",
         "store/age.py",
-        "store/store.py",
+        "store/document.py",
         "engine/network/google_oauth.py",
         "engine/network/transport.py",
         "widgets/secret_field.py",

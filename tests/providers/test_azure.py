@@ -123,8 +123,8 @@ def test_the_unified_endpoint_knows_max_tokens():
 
 def test_a_resource_can_leave_the_deployment_to_the_reference():
     connection = Connection("azure_openai", deployment="*", endpoint=DATED, api_key=KEY)
-    assert connection.with_any_model().models == ()
-    assert connection.with_any_model().address == R
+    assert connection.replace(any_model=True).models == ()
+    assert connection.replace(any_model=True).address == R
     assert connection.target("other one").url == f"{R}/openai/deployments/other%20one"
 
 

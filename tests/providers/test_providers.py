@@ -17,6 +17,7 @@ from llmwidgets.providers.base import KeyPrefix
 from llmwidgets.providers.custom import PRESETS
 from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import Secret
+from llmwidgets.store.document import connection_from_json, connection_to_json
 from tests.kinds import KINDS, MADE_UP, a_connection
 
 
@@ -248,7 +249,9 @@ def test_a_bare_token_can_be_sent_exactly_as_typed():
         "custom", name="m", endpoint="https://h.example/v1", auth_token="tok", token_as_typed=True
     )
     assert connection.target("m").auth[0].template == "{}"
-    assert Connection.from_payload(connection.to_payload()).fields.token_as_typed is True
+    again = connection_from_json(connection_to_json(connection))
+    assert isinstance(again, Connection)
+    assert again.fields.token_as_typed is True
 
 
 def test_every_preset_fills_a_form_that_is_taken():

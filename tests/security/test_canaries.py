@@ -35,6 +35,7 @@ from llmwidgets.keyscan.patterns import find_leaks
 from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
 from llmwidgets.store import age
+from llmwidgets.store.document import connection_to_json
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import Handler, listening
 from tests.widgets.conftest import Wire
@@ -323,8 +324,8 @@ def test_pickles_copies_and_looks_hold_no_key(tmp_path: Path) -> None:
             pickle.dumps(each)
         assert clean(str(refusal.value))
     for each in (connection, copy.copy(connection), copy.deepcopy(connection), store,
-                 connection.fields, connection.target("m"), connection.to_payload(),
-                 copy.deepcopy(connection.to_payload()), list(store)):  # fmt: skip
+                 connection.fields, connection.target("m"), connection_to_json(connection),
+                 copy.deepcopy(connection_to_json(connection)), list(store)):  # fmt: skip
         looks = [
             repr(each),
             str(each),
@@ -493,8 +494,9 @@ def test_a_form_that_crashes_shows_no_key(loud: io.StringIO, monkeypatch, capfd)
         raise RuntimeError(message)
 
     monkeypatch.setattr("llmwidgets.store.document.with_connection", broken)
-    page.submit("test", values={"name": "m", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
-    page.submit("keep")
+    values = {"name": "m", "endpoint": "http://127.0.0.1:9/v1"}
+    page.submit("form.test", values=values, intent="save")
+    page.submit("form.keep")
     said = json.dumps(page.messages) + repr(form) + str(form.get_state()) + str(form.last_error)
     said += loud.getvalue() + "".join(capfd.readouterr())
     assert bare in said, "the crash was reached, and is told"

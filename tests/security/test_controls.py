@@ -124,7 +124,7 @@ def panel_of(result: lw.Comparison) -> Iterator[str]:
     from llmwidgets.widgets.comparison.grid_model import GridIndex
 
     panel = result.explore()
-    yield from (repr(panel), panel._fallback_html(), panel._repr_mimebundle_()[0]["text/plain"])
+    yield from (repr(panel), panel.static_html(), panel._repr_mimebundle_()[0]["text/plain"])
     yield from strings(panel.state())
     panel.close()
     index = GridIndex(result)

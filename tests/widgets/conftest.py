@@ -18,6 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
+QUESTIONS = {
+    "grid": "grid.lay", "detail": "grid.detail", "scores": "scores.show",
+    "grounding": "scores.grounding", "text": "result.text", "request": "result.request",
+}  # fmt: skip
+"""What the page asks by, by the type of the answer."""
+
 
 class Wire:
     """The page's end of a widget's comm, without a kernel: hears states, sends actions."""
@@ -55,22 +61,28 @@ class Wire:
         self.widget.comm.handle_msg({"content": {"data": data}, "buffers": views})
         self.settle()
 
+    def ask(self, answer: str, /, **content: Any) -> dict[str, Any]:
+        """Ask for a view by the type of its answer, and return the answer."""
+        self.send(QUESTIONS[answer], **content)
+        return next(each for each in reversed(self.messages) if each["type"] == answer)
+
     def settle(self) -> None:
         """Wait until nothing that was submitted is under way."""
-        while under_way := set(self.widget._under_way):
+        while under_way := set(self.widget.page.under_way):
             wait(under_way, timeout=30)
 
     def type_secret(self, field: str, value: str, **content: Any) -> None:
         """Seal a value to the kernel's key and send it, as the page does."""
-        self.send("sealing")
+        self.send("secret.sealing")
         spki = next(each["spki"] for each in self.messages if each["type"] == "sealing")
-        self.send("secret", seal(spki, field, value), field=field, sealed=True, **content)
+        kind = "form.secret" if "form" in content else "secret.typed"
+        self.send(kind, seal(spki, field, value), field=field, sealed=True, **content)
 
     def see(self, what: str) -> str:
         """Have the kernel show a secret it made, sealed to a key of this page's own."""
         own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         der = own.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        self.send("show", what=what, view="view-1", spki=base64.b64encode(der).decode())
+        self.send("store.show", what=what, view="view-1", spki=base64.b64encode(der).decode())
         message, buffers = next(
             (data["content"], buffers)
             for data, buffers in reversed(self.raw)
@@ -81,7 +93,7 @@ class Wire:
         oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
         return AESGCM(own.decrypt(wrapped, oaep)).decrypt(nonce, sealed, what.encode()).decode()
 
-    def submit(self, kind: str = "test", /, **content: Any) -> None:
+    def submit(self, kind: str = "form.test", /, **content: Any) -> None:
         """Press a button of the open form."""
         self.send(kind, form=self.form["key"], **content)
 

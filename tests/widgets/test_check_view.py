@@ -10,6 +10,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine.check import CheckReport
 from llmwidgets.formatting import format_since
+from llmwidgets.store.document import connection_from_json, connection_to_json
 from llmwidgets.widgets.connection.check_view import (
     mode_view,
     model_endings,
@@ -17,7 +18,7 @@ from llmwidgets.widgets.connection.check_view import (
     price_text,
     report_view,
 )
-from llmwidgets.widgets.connection.form_state import connection_fact
+from llmwidgets.widgets.connection.form_draft import connection_fact
 
 TODAY = date(2026, 11, 23)
 
@@ -140,7 +141,7 @@ def test_a_saved_connection_still_tells_its_probe() -> None:
     """What the store kept of a probe is shown without another test."""
     seen = Capability(ResponseFormat.JSON_OBJECT, Enforcement.JSON, TRIED)
     free = Connection("custom", name="m", endpoint="http://localhost:1/v1")
-    kept = Connection.from_payload(free.with_capability("m", seen).to_payload())
+    kept = connection_from_json(connection_to_json(free.with_capability("m", seen)))
     view = mode_view(kept)
     assert view is not None
     assert len(view["tried"]) == 3

@@ -29,8 +29,8 @@ schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"
     "city": {"type": "string"}}}
 texts = [f"{name} of Ulm is {30 + at}." for at, name in enumerate(names)]
 lw.Comparison.from_outputs(schema, texts, {"A": truth, "B": wrong, "C": near}, truth).explore()"""
-SLOWLY = """from llmwidgets.widgets.comparison import results as result_panel
-result_panel._FIRST_SECONDS = 8.0  # the first rows come long before the others are read
+SLOWLY = """from llmwidgets.widgets.comparison import grid
+grid.FIRST_SECONDS = 8.0  # the first rows come long before the others are read
 """
 MARKERS = ("Larkfield Joinery", "LJ-20417", "Oak reception desk")
 MANY = """import llmwidgets as lw

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from llmwidgets import ComparisonPanel, Store
@@ -17,11 +15,6 @@ def store() -> Store:
     return Store.in_memory()
 
 
-def ask(page: Any, kind: str) -> dict[str, Any]:
-    page.send(kind)
-    return next(each for each in reversed(page.messages) if each["type"] == kind)
-
-
 def test_the_panel_says_before_a_run_what_it_can_show(wire, store) -> None:
     """Live with what is ticked, what is labelled and what matters; nothing without a pair."""
     names = [f"Ada {number}" for number in range(60)]
@@ -33,12 +26,12 @@ def test_the_panel_says_before_a_run_what_it_can_show(wire, store) -> None:
 
     assert said() == expected_sentence(12, 4)
     rows = [row for group in page.state["setup"]["groups"] for row in group["rows"]]
-    page.send("tick", ref=rows[0]["ref"], on=False)
+    page.send("setup.tick", ref=rows[0]["ref"], on=False)
     assert said() == expected_sentence(12, 3)
-    page.send("matters", points="2")
+    page.send("scores.matters", points="2")
     assert said() == expected_sentence(12, 3, 0.02)
     assert page.state["setup"]["matters"] == "2"
-    page.send("matters", points="5")
+    page.send("scores.matters", points="5")
     page.widget.truth = {**truth, "text-13": {"name": names[12]}}
     page.send("hello")
     assert said() == expected_sentence(13, 3)
@@ -47,7 +40,7 @@ def test_the_panel_says_before_a_run_what_it_can_show(wire, store) -> None:
     assert (said(), page.state["setup"]["matters"]) == ("", "")
     page.widget.truth = truth
     for row in rows[1:3]:
-        page.send("tick", ref=row["ref"], on=False)
+        page.send("setup.tick", ref=row["ref"], on=False)
     assert said() == ""
 
 
@@ -56,14 +49,14 @@ def test_what_was_said_before_the_run_stands_beside_its_result(wire, store) -> N
     names = [f"Ada {number}" for number in range(12)]
     truth = [{"name": name} for name in names]
     page = wire(ComparisonPanel(NAME, names, truth=truth, models="demo", store=store))
-    page.send("run", trial=True)
-    scores = ask(page, "scores")
+    page.send("run.start", trial=True)
+    scores = page.ask("scores")
     assert (scores["outcome"], scores["foretold"]) == (
         "not_enough_texts", expected_sentence(5, 4)
     )  # fmt: skip
-    page.send("again")
-    page.send("run")
-    assert ask(page, "scores")["foretold"].startswith("12 labelled texts and 4 variants can show")
+    page.send("run.again")
+    page.send("run.start")
+    assert page.ask("scores")["foretold"].startswith("12 labelled texts and 4 variants can show")
     page.widget.texts = names[:11]
     page.send("hello")
-    assert page.widget._foretold == ""
+    assert page.widget.controllers["scores"].result.foretold == ""

@@ -95,7 +95,7 @@ def test_another_tab_leaves_the_grid_where_it_was(page) -> None:
     page.page.get_by_role("tab", name="Differences").click()
     page.deliver()
     page.page.wait_for_function("document.querySelector('.lw-grid').scrollTop === 900")
-    assert page.sent("grid") == []
+    assert page.sent("grid.lay") == []
     page.page.evaluate("document.querySelector('.lw-grid').scrollTop = 0")
     expect(page.page.locator(".lw-block").first.locator("[role=rowheader]")).to_have_count(6)
 

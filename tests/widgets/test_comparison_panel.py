@@ -24,8 +24,8 @@ from llmwidgets.analysis.verdict_text import brief
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate, journal_file
 from llmwidgets.widgets.comparison import setup_view
+from llmwidgets.widgets.comparison.grid import Metrics, blocks, heights
 from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex
-from llmwidgets.widgets.comparison.grid_view import Metrics, blocks, heights
 
 MARKER = "Larkfield Joinery"
 PASSPHRASE = "copper lantern orbit mellow"
@@ -52,11 +52,6 @@ def last(page: Any, kind: str) -> dict[str, Any]:
     return next(each for each in reversed(page.messages) if each["type"] == kind)
 
 
-def ask(page: Any, kind: str, /, **content: Any) -> dict[str, Any]:
-    page.send(kind, **content)
-    return last(page, kind)
-
-
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """The demo models over the sample invoices, run once."""
@@ -75,7 +70,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 def finished(wire, store: Store, compared: Comparison) -> Any:
     """A panel that shows what the demo models said about the sample invoices."""
     widget = panel(store, models="demo")
-    widget._finish(compared)
+    widget.controllers["run"].show(compared)
     return wire(widget)
 
 
@@ -83,7 +78,7 @@ def test_a_run_ends_in_its_result(wire, store: Store) -> None:
     """Run, and the differences are there: all extractions, each in one class, and the value."""
     page = wire(panel(store, models="demo"))
     assert page.widget.comparison is None
-    page.send("run")
+    page.send("run.start")
     assert page.state["screen"] == "results", page.widget.last_error
     assert len(list(page.widget.comparison)) == 32
     screens = [each["screen"] for each in page.messages if each["type"] == "state"]
@@ -118,7 +113,7 @@ def test_nothing_connected_shows_the_two_ways_on(wire, store: Store) -> None:
     """Without a model the panel says so; the demo button connects and ticks the demo models."""
     page = wire(panel(store))
     assert page.state["setup"]["empty"]["sentence"] == "No model to compare"
-    page.send("demo")
+    page.send("setup.demo")
     assert page.state["setup"]["empty"] is None
     assert page.state["setup"]["ticked"] == "4 ticked of 4"
 
@@ -127,17 +122,17 @@ def test_without_material_a_sample_can_be_used(wire, store: Store) -> None:
     """An empty panel says what is missing and offers the sample tasks."""
     page = wire(ComparisonPanel(models="demo", store=store))
     assert page.state["setup"]["missing"] == "There are no fields and no texts yet."
-    page.send("sample", name="emails")
+    page.send("setup.sample", name="emails")
     assert page.state["setup"]["missing"] == ""
     assert page.widget.schema is demo.emails.Schema
-    page.send("sample", name="../../etc")
+    page.send("setup.sample", name="../../etc")
     assert page.widget.schema is demo.emails.Schema
 
 
 def test_ticks_letters_and_columns_follow_each_other(wire, store: Store) -> None:
     """Unticking moves the letters up; a duplicate column goes away with its model."""
     page = wire(panel(store, models=["demo-quick", "demo-careful"]))
-    page.send("duplicate", ref="demo-quick")
+    page.send("setup.duplicate", ref="demo-quick")
 
     def letters() -> dict[str, str]:
         rows = [row for group in page.state["setup"]["groups"] for row in group["rows"]]
@@ -147,9 +142,9 @@ def test_ticks_letters_and_columns_follow_each_other(wire, store: Store) -> None
 
     assert letters() == {"demo-quick": "A", "demo-careful": "B", "demo-quick · 2": "C"}
     assert page.state["setup"]["run"] == "Run 24 calls"
-    page.send("tick", ref="demo-quick", on=False)
+    page.send("setup.tick", ref="demo-quick", on=False)
     assert letters() == {"demo-careful": "A"}
-    page.send("tick_all", label="custom", on=False)
+    page.send("setup.tick_all", label="custom", on=False)
     assert page.state["setup"]["missing"] == "Tick a model first."
     assert page.state["setup"]["run"] == "Run"
 
@@ -157,12 +152,14 @@ def test_ticks_letters_and_columns_follow_each_other(wire, store: Store) -> None
 def test_a_duplicate_column_is_edited_and_asked_its_own_way(wire, store: Store) -> None:
     """Own instructions and thinking reach the variant; the first column's replies are reused."""
     page = wire(panel(store, models=["demo-quick"]))
-    page.send("run")
-    page.send("again")
-    page.send("duplicate", ref="demo-quick")
+    page.send("run.start")
+    page.send("run.again")
+    page.send("setup.duplicate", ref="demo-quick")
     copy = page.state["setup"]["groups"][0]["rows"][0]["copies"][0]
-    page.send("edit_copy", key=copy["key"], label="terse", instructions="Read it.", effort="low")
-    page.send("run")
+    page.send(
+        "setup.edit_copy", key=copy["key"], label="terse", instructions="Read it.", effort="low"
+    )
+    page.send("run.start")
     first, second = page.widget.comparison.variants
     assert (second.label, second.instructions, second.effort) == ("terse", "Read it.", "low")
     assert first.instructions != "Read it."
@@ -174,14 +171,16 @@ def test_a_duplicate_column_is_edited_and_asked_its_own_way(wire, store: Store) 
 def test_two_columns_of_one_name_are_refused(wire, store: Store) -> None:
     """A name that another column has is said, and nothing changes."""
     page = wire(panel(store, models=["demo-quick", "demo-careful"]))
-    page.send("duplicate", ref="demo-quick")
+    page.send("setup.duplicate", ref="demo-quick")
     copy = (
         page.state["setup"]["groups"][0]["rows"][0]["copies"]
         or (page.state["setup"]["groups"][0]["rows"][1]["copies"])
     )
-    page.send("edit_copy", key=copy[0]["key"], label="demo-careful")
+    page.send("setup.edit_copy", key=copy[0]["key"], label="demo-careful")
     assert "Another column is named demo-careful." in page.state["error"]["sentence"]
-    assert [each.label for each in page.widget._setup.variants()][-1] == "demo-quick · 2"
+    assert [each.label for each in page.widget.controllers["setup"].setup.variants()][
+        -1
+    ] == "demo-quick · 2"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +218,7 @@ def test_bad_input_is_a_sentence_in_the_panel(
     assert problem["sentence"].endswith(".")
     assert hint in problem["hint"]
     assert page.state["setup"]["missing"]
-    page.send("run")
+    page.send("run.start")
     assert page.state["screen"] == "setup"
     assert page.widget.comparison is None
 
@@ -242,7 +241,9 @@ def test_a_model_off_the_whitelist_is_refused_by_name_and_can_be_allowed(wire, t
     assert "gpt-99-nova is not on the shipped whitelist" in problem["sentence"]
     page.send(problem["action"]["type"], **problem["action"]["content"])
     assert page.state["setup"]["problems"] == []
-    assert [each.label for each in page.widget._setup.variants()] == ["openai/gpt-99-nova"]
+    assert [each.label for each in page.widget.controllers["setup"].setup.variants()] == [
+        "openai/gpt-99-nova"
+    ]
 
 
 def test_a_dated_snapshot_that_code_names_is_a_row_with_its_price(wire, store: Store) -> None:
@@ -280,10 +281,10 @@ def test_a_locked_store_is_said_with_the_way_to_unlock_it(wire, locked: Store) -
     page = wire(panel(locked, models="demo"))
     problem = page.state["setup"]["problems"][0]
     assert "locked" in problem["sentence"]
-    assert problem["action"]["type"] == "connections"
+    assert problem["action"]["type"] == "setup.connections"
     assert page.state["setup"]["missing"].startswith("Unlock the store first")
-    page.send("connections")
-    assert last(page, "embed")["model"] == page.widget._connecting.model_id
+    page.send("setup.connections")
+    assert last(page, "embed")["model"] == page.widget.controllers["setup"].connecting.model_id
     locked.unlock(PASSPHRASE)
     page.settle()
     page.send("hello")
@@ -298,7 +299,7 @@ def test_a_locked_default_store_leaves_given_connections_to_run(wire, tmp_path) 
     page = wire(ComparisonPanel(NAME, ["Ada."], models="demo"))
     assert page.state["setup"]["problems"][0]["where"] == "store"
     assert page.state["setup"]["missing"] == ""
-    page.send("run")
+    page.send("run.start")
     assert page.state["screen"] == "results"
 
 
@@ -306,11 +307,11 @@ def test_a_locked_default_store_leaves_given_connections_to_run(wire, tmp_path) 
 def test_a_budget_that_is_no_amount_is_said(wire, store: Store, words: str) -> None:
     """The limit keeps its value; the sentence says what to write."""
     page = wire(panel(store, models="demo"))
-    page.send("budget", budget="1.50")
-    page.send("budget", budget=words)
+    page.send("setup.budget", budget="1.50")
+    page.send("setup.budget", budget=words)
     assert "not an amount" in page.state["error"]["sentence"]
     assert page.state["setup"]["budget"] == "1.50"
-    page.send("budget", budget="")
+    page.send("setup.budget", budget="")
     assert page.state["setup"]["budget"] == ""
 
 
@@ -320,11 +321,11 @@ def test_a_dear_run_asks_for_a_limit_first(wire, store: Store) -> None:
     long = [f"{number} " + "word " * 60_000 for number in range(3)]
     page = wire(panel(store, texts=long, truth=None, models=["openai/gpt-6-sol"]))
     assert page.state["setup"]["missing"] == ""
-    page.send("options", repeats="20")
+    page.send("setup.options", repeats="20")
     setup = page.state["setup"]
     assert setup["estimate"]["head"].startswith("About $")
     assert "set a limit" in setup["missing"]
-    page.send("budget", budget="3")
+    page.send("setup.budget", budget="3")
     assert page.state["setup"]["missing"] == ""
     assert float(setup["groups"][0]["rows"][0]["price"]) > 0
 
@@ -334,9 +335,9 @@ def test_instructions_by_name_cross_with_the_models(wire, store: Store) -> None:
     words = {"plain": "Read it.", "strict": "Read it twice."}
     page = wire(panel(store, models=["demo-quick"], instructions=words))
     assert "plain, strict" in page.state["setup"]["options"]["crossed"]
-    page.send("run")
+    page.send("run.start")
     assert page.widget.comparison.labels == ("demo-quick · plain", "demo-quick · strict")
-    page.send("again")
+    page.send("run.again")
     assert page.state["setup"]["run"] == "Run 16 calls"
 
 
@@ -433,24 +434,24 @@ def test_stop_keeps_what_came_and_resume_asks_for_the_rest(wire, store, slow) ->
     """Two replies, Stop, then Resume: every text is asked once, none is paid twice."""
     texts = [f"Ada number {number}" for number in range(6)]
     page = wire(ComparisonPanel(NAME, texts, models=[slow], store=store))
-    post(page, "run")
+    post(page, "run.start")
     until(
         page, lambda now: now["screen"] == "running" and now["running"]["columns"][0]["done"] == 2
     )
     running = page.state["running"]
     assert running["columns"][0]["count"] == "2 / 6"
     assert "2 of 6 replies" in running["said"]
-    post(page, "stop")
+    post(page, "run.stop")
     page.settle()
     stopped = page.state["running"]
     assert stopped["status"] == "Stopped"
     assert stopped["resume"] == "Resume 4 calls"
     assert stopped["show"] == "Show the 2"
-    page.send("show")
+    page.send("run.show")
     assert page.state["result"]["facts"] == ["Stopped: 2 of 6 replies are here."]
     assert sorted(each.status for each in page.widget.comparison) == ["Stopped"] * 4 + ["ok"] * 2
     open_up()
-    page.send("resume")
+    page.send("run.resume")
     assert page.state["screen"] == "results"
     statuses = [each.status for each in page.widget.comparison]
     assert statuses == ["ok"] * 6
@@ -462,12 +463,12 @@ def test_the_kernel_is_free_while_a_run_goes_on(wire, store, slow) -> None:
     """The callback returns at once, and what is there can be looked at before the end."""
     texts = [f"Ada number {number}" for number in range(4)]
     page = wire(ComparisonPanel(NAME, texts, models=[slow], store=store))
-    post(page, "run")
+    post(page, "run.start")
     until(
         page, lambda now: now["screen"] == "running" and now["running"]["columns"][0]["done"] == 2
     )
-    assert not page.widget._run.ended
-    post(page, "show")
+    assert page.widget.controllers["run"].ongoing
+    post(page, "run.show")
     until(page, lambda now: now["screen"] == "results")
     assert page.state["result"]["facts"] == ["So far: 2 of 4 texts."]
     assert page.state["again"] == "Back to the run"
@@ -482,7 +483,7 @@ def test_an_open_grid_follows_the_run(wire, store, slow) -> None:
     other = Connection("custom", name="b", endpoint=slow.fields.endpoint, label="b", api_key="k")
     texts = [f"Ada number {number}" for number in range(4)]
     page = wire(ComparisonPanel(NAME, texts, models=[slow, other], store=store))
-    post(page, "run")
+    post(page, "run.start")
     until(
         page,
         lambda now: (
@@ -490,12 +491,12 @@ def test_an_open_grid_follows_the_run(wire, store, slow) -> None:
             and sum(each["done"] for each in now["running"]["columns"]) == 2
         ),
     )
-    post(page, "show")
+    post(page, "run.show")
     until(page, lambda now: now["screen"] == "results")
     shown = page.state["result"]
     assert shown["live"] is True
     assert shown["counts"]["failed"] == 0
-    post(page, "grid", only="all")
+    post(page, "grid.lay", only="all")
     open_up()
     page.settle()
     after = page.state["result"]
@@ -510,7 +511,7 @@ def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, st
     """Another process holds the file: what is in memory, and what to do; then it is over."""
     texts = [f"Ada number {number}" for number in range(4)]
     page = wire(ComparisonPanel(NAME, texts, models=[slow], store=store))
-    post(page, "run")
+    post(page, "run.start")
     until(
         page, lambda now: now["screen"] == "running" and now["running"]["columns"][0]["done"] == 2
     )
@@ -527,14 +528,14 @@ def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, st
         assert "run again" in told["note"]["hint"]
         assert told["foot"].startswith("Replies are kept in memory. Stop keeps them;")
         assert told["columns"][0]["done"] == 3
-        post(page, "show")
+        post(page, "run.show")
         until(page, lambda now: now["screen"] == "results")
         open_up()
         page.settle()
         assert [each.status for each in page.widget.comparison] == ["ok"] * 4
         assert "2 replies are kept in memory" in " ".join(page.state["result"]["notes"])
-    page.widget._run.journal.settle()
-    page.widget.push()
+    page.widget.controllers["run"].run.journal.settle()
+    page.widget.page.push()
     assert page.state["result"]["notes"] == []
     with closing(sqlite3.connect(journal_file.default_journal_path())) as other:
         assert other.execute("SELECT count(*) FROM extraction").fetchone() == (4,)
@@ -543,7 +544,7 @@ def test_a_journal_in_trouble_is_told_while_it_runs_and_with_the_result(wire, st
 def test_in_memory_no_reply_is_said_to_be_on_disk(wire, store, slow, monkeypatch) -> None:
     monkeypatch.setenv("BINDER_SERVICE_HOST", "10.0.0.1")
     page = wire(ComparisonPanel(NAME, ["Ada 1", "Ada 2", "Ada 3"], models=[slow], store=store))
-    post(page, "run")
+    post(page, "run.start")
     until(
         page, lambda now: now["screen"] == "running" and now["running"]["columns"][0]["done"] == 2
     )
@@ -556,11 +557,11 @@ def test_five_texts_first_then_the_others(wire, store: Store) -> None:
     """The trial says that it is one; the rest is asked for without asking the five again."""
     page = wire(panel(store, models=["demo-careful"]))
     assert page.state["setup"]["trial"] == "Try 5 texts first"
-    page.send("run", trial=True)
+    page.send("run.start", trial=True)
     assert len(page.widget.comparison) == 5
     assert page.state["result"]["facts"][0] == "The first 5 of 8 texts."
     assert page.state["result"]["resume"] == "Run the other 3 calls"
-    page.send("resume")
+    page.send("run.resume")
     assert len(page.widget.comparison) == 8
 
 
@@ -568,9 +569,9 @@ def test_what_was_tried_narrows_what_all_texts_are_expected_to_cost(wire, store)
     """The trial's answers stand in the estimate of the rest, until they are asked another way."""
     priced = Variant("demo-careful", label="own", price={"input": 100.0, "output": 500.0})
     page = wire(panel(store, models=[priced]))
-    wide = page.widget._guess.estimate
-    page.send("run", trial=True)
-    narrow = page.widget._guess.estimate
+    wide = page.widget.controllers["setup"].cost.estimate
+    page.send("run.start", trial=True)
+    narrow = page.widget.controllers["setup"].cost.estimate
     assert (wide.tried, narrow.tried) == (0, 5)
     assert narrow.cost_high / narrow.cost_low < wide.cost_high / wide.cost_low
     (first, whole) = page.state["result"]["facts"]
@@ -579,31 +580,31 @@ def test_what_was_tried_narrows_what_all_texts_are_expected_to_cost(wire, store)
         r"All 8 texts: about \$[\d.]+, between \$[\d.]+ and \$[\d.]+; by what 5 answers took\.",
         whole,
     )
-    page.send("again")
+    page.send("run.again")
     assert "By what 5 answers took" in " ".join(page.state["setup"]["estimate"]["lines"])
-    page.send("options", instructions="Read it another way.")
-    assert page.widget._guess.estimate.tried == 0
-    page.send("options", instructions="")
-    page.send("resume")
+    page.send("setup.options", instructions="Read it another way.")
+    assert page.widget.controllers["setup"].cost.estimate.tried == 0
+    page.send("setup.options", instructions="")
+    page.send("run.resume")
     assert narrow.cost_low <= page.widget.comparison.scoreboard().cost[0] <= narrow.cost_high
 
 
 def test_labelled_texts_shown_as_examples_are_chosen_in_the_copy(wire, store: Store) -> None:
     """Two texts are shown and left out for all columns; the first column is not asked again."""
     page = wire(panel(store, models=["demo-quick"]))
-    page.send("run")
-    page.send("again")
-    page.send("duplicate", ref="demo-quick")
+    page.send("run.start")
+    page.send("run.again")
+    page.send("setup.duplicate", ref="demo-quick")
     copy = page.state["setup"]["groups"][0]["rows"][0]["copies"][0]
     assert copy["examples"] == {"count": 0, "given": ""}
-    page.send("edit_copy", key=copy["key"], examples="many")
+    page.send("setup.edit_copy", key=copy["key"], examples="many")
     assert "whole number from 0 to 50" in page.state["error"]["sentence"]
-    page.send("edit_copy", key=copy["key"], examples="2")
+    page.send("setup.edit_copy", key=copy["key"], examples="2")
     setup = page.state["setup"]
     assert setup["run"] == "Run 12 calls"
     assert "2 texts shown as examples" in " ".join(setup["estimate"]["lines"])
     assert setup["groups"][0]["rows"][0]["copies"][0]["said"] == "2 examples"
-    page.send("run")
+    page.send("run.start")
     result = page.state["result"]
     assert (result["facts"], result["resume"], result["texts"]) == ([], "", 6)
     paid = {each.variant: each.paid_before is not None for each in page.widget.comparison}
@@ -614,10 +615,10 @@ def test_labelled_texts_shown_as_examples_are_chosen_in_the_copy(wire, store: St
 
 def test_a_trial_with_examples_asks_five_of_the_texts_that_are_left(wire, store: Store) -> None:
     page = wire(panel(store, models=[Variant("demo-quick", label="own", examples=2)]))
-    page.send("run", trial=True)
+    page.send("run.start", trial=True)
     assert page.state["result"]["facts"][0] == "The first 5 of 6 texts."
     assert page.state["result"]["resume"] == "Run the other 1 call"
-    page.send("resume")
+    page.send("run.resume")
     assert len(page.widget.comparison) == 6
     assert page.state["result"]["facts"] == []
 
@@ -658,12 +659,12 @@ def test_a_dead_endpoint_is_named_and_the_others_go_on(wire, store: Store) -> No
     """One connection without a server: its column says why; the way on is to ask again."""
     dead = Connection("custom", name="gone", endpoint="http://127.0.0.1:9/v1")
     page = wire(panel(store, models=["demo-quick", dead]))
-    page.send("run")
+    page.send("run.start")
     result = page.state["result"]
     assert result["resume"] == "Ask the 8 again"
     assert len(result["notes"]) == 1
     assert result["notes"][0].startswith("B gone: ")
-    grid = ask(page, "grid", only="disagree", states=["failed"], chars=20)
+    grid = page.ask("grid", only="disagree", states=["failed"], chars=20)
     assert grid["texts"] == 8
     failed = grid["blocks"][0]["failed"]["1" if "1" in grid["blocks"][0]["failed"] else 1]
     assert failed["name"] == "Unreachable"
@@ -687,7 +688,7 @@ def test_the_counts_of_the_result_add_up(finished) -> None:
 
 def test_the_grid_shows_disagreement_first_and_folds_the_rest(finished) -> None:
     """Texts with most disagreement come first; agreeing fields of a text are folded and said."""
-    grid = ask(finished, "grid", only="disagree", chars=20)
+    grid = finished.ask("grid", only="disagree", chars=20)
     loud = [sum(not row["q"] for row in block["rows"]) for block in grid["blocks"]]
     assert loud == sorted(loud, reverse=True)
     first = grid["blocks"][0]
@@ -705,7 +706,7 @@ def test_the_grid_shows_disagreement_first_and_folds_the_rest(finished) -> None:
 @pytest.mark.parametrize("state", ["differ", "missing", "invented"])
 def test_a_chip_shows_rows_of_its_state_only(finished, state: str) -> None:
     """Each open row has a cell of the state; all such cells of the comparison are there."""
-    grid = ask(finished, "grid", only="disagree", states=[state], chars=20)
+    grid = finished.ask("grid", only="disagree", states=[state], chars=20)
     rows = [row for block in grid["blocks"] for row in block["rows"] if not row["q"]]
     rows = [row for row in rows if row["name"] != "all fields"]
     assert rows
@@ -716,13 +717,13 @@ def test_a_chip_shows_rows_of_its_state_only(finished, state: str) -> None:
 
 def test_search_and_field_narrow_the_grid(finished) -> None:
     """A search finds values of truth and variants; nothing found says how to find more."""
-    grid = ask(finished, "grid", only="disagree", query="LJ-20417", chars=20)
+    grid = finished.ask("grid", only="disagree", query="LJ-20417", chars=20)
     rows = [row for block in grid["blocks"] for row in block["rows"]]
     assert [row["name"] for row in rows] == ["number"]
     assert rows[0]["t"] == ["LJ-20417", "value"]
-    grid = ask(finished, "grid", only="all", field="currency", chars=20)
+    grid = finished.ask("grid", only="all", field="currency", chars=20)
     assert {row["name"] for block in grid["blocks"] for row in block["rows"]} == {"currency"}
-    grid = ask(finished, "grid", only="all", field="currency", query="LJ-20417", chars=20)
+    grid = finished.ask("grid", only="all", field="currency", query="LJ-20417", chars=20)
     assert grid["texts"] == 0
     assert grid["empty"]["sentence"] == "No row matches the search in currency"
     assert grid["empty"]["hint"] == "1 row match in other fields."
@@ -733,7 +734,7 @@ def test_values_of_the_grid_are_the_extractions_values(finished) -> None:
     """What a cell shows stands in the record of its variant, whatever was sorted or aligned."""
     comparison = finished.widget.comparison
     records = {(each.variant, each.text_id): json.dumps(each.data) for each in comparison}
-    grid = ask(finished, "grid", only="all", chars=20)
+    grid = finished.ask("grid", only="all", chars=20)
     checked = 0
     for block in grid["blocks"]:
         for row in block["rows"]:
@@ -748,14 +749,14 @@ def test_values_of_the_grid_are_the_extractions_values(finished) -> None:
 def test_a_detail_shows_the_words_a_value_came_from(finished) -> None:
     """The marked words stand in the text; the facts name truth, value, reply and cost."""
     text = next(each for each in invoices.texts if each["id"] == "workshop-en")["text"]
-    detail = ask(finished, "detail", index=0, path="number", column=1)
+    detail = finished.ask("detail", index=0, path="number", column=1)
     quote = detail["quote"]
     assert quote["mark"] in text
     names = [row[0] for row in detail["facts"]]
     assert names == ["Truth", "B", "Reply", "Cost"]
     assert "price unknown" in detail["facts"][3][1]
     assert re.search(r"[\d.]+ s \([\d.]+ waiting, [\d.]+ answering\)", detail["facts"][3][1])
-    everyone = ask(finished, "detail", index=0, path="number", column=-1)
+    everyone = finished.ask("detail", index=0, path="number", column=-1)
     assert [row[0] for row in everyone["facts"]] == ["Truth", "A", "B", "C", "D"]
 
 
@@ -765,7 +766,7 @@ def test_spans_slice_to_their_words_also_beyond_the_first_plane(wire, store: Sto
     outputs = {"A": [{"name": "Ada Lovelace", "age": 36}], "B": [{"name": "Ada", "age": 41}]}
     made = Comparison.from_outputs(NAME, [text], outputs, truth=[{"name": "Ada Lovelace"}])
     page = wire(made.explore())
-    view = ask(page, "text", index=0)
+    view = page.ask("text", index=0)
     wide = text.encode("utf-16-le")
     found = {
         (span["letters"], wide[2 * span["s"] : 2 * span["e"]].decode("utf-16-le"))
@@ -788,7 +789,7 @@ def told_in(page: str, verdict: Verdict) -> bool:
 
 def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -> None:
     """Best first, each with its own letter, intervals around the value, fields hardest first."""
-    scores = ask(finished, "scores")
+    scores = finished.ask("scores")
     comparison = finished.widget.comparison
     verdict = comparison.verdict()
     assert (scores["headline"], scores["details"]) == (verdict.headline, brief(verdict))
@@ -821,7 +822,7 @@ def test_the_grid_and_the_scoreboard_read_each_text_once_between_them(wire) -> N
     page = wire(replace(made, read=counted).explore())
     assert set(read.values()) == {1}
     assert len(read) == 80
-    assert ask(page, "scores")["scored"] is True
+    assert page.ask("scores")["scored"] is True
     assert page.widget.comparison.verdict().recommended == "A"
     assert set(read.values()) == {1}
 
@@ -832,7 +833,7 @@ def test_a_certain_difference_stands_in_a_group_of_its_own(wire) -> None:
     right = [{"name": f"Ada {number}"} for number in range(20)]
     outputs = {"A": right, "B": [{"name": "Bob"}] * 20}
     page = wire(Comparison.from_outputs(NAME, texts, outputs, truth=right).explore())
-    scores = ask(page, "scores")
+    scores = page.ask("scores")
     (pair,) = scores["pairs"]
     assert (pair["a"], pair["b"], pair["certain"]) == ("A", "B", True)
     assert (pair["points"], pair["verdict"]) == ("+100.0", "A is better")
@@ -847,7 +848,7 @@ def test_a_variant_without_a_score_stands_last(wire) -> None:
     outputs = {"none": [None, None], "some": [{"name": "Ada"}, {"name": "x"}]}
     truth = [{"name": "Ada"}, {"name": "Bob"}]
     made = Comparison.from_outputs(NAME, ["Ada.", "Bob."], outputs, truth=truth)
-    scores = ask(wire(made.explore()), "scores")
+    scores = wire(made.explore()).ask("scores")
     rows = [row for group in scores["groups"] for row in group["rows"]]
     assert [(row["label"], row["right"]) for row in rows] == [("some", "50.0"), ("none", "–")]
 
@@ -856,17 +857,17 @@ def test_requests_are_shown_whole_with_every_secret_cut(wire, store, slow) -> No
     """The request, its curl and everything the page ever heard hold no key."""
     open_up()
     page = wire(ComparisonPanel(NAME, ["Ada is 36."], models=[slow], store=store))
-    page.send("run")
-    request = ask(page, "request", index=0, column=0)
+    page.send("run.start")
+    request = page.ask("request", index=0, column=0)
     assert "Ada is 36." in request["request"]
     assert "••••" in request["request"]
-    page.send("curl", index=0, column=0)
+    page.send("result.curl", index=0, column=0)
     assert "${KEY}" in last(page, "code")["text"]
     assert KEY not in json.dumps(page.messages)
     assert KEY not in json.dumps([str(each) for each in page.raw])
-    page.send("request", index=99, column=0)
-    page.send("request", index=0, column=7)
-    page.send("text", index="0")
+    page.send("result.request", index=99, column=0)
+    page.send("result.request", index=0, column=7)
+    page.send("result.text", index="0")
     assert page.state["error"] is None
 
 
@@ -874,7 +875,7 @@ def test_csv_is_whole_and_no_spreadsheet_runs_it(wire) -> None:
     """Every value is in the file; one that starts like a formula is quoted."""
     outputs = {"A": [{"name": "=cmd|' /C calc'!A0"}]}
     page = wire(Comparison.from_outputs(NAME, ["a text"], outputs).explore())
-    page.send("csv")
+    page.send("result.csv")
     data = next(each for each in reversed(page.raw) if each[1])[1][0]
     assert data.decode("utf-8-sig").splitlines()[0].startswith("variant,text_id")
     assert "'=cmd|" in data.decode("utf-8-sig")
@@ -885,7 +886,7 @@ def test_the_report_holds_values_only_where_they_were_asked_for(finished) -> Non
     """Without values: verdict and marks; with values: the records too; never the texts."""
 
     def report(values: bool) -> str:
-        finished.send("html", values=values)
+        finished.send("result.html", values=values)
         return next(each for each in reversed(finished.raw) if each[1])[1][0].decode()
 
     without, with_values = report(False), report(True)
@@ -898,7 +899,7 @@ def test_the_report_holds_values_only_where_they_were_asked_for(finished) -> Non
 
 def test_the_code_makes_the_same_comparison(finished) -> None:
     """Copied code runs as it is and gives the same labels and the same records."""
-    finished.send("code")
+    finished.send("result.code")
     code = last(finished, "code")["text"]
     names = {"Invoice": invoices.Schema, "texts": invoices.texts, "truth": invoices.truth}
     exec(code, names)
@@ -911,16 +912,16 @@ def test_what_is_chosen_is_copied_before_a_run_and_what_is_shown_after_it(wire, 
     """One home writes both: limits, instructions and columns are in it, no key and no text."""
     odd = {"plain": "Read it, “as written” 🧾.", "strict": "Line one.\nLine 'two'."}
     page = wire(panel(store, models=["demo-quick"], instructions=odd))
-    page.send("options", repeats="2", concurrency="3")
-    page.send("budget", budget="1.5")
-    page.send("code")
+    page.send("setup.options", repeats="2", concurrency="3")
+    page.send("setup.budget", budget="1.5")
+    page.send("result.code")
     before = last(page, "code")["text"]
     names = {"Invoice": invoices.Schema, "texts": invoices.texts, "truth": invoices.truth}
     assert "    Invoice,\n" in before
     for words in ("repeats=2", "concurrency=3", "budget=1.5", "🧾"):
         assert words in before
-    page.send("run")
-    page.send("code")
+    page.send("run.start")
+    page.send("result.code")
     after = last(page, "code")["text"]
     exec(after, names)
     again = names["result"]
@@ -940,7 +941,7 @@ def test_a_new_view_gets_its_first_rows_with_its_first_state(wire) -> None:
     first = next(each for each in page.messages if each["type"] == "grid")
     assert first["turn"] == "first"
     assert len(first["blocks"]) == 10
-    page.send("label", index=0, path="name", column=0)
+    page.send("labels.set", index=0, path="name", column=0)
     page.send("hello")
     again = [each for each in page.messages if each["type"] == "grid"][-1]
     assert again["turn"] == "first"
@@ -953,7 +954,7 @@ def test_a_comparison_that_is_explored_is_copied_as_it_is(wire) -> None:
     """The panel was given nothing to choose from, and still writes the whole call."""
     made = Comparison.from_outputs(NAME, ["Ada."], {"A": [{"name": "Ada"}]}, [{"name": "Ada"}])
     page = wire(made.explore())
-    page.send("code")
+    page.send("result.code")
     code = last(page, "code")["text"]
     assert code == made.code()
     assert "truth=truth" in code
@@ -969,9 +970,9 @@ def test_what_is_saved_holds_no_text_and_no_value(finished) -> None:
     }  # fmt: skip
     saved = json.dumps(state, default=str)
     bundle = json.dumps(widget._repr_mimebundle_()[0])
-    static = widget._fallback_html()
+    static = widget._repr_mimebundle_()[0]["text/html"]
     for words in (MARKER, "LJ-20417", "Oak reception desk"):
-        assert words in json.dumps([*finished.messages, ask(finished, "text", index=0)])
+        assert words in json.dumps([*finished.messages, finished.ask("text", index=0)])
         assert words not in saved
         assert words not in bundle
         assert words not in static
@@ -982,7 +983,7 @@ def test_what_is_saved_holds_no_text_and_no_value(finished) -> None:
 def test_before_a_run_the_static_output_says_that_nothing_ran(store: Store) -> None:
     """Without a kernel a panel that never ran says so, in words and without an address."""
     widget = panel(store)
-    assert "not run yet" in widget._fallback_html()
+    assert "not run yet" in widget._repr_mimebundle_()[0]["text/html"]
     assert repr(widget) == "ComparisonPanel(0 columns, 8 texts, not run yet)"
     assert isinstance(ipywidgets.VBox([widget]), ipywidgets.VBox)
     widget.close()
@@ -996,7 +997,7 @@ def test_a_comparison_can_be_explored(wire) -> None:
     assert page.state["screen"] == "results"
     assert page.state["again"] == ""
     assert page.widget.comparison is made
-    grid = ask(page, "grid", only="disagree", chars=20)
+    grid = page.ask("grid", only="disagree", chars=20)
     assert grid["empty"]["sentence"] == "All models agree on all 2 values"
     assert grid["empty"]["good"] is True
 
@@ -1005,7 +1006,7 @@ def test_values_alone_are_shown_where_there_is_nothing_to_compare_with(wire) -> 
     """One variant, no truth: its values stand in the grid, nothing is called different."""
     made = Comparison.from_outputs(NAME, ["Ada is 36."], {"A": [{"name": "Ada", "age": None}]})
     page = wire(made.explore())
-    grid = ask(page, "grid", only="all", chars=20)
+    grid = page.ask("grid", only="all", chars=20)
     rows = {row["name"]: row["c"][0] for row in grid["blocks"][0]["rows"]}
     assert rows["name"][:2] == ["agree", "Ada"]
     assert page.state["result"]["counts"]["disagree"] == 0
@@ -1017,11 +1018,11 @@ def test_hostile_names_and_values_stay_text(wire) -> None:
     schema = {"type": "object", "properties": {evil: {"type": "string"}}}
     made = Comparison.from_outputs(schema, [evil], {evil: [{evil: evil}], "B": [{evil: "b"}]})
     page = wire(made.explore())
-    grid = ask(page, "grid", only="disagree", chars=20)
+    grid = page.ask("grid", only="disagree", chars=20)
     row = grid["blocks"][0]["rows"][0]
     assert evil in row["name"]
     assert row["c"][0][1] == evil
-    assert evil not in page.widget._fallback_html()
+    assert evil not in page.widget._repr_mimebundle_()[0]["text/html"]
 
 
 def test_a_large_grid_is_laid_out_without_reading_its_values() -> None:
@@ -1057,22 +1058,25 @@ def test_a_variant_given_in_code_is_a_column_of_its_own(wire, store: Store) -> N
     assert [(copy["label"], copy["effort"], copy["letter"]) for copy in copies] == [
         ("low", "low", "B")
     ]
-    assert [each.label for each in page.widget._setup.variants()] == ["demo-quick", "low"]
+    assert [each.label for each in page.widget.controllers["setup"].setup.variants()] == [
+        "demo-quick",
+        "low",
+    ]
 
 
 def test_a_changed_copy_alone_is_called_and_its_instructions_stand_beside(wire, store) -> None:
     """Duplicate, change the instructions, run again: only the new column is asked."""
     page = wire(panel(store, models=["demo-careful"]))
-    page.send("run")
-    page.send("again")
-    page.send("duplicate", ref="demo-careful")
+    page.send("run.start")
+    page.send("run.again")
+    page.send("setup.duplicate", ref="demo-careful")
     key = page.state["setup"]["groups"][0]["rows"][0]["copies"][0]["key"]
-    page.send("edit_copy", key=key, instructions="Extract what the schema asks for.")
-    page.send("run")
+    page.send("setup.edit_copy", key=key, instructions="Extract what the schema asks for.")
+    page.send("run.start")
     found = list(page.widget.comparison)
     paid = [each.paid_before is not None for each in found]
     assert paid == [True] * 8 + [False] * 8
-    request = ask(page, "request", index=0, column=1)
+    request = page.ask("request", index=0, column=1)
     assert [letter for letter, _ in request["instructions"]] == ["A", "B"]
     assert request["instructions"][1][1] == "Extract what the schema asks for."
     assert request["instructions"][0][1] != request["instructions"][1][1]

@@ -49,11 +49,6 @@ def taught(comparison: Comparison) -> Comparison:
     return replace(comparison, variants=(first, shown, *rest))
 
 
-def ask(page: Any, kind: str, /, **content: Any) -> dict[str, Any]:
-    page.send(kind, **content)
-    return next(each for each in reversed(page.messages) if each["type"] == kind)
-
-
 @pytest.fixture
 def page(wire) -> Any:
     return wire(made().explore())
@@ -64,7 +59,7 @@ def page(wire) -> Any:
 
 def test_the_table_of_fields_says_what_by_field_says(page) -> None:
     """Every figure with its n, in the order of the scoreboard, hardest field first."""
-    scores = ask(page, "scores")
+    scores = page.ask("scores")
     frame = page.widget.comparison.by_field().set_index(["field", "variant"])
     assert [name for name, _ in scores["fields"]["measures"]] == [
         "right", "precision", "recall", "f1", "invented", "missed", "nulls_in_words"
@@ -88,7 +83,7 @@ def test_the_table_of_fields_says_what_by_field_says(page) -> None:
 def test_a_field_that_one_model_never_answered_has_no_figure_there(wire) -> None:
     outputs = {"good": GOOD, "gone": [None] * 40}
     page = wire(made(**outputs).explore())
-    cells = {row["path"]: row["cells"] for row in ask(page, "scores")["fields"]["rows"]}["name"]
+    cells = {row["path"]: row["cells"] for row in page.ask("scores")["fields"]["rows"]}["name"]
     assert cells[1] is None
 
 
@@ -98,7 +93,7 @@ def test_what_is_left_out_says_why(wire) -> None:
         "whole": GOOD, "half": [*NEAR[:20], *[None] * 20], "few": [*WRONG[:5], *[None] * 35],
         "gone": [None] * 40,
     }  # fmt: skip
-    groups = ask(wire(made(**outputs).explore()), "scores")["groups"]
+    groups = wire(made(**outputs).explore()).ask("scores")["groups"]
     left = {
         row["label"]: group["title"] + group["more"]
         for group in groups if group["title"] == "Left out" for row in group["rows"]
@@ -133,10 +128,10 @@ def test_a_variant_beside_the_verdict_says_how_little_was_scored(scored: int, re
 def test_what_matters_changes_groups_band_words_and_the_static_output(wire) -> None:
     """A margin as good as none leaves the second open; a wide one takes it among the good ones."""
     page = wire(made(good=GOOD, near=NEAR).explore())
-    first = ask(page, "scores")
+    first = page.ask("scores")
     assert (first["matters"], first["outcome"]) == ("5", "as_good_and_cheaper")
     verdict = page.widget.comparison.verdict(0.005)
-    page.send("matters", points="0.5")
+    page.send("scores.matters", points="0.5")
     second = newest(page)
     assert second["matters"] == "0.5"
     assert (second["headline"], second["details"]) == (verdict.headline, brief(verdict))
@@ -149,9 +144,9 @@ def test_what_matters_changes_groups_band_words_and_the_static_output(wire) -> N
     assert f"about {verdict.texts_needed:,} would show 0.5" in verdict.details
     assert second["band"] == [99.5, 100]
     assert second["pairs"][0]["needed"] == f"needs {verdict.table[0].texts_needed:,} texts"
-    assert verdict.headline in page.widget._fallback_html()
+    assert verdict.headline in page.widget._repr_mimebundle_()[0]["text/html"]
     assert second["groups"][0]["rows"][0]["right"] == first["groups"][0]["rows"][0]["right"]
-    page.send("matters", points="20")
+    page.send("scores.matters", points="20")
     last = newest(page)
     assert (last["more"], last["band"]) == ("", [80, 100])
     assert [row["bound"] for group in last["groups"] for row in group["rows"]] == [
@@ -165,16 +160,16 @@ def newest(page: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("points", ["", "much", "0", "-2", "nan", "51", None])
 def test_what_is_no_difference_is_said_and_changes_nothing(page, points: Any) -> None:
-    before = ask(page, "scores")["headline"]
-    page.send("matters", points=points)
+    before = page.ask("scores")["headline"]
+    page.send("scores.matters", points=points)
     assert "not a number from 0.1 to 50" in page.state["error"]["sentence"]
-    assert ask(page, "scores")["headline"] == before
+    assert page.ask("scores")["headline"] == before
 
 
 def test_under_ten_texts_nothing_is_asked_about_what_matters(wire) -> None:
     """What they can show is said all the same, and no bound is made up."""
     few = Comparison.from_outputs(SCHEMA, TEXTS[:9], {"A": GOOD[:9], "B": WRONG[:9]}, TRUTH[:9])
-    scores = ask(wire(few.explore()), "scores")
+    scores = wire(few.explore()).ask("scores")
     assert (scores["matters"], scores["outcome"]) == ("", "not_enough_texts")
     assert scores["more"] == expected_sentence(9, 2)
     assert [each["interval"] for each in scores["pairs"]] == [None]
@@ -183,16 +178,16 @@ def test_under_ten_texts_nothing_is_asked_about_what_matters(wire) -> None:
 
 
 def test_what_matters_is_in_the_report_and_in_the_code_too(page) -> None:
-    page.send("matters", points="7,5")
-    page.send("html", values=False)
+    page.send("scores.matters", points="7,5")
+    page.send("result.html", values=False)
     report = next(each for each in reversed(page.raw) if each[1])[1][0].decode()
     verdict = page.widget.comparison.verdict(0.075)
     assert verdict.headline in report
     assert verdict.details in report
-    page.send("code")
+    page.send("result.code")
     assert "print(result.verdict(matters=0.075))" in page.messages[-1]["text"]
-    page.send("matters", points="5")
-    page.send("code")
+    page.send("scores.matters", points="5")
+    page.send("result.code")
     assert "matters" not in page.messages[-1]["text"]
 
 
@@ -211,7 +206,7 @@ def columns_of(scores: dict[str, Any]) -> dict[str, list[tuple[str, str, str, bo
 
 def test_who_is_better_stands_alone_with_the_interval_of_each_pair(wire) -> None:
     page = wire(made(good=GOOD, wrong=WRONG).explore())
-    scores = ask(page, "scores")
+    scores = page.ask("scores")
     (pair,) = page.widget.comparison.verdict().table
     low, high = formatting.percent(pair.low), formatting.percent(pair.high)
     assert scores["worse"] == "Worse than the best by, 95 % interval"
@@ -226,7 +221,7 @@ def test_who_is_better_stands_alone_with_the_interval_of_each_pair(wire) -> None
 def test_not_enough_texts_names_a_leader_and_recommends_none(wire) -> None:
     twelve = {"good": GOOD[:12], "near": NEAR[:12]}
     few = Comparison.from_outputs(SCHEMA, TEXTS[:12], twelve, TRUTH[:12])
-    scores = ask(wire(few.explore()), "scores")
+    scores = wire(few.explore()).ask("scores")
     second = few.verdict().standings[1]
     assert scores["worse"] == "Worse than the leader by at most"
     assert columns_of(scores) == {
@@ -242,14 +237,14 @@ def test_not_enough_texts_names_a_leader_and_recommends_none(wire) -> None:
 def test_texts_without_truth_can_be_labelled_and_are_found_in_the_grid(wire) -> None:
     truth = [*TRUTH[:12], *[None] * 28]
     page = wire(made(truth=truth, good=GOOD, near=NEAR).explore())
-    assert ask(page, "scores")["unlabelled"] == 28
+    assert page.ask("scores")["unlabelled"] == 28
     assert page.state["result"]["unlabelled"] == 28
-    grid = ask(page, "grid", only="unlabelled")
+    grid = page.ask("grid", only="unlabelled")
     assert grid["texts"] == 28
     assert {block["index"] for block in grid["blocks"]} <= set(range(12, 40))
-    page.send("label", index=12, path="total", column=0)
+    page.send("labels.set", index=12, path="total", column=0)
     assert page.state["result"]["unlabelled"] == 27
-    assert ask(page, "grid", only="unlabelled")["texts"] == 27
+    assert page.ask("grid", only="unlabelled")["texts"] == 27
 
 
 @given(
@@ -327,7 +322,7 @@ def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wi
     outputs = {"all": truth, "some": some}
     compared = Comparison.from_outputs(schema, TEXTS[:12], outputs, truth)
     page = wire(compared.explore())
-    rows = {row["label"]: row for group in ask(page, "scores")["groups"] for row in group["rows"]}
+    rows = {row["label"]: row for group in page.ask("scores")["groups"] for row in group["rows"]}
     assert (rows["all"]["rows"], rows["all"]["other_rows"]) == ("24 of 24", "")
     assert (rows["some"]["rows"], rows["some"]["other_rows"]) == ("12 of 24", "12 missed")
     assert rows["some"]["leading"] == ["100.0", "50.0", "66.7"]
@@ -340,7 +335,7 @@ def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wi
 def test_without_truth_the_scoreboard_shows_agreement(wire) -> None:
     """Who agrees most with the others stands first; the pairs are those of agreement()."""
     page = wire(made(truth=None).explore())
-    scores = ask(page, "scores")
+    scores = page.ask("scores")
     assert (scores["scored"], scores["agreed"], scores["pairs"]) == (False, True, [])
     table = page.widget.comparison.agreement()
     rows = [row for group in scores["groups"] for row in group["rows"]]
@@ -358,16 +353,16 @@ def test_without_truth_the_scoreboard_shows_agreement(wire) -> None:
 
 
 def test_one_model_without_truth_has_nothing_to_agree_with(wire) -> None:
-    scores = ask(wire(made(truth=None, good=GOOD).explore()), "scores")
+    scores = wire(made(truth=None, good=GOOD).explore()).ask("scores")
     assert (scores["scored"], scores["agreed"], scores["shared"]) == (False, False, [])
     assert scores["fields"]["rows"] == []
 
 
 def test_a_first_label_turns_agreement_into_what_is_right(wire) -> None:
     page = wire(made(truth=None).explore())
-    assert ask(page, "scores")["agreed"] is True
-    page.send("label", index=0, path="total", column=0)
-    assert ask(page, "scores")["agreed"] is False
+    assert page.ask("scores")["agreed"] is True
+    page.send("labels.set", index=0, path="total", column=0)
+    assert page.ask("scores")["agreed"] is False
 
 
 # -- what stands in no text ------------------------------------------------------------------------
@@ -376,7 +371,7 @@ def test_a_first_label_turns_agreement_into_what_is_right(wire) -> None:
 def test_the_rates_are_those_of_grounding(wire) -> None:
     """Not in the text, and copied from an example among them, a variant each."""
     page = wire(taught(made()).explore())
-    said = ask(page, "grounding")
+    said = page.ask("grounding")
     frame = page.widget.comparison.grounding().set_index("variant")
     for letter, label in zip("ABC", page.widget.comparison.labels, strict=True):
         assert said["rows"][letter]["absent"] == f"{100 * frame.absent_rate[label]:.1f}"
@@ -388,28 +383,28 @@ def test_the_rates_are_those_of_grounding(wire) -> None:
 
 
 def test_without_examples_nothing_is_said_of_copies(page) -> None:
-    said = ask(page, "grounding")
+    said = page.ask("grounding")
     assert {row["copied"] for row in said["rows"].values()} == {""}
 
 
 def test_where_no_text_was_given_there_is_no_rate(wire) -> None:
     texts = [{"id": str(n), "text": ""} for n in range(3)]
     bare = Comparison.from_outputs(SCHEMA, texts, {"A": GOOD[:3]}, TRUTH[:3])
-    assert ask(wire(bare.explore()), "grounding")["any"] is False
+    assert wire(bare.explore()).ask("grounding")["any"] is False
 
 
 def test_a_label_does_not_look_for_every_value_again(page, monkeypatch) -> None:
     from llmwidgets.widgets.comparison import results as result_panel
 
-    first = ask(page, "grounding")
+    first = page.ask("grounding")
     monkeypatch.setattr(result_panel, "grounding_view", None)
-    page.send("label", index=0, path="total", column=1)
-    assert ask(page, "grounding")["rows"] == first["rows"]
+    page.send("labels.set", index=0, path="total", column=1)
+    assert page.ask("grounding")["rows"] == first["rows"]
 
 
 def test_a_copied_value_is_flagged_in_cell_detail_and_text(wire) -> None:
     page = wire(taught(made()).explore())
-    grid = ask(page, "grid", only="disagree", field="name", chars=20)
+    grid = page.ask("grid", only="disagree", field="name", chars=20)
     cells = [row["c"] for block in grid["blocks"] for row in block["rows"] if row["p"] == "name"]
     assert {tuple(cell[1] for cell in row) for row in cells if row[1][1] == "Eve"} <= {
         (f"Ada {n}", "Eve", f"Ada {n}") for n in range(40)
@@ -417,10 +412,10 @@ def test_a_copied_value_is_flagged_in_cell_detail_and_text(wire) -> None:
     flags = {row[1][1]: row[1][2] for row in cells}
     assert flags["Eve"] == 2
     assert {row[0][2] for row in cells} == {0}
-    detail = ask(page, "detail", index=1, path="name", column=1)
-    assert detail["absent"].startswith("Eve is not in the text. It stands in an example")
+    detail = page.ask("detail", index=1, path="name", column=1)
+    assert detail["absent"].startswith("Eve is not in the text. It is in an example")
     assert "copied from an example" in str(detail["facts"])
-    groups = {each["path"]: each["groups"] for each in ask(page, "text", index=1)["fields"]}
+    groups = {each["path"]: each["groups"] for each in page.ask("text", index=1)["fields"]}
     assert [(group["letters"], group["flag"]) for group in groups["name"]] == [
         ("TAC", ""), ("B", "copied from an example")
     ]  # fmt: skip
@@ -431,7 +426,7 @@ def test_a_value_that_is_right_and_in_no_text_is_flagged_beside_its_state(wire) 
     truth = [{"name": "Ada", "total": 7, "kind": "order"}]
     outputs = {"A": [dict(truth[0])], "B": [{**truth[0], "name": "Bob"}]}
     page = wire(Comparison.from_outputs(SCHEMA, ["Ada pays."], outputs, truth).explore())
-    (block,) = ask(page, "grid", only="all", chars=20)["blocks"]
+    (block,) = page.ask("grid", only="all", chars=20)["blocks"]
     rows = {row["p"]: row["c"] for row in block["rows"]}
     assert rows["total"] == [["agree", "7", 1], ["agree", "7", 1]]
     assert [cell[2] for cell in rows["name"]] == [0, 1]
@@ -446,7 +441,7 @@ def test_words_for_nothing_are_a_cell_of_their_own(wire) -> None:
     page = wire(made(truth, one=said).explore())
     counts = page.state["result"]["counts"]
     assert (counts["null in words"], counts["invented"], counts["missing"]) == (1, 0, 1)
-    got = ask(page, "grid", states=["null in words", "missing"])
+    got = page.ask("grid", states=["null in words", "missing"])
     rows = [row for block in got["blocks"] for row in block["rows"] if row["p"] == "name"]
     assert [row["c"][0] for row in rows] == [
         ["null in words", "N/A", 0], ["missing", "not mentioned", 0]

@@ -76,7 +76,7 @@ def server() -> Iterator[ModelServer]:
 def test_what_is_called_is_told_before_saving(wire, pasted: str, flavour: str, called: str) -> None:
     """Every form of the portal: host, what kind of address it is, the URL of the call."""
     page = wire(ConnectionForm("azure_ai_foundry", Store.in_memory()))
-    page.submit("edit", values={"model": "d", "endpoint": pasted})
+    page.submit("form.edit", values={"model": "d", "endpoint": pasted})
     address = page.form["address"]
     parts = dict(map(tuple, address["parts"]))
     assert parts["host"] in pasted
@@ -88,35 +88,37 @@ def test_what_is_called_is_told_before_saving(wire, pasted: str, flavour: str, c
 def test_a_name_that_differs_is_named_and_the_responses_route_too(wire) -> None:
     """The address says one deployment, the form another; Responses is not what is called."""
     page = wire(ConnectionForm("azure_openai", Store.in_memory()))
-    page.submit("edit", values={"deployment": "luna", "endpoint": f"{R}/openai/deployments/sol"})
+    page.submit(
+        "form.edit", values={"deployment": "luna", "endpoint": f"{R}/openai/deployments/sol"}
+    )
     assert "names the deployment sol, the form luna" in page.form["notes"][0]
-    page.submit("edit", values={"deployment": "luna", "endpoint": f"{R}/openai/v1/responses"})
+    page.submit("form.edit", values={"deployment": "luna", "endpoint": f"{R}/openai/v1/responses"})
     assert "Responses" in page.form["notes"][0]
 
 
 def test_an_address_that_cannot_be_used_is_told_at_once(wire) -> None:
     """Managed compute: the sentence stands at the endpoint when it is left; nothing is called."""
     page = wire(ConnectionForm("azure_ai_foundry", Store.in_memory()))
-    page.submit("edit", values={"endpoint": "https://n.eastus2.inference.ml.azure.com/score"})
+    page.submit("form.edit", values={"endpoint": "https://n.eastus2.inference.ml.azure.com/score"})
     assert "managed compute" in page.field("endpoint")["error"]
     assert page.field("api_key")["error"] == page.field("model")["error"] == ""
-    page.submit("edit", values={"endpoint": f"{S}/models"})
+    page.submit("form.edit", values={"endpoint": f"{S}/models"})
     assert page.field("endpoint")["error"] == ""
 
 
 def test_an_endpoint_without_v1_is_warned_of(wire) -> None:
     """It may be right, so it is a warning and no error."""
     page = wire(ConnectionForm("custom", Store.in_memory()))
-    page.submit("edit", values={"name": "m", "endpoint": "http://localhost:11434"})
+    page.submit("form.edit", values={"name": "m", "endpoint": "http://localhost:11434"})
     assert [each for each in page.form["warnings"] if "/v1" in each]
-    page.submit("edit", values={"name": "m", "endpoint": "http://localhost:11434/v1"})
+    page.submit("form.edit", values={"name": "m", "endpoint": "http://localhost:11434/v1"})
     assert page.form["warnings"] == []
 
 
 def test_a_ca_bundle_that_is_not_there_is_warned_of(wire) -> None:
     """The path is looked at when the field is left."""
     page = wire(ConnectionForm("openai", Store.in_memory()))
-    page.submit("edit", values={"ca_bundle": "/nowhere/ca.pem"})
+    page.submit("form.edit", values={"ca_bundle": "/nowhere/ca.pem"})
     assert "no file /nowhere/ca.pem" in page.form["warnings"][0]
 
 
@@ -140,7 +142,7 @@ def test_a_foreign_key_is_told_as_soon_as_it_arrives(wire) -> None:
     page.type_secret("api_key", "sk-ant-made-up-00001111", form=page.form["key"])
     assert "sk-ant-" in page.form["doubts"][0]
     assert page.form["owners"] == [{"kind": "anthropic", "title": "Anthropic"}]
-    page.submit("clear", field="api_key")
+    page.submit("form.clear", field="api_key")
     assert page.form["doubts"] == []
     page.type_secret("api_key", CANARY, form=page.form["key"])
     assert page.form["doubts"] == []
@@ -189,7 +191,7 @@ def test_bad_credentials_are_told_at_the_field(wire, key_pem: str, change: Any, 
     page.submit(values={}, intent="save")
     assert said in page.field("credentials")["error"]
     assert page.form["report"] is None
-    page.submit("clear", field="credentials")
+    page.submit("form.clear", field="credentials")
     assert page.field("credentials")["error"] == ""
 
 
@@ -209,15 +211,15 @@ def test_a_preset_fills_the_endpoint_and_its_steps(wire) -> None:
     assert [each["title"] for each in page.form["presets"]] == [
         "Ollama", "sglang", "vLLM", "LM Studio", "llama.cpp", "Hugging Face",
     ]  # fmt: skip
-    page.submit("preset", title="Ollama", values={})
+    page.submit("form.preset", title="Ollama", values={})
     assert page.field("endpoint")["value"] == "http://localhost:11434/v1"
     assert page.field("api_key")["placeholder"] == "ollama"
     assert "ollama run" in page.form["steps"][0]
-    page.submit("preset", title="vLLM", values={"endpoint": "http://localhost:11434/v1"})
+    page.submit("form.preset", title="vLLM", values={"endpoint": "http://localhost:11434/v1"})
     assert page.field("endpoint")["value"] == "http://localhost:8000/v1"
-    page.submit("preset", title="sglang", values={"endpoint": "http://gpu-7:9000/v1"})
+    page.submit("form.preset", title="sglang", values={"endpoint": "http://gpu-7:9000/v1"})
     assert page.field("endpoint")["value"] == "http://gpu-7:9000/v1"
-    page.submit("preset", title="sglang", values={})
+    page.submit("form.preset", title="sglang", values={})
     assert [each for each in page.form["presets"] if each["on"]] == []
 
 
@@ -238,7 +240,7 @@ def test_further_models_of_a_server_are_added_by_ticks(wire, server: ModelServer
     page.submit(values={"name": "m", "endpoint": f"{server.url}/v1"}, intent="save")
     assert page.form["listed"] == ["embed-1", "n"]
     before = len(server.seen)
-    page.submit("add_listed", models=["n", "not-listed"])
+    page.submit("form.add_listed", models=["n", "not-listed"])
     assert [each.label for each in store] == ["m", "n"]
     assert store["n"].secret_fields["api_key"].reveal() == CANARY
     assert store["n"].checked_at is None
@@ -262,7 +264,7 @@ def test_for_a_session_they_are_added_for_the_session(wire, server: ModelServer)
     store = Store.in_memory()
     page = wire(ConnectionForm("custom", store))
     page.submit(values={"name": "m", "endpoint": f"{server.url}/v1"}, intent="session")
-    page.submit("add_listed", models=["n", "embed-1"])
+    page.submit("form.add_listed", models=["n", "embed-1"])
     assert [each.origin for each in store] == ["session"] * 3
 
 
@@ -272,7 +274,7 @@ def test_a_label_that_is_taken_gets_the_host(wire, server: ModelServer) -> None:
     store.save(Connection("custom", name="n", endpoint="http://localhost:1/v1"))
     page = wire(ConnectionForm("custom", store))
     page.submit(values={"name": "m", "endpoint": f"{server.url}/v1"}, intent="save")
-    page.submit("add_listed", models=["n"])
+    page.submit("form.add_listed", models=["n"])
     host = server.url.partition("://")[2]
     assert [each.label for each in store] == ["n", "m", f"n ({host})"]
 
@@ -313,7 +315,7 @@ def test_a_check_that_failed_shows_its_request(wire) -> None:
 def openai_panel(wire, store: Store, *models: str) -> Any:
     page = wire(ConnectionPanel(store))
     with serving_models(models=models) as server:
-        page.send("select", kind="openai", label="")
+        page.send("connections.select", kind="openai", label="")
         page.type_secret("api_key", CANARY, form=page.form["key"])
         page.submit(values={"base_url": f"{server.url}/v1"}, intent="save")
     return page
@@ -328,7 +330,7 @@ def test_a_denied_model_is_shown_and_can_be_allowed(wire) -> None:
     row = next(each for each in page.form["rows"] if each["model"] == "gpt-6-sol")
     assert "not allowed by" in row["note"]
     assert row["allow"] is True
-    page.submit("allow", model="gpt-6-sol")
+    page.submit("form.allow", model="gpt-6-sol")
     row = next(each for each in page.form["rows"] if each["model"] == "gpt-6-sol")
     assert row["note"] != "not allowed by this store"
     assert "gpt-6-sol" in store.policy.allowed(store["openai"])
@@ -351,7 +353,7 @@ def test_models_beside_the_whitelist_can_be_allowed(wire) -> None:
     store = Store.in_memory()
     page = openai_panel(wire, store, "gpt-6-luna", "gpt-9-nova")
     assert page.form["off_whitelist"] == ["gpt-9-nova"]
-    page.submit("allow", model="gpt-9-nova")
+    page.submit("form.allow", model="gpt-9-nova")
     assert page.form["off_whitelist"] == []
     assert "gpt-9-nova" in store.policy.allowed(store["openai"])
 
@@ -366,7 +368,7 @@ def test_a_denied_connection_offers_to_allow_it(wire, server: ModelServer) -> No
     assert page.form["report"]["ok"] is False
     assert page.form["refused"]["allow"] is True
     assert server.seen == []
-    page.submit("allow", model="m")
+    page.submit("form.allow", model="m")
     assert page.form["report"]["ok"] is True
 
 
@@ -397,18 +399,18 @@ def test_a_provided_connection_is_read_only(wire, policy_file: Path) -> None:
     page = wire(ConnectionPanel(store))
     rows = next(each for each in page.state["kinds"] if each["kind"] == "custom")["rows"]
     assert [(row["name"], row["fact"]) for row in rows] == [("gateway", "provided")]
-    page.send("select", kind="custom", label="gateway")
+    page.send("connections.select", kind="custom", label="gateway")
     assert page.form["read_only"] is True
     assert page.form["keeper"] == f"the file {policy_file}"
-    page.submit("edit", values={"endpoint": "http://elsewhere.example/v1"})
+    page.submit("form.edit", values={"endpoint": "http://elsewhere.example/v1"})
     page.type_secret("api_key", "sk-another-key-000000", form=page.form["key"])
     assert page.field("endpoint")["value"].endswith("/v1")
     assert page.field("api_key")["secret"]["reference"] == "env:GATEWAY_KEY"
     page.submit(values={"endpoint": "http://elsewhere.example/v1"}, intent="save")
     assert page.form["report"]["ok"] is True
     assert len(store) == 0
-    page.submit("remove")
-    page.submit("rename", label="mine")
+    page.submit("connections.remove")
+    page.submit("connections.rename", label="mine")
     assert page.form["label"] == "gateway"
     assert page.state["found"] == []
 
@@ -418,7 +420,7 @@ def test_an_administrator_s_rule_cannot_be_lifted_here(wire, policy_file: Path) 
     store = Store.in_memory()
     store.save(Connection("openai", api_key=CANARY))
     page = wire(ConnectionPanel(store))
-    page.send("select", kind="openai", label="openai")
+    page.send("connections.select", kind="openai", label="openai")
     assert {row["allow"] for row in page.form["rows"]} == {False}
     page.submit(values={}, intent="save")
     assert page.form["report"]["ok"] is False

@@ -161,7 +161,7 @@ def test_what_could_not_be_determined_is_not_saved(wire) -> None:
     assert page.form["mode"]["sentence"].startswith("Not determined")
     kept = store["m"]
     assert kept.capability("m") is None
-    assert not kept.to_payload()["capabilities"]
+    assert not kept.capabilities
 
 
 def test_a_server_without_a_word_is_not_saved(wire) -> None:
@@ -205,7 +205,7 @@ def test_save_anyway_keeps_a_connection_that_failed(wire) -> None:
     store = Store.in_memory()
     page = wire(ConnectionForm("custom", store))
     page.submit(values={"name": "llama3.2", "endpoint": "http://127.0.0.1:9/v1"}, intent="save")
-    page.submit("keep")
+    page.submit("form.keep")
     assert page.form["said"] == "Saved untested."
     assert page.form["report"]["ok"] is False
     assert store["llama3.2"].checked_at is None
@@ -218,7 +218,7 @@ def test_a_failed_test_never_replaces_a_working_connection(wire, demo_address: s
     page.submit(values={"name": "demo-careful", "endpoint": "http://127.0.0.1:9/v1"})
     assert page.form["report"]["ok"] is False
     assert page.form["may_keep"] is False
-    page.submit("keep")
+    page.submit("form.keep")
     assert store["demo-careful"].fields.endpoint == demo_address
 
 
@@ -233,7 +233,7 @@ def test_a_proposed_fix_is_applied_and_tested(wire, demo_address: str) -> None:
     ]  # fmt: skip
     assert page.field("endpoint")["error"] == f"The check proposes {demo_address}."
     before = page.form["rev"]
-    page.submit("fix")
+    page.submit("form.fix")
     assert page.form["said"] == "Saved."
     assert page.form["rev"] != before
     assert page.field("endpoint")["value"] == demo_address
@@ -244,7 +244,7 @@ def test_a_pasted_target_uri_is_read(wire) -> None:
     """Azure: host, deployment and version stand below the endpoint, the key's host at the key."""
     page = wire(ConnectionForm("azure_openai", Store.in_memory()))
     uri = "https://acme.openai.azure.com/openai/deployments/luna/chat/completions?api-version=2025-01-01"
-    page.submit("edit", values={"deployment": "", "endpoint": uri})
+    page.submit("form.edit", values={"deployment": "", "endpoint": uri})
     assert page.form["address"]["parts"] == [
         ["host", "acme.openai.azure.com"],
         ["deployment", "luna"],
@@ -261,7 +261,7 @@ def test_a_received_key_is_told_by_its_tail_and_can_be_cleared(wire) -> None:
     page.type_secret("api_key", CANARY, form=page.form["key"])
     assert page.field("api_key")["secret"]["state"] == "received"
     assert page.field("api_key")["secret"]["tail"] == "3fQz"
-    page.submit("clear", field="api_key")
+    page.submit("form.clear", field="api_key")
     assert page.field("api_key")["secret"] == {"state": "empty"}
 
 
@@ -296,14 +296,28 @@ def test_a_message_for_another_form_is_dropped(wire) -> None:
     """A late message of a form that is no longer open changes nothing."""
     store = Store.in_memory()
     page = wire(ConnectionForm("custom", store))
-    page.send("test", form="custom/other", values={"name": "x", "endpoint": "http://127.0.0.1:9"})
+    page.send(
+        "form.test", form="custom/other", values={"name": "x", "endpoint": "http://127.0.0.1:9"}
+    )
     page.type_secret("api_key", CANARY, form="custom/other")
     assert page.field("api_key")["secret"] == {"state": "empty"}
     assert len(store) == 0
 
 
 @pytest.mark.parametrize(
-    "message", [None, 7, {}, {"type": 3}, {"type": "nothing"}, {"type": "test"}, {"type": "secret"}]
+    "message",
+    [
+        None,
+        7,
+        {},
+        {"type": 3},
+        {"type": "nothing"},
+        {"type": "form.nothing"},
+        {"type": "no.test"},
+        {"type": "form."},
+        {"type": "form.test"},
+        {"type": "form.secret"},
+    ],
 )
 def test_a_strange_message_breaks_nothing(message: object, wire) -> None:
     """Whatever the page sends, the widget lives on and no traceback is raised."""
@@ -324,7 +338,7 @@ def test_an_unexpected_error_ends_in_the_widget_redacted(wire, monkeypatch) -> N
     def broken(*_: object) -> None:
         raise RuntimeError(f"failed with {CANARY}")
 
-    monkeypatch.setattr(form, "receive", broken)
+    monkeypatch.setattr(form.controllers["form"].draft, "receive", broken)
     page.type_secret("api_key", "another-made-up-key-0001", form=page.form["key"])
     assert "RuntimeError" in page.state["error"]["sentence"]
     assert CANARY not in page.state["error"]["hint"]
@@ -380,4 +394,4 @@ def test_a_form_is_not_pickled_with_a_key(wire) -> None:
     page = wire(form)
     page.type_secret("api_key", CANARY, form=page.form["key"])
     with pytest.raises(TypeError, match="pickle"):
-        pickle.dumps(form.draft().secrets)
+        pickle.dumps(form.controllers["form"].draft.secrets)

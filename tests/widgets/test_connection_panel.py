@@ -50,7 +50,7 @@ def test_a_connection_shows_with_its_state(wire) -> None:
 def test_choosing_a_kind_opens_its_form(wire) -> None:
     """A click on Vertex AI: its form, its secret field takes a file."""
     page = wire(ConnectionPanel(Store.in_memory()))
-    page.send("select", kind="vertex_ai", label="")
+    page.send("connections.select", kind="vertex_ai", label="")
     assert page.form["kind"] == "vertex_ai"
     assert page.field("credentials")["multiline"] is True
     assert kind(page, "vertex_ai")["selected"] is True
@@ -59,7 +59,7 @@ def test_choosing_a_kind_opens_its_form(wire) -> None:
 def test_a_new_connection_of_a_kind_with_many_stands_below_it(wire) -> None:
     """+ adds a line New connection, not saved."""
     page = wire(ConnectionPanel(Store.in_memory()))
-    page.send("select", kind="azure_openai", label="")
+    page.send("connections.select", kind="azure_openai", label="")
     row = kind(page, "azure_openai")["rows"][0]
     assert (row["name"], row["fact"], row["selected"]) == ("New connection", "not saved", True)
 
@@ -67,7 +67,7 @@ def test_a_new_connection_of_a_kind_with_many_stands_below_it(wire) -> None:
 def test_an_unknown_kind_is_ignored(wire) -> None:
     """A strange message opens nothing."""
     page = wire(ConnectionPanel(Store.in_memory()))
-    page.send("select", kind="smtp", label="")
+    page.send("connections.select", kind="smtp", label="")
     assert page.state["form"] is None
 
 
@@ -90,18 +90,18 @@ def test_a_closed_panel_no_longer_listens() -> None:
     panel = ConnectionPanel(store)
     panel.close()
     store.save(Connection("openai", api_key=CANARY))
-    assert not panel._under_way
+    assert not panel.page.under_way
 
 
 def test_the_demo_is_one_click_and_no_key(wire, tmp_path: Path) -> None:
     """The demo's models are connected for this session, without any store."""
     page = wire(ConnectionPanel(Store(path=tmp_path / "none")))
-    page.send("demo")
+    page.send("connections.demo")
     rows = kind(page, "custom")["rows"]
     assert [row["fact"] for row in rows] == ["demo"] * len(rows)
     assert len(rows) >= 3
     assert page.form["origin"] == "demo"
-    page.send("demo")
+    page.send("connections.demo")
     assert kind(page, "custom")["count"] == len(rows)
     assert not (tmp_path / "none").exists()
 
@@ -111,10 +111,10 @@ def test_remove_and_rename(wire, demo_address: str) -> None:
     store = Store.in_memory()
     store.save(Connection("custom", name="demo-quick", endpoint=demo_address))
     page = wire(ConnectionPanel(store))
-    page.submit("rename", label="the quick one")
+    page.submit("connections.rename", label="the quick one")
     assert page.form["label"] == "the quick one"
     assert store["the quick one"].models == ("demo-quick",)
-    page.submit("remove")
+    page.submit("connections.remove")
     assert len(store) == 0
     assert page.state["form"] is None
 
@@ -125,7 +125,7 @@ def test_a_label_that_is_taken_is_a_sentence(wire, demo_address: str) -> None:
     for name in ("demo-quick", "demo-hasty"):
         store.save(Connection("custom", name=name, endpoint=demo_address))
     page = wire(ConnectionPanel(store))
-    page.submit("rename", label="demo-hasty")
+    page.submit("connections.rename", label="demo-hasty")
     assert "demo-hasty" in page.state["error"]["sentence"]
     assert page.state["error"]["hint"]
     assert {each.label for each in store} == {"demo-quick", "demo-hasty"}
@@ -134,14 +134,14 @@ def test_a_label_that_is_taken_is_a_sentence(wire, demo_address: str) -> None:
 def test_a_foreign_key_moves_to_its_kind(wire) -> None:
     """Use it for Anthropic: the key is there and no longer in OpenAI's form."""
     page = wire(ConnectionPanel(Store.in_memory()))
-    page.send("select", kind="openai", label="")
+    page.send("connections.select", kind="openai", label="")
     page.type_secret("api_key", "sk-ant-made-up-00001111", form=page.form["key"])
     page.submit(values={}, intent="save")
     assert page.form["doubts"]
-    page.submit("move", kind="anthropic")
+    page.submit("connections.move", kind="anthropic")
     assert page.form["kind"] == "anthropic"
     assert page.field("api_key")["secret"]["state"] == "received"
-    page.send("select", kind="openai", label="")
+    page.send("connections.select", kind="openai", label="")
     assert page.field("api_key")["secret"]["state"] == "empty"
 
 
@@ -159,14 +159,14 @@ PAIRS = [
 def test_each_key_can_be_taken_from_every_form_to_its_own(wire, form, owner) -> None:
     """Typed into an empty form of another kind, it is told whose it is, and moves on a click."""
     page = wire(ConnectionPanel(Store.in_memory()))
-    page.send("select", kind=form, label="")
+    page.send("connections.select", kind=form, label="")
     key = filled_in(owner)[PROVIDERS[owner].key_field]
     page.type_secret(PROVIDERS[form].key_field, key, form=page.form["key"])
     assert page.form["owners"] == [{"kind": owner, "title": PROVIDERS[owner].title}]
     (said,) = page.form["doubts"]
     assert "•" not in said
     assert key not in json.dumps(page.messages)
-    page.submit("move", kind=owner)
+    page.submit("connections.move", kind=owner)
     assert page.form["kind"] == owner
     assert page.field(PROVIDERS[owner].key_field)["secret"]["state"] == "received"
     assert page.form["doubts"] == page.form["owners"] == []
@@ -200,7 +200,7 @@ def test_adding_a_found_key_keeps_the_reference(wire, monkeypatch, demo_address:
     monkeypatch.setenv("OPENAI_BASE_URL", demo_address)
     store = Store.in_memory()
     page = wire(ConnectionPanel(store))
-    page.send("add_found", label=page.state["found"][0]["label"])
+    page.send("found.add", label=page.state["found"][0]["label"])
     assert page.form["kind"] == "openai"
     assert page.field("api_key")["secret"]["reference"] == "env:OPENAI_API_KEY"
     assert page.form["report"] is not None
@@ -211,7 +211,7 @@ def test_a_found_resource_without_a_deployment_asks_for_it(wire, monkeypatch) ->
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", CANARY)
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://acme.openai.azure.com")
     page = wire(ConnectionPanel(Store.in_memory()))
-    page.send("add_found", label=page.state["found"][0]["label"])
+    page.send("found.add", label=page.state["found"][0]["label"])
     assert page.form["kind"] == "azure_openai"
     assert page.field("endpoint")["value"] == "https://acme.openai.azure.com"
     assert page.field("deployment")["value"] is None
@@ -236,9 +236,9 @@ def test_local_servers_are_looked_for_on_a_click_only(wire, monkeypatch, demo_ad
     page = wire(ConnectionPanel(store))
     assert not asked
     assert page.state["local"] == []
-    page.send("discover")
+    page.send("found.discover")
     assert page.state["local"][0]["models"] == ["demo-careful", "demo-quick"]
-    page.send("add_local", endpoint=page.state["local"][0]["endpoint"])
+    page.send("found.add_local", endpoint=page.state["local"][0]["endpoint"])
     assert [each.label for each in store] == ["demo-careful", "demo-quick"]
     assert page.state["local"] == []
 
@@ -264,7 +264,7 @@ def test_two_panels_show_the_same_store(wire, demo_address: str) -> None:
     """What one panel saves, the other shows."""
     store = Store.in_memory()
     one, other = wire(ConnectionPanel(store)), wire(ConnectionPanel(store))
-    one.send("select", kind="custom", label="")
+    one.send("connections.select", kind="custom", label="")
     one.submit(values={"name": "demo-careful", "endpoint": demo_address}, intent="save")
     other.settle()
     assert kind(other, "custom")["count"] == 1

@@ -6,9 +6,6 @@ Node and what package-lock.json names are needed here alone; an installation has
 from __future__ import annotations
 
 import base64
-import os
-import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -19,52 +16,24 @@ from playwright.sync_api import expect
 
 import llmwidgets
 from llmwidgets.store.store import Store
+from tests.node import run_in
 from tests.pages import KERNEL
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ROOT / "llmwidgets" / "widgets" / "javascript"
 BUILT = ROOT / "llmwidgets" / "widgets" / "static"
-HOME = os.environ.get("HOME", "")
-"""Of the user, for npm's cache; each test has a home of its own."""
-
-
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "HOME": HOME},
-    )
-
-
-@pytest.fixture(scope="session")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources with the packages that the lock file names."""
-    if shutil.which("npm") is None:
-        assert os.environ.get("CI") != "true", "npm is not installed"
-        pytest.skip("npm is not installed")
-    folder = tmp_path_factory.mktemp("widgets") / "javascript"
-    shutil.copytree(SOURCES, folder, ignore=shutil.ignore_patterns("node_modules", "build"))
-    done = run(folder, "npm", "ci")
-    if done.returncode != 0 and os.environ.get("CI") != "true":
-        pytest.skip(f"npm ci failed: {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 @pytest.fixture(scope="session")
 def tested(sources: Path) -> Path:
     """The sources with their unit tests built, and the page that a browser draws with."""
-    done = run(sources, "node", "build.mjs", "--tests", "build")
+    done = run_in(sources, "node", "build.mjs", "--tests", "build")
     assert done.returncode == 0, done.stderr
     return sources
 
 
 def test_the_built_files_are_those_of_the_sources(sources) -> None:
     """Byte by byte; who changed a source runs `make javascript`."""
-    done = run(sources, "npm", "run", "build")
+    done = run_in(sources, "npm", "run", "build")
     assert done.returncode == 0, done.stderr
     fresh = {each.name: each.read_bytes() for each in (sources.parent / "static").iterdir()}
     kept = {each.name: each.read_bytes() for each in BUILT.iterdir()}
@@ -87,14 +56,14 @@ def test_a_notebook_keeps_little_of_a_panels_code(wire, name) -> None:
 
 @pytest.mark.parametrize("task", ["types", "lint"])
 def test_the_sources_are_typed_and_linted(sources, task) -> None:
-    done = run(sources, "npm", "run", task)
+    done = run_in(sources, "npm", "run", task)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_parts_that_draw_nothing(tested) -> None:
     """The unit tests under Node."""
     files = [str(each) for each in (tested / "build").glob("*.test.mjs")]
-    done = run(tested, "node", "--test", *files)
+    done = run_in(tested, "node", "--test", *files)
     assert files
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -157,7 +126,7 @@ def test_every_view_waits_for_the_module_that_is_asked_for_once(blank) -> None:
 
 
 def test_a_wheel_holds_the_built_files_and_no_source(tmp_path) -> None:
-    done = run(
+    done = run_in(
         ROOT, sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir",
         str(tmp_path), ".",
     )  # fmt: skip

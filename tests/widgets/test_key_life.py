@@ -7,12 +7,11 @@ from datetime import date, datetime
 
 import pytest
 
-from llmwidgets.connections import key_expiry
+from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
+from llmwidgets.widgets import ConnectionForm, ConnectionPanel, connection_panel
 from llmwidgets.widgets.connection import form_view
-from llmwidgets.widgets.connection import form_view as kinds_view
 
 CANARY = "made-up-canary-0004711-3fQz"
 TODAY = date(2026, 12, 2)
@@ -22,8 +21,8 @@ ACCOUNT = json.dumps({"type": "service_account", "project_id": "p-1", "private_k
 @pytest.fixture(autouse=True)
 def on_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is 2 December 2026."""
-    for module in (key_expiry, form_view, kinds_view):
-        monkeypatch.setattr(module, "today", lambda: TODAY)
+    for module in (catalog, form_view, connection_panel):
+        monkeypatch.setattr(module, "local_today", lambda: TODAY)
 
 
 def kind(page, name: str) -> dict:
@@ -44,7 +43,7 @@ def test_a_typed_day_is_told_of_at_once_and_saved(wire, demo_address: str) -> No
     store = Store.in_memory()
     page = wire(ConnectionForm("custom", store))
     values = {"name": "demo-quick", "endpoint": demo_address, "expires": "2026-12-11"}
-    page.submit("edit", values=values)
+    page.submit("form.edit", values=values)
     (note,) = page.form["key_notes"]
     assert note["said"] == "The key ends 11 Dec 2026, in 9 days."
     page.submit(values=values, intent="save")
@@ -53,7 +52,7 @@ def test_a_typed_day_is_told_of_at_once_and_saved(wire, demo_address: str) -> No
     assert page.field("expires")["value"] == "2026-12-11"
     assert page.form["key_notes"] == [note]
     json.dumps(page.state)
-    page.submit("edit", values={"expires": ""})
+    page.submit("form.edit", values={"expires": ""})
     assert page.form["key_notes"] == []
 
 
@@ -86,7 +85,7 @@ def test_the_age_of_a_service_account_s_key(wire) -> None:
     """Old while the stored one is meant; a new file that was received is not."""
     store = Store.in_memory()
     since = datetime(2026, 8, 4, 12).astimezone()
-    store.save(Connection("vertex_ai", credentials=ACCOUNT).with_keyed_at(since))
+    store.save(Connection("vertex_ai", credentials=ACCOUNT).replace(keyed_at=since))
     page = wire(ConnectionPanel(store))
     (note,) = page.form["key_notes"]
     assert "120 days old" in note["said"]
@@ -94,5 +93,5 @@ def test_the_age_of_a_service_account_s_key(wire) -> None:
     assert kind(page, "vertex_ai")["fact"] == "120 days old"
     page.type_secret("credentials", ACCOUNT, form=page.form["key"])
     assert page.form["key_notes"] == []
-    page.submit("clear", field="credentials")
+    page.submit("form.clear", field="credentials")
     assert page.form["key_notes"] == [note]

@@ -20,7 +20,7 @@ from llmwidgets.widgets.comparison.schema_editor import (
     rows_of_schema,
     usable,
 )
-from llmwidgets.widgets.comparison.setup_state import read_files, read_pasted
+from llmwidgets.widgets.comparison.setup_controller import read_files, read_pasted
 
 EXAMPLE = json.dumps(
     {
@@ -51,16 +51,16 @@ def test_an_empty_panel_leads_to_fields_and_texts(wire) -> None:
     """No schema, no texts: both are made in the panel, and the run asks by them."""
     page = panel(wire)
     assert page.state["setup"]["schema"]["edit"] == "Write the fields"
-    page.send("fields")
-    assert fields(page)["wrong"] == "1 row to mend"
-    page.send("field_edit", row=0, name="amount", kind="number")
+    page.send("fields.open")
+    assert fields(page)["wrong"] == "1 row to fix"
+    page.send("fields.edit", row=0, name="amount", kind="number")
     assert fields(page)["wrong"] == ""
-    page.send("fields_use")
-    page.send("paste", text="It cost 4180.50\n---\nNothing")
-    page.send("demo")
+    page.send("fields.use")
+    page.send("setup.paste", text="It cost 4180.50\n---\nNothing")
+    page.send("setup.demo")
     assert page.state["setup"]["missing"] == ""
     assert page.state["setup"]["run"] == "Run 8 calls"
-    page.send("run")
+    page.send("run.start")
     assert page.state["screen"] == "results", page.widget.last_error
     assert [text.id for text in page.widget.comparison.texts] == ["text-01", "text-02"]
 
@@ -68,8 +68,8 @@ def test_an_empty_panel_leads_to_fields_and_texts(wire) -> None:
 def test_an_example_becomes_rows(wire) -> None:
     """Names and types are taken, values are not; a name that code cannot use has a better one."""
     page = panel(wire)
-    page.send("fields")
-    page.send("field_example", text=EXAMPLE)
+    page.send("fields.open")
+    page.send("fields.example", text=EXAMPLE)
     rows = {row["name"]: row for row in fields(page)["rows"]}
     assert {name: row["type"] for name, row in rows.items()} == {
         "amount": "number", "incident date": "date", "lines[].total": "integer",
@@ -79,17 +79,17 @@ def test_an_example_becomes_rows(wire) -> None:
     assert rows["tags"]["many"] is True
     assert rows["incident date"]["instead"] == "incident_date"
     assert "4180.5" not in json.dumps(page.state)
-    page.send("field_rename", row=1, name="incident_date")
+    page.send("fields.rename", row=1, name="incident_date")
     assert fields(page)["wrong"] == ""
 
 
 def test_a_required_field_is_pointed_at(wire) -> None:
     """Where the text is silent the model must invent: said while the box is ticked."""
     page = panel(wire, schema=emails.Schema, texts=emails.texts)
-    page.send("fields")
-    page.send("field_example", text='{"amount": 1}')
+    page.send("fields.open")
+    page.send("fields.example", text='{"amount": 1}')
     assert fields(page)["warning"] == ""
-    page.send("field_edit", row=0, required=True)
+    page.send("fields.edit", row=0, required=True)
     assert "must invent a value" in fields(page)["warning"]
 
 
@@ -133,16 +133,16 @@ def test_the_pydantic_code_runs_whatever_the_names_are() -> None:
 def test_rows_are_checked_while_they_are_typed(wire) -> None:
     """No name, a bad one, one that stands twice, one that is also a group: each is said."""
     page = panel(wire)
-    page.send("fields")
-    page.send("field_add")
-    page.send("field_edit", row=0, name="a")
-    page.send("field_edit", row=1, name="a")
+    page.send("fields.open")
+    page.send("fields.add")
+    page.send("fields.edit", row=0, name="a")
+    page.send("fields.edit", row=1, name="a")
     assert [row["problem"] for row in fields(page)["rows"]] == ["", "Another row has this name."]
-    page.send("field_edit", row=1, name="a.b")
+    page.send("fields.edit", row=1, name="a.b")
     assert fields(page)["rows"][1]["problem"].startswith("This row stands twice")
-    page.send("field_drop", row=1)
+    page.send("fields.drop", row=1)
     assert fields(page)["wrong"] == ""
-    page.send("fields_close")
+    page.send("fields.close")
     assert page.state["screen"] == "setup"
     assert page.widget.schema is None
 
@@ -150,11 +150,11 @@ def test_rows_are_checked_while_they_are_typed(wire) -> None:
 def test_what_is_shown_as_code_is_what_is_used(wire) -> None:
     """JSON Schema and pydantic are shown to copy; using the rows gives the panel the schema."""
     page = panel(wire, texts=["one"])
-    page.send("fields")
-    page.send("field_edit", row=0, name="amount", kind="number", required=True)
-    page.send("fields_code", format="json")
+    page.send("fields.open")
+    page.send("fields.edit", row=0, name="amount", kind="number", required=True)
+    page.send("fields.code", format="json")
     shown = next(each for each in reversed(page.messages) if each["type"] == "code")
-    page.send("fields_use")
+    page.send("fields.use")
     assert page.widget.schema == json.loads(shown["text"])
 
 
@@ -176,12 +176,12 @@ def test_texts_come_from_files(wire) -> None:
     """A .txt is one text, a .csv and a .jsonl have a column text; ids and truth come along."""
     page = panel(wire, schema=emails.Schema)
     page.send(
-        "files",
+        "setup.files",
         [b"One", b"id,text\n7,Two\n", b'{"text": "Three", "truth": {}}\n'],
         names=["one.txt", "two.csv", "three.jsonl"],
     )
     assert [each["id"] for each in page.state["setup"]["texts"]["first"]] == ["one", "7", "text-03"]
-    page.send("files", [b"\xff\xfe\x00"], names=["bad.txt"])
+    page.send("setup.files", [b"\xff\xfe\x00"], names=["bad.txt"])
     assert "UTF-8" in page.state["error"]["sentence"]
 
 

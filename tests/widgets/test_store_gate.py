@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.store import identity_sources
 from llmwidgets.store import state as autolock
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
-from llmwidgets.widgets.store import unlock_screen
+from llmwidgets.widgets.store import gate as gate_module
 
 CANARY = "sk-made-up-canary-0004711-3fQz"
 PASSPHRASE = "copper lantern orbit mellow"
@@ -29,7 +30,7 @@ def store(tmp_path: Path) -> Store:
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The gate's clock; the test moves it."""
     now = [1000.0]
-    monkeypatch.setattr(unlock_screen, "clock", lambda: now[0])
+    monkeypatch.setattr(gate_module, "clock", lambda: now[0])
     return now
 
 
@@ -46,12 +47,12 @@ def test_a_store_is_made_with_the_words_shown_and_opens_with_the_identity_kept(
     """The six words are typed once, the identity is kept; each of them opens the store."""
     store = Store("acme", path=tmp_path / "store")
     page = wire(ConnectionPanel(store))
-    page.send("gate", screen="create")
+    page.send("store.screen", screen="create")
     words, recovery = page.see("words"), page.see("recovery")
     assert len(words.split()) == 6
     assert recovery.startswith("AGE-SECRET-KEY-1")
     page.type_secret("passphrase", words)
-    page.send("create", kept=True)
+    page.send("store.create", kept=True)
     assert gate(page)["gate"] == ""
     assert store.unlocked_by == "passphrase"
     assert [each.name for each in store.members] == ["owner", "recovery"]
@@ -65,7 +66,7 @@ def test_a_store_is_made_with_the_words_shown_and_opens_with_the_identity_kept(
 def test_words_and_identity_cross_sealed_and_stand_in_no_state(wire, tmp_path: Path) -> None:
     """No message and no trait holds them; a plain-text control would be found."""
     page = wire(ConnectionPanel(Store("acme", path=tmp_path / "store")))
-    page.send("gate", screen="create")
+    page.send("store.screen", screen="create")
     words, recovery = page.see("words"), page.see("recovery")
     crossed = json.dumps(page.messages) + repr(
         [bytes(each) for _, buffers in page.raw for each in buffers]
@@ -74,7 +75,7 @@ def test_words_and_identity_cross_sealed_and_stand_in_no_state(wire, tmp_path: P
     for secret in (words, recovery):
         assert secret not in crossed
         assert secret not in state
-    page.send("show", what="words", view="view-2", spki="")
+    page.send("store.show", what="words", view="view-2", spki="")
     [plain] = page.raw[-1][1]
     assert bytes(plain).decode() == words, "the control: a page that cannot seal gets it as it is"
 
@@ -87,7 +88,7 @@ def test_words_and_identity_cross_sealed_and_stand_in_no_state(wire, tmp_path: P
         (
             "short",
             {"kept": True, "own": True},
-            "The passphrase has fewer than 12 characters, or is no text.",
+            "The passphrase has fewer than 12 characters, or is not a text.",
         ),
         (PASSPHRASE, {"own": True}, "The recovery identity is not kept yet."),
     ],
@@ -95,9 +96,9 @@ def test_words_and_identity_cross_sealed_and_stand_in_no_state(wire, tmp_path: P
 def test_no_store_is_made_before_both_are_kept(wire, tmp_path: Path, typed, content, said) -> None:
     """Each missing part is named, and nothing is on the disk."""
     page = wire(ConnectionPanel(Store("acme", path=tmp_path / "store")))
-    page.send("gate", screen="create")
+    page.send("store.screen", screen="create")
     page.type_secret("passphrase", typed.replace("{words}", page.see("words")))
-    page.send("create", **content)
+    page.send("store.create", **content)
     assert gate(page)["said"]["sentence"] == said
     assert gate(page)["gate"] == "create"
     assert not (tmp_path / "store").exists()
@@ -106,27 +107,27 @@ def test_no_store_is_made_before_both_are_kept(wire, tmp_path: Path, typed, cont
 def test_other_words_take_the_place_of_the_first(wire, tmp_path: Path) -> None:
     """Old words are refused, the identity stays the one that may be printed already."""
     page = wire(ConnectionPanel(Store("acme", path=tmp_path / "store")))
-    page.send("gate", screen="create")
+    page.send("store.screen", screen="create")
     before, recovery, count = page.see("words"), page.see("recovery"), gate(page)["making"]["count"]
-    page.send("words")
+    page.send("store.words")
     assert gate(page)["making"]["count"] == count + 1
     assert page.see("words") != before
     assert page.see("recovery") == recovery
     page.type_secret("passphrase", before)
-    page.send("create", kept=True)
+    page.send("store.create", kept=True)
     assert gate(page)["said"]["sentence"] == "These are not the six words shown."
 
 
 def test_leaving_the_screen_drops_what_was_shown(wire, tmp_path: Path) -> None:
     """Back: nothing can be shown any more; the next time it is another identity."""
     page = wire(ConnectionPanel(Store("acme", path=tmp_path / "store")))
-    page.send("gate", screen="create")
+    page.send("store.screen", screen="create")
     first = page.see("recovery")
-    page.send("gate", screen="")
+    page.send("store.screen", screen="")
     sent = len(page.raw)
-    page.send("show", what="recovery", view="view-1", spki="")
+    page.send("store.show", what="recovery", view="view-1", spki="")
     assert not [data for data, _ in page.raw[sent:] if data["content"]["type"] == "shown"]
-    page.send("gate", screen="create")
+    page.send("store.screen", screen="create")
     assert page.see("recovery") != first
 
 
@@ -139,14 +140,14 @@ def test_a_wrong_passphrase_waits_longer_each_time(wire, store: Store, time: lis
     page = wire(ConnectionPanel(store))
     for seconds in (2, 4, 8, 16, 30, 30):
         page.type_secret("passphrase", "not the words of this store")
-        page.send("unlock")
+        page.send("store.unlock")
         assert gate(page)["wait"] == seconds
         page.type_secret("passphrase", PASSPHRASE)
-        page.send("unlock")
+        page.send("store.unlock")
         assert store.locked
         time[0] += seconds
     page.type_secret("passphrase", PASSPHRASE)
-    page.send("unlock")
+    page.send("store.unlock")
     assert not store.locked
     assert gate(page)["wait"] == 0
 
@@ -158,12 +159,12 @@ def test_the_recovery_identity_opens_and_a_new_passphrase_is_asked_for(wire, tmp
     store.lock()
     page = wire(ConnectionPanel(store))
     page.type_secret("recovery", recovery.reveal())
-    page.send("unlock", by="recovery")
+    page.send("store.unlock", by="recovery")
     assert gate(page)["gate"] == "store"
     assert "choose a new passphrase" in gate(page)["settings"]["told"]["passphrase"]["sentence"]
     assert gate(page)["settings"]["opening"]["needs_old"] is False
     page.type_secret("new", "ravo kimu teda solu bipo nafe")
-    page.send("change_passphrase")
+    page.send("settings.change_passphrase")
     assert gate(page)["settings"]["told"]["passphrase"]["state"] == "ok"
     store.lock()
     store.unlock("ravo kimu teda solu bipo nafe")
@@ -175,12 +176,12 @@ def test_what_is_no_identity_is_said_in_place(wire, store: Store) -> None:
     store.lock()
     page = wire(ConnectionForm("openai", store))
     page.type_secret("recovery", "no identity at all")
-    page.send("unlock", by="recovery")
-    assert gate(page)["said"]["sentence"] == "This is no age identity."
-    page.type_secret("recovery", Store.proposed_recovery().reveal())
-    page.send("unlock", by="recovery")
+    page.send("store.unlock", by="recovery")
+    assert gate(page)["said"]["sentence"] == "This is not an age identity."
+    page.type_secret("recovery", identity_sources.propose_recovery().reveal())
+    page.send("store.unlock", by="recovery")
     assert "does not open with this identity" in gate(page)["said"]["sentence"]
-    page.send("unlock", by="recovery")
+    page.send("store.unlock", by="recovery")
     assert gate(page)["said"]["sentence"] == "The recovery identity is empty."
     assert store.locked
 
@@ -193,10 +194,10 @@ def test_a_damaged_file_offers_its_backup(wire, store: Store) -> None:
     file.write_bytes(file.read_bytes()[:-7])
     page = wire(ConnectionPanel(store))
     page.type_secret("passphrase", PASSPHRASE)
-    page.send("unlock")
+    page.send("store.unlock")
     assert "is kept as it is" in gate(page)["said"]["sentence"]
     assert gate(page)["backup"]
-    page.send("rescue")
+    page.send("store.rescue")
     assert gate(page)["gate"] == ""
     assert [each.label for each in store] == ["openai"]
 
@@ -210,7 +211,7 @@ def test_remember_is_done_where_it_was_ticked(wire, store: Store, monkeypatch) -
     page = wire(ConnectionPanel(store))
     assert [each["place"] for each in gate(page)["offered"]] == ["server"]
     page.type_secret("passphrase", PASSPHRASE)
-    page.send("unlock", remember="server")
+    page.send("store.unlock", remember="server")
     assert asked == ["server"]
 
 
@@ -220,7 +221,7 @@ def test_a_place_that_fails_leaves_the_store_open_and_is_told(wire, store: Store
     monkeypatch.setattr(Store, "can_remember", ("server",))
     page = wire(ConnectionPanel(store))
     page.type_secret("passphrase", PASSPHRASE)
-    page.send("unlock", remember="server")
+    page.send("store.unlock", remember="server")
     assert not store.locked
     assert "No Jupyter server runs this process" in page.widget.last_error
 
@@ -235,9 +236,9 @@ def test_a_store_that_locked_itself_says_why(wire, store: Store, monkeypatch) ->
     assert gate(page)["locked"]
     assert gate(page)["why"] == "it was idle for 60 minutes"
     assert page.state["connected"] == 0
-    page.send("gate", screen="unlock")
+    page.send("store.screen", screen="unlock")
     page.type_secret("passphrase", PASSPHRASE)
-    page.send("unlock")
+    page.send("store.unlock")
     assert gate(page)["why"] == ""
     assert page.state["connected"] == 1
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.store.state import state_of
+from llmwidgets.store.state import Status, state_of
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import ModelServer, Seen, serving_models
@@ -50,7 +50,7 @@ def test_a_locked_store_asks_for_the_passphrase(wire, folder: Path) -> None:
     assert page.state["store"]["gate"] == "unlock"
     assert page.state["connected"] == 0
     page.type_secret("passphrase", PASSPHRASE)
-    page.send("unlock")
+    page.send("store.unlock")
     assert page.state["store"]["gate"] == ""
     assert page.state["store"]["by"] == "passphrase"
     assert kind(page, "openai")["label"] == "openai"
@@ -61,10 +61,10 @@ def test_a_wrong_passphrase_is_a_sentence(wire, folder: Path) -> None:
     """The store stays locked, the field is told, and an empty one is told too."""
     page = wire(ConnectionPanel(Store("acme", path=folder)))
     page.type_secret("passphrase", "not the words of this store")
-    page.send("unlock")
+    page.send("store.unlock")
     assert page.state["store"]["locked"] is True
     assert "passphrase" in page.state["store"]["said"]["sentence"].lower()
-    page.send("unlock")
+    page.send("store.unlock")
     assert page.state["store"]["said"]["sentence"] == "The passphrase is empty."
 
 
@@ -74,7 +74,7 @@ def test_lock_forgets_and_shows_the_gate(wire, folder: Path) -> None:
     store.unlock(PASSPHRASE)
     page = wire(ConnectionPanel(store))
     assert page.state["connected"] == 1
-    page.send("lock")
+    page.send("store.lock")
     assert store.locked
     assert page.state["store"]["gate"] == "unlock"
     assert page.state["connected"] == 0
@@ -83,7 +83,7 @@ def test_lock_forgets_and_shows_the_gate(wire, folder: Path) -> None:
 def test_a_locked_store_leaves_the_session_usable(wire, folder: Path) -> None:
     """Go on without the store: the demo works, and saving asks for the passphrase."""
     page = wire(ConnectionPanel(Store("acme", path=folder)))
-    page.send("demo")
+    page.send("connections.demo")
     assert page.state["store"]["gate"] == ""
     assert page.state["connected"] >= 3
     page.submit(values={}, intent="save")
@@ -94,16 +94,16 @@ def test_the_first_save_makes_the_store(wire, tmp_path: Path, demo_address: str)
     """No store yet: after the test the gate asks for a passphrase, makes it, and saves."""
     store = Store("acme", path=tmp_path / "store")
     page = wire(ConnectionPanel(store))
-    page.send("select", kind="custom", label="")
+    page.send("connections.select", kind="custom", label="")
     page.type_secret("api_key", CANARY, form=page.form["key"])
     page.submit(values={"name": "demo-careful", "endpoint": demo_address}, intent="save")
     assert page.state["store"]["gate"] == "create"
     assert not store.exists
     page.type_secret("passphrase", "short")
-    page.send("create", own=True, kept=True)
+    page.send("store.create", own=True, kept=True)
     assert page.state["store"]["said"]["sentence"].startswith("The passphrase has fewer than")
     page.type_secret("passphrase", PASSPHRASE)
-    page.send("create", own=True, kept=True)
+    page.send("store.create", own=True, kept=True)
     assert page.form["said"] == "Saved."
     assert [each.label for each in store] == ["demo-careful"]
     written = b"".join(each.read_bytes() for each in (tmp_path / "store").iterdir())
@@ -115,9 +115,9 @@ def test_back_to_the_form_keeps_what_was_typed(wire, tmp_path: Path, demo_addres
     """Leaving the gate saves nothing and loses nothing."""
     store = Store("acme", path=tmp_path / "store")
     page = wire(ConnectionPanel(store))
-    page.send("select", kind="custom", label="")
+    page.send("connections.select", kind="custom", label="")
     page.submit(values={"name": "demo-careful", "endpoint": demo_address}, intent="save")
-    page.send("gate", screen="")
+    page.send("store.screen", screen="")
     assert page.field("name")["value"] == "demo-careful"
     assert page.form["origin"] == ""
     assert not store.exists
@@ -132,7 +132,7 @@ def test_a_key_file_opens_the_store_unasked(wire, tmp_path: Path, monkeypatch) -
     key.write_text(Identity.generate().secret.reveal() + "\n")
     monkeypatch.setenv("LLMWIDGETS_STORE_KEY_FILE", str(key))
     store = Store.create("acme", path=tmp_path / "store")
-    state_of(store.path).forget()
+    state_of(store.path).lock(Status.LOCKED)
     page = wire(ConnectionPanel(store))
     assert page.state["store"]["gate"] == ""
     assert page.state["store"]["by"] == "LLMWIDGETS_STORE_KEY_FILE"
@@ -155,7 +155,7 @@ def test_a_form_over_a_locked_store_asks_first(wire, folder: Path) -> None:
     page = wire(ConnectionForm("openai", Store("acme", path=folder)))
     assert page.state["store"]["gate"] == "unlock"
     page.type_secret("passphrase", PASSPHRASE)
-    page.send("unlock")
+    page.send("store.unlock")
     assert page.form["origin"] == "store"
 
 
@@ -172,8 +172,8 @@ def test_a_callback_only_submits(wire, folder: Path, monkeypatch) -> None:
         go_on.wait(10)
 
     monkeypatch.setattr(store, "unlock", slow)
-    panel._arrive(panel, {"type": "unlock"}, [])
-    assert panel._under_way
+    panel._arrive(panel, {"type": "store.unlock"}, [])
+    assert panel.page.under_way
     go_on.set()
     page.settle()
     assert threads[0] is not threading.main_thread()
@@ -197,8 +197,8 @@ def test_a_lock_takes_no_stored_key_from_a_form_in_hand(wire, folder: Path, when
     with serving_models(_Locking) as server:
         store.save(Connection("custom", name="m", endpoint=server.url, api_key=CANARY))
         page = wire(ConnectionPanel(store))
-        page.send("select", kind="custom", label="m")
-        page.send("typing", form=page.form["key"])
+        page.send("connections.select", kind="custom", label="m")
+        page.send("form.typing", form=page.form["key"])
         if when == "before the test":
             store.lock()
             page.settle()
@@ -209,7 +209,7 @@ def test_a_lock_takes_no_stored_key_from_a_form_in_hand(wire, folder: Path, when
         if when != "never":
             assert page.state["store"]["gate"] == "unlock"
             page.type_secret("passphrase", PASSPHRASE)
-            page.send("unlock")
+            page.send("store.unlock")
         assert page.form["said"] == "Saved."
         kept = store["m"]
         assert kept.plain_fields["endpoint"] == f"{server.url}/v1"

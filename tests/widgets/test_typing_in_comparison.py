@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from llmwidgets import Comparison, ComparisonPanel
 from llmwidgets.connections.connection import Connection
 from llmwidgets.store.store import Store
-from llmwidgets.widgets.comparison import results
+from llmwidgets.widgets.comparison import grid as grid_module
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +65,7 @@ def test_a_tick_is_not_taken_back_by_a_state_from_before_it(joined) -> None:
     expect(box).not_to_be_checked()
     page.deliver()
     expect(box).not_to_be_checked()
-    elsewhere = "lwModel.under_way.push([{ type: 'tick', ref: 'quick', on: true }, []])"
+    elsewhere = "lwModel.under_way.push([{ type: 'setup.tick', ref: 'quick', on: true }, []])"
     page.page.evaluate(elsewhere)
     page.deliver()
     expect(box).to_be_checked()
@@ -115,7 +115,7 @@ def test_rows_are_written_without_losing_the_caret(joined) -> None:
 
 def test_scores_asked_for_while_texts_are_read_say_so_no_longer(joined, monkeypatch) -> None:
     """The scoreboard reads the rest itself; the sentence about what is read goes away."""
-    monkeypatch.setattr(results, "_FIRST_SECONDS", 2.0)
+    monkeypatch.setattr(grid_module, "FIRST_SECONDS", 2.0)
     panel = made().explore()
     page = joined(panel, settled=False)
     expect(page.page.get_by_text("10 of 40 texts are read.")).to_be_visible()
@@ -134,8 +134,8 @@ def grid(joined: Any, truth: Any = TRUTH) -> Any:
 
 def arrive(page: Any) -> None:
     """Rows of the first texts arrive anew, as in a run."""
-    index = page.widget._index
-    page.widget.send_changed(index.again(index.comparison, range(5)))
+    grid = page.widget.controllers["grid"]
+    grid.send_changed(grid.result.index.again(grid.result.comparison, range(5)))
     page.deliver()
 
 
@@ -153,7 +153,7 @@ def test_a_truth_half_typed_stays_while_rows_arrive(joined) -> None:
     assert_kept(page, "Adalbert")
     page.page.keyboard.press("Enter")
     page.deliver()
-    [sent] = page.sent("label")
+    [sent] = page.sent("labels.set")
     assert (sent["index"], sent["path"], sent["value"]) == (0, "name", "Adalbert")
     expect(field).to_have_count(0)
 
@@ -166,7 +166,7 @@ def test_the_first_truth_is_typed_whole_before_its_column_comes(joined) -> None:
     assert_kept(page, "Ada")
     page.page.keyboard.press("Enter")
     page.deliver()
-    [sent] = page.sent("label")
+    [sent] = page.sent("labels.set")
     assert (sent["index"], sent["path"], sent["value"]) == (0, "name", "Ada")
     expect(page.page.get_by_role("columnheader", name="Truth")).to_be_visible()
 
@@ -199,7 +199,7 @@ def test_a_layout_that_only_fits_better_closes_nothing(joined) -> None:
     spoken = detail.locator("h3").first.text_content()
     page.listen()
     page.page.set_viewport_size({"width": 640, "height": 900})
-    page.page.wait_for_function("lwModel.sent.some((each) => each.type === 'grid')")
+    page.page.wait_for_function("lwModel.sent.some((each) => each.type === 'grid.lay')")
     page.deliver()
     expect(detail.locator("h3").first).to_have_text(spoken or "")
     expect(page.page.get_by_role("columnheader", name="Field")).to_be_visible()

@@ -58,7 +58,7 @@ def assert_untouched(page: Any, text: str = HALF) -> None:
     page.deliver()
     assert page.page.evaluate(ACTIVE) == [text, 2]
     assert page.heard == []
-    assert page.sent("secret") == page.sent("edit") == page.sent("unlock") == []
+    assert page.sent("form.secret") == page.sent("form.edit") == page.sent("store.unlock") == []
 
 
 def test_a_deleted_neighbour_leaves_a_half_typed_key_alone(joined) -> None:
@@ -75,7 +75,7 @@ def test_a_deleted_neighbour_leaves_a_half_typed_key_alone(joined) -> None:
     assert_untouched(page)
     page.page.keyboard.press("Tab")
     page.deliver()
-    assert len(page.sent("secret")) == 1
+    assert len(page.sent("form.secret")) == 1
 
 
 def test_what_another_panel_removes_takes_no_focus(joined) -> None:
@@ -123,11 +123,11 @@ def test_the_form_of_what_is_deleted_elsewhere_stays_while_it_is_filled_in(joine
     assert_untouched(page)
     expect(page.page.get_by_text("openai is no longer in the store")).to_be_visible()
     expect(page.page.get_by_label("Organization")).to_have_value("org-made-up")
-    assert page.widget.draft().secrets == {}
+    assert page.widget.controllers["form"].draft.secrets == {}
     store.undelete()
     assert_untouched(page)
     expect(page.page.get_by_text("is no longer in the store")).to_have_count(0)
-    assert page.widget.draft().secrets["api_key"].stored is not None
+    assert page.widget.controllers["form"].draft.secrets["api_key"].stored is not None
 
 
 def test_what_is_saved_elsewhere_comes_in_beside_what_is_typed(joined) -> None:
@@ -175,7 +175,7 @@ def test_a_store_that_locks_itself_leaves_the_form(joined, sealed: Store) -> Non
     assert_untouched(page, "org-half")
     expect(page.page.get_by_text("The store is locked: unlock it to go on")).to_be_visible()
     expect(page.page.get_by_text("Stored, ends in 81fc")).to_have_count(0)
-    assert not any(each.stored for each in page.widget.draft().secrets.values())
+    assert not any(each.stored for each in page.widget.controllers["form"].draft.secrets.values())
     sealed.unlock(PASSPHRASE)
     assert_untouched(page, "org-half")
     expect(page.page.get_by_text("Stored, ends in 81fc")).to_be_visible()
@@ -206,7 +206,7 @@ def test_a_half_typed_passphrase_stays_at_the_gate(joined, sealed: Store) -> Non
     half_typed(page, "Passphrase", "copper lan")
     sealed.add_for_session(custom("here"))
     assert_untouched(page, "copper lan")
-    page.widget.push()
+    page.widget.page.push()
     assert_untouched(page, "copper lan")
 
 
@@ -221,7 +221,7 @@ def test_a_new_passphrase_half_typed_is_told_of_the_lock(joined, sealed: Store) 
     sealed.lock()
     page.deliver()
     expect(page.page.get_by_text("The store was locked meanwhile")).to_be_visible()
-    assert page.sent("secret") == []
+    assert page.sent("form.secret") == []
     expect(page.page.locator("button:focus")).to_have_count(0)
 
 
@@ -231,19 +231,19 @@ def test_a_panel_that_is_taken_off_the_page_sends_no_half_key(joined) -> None:
     open_kind(page, "OpenAI")
     half_typed(page)
     page.page.evaluate("document.querySelector('main').remove()")
-    assert page.sent("secret") == []
+    assert page.sent("form.secret") == []
 
 
 def test_a_key_that_came_another_way_leaves_the_field(joined) -> None:
     """A second view sent one: what is half typed here stays, and is sent when it is left."""
     page = joined(ConnectionForm("openai", Store.in_memory()))
     half_typed(page)
-    page.widget.draft().receive("api_key", Secret("sk-made-up-other-0000-55aa"))
-    page.widget.push()
+    page.widget.controllers["form"].draft.receive("api_key", Secret("sk-made-up-other-0000-55aa"))
+    page.widget.page.push()
     assert_untouched(page)
     page.page.keyboard.press("Tab")
     page.deliver()
-    assert len(page.sent("secret")) == 1
+    assert len(page.sent("form.secret")) == 1
     page.page.get_by_text("Received, ends in").wait_for()
 
 
@@ -258,3 +258,19 @@ def test_every_step_at_the_gate_reaches_the_kernel_as_it_is_meant(joined, sealed
     page.page.get_by_role("button", name="Unlock").click()
     page.deliver()
     expect(page.page.get_by_text("choose a new passphrase now")).to_be_visible()
+
+
+def test_what_would_be_dropped_while_a_form_is_busy_cannot_be_pressed(joined) -> None:
+    """While it is tested and its models are looked up, the kernel drops Remove and Rename."""
+    page = joined(ConnectionPanel(stored("here")))
+    draft = page.widget.controllers["form"].draft
+    for busy in ("Asking localhost", ""):
+        draft.busy = busy
+        page.widget.page.push()
+        page.deliver()
+        for name in ("Rename", "Remove"):
+            button = page.page.get_by_role("button", name=name)
+            if busy:
+                expect(button).to_be_disabled()
+            else:
+                expect(button).to_be_enabled()

@@ -1,10 +1,10 @@
-"""What the detail of a cell and the request view show, as JSON for the page."""
+"""What the detail of a cell, the request view and the text view show."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
@@ -22,11 +22,12 @@ from llmwidgets.widgets.comparison.grid_model import (
     grounding_flag,
     leaf_at,
     may_ask_again,
-    spelled_out,
+    spell_out,
     text_name,
     truth_cell,
     value_words,
 )
+from llmwidgets.widgets.panel import Sentence
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
@@ -45,7 +46,56 @@ _FOUND = {
 }
 
 
-def failure_view(extraction: Extraction) -> dict[str, str] | None:
+class _QuoteState(TypedDict):
+    before: str
+    mark: str
+    after: str
+
+
+class _FactLabel(TypedDict):
+    label: NotRequired[str]
+    said: NotRequired[str]
+
+
+class DetailState(TypedDict):
+    """One cell, or one field with the values of all variants."""
+
+    index: int
+    path: str
+    column: int
+    name: str
+    description: str
+    quote: NotRequired[_QuoteState]
+    absent: NotRequired[str]
+    failure: NotRequired[Sentence | None]
+    reply: NotRequired[str]
+    again: NotRequired[str]
+    facts: list[Fact]
+
+
+class RequestAnswer(TypedDict):
+    """The exact request of one call, secrets cut, and what came back."""
+
+    index: int
+    column: int
+    id: str
+    mode: str
+    line: str
+    request: str
+    why: str
+    losses: list[str]
+    failure: Sentence | None
+    reply: str
+    said: str
+    facts: list[list[str]]
+    instructions: list[list[str]]
+
+
+Fact = list[str | _FactLabel]
+"""Name, value, and what belongs to them."""
+
+
+def failure_view(extraction: Extraction) -> Sentence | None:
     """Why there is no valid record, and the next step."""
     if extraction.failure is None:
         return None
@@ -56,58 +106,59 @@ def failure_view(extraction: Extraction) -> dict[str, str] | None:
     }
 
 
-# ---- one cell ------------------------------------------------------------------------------------
-
-
-def detail_view(index: GridIndex, at: int, path: str, column: int) -> dict[str, Any]:
+def detail_view(index: GridIndex, at: int, path: str, column: int) -> DetailState:
     """The value, the truth and the words they came from; `column` -1 is the field itself."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
     fields = read_text_result(comparison, unit.text, unit.repeat).values
     field = next((each for each in fields if each.path == path), FieldResult(path, NOTHING, ()))
     leaf, grounds = leaf_at(field, text), ground_text(comparison, unit.text)
-    content: dict[str, Any] = {
+    view: DetailState = {
         "index": at,
         "path": path,
         "column": column,
         "name": path or "all fields",
         "description": leaf.description if leaf else "",
-        **_evidence(field, column, grounds, text),
+        "facts": [] if field.truth is NOTHING else [["Truth", truth_cell(field.truth)[0], {}]],
     }
-    if column < 0:
-        return spelled_out({**content, "facts": _everyone(comparison, field, grounds)})
-    extraction = comparison.extraction(CellKey(column, unit.text, unit.repeat))
-    failure = failure_view(extraction)
-    content |= {
-        "failure": failure,
-        "reply": extraction.reply_text or "",
-        "again": "Ask again" if may_ask_again(extraction.status) else "",
-        "facts": _one(comparison, field, column, grounds) + _facts(extraction),
-    }
-    return spelled_out(content)
+    _add_evidence(view, field, grounds, text)
+    view["facts"] += [
+        _value_row(comparison, field, each, grounds)
+        for each in range(len(field.values))
+        if column in (each, -1)
+    ]
+    if column >= 0:
+        extraction = comparison.extraction(CellKey(column, unit.text, unit.repeat))
+        view["failure"] = failure_view(extraction)
+        view["reply"] = extraction.reply_text or ""
+        view["again"] = "Ask again" if may_ask_again(extraction.status) else ""
+        view["facts"] += _facts(extraction)
+    return spell_out(view)
 
 
-def _evidence(
-    field: FieldResult, column: int, grounds: TextGrounding, text: Document
-) -> dict[str, Any]:
-    said = field.values[column] if 0 <= column < len(field.values) else None
-    value = said.value if said is not None else field.truth
-    found = grounds.locate(value, field.pattern)
-    if found is not None and found.start is not None and found.end is not None:
-        return {"quote": _quote(text.text, found.start, found.end)}
-    absent = ""
-    if found is not None and found.kind == "absent":
-        absent = f"{formatting.shorten(display_value(value), 80)} is not in the text."
-        if said is not None and grounding_flag(field, column, grounds) == "copied":
-            absent += " It stands in an example that this column was shown: copied."
-    meant = grounds.locate(field.truth, field.pattern)
-    if meant is not None and meant.start is not None and meant.end is not None:
-        absent += " This is where the truth stands." if absent else ""
-        return {"quote": _quote(text.text, meant.start, meant.end), "absent": absent}
-    return {"absent": absent}
+def _add_evidence(
+    view: DetailState, field: FieldResult, grounds: TextGrounding, text: Document
+) -> None:
+    """Show where in the text the value comes from, or that it is not there."""
+    column = view["column"]
+    cell = field.values[column] if 0 <= column < len(field.values) else None
+    value = cell.value if cell is not None else field.truth
+    span = grounds.locate(value, field.pattern)
+    if span is not None and span.start is not None and span.end is not None:
+        view["quote"] = _quote(text.text, span.start, span.end)
+        return
+    view["absent"] = ""
+    if span is not None and span.kind == "absent":
+        view["absent"] = f"{formatting.shorten(display_value(value), 80)} is not in the text."
+        if cell is not None and grounding_flag(field, column, grounds) == "copied":
+            view["absent"] += " It is in an example that this column was shown: copied."
+    truth = grounds.locate(field.truth, field.pattern)
+    if truth is not None and truth.start is not None and truth.end is not None:
+        view["quote"] = _quote(text.text, truth.start, truth.end)
+        view["absent"] += " This is where the truth is." if view["absent"] else ""
 
 
-def _quote(text: str, start: int, end: int) -> dict[str, str]:
+def _quote(text: str, start: int, end: int) -> _QuoteState:
     """The sentences around the words, cut where they get long."""
     before = _SENTENCE.split(text[max(0, start - _QUOTE) : start])[-2:]
     lead = " ".join(part for part in before if part)
@@ -121,43 +172,18 @@ def _quote(text: str, start: int, end: int) -> dict[str, str]:
     }
 
 
-def _named(label: str) -> dict[str, str]:
-    return {"label": label}
-
-
-def _one(
-    comparison: Comparison, field: FieldResult, column: int, grounds: TextGrounding
-) -> list[Any]:
-    rows = _truth_row(field)
-    if column < len(field.values):
-        rows.append(_value_row(comparison, field, column, grounds))
-    return rows
-
-
-def _everyone(comparison: Comparison, field: FieldResult, grounds: TextGrounding) -> list[Any]:
-    return _truth_row(field) + [
-        _value_row(comparison, field, at, grounds) for at in range(len(field.values))
-    ]
-
-
-def _truth_row(field: FieldResult) -> list[Any]:
-    return [] if field.truth is NOTHING else [["Truth", truth_cell(field.truth)[0], {}]]
-
-
-def _value_row(
-    comparison: Comparison, field: FieldResult, at: int, grounds: TextGrounding
-) -> list[Any]:
-    said = field.values[at]
-    words = value_words(said)
-    found = grounds.locate(said.value, field.pattern)
-    how = _FOUND.get(found.kind, "") if found is not None else ""
-    if said.state == "failed":
+def _value_row(comparison: Comparison, field: FieldResult, at: int, grounds: TextGrounding) -> Fact:
+    value = field.values[at]
+    words = value_words(value)
+    span = grounds.locate(value.value, field.pattern)
+    how = _FOUND.get(span.kind, "") if span is not None else ""
+    if value.state == "failed":
         words, how = "no usable reply", ""
     how = FLAG_WORDS[grounding_flag(field, at, grounds)] or how
-    return [formatting.variant_letter(at), words, {**_named(comparison.labels[at]), "said": how}]
+    return [formatting.variant_letter(at), words, {"label": comparison.labels[at], "said": how}]
 
 
-def _facts(extraction: Extraction) -> list[Any]:
+def _facts(extraction: Extraction) -> list[Fact]:
     reply = "valid" if extraction.ok else formatting.format_count_words(extraction.status)
     parts = [reply, str(extraction.mode or ""), count_tries(extraction.tries)]
     return [
@@ -195,13 +221,13 @@ def _split(extraction: Extraction) -> str:
     return f" ({formatting.seconds(waiting)} waiting, {formatting.seconds(answering)} answering)"
 
 
-def request_view(index: GridIndex, at: int, column: int) -> dict[str, Any]:
+def request_view(index: GridIndex, at: int, column: int) -> RequestAnswer:
     """The exact request of one call, secrets cut, and what came back."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
     extraction = comparison.extraction(CellKey(column, unit.text, unit.repeat))
     request = extraction.request
-    content = {
+    view: RequestAnswer = {
         "index": at,
         "column": column,
         "id": text_name(text, unit.repeat, comparison.repeats),
@@ -219,7 +245,7 @@ def request_view(index: GridIndex, at: int, column: int) -> dict[str, Any]:
             for each, variant in enumerate(comparison.variants)
         ],
     }
-    return spelled_out(content)
+    return spell_out(view)
 
 
 def _exchange_facts(extraction: Extraction) -> list[list[str]]:
@@ -269,12 +295,48 @@ def request_curl(extraction: Extraction) -> str:
     )
 
 
-# -- What the text view shows, as JSON for the page: the source, its spans, the list of fields.
+# -- The text view: the source, its spans, the list of fields.
+
+
+class _SpanState(TypedDict):
+    s: int
+    e: int
+    letters: str
+    path: str
+    name: str
+    state: str
+
+
+class _ValueGroup(TypedDict):
+    letters: str
+    state: str
+    text: str
+    kind: str
+    flag: str
+
+
+class _FieldGroups(TypedDict):
+    path: str
+    name: str
+    groups: list[_ValueGroup]
+
+
+class TextAnswer(TypedDict):
+    """One text with the spans of every variant."""
+
+    index: int
+    id: str
+    total: int
+    text: str
+    cut: str
+    spans: list[_SpanState]
+    fields: list[_FieldGroups]
+
 
 LONGEST_TEXT = 200_000
 
 
-def text_view(index: GridIndex, at: int) -> dict[str, Any]:
+def text_view(index: GridIndex, at: int) -> TextAnswer:
     """The source with the spans of every variant, and the list of fields."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
@@ -284,7 +346,7 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
     )
     grounds = ground_text(comparison, unit.text)
     grouped = [(field, _groups(field, grounds)) for field in fields]
-    content = {
+    view: TextAnswer = {
         "index": at,
         "id": text_name(text, unit.repeat, comparison.repeats),
         "total": index.total,
@@ -297,55 +359,48 @@ def text_view(index: GridIndex, at: int) -> dict[str, Any]:
             {
                 "path": field.path,
                 "name": field.path or "value",
-                "groups": [
-                    {key: group[key] for key in group if key != "value"} for group in groups
-                ],
+                "groups": [group for group, _value in groups],
             }
             for field, groups in grouped
         ],
     }
-    return spelled_out(content)
+    return spell_out(view)
 
 
-def _groups(field: FieldResult, grounds: TextGrounding) -> list[dict[str, Any]]:
-    """Who says the same: the truth with those that agree, then each other value."""
-    agreeing = [at for at, said in enumerate(field.values) if said.state == "agree"]
+def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGroup, Any]]:
+    """Who says the same, with the value: the truth and those that agree, then each other value."""
+    agreeing = [at for at, cell in enumerate(field.values) if cell.state == "agree"]
     labelled = field.truth is not NOTHING
-    found: list[dict[str, Any]] = []
+    groups: list[tuple[_ValueGroup, Any]] = []
     if labelled or agreeing:
         value = field.truth if labelled else field.values[agreeing[0]].value
         flags = [grounding_flag(field, at, grounds) for at in agreeing]
-        words, kind = truth_cell(field.truth) if labelled else truth_cell(value)
-        alone = not field.disagreeing
-        found.append(
-            {
-                "letters": ("T" if labelled else "") + _letters(agreeing),
-                "state": "agree" if alone and agreeing else "truth",
-                "text": words if kind != "blank" else "none",
-                "kind": "value" if kind == "value" else "none",
-                "flag": FLAG_WORDS[max(flags, default="", key=FLAGS.index)],
-                "value": value,
-            }
-        )
+        words, kind = truth_cell(value)
+        group: _ValueGroup = {
+            "letters": ("T" if labelled else "") + _letters(agreeing),
+            "state": "agree" if agreeing and not field.disagreeing else "truth",
+            "text": words if kind != "blank" else "none",
+            "kind": "value" if kind == "value" else "none",
+            "flag": FLAG_WORDS[max(flags, default="", key=FLAGS.index)],
+        }
+        groups.append((group, value))
     others: dict[tuple[str, str, Flag], list[int]] = {}
-    for at, said in enumerate(field.values):
-        if said.state not in ("agree", "failed"):
+    for at, cell in enumerate(field.values):
+        if cell.state not in ("agree", "failed"):
             flag = grounding_flag(field, at, grounds)
-            others.setdefault((said.state, display_value(said.value), flag), []).append(at)
+            others.setdefault((cell.state, display_value(cell.value), flag), []).append(at)
     for (state, words, flag), whose in others.items():
-        said = field.values[whose[0]]
-        missing = state == "missing" and is_empty(said.value)
-        found.append(
-            {
-                "letters": _letters(whose),
-                "state": state,
-                "text": "no value" if missing else words or "none",
-                "kind": "none" if missing or not words else "value",
-                "flag": FLAG_WORDS[flag],
-                "value": NOTHING if missing else said.value,
-            }
-        )
-    return found
+        cell = field.values[whose[0]]
+        missing = state == "missing" and is_empty(cell.value)
+        group = {
+            "letters": _letters(whose),
+            "state": state,
+            "text": "no value" if missing else words or "none",
+            "kind": "none" if missing or not words else "value",
+            "flag": FLAG_WORDS[flag],
+        }
+        groups.append((group, NOTHING if missing else cell.value))
+    return groups
 
 
 def _letters(variants: list[int]) -> str:
@@ -353,17 +408,20 @@ def _letters(variants: list[int]) -> str:
 
 
 def _spans(
-    field: FieldResult, groups: list[dict[str, Any]], grounds: TextGrounding, text: Document
-) -> list[dict[str, Any]]:
-    spans = []
-    for group in groups:
-        found = grounds.locate(group["value"], field.pattern)
-        if found is None or found.start is None or found.end is None or found.end > LONGEST_TEXT:
+    field: FieldResult,
+    groups: list[tuple[_ValueGroup, Any]],
+    grounds: TextGrounding,
+    text: Document,
+) -> list[_SpanState]:
+    spans: list[_SpanState] = []
+    for group, value in groups:
+        span = grounds.locate(value, field.pattern)
+        if span is None or span.start is None or span.end is None or span.end > LONGEST_TEXT:
             continue
         spans.append(
             {
-                "s": _utf16(text.text, found.start),
-                "e": _utf16(text.text, found.end),
+                "s": _utf16(text.text, span.start),
+                "e": _utf16(text.text, span.end),
                 "letters": group["letters"],
                 "path": field.path,
                 "name": field.path or "value",

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Leaf
 
+
+T = TypeVar("T")
 
 _KEPT = 200
 
@@ -98,12 +100,12 @@ class GridIndex:
         return CellKey(0, text, repeat)
 
     def first(self, count: int) -> None:
-        """Have so many texts read, or all there are."""
+        """Read at least `count` texts, or all there are."""
         while len(self.units) < min(count, self.total):
             self.grow(0)
 
     def grow(self, seconds: float = math.inf) -> None:
-        """Read on, at least one text, for about so many seconds."""
+        """Read texts for about `seconds`, at least one."""
         until = time.monotonic() + seconds
         while True:
             with self._growing:
@@ -251,10 +253,10 @@ def _sums(unit: TextRow) -> Counter[str]:
 
 
 def _among(field: FieldResult) -> str:
-    answered = [said for said in field.values if said.state != "failed"]
-    if all(said.state == "agree" for said in answered):
+    answered = [each for each in field.values if each.state != "failed"]
+    if all(each.state == "agree" for each in answered):
         return ""
-    alike = len({display_value(said.value).strip().casefold() for said in answered}) == 1
+    alike = len({display_value(each.value).strip().casefold() for each in answered}) == 1
     if not alike:
         return AMONG
     return AGAINST if len(answered) > 1 and field.truth is not NOTHING else ""
@@ -306,18 +308,18 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One text of a layout: the rows that stand open and those that are folded."""
+    """One text of a layout: the rows that are open and those that are folded."""
 
     unit: int
     loud: tuple[str, ...]
     quiet: tuple[str, ...]
 
     def after(self, unit: TextRow) -> Shown:
-        """The same place when the text's fields changed: what stood open stays open."""
-        there = [field.path for field in unit.fields]
-        loud = [path for path in self.loud if path in there]
-        quiet = [path for path in self.quiet if path in there]
-        fresh = [path for path in there if path not in loud and path not in quiet]
+        """The same text when its fields changed: what was open stays open."""
+        paths = [field.path for field in unit.fields]
+        loud = [path for path in self.loud if path in paths]
+        quiet = [path for path in self.quiet if path in paths]
+        fresh = [path for path in paths if path not in loud and path not in quiet]
         return Shown(self.unit, (*loud, *fresh) or (WHOLE,), tuple(quiet))
 
 
@@ -381,11 +383,11 @@ def leaf_at(field: FieldResult, text: Document) -> Leaf | None:
 
 
 def grounding_flag(field: FieldResult, variant: int, grounds: TextGrounding) -> Flag:
-    """What is to be said beside a value that was not found in its text."""
-    said = field.values[variant]
-    if said.state in ("failed", "missing", "null in words"):
+    """What to note next to a value that was not found in its text."""
+    value = field.values[variant]
+    if value.state in ("failed", "missing", "null in words"):
         return ""
-    return grounds.flag(said.value, field.pattern, variant)
+    return grounds.flag(value.value, field.pattern, variant)
 
 
 def truth_cell(truth: Any) -> list[str]:
@@ -415,14 +417,14 @@ def value_words(said: VariantValue) -> str:
     return display_value(said.value, "none")
 
 
-def spelled_out(content: dict[str, Any]) -> dict[str, Any]:
+def spell_out(view: T) -> T:
     """What a view shows, its controls spelled out; a `path` comes back from the page as it is."""
-    return {name: each if name == "path" else _seen(each) for name, each in content.items()}
+    return cast("T", _seen(view))
 
 
 def _seen(each: Any) -> Any:
     if isinstance(each, dict):
-        return spelled_out(each)
+        return {name: one if name == "path" else _seen(one) for name, one in each.items()}
     if isinstance(each, list | tuple):
         return [_seen(one) for one in each]
     return escape_controls(each) if isinstance(each, str) else each

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from llmwidgets import formatting
-from llmwidgets.comparison.variants import Variant, count_examples, reference_of
-from llmwidgets.widgets.comparison.run_options import read_whole
+from llmwidgets.comparison.variants import count_examples, reference_of
+from llmwidgets.widgets.comparison.setup import ColumnChoice, ColumnChoices, Setup, offered_models
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.connections.policy import Policy
     from llmwidgets.providers.base import ModelFacts
 
 
@@ -25,137 +22,99 @@ EFFORTS = (
     ("high", "high"),
 )
 _SOON_DAYS = 90
-_MOST_EXAMPLES = 50
+
+Tone = Literal["muted", "warn", "fail"]
 
 
-@dataclass(slots=True)
-class ColumnChoice:
-    """One column that is chosen: a model and the way it is asked.
+class _ExamplesState(TypedDict):
+    """How many examples a column shows; `given` where code gave them as pairs."""
 
-    `plain` is the tick of a row; the others are columns made from it.
-    """
+    count: int
+    given: str
 
+
+class _CopyState(TypedDict):
     key: str
-    connection: Connection
-    model: str
-    variant: Variant
-    plain: bool = True
-
-    @property
-    def ref(self) -> str:
-        """The reference of the model."""
-        return reference_of(self.connection, self.model)
-
-    @property
-    def label(self) -> str:
-        """What heads the column."""
-        return self.variant.label or self.ref
-
-    def asked(self) -> Variant:
-        """The variant with connection and label in place."""
-        from dataclasses import replace
-
-        return replace(self.variant, model=(self.connection, self.model), label=self.label)
+    letter: str
+    label: str
+    said: str
+    examples: _ExamplesState
+    instructions: str
+    effort: str
+    efforts: list[list[str]]
 
 
-@dataclass(slots=True)
-class ColumnChoices:
-    """The chosen columns in the order of their letters."""
-
-    listed: list[ColumnChoice] = field(default_factory=list)
-    _serial: int = 0
-
-    def add(
-        self, connection: Connection, model: str, variant: Variant | None = None, *, plain: bool
-    ) -> ColumnChoice:
-        """Choose a column; a variant of its own stands beside the model's plain one."""
-        self._serial += 1
-        own = variant or Variant((connection, model))
-        pick = ColumnChoice(f"c{self._serial}", connection, model, own, plain)
-        self.listed.append(pick)
-        return pick
-
-    def plain(self, ref: str) -> ColumnChoice | None:
-        """The tick of this model, if it is ticked."""
-        return next((pick for pick in self.listed if pick.plain and pick.ref == ref), None)
-
-    def drop_ref(self, ref: str) -> None:
-        """Untick a model; columns made from it go with it."""
-        self.listed = [pick for pick in self.listed if pick.ref != ref]
-
-    def drop(self, key: str) -> None:
-        """Take one column away."""
-        self.listed = [pick for pick in self.listed if pick.key != key]
-
-    def find(self, key: str) -> ColumnChoice | None:
-        """The column of this key."""
-        return next((pick for pick in self.listed if pick.key == key), None)
-
-    def letter(self, pick: ColumnChoice | None) -> str:
-        """The letter the column has in every view."""
-        return formatting.variant_letter(self.listed.index(pick)) if pick in self.listed else ""
-
-    def free_label(self, stem: str) -> str:
-        """A label that no column has."""
-        taken = {pick.label for pick in self.listed}
-        number = 2
-        while f"{stem} · {number}" in taken:
-            number += 1
-        return f"{stem} · {number}"
+class _NoteState(TypedDict):
+    tone: Tone
+    text: str
 
 
-def offered_models(connection: Connection, policy: Policy, picks: ColumnChoices) -> tuple[str, ...]:
-    """The models of a connection that can be ticked: the allowed, and what code chose beside them.
+class ModelRow(TypedDict):
+    """One model that can be ticked."""
 
-    A dated snapshot is on no list and can be chosen where its alias can.
-    """
-    chosen = (each.model for each in picks.listed if each.connection.label == connection.label)
-    return tuple(dict.fromkeys((*policy.allowed(connection), *chosen)))
+    ref: str
+    id: str
+    ticked: bool
+    enabled: bool
+    letter: str
+    mode: str
+    price: str
+    notes: list[_NoteState]
+    spoken: str
+    copies: list[_CopyState]
+
+
+class ModelGroup(TypedDict):
+    """The models of one connection, or of one kind."""
+
+    label: str
+    title: str
+    said: str
+    count: int
+    pickable: int
+    rows: list[ModelRow]
 
 
 Price = Callable[["Connection", str], tuple[str, str]]
 
 
-def picker_groups(
-    connections: Sequence[Connection],
-    policy: Policy,
-    picks: ColumnChoices,
-    price: Price,
-    usual: str,
-) -> list[dict[str, Any]]:
-    """The rows of the picker; connections that name one model stand together by kind.
+def picker_groups(setup: Setup, price: Price) -> list[ModelGroup]:
+    """The models that can be ticked; connections that name one model are grouped by kind.
 
-    `price` says US dollars for 1,000 texts of this length, and how that changes soon; `usual`
-    are the instructions that a copy starts from.
+    `price` gives US dollars for 1,000 texts of this length, and how that changes soon.
     """
-    several = [each for each in connections if each.provider.model_field is None]
-    single = [each for each in connections if each.provider.model_field is not None]
-    found = [
+    policy = setup.policy()
+    # Connections that list their models come first, each with a group of its own.
+    groups: dict[tuple[bool, str], list[Connection]] = {}
+    connections = setup.connections()
+    for each in sorted(connections, key=lambda each: each.provider.model_field is not None):
+        single = each.provider.model_field is not None
+        groups.setdefault((single, each.kind if single else each.label), []).append(each)
+    views = [
         _group(
-            each.label,
-            each.label if each.label != each.kind else each.provider.title,
+            label,
+            _title(label, members),
             [
-                _row(each, model, picks, price, usual)
-                for model in offered_models(each, policy, picks)
+                _row(setup, each, model, price)
+                for each in members
+                for model in offered_models(each, policy, setup.picks)
             ],
         )
-        for each in several
+        for (_, label), members in groups.items()
     ]
-    kinds = dict.fromkeys(each.kind for each in single)
-    for kind in kinds:
-        mine = [each for each in single if each.kind == kind]
-        rows = [
-            _row(each, model, picks, price, usual)
-            for each in mine
-            for model in offered_models(each, policy, picks)
-        ]
-        demo = all(each.origin == "demo" for each in mine)
-        title = "Demo: rules on this computer, no LLM" if demo else mine[0].provider.title
-        found.append(_group(kind, title, rows))
-    return [group for group in found if group["rows"]]
+    return [group for group in views if group["rows"]]
 
 
-def _group(label: str, title: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _title(label: str, members: Sequence[Connection]) -> str:
+    first = members[0]
+    if first.provider.model_field is None and label != first.kind:
+        return label
+    if first.provider.model_field is not None and all(each.origin == "demo" for each in members):
+        return "Demo: rules on this computer, no LLM"
+    return first.provider.title
+
+
+def _group(label: str, title: str, rows: list[ModelRow]) -> ModelGroup:
     ticked = sum(row["ticked"] for row in rows)
     return {
         "label": label,
@@ -167,9 +126,8 @@ def _group(label: str, title: str, rows: list[dict[str, Any]]) -> dict[str, Any]
     }
 
 
-def _row(
-    connection: Connection, model: str, picks: ColumnChoices, price: Price, usual: str
-) -> dict[str, Any]:
+def _row(setup: Setup, connection: Connection, model: str, price: Price) -> ModelRow:
+    picks, usual = setup.picks, setup.options.instructions
     ref = reference_of(connection, model)
     pick = picks.plain(ref)
     capability = connection.capability(model)
@@ -191,7 +149,7 @@ def _row(
     }
 
 
-def _copy(pick: ColumnChoice, picks: ColumnChoices, usual: str) -> dict[str, Any]:
+def _copy(pick: ColumnChoice, picks: ColumnChoices, usual: str) -> _CopyState:
     changed = []
     if pick.variant.instructions not in (None, usual):
         changed.append("own instructions")
@@ -205,23 +163,24 @@ def _copy(pick: ColumnChoice, picks: ColumnChoices, usual: str) -> dict[str, Any
         "letter": picks.letter(pick),
         "label": pick.label,
         "said": ", ".join(changed) or "the same as the first, until it is edited",
-        "examples": _shown(pick.variant.examples),
+        "examples": _examples_view(pick.variant.examples),
         "instructions": pick.variant.instructions or usual,
         "effort": pick.variant.effort or "least",
         "efforts": [list(each) for each in EFFORTS],
     }
 
 
-def _shown(examples: Any) -> dict[str, Any]:
-    """How many examples a column shows; those that code gave as pairs are kept as they are."""
-    given = bool(examples) and not isinstance(examples, int)
-    said = "Given in code as pairs of text and record." if given else ""
-    return {"count": count_examples(examples) if examples else 0, "given": said}
+def _examples_view(examples: Any) -> _ExamplesState:
+    pairs = bool(examples) and not isinstance(examples, int)
+    return {
+        "count": count_examples(examples) if examples else 0,
+        "given": "Given in code as pairs of text and record." if pairs else "",
+    }
 
 
-def model_notes(connection: Connection, model: str) -> list[dict[str, str]]:
+def model_notes(connection: Connection, model: str) -> list[_NoteState]:
     """What a user should know before ticking: end of life, where it answers, what is unchecked."""
-    notes: list[dict[str, str]] = []
+    notes: list[_NoteState] = []
     facts = connection.facts(model)
     if facts is not None and facts.status in ("ending", "retired", "preview"):
         notes.append(_lifetime(facts, date.today()))
@@ -237,7 +196,7 @@ def model_notes(connection: Connection, model: str) -> list[dict[str, str]]:
     return notes
 
 
-def _lifetime(facts: ModelFacts, today: date) -> dict[str, str]:
+def _lifetime(facts: ModelFacts, today: date) -> _NoteState:
     instead = f"; {facts.successor} replaces it" if facts.successor else ""
     if facts.status == "preview":
         return _note("muted", "preview")
@@ -248,26 +207,8 @@ def _lifetime(facts: ModelFacts, today: date) -> dict[str, str]:
     if left <= 0:
         return _note("fail", f"retired on {day}{instead}")
     days = "1 day" if left == 1 else f"{left} days"
-    tone = "warn" if left <= _SOON_DAYS else "muted"
-    return _note(tone, f"ends {day}, in {days}{instead}")
+    return _note("warn" if left <= _SOON_DAYS else "muted", f"ends {day}, in {days}{instead}")
 
 
-def _note(tone: str, text: str) -> dict[str, str]:
+def _note(tone: Tone, text: str) -> _NoteState:
     return {"tone": tone, "text": text}
-
-
-def edit_variant(variant: Variant, content: Mapping[str, Any], usual: str) -> Variant:
-    """The variant with what a form says; empty or usual instructions follow the comparison's."""
-    from dataclasses import replace
-
-    changes: dict[str, Any] = {}
-    if "label" in content:
-        changes["label"] = str(content["label"]).strip() or variant.label
-    if "instructions" in content:
-        said = str(content["instructions"]).strip()
-        changes["instructions"] = None if said in ("", usual.strip()) else said
-    if "effort" in content:
-        changes["effort"] = content["effort"]
-    if "examples" in content:
-        changes["examples"] = read_whole("examples", content["examples"], _MOST_EXAMPLES, least=0)
-    return replace(variant, **changes)

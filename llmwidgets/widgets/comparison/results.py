@@ -1,137 +1,126 @@
-"""ResultPanel: a comparison in a widget. Grid, text, scores, requests, exports, static output."""
+"""ShownResult: the comparison that a panel shows; the text, the requests and the files of it."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from llmwidgets import formatting
-from llmwidgets.analysis.grounding import get_ready
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import view_model
 from llmwidgets.comparison.aggregate import aggregate
 from llmwidgets.comparison.core import CellKey
+from llmwidgets.errors import FieldError
 from llmwidgets.report import html
 from llmwidgets.report.writers import safe_cell
-from llmwidgets.visible import escape_html
-from llmwidgets.widgets.comparison.detail_view import (
-    detail_view,
-    request_curl,
-    request_view,
-    text_view,
+from llmwidgets.widgets.comparison.detail_view import request_curl, request_view, text_view
+from llmwidgets.widgets.comparison.grid_model import GridIndex
+from llmwidgets.widgets.comparison.score_view import (
+    GroundingState,
+    ScoresState,
+    grounding_view,
+    score_view,
 )
-from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex, Shown
-from llmwidgets.widgets.comparison.grid_view import Metrics, block_of, blocks, heights, nothing_view
-from llmwidgets.widgets.comparison.run_options import read_points
-from llmwidgets.widgets.comparison.score_view import grounding_view, score_view
-from llmwidgets.widgets.panel import Buffers, Content, Panel, StaticOutput
+from llmwidgets.widgets.panel import Content, Page
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from llmwidgets.comparison.comparison import Comparison
 
 
 T = TypeVar("T")
 
+VIEWS = {
+    "differences": "",
+    "text": "",
+    "scoreboard": "",
+    "charts": "",
+    "request": "",
+}
+"""The tabs of a result in their order: each drawn by the file of its name in
+`javascript/src/comparison/tabs/`. One that a class of its own answers names it, as `module:Class`;
+the others are answered by the controllers of the panel."""
+
 CHUNK = 10
-FIRST = "first"
-"""The turn of the rows that a view is sent with its first state; later ones answer a question."""
-
-_LAYOUTS = 8
-_FIRST_SECONDS = 0.4
-_NEXT_SECONDS = 0.1
-_SAY_EVERY = 8
+"""How many texts the page is sent at once."""
 
 
-class ResultPanel(Panel):
-    """A widget that shows a comparison: the page asks by message for what comes into sight."""
+class _VariantState(TypedDict):
+    letter: str
+    label: str
+    title: str
 
-    def __init__(self) -> None:
-        super().__init__()
+
+class ResultState(TypedDict):
+    """What is known of a comparison before the page asks for more; no value, no text.
+
+    `run` grows with each other comparison, `revision` with each label and each news of a run.
+    `facts`, `notes` and `resume` say where the result of a run is not whole.
+    """
+
+    run: int
+    revision: int
+    views: list[str]
+    variants: list[_VariantState]
+    truth: bool
+    texts: int
+    unlabelled: int
+    read: int
+    live: bool
+    counts: dict[str, int]
+    fields: list[str]
+    labels: int
+    undo: str
+    facts: list[str]
+    notes: list[str]
+    resume: str
+
+
+class Remainder(TypedDict):
+    """Where the result of a run is not whole: facts, what went wrong, the label of what is next."""
+
+    facts: list[str]
+    notes: list[str]
+    resume: str
+
+
+class ShownResult:
+    """The comparison that is shown, how far it is read, and what matters in it.
+
+    `matters` is the smallest difference that counts; `foretold` what was expected of the run, and
+    `deviation` how much differences varied from text to text in the one before.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
         self.comparison: Comparison | None = None
-        self._index: GridIndex | None = None
-        self._edition = 0
-        self._revision = 0
-        self._layouts: dict[int, tuple[list[Shown], Metrics]] = {}
-        self._laid = 0
-        self._is_told = True
-        self._static = StaticOutput()
-        self._verdict = ""
-        self._matters = MATTERS
-        self._foretold = ""
-        self._deviation: float | None = None
-        self._first: tuple[GridIndex, int, tuple[Content, list[bytes]]] | None = None
-        self._grounding: tuple[tuple[int, int, bool], Content] | None = None
-        self._counting = threading.Lock()
+        self.index: GridIndex | None = None
+        self.edition = 0
+        self.revision = 0
+        self.matters = MATTERS
+        self.foretold = ""
+        self.deviation: float | None = None
+        self.verdict = ""
+        self.fragment = ""
         self._answering = 0
-        self.submit(self._get_ready())
+        self._page_knows_all = True
+        self._counting = threading.Lock()
 
-    async def _get_ready(self) -> None:
-        """Load now, while nobody waits, what the first rows of a result need."""
-        await asyncio.to_thread(get_ready)
+    def show(self, comparison: Comparison, *, live: bool) -> GridIndex:
+        """Take a comparison in: everything the page asks for from now on is about it."""
+        self.index, self.comparison = GridIndex(comparison, live=live), comparison
+        self.verdict = ""
+        self.edition += 1
+        return self.index
 
-    def show_result(self, comparison: Comparison, *, live: bool = False) -> None:
-        """Take a comparison in: everything the page asks for from now on is about it.
-
-        Its first texts are read while the page is drawn, the others and the static output later.
-        """
-        index = GridIndex(comparison, live=live)
-        self._index, self.comparison = index, comparison
-        self._verdict = ""
-        self._edition += 1
-        self._layouts, self._first = {}, None
-        self.submit(self._read_on(index))
-
-    async def _read_on(self, index: GridIndex) -> None:
-        await asyncio.to_thread(self._get_first_ready, index)
-        if not index.whole:
-            # The first rows come before everything else; reading takes their time away.
-            await asyncio.sleep(_FIRST_SECONDS)
-        turn = 0
-        while not index.whole and index is self._index:
-            if self.busy():
-                await asyncio.sleep(_NEXT_SECONDS)
-                continue
-            await asyncio.to_thread(index.grow, _NEXT_SECONDS)
-            turn += 1
-            if turn % _SAY_EVERY == 0 or index.whole:
-                self.push_soon()
-        if index is self._index:
-            await asyncio.to_thread(self._show_static, index.comparison)
-
-    def result_view(self) -> Content:
-        """What the page knows of the comparison before it asks for more; no value, no text."""
-        comparison, index = self.comparison, self._index
-        assert comparison is not None
-        assert index is not None
-        index.first(CHUNK)
-        self._is_told = index.whole
-        return {
-            "run": self._edition,
-            "revision": self._revision,
-            "variants": [
-                {
-                    "letter": formatting.variant_letter(at),
-                    "label": label,
-                    "title": comparison.models[at],
-                }
-                for at, label in enumerate(comparison.labels)
-            ],
-            "truth": _is_labelled(index),
-            "texts": index.total,
-            "unlabelled": index.unlabelled,
-            "read": index.answered,
-            "live": index.live,
-            "counts": index.counts(),
-            "fields": index.patterns(),
-        }
-
+    @property
     def busy(self) -> bool:
-        """Whether something else is wanted now; reading on waits."""
+        """Whether the page waits for an answer; reading on pauses."""
         return self._answering > 0
 
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -141,325 +130,220 @@ class ResultPanel(Panel):
             return await asyncio.to_thread(function, *arguments)
         finally:
             self._answering -= 1
-            # Scores read what is left themselves: nobody else tells then that all is read.
-            if self._index is not None and self._index.whole and not self._is_told:
-                self.push_soon()
+            # Scores read what is left themselves: nobody else shows then that all is read.
+            if self.index is not None and self.index.whole and not self._page_knows_all:
+                self.page.push_soon()
 
-    def answer(self, kind: str, content: Content, buffers: list[bytes] | None = None) -> None:
-        """Send what the page asked for; one that belongs to an older result is ignored there."""
-        self.send({"type": kind, "run": self._edition, **content}, buffers)
-
-    # -- the grid ------------------------------------------------------------------------------
-
-    async def act_grid(self, content: Content, _buffers: Buffers) -> None:
-        """Lay the grid out by a filter: heights of all texts, rows of the first ones."""
-        if self._index is not None:
-            turn = str(content.get("turn"))
-            wanted, metrics = Filter.read(content), Metrics.read(content)
-            await self.work(self._lay, self._index, turn, wanted, metrics)
-
-    async def lay_first(self) -> None:
-        """Send a new view its first rows, as wide as most pages are, before it can ask for them."""
-        index = self._index
-        if index is None:
-            return
-        if self._first is None or self._first[:2] != (index, index.changes):
-            await self.work(self._get_first_ready, index)
-        if self._first is not None:
-            self.answer("grid", *self._first[2])
-
-    def _get_first_ready(self, index: GridIndex) -> None:
-        """Lay out what `lay_first` sends, while the page is still drawn."""
-        index.first(CHUNK)
-        changes, columns = index.changes, len(index.comparison.variants)
-        metrics = Metrics.guessed(columns, index.patterns(), truth=_is_labelled(index))
-        self._first = (index, changes, self._laid_out(index, FIRST, Filter(), metrics))
-
-    def _lay(self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics) -> None:
-        index.first(CHUNK)
-        self.answer("grid", *self._laid_out(index, turn, wanted, metrics))
-
-    def _laid_out(
-        self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics
-    ) -> tuple[Content, list[bytes]]:
-        layout = index.layout(wanted)
-        with self._turn:
-            self._laid += 1
-            laid = self._laid
-        self._layouts[laid] = (layout, metrics)
-        for old in sorted(self._layouts)[:-_LAYOUTS]:
-            del self._layouts[old]
-        lines = sum(1 + len(each.loud) + bool(each.quiet) for each in layout)
-        return (
-            {
-                "layout": laid,
-                "turn": turn,
-                "chars": metrics.chars,
-                "texts": len(layout),
-                "lines": lines,
-                "said": wanted.said,
-                "read": index.answered,
-                "empty": None if layout or not index.whole else nothing_view(index, wanted),
-                "from": 0,
-                "blocks": list(blocks(index, layout, metrics, 0, CHUNK)),
-            },
-            [heights(index, layout, metrics)],
-        )
-
-    async def act_blocks(self, content: Content, _buffers: Buffers) -> None:
-        """Rows that come into sight."""
-        laid = self._layouts.get(content.get("layout", 0))
-        if self._index is not None and laid is not None:
-            await self.work(self._send_blocks, self._index, laid, content)
-
-    def _send_blocks(
-        self, index: GridIndex, laid: tuple[list[Shown], Metrics], content: Content
+    def answer(
+        self, kind: str, content: Mapping[str, Any], buffers: list[bytes] | None = None
     ) -> None:
-        start, many = int(content.get("from", 0)), int(content.get("count", CHUNK))
-        found = list(blocks(index, *laid, start, many))
-        self.answer("blocks", {"layout": content["layout"], "from": start, "blocks": found})
+        """Send what the page asked for; one that belongs to an older result is ignored there."""
+        self.page.send({"type": kind, "run": self.edition, **content}, buffers)
 
-    async def act_detail(self, content: Content, _buffers: Buffers) -> None:
-        """One cell, with the words its value came from."""
-        if self._index is not None and (at := self._unit(content)) is not None:
-            path, column = str(content.get("path") or ""), int(content.get("column", -1))
-            view = await self.work(detail_view, self._index, at, path, column)
-            self.answer("detail", view)
-
-    def _unit(self, content: Content) -> int | None:
+    def find_text(self, content: Content) -> int | None:
+        """The text (and repeat) that a message is about."""
         at = content.get("index")
-        known = self._index is not None and isinstance(at, int) and 0 <= at < self._index.total
+        known = self.index is not None and isinstance(at, int) and 0 <= at < self.index.total
         return at if known else None
 
-    # -- the other views -----------------------------------------------------------------------
+    def find_cell(self, content: Content) -> CellKey | None:
+        """The cell that a message is about."""
+        at, column = self.find_text(content), content.get("column")
+        if self.index is None or at is None or not isinstance(column, int):
+            return None
+        if not 0 <= column < len(self.index.comparison.variants):
+            return None
+        place = self.index.place(at)
+        return CellKey(column, place.text, place.repeat)
 
-    async def act_text(self, content: Content, _buffers: Buffers) -> None:
-        """One text with the spans of every variant."""
-        if self._index is not None and (at := self._unit(content)) is not None:
-            self.answer("text", await self.work(text_view, self._index, at))
-
-    async def act_scores(self, _content: Content, _buffers: Buffers) -> None:
-        """The scoreboard and the charts."""
-        if self.comparison is not None:
-            matters = self._matters
-            scores = await self.work(self._scores, self.comparison)
-            if matters == self._matters:  # else the answer to a newer question is on its way
-                self.answer("scores", scores)
-
-    def _scores(self, comparison: Comparison) -> Content:
-        self._sum_up(comparison)
-        matters = self._matters
-        self._deviation = view_model.deviation(comparison.verdict(matters))
-        return {**score_view(comparison, matters), "foretold": self._foretold}
-
-    async def act_matters(self, content: Content, _buffers: Buffers) -> None:
-        """The smallest difference that counts, in fields of 100; every sentence follows."""
-        self._matters = read_points(content.get("points"))
-        self.push()
-        await self.act_scores(content, _buffers)
-        if self._index is not None and self._index.whole and not self._index.live:
-            await self.work(self._show_static, self._index.comparison)
-
-    async def act_grounding(self, _content: Content, _buffers: Buffers) -> None:
-        """How many values of each variant stand nowhere in their text, or in an example alone."""
-        if self._index is not None and self.comparison is not None:
-            said = await self.work(self._grounded, self._index, self.comparison)
-            self.answer("grounding", said)
-
-    def _grounded(self, index: GridIndex, comparison: Comparison) -> Content:
-        # Labels move no value: only replies that came since make another answer.
-        key = (self._edition, index.answered, index.live)
-        if self._grounding is None or self._grounding[0] != key:
-            self._grounding = key, grounding_view(comparison)
-        return self._grounding[1]
-
-    def _sum_up(self, comparison: Comparison) -> None:
+    def sum_up(self, comparison: Comparison) -> None:
         """Give the comparison the sums that the grid makes while it reads the same texts."""
-        index = self._index
+        index = self.index
         # Two threads must not make them twice.
         with self._counting:
             if index is not None and index.comparison is comparison:
                 comparison.cached(aggregate, lambda _: index.reading())
 
-    async def act_request(self, content: Content, _buffers: Buffers) -> None:
-        """The exact request of one call, secrets cut."""
-        at, column = self._unit(content), self._column(content)
-        if self._index is not None and at is not None and column is not None:
-            self.answer("request", await self.work(request_view, self._index, at, column))
+    def update_static(self, comparison: Comparison) -> None:
+        """Make the HTML that shows where the widget cannot be shown."""
+        self.sum_up(comparison)
+        summary = view_model.summarize(comparison, matters=self.matters)
+        self.verdict, self.fragment = summary.headline, html.fragment(summary)
 
-    def _column(self, content: Content) -> int | None:
-        column = content.get("column")
-        if self.comparison is None or not isinstance(column, int):
-            return None
-        return column if 0 <= column < len(self.comparison.variants) else None
+    async def refresh_static(self) -> None:
+        """Make it anew where all is read and nothing more comes."""
+        if self.index is not None and self.index.whole and not self.index.live:
+            await self.work(self.update_static, self.index.comparison)
+            self.page.refresh_static()
 
-    async def act_curl(self, content: Content, _buffers: Buffers) -> None:
-        """The request as a curl command, to be copied."""
-        at, column = self._unit(content), self._column(content)
-        if self._index is None or self.comparison is None or at is None or column is None:
-            return
-        unit = self._index.place(at)
-        extraction = self.comparison.extraction(CellKey(column, unit.text, unit.repeat))
-        self.answer(
-            "code",
-            {
-                "title": "This request as curl",
-                "text": request_curl(extraction),
-                "said": "It holds the text; KEY stands for the key.",
-                "from": "curl",
-            },
-        )
-
-    # -- what leaves ---------------------------------------------------------------------------
-
-    def code(self) -> str:
-        """The call that makes the same comparison; empty where there is none."""
-        return ""
-
-    async def act_code(self, _content: Content, _buffers: Buffers) -> None:
-        """The same comparison as code, to be copied."""
-        self.send({"type": "code", "title": "The same comparison as code", "text": self.code()})
-
-    async def act_csv(self, _content: Content, _buffers: Buffers) -> None:
-        """Every value as a CSV file that no spreadsheet runs."""
-        if self.comparison is None:
-            return
-        frame = await self.work(self.comparison.to_frame)
-        words = frame.map(safe_cell).to_csv(index=False)
-        file = {"name": "comparison.csv", "mime": "text/csv;charset=utf-8"}
-        self.answer("file", file, [words.encode("utf-8-sig")])
-
-    async def act_html(self, content: Content, _buffers: Buffers) -> None:
-        """The report as one HTML file; values only where they were asked for."""
-        if self.comparison is None:
-            return
-        words = await self.work(self._page, self.comparison, bool(content.get("values")))
-        self.answer("file", {"name": "comparison.html", "mime": "text/html"}, [words.encode()])
-
-    def _page(self, comparison: Comparison, values: bool) -> str:
-        self._sum_up(comparison)
-        return view_model.render_page(comparison, values=values, matters=self._matters)
-
-    # -- without a kernel ----------------------------------------------------------------------
-
-    def _fallback_html(self) -> str:
-        if self._static.fragment:
-            return self._static.fragment
-        sentence = escape_html(self.summary()[0])
-        return f"<p><b>Comparison:</b> {sentence}. Run this cell to open the panel.</p>"
-
-    def _show_static(self, comparison: Comparison) -> None:
-        self._sum_up(comparison)
-        summary = view_model.summarize(comparison, matters=self._matters)
-        self._verdict = summary.headline
-        self._static.update(html.fragment(summary))
-
-    def _ipython_display_(self) -> None:
-        """Two outputs: the widget, and the result as HTML where the widget cannot be shown."""
-        data, metadata = self._repr_mimebundle_()
-        data.pop("text/html", None)
-        self._static.display(data, metadata, self._fallback_html())
-
-
-def _is_labelled(index: GridIndex) -> bool:
-    return any(text.truth is not NOTHING for text in index.comparison.texts)
-
-
-# -- GrowingPanel: a result that changes under the eyes; only the rows that changed are sent.
-
-_BATCH_SECONDS = 0.05
-_COUNT_EVERY = 10
-_QUICK = 2000
-
-
-class GrowingPanel(ResultPanel):
-    """A widget whose rows follow a run, about 20 times a second, and stay where they are."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._grown: set[int] = set()
-        self._growing = False
-        self._sent: dict[int, set[int]] = defaultdict(lambda: {0})
-
-    def show_live(self, comparison: Comparison) -> None:
-        """Take in a comparison whose rows are still coming; `grew` says which came."""
-        self.show_result(comparison, live=True)
-
-    def grew(self, texts: Iterable[int]) -> None:
-        """These texts have new replies; callable from any thread, cheap, read a moment later."""
-        with self._turn:
-            self._grown.update(texts)
-            if self._growing:
-                return
-            self._growing = True
-        self.submit(self._follow_growth())
-
-    def busy(self) -> bool:
-        """Whether something else is wanted now, new replies among it."""
-        return self._growing or super().busy()
-
-    async def _follow_growth(self) -> None:
-        turn = 0
-        while True:
-            await asyncio.sleep(_BATCH_SECONDS)
-            with self._turn:
-                texts, self._grown = self._grown, set()
-                if not texts:
-                    self._growing = False
-                    break
-            await asyncio.to_thread(self._take_growth, sorted(texts))
-            turn += 1
-            if turn % _COUNT_EVERY == 0:
-                self._say_growth()
-        self._say_growth()
-
-    def _say_growth(self) -> None:
-        """New counts; new scores too, where summing up is quick or nothing more comes."""
-        index = self._index
-        if index is not None and (not index.live or len(index.comparison) <= _QUICK):
-            self._revision += 1
-        self.push()
-
-    def _take_growth(self, texts: list[int]) -> None:
-        index = self._index
-        if index is None or self.comparison is None:
-            return
-        # A comparison sums its replies up once: one with new replies is a new value.
-        self.comparison = replace(self.comparison)
-        index.comparison = self.comparison
-        for first in range(0, len(texts), CHUNK):
-            self.send_changed(index.again(index.comparison, texts[first : first + CHUNK]))
-
-    def send_changed(self, units: list[int]) -> None:
-        """Send the rows of these texts anew, where the page has them."""
-        index, changed = self._index, set(units)
+    def view(self, undo: str, remainder: Remainder) -> ResultState:
+        """What the page is sent; `undo` says what the newest label is about."""
+        comparison, index = self.comparison, self.index
+        assert comparison is not None
         assert index is not None
-        for laid, (layout, metrics) in list(self._layouts.items()):
-            found = []
-            for chunk in sorted(self._sent[laid]):
-                for n, each in enumerate(layout[chunk * CHUNK : (chunk + 1) * CHUNK]):
-                    if each.unit in changed:
-                        at = chunk * CHUNK + n
-                        layout[at] = each.after(index.units[each.unit])
-                        found.append([at, block_of(index, layout[at], metrics)])
-            if found:
-                self.answer("changed", {"layout": laid, "blocks": found})
+        index.first(CHUNK)
+        self._page_knows_all = index.whole
+        return {
+            "run": self.edition,
+            "revision": self.revision,
+            "views": list(VIEWS),
+            "variants": [
+                {
+                    "letter": formatting.variant_letter(at),
+                    "label": label,
+                    "title": comparison.models[at],
+                }
+                for at, label in enumerate(comparison.labels)
+            ],
+            "truth": is_labelled(comparison),
+            "texts": index.total,
+            "unlabelled": index.unlabelled,
+            "read": index.answered,
+            "live": index.live,
+            "counts": index.counts(),
+            "fields": index.patterns(),
+            "labels": len(comparison.made),
+            "undo": undo,
+            **remainder,
+        }
 
-    def end_growth(self) -> None:
-        """The run is over: what was never asked is a failure from now on."""
-        index = self._index
-        if index is None or not index.live:
-            return
-        waiting = [unit.text for unit in index.units if unit.waiting]
-        index.live = False
-        self.send_changed(index.again(index.comparison, dict.fromkeys(waiting)))
-        self._revision += 1
-        self.submit(self._read_on(index))
 
-    def _send_blocks(
-        self, index: GridIndex, laid: tuple[list[Shown], Metrics], content: Content
-    ) -> None:
-        start, many = int(content.get("from", 0)), int(content.get("count", CHUNK))
-        chunks = range(start // CHUNK, -(-(start + max(1, many)) // CHUNK))
-        self._sent[content["layout"]].update(chunks)
-        super()._send_blocks(index, laid, content)
+def make_views(result: ShownResult) -> dict[str, object]:
+    """The controllers of the tabs that have one of their own, by the names of the tabs."""
+    controllers = {}
+    for name, home in VIEWS.items():
+        module, _, controller = home.partition(":")
+        if controller:
+            views = import_module(f"llmwidgets.widgets.comparison.{module}")
+            controllers[name] = getattr(views, controller)(result)
+    return controllers
+
+
+def is_labelled(comparison: Comparison) -> bool:
+    """Whether any text has truth."""
+    return any(text.truth is not NOTHING for text in comparison.texts)
+
+
+class ResultController:
+    """Answers for one text, one request, and the result as code or as a file.
+
+    `code` gives the call that makes the same comparison.
+    """
+
+    def __init__(self, result: ShownResult, code: Callable[[], str]) -> None:
+        self._result, self._code = result, code
+
+    async def act_text(self, content: Content) -> None:
+        """One text with the spans of every variant."""
+        at, index = self._result.find_text(content), self._result.index
+        if index is not None and at is not None:
+            self._result.answer("text", await self._result.work(text_view, index, at))
+
+    async def act_request(self, content: Content) -> None:
+        """The exact request of one call, secrets cut."""
+        cell, index = self._result.find_cell(content), self._result.index
+        if index is not None and cell is not None:
+            at, column = content["index"], cell.variant
+            self._result.answer("request", await self._result.work(request_view, index, at, column))
+
+    async def act_curl(self, content: Content) -> None:
+        """The request as a curl command, to be copied."""
+        cell, comparison = self._result.find_cell(content), self._result.comparison
+        if comparison is not None and cell is not None:
+            self._result.answer(
+                "code",
+                {
+                    "title": "This request as curl",
+                    "text": request_curl(comparison.extraction(cell)),
+                    "said": "It contains the text; KEY is in the place of the key.",
+                    "from": "curl",
+                },
+            )
+
+    async def act_code(self, _content: Content) -> None:
+        """The same comparison as code, to be copied."""
+        title = "The same comparison as code"
+        self._result.page.send({"type": "code", "title": title, "text": self._code()})
+
+    async def act_csv(self, _content: Content) -> None:
+        """Every value as a CSV file, spreadsheet formulas escaped."""
+        if self._result.comparison is not None:
+            frame = await self._result.work(self._result.comparison.to_frame)
+            send_csv(self._result, "comparison.csv", frame)
+
+    async def act_html(self, content: Content) -> None:
+        """The report as one HTML file; values only where they were asked for."""
+        if self._result.comparison is not None:
+            page = await self._result.work(
+                self._report, self._result.comparison, bool(content.get("values"))
+            )
+            file = {"name": "comparison.html", "mime": "text/html"}
+            self._result.answer("file", file, [page.encode()])
+
+    def _report(self, comparison: Comparison, values: bool) -> str:
+        self._result.sum_up(comparison)
+        return view_model.render_page(comparison, values=values, matters=self._result.matters)
+
+
+def send_csv(result: ShownResult, name: str, frame: pd.DataFrame) -> None:
+    """Send a table to the page as a file, spreadsheet formulas escaped."""
+    text = frame.map(safe_cell).to_csv(index=False)
+    file = {"name": name, "mime": "text/csv;charset=utf-8"}
+    result.answer("file", file, [text.encode("utf-8-sig")])
+
+
+class ScoresController:
+    """Answers for the scoreboard, and takes the smallest difference that counts."""
+
+    def __init__(self, result: ShownResult) -> None:
+        self.result = result
+        self._grounding: tuple[tuple[int, int, bool], GroundingState] | None = None
+
+    async def act_show(self, _content: Content) -> None:
+        """The scoreboard and the charts."""
+        result = self.result
+        if result.comparison is not None:
+            matters = result.matters
+            scores = await result.work(self._scores, result.comparison, matters)
+            if matters == result.matters:  # else the answer to a newer question is on its way
+                result.answer("scores", scores)
+
+    def _scores(self, comparison: Comparison, matters: float) -> ScoresState:
+        self.result.sum_up(comparison)
+        self.result.deviation = view_model.deviation(comparison.verdict(matters))
+        return score_view(comparison, matters, self.result.foretold)
+
+    async def act_matters(self, content: Content) -> None:
+        """The smallest difference that counts, in fields of 100; every sentence follows."""
+        self.result.matters = _read_points(content.get("points"))
+        self.result.page.push()
+        await self.act_show(content)
+        await self.result.refresh_static()
+
+    async def act_grounding(self, _content: Content) -> None:
+        """How many values of each variant are not in their text, or in an example alone."""
+        index, comparison = self.result.index, self.result.comparison
+        if index is not None and comparison is not None:
+            view = await self.result.work(self._count_grounding, index, comparison)
+            self.result.answer("grounding", view)
+
+    def _count_grounding(self, index: GridIndex, comparison: Comparison) -> GroundingState:
+        # Labels move no value: only replies that came since make another answer.
+        key = (self.result.edition, index.answered, index.live)
+        if self._grounding is None or self._grounding[0] != key:
+            self._grounding = key, grounding_view(comparison)
+        return self._grounding[1]
+
+
+def _read_points(said: object) -> float:
+    """A difference in fields of 100 as a share, 0–1; FieldError for anything else."""
+    try:
+        points = float(str(said or "").strip().replace(",", "."))
+    except ValueError:
+        points = -1.0
+    if not 0.1 <= points <= 50:
+        raise FieldError(
+            {"A difference matters from": "This is not a number from 0.1 to 50."},
+            "Write how many fields in 100 make a difference to you, such as 2.",
+        )
+    return points / 100

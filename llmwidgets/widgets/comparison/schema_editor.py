@@ -1,4 +1,4 @@
-"""SchemaEditor: the fields written as rows inside the panel, and texts pasted or chosen there."""
+"""FieldsController: the fields of the schema, written as rows inside the panel."""
 
 from __future__ import annotations
 
@@ -7,99 +7,115 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows
-from llmwidgets.widgets.comparison.choices import ChoicePanel
-from llmwidgets.widgets.comparison.setup_state import read_files, read_pasted
-from llmwidgets.widgets.panel import Buffers, Content
+from llmwidgets.widgets.comparison.setup_controller import SetupController
+from llmwidgets.widgets.panel import Content, Page
 
 if TYPE_CHECKING:
     from llmwidgets.schemas import Schema
 
 
-class SchemaEditor(ChoicePanel):
-    """A panel in which the schema can be written or changed; what code gave stays as it is."""
+class _FieldRowState(TypedDict):
+    name: str
+    type: str
+    many: bool
+    required: bool
+    description: str
+    values: str
+    problem: str
+    instead: str
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+
+class FieldsState(TypedDict):
+    """The rows, what is wrong with them, and which must have a value."""
+
+    edition: int
+    types: list[list[str]]
+    rows: list[_FieldRowState]
+    said: str
+    wrong: str
+    warning: str
+
+
+class FieldsController:
+    """The editor, on a copy of the schema; what code gave stays as it is."""
+
+    def __init__(self, page: Page, choices: SetupController) -> None:
+        self._page, self._choices = page, choices
         self._draft = FieldDraft()
-        self._drafted = 0
+        self._edition = 0
 
-    # -- fields --------------------------------------------------------------------------------
-
-    async def act_fields(self, _content: Content, _buffers: Buffers) -> None:
+    async def act_open(self, _content: Content) -> None:
         """Open the editor on a copy of the schema, or on one empty row."""
-        schema = self._setup.schema
-        if schema is None and self._setup.documents:
-            schema = self._setup.documents[0].schema
+        setup = self._choices.setup
+        schema = setup.schema
+        if schema is None and setup.documents:
+            schema = setup.documents[0].schema
         rows = rows_of_schema(schema) if schema is not None else [FieldRow()]
         self._draft = FieldDraft(schema.name if schema is not None else "Record", rows)
-        self._screen = "fields"
-        self._redrafted()
+        self._choices.screen.name = "fields"
+        self._redraw()
 
-    async def act_field_edit(self, content: Content, _buffers: Buffers) -> None:
+    async def act_edit(self, content: Content) -> None:
         """One row was changed; it is checked at once."""
         self._draft.change(int(content.get("row", -1)), content)
-        self.push()
+        self._page.push()
 
-    async def act_field_rename(self, content: Content, _buffers: Buffers) -> None:
+    async def act_rename(self, content: Content) -> None:
         """A name that was offered is taken."""
         self._draft.change(int(content.get("row", -1)), content)
-        self._redrafted()
+        self._redraw()
 
-    async def act_field_add(self, _content: Content, _buffers: Buffers) -> None:
-        """An empty row at the end."""
+    async def act_add(self, _content: Content) -> None:
+        """Add an empty row at the end."""
         self._draft.rows.append(FieldRow())
-        self.push()
+        self._page.push()
 
-    async def act_field_drop(self, content: Content, _buffers: Buffers) -> None:
-        """A row was taken away; the last one is emptied instead."""
+    async def act_drop(self, content: Content) -> None:
+        """Take a row away; the last one is emptied instead."""
         at = int(content.get("row", -1))
         if 0 <= at < len(self._draft.rows):
             del self._draft.rows[at]
             self._draft.rows = self._draft.rows or [FieldRow()]
-        self._redrafted()
+        self._redraw()
 
-    async def act_field_example(self, content: Content, _buffers: Buffers) -> None:
-        """The rows of a pasted record take the place of what was there."""
+    async def act_example(self, content: Content) -> None:
+        """The rows of a pasted record replace what was there."""
         self._draft.rows = rows_of_example(str(content.get("text") or ""))
-        self._redrafted()
+        self._redraw()
 
-    async def act_fields_code(self, content: Content, _buffers: Buffers) -> None:
+    async def act_code(self, content: Content) -> None:
         """The rows as JSON Schema or as pydantic classes, to be copied."""
         if content.get("format") == "json":
             text = json.dumps(self._draft.schema(), indent=2, ensure_ascii=False)
             title = "The fields as JSON Schema"
         else:
             text, title = self._draft.code(), "The fields as pydantic classes"
-        self.send({"type": "code", "title": title, "text": text, "from": content.get("from")})
+        self._page.send({"type": "code", "title": title, "text": text, "from": content.get("from")})
 
-    async def act_fields_use(self, _content: Content, _buffers: Buffers) -> None:
+    async def act_use(self, _content: Content) -> None:
         """Compare by these fields from now on."""
         schema = self._draft.schema()
-        self._screen = "setup"
-        self.schema = schema
+        self._choices.screen.name = "setup"
+        self._choices.take(schema=schema)
 
-    async def act_fields_close(self, _content: Content, _buffers: Buffers) -> None:
+    async def act_close(self, _content: Content) -> None:
         """Leave the editor; the fields stay as they were."""
-        self._screen = "setup"
-        self._reckon()
-        self.push()
+        self._choices.show()
 
-    def _redrafted(self) -> None:
-        self._drafted += 1
-        self.push()
+    def _redraw(self) -> None:
+        self._edition += 1
+        self._page.push()
 
-    def fields_view(self) -> Content:
-        """The rows, what is wrong with each, and which must have a value."""
-        draft = self._draft
-        problems = draft.problems()
-        required = sum(row.required for row in draft.rows)
+    def view(self) -> FieldsState:
+        """The whole screen."""
+        rows, problems = self._draft.rows, self._draft.problems()
         return {
-            "edition": self._drafted,
+            "edition": self._edition,
             "types": [[name, words] for name, words in WORDS.items()],
             "rows": [
                 {
@@ -112,36 +128,12 @@ class SchemaEditor(ChoicePanel):
                     "problem": problems.get(at, ("", ""))[0],
                     "instead": problems.get(at, ("", ""))[1],
                 }
-                for at, row in enumerate(draft.rows)
+                for at, row in enumerate(rows)
             ],
-            "said": count(len(draft.rows), "field"),
-            "wrong": count(len(problems), "row") + " to mend" if problems else "",
-            "warning": _warning(required),
+            "said": count(len(rows), "field"),
+            "wrong": f"{count(len(problems), 'row')} to fix" if problems else "",
+            "warning": _warning(sum(row.required for row in rows)),
         }
-
-    # -- texts ---------------------------------------------------------------------------------
-
-    async def act_paste(self, content: Content, _buffers: Buffers) -> None:
-        """Texts that were pasted take the place of what was there."""
-        self._take(read_pasted(str(content.get("text") or "")))
-
-    async def act_files(self, content: Content, buffers: Buffers) -> None:
-        """Texts out of files that were chosen; names come in the message, contents beside it."""
-        names = [str(name) for name in content.get("names") or ()]
-        self._take(read_files([_file(*each) for each in zip(names, buffers, strict=False)]))
-
-    def _take(self, texts: list[dict[str, Any]]) -> None:
-        self._setup.truth_given = self._setup.group = None
-        self.texts = texts
-
-
-def _file(name: str, content: memoryview) -> tuple[str, str]:
-    try:
-        return name, bytes(content).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FieldError(
-            {name: "The file is no UTF-8 text."}, "Save it as UTF-8, or turn a PDF into text first."
-        ) from None
 
 
 def _warning(required: int) -> str:
@@ -236,9 +228,9 @@ class FieldDraft:
             schema_from_rows([row.given() for row in self.rows])
         except FieldError as error:
             rows = {
-                int(found.group(1)) - 1: (f"This row {said}", "")
-                for place, said in error.problems.items()
-                if (found := re.match(r"row (\d+)", place))
+                int(match.group(1)) - 1: (f"This row {problem}", "")
+                for place, problem in error.problems.items()
+                if (match := re.match(r"row (\d+)", place))
             }
             return rows or {0: (error.message, "")}
         return {}
@@ -262,14 +254,14 @@ def usable(name: str) -> str:
 
 
 def _value(words: str, kind: str) -> Any:
-    said = words.strip()
+    word = words.strip()
     try:
-        return int(said) if kind == "integer" else float(said) if kind == "number" else said
+        return int(word) if kind == "integer" else float(word) if kind == "number" else word
     except ValueError:
-        return said
+        return word
 
 
-# ---- from a schema, from an example --------------------------------------------------------------
+# -- From a schema, from an example.
 
 
 def rows_of_schema(schema: Schema) -> list[FieldRow]:
@@ -291,7 +283,7 @@ def rows_of_schema(schema: Schema) -> list[FieldRow]:
 
 
 def rows_of_example(words: str) -> list[FieldRow]:
-    """The rows of one pasted record; FieldError where it is no JSON object."""
+    """The rows of one pasted record; FieldError if it is not a JSON object."""
     try:
         data = json.loads(words)
     except ValueError as error:
@@ -303,7 +295,7 @@ def rows_of_example(words: str) -> list[FieldRow]:
     if isinstance(data, list) and data and isinstance(data[0], dict):
         data = data[0]
     if not isinstance(data, dict) or not data:
-        raise FieldError({"The example": "This is no JSON object."}, "Paste one record in { }.")
+        raise FieldError({"The example": "This is not a JSON object."}, "Paste one record in { }.")
     return list(_rows_of(data, ""))
 
 
@@ -323,11 +315,11 @@ def _type_of(value: Any) -> str:
         return "boolean"
     if isinstance(value, int | float):
         return "integer" if isinstance(value, int) else "number"
-    said = value if isinstance(value, str) else ""
-    return next((name for name, shape in _FORMATS if shape.fullmatch(said)), "text")
+    text = value if isinstance(value, str) else ""
+    return next((name for name, shape in _FORMATS if shape.fullmatch(text)), "text")
 
 
-# ---- as code -------------------------------------------------------------------------------------
+# -- As code.
 
 _PYTHON = {
     ("string", None): "str", ("number", None): "float", ("integer", None): "int",
@@ -361,10 +353,10 @@ def _class_of(name: str, schema: Mapping[str, Any], classes: list[str]) -> None:
 
 
 def _member(key: str, kind: str, inside: Mapping[str, Any], needed: bool) -> str:
-    said = inside.get("description")
+    description = inside.get("description")
     name = f"{key}_" if keyword.iskeyword(key) else key
     more = [f"alias={_quoted(key)}"] if name != key else []
-    more += [f"description={_quoted(said)}"] if said else []
+    more += [f"description={_quoted(description)}"] if description else []
     if not needed:
         empty = "None" if kind.endswith("| None") else "[]"
         default = "default_factory=list" if empty == "[]" else "default=None"

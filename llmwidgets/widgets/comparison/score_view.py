@@ -1,11 +1,11 @@
-"""What the scoreboard and the charts show, as JSON for the page."""
+"""What the scoreboard, the charts and the table of fields show."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis import verdict_text
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.aggregate import FieldCount
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.comparison.reference_free import Agreement
-    from llmwidgets.report.view_model import ScoreRow
+    from llmwidgets.report.view_model import ScoreRow as Row
 
 
 _FOOT_UNSCORED = "Without truth nothing is scored: valid replies, time and cost are what is known."
@@ -38,21 +38,145 @@ _FOOT_AGREED = (
 )
 
 
-def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, Any]:
-    """Verdict, a row a variant, pairs, fields, and the points of the charts.
+class _ScoreRow(TypedDict):
+    """One variant of the scoreboard; `agree` where nothing is scored."""
+
+    letter: str
+    label: str
+    said: str
+    recommended: bool
+    share: float | None
+    right: str
+    interval: list[float | None] | None
+    range: str
+    came: str
+    loses: str
+    lost: str
+    failed: str
+    unanswered: str
+    worse: str
+    bound: str
+    rows: str
+    other_rows: str
+    leading: list[str]
+    valid: str
+    failures: str
+    seconds: str
+    waiting: str
+    tokens: list[str]
+    cost: str
+    paid: str
+    late: str
+    agree: NotRequired[str]
+    agree_of: NotRequired[str]
+
+
+class _ScoreGroup(TypedDict):
+    title: str
+    more: str
+    rows: list[_ScoreRow]
+
+
+class _PairState(TypedDict):
+    a: str
+    b: str
+    points: str
+    interval: list[float] | None
+    range: str
+    certain: bool
+    needed: str
+    verdict: str
+
+
+class _PairsState(TypedDict):
+    pairs: list[_PairState]
+    pair_scale: list[float]
+    pairs_said: str
+
+
+class _SharedState(TypedDict):
+    a: str
+    b: str
+    share: str
+    of: str
+
+
+Figure = list[float | int | None]
+"""A share in percent, None where there is nothing to divide by, and of how many it is."""
+
+
+class _FieldScores(TypedDict):
+    """One field: figures by variant; `least` is the smallest share of the first measure."""
+
+    path: str
+    name: str
+    cells: list[dict[str, Figure] | None]
+    least: float
+
+
+class _FieldsTable(TypedDict):
+    measures: list[list[str]]
+    rows: list[_FieldScores]
+
+
+class _Point(TypedDict):
+    letter: str
+    label: str
+    recommended: bool
+    right: float | None
+    interval: list[float | None] | None
+    cost: float | None
+    p50: float | None
+    p95: float | None
+
+
+class ScoresState(_PairsState):
+    """The whole view."""
+
+    headline: str
+    details: str
+    outcome: str
+    scored: bool
+    agreed: bool
+    matters: str
+    more: str
+    foretold: str
+    unlabelled: int
+    worse: str
+    band: list[float | None] | None
+    best: str
+    scale: list[int]
+    step: int
+    groups: list[_ScoreGroup]
+    shared: list[_SharedState]
+    order: list[str]
+    fields: _FieldsTable
+    points: list[_Point]
+    beside: list[str]
+    foot: list[str]
+
+
+Shared = tuple[float, int] | None
+"""The share of values that a variant and the others have in common, and of how many."""
+
+
+def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str = "") -> ScoresState:
+    """Verdict, one row per variant, pairs, fields, and the points of the charts.
 
     `matters` is the smallest difference in accuracy that counts, 0–1. Without truth, agreement
     takes the place of what is right.
     """
     verdict = comparison.verdict(matters)
+    rows = view_model.worded_rows(comparison, verdict)
     sparse = comparison.cached(find_sparse) is not None
-    worded_rows = view_model.worded_rows(comparison, verdict)
-    rows = [_row(at, row, sparse=sparse) for at, row in enumerate(worded_rows)]
-    scored = any(row["share"] is not None for row in rows)
+    sparse = comparison.cached(find_sparse) is not None
+    scored = any(row.accuracy is not None for row in rows)
     agreed = not scored and len(rows) > 1
-    if agreed:
-        _agreeing(comparison, rows)
-    ordered = sorted(rows, key=lambda row: (row["rank"], _place(row)))
+    shared = [
+        comparison.cached(sampled_agreement).with_others(at).share() if agreed else None
+        for at in range(len(rows))
+    ]
+    order = sorted(range(len(rows)), key=lambda at: _rank(rows[at], shared[at]))
     band = view_model.margin(verdict)
     low, high, step = _scale(rows, band)
     return {
@@ -63,27 +187,28 @@ def score_view(comparison: Comparison, matters: float = MATTERS) -> dict[str, An
         "agreed": agreed,
         "matters": f"{100 * matters:g}" if _asks_what_matters(verdict) else "",
         "more": view_model.more_texts(verdict),
+        "foretold": foretold,
         "unlabelled": sum(text.truth is NOTHING for text in comparison.texts) if scored else 0,
         "worse": view_model.worse_head(verdict),
-        "band": None if band is None else [round(100 * each, 1) for each in band],
+        "band": None if band is None else [_percent(end) for end in band],
         "best": view_model.best_words(verdict),
         "scale": [low, high],
         "step": step,
-        "groups": _groups(ordered),
+        "groups": _groups([(rows[at], shared[at]) for at in order], sparse=sparse, agreed=agreed),
         **pair_view(comparison, verdict),
         "shared": shared_view(comparison) if agreed else [],
-        "order": [row["letter"] for row in ordered],
-        "fields": field_view(comparison, [row["at"] for row in ordered], scored=scored),
+        "order": [rows[at].letter for at in order],
+        "fields": field_view(comparison, order, scored=scored),
         "points": [_point(row) for row in rows],
         "beside": list(view_model.side_notes(comparison)),
         "foot": _foot(comparison, verdict, scored=scored, agreed=agreed),
     }
 
 
-def _place(row: dict[str, Any]) -> float:
-    """Where nothing ranks the variants, who agrees most with the others stands first."""
-    share = row["share"] if row["share"] is not None else row.get("agree_share")
-    return 1.0 if share is None or row["title"] else -float(share)
+def _rank(row: Row, shared: Shared) -> tuple[Any, float]:
+    """Where nothing ranks the variants, the one that agrees most with the others comes first."""
+    share = row.accuracy if row.accuracy is not None else shared[0] if shared else None
+    return row.wording.rank, 1.0 if share is None or row.wording.title else -share
 
 
 def _asks_what_matters(verdict: Verdict) -> bool:
@@ -91,41 +216,42 @@ def _asks_what_matters(verdict: Verdict) -> bool:
     return any(pair.texts >= FEWEST_TEXTS for pair in verdict.table)
 
 
-def _agreeing(comparison: Comparison, rows: list[dict[str, Any]]) -> None:
-    """How far each variant says the same as all others, in place of what is right."""
-    for row in rows:
-        found = comparison.cached(sampled_agreement).with_others(row["at"]).share()
-        row["agree_share"] = found[0] if found else None
-        row["agree"] = formatting.percent(found[0] if found else None)
-        row["agree_of"] = f"of {found[1]:,} values" if found else ""
-
-
 def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: bool) -> list[str]:
-    said = view_model.foot(comparison, verdict)
+    notes = view_model.foot(comparison, verdict)
     if scored:
-        return list(said)
+        return list(notes)
     if not agreed:
-        return [_FOOT_UNSCORED, *said]
+        return [_FOOT_UNSCORED, *notes]
     total, some = len(comparison.texts), comparison.cached(sampled_agreement).texts
     where = f" In {some:,} of {total:,} texts, evenly spread." if some < total else ""
-    return [f"{_FOOT_AGREED}{where}", *said]
+    return [f"{_FOOT_AGREED}{where}", *notes]
 
 
-def _row(at: int, row: ScoreRow, *, sparse: bool) -> dict[str, Any]:
+def _groups(rows: Sequence[tuple[Row, Shared]], *, sparse: bool, agreed: bool) -> list[_ScoreGroup]:
+    return [
+        {
+            "title": title,
+            "more": more,
+            "rows": [_row(row, shared, sparse=sparse, agreed=agreed) for row, shared in some],
+        }
+        for (title, more), some in groupby(rows, key=_heading)
+    ]
+
+
+def _heading(each: tuple[Row, Shared]) -> tuple[str, str]:
+    return each[0].wording.title, each[0].wording.more
+
+
+def _row(row: Row, shared: Shared, *, sparse: bool, agreed: bool) -> _ScoreRow:
     words = row.wording
-    interval = [row.accuracy_low, row.accuracy, row.accuracy_high]
-    return {
-        "at": at,
+    view: _ScoreRow = {
         "letter": row.letter,
         "label": row.variant,
         "said": _effort(row),
-        "rank": words.rank,
-        "title": words.title,
-        "group": words.more,
         "recommended": words.recommended,
         "share": row.accuracy,
         "right": formatting.percent(row.accuracy),
-        "interval": None if row.accuracy is None else [_percent(each) for each in interval],
+        "interval": _interval(row),
         "range": formatting.interval(row.accuracy_low, row.accuracy_high),
         "came": words.came or "–",
         "loses": words.loses,
@@ -142,52 +268,57 @@ def _row(at: int, row: ScoreRow, *, sparse: bool) -> dict[str, Any]:
         "valid": f"{row.valid_replies} of {row.asked}",
         "failures": row.failed,
         "seconds": _seconds(row),
-        "p50": row.p50_seconds,
-        "p95": row.p95_seconds,
         "waiting": _waiting(row),
         "tokens": [
             formatting.format_thousands(row.input_tokens),
             formatting.format_thousands(row.output_tokens),
         ],
         "cost": formatting.money(row.cost_per_1000),
-        "cost_per_1000": row.cost_per_1000,
         "paid": "" if row.paid_now is None else formatting.money(row.paid_now),
         "late": row.late,
     }
+    if agreed:
+        view["agree"] = formatting.percent(shared[0] if shared else None)
+        view["agree_of"] = f"of {shared[1]:,} values" if shared else ""
+    return view
+
+
+def _interval(row: Row) -> list[float | None] | None:
+    """Both ends around the accuracy, in percent; without ends where they are not known."""
+    if row.accuracy is None:
+        return None
+    bounded = row.accuracy_low is not None and row.accuracy_high is not None
+    low, high = (row.accuracy_low, row.accuracy_high) if bounded else (None, None)
+    return [_percent(low), _percent(row.accuracy), _percent(high)]
 
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 1)
 
 
-def _seconds(row: ScoreRow) -> str:
+def _seconds(row: Row) -> str:
     if row.p50_seconds is None:
         return "–"
     return f"{formatting.seconds(row.p50_seconds)} / {formatting.seconds(row.p95_seconds)}"
 
 
-def _waiting(row: ScoreRow) -> str:
+def _waiting(row: Row) -> str:
     """How much of the median time passed until the reply began; empty where it is not known."""
     p50 = row.p50_waiting_seconds
     return "" if p50 is None else f"{formatting.seconds(p50)} s until the reply began, median"
 
 
-def _effort(row: ScoreRow) -> str:
-    effort = [] if row.effort in ("", "least") else [f"thinking {row.effort}"]
+def _effort(row: Row) -> str:
+    parts = [] if row.effort in ("", "least") else [f"thinking {row.effort}"]
     if row.reasoning_tokens:
-        effort.append(f"{formatting.format_thousands(row.reasoning_tokens)} thinking tokens")
-    return ", ".join(effort)
+        parts.append(f"{formatting.format_thousands(row.reasoning_tokens)} thinking tokens")
+    return ", ".join(parts)
 
 
-def _scale(
-    rows: Sequence[dict[str, Any]], band: tuple[float, float] | None
-) -> tuple[int, int, int]:
+def _scale(rows: Sequence[Row], band: tuple[float, float] | None) -> tuple[int, int, int]:
     """Round ends around every interval and the band, in percent, and the step between lines."""
-    least = [
-        min(part for part in row["interval"] if part is not None)
-        for row in rows
-        if row["interval"] is not None
-    ]
+    intervals = [interval for row in rows if (interval := _interval(row)) is not None]
+    least = [min(end for end in interval if end is not None) for interval in intervals]
     if band is not None:
         least.append(100 * band[0])
     if not least:
@@ -197,63 +328,55 @@ def _scale(
     return low - (100 - low) % step, 100, step
 
 
-def _groups(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The variants under what is shown of them."""
-    return [
-        {"title": title, "more": more, "rows": list(some)}
-        for (title, more), some in groupby(rows, key=lambda row: (row["title"], row["group"]))
-    ]
-
-
-def _point(row: dict[str, Any]) -> dict[str, Any]:
-    interval = row["interval"]
+def _point(row: Row) -> _Point:
+    interval = _interval(row)
     bounded = interval is not None and interval[0] is not None
     return {
-        "letter": row["letter"],
-        "label": row["label"],
-        "recommended": row["recommended"],
+        "letter": row.letter,
+        "label": row.variant,
+        "recommended": row.wording.recommended,
         "right": None if interval is None else interval[1],
         "interval": interval if bounded else None,
-        "cost": row["cost_per_1000"],
-        "p50": row["p50"],
-        "p95": row["p95"],
+        "cost": row.cost_per_1000,
+        "p50": row.p50_seconds,
+        "p95": row.p95_seconds,
     }
 
 
-# -- The scoreboard's pairs as JSON for the page: differences, their intervals, what is told apart.
+# -- The pairs: differences, their intervals, which are told apart.
 
 
-def pair_view(comparison: Comparison, verdict: Verdict) -> dict[str, Any]:
-    """Each two variants, how far apart they are, and for which claim the intervals hold."""
+def pair_view(comparison: Comparison, verdict: Verdict) -> _PairsState:
+    """Each pair of variants, how far apart they are, and for which claim the intervals hold."""
     letters = {label: formatting.variant_letter(at) for at, label in enumerate(comparison.labels)}
     pairs = [_pair(each, letters) for each in verdict.table if each.texts]
-    said = "The intervals hold at 95 % for all pairs together."
+    claim = "The intervals hold at 95 % for all pairs together."
     if all(each["interval"] is None for each in pairs):
-        said = ""
+        claim = ""
     elif len(pairs) == 1:
-        said = "The interval holds at 95 %."
+        claim = "The interval holds at 95 %."
     elif verdict.outcome is Outcome.BETTER:
         best = letters.get(verdict.leader or "", "")
-        said = f"The intervals hold at 95 %: for each pair of {best}, and for all others together."
-    return {"pairs": pairs, "pair_scale": _pair_scale(pairs), "pairs_said": said}
+        claim = f"The intervals hold at 95 %: for each pair of {best}, and for all others together."
+    return {"pairs": pairs, "pair_scale": _pair_scale(pairs), "pairs_said": claim}
 
 
-def shared_view(comparison: Comparison) -> list[dict[str, Any]]:
-    """Each two variants and how far they say the same, least first."""
-    found = []
+def shared_view(comparison: Comparison) -> list[_SharedState]:
+    """Each pair of variants and how far they say the same, least first."""
+    pairs = []
     for (a, b), shared in comparison.cached(sampled_agreement).pairs.items():
         share = shared.share()
         if share is not None:
-            found.append(
+            pairs.append(
                 (share[0], formatting.variant_letter(a), formatting.variant_letter(b), share[1])
             )
     return [
         {"a": a, "b": b, "share": formatting.percent(share), "of": f"{count:,}"}
-        for share, a, b, count in sorted(found)
+        for share, a, b, count in sorted(pairs)
     ]
 
 
-def _pair(pair: Pair, letters: dict[str, str]) -> dict[str, Any]:
+def _pair(pair: Pair, letters: dict[str, str]) -> _PairState:
     a, b, turn = pair.a, pair.b, 1.0
     if pair.difference < 0:
         a, b, turn = pair.b, pair.a, -1.0
@@ -290,12 +413,12 @@ def signed(points: float) -> str:
     return f"{'−' if points < 0 else '+' if points else ''}{abs(points):.1f}"
 
 
-def _pair_scale(pairs: Sequence[dict[str, Any]]) -> list[float]:
+def _pair_scale(pairs: Sequence[_PairState]) -> list[float]:
     ends = [end for pair in pairs for end in pair["interval"] or (0.0,)]
     return [min([0.0, *ends]) - 1, max([1.0, *ends]) + 1]
 
 
-# -- What the table of fields by variants shows, as JSON for the page.
+# -- The table of fields by variants.
 
 MEASURES = (
     ("right", "% right"),
@@ -310,38 +433,31 @@ MEASURES = (
 `missed` of those where it has a value."""
 AGREE = (("agree", "% the same as the others"),)
 
-Figure = tuple[float | None, int]
-"""A share in percent, None where there is nothing to divide by, and of how many it is."""
 
-
-def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) -> dict[str, Any]:
-    """A row a field, a cell a variant in this order; the first measure's hardest field first."""
+def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) -> _FieldsTable:
+    """One row per field, one cell per variant in this order, the hardest field first."""
     measures = MEASURES if scored else AGREE if len(order) > 1 else ()
-    found = (
+    fields = (
         _scored(comparison, order)
         if scored
         else _field_agreement(comparison.cached(sampled_agreement), order)
     )
     first = measures[0][0] if measures else ""
-    rows = [_field_row(name, cells, first) for name, cells in found if measures]
+    rows: list[tuple[float, float, _FieldScores]] = []
+    for path, cells in fields if measures else ():
+        shares = [each[first][0] for each in cells if each is not None]
+        known = [share for share in shares if share is not None]
+        if known:
+            row: _FieldScores = {
+                "path": path,
+                "name": path or "value",
+                "cells": cells,
+                "least": min(known),
+            }
+            rows.append((min(known), sum(known) / len(known), row))
     return {
         "measures": [list(each) for each in measures],
-        "rows": sorted(
-            (row for row in rows if row["least"] is not None),
-            key=lambda row: (row["least"], row["mean"]),
-        ),
-    }
-
-
-def _field_row(path: str, cells: list[dict[str, Figure] | None], first: str) -> dict[str, Any]:
-    shares = [each[first][0] for each in cells if each is not None]
-    known = [share for share in shares if share is not None]
-    return {
-        "path": path,
-        "name": path or "value",
-        "cells": [each and {name: list(figure) for name, figure in each.items()} for each in cells],
-        "least": min(known, default=None),
-        "mean": sum(known) / len(known) if known else None,
+        "rows": [row for *_, row in sorted(rows, key=lambda each: each[:2])],
     }
 
 
@@ -350,11 +466,11 @@ def _scored(
 ) -> list[tuple[str, list[dict[str, Figure] | None]]]:
     columns = [comparison.cached(aggregate).stats[at] for at in order]
     names = dict.fromkeys(name for stats in columns for name in stats.counts)
-    found = []
+    fields = []
     for name in names:
         counts = [stats.counts.get(name) for stats in columns]
-        found.append((name, [_figures(each) if each else None for each in counts]))
-    return found
+        fields.append((name, [_figures(each) if each else None for each in counts]))
+    return fields
 
 
 def _figures(count: FieldCount) -> dict[str, Figure]:
@@ -371,7 +487,7 @@ def _figures(count: FieldCount) -> dict[str, Figure]:
 
 
 def _share(part: float, whole: int, of: int | None = None) -> Figure:
-    return (100 * part / whole if whole else None), whole if of is None else of
+    return [100 * part / whole if whole else None, whole if of is None else of]
 
 
 def _field_agreement(
@@ -382,7 +498,7 @@ def _field_agreement(
         (
             name,
             [
-                {"agree": (100 * found[0], found[1])} if (found := each.share(name)) else None
+                {"agree": [100 * figure[0], figure[1]]} if (figure := each.share(name)) else None
                 for each in shared
             ],
         )
@@ -390,16 +506,30 @@ def _field_agreement(
     ]
 
 
-# -- How many values stand nowhere in their text, a row a variant, as JSON for the page.
+# -- How many values are not in their text.
 
 _MOST_TEXTS = 500
 
 
-def grounding_view(comparison: Comparison) -> dict[str, Any]:
-    """By letter: the share of values that are not in their text, and of those that were copied.
+class GroundingRow(TypedDict):
+    """What share of a variant's values is not in the text, or was copied from an example."""
 
-    Over 500 texts evenly spread where there are more; `said` tells so.
-    """
+    absent: str
+    copied: str
+    title: str
+    loud: NotRequired[bool]
+
+
+class GroundingState(TypedDict):
+    """The shares by letter; `said` where not every text was counted."""
+
+    rows: dict[str, GroundingRow]
+    any: bool
+    said: str
+
+
+def grounding_view(comparison: Comparison) -> GroundingState:
+    """The shares in every text, or in 500 texts evenly spread where there are more."""
     total = len(comparison.texts)
     texts = spread_evenly(total, _MOST_TEXTS)
     counts = count_grounding(comparison, texts)
@@ -415,7 +545,7 @@ def grounding_view(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _grounding_row(count: GroundingCount, shown: bool) -> dict[str, Any]:
+def _grounding_row(count: GroundingCount, shown: bool) -> GroundingRow:
     if not count.values:
         return {"absent": "–", "copied": "", "title": "No value was looked for in a text."}
     return {
@@ -423,5 +553,5 @@ def _grounding_row(count: GroundingCount, shown: bool) -> dict[str, Any]:
         "copied": f"{formatting.percent(count.copied / count.values)} copied" if shown else "",
         "loud": count.copied > 0,
         "title": f"{count.absent:,} of {count.values:,} values"
-        + (f", {count.copied:,} of them stand in an example" if shown else ""),
+        + (f", {count.copied:,} of them are in an example" if shown else ""),
     }

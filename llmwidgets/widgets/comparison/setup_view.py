@@ -1,4 +1,4 @@
-"""What the panel shows before the run, as JSON for the page."""
+"""What the panel shows before the run: models, fields, texts, options, the estimate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
@@ -19,9 +19,15 @@ from llmwidgets.errors import LLMWidgetsError, StoreLocked
 from llmwidgets.formatting import count, duration
 from llmwidgets.providers.prices import price_changes
 from llmwidgets.widgets.comparison.grid_model import text_title
-from llmwidgets.widgets.comparison.model_picker import offered_models, picker_groups
-from llmwidgets.widgets.comparison.run_options import RunOptions
-from llmwidgets.widgets.comparison.setup_state import Setup, SetupProblem
+from llmwidgets.widgets.comparison.model_picker import ModelGroup, picker_groups
+from llmwidgets.widgets.comparison.setup import (
+    ActionState,
+    RunOptions,
+    Setup,
+    SetupProblem,
+    offered_models,
+)
+from llmwidgets.widgets.panel import Sentence
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
@@ -42,35 +48,109 @@ _TYPES = {
 }
 
 
-def setup_view(setup: Setup, guess: EstimateView, ran_before: bool) -> dict[str, Any]:
-    """Models, fields, texts, options, the estimate, and what is still missing."""
-    connections = setup.connections()
-    missing = setup.missing() or _over(setup, guess)
+class ProblemState(Sentence):
+    """Something that keeps a run from starting."""
+
+    where: str
+    action: ActionState | None
+
+
+class _LeafState(TypedDict):
+    path: str
+    type: str
+    description: str
+    loss: str
+
+
+class _SchemaView(TypedDict):
+    said: str
+    fields: list[_LeafState]
+    losses: list[str]
+    edit: str
+    hint: str
+
+
+class _TextLine(TypedDict):
+    id: str
+    line: str
+
+
+class _SampleState(TypedDict):
+    name: str
+    label: str
+
+
+class _TextsView(TypedDict):
+    said: str
+    first: list[_TextLine]
+    samples: list[_SampleState]
+
+
+class _OptionsView(TypedDict):
+    said: str
+    instructions: str
+    crossed: str
+    repeats: int
+    concurrency: int | Literal[""]
+    pace: str
+    defaults: list[str]
+
+
+class _EstimateState(TypedDict):
+    head: str
+    rest: str
+    lines: list[str]
+
+
+class SetupState(TypedDict):
+    """The whole screen."""
+
+    said: str
+    code: bool
+    problems: list[ProblemState]
+    empty: Sentence | None
+    ticked: str
+    groups: list[ModelGroup]
+    schema: _SchemaView
+    texts: _TextsView
+    options: _OptionsView
+    estimate: _EstimateState
+    budget: str
+    trial: str
+    run: str
+    missing: str
+    expected: str
+    matters: str
+
+
+def setup_view(
+    setup: Setup, cost: CostEstimate, *, ran: bool, matters: float, deviation: float | None
+) -> SetupState:
+    """Models, fields, texts, options, the estimate, and what is still missing.
+
+    `ran` where something was run before; `matters` and `deviation` as for `expected_words`.
+    """
     calls = setup.columns * (len(setup.documents) - setup.shown) * setup.options.repeats
-    trial = len(setup.documents) > TRIAL
-    groups = picker_groups(
-        connections,
-        setup.policy(),
-        setup.picks,
-        guess.price,
-        setup.options.instructions,
-    )
+    groups = picker_groups(setup, cost.price)
     total = sum(len(group["rows"]) for group in groups)
+    expected = expected_words(setup, matters, deviation)
     return {
-        "said": "" if ran_before else "nothing has been sent yet",
+        "said": "" if ran else "nothing has been sent yet",
         "code": bool(setup.picks.listed),
-        "problems": [problem_view(each) for each in _problems(setup, guess)],
+        "problems": [_problem_view(each) for each in _problems(setup, cost)],
         "empty": None if total else _empty(setup),
         "ticked": _ticked(setup, total),
         "groups": groups,
         "schema": _schema_view(setup),
         "texts": _texts_view(setup),
-        "options": options_view(setup.options),
-        "estimate": _estimate_view(setup, guess, calls),
+        "options": _options_view(setup.options),
+        "estimate": _estimate_view(setup, cost, calls),
         "budget": "" if setup.options.budget is None else f"{setup.options.budget:.2f}",
-        "trial": f"Try {TRIAL} texts first" if trial else "",
+        "trial": f"Try {TRIAL} texts first" if len(setup.documents) > TRIAL else "",
         "run": f"Run {count(calls, 'call')}" if calls else "Run",
-        "missing": missing,
+        "missing": setup.missing() or _obstacle(setup, cost),
+        "expected": expected,
+        "matters": f"{100 * matters:g}" if expected else "",
     }
 
 
@@ -94,47 +174,46 @@ def _ticked(setup: Setup, total: int) -> str:
     return f"{ticked} ticked of {total}{columns}"
 
 
-def problem_view(problem: SetupProblem) -> dict[str, Any]:
-    """A problem as the page shows it."""
+def _problem_view(problem: SetupProblem) -> ProblemState:
     return {
-        "where": problem.where,
+        "where": f"{problem.where} {problem.ref}".strip(),
         "sentence": problem.sentence,
         "hint": problem.hint,
-        "action": dict(problem.action) if problem.action else None,
+        "action": problem.action,
     }
 
 
-def _problems(setup: Setup, guess: EstimateView) -> list[SetupProblem]:
-    found = list(setup.problems)
+def _problems(setup: Setup, cost: CostEstimate) -> list[SetupProblem]:
+    problems = list(setup.problems)
     closed = setup.policy().notice
     if closed:
-        found.append(SetupProblem("policy", closed))
+        problems.append(SetupProblem("policy", closed))
     if setup.store.locked:
-        found.append(
+        problems.append(
             SetupProblem(
                 "store",
                 "The store is locked, so its connections are not listed.",
                 "Unlock it in the connection panel; connections given in code work without it.",
-                {"label": "Open connections", "type": "connections"},
+                {"label": "Open connections", "type": "setup.connections"},
             )
         )
-    if guess.trouble is not None and not _waits_for_store(setup, guess):
-        found.append(SetupProblem("estimate", guess.trouble.message, guess.trouble.hint))
-    return found
+    if cost.trouble is not None and not _waits_for_store(setup, cost):
+        problems.append(SetupProblem("estimate", cost.trouble.message, cost.trouble.hint))
+    return problems
 
 
-def _waits_for_store(setup: Setup, guess: EstimateView) -> bool:
-    return setup.store.locked and isinstance(guess.trouble, StoreLocked)
+def _waits_for_store(setup: Setup, cost: CostEstimate) -> bool:
+    return setup.store.locked and isinstance(cost.trouble, StoreLocked)
 
 
-def _over(setup: Setup, guess: EstimateView) -> str:
-    if _waits_for_store(setup, guess):
+def _obstacle(setup: Setup, cost: CostEstimate) -> str:
+    if _waits_for_store(setup, cost):
         return "Unlock the store first: the organization's rules are in it."
-    if guess.trouble is not None:
-        return "The problem above must be mended first."
-    if guess.estimate is None or setup.options.budget is not None:
+    if cost.trouble is not None:
+        return "Fix the problem above first."
+    if cost.estimate is None or setup.options.budget is not None:
         return ""
-    high = guess.estimate.cost_high
+    high = cost.estimate.cost_high
     if high is None or high <= defaults.ASK_BUDGET_ABOVE:
         return ""
     return (
@@ -142,8 +221,8 @@ def _over(setup: Setup, guess: EstimateView) -> str:
     )
 
 
-def _empty(setup: Setup) -> dict[str, str]:
-    where = f"The store {setup.store.organization} holds no connection."
+def _empty(setup: Setup) -> Sentence:
+    where = f"The store {setup.store.organization} has no connection."
     if setup.store.locked:
         where = f"The store {setup.store.organization} is locked, and nothing else is connected."
     elif not setup.store.exists:
@@ -151,10 +230,7 @@ def _empty(setup: Setup) -> dict[str, str]:
     return {"sentence": "No model to compare", "hint": where}
 
 
-# ---- fields --------------------------------------------------------------------------------------
-
-
-def _schema_view(setup: Setup) -> dict[str, Any]:
+def _schema_view(setup: Setup) -> _SchemaView:
     schemas = list(dict.fromkeys(text.schema for text in setup.documents))
     schema = setup.schema or (schemas[0] if schemas else None)
     if schema is None:
@@ -170,13 +246,13 @@ def _schema_view(setup: Setup) -> dict[str, Any]:
     lossy: dict[str, str] = {}
     for loss in losses:
         lossy.setdefault(loss.path, str(loss))
-    said = f"{len(schema.leaves)}, from {schema.name}"
+    summary = f"{len(schema.leaves)}, from {schema.name}"
     if len(schemas) > 1:
-        said = f"{len(schemas)} schemas; the first is {schema.name}"
+        summary = f"{len(schemas)} schemas; the first is {schema.name}"
     words = list(dict.fromkeys(str(loss) for loss in losses))
     more = len(words) - _LOSSES
     return {
-        "said": said,
+        "said": summary,
         "fields": [
             {
                 "path": leaf.path or "value",
@@ -218,13 +294,12 @@ def type_words(leaf: Leaf) -> str:
     return f"{words} or none" if leaf.nullable else words
 
 
-# ---- texts ---------------------------------------------------------------------------------------
-
-
-def _texts_view(setup: Setup) -> dict[str, Any]:
+def _texts_view(setup: Setup) -> _TextsView:
     texts = setup.documents
     if not texts:
-        samples = [{"name": name, "label": f"Use the sample {name}"} for name in SAMPLES]
+        samples: list[_SampleState] = [
+            {"name": name, "label": f"Use the sample {name}"} for name in SAMPLES
+        ]
         wrong = any(each.where in ("schema", "texts") for each in setup.problems)
         return {"said": "none yet", "first": [], "samples": [] if wrong else samples}
     labelled = sum(text.truth is not NOTHING for text in texts)
@@ -243,11 +318,7 @@ def _round(tokens: float) -> int:
     return max(10, int(round(tokens, -1)))
 
 
-# ---- options -------------------------------------------------------------------------------------
-
-
-def options_view(options: RunOptions) -> dict[str, Any]:
-    """Instructions, repeats and parallel calls, with the defaults written out."""
+def _options_view(options: RunOptions) -> _OptionsView:
     changed = []
     if options.instructions != defaults.DEFAULT_INSTRUCTIONS or options.crossed:
         changed.append("own instructions")
@@ -283,11 +354,8 @@ def options_view(options: RunOptions) -> dict[str, Any]:
     }
 
 
-# ---- the estimate --------------------------------------------------------------------------------
-
-
-def _estimate_view(setup: Setup, guess: EstimateView, calls: int) -> dict[str, Any]:
-    likely = guess.estimate
+def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateState:
+    likely = cost.estimate
     if setup.missing() or likely is None:
         return {"head": "", "rest": "", "lines": []}
     columns, texts = setup.columns, len(setup.documents) - setup.shown
@@ -300,18 +368,18 @@ def _estimate_view(setup: Setup, guess: EstimateView, calls: int) -> dict[str, A
         lines.append(f"{count(setup.shown, 'text')} shown as examples and left out of scoring.")
     if likely.tried:
         lines.append(f"By what {count(likely.tried, 'answer')} took that were tried.")
-    lines += [f"! {said}" for said in likely.price_changes]
+    lines += [f"! {change}" for change in likely.price_changes]
     lines.append(hosts_words(likely.hosts, setup.connections()))
     if likely.too_long:
         lines.append(f"! {count(len(likely.too_long), 'call')} too long for the model's window.")
     return {"head": head, "rest": rest, "lines": lines}
 
 
-# -- What a run is expected to cost and take, and where its texts would go, in words.
+# -- What a run is expected to cost and take, and where its texts would go.
 
 
 @dataclass(frozen=True, slots=True)
-class EstimateView:
+class CostEstimate:
     """What a run is expected to cost; `estimate` is None while it is reckoned or cannot be.
 
     `prices` are US dollars for 1,000 texts like these, by label and model; None is unknown.
@@ -324,8 +392,8 @@ class EstimateView:
     moves: Mapping[tuple[str, str], str] = field(default_factory=dict)
     about: tuple[Any, ...] = ()
 
-    def again(self, setup: Setup, after: Comparison | None = None) -> EstimateView:
-        """Reckon anew for what is chosen now; a price that still holds is kept. Calls nothing.
+    def again(self, setup: Setup, after: Comparison | None = None) -> CostEstimate:
+        """Estimate anew for what is chosen now; prices that still apply are kept. Calls nothing.
 
         `after` is what was run before: its answers narrow the range.
         """
@@ -338,7 +406,7 @@ class EstimateView:
                 if (connection.label, model) not in prices:
                     prices[connection.label, model] = _per_1000(setup, connection, model)
                     moves[connection.label, model] = _moves(connection, model)
-        known = EstimateView(None, None, prices, moves, about)
+        known = CostEstimate(None, None, prices, moves, about)
         if setup.missing():
             return known
         try:
@@ -378,8 +446,8 @@ def price_change_words(
 
 def _per_1000(setup: Setup, connection: Connection, model: str) -> float | None:
     try:
-        asked = setup.one(connection, model)
-        likely = estimate(asked.plan)
+        plan = setup.one(connection, model)
+        likely = estimate(plan.plan)
     except LLMWidgetsError:
         return None
     if likely.unpriced or likely.cost is None:
@@ -392,9 +460,9 @@ def whole_words(likely: Estimate | None, texts: int) -> str:
     if likely is None or not likely.tried or likely.cost is None:
         return ""
     head, rest = cost_words(likely)
-    said = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"
+    cost = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"
     answers = "1 answer" if likely.tried == 1 else f"{likely.tried:,} answers"
-    return f"All {texts:,} texts: {said}; by what {answers} took."
+    return f"All {texts:,} texts: {cost}; by what {answers} took."
 
 
 def hosts_words(hosts: Sequence[str], connections: Sequence[Connection]) -> str:

@@ -1,10 +1,10 @@
-"""What the page shows of a check: the sentence, the change that mends it, models, probe."""
+"""What the page shows of a check: the sentence, the change that fixes it, models, probe."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.connections import catalog
@@ -12,16 +12,84 @@ from llmwidgets.connections.catalog import own_price
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy import Policy
 from llmwidgets.connections.policy_file import machine_rules
-from llmwidgets.dialects.types import Capability, Enforcement
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.errors import PolicyError
 from llmwidgets.formatting import format_day, format_days_until
 from llmwidgets.providers.deprecation import FACTS_OF
 from llmwidgets.secret import redact
-from llmwidgets.widgets.connection.form_fields import field_label
 
 if TYPE_CHECKING:
     from llmwidgets.engine.check import CheckReport
     from llmwidgets.providers.base import ModelFacts
+
+
+class _FixState(TypedDict):
+    label: str
+    old: str
+    new: str
+
+
+class ReportState(TypedDict):
+    """The report: a bold first sentence, the rest, the fix as old and new values."""
+
+    ok: bool
+    title: str
+    text: str
+    hint: str
+    seconds: float | None
+    code: str
+    details: list[list[str]]
+    fix: list[_FixState]
+    notes: list[str]
+
+
+class _TriedState(TypedDict):
+    form: str
+    said: str
+    accepted: bool
+    obeyed: bool | None
+    used: bool
+    schema: bool
+
+
+class ModeState(TypedDict):
+    """What the server enforces."""
+
+    icon: Literal["ok", "warn"]
+    sentence: str
+    text: str
+    tried: list[_TriedState]
+
+
+class ModelRow(TypedDict):
+    """One model: what its reply is held to, its price, what is to be known of it.
+
+    `allow` is there for a model that may not be called: whether one click can allow it.
+    """
+
+    model: str
+    reply: str
+    price: str
+    note: str
+    loud: bool
+    off: bool
+    allow: NotRequired[bool]
+
+
+class EndingState(TypedDict):
+    """Models in use that are shut down on one day."""
+
+    models: list[str]
+    text: str
+    successor: str
+
+
+class RefusedState(TypedDict):
+    """Why the connection's own model may not be called."""
+
+    model: str
+    rule: str
+    allow: bool
 
 
 _MODES = {
@@ -39,20 +107,21 @@ _MODES = {
         "Expect invalid replies. Nothing is hidden: each one is counted.",
     ),
 }
-_UNKNOWN = {
+_UNKNOWN: ModeState = {
     "icon": "warn",
     "sentence": "Not determined: the last test could not tell what this server enforces.",
     "text": "Test again later; until then each run finds out by itself.",
     "tried": [],
 }
 _KNOWN = "Schema enforced: the provider promises it for this model."
+_WITH_SCHEMA = (ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT_SCHEMA)
 _SOON_DAYS = 60
 
 
 def report_view(
     report: CheckReport, connection: Connection, values: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The report as JSON: a bold first sentence, the rest, the fix as old and new values."""
+) -> ReportState:
+    """The report of a check of this connection; `values` are those of its form."""
     title, rest = _split(redact(report.sentence))
     return {
         "ok": report.ok,
@@ -61,10 +130,10 @@ def report_view(
         "hint": redact(report.hint),
         "seconds": report.seconds,
         "code": redact(report.code),
-        "details": [[name, redact(str(said))] for name, said in report.details],
+        "details": [[name, redact(str(value))] for name, value in report.details],
         "fix": [
             {
-                "label": field_label(connection.provider, name),
+                "label": _label(connection, name),
                 "old": str(values.get(name) or "nothing"),
                 "new": str(new),
             }
@@ -74,16 +143,22 @@ def report_view(
     }
 
 
-def mode_view(connection: Connection) -> dict[str, Any] | None:
+def _label(connection: Connection, name: str) -> str:
+    """The label of a field; its name where the provider has no such field."""
+    info = connection.provider.fields.model_fields.get(name)
+    return str(info.title) if info and info.title else name
+
+
+def mode_view(connection: Connection) -> ModeState | None:
     """What the one model of a connection was seen to do with a schema; None before any test.
 
-    Only of the kinds that are probed: elsewhere the table of models says it.
+    Only for the kinds that are probed: elsewhere it is in the table of models.
     """
     if not connection.provider.probes or not connection.models:
         return None
     seen = connection.capability(connection.models[0])
     if seen is None:
-        return dict(_UNKNOWN) if connection.checked_at else None
+        return _UNKNOWN if connection.checked_at else None
     sentence, why = _MODES[seen.mode]
     full = seen.mode is Enforcement.SCHEMA
     return {
@@ -98,13 +173,13 @@ def _notes(report: CheckReport, connection: Connection) -> list[str]:
     """What the live list says of the one model that is connected."""
     if not report.ok or connection.provider.single:
         return []
-    told = {facts.id for facts in report.facts}
-    said = [catalog.end_note(connection, each) for each in report.models if each not in told]
-    said += [catalog.unlisted_note(connection, each) for each in report.models]
-    return [redact(note) for note in said if note]
+    known = {facts.id for facts in report.facts}
+    notes = [catalog.end_note(connection, each) for each in report.models if each not in known]
+    notes += [catalog.unlisted_note(connection, each) for each in report.models]
+    return [redact(note) for note in notes if note]
 
 
-def model_endings(connection: Connection, models: Sequence[str], on: date) -> list[dict[str, Any]]:
+def model_endings(connection: Connection, models: Sequence[str], on: date) -> list[EndingState]:
     """A sentence for each day on which models in use are shut down soon, earliest first."""
     by_day: dict[date, list[ModelFacts]] = {}
     for model in models:
@@ -114,7 +189,7 @@ def model_endings(connection: Connection, models: Sequence[str], on: date) -> li
     return [_ending(end, by_day[end], on) for end in sorted(by_day)]
 
 
-def _ending(end: date, ended: Sequence[ModelFacts], on: date) -> dict[str, Any]:
+def _ending(end: date, ended: Sequence[ModelFacts], on: date) -> EndingState:
     names = [facts.id for facts in ended]
     when = f"shut down on {format_day(end)}, {format_days_until(end, on)}."
     if len(names) > 1:
@@ -128,10 +203,10 @@ def model_rows(
     allowed: Sequence[str],
     reachable: Sequence[str] | None,
     on: date,
-) -> list[dict[str, Any]]:
-    """A row a model: what its reply is held to, its price, what is to be known of it.
+) -> list[ModelRow]:
+    """One row per allowed model; those that the key cannot use come last.
 
-    `reachable` is None where no check has told yet. Models the key cannot use come last.
+    `reachable` is None before a check.
     """
     rows = [_model_row(connection, model, reachable, on) for model in allowed]
     return sorted(rows, key=lambda row: bool(row["off"]))
@@ -139,7 +214,7 @@ def model_rows(
 
 def _model_row(
     connection: Connection, model: str, reachable: Sequence[str] | None, on: date
-) -> dict[str, Any]:
+) -> ModelRow:
     facts = connection.facts(model)
     seen = connection.capability(model)
     off = reachable is not None and model not in reachable
@@ -176,31 +251,29 @@ def _split(sentence: str) -> tuple[str, str]:
     return (head + ".", rest) if stop else (sentence, "")
 
 
-def _tried(capability: Capability | None) -> list[dict[str, Any]]:
-    if capability is None:
-        return []
+def _tried(capability: Capability) -> list[_TriedState]:
     return [
         {
             "form": form.value,
-            "said": redact(said),
-            "accepted": said == "accepted",
+            "said": redact(outcome),
+            "accepted": outcome == "accepted",
             "obeyed": obeyed,
             "used": form == capability.form,
-            "schema": form.name.endswith("SCHEMA"),
+            "schema": form in _WITH_SCHEMA,
         }
-        for form, said, obeyed in capability.tried
+        for form, outcome, obeyed in capability.tried
     ]
 
 
 # -- What a policy keeps from being called: which models, by whose rule, and what can be lifted.
 
 
-def refused_rows(connection: Connection, policy: Policy) -> list[dict[str, Any]]:
-    """A row for each known model that may not be called: denied by a rule, or retired."""
+def refused_rows(connection: Connection, policy: Policy) -> list[ModelRow]:
+    """One row per known model that may not be called: denied by a rule, or retired."""
     allowed, retired = set(policy.allowed(connection)), connection.provider.retired
     shipped = [model for model in connection.models if model not in allowed]
     gone = [model for model in retired if model not in {*allowed, *shipped}]
-    return [_row(connection, policy, model) for model in (*shipped, *gone)]
+    return [_refused_row(connection, policy, model) for model in (*shipped, *gone)]
 
 
 def facts_date() -> str:
@@ -208,7 +281,7 @@ def facts_date() -> str:
     return f"Facts of {format_day(FACTS_OF)}."
 
 
-def _row(connection: Connection, policy: Policy, model: str) -> dict[str, Any]:
+def _refused_row(connection: Connection, policy: Policy, model: str) -> ModelRow:
     ended = _ended(connection, model)
     refusal = _refusal(connection, policy, model)
     note = f"not allowed by {refusal.rule}" if refusal else ""
@@ -219,7 +292,7 @@ def _row(connection: Connection, policy: Policy, model: str) -> dict[str, Any]:
         "note": redact(ended or note),
         "loud": False,
         "off": True,
-        "allow": not ended and _liftable(policy, refusal),
+        "allow": not ended and is_liftable(policy, refusal),
     }
 
 
@@ -233,7 +306,7 @@ def _ended(connection: Connection, model: str) -> str:
 
 
 def off_whitelist(connection: Connection, policy: Policy) -> list[str]:
-    """Models that the key can use beside the whitelist; none where none may be added."""
+    """Models that the key can use besides the whitelist; none where none may be added."""
     if not connection.provider.single or policy.closed_by:
         return []
     listed, shipped = catalog.listed_models(connection), {*policy.allowed(connection)}
@@ -242,11 +315,11 @@ def off_whitelist(connection: Connection, policy: Policy) -> list[str]:
         for model in listed
         if model not in shipped
         and model not in connection.models
-        and _liftable(policy, _refusal(connection, policy, model))
+        and is_liftable(policy, _refusal(connection, policy, model))
     ]
 
 
-def refused_view(connection: Connection, policy: Policy, *, kept: bool) -> dict[str, Any] | None:
+def refused_view(connection: Connection, policy: Policy, *, kept: bool) -> RefusedState | None:
     """Why the connection's own model may not be called, and whether one click can allow it."""
     model = next(iter(connection.models), None)
     if connection.provider.single:
@@ -254,7 +327,7 @@ def refused_view(connection: Connection, policy: Policy, *, kept: bool) -> dict[
     refusal = _refusal(connection, policy, model)
     if refusal is None:
         return None
-    may = kept and model is not None and _liftable(policy, refusal)
+    may = kept and model is not None and is_liftable(policy, refusal)
     return {"model": model or "", "rule": redact(refusal.rule), "allow": may}
 
 
@@ -262,12 +335,10 @@ def keeper_of(connection: Connection) -> str:
     """Whose connection this is, where a policy file provides it."""
     if connection.origin != "policy":
         return ""
-    rules = (each for each in machine_rules())
-    found = next(
-        (each.whose for each in rules if connection.label in {c.label for c in each.connections}),
-        "a policy file",
-    )
-    return redact(found)
+    for rules in machine_rules():
+        if connection.label in {each.label for each in rules.connections}:
+            return redact(rules.whose)
+    return "a policy file"
 
 
 def _refusal(connection: Connection, policy: Policy, model: str | None) -> PolicyError | None:
@@ -278,7 +349,7 @@ def _refusal(connection: Connection, policy: Policy, model: str | None) -> Polic
     return None
 
 
-def _liftable(policy: Policy, refusal: PolicyError | None) -> bool:
+def is_liftable(policy: Policy, refusal: PolicyError | None) -> bool:
     """Whether the organization can allow it: no policy file denies it or forbids additions."""
     files = {rules.whose for rules in policy.layers}
     return refusal is not None and not policy.closed_by and refusal.rule not in files

@@ -4,35 +4,181 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Literal, NotRequired, TypedDict
 
-from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.key_expiry import KeyNote, age_note, end_note, key_notes, today
+from pydantic.fields import FieldInfo
+
+from llmwidgets.connections.catalog import KeyNote, key_age_note, key_end_note, local_today
+from llmwidgets.connections.connection import Connection, to_json_value
 from llmwidgets.dialects.requests import add_query, curl_command
 from llmwidgets.dialects.types import Call
 from llmwidgets.formatting import format_since
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.base import Provider
-from llmwidgets.secret import redact
+from llmwidgets.providers.base import Fields, Provider
+from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.check_view import (
+    EndingState,
+    ModelRow,
+    ModeState,
+    RefusedState,
+    ReportState,
     facts_date,
     keeper_of,
     mode_view,
     model_endings,
     report_view,
 )
-from llmwidgets.widgets.connection.form_fields import field_groups, secret_names
-from llmwidgets.widgets.connection.form_state import FormState, connection_fact
+from llmwidgets.widgets.connection.form_draft import FormDraft, Intent, secret_names
+from llmwidgets.widgets.secret_field import SecretField, SecretState
 
 
-def form_view(draft: FormState) -> dict[str, Any]:
-    """The form as JSON: what it asks, what it says, what the check found."""
+class HeaderState(SecretState):
+    """One header whose value is a secret."""
+
+    name: str
+
+
+class _PriceState(TypedDict, total=False):
+    """US dollars for a million tokens, as typed."""
+
+    input: float | str
+    output: float | str
+
+
+class FieldState(TypedDict):
+    """One field; `type` says whether it has a value, a secret or rows of headers."""
+
+    name: str
+    label: str
+    help: str
+    placeholder: str
+    choices: list[str]
+    optional: bool
+    multiline: bool
+    address: bool
+    error: str
+    filled: bool
+    type: FieldType
+    value: NotRequired[str | bool | _PriceState | None]
+    secret: NotRequired[SecretState]
+    rows: NotRequired[list[HeaderState]]
+    facts: NotRequired[list[list[str]]]
+
+
+class _GroupState(TypedDict):
+    name: str
+    title: str
+    fields: list[FieldState]
+    open: bool
+
+
+class _AddressState(TypedDict):
+    parts: list[list[str]]
+    calls: str
+
+
+class _KeyNoteState(TypedDict):
+    said: str
+    fix: str
+
+
+class _PresetState(TypedDict):
+    """A server that is often connected as this kind; `on` where its values are filled in."""
+
+    title: str
+    on: bool
+
+
+class _LinkState(TypedDict):
+    text: str
+    url: str
+
+
+class _OwnerState(TypedDict):
+    kind: str
+    title: str
+
+
+class _RequestState(TypedDict):
+    line: str
+    text: str
+    curl: str
+
+
+class _RequestsState(TypedDict):
+    before: int
+    shown: list[_RequestState]
+
+
+class _FormHead(TypedDict):
+    key: str
+    rev: str
+    kind: str
+    title: str
+    label: str
+    about: str
+    costs: str
+    labelled: bool
+    typed_label: str
+    origin: str
+    read_only: bool
+    keeper: str
+    saved: str
+    checked: str
+    busy: str
+    intent: Intent
+    said: str
+    apart: str
+
+
+class _FormFields(TypedDict):
+    host: str
+    address: _AddressState | None
+    notes: list[str]
+    key_notes: list[_KeyNoteState]
+    warnings: list[str]
+    presets: list[_PresetState]
+    groups: list[_GroupState]
+    problem: str
+    hint: str
+    links: list[_LinkState]
+    steps: list[str]
+    doubts: list[str]
+    owners: list[_OwnerState]
+
+
+class _FormCheck(TypedDict):
+    report: ReportState | None
+    endings: list[EndingState]
+    mode: ModeState | None
+    requests: _RequestsState
+    refused: RefusedState | None
+    rows: list[ModelRow] | None
+    facts_of: str
+    off_whitelist: list[str]
+    added: str
+
+
+class _FormActions(TypedDict):
+    reference: str
+    waits: bool
+    may_keep: bool
+    may_allow: bool
+    listed: list[str]
+
+
+class FormState(_FormHead, _FormFields, _FormCheck, _FormActions):
+    """The open form."""
+
+
+def form_view(draft: FormDraft, actions: _FormActions) -> FormState:
+    """What the form asks, what it says, what the check found, what can be done."""
     preview = draft.preview()
-    return {**_who(draft), **_asked(draft, preview), **_found(draft)}
+    return {**_head(draft), **_fields(draft, preview), **_check(draft), **actions}
 
 
-def _who(draft: FormState) -> dict[str, Any]:
+def _head(draft: FormDraft) -> _FormHead:
     provider, kept, now = draft.provider, draft.connection, datetime.now(UTC)
     named = "deployment" if provider.model_field == "deployment" else "model"
     return {
@@ -57,7 +203,7 @@ def _who(draft: FormState) -> dict[str, Any]:
     }
 
 
-def _costs(draft: FormState) -> str:
+def _costs(draft: FormDraft) -> str:
     """What a test of this kind asks for."""
     if not draft.provider.single:
         return "Testing asks the model one short question."
@@ -66,27 +212,21 @@ def _costs(draft: FormState) -> str:
     return "Testing costs nothing: it has one word counted by each model."
 
 
-def _asked(draft: FormState, preview: Connection | None) -> dict[str, Any]:
+def _fields(draft: FormDraft, preview: Connection | None) -> _FormFields:
     provider, preset = draft.provider, draft.preset
     typed = str(draft.values.get("endpoint") or "")
     real = draft.tested or draft.connection
-    fields = field_groups(provider, draft.values, draft.secrets, draft.headers, _problems(draft))
-    for field in (each for group in fields for each in group["fields"]):
-        if preset is not None and field["name"] in {"name", "api_key"}:
-            field["placeholder"] = preset.name if field["name"] == "name" else preset.key
-        if field["name"] == "credentials" and draft.credentials is not None:
-            field["facts"] = draft.credentials.facts
     return {
         "host": preview.host if preview else "",
         "address": _address(preview, typed),
-        "notes": [redact(said) for said in preview.fields.notes()] if preview else [],
-        "key_notes": [{"said": each.said, "fix": each.fix} for each in _key_notes(draft, preview)],
+        "notes": [redact(note) for note in preview.fields.notes()] if preview else [],
+        "key_notes": [{"said": note.said, "fix": note.fix} for note in _key_notes(draft, preview)],
         "warnings": _warnings(draft, preview, real),
         "presets": [
             {"title": each.title, "on": each is preset}
             for each in (() if draft.connection else provider.presets)
         ],
-        "groups": fields,
+        "groups": field_groups(draft, _problems(draft)),
         "problem": draft.problems.get("") or draft.problems.get("label") or "",
         "hint": draft.hint,
         "links": [{"text": link.text, "url": link.url} for link in provider.links],
@@ -100,48 +240,49 @@ def _asked(draft: FormState, preview: Connection | None) -> dict[str, Any]:
     }
 
 
-def _warnings(draft: FormState, preview: Connection | None, real: Connection | None) -> list[str]:
-    """Of the plain fields what the form says now, of the secrets what is said of real ones."""
+def _warnings(draft: FormDraft, preview: Connection | None, real: Connection | None) -> list[str]:
+    """Of the plain fields as the form has them now, of the secrets as they were typed or stored."""
     plain, closed = preview.field_warnings if preview else [], real.field_warnings if real else []
     secret = set(secret_names(draft.provider))
-    said = [redact(each.sentence) for each in plain if each.field not in secret]
+    sentences = [redact(each.sentence) for each in plain if each.field not in secret]
     # These quote a public prefix, which a mask would take for a key, and nothing else.
-    said += [each.sentence for each in closed if each.field in secret and each not in draft.doubts]
-    return list(dict.fromkeys(said))
+    sentences += [
+        each.sentence for each in closed if each.field in secret and each not in draft.doubts
+    ]
+    return list(dict.fromkeys(sentences))
 
 
-def _key_notes(draft: FormState, preview: Connection | None) -> list[KeyNote]:
+def _key_notes(draft: FormDraft, preview: Connection | None) -> list[KeyNote]:
     """The end of the key by the day in the form, and the age of the key while it is kept."""
-    kept, on = draft.connection, today()
+    kept, on = draft.connection, local_today()
     shown = kept if draft.read_only else preview or kept
     replaced = any(each.received for each in draft.secrets.values())
     notes = (
-        end_note(shown, on) if shown else None,
-        age_note(kept, on) if kept and not replaced else None,
+        key_end_note(shown, on) if shown else None,
+        key_age_note(kept, on) if kept and not replaced else None,
     )
     return [note for note in notes if note is not None]
 
 
-def _problems(draft: FormState) -> dict[str, str]:
+def _problems(draft: FormDraft) -> dict[str, str]:
     """What is wrong with each field: by its own rule, or by what the check proposes."""
     report = draft.report
     fix = (report.fix if report is not None and not report.ok else None) or {}
     return {name: f"The check proposes {new}." for name, new in fix.items()} | draft.problems
 
 
-def _found(draft: FormState) -> dict[str, Any]:
-    connection = draft.tested or draft.connection
+def _check(draft: FormDraft) -> _FormCheck:
     report = draft.report
     shown = None
     if report is not None and draft.tested is not None:
         shown = report_view(report, draft.tested, draft.values)
     failed = report is not None and not report.ok
+    connection = None if failed else draft.tested or draft.connection
     used = report.models if report is not None else _listed(draft)
-    today = datetime.now().astimezone().date()
     return {
         "report": shown,
-        "endings": model_endings(connection, used, today) if connection and not failed else [],
-        "mode": mode_view(connection) if connection and not failed else None,
+        "endings": model_endings(connection, used, local_today()) if connection else [],
+        "mode": mode_view(connection) if connection else None,
         "requests": _requests(draft.calls),
         "refused": draft.refused if failed else None,
         "rows": draft.rows,
@@ -151,16 +292,16 @@ def _found(draft: FormState) -> dict[str, Any]:
     }
 
 
-def _listed(draft: FormState) -> list[str]:
+def _listed(draft: FormDraft) -> list[str]:
     if draft.provider.single:
-        return [str(row["model"]) for row in draft.rows or [] if not row["off"]]
+        return [row["model"] for row in draft.rows or [] if not row["off"]]
     return list(draft.connection.models) if draft.connection else []
 
 
 _ROUTES = {"anthropic_messages": "/messages", "openai_chat": "/chat/completions"}
 
 
-def _address(connection: Connection | None, typed: str) -> dict[str, Any] | None:
+def _address(connection: Connection | None, typed: str) -> _AddressState | None:
     """The address in parts and the URL that is called; None while nothing readable is typed."""
     if connection is None or not typed or "endpoint" not in type(connection.fields).model_fields:
         return None
@@ -175,13 +316,13 @@ def _address(connection: Connection | None, typed: str) -> dict[str, Any] | None
 _MOST_REQUESTS = 6
 
 
-def _requests(calls: Sequence[Call]) -> dict[str, Any]:
+def _requests(calls: Sequence[Call]) -> _RequestsState:
     """The last requests of a check, newest last, and how many came before; every secret is cut."""
     shown = [_request(call) for call in calls[-_MOST_REQUESTS:]]
     return {"before": len(calls) - len(shown), "shown": shown}
 
 
-def _request(call: Call) -> dict[str, str]:
+def _request(call: Call) -> _RequestState:
     shown = call.shown()
     headers = "\n".join(f"{name}: {value}" for name, value in shown["headers"].items())
     body = "" if call.body is None else json.dumps(call.body, indent=2, ensure_ascii=False)
@@ -192,59 +333,109 @@ def _request(call: Call) -> dict[str, str]:
     }
 
 
-# -- The list at the left of the connection panel: every kind, its connections, their state.
+# -- What the form asks, read from the provider's fields: groups of fields as the page draws them.
+
+FieldType = Literal["text", "date", "bool", "price", "secret", "headers"]
 
 
-def kinds_view(
-    connections: Sequence[Connection], drafts: Mapping[str, FormState], selected: str | None
-) -> list[dict[str, Any]]:
-    """A row a kind; kinds that can be connected many times carry a row a connection."""
-    return [_kind(provider, connections, drafts, selected) for provider in PROVIDERS.values()]
+def field_groups(draft: FormDraft, problems: Mapping[str, str]) -> list[_GroupState]:
+    """The form in three parts: what is needed, what is optional, what is advanced."""
+    parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
+    for name in _in_order(draft.provider):
+        info = draft.provider.fields.model_fields[name]
+        field = _field(draft, name, info)
+        field["error"] = problems.get(name, "")
+        field["filled"] = _is_filled(field)
+        parts[_part(info, field)].append(field)
+    return [
+        {
+            "name": name,
+            "title": _title(name, fields),
+            "fields": fields,
+            "open": any(field["error"] for field in fields),
+        }
+        for name, fields in parts.items()
+        if fields
+    ]
 
 
-def _kind(
-    provider: Provider,
-    connections: Sequence[Connection],
-    drafts: Mapping[str, FormState],
-    selected: str | None,
-) -> dict[str, Any]:
-    own = [each for each in connections if each.kind == provider.kind]
-    rows = [_row(each, drafts.get(f"{each.kind}/{each.label}"), selected) for each in own]
-    fresh = f"{provider.kind}/"
-    open_one = drafts.get(selected or "")
-    if open_one and open_one.provider is provider and open_one.connection is None:
-        fresh = open_one.key  # the form of what was removed elsewhere keeps its name
-    draft = drafts.get(fresh)
-    kind = {"kind": provider.kind, "title": provider.title, "single": provider.single}
-    if provider.single:
-        one = rows[0] if rows else _fresh(draft, fresh == selected)
-        return {**kind, **one, "label": one["label"]}
-    if draft is not None and fresh == selected:
-        rows.append({**_fresh(draft, True), "name": "New connection", "fact": "not saved"})
-    return {**kind, "count": len(own), "rows": rows}
+def _in_order(provider: Provider) -> list[str]:
+    """The kind's own fields first, then those that every kind has."""
+    return sorted(provider.fields.model_fields, key=lambda name: name in Fields.model_fields)
 
 
-def _row(connection: Connection, draft: FormState | None, selected: str | None) -> dict[str, Any]:
-    icon, fact = draft.fact if draft else connection_fact(connection)
-    if draft and draft.report and draft.report.ok and connection.provider.single:
-        count = len(draft.report.models)
-        fact = f"{count} model{'' if count == 1 else 's'}"
-    if connection.origin == "session":
-        fact = fact or "this session"
-    if connection.origin == "policy":
-        fact = "provided" if icon in {"none", "ok"} else fact
-    notes = key_notes(connection, today())
-    if notes and icon != "fail":
-        icon, fact = "warn", notes[0].brief
-    return {
-        "label": connection.label,
-        "name": connection.label,
-        "icon": icon,
-        "fact": fact,
-        "selected": f"{connection.kind}/{connection.label}" == selected,
+def _field(draft: FormDraft, name: str, info: FieldInfo) -> FieldState:
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    examples = [str(each) for each in info.examples or []]
+    kind = _type(info)
+    field: FieldState = {
+        "name": name,
+        "label": info.title or name,
+        "help": info.description or "",
+        "placeholder": _placeholder(draft, name, examples),
+        "choices": examples if len(examples) > 1 else [],
+        "optional": not info.is_required(),
+        "type": kind,
+        "multiline": kind == "secret" and (bool(extra.get("multiline")) or name == "credentials"),
+        "address": name in {"endpoint", "base_url"},
+        "error": "",
+        "filled": False,
     }
+    if kind == "secret":
+        secret = draft.secrets.get(name, SecretField())
+        field["secret"] = secret.view(told=not field["multiline"])
+    elif kind == "headers":
+        field["rows"] = [{"name": key, **kept.view()} for key, kept in draft.headers.items()]
+    else:
+        field["value"] = to_json_value(draft.values.get(name))
+    if name == "credentials" and draft.credentials is not None:
+        field["facts"] = draft.credentials.facts
+    return field
 
 
-def _fresh(draft: FormState | None, selected: bool) -> dict[str, Any]:
-    icon, fact = draft.fact if draft else ("none", "")
-    return {"label": "", "name": "", "icon": icon, "fact": fact, "selected": selected}
+def _placeholder(draft: FormDraft, name: str, examples: list[str]) -> str:
+    if draft.preset is not None and name in {"name", "api_key"}:
+        return draft.preset.name if name == "name" else draft.preset.key
+    return examples[0] if examples else ""
+
+
+def _type(info: FieldInfo) -> FieldType:
+    shape = info.annotation
+    if shape in (Secret, Secret | None):
+        return "secret"
+    if shape is bool:
+        return "bool"
+    if shape == date | None:
+        return "date"
+    if shape == dict[str, Secret]:
+        return "headers"
+    if shape == dict[str, float] | None:
+        return "price"
+    return "text"
+
+
+def _part(info: FieldInfo, field: FieldState) -> str:
+    extra = info.json_schema_extra
+    if isinstance(extra, dict) and extra.get("advanced"):
+        return "advanced"
+    return "optional" if field["optional"] and field["type"] != "secret" else "main"
+
+
+def _title(part: str, fields: list[FieldState]) -> str:
+    if part == "main":
+        return ""
+    labels = [field["label"] for field in fields if field["type"] != "bool"]
+    words = [labels[0], *(_lowered(label) for label in labels[1:])]
+    if part == "optional" and len(words) > 1:
+        return ", ".join(words[:-1]) + " and " + words[-1]
+    return ", ".join(words[:3])
+
+
+def _lowered(label: str) -> str:
+    return label if label[:2].isupper() else label[:1].lower() + label[1:]
+
+
+def _is_filled(field: FieldState) -> bool:
+    if field["type"] == "secret":
+        return field["secret"]["state"] != "empty"
+    return bool(field.get("rows") or field.get("value"))

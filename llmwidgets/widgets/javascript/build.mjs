@@ -6,18 +6,35 @@
 //                                    tests of a browser
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const list = (folder, ending) =>
   readdirSync(join(here, folder))
+    .sort()
     .filter((name) => name.endsWith(ending))
     .map((name) => join(here, folder, name));
 
+/** `comparison-tabs`: what the files in src/comparison/tabs/ export, by their names. */
+const tabs = {
+  name: "tabs",
+  setup(build) {
+    const folder = "src/comparison/tabs";
+    build.onResolve({ filter: /^comparison-tabs$/ }, ({ path }) => ({ path, namespace: "tabs" }));
+    build.onLoad({ filter: /.*/, namespace: "tabs" }, () => {
+      const names = list(folder, ".tsx").map((path) => basename(path, ".tsx"));
+      const imports = names.map((name) => `import ${name} from "./${name}";`);
+      const contents = `${imports.join("\n")}\nexport default { ${names.join(", ")} };`;
+      return { contents, resolveDir: join(here, folder) };
+    });
+  },
+};
+
 const common = {
   bundle: true,
+  plugins: [tabs],
   format: "esm",
   charset: "utf8",
   // h(…) is shorter than jsx(…, { children }); the sources do not say which, and tsconfig.json

@@ -1,1 +1,1 @@
-"""Store: the screens on which a store is made, unlocked, mended and kept."""
+"""Store: the screens on which a store is made, unlocked, rescued and kept."""

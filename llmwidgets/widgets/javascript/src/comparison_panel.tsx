@@ -1,5 +1,6 @@
 // The comparison panel: which screen is shown, and the messages that are not a state.
 
+import TABS from "comparison-tabs";
 import { useLayoutEffect, useReducer } from "preact/hooks";
 import { EditorScreen } from "./comparison/editor";
 import { type Code, embed, SheetOver, showCode } from "./comparison/embedded";
@@ -20,15 +21,16 @@ interface File extends Answer {
 
 type Hear = (view: View, message: never, buffers: Buffers) => void;
 
+const put: Hear = (view, message) => view.put(message);
+
 const MESSAGES: Record<string, Hear> = {
+  ...Object.fromEntries(Object.keys(TABS).map((name) => [name, put])),
   grid: (view, message: GridAnswer, buffers) => view.grid?.lay(message, buffers),
   blocks: (view, message: GridAnswer) => view.grid?.take(message),
   changed: (view, message) => view.grid?.changed(message),
   detail: (view, message: Detail) => view.grid?.detail(message),
-  text: (view, message) => view.put(message),
-  scores: (view, message) => view.put(message),
-  grounding: (view, message) => view.put(message),
-  request: (view, message) => view.put(message),
+  scores: put,
+  grounding: put,
   code: (view, message: Code) => void showCode(view, message),
   file: (_, { name, mime }: File, [content]) => download(name, [content as BlobPart], mime),
   embed: (view, message) => void embed(view, message),

@@ -84,7 +84,7 @@ function UndoLine({ deleted }: { deleted: string }) {
           small
           data-focus="undo"
           aria-label={`Put ${deleted} back`}
-          onClick={() => send("undelete")}
+          onClick={() => send("connections.undelete")}
         >
           Undo
         </Button>
@@ -135,6 +135,7 @@ function OpenForm({ form }: { form: FormState }) {
 function FormHead({ form }: { form: FormState }) {
   const panel = usePanel();
   const [renaming, setRenaming] = useState(false);
+  const busy = form.busy ? "true" : undefined;
   if (renaming) return <RenameRow form={form} leave={() => setRenaming(false)} />;
   const facts = form.origin
     ? [
@@ -154,6 +155,7 @@ function FormHead({ form }: { form: FormState }) {
           <Button
             bare
             small
+            aria-disabled={busy}
             onClick={() => {
               setRenaming(true);
               focusOn(panel, "rename");
@@ -165,7 +167,8 @@ function FormHead({ form }: { form: FormState }) {
             bare
             small
             data-focus="undo"
-            onClick={() => panel.send("remove", { form: form.key })}
+            aria-disabled={busy}
+            onClick={() => panel.send("connections.remove", { form: form.key })}
           >
             Remove
           </Button>
@@ -185,7 +188,7 @@ function RenameRow({ form, leave }: { form: FormState; leave: () => void }) {
   const { send } = usePanel();
   const input = useRef<HTMLInputElement>(null);
   const rename = () => {
-    send("rename", { form: form.key, label: input.current?.value });
+    send("connections.rename", { form: form.key, label: input.current?.value });
     leave();
   };
   return (

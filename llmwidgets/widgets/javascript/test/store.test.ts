@@ -113,6 +113,7 @@ test("a secret leaves sealed, and the input is empty in the same tick", async ()
   await settled();
   const [, secret] = sent;
   assert.equal(secret.sealed, true);
+  assert.equal(secret.type, "form.secret");
   assert.equal(secret.form, "openai/");
   assert.ok(!JSON.stringify(sent).includes("sk-made-up"));
   assert.ok(secret.buffers.every((each) => !Buffer.from(each).includes("sk-made-up")));
@@ -123,11 +124,11 @@ test("what follows a secret is sent behind it", async () => {
   const { model, sent, open, settled } = await joined();
   sendSecret(model, input("first"), "old");
   sendSecret(model, input("second"), "new");
-  inOrder(model, () => model.send({ type: "change_passphrase" }));
+  inOrder(model, () => model.send({ type: "settings.change_passphrase" }));
   await settled();
   assert.deepEqual(
     sent.map((each) => each.field ?? each.type),
-    ["sealing", "old", "new", "change_passphrase"],
+    ["secret.sealing", "old", "new", "settings.change_passphrase"],
   );
   assert.equal(await open(sent[2]), "second");
 });
@@ -139,7 +140,7 @@ test("an empty input, and one that was taken off the page, send nothing", async 
   await settled();
   assert.deepEqual(
     sent.map((each) => each.type),
-    ["sealing"],
+    ["secret.sealing"],
   );
 });
 
@@ -153,9 +154,9 @@ test("a step that fails is told by its name alone, and the next one is taken", a
   assert.deepEqual(
     sent.map(({ type, name }) => [type, name]),
     [
-      ["sealing", undefined],
-      ["page_error", "TypeError"],
-      ["secret", undefined],
+      ["secret.sealing", undefined],
+      ["secret.failed", "TypeError"],
+      ["secret.typed", undefined],
     ],
   );
 });

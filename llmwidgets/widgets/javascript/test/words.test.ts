@@ -84,6 +84,7 @@ function scores(name: string, ...shares: (number | null)[]): FieldScores {
     path: name,
     name,
     cells: shares.map((share) => ({ right: [share, 10], missed: [share, 10] })),
+    least: 0,
   };
 }
 
@@ -105,7 +106,7 @@ test("the hardest share is the lowest, or the highest of what should be rare", (
   assert.equal(hardest(scores("a", 90, 20, null), "right"), 20);
   assert.equal(hardest(scores("a", 90, 20, null), "missed"), 90);
   assert.equal(hardest(scores("a", 20, 20), "right"), null);
-  assert.equal(hardest({ path: "a", name: "a", cells: [null, null] }, "right"), null);
+  assert.equal(hardest({ path: "a", name: "a", cells: [null, null], least: 0 }, "right"), null);
 });
 
 test("numbers and heads as they are shown", () => {

@@ -17,7 +17,7 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
       small
       disabled={Boolean(wrong)}
       data-focus={`as-${format}`}
-      onClick={() => view.send("fields_code", { format, from: `as-${format}` })}
+      onClick={() => view.send("fields.code", { format, from: `as-${format}` })}
     >
       {format === "json" ? "As JSON Schema" : "As pydantic"}
     </Button>
@@ -51,7 +51,7 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
             <div>
               <Button
                 small
-                onClick={() => view.send("field_example", { text: example.current!.value })}
+                onClick={() => view.send("fields.example", { text: example.current!.value })}
               >
                 Make the rows
               </Button>
@@ -79,7 +79,7 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
           </table>
         </Scroll>
         <Row>
-          <Button small onClick={() => view.send("field_add")}>
+          <Button small onClick={() => view.send("fields.add")}>
             Add a field
           </Button>
           <Aside>A dot makes a group, [] a list of groups: policy.number, lines[].total.</Aside>
@@ -88,10 +88,10 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
       </div>
       <footer>
         <Grow />
-        <Button bare onClick={() => view.send("fields_close")}>
+        <Button bare onClick={() => view.send("fields.close")}>
           Cancel
         </Button>
-        <Button go disabled={Boolean(wrong)} data-main="" onClick={() => view.send("fields_use")}>
+        <Button go disabled={Boolean(wrong)} data-main="" onClick={() => view.send("fields.use")}>
           Use these fields
         </Button>
       </footer>
@@ -107,7 +107,7 @@ interface Props {
 }
 
 function RowForm({ row, n, fields, view }: Props) {
-  const set = (content: object) => view.send("field_edit", { row: n, ...content });
+  const set = (content: object) => view.send("fields.edit", { row: n, ...content });
   const where = `of row ${n + 1}`;
   const words = (key: "name" | "description" | "values", label: string, more: object = {}) => (
     <td>
@@ -159,7 +159,7 @@ function RowForm({ row, n, fields, view }: Props) {
             bare
             small
             aria-label={`Remove row ${n + 1}`}
-            onClick={() => view.send("field_drop", { row: n })}
+            onClick={() => view.send("fields.drop", { row: n })}
           >
             Remove
           </Button>
@@ -173,7 +173,7 @@ function RowForm({ row, n, fields, view }: Props) {
               {row.problem}
             </span>{" "}
             {row.instead && (
-              <TextButton onClick={() => view.send("field_rename", { row: n, name: row.instead })}>
+              <TextButton onClick={() => view.send("fields.rename", { row: n, name: row.instead })}>
                 Use {row.instead}
               </TextButton>
             )}

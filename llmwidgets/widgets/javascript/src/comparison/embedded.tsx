@@ -58,7 +58,7 @@ export function openSheet(view: View, sheet: Sheet): void {
 }
 
 export function askForReport(view: View): void {
-  const save = (values: boolean) => view.send("html", { values });
+  const save = (values: boolean) => view.send("result.html", { values });
   openSheet(view, {
     title: "Report as HTML",
     from: "html",

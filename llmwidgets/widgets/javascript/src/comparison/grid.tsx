@@ -157,7 +157,7 @@ export class Grid {
     this.waits = true;
     this.#turn = freshName();
     const { chars, truthChars, failed } = this.columns;
-    this.view.send("grid", {
+    this.view.send("grid.lay", {
       ...this.view.filter,
       turn: this.#turn,
       chars,
@@ -299,7 +299,11 @@ export class Grid {
       this.#canvas,
     );
     for (const chunk of layout.missing(from - CHUNK / 2, to + CHUNK / 2)) {
-      this.view.send("blocks", { layout: this.answer.layout, from: chunk * CHUNK, count: CHUNK });
+      this.view.send("grid.blocks", {
+        layout: this.answer.layout,
+        from: chunk * CHUNK,
+        count: CHUNK,
+      });
     }
     this.#point();
     const first = Math.min(layout.blockAt(top) + 1, layout.count);
@@ -411,7 +415,7 @@ export class Grid {
       top: () => this.moveTo(0, 0),
       bottom: () => this.moveTo(Infinity, Infinity),
       enter: () => this.#enter(),
-      undo: () => this.view.send("undo"),
+      undo: () => this.view.send("labels.undo"),
       type: () => this.typeTruth(),
       none: () => this.label({ none: true }),
       take: () => this.label({ column: by }),
@@ -470,7 +474,7 @@ export class Grid {
   }
 
   #askDetail({ path, col }: Open, { index }: Block): void {
-    this.view.send("detail", { index, path, column: Math.max(col - 1 - this.truth, -1) });
+    this.view.send("grid.detail", { index, path, column: Math.max(col - 1 - this.truth, -1) });
   }
 
   #readAgain(open: Open, block: Block): void {
@@ -540,7 +544,7 @@ export class Grid {
     const block = this.layout.blocks.get(this.#at.block);
     if (!row || !block || row.name === "all fields") return;
     this.#showTruth();
-    this.view.send("label", { index: block.index, path: row.p, ...content });
+    this.view.send("labels.set", { index: block.index, path: row.p, ...content });
   }
 
   /** The first label brings the column of truth; the grid is laid out anew around its cell. */

@@ -65,7 +65,7 @@ function Group({
             checked={count > 0 && !some}
             indeterminate={some}
             aria-label={`All models of ${title}`}
-            onTick={(on) => view.send("tick_all", { label, on })}
+            onTick={(on) => view.send("setup.tick_all", { label, on })}
           />
         ) : (
           <span />
@@ -99,7 +99,7 @@ function Model({ row }: { row: ModelRow }) {
           checked={ticked}
           disabled={!row.enabled}
           aria-label={row.spoken}
-          onTick={(on) => view.send("tick", { ref, on })}
+          onTick={(on) => view.send("setup.tick", { ref, on })}
         />
         <span>
           <span class="row wrap lw-id">
@@ -116,7 +116,7 @@ function Model({ row }: { row: ModelRow }) {
         <span class="narrow-hide">{row.mode}</span>
         <span class={row.price === "unknown" ? "r muted" : "r"}>{row.price}</span>
         {ticked ? (
-          <Button icon="plus" bare small onClick={() => view.send("duplicate", { ref })}>
+          <Button icon="plus" bare small onClick={() => view.send("setup.duplicate", { ref })}>
             Duplicate column
           </Button>
         ) : (
@@ -133,7 +133,7 @@ function Model({ row }: { row: ModelRow }) {
 /** A column beside its model's first one: its name, and how it is asked. */
 function CopyForm({ copy: { key, letter, label, said, examples, ...copy } }: { copy: Copy }) {
   const view = useView();
-  const set = (content: object) => view.send("edit_copy", { key, ...content });
+  const set = (content: object) => view.send("setup.edit_copy", { key, ...content });
   return (
     <div class="lw-model lw-copy">
       <span />
@@ -189,7 +189,7 @@ function CopyForm({ copy: { key, letter, label, said, examples, ...copy } }: { c
               />
             </Labelled>
             <Grow />
-            <Button small onClick={() => view.send("drop_copy", { key })}>
+            <Button small onClick={() => view.send("setup.drop_copy", { key })}>
               Remove column
             </Button>
           </Row>

@@ -1,24 +1,12 @@
 // A result: its header, what is not whole about it, and the view that is open.
 
+import TABS from "comparison-tabs";
 import { useRef } from "preact/hooks";
 import { Alert, Button, useRoving } from "../panel/parts";
-import { Charts } from "./charts";
-import { Differences } from "./differences";
 import { askForReport } from "./embedded";
 import { Grow } from "./parts";
-import { RequestView } from "./request";
-import { Scoreboard } from "./scores";
 import type { Result, Sentence } from "./state";
-import { TextView } from "./text";
 import { useView } from "./view";
-
-const TABS = {
-  differences: Differences,
-  text: TextView,
-  scoreboard: Scoreboard,
-  charts: Charts,
-  request: RequestView,
-};
 
 interface Props {
   result: Result;
@@ -28,18 +16,29 @@ interface Props {
 
 export function ResultScreen({ result, again, error }: Props) {
   const view = useView();
-  const tab = view.tab as keyof typeof TABS;
-  const Open = TABS[tab];
+  const tab = view.tab;
+  const Open = TABS[tab]!;
   return (
     <>
       <header>
         <h2 class="narrow-hide">Comparison</h2>
-        <Tabs open={tab} />
+        <Tabs names={result.views} open={tab} />
         <Grow />
-        <Button bare small class="narrow-hide" data-focus="code" onClick={() => view.send("code")}>
+        <Button
+          bare
+          small
+          class="narrow-hide"
+          data-focus="code"
+          onClick={() => view.send("result.code")}
+        >
           Copy as code
         </Button>
-        <Button bare small title="Download every value as CSV" onClick={() => view.send("csv")}>
+        <Button
+          bare
+          small
+          title="Download every value as CSV"
+          onClick={() => view.send("result.csv")}
+        >
           CSV
         </Button>
         <Button
@@ -56,7 +55,7 @@ export function ResultScreen({ result, again, error }: Props) {
             bare
             small
             title="Back to models, fields and texts"
-            onClick={() => view.send("again")}
+            onClick={() => view.send("run.again")}
           >
             {again}
           </Button>
@@ -71,13 +70,13 @@ export function ResultScreen({ result, again, error }: Props) {
   );
 }
 
-function Tabs({ open }: { open: string }) {
+function Tabs({ names, open }: { names: string[]; open: string }) {
   const view = useView();
   const ref = useRef<HTMLDivElement>(null);
   useRoving(ref, "[role=tab]");
   return (
     <div class="tabs" role="tablist" aria-label="Views of the comparison" ref={ref}>
-      {Object.keys(TABS).map((name) => (
+      {names.map((name) => (
         <button
           key={name}
           type="button"
@@ -113,7 +112,7 @@ function Notes({ result: { read, texts, facts, notes, resume } }: { result: Resu
         ))}
       </div>
       {resume && (
-        <Button small onClick={() => view.send("resume")}>
+        <Button small onClick={() => view.send("run.resume")}>
           {resume}
         </Button>
       )}

@@ -21,22 +21,22 @@ export function RunningScreen({
         <Status>{run.said}</Status>
         <Grow />
         {run.again && (
-          <Button bare onClick={() => view.send("again")}>
+          <Button bare onClick={() => view.send("run.again")}>
             {run.again}
           </Button>
         )}
         {run.show && (
-          <Button data-main="" onClick={() => view.send("show")}>
+          <Button data-main="" onClick={() => view.send("run.show")}>
             {run.show}
           </Button>
         )}
         {run.resume && (
-          <Button go data-next="" onClick={() => view.send("resume")}>
+          <Button go data-next="" onClick={() => view.send("run.resume")}>
             {run.resume}
           </Button>
         )}
         {run.stop && (
-          <Button data-next="" disabled={run.stopping} onClick={() => view.send("stop")}>
+          <Button data-next="" disabled={run.stopping} onClick={() => view.send("run.stop")}>
             {run.stop}
           </Button>
         )}
@@ -76,7 +76,7 @@ export function RunningScreen({
         <Small>{run.foot}</Small>
         <Grow />
         {run.differences && (
-          <Button small onClick={() => view.send("show")}>
+          <Button small onClick={() => view.send("run.show")}>
             {[<>Differences so far </>, <b>{run.differences}</b>]}
           </Button>
         )}

@@ -7,8 +7,8 @@ import { inHand } from "../panel/typing";
 import { Embedded } from "./embedded";
 import { Models } from "./models";
 import { Aside, Failed, Grow, Heads, Labelled, Muted, Row, Small } from "./parts";
-import { Matters } from "./scores";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "./state";
+import { Matters } from "./tabs/scoreboard";
 import { useKept, useView } from "./view";
 
 const FIELDS_SHOWN = 6;
@@ -30,12 +30,12 @@ export function SetupScreen({ setup, back, error }: Props) {
         <Aside>{setup.said}</Aside>
         <Grow />
         {back && (
-          <Button bare small onClick={() => view.send("back")}>
+          <Button bare small onClick={() => view.send("run.back")}>
             {back}
           </Button>
         )}
         {setup.code && (
-          <Button bare small data-focus="code" onClick={() => view.send("code")}>
+          <Button bare small data-focus="code" onClick={() => view.send("result.code")}>
             Copy as code
           </Button>
         )}
@@ -79,10 +79,10 @@ function NoModels({ sentence, hint }: Sentence) {
         <p class="muted">{hint}</p>
       </div>
       <Row>
-        <Button go data-focus="connections" onClick={() => view.send("connections")}>
+        <Button go data-focus="connections" onClick={() => view.send("setup.connections")}>
           Open connections
         </Button>
-        <Button bare onClick={() => view.send("demo")}>
+        <Button bare onClick={() => view.send("setup.demo")}>
           Use the demo server, no key needed
         </Button>
       </Row>
@@ -103,7 +103,7 @@ function Schema({ schema: { said, fields, edit, losses, hint } }: { schema: Sche
         <Aside>{said}</Aside>
         <Grow />
         {edit && (
-          <Button bare={fields.length > 0} small onClick={() => view.send("fields")}>
+          <Button bare={fields.length > 0} small onClick={() => view.send("fields.open")}>
             {edit}
           </Button>
         )}
@@ -172,7 +172,7 @@ function Texts({ texts: { said, first, samples } }: { texts: TextsView }) {
       {samples.length > 0 && (
         <Row>
           {samples.map(({ name, label }) => (
-            <Button key={name} small onClick={() => view.send("sample", { name })}>
+            <Button key={name} small onClick={() => view.send("setup.sample", { name })}>
               {label}
             </Button>
           ))}
@@ -190,7 +190,7 @@ function Chooser({ done }: { done: () => void }) {
     const contents = await Promise.all(files.map((each) => each.arrayBuffer()));
     done();
     view.send(
-      "files",
+      "setup.files",
       { names: files.map(({ name }) => name) },
       contents.map((each) => new DataView(each)),
     );
@@ -212,7 +212,7 @@ function Chooser({ done }: { done: () => void }) {
         <Button
           small
           onClick={() => {
-            view.send("paste", { text: pasted.current!.value });
+            view.send("setup.paste", { text: pasted.current!.value });
             done();
           }}
         >
@@ -240,7 +240,7 @@ function Options({ options }: { options: OptionsView }) {
       type="number"
       min={1}
       value={String(options[name])}
-      onChange={(e) => view.send("options", { [name]: e.currentTarget.value })}
+      onChange={(e) => view.send("setup.options", { [name]: e.currentTarget.value })}
       {...more}
     />
   );
@@ -258,7 +258,7 @@ function Options({ options }: { options: OptionsView }) {
               as="textarea"
               rows={8}
               value={options.instructions}
-              onChange={(e) => view.send("options", { instructions: e.currentTarget.value })}
+              onChange={(e) => view.send("setup.options", { instructions: e.currentTarget.value })}
             />
           </Labelled>
         )}
@@ -315,16 +315,19 @@ function Foot({
               aria-label="Stop before, in US dollars"
               data-focus="budget"
               value={budget}
-              onChange={(e) => view.send("budget", { budget: e.currentTarget.value })}
+              onChange={(e) => view.send("setup.budget", { budget: e.currentTarget.value })}
             />
           </span>
         </label>
         {trial && (
-          <Button disabled={Boolean(missing)} onClick={() => view.send("run", { trial: true })}>
+          <Button
+            disabled={Boolean(missing)}
+            onClick={() => view.send("run.start", { trial: true })}
+          >
             {trial}
           </Button>
         )}
-        <Button go disabled={Boolean(missing)} data-main="" onClick={() => view.send("run")}>
+        <Button go disabled={Boolean(missing)} data-main="" onClick={() => view.send("run.start")}>
           {run}
         </Button>
       </span>

@@ -155,6 +155,8 @@ export interface Variant {
 export interface Result {
   run: number;
   revision: number;
+  /** The tabs, in their order. */
+  views: string[];
   variants: Variant[];
   truth: boolean;
   texts: number;
@@ -299,6 +301,8 @@ export interface ScoreRow {
   label: string;
   said: string;
   recommended: boolean;
+  /** Of fields right, 0–1; null where nothing is scored. */
+  share: number | null;
   right: string;
   interval: Interval | null;
   range: string;
@@ -342,6 +346,8 @@ export interface FieldScores {
   path: string;
   name: string;
   cells: (Record<string, Figure> | null)[];
+  /** The smallest share of the first measure. */
+  least: number;
 }
 
 /** A variant in the charts. */

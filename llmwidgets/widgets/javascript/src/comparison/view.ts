@@ -23,6 +23,13 @@ export interface Answer extends Message {
   run?: number;
 }
 
+/** What the page asks by, by the type of the answer; NAME.show where nothing is said here. */
+const QUESTIONS: Record<string, string> = {
+  text: "result.text",
+  request: "result.request",
+  grounding: "scores.grounding",
+};
+
 export class View {
   tab = "differences";
   filter: Filter = { only: "disagree", states: [], field: "", query: "", sort: "loud" };
@@ -80,7 +87,7 @@ export class View {
     const asked = JSON.stringify(content);
     if (this.asked[type] !== asked) {
       this.asked[type] = asked;
-      this.send(type, content);
+      this.send(QUESTIONS[type] ?? `${type}.show`, content);
     }
     return null;
   }

@@ -123,17 +123,22 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
           )}
           <div class="row wrap act">
             {refused?.allow && form.may_allow && (
-              <Button go onClick={() => send("allow", { form: key, model: refused.model })}>
+              <Button go onClick={() => send("form.allow", { form: key, model: refused.model })}>
                 Allow {refused.model} for this organization
               </Button>
             )}
             {fixes && (
-              <Button go data-focus="fix" data-next="1" onClick={() => send("fix", { form: key })}>
+              <Button
+                go
+                data-focus="fix"
+                data-next="1"
+                onClick={() => send("form.fix", { form: key })}
+              >
                 Apply fix and test
               </Button>
             )}
             {form.may_keep && !form.said && (
-              <Button bare onClick={() => send("keep", { form: key })}>
+              <Button bare onClick={() => send("form.keep", { form: key })}>
                 {form.intent === "session" ? "Use it anyway, this session" : "Save anyway"}
               </Button>
             )}
@@ -210,7 +215,7 @@ function Models({ form, rows }: OfForm & { rows: ModelRow[] }) {
   const allow = ({ model }: ModelRow) => (
     <TextButton
       aria-label={`Allow ${model} for this organization`}
-      onClick={() => send("allow", { form: form.key, model })}
+      onClick={() => send("form.allow", { form: form.key, model })}
     >
       Allow
     </TextButton>
@@ -287,7 +292,7 @@ function ListedModels({ form }: OfForm) {
       <div class="row wrap">
         <Button
           disabled={!chosen.length}
-          onClick={() => send("add_listed", { form: form.key, models: chosen })}
+          onClick={() => send("form.add_listed", { form: form.key, models: chosen })}
         >
           {chosen.length ? `Add ${chosen.length} ${plural(chosen.length, "model")}` : "Add models"}
         </Button>
@@ -316,7 +321,7 @@ function OffWhitelist({ form }: OfForm) {
             <code class="grow">{model}</code>
             <TextButton
               aria-label={`Allow ${model} for this organization`}
-              onClick={() => send("allow", { form: form.key, model })}
+              onClick={() => send("form.allow", { form: form.key, model })}
             >
               Allow for this organization
             </TextButton>

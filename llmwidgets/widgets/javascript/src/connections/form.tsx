@@ -25,7 +25,7 @@ type OfField<F extends FieldState> = OfForm & { field: F; id: string };
 /** Send what stands in the form, as it is left. */
 function useEdit(form: FormState): () => void {
   const panel = usePanel();
-  return () => panel.send("edit", { form: form.key, values: readValues(panel.root) });
+  return () => panel.send("form.edit", { form: form.key, values: readValues(panel.root) });
 }
 
 /** Everything that is asked, and the buttons below. */
@@ -92,7 +92,7 @@ function Presets({ form }: OfForm) {
           class="chip"
           aria-pressed={on}
           onClick={() =>
-            panel.send("preset", { form: form.key, title, values: readValues(panel.root) })
+            panel.send("form.preset", { form: form.key, title, values: readValues(panel.root) })
           }
         >
           {title}
@@ -329,7 +329,7 @@ function HeadersField({ form, field, id }: OfField<HeadersFieldState>) {
             class="within"
             aria-label={`Remove the header ${header.name}`}
             onClick={() =>
-              panel.send("clear", { form: form.key, field: field.name, header: header.name })
+              panel.send("form.clear", { form: form.key, field: field.name, header: header.name })
             }
           >
             Remove
@@ -378,12 +378,18 @@ function Doubts({ form }: OfForm) {
         <p>Nothing was sent.</p>
         <div class="row wrap act">
           {form.owners.map(({ kind, title }) => (
-            <Button key={kind} go onClick={() => panel.send("move", { form: form.key, kind })}>
+            <Button
+              key={kind}
+              go
+              onClick={() => panel.send("connections.move", { form: form.key, kind })}
+            >
               Use it for {title}
             </Button>
           ))}
           <Button
-            onClick={() => submitForm(panel, form, "test", { intent: form.intent, certain: true })}
+            onClick={() =>
+              submitForm(panel, form, "form.test", { intent: form.intent, certain: true })
+            }
           >
             Test it as it is
           </Button>
@@ -396,7 +402,7 @@ function Doubts({ form }: OfForm) {
 /** The buttons under the form, and what the step costs. */
 function FormButtons({ form }: OfForm) {
   const panel = usePanel<StorePanelState>();
-  const test = (intent: string) => () => submitForm(panel, form, "test", { intent });
+  const test = (intent: string) => () => submitForm(panel, form, "form.test", { intent });
   const failed = Boolean(form.report && !form.report.ok && form.report.fix.length);
   const settled = form.origin && !failed;
   const busy = Boolean(form.busy);

@@ -41,7 +41,7 @@ export function FoundHere({ state, gate }: { state: FoundState; gate: boolean })
         <ul>
           {found.map(({ label, title, source, where }) => (
             <Row key={`env:${label}`} what={<code>{source}</code>} where={where}>
-              <Button small onClick={() => send("add_found", { label })}>
+              <Button small onClick={() => send("found.add", { label })}>
                 Add as {title}
               </Button>
             </Row>
@@ -51,7 +51,7 @@ export function FoundHere({ state, gate }: { state: FoundState; gate: boolean })
           ))}
           {local.map(({ endpoint, title, host, models }) => (
             <Row key={endpoint} what={title} where={`on ${host} with ${someOf(models)}`}>
-              <Button small onClick={() => send("add_local", { endpoint })}>
+              <Button small onClick={() => send("found.add_local", { endpoint })}>
                 Add {models.length === 1 ? models[0] : `${models.length} models`}
               </Button>
             </Row>
@@ -63,11 +63,11 @@ export function FoundHere({ state, gate }: { state: FoundState; gate: boolean })
             <Button
               small
               title=".env files, LLM, Jupyter AI, gcloud: read now, and only now"
-              onClick={() => send("look_elsewhere")}
+              onClick={() => send("found.look_elsewhere")}
             >
               Look in other tools' files
             </Button>
-            <Button small disabled={looking} onClick={() => send("discover")}>
+            <Button small disabled={looking} onClick={() => send("found.discover")}>
               Look for local servers
             </Button>
             {(state.connected > 0 || gate) && !state.demo && <DemoButton small bare />}
@@ -81,7 +81,7 @@ export function FoundHere({ state, gate }: { state: FoundState; gate: boolean })
 export function DemoButton(looks: { small?: boolean; bare?: boolean }) {
   const { send } = usePanel();
   return (
-    <Button {...looks} onClick={() => send("demo")}>
+    <Button {...looks} onClick={() => send("connections.demo")}>
       Use the demo server, no key needed
     </Button>
   );
@@ -110,7 +110,7 @@ function Row({
 function ElsewhereRow({ each }: { each: Elsewhere }) {
   const { send } = usePanel();
   const { number, title, where, tail } = each;
-  const add = (reference: boolean) => () => send("add_elsewhere", { number, reference });
+  const add = (reference: boolean) => () => send("found.add_elsewhere", { number, reference });
   return (
     <Row
       what={

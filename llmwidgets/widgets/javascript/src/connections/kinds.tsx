@@ -49,7 +49,7 @@ export function KindsList({ kinds }: { kinds: KindState[] }) {
 
 function useOpen(kind: string) {
   const { send } = usePanel();
-  return (label: string) => () => send("select", { kind, label });
+  return (label: string) => () => send("connections.select", { kind, label });
 }
 
 function Row({

@@ -79,7 +79,7 @@ function SecretTold({ form, field, replace }: Omit<Secret, "id"> & { replace: ()
             small
             class="within"
             aria-label={`Clear ${field.label}`}
-            onClick={() => send("clear", { form: form.key, field: field.name })}
+            onClick={() => send("form.clear", { form: form.key, field: field.name })}
           >
             Clear
           </Button>
@@ -107,7 +107,7 @@ function SecretInput({ form, field, id, inputRef, leave }: InputProps) {
   const takeFile = (file: File | undefined) => {
     if (!file) return;
     if (file.size <= MOST_BYTES) sendFile(model, file, name, { form: form.key });
-    else send("page_error", { name: "The file is larger than 64 kB, so it is not a key." });
+    else send("secret.failed", { name: "The file is larger than 64 kB, so it is not a key." });
   };
   const Tag = (multiline ? "textarea" : "input") as "input";
   const input = (

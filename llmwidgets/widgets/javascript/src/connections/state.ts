@@ -4,6 +4,8 @@ export interface SecretState {
   state: "empty" | "received" | "stored";
   tail?: string;
   reference?: string | null;
+  /** A value was received over a stored one. */
+  replaces?: boolean;
 }
 
 export interface HeaderState extends SecretState {

@@ -24,7 +24,7 @@ export function startSealing(panel: Panel): void {
   });
   const before = sealings.get(panel.model);
   sealings.set(panel.model, { spki, last: before?.last ?? Promise.resolve() });
-  if (canSeal()) panel.model.send({ type: "sealing" });
+  if (canSeal()) panel.model.send({ type: "secret.sealing" });
 }
 
 export function canSeal(): boolean {
@@ -54,7 +54,8 @@ async function post(
   more: Content,
 ) {
   const { sealed, buffers } = await seal(model, field, bytes);
-  model.send(acts.mark({ type: "secret", field, sealed, ...more }), undefined, buffers);
+  const type = "form" in more ? "form.secret" : "secret.typed";
+  model.send(acts.mark({ type, field, sealed, ...more }), undefined, buffers);
 }
 
 /** Empty the input now, send its value sealed; the order of everything sent this way is kept. */
@@ -88,6 +89,6 @@ export function inOrder(model: WidgetModel, step: () => unknown): void {
       await step();
     })
     .catch((error) => {
-      model.send({ type: "page_error", name: String(error?.name || "Error") });
+      model.send({ type: "secret.failed", name: String(error?.name || "Error") });
     });
 }

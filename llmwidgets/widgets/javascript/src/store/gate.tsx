@@ -17,7 +17,7 @@ export function StoreStatus({ store, children }: OfStore & { children?: Componen
   if (store.memory) return null;
   if (!store.exists) {
     return (
-      <Button small bare onClick={() => send("gate", { screen: "create" })}>
+      <Button small bare onClick={() => send("store.screen", { screen: "create" })}>
         Create the store
       </Button>
     );
@@ -31,7 +31,7 @@ export function StoreStatus({ store, children }: OfStore & { children?: Componen
           {store.changed && ` · last changed ${store.changed}`}
         </span>
         {store.gate !== "unlock" && (
-          <Button small onClick={() => send("gate", { screen: "unlock" })}>
+          <Button small onClick={() => send("store.screen", { screen: "unlock" })}>
             Unlock
           </Button>
         )}
@@ -49,7 +49,7 @@ export function StoreStatus({ store, children }: OfStore & { children?: Componen
         </span>
       </span>
       {children}
-      <Button small onClick={() => send("lock")}>
+      <Button small onClick={() => send("store.lock")}>
         Lock
       </Button>
     </>
@@ -66,7 +66,7 @@ export function StoreNotice({ store }: OfStore) {
       ))}
       {store.rolled_back && (
         <div class="row indent">
-          <Button small onClick={() => send("accept_rollback")}>
+          <Button small onClick={() => send("store.accept_rollback")}>
             Go on from the older file
           </Button>
         </div>
@@ -115,7 +115,7 @@ function UnlockGate({ store }: OfStore) {
     if (held) return;
     sendSecret(panel.model, typed(panel, name), name);
     inOrder(panel.model, () =>
-      panel.send("unlock", { by: name, remember: remembered(store, remember) }),
+      panel.send("store.unlock", { by: name, remember: remembered(store, remember) }),
     );
   };
   const turn = () => {
@@ -166,7 +166,7 @@ function UnlockGate({ store }: OfStore) {
             text={`A backup of ${store.backup} lies beside it.`}
           >
             <div class="row act">
-              <Button go onClick={() => panel.send("rescue")}>
+              <Button go onClick={() => panel.send("store.rescue")}>
                 Go back to the backup
               </Button>
             </div>
@@ -188,7 +188,7 @@ function UnlockGate({ store }: OfStore) {
         )}
       </p>
       <div class="row">
-        <Button bare onClick={() => panel.send("gate", { screen: "" })}>
+        <Button bare onClick={() => panel.send("store.screen", { screen: "" })}>
           Go on without the store
         </Button>
       </div>

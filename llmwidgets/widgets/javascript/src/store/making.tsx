@@ -92,7 +92,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
     else field().value = spaced(field().value);
     sendSecret(panel.model, field(), "passphrase");
     inOrder(panel.model, () =>
-      panel.send("create", { own, kept, remember: remembered(store, remember) }),
+      panel.send("store.create", { own, kept, remember: remembered(store, remember) }),
     );
   };
   const said = problem || lastSaid(store);
@@ -118,7 +118,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
             other={() => {
               setGiven("");
               give(field(), "");
-              panel.send("words");
+              panel.send("store.words");
             }}
           />
         )}
@@ -136,7 +136,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
         >
           {store.busy ? "Creating…" : waits ? "Create store and save" : "Create store"}
         </Button>
-        <Button bare onClick={() => panel.send("gate", { screen: "" })}>
+        <Button bare onClick={() => panel.send("store.screen", { screen: "" })}>
           Go on without the store
         </Button>
         <span class="s muted" id="lw-create-missing" role="status">

@@ -26,7 +26,7 @@ export function OrganizationChoice({ store }: { store: StoreState }) {
   const panel = usePanel();
   const [naming, setNaming] = useState(false);
   if (!store.organizations?.length) return <span class="s muted">{store.organization}</span>;
-  const turnTo = (name: string) => panel.send("organization", { name });
+  const turnTo = (name: string) => panel.send("store.organization", { name });
   const leave = () => {
     setNaming(false);
     focusOn(panel, "organization");
@@ -95,7 +95,7 @@ export function SettingsButton({ store }: { store: StoreState }) {
       small
       bare
       data-focus="settings"
-      onClick={() => send("gate", { screen: open ? "" : "store" })}
+      onClick={() => (open ? send("store.screen", { screen: "" }) : send("settings.open"))}
     >
       {open ? "Back to the connections" : "Store…"}
     </Button>
@@ -185,7 +185,11 @@ function OpeningPart({ settings }: Settings) {
   return (
     <>
       {opening.places.map(({ place, words, where, on }) => (
-        <Choice key={place} checked={on} onTick={(now) => send("remember", { place, on: now })}>
+        <Choice
+          key={place}
+          checked={on}
+          onTick={(now) => send("settings.remember", { place, on: now })}
+        >
           {words} <span class="muted">{where}</span>
         </Choice>
       ))}
@@ -203,7 +207,7 @@ function OpeningPart({ settings }: Settings) {
               class="in auto"
               value={String(opening.auto_lock)}
               options={IDLE}
-              onPick={(value) => send("auto_lock", { minutes: Number(value) })}
+              onPick={(value) => send("settings.auto_lock", { minutes: Number(value) })}
             />
           </label>
           <p class="s muted">
@@ -273,7 +277,7 @@ function PassphrasePart({ settings }: Settings) {
       <LastStep settings={settings} part="passphrase" />
       <SecretRow
         fields={fields}
-        act={() => send("change_passphrase")}
+        act={() => send("settings.change_passphrase")}
         button={label(settings, "passphrase", "Change passphrase", "Changing…")}
       />
     </>
@@ -284,7 +288,7 @@ function MembersPart({ settings }: Settings) {
   const panel = usePanel();
   const [parting, setParting] = useState("");
   const invite = () =>
-    panel.send("invite", {
+    panel.send("settings.invite", {
       name: typed(panel, "member").value,
       recipient: typed(panel, "recipient").value,
     });
@@ -295,7 +299,7 @@ function MembersPart({ settings }: Settings) {
           small
           onClick={() => {
             setParting("");
-            panel.send("remove_member", { name });
+            panel.send("settings.remove_member", { name });
           }}
         >
           Remove {name}
@@ -382,7 +386,7 @@ function BackupsPart({ settings }: Settings) {
                 <Button
                   small
                   aria-label={`Go back to the backup of ${saved}`}
-                  onClick={() => send("restore", { backup: name })}
+                  onClick={() => send("settings.restore", { backup: name })}
                 >
                   Go back to it
                 </Button>
@@ -401,7 +405,7 @@ function ExportPart({ settings }: Settings) {
   const send = () => {
     sendSecret(panel.model, typed(panel, "export"), "export");
     inOrder(panel.model, () =>
-      panel.send("export", {
+      panel.send("settings.export", {
         path: typed(panel, "export-path").value,
         recipient: typed(panel, "export-to").value,
       }),
@@ -430,7 +434,9 @@ function ImportPart({ settings }: Settings) {
   const panel = usePanel();
   const send = () => {
     sendSecret(panel.model, typed(panel, "import"), "import");
-    inOrder(panel.model, () => panel.send("preview", { path: typed(panel, "import-path").value }));
+    inOrder(panel.model, () =>
+      panel.send("settings.preview", { path: typed(panel, "import-path").value }),
+    );
   };
   return (
     <>
@@ -481,7 +487,7 @@ function Preview({ preview }: { preview: PreviewState }) {
         <Note icon="warn" text={`This version cannot read ${listWords(preview.unreadable)}.`} />
       )}
       <div class="row">
-        <Button disabled={!ticked.length} onClick={() => send("take", { labels: ticked })}>
+        <Button disabled={!ticked.length} onClick={() => send("settings.take", { labels: ticked })}>
           {`Save ${ticked.length} ${plural(ticked.length, "connection")}`}
         </Button>
       </div>
@@ -499,7 +505,7 @@ function IdentityPart({ settings }: Settings) {
       </p>
       <SecretRow
         fields={[["identity", "Passphrase"]]}
-        act={() => send("new_identity")}
+        act={() => send("settings.new_identity")}
         button={label(settings, "identity", "Make a new identity", "Sealing…")}
       />
       <LastStep settings={settings} part="identity" />

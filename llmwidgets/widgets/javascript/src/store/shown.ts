@@ -58,7 +58,7 @@ export function useShown() {
   const ask = async (what: What) => {
     opener.current ??= new Opener();
     const { name } = opener.current;
-    panel.send("show", { what, spki: await opener.current.spki(), view: name });
+    panel.send("store.show", { what, spki: await opener.current.spki(), view: name });
   };
   useMessage<ShownMessage>("shown", async (message, buffers) => {
     if (message.view !== opener.current?.name) return;

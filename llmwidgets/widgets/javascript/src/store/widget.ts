@@ -33,7 +33,9 @@ function followEnter(panel: StorePanel): void {
     const inField = (event.target as Element).matches(FIELDS);
     if (!form || !inField || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
-    submitForm(panel, form, "test", { intent: form.origin === "session" ? "session" : "save" });
+    submitForm(panel, form, "form.test", {
+      intent: form.origin === "session" ? "session" : "save",
+    });
   });
 }
 
@@ -44,7 +46,7 @@ function tellTyping(panel: StorePanel): void {
     const form = panel.state?.form;
     if (!form || told === form.rev || !(target as Element).closest(".field")) return;
     told = form.rev;
-    panel.send("typing", { form: form.key });
+    panel.send("form.typing", { form: form.key });
   });
 }
 

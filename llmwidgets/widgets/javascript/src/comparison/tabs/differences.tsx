@@ -1,13 +1,13 @@
 // The first view of a result: filters, the grid, the labels made in it.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { Select } from "../panel/controls";
-import { Button, Icon } from "../panel/parts";
-import { Grid } from "./grid";
-import { Chip, Grow, Hints, Letter, SearchBox } from "./parts";
-import type { Filter, Nothing, Result } from "./state";
-import { useView, type View } from "./view";
-import { GLYPHS, stateClass } from "./words";
+import { Select } from "../../panel/controls";
+import { Button, Icon } from "../../panel/parts";
+import { Grid } from "../grid";
+import { Chip, Grow, Hints, Letter, SearchBox } from "../parts";
+import type { Filter, Nothing, Result } from "../state";
+import { useView, type View } from "../view";
+import { GLYPHS, stateClass } from "../words";
 
 const SEARCH_MS = 150;
 const WORDS: Record<string, string> = {
@@ -15,7 +15,7 @@ const WORDS: Record<string, string> = {
   against: "models agree against the truth",
 };
 
-export function Differences({ result }: { result: Result }) {
+export default function Differences({ result }: { result: Result }) {
   const view = useView();
   view.grid ??= new Grid(view);
   const { grid } = view;
@@ -219,14 +219,14 @@ function NoRows({
 /** How many labels were made here, the way back, and the way out. */
 function Labels({ result: { labels, undo }, view }: Props) {
   if (!labels) return null;
-  const save = (format: string) => view.send("corrections", { format });
+  const save = (format: string) => view.send("labels.export", { format });
   return (
     <div class="lw-bar row wrap lw-labels">
       <p class="s" role="status">
         <b>{labels}</b> {labels === 1 ? "label" : "labels"} made here, after the values were seen
       </p>
       <Grow />
-      <Button small bare title={`${undo} (Ctrl+Z)`} onClick={() => view.send("undo")}>
+      <Button small bare title={`${undo} (Ctrl+Z)`} onClick={() => view.send("labels.undo")}>
         Undo
       </Button>
       <Button small bare onClick={() => save("csv")}>

@@ -1,17 +1,13 @@
-"""What a comparison is asked for before it runs: schema, texts, truth, columns, options."""
+"""Setup: what is chosen before a run. Schema, texts, truth, columns, options."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from keyword import iskeyword
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, TypeVar
 
+from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.inputs import RunPlan, build_plan, read_documents
 from llmwidgets.comparison.run_settings import CompareScript, shared_schema
@@ -23,32 +19,225 @@ from llmwidgets.comparison.variants import (
     resolve_variants,
 )
 from llmwidgets.connections import Connection, Policy, environment_connections
-from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
+from llmwidgets.connections.catalog import has_ended
+from llmwidgets.engine.defaults import CONCURRENCY_MOST, DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
 from llmwidgets.schemas import Schema, read_schema
 from llmwidgets.store.store import Store
-from llmwidgets.widgets.comparison.model_picker import ColumnChoices, edit_variant
-from llmwidgets.widgets.comparison.run_options import RunOptions
+from llmwidgets.widgets.connection.check_view import is_liftable
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
 
 
-MATERIAL = ("schema", "texts", "truth")
+T = TypeVar("T")
+
+_MOST_EXAMPLES = 50
+_MOST_REPEATS = 20
+
+
+@dataclass(slots=True)
+class RunOptions:
+    """How every column is asked. `budget` is in US dollars; None means no limit."""
+
+    instructions: str = DEFAULT_INSTRUCTIONS
+    crossed: Mapping[str, str] | None = None
+    repeats: int = 1
+    concurrency: int | None = None
+    budget: float | None = None
+
+    @classmethod
+    def of(cls, instructions: str | Mapping[str, str] | None) -> Self:
+        """The defaults with these instructions: a text, or texts by name; FieldError else."""
+        if isinstance(instructions, str) and instructions.strip():
+            return cls(instructions=instructions)
+        if isinstance(instructions, Mapping) and instructions:
+            return cls(crossed=dict(instructions))
+        if instructions is None:
+            return cls()
+        raise FieldError(
+            {"instructions": "are neither a text nor texts by name."},
+            'Give one text, or {"name": "text"} to compare several.',
+        )
+
+    def take(self, content: Mapping[str, Any]) -> None:
+        """Instructions, repeats, parallel calls out of the form; FieldError for what is wrong."""
+        if "instructions" in content:
+            said = str(content["instructions"])
+            self.instructions = said if said.strip() else DEFAULT_INSTRUCTIONS
+        if "repeats" in content:
+            self.repeats = read_whole("repeats", content["repeats"], _MOST_REPEATS) or 1
+        if "concurrency" in content:
+            self.concurrency = read_whole(
+                "parallel calls", content["concurrency"], CONCURRENCY_MOST
+            )
+
+    def take_budget(self, said: object) -> None:
+        """US dollars to stop before, out of the form; empty means no limit."""
+        words = str(said or "").strip().lstrip("$").replace(",", ".").strip()
+        if not words:
+            self.budget = None
+            return
+        try:
+            budget = float(words)
+        except ValueError:
+            budget = -1.0
+        if not 0 < budget < 1e6:
+            raise FieldError(
+                {"Stop before": "This is not an amount of US dollars."},
+                "Write a number such as 1.50, or leave it empty for no limit.",
+            )
+        self.budget = budget
+
+
+def read_whole(name: str, said: object, most: int, *, least: int = 1) -> int | None:
+    """A whole number out of the form, None where it is empty; FieldError for anything else."""
+    words = str(said if said is not None else "").strip()
+    if not words:
+        return None
+    if not words.isdigit() or not least <= int(words) <= most:
+        raise FieldError({name: f"This is not a whole number from {least} to {most}."})
+    return int(words)
+
+
+@dataclass(slots=True)
+class ColumnChoice:
+    """One column that is chosen: a model and the way it is asked.
+
+    `plain` is the tick of a row; the others are columns made from it.
+    """
+
+    key: str
+    connection: Connection
+    model: str
+    variant: Variant
+    plain: bool = True
+
+    @property
+    def ref(self) -> str:
+        """The reference of the model."""
+        return reference_of(self.connection, self.model)
+
+    @property
+    def label(self) -> str:
+        """What heads the column."""
+        return self.variant.label or self.ref
+
+    def asked(self) -> Variant:
+        """The variant with connection and label in place."""
+        return replace(self.variant, model=(self.connection, self.model), label=self.label)
+
+
+@dataclass(slots=True)
+class ColumnChoices:
+    """The chosen columns in the order of their letters."""
+
+    listed: list[ColumnChoice] = field(default_factory=list)
+    _serial: int = 0
+
+    def add(
+        self, connection: Connection, model: str, variant: Variant | None = None, *, plain: bool
+    ) -> ColumnChoice:
+        """Choose a column; a variant of its own comes in addition to the model's plain one."""
+        self._serial += 1
+        own = variant or Variant((connection, model))
+        pick = ColumnChoice(f"c{self._serial}", connection, model, own, plain)
+        self.listed.append(pick)
+        return pick
+
+    def plain(self, ref: str) -> ColumnChoice | None:
+        """The tick of this model, if it is ticked."""
+        return next((pick for pick in self.listed if pick.plain and pick.ref == ref), None)
+
+    def drop_ref(self, ref: str) -> None:
+        """Untick a model; columns made from it go with it."""
+        self.listed = [pick for pick in self.listed if pick.ref != ref]
+
+    def drop(self, key: str) -> None:
+        """Take one column away."""
+        self.listed = [pick for pick in self.listed if pick.key != key]
+
+    def find(self, key: str) -> ColumnChoice | None:
+        """The column of this key."""
+        return next((pick for pick in self.listed if pick.key == key), None)
+
+    def letter(self, pick: ColumnChoice | None) -> str:
+        """The letter the column has in every view."""
+        return formatting.variant_letter(self.listed.index(pick)) if pick in self.listed else ""
+
+    def free_label(self, stem: str) -> str:
+        """A label that no column has."""
+        taken = {pick.label for pick in self.listed}
+        number = 2
+        while f"{stem} · {number}" in taken:
+            number += 1
+        return f"{stem} · {number}"
+
+
+def offered_models(connection: Connection, policy: Policy, picks: ColumnChoices) -> tuple[str, ...]:
+    """The models of a connection that can be ticked: those allowed, and those that code chose.
+
+    A dated snapshot is on no list and can be chosen where its alias can.
+    """
+    chosen = (each.model for each in picks.listed if each.connection.label == connection.label)
+    return tuple(dict.fromkeys((*policy.allowed(connection), *chosen)))
+
+
+def edit_variant(variant: Variant, content: Mapping[str, Any], usual: str) -> Variant:
+    """The variant with what a form says; empty or usual instructions follow the comparison's."""
+    changes: dict[str, Any] = {}
+    if "label" in content:
+        changes["label"] = str(content["label"]).strip() or variant.label
+    if "instructions" in content:
+        instructions = str(content["instructions"]).strip()
+        changes["instructions"] = None if instructions in ("", usual.strip()) else instructions
+    if "effort" in content:
+        changes["effort"] = content["effort"]
+    if "examples" in content:
+        changes["examples"] = read_whole("examples", content["examples"], _MOST_EXAMPLES, least=0)
+    return replace(variant, **changes)
+
+
+# -- What is chosen.
+
+ScreenName = Literal["setup", "fields", "running", "results"]
+
+
+@dataclass(slots=True)
+class Screen:
+    """Which screen of the panel is shown."""
+
+    name: ScreenName = "setup"
+
+
+Where = Literal["schema", "texts", "truth", "models", "policy", "store", "estimate"]
+MATERIAL: tuple[Where, ...] = ("schema", "texts", "truth")
+
+
+class ActionState(TypedDict):
+    """A button: its label, and the message it sends."""
+
+    label: str
+    type: str
+    content: NotRequired[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class SetupProblem:
-    """Something that stands in the way: where, the sentence, the next step, a button for it."""
+    """Something that keeps a run from starting: where, the sentence, the next step, a button.
 
-    where: str
+    `ref` is the model that it is about, if it is about one.
+    """
+
+    where: Where
     sentence: str
     hint: str = ""
-    action: Mapping[str, Any] | None = None
+    action: ActionState | None = None
+    ref: str = ""
 
     @property
     def blocks(self) -> bool:
-        """Whether nothing can run until it is mended."""
+        """Whether nothing can run until it is fixed."""
         return self.where in MATERIAL
 
 
@@ -81,31 +270,28 @@ class Setup:
         self.problems = [each for each in self.problems if each.where not in MATERIAL]
         self.schema, self.documents = None, ()
         if self.schema_given is not None:
-            self.schema = self._try("schema", lambda: read_schema(self.schema_given))
+            self.schema = self._read("schema", lambda: read_schema(self.schema_given))
             if self.schema is None:
                 return
         if self.texts_given is None:
             return
-        plain = self._try("texts", lambda: self._read({}))
-        if plain is None:
-            return
-        self.documents = plain
-        read = self._try("truth", lambda: self._read(self.truth_given))
-        if read is not None:
-            self.documents = read
+        self.documents = self._read("texts", lambda: self._read_texts({})) or ()
+        if self.documents:
+            truth = self._read("truth", lambda: self._read_texts(self.truth_given))
+            self.documents = truth or self.documents
 
-    def _read(self, truth: Any) -> tuple[Document, ...]:
+    def _read_texts(self, truth: Any) -> tuple[Document, ...]:
         return read_documents(
             self.schema, self.texts_given, truth, group=self.group, blank=self.blank
         )
 
-    def _try(self, where: str, read: Callable[[], Any]) -> Any:
+    def _read(self, where: Where, read: Callable[[], T]) -> T | None:
         try:
             return read()
         except LLMWidgetsError as error:
-            action = None
+            action: ActionState | None = None
             if where == "truth":
-                action = {"label": "Compare without truth", "type": "drop_truth"}
+                action = {"label": "Compare without truth", "type": "setup.drop_truth"}
             self.problems.append(SetupProblem(where, _sentence(where, error), error.hint, action))
             return None
 
@@ -144,14 +330,21 @@ class Setup:
             self.picks.add(connection, model, variant, plain=False)
 
     def _refused(self, connection: Connection, model: str, error: PolicyError) -> SetupProblem:
-        offered = error.hint.startswith("Allow it") and not self.store.locked and self.store.exists
-        content = {"label": connection.label, "model": model}
-        action = {"label": f"Allow {model} for this organization", "type": "allow"}
+        ref = reference_of(connection, model)
+        offered = (
+            connection.provider.single
+            and has_ended(connection, model) is None
+            and is_liftable(self.policy(), error)
+            and self.store.exists
+            and not self.store.locked
+        )
+        action: ActionState = {
+            "label": f"Allow {model} for this organization",
+            "type": "setup.allow",
+            "content": {"label": connection.label, "model": model},
+        }
         return SetupProblem(
-            f"models {reference_of(connection, model)}",
-            error.message,
-            error.hint,
-            {**action, "content": content} if offered else None,
+            "models", error.message, error.hint, action if offered else None, ref=ref
         )
 
     # -- who can be asked ----------------------------------------------------------------------
@@ -187,13 +380,13 @@ class Setup:
 
     def tick(self, ref: str, on: bool) -> None:
         """Choose a model, or take it and the columns made from it away."""
-        self.problems = [each for each in self.problems if not each.where.startswith("models")]
+        self.problems = [each for each in self.problems if each.where != "models"]
         if not on:
             self.picks.drop_ref(ref)
             return
-        found = self.find(ref)
-        if found is not None and self.picks.plain(ref) is None:
-            self.picks.add(*found, plain=True)
+        model = self.find(ref)
+        if model is not None and self.picks.plain(ref) is None:
+            self.picks.add(*model, plain=True)
 
     def tick_all(self, label: str, on: bool) -> None:
         """Choose every model of one group of the picker, or none."""
@@ -235,7 +428,7 @@ class Setup:
 
     @property
     def columns(self) -> int:
-        """How many columns a run has: sets of instructions cross with what is ticked."""
+        """How many columns a run has: one per ticked model and set of instructions."""
         return len(self.picks.listed) * len(self.options.crossed or [""])
 
     @property
@@ -267,8 +460,8 @@ class Setup:
 
     def script(self) -> CompareScript:
         """The call of `compare` for what is chosen."""
-        given, options = self.schema_given, self.options
-        name = given.__name__ if isinstance(given, type) else ""
+        schema, options = self.schema_given, self.options
+        name = schema.__name__ if isinstance(schema, type) else ""
         return CompareScript(
             variants=self.variants(),
             schema=self.schema or shared_schema(self.documents),
@@ -295,13 +488,10 @@ class Setup:
         """The one thing that must come before a run; empty where nothing is missing."""
         blocking = next((each for each in self.problems if each.blocks), None)
         if blocking is not None:
-            return f"The {blocking.where} above must be mended first."
+            return f"Fix the {blocking.where} above first."
         if not self.documents:
-            return (
-                "There are no texts yet."
-                if self.schema
-                else "There are no fields and no texts yet."
-            )
+            fields = "" if self.schema else "fields and no "
+            return f"There are no {fields}texts yet."
         return "" if self.picks.listed else "Tick a model first."
 
 
@@ -321,57 +511,10 @@ def _listed(models: Any) -> list[Any]:
 def _sentence(where: str, error: LLMWidgetsError) -> str:
     if not isinstance(error, FieldError):
         return error.message
-    lines = []
-    for name, said in error.problems.items():
+    sentences = []
+    for name, problem in error.problems.items():
         if name == where or not name:
-            lines.append(f"The {where} {said}" if said[:1].islower() else said)
+            sentences.append(f"The {where} {problem}" if problem[:1].islower() else problem)
         else:
-            lines.append(f"{name}: {said}")
-    return " ".join(lines)
-
-
-# -- Texts that are pasted into the panel, or read from files chosen there.
-
-_BETWEEN = re.compile(r"^[^\S\n]*+-{3,}[^\S\n]*$", re.MULTILINE)
-_KEPT = ("id", "text", "truth", "schema")
-
-
-def read_pasted(words: str) -> list[dict[str, str]]:
-    """The texts between lines of three dashes; FieldError where there is none."""
-    found = [part.strip() for part in _BETWEEN.split(words) if part.strip()]
-    if not found:
-        raise FieldError({"texts": "Nothing was pasted."}, "Paste a text; --- stands between two.")
-    return [{"text": part} for part in found]
-
-
-def read_files(files: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """The texts of files: a .csv or .jsonl has a column or key `text`, others are one text each."""
-    found: list[dict[str, Any]] = []
-    for name, content in files:
-        kind = PurePath(name).suffix.lower()
-        if kind == ".csv":
-            found += _rows(name, list(csv.DictReader(io.StringIO(content.lstrip("\ufeff")))))
-        elif kind == ".jsonl":
-            found += _rows(
-                name, [_line(name, line) for line in content.splitlines() if line.strip()]
-            )
-        else:
-            found.append({"id": PurePath(name).stem, "text": content})
-    if not found:
-        raise FieldError({"texts": "The files hold no text."}, "Choose .txt, .csv or .jsonl files.")
-    return found
-
-
-def _rows(name: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
-    if not all(isinstance(row, dict) and row.get("text") for row in rows):
-        raise FieldError(
-            {name: "A row has no text."}, "Name the column or key that holds the documents text."
-        )
-    return [{key: row[key] for key in _KEPT if row.get(key)} for row in rows]
-
-
-def _line(name: str, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        raise FieldError({name: "A line is not JSON."}, "One JSON object a line.") from None
+            sentences.append(f"{name}: {problem}")
+    return " ".join(sentences)

@@ -1,4 +1,4 @@
-"""A run that a panel shows: how far each column is, in words, and the comparison so far."""
+"""RunController: start and stop a run, show how far it is, and the comparison so far."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.comparison.comparison import Comparison
@@ -20,7 +20,12 @@ from llmwidgets.engine.run import Run, VariantState
 from llmwidgets.errors import FAILURES, NotAsked
 from llmwidgets.formatting import count, dollars
 from llmwidgets.widgets.comparison.grid_model import may_ask_again
-from llmwidgets.widgets.comparison.setup_state import Setup
+from llmwidgets.widgets.comparison.labels import LabelController
+from llmwidgets.widgets.comparison.results import Remainder, ShownResult
+from llmwidgets.widgets.comparison.setup import Setup
+from llmwidgets.widgets.comparison.setup_controller import SetupController
+from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words, whole_words
+from llmwidgets.widgets.panel import Content, Sentence
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.inputs import RunPlan
@@ -30,10 +35,174 @@ if TYPE_CHECKING:
 _COUNT_SECONDS = 0.5
 
 
-class LiveRun:
-    """A run and what the page is told of it; `changed` is called at each news.
+class _NowState(TypedDict):
+    icon: Literal["", "ok", "fail", "wait"]
+    tone: Literal["", "ok", "fail", "warn"]
+    text: str
 
-    `first` asks so many of the texts only; the rest can be asked later.
+
+class _ProgressState(TypedDict):
+    letter: str
+    label: str
+    done: int
+    failed: int
+    total: int
+    count: str
+    median: str
+    cost: str
+    now: _NowState
+
+
+class RunningState(TypedDict):
+    """How far each column is, what it cost, what can be done now."""
+
+    status: str
+    said: str
+    stop: str
+    stopping: bool
+    again: str
+    resume: str
+    show: str
+    note: Sentence | None
+    foot: str
+    differences: str
+    columns: list[_ProgressState]
+
+
+class RunController:
+    """The run of a panel: begun from the choices, watched, its result shown."""
+
+    def __init__(
+        self, choices: SetupController, result: ShownResult, labels: LabelController
+    ) -> None:
+        self._choices, self._screen = choices, choices.screen
+        self._result, self._labels, self._page = result, labels, result.page
+        self.run: LiveRun | None = None
+        self._watched: LiveRun | None = None
+
+    @property
+    def ongoing(self) -> bool:
+        """Whether a run has begun and not ended."""
+        return self.run is not None and not self.run.ended
+
+    def stop(self) -> None:
+        """Stop the run; every reply that came is kept."""
+        if self.run is not None:
+            self.run.stop()
+
+    close = stop
+
+    async def act_start(self, content: Content) -> None:
+        """Run all texts, or the first few of them."""
+        if not self.ongoing and not self._choices.setup.missing():
+            await self._begin(TRIAL if content.get("trial") else None)
+
+    async def act_stop(self, _content: Content) -> None:
+        """Stop the run; what came is kept."""
+        self.stop()
+        self._page.push()
+
+    async def act_resume(self, _content: Content) -> None:
+        """Ask for the rest: what was answered is read from the journal."""
+        if self.run is not None and self.run.ended and not self._choices.setup.missing():
+            await self._begin()
+
+    async def act_show(self, _content: Content) -> None:
+        """Show what there is so far."""
+        run = self.run
+        if run is None:
+            return
+        if not run.ended:
+            await asyncio.to_thread(self._watch, run)
+        elif self._result.comparison is None:
+            await self._show(run)
+            return
+        else:
+            self._screen.name = "results"
+        self._page.push()
+
+    async def act_back(self, _content: Content) -> None:
+        """Back from the choices to the result, or to the run."""
+        if self.ongoing:
+            self._screen.name = "running"
+        else:
+            self._screen.name = "results" if self._result.comparison else "setup"
+        self._page.push()
+
+    async def act_again(self, _content: Content) -> None:
+        """Back to models, fields and texts."""
+        self._screen.name = "running" if self.ongoing else "setup"
+        self._choices.estimate()
+        self._page.push()
+
+    async def _begin(self, first: int | None = None) -> None:
+        setup, result = self._choices.setup, self._result
+        plan = await asyncio.to_thread(setup.asked)
+        run = LiveRun(plan, setup, self._page.push_soon, first)
+        result.foretold = expected_words(setup, result.matters, result.deviation, first)
+        self.run, self._screen.name = run, "running"
+        await asyncio.to_thread(run.start)
+        self._page.push()
+        self._page.submit(self._follow(run))
+
+    async def _follow(self, run: LiveRun) -> None:
+        await run.finished()
+        if run is not self.run:
+            return
+        if self._watched is run:
+            # Every reply is there: the grid stays as it is looked at, scores are final.
+            await asyncio.to_thread(self._end_watch, run)
+            self._page.push()
+        elif run.stopped:
+            await asyncio.to_thread(lambda: self._labels.show(run.comparison()))
+            self._page.push()
+        else:
+            await self._show(run)
+
+    def _watch(self, run: LiveRun) -> None:
+        """Show what there is so far; the rest comes in as it is given."""
+        self._screen.name, self._watched = "results", run
+        self._labels.show(run.live(self._labels.grid.grew), live=True)
+
+    def _end_watch(self, run: LiveRun) -> None:
+        run.settle()
+        self._labels.grid.end_growth()
+
+    async def _show(self, run: LiveRun) -> None:
+        await asyncio.to_thread(lambda: self.show(run.comparison()))
+        self._page.push()
+        if run.left:
+            self._choices.estimate()
+
+    def show(self, comparison: Comparison) -> None:
+        """Show a comparison that is there already."""
+        self._screen.name = "results"
+        self._labels.show(comparison)
+
+    # -- to the page ---------------------------------------------------------------------------
+
+    def again(self) -> str:
+        """The label of the step back from a result."""
+        if self.ongoing:
+            return "Back to the run"
+        return "Start over" if self._choices.setup.documents else ""
+
+    def remainder(self) -> Remainder:
+        """Where the result that is shown is not whole."""
+        if self.run is None or self._result.comparison is None:
+            return {"facts": [], "notes": [], "resume": ""}
+        remainder = self.run.remainder()
+        if self.run.left and self.run.ended:
+            texts = len(self._result.comparison.texts) + self.run.left
+            whole = whole_words(self._choices.cost.estimate, texts)
+            remainder["facts"] += [whole] if whole else []
+        return remainder
+
+
+class LiveRun:
+    """A run and what the page is shown of it; `changed` is called at each news.
+
+    `first` asks only that number of the texts; the rest can be asked later.
     """
 
     def __init__(
@@ -156,8 +325,8 @@ class LiveRun:
         whole = self._whole()
         rows = ResultIndex(len(whole.variants), len(texts), whole.repeats)
         for place in rows.places():
-            there = replace(place, text=texts[place.text])
-            rows.put(place, whole.rows.id(there), reused=whole.rows.reused(there))
+            origin = replace(place, text=texts[place.text])
+            rows.put(place, whole.rows.id(origin), reused=whole.rows.reused(origin))
         return replace(
             whole,
             texts=tuple(whole.texts[text] for text in texts),
@@ -179,7 +348,7 @@ class LiveRun:
 
     # -- to the page ---------------------------------------------------------------------------
 
-    def view(self) -> dict[str, Any]:
+    def view(self) -> RunningState:
         """How far each column is, who waits for what, what it cost, what can be done now."""
         progress = self.run.progress
         total = sum(each.total for each in progress)
@@ -223,9 +392,9 @@ class LiveRun:
         took = time.monotonic() - self._begun
         slowest = 0.0
         for each in progress:
-            asked = each.done - each.reused
-            if not each.finished and asked:
-                slowest = max(slowest, took * (each.total - each.done) / asked)
+            answered = each.done - each.reused
+            if not each.finished and answered:
+                slowest = max(slowest, took * (each.total - each.done) / answered)
         return f"{clock(took)}, about {clock(slowest)} left" if slowest else clock(took)
 
     def _foot(self, ended: bool) -> str:
@@ -240,7 +409,7 @@ class LiveRun:
 
     def _over_budget(
         self, progress: tuple[VariantProgress, ...], kept: int, total: int
-    ) -> dict[str, str]:
+    ) -> Sentence:
         limit = dollars(self.budget) if self.budget is not None else "the limit"
         return {
             "sentence": f"Stopped before {limit}.",
@@ -248,8 +417,8 @@ class LiveRun:
             f"than the rest. {kept:,} of {total:,} replies are kept.",
         }
 
-    def _note(self, note: dict[str, str] | None) -> dict[str, str] | None:
-        """What there is to be said besides, with what keeps replies from the disk in front."""
+    def _note(self, note: Sentence | None) -> Sentence | None:
+        """What else there is to say, what keeps replies from the disk first."""
         sentence, hint = self.journal.trouble
         if not sentence or note is None:
             return {"sentence": sentence, "hint": hint} if sentence else note
@@ -258,7 +427,7 @@ class LiveRun:
             "hint": f"{hint} {note['hint']}",
         }
 
-    def _column(self, at: int, each: VariantProgress) -> dict[str, Any]:
+    def _column(self, at: int, each: VariantProgress) -> _ProgressState:
         answered, failed = _answered(each), _failed(each)
         column = self.asked.plan.columns[at]
         cost = dollars(each.cost)
@@ -279,13 +448,13 @@ class LiveRun:
             "now": _now(each, egress.is_local(column.connection)),
         }
 
-    def part(self) -> tuple[list[str], list[str], str]:
-        """Where a result is not whole: facts, what went wrong, and the label of the way on."""
-        facts, notes, way_on = self._part()
-        trouble = " ".join(self.journal.trouble)
-        return facts, [*notes, trouble] if trouble.strip() else notes, way_on
+    def remainder(self) -> Remainder:
+        """Where the result is not whole, and what the journal could not keep."""
+        facts, notes, resume = self._remainder()
+        trouble = " ".join(self.journal.trouble).strip()
+        return {"facts": facts, "notes": [*notes, *filter(None, [trouble])], "resume": resume}
 
-    def _part(self) -> tuple[list[str], list[str], str]:
+    def _remainder(self) -> tuple[list[str], list[str], str]:
         progress = self.run.progress
         kept = sum(_answered(each) for each in progress)
         total = sum(each.total for each in progress)
@@ -306,7 +475,7 @@ class LiveRun:
         if not lost:
             return [], notes, ""
         if not notes:
-            notes = [f"{count(lost, 'call')} brought no reply of the model."]
+            notes = [f"{count(lost, 'call')} failed before the model replied."]
         return [], notes, f"Ask the {lost:,} again"
 
     def _dead(self, at: int, each: VariantProgress) -> str:
@@ -344,7 +513,7 @@ def _spent(progress: tuple[VariantProgress, ...]) -> tuple[float, bool]:
     return sum(each.cost or 0.0 for each in progress), unknown
 
 
-def _now(each: VariantProgress, local: bool) -> dict[str, str]:
+def _now(each: VariantProgress, local: bool) -> _NowState:
     if each.finished and not _unasked(each):
         whole = _failed(each) == each.total
         worst = next(iter(each.failures), "")

@@ -1,12 +1,12 @@
 // The exact request of one call, secrets cut, and the reply to it.
 
-import { Button, Fold } from "../panel/parts";
-import { Aside, Chips, Facts, Failed, Grow, Letter, Small, Status, Waiting } from "./parts";
-import type { RequestAnswer, Result } from "./state";
-import { useKept, useView } from "./view";
-import { wordsChanged } from "./words";
+import { Button, Fold } from "../../panel/parts";
+import { Aside, Chips, Facts, Failed, Grow, Letter, Small, Status, Waiting } from "../parts";
+import type { RequestAnswer, Result } from "../state";
+import { useKept, useView } from "../view";
+import { wordsChanged } from "../words";
 
-export function RequestView({ result: { variants, texts } }: { result: Result }) {
+export default function RequestView({ result: { variants, texts } }: { result: Result }) {
   const view = useView();
   const { index, column } = view.request;
   const fits = (each: RequestAnswer) => each.index === index && each.column === column;
@@ -64,7 +64,7 @@ function Exchange({ shown }: { shown: RequestAnswer }) {
           <Aside>{shown.mode}</Aside>
           <Grow />
           {request && (
-            <Button small data-focus="curl" onClick={() => view.send("curl", view.request)}>
+            <Button small data-focus="curl" onClick={() => view.send("result.curl", view.request)}>
               Copy as curl
             </Button>
           )}

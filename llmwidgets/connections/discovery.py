@@ -1,6 +1,7 @@
-"""Offer: a key that another tool keeps in clear, found when asked, with where it came from.
+"""Finds connections in policy files and variables, and keys in other tools' files.
 
-Nothing here looks before it is asked to, and nothing is written but into the store.
+Nothing looks into other tools' files before it is asked to, and nothing is written but into the
+store.
 """
 
 from __future__ import annotations
@@ -16,15 +17,77 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.base import Kind
+from llmwidgets.providers import PROVIDERS, find_provider
+from llmwidgets.providers.base import Kind, Provider
 from llmwidgets.providers.vertex_ai import PROVIDER as _GOOGLE
 from llmwidgets.secret import LARGEST, Secret, decode_secret
 
 if TYPE_CHECKING:
     from llmwidgets.store.store import Store
 
+
+def environment_connections() -> list[Connection]:
+    """What policy files provide, then what variables connect: one of each kind.
+
+    Those of variables are labelled by the kind or the deployment; a variable that is empty or
+    unusable gives nothing. Values are looked up again at each use. Policy files may forbid
+    variables (`environment = false`).
+    """
+    layers = machine_rules()
+    provided: dict[str, Connection] = {}
+    for form in (each for rules in layers for each in rules.connections):
+        provided.setdefault(form.label, Connection.of(form, origin="policy"))
+    found = _connections_of_variables() if all(rules.environment for rules in layers) else []
+    return [*provided.values(), *(each for each in found if each.label not in provided)]
+
+
+def _connections_of_variables() -> list[Connection]:
+    found = (_of_provider(provider) for provider in PROVIDERS.values())
+    return [each.with_origin("environment") for each in found if each is not None]
+
+
+def _of_provider(provider: Provider) -> Connection | None:
+    """The connection that the variables of a kind make; None if they are empty or unusable."""
+    named = provider.environment
+    key = next((f"env:{name}" for name in named.keys if not _is_empty(name)), "")
+    file = _value(named.file) if named.file else ""
+    if file and Path(file).expanduser().is_file():
+        key = f"file:{file}"
+    beside = {field: _value(name) for field, name in named.beside.items()}
+    try:
+        return _connection(provider, {**beside, provider.key_field: Secret(key)}) if key else None
+    except FieldError:
+        return None
+
+
+def _connection(provider: Provider, fields: dict[str, Any]) -> Connection:
+    kind, own = provider.kind, provider.model_field
+    try:
+        return Connection(kind, **fields)
+    except FieldError as error:
+        if own is None or set(error.problems) != {own} or fields.get(own):
+            raise
+    # The variables name a server and no model: the reference names it then.
+    return Connection(kind, label=kind, **{**fields, own: "*"}).replace(any_model=True)
+
+
+def empty_variable(kind: str) -> str:
+    """The variable that would connect this kind and is set, but empty; else an empty text."""
+    named = (name for name in find_provider(kind).environment.keys if name in os.environ)
+    return next(filter(_is_empty, named), "")
+
+
+def _is_empty(name: str) -> bool:
+    return not _value(name).strip("\"'\ufeff\u200b \t")
+
+
+def _value(name: str) -> str:
+    return os.environ.get(name, "").strip()
+
+
+# -- Keys that other tools keep in clear.
 
 _KEYS = {
     name
@@ -36,11 +99,11 @@ _PLAIN = {name for provider in PROVIDERS.values() for name in provider.environme
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyCandidate:
-    """A key that lies elsewhere: its kind, the place, a label, the key closed, and a note.
+    """A key found elsewhere: its kind, where, a label, the key closed, and a note.
 
-    `reference` is what can be saved instead of a copy (`env:NAME`, `file:PATH`), empty where
-    there is no such form. `plain` is the file that holds the key in clear, None for a variable.
-    `beside` are the plain fields that belong to it, an endpoint say.
+    `reference` is what can be saved instead of a copy (`env:NAME`, `file:PATH`), else empty.
+    `plain` is the file with the key in clear, None for a variable. `beside` are the plain fields
+    that belong to it, an endpoint say.
     """
 
     kind: Kind
@@ -78,7 +141,7 @@ class KeyCandidate:
         return bool(_missing(self.kind, self.beside))
 
     def closed(self, *, as_reference: bool = False) -> Secret:
-        """The key, or a reference to its place; FieldError where there is no such form."""
+        """The key, or a reference to its place; FieldError if it cannot be referred to."""
         if as_reference and not self.reference:
             raise FieldError(
                 {"reference": f"A key in {self.where} cannot be referred to."},
@@ -104,7 +167,7 @@ class KeyCandidate:
         if self.plain is None:
             return f"{label} is saved. The variable is no longer needed: {self.note}"
         return (
-            f"{label} is saved. {self.plain} still holds the key in clear: delete it "
+            f"{label} is saved. {self.plain} still contains the key in clear: delete it "
             "there once nothing else reads it."
         )
 
@@ -119,25 +182,25 @@ def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
     """
     offers = list(_of_environment())
     for path in _dot_env(folder or Path.cwd()):
-        offers += _of_variables(_pairs(_bytes(path)), f"{path}", plain=path)
+        offers += _candidates_of(_pairs(_bytes(path)), f"{path}", plain=path)
     offers += _of_llm(_llm_folder() / "keys.json")
     config, dot_env = _jupyter_ai()
-    offers += _of_variables(_api_keys(_bytes(config)), f"Jupyter AI's {config}", plain=config)
-    offers += _of_variables(_pairs(_bytes(dot_env)), f"Jupyter AI's {dot_env}", plain=dot_env)
+    offers += _candidates_of(_api_keys(_bytes(config)), f"Jupyter AI's {config}", plain=config)
+    offers += _candidates_of(_pairs(_bytes(dot_env)), f"Jupyter AI's {dot_env}", plain=dot_env)
     return offers + list(_of_gcloud(_gcloud_folder() / "application_default_credentials.json"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Variables:
-    """What some place says: the keys, closed, and the plain fields, both by a variable's name."""
+    """What a source contains: the keys, closed, and the plain fields, both by a variable's name."""
 
     keys: dict[str, Secret]
     plain: dict[str, str]
 
     @classmethod
     def of(cls, pairs: Callable[[], Iterable[tuple[str, Any]]]) -> _Variables:
-        """The pairs that are known. A value that reads as a reference is none: it could name any
-        file of the user's, and whoever wrote the place says where the key is sent.
+        """The pairs that are known. A value that reads as a reference is left out: it could name
+        any file of the user's, and whoever wrote the source decides where the key is sent.
         """
         return cls(
             {
@@ -161,13 +224,13 @@ def _is_value(text: str) -> bool:
 
 
 def _of_environment() -> Iterator[KeyCandidate]:
-    yield from _of_variables(_Variables.of(os.environ.items), "the environment", plain=None)
+    yield from _candidates_of(_Variables.of(os.environ.items), "the environment", plain=None)
     path = os.environ.get(_GOOGLE.environment.file, "").strip()
     if path:
         yield from _of_gcloud(Path(path).expanduser(), f"{_GOOGLE.environment.file} names it.")
 
 
-def _of_variables(found: _Variables, where: str, *, plain: Path | None) -> Iterator[KeyCandidate]:
+def _candidates_of(found: _Variables, where: str, *, plain: Path | None) -> Iterator[KeyCandidate]:
     for provider in PROVIDERS.values():
         for name in provider.environment.keys:
             if name not in found.keys:
@@ -190,19 +253,19 @@ def _of_variables(found: _Variables, where: str, *, plain: Path | None) -> Itera
 
 
 def _missing(kind: Kind, beside: Mapping[str, str]) -> list[str]:
-    """The plain fields that the form asks for and that did not lie there."""
+    """The plain fields that the form asks for and that were not there."""
     return [name for name in PROVIDERS[kind].required if name not in beside]
 
 
 def _note(name: str, kind: str, plain: Path | None, beside: Mapping[str, str]) -> str:
-    said = [f"unset {name} where it is set, in your shell's profile say."] if plain is None else []
+    notes = [f"unset {name} where it is set, in your shell's profile say."] if plain is None else []
     missing = _missing(kind, beside)
-    said += [f"It still needs {' and '.join(missing)}."] if missing else []
+    notes += [f"It still needs {' and '.join(missing)}."] if missing else []
     if plain is not None and "base_url" in beside:
-        said.append(f"It is sent to {beside['base_url']}.")
+        notes.append(f"It is sent to {beside['base_url']}.")
     if plain is not None and _open_to_others(plain):
-        said.append("Other users of this computer can read the file.")
-    return " ".join(said)
+        notes.append("Other users of this computer can read the file.")
+    return " ".join(notes)
 
 
 def _of_llm(path: Path) -> Iterator[KeyCandidate]:
@@ -226,9 +289,9 @@ def _of_gcloud(path: Path, note: str = "") -> Iterator[KeyCandidate]:
         return
     whose = "A login of yours" if kind == "authorized_user" else "A service account's key"
     missing = not (secret.public_part("project_id") or secret.public_part("quota_project_id"))
-    said = [f"{whose}.", "It names no project: give project=…." if missing else "", note]
+    notes = [f"{whose}.", "It names no project: give project=…." if missing else "", note]
     yield KeyCandidate(
-        _GOOGLE.kind, f"{path}", _GOOGLE.kind, secret, " ".join(filter(None, said)),
+        _GOOGLE.kind, f"{path}", _GOOGLE.kind, secret, " ".join(filter(None, notes)),
         reference=f"file:{path}", plain=path,
     )  # fmt: skip
 
@@ -284,7 +347,7 @@ def _jupyter_ai() -> tuple[Path, Path]:
 
 
 def _bytes(path: Path) -> memoryview:
-    """A plain file's bytes; none for one that is absent, closed, large or no file."""
+    """A plain file's bytes; none for one that is absent, closed, large or not a file."""
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST:

@@ -1,9 +1,9 @@
 // The scoreboard: the verdict first, then shares with their intervals, pairs, fields.
 
-import { Control } from "../panel/controls";
-import { Button, Icon, TextButton } from "../panel/parts";
-import { HardestFields } from "./measures";
-import { Line, Pairs, Shared } from "./pairs";
+import { Control } from "../../panel/controls";
+import { Button, Icon, TextButton } from "../../panel/parts";
+import { HardestFields } from "../measures";
+import { Line, Pairs, Shared } from "../pairs";
 import {
   Muted,
   Row,
@@ -14,16 +14,16 @@ import {
   VariantName,
   Waiting,
   type Words,
-} from "./parts";
-import type { Grounding, Range, ScoreRow, Scores } from "./state";
-import { useKept, useView } from "./view";
-import { trimmed, whole } from "./words";
+} from "../parts";
+import type { Grounding, Range, ScoreRow, Scores } from "../state";
+import { useKept, useView } from "../view";
+import { trimmed, whole } from "../words";
 
 const LEADING = ["Precision", "Recall", "F1"];
 /** From more models on, the table of fields needs the whole width. */
 const SIDE_BY_SIDE = 5;
 
-export function Scoreboard() {
+export default function Scoreboard() {
   const view = useView();
   const scores = view.need<Scores>("scores");
   const grounded = view.need<Grounding>("grounding");
@@ -163,7 +163,7 @@ export function Matters({ points }: { points: string }) {
         step="any"
         value={points}
         aria-label="A difference matters from, fields in 100"
-        onChange={(e) => view.send("matters", { points: e.currentTarget.value })}
+        onChange={(e) => view.send("scores.matters", { points: e.currentTarget.value })}
       />
       <span>in 100</span>
     </label>
@@ -188,7 +188,7 @@ function WayOn({ unlabelled }: Scores) {
   return (
     state.screen === "results" &&
     state.again === "Start over" && (
-      <Button go title="Back to models, fields and texts" onClick={() => view.send("again")}>
+      <Button go title="Back to models, fields and texts" onClick={() => view.send("run.again")}>
         Add texts
       </Button>
     )

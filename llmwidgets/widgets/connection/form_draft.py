@@ -1,27 +1,29 @@
-"""Draft: one form being filled in. What was typed, the secrets received, what the check said."""
+"""FormDraft: one form being filled in. What was typed, the secrets received, what a check found."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.connections.connection import Connection, secret_warning
 from llmwidgets.connections.policy import Policy
-from llmwidgets.dialects.types import Call
+from llmwidgets.dialects.types import Call, Enforcement
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import find_provider
+from llmwidgets.providers.base import Provider, is_secret
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.check_view import (
+    ModelRow,
+    RefusedState,
     model_rows,
     off_whitelist,
     refused_rows,
     refused_view,
 )
-from llmwidgets.widgets.connection.credentials import Credentials, read_credentials
-from llmwidgets.widgets.connection.form_fields import secret_names
 from llmwidgets.widgets.secret_field import SecretField
 
 if TYPE_CHECKING:
@@ -30,17 +32,21 @@ if TYPE_CHECKING:
 
 
 _STAND_IN = "not-typed-yet-0000"
-"""What stands for a secret while a form is being filled in; no warning about it counts."""
+"""In place of a secret while a form is being filled in; no warning about it counts."""
 _WORDS = {"401": "key refused", "403": "no access", "404": "not found", "429": "limited"}
 
 
-class FormState:
+Icon = Literal["ok", "none", "warn", "fail"]
+Intent = Literal["save", "session", "none"]
+"""What follows a check that succeeds."""
+
+
+class FormDraft:
     """A form of one kind, empty or over a connection that exists.
 
-    `rev` grows when the kernel changes what the inputs say; the page then takes the new values.
-    `intent` is what follows a check that succeeds: `save`, `session` or `none`. `added` is what
-    was said of models connected from here. `touched` says that something was typed since it was
-    last kept; `apart` why its connection is out of reach meanwhile.
+    `rev` grows when the kernel changes what the inputs contain; the page then takes the new values.
+    `added` reports models connected from here. `touched` means that something was typed since it
+    was last kept; `apart` is why its connection is out of reach meanwhile.
     """
 
     def __init__(self, kind: Kind, connection: Connection | None = None) -> None:
@@ -57,12 +63,12 @@ class FormState:
         self.report: CheckReport | None = None
         self.tested: Connection | None = None
         self.calls: Sequence[Call] = ()
-        self.refused: dict[str, Any] | None = None
+        self.refused: RefusedState | None = None
         self.checked_at = connection.checked_at if connection else None
-        self.rows: list[dict[str, Any]] | None = None
+        self.rows: list[ModelRow] | None = None
         self.off_whitelist: list[str] = []
         self.said = self.added = self.busy = ""
-        self.intent = "save"
+        self.intent: Intent = "save"
         self.rev = 0
         self.touched = False
         self.apart = ""
@@ -78,6 +84,16 @@ class FormState:
         """Whether an administrator provides the connection: it can be tested, and not changed."""
         return self.connection is not None and self.connection.read_only
 
+    @property
+    def passed(self) -> bool:
+        """Whether the newest check of the form succeeded."""
+        return self.report is not None and self.report.ok
+
+    @property
+    def replaces_working(self) -> bool:
+        """Whether keeping the form would replace a connection that passed a check."""
+        return self.connection is not None and self.connection.checked_at is not None
+
     # -- filling in ----------------------------------------------------------------------------
 
     def take(self, values: Mapping[str, Any]) -> None:
@@ -91,16 +107,18 @@ class FormState:
                 self.values[name] = _price(value, old) if name == "price" else value
 
     def look(self) -> None:
-        """Tell what is wrong with the fields that are filled in; nothing is sent."""
+        """See what is wrong with the fields that are filled in; nothing is sent."""
         self.problems, self.hint = {}, ""
         filled = {name for name, value in self.values.items() if value}
         try:
             self._stand_in()
         except FieldError as error:
-            wrong = {name: said for name, said in error.problems.items() if name in filled}
-            self.problems = {name: redact(said) for name, said in wrong.items()}
-            self.hint = redact(error.hint) if wrong else ""
-        self._tell_credentials()
+            self._blame({name: error.problems[name] for name in error.problems if name in filled})
+            self.hint = redact(error.hint) if self.problems else ""
+        self._blame_credentials()
+
+    def _blame(self, problems: Mapping[str, str]) -> None:
+        self.problems = {name: redact(problem) for name, problem in problems.items()}
 
     def use_preset(self, title: str) -> None:
         """Fill in the address of a server that is often connected; a second click takes it out."""
@@ -118,16 +136,14 @@ class FormState:
     def receive(self, name: str, secret: Secret, header: str = "") -> None:
         """Keep a secret that arrived, in place of the stored one until saved or cleared."""
         self.touched = True
-        kept = self.headers if header else self.secrets
-        place = header or name
-        kept[place] = SecretField(kept.get(place, SecretField()).stored, secret if secret else None)
-        self.problems.pop(name, None)
-        self.doubts, self.hint = [], ""
+        fields = self.headers if header else self.secrets
+        key = header or name
+        fields[key] = SecretField(fields.get(key, SecretField()).stored, secret or None)
+        self._forget_problems(name)
         if not header:
             self.doubt()
         if name == "credentials":
-            self.credentials = None
-            # What is wrong with the file itself is told where it is read.
+            # What is wrong with the file itself is shown where it is read.
             self.doubts = [each for each in self.doubts if each.owner]
 
     def clear(self, name: str, header: str = "") -> None:
@@ -136,6 +152,9 @@ class FormState:
             self.headers.pop(header, None)
         elif name in self.secrets:
             self.secrets[name] = SecretField(self.secrets[name].stored)
+        self._forget_problems(name)
+
+    def _forget_problems(self, name: str) -> None:
         self.problems.pop(name, None)
         self.doubts, self.hint = [], ""
         if name == "credentials":
@@ -147,9 +166,9 @@ class FormState:
         if kept is None or kept.secret is None or self.credentials is not None:
             return
         self.credentials = await asyncio.to_thread(read_credentials, kept.secret)
-        self._tell_credentials()
+        self._blame_credentials()
 
-    def _tell_credentials(self) -> None:
+    def _blame_credentials(self) -> None:
         if self.credentials is not None and self.credentials.problem:
             self.problems["credentials"] = self.credentials.problem
 
@@ -162,7 +181,7 @@ class FormState:
     # -- checking ------------------------------------------------------------------------------
 
     def build(self) -> Connection | None:
-        """The connection as the form stands, or None with a sentence at each field."""
+        """The connection of the form as it is, or None with a sentence at each field."""
         if self.read_only:
             return self.connection
         self.problems, self.hint = {}, ""
@@ -175,25 +194,24 @@ class FormState:
                 self.provider.kind, label=label, **values, **secrets, headers=headers
             )
         except FieldError as error:
-            self.problems = {name: redact(said) for name, said in error.problems.items()}
+            self._blame(error.problems)
             self.hint = redact(error.hint)
             built = None
-        self._tell_credentials()
+        self._blame_credentials()
         return None if self.problems else built
 
     def doubt(self) -> bool:
         """Whether a secret looks like another provider's; then nothing is sent before a yes.
 
-        What is wrong with a key of this very provider is told, and nobody has to say yes.
+        What is wrong with a key of this very provider is shown, and nobody has to say yes.
         """
-        kept = {} if self.read_only else self.secrets
-        said = (
+        warnings = (
             secret_warning(self.provider, name, each.secret)
-            for name, each in kept.items()
+            for name, each in ({} if self.read_only else self.secrets).items()
             if each.secret
         )
         own = self.provider.kind
-        self.doubts = [each for each in said if each is not None and each.owner != own]
+        self.doubts = [each for each in warnings if each is not None and each.owner != own]
         return bool(self.doubts)
 
     async def check(
@@ -204,10 +222,10 @@ class FormState:
         `tell` hears what the check waits for.
         """
         from llmwidgets.engine.check import check_connection
-        from llmwidgets.engine.network.egress import watch_calls as watched
+        from llmwidgets.engine.network.egress import watch_calls
 
         self.report, self.rows, self.said, self.added, self.refused = None, None, "", "", None
-        with watched() as calls:
+        with watch_calls() as calls:
             report = await check_connection(connection, policy=policy, tell=tell)
         if report.ok:
             self.checked_at = datetime.now(UTC)
@@ -227,7 +245,7 @@ class FormState:
         if connection is None or self.rows is not None or not self.provider.single:
             return
         rules = policy or Policy()
-        reachable = self.report.models if self.report and self.report.ok else None
+        reachable = self.report.models if self.report and self.passed else None
         today = datetime.now().astimezone().date()
         rows = await asyncio.to_thread(
             model_rows, connection, rules.allowed(connection), reachable, today
@@ -262,7 +280,7 @@ class FormState:
         return bool(self.apart) and self.connection is not None
 
     def follow(self, now: Connection) -> None:
-        """Its connection was saved elsewhere: the new values come in beside what was typed."""
+        """Its connection was saved elsewhere: the new values come in, what was typed stays."""
         was = self.connection.plain_fields if self.connection else {}
         typed = {
             name: value
@@ -275,11 +293,11 @@ class FormState:
         self.headers = _beside(now.fields.headers, self.headers)
         self.rev += 1
 
-    # -- as it stands --------------------------------------------------------------------------
+    # -- as it is ------------------------------------------------------------------------------
 
     @property
-    def fact(self) -> tuple[str, str]:
-        """The status icon and the one fact that stands beside the name."""
+    def fact(self) -> tuple[Icon, str]:
+        """The status icon and the one fact beside the name."""
         if self.report is not None and not self.report.ok:
             status, _, _ = self.report.code.partition(" ")
             return "fail", _WORDS.get(status, "failed" if status.isdigit() else "no answer")
@@ -303,19 +321,25 @@ class FormState:
             return Connection(self.provider.kind, **{**values, own: "model"})
 
 
-def connection_fact(connection: Connection) -> tuple[str, str]:
+def connection_fact(connection: Connection) -> tuple[Icon, str]:
     """Icon and fact of a connection that exists: tick, triangle or ring."""
     if connection.origin == "demo":
         return "ok", "demo"
     if not connection.provider.single:
         seen = connection.capability(connection.models[0]) if connection.models else None
-        if seen and seen.mode.value != "schema enforced":
+        if seen and seen.mode is not Enforcement.SCHEMA:
             return "warn", seen.mode.value
         if seen is None and connection.checked_at is not None:
             return "warn", "reply form unknown"
     if connection.checked_at is None:
         return "none", "not tested"
     return "ok", f"{len(connection.models)} allowed" if connection.provider.single else ""
+
+
+def secret_names(provider: Provider) -> list[str]:
+    """The names of the fields that hold one secret each."""
+    fields = provider.fields.model_fields
+    return [name for name, info in fields.items() if is_secret(info.annotation)]
 
 
 def _closed(secrets: Mapping[str, Secret]) -> dict[str, SecretField]:
@@ -338,11 +362,110 @@ def _beside(
 def _price(value: Any, old: Any) -> Any:
     if not isinstance(value, Mapping):
         return None
-    given = {name: said for name, said in value.items() if said not in ("", None)}
-    if given and isinstance(old, Mapping) and "cached" in old:
-        # The form has no place for it; what code set stays.
-        given = {"cached": old["cached"], **given}
+    price = {name: amount for name, amount in value.items() if amount not in ("", None)}
+    if price and isinstance(old, Mapping) and "cached" in old:
+        # The form has no field for it; what code set stays.
+        price = {"cached": old["cached"], **price}
     try:
-        return {name: float(said) for name, said in given.items()} or None
+        return {name: float(amount) for name, amount in price.items()} or None
     except (TypeError, ValueError):
-        return given
+        return price
+
+
+# -- The forms of a panel: which are begun, and which one is open.
+
+
+class OpenForms:
+    """The forms that a panel has begun, by their keys; `selected` is the one that is shown."""
+
+    def __init__(self) -> None:
+        self.drafts: dict[str, FormDraft] = {}
+        self.selected: str | None = None
+
+    @property
+    def current(self) -> FormDraft | None:
+        """The form that is shown, if one is."""
+        return self.drafts.get(self.selected or "")
+
+    def open(self, kind: Kind, connection: Connection | None) -> FormDraft:
+        """Show the form of a connection, or a fresh one of its kind; one that was begun goes on."""
+        draft = FormDraft(kind, connection)
+        draft = self.drafts.setdefault(draft.key, draft)
+        self.selected = draft.key
+        return draft
+
+    def settle(self, draft: FormDraft, connection: Connection, said: str) -> None:
+        """The form is that of this connection now, whatever it was before."""
+        old = draft.key
+        draft.settle(connection, said)
+        if self.drafts.get(old) is draft:
+            del self.drafts[old]
+        self.drafts[draft.key] = draft
+        if self.selected == old:
+            self.selected = draft.key
+
+    def clear(self) -> None:
+        """Put every form away."""
+        self.drafts, self.selected = {}, None
+
+    def follow(self, connections: Sequence[Connection], *, locked: bool) -> None:
+        """Bring the forms in line with connections that changed outside the panel."""
+        present = {f"{each.kind}/{each.label}": each for each in connections}
+        for key, draft in list(self.drafts.items()):
+            now, kept = present.get(key), draft.connection
+            in_hand = draft.touched and key == self.selected
+            if now is not None and not draft.busy and (draft.apart or _differs(now, kept)):
+                self.drafts[key] = _followed(draft, now)
+            elif now is None and draft.named and not in_hand:
+                del self.drafts[key]
+            elif now is None and kept is not None:
+                draft.part(locked=locked)
+        if self.selected and self.selected not in self.drafts:
+            self.selected = None
+        if self.selected is None and connections:
+            self.open(connections[0].kind, connections[0])
+
+
+def _differs(now: Connection, then: Connection | None) -> bool:
+    return then is not None and (now.saved_at, now.origin) != (then.saved_at, then.origin)
+
+
+def _followed(draft: FormDraft, now: Connection) -> FormDraft:
+    """The form of what another hand saved; one into which something was typed goes on with it."""
+    if draft.touched:
+        draft.follow(now)
+        return draft
+    fresh = FormDraft(draft.provider.kind, now)
+    fresh.rev = draft.rev + 1
+    return fresh
+
+
+# -- Whose a pasted or chosen Google file is, or what is wrong with it.
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a user may see of a credentials file: names that are no secrets, or the problem."""
+
+    account: str = ""
+    project: str = ""
+    problem: str = ""
+
+    @property
+    def facts(self) -> list[list[str]]:
+        """The account and the project as rows."""
+        rows = [["service account", self.account], ["project", self.project]]
+        return [row for row in rows if row[1]]
+
+
+def read_credentials(secret: Secret) -> Credentials:
+    """Read the file as a token would be asked for with it; nothing is sent."""
+    from llmwidgets.engine.network.google_oauth import Problem, account_of
+
+    account = account_of(secret)
+    if isinstance(account, Problem):
+        return Credentials(problem=redact(f"{account.sentence} {account.hint}".strip()))
+    return Credentials(
+        account=str(getattr(account.google, "service_account_email", "") or ""),
+        project=secret.public_part("project_id"),
+    )

@@ -1,16 +1,16 @@
 // One text with the words every value came from, beside the list of fields.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { Button } from "../panel/parts";
-import { textAct } from "./keys";
-import { Aside, Grow, Hints, Letter, Small, Status, Waiting } from "./parts";
-import type { Result, TextAnswer, ValueGroup } from "./state";
-import { useView } from "./view";
-import { cutText, GLYPHS, stateClass } from "./words";
+import { Button } from "../../panel/parts";
+import { textAct } from "../keys";
+import { Aside, Grow, Hints, Letter, Small, Status, Waiting } from "../parts";
+import type { Result, TextAnswer, ValueGroup } from "../state";
+import { useView } from "../view";
+import { cutText, GLYPHS, stateClass } from "../words";
 
 type Shown = TextAnswer["fields"][number];
 
-export function TextView({ result: { truth, variants } }: { result: Result }) {
+export default function TextView({ result: { truth, variants } }: { result: Result }) {
   const view = useView();
   const { index, path: wanted } = view.text;
   const fits = (each: TextAnswer) => each.index === index;

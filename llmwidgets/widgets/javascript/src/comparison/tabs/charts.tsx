@@ -8,14 +8,14 @@ import {
   type Plot,
   timePlot,
   yScale,
-} from "./geometry";
-import { AllFields } from "./measures";
-import { Small, Waiting, type Words } from "./parts";
-import { Margin } from "./scores";
-import type { Point, Scores } from "./state";
-import { useView } from "./view";
+} from "../geometry";
+import { AllFields } from "../measures";
+import { Small, Waiting, type Words } from "../parts";
+import type { Point, Scores } from "../state";
+import { useView } from "../view";
+import { Margin } from "./scoreboard";
 
-export function Charts() {
+export default function Charts() {
   const scores = useView().need<Scores>("scores");
   if (!scores) return <Waiting>Counting.</Waiting>;
   if (!scores.scored) {

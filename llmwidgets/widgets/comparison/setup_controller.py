@@ -1,0 +1,230 @@
+"""SetupController: what is chosen before a run, by code and by clicking, and what it would cost."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.errors import FieldError
+from llmwidgets.widgets.comparison.labels import LabelController
+from llmwidgets.widgets.comparison.results import ShownResult
+from llmwidgets.widgets.comparison.setup import Screen, Setup
+from llmwidgets.widgets.comparison.setup_view import SAMPLES, CostEstimate, SetupState, setup_view
+from llmwidgets.widgets.panel import Content, Page
+
+if TYPE_CHECKING:
+    from llmwidgets.widgets.connection_panel import ConnectionPanel
+
+
+class SetupController:
+    """Schema, texts, truth and columns; the cost of a run is estimated anew at each change."""
+
+    def __init__(
+        self,
+        page: Page,
+        setup: Setup,
+        screen: Screen,
+        result: ShownResult,
+        labels: LabelController,
+    ) -> None:
+        self._page, self.setup, self.screen = page, setup, screen
+        self._result, self._labels = result, labels
+        self.cost = CostEstimate()
+        self._turn = 0
+        self.connecting: ConnectionPanel | None = None
+        self.close = setup.store.observe(self._store_changed)
+
+    def take(self, **material: Any) -> None:
+        """Take another `schema`, `texts` or `truth`, and what belongs to it, and read them."""
+        for name, value in material.items():
+            setattr(self.setup, name if name == "group" else f"{name}_given", read_once(value))
+        self._labels.forget()
+        self.setup.read_material()
+        self._show_choice()
+
+    def show(self) -> None:
+        """Go to the choices."""
+        self.screen.name = "setup"
+        self._show_choice()
+
+    def _store_changed(self, *_: object) -> None:
+        if self.screen.name == "setup":
+            self.estimate()
+            self._page.push_soon()
+
+    # -- columns -------------------------------------------------------------------------------
+
+    async def act_tick(self, content: Content) -> None:
+        """A model was ticked or unticked."""
+        self.setup.tick(str(content.get("ref")), bool(content.get("on")))
+        self._show_choice()
+
+    async def act_tick_all(self, content: Content) -> None:
+        """All models of one connection were ticked or unticked."""
+        self.setup.tick_all(str(content.get("label")), bool(content.get("on")))
+        self._show_choice()
+
+    async def act_duplicate(self, content: Content) -> None:
+        """Add a column of the same model, to be asked another way."""
+        self.setup.duplicate(str(content.get("ref")))
+        self._show_choice()
+
+    async def act_edit_copy(self, content: Content) -> None:
+        """A column's name, instructions or thinking was edited."""
+        self.setup.edit(str(content.get("key")), content)
+        self._show_choice()
+
+    async def act_drop_copy(self, content: Content) -> None:
+        """A column was taken away."""
+        self.setup.picks.drop(str(content.get("key")))
+        self._show_choice()
+
+    async def act_options(self, content: Content) -> None:
+        """Instructions, repeats or parallel calls were changed."""
+        self.setup.options.take(content)
+        self._show_choice()
+
+    async def act_budget(self, content: Content) -> None:
+        """The limit in US dollars was changed."""
+        self.setup.options.take_budget(content.get("budget"))
+        self._page.push()
+
+    async def act_allow(self, content: Content) -> None:
+        """A model off the whitelist is allowed for the organization, and ticked."""
+        label, model = str(content.get("label")), str(content.get("model"))
+        await asyncio.to_thread(self.setup.store.allow, label, model)
+        self.setup.tick(f"{label}/{model}", True)
+        self._show_choice()
+
+    async def act_demo(self, _content: Content) -> None:
+        """Start the keyless demo server and tick its models."""
+        await asyncio.to_thread(self.setup.read_models, "demo")
+        self._show_choice()
+
+    async def act_connections(self, _content: Content) -> None:
+        """Show the connection panel inside this one."""
+        from llmwidgets.widgets.connection_panel import ConnectionPanel
+
+        if self.connecting is None:
+            self.connecting = ConnectionPanel(self.setup.store)
+        self._page.send({"type": "embed", "model": self.connecting.model_id})
+
+    # -- texts ---------------------------------------------------------------------------------
+
+    async def act_paste(self, content: Content) -> None:
+        """Texts that were pasted replace what was there."""
+        self.take(texts=read_pasted(str(content.get("text") or "")), truth=None, group=None)
+
+    async def act_files(self, content: Content) -> None:
+        """Texts from files that were chosen; names come in the message, contents in its buffers."""
+        names = [str(name) for name in content.get("names") or ()]
+        files = [_decode(*each) for each in zip(names, content["buffers"], strict=False)]
+        self.take(texts=read_files(files), truth=None, group=None)
+
+    async def act_sample(self, content: Content) -> None:
+        """Use one of the sample tasks."""
+        name = content.get("name")
+        if name in SAMPLES:
+            from llmwidgets import demo
+
+            task = getattr(demo, str(name))
+            self.take(schema=task.Schema, texts=task.texts, truth=task.truth, group=None)
+
+    async def act_drop_truth(self, _content: Content) -> None:
+        """Compare without the truth that does not fit."""
+        self.take(truth={})
+
+    # -- the estimate --------------------------------------------------------------------------
+
+    def _show_choice(self) -> None:
+        self.estimate()
+        self._page.push()
+
+    def estimate(self) -> None:
+        """Estimate the cost anew, off the loop; only the newest answer is shown."""
+        self._turn += 1
+        self._page.submit(self._estimate(self._turn))
+
+    async def _estimate(self, turn: int) -> None:
+        await asyncio.sleep(0.05)
+        if turn != self._turn:
+            return
+        cost = await asyncio.to_thread(self.cost.again, self.setup, self._result.comparison)
+        if turn == self._turn:
+            self.cost = cost
+            if self.screen.name in ("setup", "results"):
+                self._page.push()
+
+    def view(self, *, ran: bool) -> SetupState:
+        """The whole screen; `ran` where something was run before."""
+        result = self._result
+        return setup_view(
+            self.setup, self.cost, ran=ran, matters=result.matters, deviation=result.deviation
+        )
+
+
+def read_once(given: Any) -> Any:
+    """What can be read only once is read here, so that it can be looked at again."""
+    return list(given) if isinstance(given, Iterator) else given
+
+
+def _decode(name: str, content: memoryview) -> tuple[str, str]:
+    try:
+        return name, bytes(content).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FieldError(
+            {name: "The file is not text in UTF-8."},
+            "Save it as UTF-8, or turn a PDF into text first.",
+        ) from None
+
+
+# -- Texts that are pasted into the panel, or read from files chosen there.
+
+_BETWEEN = re.compile(r"^[^\S\n]*+-{3,}[^\S\n]*$", re.MULTILINE)
+_KEPT = ("id", "text", "truth", "schema")
+
+
+def read_pasted(words: str) -> list[dict[str, str]]:
+    """The texts between lines of three dashes; FieldError if nothing was pasted."""
+    parts = [part.strip() for part in _BETWEEN.split(words) if part.strip()]
+    if not parts:
+        raise FieldError({"texts": "Nothing was pasted."}, "Paste a text; write --- between two.")
+    return [{"text": part} for part in parts]
+
+
+def read_files(files: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """The texts of files: a .csv or .jsonl has a column or key `text`, others are one text each."""
+    texts: list[dict[str, Any]] = []
+    for name, content in files:
+        kind = PurePath(name).suffix.lower()
+        if kind == ".csv":
+            texts += _rows(name, list(csv.DictReader(io.StringIO(content.lstrip("\ufeff")))))
+        elif kind == ".jsonl":
+            lines = [line for line in content.splitlines() if line.strip()]
+            texts += _rows(name, [_line(name, line) for line in lines])
+        else:
+            texts.append({"id": PurePath(name).stem, "text": content})
+    if not texts:
+        raise FieldError({"texts": "The files have no text."}, "Choose .txt, .csv or .jsonl files.")
+    return texts
+
+
+def _rows(name: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    if not all(isinstance(row, dict) and row.get("text") for row in rows):
+        raise FieldError(
+            {name: "A row has no text."}, "Name the column or key of the documents `text`."
+        )
+    return [{key: row[key] for key in _KEPT if row.get(key)} for row in rows]
+
+
+def _line(name: str, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        raise FieldError({name: "A line is not JSON."}, "Write one JSON object per line.") from None

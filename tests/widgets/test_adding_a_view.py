@@ -1,0 +1,110 @@
+"""What CONTRIBUTING says of adding a view, done on a copy of the tree: two files and a line."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.node import run_in
+from tests.pages import KERNEL
+
+ROOT = Path(__file__).parents[2]
+
+LOOKS = """
+import llmwidgets as lw
+from tests.widgets.conftest import Wire
+
+outputs = {"A": [{"who": "Ada"}] * 2}
+result = lw.Comparison.from_outputs([{"name": "who"}], ["Ada", "Grace"], outputs)
+page = Wire(result.explore())
+page.send("hello")
+assert page.state["result"]["views"][-1] == "lengths", page.state
+page.send("lengths.show")
+answer = next(each for each in page.messages if each["type"] == "lengths")
+assert list(answer["lengths"].values()) == [3, 5], answer
+"""
+
+DRAW = """async ([module, state, answer]) => {
+  const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  widget.render({ model: lwModel, el: document.querySelector("main") });
+  lwFromKernel(state, []);
+  document.querySelector("[role=tab]:last-child").click();
+  await new Promise((next) => setTimeout(next, 50));
+  lwFromKernel(answer, []);
+  return lwModel.sent.map((each) => each.type);
+}"""
+
+
+@pytest.fixture(scope="module")
+def copy(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree with the view that CONTRIBUTING shows, built."""
+    root = tmp_path_factory.mktemp("tree")
+    widgets = root / "llmwidgets" / "widgets"
+    for name in ("llmwidgets", "tests"):
+        ignored = shutil.ignore_patterns("__pycache__", "javascript")
+        shutil.copytree(ROOT / name, root / name, ignore=ignored)
+    shutil.copy2(ROOT / "pyproject.toml", root)
+    shutil.copytree(sources, widgets / "javascript", symlinks=True)
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a view")[2]
+    blocks = re.findall(r"```(?:python|tsx)\n(.*?)```", page, re.DOTALL)
+    controller, component, line = blocks[:3]
+    (widgets / "comparison" / "lengths.py").write_text(controller, "utf-8")
+    tabs = widgets / "javascript" / "src" / "comparison" / "tabs"
+    (tabs / "lengths.tsx").write_text(component, "utf-8")
+    registry = widgets / "comparison" / "results.py"
+    text = registry.read_text("utf-8")
+    last = '    "request": "",\n'
+    assert text.count(last) == 1
+    registry.write_text(text.replace(last, last + line), "utf-8")
+    done = run_in(widgets / "javascript", "npm", "run", "build")
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+def run(copy: Path, *command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, *command], cwd=copy, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+def test_the_new_view_answers(copy: Path) -> None:
+    """Its tab is the last one, and its question has an answer."""
+    run(copy, "-c", LOOKS)
+
+
+def test_the_new_view_is_typed_and_linted(copy: Path) -> None:
+    """The kernel's half and the page's half pass what the others pass."""
+    run(copy, "-m", "mypy")
+    run(copy, "-m", "ruff", "check", "llmwidgets/widgets")
+    run(copy, "-m", "ruff", "format", "--check", "llmwidgets/widgets")
+    for task in ("types", "lint"):
+        done = run_in(copy / "llmwidgets" / "widgets" / "javascript", "npm", "run", task)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.browser
+def test_the_new_view_is_drawn(copy: Path, blank: Any) -> None:
+    """Its tab asks for it, and shows what the kernel answers."""
+    built = copy / "llmwidgets" / "widgets" / "static" / "comparison_panel.js"
+    result = {
+        "run": 1, "revision": 0, "views": ["text", "lengths"], "variants": [], "truth": False,
+        "texts": 0, "unlabelled": 0, "read": 0, "live": False, "counts": {}, "fields": [],
+        "labels": 0, "undo": "", "facts": [], "notes": [], "resume": "",
+    }  # fmt: skip
+    state = {"type": "state", "error": None, "screen": "results", "again": "", "result": result}
+    answer = {"type": "lengths", "run": 1, "lengths": {"a.txt": 3}}
+    blank.add_script_tag(content=KERNEL)
+    sent = blank.evaluate(DRAW, [built.read_text("utf-8"), state, answer])
+    assert "lengths.show" in sent
+    expect(blank.get_by_text("a.txt: 3 characters")).to_be_visible()
