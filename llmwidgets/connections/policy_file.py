@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -171,8 +171,8 @@ def _rules(document: Mapping[str, Any], whose: str) -> Rules:
         _know(_table(models, ("models",), name), ("models", name), ("allow", "deny", "add"))
     return Rules(
         whose=whose,
-        kinds=_kinds(document),
-        hosts=_hosts(document),
+        kinds=_filter(document, "kinds", _kind_misfit),
+        hosts=_filter(document, "hosts", _host_misfit),
         models=tuple((name, _patterns(models, ("models",), name)) for name in models),
         additions=tuple((name, model) for name in models for model in _added(models, name)),
         facts=_facts(document),
@@ -214,31 +214,28 @@ def _texts(table: Mapping[str, Any], keys: tuple[str, ...], key: str) -> tuple[s
     return tuple(value)
 
 
-def _kinds(document: Mapping[str, Any]) -> Patterns:
-    _know(_table(document, (), "kinds"), ("kinds",), ("allow", "deny"))
-    patterns = _patterns(document, (), "kinds")
-    for key, names in (("allow", patterns.allow or ()), ("deny", patterns.deny)):
-        for name in names:
-            if name not in PROVIDERS:
-                raise _Misfit(
-                    ("kinds", key), f"names a kind that does not exist.{_kinds_near(name)}"
-                )
+def _filter(document: Mapping[str, Any], key: str, misfit: Callable[[str], str]) -> Patterns:
+    """What a table allows and denies; `misfit` says what is wrong with one of its names."""
+    _know(_table(document, (), key), (key,), ("allow", "deny"))
+    patterns = _patterns(document, (), key)
+    for which, names in (("allow", patterns.allow or ()), ("deny", patterns.deny)):
+        for reason in filter(None, map(misfit, names)):
+            raise _Misfit((key, which), reason)
     return patterns
+
+
+def _kind_misfit(name: str) -> str:
+    return "" if name in PROVIDERS else f"names a kind that does not exist.{_kinds_near(name)}"
 
 
 def _kinds_near(kind: object) -> str:
     return f"{name_nearest(shown_kind(kind))} The kinds are {', '.join(PROVIDERS)}."
 
 
-def _hosts(document: Mapping[str, Any]) -> Patterns:
-    _know(_table(document, (), "hosts"), ("hosts",), ("allow", "deny"))
-    patterns = _patterns(document, (), "hosts")
-    for key, names in (("allow", patterns.allow or ()), ("deny", patterns.deny)):
-        # A pattern that fits no host would deny nothing, unseen.
-        if any("/" in name or " " in name for name in names):
-            reason = "contains more than a host: write api.openai.com or *.acme.example."
-            raise _Misfit(("hosts", key), reason)
-    return patterns
+def _host_misfit(name: str) -> str:
+    # A pattern that fits no host would deny nothing, unseen.
+    more = "/" in name or " " in name
+    return "contains more than a host: write api.openai.com or *.acme.example." if more else ""
 
 
 def _added(models: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -80,11 +80,7 @@ def _free(real: Path) -> Path:
 
 def _typed(notebook: Any) -> _Words:
     """The literals of the cells: where one was printed it goes as well."""
-    sources = [
-        text.encode("utf-8", "replace")
-        for place, text in texts_in(notebook)
-        if place.endswith("source")
-    ]
+    sources = [text.encode("utf-8", "replace") for _, text, code in texts_in(notebook) if code]
     return {source[leak.start : leak.end] for source in sources for leak in find_literals(source)}
 
 

@@ -76,24 +76,24 @@ def _reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
-def texts_in(notebook: Any) -> Iterator[tuple[str, str]]:
-    """Each place of a notebook (cell source, output, metadata, widget state) and its text."""
+def texts_in(notebook: Any) -> Iterator[tuple[str, str, bool]]:
+    """Each place of a notebook (cell source, output, metadata, widget state), its text, if code."""
     cells = notebook.get("cells")
     for number, cell in enumerate(cells if isinstance(cells, list) else [], 1):
         parts = dict(cell) if isinstance(cell, dict) else {"": cell}
         outputs = parts.pop("outputs", None)
         for name, part in parts.items():
             for text in _strings(part):
-                yield f"cell {number}, {name}", text
+                yield f"cell {number}, {name}", text, name == "source"
         for at, output in enumerate(outputs if isinstance(outputs, list) else [], 1):
             for text in _strings(output):
-                yield f"cell {number}, output {at}", text
+                yield f"cell {number}, output {at}", text, False
     metadata = notebook.get("metadata")
     rest = dict(metadata) if isinstance(metadata, dict) else {"": metadata}
     for text in _strings(rest.pop("widgets", None)):
-        yield "widget state", text
+        yield "widget state", text, False
     for text in _strings([rest, {k: v for k, v in notebook.items() if k not in _PARTS}]):
-        yield "metadata", text
+        yield "metadata", text, False
 
 
 _PARTS = ("cells", "metadata")
@@ -127,9 +127,9 @@ def read_notebook(file: BinaryIO) -> dict[str, Any] | None:
 
 
 def _in_notebook(path: Path, notebook: Any, known: Sequence[KnownKey]) -> Iterator[FoundLeak]:
-    for place, text in texts_in(notebook):
+    for place, text, code in texts_in(notebook):
         data = text.encode("utf-8", "replace")
-        for leak in leaks_of_text(data, known, code=place.endswith("source")):
+        for leak in leaks_of_text(data, known, code=code):
             yield FoundLeak(path, place, leak.kind, leak.tail)
 
 

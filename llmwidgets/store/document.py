@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, overload
+from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection, to_json_value
 from llmwidgets.connections.validation import ConnectionForm, restore_fields
@@ -49,7 +50,7 @@ Fact = tuple[str, str, Mapping[str, Any]]
 """A connection's label, a model's id and what is known of it, as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class UnreadableConnection:
     """A connection that this version cannot read: it is kept, and written as it is."""
 
@@ -280,7 +281,7 @@ def serialize_document(document: StoreDocument, identity: Identity) -> memoryvie
         "roster": document.roster,
         "vouchers": document.vouchers,
     }
-    body = write_json(head, map(connection_to_json, document.connections))
+    body = write_json(head, map(_line_of, document.connections))
     return trust.sign_body(body, identity, [each.recipient for each in document.recipients])
 
 
@@ -480,22 +481,40 @@ class ConnectionLines(Sequence[StoredConnection]):
 
     def _make(self, place: int) -> StoredConnection:
         end = self._ends[place + 1] - (place < len(self._ends) - 2)  # without the comma
-        data = _decode(self._plain[self._ends[place] + 1 : end])
+        line = self._plain[self._ends[place] + 1 : end]
+        data = _decode(line)
         try:
             # Of two threads' connections one is kept.
-            return self._made.setdefault(place, connection_from_json(data, self.facts))
+            made = self._made.setdefault(place, connection_from_json(data, self.facts))
+            _LINES[made] = memoryview(bytes(line))  # its own alone, since it may outlive the rest
+            return made
         except ValueError:
             wrong = "is not spelled as JSON" if data is None else "has no label or kind"
         message = f"connections.age opens, but a connection in it {wrong}."
         raise DamagedStore(message, "store.restore() goes back to what was saved before.")
 
 
-def write_json(head: Mapping[str, Any], connections: Iterable[Mapping[str, Any]]) -> memoryview:
-    """The document as JSON, with one line per connection."""
+_LINES: WeakKeyDictionary[StoredConnection, memoryview] = WeakKeyDictionary()
+"""The line of each connection that was read or written: what is not changed is not spelled anew."""
+
+
+def _line_of(connection: StoredConnection) -> memoryview:
+    if connection not in _LINES:
+        _LINES[connection] = spell_line(connection_to_json(connection))
+    return _LINES[connection]
+
+
+def spell_line(data: Mapping[str, Any]) -> memoryview:
+    """A connection's JSON as its line, with its secrets in clear."""
+    return memoryview(json.dumps(data, default=_spell).encode("ascii"))
+
+
+def write_json(head: Mapping[str, Any], connections: Iterable[memoryview]) -> memoryview:
+    """The document as JSON, with the lines of its connections."""
     # Inside a text of JSON each quotation mark has a backslash, so nothing there looks like this.
     before, _, after = json.dumps({**head, "connections": []}).partition(_LIST)
-    lines = [memoryview(json.dumps(e, default=_spell).encode("ascii")) for e in connections]
-    parted = (b"\n", b",\n".join(lines), b"\n") if lines else ()
+    lines = memoryview(b",\n".join(connections))
+    parted = (b"\n", lines, b"\n") if len(lines) else ()
     return _joined(f"{before}{_LIST[:-1]}".encode("ascii"), *parted, f"]{after}".encode("ascii"))
 
 

@@ -153,7 +153,9 @@ def store_operation(state: StoreState) -> Iterator[tuple[StoreDocument, Identity
             hint = "Use the connection for this session only: store.add_for_session."
             raise StoreError(message, hint)
         with file.locked():
-            document = open_document(state, file.read(), source.identity)
+            data = file.read()
+            document = state.document if data == state.seen else None
+            document = document or open_document(state, data, source.identity)
             if document.is_newer:
                 message = f"{state.name} was written by a newer llmwidgets."
                 raise NewerStore(message, "It is read-only here. Update llmwidgets.")

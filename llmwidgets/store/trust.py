@@ -242,19 +242,17 @@ def remember_folder(folder: Path, **changes: Any) -> None:
     _write(f"folder {folder}", replace(recall_folder(folder), **changes))
 
 
-def memory_folder() -> Path:
+def memory_folder() -> str:
     """The folder of this memory."""
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("llmwidgets", False)) / "stores"
-
-
-def _path_of(what: str) -> str:
     # A text, since each opening of a store looks here twice and a Path costs as much as the read.
     import platformdirs
 
+    return os.path.join(platformdirs.user_state_dir("llmwidgets", False), "stores")
+
+
+def _path_of(what: str) -> str:
     name = f"{hashlib.sha256(os.fsencode(what)).hexdigest()[:32]}.json"
-    return os.path.join(platformdirs.user_state_dir("llmwidgets", False), "stores", name)
+    return os.path.join(memory_folder(), name)
 
 
 def _read(what: str, kind: type) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from llmwidgets.store.document import (
     connection_from_json,
     connection_to_json,
     read_json,
+    spell_line,
     write_json,
 )
 
@@ -43,7 +44,7 @@ def connection(label: str, key: str = CANARY, **more: Any) -> dict[str, Any]:
 
 def written(listed: list[dict[str, Any]], **more: Any) -> memoryview:
     """The plain text as the store signs it: the writer's code on a line of its own."""
-    body = write_json({"format": "made up", **more}, listed)
+    body = write_json({"format": "made up", **more}, map(spell_line, listed))
     return memoryview(json.dumps(AUTH).encode()[:-1] + b",\n" + bytes(body[1:]))
 
 
@@ -64,7 +65,7 @@ def listed(plain: memoryview) -> ConnectionLines:
 @given(connections, st.dictionaries(texts, values, max_size=3))
 def test_what_is_written_is_read(given: list[dict[str, Any]], more: dict[str, Any]) -> None:
     more.pop("connections", None)
-    plain = write_json(more, given)
+    plain = write_json(more, map(spell_line, given))
     whole = {**more, "connections": given}
     assert json.loads(bytes(plain)) == whole
     for text in (bytes(plain), b'{"auth": 1,\n' + bytes(plain[1:])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,3 +65,16 @@ def test_nothing_is_built_twice(store: Store) -> None:
     assert sum("connection_from_json" in name for name in first if "<" not in name) == 1
     assert store["m3"] is store["m3"]
     assert not [name for name in entered(lambda: store["m3"]) if "from_json" in name]
+
+
+def test_a_store_is_one_thin_class_whose_names_are_told() -> None:
+    """No part of it is inherited, and each public name is used in a page, a notebook or the CLI.
+
+    `informed` is what comparisons and panels ask for connections of the environment.
+    """
+    assert Store.__mro__ == (Store, object)
+    root = Path(llmwidgets.__file__).parents[1]
+    pages = [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("notebooks/*.ipynb")]
+    text = "".join(path.read_text("utf-8") for path in (*pages, *root.glob("llmwidgets/cli/*.py")))
+    names = {name for name in vars(Store) if not name.startswith("_")} - {"informed"}
+    assert {name for name in names if not re.search(rf"\b[Ss]tore\.{name}\b", text)} == set()

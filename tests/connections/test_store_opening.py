@@ -394,19 +394,21 @@ def test_a_computer_that_knows_nothing_cannot_tell(
 
 
 def test_the_memory_holds_no_secret_and_no_label(store: Store) -> None:
-    texts = [path.read_text() for path in trust.memory_folder().iterdir()]
+    texts = [path.read_text() for path in Path(trust.memory_folder()).iterdir()]
     identity = state_of(store.path).source.identity  # type: ignore[union-attr]
     assert len(texts) == 2
     assert any(identity.recipient in text for text in texts)  # the search finds what is there
     secrets = [KEY, OLD, identity.secret.reveal(), "openai"]
     assert [word for word in secrets for text in texts if word in text] == []
-    assert {path.stat().st_mode & 0o777 for path in trust.memory_folder().iterdir()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in Path(trust.memory_folder()).iterdir()} == {
+        0o600
+    }
 
 
 def test_a_memory_that_is_broken_or_cannot_be_written_stops_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for path in trust.memory_folder().iterdir():
+    for path in Path(trust.memory_folder()).iterdir():
         path.write_text('{"revision": "many", "writers": 7}')
     other = in_another_process(store)
     other.unlock(OLD)
