@@ -368,7 +368,7 @@ def text_view(index: GridIndex, at: int) -> TextAnswer:
 
 
 def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGroup, Any]]:
-    """Variants with the same value, and the value: the truth and those that agree, then each other value."""
+    """Variants with the same value, and that value: those that agree with the truth first."""
     agreeing = [at for at, cell in enumerate(field.said) if cell.state == "agree"]
     labelled = field.truth is not NOTHING
     groups: list[tuple[_ValueGroup, Any]] = []
