@@ -198,7 +198,7 @@ def count_tries(tries: int) -> str:
 
 
 def cost_view(extraction: Extraction) -> str:
-    """Tokens, seconds and dollars of one call, what is unknown said."""
+    """Tokens, seconds and dollars of one call; an unknown price is named."""
     usage = extraction.usage
     parts = []
     if usage.input_tokens is not None and usage.output_tokens is not None:
@@ -368,7 +368,7 @@ def text_view(index: GridIndex, at: int) -> TextAnswer:
 
 
 def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGroup, Any]]:
-    """Who says the same, with the value: the truth and those that agree, then each other value."""
+    """Variants with the same value, and that value: those that agree with the truth first."""
     agreeing = [at for at, cell in enumerate(field.values) if cell.state == "agree"]
     labelled = field.truth is not NOTHING
     groups: list[tuple[_ValueGroup, Any]] = []

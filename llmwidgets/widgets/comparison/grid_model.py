@@ -411,7 +411,7 @@ def display_value(value: Any, nothing: str = "") -> str:
 
 
 def value_words(said: VariantValue) -> str:
-    """What a variant says for a field: words for nothing too, where it did not leave it out."""
+    """A variant's value for a field: words for nothing too, where it did not leave it out."""
     if said.state == "missing" and is_empty(said.value):
         return "no value"
     return display_value(said.value, "none")

@@ -177,7 +177,7 @@ class ShownResult:
             self.page.refresh_static()
 
     def view(self, undo: str, remainder: Remainder) -> ResultState:
-        """What the page is sent; `undo` says what the newest label is about."""
+        """What the page is sent; `undo` names the newest label."""
         comparison, index = self.comparison, self.index
         assert comparison is not None
         assert index is not None

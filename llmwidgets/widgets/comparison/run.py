@@ -292,7 +292,7 @@ class LiveRun:
         return self._whole()
 
     def live(self, grew: Callable[[set[int]], None]) -> Comparison:
-        """Every text, replies coming in as they are given; `grew` hears which texts changed."""
+        """Every text, replies coming in; `grew` is called with the texts that changed."""
         comparison = self._whole()
         self._live, self._grew = comparison, grew
         self.settle()

@@ -265,7 +265,7 @@ def _value(words: str, kind: str) -> Any:
 
 
 def rows_of_schema(schema: Schema) -> list[FieldRow]:
-    """The rows that say what a schema says; rules beyond the editor's columns are left out."""
+    """The rows of a schema; rules beyond the editor's columns are left out."""
     rows = []
     for leaf in schema.leaves:
         many = leaf.path.endswith("[]")

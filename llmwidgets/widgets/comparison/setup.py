@@ -184,7 +184,7 @@ def offered_models(connection: Connection, policy: Policy, picks: ColumnChoices)
 
 
 def edit_variant(variant: Variant, content: Mapping[str, Any], usual: str) -> Variant:
-    """The variant with what a form says; empty or usual instructions follow the comparison's."""
+    """The variant with a form's values; empty or usual instructions follow the comparison's."""
     changes: dict[str, Any] = {}
     if "label" in content:
         changes["label"] = str(content["label"]).strip() or variant.label

@@ -285,7 +285,7 @@ def losses_of(setup: Setup) -> list[Any]:
 
 
 def type_words(leaf: Leaf) -> str:
-    """The type of a field as a reader says it: `text or none`, `one of 6`."""
+    """The type of a field in a reader's words: `text or none`, `one of 6`."""
     words = _TYPES.get(leaf.type, leaf.type)
     if leaf.type == "enum":
         words = f"one of {len(leaf.values or ())}"
@@ -456,7 +456,7 @@ def _per_1000(setup: Setup, connection: Connection, model: str) -> float | None:
 
 
 def whole_words(likely: Estimate | None, texts: int) -> str:
-    """What all texts would cost, by the answers that were tried; empty where none says."""
+    """What all texts would cost, by the answers that were tried; empty without them."""
     if likely is None or not likely.tried or likely.cost is None:
         return ""
     head, rest = cost_words(likely)

@@ -170,7 +170,7 @@ def mode_view(connection: Connection) -> ModeState | None:
 
 
 def _notes(report: CheckReport, connection: Connection) -> list[str]:
-    """What the live list says of the one model that is connected."""
+    """Notes of the live list about the one model that is connected."""
     if not report.ok or connection.provider.single:
         return []
     known = {facts.id for facts in report.facts}

@@ -173,7 +173,7 @@ class FormState(_FormHead, _FormFields, _FormCheck, _FormActions):
 
 
 def form_view(draft: FormDraft, actions: _FormActions) -> FormState:
-    """What the form asks, what it says, what the check found, what can be done."""
+    """What the form asks, what is wrong in it, what the check found, what can be done."""
     preview = draft.preview()
     return {**_head(draft), **_fields(draft, preview), **_check(draft), **actions}
 
