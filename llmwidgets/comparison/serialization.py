@@ -112,7 +112,7 @@ def _read_results(kind: type[Results], saved: dict[str, Any]) -> Results:
 
 
 def _correction(correction: Correction) -> dict[str, Any]:
-    """The correction as JSON; no `old` or `new` if there was or is no label."""
+    """The correction as JSON; no `old` or `new` if there was not, or is not, a label."""
     values = {each.name: getattr(correction, each.name) for each in fields(correction)}
     kept = {name: value for name, value in values.items() if value is not NOTHING}
     return {**kept, "made_at": correction.made_at.isoformat()}

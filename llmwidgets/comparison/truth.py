@@ -349,7 +349,7 @@ def no_such_field(name: str, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """One label made or changed. `old` and `new` are NOTHING if there was or is none.
+    """One label made or changed. `old` and `new` are NOTHING if there was not, or is not, a label.
 
     `by` is who made it or where the value came from; `seen` whether the models' values were
     seen before, which makes a label less independent of them.

@@ -346,7 +346,7 @@ class Reservation:
 
 
 class Budget:
-    """US dollars for a whole run; None is no limit. Calls of unknown price are not held back.
+    """US dollars for a whole run; None means no limit. Calls of unknown price are not held back.
 
     `whose` is who set the limit if it is not the user's own.
     """

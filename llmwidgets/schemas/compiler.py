@@ -271,7 +271,7 @@ class Compiler:
         names = list(dict.fromkeys(passes.type_of(each) for each in values))
         if not plain or not self.enums.pay(values):
             size, kind = (
-                "does not take so many or so long allowed values",
+                "does not take that many or that long allowed values",
                 "takes plain values only",
             )
             self.lose(keyword, path, f"{self.subset.name} {size if plain else kind}")

@@ -383,7 +383,7 @@ class GridController:
 
 
 def heights(index: GridIndex, layout: Sequence[Shown], metrics: Metrics) -> bytes:
-    """A height for every text, as 32-bit numbers: what is not loaded counts one line a row."""
+    """A height for every text, as 32-bit numbers: what is not loaded counts as one line per row."""
     pixels = array("I")
     for each in layout:
         rows = metrics.row(1) * len(each.loud)

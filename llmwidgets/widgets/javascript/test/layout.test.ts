@@ -108,7 +108,7 @@ test("stepping goes through every line of every text and stays inside", () => {
   assert.deepEqual(place, { block: 0, line: 0 });
 });
 
-test("a page further stands about so many pixels below", () => {
+test("a page further is about a screen below", () => {
   const made = layout();
   assert.deepEqual(made.jump({ block: 0, line: 1 }, 120), { block: 1, line: 1 });
   assert.deepEqual(made.jump({ block: 1, line: 1 }, -1000), { block: 0, line: 0 });

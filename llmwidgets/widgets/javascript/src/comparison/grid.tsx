@@ -279,7 +279,7 @@ export class Grid {
     });
   };
 
-  /** Draw what is in sight, and so many pixels above and below it. */
+  /** Draw what is in sight, and some pixels above and below it. */
   draw(margin = MARGIN): void {
     const { layout } = this;
     if (!this.#root || !this.answer) return;

@@ -11,7 +11,7 @@ const NARROW_FAILED = 106;
 const NARROW = 760;
 const LETTER = 7.4;
 
-/** So many texts are asked for at once. */
+/** How many texts are asked for at once. */
 export const CHUNK = 10;
 
 export interface Columns {
@@ -180,7 +180,7 @@ export class Layout {
     return { block, line: to };
   }
 
-  /** The line that stands so many pixels further down. */
+  /** The line that many pixels further down. */
   jump(place: Place, pixels: number): Place {
     const y = Math.max(0, this.tops[place.block]! + (this.line(place)?.top ?? 0) + pixels);
     const block = Math.min(this.count - 1, this.blockAt(y));

@@ -163,7 +163,7 @@ function CopyForm({ copy: { key, letter, label, said, examples, ...copy } }: { c
             words="Examples"
             help={
               !examples.given &&
-              "So many labelled texts are shown to this column, and left out of scoring for all."
+              "This many labelled texts are shown to this column, and left out of scoring for all."
             }
           >
             {examples.given ? (

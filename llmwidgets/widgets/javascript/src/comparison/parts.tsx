@@ -191,7 +191,7 @@ export function SearchBox({ name, label, changed }: SearchProps) {
   );
 }
 
-/** What is wider than its place can be scrolled by keyboard too; what fits is no tab stop. */
+/** What is wider than its place can be scrolled by keyboard too; what fits is not a tab stop. */
 export function Scroll({ children }: Some) {
   const ref = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {

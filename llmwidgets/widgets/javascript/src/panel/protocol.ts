@@ -70,7 +70,7 @@ export function settle(revised: boolean, focused: boolean, own: boolean): "keep"
   return focused && !own ? "wait" : "take";
 }
 
-/** Where a key leads in a list of so many items; -1 for a key that leads nowhere. */
+/** Where a key leads in a list of `count` items; -1 for a key that leads nowhere. */
 export function stepTo(key: string, at: number, count: number): number {
   if (at < 0) return -1;
   if (key === "Home") return 0;
