@@ -1,4 +1,4 @@
-"""English: phrases that are wrong wherever they occur stay out of messages, docstrings and pages."""
+"""English: phrases that are wrong wherever they occur stay out of messages and docstrings."""
 
 from __future__ import annotations
 
