@@ -361,7 +361,7 @@ def test_a_journal_that_another_process_holds_is_told_as_that(capsys) -> None:
         assert main(["journal", "--clear-before", "2026-11-20"]) == 2
         said = capsys.readouterr().err
     assert f"journal: {default_journal_path()} is locked by another process." in said
-    assert "End the process that holds it and try again." in said
+    assert "End the process that uses it and try again." in said
     journal.close()
 
 

@@ -358,7 +358,7 @@ def test_both_panels_say_why_nothing_can_be_called(places):
     path = places("named", "nonsense")
     connections, comparison = ConnectionPanel(Store.in_memory()), ComparisonPanel()
     try:
-        assert any(str(path) in said for said in connections.store_view()["notices"])
+        assert any(str(path) in said for said in connections.state()["store"]["notices"])
         found = comparison.state()["setup"]["problems"]
         assert any(str(path) in each["sentence"] for each in found)
     finally:

@@ -56,8 +56,10 @@ def test_the_form_goes_down_exactly_where_a_limit_is_passed(dialect, lower, sche
 def test_what_cannot_be_enforced_is_said_and_put_into_the_prompt() -> None:
     """The mode is no longer *schema enforced*, the schema stands in the prompt, a note says why."""
     connection = Connection("anthropic", api_key="sk-ant-made-up-0000000000000001")
-    manner = RequestBuilder(ResolvedVariant("a", connection, "claude-haiku-5-5"), read_schema(TREE))
-    form, mode = manner.sent(Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA))
+    builder = RequestBuilder(
+        ResolvedVariant("a", connection, "claude-haiku-5-5"), read_schema(TREE)
+    )
+    form, mode = builder.form_and_mode(Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA))
     assert form is ResponseFormat.TOOL
     assert mode is not Enforcement.SCHEMA
-    assert any("The schema is not enforced" in note for note in manner.notes)
+    assert any("The schema is not enforced" in note for note in builder.notes)

@@ -139,7 +139,7 @@ def test_rows_are_checked_while_they_are_typed(wire) -> None:
     page.send("fields.edit", row=1, name="a")
     assert [row["problem"] for row in fields(page)["rows"]] == ["", "Another row has this name."]
     page.send("fields.edit", row=1, name="a.b")
-    assert fields(page)["rows"][1]["problem"].startswith("This row stands twice")
+    assert fields(page)["rows"][1]["problem"].startswith("This row appears twice")
     page.send("fields.drop", row=1)
     assert fields(page)["wrong"] == ""
     page.send("fields.close")
