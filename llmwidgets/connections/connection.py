@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, NoReturn, Self
 
 from llmwidgets.connections import catalog, sdk_export
@@ -21,7 +20,7 @@ from llmwidgets.connections.validation import (
     read_label,
     read_origin,
 )
-from llmwidgets.dialects.types import AuthHeader, Capability, Target
+from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target
 from llmwidgets.errors import FieldError, UnknownConnection
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers import PROVIDERS, find_warning, shown_kind
@@ -142,7 +141,7 @@ class Connection:
         )
 
     @property
-    def dialect(self) -> ModuleType:
+    def dialect(self) -> Dialect:
         """The format of its server: the provider's dialect, or that of a pasted address."""
         return self.provider.speaks(self.fields) or self.provider.dialect
 

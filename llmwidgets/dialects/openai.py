@@ -50,8 +50,6 @@ from llmwidgets.dialects.error_rules import (
     unfinished,
     wrong_format,
 )
-from llmwidgets.dialects.error_rules import form_refused as form_refused
-from llmwidgets.dialects.error_rules import parameter_refused as parameter_refused
 from llmwidgets.dialects.requests import build_call, system_text, turns
 from llmwidgets.dialects.types import (
     Call,

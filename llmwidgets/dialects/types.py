@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from llmwidgets.schemas import Compiled
 from llmwidgets.secret import Secret
+
+if TYPE_CHECKING:
+    from llmwidgets.errors import Failure
+    from llmwidgets.schemas import SchemaCapabilities
 
 Effort = Literal["least", "vendor", "low", "medium", "high"]
 """How much thinking a variant asks for; `least` is off if the model allows it."""
@@ -210,3 +214,52 @@ class ListedModel:
     lifecycle: str = ""
     form: ResponseFormat | None = None
     thinks: bool | None = None
+
+
+class Dialect(Protocol):
+    """What a module of `dialects/` gives: how a request is spelled, and how replies are read.
+
+    Pure functions. `LADDER` are the forms a server is asked for, strictest first; `SUBSET` is what
+    it enforces of JSON Schema; `SAMPLING`, whether it takes a temperature beside thinking.
+    """
+
+    @property
+    def NAME(self) -> str: ...
+    @property
+    def SAMPLING(self) -> bool: ...
+    @property
+    def LADDER(self) -> tuple[ResponseFormat, ...]: ...
+    @property
+    def SUBSET(self) -> SchemaCapabilities: ...
+
+    def form_for(self, form: ResponseFormat, schema: Compiled) -> ResponseFormat:
+        """The form that can be asked for with this schema: the one given, or a looser one."""
+        ...
+
+    def encode(self, request: Request, target: Target) -> Call:
+        """The request as an HTTP call."""
+        ...
+
+    def decode(self, payload: HTTPResponse, *, call: Call | None = None) -> Reply:
+        """The reply in a payload; a Failure where it has none."""
+        ...
+
+    def explain(
+        self, payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
+    ) -> Failure:
+        """What a payload without an answer means, with the next step."""
+        ...
+
+    def count_call(self, target: Target) -> Call | None:
+        """The free call that counts tokens; None if the format has none."""
+        ...
+
+    def models_call(self, target: Target) -> Call:
+        """The free call that lists models."""
+        ...
+
+    def listed_models(
+        self, payload: HTTPResponse, call: Call | None = None
+    ) -> tuple[list[ListedModel], Call | None]:
+        """The models in a page of the list, and the call for the next page."""
+        ...

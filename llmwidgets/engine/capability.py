@@ -13,12 +13,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.catalog import facts_of
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.error_rules import TokenLimits
+from llmwidgets.dialects.error_rules import TokenLimits, form_refused, parameter_refused
 from llmwidgets.dialects.types import (
     BEST,
     Capability,
@@ -221,9 +221,9 @@ class DroppedParameters:
                 options["token_parameter"] = instead
         return request, replace(target, options=options)
 
-    def with_refused(self, error: Failure, dialect: Any) -> DroppedParameters | None:
+    def with_refused(self, error: Failure) -> DroppedParameters | None:
         """These and the one that the error names; None if it names none, or one anew."""
-        name: str | None = dialect.parameter_refused(error)
+        name = parameter_refused(error)
         if name is None or name in self.names or name not in _DROPPABLE:
             return None
         # If both spellings of the output limit are refused, another swap cannot help.
@@ -428,7 +428,7 @@ class Prober:
                 reply = Reply("", "truncated", Usage())
             except CallError as error:
                 # The server may have refused the output limit, and not the form.
-                of_the_limit = self.room.doubtful(error) and not self.dialect.form_refused(error)
+                of_the_limit = self.room.doubtful(error) and not form_refused(error)
                 if not (of_the_limit and self.room.refused()):
                     raise
                 continue
@@ -480,7 +480,7 @@ class Prober:
             except Filtered:
                 raise self._filtered() from None
             except Failure as error:
-                dropped = self._dropped.with_refused(error, self.dialect)
+                dropped = self._dropped.with_refused(error)
                 if dropped is None:
                     raise
                 self._dropped = dropped

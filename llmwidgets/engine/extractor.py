@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmwidgets.dialects.error_rules import TokenLimits
+from llmwidgets.dialects.error_rules import TokenLimits, form_refused, parameter_refused
 from llmwidgets.dialects.types import (
     BEST,
     Capability,
@@ -281,14 +281,14 @@ class Extractor:
 
     def _adapt(self, error: Failure, sent: Capability | None, left_out: DroppedParameters) -> bool:
         """Whether the question can be put in another way that the server may take."""
-        form_refused = self.dialect.form_refused(error)
+        refuses_form = form_refused(error)
         if (self.capability, self.dropped) != (sent, left_out):
-            return form_refused or self.dialect.parameter_refused(error) is not None
-        dropped = self.dropped.with_refused(error, self.dialect)
+            return refuses_form or parameter_refused(error) is not None
+        dropped = self.dropped.with_refused(error)
         if dropped is not None:
             self.dropped = dropped
             return True
-        lower = next(self._looser_forms(sent.form), None) if sent and form_refused else None
+        lower = next(self._looser_forms(sent.form), None) if sent and refuses_form else None
         if sent is None or lower is None:
             return False
         tried = (*sent.tried, (sent.form, f"refused, {getattr(error, 'status', 0)}", False))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from types import ModuleType
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import anthropic, openai
-from llmwidgets.dialects.types import AuthHeader, Target
+from llmwidgets.dialects.types import AuthHeader, Dialect, Target
 from llmwidgets.providers import azure
 from llmwidgets.providers.anthropic import messages_target
 from llmwidgets.providers.base import SDK, Advice, Ended, Environment, Fields, Link, Provider
@@ -56,7 +55,7 @@ def _target(fields: Fields, model: str) -> Target:
     return azure.make_target(fields, model, fields.api_key, both_headers=True)
 
 
-def _speaks(fields: Fields) -> ModuleType | None:
+def _speaks(fields: Fields) -> Dialect | None:
     assert isinstance(fields, FoundryFields)
     claude = azure.read_endpoint(fields.pasted).flavour == "anthropic"
     return anthropic if claude else None

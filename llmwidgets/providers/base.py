@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from types import ModuleType
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from llmwidgets.dialects.types import ResponseFormat, Target
+from llmwidgets.dialects.types import Dialect, ResponseFormat, Target
 from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
@@ -312,7 +311,7 @@ class Provider:
     fields: type[Fields]
     links: tuple[Link, ...]
     steps: tuple[str, ...]
-    dialect: ModuleType
+    dialect: Dialect
     target: Callable[[Fields, str], Target]
     sdk: Callable[[Fields, Target], SDK] = openai_sdk
     models: tuple[ModelFacts, ...] = ()
@@ -330,7 +329,7 @@ class Provider:
     environment: Environment = Environment()
     llm_names: tuple[str, ...] = ()
     price_provider: str | None = None
-    speaks: Callable[[Fields], ModuleType | None] = lambda _fields: None
+    speaks: Callable[[Fields], Dialect | None] = lambda _fields: None
     host: str = ""
     vendor: str = ""
     find_facts: Callable[[str], ModelFacts | None] | None = None

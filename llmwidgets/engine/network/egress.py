@@ -150,10 +150,11 @@ async def list_models(
         response = await send_guarded(connection, named, call, policy=policy, total=SECONDS)
         if response.status >= 400:
             raise dialect.explain(response, call=call)
-        page, call = dialect.listed_models(response, call)
+        page, following = dialect.listed_models(response, call)
         models += page
-        if call is None:
+        if following is None:
             break
+        call = following
     return models
 
 
