@@ -35,8 +35,8 @@ benchmarks: $(VENV)/.installed-test
 	@for each in benchmarks/*.py; do $(BIN)/python $$each; done
 
 torture: $(VENV)/.installed-test
-	@PYTHONPATH=. $(BIN)/python tests/connections/store_torture.py all
-	@PYTHONPATH=. $(BIN)/python tests/connections/round_trips.py 500
+	@PYTHONPATH=. $(BIN)/python tests/store/store_torture.py all
+	@PYTHONPATH=. $(BIN)/python tests/store/round_trips.py 500
 
 drift: $(VENV)/.installed-test
 	@$(BIN)/python -m tests.drift

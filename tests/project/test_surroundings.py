@@ -11,7 +11,7 @@ from pathlib import Path
 import llmwidgets
 
 ROOT = Path(__file__).parents[2]
-INTERRUPTED = "tests/engine/test_loop.py::test_an_interrupt_cancels_the_work"
+INTERRUPTED = "tests/engine/test_event_loop.py::test_an_interrupt_cancels_the_work"
 
 
 def test_under_a_shell_that_ignores_interrupts() -> None:

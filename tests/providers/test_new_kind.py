@@ -72,7 +72,7 @@ with serving_models(models=("acme-large",)) as server:
 
 CONTRACTS = (
     "tests/providers/test_providers.py",
-    "tests/connections/test_key_life.py",
+    "tests/connections/test_key_expiry.py",
     "tests/engine/test_key_hosts.py",
     "tests/widgets/test_connection_panel.py",
 )

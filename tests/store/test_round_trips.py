@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.connections import round_trips
+from tests.store import round_trips
 
 if TYPE_CHECKING:
     from collections.abc import Callable

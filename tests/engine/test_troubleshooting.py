@@ -25,7 +25,7 @@ from llmwidgets.engine.network import egress, google_oauth
 from llmwidgets.engine.network.pacing import Clock
 from llmwidgets.errors import FieldError
 from tests.engine.conftest import FarEnd, Model, Seen, Wire, serving
-from tests.engine.diagnosis_cases import CASES, CHAT, PERTURBED, SetUp
+from tests.engine.troubleshooting_cases import CASES, CHAT, PERTURBED, SetUp
 
 SHARE = 0.95
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

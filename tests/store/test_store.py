@@ -742,7 +742,7 @@ def test_a_read_only_disk_makes_a_read_only_store(tmp_path: Path) -> None:
     check_mounts()
     code = """
 import os, subprocess, sys
-from tests.connections.store_torture import Store, StoreError, custom, made, opened
+from tests.store.store_torture import Store, StoreError, custom, made, opened
 folder = made(__import__("pathlib").Path(sys.argv[1]))
 opened(folder).save(custom("there"))
 subprocess.run(["mount", "--bind", folder, folder], check=True)
