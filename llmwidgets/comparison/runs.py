@@ -44,10 +44,18 @@ class RunOptions:
         problems = {}
         if self.concurrency is not None and not is_count(self.concurrency):
             problems["concurrency"] = "must be a whole number, 1 or more."
-        if self.budget is not None and not self.budget >= 0:
+        if self.budget is not None and not _is_amount(self.budget):
             problems["budget"] = "must be a number of US dollars, 0 or more."
         if problems:
             raise FieldError(problems, "Correct these before the run.")
+
+
+def _is_amount(value: Any) -> bool:
+    """Whether this is a number, 0 or more."""
+    try:
+        return bool(value >= 0)
+    except TypeError:
+        return False
 
 
 def run_plan(kind: type[Results], planned: RunPlan, rules: Rules, options: RunOptions) -> Results:

@@ -41,7 +41,8 @@ def make_client(connection: Connection) -> Any:
         raise
     except Exception as error:  # noqa: BLE001 - its frames hold the key
         name = type(error).__name__
-    message = f"The client {sdk.client} of {connection.label} could not be made ({name})."
+    client = f"{sdk.module}.{sdk.client}"
+    message = f"The client {client} of {connection.label} could not be made ({name})."
     raise LLMWidgetsError(message, f"Update it: pip install -U {sdk.package}.")
 
 

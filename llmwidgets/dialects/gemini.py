@@ -186,10 +186,8 @@ def _spoken(candidate: Any) -> str:
     parts = content.get("parts") if isinstance(content, dict) else None
     return "".join(
         part["text"]
-        for part in parts or []
-        if isinstance(part, dict)
-        and isinstance(part.get("text"), str)
-        and part.get("thought") is not True
+        for part in dicts(parts)
+        if isinstance(part.get("text"), str) and part.get("thought") is not True
     )
 
 

@@ -235,6 +235,7 @@ class CheckFailure:
         words = {
             "label": self.connection.label,
             "title": self.provider.title,
+            "key_problem": self.prefix.problem,
             "key_step": self.prefix.step,
             "whose": gone.whose if gone else "",
             "on": f" on {gone.since:%Y-%m-%d}" if gone and gone.since else "",
@@ -441,7 +442,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
     ),
     # Keys.
     Symptom((Unauthorized, Forbidden), lambda case: case.prefix.manages,
-        "The key was not accepted by {label}. {doubt}",
+        "The key was not accepted by {label}. {key_problem}",
         "{key_step}",
     ),
     Symptom(Unauthorized, lambda case: case.key_refused and case.ended,
@@ -449,7 +450,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Make a new key and save it with its own day.",
     ),
     Symptom(Unauthorized, lambda case: case.key_refused and case.prefix.step,
-        "{message} {doubt}",
+        "{message} {key_problem}",
         "{key_step}",
     ),
     Symptom(

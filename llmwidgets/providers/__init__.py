@@ -107,7 +107,8 @@ def find_warning(provider: Provider, field: str, value: str) -> FieldWarning | N
         problem = f"{provider.title}'s keys start with {start}; this one does not."
         return FieldWarning(field, problem) if start else None
     if own:
-        return FieldWarning(field, prefix.problem, owner) if prefix.problem else None
+        sentence = f"{prefix.problem} {prefix.step}".strip()
+        return FieldWarning(field, sentence, owner) if prefix.problem else None
     if provider.self_hosted and not prefix.never:
         return None
     hint = provider.key_hint or f"{provider.title} has keys of its own"

@@ -171,7 +171,7 @@ PROVIDER = Provider(
         KeyPrefix(
             "sk-ant-admin",
             problem="A key that starts with sk-ant-admin manages an organization and cannot run "
-            "model.",
+            "models.",
             step="Paste an Anthropic key that can run models.",
             manages=True,
         ),

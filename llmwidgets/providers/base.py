@@ -184,8 +184,9 @@ class KeyPrefix:
     `shape` is a regular expression for the rest of a whole key, by which files are searched;
     `issuer` names a hit if others of the vendor's services accept such keys too.
     `problem` is a sentence about such a key in its own provider's form; `step` says what to do
-    when the server refuses it. `manages` keys run no model, whatever the server replies. If this
-    is not a lasting key, `what` says what it is; with `never`, no server at all accepts it.
+    about it, there and when the server refuses it. `manages` keys run no model, whatever the
+    server replies. If this is not a lasting key, `what` says what it is; with `never`, no server
+    at all accepts it.
     """
 
     start: str

@@ -173,7 +173,7 @@ PROVIDER = Provider(
             "AIza",
             shape=r"[A-Za-z0-9_-]{35}",
             issuer="Google",
-            problem="Google is ending AIza keys: make a new key in AI Studio (it starts with AQ.).",
+            problem="Google is ending AIza keys.",
             step="Make a new key in Google AI Studio (it starts with AQ.) and paste it.",
         ),
     ),

@@ -280,7 +280,8 @@ def test_bad_input_is_a_sentence_with_the_next_step(name: str, demo) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"repeats": 0}, {"concurrency": 0}, {"budget": -1.0}, {"scoring": {"nope": "number"}},
+    [{"repeats": 0}, {"concurrency": 0}, {"budget": -1.0}, {"budget": "5"},
+     {"scoring": {"nope": "number"}},
      {"scoring": "strict"}, {"instructions": " "}, {"instructions": {}}],
     ids=str,
 )  # fmt: skip

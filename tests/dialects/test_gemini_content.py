@@ -170,6 +170,12 @@ def test_each_recorded_reply_is_read(row):
     assert {name: getattr(reply, name) for name in want} == want
 
 
+@pytest.mark.parametrize("parts", [5, 1.5, True, "text", {"text": "{}"}, [5, None]], ids=str)
+def test_parts_of_another_type_say_nothing(parts):
+    body = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}
+    assert gemini.decode(payload_of({"body": body})).text == ""
+
+
 def test_every_way_to_stop_that_the_vendor_documents_has_an_ending():
     """What filters stands in two of its lists; none of those words passes as a whole answer."""
     from google.genai import types

@@ -178,7 +178,7 @@ def test_each_kind_sends_its_key_in_its_own_header(kind, names):
         ("openai", "nonsense", "start with sk-"),
         ("openai", "sk-one sk-two", "blanks"),
         ("openai", "sk-proj-fine", None),
-        ("gemini", "AIzaSyxyz", "ending AIza"),
+        ("gemini", "AIzaSyxyz", "ending AIza keys. Make a new key"),
         ("gemini", "sk-xyz", "sk-"),
         ("gemini", "ya29.xyz", "ya29."),
         ("gemini", "eyJhbGciOi", "eyJ"),

@@ -80,7 +80,7 @@ KEYS = (
     ),
     SetUp(
         "Gemini: an AIza key after its end", "gemini", at_gemini("AIzaMadeUpKeyOfGoogle00000000000001"),
-        (("", 400, WRONG_GEMINI),), "Unauthorized", ("AIza",), ("AI Studio",),
+        (("", 400, WRONG_GEMINI),), "Unauthorized", ("Google is ending AIza keys.",), ("AI Studio",),
     ),
     SetUp(
         "Gemini: a gateway sends the AQ. key as Bearer", "gemini", at_gemini(),
@@ -104,7 +104,7 @@ KEYS = (
     ),
     SetUp(
         "Anthropic: an admin key", "anthropic", at_anthropic("sk-ant-admin01-made-up-key-0001"),
-        (("", 401, WRONG_ANTHROPIC),), "Unauthorized", ("sk-ant-admin",), ("Anthropic",),
+        (("", 401, WRONG_ANTHROPIC),), "Unauthorized", ("sk-ant-admin", "cannot run models"), ("Anthropic",),
     ),
     SetUp(
         "vLLM: the key is wrong, said as a string", "custom", custom(api_key="made-up-key-0001"),
