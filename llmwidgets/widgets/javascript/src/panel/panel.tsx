@@ -118,7 +118,7 @@ function keepKeys(root: HTMLElement): void {
 
 function makeRoot(label: string): HTMLElement {
   const root = document.createElement("section");
-  root.className = "lw";
+  root.className = `lw ${OWN}`;
   root.tabIndex = -1;
   root.setAttribute("aria-label", label);
   root.setAttribute("aria-busy", "true");
