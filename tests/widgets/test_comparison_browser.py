@@ -359,3 +359,21 @@ def test_fields_by_model_are_sorted_and_lead_to_their_rows_by_keyboard(lab, page
     panel.get_by_role("button", name="city, A: Recall").click()
     panel.get_by_text("of 40").first.wait_for()
     expect(panel.locator(".lw-c.differ")).to_have_count(0)
+
+
+def test_the_detail_of_a_cell_at_the_lower_edge_comes_into_sight(lab, page) -> None:
+    """Enter on the last row that is seen: what opens below it is seen too."""
+    panel = opened(lab, page, "low.ipynb", DEMO)
+    run(panel)
+    grid = panel.get_by_role("grid")
+    grid.get_by_text("druckerei-de").wait_for()
+    grid.focus()
+    for _ in range(19):
+        page.browser_page.keyboard.press("ArrowDown")
+    page.browser_page.keyboard.press("Enter")
+    panel.locator(".lw-detail").get_by_role("button", name="Show in text").wait_for()
+    becomes(
+        grid,
+        "each => each.querySelector('.lw-detail').getBoundingClientRect().bottom"
+        " <= each.getBoundingClientRect().bottom + 1",
+    )
