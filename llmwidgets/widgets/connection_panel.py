@@ -93,7 +93,7 @@ class ConnectionList:
     async def act_select(self, content: Content) -> None:
         """Open the form of a connection, or a fresh one of its kind."""
         kind, label = content.get("kind"), content.get("label")
-        if kind not in PROVIDERS:
+        if not isinstance(kind, str) or kind not in PROVIDERS:
             return
         of_label = (each for each in self._gate.connections() if each.label == label)
         self._forms.open(kind, next((each for each in of_label if each.kind == kind), None))
@@ -128,7 +128,7 @@ class ConnectionList:
     async def act_move(self, content: Content) -> None:
         """Take a received key to the kind it seems to belong to."""
         draft, kind = self._addressed(content), content.get("kind")
-        if draft is None or kind not in PROVIDERS:
+        if draft is None or not isinstance(kind, str) or kind not in PROVIDERS:
             return
         moved = next((each.received for each in draft.secrets.values() if each.received), None)
         target = self._forms.open(kind, self._gate.find_single(kind))

@@ -44,6 +44,24 @@ Content = dict[str, Any]
 """A message of the page; what came in binary is in `buffers`."""
 
 
+def whole_in(content: Content, name: str, default: int = -1) -> int:
+    """A whole number of a message; the default where the page sent something else."""
+    value = content.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def words_in(content: Content, name: str) -> list[str]:
+    """A list of words of a message; what is no word is left out."""
+    value = content.get(name)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def values_in(content: Content, name: str) -> Content:
+    """The values by name of a message; none where the page sent something else."""
+    value = content.get(name)
+    return value if isinstance(value, dict) else {}
+
+
 class Sentence(TypedDict):
     """What happened, and what to do now."""
 

@@ -218,6 +218,22 @@ def test_models_are_connected_inside_the_panel(lab, page) -> None:
     panel.get_by_role("button", name="Run 8 calls").wait_for()
 
 
+def test_a_panel_looks_the_same_beside_others(lab, page) -> None:
+    """Each panel brings a style sheet: one that is drawn later changes nothing of those before."""
+    look = """panel => [...panel.querySelectorAll('*')].map((each) => {
+        const { display, padding, font, width } = getComputedStyle(each);
+        return [each.nodeName, each.className, display, padding, font, width].join(' ');
+    })"""
+    panel = opened(lab, page, "alone.ipynb", DEMO)
+    panel.get_by_text("and to no other host").wait_for()
+    alone = panel.evaluate(look)
+    lab.notebook("beside.ipynb", [DEMO, "lw.ConnectionPanel(lw.Store.in_memory())"])
+    page.open("beside.ipynb").run_all()
+    page.output(1).locator("header").first.wait_for()
+    page.output(0).get_by_text("and to no other host").wait_for()
+    assert page.output(0).evaluate(look) == alone
+
+
 def test_in_a_narrow_cell_the_columns_stack_and_agreement_is_a_sign(lab, page) -> None:
     """At 640 pixels nothing is cut off: setup in one column, agreeing cells show only `=`."""
     panel = opened(lab, page, "narrow.ipynb", DEMO)
@@ -343,3 +359,21 @@ def test_fields_by_model_are_sorted_and_lead_to_their_rows_by_keyboard(lab, page
     panel.get_by_role("button", name="city, A: Recall").click()
     panel.get_by_text("of 40").first.wait_for()
     expect(panel.locator(".lw-c.differ")).to_have_count(0)
+
+
+def test_the_detail_of_a_cell_at_the_lower_edge_comes_into_sight(lab, page) -> None:
+    """Enter on the last row that is seen: what opens below it is seen too."""
+    panel = opened(lab, page, "low.ipynb", DEMO)
+    run(panel)
+    grid = panel.get_by_role("grid")
+    grid.get_by_text("druckerei-de").wait_for()
+    grid.focus()
+    for _ in range(19):
+        page.browser_page.keyboard.press("ArrowDown")
+    page.browser_page.keyboard.press("Enter")
+    panel.locator(".lw-detail").get_by_role("button", name="Show in text").wait_for()
+    becomes(
+        grid,
+        "each => each.querySelector('.lw-detail').getBoundingClientRect().bottom"
+        " <= each.getBoundingClientRect().bottom + 1",
+    )

@@ -35,17 +35,21 @@ def sent() -> set[str]:
     return names | {"scores.show"}  # what a view asks by unless another name is given
 
 
+def answered_by(widget: panel.Panel) -> set[str]:
+    """Every message that a controller of this panel answers."""
+    return {
+        f"{prefix}.{name.removeprefix('act_')}"
+        for prefix, controller in widget.controllers.items()
+        for name in dir(controller)
+        if name.startswith("act_")
+    }
+
+
 def answered() -> set[str]:
     """Every message that a controller of some panel answers."""
     store = lw.Store.in_memory()
     panels = [lw.ConnectionPanel(store), lw.ConnectionForm("openai", store), lw.ComparisonPanel()]
-    names = {
-        f"{prefix}.{name.removeprefix('act_')}"
-        for each in panels
-        for prefix, controller in each.controllers.items()
-        for name in dir(controller)
-        if name.startswith("act_")
-    }
+    names = {name for each in panels for name in answered_by(each)}
     for each in panels:
         each.close()
     return names
@@ -106,3 +110,45 @@ def test_a_page_that_asks_while_the_panel_is_made_is_answered(name: str, monkeyp
     widget.close()
     assert {"module", "state"} <= {each["type"] for each in heard}
     assert widget.last_error is None
+
+
+WRONG = (
+    None,
+    True,
+    7,
+    -1,
+    10**12,
+    1.5,
+    float("nan"),
+    "x",
+    "9" * 5000,
+    "\ud800",
+    [],
+    [[1]],
+    {"a": {}},
+)
+TYPED = (
+    "row", "column", "layout", "from", "count", "metrics", "states", "names", "values", "models",
+    "kind", "label", "model", "ref", "key", "path", "number", "matters", "repeats", "concurrency",
+    "budget", "text", "title", "what", "name", "endpoint", "value", "on", "format", "turn",
+)  # fmt: skip
+NOT_SENT = {"setup.demo", "connections.demo", "found.discover", "found.look_elsewhere", "form.test"}
+"""What asks this computer or a server."""
+
+
+@pytest.mark.parametrize("given", WRONG, ids=lambda given: repr(given)[:12])
+def test_a_message_of_wrong_types_is_no_failure_of_ours(given: object, wire) -> None:
+    """Nothing a page sends ends as an unexpected error, and no number makes us count for long."""
+    store = lw.Store.in_memory()
+    store.add_for_session(lw.Connection("openai", api_key="sk-made-up-0004711-3fQz"))
+    made = lw.Comparison.from_outputs(
+        {"type": "object", "properties": {"a": {"type": "string"}}}, ["b"], {"A": [{"a": "c"}]}
+    )
+    panels = [lw.ConnectionPanel(store), lw.ConnectionForm("openai", store), made.explore()]
+    for each in panels:
+        page = wire(each)
+        for kind in sorted(answered_by(each) - NOT_SENT):
+            form = {"form": page.form["key"]} if page.state.get("form") else {}
+            content = {**dict.fromkeys(TYPED, given), "index": 0, **form}
+            page.send(kind, **content)
+            assert "unexpected" not in (each.last_error or ""), (kind, each.last_error)

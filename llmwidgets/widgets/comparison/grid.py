@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -32,7 +32,7 @@ from llmwidgets.widgets.comparison.grid_model import (
     value_words,
 )
 from llmwidgets.widgets.comparison.results import CHUNK, ShownResult, is_labelled
-from llmwidgets.widgets.panel import Content, Sentence
+from llmwidgets.widgets.panel import Content, Sentence, values_in, whole_in
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
@@ -81,9 +81,9 @@ class Metrics:
         )
 
     @classmethod
-    def read(cls, content: Mapping[str, Any]) -> Metrics:
+    def read(cls, content: Content) -> Metrics:
         """The measures out of a message of the page; anything odd falls back."""
-        measured = {**content, **dict(content.get("metrics") or {})}
+        measured = {**content, **values_in(content, "metrics")}
         names = ("line", "pad", "group", "fold", "failed", "chars", "truth_chars")
         numbers = {name: measured.get(name) for name in names}
         return cls(
@@ -245,7 +245,7 @@ class GridController:
 
     async def act_blocks(self, content: Content) -> None:
         """Rows that come into sight."""
-        layout = self._layouts.get(content.get("layout", 0))
+        layout = self._layouts.get(whole_in(content, "layout"))
         if self.result.index is not None and layout is not None:
             await self.result.work(self._send_blocks, self.result.index, layout, content)
 
@@ -253,7 +253,9 @@ class GridController:
         """One cell, with the words its value came from."""
         at, index = self.result.find_text(content), self.result.index
         if index is not None and at is not None:
-            path, column = str(content.get("path") or ""), int(content.get("column", -1))
+            path, column = str(content.get("path") or ""), whole_in(content, "column")
+            if not -1 <= column < len(index.comparison.variants):
+                return
             view = await self.result.work(detail_view, index, at, path, column)
             self.result.answer("detail", view)
 
@@ -308,7 +310,8 @@ class GridController:
         }, heights(index, texts, metrics)
 
     def _send_blocks(self, index: GridIndex, layout: Layout, content: Content) -> None:
-        start, many = int(content.get("from", 0)), int(content.get("count", CHUNK))
+        start, many = whole_in(content, "from", 0), whole_in(content, "count", CHUNK)
+        start, many = max(0, start), min(many, len(layout.texts))
         layout.sent.update(range(start // CHUNK, -(-(start + max(1, many)) // CHUNK)))
         rows = list(blocks(index, layout.texts, layout.metrics, start, many))
         self.result.answer("blocks", {"layout": layout.number, "from": start, "blocks": rows})

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -18,6 +18,7 @@ from llmwidgets.comparison.core import CellKey
 from llmwidgets.comparison.text_result import DISAGREEING, FieldResult, TextResult, read_text_result
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.visible import escape_controls
+from llmwidgets.widgets.panel import Content, words_in
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
@@ -295,11 +296,11 @@ class Filter:
         return {"all": "", "unlabelled": " without truth"}.get(self.only, " with a disagreement")
 
     @classmethod
-    def read(cls, content: Mapping[str, Any]) -> Filter:
+    def read(cls, content: Content) -> Filter:
         """The filter out of a message of the page."""
         return cls(
             only=only if (only := content.get("only")) in ("all", "unlabelled") else "disagree",
-            states=tuple(str(each) for each in content.get("states") or ()),
+            states=tuple(words_in(content, "states")),
             field=str(content.get("field") or ""),
             query=str(content.get("query") or "").strip().casefold(),
             sort="given" if content.get("sort") == "given" else "loud",

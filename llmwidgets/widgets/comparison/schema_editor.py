@@ -13,7 +13,7 @@ from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows
 from llmwidgets.widgets.comparison.setup_controller import SetupController
-from llmwidgets.widgets.panel import Content, Page
+from llmwidgets.widgets.panel import Content, Page, whole_in
 
 if TYPE_CHECKING:
     from llmwidgets.schemas import Schema
@@ -62,12 +62,12 @@ class FieldsController:
 
     async def act_edit(self, content: Content) -> None:
         """One row was changed; it is checked at once."""
-        self._draft.change(int(content.get("row", -1)), content)
+        self._draft.change(whole_in(content, "row"), content)
         self._page.push()
 
     async def act_rename(self, content: Content) -> None:
         """A name that was offered is taken."""
-        self._draft.change(int(content.get("row", -1)), content)
+        self._draft.change(whole_in(content, "row"), content)
         self._redraw()
 
     async def act_add(self, _content: Content) -> None:
@@ -77,7 +77,7 @@ class FieldsController:
 
     async def act_drop(self, content: Content) -> None:
         """Take a row away; the last one is emptied instead."""
-        at = int(content.get("row", -1))
+        at = whole_in(content, "row")
         if 0 <= at < len(self._draft.rows):
             del self._draft.rows[at]
             self._draft.rows = self._draft.rows or [FieldRow()]

@@ -95,7 +95,8 @@ def read_whole(name: str, said: object, most: int, *, least: int = 1) -> int | N
     words = str(said if said is not None else "").strip()
     if not words:
         return None
-    if not words.isdigit() or not least <= int(words) <= most:
+    short = words.isdecimal() and len(words) <= len(str(most))
+    if not short or not least <= int(words) <= most:
         raise FieldError({name: f"This is not a whole number from {least} to {most}."})
     return int(words)
 

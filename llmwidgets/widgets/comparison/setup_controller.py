@@ -16,7 +16,7 @@ from llmwidgets.widgets.comparison.labels import LabelController
 from llmwidgets.widgets.comparison.results import ShownResult
 from llmwidgets.widgets.comparison.setup import Screen, Setup
 from llmwidgets.widgets.comparison.setup_view import SAMPLES, CostEstimate, SetupState, setup_view
-from llmwidgets.widgets.panel import Content, Page
+from llmwidgets.widgets.panel import Content, Page, words_in
 
 if TYPE_CHECKING:
     from llmwidgets.widgets.connection_panel import ConnectionPanel
@@ -123,7 +123,7 @@ class SetupController:
 
     async def act_files(self, content: Content) -> None:
         """Texts from files that were chosen; names come in the message, contents in its buffers."""
-        names = [str(name) for name in content.get("names") or ()]
+        names = words_in(content, "names")
         files = [_decode(*each) for each in zip(names, content["buffers"], strict=False)]
         self.take(texts=read_files(files), truth=None, group=None)
 

@@ -10,7 +10,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import StoreError
 from llmwidgets.widgets.connection.form_draft import FormDraft, OpenForms
 from llmwidgets.widgets.connection.form_view import FormState, form_view
-from llmwidgets.widgets.panel import Content, Page
+from llmwidgets.widgets.panel import Content, Page, values_in, words_in
 from llmwidgets.widgets.secret_field import open_secret
 from llmwidgets.widgets.store.gate import StoreGate
 
@@ -70,14 +70,14 @@ class FormController:
     async def act_edit(self, content: Content) -> None:
         """A field was left: keep its value, and show where the key would go."""
         if draft := self._addressed(content):
-            draft.take(content.get("values") or {})
+            draft.take(values_in(content, "values"))
             draft.look()
             self._page.push()
 
     async def act_preset(self, content: Content) -> None:
         """Fill in the address of a server that is often connected as Custom."""
         if draft := self._addressed(content):
-            draft.take(content.get("values") or {})
+            draft.take(values_in(content, "values"))
             draft.use_preset(str(content.get("title")))
             draft.look()
             self._page.push()
@@ -87,7 +87,7 @@ class FormController:
     async def act_test(self, content: Content) -> None:
         """Test the form as it is; then save it, keep it for the session, or neither."""
         if draft := self._addressed(content, change=False):
-            draft.take({} if draft.read_only else content.get("values") or {})
+            draft.take({} if draft.read_only else values_in(content, "values"))
             draft.intent = "save"
             if draft.read_only or content.get("intent") == "none":
                 draft.intent = "none"
@@ -130,7 +130,7 @@ class FormController:
             return
         connections = self._gate.connections()
         new = set(unconnected_models(draft.connection, connections))
-        models = [each for each in content.get("models") or [] if each in new]
+        models = [each for each in words_in(content, "models") if each in new]
         siblings = sibling_connections(draft.connection, models, connections)
         for sibling in siblings:
             if draft.connection.origin == "store":

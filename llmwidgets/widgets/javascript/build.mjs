@@ -32,9 +32,22 @@ const tabs = {
   },
 };
 
+/** A page with several panels has several sheets: each names the panels of its own module alone. */
+const sheet = (own) => ({
+  name: "sheet",
+  setup(build) {
+    build.onLoad({ filter: /\.css$/ }, ({ path }) => {
+      const contents = readFileSync(path, "utf8").replaceAll(/\.lw(?![\w-])/g, `.${own}`);
+      return { contents, loader: "css" };
+    });
+  },
+});
+
+/** What is built of one module, whose panels bear the class `own`. */
+const styled = (own) => ({ plugins: [tabs, sheet(own)], define: { OWN: JSON.stringify(own) } });
+
 const common = {
   bundle: true,
-  plugins: [tabs],
   format: "esm",
   charset: "utf8",
   // h(…) is shorter than jsx(…, { children }); the sources do not say which, and tsconfig.json
@@ -63,7 +76,10 @@ async function buildWidgets(outdir) {
   };
   await build({ ...options, entryPoints: [join(here, "src/loader.ts")], inject: [] });
   const banner = { js: `/*! ${text}*/` };
-  await build({ ...options, entryPoints: list("src", ".tsx"), banner });
+  for (const entry of list("src", ".tsx")) {
+    const own = `lw-${basename(entry, ".tsx").replaceAll("_", "-")}`;
+    await build({ ...options, ...styled(own), entryPoints: [entry], banner });
+  }
   writeFileSync(join(outdir, "THIRD_PARTY_LICENSES.txt"), text);
 }
 
@@ -71,6 +87,7 @@ async function buildTests(outdir) {
   const options = { ...common, outdir, platform: "node", outExtension: { ".js": ".mjs" } };
   await build({
     ...options,
+    ...styled("lw-tested"),
     entryPoints: [...list("test", ".test.ts"), join(here, "test/page.ts")],
   });
 }

@@ -62,6 +62,8 @@ export class Grid {
   #turn = "";
   #stays = false;
   #keep: Held | null = null;
+  /** The detail that a person opened and that is not filled yet. */
+  #opening: Open | null = null;
   #aim: At | null = null;
   #later: (() => void) | null = null;
   /** What is to be done once the grid stands in the page again. */
@@ -376,9 +378,8 @@ export class Grid {
       return;
     }
     const { top, height } = this.#line!;
-    const sight =
-      this.#root.clientHeight - (this.#root.firstElementChild as HTMLElement).offsetHeight;
-    this.#scrollTo(scrollInto(layout.tops[this.#at.block]! + top, height, this.#scroll, sight));
+    const place = layout.tops[this.#at.block]! + top;
+    this.#scrollTo(scrollInto(place, height, this.#scroll, this.#sightHeight));
     this.draw();
     const cell = this.#cell(this.#at);
     const { width, fixed } = this.columns;
@@ -468,6 +469,7 @@ export class Grid {
   #openDetail(n: number, row: Row, col: number): void {
     const before = this.layout.open;
     this.layout.open = { block: n, path: row.p, col, height: 120, content: null };
+    this.#opening = this.layout.open;
     if (before) this.#drawn.delete(before.block);
     this.redraw(n);
     this.#askDetail(this.layout.open, this.layout.blocks.get(n)!);
@@ -491,9 +493,29 @@ export class Grid {
   #measureDetail(element: Element): void {
     const { open } = this.layout;
     const height = Math.ceil(element.getBoundingClientRect().height);
-    if (!open || !height || height === open.height) return;
-    open.height = height;
-    this.redraw(open.block);
+    if (!open || !height) return;
+    if (height !== open.height) {
+      open.height = height;
+      this.redraw(open.block);
+    }
+    if (this.#opening === open && open.content) this.#seeDetail(open);
+  }
+
+  /** Once it is filled: its row and as much of it as there is room for come into sight. */
+  #seeDetail(open: Open): void {
+    this.#opening = null;
+    const line = this.#line;
+    if (this.#at.block !== open.block || line?.row?.p !== open.path) return;
+    const top = this.layout.tops[open.block]! + line.top;
+    const height = Math.min(line.height + open.height, this.#sightHeight);
+    this.#scrollTo(scrollInto(top, height, this.#scroll, this.#sightHeight));
+    this.draw();
+  }
+
+  /** How much of the rows is in sight, below the heads of the columns. */
+  get #sightHeight(): number {
+    const root = this.#root!;
+    return root.clientHeight - (root.firstElementChild as HTMLElement).offsetHeight;
   }
 
   get sight(): number {

@@ -11,7 +11,7 @@ import { type ComponentType, createContext, options, render } from "preact";
 import { useContext, useLayoutEffect } from "preact/hooks";
 import "./look.css";
 import { acts, drawing, focused, focusIn } from "./page";
-import type { Buffers, Content, Message, PanelState, WidgetModel } from "./protocol";
+import type { Buffers, Content, ErrorState, Message, PanelState, WidgetModel } from "./protocol";
 import { followTyping } from "./typing";
 
 export interface Panel<S extends PanelState = PanelState> {
@@ -32,6 +32,10 @@ interface Options<S extends PanelState> {
   after?(panel: Panel<S>, own: boolean): void;
 }
 
+const GONE: ErrorState = {
+  sentence: "The kernel of this panel has ended.",
+  hint: "What is shown stays. Run the cell again to go on.",
+};
 const PERSONAL = ["pointerdown", "keydown", "click", "input", "change", "paste", "drop"];
 const open = new Map<Panel, Options<PanelState>>();
 const PanelContext = createContext<Panel | null>(null);
@@ -118,7 +122,7 @@ function keepKeys(root: HTMLElement): void {
 
 function makeRoot(label: string): HTMLElement {
   const root = document.createElement("section");
-  root.className = "lw";
+  root.className = `lw ${OWN}`;
   root.tabIndex = -1;
   root.setAttribute("aria-label", label);
   root.setAttribute("aria-busy", "true");
@@ -151,8 +155,15 @@ export function createWidget<S extends PanelState>(
         root,
         model,
         state: null,
-        send: (type, content, buffers = []) =>
-          model.send(acts.mark({ type, ...content }), undefined, buffers),
+        send(type, content, buffers = []) {
+          try {
+            model.send(acts.mark({ type, ...content }), undefined, buffers);
+          } catch {
+            // The comm ended with its kernel; whatever else is sent would be lost as well.
+            if (panel.state && panel.state.error !== GONE)
+              queueMicrotask(() => show({ ...panel.state!, act: undefined, error: GONE }));
+          }
+        },
         answers: (message) => acts.answers(message),
         listen(type, hear) {
           if (!listeners.has(type)) listeners.set(type, new Set());
