@@ -51,7 +51,7 @@ def whole_in(content: Content, name: str, default: int = -1) -> int:
 
 
 def words_in(content: Content, name: str) -> list[str]:
-    """A list of words of a message; what is no word is left out."""
+    """A list of words of a message; anything else in it is left out."""
     value = content.get(name)
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
