@@ -213,16 +213,16 @@ def test_escape_gives_the_keys_back(lab, page) -> None:
     page.browser_page.locator(".jp-Notebook .jp-CodeCell").nth(1).wait_for()
 
 
-def test_a_reload_brings_the_form_back_and_no_key(lab, page) -> None:
+def test_a_reload_brings_the_form_back_and_no_key(lab, fresh_page) -> None:
     """The kernel lives on: after a reload the form is open, the typed half of a key is gone."""
     lab.notebook("reload.ipynb", [PANEL])
-    page.open("reload.ipynb").run_all()
-    open_kind(page.output(), "OpenAI")
-    page.output().get_by_label("API key").press_sequentially("sk-half")
-    page.save()
-    page.browser_page.reload()
-    page.output().get_by_role("heading", name="OpenAI", exact=True).wait_for()
-    expect(page.output().get_by_label("API key")).to_have_value("")
+    fresh_page.open("reload.ipynb").run_all()
+    open_kind(fresh_page.output(), "OpenAI")
+    fresh_page.output().get_by_label("API key").press_sequentially("sk-half")
+    fresh_page.save()
+    fresh_page.browser_page.reload()
+    fresh_page.output().get_by_role("heading", name="OpenAI", exact=True).wait_for()
+    expect(fresh_page.output().get_by_label("API key")).to_have_value("")
 
 
 def test_typing_survives_what_happens_elsewhere(lab, page) -> None:
