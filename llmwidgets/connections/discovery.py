@@ -118,8 +118,8 @@ class KeyCandidate:
     def connection(self, *, as_reference: bool = False, **more: Any) -> Connection:
         """The connection it makes: with a copy of the key, or only a reference to its place.
 
-        FieldError for what `more` still has to name (an Azure deployment, say), and where there
-        is no form of reference to the place.
+        FieldError for what `more` still has to name (an Azure deployment, say), and if nothing
+        can refer to the place.
         """
         secret = self.closed(as_reference=as_reference)
         fields = {"label": self.label, **self.beside, self.field: secret, **more}
