@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from llmwidgets.providers import PROVIDERS, azure
+from llmwidgets.providers import PROVIDERS, azure_openai
 from llmwidgets.providers.base import ModelFacts
-from llmwidgets.providers.deprecation import FACTS_OF, today
+from llmwidgets.providers.model_facts import FACTS_OF, today
 from tests import drift_sources
 from tests.drift_sources import Sources
 
@@ -244,7 +244,7 @@ def _prices(facts: ModelFacts, row: Mapping[str, Any]) -> list[tuple[str, object
 def _azure(table: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
     for facts in PROVIDERS["openai"].models:
         row = table.get(f"azure/{facts.id}", {})
-        here = azure.find_facts(facts.id)
+        here = azure_openai.find_facts(facts.id)
         assert here is not None
         pairs = [("end", str(here.ends), str(row.get("deprecation_date")))]
         if "max_input_tokens" in row:
@@ -260,7 +260,7 @@ def _azure(table: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
 def _foundry(table: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
     for facts in PROVIDERS["anthropic"].models:
         theirs = table.get(f"azure_ai/{facts.id}", {}).get("deprecation_date")
-        ours = azure.CLAUDE_ENDS.get(facts.id)
+        ours = azure_openai.CLAUDE_ENDS.get(facts.id)
         if str(ours) != str(theirs):
             yield Difference("foundry", facts.id, "end", str(ours), str(theirs), "litellm")
 
@@ -272,7 +272,7 @@ def aged(on: date) -> str:
         return ""
     return (
         f"The facts are of {FACTS_OF:%Y-%m-%d}, {days} days ago: compare them with --newest, then "
-        "set FACTS_OF in llmwidgets/providers/deprecation.py."
+        "set FACTS_OF in llmwidgets/providers/model_facts.py."
     )
 
 

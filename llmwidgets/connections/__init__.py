@@ -10,15 +10,11 @@ from llmwidgets.connections.discovery import (
 )
 from llmwidgets.connections.policy import Policy
 
-found_elsewhere = find_keys_of_other_tools
-"""What 0.1.0 called it, and its documentation showed."""
-
 __all__ = [
     "Connection",
     "KeyCandidate",
     "Policy",
     "environment_connections",
     "find_keys_of_other_tools",
-    "found_elsewhere",
     "resolve",
 ]

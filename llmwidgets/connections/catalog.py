@@ -15,9 +15,14 @@ from llmwidgets.connections.policy_file import Rules, machine_rules
 from llmwidgets.dialects.types import BEST, Capability, Enforcement, ListedModel, ResponseFormat
 from llmwidgets.formatting import format_day, format_days_until
 from llmwidgets.providers.base import PRICES, Ended, ModelFacts, Provider
-from llmwidgets.providers.deprecation import as_of, ending, merged, today
-from llmwidgets.providers.deprecation import ended as ended_by
-from llmwidgets.providers.overrides import NOTHING, with_told
+from llmwidgets.providers.model_facts import (
+    as_of,
+    describe_end,
+    find_end,
+    merge_listed,
+    today,
+    with_told,
+)
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
@@ -26,14 +31,21 @@ Layers = Iterable[Rules] | None
 
 
 def facts_of(connection: Connection, model: str, layers: Layers = None) -> ModelFacts | None:
-    """What is known of a model; None if nothing is. A snapshot has the facts of its alias."""
-    kind, names = connection.kind, (connection.provider.alias(model), model)
-    told = [connection.told.get(name, NOTHING) for name in names]
+    """What is known of a model today; a deployment that bears a model's name is that model.
+
+    A snapshot has the facts of its alias. None if nothing is known: then no thinking level and no
+    temperature is certain.
+    """
+    kind, provider = connection.kind, connection.provider
+    names = (provider.alias(model), model)
+    told = [connection.told.get(name, {}) for name in names]
     for rules in reversed(tuple(machine_rules() if layers is None else layers)):
-        told += [rules.facts.get((kind, name), NOTHING) for name in names]
-    return facts_now(
-        connection, model, with_told(kind, model, connection.provider.facts(model), *told)
-    )
+        told += [rules.facts.get((kind, name), {}) for name in names]
+    facts = with_told(kind, model, provider.facts(model), *told)
+    listed = _listed(connection).get(model)
+    if listed is not None:
+        return merge_listed(facts, listed, today())
+    return facts and as_of(facts, today())
 
 
 def own_price(connection: Connection, model: str) -> Mapping[str, float] | None:
@@ -54,14 +66,10 @@ def models_of(connection: Connection, layers: Layers = None) -> tuple[str, ...]:
     if provider.model_field is not None:
         named = str(getattr(connection.fields, provider.model_field))
         return () if connection.any_model else (named,)
-    shipped = (facts.id for facts in provider.models)
-    told = (
-        model
-        for rules in (machine_rules() if layers is None else layers)
-        for kind, model in rules.facts
-        if kind == provider.kind
-    )
-    return tuple(dict.fromkeys((*shipped, *told)))
+    models = [facts.id for facts in provider.models]
+    for rules in machine_rules() if layers is None else layers:
+        models += [model for kind, model in rules.facts if kind == provider.kind]
+    return tuple(dict.fromkeys(models))
 
 
 def capability_of(connection: Connection, model: str) -> Capability | None:
@@ -90,7 +98,7 @@ def remember_models(connection: Connection, listed: Iterable[ListedModel]) -> No
     not kept.
     """
     if connection.provider.lists:
-        _lists[_key(connection)] = {each.id: each for each in listed}
+        _lists[_key(connection)] = {model.id: model for model in listed}
 
 
 def forget_models() -> None:
@@ -103,24 +111,15 @@ def listed_models(connection: Connection) -> tuple[str, ...]:
     return tuple(_listed(connection))
 
 
-def facts_now(connection: Connection, model: str, shipped: ModelFacts | None) -> ModelFacts | None:
-    """The facts of a model today: the table's, overridden by the live list's."""
-    listed = _listed(connection).get(model)
-    if listed is not None:
-        return merged(shipped, listed, today())
-    return as_of(shipped, today()) if shipped is not None else None
-
-
 def has_ended(connection: Connection, model: str) -> Ended | None:
     """That a model is past its end for this connection today; None if it is not, or is unknown."""
-    return ended_by(facts_of(connection, model), connection.provider.successor(model))
+    return find_end(facts_of(connection, model), connection.provider.successor(model))
 
 
 def ended_on(provider: Provider, model: str) -> Ended | None:
     """The same by a provider's own tables alone, for a server that is reached in another way."""
-    shipped = provider.facts(model)
-    facts = as_of(shipped, today()) if shipped is not None else None
-    return ended_by(facts, provider.successor(model))
+    facts = provider.facts(model)
+    return find_end(facts and as_of(facts, today()), provider.successor(model))
 
 
 def model_notes(connection: Connection, model: str) -> tuple[str, ...]:
@@ -132,7 +131,7 @@ def model_notes(connection: Connection, model: str) -> tuple[str, ...]:
 def end_note(connection: Connection, model: str) -> str:
     """A sentence if the model has ended or ends soon; else empty."""
     facts = facts_of(connection, model)
-    return ending(facts, today()) if facts is not None else ""
+    return describe_end(facts, today()) if facts is not None else ""
 
 
 def unlisted_note(connection: Connection, model: str) -> str:
@@ -190,15 +189,19 @@ def key_end_note(connection: Connection, on: date) -> KeyNote | None:
     ends = connection.fields.expires
     if ends is None or (ends - on).days > SOON_DAYS:
         return None
-    if key_has_ended(connection, on):
-        fix = f"If it is refused, {_new_key(connection)}; if it still works, correct the day."
-        said = f"The key ended on {format_day(ends)}."
-        return KeyNote(f"ended {format_day(ends)}", said, _step(connection, fix), ended=True)
-    when = format_days_until(ends, on)
-    fix = f"Before that, {_new_key(connection)}, with its own day."
-    return KeyNote(
-        f"ends {when}", f"The key ends {format_day(ends)}, {when}.", _step(connection, fix)
-    )
+    page = next((link for link in connection.provider.links if "key" in link.text.lower()), None)
+    new_key = f"make a new key{f' at {page.url}' if page else ''} and save it here"
+    ended = key_has_ended(connection, on)
+    if ended:
+        brief, said = f"ended {format_day(ends)}", f"The key ended on {format_day(ends)}."
+        fix = f"If it is refused, {new_key}; if it still works, correct the day."
+    else:
+        brief = f"ends {format_days_until(ends, on)}"
+        said = f"The key ends {format_day(ends)}, {format_days_until(ends, on)}."
+        fix = f"Before that, {new_key}, with its own day."
+    if connection.read_only:
+        fix = "Whoever provides this connection replaces the key."
+    return KeyNote(brief, said, fix, ended)
 
 
 def key_age_note(connection: Connection, on: date) -> KeyNote | None:
@@ -220,12 +223,3 @@ def key_age_note(connection: Connection, on: date) -> KeyNote | None:
         f"by {OLD_DAYS} days.",
         rotation,
     )
-
-
-def _new_key(connection: Connection) -> str:
-    page = next((each for each in connection.provider.links if "key" in each.text.lower()), None)
-    return f"make a new key{f' at {page.url}' if page else ''} and save it here"
-
-
-def _step(connection: Connection, fix: str) -> str:
-    return "Whoever provides this connection replaces the key." if connection.read_only else fix

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, Literal, NoReturn
 
 from llmwidgets.connections import catalog, sdk_export
 from llmwidgets.connections.validation import (
     ConnectionForm,
     close_form,
     hide_key,
-    is_secret,
     read_form,
     read_label,
     read_origin,
@@ -24,8 +22,8 @@ from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target
 from llmwidgets.errors import FieldError, UnknownConnection
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers import PROVIDERS, find_warning, shown_kind
-from llmwidgets.providers.base import Fields, FieldWarning, Kind, ModelFacts, Provider
-from llmwidgets.providers.overrides import Told
+from llmwidgets.providers.base import Fields, FieldWarning, Kind, Provider
+from llmwidgets.providers.model_facts import Told
 from llmwidgets.secret import Secret, refuse_key
 
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
@@ -42,10 +40,12 @@ class Connection:
     """
 
     __slots__ = (
-        "__weakref__", "any_model", "capabilities", "checked_at", "fields", "keyed_at", "label",
-        "origin", "provider", "saved_at", "told",
+        "__weakref__", "any_model", "capabilities", "checked_at", "fields", "keyed_at", "kind",
+        "label", "origin", "provider", "saved_at", "told",
     )  # fmt: skip
 
+    kind: Kind
+    """The kind of its provider: `openai`."""
     label: str
     provider: Provider
     fields: Fields
@@ -68,37 +68,17 @@ class Connection:
             warn_if_typed(name, secret, header=header)
         # Under the same name: a label can be a key as well, and appear in a traceback.
         label = hide_key(label, *(each for each in fields.values() if isinstance(each, Secret)))
-        form = read_form(kind, label, fields)
-        self._set(provider=form.provider, fields=form.fields, label=form.label)
+        self._set(_parts_of(read_form(kind, label, fields)))
 
-    @classmethod
-    def of(cls, form: ConnectionForm, **parts: Any) -> Self:
-        """The connection of a form that is known to be right, with these further parts."""
-        made = object.__new__(cls)
-        made._set(provider=form.provider, fields=form.fields, label=form.label, **parts)
-        return made
-
-    def _set(self, **parts: Any) -> None:
-        for name, value in (_UNKNOWN | parts).items():
+    def _set(self, parts: Mapping[str, Any]) -> None:
+        for name, value in parts.items():
             object.__setattr__(self, name, value)
-
-    def replace(self, **parts: Any) -> Self:
-        """The same connection with other parts, by the names of its attributes."""
-        own = {name: getattr(self, name) for name in self.__slots__ if name != "__weakref__"}
-        twin = object.__new__(type(self))
-        twin._set(**(own | parts))
-        return twin
 
     def __setattr__(self, name: str, value: object = None) -> NoReturn:
         message = f"A connection does not change: {name} stays as it is. Make a new one."
         raise AttributeError(message)
 
     __delattr__ = __setattr__
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of its provider: `openai`."""
-        return self.provider.kind
 
     @property
     def read_only(self) -> bool:
@@ -113,18 +93,8 @@ class Connection:
         """
         return catalog.models_of(self)
 
-    def facts(self, model: str) -> ModelFacts | None:
-        """What is known of a model; a deployment that bears an OpenAI model's name is that model.
-
-        A live list of this process takes precedence over policy files and the store, and those
-        over the shipped table. None if nothing is known: then no thinking level and no
-        temperature is certain.
-        """
-        return catalog.facts_of(self, model)
-
-    def capability(self, model: str) -> Capability | None:
-        """What the model was seen, or is known, to enforce; None if only a probe can tell."""
-        return catalog.capability_of(self, model)
+    facts = catalog.facts_of
+    capability = catalog.capability_of
 
     def target(self, model: str) -> Target:
         """Where the model answers, with the label and the extra headers in place."""
@@ -158,7 +128,7 @@ class Connection:
     @property
     def secret_fields(self) -> dict[str, Secret]:
         """The secret fields that are filled in, by name, closed."""
-        return {name: v for name, v in self.fields if is_secret(self.provider, name) and v}
+        return {name: v for name, v in self.fields if isinstance(v, Secret) and v}
 
     @property
     def secrets(self) -> list[tuple[str, str, Secret]]:
@@ -172,9 +142,8 @@ class Connection:
         return {
             name: value
             for name, value in self.fields
-            if value not in (None, False) and name != "headers"
-            and not is_secret(self.provider, name)
-        }  # fmt: skip
+            if not isinstance(value, Secret) and value not in (None, False) and name != "headers"
+        }
 
     @property
     def tail(self) -> str:
@@ -184,59 +153,43 @@ class Connection:
     @property
     def warnings(self) -> list[str]:
         """Sentences about values that look wrong but may be right; none contains a key."""
-        return [each.sentence for each in self.field_warnings] + self.fields.notes()
+        return [warning.sentence for warning in self.field_warnings] + self.fields.notes()
 
     @property
     def field_warnings(self) -> list[FieldWarning]:
         """What looks wrong in which field, and whose key a secret seems to be."""
         provider, bundle = self.provider, self.fields.ca_bundle
         texts = {name: v for name, v in self.plain_fields.items() if isinstance(v, str)}
-        found = [secret_warning(provider, *each) for each in self.secret_fields.items()]
-        found += [find_warning(provider, *each) for each in texts.items()]
+        warnings = [secret_warning(provider, *field) for field in self.secret_fields.items()]
+        warnings += [find_warning(provider, *field) for field in texts.items()]
         if bundle and not Path(bundle).expanduser().is_file():
             sentence = f"There is no file {bundle}: check the path of the CA bundle."
-            found.append(FieldWarning("ca_bundle", sentence))
-        return [each for each in found if each is not None]
+            warnings.append(FieldWarning("ca_bundle", sentence))
+        return [warning for warning in warnings if warning is not None]
 
-    def with_capability(self, model: str, capability: Capability) -> Self:
+    def with_capability(self, model: str, capability: Capability) -> Connection:
         """The same connection with what a probe of the model saw."""
-        return self.replace(capabilities={**self.capabilities, model: capability})
+        return replace_parts(self, capabilities={**self.capabilities, model: capability})
 
-    def with_told(self, told: Mapping[str, Told]) -> Self:
+    def with_told(self, told: Mapping[str, Told]) -> Connection:
         """The same connection with what its organization says about models."""
-        return self.replace(told=dict(told)) if told or self.told else self
+        return replace_parts(self, told=dict(told)) if told or self.told else self
 
-    def with_label(self, label: str) -> Self:
+    def with_label(self, label: str) -> Connection:
         """The same connection under another label; the model it sends stays as it is."""
         label = hide_key(label, *self.secret_fields.values())  # as in `__init__`
-        return self.replace(label=read_label(label, self.provider, self.fields))
+        return replace_parts(self, label=read_label(label, self.provider, self.fields))
 
-    def with_origin(self, origin: Origin) -> Self:
+    def with_origin(self, origin: Origin) -> Connection:
         """The same connection, from this origin."""
-        return self.replace(origin=origin)
+        return replace_parts(self, origin=origin)
 
-    def with_checked_at(self, moment: datetime | None) -> Self:
+    def with_checked_at(self, moment: datetime | None) -> Connection:
         """The same connection, with the time of its last check that succeeded."""
-        return self.replace(checked_at=moment)
+        return replace_parts(self, checked_at=moment)
 
-    def client(self) -> Any:
-        """The vendor's own client with this key: an exit, behind which no promise holds.
-
-        No policy is asked, and the client can show the key. LLMWidgetsError with the pip command
-        if its package is not installed.
-
-        >>> Connection("openai", api_key="env:OPENAI_API_KEY").client()   # doctest: +SKIP
-        <openai.OpenAI object …>
-        """
-        return sdk_export.make_client(self)
-
-    def environment(self) -> AbstractContextManager[None]:
-        """`with connection.environment():` puts the key into this process's variables: an exit.
-
-        Everything in the process, and each child started meanwhile, can read it. One at a time;
-        what was set before comes back at the end. LLMWidgetsError for a second one.
-        """
-        return sdk_export.make_environment(self)
+    client = sdk_export.make_client
+    environment = sdk_export.make_environment
 
     def __repr__(self) -> str:
         # A verbose traceback of a refusal shows the connection that never came to be.
@@ -245,10 +198,10 @@ class Connection:
         ends = f", key ends in {self.tail}" if self.tail else ""
         return f"Connection({self.kind!r}, label={self.label!r}, host={self.host!r}{ends})"
 
-    def __copy__(self) -> Self:
+    def __copy__(self) -> Connection:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Connection:
         return self
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
@@ -256,10 +209,27 @@ class Connection:
         raise TypeError(message)
 
 
-_UNKNOWN: dict[str, Any] = {
-    "origin": "given", "any_model": False, "checked_at": None, "saved_at": None, "keyed_at": None,
-    "capabilities": {}, "told": {},
-}  # fmt: skip
+def make_connection(form: ConnectionForm, **parts: Any) -> Connection:
+    """The connection of a form that is known to be right, with these further parts."""
+    connection = object.__new__(Connection)
+    connection._set(_parts_of(form) | parts)
+    return connection
+
+
+def replace_parts(connection: Connection, **parts: Any) -> Connection:
+    """The same connection with other parts, by the names of its attributes."""
+    names = (name for name in Connection.__slots__ if name != "__weakref__")
+    twin = object.__new__(Connection)
+    twin._set({name: getattr(connection, name) for name in names} | parts)
+    return twin
+
+
+def _parts_of(form: ConnectionForm) -> dict[str, Any]:
+    return {
+        "kind": form.provider.kind, "provider": form.provider, "fields": form.fields,
+        "label": form.label, "origin": "given", "any_model": False, "checked_at": None,
+        "saved_at": None, "keyed_at": None, "capabilities": {}, "told": {},
+    }  # fmt: skip
 
 
 def secret_warning(provider: Provider, name: str, secret: Secret) -> FieldWarning | None:

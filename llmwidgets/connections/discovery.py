@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.connection import Connection, make_connection, replace_parts
 from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS, find_provider
@@ -38,7 +38,7 @@ def environment_connections() -> list[Connection]:
     layers = machine_rules()
     provided: dict[str, Connection] = {}
     for form in (each for rules in layers for each in rules.connections):
-        provided.setdefault(form.label, Connection.of(form, origin="policy"))
+        provided.setdefault(form.label, make_connection(form, origin="policy"))
     found = _connections_of_variables() if all(rules.environment for rules in layers) else []
     return [*provided.values(), *(each for each in found if each.label not in provided)]
 
@@ -70,7 +70,7 @@ def _connection(provider: Provider, fields: dict[str, Any]) -> Connection:
         if own is None or set(error.problems) != {own} or fields.get(own):
             raise
     # The variables name a server and no model: the reference names it then.
-    return Connection(kind, label=kind, **{**fields, own: "*"}).replace(any_model=True)
+    return replace_parts(Connection(kind, label=kind, **{**fields, own: "*"}), any_model=True)
 
 
 def empty_variable(kind: str) -> str:

@@ -20,12 +20,11 @@ from llmwidgets.connections.validation import (
     ConnectionForm,
     close_form,
     hide_key,
-    is_secret,
     read_form,
 )
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS, name_nearest, shown_kind
-from llmwidgets.providers.overrides import FactMisfit, Told, read_told
+from llmwidgets.providers.model_facts import FactMisfit, Told, read_told
 from llmwidgets.secret import decode_secret
 
 if TYPE_CHECKING:
@@ -298,7 +297,7 @@ def _connection(label: str, fields: dict[str, Any]) -> ConnectionForm:
     _know(fields, keys, provider.fields.model_fields)
     for name, value in fields.items():
         secrets = value.values() if name == "headers" and isinstance(value, dict) else (value,)
-        if (name == "headers" or is_secret(provider, name)) and not all(map(_refers, secrets)):
+        if (name == "headers" or name in provider.secret_fields) and not all(map(_refers, secrets)):
             reason = "contains a secret in clear: write env:NAME or file:PATH, which is looked up."
             raise _Misfit((*keys, name), reason)
     close_form(provider, fields)

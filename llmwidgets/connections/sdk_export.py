@@ -28,9 +28,13 @@ _one_at_a_time = threading.Lock()
 
 
 def make_client(connection: Connection) -> Any:
-    """The vendor's own client for this connection, ready to be called: an exit from the promises.
+    """The vendor's own client with this key: an exit, behind which no promise holds.
 
-    LLMWidgetsError with the pip command if its package is not installed.
+    No policy is asked, and the client can show the key. LLMWidgetsError with the pip command
+    if its package is not installed.
+
+    >>> Connection("openai", api_key="env:OPENAI_API_KEY").client()   # doctest: +SKIP
+    <openai.OpenAI object …>
     """
     sdk = _sdk(connection)
     module = _imported(sdk)
@@ -48,10 +52,10 @@ def make_client(connection: Connection) -> Any:
 
 @contextmanager
 def make_environment(connection: Connection) -> Iterator[None]:
-    """The connection in the variables that vendors' clients read: an exit from the promises.
+    """`with connection.environment():` puts the key into this process's variables: an exit.
 
-    For the whole process, its threads and the children it starts meanwhile; one at a time
-    (LLMWidgetsError for a second); what was set before comes back at the end, also after an error.
+    Everything in the process, and each child started meanwhile, can read it. One at a time; what
+    was set before comes back at the end, also after an error. LLMWidgetsError for a second one.
     """
     if not _one_at_a_time.acquire(blocking=False):
         message = "The environment of another connection is in force in this process."

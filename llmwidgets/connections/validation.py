@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,8 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import find_provider
-from llmwidgets.providers.base import PRICES, Fields, Provider
-from llmwidgets.providers.base import is_secret as is_secret_type
+from llmwidgets.providers.base import Fields, Provider, is_price
 from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import A_KEY, Secret, looks_like_key
 
@@ -32,6 +30,12 @@ _KINDS = {
     "float_type": "is not a number",
     "float_parsing": "is not a number",
 }
+
+
+_PRICE = (
+    'Own price gives US dollars for a million tokens: {"input": 0.5, "output": 2}, '
+    'and "cached" where input from a cache costs less.'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,6 @@ class MisplacedKey(HiddenValue):
     __slots__ = ()
 
 
-def is_secret(provider: Provider, name: str) -> bool:
-    """Whether a field of this name takes a secret."""
-    field = provider.fields.model_fields.get(name)
-    return field is not None and is_secret_type(field.annotation)
-
-
 def close_form(provider: Provider | None, given: dict[str, Any]) -> list[tuple[str, str, Secret]]:
     """Wrap every value that could be a secret, in place, before anything can fail.
 
@@ -68,14 +66,16 @@ def close_form(provider: Provider | None, given: dict[str, Any]) -> list[tuple[s
     counts as a secret's, and so does every name if the kind itself is misspelled: the values of a
     refused call appear in the frames of its traceback.
     """
-    fields = provider.fields.model_fields if provider else {}
+    shown: set[str] = set()
+    if provider is not None:
+        shown = {*provider.fields.model_fields} - {"headers", *provider.secret_fields}
     typed: list[tuple[str, str, Any]] = []
     for name, value in given.items():
-        if name == "headers" and name in fields and isinstance(value, dict):
+        if name == "headers" and provider is not None and isinstance(value, dict):
             given[name] = {header: _close(text) for header, text in value.items()}
             texts = [header for header, text in value.items() if isinstance(text, str)]
             typed += [(name, header, given[name][header]) for header in texts]
-        elif name == "headers" or name not in fields or is_secret_type(fields[name].annotation):
+        elif name not in shown:
             given[name] = _close(value)
             typed += [(name, "", given[name])] if isinstance(value, str) else []
     secrets = [value for value in given.values() if isinstance(value, Secret)]
@@ -100,9 +100,9 @@ def read_form(kind: str, label: object, given: Mapping[str, Any]) -> ConnectionF
     """The form that these closed values fill in; FieldError, with one sentence per problem."""
     provider = find_provider(kind)
     fields = _read_fields(provider, given)
-    form = ConnectionForm(provider, fields, read_label(label, provider, fields))
+    label = read_label(label, provider, fields)
     _check_plain_http(provider, fields)
-    return form
+    return ConnectionForm(provider, fields, label)
 
 
 def restore_fields(provider: Provider, kept: Mapping[str, Any]) -> Fields:
@@ -153,8 +153,11 @@ def read_label(label: object, provider: Provider, fields: Fields) -> str:
 
 def _read_fields(provider: Provider, given: Mapping[str, Any]) -> Fields:
     """The fields filled in, blanks cut and empty ones left out."""
-    cut = {name: v.strip() if isinstance(v, str) else v for name, v in given.items()}
-    filled = {name: value for name, value in cut.items() if not _is_blank(value)}
+    filled: dict[str, Any] = {}
+    for name, value in given.items():
+        cut = value.strip() if isinstance(value, str) else value
+        if not (cut is None or cut == {} or (isinstance(cut, str | Secret) and not cut)):
+            filled[name] = cut
     problems = dict(_problems(provider, filled))
     known = {name: value for name, value in filled.items() if name not in problems}
     try:
@@ -171,33 +174,22 @@ def _read_fields(provider: Provider, given: Mapping[str, Any]) -> Fields:
     raise FieldError({name: problems[name] for name in order if name in problems})
 
 
-def _is_blank(value: Any) -> bool:
-    return value is None or value == {} or (isinstance(value, str | Secret) and not value)
-
-
 def _problems(provider: Provider, filled: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What is wrong with fields that no type tells: their names, headers, prices, a key in them."""
     known = provider.fields.model_fields
     for name, value in filled.items():
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            nearest = (
-                f"the nearest is {close[0]}" if close else f"its fields are {', '.join(known)}"
-            )
+            nearest = f"its fields are {', '.join(known)}"
+            nearest = f"the nearest is {close[0]}" if close else nearest
             yield name, f"{provider.title} has no field of this name; {nearest}."
         elif isinstance(value, MisplacedKey):
             title = known[name].title or name
             yield name, f"{title} {A_KEY}, so it is not repeated here: use the key or token field."
         elif name == "headers" and isinstance(value, dict):
             yield from ((name, problem) for problem in _header_problems(value))
-        elif name == "price" and isinstance(value, dict) and not _is_price(value):
-            yield (
-                name,
-                (
-                    'Own price gives US dollars for a million tokens: {"input": 0.5, "output": 2}, '
-                    'and "cached" where input from a cache costs less.'
-                ),
-            )
+        elif name == "price" and isinstance(value, dict) and not is_price(value):
+            yield name, _PRICE
 
 
 def _header_problems(headers: Mapping[Any, Any]) -> Iterator[str]:
@@ -211,21 +203,12 @@ def _header_problems(headers: Mapping[Any, Any]) -> Iterator[str]:
             )
 
 
-def _is_price(price: Mapping[Any, Any]) -> bool:
-    numbers = [
-        isinstance(value, int | float) and not isinstance(value, bool)
-        and math.isfinite(value) and value >= 0
-        for value in price.values()
-    ]  # fmt: skip
-    return {*PRICES[:2]} <= set(price) <= {*PRICES} and all(numbers)
-
-
 def _sentence(provider: Provider, name: str, rule: str, context: Mapping[str, Any]) -> str:
     field = provider.fields.model_fields.get(name)
     title = (field.title if field else None) or name
     if rule == "missing":
         page = next((link for link in provider.links if "key" in link.text.lower()), None)
-        where = f" Get one at {page.url}" if page and is_secret(provider, name) else ""
+        where = f" Get one at {page.url}" if page and name in provider.secret_fields else ""
         return f"{title} is needed.{where}"
     if rule == "value_error":  # a sentence of one of the provider's own checks
         return f"{title} {str(context['error']).rstrip('.')}."

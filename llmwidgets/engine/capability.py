@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from llmwidgets.connections.catalog import facts_of
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.error_rules import TokenLimits, form_refused, parameter_refused
 from llmwidgets.dialects.types import (
@@ -157,7 +156,7 @@ def recall_facts(connection: Connection, served: str) -> ServerFacts:
     """What follows from the id of a served model alone; nothing is guessed from its name."""
     bare, facts = served.rpartition("/")[2], None
     if connection.provider.deployments:
-        facts = facts_of(connection, bare) if bare else None
+        facts = connection.facts(bare) if bare else None
     elif bare:
         known = ((each, each.facts(bare)) for each in PROVIDERS.values())
         provider, facts = next((pair for pair in known if pair[1]), (None, None))

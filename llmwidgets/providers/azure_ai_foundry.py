@@ -10,15 +10,16 @@ from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import anthropic, openai
 from llmwidgets.dialects.types import AuthHeader, Dialect, Target
-from llmwidgets.providers import azure
+from llmwidgets.providers import azure_openai
+from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
 from llmwidgets.providers.anthropic import messages_target
 from llmwidgets.providers.base import SDK, Advice, Ended, Environment, Fields, Link, Provider
 from llmwidgets.secret import Secret
 
-_read = partial(azure.checked_endpoint, claude=True)
+_read = partial(azure_openai.checked_endpoint, claude=True)
 
 
-class FoundryFields(azure.AzureFields):
+class FoundryFields(azure_openai.AzureFields):
     """The fields of Azure AI Foundry's form."""
 
     model: str = Field(
@@ -37,33 +38,27 @@ class FoundryFields(azure.AzureFields):
         examples=["32 or 84 characters"],
     )
     read_url = _read
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a gateway in front of the endpoint: calls go there instead.",
-        json_schema_extra={"advanced": True},
-    )
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, FoundryFields)
-    endpoint = azure.read_endpoint(fields.pasted)
+    endpoint = azure_openai.read_endpoint(fields.pasted)
     if endpoint.flavour == "anthropic":
         key = fields.api_key
         both = (AuthHeader("x-api-key", key), AuthHeader("api-key", key))
         return messages_target(endpoint.url, model, both)
-    return azure.make_target(fields, model, fields.api_key, both_headers=True)
+    return azure_openai.make_target(fields, model, fields.api_key, both_headers=True)
 
 
 def _speaks(fields: Fields) -> Dialect | None:
     assert isinstance(fields, FoundryFields)
-    claude = azure.read_endpoint(fields.pasted).flavour == "anthropic"
+    claude = azure_openai.read_endpoint(fields.pasted).flavour == "anthropic"
     return anthropic if claude else None
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:
     if _speaks(fields) is None:
-        sdk = azure.make_sdk(fields, target)
+        sdk = azure_openai.make_sdk(fields, target)
         if sdk.client == "AzureOpenAI":
             return sdk
         variables = {**sdk.variables, "AZURE_AI_API_BASE": target.url}
@@ -79,7 +74,10 @@ def _sdk(fields: Fields, target: Target) -> SDK:
 
 
 def _ended(model: str) -> Ended | None:
-    return azure.find_end(model) or azure.find_end_of_claude(model)
+    # A Claude model ends when it ends at its maker.
+    successor = ANTHROPIC.successor(model)
+    gone = azure_openai.find_end(model)
+    return gone or (Ended(None, successor, ANTHROPIC.title) if successor else None)
 
 
 PROVIDER = Provider(
@@ -112,11 +110,11 @@ PROVIDER = Provider(
             "ANTHROPIC_FOUNDRY_API_KEY",
             "ANTHROPIC_FOUNDRY_BASE_URL",
             "ANTHROPIC_FOUNDRY_RESOURCE",
-            *azure.VARIABLES,
+            *azure_openai.VARIABLES,
         )
     ),
     vendor="Azure",
-    find_facts=azure.find_facts,
+    find_facts=azure_openai.find_facts,
     ended=_ended,
     unknown_model=Advice(
         "The server and the key are right, but no model {model} is deployed there.",

@@ -1,21 +1,382 @@
-"""Azure OpenAI: one connection for each deployment."""
+"""Azure OpenAI: one connection for each deployment; and what Azure AI Foundry shares with it.
+
+Both kinds read a target URI, and Azure has days and limits of its own for models.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, unquote
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from llmwidgets.dialects import openai
-from llmwidgets.dialects.types import Target
-from llmwidgets.providers import azure
-from llmwidgets.providers.base import SDK, Advice, Environment, Fields, Link, Provider
-from llmwidgets.providers.urls import read_address
+from llmwidgets.dialects.types import AuthHeader, Target
+from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
+from llmwidgets.providers.base import (
+    OPENAI_VARIABLES,
+    SDK,
+    Advice,
+    Ended,
+    EndpointFields,
+    Environment,
+    Fields,
+    Link,
+    ModelFacts,
+    Provider,
+    openai_sdk,
+)
+from llmwidgets.providers.openai import PROVIDER as OPENAI
+from llmwidgets.providers.urls import Address, read_address
 from llmwidgets.secret import Secret
 
+Flavour = Literal["v1", "dated", "models", "serverless", "anthropic"]
 
-class AzureOpenAIFields(azure.AzureFields):
+VARIABLES = (
+    "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_DEPLOYMENT",
+    "AZURE_OPENAI_AD_TOKEN", "OPENAI_API_VERSION", *OPENAI_VARIABLES,
+)  # fmt: skip
+"""What OpenAI's Azure client reads, and its client for everything else."""
+
+DATED_VERSION = "2024-10-21"
+MODELS_VERSION = "2024-05-01-preview"
+_FLAVOURS: dict[Flavour, str] = {
+    "v1": "Azure OpenAI v1, without API version",
+    "dated": "Azure OpenAI by deployment",
+    "models": "Foundry models, the model named in the call",
+    "serverless": "serverless, one model for each host",
+    "anthropic": "Claude in Anthropic's format",
+}
+_CLOUD = r"azure\.(?:com|us|cn)"
+_CLAUDE = re.compile(r"^(.*?/anthropic)(?:/v1(?:/messages|/models)?)?$", re.I)
+_DEPLOYMENT = re.compile(r"^(.*?/openai)/deployments/([^/]+)(/.*)?$", re.I)
+_V1 = re.compile(r"^(.*?/openai/v1)(/.*)?$", re.I)
+_MODELS = re.compile(r"^/models(/.*)?$", re.I)
+_SERVERLESS = re.compile(r"^(.*?/v1)(/.*)?$", re.I)
+_SERVERLESS_HOST = re.compile(rf"\.models\.ai\.{_CLOUD}(?::|$)")
+_RESOURCE = re.compile(r"^(?:/openai(?:/responses)?|/api/projects/[^/]+)?$", re.I)
+_COMPUTE_HOST = re.compile(rf"\.inference\.ml\.{_CLOUD}(?::|$)")
+_PORTALS = re.compile(rf"^(?:portal|ai|oai)\.{_CLOUD}$|^ml\.{_CLOUD}$", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class AzureEndpoint:
+    """What a target URI names. `url` is the base to which the route is added."""
+
+    flavour: Flavour
+    url: str
+    host: str
+    deployment: str | None = None
+    api_version: str | None = None
+    models_url: str | None = None
+
+
+def read_endpoint(value: str) -> AzureEndpoint:
+    """The target URI in parts; ValueError with reason and next step if it is something else.
+
+    >>> read_endpoint("https://acme.openai.azure.com/").url
+    'https://acme.openai.azure.com/openai/v1'
+    """
+    address = read_address(value)
+    _refuse_others(address)
+    origin, path, version = address.origin, address.path, address.query.get("api-version")
+    make = partial(AzureEndpoint, host=address.host)
+    flavour: Flavour = "v1"
+    if match := _CLAUDE.match(path):
+        return make("anthropic", f"{origin}{match[1]}/v1")
+    if match := _DEPLOYMENT.match(path):
+        _only_chat(match[3])
+        base, deployment = origin + match[1], unquote(match[2])
+        return make(
+            flavour="dated",
+            url=f"{base}/deployments/{quote(deployment, safe='')}",
+            deployment=deployment,
+            api_version=version or DATED_VERSION,
+            models_url=f"{base}/models?api-version={DATED_VERSION}",
+        )
+    if match := _V1.match(path):
+        _only_chat(match[2], "/responses", "/models")
+        url = origin + match[1]
+    elif match := _MODELS.match(path):
+        _only_chat(match[1])
+        models_url, version = f"{origin}/openai/v1/models", version or MODELS_VERSION
+        return make("models", f"{origin}/models", api_version=version, models_url=models_url)
+    elif match := _SERVERLESS.match(path):
+        _only_chat(match[2], "/models")
+        flavour, url = "serverless", origin + match[1]
+    elif _SERVERLESS_HOST.search(address.host):
+        _only_chat(path)
+        flavour, url = "serverless", f"{origin}/v1"
+    elif _RESOURCE.match(path):
+        url = f"{origin}/openai/v1"
+    else:
+        message = (
+            "is not a target URI in any known form. In the portal open the deployment, then "
+            "Details, and copy the Target URI."
+        )
+        raise ValueError(message)
+    return make(flavour, url, models_url=f"{url}/models")
+
+
+def _refuse_others(address: Address) -> None:
+    message = ""
+    if _PORTALS.match(address.host):
+        message = (
+            "is a page of the portal. Open the deployment there, then Details, and copy the "
+            "Target URI."
+        )
+    elif _COMPUTE_HOST.search(address.host) and "/v1" not in address.path.lower():
+        message = (
+            "is the address of managed compute, which has its own format. Only an address that "
+            "ends in /v1/chat/completions can be used there: see Details of the deployment."
+        )
+    if message:
+        raise ValueError(message)
+
+
+def _only_chat(route: str | None, *others: str) -> None:
+    if not route or route in {"/chat/completions", *others}:
+        return
+    message = (
+        f"is the address of {route.lstrip('/')[:40]}, not of chat completions. Take the target "
+        "URI of a chat model's deployment."
+    )
+    raise ValueError(message)
+
+
+def checked_endpoint(value: str, *, claude: bool = False) -> str:
+    """The target URI as pasted, without blanks; ValueError unless it is that of a chat.
+
+    `claude` allows Anthropic's format as well.
+    """
+    text = value.strip().strip("\"'<>").strip()
+    if read_endpoint(text).flavour == "anthropic" and not claude:
+        message = (
+            "leads to Claude in Anthropic's format, and Azure OpenAI speaks the OpenAI format. "
+            "Connect it as Azure AI Foundry."
+        )
+        raise ValueError(message)
+    return text
+
+
+class AzureFields(EndpointFields):
+    """The fields that both Azure kinds share: the name can be in the target URI."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_from_endpoint(cls, data: Any) -> Any:
+        name = next(iter(set(cls.model_fields) & {"deployment", "model"}))
+        if (
+            not isinstance(data, dict)
+            or data.get(name)
+            or not isinstance(data.get("endpoint"), str)
+        ):
+            return data
+        try:
+            deployment = read_endpoint(data["endpoint"]).deployment
+        except ValueError:
+            return data
+        return {**data, name: deployment} if deployment else data
+
+    @property
+    def pasted(self) -> str:
+        """The address that counts: the base URL of a gateway, else the endpoint."""
+        return self.base_url or str(getattr(self, "endpoint", ""))
+
+    @property
+    def named(self) -> str:
+        """The deployment or model as the form names it."""
+        return str(getattr(self, "deployment", getattr(self, "model", "")))
+
+    def notes(self) -> list[str]:
+        """A sentence for each part of the target URI that differs from the form."""
+        endpoint = read_endpoint(self.pasted)
+        warnings = []
+        if endpoint.deployment and self.named not in {endpoint.deployment, "*"}:
+            warnings.append(
+                f"The address names the deployment {endpoint.deployment}, the form {self.named}: "
+                "the form counts. Correct the name if the address is right."
+            )
+        if "/responses" in self.pasted:
+            warnings.append(
+                "The address is that of Responses: chat completions on its host is called instead."
+            )
+        return warnings
+
+    def address_parts(self) -> list[tuple[str, str]]:
+        """Host, deployment, version and format of the pasted address."""
+        endpoint = read_endpoint(self.pasted)
+        named = {"deployment": endpoint.deployment, "API version": endpoint.api_version}
+        parts = [(name, value) for name, value in named.items() if value]
+        return [("host", endpoint.host), *parts, ("format", _FLAVOURS[endpoint.flavour])]
+
+
+def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) -> Target:
+    """Where the deployment answers; `both_headers` sends the key as Bearer as well."""
+    assert isinstance(fields, AzureFields)
+    endpoint = read_endpoint(fields.pasted)
+    url = endpoint.url
+    if endpoint.deployment:
+        url = f"{url.rpartition('/')[0]}/{quote(model, safe='')}"
+    own = endpoint.flavour in {"v1", "dated"}
+    auth: tuple[AuthHeader, ...] = (AuthHeader("api-key", key),)
+    if both_headers or not own:
+        auth += (AuthHeader("Authorization", key, "Bearer {}"),)
+    return Target(
+        url=url,
+        model=model,
+        auth=auth,
+        query={"api-version": endpoint.api_version} if endpoint.api_version else {},
+        options={
+            "token_parameter": "max_completion_tokens" if own else "max_tokens",
+            "system_role": "system",
+            "store": endpoint.flavour == "v1" and not both_headers,
+            "effort": True,
+            "models_url": endpoint.models_url,
+        },
+    )
+
+
+def make_sdk(fields: Fields, target: Target) -> SDK:
+    """The client of the OpenAI package for a deployment in OpenAI's format."""
+    assert isinstance(fields, AzureFields)
+    endpoint = read_endpoint(fields.pasted)
+    if endpoint.flavour != "dated":
+        return openai_sdk(fields, target)
+    origin = read_address(target.url).origin
+    deployment = "" if fields.named == "*" else fields.named
+    version = endpoint.api_version or ""
+    return SDK(
+        client="AzureOpenAI",
+        arguments={
+            "azure_endpoint": origin,
+            "azure_deployment": deployment or None,
+            "api_version": version,
+        },
+        attributes={"organization": None, "project": None},
+        keys=("AZURE_OPENAI_API_KEY",),
+        variables={
+            "AZURE_OPENAI_ENDPOINT": origin,
+            "OPENAI_API_VERSION": version,
+            "AZURE_OPENAI_DEPLOYMENT": deployment,
+        },
+    )
+
+
+_SOURCE = "litellm 1.110.2 (azure/*, azure_ai/*); read 2026-11-28"
+
+ENDS: dict[str, date] = {
+    "gpt-4o": date(2027, 4, 14),
+    "gpt-4o-mini": date(2027, 4, 14),
+    "gpt-4.1": date(2027, 4, 14),
+    "gpt-4.1-mini": date(2027, 4, 14),
+    "gpt-5": date(2027, 2, 9),
+    "gpt-5-mini": date(2027, 7, 13),
+    "gpt-5-nano": date(2027, 2, 9),
+    "gpt-5.1": date(2027, 7, 13),
+    "gpt-5.2": date(2027, 6, 8),
+    "gpt-5.4": date(2027, 9, 2),
+    "gpt-5.4-mini": date(2027, 9, 21),
+    "gpt-5.4-nano": date(2027, 9, 21),
+    "gpt-5.5": date(2027, 10, 26),
+    "gpt-5.6-luna": date(2028, 1, 11),
+    "gpt-5.6-terra": date(2028, 1, 11),
+    "gpt-5.6-sol": date(2028, 1, 11),
+    "gpt-6-astra": date(2028, 1, 11),
+    "gpt-6-luna": date(2028, 3, 11),
+    "gpt-6-sol": date(2028, 3, 11),
+    "gpt-6.1-sol": date(2028, 3, 11),
+    "o3": date(2026, 11, 19),
+}
+"""By the model's id; no source names a day for the ids that are missing here."""
+
+CLAUDE_ENDS: dict[str, date] = {
+    "claude-haiku-4-5": date(2026, 11, 15),
+    "claude-opus-4-5": date(2026, 11, 24),
+    "claude-sonnet-4-5": date(2026, 11, 30),
+    "claude-opus-4-6": date(2027, 2, 2),
+    "claude-sonnet-4-6": date(2027, 2, 10),
+    "claude-opus-4-7": date(2027, 4, 6),
+    "claude-sonnet-5": date(2027, 6, 30),
+    "claude-opus-5": date(2027, 7, 8),
+    "claude-opus-4-8": date(2027, 9, 1),
+    "claude-opus-5-5": date(2027, 9, 18),
+    "claude-sonnet-5-5": date(2027, 9, 29),
+    "claude-haiku-5-5": date(2027, 9, 29),
+    "claude-fable-5": date(2027, 12, 5),
+    "claude-fable-5-1": date(2027, 12, 5),
+}
+"""What litellm has for Claude in Foundry. Anthropic's page says that its own days apply there, so
+neither is taken as the end if they differ: the model is *ending*, and its note names both."""
+
+INPUT_LIMITS = {"gpt-5.4": 922_000, "gpt-5.5": 922_000}
+"""Where Azure takes shorter texts than OpenAI."""
+
+NOT_OFF = frozenset({"gpt-6.1-terra"})
+"""Models whose level `none` Azure refuses, by litellm alone; OpenAI accepts it."""
+
+
+GONE: dict[str, date | None] = {
+    "o1": date(2026, 11, 19),
+    "o3-mini": date(2026, 11, 19),
+    "o4-mini": date(2026, 11, 19),
+    "gpt-4": None,
+    "gpt-4-turbo": None,
+}
+"""What Azure no longer serves; OpenAI's other retired ids can live on here."""
+
+
+def find_facts(model: str) -> ModelFacts | None:
+    """What is known of a deployment with the name of an OpenAI or Anthropic model.
+
+    The end is Azure's own.
+    """
+    facts = OPENAI.facts(model)
+    if facts is not None:
+        alias = OPENAI.alias(model)
+        ends = ENDS.get(alias)
+        kept = tuple(level for level in facts.efforts if level != "none" or alias not in NOT_OFF)
+        return replace(
+            facts,
+            efforts=kept,
+            input_limit=INPUT_LIMITS.get(alias, facts.input_limit),
+            status="ending" if ends else "active",
+            ends=ends,
+            successor=facts.successor if ends else None,
+            note="" if kept != facts.efforts else facts.note,
+            source=f"{facts.source}; {_SOURCE}",
+            prices=(),
+        )
+    facts, day = ANTHROPIC.facts(model), CLAUDE_ENDS.get(ANTHROPIC.alias(model))
+    if facts is None:
+        return None
+    if day is None:
+        return replace(facts, note=f"{facts.note} No source lists it for Foundry.".strip())
+    if day == facts.ends:
+        return facts
+    own = f"on {facts.ends:%Y-%m-%d}" if facts.ends else "on no day yet"
+    return replace(
+        facts,
+        status="ending",
+        ends=None,
+        note=f"Ends in Foundry on {day:%Y-%m-%d} by litellm, {own} by Anthropic.",
+        source=f"{facts.source}; {_SOURCE}",
+    )
+
+
+def find_end(model: str) -> Ended | None:
+    """That Azure no longer serves an OpenAI model, if that is known."""
+    named = OPENAI.alias(model)
+    if named not in GONE:
+        return None
+    return Ended(GONE[named], OPENAI.successor(model) or "", "Azure")
+
+
+class AzureOpenAIFields(AzureFields):
     """The fields of Azure OpenAI's form."""
 
     deployment: str = Field(
@@ -23,7 +384,7 @@ class AzureOpenAIFields(azure.AzureFields):
         description="The deployment's own name; by default it is the model's name.",
         examples=["gpt-6-luna"],
     )
-    endpoint: Annotated[str, AfterValidator(azure.checked_endpoint)] = Field(
+    endpoint: Annotated[str, AfterValidator(checked_endpoint)] = Field(
         title="Endpoint",
         description="Paste the target URI in any form the portal shows.",
         examples=["https://acme.openai.azure.com/openai/deployments/gpt-6-luna/chat/…"],
@@ -33,22 +394,16 @@ class AzureOpenAIFields(azure.AzureFields):
         description="Key 1 or key 2 of the resource that holds the deployment.",
         examples=["32 or 84 characters"],
     )
-    read_url = azure.checked_endpoint
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a gateway in front of the resource: calls go there instead.",
-        json_schema_extra={"advanced": True},
-    )
+    read_url = checked_endpoint
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, AzureOpenAIFields)
-    return azure.make_target(fields, model, fields.api_key, both_headers=False)
+    return make_target(fields, model, fields.api_key, both_headers=False)
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:
-    sdk = azure.make_sdk(fields, target)
+    sdk = make_sdk(fields, target)
     origin = {"AZURE_OPENAI_ENDPOINT": read_address(target.url).origin}
     return replace(sdk, variables={**sdk.variables, **origin})
 
@@ -83,11 +438,11 @@ PROVIDER = Provider(
     environment=Environment(
         keys=("AZURE_OPENAI_API_KEY",),
         beside={"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
-        others=azure.VARIABLES,
+        others=VARIABLES,
     ),
     vendor="Azure",
-    find_facts=azure.find_facts,
-    ended=azure.find_end,
+    find_facts=find_facts,
+    ended=find_end,
     unknown_model=Advice(
         "There is no deployment called {model} on this resource.",
         "Azure expects the deployment's name, not the model's: look it up in the Foundry portal "

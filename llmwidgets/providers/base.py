@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -22,24 +23,22 @@ OPENAI_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENA
 """What OpenAI's SDK, and with it most clients of its format, read from the environment."""
 
 
-def _day(value: object) -> date | None:
-    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+def read_day(value: object) -> date | None:
+    """The day that a value is, or spells as 2026-12-11; else None."""
+    if isinstance(value, date) and not isinstance(value, datetime):
         return value
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
         with contextlib.suppress(ValueError):
             return date.fromisoformat(value)
+    return None
+
+
+def _last_day(value: object) -> date | None:
+    day = read_day(value)
+    if value is None or day is not None:
+        return day
     message = "must be a day, written as 2026-12-11."
     raise ValueError(message)
-
-
-def is_secret(annotation: object) -> bool:
-    """Whether a field of this type is one secret."""
-    return annotation in (Secret, Secret | None)
-
-
-def read_base(value: str) -> str:
-    """A base URL as the form keeps it: without blanks, quotes and the last slash."""
-    return read_address(value).url
 
 
 class Fields(BaseModel):
@@ -83,14 +82,14 @@ class Fields(BaseModel):
         "code also cached: input from a cache, which otherwise costs as much as other input.",
         json_schema_extra={"advanced": True},
     )
-    expires: Annotated[date | None, BeforeValidator(_day)] = Field(
+    expires: Annotated[date | None, BeforeValidator(_last_day)] = Field(
         default=None,
         title="Key ends on",
         description="You are reminded from 14 days before. The day is never sent.",
         json_schema_extra={"advanced": True},
     )
 
-    read_url: ClassVar[Callable[[str], str]] = read_base
+    read_url: ClassVar[Callable[[str], str]] = lambda value: read_address(value).url
 
     @field_validator("base_url")
     @classmethod
@@ -104,6 +103,17 @@ class Fields(BaseModel):
     def address_parts(self) -> list[tuple[str, str]]:
         """What was read from a pasted address, as names and values; most kinds read nothing."""
         return []
+
+
+class EndpointFields(Fields):
+    """The fields of a kind whose form asks for the endpoint."""
+
+    base_url: str | None = Field(
+        default=None,
+        title="Base URL",
+        description="Only for a gateway in front of the endpoint: calls go there instead.",
+        json_schema_extra={"advanced": True},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +137,25 @@ Status = Literal["active", "preview", "ending", "retired"]
 
 PRICES = ("input", "output", "cached")
 """What an own price can name, in US dollars per million tokens; the last may be left out."""
+
+
+def is_price(price: object) -> bool:
+    """Whether it is a table of an own price: known names, and amounts that can be paid."""
+    return (
+        isinstance(price, Mapping)
+        and {*PRICES[:2]} <= price.keys() <= {*PRICES}
+        and all(map(is_amount, price.values()))
+    )
+
+
+def is_amount(value: object) -> bool:
+    """Whether it is a number of US dollars."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 <= value <= sys.float_info.max
+    )
+
 
 DatedPrice = tuple[date | None, float, float]
 """The first day of a price (None: from the start), and US dollars per million tokens of input
@@ -279,7 +308,7 @@ class Preset:
     steps: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Provider:
     """A kind of connection: its form, its address, the models it may call.
 
@@ -342,16 +371,21 @@ class Provider:
     rotation: str = ""
 
     @property
+    def secret_fields(self) -> list[str]:
+        """The fields that take one secret each."""
+        fields = self.fields.model_fields.items()
+        return [name for name, info in fields if info.annotation in (Secret, Secret | None)]
+
+    @property
     def key_field(self) -> str:
         """The secret field that the key belongs in: the first one of the form."""
-        secrets = (n for n, info in self.fields.model_fields.items() if is_secret(info.annotation))
-        return next(secrets, "")
+        return next(iter(self.secret_fields), "")
 
     @property
     def required(self) -> list[str]:
         """The plain fields that must be filled in."""
-        asked = self.fields.model_fields.items()
-        return [n for n, info in asked if info.is_required() and not is_secret(info.annotation)]
+        needed = [name for name, info in self.fields.model_fields.items() if info.is_required()]
+        return [name for name in needed if name not in self.secret_fields]
 
     def facts(self, model: str) -> ModelFacts | None:
         """The facts of a whitelisted model, or None.

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import AuthHeader, Target
-from llmwidgets.providers.base import Fields, Link, Preset, Provider
+from llmwidgets.providers.base import EndpointFields, Fields, Link, Preset, Provider
 from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
@@ -22,7 +22,7 @@ def _endpoint(value: str) -> str:
     return address.origin + path.rstrip("/") + (f"?{query}" if query else "")
 
 
-class CustomFields(Fields):
+class CustomFields(EndpointFields):
     """The fields of Custom's form."""
 
     name: str = Field(
@@ -55,30 +55,21 @@ class CustomFields(Fields):
         json_schema_extra={"advanced": True},
     )
     read_url = _endpoint
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a gateway in front of the endpoint: calls go there instead.",
-        json_schema_extra={"advanced": True},
-    )
-
-
-def _auth(fields: CustomFields) -> tuple[AuthHeader, ...]:
-    key, token = fields.api_key, fields.auth_token
-    if not token:
-        return (AuthHeader("Authorization", key, "Bearer {}"),) if key else ()
-    template = "{}" if fields.token_as_typed or token.has_scheme else "Bearer {}"
-    bearer = AuthHeader("Authorization", token, template)
-    return (bearer, *(AuthHeader(name, key) for name in ("x-api-key", "api-key") if key))
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, CustomFields)
     address = read_address(fields.base_url or fields.endpoint)
+    key, token = fields.api_key, fields.auth_token
+    auth = [AuthHeader("Authorization", key, "Bearer {}")] if key else []
+    if token:
+        template = "{}" if fields.token_as_typed or token.has_scheme else "Bearer {}"
+        auth = [AuthHeader("Authorization", token, template)]
+        auth += [AuthHeader(name, key) for name in ("x-api-key", "api-key") if key]
     return Target(
         url=address.url,
         model=model,
-        auth=_auth(fields),
+        auth=tuple(auth),
         query=address.query,
         options={
             "token_parameter": "max_tokens",
@@ -97,9 +88,10 @@ def _warn(field: str, value: str) -> str | None:
 
 
 _ELSEWHERE = (
-    "Where the kernel runs elsewhere (JupyterHub, Binder, a container), localhost is that "
-    "machine: give this server an outside address and use it as the endpoint."
+    "Where the kernel runs elsewhere (JupyterHub, Binder, Colab, a container), localhost is that "
+    "machine: give the server an outside address and use it as the endpoint."
 )
+_KEY = "API key: what --api-key says; without it none is needed."
 
 PRESETS: tuple[Preset, ...] = (
     Preset("Ollama", "http://localhost:11434/v1", "llama3.2", "ollama", (
@@ -111,14 +103,12 @@ PRESETS: tuple[Preset, ...] = (
     Preset("sglang", "http://localhost:30000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
         "Run python -m sglang.launch_server --model-path Qwen/Qwen3-8B --port 30000.",
         "Name: the model's path, or what --served-model-name says.",
-        "API key: what --api-key says; without it none is needed.",
-        _ELSEWHERE,
+        _KEY, _ELSEWHERE,
     )),
     Preset("vLLM", "http://localhost:8000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
         "Run vllm serve Qwen/Qwen3-8B in a terminal.",
         "Name: the model as it was served, or what --served-model-name says.",
-        "API key: what --api-key says; without it none is needed.",
-        _ELSEWHERE,
+        _KEY, _ELSEWHERE,
     )),
     Preset("LM Studio", "http://localhost:1234/v1", "qwen3-8b", "none needed", (
         "Load a model, open Developer and start the server.",
@@ -128,8 +118,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset("llama.cpp", "http://localhost:8080/v1", "qwen3-8b", "what --api-key says", (
         "Run llama-server -m MODEL.gguf --port 8080 in a terminal.",
         "Name: any; the server has the one model, and lists it by its file's name.",
-        "API key: what --api-key says; without it none is needed.",
-        _ELSEWHERE,
+        _KEY, _ELSEWHERE,
     )),
     Preset("Hugging Face", "https://router.huggingface.co/v1", "deepseek-ai/DeepSeek-R1", "hf_…", (
         "Make a token with the permission Make calls to Inference Providers.",
@@ -157,8 +146,7 @@ PROVIDER = Provider(
         "test finds out what yours enforces, and every reply is checked.",
         "Ollama: run ollama run llama3.2 in a terminal. Name llama3.2, endpoint "
         "http://localhost:11434/v1, API key ollama.",
-        "Where the kernel runs elsewhere (JupyterHub, Binder, Colab, a container), localhost is "
-        "that machine: give the server an outside address and use it as the endpoint.",
+        _ELSEWHERE,
         "Hugging Face: name deepseek-ai/DeepSeek-R1, endpoint "
         "https://router.huggingface.co/together/v1, API key: a Hugging Face token (hf_…) with "
         "the permission Make calls to Inference Providers.",

@@ -16,22 +16,16 @@ _KEYS_IN_QUERY = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A web address in parts; `host` includes the port if there is one."""
+    """A web address in parts; `host` includes the port if there is one.
 
-    scheme: str
+    `origin` is scheme, host and port: what a key is bound to. `url` is the address without query.
+    """
+
+    origin: str
     host: str
     path: str
     query: dict[str, str]
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port: what a key is bound to."""
-        return f"{self.scheme}://{self.host}"
-
-    @property
-    def url(self) -> str:
-        """The address without its query."""
-        return self.origin + self.path
+    url: str
 
 
 @lru_cache(maxsize=256)
@@ -43,36 +37,29 @@ def read_address(value: str) -> Address:
     """
     text = value.strip().strip("\"'<>").strip()
     scheme, separator, _ = text.partition("://")
+    parts: SplitResult | None = None
+    with contextlib.suppress(ValueError):
+        split = urlsplit(text)
+        parts, port = split, split.port
+    query = dict(parse_qsl(parts.query, keep_blank_values=True)) if parts else {}
     if not separator or scheme.lower() not in {"http", "https"}:
         message = "is not a web address: it must start with https:// (or http:// on this computer)."
-        raise ValueError(message)
-    if text.split() != [text]:
+    elif text.split() != [text]:
         message = "contains blanks: copy the address alone."
-        raise ValueError(message)
-    parts, port = _split(text)
-    if parts.username is not None or parts.password is not None:
+    elif parts is None:
+        message = "is not a web address: the host or the port cannot be read."
+    elif parts.username is not None or parts.password is not None:
         message = "contains a user name or password: remove it and use the key or token field."
-        raise ValueError(message)
-    hostname = parts.hostname
-    if not hostname:
+    elif not parts.hostname:
         message = "has no host: write it as https://host/path."
-        raise ValueError(message)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if any(name.lower() in _KEYS_IN_QUERY for name in query):
+    elif any(name.lower() in _KEYS_IN_QUERY for name in query):
         message = "contains a key after the question mark: remove it and use the key field."
-        raise ValueError(message)
-    host = f"[{hostname}]" if ":" in hostname else hostname
-    plain = port is None or port == {"http": 80, "https": 443}[parts.scheme.lower()]
-    return Address(
-        parts.scheme.lower(), host if plain else f"{host}:{port}", parts.path.rstrip("/"), query
-    )
-
-
-def _split(text: str) -> tuple[SplitResult, int | None]:
-    with contextlib.suppress(ValueError):
-        parts = urlsplit(text)
-        return parts, parts.port
-    message = "is not a web address: the host or the port cannot be read."
+    else:
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        if port not in {None, 80 if parts.scheme == "http" else 443}:
+            host = f"{host}:{port}"
+        origin, path = f"{parts.scheme}://{host}", parts.path.rstrip("/")
+        return Address(origin, host, path, query, origin + path)
     raise ValueError(message)
 
 

@@ -62,15 +62,15 @@ MODELS = tuple(_here(facts) for facts in gemini.MODELS if facts.id not in RETIRE
 """Google Cloud ends models on days of its own, earlier than the Gemini API."""
 
 
-def _location(value: str) -> str:
-    if re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value.lower()):
-        return value.lower()
+def _location(value: str | None) -> str | None:
+    if value is None or re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value.lower()):
+        return value and value.lower()
     message = "is not a location: write it as global, eu or europe-west4."
     raise ValueError(message)
 
 
-def _project(value: str) -> str:
-    if re.fullmatch(r"[a-z0-9:.-]{4,60}", value):
+def _project(value: str | None) -> str | None:
+    if value is None or re.fullmatch(r"[a-z0-9:.-]{4,60}", value):
         return value
     message = "is not a project ID: it has lower-case letters, digits and - (the ID, not the name)."
     raise ValueError(message)
@@ -84,17 +84,13 @@ class VertexFields(Fields):
         description="The key file of a service account: choose the file or paste its content.",
         examples=['{"type": "service_account", …}'],
     )
-    project: Annotated[
-        str | None, AfterValidator(lambda value: _project(value) if value else None)
-    ] = Field(
+    project: Annotated[str | None, AfterValidator(_project)] = Field(
         default=None,
         title="Project ID",
         description="Default: the project of the credentials.",
         examples=["acme-claims-123456"],
     )
-    location: Annotated[
-        str | None, AfterValidator(lambda value: _location(value) if value else None)
-    ] = Field(
+    location: Annotated[str | None, AfterValidator(_location)] = Field(
         default=None,
         title="Location",
         description="Default: global; eu, us or a region keeps the texts there.",

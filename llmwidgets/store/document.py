@@ -20,7 +20,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakKeyDictionary
 
-from llmwidgets.connections.connection import Connection, to_json_value
+from llmwidgets.connections.connection import (
+    Connection,
+    make_connection,
+    replace_parts,
+    to_json_value,
+)
 from llmwidgets.connections.validation import ConnectionForm, restore_fields
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.errors import (
@@ -31,7 +36,7 @@ from llmwidgets.errors import (
     UnknownConnection,
 )
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.overrides import FACTS, FactMisfit, Told, read_told
+from llmwidgets.providers.model_facts import FACTS, FactMisfit, Told, read_told
 from llmwidgets.secret import Secret, named, open_before_redacting
 from llmwidgets.store import trust
 from llmwidgets.store.trust import Recipient, RosterTag
@@ -114,8 +119,8 @@ def with_connection(
     old = document.connections[place] if taken else None
     if isinstance(old, Connection) and _has_key_of(old, connection):
         keyed_at = old.keyed_at or now
-    saved = connection.replace(
-        origin="store", any_model=False, saved_at=now, keyed_at=keyed_at,
+    saved = replace_parts(
+        connection, origin="store", any_model=False, saved_at=now, keyed_at=keyed_at,
         told=told_of(document.facts, connection),
     )  # fmt: skip
     before, after = document.connections[:place], document.connections[place + 1 :]
@@ -408,7 +413,7 @@ def connection_from_json(data: Any, facts: Iterable[Fact] = ()) -> StoredConnect
             if data.get(name)
         }
         seen = data.get("capabilities")
-        connection = Connection.of(
+        connection = make_connection(
             ConnectionForm(provider, fields, data["label"]),
             origin="store",
             **{"keyed_at": moments.get("saved_at"), **moments},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError, PolicyError, StoreError, StoreLocked, UnknownConnection
-from llmwidgets.providers.overrides import FactMisfit, plain_told, read_told
+from llmwidgets.providers.model_facts import FactMisfit, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
 from llmwidgets.store import document as documents
 from llmwidgets.store import (

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
+from llmwidgets.connections.connection import replace_parts
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
@@ -270,14 +271,12 @@ def test_a_connection_comes_back_from_what_a_store_keeps():
         Enforcement.JSON,
         ((ResponseFormat.JSON_SCHEMA, "refused, 400", False),),
     )
-    connection = (
-        custom(
-            label="laptop", api_key=KEY, auth_token="env:GATEWAY_TOKEN",
-            headers={"X-A": "canary-header", "X-B": "file:/tmp/b"},
-            price={"input": 0.5, "output": 2.0}, ca_bundle="/tmp/ca.pem", expires="2026-12-11",
-        )
-        .with_capability("m", seen).replace(checked_at=now, saved_at=now, keyed_at=now)
-    )  # fmt: skip
+    probed = custom(
+        label="laptop", api_key=KEY, auth_token="env:GATEWAY_TOKEN",
+        headers={"X-A": "canary-header", "X-B": "file:/tmp/b"},
+        price={"input": 0.5, "output": 2.0}, ca_bundle="/tmp/ca.pem", expires="2026-12-11",
+    ).with_capability("m", seen)  # fmt: skip
+    connection = replace_parts(probed, checked_at=now, saved_at=now, keyed_at=now)
     payload = connection_to_json(connection)
     secrets: list[Secret] = []
 

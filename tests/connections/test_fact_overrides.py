@@ -16,7 +16,7 @@ from llmwidgets.dialects.types import ListedModel
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.errors import FieldError, PolicyError
-from llmwidgets.providers.overrides import FACTS, FactMisfit, plain_told, read_told
+from llmwidgets.providers.model_facts import FACTS, FactMisfit, plain_told, read_told
 from llmwidgets.schemas import read_schema
 from llmwidgets.store.store import Store
 
@@ -217,7 +217,7 @@ def test_a_file_goes_before_the_store_fact_by_fact(policy_file):
 def test_the_first_file_has_the_last_word_on_a_fact():
     first = Rules(whose="a", facts={("openai", NEW): {"output_limit": 1}})
     second = Rules(whose="b", facts={("openai", NEW): {"output_limit": 2, "input_limit": 3}})
-    facts = catalog.facts_of(OPENAI, NEW, (first, second))
+    facts = OPENAI.facts(NEW, (first, second))
     assert (facts.output_limit, facts.input_limit) == (1, 3)
 
 

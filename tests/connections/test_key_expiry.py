@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmwidgets.connections.catalog import key_age_note, key_end_note, key_has_ended, key_notes
-from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.connection import Connection, replace_parts
 from llmwidgets.errors import FieldError
 from llmwidgets.keyscan.doctor import examine_ends
 from llmwidgets.providers import PROVIDERS
@@ -36,7 +36,7 @@ def openai(expires: Any = "2026-12-11", **fields: Any) -> Connection:
 
 def vertex(days: float = 120, credentials: str = ACCOUNT) -> Connection:
     made = Connection("vertex_ai", credentials=credentials)
-    return made.replace(saved_at=NOW, keyed_at=NOW - timedelta(days=days))
+    return replace_parts(made, saved_at=NOW, keyed_at=NOW - timedelta(days=days))
 
 
 # -- the day ---------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def test_an_old_key_of_a_service_account_is_told() -> None:
 def test_a_connection_of_before_counts_from_its_last_save() -> None:
     made = Connection("vertex_ai", credentials=ACCOUNT)
     assert key_age_note(made, TODAY) is None
-    assert key_age_note(made.replace(saved_at=NOW - timedelta(days=100)), TODAY) is not None
+    assert key_age_note(replace_parts(made, saved_at=NOW - timedelta(days=100)), TODAY) is not None
 
 
 def test_what_the_store_does_not_hold_has_no_age(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_what_the_store_does_not_hold_has_no_age(tmp_path: Path) -> None:
     file.write_text(ACCOUNT)
     assert key_age_note(vertex(credentials=f"file:{file}"), TODAY) is None
     assert key_age_note(vertex(credentials='{"type": "authorized_user"}'), TODAY) is None
-    assert key_age_note(openai().replace(keyed_at=NOW - timedelta(days=400)), TODAY) is None
+    assert key_age_note(replace_parts(openai(), keyed_at=NOW - timedelta(days=400)), TODAY) is None
 
 
 def saved(*connections: Connection) -> Connection:
@@ -149,7 +149,7 @@ def saved(*connections: Connection) -> Connection:
 
 def test_the_age_is_that_of_the_key_not_of_the_last_save() -> None:
     """A test that passes saves the connection anew; the key is as old as it was."""
-    old = vertex().replace(saved_at=None)
+    old = replace_parts(vertex(), saved_at=None)
     again = Connection("vertex_ai", credentials=ACCOUNT, location="eu")
     kept = saved(old, again)
     assert kept.keyed_at == NOW - timedelta(days=120)
@@ -171,7 +171,7 @@ def test_a_key_saved_by_an_earlier_version_is_as_old_as_its_save() -> None:
 
 
 def test_a_reference_is_the_same_key_while_it_names_the_same() -> None:
-    first = Connection("openai", api_key="env:A").replace(keyed_at=NOW - timedelta(days=9))
+    first = replace_parts(Connection("openai", api_key="env:A"), keyed_at=NOW - timedelta(days=9))
     assert saved(first, Connection("openai", api_key="env:A")).keyed_at == first.keyed_at
     assert saved(first, Connection("openai", api_key="env:B")).keyed_at != first.keyed_at
 

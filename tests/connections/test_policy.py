@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection, Policy, catalog
+from llmwidgets.connections.connection import replace_parts
 from llmwidgets.errors import PolicyError
 
 OPENAI = Connection("openai", api_key="sk-proj-a")
@@ -74,7 +75,7 @@ def test_a_kind_that_names_one_model_is_allowed_that_model_alone():
 
 def test_a_resource_whose_deployment_the_reference_names_takes_any():
     named = Connection("azure_openai", deployment="*", endpoint="https://r.example", api_key="k")
-    azure = named.with_label("azure_openai").replace(any_model=True)
+    azure = replace_parts(named.with_label("azure_openai"), any_model=True)
     Policy().permit(azure, "claims-luna")
     with pytest.raises(PolicyError):
         Policy().permit(azure, "")

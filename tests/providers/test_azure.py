@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
+from llmwidgets.connections.connection import replace_parts
 from llmwidgets.dialects import anthropic
 from llmwidgets.errors import FieldError
-from llmwidgets.providers.azure import read_endpoint
+from llmwidgets.providers.azure_openai import read_endpoint
 
 KEY = "0123456789abcdef0123456789abcdef"
 R, S = "https://r.openai.azure.com", "https://r.services.ai.azure.com"
@@ -123,8 +124,8 @@ def test_the_unified_endpoint_knows_max_tokens():
 
 def test_a_resource_can_leave_the_deployment_to_the_reference():
     connection = Connection("azure_openai", deployment="*", endpoint=DATED, api_key=KEY)
-    assert connection.replace(any_model=True).models == ()
-    assert connection.replace(any_model=True).address == R
+    assert replace_parts(connection, any_model=True).models == ()
+    assert replace_parts(connection, any_model=True).address == R
     assert connection.target("other one").url == f"{R}/openai/deployments/other%20one"
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.deprecation import FACTS_OF
+from llmwidgets.providers.model_facts import FACTS_OF
 from tests import drift, drift_sources
 from tests.drift_sources import Sources
 

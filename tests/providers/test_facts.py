@@ -10,9 +10,9 @@ import pytest
 from llmwidgets.connections import Connection, Policy, catalog
 from llmwidgets.connections.policy_file import Patterns, Rules
 from llmwidgets.errors import PolicyError
-from llmwidgets.providers import PROVIDERS, azure
+from llmwidgets.providers import PROVIDERS, azure_openai
 from llmwidgets.providers.base import ModelFacts
-from llmwidgets.providers.deprecation import FACTS_OF, as_of, ending
+from llmwidgets.providers.model_facts import FACTS_OF, as_of, describe_end
 
 # id, most tokens in, most tokens out, last day, thinking levels, whether sampling may be sent;
 # read from the vendors' SDKs, from litellm 1.110.2 and pydantic-ai 2.68.0, and for the newest from
@@ -158,8 +158,8 @@ def test_each_row_is_whole(kind):
 @pytest.mark.parametrize(
     ("rows", "table", "kind"),
     [
-        (AZURE, azure.ENDS, "openai"),
-        (CLAUDE_IN_FOUNDRY, azure.CLAUDE_ENDS, "anthropic"),
+        (AZURE, azure_openai.ENDS, "openai"),
+        (CLAUDE_IN_FOUNDRY, azure_openai.CLAUDE_ENDS, "anthropic"),
     ],
 )
 def test_what_the_models_of_azure_end_on_is_as_its_source_has_it(rows, table, kind):
@@ -206,23 +206,23 @@ def test_a_deployment_has_the_facts_of_the_model_it_bears_the_name_of():
 
 def test_azure_has_limits_and_levels_of_its_own():
     for model in ("gpt-5.4", "gpt-5.5"):
-        assert azure.find_facts(model).input_limit == 922_000
+        assert azure_openai.find_facts(model).input_limit == 922_000
         assert PROVIDERS["openai"].facts(model).input_limit == 1_050_000
-    assert azure.find_facts("gpt-6.1-terra").efforts[0] == "low"
+    assert azure_openai.find_facts("gpt-6.1-terra").efforts[0] == "low"
     assert PROVIDERS["openai"].facts("gpt-6.1-terra").efforts[0] == "none"
 
 
 @pytest.mark.parametrize("model", ["claude-haiku-4-5", "claude-opus-4-5-20251101"])
 def test_where_sources_name_different_ends_the_model_is_ending_and_both_are_told(model):
-    facts = azure.find_facts(model)
+    facts = azure_openai.find_facts(model)
     assert (as_of(facts, date(2030, 1, 1)).status, facts.ends) == ("ending", None)
-    told = azure.CLAUDE_ENDS[PROVIDERS["anthropic"].alias(model)]
-    assert told.isoformat() in ending(facts, date(2026, 11, 28))
-    assert "Anthropic" in ending(facts, date(2026, 11, 28))
+    told = azure_openai.CLAUDE_ENDS[PROVIDERS["anthropic"].alias(model)]
+    assert told.isoformat() in describe_end(facts, date(2026, 11, 28))
+    assert "Anthropic" in describe_end(facts, date(2026, 11, 28))
 
 
 def test_where_sources_agree_the_end_counts():
-    facts = azure.find_facts("claude-sonnet-4-5")
+    facts = azure_openai.find_facts("claude-sonnet-4-5")
     assert as_of(facts, date(2026, 11, 30)).status == "ending"
     assert as_of(facts, date(2026, 12, 1)).status == "retired"
 

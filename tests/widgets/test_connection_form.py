@@ -16,7 +16,7 @@ from llmwidgets import PROVIDERS
 from llmwidgets.dialects.types import Enforcement
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import format_day
-from llmwidgets.providers.deprecation import FACTS_OF
+from llmwidgets.providers.model_facts import FACTS_OF
 from llmwidgets.secret import Secret
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm

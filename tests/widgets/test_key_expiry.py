@@ -8,7 +8,7 @@ from datetime import date, datetime
 import pytest
 
 from llmwidgets.connections import catalog
-from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.connection import Connection, replace_parts
 from llmwidgets.store.store import Store
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel, connection_panel
 from llmwidgets.widgets.connection import form_view
@@ -85,7 +85,8 @@ def test_the_age_of_a_service_account_s_key(wire) -> None:
     """Old while the stored one is meant; a new file that was received is not."""
     store = Store.in_memory()
     since = datetime(2026, 8, 4, 12).astimezone()
-    store.save(Connection("vertex_ai", credentials=ACCOUNT).replace(keyed_at=since))
+    account = Connection("vertex_ai", credentials=ACCOUNT)
+    store.save(replace_parts(account, keyed_at=since))
     page = wire(ConnectionPanel(store))
     (note,) = page.form["key_notes"]
     assert "120 days old" in note["said"]

@@ -15,7 +15,7 @@ from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.errors import PolicyError
 from llmwidgets.formatting import format_day, format_days_until
-from llmwidgets.providers.deprecation import FACTS_OF
+from llmwidgets.providers.model_facts import FACTS_OF
 from llmwidgets.secret import redact
 
 if TYPE_CHECKING:

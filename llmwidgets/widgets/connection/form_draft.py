@@ -14,7 +14,6 @@ from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.types import Call, Enforcement
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import find_provider
-from llmwidgets.providers.base import Provider, is_secret
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.check_view import (
     ModelRow,
@@ -98,7 +97,7 @@ class FormDraft:
 
     def take(self, values: Mapping[str, Any]) -> None:
         """Keep what was typed; secrets never come this way."""
-        closed = {"headers", *secret_names(self.provider)}
+        closed = {"headers", *self.provider.secret_fields}
         known = [*self.provider.fields.model_fields, "label"]
         for name, value in values.items():
             if name in known and name not in closed:
@@ -311,7 +310,7 @@ class FormDraft:
 
     def _stand_in(self) -> Connection:
         values = {name: value for name, value in self.values.items() if name != "label"}
-        values |= {name: Secret(_STAND_IN) for name in secret_names(self.provider)}
+        values |= {name: Secret(_STAND_IN) for name in self.provider.secret_fields}
         own = self.provider.model_field
         try:
             return Connection(self.provider.kind, **values)
@@ -334,12 +333,6 @@ def connection_fact(connection: Connection) -> tuple[Icon, str]:
     if connection.checked_at is None:
         return "none", "not tested"
     return "ok", f"{len(connection.models)} allowed" if connection.provider.single else ""
-
-
-def secret_names(provider: Provider) -> list[str]:
-    """The names of the fields that hold one secret each."""
-    fields = provider.fields.model_fields
-    return [name for name, info in fields.items() if is_secret(info.annotation)]
 
 
 def _closed(secrets: Mapping[str, Secret]) -> dict[str, SecretField]:

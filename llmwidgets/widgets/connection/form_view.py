@@ -29,7 +29,7 @@ from llmwidgets.widgets.connection.check_view import (
     model_endings,
     report_view,
 )
-from llmwidgets.widgets.connection.form_draft import FormDraft, Intent, secret_names
+from llmwidgets.widgets.connection.form_draft import FormDraft, Intent
 from llmwidgets.widgets.secret_field import SecretField, SecretState
 
 
@@ -243,7 +243,7 @@ def _fields(draft: FormDraft, preview: Connection | None) -> _FormFields:
 def _warnings(draft: FormDraft, preview: Connection | None, real: Connection | None) -> list[str]:
     """Of the plain fields as the form has them now, of the secrets as they were typed or stored."""
     plain, closed = preview.field_warnings if preview else [], real.field_warnings if real else []
-    secret = set(secret_names(draft.provider))
+    secret = set(draft.provider.secret_fields)
     sentences = [redact(each.sentence) for each in plain if each.field not in secret]
     # These quote a public prefix, which a mask would take for a key, and nothing else.
     sentences += [
