@@ -12,6 +12,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,40 +38,33 @@ def environment_connections() -> list[Connection]:
     """
     layers = machine_rules()
     provided: dict[str, Connection] = {}
-    for form in (each for rules in layers for each in rules.connections):
+    for form in (form for rules in layers for form in rules.connections):
         provided.setdefault(form.label, make_connection(form, origin="policy"))
-    found = _connections_of_variables() if all(rules.environment for rules in layers) else []
-    return [*provided.values(), *(each for each in found if each.label not in provided)]
+    kinds = PROVIDERS.values() if all(rules.environment for rules in layers) else ()
+    connected = [connection for kind in kinds if (connection := _connect_variables(kind))]
+    return [*provided.values(), *(each for each in connected if each.label not in provided)]
 
 
-def _connections_of_variables() -> list[Connection]:
-    found = (_of_provider(provider) for provider in PROVIDERS.values())
-    return [each.with_origin("environment") for each in found if each is not None]
-
-
-def _of_provider(provider: Provider) -> Connection | None:
+def _connect_variables(provider: Provider) -> Connection | None:
     """The connection that the variables of a kind make; None if they are empty or unusable."""
-    named = provider.environment
-    key = next((f"env:{name}" for name in named.keys if not _is_empty(name)), "")
-    file = _value(named.file) if named.file else ""
+    kind, own, variables = provider.kind, provider.model_field, provider.environment
+    key = next((f"env:{name}" for name in variables.keys if not _is_empty(name)), "")
+    file = _value(variables.file) if variables.file else ""
     if file and Path(file).expanduser().is_file():
         key = f"file:{file}"
-    beside = {field: _value(name) for field, name in named.beside.items()}
-    try:
-        return _connection(provider, {**beside, provider.key_field: Secret(key)}) if key else None
-    except FieldError:
+    if not key:
         return None
-
-
-def _connection(provider: Provider, fields: dict[str, Any]) -> Connection:
-    kind, own = provider.kind, provider.model_field
-    try:
-        return Connection(kind, **fields)
-    except FieldError as error:
-        if own is None or set(error.problems) != {own} or fields.get(own):
-            raise
-    # The variables name a server and no model: the reference names it then.
-    return replace_parts(Connection(kind, label=kind, **{**fields, own: "*"}), any_model=True)
+    fields: dict[str, Any] = {name: _value(each) for name, each in variables.beside.items()}
+    fields[provider.key_field] = Secret(key)
+    with suppress(FieldError):
+        return Connection(kind, **fields).with_origin("environment")
+    if own is None or fields.get(own):
+        return None
+    with suppress(FieldError):
+        # The variables name a server and no model: the reference names it then.
+        connection = Connection(kind, label=kind, **{**fields, own: "*"})
+        return replace_parts(connection, origin="environment", any_model=True)
+    return None
 
 
 def empty_variable(kind: str) -> str:
@@ -86,8 +80,6 @@ def _is_empty(name: str) -> bool:
 def _value(name: str) -> str:
     return os.environ.get(name, "").strip()
 
-
-# -- Keys that other tools keep in clear.
 
 _KEYS = {
     name
@@ -138,7 +130,7 @@ class KeyCandidate:
     @property
     def incomplete(self) -> bool:
         """Whether a connection needs more than what lies there: an Azure deployment, say."""
-        return bool(_missing(self.kind, self.beside))
+        return bool(_missing(PROVIDERS[self.kind], self.beside))
 
     def closed(self, *, as_reference: bool = False) -> Secret:
         """The key, or a reference to its place; FieldError if it cannot be referred to."""
@@ -180,14 +172,31 @@ def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
     own, whichever is further up. A key that two places hold is offered twice, so that both are
     known.
     """
-    offers = list(_of_environment())
+    offers = _make_candidates(_Variables.of(os.environ.items), "the environment")
+    named = os.environ.get(_GOOGLE.environment.file, "").strip()
+    if named:
+        note = f"{_GOOGLE.environment.file} names it."
+        offers += _read_credentials(Path(named).expanduser(), note)
     for path in _dot_env(folder or Path.cwd()):
-        offers += _candidates_of(_pairs(_bytes(path)), f"{path}", plain=path)
-    offers += _of_llm(_llm_folder() / "keys.json")
-    config, dot_env = _jupyter_ai()
-    offers += _candidates_of(_api_keys(_bytes(config)), f"Jupyter AI's {config}", plain=config)
-    offers += _candidates_of(_pairs(_bytes(dot_env)), f"Jupyter AI's {dot_env}", plain=dot_env)
-    return offers + list(_of_gcloud(_gcloud_folder() / "application_default_credentials.json"))
+        offers += _make_candidates(_read_dot_env(path), f"{path}", path)
+    llm = _tool_folder(
+        "LLM_USER_PATH", "io.datasette.llm", mac="~/Library/Application Support/io.datasette.llm",
+        xdg="XDG_CONFIG_HOME", linux="~/.config",
+    ) / "keys.json"  # fmt: skip
+    keys = _Variables.of(_items(_read_json(llm)))
+    offers += _make_candidates(keys, f"LLM's {llm}", llm, llm=True)
+    jupyter = _tool_folder(
+        "JUPYTER_DATA_DIR", "jupyter", mac="~/Library/Jupyter",
+        xdg="XDG_DATA_HOME", linux="~/.local/share",
+    ) / "jupyter_ai"  # fmt: skip
+    keys, config = _Variables.of(_api_keys(jupyter / "config.json")), jupyter / "config.json"
+    offers += _make_candidates(keys, f"Jupyter AI's {config}", config)
+    dot_env = jupyter / ".env"
+    offers += _make_candidates(_read_dot_env(dot_env), f"Jupyter AI's {dot_env}", dot_env)
+    gcloud = _tool_folder(
+        "CLOUDSDK_CONFIG", "gcloud", mac="~/.config/gcloud", xdg="", linux="~/.config"
+    )
+    return offers + _read_credentials(gcloud / "application_default_credentials.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,77 +232,67 @@ def _is_value(text: str) -> bool:
     return bool(start) and not odd
 
 
-def _of_environment() -> Iterator[KeyCandidate]:
-    yield from _candidates_of(_Variables.of(os.environ.items), "the environment", plain=None)
-    path = os.environ.get(_GOOGLE.environment.file, "").strip()
-    if path:
-        yield from _of_gcloud(Path(path).expanduser(), f"{_GOOGLE.environment.file} names it.")
-
-
-def _candidates_of(found: _Variables, where: str, *, plain: Path | None) -> Iterator[KeyCandidate]:
+def _make_candidates(
+    variables: _Variables, where: str, plain: Path | None = None, *, llm: bool = False
+) -> list[KeyCandidate]:
+    """A candidate for each key of a source; the tool LLM has names of its own for them."""
+    candidates = []
     for provider in PROVIDERS.values():
-        for name in provider.environment.keys:
-            if name not in found.keys:
-                continue
-            beside = {
-                part: found.plain[variable]
-                for part, variable in provider.environment.beside.items()
-                if variable in found.plain
-            }
-            yield KeyCandidate(
-                provider.kind,
-                f"{name} in {where}",
-                beside.get(provider.model_field or "", provider.kind),
-                found.keys[name],
-                note=_note(name, provider.kind, plain, beside),
-                reference="" if plain else f"env:{name}",
-                plain=plain,
-                beside=beside,
-            )
+        beside = {
+            part: variables.plain[name]
+            for part, name in provider.environment.beside.items()
+            if name in variables.plain and not llm
+        }
+        for name in provider.llm_names if llm else provider.environment.keys:
+            if name in variables.keys:
+                candidates.append(
+                    KeyCandidate(
+                        provider.kind,
+                        f"{name} in {where}",
+                        beside.get(provider.model_field or "", provider.kind),
+                        variables.keys[name],
+                        note=_note(name, provider, plain, beside),
+                        reference="" if plain else f"env:{name}",
+                        plain=plain,
+                        beside=beside,
+                    )
+                )
+    return candidates
 
 
-def _missing(kind: Kind, beside: Mapping[str, str]) -> list[str]:
-    """The plain fields that the form asks for and that were not there."""
-    return [name for name in PROVIDERS[kind].required if name not in beside]
+def _missing(provider: Provider, beside: Mapping[str, str]) -> list[str]:
+    """The plain fields that the form asks for and the source does not contain."""
+    return [name for name in provider.required if name not in beside]
 
 
-def _note(name: str, kind: str, plain: Path | None, beside: Mapping[str, str]) -> str:
-    notes = [f"unset {name} where it is set, in your shell's profile say."] if plain is None else []
-    missing = _missing(kind, beside)
-    notes += [f"It still needs {' and '.join(missing)}."] if missing else []
-    if plain is not None and "base_url" in beside:
-        notes.append(f"It is sent to {beside['base_url']}.")
-    if plain is not None and _open_to_others(plain):
-        notes.append("Other users of this computer can read the file.")
-    return " ".join(notes)
+def _note(name: str, provider: Provider, plain: Path | None, beside: Mapping[str, str]) -> str:
+    missing = _missing(provider, beside)
+    needs = f"It still needs {' and '.join(missing)}." if missing else ""
+    if plain is None:
+        return f"unset {name} where it is set, in your shell's profile say. {needs}".rstrip()
+    sent = f"It is sent to {beside['base_url']}." if "base_url" in beside else ""
+    can_read = os.name != "nt" and bool(stat.S_IMODE(plain.stat().st_mode) & 0o077)
+    shared = "Other users of this computer can read the file." if can_read else ""
+    return " ".join(filter(None, (needs, sent, shared)))
 
 
-def _of_llm(path: Path) -> Iterator[KeyCandidate]:
-    keys = _Variables.of(_items(_json(_bytes(path)))).keys
-    note = (
-        "Other users of this computer can read the file." if keys and _open_to_others(path) else ""
-    )
-    for provider in PROVIDERS.values():
-        for name in (each for each in provider.llm_names if each in keys):
-            where = f"{name} in LLM's {path}"
-            yield KeyCandidate(provider.kind, where, provider.kind, keys[name], note, plain=path)
-
-
-def _of_gcloud(path: Path, note: str = "") -> Iterator[KeyCandidate]:
-    opened, _ = decode_secret(_bytes(path))
+def _read_credentials(path: Path, note: str = "") -> list[KeyCandidate]:
+    opened, _ = decode_secret(_read_bytes(path))
     if opened is None or not opened().lstrip().startswith("{"):
-        return
+        return []
     secret = Secret(opened())
     kind = secret.public_part("type")
     if kind not in {"authorized_user", "service_account"}:
-        return
-    whose = "A login of yours" if kind == "authorized_user" else "A service account's key"
-    missing = not (secret.public_part("project_id") or secret.public_part("quota_project_id"))
-    notes = [f"{whose}.", "It names no project: give project=…." if missing else "", note]
-    yield KeyCandidate(
-        _GOOGLE.kind, f"{path}", _GOOGLE.kind, secret, " ".join(filter(None, notes)),
-        reference=f"file:{path}", plain=path,
-    )  # fmt: skip
+        return []
+    whose = "A login of yours." if kind == "authorized_user" else "A service account's key."
+    has_project = secret.public_part("project_id") or secret.public_part("quota_project_id")
+    project = "" if has_project else "It names no project: give project=…."
+    return [
+        KeyCandidate(
+            _GOOGLE.kind, f"{path}", _GOOGLE.kind, secret,
+            " ".join(filter(None, (whose, project, note))), reference=f"file:{path}", plain=path,
+        )
+    ]  # fmt: skip
 
 
 def _dot_env(folder: Path) -> Iterator[Path]:
@@ -313,52 +312,30 @@ def _server_folder() -> Path | None:
         return None
 
 
-def _llm_folder() -> Path:
-    named = os.environ.get("LLM_USER_PATH")
-    return Path(named).expanduser() if named else _application_folder() / "io.datasette.llm"
-
-
-def _gcloud_folder() -> Path:
-    named = os.environ.get("CLOUDSDK_CONFIG")
+def _tool_folder(variable: str, name: str, *, mac: str, xdg: str, linux: str) -> Path:
+    """The folder that a variable names, else where a tool puts it on this system."""
+    named = os.environ.get(variable)
     if named:
         return Path(named).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", "~")).expanduser() / "gcloud"
-    return Path("~/.config/gcloud").expanduser()
-
-
-def _application_folder() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", "~")).expanduser()
     if sys.platform == "darwin":
-        return Path("~/Library/Application Support").expanduser()
-    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+        return Path(mac).expanduser()
+    windows = sys.platform == "win32"
+    parent = os.environ.get("APPDATA", "~") if windows else os.environ.get(xdg) or linux
+    return Path(parent, name).expanduser()
 
 
-def _jupyter_ai() -> tuple[Path, Path]:
-    named = os.environ.get("JUPYTER_DATA_DIR")
-    usual = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "jupyter"
-    if sys.platform == "win32":
-        usual = _application_folder() / "jupyter"
-    elif sys.platform == "darwin":
-        usual = Path("~/Library/Jupyter")
-    folder = Path(named or usual).expanduser() / "jupyter_ai"
-    return folder / "config.json", folder / ".env"
-
-
-def _bytes(path: Path) -> memoryview:
+def _read_bytes(path: Path) -> memoryview:
     """A plain file's bytes; none for one that is absent, closed, large or not a file."""
-    try:
+    with suppress(OSError):
         status = path.stat()
         if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST:
             return memoryview(path.read_bytes())
-    except OSError:
-        pass
     return memoryview(b"")
 
 
-def _pairs(content: memoryview) -> _Variables:
+def _read_dot_env(path: Path) -> _Variables:
     """The NAME=value lines of a `.env`, without quotes and comments."""
+    content = _read_bytes(path)
     return _Variables.of(lambda: _lines(content))
 
 
@@ -379,23 +356,19 @@ def _lines(content: memoryview) -> Iterator[tuple[str, str]]:
         yield found["name"], found["single"] or found["double"] or bare
 
 
-def _api_keys(content: memoryview) -> _Variables:
+def _api_keys(path: Path) -> Callable[[], Iterable[tuple[str, Any]]]:
     """The keys of Jupyter AI's config.json, by the names of variables."""
-    document = _json(content)
-    return _Variables.of(_items(document.get("api_keys") if isinstance(document, dict) else None))
+    document = _read_json(path)
+    return _items(document.get("api_keys") if isinstance(document, dict) else None)
 
 
-def _json(content: memoryview) -> Any:
-    opened, _ = decode_secret(content)
+def _read_json(path: Path) -> Any:
+    opened, _ = decode_secret(_read_bytes(path))
     try:
         return json.loads(opened()) if opened else {}
     except (ValueError, RecursionError):
         return {}
 
 
-def _items(found: Any) -> Callable[[], Iterable[tuple[str, Any]]]:
-    return found.items if isinstance(found, dict) else lambda: ()
-
-
-def _open_to_others(path: Path) -> bool:
-    return os.name != "nt" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+def _items(table: Any) -> Callable[[], Iterable[tuple[str, Any]]]:
+    return table.items if isinstance(table, dict) else lambda: ()

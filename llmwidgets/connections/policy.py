@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from llmwidgets.connections.catalog import facts_of, has_ended, models_of
@@ -27,15 +27,10 @@ class Policy:
     'gpt-6-luna'
     """
 
-    additions: Iterable[tuple[str, str]] = ()
-    denials: Iterable[tuple[str, str]] = ()
+    additions: Collection[tuple[str, str]] = ()
+    denials: Collection[tuple[str, str]] = ()
     organization: str = field(default="", kw_only=True)
     layers: tuple[Rules, ...] = field(default_factory=machine_rules, kw_only=True)
-
-    def __post_init__(self) -> None:
-        for name in ("additions", "denials"):
-            pairs = tuple((label, model) for label, model in getattr(self, name))
-            object.__setattr__(self, name, pairs)
 
     @property
     def whose(self) -> str:
@@ -80,21 +75,19 @@ class Policy:
         denial = self._denial(connection, model)
         if denial is not None:
             raise denial
-        if model is None or self._listed(connection, model):
+        if model is None:
             return
         if connection.provider.model_field is not None:
-            raise _other_model(connection, model)
-        raise self._not_listed(connection, model)
-
-    def _listed(self, connection: Connection, model: str) -> bool:
-        if connection.provider.model_field is not None:
-            return model in connection.models or (connection.any_model and bool(model))
+            if model not in connection.models and not (connection.any_model and model):
+                raise _other_model(connection, model)
+            return
         # A dated snapshot is allowed where its alias is.
         names = {model, connection.provider.alias(model)}
-        if not names.isdisjoint(self._added(connection)):
-            return True
-        listed = not names.isdisjoint(models_of(connection, self.layers))
-        return listed and self._lives(connection, model)
+        if names.isdisjoint(self._added(connection)) and (
+            names.isdisjoint(models_of(connection, self.layers))
+            or not self._lives(connection, model)
+        ):
+            raise self._not_listed(connection, model)
 
     def _lives(self, connection: Connection, model: str) -> bool:
         """Whether a model is not past its end; one that a connection names is its keeper's."""
@@ -105,17 +98,15 @@ class Policy:
             return connection.provider.successor(model) is None
         return facts.status != "retired"
 
-    def _added(self, connection: Connection) -> tuple[str, ...]:
+    def _added(self, connection: Connection) -> list[str]:
+        models: list[str] = []
         if connection.provider.model_field is not None:
-            return ()
-        return tuple(self._additions(connection))
-
-    def _additions(self, connection: Connection) -> Iterator[str]:
+            return models
         for rules in self.layers:
-            yield from rules.added(connection)
+            models += rules.added(connection)
             if not rules.allow_additions:
-                return
-        yield from (model for label, model in self.additions if label == connection.label)
+                return models
+        return models + [model for label, model in self.additions if label == connection.label]
 
     def _denial(self, connection: Connection, model: str | None) -> PolicyError | None:
         for rules in self.layers:
@@ -133,36 +124,31 @@ class Policy:
         if model is None:
             return None
         return PolicyError(
-            f"{self.whose[0].upper()}{self.whose[1:]} does not allow {model} on"
-            f" {connection.label}.",
+            f"{_capitalize(self.whose)} does not allow {model} on {connection.label}.",
             f'Whoever keeps the store can lift this: store.allow("{connection.label}", "{model}").',
             rule=self.whose,
         )
 
     def _not_listed(self, connection: Connection, model: str) -> PolicyError:
-        label, provider = connection.label, connection.provider
-        gone = has_ended(connection, model)
-        if gone is not None:
-            day = f" on {gone.since:%Y-%m-%d}" if gone.since else ""
-            instead = f"Use {gone.successor} instead: {label}/{gone.successor}."
-            instead = instead if gone.successor else ""
-            return PolicyError(
-                f"{provider.title} has retired {model}{day}.",
-                f"{instead} {self._offer(label, model, 'Where the account still has it')}".strip(),
-                rule=_SHIPPED,
+        label, title = connection.label, connection.provider.title
+        offer = f': store.allow("{label}", "{model}").'
+        ended = has_ended(connection, model)
+        if ended is not None:
+            day = f" on {ended.since:%Y-%m-%d}" if ended.since else ""
+            successor = (
+                ended.successor and f"Use {ended.successor} instead: {label}/{ended.successor}."
             )
+            allow = "" if self.closed_by else f"Where the account still has it{offer}"
+            hint = f"{successor} {allow}".strip()
+            return PolicyError(f"{title} has retired {model}{day}.", hint, rule=_SHIPPED)
         close = difflib.get_close_matches(model, self.allowed(connection), n=1, cutoff=0.5)
         nearest = f" The nearest that is: {label}/{close[0]}." if close else ""
+        closed = f"{_capitalize(self.closed_by)} lets no models be added: ask whoever keeps it."
         return PolicyError(
-            f"{model} is not on {_SHIPPED} for {provider.title}.{nearest}",
-            self._offer(label, model, "Allow it for this organization")
-            or f"{self.closed_by[0].upper()}{self.closed_by[1:]} lets no models be added:"
-            " ask whoever keeps it.",
+            f"{model} is not on {_SHIPPED} for {title}.{nearest}",
+            closed if self.closed_by else f"Allow it for this organization{offer}",
             rule=self.closed_by or _SHIPPED,
         )
-
-    def _offer(self, label: str, model: str, words: str) -> str:
-        return "" if self.closed_by else f'{words}: store.allow("{label}", "{model}").'
 
 
 def _other_model(connection: Connection, model: str) -> PolicyError:
@@ -172,3 +158,7 @@ def _other_model(connection: Connection, model: str) -> PolicyError:
         f"Write the reference {connection.label}, or add a connection for {model}.",
         rule=f"one model for each {connection.provider.title} connection",
     )
+
+
+def _capitalize(words: str) -> str:
+    return words[:1].upper() + words[1:]

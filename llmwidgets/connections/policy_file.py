@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import re
 import sys
@@ -16,14 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from llmwidgets.connections.validation import (
-    ConnectionForm,
-    close_form,
-    hide_key,
-    read_form,
-)
+from llmwidgets.connections.validation import ConnectionForm, close_form, hide_key, read_form
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS, name_nearest, shown_kind
+from llmwidgets.providers.base import is_amount
 from llmwidgets.providers.model_facts import FactMisfit, Told, read_told
 from llmwidgets.secret import decode_secret
 
@@ -50,14 +45,14 @@ class Patterns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """One policy file. `whose` names it in a sentence: "the file /etc/…/policy.toml".
+    """The rules of one policy file.
 
     `models` and `additions` are by kind or label, as a pattern; `facts` are what the file adds
     about models, by (kind, model). `max_budget` is in US dollars for one run. `damage` has message
     and hint if the file could not be read: nothing may be called then.
     """
 
-    whose: str
+    path: Path
     kinds: Patterns = Patterns()
     hosts: Patterns = Patterns()
     models: tuple[tuple[str, Patterns], ...] = ()
@@ -69,6 +64,11 @@ class Rules:
     connections: tuple[ConnectionForm, ...] = field(default=(), repr=False)
     damage: tuple[str, str] | None = None
 
+    @property
+    def whose(self) -> str:
+        """Whose rules these are, in a sentence."""
+        return f"the file {self.path}"
+
     def denied(self, connection: Connection, model: str | None) -> str:
         """What this file has against a model of a connection, as the start of a sentence.
 
@@ -76,8 +76,11 @@ class Rules:
         """
         if not self.kinds.permit([connection.kind]):
             return f"{connection.provider.title} connections are"
-        if self.hosts != Patterns() and not self.hosts.permit(host_names(connection)):
-            return f"The host {connection.host} is"
+        if self.hosts != Patterns():
+            # With its port and without, a dot at its end cut.
+            bare = (urlsplit(connection.address).hostname or "").rstrip(".")
+            if not self.hosts.permit([connection.host, bare]):
+                return f"The host {connection.host} is"
         # A rule for a model holds for its dated snapshots as well.
         names = [] if model is None else [model, connection.provider.alias(model)]
         if names and any(
@@ -92,18 +95,12 @@ class Rules:
         return [model for name, model in self.additions if _concerns(name, connection)]
 
 
-def host_names(connection: Connection) -> tuple[str, str]:
-    """The host of a connection with its port and without, a dot at its end cut."""
-    bare = urlsplit(connection.address).hostname or ""
-    return connection.host, bare.rstrip(".")
-
-
 def _concerns(name: str, connection: Connection) -> bool:
     return _fit([connection.kind, connection.label.lower()], (name,))
 
 
 def _fit(names: Iterable[str], patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, each.lower()) for each in patterns for name in names)
+    return any(fnmatchcase(name, pattern.lower()) for pattern in patterns for name in names)
 
 
 _TOP = (
@@ -125,13 +122,13 @@ def read_policy_file(path: Path) -> Rules:
     """The rules of a policy.toml; one that cannot be read or understood denies everything."""
     try:
         # A pipe or a device might never end.
-        odd = path.exists() and not path.is_file()
-        content = b"" if odd else path.read_bytes()
+        if path.exists() and not path.is_file():
+            return _damaged(path, "cannot be read (it is not a file).")
+        return rules_of(path.read_bytes(), path)
+    except FileNotFoundError:
+        return _damaged(path, f"is not there, and {VARIABLE} names it.")
     except OSError as error:
-        return damaged(path, f"The policy file {path} {_why(error)}.")
-    if odd:
-        return damaged(path, f"The policy file {path} cannot be read (it is not a file).")
-    return rules_of(content, path)
+        return _damaged(path, f"cannot be read ({error.strerror or type(error).__name__}).")
 
 
 def rules_of(content: bytes, path: Path) -> Rules:
@@ -140,86 +137,97 @@ def rules_of(content: bytes, path: Path) -> Rules:
     text = opened() if opened else ""
     # A mark with nothing behind it is what is left of a file, and not a file without rules.
     if content and not text:
-        return damaged(path, f"The policy file {path} is not text in UTF-8 or UTF-16.")
+        return _damaged(path, "is not text in UTF-8 or UTF-16.")
     try:
-        return _rules(tomllib.loads(text), f"the file {path}")
+        return _read_rules(_Table(tomllib.loads(text)), path)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
-        place = f" at {at[1]}" if at else ""
-        return damaged(path, f"The policy file {path} is not valid TOML{place}.")
+        return _damaged(path, f"is not valid TOML{f' at {at[1]}' if at else ''}.")
     except _Misfit as misfit:
-        place = ".".join(misfit.keys) + _line(text, misfit.keys)
-        return damaged(path, f"The policy file {path} cannot be followed: {place} {misfit.reason}")
+        key = ".".join(misfit.keys) + _find_line(text, misfit.keys)
+        return _damaged(path, f"cannot be followed: {key} {misfit.reason}")
 
 
-def damaged(path: Path, message: str) -> Rules:
+def _damaged(path: Path, problem: str) -> Rules:
     """Rules that deny everything, saying why."""
-    return Rules(whose=f"the file {path}", damage=(message, _HINT))
+    return Rules(path=path, damage=(f"The policy file {path} {problem}", _HINT))
 
 
-def _why(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "is not there, and LLMWIDGETS_POLICY names it"
-    return f"cannot be read ({error.strerror or type(error).__name__})"
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of the file, and the keys that lead to it; whatever is wrong in it is a _Misfit."""
+
+    values: Mapping[str, Any]
+    keys: tuple[str, ...] = ()
+
+    def misfit(self, key: str, reason: str) -> _Misfit:
+        return _Misfit((*self.keys, key), reason)
+
+    def check_keys(self, known: Iterable[str]) -> None:
+        for key in self.values:
+            if key not in known:
+                close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.6)
+                nearest = f" The nearest is {close[0]}." if close else ""
+                reason = f"is not known; choose from {', '.join(known)}.{nearest}"
+                raise self.misfit(key, reason)
+
+    def table(self, key: str) -> _Table:
+        value, keys = self.values.get(key, {}), (*self.keys, key)
+        if not isinstance(value, Mapping):
+            raise self.misfit(key, f"is not a table: write it as [{'.'.join(keys)}].")
+        return _Table(value, keys)
+
+    def tables(self) -> dict[str, _Table]:
+        return {key: self.table(key) for key in self.values}
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        texts = self.values.get(key, [])
+        if not isinstance(texts, list) or not all(
+            isinstance(text, str) and text and text == text.strip() for text in texts
+        ):
+            raise self.misfit(key, 'is not a list of texts: write it as ["one", "two"].')
+        return tuple(texts)
+
+    def patterns(self) -> Patterns:
+        return Patterns(self.texts("allow") if "allow" in self.values else None, self.texts("deny"))
+
+    def switch(self, key: str) -> bool:
+        value = self.values.get(key, True)
+        if not isinstance(value, bool):
+            raise self.misfit(key, "must be true or false.")
+        return value
 
 
-def _rules(document: Mapping[str, Any], whose: str) -> Rules:
-    _know(document, (), _TOP)
-    models = _table(document, (), "models")
-    for name in models:
-        _know(_table(models, ("models",), name), ("models", name), ("allow", "deny", "add"))
+def _read_rules(top: _Table, path: Path) -> Rules:
+    top.check_keys(_TOP)
+    models = top.table("models").tables()
+    for table in models.values():
+        table.check_keys(("allow", "deny", "add"))
+    budget = top.values.get("max_budget")
+    if budget is not None and not is_amount(budget):
+        raise top.misfit("max_budget", "is not an amount of US dollars: write it as 20.0.")
+    connections = top.table("connections").tables()
     return Rules(
-        whose=whose,
-        kinds=_filter(document, "kinds", _kind_misfit),
-        hosts=_filter(document, "hosts", _host_misfit),
-        models=tuple((name, _patterns(models, ("models",), name)) for name in models),
-        additions=tuple((name, model) for name in models for model in _added(models, name)),
-        facts=_facts(document),
-        max_budget=_budget(document),
-        environment=_switch(document, "environment"),
-        allow_additions=_switch(document, "allow_additions"),
-        connections=_connections(document),
+        path=path,
+        kinds=_read_filter(top.table("kinds"), _kind_misfit),
+        hosts=_read_filter(top.table("hosts"), _host_misfit),
+        models=tuple((name, table.patterns()) for name, table in models.items()),
+        additions=tuple((name, each) for name, table in models.items() for each in _added(table)),
+        facts=_read_facts(top.table("facts")),
+        max_budget=None if budget is None else float(budget),
+        environment=top.switch("environment"),
+        allow_additions=top.switch("allow_additions"),
+        connections=tuple(_read_connection(*named) for named in connections.items()),
     )
 
 
-def _know(table: Mapping[str, Any], keys: tuple[str, ...], known: Iterable[str]) -> None:
-    for key in table:
-        if key not in known:
-            close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.6)
-            nearest = f" The nearest is {close[0]}." if close else ""
-            reason = f"is not known; choose from {', '.join(known)}.{nearest}"
-            raise _Misfit((*keys, key), reason)
-
-
-def _table(table: Mapping[str, Any], keys: tuple[str, ...], key: str) -> Mapping[str, Any]:
-    value = table.get(key, {})
-    if not isinstance(value, Mapping):
-        raise _Misfit((*keys, key), f"is not a table: write it as [{'.'.join((*keys, key))}].")
-    return value
-
-
-def _patterns(table: Mapping[str, Any], keys: tuple[str, ...], key: str) -> Patterns:
-    inner, here = _table(table, keys, key), (*keys, key)
-    allow = _texts(inner, here, "allow") if "allow" in inner else None
-    return Patterns(allow, _texts(inner, here, "deny"))
-
-
-def _texts(table: Mapping[str, Any], keys: tuple[str, ...], key: str) -> tuple[str, ...]:
-    value = table.get(key, [])
-    if not isinstance(value, list) or not all(
-        isinstance(each, str) and each and each == each.strip() for each in value
-    ):
-        raise _Misfit((*keys, key), 'is not a list of texts: write it as ["one", "two"].')
-    return tuple(value)
-
-
-def _filter(document: Mapping[str, Any], key: str, misfit: Callable[[str], str]) -> Patterns:
+def _read_filter(table: _Table, misfit: Callable[[str], str]) -> Patterns:
     """What a table allows and denies; `misfit` says what is wrong with one of its names."""
-    _know(_table(document, (), key), (key,), ("allow", "deny"))
-    patterns = _patterns(document, (), key)
-    for which, names in (("allow", patterns.allow or ()), ("deny", patterns.deny)):
+    table.check_keys(("allow", "deny"))
+    patterns = table.patterns()
+    for key, names in (("allow", patterns.allow or ()), ("deny", patterns.deny)):
         for reason in filter(None, map(misfit, names)):
-            raise _Misfit((key, which), reason)
+            raise table.misfit(key, reason)
     return patterns
 
 
@@ -237,82 +245,60 @@ def _host_misfit(name: str) -> str:
     return "contains more than a host: write api.openai.com or *.acme.example." if more else ""
 
 
-def _added(models: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    added = _texts(models[name], ("models", name), "add")
-    if any(character in model for model in added for character in "*?["):
-        raise _Misfit(("models", name, "add"), "contains a pattern: name each model in full.")
-    return added
+_IS_PATTERN = re.compile(r"[*?[]").search
+_IN_FULL = "contains a pattern: name each model in full."
 
 
-def _facts(document: Mapping[str, Any]) -> dict[tuple[str, str], Told]:
-    kinds = _table(document, (), "facts")
-    found: dict[tuple[str, str], Told] = {}
-    _know(kinds, ("facts",), PROVIDERS)
-    for kind in PROVIDERS:
-        models = _table(kinds, ("facts",), kind)
-        for model in models:
-            keys = ("facts", kind, model)
-            table = _table(models, keys[:2], model)
-            if any(character in model for character in "*?["):
-                raise _Misfit(keys, "contains a pattern: name each model in full.")
+def _added(table: _Table) -> tuple[str, ...]:
+    models = table.texts("add")
+    if any(map(_IS_PATTERN, models)):
+        raise table.misfit("add", _IN_FULL)
+    return models
+
+
+def _read_facts(table: _Table) -> dict[tuple[str, str], Told]:
+    table.check_keys(PROVIDERS)
+    facts: dict[tuple[str, str], Told] = {}
+    for kind, models in table.tables().items():
+        for model, told in models.tables().items():
+            if _IS_PATTERN(model):
+                raise models.misfit(model, _IN_FULL)
             try:
-                found[kind, model] = read_told(kind, table)
+                facts[kind, model] = read_told(kind, told.values)
             except FactMisfit as misfit:
-                raise _Misfit((*keys, misfit.name), misfit.reason) from None
-    return found
+                raise told.misfit(misfit.name, misfit.reason) from None
+    return facts
 
 
-def _budget(document: Mapping[str, Any]) -> float | None:
-    value = document.get("max_budget")
-    if value is None:
-        return None
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0:
-        raise _Misfit(("max_budget",), "is not an amount of US dollars: write it as 20.0.")
-    return float(value)
-
-
-def _switch(document: Mapping[str, Any], key: str) -> bool:
-    value = document.get(key, True)
-    if not isinstance(value, bool):
-        raise _Misfit((key,), "must be true or false.")
-    return value
-
-
-def _connections(document: Mapping[str, Any]) -> tuple[ConnectionForm, ...]:
-    tables = _table(document, (), "connections")
-    return tuple(
-        _connection(label, dict(_table(tables, ("connections",), label))) for label in tables
-    )
-
-
-def _connection(label: str, fields: dict[str, Any]) -> ConnectionForm:
-    keys = ("connections", label)
+def _read_connection(label: str, table: _Table) -> ConnectionForm:
+    fields = dict(table.values)
     kind = fields.pop("kind", None)
     provider = PROVIDERS.get(shown_kind(kind))
     if provider is None:
-        raise _Misfit((*keys, "kind"), f"names no kind.{_kinds_near(kind)}")
+        raise table.misfit("kind", f"names no kind.{_kinds_near(kind)}")
     if "label" in fields:
-        raise _Misfit((*keys, "label"), "is not known: the name of the table is the label.")
-    _know(fields, keys, provider.fields.model_fields)
+        raise table.misfit("label", "is not known: the name of the table is the label.")
+    _Table(fields, table.keys).check_keys(provider.fields.model_fields)
     for name, value in fields.items():
         secrets = value.values() if name == "headers" and isinstance(value, dict) else (value,)
-        if (name == "headers" or name in provider.secret_fields) and not all(map(_refers, secrets)):
+        if name in ("headers", *provider.secret_fields) and not all(map(_refers, secrets)):
             reason = "contains a secret in clear: write env:NAME or file:PATH, which is looked up."
-            raise _Misfit((*keys, name), reason)
+            raise table.misfit(name, reason)
     close_form(provider, fields)
     try:
         return read_form(provider.kind, hide_key(label), fields)
     except FieldError as error:
         name, problem = next(iter(error.problems.items()))
-        raise _Misfit((*keys, name) if name else keys, f"is refused: {problem}") from None
+        raise _Misfit(
+            (*table.keys, name) if name else table.keys, f"is refused: {problem}"
+        ) from None
 
 
 def _refers(value: object) -> bool:
     return isinstance(value, str) and value.startswith(("env:", "file:"))
 
 
-def _line(text: str, keys: tuple[str, ...]) -> str:
+def _find_line(text: str, keys: tuple[str, ...]) -> str:
     """Where the key is, as far as it can be found without a parser: " (line 7)"."""
     table, key = ".".join(keys[:-1]), keys[-1]
     here = ""
@@ -327,39 +313,28 @@ def _line(text: str, keys: tuple[str, ...]) -> str:
     return ""
 
 
-# -- The policy files of this machine and kernel, in the order they count.
-
 VARIABLE = "LLMWIDGETS_POLICY"
-NAME = "policy.toml"
-
-
-def policy_files() -> tuple[Path, ...]:
-    """The files that are followed: the system's, the environment's, the one that is named.
-
-    The first two are followed if they exist; the one that LLMWIDGETS_POLICY names has to.
-    """
-    import platformdirs
-
-    usual = (
-        Path(platformdirs.site_config_dir("llmwidgets", False)) / NAME,
-        Path(sys.prefix) / "etc" / "llmwidgets" / NAME,
-    )
-    named = os.environ.get(VARIABLE, "").strip()
-    # A file that cannot even be looked at is followed, and found unreadable: it may hold denials.
-    there = tuple(path for path in usual if _mark(path) != _ABSENT)
-    return there + ((Path(named).expanduser(),) if named else ())
+_ABSENT = ("absent",)
+_FileMark = tuple[object, ...]
 
 
 def machine_rules() -> tuple[Rules, ...]:
-    """The rules of every policy file, first the one that no other can widen.
+    """The rules of this machine's policy files, first the one that no other can widen.
 
-    A file is read again when it changes; one that cannot be understood denies everything.
+    The system's and the environment's file are followed if they exist; the one that
+    LLMWIDGETS_POLICY names has to. A file is read again when it changes.
     """
-    return tuple(_read(path, _mark(path)) for path in policy_files())
+    import platformdirs
 
-
-_ABSENT = ("absent",)
-_FileMark = tuple[object, ...]
+    system = Path(platformdirs.site_config_dir("llmwidgets", False))
+    usual = (system / "policy.toml", Path(sys.prefix) / "etc" / "llmwidgets" / "policy.toml")
+    # A file that cannot even be looked at is followed, and found unreadable: it may hold denials.
+    files = [(path, mark) for path in usual if (mark := _mark(path)) != _ABSENT]
+    named = os.environ.get(VARIABLE, "").strip()
+    if named:
+        path = Path(named).expanduser()
+        files.append((path, _mark(path)))
+    return tuple(_read(*file) for file in files)
 
 
 def _mark(path: Path) -> _FileMark:

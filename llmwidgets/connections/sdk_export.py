@@ -36,9 +36,18 @@ def make_client(connection: Connection) -> Any:
     >>> Connection("openai", api_key="env:OPENAI_API_KEY").client()   # doctest: +SKIP
     <openai.OpenAI object …>
     """
-    sdk = _sdk(connection)
-    module = _imported(sdk)
-    make = _google if sdk.module == "google.genai" else _made
+    sdk = connection.provider.sdk(connection.fields, _target(connection))
+    try:
+        module = import_module(sdk.module)
+    except ImportError:
+        module = None
+    if module is None:
+        message = (
+            f"The package {sdk.package}, which this connection's client comes from, is not "
+            "installed."
+        )
+        raise LLMWidgetsError(message, f"Install it with: pip install {sdk.package}.")
+    make = _make_google if sdk.module == "google.genai" else _make
     try:
         return make(module, connection, sdk)
     except LLMWidgetsError:
@@ -77,8 +86,8 @@ def make_environment(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def _set(connection: Connection) -> Iterator[None]:
-    sdk, secret = _sdk(connection), _main(connection)
-    own = connection.provider.environment
+    target, secret = _target(connection), _main(connection)
+    sdk, own = connection.provider.sdk(connection.fields, target), connection.provider.environment
     keys = dict.fromkeys((*sdk.keys, *own.keys))
     # Set before the others are taken away: a reference may lead to one of these very variables.
     for name in keys:
@@ -88,7 +97,7 @@ def _set(connection: Connection) -> Iterator[None]:
                 message, "Copy the key again; it contains characters that no key has."
             )
     with _file_of(connection) as file:
-        base = {own.beside["base_url"]: _target(connection).url} if "base_url" in own.beside else {}
+        base = {own.beside["base_url"]: target.url} if "base_url" in own.beside else {}
         plain = {name: value for name, value in sdk.variables.items() if value}
         values = {**base, **plain, **file}
         # A variable left over could send the key to another host.
@@ -128,41 +137,26 @@ def _file_of(connection: Connection) -> Iterator[dict[str, str]]:
         os.close(descriptor)
 
 
-def _sdk(connection: Connection) -> SDK:
-    return connection.provider.sdk(connection.fields, _target(connection))
-
-
 def _target(connection: Connection) -> Target:
     return connection.target(next(iter(connection.models), "any"))
 
 
-def _imported(sdk: SDK) -> Any:
-    try:
-        return import_module(sdk.module)
-    except ImportError:
-        pass
-    message = (
-        f"The package {sdk.package}, which this connection's client comes from, is not installed."
-    )
-    raise LLMWidgetsError(message, f"Install it with: pip install {sdk.package}.")
-
-
-def _made(module: Any, connection: Connection, sdk: SDK) -> Any:
+def _make(module: Any, connection: Connection, sdk: SDK) -> Any:
     """A client of OpenAI's or Anthropic's package, which take the same arguments."""
     key, bundle = _main(connection), connection.fields.ca_bundle
-    made = getattr(module, sdk.client)(
+    client = getattr(module, sdk.client)(
         **sdk.arguments,
         api_key=key.reveal() if key else "none",
         default_headers=_headers(connection, all_auth=sdk.sends_auth),
         http_client=module.DefaultHttpxClient(verify=_trust(bundle)) if bundle else None,
     )
     for name, value in sdk.attributes.items():
-        setattr(made, name, value)
-    return made
+        setattr(client, name, value)
+    return client
 
 
-def _google(module: Any, connection: Connection, sdk: SDK) -> Any:
-    arguments, key, bundle = dict(sdk.arguments), _main(connection), connection.fields.ca_bundle
+def _make_google(module: Any, connection: Connection, sdk: SDK) -> Any:
+    arguments, bundle = dict(sdk.arguments), connection.fields.ca_bundle
     options = {
         "headers": _headers(connection, all_auth=False),
         "base_url": arguments.pop("base_url"),
@@ -170,24 +164,22 @@ def _google(module: Any, connection: Connection, sdk: SDK) -> Any:
     }
     return getattr(module, sdk.client)(
         **arguments,
-        **(_credentials(connection) if arguments["vertexai"] else {}),
-        **({} if arguments["vertexai"] else {"api_key": key.reveal() if key else None}),
+        **_google_credentials(connection, by_key=not arguments["vertexai"]),
         http_options={name: value for name, value in options.items() if value},
     )
 
 
-def _credentials(connection: Connection) -> dict[str, Any]:
+def _google_credentials(connection: Connection, *, by_key: bool) -> dict[str, Any]:
+    key = _main(connection)
+    if by_key or key is None:
+        return {"api_key": key.reveal() if key else None}
     from google.oauth2 import credentials as user
     from google.oauth2 import service_account
 
-    secret = connection.secret_fields["credentials"]
-    of_a_user = secret.public_part("type") == "authorized_user"
-    make: Callable[..., Any] = (
-        user.Credentials.from_authorized_user_info
-        if of_a_user
-        else service_account.Credentials.from_service_account_info
-    )
-    return {"credentials": make(json.loads(secret.reveal()), scopes=[SCOPE])}
+    make: Callable[..., Any] = service_account.Credentials.from_service_account_info
+    if key.public_part("type") == "authorized_user":
+        make = user.Credentials.from_authorized_user_info
+    return {"credentials": make(json.loads(key.reveal()), scopes=[SCOPE])}
 
 
 def _main(connection: Connection) -> Secret | None:

@@ -16,7 +16,7 @@ from typing import Literal
 
 from llmwidgets.connections.catalog import SOON_DAYS, key_notes, local_today
 from llmwidgets.connections.connection import Connection
-from llmwidgets.connections.policy_file import machine_rules, policy_files
+from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import DamagedStore, StoreError
 from llmwidgets.keyscan.files import FoundLeak, search_files
 from llmwidgets.known_keys import KnownKey
@@ -280,12 +280,13 @@ def examine_history(known: Sequence[KnownKey], store: str) -> Iterator[Finding]:
 
 def examine_policies() -> Iterator[Finding]:
     """The policy files that are followed, and those that cannot be."""
-    for path, rules in zip(policy_files(), machine_rules(), strict=False):
+    layers = machine_rules()
+    for rules in layers:
         if rules.damage:
             yield Finding("policy", "problem", *rules.damage)
         else:
-            yield Finding("policy", "fine", f"{path} is in force.")
-    if not policy_files():
+            yield Finding("policy", "fine", f"{rules.path} is in force.")
+    if not layers:
         yield Finding("policy", "fine", "No policy file is in force.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -215,8 +216,8 @@ def test_a_file_goes_before_the_store_fact_by_fact(policy_file):
 
 
 def test_the_first_file_has_the_last_word_on_a_fact():
-    first = Rules(whose="a", facts={("openai", NEW): {"output_limit": 1}})
-    second = Rules(whose="b", facts={("openai", NEW): {"output_limit": 2, "input_limit": 3}})
+    first = Rules(path=Path("a"), facts={("openai", NEW): {"output_limit": 1}})
+    second = Rules(path=Path("b"), facts={("openai", NEW): {"output_limit": 2, "input_limit": 3}})
     facts = OPENAI.facts(NEW, (first, second))
     assert (facts.output_limit, facts.input_limit) == (1, 3)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection, Policy, catalog, environment_connections
-from llmwidgets.connections.policy_file import machine_rules, policy_files, rules_of
+from llmwidgets.connections.policy_file import machine_rules, rules_of
 from llmwidgets.errors import PolicyError, StoreError
 from llmwidgets.store.store import Store
 
@@ -61,7 +61,7 @@ def test_without_files_the_shipped_whitelist_alone_counts(places):
 
 def test_the_files_count_in_their_order(places):
     named, prefix, system = (places(name, "") for name in ("named", "prefix", "system"))
-    assert policy_files() == (system, prefix, named)
+    assert [rules.path for rules in machine_rules()] == [system, prefix, named]
 
 
 @pytest.mark.parametrize("place", ["system", "prefix", "named"])
