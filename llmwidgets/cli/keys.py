@@ -30,7 +30,7 @@ from llmwidgets.keyscan.doctor import (
     examine_keyring,
     examine_policies,
 )
-from llmwidgets.keyscan.files import FoundLeak, UnreadFile, files_below, search_files
+from llmwidgets.keyscan.search import FoundLeak, UnreadFile, files_below, search_files
 from llmwidgets.known_keys import KnownKey, known_keys
 from llmwidgets.store.store import Store
 from llmwidgets.visible import escape_controls

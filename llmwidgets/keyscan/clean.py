@@ -16,15 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.errors import LLMWidgetsError
-from llmwidgets.keyscan.files import are_lines, leaks_of_text, read_notebook, texts_in
-from llmwidgets.keyscan.patterns import find_leaks, find_literals
+from llmwidgets.keyscan.search import (
+    are_lines,
+    find_all_leaks,
+    find_leaks,
+    find_literals,
+    read_notebook,
+    texts_in,
+)
 from llmwidgets.known_keys import KnownKey
 from llmwidgets.store.file import sync_folder, write_new
 
 MASK = "key-removed"
 """What replaces a key."""
 
-_Words = Set[bytes]
 _Span = tuple[int, int]
 
 
@@ -39,24 +44,28 @@ def clean_file(path: Path, known: Sequence[KnownKey]) -> str:
     A notebook is replaced as a whole; the old one is kept in its folder with mode 0600. A history
     loses the words in place. LLMWidgetsError where the file cannot be read or written.
     """
+    clean = _clean_history if path.suffix == ".sqlite" else _clean_notebook
     try:
-        return _clean_history(path, known) if path.suffix == ".sqlite" else _cleaned(path, known)
+        return clean(path, known)
     except (OSError, sqlite3.Error) as error:
         reason = (getattr(error, "strerror", None) or type(error).__name__).lower()
     message = f"{path} could not be cleaned: {reason}."
     raise LLMWidgetsError(message, "Close what uses it, then try again.")
 
 
-def _cleaned(path: Path, known: Sequence[KnownKey]) -> str:
+def _clean_notebook(path: Path, known: Sequence[KnownKey]) -> str:
     real = Path(os.path.realpath(path))
     with real.open("rb") as file:
         notebook = read_notebook(file)
     if notebook is None:
         message = f"{path} is not a notebook that can be read."
-        raise LLMWidgetsError(message, "Correct its JSON, or make the cell anew.")
+        raise LLMWidgetsError(message, "Correct its JSON, or make the cell again.")
+    sources = [text for _, text, code in texts_in(notebook) if code]
+    # A literal of a cell goes wherever it was printed as well.
+    words = {text[leak.start : leak.end] for text in sources for leak in find_literals(text)}
     before = real.read_bytes()
-    after = _without_keys(before, known, _typed(notebook))
-    backup = _free(real)
+    after = _without_keys(before, known, words)
+    backup = _free_name(real)
     temporary = real.with_name(f".{real.name}.{secrets.token_hex(4)}.tmp")
     write_new(backup, before)
     try:
@@ -71,28 +80,22 @@ def _cleaned(path: Path, known: Sequence[KnownKey]) -> str:
     )
 
 
-def _free(real: Path) -> Path:
+def _free_name(real: Path) -> Path:
     """A free name in the notebook's folder."""
     first = real.with_name(f"{real.name}.with-key.bak")
     more = (real.with_name(f"{real.name}.with-key-{n}.bak") for n in range(2, 1000))
     return next(each for each in (first, *more) if not each.exists())
 
 
-def _typed(notebook: Any) -> _Words:
-    """The literals of the cells: where one was printed it goes as well."""
-    sources = [text.encode("utf-8", "replace") for _, text, code in texts_in(notebook) if code]
-    return {source[leak.start : leak.end] for source in sources for leak in find_literals(source)}
-
-
-def _without_keys(raw: bytes, known: Sequence[KnownKey], words: _Words) -> bytes:
+def _without_keys(raw: bytes, known: Sequence[KnownKey], words: Set[bytes]) -> bytes:
     """The notebook's bytes with other strings where a key was, and all else as it was."""
     encoding = json.detect_encoding(raw)
     text = raw.decode(encoding, "surrogatepass")
     kept, at = [], 0
-    for lines in _joined(text):
-        for start, end, new in _replaced(lines, known, words):
+    for lines in _group_strings(text):
+        for start, end, new in _replace_keys(lines, known, words):
             parted = text[lines[0].end() : lines[1].start()] if len(lines) > 1 else ""
-            kept += [text[at:start], parted.join(_spelled(each, text) for each in new)]
+            kept += [text[at:start], parted.join(_to_json(each, text) for each in new)]
             at = end
     return "".join([*kept, text[at:]]).encode(encoding, "surrogatepass")
 
@@ -100,8 +103,8 @@ def _without_keys(raw: bytes, known: Sequence[KnownKey], words: _Words) -> bytes
 _STRING = re.compile(r'(?<!\\)"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 
 
-def _joined(text: str) -> Iterator[list[re.Match[str]]]:
-    """Each string of a JSON text by itself, and those of a list together: they are one's lines."""
+def _group_strings(text: str) -> Iterator[list[re.Match[str]]]:
+    """Each string of a JSON text, those of a list together: they can be the lines of one text."""
     lines: list[re.Match[str]] = []
     at, in_list = 0, False
     for string in _STRING.finditer(text):
@@ -116,8 +119,8 @@ def _joined(text: str) -> Iterator[list[re.Match[str]]]:
         yield lines
 
 
-def _replaced(
-    lines: Sequence[re.Match[str]], known: Sequence[KnownKey], words: _Words
+def _replace_keys(
+    lines: Sequence[re.Match[str]], known: Sequence[KnownKey], words: Set[bytes]
 ) -> Iterator[tuple[int, int, list[str]]]:
     """From where to where the text has lines with a key, and what replaces them.
 
@@ -127,61 +130,62 @@ def _replaced(
     pieces = [json.loads(each[0]).encode("utf-8", "surrogatepass") for each in lines]
     ends = list(accumulate(map(len, pieces)))
     data = b"".join(pieces)
-    found = list(_found(data, known, words))
+    spans = _find_spans(data, known, words)
     if not are_lines(pieces):
         for piece, end in zip(pieces, ends, strict=True):
             before = end - len(piece)
-            found += [(before + a, before + b) for a, b in _found(piece, known, words)]
-    touched: dict[int, tuple[int, list[_Span]]] = {}
-    for span in _apart(found, data):
+            spans += [(before + a, before + b) for a, b in _find_spans(piece, known, words)]
+    groups: list[tuple[int, int, list[_Span]]] = []
+    for span in _merge_spans(spans, data):
         first, last = bisect_right(ends, span[0]), bisect_left(ends, span[1])
-        open_ = next(reversed(touched), None)
-        if open_ is not None and first <= touched[open_][0]:
-            first, spans = open_, touched[open_][1]
-        else:
-            spans = []
-        touched[first] = (last, [*spans, span])
-    for first, (last, spans) in touched.items():
+        together: list[_Span] = []
+        if groups and first <= groups[-1][1]:
+            first, _, together = groups.pop()
+        together.append(span)
+        groups.append((first, last, together))
+    for first, last, together in groups:
         start = ends[first] - len(pieces[first])
-        moved = [(a - start, b - start) for a, b in spans]
-        new = _masked(data[start : ends[last]], moved).decode("utf-8", "surrogatepass")
+        moved = [(a - start, b - start) for a, b in together]
+        new = _mask(data[start : ends[last]], moved).decode("utf-8", "surrogatepass")
         rows = new.splitlines(keepends=True) if last > first else [new]
         yield lines[first].start(), lines[last].end(), rows
 
 
-def _spelled(new: str, text: str) -> str:
+def _to_json(new: str, text: str) -> str:
     """A string as JSON: with letters beyond ASCII only if the file has them too."""
     lone = any("\ud800" <= letter <= "\udfff" for letter in new)
     return json.dumps(new, ensure_ascii=lone or text.isascii())
 
 
-def _found(data: bytes, known: Sequence[KnownKey], words: _Words) -> Iterator[_Span]:
-    yield from ((leak.start, leak.end) for leak in find_leaks(data, known))
-    for word in words:
-        yield from (each.span() for each in re.finditer(re.escape(word), data))
+def _find_spans(data: bytes, known: Sequence[KnownKey], words: Set[bytes]) -> list[_Span]:
+    spans = [(leak.start, leak.end) for leak in find_leaks(data, known)]
+    return spans + [match.span() for word in words for match in re.finditer(re.escape(word), data)]
 
 
-def _apart(found: Iterable[_Span], data: bytes) -> list[_Span]:
-    """From where to where there are keys, in order, none over another: one can be found twice."""
-    apart: list[_Span] = []
-    for start, end in sorted(found):
+def _merge_spans(spans: Iterable[_Span], data: bytes) -> list[_Span]:
+    """The spans in order, none over another: one key can be found twice."""
+    merged: list[_Span] = []
+    for start, end in sorted(spans):
         rest = _REST_OF_BLOCK.match(data, end)
         end = rest.end() if rest else end
-        if apart and start < apart[-1][1]:
-            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
-            apart.append((start, end))
-    return apart
+            merged.append((start, end))
+    return merged
 
 
 # Of a private key the lines after the first go as well.
 _REST_OF_BLOCK = re.compile(rb"[A-Za-z0-9+/=\\\s]{40,20000}?-----END [A-Z ]+-----")
 
 
-def _masked(data: bytes, spans: Sequence[_Span]) -> bytes:
+def _mask(data: bytes, spans: Sequence[_Span]) -> bytes:
     for start, end in reversed(spans):
         data = data[:start] + MASK.encode() + data[end:]
     return data
+
+
+_COLUMNS = (("history", "source"), ("history", "source_raw"), ("output_history", "output"))
 
 
 def _clean_history(path: Path, known: Sequence[KnownKey]) -> str:
@@ -189,26 +193,19 @@ def _clean_history(path: Path, known: Sequence[KnownKey]) -> str:
         database.execute("PRAGMA secure_delete = ON")
         with database:
             for table, column in _COLUMNS:
-                _clean_column(database, table, column, known)
+                rows = database.execute(f"SELECT rowid, {column} FROM {table}").fetchall()
+                changed = ((_clean_text(text, known), row) for row, text in rows)
+                database.executemany(
+                    f"UPDATE {table} SET {column} = ? WHERE rowid = ?",
+                    [(text, row) for text, row in changed if text is not None],
+                )
         database.execute("VACUUM")
     return "The lines stay, without the keys; nothing was kept of them."
 
 
-_COLUMNS = (("history", "source"), ("history", "source_raw"), ("output_history", "output"))
-
-
-def _clean_column(
-    database: sqlite3.Connection, table: str, column: str, known: Sequence[KnownKey]
-) -> None:
-    for rowid, text in database.execute(f"SELECT rowid, {column} FROM {table}").fetchall():
-        new = _line(text, known)
-        if new != text:
-            database.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (new, rowid))
-
-
-def _line(text: Any, known: Sequence[KnownKey]) -> Any:
-    if not isinstance(text, str):
-        return text
-    data = text.encode("utf-8", "surrogatepass")
-    found = [(leak.start, leak.end) for leak in leaks_of_text(data, known, code=True)]
-    return _masked(data, _apart(found, data)).decode("utf-8", "surrogatepass")
+def _clean_text(text: Any, known: Sequence[KnownKey]) -> str | None:
+    """The text without keys; None if it has none."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
+    spans = [(leak.start, leak.end) for leak in find_all_leaks(data, known, code=True)]
+    cleaned = _mask(data, _merge_spans(spans, data))
+    return cleaned.decode("utf-8", "surrogatepass") if spans else None

@@ -18,7 +18,7 @@ from llmwidgets.connections.catalog import SOON_DAYS, key_notes, local_today
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import DamagedStore, StoreError
-from llmwidgets.keyscan.files import FoundLeak, search_files
+from llmwidgets.keyscan.search import FoundLeak, search_files
 from llmwidgets.known_keys import KnownKey
 from llmwidgets.store import age, identity_cache, identity_sources
 from llmwidgets.store.state import CONNECTIONS, IDENTITY
@@ -37,7 +37,6 @@ class Finding:
     fix: str = ""
 
 
-_FILES = (CONNECTIONS, IDENTITY)
 _SYNCED = re.compile(
     r"^(?:dropbox.*|onedrive.*|google ?drive.*|my drive|mobile documents|nextcloud|owncloud"
     r"|syncthing|box sync|pcloud ?drive)$",
@@ -57,17 +56,13 @@ def examine_files(store: Store) -> list[Finding]:
         return [Finding("store", "note", "It lives in memory and ends with the process.")]
     if not store.exists:
         said = f"There is no store in {folder} yet; it is made at the first Save."
-        return [Finding("store", "note", said), *_lost(folder)]
-    return [
-        Finding("store", "fine", f"It is in {folder}."),
-        *_modes(folder),
-        *_owners(folder),
-        *_cost(folder),
-        *_leftovers(folder),
-        *_synced(folder),
-        *_copies(folder),
-        *_versioned(folder),
-    ]
+        return [Finding("store", "note", said), *_examine_backups(folder)]
+    examinations = (
+        _examine_modes, _examine_owners, _examine_passphrase, _examine_leftovers,
+        _examine_sync, _examine_copies, _examine_git,
+    )  # fmt: skip
+    findings = [Finding("store", "fine", f"It is in {folder}.")]
+    return findings + [finding for examine in examinations for finding in examine(folder)]
 
 
 def examine_key(store: Store) -> Finding:
@@ -75,15 +70,14 @@ def examine_key(store: Store) -> Finding:
     if not store.exists or store.path is None:
         return Finding("key", "note", "There is no store to open.")
     try:
-        locked = store.locked
-        by = store.unlocked_by
+        locked, by = store.locked, store.unlocked_by
         count = 0 if locked else len(store)
     except StoreError as error:
         return Finding("key", "problem", error.message, error.hint)
     if locked:
-        return _why_locked(store.path, store.notice)
-    notice = f" {store.notice}" if store.notice else ""
-    return Finding("key", "fine", f"Opened by {by}; {count} connections.{notice}")
+        return _explain_lock(store.path, store.notice)
+    said = f"Opened by {by}; {count} connections. {store.notice}"
+    return Finding("key", "fine", said.rstrip())
 
 
 def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
@@ -94,82 +88,83 @@ def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
     if connections is None:
         yield Finding("key's end", "note", "Not known: no store is open here.")
         return
-    listed, on = list(connections), local_today()
-    found = [(each.label, note) for each in listed for note in key_notes(each, on)]
-    for label, note in found:
+    known, on = list(connections), local_today()
+    notes = [(each.label, note) for each in known for note in key_notes(each, on)]
+    for label, note in notes:
         level: Level = "problem" if note.ended else "note"
         yield Finding("key's end", level, f"{label}: {note.said}", note.fix)
-    if listed and not found:
+    if known and not notes:
         yield Finding("key's end", "fine", f"No key is saved that ends within {SOON_DAYS} days.")
 
 
-def _why_locked(folder: Path, notice: str) -> Finding:
+def _explain_lock(folder: Path, notice: str) -> Finding:
     try:
-        found = identity_sources.find_headless_identity()
+        identity = identity_sources.find_headless_identity()
     except StoreError as error:
         return Finding("key", "problem", error.message, error.hint)
-    if found is not None:
-        said = f"{found.by} contains an identity that does not open this store."
+    if identity is not None:
+        said = f"{identity.by} contains an identity that does not open this store."
         return Finding("key", "problem", said, "Name the identity that belongs to it.")
     wrapped = (folder / IDENTITY).exists()
+    needed = "the passphrase" if wrapped else "the identity, of which no file is here"
     said = (
         f"Locked: neither {identity_sources.KEY_FILE} nor {identity_sources.KEY} is set "
-        "and nothing that is remembered "
-        "here opens it, so it takes "
-        f"{'the passphrase' if wrapped else 'the identity, of which no file is here'}. {notice}"
+        f"and nothing that is remembered here opens it, so it takes {needed}. {notice}"
     )
     return Finding("key", "note", said.rstrip())
 
 
-def _lost(folder: Path) -> Iterator[Finding]:
-    backups = sorted(folder.glob(f"{CONNECTIONS}.bak*"))
-    if backups:
-        yield Finding(
-            "backups", "problem", f"connections.age is missing, and {backups[0].name} is there.",
-            f"cp {_quoted(backups[0])} {_quoted(folder / CONNECTIONS)}",
-        )  # fmt: skip
+def _examine_backups(folder: Path) -> Iterator[Finding]:
+    for backup in sorted(folder.glob(f"{CONNECTIONS}.bak*"))[:1]:
+        said = f"connections.age is missing, and {backup.name} is there."
+        fix = f"cp {_quote(backup)} {_quote(folder / CONNECTIONS)}"
+        yield Finding("backups", "problem", said, fix)
 
 
-def _quoted(path: Path) -> str:
+def _quote(path: Path) -> str:
     """A path as a shell takes it, blanks and all."""
     return shlex.quote(str(path))
 
 
-def _own(folder: Path) -> list[Path]:
+def _list_files(folder: Path) -> list[Path]:
     """The store's files that exist, backups too."""
-    kept = [folder / name for name in _FILES]
-    return [each for each in (*kept, *sorted(folder.glob("*.age.bak*"))) if each.exists()]
+    kept = [folder / CONNECTIONS, folder / IDENTITY, *sorted(folder.glob("*.age.bak*"))]
+    return [path for path in kept if path.exists()]
 
 
-def _modes(folder: Path) -> Iterator[Finding]:
+def _mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _examine_modes(folder: Path) -> Iterator[Finding]:
     if os.name == "nt":
         yield Finding("modes", "note", "On Windows the profile's access list protects the files.")
         return
-    open_ = [each for each in _own(folder) if stat.S_IMODE(each.stat().st_mode) & 0o077]
-    for each in open_:
-        mode = stat.S_IMODE(each.stat().st_mode)
-        said = f"{each.name} can be reached by others (mode {mode:04o})."
-        yield Finding("modes", "problem", said, f"chmod 600 {_quoted(each)}")
-    mode = stat.S_IMODE(folder.stat().st_mode)
+    open_files = [path for path in _list_files(folder) if _mode_of(path) & 0o077]
+    for path in open_files:
+        said = f"{path.name} can be reached by others (mode {_mode_of(path):04o})."
+        yield Finding("modes", "problem", said, f"chmod 600 {_quote(path)}")
+    mode = _mode_of(folder)
     if mode & 0o022:
         said = f"Others can write into the folder (mode {mode:04o})."
-        yield Finding("modes", "problem", said, f"chmod 700 {_quoted(folder)}")
-    elif not open_:
+        yield Finding("modes", "problem", said, f"chmod 700 {_quote(folder)}")
+    elif not open_files:
         yield Finding("modes", "fine", f"Files 0600, folder {mode:04o}.")
 
 
-def _owners(folder: Path) -> Iterator[Finding]:
+def _examine_owners(folder: Path) -> Iterator[Finding]:
     if not hasattr(os, "getuid"):
         return
-    foreign = [each for each in (folder, *_own(folder)) if each.stat().st_uid != os.getuid()]
-    for each in foreign:
-        said = f"{each.name} belongs to another user (number {each.stat().st_uid})."
-        yield Finding("owner", "problem", said, f"chown {os.getuid()} {_quoted(each)}")
-    if not foreign:
+    owners = {path: path.stat().st_uid for path in (folder, *_list_files(folder))}
+    for path, owner in owners.items():
+        if owner != os.getuid():
+            said = f"{path.name} belongs to another user (number {owner})."
+            yield Finding("owner", "problem", said, f"chown {os.getuid()} {_quote(path)}")
+    if set(owners.values()) == {os.getuid()}:
         yield Finding("owner", "fine", "Folder and files are yours.")
 
 
-def _cost(folder: Path) -> Iterator[Finding]:
+def _examine_passphrase(folder: Path) -> Iterator[Finding]:
     path = folder / IDENTITY
     if not path.exists():
         yield Finding("passphrase", "note", "No identity.age: no passphrase opens this store.")
@@ -183,19 +178,18 @@ def _cost(folder: Path) -> Iterator[Finding]:
     arguments = header.stanzas[0].arguments
     factor = int(arguments[1]) if len(arguments) == 2 and arguments[1].isdigit() else 0
     said = f"Trying one passphrase costs scrypt with N = 2^{factor}"
-    memory = f"{2**factor // 1024} MB" if factor <= 40 else "too much memory"
     if factor < age.WORK_FACTOR:
-        fix = "Change the passphrase, which seals it anew."
+        fix = "Change the passphrase, which seals it again."
         yield Finding("passphrase", "problem", f"{said}: too cheap to guess at.", fix)
     elif factor > age.LARGEST_WORK_FACTOR:
         fix = f"Seal it again with age, at 2^{age.LARGEST_WORK_FACTOR} or less."
         yield Finding("passphrase", "problem", f"{said}: it is not opened here.", fix)
     else:
-        yield Finding("passphrase", "fine", f"{said}, {memory} of memory.")
+        yield Finding("passphrase", "fine", f"{said}, {2**factor // 1024} MB of memory.")
 
 
-def _leftovers(folder: Path) -> Iterator[Finding]:
-    left = [each for each in folder.glob(".*.tmp") if time.time() - each.stat().st_mtime > 60]
+def _examine_leftovers(folder: Path) -> Iterator[Finding]:
+    left = [path for path in folder.glob(".*.tmp") if time.time() - path.stat().st_mtime > 60]
     if left:
         said = f"{len(left)} temporary files of a broken-off save; the next save removes them."
         yield Finding("leftovers", "note", said)
@@ -203,10 +197,10 @@ def _leftovers(folder: Path) -> Iterator[Finding]:
         yield Finding("leftovers", "fine", "No half-written files.")
 
 
-def _synced(folder: Path) -> Iterator[Finding]:
+def _examine_sync(folder: Path) -> Iterator[Finding]:
     real = Path(os.path.realpath(folder))
     parts = [part for part in (*folder.parts, *real.parts) if _SYNCED.match(part)]
-    marked = any((each / ".stfolder").exists() for each in (real, *real.parents))
+    marked = any((path / ".stfolder").exists() for path in (real, *real.parents))
     if parts or marked:
         said = f"The folder is kept by a sync service ({parts[0] if parts else 'Syncthing'})."
         fix = "Move it to a local folder; two computers that save at once make conflict copies."
@@ -215,22 +209,21 @@ def _synced(folder: Path) -> Iterator[Finding]:
         yield Finding("sync folder", "fine", "Not in a folder of a known sync service.")
 
 
-def _copies(folder: Path) -> Iterator[Finding]:
-    for each in sorted(folder.glob("*.age")):
-        if _COPY.match(each.name):
-            said = f"{each.name} looks like a conflict copy."
-            fix = "Open it as a store of its own, save what it has more, then delete it."
-            yield Finding("conflict copies", "problem", said, fix)
+def _examine_copies(folder: Path) -> Iterator[Finding]:
+    for path in filter(lambda path: _COPY.match(path.name), sorted(folder.glob("*.age"))):
+        fix = "Open it as a store of its own, save what it has more, then delete it."
+        said = f"{path.name} looks like a conflict copy."
+        yield Finding("conflict copies", "problem", said, fix)
 
 
-def _versioned(folder: Path) -> Iterator[Finding]:
+def _examine_git(folder: Path) -> Iterator[Finding]:
     real = Path(os.path.realpath(folder))
-    root = next((each for each in (real, *real.parents) if (each / ".git").exists()), None)
+    root = next((path for path in (real, *real.parents) if (path / ".git").exists()), None)
     if root is None:
         yield Finding("version control", "fine", "Not in a git repository.")
         return
     said = f"The store is in the git repository {root}"
-    fix = f"git -C {_quoted(root)} rm -r --cached {_quoted(real)}, and add it to .gitignore."
+    fix = f"git -C {_quote(root)} rm -r --cached {_quote(real)}, and add it to .gitignore."
     if _tracked(real):
         more = " and tracked: its history keeps every old version, also for a lost passphrase."
         yield Finding("version control", "problem", said + more, fix)
@@ -248,8 +241,6 @@ def _tracked(folder: Path) -> bool:
     return any(name.endswith((".age", ".bak1", ".bak2", ".bak3")) for name in done.stdout.split())
 
 
-# -- The surroundings of a store: history, policies, keyring, clock.
-
 _OLDEST = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 
 
@@ -265,15 +256,14 @@ def examine_history(known: Sequence[KnownKey], store: str) -> Iterator[Finding]:
     `store` are the words of a command that name it: only with its keys all of them are cut.
     """
     for path in histories():
-        found = [each for each in search_files(path, known) if isinstance(each, FoundLeak)]
-        if not found:
+        leaks = [leak for leak in search_files(path, known) if isinstance(leak, FoundLeak)]
+        if leaks:
+            ends = ", ".join(dict.fromkeys(f"{leak.kind} ({leak.tail})" for leak in leaks[:5]))
+            said = f"{path} contains a key {len(leaks)} times: {ends}."
+            fix = f"llmwidgets scan {store}--clean {_quote(path)}"
+            yield Finding("history", "problem", said, fix)
+        else:
             yield Finding("history", "fine", f"No key found in {path}.")
-            continue
-        ends = ", ".join(dict.fromkeys(f"{each.kind} ({each.tail})" for each in found[:5]))
-        said = f"{path} contains a key {len(found)} times: {ends}."
-        yield Finding(
-            "history", "problem", said, f"llmwidgets scan {store}--clean {shlex.quote(str(path))}"
-        )
     if not histories():
         yield Finding("history", "fine", "IPython keeps no history here.")
 
@@ -296,7 +286,7 @@ def examine_clock(folder: Path | None, now: Callable[[], float] = time.time) -> 
     if now() < _OLDEST:
         return Finding("clock", "problem", f"It says {_day(now())}, which is past.", fix)
     files = folder.glob("*.age*") if folder is not None and folder.is_dir() else iter(())
-    newest = max((each.stat().st_mtime for each in files), default=0.0)
+    newest = max((path.stat().st_mtime for path in files), default=0.0)
     if newest > now() + 300:
         said = f"It says {_day(now())}, but the store was written on {_day(newest)}."
         return Finding("clock", "problem", said, fix)

@@ -19,7 +19,7 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.keyscan.patterns import find_leaks, find_literals
+from llmwidgets.keyscan.search import find_leaks, find_literals
 from llmwidgets.known_keys import known_key, known_keys
 from llmwidgets.secret import Secret
 from llmwidgets.store.age import Identity

@@ -17,7 +17,7 @@ LOOKS = """
 import json, os
 import llmwidgets as lw
 from llmwidgets.connections import environment_connections, find_keys_of_other_tools
-from llmwidgets.keyscan.patterns import find_leaks
+from llmwidgets.keyscan.search import find_leaks
 from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.readme import README, provider_table, written
 from tests.servers import serving_models

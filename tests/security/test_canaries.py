@@ -31,7 +31,7 @@ from rich.traceback import Traceback
 
 import llmwidgets as lw
 from llmwidgets.engine import event_loop
-from llmwidgets.keyscan.patterns import find_leaks
+from llmwidgets.keyscan.search import find_leaks
 from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
 from llmwidgets.store import age

@@ -22,7 +22,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from llmwidgets.keyscan.patterns import find_leaks
+from llmwidgets.keyscan.search import find_leaks
 from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
 
