@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -23,57 +24,43 @@ from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 _SOURCE = "anthropic 2.14.0, pydantic-ai 2.68.0, litellm 1.110.2; read 2026-11-28"
-_LEVELS = ("low", "medium", "high")
-_TO_MAX = (*_LEVELS, "max")
-_TO_XHIGH = (*_LEVELS, "xhigh", "max")
-_ALWAYS = "Always thinks."
+_TO_HIGH = ("low", "medium", "high")
+_TO_MAX = (*_TO_HIGH, "max")
+_TO_XHIGH = (*_TO_HIGH, "xhigh", "max")
 _ADAPTIVE: dict[str, Any] = {"thinking_on": "adaptive", "forced_tool": True}
 _BETWEEN: dict[str, Any] = {"thinking_on": "adaptive", "thinking_off": "between_tools"}
 _NEVER_FORCED: dict[str, Any] = {"thinking_on": "adaptive"}
 _BUDGET: dict[str, Any] = {"thinking_on": "budget", "forced_tool": True}
 
-
-def _facts(
-    id_: str,
-    efforts: tuple[str, ...],
-    options: dict[str, Any],
-    limit: int = 1_000_000,
-    out: int = 128_000,
-    **rest: Any,
-) -> ModelFacts:
-    return ModelFacts(
-        id_, efforts=efforts, input_limit=limit, output_limit=out, source=_SOURCE,
-        options=options, **rest,
-    )  # fmt: skip
-
-
-def _off(*levels: str) -> tuple[str, ...]:
-    return ("none", *levels)
-
+_facts = partial(ModelFacts, input_limit=1_000_000, output_limit=128_000, source=_SOURCE)
+_can_be_off = partial(_facts, efforts=("none", *_TO_XHIGH), options=_ADAPTIVE)
+_always_thinks = partial(_facts, efforts=_TO_XHIGH, options=_NEVER_FORCED, note="Always thinks.")
+_small = partial(
+    _facts, efforts=("none", *_TO_HIGH), options=_BUDGET, input_limit=200_000, output_limit=64_000
+)
 
 MODELS: tuple[ModelFacts, ...] = (
-    _facts("claude-haiku-5-5", _off(*_TO_XHIGH), _ADAPTIVE,
-           note="5 times the price above 100,000 tokens of prompt."),
-    _facts("claude-sonnet-5-5", _off(*_TO_XHIGH), _BETWEEN),
-    _facts("claude-opus-5-5", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
-    _facts("claude-fable-5-2", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
-    _facts("claude-fable-5-1", _TO_XHIGH, _NEVER_FORCED, note=_ALWAYS),
-    _facts("claude-fable-5", _TO_XHIGH, _ADAPTIVE, note=_ALWAYS),
-    _facts("claude-opus-5", _off(*_TO_XHIGH), _ADAPTIVE),
-    _facts("claude-sonnet-5", _off(*_TO_XHIGH), _ADAPTIVE),
-    _facts("claude-opus-4-8", _off(*_TO_XHIGH), _ADAPTIVE),
-    _facts("claude-opus-4-7", _off(*_TO_XHIGH), _ADAPTIVE),
-    _facts("claude-opus-4-6", _off(*_TO_MAX), _ADAPTIVE),
-    _facts(
-        "claude-opus-4-5", _off(*_LEVELS), {**_BUDGET, "effort": True}, 200_000, 64_000,
+    _can_be_off("claude-haiku-5-5", note="5 times the price above 100,000 tokens of prompt."),
+    _can_be_off("claude-sonnet-5-5", options=_BETWEEN),
+    _always_thinks("claude-opus-5-5"),
+    _always_thinks("claude-fable-5-2"),
+    _always_thinks("claude-fable-5-1"),
+    _always_thinks("claude-fable-5", options=_ADAPTIVE),
+    _can_be_off("claude-opus-5"),
+    _can_be_off("claude-sonnet-5"),
+    _can_be_off("claude-opus-4-8"),
+    _can_be_off("claude-opus-4-7"),
+    _can_be_off("claude-opus-4-6", efforts=("none", *_TO_MAX)),
+    _small(
+        "claude-opus-4-5", options={**_BUDGET, "effort": True},
         status="ending", ends=date(2027, 1, 22), successor="claude-opus-5-5",
     ),
-    _facts("claude-sonnet-4-6", _off(*_TO_MAX), _ADAPTIVE),
-    _facts(
-        "claude-sonnet-4-5", _off(*_LEVELS), _BUDGET, 200_000, 64_000,
+    _can_be_off("claude-sonnet-4-6", efforts=("none", *_TO_MAX)),
+    _small(
+        "claude-sonnet-4-5",
         status="ending", ends=date(2026, 11, 30), successor="claude-sonnet-5-5",
     ),
-    _facts("claude-haiku-4-5", _off(*_LEVELS), _BUDGET, 200_000, 64_000),
+    _small("claude-haiku-4-5"),
 )  # fmt: skip
 """The shipped whitelist; the live list (`/v1/models`) tells what a key may use."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -32,32 +33,22 @@ _LEVEL: dict[str, Any] = {"levels": True}
 _OFF = {"none": 0, "low": 2048, "medium": 8192, "high": 24_576}
 _LEAST = {"minimal": 128, "low": 2048, "medium": 8192, "high": 24_576}
 
-
-def _budget(budgets: dict[str, int]) -> dict[str, Any]:
-    return {"budgets": budgets}
-
-
-def _facts(
-    id_: str, efforts: tuple[str, ...], out: int = 65_536, options: Any = _LEVEL, **rest: Any
-) -> ModelFacts:
-    return ModelFacts(
-        id_, efforts=efforts, input_limit=1_048_576, output_limit=out, options=options,
-        **{"source": _SOURCE, **rest},
-    )  # fmt: skip
-
-
-def _ending(id_: str, efforts: tuple[str, ...], ends: date, successor: str, **rest: Any) -> Any:
-    return _facts(id_, efforts, status="ending", ends=ends, successor=successor, **rest)
-
+_facts = partial(
+    ModelFacts, input_limit=1_048_576, output_limit=65_536, options=_LEVEL, source=_SOURCE
+)
+_ending = partial(_facts, status="ending")
 
 _DECEMBER, _LITE = date(2026, 12, 1), "gemini-3.5-flash-lite"
 
 MODELS: tuple[ModelFacts, ...] = (
-    _facts("gemini-3.8-flash", _LOW, note="The price doubles on 2027-01-01."),
-    _facts("gemini-3.5-flash-lite", _MINIMAL),
-    _facts("gemini-4-argon", _LOW, 1_048_576, note="The price doubles on 2026-12-01."),
+    _facts("gemini-3.8-flash", efforts=_LOW, note="The price doubles on 2027-01-01."),
+    _facts("gemini-3.5-flash-lite", efforts=_MINIMAL),
     _facts(
-        "gemini-4-hydrogen", _XHIGH, 1_048_576, prices=((None, 1.5, 7.5),),
+        "gemini-4-argon", efforts=_LOW, output_limit=1_048_576,
+        note="The price doubles on 2026-12-01.",
+    ),
+    _facts(
+        "gemini-4-hydrogen", efforts=_XHIGH, output_limit=1_048_576, prices=((None, 1.5, 7.5),),
         source="google-genai 3.6.1, litellm 1.110.2; read 2026-11-28",
     ),
     ModelFacts(
@@ -69,17 +60,26 @@ MODELS: tuple[ModelFacts, ...] = (
         "gemini-4-neon", efforts=_XHIGH, options=_LEVEL, source=_PAGES,
         prices=((None, 3, 15),), note="Newest; no source has its limits yet.",
     ),
-    _facts("gemini-3.7-flash", _LOW, note="The price doubles on 2027-01-01."),
-    _facts("gemini-3.6-flash", _MINIMAL),
-    _facts("gemini-3.5-flash", _MINIMAL, sampling=True),
-    _facts("gemini-3.1-pro-preview", _LOW, sampling=True, status="preview"),
-    _ending("gemini-3.1-flash-lite", _MINIMAL, date(2027, 5, 7), _LITE, sampling=True),
-    _facts("gemini-3-flash-preview", _MINIMAL, sampling=True, status="preview"),
-    _facts("gemini-2.5-flash-lite", tuple(_OFF), options=_budget(_OFF), sampling=True),
-    _ending("gemini-2.5-pro", tuple(_LEAST), _DECEMBER, "gemini-3.8-flash", sampling=True,
-            options=_budget(_LEAST)),
-    _ending("gemini-2.5-flash", tuple(_OFF), _DECEMBER, _LITE, sampling=True,
-            options=_budget(_OFF)),
+    _facts("gemini-3.7-flash", efforts=_LOW, note="The price doubles on 2027-01-01."),
+    _facts("gemini-3.6-flash", efforts=_MINIMAL),
+    _facts("gemini-3.5-flash", efforts=_MINIMAL, sampling=True),
+    _facts("gemini-3.1-pro-preview", efforts=_LOW, sampling=True, status="preview"),
+    _ending(
+        "gemini-3.1-flash-lite", efforts=_MINIMAL, sampling=True,
+        ends=date(2027, 5, 7), successor=_LITE,
+    ),
+    _facts("gemini-3-flash-preview", efforts=_MINIMAL, sampling=True, status="preview"),
+    _facts(
+        "gemini-2.5-flash-lite", efforts=tuple(_OFF), options={"budgets": _OFF}, sampling=True
+    ),
+    _ending(
+        "gemini-2.5-pro", efforts=tuple(_LEAST), options={"budgets": _LEAST}, sampling=True,
+        ends=_DECEMBER, successor="gemini-3.8-flash",
+    ),
+    _ending(
+        "gemini-2.5-flash", efforts=tuple(_OFF), options={"budgets": _OFF}, sampling=True,
+        ends=_DECEMBER, successor=_LITE,
+    ),
 )  # fmt: skip
 """The shipped whitelist; after their day other models answer silently for the 2.5 ids."""
 
