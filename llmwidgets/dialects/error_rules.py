@@ -263,7 +263,7 @@ def parameter_refused(error: Failure) -> str | None:
 # -- Meanings: each refusal is worded once.
 
 BARE_BASE_URL = "Check the base URL: enter it without /v1."
-PASTE_TARGET_URI = "Paste the Target URI again: it is under Details of the deployment."
+PASTE_TARGET_URI = "Paste the target URI again: it is under Details of the deployment."
 _AGAIN = "Try again in a minute."
 
 

@@ -408,7 +408,7 @@ def _endpoint_step(response: ErrorResponse) -> str:
 
 
 _VERSION = re.compile("api-version|API version")
-_VERSION_STEP = "Paste the Target URI again: its api-version is not known there."
+_VERSION_STEP = "Paste the target URI again: its api-version is not known there."
 _WRONG_FORMAT = wrong_format("OpenAI", _endpoint_step)
 
 _TABLE = ErrorTable(_WRONG_FORMAT, (

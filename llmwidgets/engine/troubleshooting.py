@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from llmwidgets.connections import catalog
 from llmwidgets.connections.catalog import key_has_ended, local_today
 from llmwidgets.connections.connection import Connection
+from llmwidgets.dialects.error_rules import PASTE_TARGET_URI
 from llmwidgets.errors import (
     CallError,
     Failure,
@@ -420,7 +421,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
     ),
     Symptom(Unreachable, lambda case: case.other_format and case.provider.deployments,
         "Nothing that serves a deployment answers at this address.",
-        "Paste the target URI anew: it is shown under Details of the deployment.",
+        PASTE_TARGET_URI,
     ),
     Symptom(Unreachable, lambda case: case.other_format and case.provider.single,
         "What answers at {host} is not {title}: it is a web page, or of another format.",

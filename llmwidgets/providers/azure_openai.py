@@ -116,7 +116,7 @@ def read_endpoint(value: str) -> AzureEndpoint:
     else:
         message = (
             "is not a target URI in any known form. In the portal open the deployment, then "
-            "Details, and copy the Target URI."
+            "Details, and copy the target URI."
         )
         raise ValueError(message)
     return make(flavour, url, models_url=f"{url}/models")
@@ -127,7 +127,7 @@ def _refuse_others(address: Address) -> None:
     if _PORTALS.match(address.host):
         message = (
             "is a page of the portal. Open the deployment there, then Details, and copy the "
-            "Target URI."
+            "target URI."
         )
     elif _COMPUTE_HOST.search(address.host) and "/v1" not in address.path.lower():
         message = (

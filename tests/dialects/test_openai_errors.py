@@ -264,7 +264,7 @@ def test_azure_is_told_to_paste_the_target_uri():
         a_payload(404, {"error": {"code": "404", "message": "Resource not found"}}), call=call
     )
     assert "https://r.example/openai/v1/chat/completions" in error.message
-    assert "Target URI" in error.hint
+    assert "target URI" in error.hint
 
 
 def test_a_huge_message_is_read_in_no_time():
