@@ -86,9 +86,8 @@ def capability_of(connection: Connection, model: str) -> Capability | None:
     return Capability(facts.form if facts else ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
 
 
-# -- Live lists: the models that a server listed in this process.
-
 _lists: dict[tuple[str, str, str], dict[str, ListedModel]] = {}
+"""The models that servers listed in this process, by kind, label and address."""
 
 
 def remember_models(connection: Connection, listed: Iterable[ListedModel]) -> None:
@@ -148,8 +147,6 @@ def _listed(connection: Connection) -> dict[str, ListedModel]:
 def _key(connection: Connection) -> tuple[str, str, str]:
     return connection.kind, connection.label, connection.address
 
-
-# -- The life of a key: when it ends, and when it is old enough to be replaced.
 
 SOON_DAYS = 14
 """From this many days before its end on there is a note about a key."""

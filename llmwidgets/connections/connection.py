@@ -93,6 +93,7 @@ class Connection:
         """
         return catalog.models_of(self)
 
+    # What is known of its models, and further down the two exits, are written where their work is.
     facts = catalog.facts_of
     capability = catalog.capability_of
 
@@ -245,9 +246,6 @@ def to_json_value(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-# -- References: how a connection and its model are written as one text.
-
-
 def resolve(reference: str, connections: Iterable[Connection]) -> tuple[Connection, str]:
     """The connection and model id a reference means.
 
@@ -257,31 +255,22 @@ def resolve(reference: str, connections: Iterable[Connection]) -> tuple[Connecti
     """
     refuse_key("models", reference)
     known = list(connections)
-    for connection in known:
-        if connection.label == reference:
-            return connection, _only_model(connection)
-    heads = [each for each in known if reference.startswith(f"{each.label}/")]
-    if not heads:
-        raise _unknown(reference, known)
-    connection = max(heads, key=lambda each: len(each.label))
-    model = reference[len(connection.label) + 1 :]
-    if not model.strip():
-        raise FieldError(f"{reference} names no model.", _how_to_write(connection))
-    return connection, model
-
-
-def _only_model(connection: Connection) -> str:
-    if len(connection.models) == 1:
-        return connection.models[0]
-    count = len(connection.models) or "any"
-    raise FieldError(
-        f"{connection.label} gives access to {count} models: name one.", _how_to_write(connection)
-    )
-
-
-def _how_to_write(connection: Connection) -> str:
+    connection = next((each for each in known if each.label == reference), None)
+    if connection is None:
+        heads = [each for each in known if reference.startswith(f"{each.label}/")]
+        if not heads:
+            raise _unknown(reference, known)
+        connection = max(heads, key=lambda head: len(head.label))
+        model = reference[len(connection.label) + 1 :]
+        problem = f"{reference} names no model."
+    else:
+        count = len(connection.models)
+        model = connection.models[0] if count == 1 else ""
+        problem = f"{connection.label} gives access to {count or 'any'} models: name one."
+    if model.strip():
+        return connection, model
     example = next(iter(connection.models), "name-of-the-deployment")
-    return f'Write it as "{connection.label}/{example}".'
+    raise FieldError(problem, f'Write it as "{connection.label}/{example}".')
 
 
 def _unknown(reference: str, known: list[Connection]) -> UnknownConnection:
