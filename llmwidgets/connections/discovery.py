@@ -81,6 +81,9 @@ def _value(name: str) -> str:
     return os.environ.get(name, "").strip()
 
 
+_Pairs = Callable[[], Iterable[tuple[str, Any]]]
+"""Names and values of a source; behind a call, so that no frame keeps them."""
+
 _KEYS = {
     name
     for provider in PROVIDERS.values()
@@ -172,57 +175,29 @@ def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
     own, whichever is further up. A key that two places hold is offered twice, so that both are
     known.
     """
-    offers = _make_candidates(_Variables.of(os.environ.items), "the environment")
+    candidates = _make_candidates(os.environ.items, "the environment")
     named = os.environ.get(_GOOGLE.environment.file, "").strip()
     if named:
         note = f"{_GOOGLE.environment.file} names it."
-        offers += _read_credentials(Path(named).expanduser(), note)
+        candidates += _read_credentials(Path(named).expanduser(), note)
     for path in _dot_env(folder or Path.cwd()):
-        offers += _make_candidates(_read_dot_env(path), f"{path}", path)
+        candidates += _make_candidates(_assignments(path), f"{path}", path)
     llm = _tool_folder(
         "LLM_USER_PATH", "io.datasette.llm", mac="~/Library/Application Support/io.datasette.llm",
         xdg="XDG_CONFIG_HOME", linux="~/.config",
     ) / "keys.json"  # fmt: skip
-    keys = _Variables.of(_items(_read_json(llm)))
-    offers += _make_candidates(keys, f"LLM's {llm}", llm, llm=True)
+    candidates += _make_candidates(_items(_read_json(llm)), f"LLM's {llm}", llm, llm=True)
     jupyter = _tool_folder(
         "JUPYTER_DATA_DIR", "jupyter", mac="~/Library/Jupyter",
         xdg="XDG_DATA_HOME", linux="~/.local/share",
     ) / "jupyter_ai"  # fmt: skip
-    keys, config = _Variables.of(_api_keys(jupyter / "config.json")), jupyter / "config.json"
-    offers += _make_candidates(keys, f"Jupyter AI's {config}", config)
-    dot_env = jupyter / ".env"
-    offers += _make_candidates(_read_dot_env(dot_env), f"Jupyter AI's {dot_env}", dot_env)
+    config, dot_env = jupyter / "config.json", jupyter / ".env"
+    candidates += _make_candidates(_api_keys(config), f"Jupyter AI's {config}", config)
+    candidates += _make_candidates(_assignments(dot_env), f"Jupyter AI's {dot_env}", dot_env)
     gcloud = _tool_folder(
         "CLOUDSDK_CONFIG", "gcloud", mac="~/.config/gcloud", xdg="", linux="~/.config"
     )
-    return offers + _read_credentials(gcloud / "application_default_credentials.json")
-
-
-@dataclass(frozen=True, slots=True)
-class _Variables:
-    """What a source contains: the keys, closed, and the plain fields, both by a variable's name."""
-
-    keys: dict[str, Secret]
-    plain: dict[str, str]
-
-    @classmethod
-    def of(cls, pairs: Callable[[], Iterable[tuple[str, Any]]]) -> _Variables:
-        """The pairs that are known. A value that reads as a reference is left out: it could name
-        any file of the user's, and whoever wrote the source decides where the key is sent.
-        """
-        return cls(
-            {
-                name: Secret(value)
-                for name, value in pairs()
-                if name in _KEYS and isinstance(value, str) and _is_value(value)
-            },
-            {
-                name: value
-                for name, value in pairs()
-                if name in _PLAIN and isinstance(value, str) and value
-            },
-        )
+    return candidates + _read_credentials(gcloud / "application_default_credentials.json")
 
 
 def _is_value(text: str) -> bool:
@@ -233,30 +208,41 @@ def _is_value(text: str) -> bool:
 
 
 def _make_candidates(
-    variables: _Variables, where: str, plain: Path | None = None, *, llm: bool = False
+    pairs: _Pairs, where: str, plain: Path | None = None, *, llm: bool = False
 ) -> list[KeyCandidate]:
-    """A candidate for each key of a source; the tool LLM has names of its own for them."""
+    """A candidate for each key of a source; the tool LLM has names of its own for them.
+
+    A value that reads as a reference is left out: it could name any file of the user's, and
+    whoever wrote the source decides where the key is sent.
+    """
+    keys = {
+        name: Secret(value)
+        for name, value in pairs()
+        if name in _KEYS and isinstance(value, str) and _is_value(value)
+    }
+    others = {
+        name: value
+        for name, value in pairs()
+        if name in _PLAIN and isinstance(value, str) and value and not llm
+    }
     candidates = []
     for provider in PROVIDERS.values():
-        beside = {
-            part: variables.plain[name]
-            for part, name in provider.environment.beside.items()
-            if name in variables.plain and not llm
-        }
-        for name in provider.llm_names if llm else provider.environment.keys:
-            if name in variables.keys:
-                candidates.append(
-                    KeyCandidate(
-                        provider.kind,
-                        f"{name} in {where}",
-                        beside.get(provider.model_field or "", provider.kind),
-                        variables.keys[name],
-                        note=_note(name, provider, plain, beside),
-                        reference="" if plain else f"env:{name}",
-                        plain=plain,
-                        beside=beside,
-                    )
-                )
+        named = provider.environment.beside.items()
+        beside = {part: others[name] for part, name in named if name in others}
+        candidates += [
+            KeyCandidate(
+                provider.kind,
+                f"{name} in {where}",
+                beside.get(provider.model_field or "", provider.kind),
+                keys[name],
+                note=_note(name, provider, plain, beside),
+                reference="" if plain else f"env:{name}",
+                plain=plain,
+                beside=beside,
+            )
+            for name in (provider.llm_names if llm else provider.environment.keys)
+            if name in keys
+        ]
     return candidates
 
 
@@ -295,21 +281,14 @@ def _read_credentials(path: Path, note: str = "") -> list[KeyCandidate]:
     ]  # fmt: skip
 
 
-def _dot_env(folder: Path) -> Iterator[Path]:
+def _dot_env(folder: Path) -> list[Path]:
     above = [folder, *folder.parents]
-    root = next((n for n, each in enumerate(above) if (each / ".git").exists()), 0)
-    served = _server_folder()
-    top = above.index(served) if served in above else 0
-    yield from (each / ".env" for each in above[: max(root, top) + 1])
-
-
-def _server_folder() -> Path | None:
-    """Where the Jupyter server of this kernel was started, which is the folder it shows."""
-    server = os.environ.get("JPY_PARENT_PID", "")
-    try:
-        return Path(os.readlink(f"/proc/{server}/cwd")) if server.isdigit() else None
-    except OSError:
-        return None
+    root = next((n for n, path in enumerate(above) if (path / ".git").exists()), 0)
+    top, server = 0, os.environ.get("JPY_PARENT_PID", "")
+    # The folder that the Jupyter server of this kernel was started in is the one that it shows.
+    with suppress(OSError, ValueError):
+        top = above.index(Path(os.readlink(f"/proc/{int(server)}/cwd")))
+    return [path / ".env" for path in above[: max(root, top) + 1]]
 
 
 def _tool_folder(variable: str, name: str, *, mac: str, xdg: str, linux: str) -> Path:
@@ -333,12 +312,6 @@ def _read_bytes(path: Path) -> memoryview:
     return memoryview(b"")
 
 
-def _read_dot_env(path: Path) -> _Variables:
-    """The NAME=value lines of a `.env`, without quotes and comments."""
-    content = _read_bytes(path)
-    return _Variables.of(lambda: _lines(content))
-
-
 _ASSIGNED = re.compile(
     r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*"""
     r"""(?:'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|(?P<bare>[^\r\n]*))""",
@@ -347,16 +320,22 @@ _ASSIGNED = re.compile(
 """An assignment as shells and dotenv read it: between quotes the value can go over lines."""
 
 
-def _lines(content: memoryview) -> Iterator[tuple[str, str]]:
+def _assignments(path: Path) -> _Pairs:
+    """The NAME=value lines of a `.env`, without quotes and comments."""
+    content = _read_bytes(path)
     opened, _ = decode_secret(content)
     # One odd byte, in a comment say, does not hide the keys of the other lines.
     text = opened or (lambda: bytes(content).decode("utf-8", "replace"))
-    for found in _ASSIGNED.finditer(text()):
-        bare = (found["bare"] or "").partition(" #")[0].strip()
-        yield found["name"], found["single"] or found["double"] or bare
+
+    def pairs() -> Iterator[tuple[str, str]]:
+        for match in _ASSIGNED.finditer(text()):
+            bare = (match["bare"] or "").partition(" #")[0].strip()
+            yield match["name"], match["single"] or match["double"] or bare
+
+    return pairs
 
 
-def _api_keys(path: Path) -> Callable[[], Iterable[tuple[str, Any]]]:
+def _api_keys(path: Path) -> _Pairs:
     """The keys of Jupyter AI's config.json, by the names of variables."""
     document = _read_json(path)
     return _items(document.get("api_keys") if isinstance(document, dict) else None)
@@ -370,5 +349,5 @@ def _read_json(path: Path) -> Any:
         return {}
 
 
-def _items(table: Any) -> Callable[[], Iterable[tuple[str, Any]]]:
+def _items(table: Any) -> _Pairs:
     return table.items if isinstance(table, dict) else lambda: ()

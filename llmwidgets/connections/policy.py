@@ -79,7 +79,13 @@ class Policy:
             return
         if connection.provider.model_field is not None:
             if model not in connection.models and not (connection.any_model and model):
-                raise _other_model(connection, model)
+                named = ", ".join(connection.models) or "a deployment that the reference names"
+                raise PolicyError(
+                    f"{connection.label} serves {named} and no other model, so not "
+                    f"{model or 'an empty name'}.",
+                    f"Write the reference {connection.label}, or add a connection for {model}.",
+                    rule=f"one model for each {connection.provider.title} connection",
+                )
             return
         # A dated snapshot is allowed where its alias is.
         names = {model, connection.provider.alias(model)}
@@ -149,15 +155,6 @@ class Policy:
             closed if self.closed_by else f"Allow it for this organization{offer}",
             rule=self.closed_by or _SHIPPED,
         )
-
-
-def _other_model(connection: Connection, model: str) -> PolicyError:
-    named = ", ".join(connection.models) or "a deployment that the reference names"
-    return PolicyError(
-        f"{connection.label} serves {named} and no other model, so not {model or 'an empty name'}.",
-        f"Write the reference {connection.label}, or add a connection for {model}.",
-        rule=f"one model for each {connection.provider.title} connection",
-    )
 
 
 def _capitalize(words: str) -> str:

@@ -281,7 +281,9 @@ def _read_connection(label: str, table: _Table) -> ConnectionForm:
     _Table(fields, table.keys).check_keys(provider.fields.model_fields)
     for name, value in fields.items():
         secrets = value.values() if name == "headers" and isinstance(value, dict) else (value,)
-        if name in ("headers", *provider.secret_fields) and not all(map(_refers, secrets)):
+        if name in ("headers", *provider.secret_fields) and not all(
+            isinstance(secret, str) and secret.startswith(("env:", "file:")) for secret in secrets
+        ):
             reason = "contains a secret in clear: write env:NAME or file:PATH, which is looked up."
             raise table.misfit(name, reason)
     close_form(provider, fields)
@@ -292,10 +294,6 @@ def _read_connection(label: str, table: _Table) -> ConnectionForm:
         raise _Misfit(
             (*table.keys, name) if name else table.keys, f"is refused: {problem}"
         ) from None
-
-
-def _refers(value: object) -> bool:
-    return isinstance(value, str) and value.startswith(("env:", "file:"))
 
 
 def _find_line(text: str, keys: tuple[str, ...]) -> str:

@@ -94,7 +94,12 @@ def find_warning(provider: Provider, field: str, value: str) -> FieldWarning | N
     sentence = provider.warn(field, value)
     if field != provider.key_field:
         return FieldWarning(field, sentence) if sentence else None
-    owner, prefix = _find_owner(value, provider.kind)
+    # The longest prefix; of two that are as long, that of the own kind.
+    owner, prefix = max(
+        (known for known in key_prefixes() if value.startswith(known[1].start)),
+        key=lambda known: (len(known[1].start), known[0] == provider.kind),
+        default=("", None),
+    )
     own = owner == provider.kind
     if sentence:
         return FieldWarning(field, sentence, "" if own else owner)
@@ -113,12 +118,6 @@ def find_warning(provider: Provider, field: str, value: str) -> FieldWarning | N
         return None
     hint = provider.key_hint or f"{provider.title} has keys of its own"
     return FieldWarning(field, f"{_describe(owner, prefix)}; {hint}.", owner)
-
-
-def _find_owner(value: str, kind: Kind) -> tuple[str, KeyPrefix | None]:
-    """Whose key this is, by the longest prefix; of two that are as long, by that of `kind`."""
-    matching = [each for each in key_prefixes() if value.startswith(each[1].start)]
-    return max(matching, key=lambda each: (len(each[1].start), each[0] == kind), default=("", None))
 
 
 def _describe(owner: str, prefix: KeyPrefix) -> str:

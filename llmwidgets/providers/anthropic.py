@@ -103,13 +103,6 @@ class AnthropicFields(Fields):
     )
 
 
-def _auth(key: Secret) -> AuthHeader:
-    # A login token is accepted as Bearer only; a key either way, and a gateway may read this one.
-    if key.begins("sk-ant-oat"):
-        return AuthHeader("Authorization", key, "Bearer {}")
-    return AuthHeader("x-api-key", key)
-
-
 def messages_target(url: str, model: str, auth: tuple[AuthHeader, ...]) -> Target:
     """Where a Claude model answers: at Anthropic, or at another server of its format."""
     version = {"anthropic-version": anthropic.VERSION}
@@ -119,7 +112,11 @@ def messages_target(url: str, model: str, auth: tuple[AuthHeader, ...]) -> Targe
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, AnthropicFields)
     url = f"{fields.base_url or f'https://{_HOST}'}/v1"
-    return messages_target(url, model, (_auth(fields.api_key),))
+    auth = AuthHeader("x-api-key", fields.api_key)
+    # A login token is accepted as Bearer only; a key either way, and a gateway may read this one.
+    if fields.api_key.begins("sk-ant-oat"):
+        auth = AuthHeader("Authorization", fields.api_key, "Bearer {}")
+    return messages_target(url, model, (auth,))
 
 
 def _sdk(_fields: Fields, target: Target) -> SDK:

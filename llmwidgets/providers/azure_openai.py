@@ -31,7 +31,7 @@ from llmwidgets.providers.base import (
     openai_sdk,
 )
 from llmwidgets.providers.openai import PROVIDER as OPENAI
-from llmwidgets.providers.urls import Address, read_address
+from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
 
 Flavour = Literal["v1", "dated", "models", "serverless", "anthropic"]
@@ -63,6 +63,19 @@ _COMPUTE_HOST = re.compile(rf"\.inference\.ml\.{_CLOUD}(?::|$)")
 _PORTALS = re.compile(rf"^(?:portal|ai|oai)\.{_CLOUD}$|^ml\.{_CLOUD}$", re.I)
 
 
+_PORTAL = (
+    "is a page of the portal. Open the deployment there, then Details, and copy the target URI."
+)
+_COMPUTE = (
+    "is the address of managed compute, which has its own format. Only an address that ends in "
+    "/v1/chat/completions can be used there: see Details of the deployment."
+)
+_NO_TARGET_URI = (
+    "is not a target URI in any known form. In the portal open the deployment, then Details, and "
+    "copy the target URI."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class AzureEndpoint:
     """What a target URI names. `url` is the base to which the route is added."""
@@ -82,7 +95,10 @@ def read_endpoint(value: str) -> AzureEndpoint:
     'https://acme.openai.azure.com/openai/v1'
     """
     address = read_address(value)
-    _refuse_others(address)
+    if _PORTALS.match(address.host):
+        raise ValueError(_PORTAL)
+    if _COMPUTE_HOST.search(address.host) and "/v1" not in address.path.lower():
+        raise ValueError(_COMPUTE)
     origin, path, version = address.origin, address.path, address.query.get("api-version")
     make = partial(AzureEndpoint, host=address.host)
     flavour: Flavour = "v1"
@@ -114,28 +130,8 @@ def read_endpoint(value: str) -> AzureEndpoint:
     elif _RESOURCE.match(path):
         url = f"{origin}/openai/v1"
     else:
-        message = (
-            "is not a target URI in any known form. In the portal open the deployment, then "
-            "Details, and copy the target URI."
-        )
-        raise ValueError(message)
+        raise ValueError(_NO_TARGET_URI)
     return make(flavour, url, models_url=f"{url}/models")
-
-
-def _refuse_others(address: Address) -> None:
-    message = ""
-    if _PORTALS.match(address.host):
-        message = (
-            "is a page of the portal. Open the deployment there, then Details, and copy the "
-            "target URI."
-        )
-    elif _COMPUTE_HOST.search(address.host) and "/v1" not in address.path.lower():
-        message = (
-            "is the address of managed compute, which has its own format. Only an address that "
-            "ends in /v1/chat/completions can be used there: see Details of the deployment."
-        )
-    if message:
-        raise ValueError(message)
 
 
 def _only_chat(route: str | None, *others: str) -> None:

@@ -16,15 +16,7 @@ from typing import Any
 from llmwidgets.dialects import gemini
 from llmwidgets.dialects.types import ListedModel
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.base import (
-    PRICES,
-    Ended,
-    Kind,
-    ModelFacts,
-    Status,
-    is_price,
-    read_day,
-)
+from llmwidgets.providers.base import PRICES, Ended, Kind, ModelFacts, Status, is_price, read_day
 
 FACTS_OF = date(2026, 11, 28)
 """The day on which the tables of models were last compared with their sources."""

@@ -44,11 +44,8 @@ RETIRED = gemini.RETIRED | {
 }
 
 
-_PRO = "gemini-3.1-pro-preview"
-
-
-def _here(facts: ModelFacts) -> ModelFacts:
-    if facts.id == _PRO:
+def _at_google_cloud(facts: ModelFacts) -> ModelFacts:
+    if facts.id == "gemini-3.1-pro-preview":
         # A budget of 0 turns its thinking off here, and is refused by the Gemini API.
         off = {**facts.options, "budgets": {"none": 0}}
         return replace(facts, efforts=("none", *facts.efforts), options=off)
@@ -58,7 +55,7 @@ def _here(facts: ModelFacts) -> ModelFacts:
     return replace(facts, status="ending", ends=ends, successor=successor)
 
 
-MODELS = tuple(_here(facts) for facts in gemini.MODELS if facts.id not in RETIRED)
+MODELS = tuple(_at_google_cloud(facts) for facts in gemini.MODELS if facts.id not in RETIRED)
 """Google Cloud ends models on days of its own, earlier than the Gemini API."""
 
 
@@ -115,24 +112,21 @@ def _host(location: str) -> str:
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, VertexFields)
-    location = fields.location or "global"
-    base = f"{fields.base_url or _host(location)}/v1beta1"
-    place = f"projects/{quote(_project_of(fields), safe=':')}/locations/{location}"
-    return Target(
-        url=f"{base}/{place}/publishers/google",
-        model=model,
-        auth=(AuthHeader("Authorization", fields.credentials, "Bearer {}", exchange="google"),),
-        options={
-            "models_url": f"{base}/publishers/google/models",
-            "page_size": 100,
-        },
+    credentials, location = fields.credentials, fields.location or "global"
+    project = (
+        fields.project
+        or credentials.public_part("project_id")
+        or credentials.public_part("quota_project_id")
+        or "-"
     )
-
-
-def _project_of(fields: VertexFields) -> str:
-    """The project: of the form, else of the credentials; `-` if neither names one."""
-    named = fields.project or fields.credentials.public_part("project_id")
-    return named or fields.credentials.public_part("quota_project_id") or "-"
+    base = f"{fields.base_url or _host(location)}/v1beta1"
+    path = f"projects/{quote(project, safe=':')}/locations/{location}/publishers/google"
+    return Target(
+        url=f"{base}/{path}",
+        model=model,
+        auth=(AuthHeader("Authorization", credentials, "Bearer {}", exchange="google"),),
+        options={"models_url": f"{base}/publishers/google/models", "page_size": 100},
+    )
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:
