@@ -172,7 +172,7 @@ def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
 
     `.env` files are looked for in `folder` (by default the kernel's) and above it, up to the
     root of its repository or to the folder of the Jupyter server, where Jupyter AI 3 keeps its
-    own, whichever is further up. A key that two places hold is offered twice, so that both are
+    own, whichever is further up. A key that is in two places is offered twice, so that both are
     known.
     """
     candidates = _make_candidates(os.environ.items, "the environment")

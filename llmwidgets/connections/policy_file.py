@@ -326,7 +326,7 @@ def machine_rules() -> tuple[Rules, ...]:
 
     system = Path(platformdirs.site_config_dir("llmwidgets", False))
     usual = (system / "policy.toml", Path(sys.prefix) / "etc" / "llmwidgets" / "policy.toml")
-    # A file that cannot even be looked at is followed, and found unreadable: it may hold denials.
+    # A file that cannot even be looked at is followed, and found unreadable: it may contain denials.
     files = [(path, mark) for path in usual if (mark := _mark(path)) != _ABSENT]
     named = os.environ.get(VARIABLE, "").strip()
     if named:

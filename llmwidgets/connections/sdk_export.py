@@ -52,7 +52,7 @@ def make_client(connection: Connection) -> Any:
         return make(module, connection, sdk)
     except LLMWidgetsError:
         raise
-    except Exception as error:  # noqa: BLE001 - its frames hold the key
+    except Exception as error:  # noqa: BLE001 - its frames contain the key
         name = type(error).__name__
     client = f"{sdk.module}.{sdk.client}"
     message = f"The client {client} of {connection.label} could not be made ({name})."

@@ -65,7 +65,9 @@ def _clean_notebook(path: Path, known: Sequence[KnownKey]) -> str:
     words = {text[leak.start : leak.end] for text in sources for leak in find_literals(text)}
     before = real.read_bytes()
     after = _without_keys(before, known, words)
-    backup = _free_name(real)
+    numbers = ("", *(f"-{number}" for number in range(2, 1000)))
+    backups = (real.with_name(f"{real.name}.with-key{number}.bak") for number in numbers)
+    backup = next(path for path in backups if not path.exists())
     temporary = real.with_name(f".{real.name}.{secrets.token_hex(4)}.tmp")
     write_new(backup, before)
     try:
@@ -78,13 +80,6 @@ def _clean_notebook(path: Path, known: Sequence[KnownKey]) -> str:
     return (
         f"As it was, with the key, it is kept in {backup}: delete that file when this one is right."
     )
-
-
-def _free_name(real: Path) -> Path:
-    """A free name in the notebook's folder."""
-    first = real.with_name(f"{real.name}.with-key.bak")
-    more = (real.with_name(f"{real.name}.with-key-{n}.bak") for n in range(2, 1000))
-    return next(each for each in (first, *more) if not each.exists())
 
 
 def _without_keys(raw: bytes, known: Sequence[KnownKey], words: Set[bytes]) -> bytes:

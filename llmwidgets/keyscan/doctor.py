@@ -9,6 +9,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +57,12 @@ def examine_files(store: Store) -> list[Finding]:
         return [Finding("store", "note", "It lives in memory and ends with the process.")]
     if not store.exists:
         said = f"There is no store in {folder} yet; it is made at the first Save."
-        return [Finding("store", "note", said), *_examine_backups(folder)]
+        findings = [Finding("store", "note", said)]
+        for backup in sorted(folder.glob(f"{CONNECTIONS}.bak*"))[:1]:
+            said = f"connections.age is missing, and {backup.name} is there."
+            fix = f"cp {_quote(backup)} {_quote(folder / CONNECTIONS)}"
+            findings.append(Finding("backups", "problem", said, fix))
+        return findings
     examinations = (
         _examine_modes, _examine_owners, _examine_passphrase, _examine_leftovers,
         _examine_sync, _examine_copies, _examine_git,
@@ -74,10 +80,23 @@ def examine_key(store: Store) -> Finding:
         count = 0 if locked else len(store)
     except StoreError as error:
         return Finding("key", "problem", error.message, error.hint)
-    if locked:
-        return _explain_lock(store.path, store.notice)
-    said = f"Opened by {by}; {count} connections. {store.notice}"
-    return Finding("key", "fine", said.rstrip())
+    if not locked:
+        said = f"Opened by {by}; {count} connections. {store.notice}"
+        return Finding("key", "fine", said.rstrip())
+    try:
+        identity = identity_sources.find_headless_identity()
+    except StoreError as error:
+        return Finding("key", "problem", error.message, error.hint)
+    if identity is not None:
+        said = f"{identity.by} contains an identity that does not open this store."
+        return Finding("key", "problem", said, "Name the identity that belongs to it.")
+    wrapped = (store.path / IDENTITY).exists()
+    needed = "the passphrase" if wrapped else "the identity, of which no file is here"
+    said = (
+        f"Locked: neither {identity_sources.KEY_FILE} nor {identity_sources.KEY} is set "
+        f"and nothing that is remembered here opens it, so it takes {needed}. {store.notice}"
+    )
+    return Finding("key", "note", said.rstrip())
 
 
 def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
@@ -95,30 +114,6 @@ def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
         yield Finding("key's end", level, f"{label}: {note.said}", note.fix)
     if known and not notes:
         yield Finding("key's end", "fine", f"No key is saved that ends within {SOON_DAYS} days.")
-
-
-def _explain_lock(folder: Path, notice: str) -> Finding:
-    try:
-        identity = identity_sources.find_headless_identity()
-    except StoreError as error:
-        return Finding("key", "problem", error.message, error.hint)
-    if identity is not None:
-        said = f"{identity.by} contains an identity that does not open this store."
-        return Finding("key", "problem", said, "Name the identity that belongs to it.")
-    wrapped = (folder / IDENTITY).exists()
-    needed = "the passphrase" if wrapped else "the identity, of which no file is here"
-    said = (
-        f"Locked: neither {identity_sources.KEY_FILE} nor {identity_sources.KEY} is set "
-        f"and nothing that is remembered here opens it, so it takes {needed}. {notice}"
-    )
-    return Finding("key", "note", said.rstrip())
-
-
-def _examine_backups(folder: Path) -> Iterator[Finding]:
-    for backup in sorted(folder.glob(f"{CONNECTIONS}.bak*"))[:1]:
-        said = f"connections.age is missing, and {backup.name} is there."
-        fix = f"cp {_quote(backup)} {_quote(folder / CONNECTIONS)}"
-        yield Finding("backups", "problem", said, fix)
 
 
 def _quote(path: Path) -> str:
@@ -224,21 +219,17 @@ def _examine_git(folder: Path) -> Iterator[Finding]:
         return
     said = f"The store is in the git repository {root}"
     fix = f"git -C {_quote(root)} rm -r --cached {_quote(real)}, and add it to .gitignore."
-    if _tracked(real):
+    command = ["git", "-C", str(real), "ls-files", "--", "."]
+    tracked: list[str] = []
+    with suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        tracked = done.stdout.split()
+    if any(name.endswith((".age", ".bak1", ".bak2", ".bak3")) for name in tracked):
         more = " and tracked: its history keeps every old version, also for a lost passphrase."
         yield Finding("version control", "problem", said + more, fix)
     else:
         fix = "Add the folder to .gitignore, or move the store."
         yield Finding("version control", "note", f"{said}, not tracked yet.", fix)
-
-
-def _tracked(folder: Path) -> bool:
-    command = ["git", "-C", str(folder), "ls-files", "--", "."]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return any(name.endswith((".age", ".bak1", ".bak2", ".bak3")) for name in done.stdout.split())
 
 
 _OLDEST = datetime(2026, 11, 1, tzinfo=UTC).timestamp()

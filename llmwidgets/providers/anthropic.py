@@ -62,7 +62,7 @@ MODELS: tuple[ModelFacts, ...] = (
     ),
     _small("claude-haiku-4-5"),
 )  # fmt: skip
-"""The shipped whitelist; the live list (`/v1/models`) tells what a key may use."""
+"""The shipped whitelist; the live list (`/v1/models`) shows what a key may use."""
 
 RETIRED = {
     "claude-3-5-haiku-latest": "claude-haiku-5-5",

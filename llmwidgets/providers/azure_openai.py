@@ -387,7 +387,7 @@ class AzureOpenAIFields(AzureFields):
     )
     api_key: Secret = Field(
         title="API key",
-        description="Key 1 or key 2 of the resource that holds the deployment.",
+        description="Key 1 or key 2 of the resource that the deployment belongs to.",
         examples=["32 or 84 characters"],
     )
     read_url = checked_endpoint

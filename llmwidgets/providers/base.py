@@ -318,8 +318,8 @@ class Provider:
 
     `single` kinds exist once per organization and have a whitelist; the others name one model each,
     in the field `model_field`. `lists` means that the live list has what a key may call, `probes`
-    that only a probe tells what a model enforces. With `deployments` the name in the form is the
-    deployment's own, and tells nothing about its model. A `self_hosted` server is slow to start,
+    that only a probe shows what a model enforces. With `deployments` the name in the form is the
+    deployment's own, and says nothing about its model. A `self_hosted` server is slow to start,
     takes few calls at once, cuts long texts silently and accepts any key.
 
     `key_hint` ends a sentence about a key of another provider; if `keys_start_with` is set, every

@@ -78,7 +78,7 @@ MODELS: tuple[ModelFacts, ...] = (
     _ending("gpt-4o", _JANUARY, "gpt-6.1-terra", 128_000, 16_384, **_NEVER),
     _ending("gpt-4o-mini", _JANUARY, "gpt-6-luna", 128_000, 16_384, **_NEVER),
 )
-"""The shipped whitelist, current ids first; the live list of a key tells what it may use."""
+"""The shipped whitelist, current ids first; the live list of a key shows what it may use."""
 
 RETIRED = {
     "gpt-4.5-preview": "gpt-6-sol",
