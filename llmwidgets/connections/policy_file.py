@@ -139,10 +139,12 @@ def rules_of(content: bytes, path: Path) -> Rules:
     if content and not text:
         return _damaged(path, "is not text in UTF-8 or UTF-16.")
     try:
-        return _read_rules(_Table(tomllib.loads(text)), path)
-    except tomllib.TOMLDecodeError as error:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         at = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
         return _damaged(path, f"is not valid TOML{f' at {at[1]}' if at else ''}.")
+    try:
+        return _read_rules(_Table(document), path)
     except _Misfit as misfit:
         key = ".".join(misfit.keys) + _find_line(text, misfit.keys)
         return _damaged(path, f"cannot be followed: {key} {misfit.reason}")
@@ -326,7 +328,7 @@ def machine_rules() -> tuple[Rules, ...]:
 
     system = Path(platformdirs.site_config_dir("llmwidgets", False))
     usual = (system / "policy.toml", Path(sys.prefix) / "etc" / "llmwidgets" / "policy.toml")
-    # A file that cannot even be looked at is followed, and found unreadable: it may contain denials.
+    # A file that cannot even be looked at is followed, and found unreadable: it may deny things.
     files = [(path, mark) for path in usual if (mark := _mark(path)) != _ABSENT]
     named = os.environ.get(VARIABLE, "").strip()
     if named:

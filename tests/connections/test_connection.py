@@ -121,6 +121,7 @@ def test_empty_optional_fields_count_as_left_out():
         ("openai", {"api_key": KEY, "price": {"input": -1, "output": 1}}, {"price": "million"}),
         ("openai", {"api_key": KEY, "price": {"input": float("nan"), "output": 1}},
          {"price": "million"}),
+        ("openai", {"api_key": KEY, "price": {"input": 10**400, "output": 1}}, {"price": "million"}),
         ("custom", {}, {"name": "is needed", "endpoint": "is needed"}),
         ("custom", {"name": "m", "endpoint": "https://me:pw@h.example/v1"},
          {"endpoint": "user name or password"}),

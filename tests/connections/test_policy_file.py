@@ -235,6 +235,9 @@ DAMAGED = [
     ("max_budget = true", "max_budget (line 1) is not an amount"),
     ("max_budget = -1", "max_budget (line 1) is not an amount"),
     ("max_budget = nan", "max_budget (line 1) is not an amount"),
+    (f"max_budget = 1{'0' * 400}", "max_budget (line 1) is not an amount"),
+    (f"max_budget = {'1' * 5000}", "is not valid TOML."),
+    (f"kinds = {'[' * 100_000}", "is not valid TOML."),
     ("environment = 'no'", "environment (line 1) must be true or false"),
     ("allow_additions = 0", "allow_additions (line 1) must be true or false"),
     ("[connections]\na = 1", "connections.a (line 2) is not a table"),
@@ -310,7 +313,7 @@ def test_no_text_of_a_file_raises_and_none_that_fails_to_parse_allows(text):
     rules = _read(text)
     try:
         tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         assert rules.damage is not None
 
 
