@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from functools import partial
 
 from pydantic import Field
 
@@ -27,57 +27,57 @@ _SOURCE = "openai 3.57.0, pydantic-ai 2.68.0, litellm 1.110.2; read 2026-11-28"
 _PAGES = "openai 3.57.0 and pages of others, November 2026; read 2026-11-28"
 # `max` exists in the Responses API alone: Chat Completions refuses it for every model.
 _KNOWN = ("low", "medium", "high", "xhigh")
-_OFF_TO_XHIGH = ("none", *_KNOWN)
-_OFF_TO_HIGH = _OFF_TO_XHIGH[:-1]
-_MINIMAL = ("minimal", "low", "medium", "high")
-_THINKS = "Always thinks."
-_COOL = "A temperature is taken only while thinking is off."
-
-
-def _facts(id_: str, limit: int = 922_000, out: int = 128_000, **rest: Any) -> Any:
-    facts = {"source": _SOURCE, **rest}
-    return ModelFacts(id_, input_limit=limit, output_limit=out, **facts)
-
-
-def _ending(id_: str, ends: date, successor: str, *limits: int, **rest: Any) -> Any:
-    return _facts(id_, *limits, status="ending", ends=ends, successor=successor, **rest)
-
-
 _DECEMBER, _JANUARY, _APRIL = date(2026, 12, 11), date(2027, 1, 14), date(2027, 4, 1)
-_OFF: dict[str, Any] = {
-    "efforts": _OFF_TO_XHIGH, "sampling": True, "sampling_thinking": False, "note": _COOL,
-}  # fmt: skip
-_FIRST: dict[str, Any] = {**_OFF, "efforts": _OFF_TO_HIGH}
-_ALWAYS: dict[str, Any] = {"efforts": _KNOWN, "note": _THINKS}
-_NEWEST: dict[str, Any] = {**_ALWAYS, "source": _PAGES}
-_NEVER: dict[str, Any] = {"thinking": False, "sampling": True}
+
+_facts = partial(ModelFacts, input_limit=922_000, output_limit=128_000, source=_SOURCE)
+_can_be_off = partial(
+    _facts,
+    efforts=("none", *_KNOWN),
+    sampling=True,
+    sampling_thinking=False,
+    note="A temperature is taken only while thinking is off.",
+)
+_ends_in_april = partial(_can_be_off, input_limit=272_000, status="ending", ends=_APRIL)
+_always_thinks = partial(_facts, efforts=_KNOWN, note="Always thinks.")
+_ends_in_december = partial(
+    _always_thinks, input_limit=272_000, efforts=("minimal", *_KNOWN[:3]),
+    status="ending", ends=_DECEMBER,
+)  # fmt: skip
+_never_thinks = partial(
+    _facts, thinking=False, sampling=True, status="ending", ends=_JANUARY, input_limit=1_047_576,
+    output_limit=32_768,
+)  # fmt: skip
+_gpt_4o = partial(_never_thinks, input_limit=128_000, output_limit=16_384)
 
 MODELS: tuple[ModelFacts, ...] = (
-    _facts("gpt-6-luna", **_OFF),
-    _facts("gpt-6.1-terra", **_OFF),
-    _facts("gpt-6-sol", **_OFF),
-    _facts("gpt-6.1-sol", **_ALWAYS),
-    _facts("gpt-6.2-sol", prices=((None, 2, 10),), **_NEWEST),
-    _facts("gpt-6-astra", **_ALWAYS),
-    _facts("gpt-6.2-astra", prices=((None, 8, 40),), **_NEWEST),
-    _facts("gpt-5.6-luna", **_OFF),
-    _facts("gpt-5.6-terra", **_OFF),
-    _facts("gpt-5.6-sol", **_OFF),
-    _facts("gpt-5.5", 1_050_000, **_OFF),
-    _facts("gpt-5.4", 1_050_000, **_OFF),
-    _facts("gpt-5.4-mini", 272_000, **_OFF),
-    _ending("gpt-5.4-nano", _APRIL, "gpt-6-luna", 272_000, **_OFF),
-    _facts("gpt-5.2", 272_000, **_OFF),
-    _ending("gpt-5.1", _APRIL, "gpt-6-sol", 272_000, **_FIRST),
-    _ending("gpt-5", _DECEMBER, "gpt-6-sol", 272_000, efforts=_MINIMAL, note=_THINKS),
-    _ending("gpt-5-mini", _DECEMBER, "gpt-6.1-terra", 272_000, efforts=_MINIMAL, note=_THINKS),
-    _ending("gpt-5-nano", _DECEMBER, "gpt-6-luna", 272_000, efforts=_MINIMAL, note=_THINKS),
-    _ending("o3", _DECEMBER, "gpt-6.1-terra", 200_000, 100_000, efforts=_MINIMAL[1:], note=_THINKS),
-    _ending("gpt-4.1", _JANUARY, "gpt-6.1-terra", 1_047_576, 32_768, **_NEVER),
-    _ending("gpt-4.1-mini", _JANUARY, "gpt-6-luna", 1_047_576, 32_768, **_NEVER),
-    _ending("gpt-4o", _JANUARY, "gpt-6.1-terra", 128_000, 16_384, **_NEVER),
-    _ending("gpt-4o-mini", _JANUARY, "gpt-6-luna", 128_000, 16_384, **_NEVER),
-)
+    _can_be_off("gpt-6-luna"),
+    _can_be_off("gpt-6.1-terra"),
+    _can_be_off("gpt-6-sol"),
+    _always_thinks("gpt-6.1-sol"),
+    _always_thinks("gpt-6.2-sol", prices=((None, 2, 10),), source=_PAGES),
+    _always_thinks("gpt-6-astra"),
+    _always_thinks("gpt-6.2-astra", prices=((None, 8, 40),), source=_PAGES),
+    _can_be_off("gpt-5.6-luna"),
+    _can_be_off("gpt-5.6-terra"),
+    _can_be_off("gpt-5.6-sol"),
+    _can_be_off("gpt-5.5", input_limit=1_050_000),
+    _can_be_off("gpt-5.4", input_limit=1_050_000),
+    _can_be_off("gpt-5.4-mini", input_limit=272_000),
+    _ends_in_april("gpt-5.4-nano", successor="gpt-6-luna"),
+    _can_be_off("gpt-5.2", input_limit=272_000),
+    _ends_in_april("gpt-5.1", efforts=("none", *_KNOWN[:3]), successor="gpt-6-sol"),
+    _ends_in_december("gpt-5", successor="gpt-6-sol"),
+    _ends_in_december("gpt-5-mini", successor="gpt-6.1-terra"),
+    _ends_in_december("gpt-5-nano", successor="gpt-6-luna"),
+    _ends_in_december(
+        "o3", input_limit=200_000, output_limit=100_000, efforts=_KNOWN[:3],
+        successor="gpt-6.1-terra",
+    ),
+    _never_thinks("gpt-4.1", successor="gpt-6.1-terra"),
+    _never_thinks("gpt-4.1-mini", successor="gpt-6-luna"),
+    _gpt_4o("gpt-4o", successor="gpt-6.1-terra"),
+    _gpt_4o("gpt-4o-mini", successor="gpt-6-luna"),
+)  # fmt: skip
 """The shipped whitelist, current ids first; the live list of a key shows what it may use."""
 
 RETIRED = {
