@@ -69,23 +69,21 @@ def make_environment(connection: Connection) -> Iterator[None]:
     if not _one_at_a_time.acquire(blocking=False):
         message = "The environment of another connection is in force in this process."
         raise LLMWidgetsError(message, "End its with block first.")
+    names = connection.provider.environment.names
+    before = {name: os.environ[name] for name in names if name in os.environ}
     try:
-        names = connection.provider.environment.names
-        before = {name: os.environ[name] for name in names if name in os.environ}
-        try:
-            with _set(connection):
-                yield
-        finally:
-            for name in names:
-                os.environ.pop(name, None)
-            os.environ.update(before)
-            before.clear()
+        with _file_of(connection) as file:
+            _set_variables(connection, file)
+            yield
     finally:
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update(before)
+        before.clear()
         _one_at_a_time.release()
 
 
-@contextmanager
-def _set(connection: Connection) -> Iterator[None]:
+def _set_variables(connection: Connection, file: dict[str, str]) -> None:
     target, secret = _target(connection), _main(connection)
     sdk, own = connection.provider.sdk(connection.fields, target), connection.provider.environment
     keys = dict.fromkeys((*sdk.keys, *own.keys))
@@ -93,18 +91,15 @@ def _set(connection: Connection) -> Iterator[None]:
     for name in keys:
         if not _put(name, secret):
             message = f"The key of {connection.label} cannot be put into an environment variable."
-            raise LLMWidgetsError(
-                message, "Copy the key again; it contains characters that no key has."
-            )
-    with _file_of(connection) as file:
-        base = {own.beside["base_url"]: target.url} if "base_url" in own.beside else {}
-        plain = {name: value for name, value in sdk.variables.items() if value}
-        values = {**base, **plain, **file}
-        # A variable left over could send the key to another host.
-        for name in {*own.names} - {*keys, *values}:
-            os.environ.pop(name, None)
-        os.environ.update(values)
-        yield
+            hint = "Copy the key again; it contains characters that no key has."
+            raise LLMWidgetsError(message, hint)
+    base = {own.beside["base_url"]: target.url} if "base_url" in own.beside else {}
+    plain = {name: value for name, value in sdk.variables.items() if value}
+    values = {**base, **plain, **file}
+    # A variable left over could send the key to another host.
+    for name in {*own.names} - {*keys, *values}:
+        os.environ.pop(name, None)
+    os.environ.update(values)
 
 
 def _put(name: str, secret: Secret | None) -> bool:
