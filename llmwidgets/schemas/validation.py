@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NoReturn
 
 from llmwidgets.errors import FieldError, InvalidJSON
@@ -185,17 +186,18 @@ def _is_null(kind: Any) -> bool:
     return list(kind.value) == ["null"] or kind.value == "null"
 
 
+@dataclass
 class LazyValidator:
     """Tells whether a value satisfies a canonical schema; its validator is made on first use."""
 
-    def __init__(self, schema: Canonical, node: Node) -> None:
-        self._schema = schema
-        self._node = node
-        self._validator: Any = None
+    schema: Canonical
+    node: Node
+
+    @cached_property
+    def _validator(self) -> Any:
+        return make_validator(self.schema.alone(self.node))
 
     def __call__(self, data: Any) -> bool:
-        if self._validator is None:
-            self._validator = make_validator(self._schema.alone(self._node))
         try:
             return bool(self._validator.is_valid(data))
         except (ValueError, TypeError, OverflowError):
