@@ -205,11 +205,7 @@ class _Rewriter:
         """The definitions to be rewritten: name, node, base, and the path of its first use."""
         self.resources: dict[str, Any] = {}
         self.anchors: dict[tuple[str, str], Any] = {}
-        self._index(schema)
-        self.resources[""] = schema
-
-    def _index(self, root: Any) -> None:
-        waiting = [(root, "")]
+        waiting = [(schema, "")]
         while waiting:
             node, base = waiting.pop()
             if not isinstance(node, dict):
@@ -223,6 +219,7 @@ class _Rewriter:
                 if isinstance(name, str):
                     self.anchors.setdefault((inner, name), node)
             waiting.extend((child, inner) for child in subschemas(node))
+        self.resources[""] = schema
 
     def _base_of(self, node: Any, base: str) -> str:
         """The base of references in `node`: another one if the node has an identifier."""

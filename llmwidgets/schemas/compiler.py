@@ -37,13 +37,15 @@ from llmwidgets.schemas.validation import LazyValidator
 
 _MAX_WORK = 10_000
 """Places compiled before unions are no longer multiplied out."""
+_MOST_PROPERTIES = 5000
+"""More properties than this come of unions multiplied out, and no model minds them all."""
 
 
 def compile_schema(schema: Canonical, subset: SchemaCapabilities) -> Compiled:
     """The schema to send, what it lost, what it has too much of, and the way back."""
     compiler = Compiler(schema, subset)
     compiled, size = compiler.compile()
-    if size.many:
+    if size.counts["max_properties"] > (subset.max_properties or _MOST_PROPERTIES):
         compiler = Compiler(schema, subset, multiply=False)
         compiled, size = compiler.compile()
     chars = None
@@ -335,7 +337,7 @@ class Compiler:
         """An object; `origin` is its schema before merging, which judges it as a whole."""
         keep, notes = self._kept(node, {"object"}, path)
         closed, others = self.subset.closed, node.get("additionalProperties")
-        listed, rest = _listed(node), _rest(node)
+        listed, rest = _split_properties(node)
         if closed and not listed and rest is not None:
             item = self.part(rest, any_name(path))
             sent = {**mapping.entries(item.node), **keep}
@@ -367,8 +369,10 @@ class Compiler:
         if shape.filled - shape.droppable:
             shape.accepts = LazyValidator(self.schema, origin)
         # A valid record may have properties that a closed object has no place for.
-        changed = closed and (shape.rest is not None or others is not False)
-        changed = changed or item.shape is not UNCHANGED or shape.changes_properties
+        dropping = closed and (shape.rest is not None or others is not False)
+        settled = shape.droppable or shape.filled or shape.left_out
+        mapped = any(each is not UNCHANGED for each in (item.shape, *shape.shapes.values()))
+        changed = dropping or settled or mapped
         return Part(self._described(sent, node, notes), shape if changed else UNCHANGED)
 
     def _properties(
@@ -539,26 +543,20 @@ def _unused(name: str, taken: Collection[str]) -> str:
     return name
 
 
-def _listed(node: Node) -> dict[str, Node]:
-    """The properties an object may have by name; required ones that are not listed included."""
-    listed = {name: each for name, each in node.get("properties", {}).items() if each != NEVER}
-    rest = node.get("additionalProperties", {})
-    if rest is not False:
-        for name in node.get("required", ()):
-            if name not in node.get("properties", {}):
-                listed[name] = rest
-    return listed
+def _split_properties(node: Node) -> tuple[dict[str, Node], Node | None]:
+    """The properties an object may have by name, and the schema of whatever else it has.
 
-
-def _rest(node: Node) -> Node | None:
-    """The schema of whatever else an open object has; None if it has nothing more.
-
-    An object that lists properties and says nothing of others is taken to be complete.
+    Required properties that are not listed are named as well. An object that lists properties and
+    says nothing of others is taken to be complete: it has nothing else, which is None.
     """
-    patterns = [each for each in node.get("patternProperties", {}).values() if each != NEVER]
-    rest: Any = node.get("additionalProperties")
+    properties, rest = node.get("properties", {}), node.get("additionalProperties")
+    named = {name: each for name, each in properties.items() if each != NEVER}
+    if rest is not False:
+        missing = (name for name in node.get("required", ()) if name not in properties)
+        named |= dict.fromkeys(missing, rest or {})
+    others = [each for each in node.get("patternProperties", {}).values() if each != NEVER]
     if isinstance(rest, dict) and rest:
-        patterns.append(rest)
-    if patterns:
-        return any_of(patterns)
-    return {} if rest is not False and not _listed(node) else None
+        others.append(rest)
+    if others:
+        return named, any_of(others)
+    return named, {} if rest is not False and not named else None

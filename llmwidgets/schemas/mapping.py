@@ -7,7 +7,7 @@ really answered.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any
@@ -68,15 +68,14 @@ class Items(ValueMapping):
     def restore(self, data: Any) -> Any:
         if not isinstance(data, list):
             return data
-        return [inner.restore(each) for inner, each in self._with_mappings(data)]
+        inner = chain(self.first, repeat(self.rest))
+        return [each.restore(value) for each, value in zip(inner, data, strict=False)]
 
     def adapt(self, data: Any) -> Any:
         if not isinstance(data, list):
             return data
-        return [inner.adapt(each) for inner, each in self._with_mappings(data)]
-
-    def _with_mappings(self, data: list[Any]) -> Iterable[tuple[ValueMapping, Any]]:
-        return zip(chain(self.first, repeat(self.rest)), data, strict=False)
+        inner = chain(self.first, repeat(self.rest))
+        return [each.adapt(value) for each, value in zip(inner, data, strict=False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +119,6 @@ class Properties(ValueMapping):
     rest: tuple[str, ValueMapping] | None = None
     others: ValueMapping | None = None
     accepts: Callable[[Any], bool] | None = None
-
-    @property
-    def changes_properties(self) -> bool:
-        """Whether a listed property is not sent as it is."""
-        mapped = any(shape is not UNCHANGED for shape in self.shapes.values())
-        return bool(self.droppable or self.filled or self.left_out or mapped)
 
     def restore(self, data: Any) -> Any:
         if not isinstance(data, dict):

@@ -130,8 +130,6 @@ def is_of(value: Any, types: Collection[str]) -> bool:
 
 # -- Limits: how large a schema a dialect takes.
 
-_MANY = 5000
-"""More properties than this come of unions multiplied out, and no model minds them all."""
 _LIMITS = {
     "max_optional": "properties that may be absent",
     "max_unions": "properties of several types",
@@ -182,11 +180,6 @@ class Size:
                 what = f"{most:,} {_LIMITS[limit]}, and there are {number:,}"
                 return f"{self.subset.name} takes at most {what}"
         return ""
-
-    @property
-    def many(self) -> bool:
-        """Whether there are more properties than the dialect takes, or than make sense."""
-        return self.counts["max_properties"] > (self.subset.max_properties or _MANY)
 
 
 def hoist(root: Node, defs: dict[str, Node], most: int, reserved: Collection[str]) -> None:

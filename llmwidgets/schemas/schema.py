@@ -64,17 +64,6 @@ class Leaf:
     format: str | None = None
 
 
-def read_leaves(schema: Canonical) -> tuple[Leaf, ...]:
-    """Every scalar place in the order of the schema; a recursive part ends in `other`."""
-    leaves: dict[str, Leaf] = {}
-    for leaf in _walk(schema, schema.root, Leaf("", "other", required=True), frozenset()):
-        known = leaves.get(leaf.path)
-        leaves[leaf.path] = leaf if known is None else _either(known, leaf)
-        if len(leaves) >= MAX_LEAVES:
-            break
-    return tuple(leaves.values())
-
-
 def _either(one: Leaf, other: Leaf) -> Leaf:
     """What is true of a place that two branches of a union describe."""
     kind = one.type
@@ -122,7 +111,16 @@ def _inner_places(schema: Canonical, node: Node, at: Leaf) -> Iterator[tuple[Nod
             required = at.required and name in node.get("required", ())
             if each != NEVER:
                 yield each, Leaf(property_path(at.path, name), "other", required=required)
-        for each in _open_parts(node):
+        rest, parts = (
+            node.get("additionalProperties"),
+            [*node.get("patternProperties", {}).values()],
+        )
+        if isinstance(rest, dict) and (rest or not node.get("properties")):
+            parts.append(rest)
+        # Nothing is said of what an object has.
+        if types and not parts and VALUE_KEYWORDS.isdisjoint(node.keys() - {"type"}):
+            parts.append({})
+        for each in parts:
             yield each, Leaf(any_name(at.path), "other")
     if not types or "array" in types:
         for each in (*node.get("prefixItems", ()), node.get("items", NEVER)):
@@ -139,18 +137,6 @@ def _inner_places(schema: Canonical, node: Node, at: Leaf) -> Iterator[tuple[Nod
         for each, is_null in zip(options, nulls, strict=True):
             if not is_null and not VALUE_KEYWORDS.isdisjoint(each):
                 yield {**({"type": node["type"]} if "type" in node else {}), **each}, here
-
-
-def _open_parts(node: Node) -> list[Node]:
-    """The schemas of what an object has besides its listed properties."""
-    properties, rest = node.get("properties"), node.get("additionalProperties")
-    parts = list(node.get("patternProperties", {}).values())
-    if isinstance(rest, dict) and (rest or not properties):
-        parts.append(rest)
-    silent = VALUE_KEYWORDS.isdisjoint(node.keys() - {"type"})
-    if not properties and not parts and silent and "object" in listed_types(node):
-        parts.append({})
-    return parts
 
 
 def _scalar(node: Node, at: Leaf) -> Leaf:
@@ -209,8 +195,15 @@ class Schema:
 
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:
-        """The scalar fields, in the order of the schema."""
-        return read_leaves(self.canonical)
+        """Every scalar place in the order of the schema; a recursive part ends in `other`."""
+        leaves: dict[str, Leaf] = {}
+        root = Leaf("", "other", required=True)
+        for leaf in _walk(self.canonical, self.canonical.root, root, frozenset()):
+            known = leaves.get(leaf.path)
+            leaves[leaf.path] = leaf if known is None else _either(known, leaf)
+            if len(leaves) >= MAX_LEAVES:
+                break
+        return tuple(leaves.values())
 
     def problems(self, data: Any) -> list[Problem]:
         """Where `data` breaks the JSON Schema; empty if it does not. Values are never named."""

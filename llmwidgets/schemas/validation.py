@@ -260,7 +260,12 @@ def parse_json(text: str) -> Any:
     >>> parse_json('{"total": 12.5}')
     {'total': 12.5}
     """
-    bare = _unfenced(text).removeprefix("\ufeff")
+    bare, opening, end = text, _OPENING.match(text), text.rstrip()
+    # Each character of a reply is looked at once or twice, whatever it is.
+    if opening and end.endswith(_FENCE) and len(end) >= opening.end() + len(_FENCE):
+        inside = end.removesuffix(_FENCE)[opening.end() :].rstrip(" \t")
+        bare = inside.removesuffix("\n").removesuffix("\r")
+    bare = bare.removeprefix("\ufeff")
     try:
         data = json.loads(bare, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except _NotStrictError as error:
@@ -275,20 +280,6 @@ def parse_json(text: str) -> Any:
     if "\\u" in bare:
         _check_unicode(data)
     return data
-
-
-def _unfenced(text: str) -> str:
-    """The text without a fence around the whole of it."""
-    opening, end = _OPENING.match(text), text.rstrip()
-    # Each character of a reply is looked at once or twice, whatever it is.
-    if opening is None or not end.endswith(_FENCE) or len(end) < opening.end() + len(_FENCE):
-        return text
-    return (
-        end.removesuffix(_FENCE)[opening.end() :]
-        .rstrip(" \t")
-        .removesuffix("\n")
-        .removesuffix("\r")
-    )
 
 
 class _NotStrictError(ValueError):
