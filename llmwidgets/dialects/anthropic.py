@@ -88,7 +88,7 @@ def encode(request: Request, target: Target) -> Call:
     elif request.form is ResponseFormat.TOOL:
         body |= _tool(request, target, budgeted="budget_tokens" in body.get("thinking", {}))
     elif request.form is not ResponseFormat.TEXT:
-        raise no_such_form(request, target, "Anthropic")
+        raise no_such_form(target, f"Anthropic's format has no {request.form}.")
     if config:
         body["output_config"] = config
     return build_call(target, "POST", f"{target.url}/messages", body)

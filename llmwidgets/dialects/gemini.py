@@ -97,7 +97,7 @@ def _format(request: Request, target: Target) -> dict[str, Any]:
         return {"responseMimeType": "application/json"}
     if request.form is ResponseFormat.TEXT:
         return {}
-    raise no_such_form(request, target, "Google")
+    raise no_such_form(target, f"Google's format has no {request.form}.")
 
 
 def _thinking(request: Request, target: Target) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from llmwidgets.dialects.error_body import (
     request_id,
 )
 from llmwidgets.dialects.error_rules import ErrorResponse, ErrorRule, ErrorTable, Meaning
-from llmwidgets.dialects.requests import build_call, system_text, turns
+from llmwidgets.dialects.requests import build_call, no_such_form, system_text, turns
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -41,14 +41,7 @@ from llmwidgets.dialects.types import (
     Target,
     Usage,
 )
-from llmwidgets.errors import (
-    BadRequest,
-    FailureCode,
-    Forbidden,
-    Truncated,
-    Unauthorized,
-    UnknownModel,
-)
+from llmwidgets.errors import FailureCode, Forbidden, Truncated, Unauthorized, UnknownModel
 from llmwidgets.schemas import Compiled, SchemaCapabilities
 
 NAME = "openai_chat"
@@ -107,12 +100,11 @@ def _response_format(request: Request, target: Target) -> dict[str, Any]:
         return {"response_format": {"type": "json_schema", "json_schema": strict}}
     if request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
         if not target.options.get("object_schema"):
-            raise BadRequest(
-                f"{target.label or 'This connection'} takes no schema with json_object.",
+            named = target.label or "This connection"
+            raise no_such_form(
+                target,
+                f"{named} takes no schema with json_object.",
                 "This form is for Custom servers only.",
-                label=target.label,
-                model=target.model,
-                code=FailureCode.RESPONSE_FORMAT,
             )
         return {"response_format": {"type": "json_object", "schema": schema}}
     if request.form is ResponseFormat.JSON_OBJECT:

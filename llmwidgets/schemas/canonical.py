@@ -282,25 +282,11 @@ class _Rewriter:
             whole[keyword] = value
 
     def _refer(self, reference: str, base: str, path: str) -> str:
-        """The canonical reference, its definition named and put on the list to be rewritten."""
-        node, base = self._find(reference, base, path)
-        if id(node) not in self.names:
-            last = re.split("[/#]", reference)[-1]
-            name = unique = re.sub(r"[^A-Za-z0-9_-]+", "_", last).strip("_") or "Record"
-            numbers = count(2)
-            while unique == ANY_JSON or unique in self.names.values():
-                unique = f"{name}_{next(numbers)}"
-            self.names[id(node)] = unique
-            self.waiting.append((unique, node, base, path))
-        return f"#/$defs/{self.names[id(node)]}"
-
-    def _find(self, reference: str, base: str, path: str) -> tuple[Any, str]:
-        """What a reference names, and the base of references in it; FieldError if there is none."""
+        """The canonical reference to what a reference names, which is named and rewritten later."""
         target, _, fragment = reference.partition("#")
-        base = urljoin(base, target) if target else base
+        base, fragment = urljoin(base, target) if target else base, unquote(fragment)
         if base not in self.resources:
             raise outside(reference, f" at {display_path(path)}")
-        fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
             node = self.anchors.get((base, fragment))
         else:
@@ -313,12 +299,20 @@ class _Rewriter:
                     node = node.get(key) if isinstance(node, dict) else None
                 base = self._base_of(node, base)
         if not isinstance(node, dict | bool):
+            message = f"$ref at {display_path(path)} points to {reference}"
             raise FieldError(
-                f"$ref at {display_path(path)} points to {reference}, which the schema does not"
-                " have.",
+                f"{message}, which the schema does not have.",
                 "Add it under $defs, or correct the reference.",
             )
-        return node, base
+        if id(node) not in self.names:
+            last = re.split("[/#]", reference)[-1]
+            name = unique = re.sub(r"[^A-Za-z0-9_-]+", "_", last).strip("_") or "Record"
+            numbers = count(2)
+            while unique == ANY_JSON or unique in self.names.values():
+                unique = f"{name}_{next(numbers)}"
+            self.names[id(node)] = unique
+            self.waiting.append((unique, node, base, path))
+        return f"#/$defs/{self.names[id(node)]}"
 
 
 # -- Merging: two canonical schemas that both hold, written as one, as far as that can be.

@@ -140,12 +140,13 @@ class Compiler:
         order = listed_types(node) or passes.implied(node)
         types = set(order)
         if len(types) > 1 and types & {"object", "array"}:
+            about = {name: passes.BY_TYPE[name] | ANY_TYPE for name in order}
             split = [
-                {key: node[key] for key in node if key in passes.BY_TYPE[name] | ANY_TYPE}
-                | {"type": name}
+                {**{key: node[key] for key in node if key in about[name]}, "type": name}
                 for name in order
             ]
-            return self._union({"anyOf": split, **_annotations(node)}, path)
+            outside = {key: node[key] for key in node if key in ANNOTATIONS}
+            return self._union({"anyOf": split, **outside}, path)
         if "object" in types:
             return self._object(node, path, origin)
         if "array" in types:
@@ -416,7 +417,7 @@ class Compiler:
     def _union(self, node: Node, path: str) -> Part:
         """A union; what is next to it is merged into each branch."""
         keyword = "anyOf" if node.get("anyOf") else "oneOf"
-        outside = _annotations(node)
+        outside = {key: node[key] for key in node if key in ANNOTATIONS}
         base = {key: node[key] for key in node if key not in ANNOTATIONS and key != keyword}
         options = self._options(base, node[keyword], path)
         if not options:
@@ -531,10 +532,6 @@ class Compiler:
             name += "_"
         self.defs[name] = moved
         return {"$ref": f"#/$defs/{name}"}
-
-
-def _annotations(node: Node) -> Node:
-    return {key: value for key, value in node.items() if key in ANNOTATIONS}
 
 
 def _unused(name: str, taken: Collection[str]) -> str:
