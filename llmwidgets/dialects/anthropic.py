@@ -19,6 +19,7 @@ from typing import Any
 
 from llmwidgets.dialects import error_rules
 from llmwidgets.dialects.error_body import (
+    dicts,
     parse_body,
     read_count,
     read_day,
@@ -137,7 +138,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     if error_rules.ended_in_failure(stop):
         raise _TABLE.explain_upstream(payload, None, call=call)
     ending: Ending = _ENDINGS.get(stop, "complete")
-    text = _spoken([block for block in blocks if isinstance(block, dict)])
+    text = _spoken(dicts(blocks))
     if body["stop_reason"] is None and error_rules.unfinished(text):
         raise error_rules.broke_off(payload, call=call)
     return Reply(

@@ -153,9 +153,8 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
 
 
 def _usage(usage: Any) -> Usage:
-    spoken, thought = (
-        read_count(usage, "candidatesTokenCount"), read_count(usage, "thoughtsTokenCount"),
-    )  # fmt: skip
+    spoken = read_count(usage, "candidatesTokenCount")
+    thought = read_count(usage, "thoughtsTokenCount")
     # A reply that was all thinking has no count of candidates.
     whole = None if spoken is None and thought is None else (spoken or 0) + (thought or 0)
     return Usage(
@@ -342,11 +341,10 @@ def _broken_limit(response: ErrorResponse) -> str:
 
 def _activation_step(response: ErrorResponse) -> str:
     details = response.body.details
-    metadata = dicts([row.get("metadata") for row in rows_of(details, "ErrorInfo")])
-    links = [
-        link.get("url") for row in rows_of(details, "Help") for link in dicts(row.get("links"))
-    ]
-    for url in (*(each.get("activationUrl") for each in metadata), *links):
+    urls = [read_path(row, "metadata", "activationUrl") for row in rows_of(details, "ErrorInfo")]
+    for row in rows_of(details, "Help"):
+        urls += [link.get("url") for link in dicts(row.get("links"))]
+    for url in urls:
         if isinstance(url, str) and urlsplit(url).netloc in _CONSOLE and url.startswith("https://"):
             return f"Turn it on: {url[:300]}"
     return "Turn it on in the Google Cloud console."
@@ -354,8 +352,7 @@ def _activation_step(response: ErrorResponse) -> str:
 
 def _asked_for_json(response: ErrorResponse) -> bool:
     call = response.call
-    config = call.body.get("generationConfig", {}) if call and call.body else {}
-    return call is None or "responseMimeType" in config
+    return call is None or "responseMimeType" in (read_path(call.body, "generationConfig") or {})
 
 
 def _endpoint_step(response: ErrorResponse) -> str:

@@ -390,7 +390,7 @@ class Compiler:
             if required:
                 continue
             absence = self._absence(part.node)
-            takes_null = passes.accepts_null(part.node, self.defs)
+            takes_null = mapping.fits(self.defs, part.node, None)
             if not takes_null:
                 mapped.droppable.add(name)
             if absence == "null":

@@ -196,10 +196,13 @@ class Choice(ValueMapping):
 def fits(
     defs: Mapping[str, Node], node: Node, data: Any, seen: frozenset[str] = frozenset()
 ) -> bool:
-    """Whether a sent value, seen from the outside, can belong to a sent schema."""
+    """Whether a sent value, seen from the outside, can belong to a sent schema.
+
+    It cannot belong to a definition that is still being made.
+    """
     if "$ref" in node:
         name = ref_name(node)
-        return name not in seen and fits(defs, defs.get(name, {}), data, seen | {name})
+        return name in defs and name not in seen and fits(defs, defs[name], data, seen | {name})
     if "anyOf" in node:
         return any(fits(defs, each, data, seen) for each in node["anyOf"])
     if "const" in node or "enum" in node:

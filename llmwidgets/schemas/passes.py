@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
 
 from llmwidgets.schemas.canonical import (
@@ -267,15 +266,11 @@ class Link:
 
 def is_recursive(schema: Node) -> bool:
     """Whether a definition of a sent schema leads back to itself."""
-    edges = {
-        name: {ref_name(node) for node in nodes_reached(definition) if "$ref" in node}
+    links = {
+        name: [Link(ref_name(node)) for node in nodes_reached(definition) if "$ref" in node]
         for name, definition in schema.get("$defs", {}).items()
     }
-    try:
-        TopologicalSorter(edges).prepare()
-    except CycleError:
-        return True
-    return False
+    return _cycle(links) is not None
 
 
 def loosen(
@@ -345,24 +340,9 @@ def _cycle(links: Mapping[str, list[Link]]) -> list[Link] | None:
     return None
 
 
-# -- Null: whether a sent schema takes it, and the same schema made to take it.
+# -- Null: a sent schema made to take it, or to refuse it.
 
 NULL: Node = {"type": "null"}
-
-
-def accepts_null(node: Node, defs: Mapping[str, Node], seen: frozenset[str] = frozenset()) -> bool:
-    """Whether null satisfies a sent schema; a definition still being made is taken not to."""
-    if "$ref" in node:
-        name = ref_name(node)
-        return name not in seen and name in defs and accepts_null(defs[name], defs, seen | {name})
-    if "anyOf" in node:
-        return any(accepts_null(each, defs, seen) for each in node["anyOf"])
-    if "const" in node:
-        return node["const"] is None
-    if "enum" in node:
-        return None in node["enum"]
-    types = listed_types(node)
-    return not types or "null" in types
 
 
 def nullable(node: Node) -> Node:
