@@ -274,7 +274,7 @@ class Schema:
 
     @cached_property
     def _partial_validator(self) -> Any:
-        return make_validator(without_presence(self.canonical))
+        return make_validator(without_presence(self.canonical.alone(self.canonical.root)))
 
 
 def read_schema(source: Any) -> Schema:

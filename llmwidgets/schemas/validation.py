@@ -157,7 +157,9 @@ def _problem(error: Any, names: frozenset[str]) -> Problem:
     if keyword == "required":
         return Problem(property_path(path, str(error.kind.property)), _RULES["required"])
     if keyword == "type":
-        return Problem(path, _type_rule(error.kind))
+        types = [error.kind.value] if isinstance(error.kind.value, str) else error.kind.value
+        named = (_TYPES.get(str(name), str(name)) for name in types)
+        return Problem(path, f"must be {' or '.join(named)}")
     if keyword in {"anyOf", "oneOf"} and (only := _only_branch_but_null(error.kind)):
         inner = _problem(only, names)
         null = " or null" if inner.path == path and inner.rule.startswith("must be") else ""
@@ -167,23 +169,15 @@ def _problem(error: Any, names: frozenset[str]) -> Problem:
     return Problem(path, _RULES.get(keyword, f"breaks the rule {keyword}"))
 
 
-def _type_rule(kind: Any) -> str:
-    wanted = [kind.value] if isinstance(kind.value, str) else kind.value
-    return f"must be {' or '.join(_TYPES.get(str(each), str(each)) for each in wanted)}"
-
-
 def _only_branch_but_null(kind: Any) -> Any:
     """The first error of a union's one branch besides null; None if it has more."""
-    branches = [
-        errors
-        for errors in getattr(kind, "context", ())
-        if not (len(errors) == 1 and errors[0].kind.name == "type" and _is_null(errors[0].kind))
-    ]
+    branches = []
+    for errors in getattr(kind, "context", ()):
+        first = errors[0].kind if len(errors) == 1 else None
+        is_null = first and first.name == "type" and first.value in ("null", ["null"])
+        if not is_null:
+            branches.append(errors)
     return branches[0][0] if len(branches) == 1 and branches[0] else None
-
-
-def _is_null(kind: Any) -> bool:
-    return list(kind.value) == ["null"] or kind.value == "null"
 
 
 @dataclass
@@ -212,16 +206,11 @@ _PRESENCE = frozenset({
 })  # fmt: skip
 
 
-def without_presence(schema: Canonical) -> Node:
-    """The schema with no property required, at any depth.
+def without_presence(node: Any) -> Any:
+    """A canonical schema with no property required, at any depth.
 
     `oneOf` becomes `anyOf`, since what is present no longer tells branches apart.
     """
-    fewer: Node = _without(schema.alone(schema.root))
-    return fewer
-
-
-def _without(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     fewer: Node = {}
@@ -229,15 +218,12 @@ def _without(node: Any) -> Any:
         if key in _PRESENCE:
             continue
         if key in MAPS:
-            fewer[key] = {name: _without(each) for name, each in value.items()}
-        elif key == "oneOf" and "anyOf" not in node:
-            fewer["anyOf"] = [_without(each) for each in value]
+            fewer[key] = {name: without_presence(inner) for name, inner in value.items()}
         elif key in LISTS:
-            fewer[key] = [_without(each) for each in value]
-        elif key in SINGLES:
-            fewer[key] = _without(value)
+            alike = key == "oneOf" and "anyOf" not in node
+            fewer["anyOf" if alike else key] = [without_presence(inner) for inner in value]
         else:
-            fewer[key] = value
+            fewer[key] = without_presence(value) if key in SINGLES else value
     return fewer
 
 
