@@ -220,7 +220,7 @@ class Dialect(Protocol):
     """What a module of `dialects/` gives: how a request is spelled, and how replies are read.
 
     Pure functions. `LADDER` are the forms a server is asked for, strictest first; `SUBSET` is what
-    it enforces of JSON Schema; `SAMPLING`, whether it takes a temperature beside thinking.
+    it enforces of JSON Schema; `SAMPLING`, whether it takes a temperature along with thinking.
     """
 
     @property
