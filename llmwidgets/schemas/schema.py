@@ -111,10 +111,8 @@ def _inner_places(schema: Canonical, node: Node, at: Leaf) -> Iterator[tuple[Nod
             required = at.required and name in node.get("required", ())
             if each != NEVER:
                 yield each, Leaf(property_path(at.path, name), "other", required=required)
-        rest, parts = (
-            node.get("additionalProperties"),
-            [*node.get("patternProperties", {}).values()],
-        )
+        rest = node.get("additionalProperties")
+        parts = list(node.get("patternProperties", {}).values())
         if isinstance(rest, dict) and (rest or not node.get("properties")):
             parts.append(rest)
         # Nothing is said of what an object has.
@@ -129,14 +127,15 @@ def _inner_places(schema: Canonical, node: Node, at: Leaf) -> Iterator[tuple[Nod
     for each in node.get("allOf", ()):
         if not VALUE_KEYWORDS.isdisjoint(each):
             yield each, at
+    kind = {"type": node["type"]} if "type" in node else {}
     for keyword in ("anyOf", "oneOf"):
         options = [each for each in node.get(keyword, ()) if each != NEVER]
         bare = [schema.resolve(each) for each in options]
-        nulls = [listed_types(x) == ["null"] or x.get("const", "") is None for x in bare]
+        nulls = [listed_types(each) == ["null"] or each.get("const", "") is None for each in bare]
         here = replace(at, nullable=at.nullable or any(nulls))
         for each, is_null in zip(options, nulls, strict=True):
             if not is_null and not VALUE_KEYWORDS.isdisjoint(each):
-                yield {**({"type": node["type"]} if "type" in node else {}), **each}, here
+                yield {**kind, **each}, here
 
 
 def _scalar(node: Node, at: Leaf) -> Leaf:
