@@ -19,7 +19,6 @@ from llmwidgets.schemas.canonical import (
     Canonical,
     ConflictError,
     Node,
-    canonical,
     listed_types,
     merge,
     ref_name,
@@ -73,7 +72,7 @@ def read_canonical(schema: Any) -> tuple[Schema, Canonical]:
 def _read(text: str) -> tuple[Schema, Canonical]:
     try:
         schema = read_schema(json.loads(text))
-        return schema, canonical(schema.json)
+        return schema, schema.canonical
     except FieldError as error:
         raise Disobeyed(f"The schema cannot be read: {error.message}") from None
 

@@ -17,32 +17,17 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from llmwidgets.dialects.error_body import parse_body, read_count, read_day, read_word, request_id
-from llmwidgets.dialects.error_rules import (
-    BAD_REQUEST,
-    BARE_BASE_URL,
-    FAILED,
-    FILTERED,
-    FORBIDDEN,
-    FORM_REFUSED,
-    KEY_REFUSED,
-    LIMITED,
-    NO_CREDIT,
-    NO_DEPLOYMENT,
-    NO_MODEL,
-    PASTE_TARGET_URI,
-    SCHEMA_REFUSED,
-    TOO_LONG,
-    ErrorResponse,
-    ErrorRule,
-    ErrorTable,
-    Meaning,
-    broke_off,
-    ended_in_failure,
-    parameter_rules,
-    unfinished,
-    wrong_format,
+from llmwidgets.dialects import error_rules
+from llmwidgets.dialects.error_body import (
+    dicts,
+    parse_body,
+    read_count,
+    read_day,
+    read_path,
+    read_word,
+    request_id,
 )
+from llmwidgets.dialects.error_rules import ErrorResponse, ErrorRule, ErrorTable, Meaning
 from llmwidgets.dialects.requests import (
     TOOL,
     build_call,
@@ -104,7 +89,7 @@ def encode(request: Request, target: Target) -> Call:
     elif request.form is ResponseFormat.TOOL:
         body |= _tool(request, target, budgeted="budget_tokens" in body.get("thinking", {}))
     elif request.form is not ResponseFormat.TEXT:
-        raise no_such_form(request, target, "Anthropic")
+        raise no_such_form(target, f"Anthropic's format has no {request.form}.")
     if config:
         body["output_config"] = config
     return build_call(target, "POST", f"{target.url}/messages", body)
@@ -130,11 +115,8 @@ def _think(body: dict[str, Any], request: Request, target: Target) -> dict[str, 
 def _tool(request: Request, target: Target, *, budgeted: bool) -> dict[str, Any]:
     # A model that thinks by budget, or that is not known to take it, cannot be forced.
     forced = target.options.get("forced_tool") and not budgeted
-    tool = {
-        "name": TOOL,
-        "description": "Record the extraction",
-        "input_schema": request.schema.schema,
-    }
+    schema = request.schema.schema
+    tool = {"name": TOOL, "description": "Record the extraction", "input_schema": schema}
     choice = {"type": "tool", "name": TOOL} if forced else {"type": "auto"}
     return {"tools": [tool], "tool_choice": choice}
 
@@ -149,25 +131,24 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         raise explain(payload, call=call)
     if body.get("type") == "error" or body.get("error"):
         raise _TABLE.explain_upstream(payload, body.get("error"), call=call)
-    blocks, message = body.get("content"), body.get("type") == "message"
+    blocks, is_message = body.get("content"), body.get("type") == "message"
     if not isinstance(blocks, list) or "stop_reason" not in body:
-        raise (broke_off if message else _TABLE.nothing_answers)(payload, call=call)
-    stop = str(body.get("stop_reason"))
-    if ended_in_failure(stop):
+        raise (error_rules.broke_off if is_message else _TABLE.nothing_answers)(payload, call=call)
+    stop = str(body["stop_reason"])
+    if error_rules.ended_in_failure(stop):
         raise _TABLE.explain_upstream(payload, None, call=call)
     ending: Ending = _ENDINGS.get(stop, "complete")
-    text = _spoken([each for each in blocks if isinstance(each, dict)])
-    if body.get("stop_reason") is None and unfinished(text):
-        raise broke_off(payload, call=call)
+    text = _spoken(dicts(blocks))
+    if body["stop_reason"] is None and error_rules.unfinished(text):
+        raise error_rules.broke_off(payload, call=call)
     return Reply(
         text=text,
         ending=ending,
         usage=_usage(body.get("usage")),
-        served_model=read_word(body.get("model")),
+        served_model=read_word(body, "model"),
         request_id=request_id(payload, body),
-        explanation=_refusal(body.get("stop_details")) if ending == "refused" else
-        _CUT.get(stop, ""),
-    )  # fmt: skip
+        explanation=_refusal(body) if ending == "refused" else _CUT.get(stop, ""),
+    )
 
 
 def _spoken(blocks: list[dict[str, Any]]) -> str:
@@ -177,28 +158,21 @@ def _spoken(blocks: list[dict[str, Any]]) -> str:
     return "".join(str(each.get("text") or "") for each in blocks if each.get("type") == "text")
 
 
-def _refusal(details: Any) -> str:
-    details = details if isinstance(details, dict) else {}
-    category, why = read_word(details.get("category")), read_word(details.get("explanation"))
+def _refusal(body: dict[str, Any]) -> str:
+    category = read_word(body, "stop_details", "category")
+    why = read_word(body, "stop_details", "explanation")
     return (f"{why} ({category})" if why and category else why or category or "")[:300]
 
 
 def _usage(usage: Any) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    fresh, cached = (
-        read_count(usage.get("input_tokens")),
-        read_count(usage.get("cache_read_input_tokens")),
-    )
-    written = read_count(usage.get("cache_creation_input_tokens"))
-    details = usage.get("output_tokens_details")
-    thought = details.get("thinking_tokens") if isinstance(details, dict) else None
+    fresh, cached = read_count(usage, "input_tokens"), read_count(usage, "cache_read_input_tokens")
+    written = read_count(usage, "cache_creation_input_tokens")
     return Usage(
         # What was read from or written into the cache is not in `input_tokens`.
         input_tokens=None if fresh is None else fresh + (cached or 0) + (written or 0),
-        output_tokens=read_count(usage.get("output_tokens")),
+        output_tokens=read_count(usage, "output_tokens"),
         cached_tokens=cached,
-        reasoning_tokens=read_count(thought),
+        reasoning_tokens=read_count(usage, "output_tokens_details", "thinking_tokens"),
     )
 
 
@@ -217,50 +191,32 @@ def listed_models(
 ) -> tuple[list[ListedModel], Call | None]:
     """The models in one page of the list, and the call for the next page, made from this one."""
     body = parse_body(payload)
-    rows = body.get("data") if isinstance(body, dict) else None
+    rows = read_path(body, "data")
     if not isinstance(rows, list):
-        raise (
-            explain(payload, call=call)
-            if _failed(body)
-            else _TABLE.nothing_answers(payload, call=call)
-        )
-    last = read_word(body.get("last_id")) if body.get("has_more") is True else None
-    listed = [_listed(row) for row in rows if isinstance(row, dict) and read_word(row.get("id"))]
-    return listed, next_page(call, after_id=last)
-
-
-def _failed(body: Any) -> bool:
-    return isinstance(body, dict) and bool(body.get("error"))
+        explained = explain if read_path(body, "error") else _TABLE.nothing_answers
+        raise explained(payload, call=call)
+    last = read_word(body, "last_id") if body.get("has_more") is True else None
+    return [_listed(row) for row in rows if read_word(row, "id")], next_page(call, after_id=last)
 
 
 def _listed(row: dict[str, Any]) -> ListedModel:
+    structured, thinks = (
+        read_path(row, "capabilities", ability, "supported")
+        for ability in ("structured_outputs", "thinking")
+    )
+    form = ResponseFormat.JSON_SCHEMA if structured is True else None
     return ListedModel(
         row["id"],
-        read_day(row.get("retires_at")),
-        read_count(row.get("max_input_tokens")),
-        read_count(row.get("max_tokens")),
-        read_word(row.get("lifecycle")) or "",
-        _FORMS.get(_supports(row, "structured_outputs")),
-        _supports(row, "thinking"),
+        read_day(row, "retires_at"),
+        read_count(row, "max_input_tokens"),
+        read_count(row, "max_tokens"),
+        read_word(row, "lifecycle") or "",
+        ResponseFormat.TOOL if structured is False else form,
+        thinks if isinstance(thinks, bool) else None,
     )
 
 
-_FORMS: dict[bool | None, ResponseFormat] = {
-    True: ResponseFormat.JSON_SCHEMA,
-    False: ResponseFormat.TOOL,
-}
-
-
-def _supports(row: dict[str, Any], ability: str) -> bool | None:
-    """Whether a model has an ability, by the list; None if it does not say."""
-    value: Any = row.get("capabilities")
-    for key in (ability, "supported"):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, bool) else None
-
-
-# -- What Anthropic's `output_config.format` takes of JSON Schema; optional properties stay
-# optional.
+# -- What `output_config.format` takes of JSON Schema; optional properties stay optional.
 #
 # A schema beyond its limits has an excess, and is sent as a tool without `strict`.
 # Source: the provider's SDK, November 2026.
@@ -314,7 +270,7 @@ _POLICY = re.compile(r"content filtering policy|blocked by .*polic", re.I)
 _DEPLOYMENT = re.compile("deployment", re.I)
 _MODEL = re.compile("model", re.I)
 _SPENT_UP = replace(
-    NO_CREDIT,
+    error_rules.NO_CREDIT,
     hint="Add credit, or raise the spend limit, in the Claude Console under Billing.",
     code=lambda response: response.body.reason or response.body.type,
 )
@@ -326,22 +282,26 @@ _ON_HOLD = Meaning(
     quote=True,
 )
 _NO_FORMAT = replace(
-    FORM_REFUSED,
+    error_rules.FORM_REFUSED,
     sentence="{who} does not take output_config.format.",
     hint="The schema can go into a tool instead.",
+)
+
+_HEADER_DROPPED = replace(
+    error_rules.BAD_REQUEST, hint="A gateway on the way drops the header anthropic-version."
 )
 
 
 def _endpoint_step(response: ErrorResponse) -> str:
     azure = "/anthropic/" in response.url
-    return PASTE_TARGET_URI if azure else BARE_BASE_URL
+    return error_rules.PASTE_TARGET_URI if azure else error_rules.BARE_BASE_URL
 
 
 def _not_found(response: ErrorResponse) -> bool:
     return response.status == 404 or response.body.type == "not_found_error"
 
 
-_WRONG_FORMAT = wrong_format("Anthropic", _endpoint_step)
+_WRONG_FORMAT = error_rules.wrong_format("Anthropic", _endpoint_step)
 
 _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_SPENT_UP, {402}),
@@ -349,25 +309,22 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_SPENT_UP, types={"billing_error"}),
     ErrorRule(_SPENT_UP, {400, 403, 429}, message=_NO_CREDIT),
     ErrorRule(_ON_HOLD, reasons={"organization_on_hold"}),
-    *LIMITED,
-    ErrorRule(KEY_REFUSED, {401}),
-    ErrorRule(KEY_REFUSED, types={"authentication_error"}),
-    ErrorRule(FILTERED, {400}, message=_POLICY),
-    ErrorRule(TOO_LONG, {413}),
-    ErrorRule(TOO_LONG, range(500), reasons={"request_too_large"}),
-    ErrorRule(TOO_LONG, range(500), words=_LONG),
-    ErrorRule(SCHEMA_REFUSED, {400}, message=_SCHEMA),
+    *error_rules.LIMITED,
+    ErrorRule(error_rules.KEY_REFUSED, {401}),
+    ErrorRule(error_rules.KEY_REFUSED, types={"authentication_error"}),
+    ErrorRule(error_rules.FILTERED, {400}, message=_POLICY),
+    ErrorRule(error_rules.TOO_LONG, {413}),
+    ErrorRule(error_rules.TOO_LONG, range(500), reasons={"request_too_large"}),
+    ErrorRule(error_rules.TOO_LONG, range(500), words=_LONG),
+    ErrorRule(error_rules.SCHEMA_REFUSED, {400}, message=_SCHEMA),
     ErrorRule(_NO_FORMAT, {400}, message=_FORM),
-    *parameter_rules(_PARAMETERS, {400}, _NOT_TAKEN),
-    ErrorRule(NO_DEPLOYMENT, words=_DEPLOYMENT, when=_not_found),
-    ErrorRule(NO_MODEL, message=_MODEL, when=_not_found),
+    *error_rules.parameter_rules(_PARAMETERS, {400}, _NOT_TAKEN),
+    ErrorRule(error_rules.NO_DEPLOYMENT, words=_DEPLOYMENT, when=_not_found),
+    ErrorRule(error_rules.NO_MODEL, message=_MODEL, when=_not_found),
     ErrorRule(_WRONG_FORMAT, when=_not_found),
-    *FAILED,
-    *FORBIDDEN,
-    ErrorRule(
-        replace(BAD_REQUEST, hint="A gateway on the way drops the header anthropic-version."),
-        message=re.compile("anthropic-version"),
-    ),
+    *error_rules.FAILED,
+    *error_rules.FORBIDDEN,
+    ErrorRule(_HEADER_DROPPED, message=re.compile("anthropic-version")),
 ))  # fmt: skip
 """Codes count before types, types before words."""
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 from llmwidgets.dialects.error_body import (
     ErrorBody,
+    format_wait,
     parse_body,
     parse_error_body,
     quoted,
+    read_wait,
     request_id,
 )
 from llmwidgets.dialects.types import Call, HTTPResponse
-from llmwidgets.dialects.waits import format_wait, read_wait
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -201,12 +202,6 @@ class ErrorTable:
 
     wrong_format: Meaning
     rules: tuple[ErrorRule, ...]
-    _rows: tuple[ErrorRule, ...] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        page = ErrorRule(self.wrong_format, _PAGES, when=lambda response: response.body.page)
-        object.__setattr__(self, "_rows", (ErrorRule(_REDIRECTED, range(300, 400)), page,
-                                           *self.rules, *_LAST))  # fmt: skip
 
     def explain(
         self, payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
@@ -240,8 +235,9 @@ class ErrorTable:
         return self._explain(response)
 
     def _explain(self, response: ErrorResponse) -> Failure:
-        failures = (row.explain(response) for row in self._rows)
-        return next(each for each in failures if each is not None)
+        page = ErrorRule(self.wrong_format, _PAGES, when=lambda response: response.body.page)
+        rows = (ErrorRule(_REDIRECTED, range(300, 400)), page, *self.rules, *_LAST)
+        return next(failure for row in rows if (failure := row.explain(response)))
 
 
 def broke_off(payload: HTTPResponse, *, call: Call | None) -> Failure:
@@ -508,29 +504,28 @@ class TokenLimits:
 
 _READ = 2000
 """Characters of a message that are read."""
-_N = r"`?(\d[\d,]{0,11})`?"
+_N = r"`?(?P<{}>\d[\d,]{{0,11}})`?"
 _NAME = r"[`']?max[_ ](?:completion_|output_|new_)?tokens[`']?"
-_WINDOWS = (
-    rf"maximum context length (?:is|of) {_N}",
-    rf"context (?:window|length|size|limit)(?: is| of|:)? {_N}",
-    rf"max_model_len(?:gth)?(?: is| of|[=:])? ?{_N}",
+_WINDOW, _PROMPT, _OUTPUT = (_N.format(each) for each in ("window", "prompt", "output"))
+_PHRASES = (
+    rf"context limit: {_PROMPT} \+ [\d,]+ > {_WINDOW}",
+    rf"`?max_new_tokens`? must be <= {_WINDOW}\. Given: {_PROMPT} `inputs`",
+    rf"maximum context length (?:is|of) {_WINDOW}",
+    rf"context (?:window|length|size|limit)(?: is| of|:)? {_WINDOW}",
+    rf"max_model_len(?:gth)?(?: is| of|[=:])? ?{_WINDOW}",
+    rf"{_PROMPT} (?:tokens )?(?:in|from) (?:the|your) (?:input )?(?:messages|prompt|input)",
+    r"(?:prompt|request|input|messages) (?:contains?|has|have|resulted in)(?: at least)? "
+    + _PROMPT,
+    rf"requested (?:a total of )?{_N.format('requested')} tokens",
+    rf"supports at most {_OUTPUT} (?:completion|output) tokens",
+    rf"max_tokens: [\d,]+ > {_OUTPUT}, which is the maximum",
+    rf"range of {_NAME} (?:is|should be) \[\d+, ?{_OUTPUT}\]",
+    rf"{_NAME} must be (?:less than or equal to|at most|<=) {_OUTPUT}",
+    rf"{_NAME}.{{0,80}}? expected a value <= {_OUTPUT}",
+    rf"maximum tokens you requested exceeds the model limit of {_OUTPUT}",
+    rf"supported range is from \d+ \(inclusive\) to {_N.format('above_output')} \(exclusive\)",
 )
-_PROMPTS = (
-    rf"{_N} (?:tokens )?(?:in|from) (?:the|your) (?:input )?(?:messages|prompt|input)",
-    rf"(?:prompt|request|input|messages) (?:contains?|has|have|resulted in)(?: at least)? {_N}",
-)
-_REQUESTED = (rf"requested (?:a total of )?{_N} tokens",)
-_OUTPUTS = (
-    rf"supports at most {_N} (?:completion|output) tokens",
-    rf"max_tokens: [\d,]+ > {_N}, which is the maximum",
-    rf"range of {_NAME} (?:is|should be) \[\d+, ?{_N}\]",
-    rf"{_NAME} must be (?:less than or equal to|at most|<=) {_N}",
-    rf"{_NAME}.{{0,80}}? expected a value <= {_N}",
-    rf"maximum tokens you requested exceeds the model limit of {_N}",
-)
-_SUM = re.compile(rf"context limit: {_N} \+ {_N} > {_N}", re.I)
-_TGI = re.compile(rf"`?max_new_tokens`? must be <= {_N}\. Given: {_N} `inputs`", re.I)
-_BELOW = re.compile(rf"supported range is from \d+ \(inclusive\) to {_N} \(exclusive\)", re.I)
+"""How known servers word their limits; the first phrase counts for each number."""
 
 
 def read_limits(message: str) -> TokenLimits | None:
@@ -541,24 +536,10 @@ def read_limits(message: str) -> TokenLimits | None:
     7788
     """
     words = " ".join(message[:_READ].split())
-    total = _SUM.search(words)
-    if total:
-        return TokenLimits(window=_number(total[3]), prompt=_number(total[1]))
-    given = _TGI.search(words)
-    if given:
-        return TokenLimits(window=_number(given[1]), prompt=_number(given[2]))
-    below = _BELOW.search(words)
-    output = _number(below[1]) - 1 if below else _first(_OUTPUTS, words)
-    window = _first(_WINDOWS, words)
-    if window is None and output is None:
-        return None
-    return TokenLimits(window, _first(_PROMPTS, words), _first(_REQUESTED, words), output)
-
-
-def _first(patterns: tuple[str, ...], words: str) -> int | None:
-    matches = (re.search(pattern, words, re.I) for pattern in patterns)
-    return next((_number(match[1]) for match in matches if match), None)
-
-
-def _number(text: str) -> int:
-    return int(text.replace(",", ""))
+    matches = [match for each in _PHRASES if (match := re.search(each, words, re.I))]
+    numbers: dict[str, int] = {}
+    for match in reversed(matches):
+        numbers |= {name: int(text.replace(",", "")) for name, text in match.groupdict().items()}
+    if "above_output" in numbers:
+        numbers["output"] = numbers.pop("above_output") - 1
+    return TokenLimits(**numbers) if {"window", "output"} & numbers.keys() else None

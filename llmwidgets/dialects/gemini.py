@@ -14,34 +14,18 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from llmwidgets.dialects import error_rules
 from llmwidgets.dialects.error_body import (
     dicts,
     parse_body,
     read_count,
     read_day,
+    read_path,
     read_word,
     request_id,
     rows_of,
 )
-from llmwidgets.dialects.error_rules import (
-    BARE_BASE_URL,
-    FAILED,
-    FORBIDDEN,
-    FORM_REFUSED,
-    KEY_REFUSED,
-    LIMITED,
-    NO_MODEL,
-    SCHEMA_REFUSED,
-    TOO_LONG,
-    ErrorResponse,
-    ErrorRule,
-    ErrorTable,
-    Meaning,
-    broke_off,
-    parameter_not_taken,
-    unfinished,
-    wrong_format,
-)
+from llmwidgets.dialects.error_rules import ErrorResponse, ErrorRule, ErrorTable, Meaning
 from llmwidgets.dialects.requests import build_call, next_page, no_such_form, system_text, turns
 from llmwidgets.dialects.types import (
     Call,
@@ -82,9 +66,8 @@ _CONTINUED = (
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
     """The form in which this schema is sent: JSON alone if it is beyond what can be enforced."""
-    return (
-        ResponseFormat.JSON_OBJECT if form is ResponseFormat.JSON_SCHEMA and schema.excess else form
-    )
+    beyond = form is ResponseFormat.JSON_SCHEMA and schema.excess
+    return ResponseFormat.JSON_OBJECT if beyond else form
 
 
 def encode(request: Request, target: Target) -> Call:
@@ -92,7 +75,10 @@ def encode(request: Request, target: Target) -> Call:
     instructions = system_text(request)
     body: dict[str, Any] = {
         **({"systemInstruction": {"parts": [{"text": instructions}]}} if instructions else {}),
-        "contents": _contents(request),
+        "contents": [
+            {"role": "model" if who == "assistant" else who, "parts": [{"text": text}]}
+            for who, text in turns(request)
+        ],
         "generationConfig": {
             **_format(request, target),
             "maxOutputTokens": request.max_output_tokens,
@@ -103,11 +89,6 @@ def encode(request: Request, target: Target) -> Call:
     return build_call(target, "POST", f"{_model_url(target)}:generateContent", body)
 
 
-def _contents(request: Request) -> list[dict[str, Any]]:
-    roles = {"user": "user", "assistant": "model"}
-    return [{"role": roles[who], "parts": [{"text": text}]} for who, text in turns(request)]
-
-
 def _format(request: Request, target: Target) -> dict[str, Any]:
     if request.form is ResponseFormat.JSON_SCHEMA:
         schema = request.schema.schema
@@ -116,7 +97,7 @@ def _format(request: Request, target: Target) -> dict[str, Any]:
         return {"responseMimeType": "application/json"}
     if request.form is ResponseFormat.TEXT:
         return {}
-    raise no_such_form(request, target, "Google")
+    raise no_such_form(target, f"Google's format has no {request.form}.")
 
 
 def _thinking(request: Request, target: Target) -> dict[str, Any]:
@@ -147,63 +128,39 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         raise _TABLE.nothing_answers(payload, call=call)
     candidates = body.get("candidates")
     first = candidates[0] if isinstance(candidates, list) and candidates else None
-    if _broke_off(first, body):
-        raise broke_off(payload, call=call)
-    ending, explanation = _ending(first, body)
-    return Reply(
-        text=_spoken(first),
-        ending=ending,
-        usage=_usage(body.get("usageMetadata")),
-        served_model=read_word(body.get("modelVersion")),
-        request_id=request_id(payload, body),
-        explanation=explanation,
-    )
-
-
-def _broke_off(candidate: Any, body: dict[str, Any]) -> bool:
-    """Whether nothing says how the reply ended, and it is not whole."""
-    if isinstance(candidate, dict):
-        return candidate.get("finishReason") is None and unfinished(_spoken(candidate))
-    feedback = body.get("promptFeedback")
-    return not (isinstance(feedback, dict) and feedback.get("blockReason"))
-
-
-def _ending(candidate: Any, body: dict[str, Any]) -> tuple[Ending, str]:
-    """How the reply ended, and the category or sentence that explains it."""
-    if not isinstance(candidate, dict):
-        feedback = body.get("promptFeedback")
-        blocked = feedback.get("blockReason") if isinstance(feedback, dict) else None
-        return "filtered", read_word(blocked) or ""
-    reason = read_word(candidate.get("finishReason")) or ""
-    ending = _ENDINGS.get(reason, "complete")
-    if ending == "filtered":
-        return ending, reason
-    return ending, _CONTINUED if reason == "CONTINUATION" else ""
-
-
-def _spoken(candidate: Any) -> str:
-    content = candidate.get("content") if isinstance(candidate, dict) else None
-    parts = content.get("parts") if isinstance(content, dict) else None
-    return "".join(
+    answered, blocked = isinstance(first, dict), read_path(body, "promptFeedback", "blockReason")
+    parts = read_path(first, "content", "parts")
+    text = "".join(
         part["text"]
         for part in dicts(parts)
         if isinstance(part.get("text"), str) and part.get("thought") is not True
     )
+    # Nothing says how the reply ended, and it is not whole.
+    cut = read_path(first, "finishReason") is None and error_rules.unfinished(text)
+    if cut if answered else not blocked:
+        raise error_rules.broke_off(payload, call=call)
+    reason = (read_word(first, "finishReason") if answered else read_word(blocked)) or ""
+    ending = _ENDINGS.get(reason, "complete") if answered else "filtered"
+    continued = _CONTINUED if reason == "CONTINUATION" else ""
+    return Reply(
+        text=text,
+        ending=ending,
+        usage=_usage(body.get("usageMetadata")),
+        served_model=read_word(body, "modelVersion"),
+        request_id=request_id(payload, body),
+        explanation=reason if ending == "filtered" else continued,
+    )
 
 
 def _usage(usage: Any) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    spoken, thought = (
-        read_count(usage.get("candidatesTokenCount")),
-        read_count(usage.get("thoughtsTokenCount")),
-    )
+    spoken = read_count(usage, "candidatesTokenCount")
+    thought = read_count(usage, "thoughtsTokenCount")
     # A reply that was all thinking has no count of candidates.
     whole = None if spoken is None and thought is None else (spoken or 0) + (thought or 0)
     return Usage(
-        input_tokens=read_count(usage.get("promptTokenCount")),
+        input_tokens=read_count(usage, "promptTokenCount"),
         output_tokens=whole,
-        cached_tokens=read_count(usage.get("cachedContentTokenCount")),
+        cached_tokens=read_count(usage, "cachedContentTokenCount"),
         reasoning_tokens=thought,
     )
 
@@ -231,25 +188,19 @@ def listed_models(
     rows = body.get("models", body.get("publisherModels", [] if not body else None))
     if not isinstance(rows, list):
         raise _TABLE.nothing_answers(payload, call=call)
-    listed = [_listed(row) for row in rows if isinstance(row, dict) and _answers(row)]
-    return listed, next_page(call, pageToken=read_word(body.get("nextPageToken")))
-
-
-def _answers(row: dict[str, Any]) -> bool:
-    methods = row.get("supportedGenerationMethods")
-    able = not isinstance(methods, list) or "generateContent" in methods
-    return able and read_word(row.get("name")) is not None
-
-
-def _listed(row: dict[str, Any]) -> ListedModel:
-    status = row.get("modelStatus")
-    return ListedModel(
-        row["name"].rpartition("/")[2],
-        read_day(status.get("retirementTime") if isinstance(status, dict) else None),
-        read_count(row.get("inputTokenLimit")),
-        read_count(row.get("outputTokenLimit")),
-        thinks=row.get("thinking") if isinstance(row.get("thinking"), bool) else None,
-    )
+    listed = []
+    for row in dicts(rows):
+        methods, name = row.get("supportedGenerationMethods"), read_word(row, "name")
+        if name and (not isinstance(methods, list) or "generateContent" in methods):
+            model = ListedModel(
+                name.rpartition("/")[2],
+                read_day(row, "modelStatus", "retirementTime"),
+                read_count(row, "inputTokenLimit"),
+                read_count(row, "outputTokenLimit"),
+                thinks=row.get("thinking") if isinstance(row.get("thinking"), bool) else None,
+            )
+            listed.append(model)
+    return listed, next_page(call, pageToken=read_word(body, "nextPageToken"))
 
 
 # -- What Gemini's `responseJsonSchema` takes of JSON Schema; optional properties stay optional.
@@ -362,12 +313,13 @@ _NO_ROLE = Meaning(
     _own_code,
 )
 _NO_JSON = replace(
-    FORM_REFUSED,
+    error_rules.FORM_REFUSED,
     sentence="{who} does not take JSON output for {the_model}.",
-    hint=SCHEMA_REFUSED.hint,
+    hint=error_rules.SCHEMA_REFUSED.hint,
 )
 _NOT_IN_LOCATION = replace(
-    NO_MODEL, sentence="{who} has no model{named} in {location} (misspelled, or without access)."
+    error_rules.NO_MODEL,
+    sentence="{who} has no model{named} in {location} (misspelled, or without access).",
 )
 
 
@@ -389,11 +341,10 @@ def _broken_limit(response: ErrorResponse) -> str:
 
 def _activation_step(response: ErrorResponse) -> str:
     details = response.body.details
-    metadata = dicts([row.get("metadata") for row in rows_of(details, "ErrorInfo")])
-    links = [
-        link.get("url") for row in rows_of(details, "Help") for link in dicts(row.get("links"))
-    ]
-    for url in (*(each.get("activationUrl") for each in metadata), *links):
+    urls = [read_path(row, "metadata", "activationUrl") for row in rows_of(details, "ErrorInfo")]
+    for row in rows_of(details, "Help"):
+        urls += [link.get("url") for link in dicts(row.get("links"))]
+    for url in urls:
         if isinstance(url, str) and urlsplit(url).netloc in _CONSOLE and url.startswith("https://"):
             return f"Turn it on: {url[:300]}"
     return "Turn it on in the Google Cloud console."
@@ -401,36 +352,35 @@ def _activation_step(response: ErrorResponse) -> str:
 
 def _asked_for_json(response: ErrorResponse) -> bool:
     call = response.call
-    config = call.body.get("generationConfig", {}) if call and call.body else {}
-    return call is None or "responseMimeType" in config
+    return call is None or "responseMimeType" in (read_path(call.body, "generationConfig") or {})
 
 
 def _endpoint_step(response: ErrorResponse) -> str:
     vertex = _VERTEX.search(response.url)
     if vertex:
         return f"Check the location {vertex['location']}: global serves every model."
-    return BARE_BASE_URL
+    return error_rules.BARE_BASE_URL
 
 
-_WRONG_FORMAT = wrong_format("Gemini", _endpoint_step)
+_WRONG_FORMAT = error_rules.wrong_format("Gemini", _endpoint_step)
 
 _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_NO_BILLING, reasons={FailureCode.NO_BILLING}),
     ErrorRule(_NO_BILLING, {400, 403, 429}, message=_BILLING),
     ErrorRule(_DAY_USED_UP, {429}, when=lambda response: _broken_limit(response) == "daily"),
     ErrorRule(_NOT_FREE, {429}, when=lambda response: _broken_limit(response) == "free"),
-    *LIMITED,
+    *error_rules.LIMITED,
     ErrorRule(_CREDENTIALS_REFUSED, url=_VERTEX, when=_refused_key),
     ErrorRule(
         replace(
-            KEY_REFUSED,
+            error_rules.KEY_REFUSED,
             hint="Gemini requires a key of Google AI Studio, sent as it is: a gateway may change"
             " it.",
             code=_own_code,
         ),
         reasons={"ACCESS_TOKEN_TYPE_UNSUPPORTED"},
     ),
-    ErrorRule(replace(KEY_REFUSED, code=_own_code), when=_refused_key),
+    ErrorRule(replace(error_rules.KEY_REFUSED, code=_own_code), when=_refused_key),
     ErrorRule(_SWITCHED_OFF, reasons={FailureCode.SWITCHED_OFF}),
     ErrorRule(_RESTRICTED, reasons=_BLOCKED),
     ErrorRule(
@@ -449,23 +399,23 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
         ),
         reasons={"CONSUMER_SUSPENDED"},
     ),
-    ErrorRule(TOO_LONG, {413}),
-    ErrorRule(TOO_LONG, range(500), message=_LONG),
-    *(ErrorRule(parameter_not_taken(name), {400}, message=words)
+    ErrorRule(error_rules.TOO_LONG, {413}),
+    ErrorRule(error_rules.TOO_LONG, range(500), message=_LONG),
+    *(ErrorRule(error_rules.parameter_not_taken(name), {400}, message=words)
       for name, words in _PARAMETERS.items()),
     ErrorRule(_NO_JSON, {400}, message=_FORM, when=_asked_for_json),
     # A schema that is too large or too deep is refused without a word about it.
-    ErrorRule(SCHEMA_REFUSED, {400}, message=_SCHEMA, when=_asked_for_json),
+    ErrorRule(error_rules.SCHEMA_REFUSED, {400}, message=_SCHEMA, when=_asked_for_json),
     ErrorRule(
         replace(_NOT_IN_LOCATION, hint="Try the location global, which serves every model."),
         {404}, message=_MODEL, url=_REGIONAL,
     ),
     ErrorRule(_NOT_IN_LOCATION, {404}, message=_MODEL, url=_VERTEX),
-    ErrorRule(NO_MODEL, {404}, message=_MODEL),
+    ErrorRule(error_rules.NO_MODEL, {404}, message=_MODEL),
     ErrorRule(_WRONG_FORMAT, {404}),
-    *FAILED,
+    *error_rules.FAILED,
     ErrorRule(_NO_ROLE, {403}, url=_VERTEX, when=lambda response: not response.body.page),
-    *FORBIDDEN,
+    *error_rules.FORBIDDEN,
 ))  # fmt: skip
 """The reason among the details counts before the status word, that before the message."""
 

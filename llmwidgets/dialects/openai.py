@@ -17,40 +17,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from llmwidgets.dialects import error_rules
 from llmwidgets.dialects.error_body import (
     dicts,
     filtered_categories,
     parse_body,
     read_count,
     read_day,
+    read_path,
     read_word,
     request_id,
 )
-from llmwidgets.dialects.error_rules import (
-    BAD_REQUEST,
-    FAILED,
-    FILTERED,
-    FORBIDDEN,
-    FORM_REFUSED,
-    KEY_REFUSED,
-    LIMITED,
-    NO_CREDIT,
-    NO_DEPLOYMENT,
-    NO_MODEL,
-    PASTE_TARGET_URI,
-    SCHEMA_REFUSED,
-    TOO_LONG,
-    ErrorResponse,
-    ErrorRule,
-    ErrorTable,
-    Meaning,
-    broke_off,
-    ended_in_failure,
-    parameter_rules,
-    unfinished,
-    wrong_format,
-)
-from llmwidgets.dialects.requests import build_call, system_text, turns
+from llmwidgets.dialects.error_rules import ErrorResponse, ErrorRule, ErrorTable, Meaning
+from llmwidgets.dialects.requests import build_call, no_such_form, system_text, turns
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -62,14 +41,7 @@ from llmwidgets.dialects.types import (
     Target,
     Usage,
 )
-from llmwidgets.errors import (
-    BadRequest,
-    FailureCode,
-    Forbidden,
-    Truncated,
-    Unauthorized,
-    UnknownModel,
-)
+from llmwidgets.errors import FailureCode, Forbidden, Truncated, Unauthorized, UnknownModel
 from llmwidgets.schemas import Compiled, SchemaCapabilities
 
 NAME = "openai_chat"
@@ -97,9 +69,8 @@ _WHOLE = frozenset(
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
     """The form in which this schema is sent: JSON alone if it is beyond what can be enforced."""
-    return (
-        ResponseFormat.JSON_OBJECT if form is ResponseFormat.JSON_SCHEMA and schema.excess else form
-    )
+    beyond = form is ResponseFormat.JSON_SCHEMA and schema.excess
+    return ResponseFormat.JSON_OBJECT if beyond else form
 
 
 def encode(request: Request, target: Target) -> Call:
@@ -129,12 +100,11 @@ def _response_format(request: Request, target: Target) -> dict[str, Any]:
         return {"response_format": {"type": "json_schema", "json_schema": strict}}
     if request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
         if not target.options.get("object_schema"):
-            raise BadRequest(
-                f"{target.label or 'This connection'} takes no schema with json_object.",
+            named = target.label or "This connection"
+            raise no_such_form(
+                target,
+                f"{named} takes no schema with json_object.",
                 "This form is for Custom servers only.",
-                label=target.label,
-                model=target.model,
-                code=FailureCode.RESPONSE_FORMAT,
             )
         return {"response_format": {"type": "json_object", "schema": schema}}
     if request.form is ResponseFormat.JSON_OBJECT:
@@ -155,14 +125,14 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         raise explain(payload, call=call)
     if not choices and body.get("prompt_filter_results"):
         return _reply(payload, body, {"finish_reason": "content_filter"}, {}, call)
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    choice = choice if isinstance(choice, dict) else {}
+    first = choices[0] if isinstance(choices, list) and choices else None
+    choice = first if isinstance(first, dict) else {}
     message = choice.get("message")
-    error = choice.get("error") or (isinstance(message, dict) and message.get("error")) or None
-    if error or ended_in_failure(choice.get("finish_reason")):
+    error = choice.get("error") or read_path(message, "error") or None
+    if error or error_rules.ended_in_failure(choice.get("finish_reason")):
         raise _TABLE.explain_upstream(payload, error, call=call)
     if not isinstance(message, dict):
-        raise (broke_off if of_chat else _TABLE.nothing_answers)(payload, call=call)
+        raise (error_rules.broke_off if of_chat else _TABLE.nothing_answers)(payload, call=call)
     return _reply(payload, body, choice, message, call)
 
 
@@ -180,40 +150,38 @@ def _reply(
     message: dict[str, Any],
     call: Call | None,
 ) -> Reply:
-    refusal, text = message.get("refusal"), _spoken(message.get("content"))
-    reason = str(choice.get("finish_reason")).lower()
+    refusal, text = read_word(message, "refusal") or "", _spoken(message.get("content"))
+    reason, explanation = str(choice.get("finish_reason")).lower(), ""
     ending: Ending = _ENDINGS.get(reason, "complete")
-    if isinstance(refusal, str) and refusal.strip():
-        ending = "refused"
-    elif reason not in _WHOLE and reason not in _ENDINGS and unfinished(text):
-        raise broke_off(payload, call=call)
+    if refusal.strip():
+        ending, explanation = "refused", refusal.strip()[:300]
+    elif ending == "filtered":
+        results = [choice, *dicts(body.get("prompt_filter_results"))]
+        explanation = ", ".join(next(filter(None, map(filtered_categories, results)), ()))
+    elif reason not in _WHOLE and reason not in _ENDINGS and error_rules.unfinished(text):
+        raise error_rules.broke_off(payload, call=call)
+    usage = body.get("usage")
     return Reply(
         text=text,
         ending=ending,
-        usage=_usage(body.get("usage")),
-        served_model=read_word(body.get("model")),
+        usage=Usage(
+            read_count(usage, "prompt_tokens"),
+            read_count(usage, "completion_tokens"),
+            read_count(usage, "prompt_tokens_details", "cached_tokens"),
+            read_count(usage, "completion_tokens_details", "reasoning_tokens"),
+        ),
+        served_model=read_word(body, "model"),
         request_id=request_id(payload, body),
-        explanation=_explanation(ending, refusal, choice, body),
+        explanation=explanation,
     )
 
 
-def _explanation(ending: Ending, refusal: Any, choice: dict[str, Any], body: Any) -> str:
-    if ending == "refused":
-        return str(refusal).strip()[:300]
-    if ending != "filtered":
-        return ""
-    results = [choice, *dicts(body.get("prompt_filter_results"))]
-    return ", ".join(next(filter(None, map(filtered_categories, results)), ()))
-
-
 def _spoken(content: Any) -> str:
+    """The words of an answer, without what a model thought aloud before them."""
     if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        parts = [part for part in dicts(content) if part.get("type") == "text"]
         content = "".join(str(part.get("text") or "") for part in parts)
-    return _without_thinking(content) if isinstance(content, str) else ""
-
-
-def _without_thinking(text: str) -> str:
+    text = content if isinstance(content, str) else ""
     bare = text.lstrip()
     if bare.startswith("<think>"):
         return bare.partition("</think>")[2].lstrip()
@@ -221,20 +189,6 @@ def _without_thinking(text: str) -> str:
     if "</think>" in bare and not bare.startswith(("{", "[")):
         return bare.rpartition("</think>")[2].lstrip()
     return text
-
-
-def _usage(usage: Any) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    cached = prompt.get("cached_tokens") if isinstance(prompt, dict) else None
-    thought = completion.get("reasoning_tokens") if isinstance(completion, dict) else None
-    return Usage(
-        input_tokens=read_count(usage.get("prompt_tokens")),
-        output_tokens=read_count(usage.get("completion_tokens")),
-        cached_tokens=read_count(cached),
-        reasoning_tokens=read_count(thought),
-    )
 
 
 def count_call(target: Target) -> Call | None:
@@ -256,35 +210,23 @@ def listed_models(
     """The models in one page of the list, and the call for the next page (here always None)."""
     body = parse_body(payload)
     rows = body.get("data", body.get("models")) if isinstance(body, dict) else body
-    if not isinstance(rows, list) or (isinstance(body, dict) and body.get("error")):
+    if not isinstance(rows, list) or read_path(body, "error"):
         raise explain(payload, call=call)
-    return [
-        _listed(row) for row in rows if isinstance(row, dict) and read_word(row.get("id"))
-    ], None
+    return [_listed(row) for row in rows if read_word(row, "id")], None
 
 
 def _listed(row: dict[str, Any]) -> ListedModel:
-    deprecation = row.get("deprecation")
-    ends = deprecation.get("inference") if isinstance(deprecation, dict) else None
-    return ListedModel(row["id"], _day(row.get("shutdown_date") or ends), _window(row))
+    # The window is in a field of its own with vLLM and sglang, routers, LM Studio, llama.cpp.
+    fields = (("max_model_len",), ("context_length",), ("max_context_length",),
+              ("meta", "n_ctx"), ("meta", "n_ctx_train"))  # fmt: skip
+    windows = (read_count(row, *keys) for keys in fields)
+    ends = row.get("shutdown_date") or read_path(row, "deprecation", "inference")
+    if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0:
+        ends = datetime.fromtimestamp(ends, UTC).date().isoformat()
+    return ListedModel(row["id"], read_day(ends), next(filter(None, windows), None))
 
 
-def _window(row: dict[str, Any]) -> int | None:
-    """The window of a listed model: vLLM and sglang, routers, LM Studio, llama.cpp."""
-    meta = row.get("meta")
-    sizes = [row.get(name) for name in ("max_model_len", "context_length", "max_context_length")]
-    sizes += [meta.get(name) for name in ("n_ctx", "n_ctx_train")] if isinstance(meta, dict) else []
-    return next((known for known in map(read_count, sizes) if known), None)
-
-
-def _day(value: Any) -> str | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return datetime.fromtimestamp(value, UTC).date().isoformat()
-    return read_day(value)
-
-
-# -- What OpenAI's strict mode takes of JSON Schema: the safest common form for other servers as
-# well.
+# -- What OpenAI's strict mode takes of JSON Schema, the safest form for other servers as well.
 #
 # Source: the provider's guide to structured outputs, November 2026.
 
@@ -396,52 +338,51 @@ _NOT_IN_REGION = Meaning(
     "Take another {region}, or a model that this one has.",
     FailureCode.REGION,
 )
+_NOT_PULLED = replace(error_rules.NO_MODEL, hint="Run: ollama pull {model}")
 _ABOUT_CONTENT = {200, 400, 422}
 _NOT_FOUND = {*_ABOUT_CONTENT, 404}
 _FORM_STATUSES = {*_NOT_FOUND, 501}
 
 
 def _endpoint_step(response: ErrorResponse) -> str:
-    return (
-        PASTE_TARGET_URI if "/openai/" in response.url else "Check that the endpoint ends in /v1."
-    )
+    azure = "/openai/" in response.url
+    return error_rules.PASTE_TARGET_URI if azure else "Check that the endpoint ends in /v1."
 
 
 _VERSION = re.compile("api-version|API version")
 _VERSION_STEP = "Paste the target URI again: its api-version is not known there."
-_WRONG_FORMAT = wrong_format("OpenAI", _endpoint_step)
+_WRONG_FORMAT = error_rules.wrong_format("OpenAI", _endpoint_step)
 
 _TABLE = ErrorTable(_WRONG_FORMAT, (
-    ErrorRule(NO_CREDIT, {402}),
-    ErrorRule(NO_CREDIT, {400, 403, 429}, words=_QUOTA),
-    *LIMITED,
+    ErrorRule(error_rules.NO_CREDIT, {402}),
+    ErrorRule(error_rules.NO_CREDIT, {400, 403, 429}, words=_QUOTA),
+    *error_rules.LIMITED,
     ErrorRule(_KEYS_TURNED_OFF, {401}, words=_KEYS_OFF),
     ErrorRule(replace(_KEYS_TURNED_OFF, kind=Forbidden), {403}, words=_KEYS_OFF),
     ErrorRule(_DEACTIVATED, {401, 403}, words=_ON_HOLD),
     ErrorRule(_WALLED_OFF, {401, 403}, message=_FIREWALL),
-    ErrorRule(KEY_REFUSED, {401}),
-    ErrorRule(KEY_REFUSED, {400, 403}, words=_BAD_KEY),
-    ErrorRule(FILTERED, {*_ABOUT_CONTENT, 403}, words=_FILTER),
+    ErrorRule(error_rules.KEY_REFUSED, {401}),
+    ErrorRule(error_rules.KEY_REFUSED, {400, 403}, words=_BAD_KEY),
+    ErrorRule(error_rules.FILTERED, {*_ABOUT_CONTENT, 403}, words=_FILTER),
     ErrorRule(_OUTPUT_LIMIT, message=_OUT_OF_ROOM),
-    ErrorRule(TOO_LONG, {413}),
-    ErrorRule(TOO_LONG, range(500), words=_LENGTH),
-    ErrorRule(SCHEMA_REFUSED, _FORM_STATUSES, message=_BAD_SCHEMA),
-    ErrorRule(FORM_REFUSED, _FORM_STATUSES, words=_FORM),
-    *parameter_rules(_PARAMETERS, _ABOUT_CONTENT, _NOT_TAKEN),
+    ErrorRule(error_rules.TOO_LONG, {413}),
+    ErrorRule(error_rules.TOO_LONG, range(500), words=_LENGTH),
+    ErrorRule(error_rules.SCHEMA_REFUSED, _FORM_STATUSES, message=_BAD_SCHEMA),
+    ErrorRule(error_rules.FORM_REFUSED, _FORM_STATUSES, words=_FORM),
+    *error_rules.parameter_rules(_PARAMETERS, _ABOUT_CONTENT, _NOT_TAKEN),
     ErrorRule(_NO_ACCESS, {403}, words=_NO_MODEL),
-    ErrorRule(NO_DEPLOYMENT, _NOT_FOUND, words=_NO_DEPLOYMENT),
+    ErrorRule(error_rules.NO_DEPLOYMENT, _NOT_FOUND, words=_NO_DEPLOYMENT),
     ErrorRule(_NOT_IN_REGION, _NOT_FOUND, words=_NO_MODEL, message=_REGION),
-    ErrorRule(replace(NO_MODEL, hint="Run: ollama pull {model}"), _NOT_FOUND, words=_NO_MODEL,
-              message=re.compile("try pulling")),
-    ErrorRule(NO_MODEL, _NOT_FOUND, words=_NO_MODEL),
-    *FAILED,
-    *FORBIDDEN,
+    ErrorRule(_NOT_PULLED, _NOT_FOUND, words=_NO_MODEL, message=re.compile("try pulling")),
+    ErrorRule(error_rules.NO_MODEL, _NOT_FOUND, words=_NO_MODEL),
+    *error_rules.FAILED,
+    *error_rules.FORBIDDEN,
     ErrorRule(_WRONG_FORMAT, {404, 405}),
     # A message about a thing that is gone is about the model, and not about the address.
     ErrorRule(_WRONG_FORMAT, {410}, when=lambda response: not response.body.message),
     # JSON that is neither an answer nor an error: another program's.
     ErrorRule(_WRONG_FORMAT, {200}, when=lambda response: not response.words.strip()),
-    ErrorRule(replace(BAD_REQUEST, hint=_VERSION_STEP), message=_VERSION),
+    ErrorRule(replace(error_rules.BAD_REQUEST, hint=_VERSION_STEP), message=_VERSION),
 ))  # fmt: skip
 """What a code says counts before what a status says."""
 

@@ -20,8 +20,16 @@ _MARKER = re.compile(r"<(?=\s*+/?\s*+document\s*+>)", re.IGNORECASE)
 
 def system_text(request: Request) -> str:
     """What comes before every document: the instructions, and the schema if it is wanted."""
-    parts = [request.instructions.strip(), _ending(request)]
-    return "\n\n".join(part for part in parts if part)
+    ending = ""
+    if request.form is ResponseFormat.TOOL:
+        ending = f"Call the tool {TOOL} once, with the record, and write nothing else."
+    elif request.schema_in_prompt:
+        schema = json.dumps(request.schema.schema, ensure_ascii=False)
+        ending = "Reply with one JSON value, and nothing else, that fits this JSON Schema:\n"
+        ending += schema
+    elif request.form in {ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT}:
+        ending = "Reply with one JSON object, and nothing else."
+    return "\n\n".join(filter(None, (request.instructions.strip(), ending)))
 
 
 def document_text(text: str) -> str:
@@ -44,17 +52,6 @@ def turns(request: Request) -> list[tuple[str, str]]:
     return spoken
 
 
-def _ending(request: Request) -> str:
-    if request.form is ResponseFormat.TOOL:
-        return f"Call the tool {TOOL} once, with the record, and write nothing else."
-    if request.schema_in_prompt:
-        schema = json.dumps(request.schema.schema, ensure_ascii=False)
-        return f"Reply with one JSON value, and nothing else, that fits this JSON Schema:\n{schema}"
-    if request.form in {ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT}:
-        return "Reply with one JSON object, and nothing else."
-    return ""
-
-
 def build_call(
     target: Target, method: Literal["GET", "POST"], url: str, body: Any = None, **query: str
 ) -> Call:
@@ -72,15 +69,14 @@ def build_call(
     )
 
 
-def no_such_form(request: Request, target: Target, name: str) -> BadRequest:
-    """The error for a form of answer that a format does not have."""
-    return BadRequest(
-        f"{name}'s format has no {request.form}.",
-        "Test the connection again: it finds the form that the model takes.",
-        label=target.label,
-        model=target.model,
-        code=FailureCode.RESPONSE_FORMAT,
-    )
+def no_such_form(
+    target: Target,
+    sentence: str,
+    hint: str = "Test the connection again: it finds the form that the model takes.",
+) -> BadRequest:
+    """The error for a form of answer that a format, or a server of it, does not have."""
+    code = FailureCode.RESPONSE_FORMAT
+    return BadRequest(sentence, hint, label=target.label, model=target.model, code=code)
 
 
 def add_query(url: str, query: dict[str, str]) -> str:

@@ -220,7 +220,7 @@ class Dialect(Protocol):
     """What a module of `dialects/` gives: how a request is spelled, and how replies are read.
 
     Pure functions. `LADDER` are the forms a server is asked for, strictest first; `SUBSET` is what
-    it enforces of JSON Schema; `SAMPLING`, whether it takes a temperature beside thinking.
+    it enforces of JSON Schema; `SAMPLING`, whether it takes a temperature along with thinking.
     """
 
     @property
@@ -234,32 +234,25 @@ class Dialect(Protocol):
 
     def form_for(self, form: ResponseFormat, schema: Compiled) -> ResponseFormat:
         """The form that can be asked for with this schema: the one given, or a looser one."""
-        ...
 
     def encode(self, request: Request, target: Target) -> Call:
         """The request as an HTTP call."""
-        ...
 
     def decode(self, payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         """The reply in a payload; a Failure where it has none."""
-        ...
 
     def explain(
         self, payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
     ) -> Failure:
         """What a payload without an answer means, with the next step."""
-        ...
 
     def count_call(self, target: Target) -> Call | None:
         """The free call that counts tokens; None if the format has none."""
-        ...
 
     def models_call(self, target: Target) -> Call:
         """The free call that lists models."""
-        ...
 
     def listed_models(
         self, payload: HTTPResponse, call: Call | None = None
     ) -> tuple[list[ListedModel], Call | None]:
         """The models in a page of the list, and the call for the next page."""
-        ...

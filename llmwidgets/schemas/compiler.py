@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from llmwidgets.schemas import mapping, passes
@@ -16,6 +17,7 @@ from llmwidgets.schemas.canonical import (
     ANNOTATIONS,
     ANY_JSON,
     NEVER,
+    VALUE_KEYWORDS,
     Canonical,
     ConflictError,
     Node,
@@ -27,31 +29,32 @@ from llmwidgets.schemas.canonical import (
     merge,
     property_path,
     ref_name,
-    says_something,
-    types_of,
+    type_of,
 )
-from llmwidgets.schemas.mapping import Compiled, Loss, ValueMapping
-from llmwidgets.schemas.passes import NULL, Economy, EnumBudget, SchemaCapabilities, Size
+from llmwidgets.schemas.mapping import UNCHANGED, Compiled, Loss, Properties, ValueMapping
+from llmwidgets.schemas.passes import ANY_TYPE, NULL, Economy, SchemaCapabilities, Size
 from llmwidgets.schemas.validation import LazyValidator
 
 _MAX_WORK = 10_000
 """Places compiled before unions are no longer multiplied out."""
+_MOST_PROPERTIES = 5000
+"""More properties than this come of unions multiplied out, and no model minds them all."""
 
 
 def compile_schema(schema: Canonical, subset: SchemaCapabilities) -> Compiled:
     """The schema to send, what it lost, what it has too much of, and the way back."""
     compiler = Compiler(schema, subset)
     compiled, size = compiler.compile()
-    if size.too_many_properties(subset):
+    if size.counts["max_properties"] > (subset.max_properties or _MOST_PROPERTIES):
         compiler = Compiler(schema, subset, multiply=False)
         compiled, size = compiler.compile()
-    enum_chars = size.enum_chars_allowed(subset)
-    if enum_chars is not None:
-        compiler = Compiler(schema, subset, compiler.multiply, enum_chars)
-        compiled, size = compiler.compile()
-    if size.too_many_choices(subset):
+    chars = None
+    if size.exceeds("max_chars") and subset.max_chars is not None:
+        chars = max(0, subset.max_chars - size.name_chars)
+        compiled, size = Compiler(schema, subset, compiler.multiply, chars).compile()
+    if size.exceeds("max_optional", "max_unions"):
         economy = Economy.left_by(compiled.schema, subset)
-        spared, _ = Compiler(schema, subset, compiler.multiply, enum_chars, economy).compile()
+        spared, _ = Compiler(schema, subset, compiler.multiply, chars, economy).compile()
         return compiled if spared.excess else spared
     return compiled
 
@@ -61,7 +64,7 @@ class Part:
     """A sent schema and how its values map back."""
 
     node: Node
-    shape: ValueMapping | None = None
+    shape: ValueMapping = UNCHANGED
     possible: bool = True
     """False if no value satisfies the user's schema at this place."""
 
@@ -73,22 +76,6 @@ class Part:
 _IMPOSSIBLE = Part(NULL, possible=False)
 
 
-@dataclass(slots=True)
-class _Fields:
-    """The listed properties of an object as they are sent, and how the optional ones are."""
-
-    nodes: dict[str, Node] = field(default_factory=dict)
-    shapes: dict[str, ValueMapping | None] = field(default_factory=dict)
-    droppable: set[str] = field(default_factory=set)
-    """Null means absent, which is all it can mean."""
-    nullable: set[str] = field(default_factory=set)
-    """Null may mean absent."""
-    filled: set[str] = field(default_factory=set)
-    """Null is sent for absence."""
-    left_out: set[str] = field(default_factory=set)
-    """Absence means null as well."""
-
-
 @dataclass
 class Compiler:
     """The visitor, with what it has met so far."""
@@ -98,37 +85,38 @@ class Compiler:
     multiply: bool = True
     """Whether what is next to a union is multiplied into its branches."""
     enum_chars: int | None = None
-    """Characters that enums may have in all."""
+    """Characters that are left for enums; None for any number."""
     economy: Economy | None = None
     """How optional properties are spread over the two limits that they count towards."""
+    enum_values: int = 0
     losses: dict[tuple[str, str], Loss] = field(default_factory=dict)
     defs: dict[str, Node] = field(default_factory=dict)
-    shapes: dict[str, ValueMapping | None] = field(default_factory=dict)
-    begun: set[str] = field(default_factory=set)
+    shapes: dict[str, ValueMapping] = field(default_factory=dict)
     inside: list[str] = field(default_factory=list)
     """The definitions being compiled, outermost first."""
     places: dict[str, str] = field(default_factory=dict)
     """Where each definition was first referred to."""
     work: int = 0
 
-    def __post_init__(self) -> None:
-        self.enums = EnumBudget(self.subset, self.enum_chars)
-
     def compile(self) -> tuple[Compiled, Size]:
         """The whole schema, with the passes over it, and how large it is."""
+        subset = self.subset
         root = self.part(self.schema.root, "")
         node = self.defs[ref_name(root.node)] if "$ref" in root.node else root.node
-        wrapped = self.subset.root_object and (node.get("type") != "object" or "anyOf" in node)
+        wrapped = subset.root_object and (node.get("type") != "object" or "anyOf" in node)
         if wrapped:
             root = root.wrapped("value")
             node = root.node
-        passes.hoist(node, self.defs, self.subset.max_depth, self.schema.defs)
+        if subset.max_depth is not None:
+            passes.hoist(node, self.defs, subset.max_depth, self.schema.defs)
         sent = {**node, "$defs": dict(sorted(self.defs.items()))} if self.defs else node
-        excess = passes.loosen(sent, self.subset, self.places, self.lose)
-        size = Size.of(sent)
-        if not excess and not self.subset.recursion and passes.is_recursive(sent):
-            excess = f"{self.subset.name} takes no recursion"
-        excess = excess or size.excess(self.subset)
+        excess = ""
+        if not subset.required_cycles:
+            excess = passes.loosen(sent, subset, self.places, self.lose)
+        size = Size.of(sent, subset)
+        if not excess and not subset.recursion and passes.is_recursive(sent):
+            excess = f"{subset.name} takes no recursion"
+        excess = excess or size.exceeds()
         return Compiled(sent, tuple(self.losses.values()), wrapped, excess, root.shape), size
 
     def lose(self, keyword: str, path: str, why: str = "") -> None:
@@ -151,17 +139,21 @@ class Compiler:
             return self._listed_values(node, path)
         order = listed_types(node) or passes.implied(node)
         types = set(order)
-        if not types:
-            self._report(node, set(passes.ANY_TYPE), path)
-            return self._any_value(node)
         if len(types) > 1 and types & {"object", "array"}:
-            split = [{**passes.only(node, name), "type": name} for name in order]
-            return self._union({"anyOf": split, **_annotations(node)}, path)
+            about = {name: passes.BY_TYPE[name] | ANY_TYPE for name in order}
+            split = [
+                {**{key: node[key] for key in node if key in about[name]}, "type": name}
+                for name in order
+            ]
+            outside = {key: node[key] for key in node if key in ANNOTATIONS}
+            return self._union({"anyOf": split, **outside}, path)
         if "object" in types:
             return self._object(node, path, origin)
         if "array" in types:
             return self._array(node, path)
         keep, notes = self._kept(node, types, path)
+        if not types:
+            return self._any_value(node)
         kind = order[0] if len(order) == 1 else order
         return Part(self._described({"type": kind, **keep}, node, notes))
 
@@ -185,19 +177,16 @@ class Compiler:
 
     def _kept(self, node: Node, types: set[str], path: str) -> tuple[Node, list[str]]:
         """The keywords taken as they are, and notes on those that are not, which are reported."""
-        relevant = passes.relevant(types)
-        keep = {k: v for k, v in node.items() if k in relevant and self.subset.takes(k, v)}
-        return keep, self._report(node, (relevant | passes.ANY_TYPE) - set(keep), path)
-
-    def _report(self, node: Node, named: set[str], path: str) -> list[str]:
-        notes = []
+        relevant = set().union(*(passes.BY_TYPE[each] for each in types)) - passes.STRUCTURE
+        keep, notes = {}, []
         for keyword, value in node.items():
-            if keyword not in named or self.subset.keeps(keyword, value):
-                continue
-            self.lose(keyword, path)
-            if isinstance(value, str | int | float) and len(str(value)) <= 80:
-                notes.append(f"{keyword}: {value}")
-        return notes
+            if keyword in relevant and self.subset.takes(keyword, value):
+                keep[keyword] = value
+            elif keyword in relevant | ANY_TYPE and not self.subset.keeps(keyword, value):
+                self.lose(keyword, path)
+                if isinstance(value, str | int | float) and len(str(value)) <= 80:
+                    notes.append(f"{keyword}: {value}")
+        return keep, notes
 
     # -- References and allOf: one node for all that has to be true at a place.
 
@@ -241,17 +230,15 @@ class Compiler:
 
     def _reference(self, node: Node, path: str) -> Part:
         name = ref_name(node)
-        if name not in self.begun:
-            self.begun.add(name)
+        if name not in self.places:
             self.places[name] = path
             self.inside.append(name)
             part = self.part(self.schema.defs[name], path)
             self.inside.pop()
             self.defs[name], self.shapes[name] = part.node, part.shape
-        mapped = name not in self.shapes or self.shapes[name] is not None
-        return Part(
-            self._refer(name, node), mapping.Definition(self.shapes, name) if mapped else None
-        )
+        unchanged = self.shapes.get(name) is UNCHANGED
+        shape = UNCHANGED if unchanged else mapping.Definition(self.shapes, name)
+        return Part(self._refer(name, node), shape)
 
     def _refer(self, name: str, source: Node) -> Node:
         bare: Node = {"$ref": f"#/$defs/{name}"}
@@ -264,17 +251,17 @@ class Compiler:
 
     def _listed_values(self, node: Node, path: str) -> Part:
         keyword = "const" if "const" in node else "enum"
-        values = passes.possible_values(node)
+        listed, types = [node["const"]] if keyword == "const" else node["enum"], listed_types(node)
+        # What `type` allows as well, each value once.
+        values = list({key_of(each): each for each in listed if passes.is_of(each, types)}.values())
         if not values:
             return _IMPOSSIBLE
         plain = all(each is None or isinstance(each, str | int | float) for each in values)
-        names = list(dict.fromkeys(passes.type_of(each) for each in values))
-        if not plain or not self.enums.pay(values):
-            size, kind = (
-                "does not take that many or that long allowed values",
-                "takes plain values only",
-            )
-            self.lose(keyword, path, f"{self.subset.name} {size if plain else kind}")
+        names = list(dict.fromkeys(type_of(each) for each in values))
+        if not plain or not self._affords(values):
+            too_many = "does not take that many or that long allowed values"
+            why = too_many if plain else "takes plain values only"
+            self.lose(keyword, path, f"{self.subset.name} {why}")
             rest = {key: value for key, value in node.items() if key not in {"const", "enum"}}
             return self.part({**rest, "type": names}, path)
         keep, notes = self._kept(node, set(names), path)
@@ -289,11 +276,27 @@ class Compiler:
             sent = {"anyOf": branches} if len(branches) > 1 else branches[0]
         return Part(self._described({**sent, **keep}, node, notes))
 
+    def _affords(self, values: list[Any]) -> bool:
+        """Whether these enum values may be sent along with those before; counts them if so."""
+        subset, chars = self.subset, sum(len(str(each)) for each in values)
+        most, number = subset.max_enum_values, self.enum_values + len(values)
+        if most is not None:
+            large = subset.large_enum is not None and len(values) > subset.large_enum
+            most_chars = subset.max_large_enum_chars
+            if number > most or (large and most_chars is not None and chars > most_chars):
+                return False
+        if self.enum_chars is not None:
+            if chars > self.enum_chars:
+                return False
+            self.enum_chars -= chars
+        self.enum_values = number
+        return True
+
     def _value_branches(self, keyword: str, values: list[Any], path: str) -> list[Node]:
         """A branch for each type of value: listed if an enum may hold it, else the type alone."""
         grouped: dict[str, list[Any]] = {}
         for value in values:
-            grouped.setdefault(passes.type_of(value), []).append(value)
+            grouped.setdefault(type_of(value), []).append(value)
         branches: list[Node] = []
         for name, group in grouped.items():
             if name in self.subset.enum_types:
@@ -308,104 +311,96 @@ class Compiler:
 
     def _array(self, node: Node, path: str) -> Part:
         keep, notes = self._kept(node, {"array"}, path)
+        inner = item_path(path)
         options, rest = list(node.get("prefixItems", ())), node.get("items")
         if rest == NEVER and "maxItems" in self.subset.keywords:
             keep["maxItems"] = min(len(options), node.get("maxItems", len(options)))
+        sent: Node = {"type": "array"}
+        first: list[Part] = []
         if "prefixItems" in keep:
-            return self._tuple(node, path, keep, notes)
-        if rest != NEVER and (rest is not None or not options):
+            first = [self.part(each, inner) for each in options]
+            keep["prefixItems"] = [part.node for part in first]
+            options = [rest] if rest and rest != NEVER else []
+        elif rest != NEVER and (rest is not None or not options):
             options.append(rest or {})
-        item = self.part(any_of([each for each in options if each != NEVER]), item_path(path))
-        sent = self._described({"type": "array", "items": item.node, **keep}, node, notes)
-        return Part(sent, mapping.Items(item.shape) if item.shape else None)
-
-    def _tuple(self, node: Node, path: str, keep: Node, notes: list[str]) -> Part:
-        first = [self.part(each, item_path(path)) for each in node["prefixItems"]]
-        sent: Node = {"type": "array", **keep, "prefixItems": [part.node for part in first]}
-        rest: ValueMapping | None = None
-        if node.get("items") and node["items"] != NEVER:
-            part = self.part(node["items"], item_path(path))
-            sent["items"], rest = part.node, part.shape
-        mapped = rest or any(part.shape for part in first)
-        shape = mapping.Tuple(tuple(part.shape for part in first), rest) if mapped else None
-        return Part(self._described(sent, node, notes), shape)
+        item = Part({})
+        if options or "prefixItems" not in keep:
+            item = self.part(any_of([each for each in options if each != NEVER]), inner)
+            (keep if first else sent)["items"] = item.node
+        shapes = tuple(part.shape for part in first)
+        mapped = any(each is not UNCHANGED for each in (item.shape, *shapes))
+        shape = mapping.Items(item.shape, shapes) if mapped else UNCHANGED
+        return Part(self._described({**sent, **keep}, node, notes), shape)
 
     # -- Objects: listed properties sent all of them, open ones as they are or as a list of entries.
 
     def _object(self, node: Node, path: str, origin: Node) -> Part:
         """An object; `origin` is its schema before merging, which judges it as a whole."""
         keep, notes = self._kept(node, {"object"}, path)
-        listed, rest = _listed(node), _rest(node)
-        if not self.subset.closed:
-            return self._open_object(node, path, (keep, notes), self._fields(node, listed, path))
-        if not listed and rest is not None:
+        closed, others = self.subset.closed, node.get("additionalProperties")
+        listed, rest = _split_properties(node)
+        if closed and not listed and rest is not None:
             item = self.part(rest, any_name(path))
             sent = {**mapping.entries(item.node), **keep}
             return Part(self._described(sent, node, notes), mapping.Entries(item.shape))
-        if node.get("additionalProperties") == {} and not node.get("patternProperties"):
+        if closed and others == {} and not node.get("patternProperties"):
             why = f"{self.subset.name} fills listed properties only"
             self.lose("additionalProperties", path, why)
-        fields = self._fields(node, listed, path)
-        sent = {**mapping.closed(fields.nodes), "required": _required(node, fields), **keep}
-        carrier, carried = None, None
-        if rest is not None:
-            carrier = _unused("additional_properties", listed)
+        nodes, shape = self._properties(node, listed, path)
+        required = [each for each in nodes if each in node.get("required", ())
+                    or each in shape.filled]  # fmt: skip
+        item = Part({})
+        if rest or (closed and rest is not None):
             item = self.part(rest, any_name(path))
-            fields.nodes[carrier], carried = mapping.entries(item.node), mapping.Entries(item.shape)
-            sent["required"].append(carrier)
+        if closed:
+            if rest is not None:
+                carrier = _unused("additional_properties", listed)
+                nodes[carrier] = mapping.entries(item.node)
+                required.append(carrier)
+                shape.rest = carrier, mapping.Entries(item.shape)
+            sent = {**mapping.closed(nodes), "required": required, **keep}
+        else:
+            sent = {"type": "object", **keep}
+            if nodes:
+                sent |= {"properties": nodes, "required": required}
+            if rest is not None or others is not None:
+                is_open = rest is not None or others is not False
+                sent["additionalProperties"] = item.node if rest else is_open
+            shape.others = item.shape
+        if shape.filled - shape.droppable:
+            shape.accepts = LazyValidator(self.schema, origin)
         # A valid record may have properties that a closed object has no place for.
-        drops = node.get("additionalProperties") is not False
-        judge = LazyValidator(self.schema, origin) if fields.nullable else None
-        shape = _properties(fields, needed=drops or bool(carrier), rest=carrier,
-                            rest_shape=carried, accepts=judge)  # fmt: skip
-        return Part(self._described(sent, node, notes), shape)
+        dropping = closed and (shape.rest is not None or others is not False)
+        settled = shape.droppable or shape.filled or shape.left_out
+        mapped = any(each is not UNCHANGED for each in (item.shape, *shape.shapes.values()))
+        changed = dropping or settled or mapped
+        return Part(self._described(sent, node, notes), shape if changed else UNCHANGED)
 
-    def _open_object(
-        self, node: Node, path: str, kept: tuple[Node, list[str]], fields: _Fields
-    ) -> Part:
-        """An object for a dialect that takes open ones as they are."""
-        keep, notes = kept
-        sent: Node = {"type": "object", **keep}
-        if fields.nodes:
-            sent |= {"properties": fields.nodes, "required": _required(node, fields)}
-        rest, others = _rest(node), None
-        if rest:
-            part = self.part(rest, any_name(path))
-            sent["additionalProperties"], others = part.node, part.shape
-        elif rest is not None or "additionalProperties" in node:
-            is_open = rest is not None or node["additionalProperties"] is not False
-            sent["additionalProperties"] = is_open
-        shape = _properties(fields, needed=bool(others), keeps_others=True, others=others)
-        return Part(self._described(sent, node, notes), shape)
-
-    def _fields(self, node: Node, listed: dict[str, Node], path: str) -> _Fields:
-        """Compile the listed properties, and settle how the optional ones are sent."""
-        fields = _Fields()
+    def _properties(
+        self, node: Node, listed: dict[str, Node], path: str
+    ) -> tuple[dict[str, Node], Properties]:
+        """The listed properties compiled, and how the optional ones are sent."""
+        nodes, mapped = dict[str, Node](), Properties()
         for name, inner in listed.items():
             part = self.part(inner, property_path(path, name))
             required = name in node.get("required", ())
             if not part.possible and not required:
                 continue
-            fields.nodes[name], fields.shapes[name] = part.node, part.shape
+            nodes[name], mapped.shapes[name] = part.node, part.shape
             if required:
                 continue
             absence = self._absence(part.node)
-            takes = passes.accepts_null(part.node, self.defs)
-            if not takes:
-                fields.droppable.add(name)
+            takes_null = mapping.fits(self.defs, part.node, None)
+            if not takes_null:
+                mapped.droppable.add(name)
             if absence == "null":
-                fields.filled.add(name)
-                fields.nodes[name] = part.node if takes else passes.nullable(part.node)
-                if takes:
-                    fields.nullable.add(name)
-            elif (
-                absence == "absent"
-                and takes
-                and (bare := passes.without_null(part.node)) != part.node
-            ):
-                fields.nodes[name] = bare
-                fields.left_out.add(name)
-        return fields
+                mapped.filled.add(name)
+                nodes[name] = part.node if takes_null else passes.nullable(part.node)
+            elif absence == "absent" and takes_null:
+                nodes[name] = passes.without_null(part.node)
+                if nodes[name] != part.node:
+                    mapped.left_out.add(name)
+        return nodes, mapped
 
     def _absence(self, sent: Node) -> str:
         """How the absence of an optional property is sent: `null`, `absent`, or either of them."""
@@ -422,7 +417,7 @@ class Compiler:
     def _union(self, node: Node, path: str) -> Part:
         """A union; what is next to it is merged into each branch."""
         keyword = "anyOf" if node.get("anyOf") else "oneOf"
-        outside = _annotations(node)
+        outside = {key: node[key] for key in node if key in ANNOTATIONS}
         base = {key: node[key] for key in node if key not in ANNOTATIONS and key != keyword}
         options = self._options(base, node[keyword], path)
         if not options:
@@ -431,29 +426,28 @@ class Compiler:
         if len(options) == 1:
             return self.part({**options[0], **outside}, path)
         branches: dict[str, tuple[Node, Part]] = {}
-        for count, option in enumerate(options):
+        for number, option in enumerate(options):
             part = self.part(option, path)
             if part.possible:
-                same = key_of(part.node) if part.shape is None else str(count)
+                same = key_of(part.node) if part.shape is UNCHANGED else str(number)
                 branches.setdefault(same, (option, part))
-        originals = [option for option, _ in branches.values()]
         parts = [part for _, part in branches.values()]
         if not parts:
             return _IMPOSSIBLE
         if len(parts) == 1:
             return Part(self._described(parts[0].node, node), parts[0].shape)
-        parts = self._objects_told_from_lists(parts)
+        parts = self._told_from_lists(parts)
         if self.subset.distinct_first_keys:
             parts = self._distinct(parts)
-        shape = None
-        if any(part.shape for part in parts):
+        shape = UNCHANGED
+        if any(part.shape is not UNCHANGED for part in parts):
             choices = tuple(
                 mapping.Option(
                     part.shape,
                     LazyValidator(self.schema, option),
-                    mapping.Fits(self.defs, part.node),
+                    partial(mapping.fits, self.defs, part.node),
                 )
-                for option, part in zip(originals, parts, strict=True)
+                for (option, _), part in zip(branches.values(), parts, strict=True)
             )
             shape = mapping.Choice(choices, LazyValidator(self.schema, node))
         return Part(self._described({"anyOf": [part.node for part in parts]}, node), shape)
@@ -463,13 +457,13 @@ class Compiler:
         options = [each for each in listed if each != NEVER]
         if not base:
             return options
-        plain = not any(says_something(self.schema.resolve(each)) for each in options)
-        if plain or not self.multiply or self.work > _MAX_WORK:
+        silent = all(VALUE_KEYWORDS.isdisjoint(self.schema.resolve(each)) for each in options)
+        if silent or not self.multiply or self.work > _MAX_WORK:
             return []
         merged = []
         for each in options:
-            types = types_of(self.schema.resolve(each))
-            if set(base) == {"type"} and types_of(base) >= types > set():
+            types = set(listed_types(self.schema.resolve(each)))
+            if set(base) == {"type"} and set(listed_types(base)) >= types > set():
                 merged.append(each)
                 continue
             try:
@@ -478,16 +472,16 @@ class Compiler:
                 continue
         return merged
 
-    def _objects_told_from_lists(self, parts: list[Part]) -> list[Part]:
+    def _told_from_lists(self, parts: list[Part]) -> list[Part]:
         """Open objects are sent as lists: wrapped if another branch is one, as both may be []."""
-
-        def resolved(part: Part) -> Part:
+        opened, is_list = [], False
+        for part in parts:
             name = ref_name(part.node) if "$ref" in part.node else ""
-            return Part(self.defs.get(name, {}), self.shapes.get(name)) if name else part
-
-        opened = [isinstance(resolved(part).shape, mapping.Entries) for part in parts]
-        lists = [resolved(part).node.get("type") == "array" for part in parts]
-        if all(is_open or not is_list for is_open, is_list in zip(opened, lists, strict=True)):
+            shape = self.shapes.get(name) if name else part.shape
+            opened.append(isinstance(shape, mapping.Entries))
+            node = self.defs.get(name, {}) if name else part.node
+            is_list |= node.get("type") == "array" and not opened[-1]
+        if not is_list:
             return parts
         return [
             part.wrapped(mapping.ENTRIES) if is_open else part
@@ -497,7 +491,7 @@ class Compiler:
     def _distinct(self, parts: list[Part]) -> list[Part]:
         """The branches with no first property in common: reordered, or else wrapped."""
         # A definition that is still being compiled has its first property in the user's schema.
-        coming = {name: self.schema.defs[name] for name in self.begun} | self.defs
+        coming = {name: self.schema.defs[name] for name in self.places} | self.defs
         firsts = [passes.first_keys(part.node, coming) for part in parts]
         used: set[str] = set()
         settled = []
@@ -540,56 +534,26 @@ class Compiler:
         return {"$ref": f"#/$defs/{name}"}
 
 
-def _annotations(node: Node) -> Node:
-    return {key: value for key, value in node.items() if key in ANNOTATIONS}
-
-
 def _unused(name: str, taken: Collection[str]) -> str:
     while name in taken:
         name += "_"
     return name
 
 
-def _listed(node: Node) -> dict[str, Node]:
-    """The properties an object may have by name; required ones that are not listed included."""
-    listed = {name: each for name, each in node.get("properties", {}).items() if each != NEVER}
-    rest = node.get("additionalProperties", {})
-    if rest is not False:
-        for name in node.get("required", ()):
-            if name not in node.get("properties", {}):
-                listed[name] = rest
-    return listed
+def _split_properties(node: Node) -> tuple[dict[str, Node], Node | None]:
+    """The properties an object may have by name, and the schema of whatever else it has.
 
-
-def _rest(node: Node) -> Node | None:
-    """The schema of whatever else an open object has; None if it has nothing more.
-
-    An object that lists properties and says nothing of others is taken to be complete.
+    Required properties that are not listed are named as well. An object that lists properties and
+    says nothing of others is taken to be complete: it has nothing else, which is None.
     """
-    patterns = [each for each in node.get("patternProperties", {}).values() if each != NEVER]
-    rest: Any = node.get("additionalProperties")
+    properties, rest = node.get("properties", {}), node.get("additionalProperties")
+    named = {name: each for name, each in properties.items() if each != NEVER}
+    if rest is not False:
+        missing = (name for name in node.get("required", ()) if name not in properties)
+        named |= dict.fromkeys(missing, rest or {})
+    others = [each for each in node.get("patternProperties", {}).values() if each != NEVER]
     if isinstance(rest, dict) and rest:
-        patterns.append(rest)
-    if patterns:
-        return any_of(patterns)
-    return {} if rest is not False and not _listed(node) else None
-
-
-def _required(node: Node, fields: _Fields) -> list[str]:
-    required = node.get("required", ())
-    return [name for name in fields.nodes if name in required or name in fields.filled]
-
-
-def _properties(fields: _Fields, *, needed: bool, **rest: Any) -> mapping.Properties | None:
-    """The mapping of an object's properties; None if every value is sent as it is."""
-    changed = fields.droppable or fields.filled or fields.left_out or any(fields.shapes.values())
-    if not needed and not changed:
-        return None
-    return mapping.Properties(
-        fields.shapes,
-        frozenset(fields.droppable),
-        frozenset(fields.nullable),
-        filled=frozenset(fields.filled),
-        left_out=frozenset(fields.left_out),
-        **rest,
-    )
+        others.append(rest)
+    if others:
+        return named, any_of(others)
+    return named, {} if rest is not False and not named else None

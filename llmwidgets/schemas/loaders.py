@@ -41,14 +41,9 @@ def read_source(source: Any) -> Source:
         return _from_json(schema_from_rows(source))
     plain = bool | int | float | bytes | FunctionType | BuiltinFunctionType
     if source is None or source is Any or isinstance(source, plain):
-        raise FieldError(f"{_kind(source)} is not a schema.", _HINT)
+        kind = "Any" if source is Any else f"A value of type {type(source).__name__}"
+        raise FieldError(f"{'None' if source is None else kind} is not a schema.", _HINT)
     return _from_type(source)
-
-
-def _kind(source: Any) -> str:
-    if source is None or source is Any:
-        return "None" if source is None else "Any"
-    return f"A value of type {type(source).__name__}"
 
 
 def _from_file(path: Path) -> Source:
@@ -58,9 +53,8 @@ def _from_file(path: Path) -> Source:
     try:
         text = path.read_text("utf-8-sig")
     except (UnicodeDecodeError, OSError):
-        text = None
-    if text is None:
-        raise FieldError(f"The schema file {path} cannot be read as UTF-8 text.", hint)
+        message = f"The schema file {path} cannot be read as UTF-8 text."
+        raise FieldError(message, hint) from None
     return _from_text(text, named=f"The schema file {path}")
 
 
@@ -80,15 +74,8 @@ def _from_text(text: str, named: str = "The schema text") -> Source:
     return _from_json(data)
 
 
-def _from_json(schema: dict[str, Any]) -> Source:
-    copy = _plain_copy(schema)
-    title = copy.get("title")
-    name = title.strip() if isinstance(title, str) else ""
-    return Source(copy, name or "Record")
-
-
-def _plain_copy(schema: dict[str, Any]) -> dict[str, Any]:
-    """A copy through JSON, so that nothing outside can change a schema once it is read."""
+def _from_json(schema: dict[str, Any], name: str = "", adapter: Any = None) -> Source:
+    """The schema, copied through JSON, so that nothing outside can change it once it is read."""
     try:
         copy: dict[str, Any] = json.loads(json.dumps(schema, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
@@ -97,7 +84,9 @@ def _plain_copy(schema: dict[str, Any]) -> dict[str, Any]:
         if schema:
             raise FieldError("The schema contains values that JSON cannot represent.", _HINT)
         raise FieldError("The schema is empty: it names no field.", _HINT)
-    return copy
+    title = copy.get("title")
+    name = name or (title.strip() if isinstance(title, str) else "")
+    return Source(copy, name or "Record", adapter)
 
 
 def _from_type(source: Any) -> Source:
@@ -110,59 +99,49 @@ def _from_type(source: Any) -> Source:
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError) as error:
         reason = f"{_name(source)} cannot be turned into a JSON Schema ({type(error).__name__})."
     else:
-        return Source(_plain_copy(schema), _name(source), adapter)
+        return _from_json(schema, _name(source), adapter)
     raise FieldError(reason, _HINT)
 
 
 def _name(source: Any) -> str:
     if isinstance(source, type) and not typing.get_args(source):
         return source.__name__
-    own = [
-        each for each in typing.get_args(source) if getattr(each, "__module__", "") != "builtins"
-    ]
-    named = [_name(each) for each in own if isinstance(each, type)]
-    return named[0] if named else "Record"
+    named = (each for each in typing.get_args(source) if isinstance(each, type))
+    return next((_name(each) for each in named if each.__module__ != "builtins"), "Record")
 
 
 # -- TypedDicts in a form that pydantic reads on every Python.
 
 
-def readable_by_pydantic(source: Any) -> Any:
+def readable_by_pydantic(source: Any, known: dict[Any, Any] | None = None) -> Any:
     """The type itself, with any `typing.TypedDict` that pydantic does not take rebuilt.
 
     Before Python 3.12 the standard TypedDict lacks what pydantic needs.
     """
-    return source if sys.version_info >= (3, 12) else _rebuilt(source, {})
+    if sys.version_info >= (3, 12):
+        return source
+    import typing_extensions as te
 
-
-def _rebuilt(source: Any, known: dict[Any, Any]) -> Any:
-    import typing_extensions
-
+    known = {} if known is None else known
     if typing.is_typeddict(source):
         if source not in known:
             known[source] = source
-            hints = typing.get_type_hints(source, include_extras=True)
-            fields = {
-                name: _typed_dict_field(source, name, hint, known) for name, hint in hints.items()
-            }
-            made: Any = typing_extensions.TypedDict
-            known[source] = made(source.__name__, fields)
+            fields: dict[str, Any] = {}
+            for name, hint in typing.get_type_hints(source, include_extras=True).items():
+                if typing.get_origin(hint) in {typing.Required, typing.NotRequired}:
+                    (hint,) = typing.get_args(hint)
+                presence: Any = te.NotRequired
+                if name in source.__required_keys__:
+                    presence = te.Required
+                fields[name] = presence[readable_by_pydantic(hint, known)]
+            typed_dict: Any = te.TypedDict
+            known[source] = typed_dict(source.__name__, fields)
         return known[source]
     parts = typing.get_args(source)
     if parts and typing.get_origin(source) in {list, tuple, dict}:
-        return typing.get_origin(source)[tuple(_rebuilt(each, known) for each in parts)]
+        rebuilt = tuple(readable_by_pydantic(each, known) for each in parts)
+        return typing.get_origin(source)[rebuilt]
     return source
-
-
-def _typed_dict_field(source: Any, name: str, hint: Any, known: dict[Any, Any]) -> Any:
-    import typing_extensions
-
-    if typing.get_origin(hint) in {typing.Required, typing.NotRequired}:
-        (hint,) = typing.get_args(hint)
-    presence: Any = typing_extensions.NotRequired
-    if name in source.__required_keys__:
-        presence = typing_extensions.Required
-    return presence[_rebuilt(hint, known)]
 
 
 # -- Field rows: a schema as a table, one row per field, as the schema editor writes it.

@@ -1,7 +1,7 @@
 """Mapping: how a value of the sent schema becomes one of the user's schema, and back.
 
-A place that needs no mapping has None. Data that does not fit passes unchanged, so
-that the user's own schema judges what the model really answered.
+Data that does not fit passes unchanged, so that the user's own schema judges what the model
+really answered.
 """
 
 from __future__ import annotations
@@ -10,111 +10,89 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import Any, Protocol
+from typing import Any
 
-from llmwidgets.schemas.canonical import ANY_JSON, Node, display_path, ref_name, types_of
+from llmwidgets.schemas.canonical import (
+    ANY_JSON,
+    Node,
+    display_path,
+    listed_types,
+    ref_name,
+    type_of,
+)
 
 KEY, VALUE = "key", "value"
 ENTRIES = "entries"
+_NUMBERS = {"integer", "number"}
 
 
-class ValueMapping(Protocol):
-    """The two directions of one place."""
-
-    def restore(self, data: Any) -> Any:
-        """From the sent shape to the user's."""
-        ...
-
-    def adapt(self, data: Any) -> Any:
-        """From the user's shape to the sent one."""
-        ...
-
-
-def to_user_value(shape: ValueMapping | None, data: Any) -> Any:
-    """A sent value as the user's schema has it."""
-    return shape.restore(data) if shape else data
-
-
-def to_wire_value(shape: ValueMapping | None, data: Any) -> Any:
-    """A value of the user's schema as it is sent."""
-    return shape.adapt(data) if shape else data
-
-
-@dataclass(frozen=True, slots=True)
-class Wrapped:
-    """A value that is sent as the only property of an object."""
-
-    name: str
-    inner: ValueMapping | None
-
-    def restore(self, data: Any) -> Any:
-        if isinstance(data, dict) and self.name in data and len(data) == 1:
-            return to_user_value(self.inner, data[self.name])
-        return to_user_value(self.inner, data)
-
-    def adapt(self, data: Any) -> Any:
-        return {self.name: to_wire_value(self.inner, data)}
-
-
-Convert = Callable[["ValueMapping | None", Any], Any]
-
-
-class _BothWays:
-    """A place whose values are mapped alike in both directions."""
+class ValueMapping:
+    """The two directions of one place; this one changes nothing."""
 
     __slots__ = ()
 
     def restore(self, data: Any) -> Any:
-        return self._map(data, to_user_value)
+        """From the sent shape to the user's."""
+        return data
 
     def adapt(self, data: Any) -> Any:
-        return self._map(data, to_wire_value)
+        """From the user's shape to the sent one."""
+        return data
 
-    def _map(self, data: Any, convert: Convert) -> Any:
-        raise NotImplementedError
+
+UNCHANGED = ValueMapping()
 
 
 @dataclass(frozen=True, slots=True)
-class Items(_BothWays):
-    """A list whose items are mapped one by one."""
+class Wrapped(ValueMapping):
+    """A value that is sent as the only property of an object."""
 
+    name: str
     inner: ValueMapping
 
-    def _map(self, data: Any, convert: Convert) -> Any:
-        return [convert(self.inner, each) for each in data] if isinstance(data, list) else data
+    def restore(self, data: Any) -> Any:
+        alone = isinstance(data, dict) and self.name in data and len(data) == 1
+        return self.inner.restore(data[self.name] if alone else data)
+
+    def adapt(self, data: Any) -> Any:
+        return {self.name: self.inner.adapt(data)}
 
 
 @dataclass(frozen=True, slots=True)
-class Tuple(_BothWays):
+class Items(ValueMapping):
     """A list whose first items are mapped each in its own way, and the rest alike."""
 
-    first: tuple[ValueMapping | None, ...]
-    rest: ValueMapping | None = None
+    rest: ValueMapping
+    first: tuple[ValueMapping, ...] = ()
 
-    def _map(self, data: Any, convert: Convert) -> Any:
+    def restore(self, data: Any) -> Any:
         if not isinstance(data, list):
             return data
         inner = chain(self.first, repeat(self.rest))
-        return [convert(each, value) for each, value in zip(inner, data, strict=False)]
+        return [each.restore(value) for each, value in zip(inner, data, strict=False)]
+
+    def adapt(self, data: Any) -> Any:
+        if not isinstance(data, list):
+            return data
+        inner = chain(self.first, repeat(self.rest))
+        return [each.adapt(value) for each, value in zip(inner, data, strict=False)]
 
 
 @dataclass(frozen=True, slots=True)
-class Entries:
+class Entries(ValueMapping):
     """An open object that is sent as a list of `{"key": …, "value": …}`."""
 
-    inner: ValueMapping | None
+    inner: ValueMapping
 
     def restore(self, data: Any) -> Any:
         if not isinstance(data, list) or not all(is_entry(each) for each in data):
             return data
-        return {each[KEY]: to_user_value(self.inner, each[VALUE]) for each in data}
+        return {each[KEY]: self.inner.restore(each[VALUE]) for each in data}
 
     def adapt(self, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        return [
-            {KEY: name, VALUE: to_wire_value(self.inner, value)} for name, value in data.items()
-        ]
+        return [{KEY: name, VALUE: self.inner.adapt(value)} for name, value in data.items()]
 
 
 def is_entry(data: object) -> bool:
@@ -122,48 +100,42 @@ def is_entry(data: object) -> bool:
     return isinstance(data, dict) and set(data) == {KEY, VALUE} and isinstance(data[KEY], str)
 
 
-@dataclass(frozen=True, slots=True)
-class Properties:
-    """An object with listed properties, all of them sent.
+@dataclass(slots=True)
+class Properties(ValueMapping):
+    """An object with listed properties.
 
-    `droppable` are optional properties that refuse null: null means absent. `nullable`
-    are optional ones that take null: null stays, unless the object as a whole is only right
-    without (`accepts` judges the whole object, None if nothing depends on presence).
-    `rest` names the property that carries whatever else an open object has; `keeps_others`
-    means that the dialect takes open objects as they are, `others` maps what else they have.
-    Of the optional properties, `filled` are sent as null if they are absent, and `left_out`
-    are absent if they are null.
+    Of the optional properties, `droppable` refuse null: null means absent. `filled` are sent as
+    null if they are absent: if such a null may stay, it does, unless the object as a whole is only
+    right without it (`accepts` judges the whole object, None if nothing depends on presence).
+    `left_out` are absent if they are null. `rest` is the property that carries whatever else an
+    open object has, with its mapping; `others` maps it, if the dialect takes open objects as they
+    are.
     """
 
-    shapes: Mapping[str, ValueMapping | None]
-    droppable: frozenset[str] = frozenset()
-    nullable: frozenset[str] = frozenset()
-    rest: str | None = None
-    rest_shape: Entries | None = None
-    accepts: Callable[[Any], bool] | None = None
-    keeps_others: bool = False
+    shapes: dict[str, ValueMapping] = field(default_factory=dict)
+    droppable: set[str] = field(default_factory=set)
+    filled: set[str] = field(default_factory=set)
+    left_out: set[str] = field(default_factory=set)
+    rest: tuple[str, ValueMapping] | None = None
     others: ValueMapping | None = None
-    filled: frozenset[str] = frozenset()
-    left_out: frozenset[str] = frozenset()
+    accepts: Callable[[Any], bool] | None = None
 
     def restore(self, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
+        carrier, carried = self.rest or (None, UNCHANGED)
         whole = {
-            name: to_user_value(self.shapes.get(name, self.others), value)
+            name: self.shapes.get(name, self.others or UNCHANGED).restore(value)
             for name, value in data.items()
-            if name != self.rest and not (value is None and name in self.droppable)
+            if name != carrier and not (value is None and name in self.droppable)
         }
-        if self.rest is not None and self.rest_shape is not None:
-            others = self.rest_shape.restore(data.get(self.rest))
-            if isinstance(others, dict):
-                whole = {**others, **whole}
-        return self._settle(whole)
-
-    def _settle(self, whole: dict[str, Any]) -> dict[str, Any]:
+        others = carried.restore(data.get(carrier))
+        if isinstance(others, dict):
+            whole = {**others, **whole}
         if self.accepts is None or self.accepts(whole):
             return whole
-        fewer = {k: v for k, v in whole.items() if v is not None or k not in self.nullable}
+        nullable = self.filled - self.droppable
+        fewer = {k: v for k, v in whole.items() if v is not None or k not in nullable}
         return fewer if len(fewer) < len(whole) and self.accepts(fewer) else whole
 
     def adapt(self, data: Any) -> Any:
@@ -171,16 +143,17 @@ class Properties:
             return data
         sent: dict[str, Any] = {}
         for name, shape in self.shapes.items():
-            if name in data:
-                if data[name] is None and name in self.left_out:
-                    continue
-                sent[name] = to_wire_value(shape, data[name])
-            elif name in self.filled:
+            if name not in data and name in self.filled:
                 sent[name] = None
-        others = {k: to_wire_value(self.others, v) for k, v in data.items() if k not in self.shapes}
-        if self.rest is not None and self.rest_shape is not None:
-            sent[self.rest] = self.rest_shape.adapt(others)
-        return {**sent, **others} if self.keeps_others else sent
+            elif name in data and not (data[name] is None and name in self.left_out):
+                sent[name] = shape.adapt(data[name])
+        others = {name: value for name, value in data.items() if name not in self.shapes}
+        if self.rest is not None:
+            carrier, carried = self.rest
+            sent[carrier] = carried.adapt(others)
+        if self.others is not None:
+            sent |= {name: self.others.adapt(value) for name, value in others.items()}
+        return sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +163,13 @@ class Option:
     `fits` tells from the outside of a sent value whether it can belong to this branch.
     """
 
-    shape: ValueMapping | None
+    shape: ValueMapping
     accepts: Callable[[Any], bool]
     fits: Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(ValueMapping):
     """A union: the first branch whose own schema takes the result decides.
 
     `accepts` judges by the whole union, which may rule out what one branch takes (`oneOf`).
@@ -209,75 +182,63 @@ class Choice:
         fallback: list[Any] = []
         for option in self.options:
             if option.fits(data):
-                whole = to_user_value(option.shape, data)
+                whole = option.shape.restore(data)
                 if option.accepts(whole) and self.accepts(whole):
                     return whole
                 fallback.append(whole)
         return next(filter(self.accepts, fallback), fallback[0]) if fallback else data
 
     def adapt(self, data: Any) -> Any:
-        for option in self.options:
-            if option.accepts(data):
-                return to_wire_value(option.shape, data)
-        return data
+        shapes = (option.shape for option in self.options if option.accepts(data))
+        return next(shapes, UNCHANGED).adapt(data)
 
 
-@dataclass(frozen=True, slots=True)
-class Fits:
-    """Tells from the outside whether a sent value can belong to a sent schema."""
+def fits(
+    defs: Mapping[str, Node], node: Node, data: Any, seen: frozenset[str] = frozenset()
+) -> bool:
+    """Whether a sent value, seen from the outside, can belong to a sent schema.
 
-    defs: Mapping[str, Node]
-    node: Node
-
-    def __call__(self, data: Any) -> bool:
-        return _fits(self.node, data, self.defs, frozenset())
-
-
-def _fits(node: Node, data: Any, defs: Mapping[str, Node], seen: frozenset[str]) -> bool:
+    It cannot belong to a definition that is still being made.
+    """
     if "$ref" in node:
         name = ref_name(node)
-        return name not in seen and _fits(defs.get(name, {}), data, defs, seen | {name})
+        return name in defs and name not in seen and fits(defs, defs[name], data, seen | {name})
     if "anyOf" in node:
-        return any(_fits(each, data, defs, seen) for each in node["anyOf"])
+        return any(fits(defs, each, data, seen) for each in node["anyOf"])
     if "const" in node or "enum" in node:
         return data in ([node["const"]] if "const" in node else node["enum"])
-    types = types_of(node)
-    if isinstance(data, dict):
-        return (not types or "object" in types) and _fits_object(node, data, defs)
-    if isinstance(data, list):
-        return not types or "array" in types
-    if isinstance(data, str):
-        return not types or "string" in types
-    if data is None or isinstance(data, bool):
-        return not types or ("null" if data is None else "boolean") in types
-    return not types or bool(types & {"integer", "number"})
-
-
-def _fits_object(node: Node, data: dict[str, Any], defs: Mapping[str, Node]) -> bool:
+    if types := listed_types(node):
+        kind = type_of(data)
+        if kind not in types and not (kind in _NUMBERS and not _NUMBERS.isdisjoint(types)):
+            return False
+    if not isinstance(data, dict):
+        return True
     properties = node.get("properties", {})
-    closed = node.get("additionalProperties") is False
-    if closed and not data.keys() <= properties.keys():
+    if node.get("additionalProperties") is False and not data.keys() <= properties.keys():
         return False
     return all(
-        _fits(inner, data[name], defs, frozenset())
+        fits(defs, inner, data[name])
         for name, inner in properties.items()
         if name in data and ("const" in inner or "enum" in inner)
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Definition(_BothWays):
+class Definition(ValueMapping):
     """A reference to a shared mapping, looked up at use because definitions may be recursive."""
 
-    table: Mapping[str, ValueMapping | None] = field(repr=False)
+    table: Mapping[str, ValueMapping] = field(repr=False)
     name: str
 
-    def _map(self, data: Any, convert: Convert) -> Any:
-        return convert(self.table.get(self.name), data)
+    def restore(self, data: Any) -> Any:
+        return self.table[self.name].restore(data)
+
+    def adapt(self, data: Any) -> Any:
+        return self.table[self.name].adapt(data)
 
 
 @dataclass(frozen=True, slots=True)
-class AnyValue:
+class AnyValue(ValueMapping):
     """Any JSON: objects are sent as `{"entries": [{"key": …, "value": …}]}`, all else as it is."""
 
     def restore(self, data: Any) -> Any:
@@ -290,20 +251,15 @@ class AnyValue:
     def adapt(self, data: Any) -> Any:
         if isinstance(data, list):
             return [self.adapt(each) for each in data]
-        if isinstance(data, dict):
-            return {ENTRIES: Entries(self).adapt(data)}
-        return data
+        return {ENTRIES: Entries(self).adapt(data)} if isinstance(data, dict) else data
 
 
-@dataclass(frozen=True, slots=True)
-class JSONText:
+class JSONText(ValueMapping):
     """A value that is sent as its JSON text, if no schema takes it."""
 
     def restore(self, data: Any) -> Any:
-        if not isinstance(data, str):
-            return data
         try:
-            return json.loads(data)
+            return json.loads(data) if isinstance(data, str) else data
         except (ValueError, RecursionError):
             return data
 
@@ -377,15 +333,15 @@ class Compiled:
     losses: tuple[Loss, ...] = ()
     wrapped: bool = False
     excess: str = ""
-    shape: ValueMapping | None = field(default=None, repr=False, compare=False)
+    shape: ValueMapping = field(default=UNCHANGED, repr=False, compare=False)
 
     def restore(self, data: Any) -> Any:
         """The reply in the shape of the user's schema: unwrapped, absent if null was sent for it.
 
         Data of another shape comes back as it is; the user's schema judges it.
         """
-        return self.shape.restore(data) if self.shape else data
+        return self.shape.restore(data)
 
     def adapt(self, data: Any) -> Any:
         """A record of the user's schema in the shape that is sent, for examples."""
-        return self.shape.adapt(data) if self.shape else data
+        return self.shape.adapt(data)

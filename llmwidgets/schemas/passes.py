@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from llmwidgets.schemas.canonical import (
     NEVER,
-    Canonical,
     Node,
     item_path,
-    key_of,
+    listed_types,
     property_path,
     ref_name,
-    types_of,
+    type_of,
 )
 
 
@@ -26,29 +26,6 @@ class SchemaCapabilities:
     `keywords` are the constraints and annotations it takes as they are; the structure
     (`type properties required additionalProperties items anyOf enum $ref $defs`) is always
     taken. `formats` are the string formats it takes. A limit that is None does not exist.
-
-    OpenAI's strict mode, in full:
-
-    >>> openai = SchemaCapabilities(
-    ...     name="OpenAI",
-    ...     keywords=frozenset(
-    ...         "description const pattern format minimum maximum exclusiveMinimum "
-    ...         "exclusiveMaximum multipleOf minItems maxItems".split()
-    ...     ),
-    ...     formats=frozenset(
-    ...         "date-time time date duration email hostname ipv4 ipv6 uuid".split()
-    ...     ),
-    ...     all_required=True,
-    ...     closed=True,
-    ...     root_object=True,
-    ...     distinct_first_keys=True,
-    ...     max_depth=10,
-    ...     max_properties=5000,
-    ...     max_enum_values=1000,
-    ...     large_enum=250,
-    ...     max_large_enum_chars=15_000,
-    ...     max_chars=120_000,
-    ... )
     """
 
     name: str
@@ -117,7 +94,7 @@ class SchemaCapabilities:
 
 # -- Keywords: which constraints are about which type.
 
-_BY_TYPE = {
+BY_TYPE = {
     "string": {"minLength", "maxLength", "pattern", "format"},
     "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
     "array": {
@@ -130,163 +107,86 @@ _BY_TYPE = {
         "additionalProperties", "required",
     },
 }  # fmt: skip
-_BY_TYPE["integer"] = _BY_TYPE["number"]
-_STRUCTURE = {"items", "properties", "additionalProperties", "required"}
+BY_TYPE |= {"integer": BY_TYPE["number"], "boolean": set(), "null": set()}
+STRUCTURE = {"items", "properties", "additionalProperties", "required"}
 ANY_TYPE = {"not", "if", "then", "else"}
-CONSTRAINTS = frozenset().union(*_BY_TYPE.values(), ANY_TYPE, {"enum", "const", "anyOf", "oneOf"})
+CONSTRAINTS = frozenset().union(*BY_TYPE.values(), ANY_TYPE, {"enum", "const", "anyOf", "oneOf"})
 _LOOK_AROUND = re.compile(r"\(\?<?[=!]")
-
-
-def relevant(types: set[str]) -> set[str]:
-    """The constraints on values of these types, structure left out."""
-    return set().union(*(_BY_TYPE.get(each, set()) for each in types)) - _STRUCTURE
 
 
 def implied(node: Node) -> list[str]:
     """The type that the other keywords are about, if `type` is absent."""
     names = ("object", "array", "string", "number")
-    return next(([name] for name in names if not _BY_TYPE[name].isdisjoint(node)), [])
+    return next(([name] for name in names if not BY_TYPE[name].isdisjoint(node)), [])
 
 
-def only(node: Node, kind: str) -> Node:
-    """The node's keywords about values of one type."""
-    mine = _BY_TYPE.get(kind, set()) | ANY_TYPE
-    return {key: value for key, value in node.items() if key in mine}
-
-
-_VALUES = (
-    (type(None), "null"), (bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"),
-    (list, "array"), (dict, "object"),
-)  # fmt: skip
-
-
-def type_of(value: Any) -> str:
-    """The JSON type of a value."""
-    return next(name for kind, name in _VALUES if isinstance(value, kind))
-
-
-def is_of(value: Any, types: set[str]) -> bool:
+def is_of(value: Any, types: Collection[str]) -> bool:
+    """Whether a value is of one of these types, or there are none; 1.0 is an integer as well."""
     kind = type_of(value)
     whole = isinstance(value, float) and value.is_integer() and "integer" in types
     return not types or kind in types or (kind == "integer" and "number" in types) or whole
 
 
-def possible_values(node: Node) -> list[Any]:
-    """The listed values that `type` allows as well, each once."""
-    listed = [node["const"]] if "const" in node else node["enum"]
-    types = types_of(node)
-    return list({key_of(each): each for each in listed if is_of(each, types)}.values())
-
-
 # -- Limits: how large a schema a dialect takes.
 
-_MANY = 5000
-"""More properties than this come of unions multiplied out, and no model minds them all."""
+_LIMITS = {
+    "max_optional": "properties that may be absent",
+    "max_unions": "properties of several types",
+    "max_properties": "properties",
+    "max_chars": "characters of names and values",
+    "max_enum_values": "allowed values",
+}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Size:
-    """How much a sent schema has of what a dialect may limit."""
+    """How much a sent schema has of what a dialect limits.
 
-    optional: int = 0
-    """Properties that may be absent, those inside definitions not counted."""
-    unions: int = 0
-    """Properties that are unions, those inside definitions not counted."""
-    properties: int = 0
-    enum_values: int = 0
-    name_chars: int = 0
-    value_chars: int = 0
-    """Characters of all enum values and constants."""
+    `counts` are by the names of the limits; `name_chars` are the characters of the names alone.
+    """
+
+    counts: Counter[str]
+    name_chars: int
+    subset: SchemaCapabilities
 
     @classmethod
-    def of(cls, schema: Node) -> Size:
-        """The size of a sent schema, definitions included."""
-        size = cls(name_chars=sum(map(len, schema.get("$defs", ()))))
-        for node in nodes_reached(schema):
-            required = node.get("required", ())
-            for name, each in node.get("properties", {}).items():
-                size.optional += name not in required
-                size.unions += is_union(each)
-            size._count(node)
-        for definition in schema.get("$defs", {}).values():
-            for node in nodes_reached(definition):
-                size._count(node)
-        return size
+    def of(cls, schema: Node, subset: SchemaCapabilities) -> Size:
+        """The size of a sent schema, definitions included, except where a limit leaves them out."""
+        counts: Counter[str] = Counter()
+        definitions = schema.get("$defs", {})
+        names = [*definitions]
+        for part in (schema, *definitions.values()):
+            for node in nodes_reached(part):
+                properties, values = node.get("properties", {}), node.get("enum", ())
+                names += properties
+                counts["max_properties"] += len(properties)
+                counts["max_enum_values"] += len(values)
+                constant = [node["const"]] if "const" in node else []
+                counts["max_chars"] += sum(len(str(each)) for each in (*values, *constant))
+                if part is schema:
+                    optional = properties.keys() - set(node.get("required", ()))
+                    counts["max_optional"] += len(optional)
+                    counts["max_unions"] += sum(map(is_union, properties.values()))
+        name_chars = sum(map(len, names))
+        counts["max_chars"] += name_chars
+        return cls(counts, name_chars, subset)
 
-    def _count(self, node: Node) -> None:
-        names, values = node.get("properties", ()), node.get("enum", ())
-        constant = [node["const"]] if "const" in node else []
-        self.properties += len(names)
-        self.enum_values += len(values)
-        self.name_chars += sum(map(len, names))
-        self.value_chars += sum(len(str(each)) for each in (*values, *constant))
-
-    def excess(self, subset: SchemaCapabilities) -> str:
+    def exceeds(self, *limits: str) -> str:
         """What there is more of than the dialect takes, in words; empty if nothing."""
-        counted = (
-            (self.optional, subset.max_optional, "properties that may be absent"),
-            (self.unions, subset.max_unions, "properties of several types"),
-            (self.properties, subset.max_properties, "properties"),
-            (self.name_chars + self.value_chars, subset.max_chars,
-             "characters of names and values"),
-            (self.enum_values, subset.max_enum_values, "allowed values"),
-        )  # fmt: skip
-        for count, most, what in counted:
-            if most is not None and count > most:
-                return f"{subset.name} takes at most {most:,} {what}, and there are {count:,}"
+        for limit in limits or _LIMITS:
+            most, number = getattr(self.subset, limit), self.counts[limit]
+            if most is not None and number > most:
+                what = f"{most:,} {_LIMITS[limit]}, and there are {number:,}"
+                return f"{self.subset.name} takes at most {what}"
         return ""
 
-    def too_many_properties(self, subset: SchemaCapabilities) -> bool:
-        """Whether there are more than the dialect takes, or than make sense."""
-        return self.properties > (subset.max_properties or _MANY)
 
-    def too_many_choices(self, subset: SchemaCapabilities) -> bool:
-        """Whether there are more optional properties, or more unions, than the dialect takes."""
-        limits = ((self.optional, subset.max_optional), (self.unions, subset.max_unions))
-        return any(most is not None and count > most for count, most in limits)
-
-    def enum_chars_allowed(self, subset: SchemaCapabilities) -> int | None:
-        """How many characters the names leave for enums; None if all fit as they are."""
-        most = subset.max_chars
-        if most is None or self.name_chars + self.value_chars <= most:
-            return None
-        return max(0, most - self.name_chars)
-
-
-@dataclass(slots=True)
-class EnumBudget:
-    """The enum values sent so far, and the characters that are left for more; None for any."""
-
-    subset: SchemaCapabilities
-    chars: int | None = None
-    values: int = 0
-
-    def pay(self, values: list[Any]) -> bool:
-        """Whether these values may still be sent; counts them if so."""
-        subset, chars = self.subset, sum(len(str(each)) for each in values)
-        if subset.max_enum_values is not None:
-            if self.values + len(values) > subset.max_enum_values:
-                return False
-            large = subset.large_enum is not None and len(values) > subset.large_enum
-            most = subset.max_large_enum_chars
-            if large and most is not None and chars > most:
-                return False
-        if self.chars is not None:
-            if chars > self.chars:
-                return False
-            self.chars -= chars
-        self.values += len(values)
-        return True
-
-
-def hoist(root: Node, defs: dict[str, Node], most: int | None, reserved: Collection[str]) -> None:
+def hoist(root: Node, defs: dict[str, Node], most: int, reserved: Collection[str]) -> None:
     """Move what is nested more than `most` deep into `defs`, where nesting starts anew."""
-    if most is None:
-        return
     waiting = [(node, 1) for node in (root, *defs.values())]
     while waiting:
         node, level = waiting.pop()
-        if level == most and _has_inside(node):
+        if level == most and (node.get("properties") or "items" in node or "anyOf" in node):
             count = 1 + sum(name.startswith("Inner_") for name in defs)
             while (name := f"Inner_{count}") in defs or name in reserved:
                 count += 1
@@ -300,10 +200,6 @@ def hoist(root: Node, defs: dict[str, Node], most: int | None, reserved: Collect
         waiting.extend((each, level + 1) for each in node.get("properties", {}).values())
         if "items" in node:
             waiting.append((node["items"], level + 1))
-
-
-def _has_inside(node: Node) -> bool:
-    return bool(node.get("properties") or "items" in node or "anyOf" in node)
 
 
 def nodes_reached(node: Node) -> Iterator[Node]:
@@ -370,7 +266,11 @@ class Link:
 
 def is_recursive(schema: Node) -> bool:
     """Whether a definition of a sent schema leads back to itself."""
-    return bool(Canonical(schema, schema.get("$defs", {})).recursive)
+    links = {
+        name: [Link(ref_name(node)) for node in nodes_reached(definition) if "$ref" in node]
+        for name, definition in schema.get("$defs", {}).items()
+    }
+    return _cycle(links) is not None
 
 
 def loosen(
@@ -384,8 +284,6 @@ def loosen(
     The innermost required property on the cycle becomes optional. `places` are the paths of the
     definitions.
     """
-    if subset.required_cycles:
-        return ""
     defs: Mapping[str, Node] = schema.get("$defs", {})
     only = f"{subset.name} takes recursion only where it may be absent"
     while cycle := _cycle({name: list(_links(defs[name], places.get(name, ""))) for name in defs}):
@@ -442,24 +340,9 @@ def _cycle(links: Mapping[str, list[Link]]) -> list[Link] | None:
     return None
 
 
-# -- Null: whether a sent schema takes it, and the same schema made to take it.
+# -- Null: a sent schema made to take it, or to refuse it.
 
 NULL: Node = {"type": "null"}
-
-
-def accepts_null(node: Node, defs: Mapping[str, Node], seen: frozenset[str] = frozenset()) -> bool:
-    """Whether null satisfies a sent schema; a definition still being made is taken not to."""
-    if "$ref" in node:
-        name = ref_name(node)
-        return name not in seen and name in defs and accepts_null(defs[name], defs, seen | {name})
-    if "anyOf" in node:
-        return any(accepts_null(each, defs, seen) for each in node["anyOf"])
-    if "const" in node:
-        return node["const"] is None
-    if "enum" in node:
-        return None in node["enum"]
-    types = types_of(node)
-    return not types or "null" in types
 
 
 def nullable(node: Node) -> Node:
@@ -472,11 +355,10 @@ def nullable(node: Node) -> Node:
         listed = inside["enum"] if "enum" in inside else [inside["const"]]
         rest = {key: value for key, value in node.items() if key not in {"enum", "const"}}
         return {"enum": [*listed, None], **rest}
-    types = types_of(node)
-    if types and not types & {"object", "array"} and "const" not in node:
-        named = [node["type"]] if isinstance(node["type"], str) else node["type"]
+    types = listed_types(node)
+    if types and not {"object", "array"} & {*types} and "const" not in node:
         more = {"enum": [*node["enum"], None]} if "enum" in node else {}
-        return {**node, "type": [*named, "null"], **more}
+        return {**node, "type": [*types, "null"], **more}
     return {"anyOf": [inside, NULL], **outside}
 
 

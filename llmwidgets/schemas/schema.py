@@ -13,17 +13,16 @@ from typing import Any
 from llmwidgets.errors import InvalidRecord, LLMWidgetsError
 from llmwidgets.schemas.canonical import (
     NEVER,
-    SAYING,
+    VALUE_KEYWORDS,
     Canonical,
     Node,
     any_name,
     canonical,
     item_path,
+    listed_types,
     property_path,
     ref_name,
-    says_something,
     subschemas,
-    types_of,
 )
 from llmwidgets.schemas.compiler import compile_schema
 from llmwidgets.schemas.loaders import Source, read_source
@@ -38,8 +37,6 @@ from llmwidgets.schemas.validation import (
 )
 
 _SHOWN = 5
-
-
 MAX_LEAVES = 5000
 """A schema's leaves are listed up to here."""
 
@@ -67,17 +64,6 @@ class Leaf:
     format: str | None = None
 
 
-def read_leaves(schema: Canonical) -> tuple[Leaf, ...]:
-    """Every scalar place in the order of the schema; a recursive part ends in `other`."""
-    leaves: dict[str, Leaf] = {}
-    for leaf in _walk(schema, schema.root, Leaf("", "other", required=True), frozenset()):
-        known = leaves.get(leaf.path)
-        leaves[leaf.path] = leaf if known is None else _either(known, leaf)
-        if len(leaves) >= MAX_LEAVES:
-            break
-    return tuple(leaves.values())
-
-
 def _either(one: Leaf, other: Leaf) -> Leaf:
     """What is true of a place that two branches of a union describe."""
     kind = one.type
@@ -100,83 +86,60 @@ def _either(one: Leaf, other: Leaf) -> Leaf:
 
 def _walk(schema: Canonical, node: Node, at: Leaf, inside: frozenset[str]) -> Iterator[Leaf]:
     """`at` carries the path and what is known of the place from outside."""
-    at = replace(at, description=str(node.get("description") or at.description))
-    if "$ref" in node:
+    while "$ref" in node:
         name = ref_name(node)
-        others = {key: value for key, value in node.items() if key != "$ref"}
+        at = replace(at, description=str(node.get("description") or at.description))
         if name in inside:
             yield replace(at, type="other")
-        else:
-            yield from _walk(schema, {**schema.defs[name], **others}, at, inside | {name})
-        return
-    inner = list(_structure(schema, node, at, inside))
-    for each in node.get("allOf", ()):
-        if says_something(each):
-            inner += _walk(schema, each, at, inside)
-    for keyword in ("anyOf", "oneOf"):
-        inner += _options(schema, node, keyword, at, inside)
-    yield from inner or [_scalar(node, at)]
+            return
+        inside |= {name}
+        others = {key: value for key, value in node.items() if key != "$ref"}
+        node = {**schema.defs[name], **others}
+    at = replace(at, description=str(node.get("description") or at.description))
+    places = list(_inner_places(schema, node, at))
+    for inner, here in places:
+        yield from _walk(schema, inner, here, inside)
+    if not places:
+        yield _scalar(node, at)
 
 
-def _options(
-    schema: Canonical, node: Node, keyword: str, at: Leaf, inside: frozenset[str]
-) -> Iterator[Leaf]:
-    options = [each for each in node.get(keyword, ()) if each != NEVER]
-    real = [each for each in options if not _is_null(schema.resolve(each))]
-    inner = replace(at, nullable=at.nullable or len(real) < len(options))
-    kind = {"type": node["type"]} if "type" in node else {}
-    for each in real:
-        if says_something(each):
-            yield from _walk(schema, {**kind, **each}, inner, inside)
-
-
-def _is_null(node: Node) -> bool:
-    return types_of(node) == {"null"} or node.get("const", "") is None
-
-
-def _structure(schema: Canonical, node: Node, at: Leaf, inside: frozenset[str]) -> Iterator[Leaf]:
-    types = types_of(node)
-    at = replace(at, nullable=at.nullable or "null" in types)
-    inner = Leaf("", "other", required=at.required, nullable=at.nullable)
+def _inner_places(schema: Canonical, node: Node, at: Leaf) -> Iterator[tuple[Node, Leaf]]:
+    """The schemas directly inside a place, each with what is known of its place."""
+    types = listed_types(node)
     if not types or "object" in types:
-        properties = node.get("properties", {})
-        required = node.get("required", ())
-        for name, each in properties.items():
+        for name, each in node.get("properties", {}).items():
+            required = at.required and name in node.get("required", ())
             if each != NEVER:
-                here = replace(
-                    inner,
-                    path=property_path(at.path, name),
-                    required=name in required and at.required,
-                    nullable=False,
-                )
-                yield from _walk(schema, each, here, inside)
-        for each in _open_parts(node, types):
-            here = replace(inner, path=any_name(at.path), required=False, nullable=False)
-            yield from _walk(schema, each, here, inside)
+                yield each, Leaf(property_path(at.path, name), "other", required=required)
+        rest = node.get("additionalProperties")
+        parts = list(node.get("patternProperties", {}).values())
+        if isinstance(rest, dict) and (rest or not node.get("properties")):
+            parts.append(rest)
+        # Nothing is said of what an object has.
+        if types and not parts and VALUE_KEYWORDS.isdisjoint(node.keys() - {"type"}):
+            parts.append({})
+        for each in parts:
+            yield each, Leaf(any_name(at.path), "other")
     if not types or "array" in types:
-        for each in [*node.get("prefixItems", ()), *_items(node)]:
+        for each in (*node.get("prefixItems", ()), node.get("items", NEVER)):
             if each != NEVER:
-                here = replace(inner, path=item_path(at.path), nullable=False)
-                yield from _walk(schema, each, here, inside)
-
-
-def _items(node: Node) -> list[Node]:
-    return [node["items"]] if isinstance(node.get("items"), dict) else []
-
-
-def _open_parts(node: Node, types: set[str]) -> list[Node]:
-    parts = list(node.get("patternProperties", {}).values())
-    rest = node.get("additionalProperties")
-    if isinstance(rest, dict) and (rest or not node.get("properties")):
-        parts.append(rest)
-    nothing_listed = not node.get("properties") and not parts and rest is None
-    if nothing_listed and types & {"object"} and SAYING.isdisjoint(set(node) - {"type"}):
-        parts.append({})
-    return parts
+                yield each, Leaf(item_path(at.path), "other", required=at.required)
+    for each in node.get("allOf", ()):
+        if not VALUE_KEYWORDS.isdisjoint(each):
+            yield each, at
+    kind = {"type": node["type"]} if "type" in node else {}
+    for keyword in ("anyOf", "oneOf"):
+        options = [each for each in node.get(keyword, ()) if each != NEVER]
+        bare = [schema.resolve(each) for each in options]
+        nulls = [listed_types(each) == ["null"] or each.get("const", "") is None for each in bare]
+        here = replace(at, nullable=at.nullable or any(nulls))
+        for each, is_null in zip(options, nulls, strict=True):
+            if not is_null and not VALUE_KEYWORDS.isdisjoint(each):
+                yield {**kind, **each}, here
 
 
 def _scalar(node: Node, at: Leaf) -> Leaf:
-    types = types_of(node)
+    types = {*listed_types(node)}
     nullable = at.nullable or "null" in types
     values = node["enum"] if "enum" in node else [node["const"]] if "const" in node else None
     if values is not None:
@@ -186,19 +149,16 @@ def _scalar(node: Node, at: Leaf) -> Leaf:
         if plain and simple:
             return replace(at, type="enum", nullable=nullable, values=plain)
         return replace(at, type="other", nullable=nullable)
-    kind, text_format = _kind(types - {"null"}), node.get("format")
+    types -= {"null"}
+    kind = "number" if types and types <= _NUMBERS else "other"
+    if len(types) == 1 and types != {"object"}:
+        (kind,) = types
+    text_format = node.get("format")
     if not isinstance(text_format, str):
         text_format = None
-    if kind == "string" and text_format in _FORMATS:
-        kind = _FORMATS[text_format]
+    if kind == "string":
+        kind = _FORMATS.get(text_format or "", kind)
     return replace(at, type=kind, nullable=nullable, format=text_format)
-
-
-def _kind(types: set[str]) -> str:
-    if len(types) == 1:
-        (only,) = types
-        return "other" if only == "object" else only
-    return "number" if types and types <= _NUMBERS else "other"
 
 
 class Schema:
@@ -214,12 +174,12 @@ class Schema:
     def __init__(self, source: Source) -> None:
         self.name: str = source.name
         self.json: dict[str, Any] = source.json
-        self.digest: str = hashlib.sha256(_canonical_text(source.json)).hexdigest()
+        text = json.dumps(source.json, sort_keys=True, separators=(",", ":"))
+        self.digest: str = hashlib.sha256(text.encode()).hexdigest()
         self._adapter = source.adapter
         self._validator = make_validator(self.json)
         self._compiled: dict[SchemaCapabilities, Compiled] = {}
-        self._canonical = canonical(self.json)
-        self.leaves: tuple[Leaf, ...] = read_leaves(self._canonical)
+        self.canonical: Canonical = canonical(self.json)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Schema):
@@ -232,6 +192,18 @@ class Schema:
     def __repr__(self) -> str:
         return f"Schema({self.name!r}, {len(self.leaves)} fields)"
 
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Every scalar place in the order of the schema; a recursive part ends in `other`."""
+        leaves: dict[str, Leaf] = {}
+        root = Leaf("", "other", required=True)
+        for leaf in _walk(self.canonical, self.canonical.root, root, frozenset()):
+            known = leaves.get(leaf.path)
+            leaves[leaf.path] = leaf if known is None else _either(known, leaf)
+            if len(leaves) >= MAX_LEAVES:
+                break
+        return tuple(leaves.values())
+
     def problems(self, data: Any) -> list[Problem]:
         """Where `data` breaks the JSON Schema; empty if it does not. Values are never named."""
         return list(find_problems(self._validator, data, self._names))
@@ -241,14 +213,17 @@ class Schema:
 
         InvalidRecord names the places and rules broken: JSON Schema's first, then the type's.
         """
-        problems = self.problems(data)
-        if not problems and self._adapter is None:
-            return data
-        if not problems:
+        record, problems = data, self.problems(data)
+        if not problems and self._adapter is not None:
             record, problems = self._build(data)
-            if not problems:
-                return record
-        raise _invalid(problems)
+        if not problems:
+            return record
+        listed = "; ".join(str(each) for each in problems[:_SHOWN])
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        raise InvalidRecord(
+            f"The record does not fit the schema: {listed}{more}.",
+            "The raw reply is kept with the extraction.",
+        )
 
     def judge_partial(self, data: Any) -> list[Problem]:
         """Where truth breaks the schema, absent keys allowed: what is absent is not labelled."""
@@ -257,7 +232,7 @@ class Schema:
     def compile(self, subset: SchemaCapabilities) -> Compiled:
         """The schema in a dialect's subset, made once for each subset."""
         if subset not in self._compiled:
-            self._compiled[subset] = compile_schema(self._canonical, subset)
+            self._compiled[subset] = compile_schema(self.canonical, subset)
         return self._compiled[subset]
 
     def _build(self, data: Any) -> tuple[Any, list[Problem]]:
@@ -271,22 +246,23 @@ class Schema:
             # A validator that asks a model itself does not make the reply wrong.
             raise
         except BaseException as error:
-            # A validator of the user's may raise anything; one Ctrl-C is the user's own.
-            if isinstance(error, KeyboardInterrupt) and _on_main_thread():
+            # A validator may raise anything; a Ctrl-C of the user's arrives on the main thread.
+            on_main_thread = threading.current_thread() is threading.main_thread()
+            if isinstance(error, KeyboardInterrupt) and on_main_thread:
                 raise
             return None, [Problem("", f"is refused by {self.name}: its own check failed")]
-        return None, [
-            Problem(
-                format_path(_known_steps(each["loc"], self._names), self._names),
-                f"is refused by {self.name}: {each['type'].replace('_', ' ')}",
-            )
-            for each in refused
-        ]
+        problems = []
+        for each in refused:
+            # The names of union branches and validators are not part of the place.
+            steps = [step for step in each["loc"] if isinstance(step, int) or step in self._names]
+            rule = f"is refused by {self.name}: {each['type'].replace('_', ' ')}"
+            problems.append(Problem(format_path(steps, self._names), rule))
+        return None, problems
 
     @cached_property
     def _names(self) -> frozenset[str]:
         names: set[str] = set()
-        waiting: list[Any] = [self.json, *self._canonical.defs.values()]
+        waiting: list[Any] = [self.json, *self.canonical.defs.values()]
         while waiting:
             node = waiting.pop()
             if isinstance(node, dict):
@@ -297,12 +273,7 @@ class Schema:
 
     @cached_property
     def _partial_validator(self) -> Any:
-        return make_validator(without_presence(self._canonical))
-
-
-def _on_main_thread() -> bool:
-    """Whether an interrupt of the user's can arrive here: elsewhere it is a validator's own."""
-    return threading.current_thread() is threading.main_thread()
+        return make_validator(without_presence(self.canonical.alone(self.canonical.root)))
 
 
 def read_schema(source: Any) -> Schema:
@@ -316,21 +287,3 @@ def read_schema(source: Any) -> Schema:
     'Invoice'
     """
     return source if isinstance(source, Schema) else Schema(read_source(source))
-
-
-def _canonical_text(schema: dict[str, Any]) -> bytes:
-    return json.dumps(schema, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _known_steps(location: tuple[str | int, ...], names: frozenset[str]) -> list[str | int]:
-    """A pydantic location without the names of union branches and validators in it."""
-    return [part for part in location if isinstance(part, int) or part in names]
-
-
-def _invalid(problems: list[Problem]) -> InvalidRecord:
-    shown = "; ".join(str(each) for each in problems[:_SHOWN])
-    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    return InvalidRecord(
-        f"The record does not fit the schema: {shown}{more}.",
-        "The raw reply is kept with the extraction.",
-    )

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NoReturn
 
 from llmwidgets.errors import FieldError, InvalidJSON
@@ -156,7 +157,9 @@ def _problem(error: Any, names: frozenset[str]) -> Problem:
     if keyword == "required":
         return Problem(property_path(path, str(error.kind.property)), _RULES["required"])
     if keyword == "type":
-        return Problem(path, _type_rule(error.kind))
+        types = [error.kind.value] if isinstance(error.kind.value, str) else error.kind.value
+        named = (_TYPES.get(str(name), str(name)) for name in types)
+        return Problem(path, f"must be {' or '.join(named)}")
     if keyword in {"anyOf", "oneOf"} and (only := _only_branch_but_null(error.kind)):
         inner = _problem(only, names)
         null = " or null" if inner.path == path and inner.rule.startswith("must be") else ""
@@ -166,36 +169,29 @@ def _problem(error: Any, names: frozenset[str]) -> Problem:
     return Problem(path, _RULES.get(keyword, f"breaks the rule {keyword}"))
 
 
-def _type_rule(kind: Any) -> str:
-    wanted = [kind.value] if isinstance(kind.value, str) else kind.value
-    return f"must be {' or '.join(_TYPES.get(str(each), str(each)) for each in wanted)}"
-
-
 def _only_branch_but_null(kind: Any) -> Any:
     """The first error of a union's one branch besides null; None if it has more."""
-    branches = [
-        errors
-        for errors in getattr(kind, "context", ())
-        if not (len(errors) == 1 and errors[0].kind.name == "type" and _is_null(errors[0].kind))
-    ]
+    branches = []
+    for errors in getattr(kind, "context", ()):
+        first = errors[0].kind if len(errors) == 1 else None
+        is_null = first and first.name == "type" and first.value in ("null", ["null"])
+        if not is_null:
+            branches.append(errors)
     return branches[0][0] if len(branches) == 1 and branches[0] else None
 
 
-def _is_null(kind: Any) -> bool:
-    return list(kind.value) == ["null"] or kind.value == "null"
-
-
+@dataclass
 class LazyValidator:
     """Tells whether a value satisfies a canonical schema; its validator is made on first use."""
 
-    def __init__(self, schema: Canonical, node: Node) -> None:
-        self._schema = schema
-        self._node = node
-        self._validator: Any = None
+    schema: Canonical
+    node: Node
+
+    @cached_property
+    def _validator(self) -> Any:
+        return make_validator(self.schema.alone(self.node))
 
     def __call__(self, data: Any) -> bool:
-        if self._validator is None:
-            self._validator = make_validator(self._schema.alone(self._node))
         try:
             return bool(self._validator.is_valid(data))
         except (ValueError, TypeError, OverflowError):
@@ -210,16 +206,11 @@ _PRESENCE = frozenset({
 })  # fmt: skip
 
 
-def without_presence(schema: Canonical) -> Node:
-    """The schema with no property required, at any depth.
+def without_presence(node: Any) -> Any:
+    """A canonical schema with no property required, at any depth.
 
     `oneOf` becomes `anyOf`, since what is present no longer tells branches apart.
     """
-    fewer: Node = _without(schema.alone(schema.root))
-    return fewer
-
-
-def _without(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     fewer: Node = {}
@@ -227,15 +218,12 @@ def _without(node: Any) -> Any:
         if key in _PRESENCE:
             continue
         if key in MAPS:
-            fewer[key] = {name: _without(each) for name, each in value.items()}
-        elif key == "oneOf" and "anyOf" not in node:
-            fewer["anyOf"] = [_without(each) for each in value]
+            fewer[key] = {name: without_presence(inner) for name, inner in value.items()}
         elif key in LISTS:
-            fewer[key] = [_without(each) for each in value]
-        elif key in SINGLES:
-            fewer[key] = _without(value)
+            alike = key == "oneOf" and "anyOf" not in node
+            fewer["anyOf" if alike else key] = [without_presence(inner) for inner in value]
         else:
-            fewer[key] = value
+            fewer[key] = without_presence(value) if key in SINGLES else value
     return fewer
 
 
@@ -258,7 +246,12 @@ def parse_json(text: str) -> Any:
     >>> parse_json('{"total": 12.5}')
     {'total': 12.5}
     """
-    bare = _unfenced(text).removeprefix("\ufeff")
+    bare, opening, end = text, _OPENING.match(text), text.rstrip()
+    # Each character of a reply is looked at once or twice, whatever it is.
+    if opening and end.endswith(_FENCE) and len(end) >= opening.end() + len(_FENCE):
+        inside = end.removesuffix(_FENCE)[opening.end() :].rstrip(" \t")
+        bare = inside.removesuffix("\n").removesuffix("\r")
+    bare = bare.removeprefix("\ufeff")
     try:
         data = json.loads(bare, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except _NotStrictError as error:
@@ -273,20 +266,6 @@ def parse_json(text: str) -> Any:
     if "\\u" in bare:
         _check_unicode(data)
     return data
-
-
-def _unfenced(text: str) -> str:
-    """The text without a fence around the whole of it."""
-    opening, end = _OPENING.match(text), text.rstrip()
-    # Each character of a reply is looked at once or twice, whatever it is.
-    if opening is None or not end.endswith(_FENCE) or len(end) < opening.end() + len(_FENCE):
-        return text
-    return (
-        end.removesuffix(_FENCE)[opening.end() :]
-        .rstrip(" \t")
-        .removesuffix("\n")
-        .removesuffix("\r")
-    )
 
 
 class _NotStrictError(ValueError):

@@ -44,6 +44,14 @@ def test_null_is_dropped_where_the_object_is_only_right_without():
     assert result.restore({"card": None, "address": "x"}) == {"card": None, "address": "x"}
 
 
+def test_null_is_dropped_for_a_dialect_of_open_objects_as_well():
+    schema = an_object(card={"type": ["string", "null"]}, address={"type": "string"})
+    schema["dependentRequired"] = {"card": ["address"]}
+    result = read_schema(schema).compile(SchemaCapabilities("Open", all_required=True))
+    assert result.restore({"card": None, "address": None}) == {}
+    assert result.restore({"card": None, "address": "x"}) == {"card": None, "address": "x"}
+
+
 def test_a_root_that_is_no_object_is_wrapped_and_unwrapped():
     result = compiled({"type": "array", "items": {"type": "string"}})
     assert result.wrapped
