@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 
-from llmwidgets.visible import escape_controls
+from llmwidgets.formatting import escape_controls
 
 
 class LLMWidgetsError(Exception):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_origin
 
 from llmwidgets import __version__
 from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.formatting import escape_controls
 from llmwidgets.secret import redact
-from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -19,6 +19,7 @@ from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal_file import reason
 from llmwidgets.errors import FieldError, StoreError
+from llmwidgets.formatting import escape_controls
 from llmwidgets.keyscan.clean import can_clean, clean_file
 from llmwidgets.keyscan.doctor import (
     Finding,
@@ -33,7 +34,6 @@ from llmwidgets.keyscan.doctor import (
 from llmwidgets.keyscan.files import FoundLeak, UnreadFile, files_below, search_files
 from llmwidgets.known_keys import KnownKey, known_keys
 from llmwidgets.store.store import Store
-from llmwidgets.visible import escape_controls
 
 
 def run_scan(options: ScanOptions) -> Exit:

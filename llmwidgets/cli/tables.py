@@ -14,8 +14,8 @@ from rich.text import Text
 from llmwidgets import formatting
 from llmwidgets.comparison.text_result import VariantValue, read_text_result
 from llmwidgets.comparison.view_model import summarize, value_text
+from llmwidgets.formatting import escape_controls
 from llmwidgets.report.view_model import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
-from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
     from llmwidgets.comparison import Comparison

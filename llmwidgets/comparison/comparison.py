@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import aggregate, dataframes, run_settings, serialization, view_model
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
-from llmwidgets.comparison.inputs import build_plan, read_documents, read_rules
-from llmwidgets.comparison.runs import RunOptions, measure_trial, run_again, run_plan
+from llmwidgets.comparison.runs import (
+    RunOptions,
+    build_plan,
+    measure_trial,
+    read_documents,
+    read_rules,
+    run_again,
+    run_plan,
+)
 from llmwidgets.comparison.scoreboard import scoreboard_frame, verdict_of
 from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate

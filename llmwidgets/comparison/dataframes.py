@@ -14,19 +14,17 @@ from llmwidgets.comparison.aggregate import (
     VariantStats,
     aggregate,
     count_cells,
+    count_grounding,
+    measure_agreement,
     read_differences,
 )
 from llmwidgets.comparison.core import CellKey, ResultData
-from llmwidgets.comparison.reference_free import (
-    KINDS,
-    TextGrounding,
-    count_grounding,
-    ground_text,
-    measure_agreement,
-)
 from llmwidgets.comparison.scoreboard import scoreboard_frame, verdict_of
 from llmwidgets.comparison.text_result import (
+    KINDS,
+    TextGrounding,
     TextResult,
+    ground_text,
     has_data,
     read_all_results,
     read_text_results,
@@ -234,7 +232,7 @@ def field_frame(results: ResultData) -> pd.DataFrame:
     """
     import pandas as pd
 
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     names = dict.fromkeys(
         [leaf.path for text in results.texts for leaf in text.schema.leaves]
         + [name for stats in columns for name in (*stats.counts, *stats.lists)]

@@ -118,8 +118,8 @@ def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> l
 
 def _served(results: ResultData, variant: int) -> list[str]:
     """The versions that answered, as the servers name them."""
-    rows = results.rows_of(variant)
-    return sorted({row.served_model for _, row in rows if row.served_model})
+    rows = (results.row(cell) for cell in results.rows.cells() if cell.variant == variant)
+    return sorted({row.served_model for row in rows if row.served_model})
 
 
 def _digest(text: Any) -> str:
@@ -224,7 +224,7 @@ def script_of(
         outputs=MADE_ELSEWHERE in results.notes,
         schema=shared_schema(results.texts),
         truth=any(text.truth is not NOTHING for text in results.texts),
-        missing="wrong" if any(map(is_missing, map(results.row, results.rows.places()))) else None,
+        missing="wrong" if any(map(is_missing, map(results.row, results.rows.cells()))) else None,
         group="" if any(text.group for text in results.texts) else None,
         repeats=results.repeats,
         scoring=results.scoring,

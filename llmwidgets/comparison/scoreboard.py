@@ -15,9 +15,8 @@ from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.significance import Scores, Tested
 from llmwidgets.analysis.verdict import MATTERS, Standing, Verdict, read_matters
-from llmwidgets.comparison.aggregate import VariantStats, aggregate
-from llmwidgets.comparison.core import CellKey, ResultData
-from llmwidgets.comparison.reference_free import sampled_agreement
+from llmwidgets.comparison.aggregate import VariantStats, aggregate, sampled_agreement
+from llmwidgets.comparison.core import CellKey, ResultData, measure_once
 from llmwidgets.comparison.text_result import is_labelled
 from llmwidgets.comparison.texts import join_truncated, spread_evenly
 from llmwidgets.errors import FAILURES
@@ -49,12 +48,12 @@ def score_rows(
 
     `agreement` asks for what variants have in common where nothing is scored.
     """
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     shown = list(wordings) or [Wording()] * len(columns)
     rows = (_row(results, at, stats, shown[at]) for at, stats in enumerate(columns))
-    if not agreement or len(columns) < 2 or results.cached(aggregate).scored:
+    if not agreement or len(columns) < 2 or aggregate(results).scored:
         return tuple(rows)
-    agreed = results.cached(sampled_agreement)
+    agreed = sampled_agreement(results)
     shares = (agreed.with_others(at).share() for at in range(len(columns)))
     return tuple(
         replace(row, agreement=share[0] if share else None)
@@ -64,7 +63,7 @@ def score_rows(
 
 def _row(results: ResultData, at: int, stats: VariantStats, wording: Wording) -> ScoreRow:
     """Every figure of a variant: a new one is a field of ScoreRow and its value here."""
-    standing, total = results.cached(standings)[at], stats.total
+    standing, total = standings(results)[at], stats.total
     bounded = standing is not None and (standing.low, standing.high) != (0.0, 1.0)
     p50, p95 = quantiles(stats.seconds)
     unanswered = len(stats.unanswered)
@@ -117,7 +116,7 @@ def _row(results: ResultData, at: int, stats: VariantStats, wording: Wording) ->
 def not_in_full(results: ResultData) -> tuple[str, ...]:
     """A sentence for each variant with answers that were too large to compare in full."""
     sentences = []
-    for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True):
+    for label, stats in zip(results.labels, aggregate(results).stats, strict=True):
         if stats.notes:
             reasons = list(dict.fromkeys(note for each in stats.notes.values() for note in each))
             more = f" And {len(reasons) - 1} more like it." if len(reasons) > 1 else ""
@@ -145,10 +144,11 @@ def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
 
 def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
     """Which variant to take, if a smaller difference in accuracy than `matters` does not count."""
-    share, known = read_matters(matters), results.cached(tested)
+    share, known = read_matters(matters), tested(results)
     return known.conclude(share) if known else Verdict(_unscored(results))
 
 
+@measure_once
 def standings(results: ResultData) -> tuple[Standing | None, ...]:
     """Each variant by itself, with the bounds of the verdict; None where none is scored.
 
@@ -161,6 +161,7 @@ def standings(results: ResultData) -> tuple[Standing | None, ...]:
     )
 
 
+@measure_once
 def tested(results: ResultData) -> Tested | None:
     """All variants tested in pairs, by the texts that were scored; None where none was."""
     columns = _columns(results)
@@ -183,7 +184,7 @@ def _columns(results: ResultData) -> list[Scores]:
             lost=frozenset(stats.lost),
             unanswered=stats.unanswered,
         )
-        for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True)
+        for label, stats in zip(results.labels, aggregate(results).stats, strict=True)
     ]
 
 
@@ -195,14 +196,14 @@ def _groups(results: ResultData) -> dict[str, str] | None:
 
 def _unscored(results: ResultData) -> str:
     labelled = any(is_labelled(text) for text in results.texts)
-    valid = sum(stats.statuses["ok"] for stats in results.cached(aggregate).stats)
+    valid = sum(stats.statuses["ok"] for stats in aggregate(results).stats)
     total = len(results)
     answers = f"{valid} of {total} replies are valid records"
     if labelled:
         return f"{answers}; no labelled text was answered, so nothing is scored."
     if len(results.variants) == 1:
         return f"{answers}; without truth nothing says whether they are right."
-    rows = results.cached(aggregate).differing
+    rows = aggregate(results).differing
     return (
         f"{answers}; the variants differ in {rows} {'row' if rows == 1 else 'rows'}. "
         "Without truth nothing says which of them is right."
@@ -223,7 +224,7 @@ def known_looks(results: ResultData) -> tuple[int, ...]:
 
     A look at as many texts as before is not a new one.
     """
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     scored = len({text for stats in columns for text in stats.scores})
     if scored < FEWEST_TEXTS:
         return ()
@@ -247,7 +248,7 @@ def _keys(results: ResultData) -> list[list[str]]:
     """For each variant the journal's keys of some scored replies, evenly spread."""
     keys_by_variant = []
     places = {text.id: at for at, text in enumerate(results.texts)}
-    for variant, stats in enumerate(results.cached(aggregate).stats):
+    for variant, stats in enumerate(aggregate(results).stats):
         texts = [places[name] for name in stats.scores]
         some = (texts[at] for at in spread_evenly(len(texts), _KEYS))
         rows = [results.row(CellKey(variant, text, 0)) for text in some]
@@ -320,10 +321,11 @@ class PooledShares:
         )
 
 
+@measure_once
 def find_sparse(results: ResultData) -> SparseTruth | None:
     """How few labelled fields have a value; None if half of them do, or nothing is scored."""
     labelled = [text for text in results.texts if text.truth is not NOTHING]
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     if not labelled or not any(stats.scores for stats in columns):
         return None
     looked_at = [labelled[at] for at in spread_evenly(len(labelled), _MOST_TEXTS)]
@@ -343,7 +345,7 @@ def find_pooled(results: ResultData) -> PooledShares | None:
         return None
     known = [
         (label, accuracy, share)
-        for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True)
+        for label, stats in zip(results.labels, aggregate(results).stats, strict=True)
         if (accuracy := stats.accuracy) is not None and (share := stats.total.accuracy) is not None
     ]
     pooled = PooledShares(*(tuple(each) for each in zip(*known, strict=True))) if known else None
@@ -352,5 +354,5 @@ def find_pooled(results: ResultData) -> PooledShares | None:
 
 def caveat_sentences(results: ResultData) -> tuple[str, ...]:
     """What applies, in sentences."""
-    caveats = results.cached(find_sparse), find_pooled(results)
+    caveats = find_sparse(results), find_pooled(results)
     return tuple(each.sentence for each in caveats if each is not None)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.comparators import (
     RECORD,
@@ -18,10 +18,12 @@ from llmwidgets.analysis.comparators import (
     ScoringFunction,
     read_scoring,
 )
-from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.grounding import ExampleLeakage, Grounding, SourceText, ground
+from llmwidgets.analysis.leaves import NOTHING, says_no_value
 from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
-from llmwidgets.comparison.core import CellKey, ResultData, Rules
+from llmwidgets.comparison.core import CellKey, ResultData, Rules, measure_once
 from llmwidgets.comparison.texts import to_jsonable
+from llmwidgets.dialects.types import Example
 from llmwidgets.errors import FAILURES, FieldError
 from llmwidgets.report.view_model import State
 
@@ -320,3 +322,59 @@ def _by_majority(cells: Mapping[int, Cell], answered: Sequence[int]) -> dict[int
         state: State = "missing" if group is None else "differ"
         values[at] = VariantValue("agree" if agreed and group == common else state, value)
     return values
+
+
+# -- Grounding: which values are in their text, and which were copied or made up.
+
+Flag = Literal["", "absent", "copied"]
+FLAGS: tuple[Flag, ...] = ("", "absent", "copied")
+FLAG_WORDS: dict[Flag, str] = {
+    "": "", "absent": "not in the text", "copied": "copied from an example"
+}  # fmt: skip
+"""A fact besides a value's state: it is nowhere in the text, or in an example alone."""
+KINDS = ("exact", "normalised", "fuzzy", "absent")
+
+
+class TextGrounding:
+    """One text in which values are looked for; each is looked for once, whoever gave it."""
+
+    def __init__(self, text: Document, copying: Sequence[ExampleLeakage] = ()) -> None:
+        self._source = SourceText(text.text)
+        self._leaves = {leaf.path: leaf for leaf in text.schema.leaves}
+        self._copying = copying
+        self._found: dict[tuple[type, Any, str], Grounding] = {}
+
+    def locate(self, value: Any, pattern: str) -> Grounding | None:
+        """Where a field's value is; None if there is nothing to look for, or in."""
+        unreadable = value is None or value is NOTHING or isinstance(value, list | dict)
+        # Words for nothing are not a value that the text could hold.
+        if unreadable or says_no_value(value) or not self._source.text:
+            return None
+        key = (type(value), value, pattern)
+        if key not in self._found:
+            self._found[key] = ground(value, self._source, self._leaves.get(pattern))
+        return self._found[key]
+
+    def flag(self, value: Any, pattern: str, variant: int) -> Flag:
+        """Whether the value is nowhere in the text, or in this variant's examples alone."""
+        grounding = self.locate(value, pattern)
+        if grounding is None or grounding.kind != "absent":
+            return ""
+        own = self._copying[variant] if variant < len(self._copying) else None
+        leaf = self._leaves.get(pattern)
+        return "copied" if own and own.is_copied(value, self._source, leaf) else "absent"
+
+
+@measure_once
+def read_leakage(results: ResultData) -> tuple[ExampleLeakage, ...]:
+    """For each variant: tells whether a value was copied from the examples it was shown."""
+    shown = [each.examples if isinstance(each.examples, tuple) else () for each in results.variants]
+    return tuple(
+        ExampleLeakage.of((each.text, each.record) for each in shots if isinstance(each, Example))
+        for shots in shown
+    )
+
+
+def ground_text(results: ResultData, text: int) -> TextGrounding:
+    """One text, in which the values of all variants can be looked for."""
+    return TextGrounding(results.texts[text], read_leakage(results))

@@ -184,13 +184,11 @@ def spread_evenly(count: int, most: int) -> list[int]:
 
 
 def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
-    """The group of each text, empty without `group`; FieldError names what is wrong.
+    """The group of each text; FieldError names what is wrong.
 
     `group` is the name of a column or key, whose values the sources have, a list, or a dict by
     id. Numbers are compared as numbers: 7 and 7.0 are one group.
     """
-    if group is None:
-        return ("",) * len(sources)
     if isinstance(group, bytes) or not isinstance(group, Iterable):
         raise FieldError(
             {"group": f"is of type {type(group).__name__}, which names no groups."},

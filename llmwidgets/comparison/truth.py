@@ -75,7 +75,9 @@ def read_truth(
         rows = _align(truth, sources, schemas)
         _refuse_secrets(rows, sources)
         pairs = zip(rows, schemas, strict=True)
-        labels = [_read_label(row, schema, nulls) for row, schema in pairs]
+        labels = [
+            Label() if row is None else _read_label(row, schema, nulls) for row, schema in pairs
+        ]
     _refuse_misfits(labels, sources, schemas)
     return labels
 
@@ -102,6 +104,7 @@ def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
     problems = {
         f"truth of {source.id}, {display_path(path)}": f"is a secret ({kind})."
         for source, row in zip(sources, rows, strict=True)
+        if row is not None
         for path, kind in find_secrets(row)
     }
     if problems:
@@ -114,7 +117,7 @@ def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
 
 def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
     """The row as a label; a record that is JSON text, as a table may have it, is read first."""
-    if row is None or is_empty_cell(row):
+    if is_empty_cell(row):
         return Label()
     is_text = isinstance(row, str) and not any(leaf.path == "" for leaf in schema.leaves)
     value = _json_or(row) if is_text else to_jsonable(row, keep_blanks=True)
@@ -357,8 +360,8 @@ class Correction:
 
     text_id: str
     field: str
-    old: Any
-    new: Any
+    old: Any = NOTHING
+    new: Any = NOTHING
     by: str = ""
     seen: bool = True
     made_at: datetime = dataclasses.field(default_factory=lambda: datetime.now(UTC))

@@ -81,7 +81,8 @@ class Variant:
         if problems:
             raise FieldError(problems, "Correct these settings of the Variant.")
         object.__setattr__(self, "examples", read_examples(self.examples))
-        object.__setattr__(self, "price", read_price(self.price))
+        if self.price is not None:
+            object.__setattr__(self, "price", read_price(self.price))
 
     @property
     def reference(self) -> str:
@@ -144,10 +145,8 @@ def count_examples(examples: Examples) -> int:
     return examples if isinstance(examples, int) else len(examples)
 
 
-def read_price(price: Price | None) -> dict[str, float] | None:
+def read_price(price: Price) -> dict[str, float]:
     """US dollars for a million tokens: "input", "output" and perhaps "cached"; else FieldError."""
-    if price is None:
-        return None
     prices: Mapping[str, Any] = {"input": price, "output": price}
     if isinstance(price, Mapping):
         prices = price
@@ -209,17 +208,23 @@ def resolve_variants(
     Instructions by name cross with the models. Of examples that are a number, the engine's side
     has none yet.
     """
-    variants = [variant for each in _listed(models) for variant in _variants(each)]
+    variants = []
+    for each in _listed(models):
+        variant = each if isinstance(each, Variant) else Variant(each)
+        demo = _demo_connections() if variant.model == DEMO else ()
+        variants += [replace(variant, model=model) for model in demo] or [variant]
     handed = (each.model for each in variants if not isinstance(each.model, str))
     resolver.given += (each[0] if isinstance(each, tuple) else each for each in handed)
-    named = _instructions(instructions)
+    texts = _instructions(instructions)
     shots = read_examples(examples)
     chosen = []
     for variant in variants:
         connection, model = _connect(variant.model, resolver)
         connection = resolver.informed(connection)
-        label = variant.label or _label(variant, connection, model)
-        for name, text in named:
+        named = isinstance(variant.model, str)
+        reference = variant.reference if named else reference_of(connection, model)
+        label = variant.label or " · ".join(filter(None, (reference, variant.settings())))
+        for name, text in texts:
             filled = replace(
                 variant,
                 label=f"{label} · {name}" if name else label,
@@ -258,13 +263,6 @@ def _is_pair(model: Any) -> bool:
         and isinstance(model[0], Connection)
         and isinstance(model[1], str)
     )
-
-
-def _variants(each: Any) -> list[Variant]:
-    variant = each if isinstance(each, Variant) else Variant(each)
-    if variant.model == DEMO:
-        return [replace(variant, model=model) for model in _demo_connections()]
-    return [variant]
 
 
 def _demo_connections() -> list[Connection]:
@@ -308,13 +306,6 @@ def _instructions(
             "Leave instructions out for the default ones.",
         )
     return named
-
-
-def _label(variant: Variant, connection: Connection, model: str) -> str:
-    named = isinstance(variant.model, str)
-    reference = variant.reference if named else reference_of(connection, model)
-    settings = variant.settings()
-    return f"{reference} · {settings}" if settings else reference
 
 
 # -- Lookup: where a reference's connection is found, nearest first.

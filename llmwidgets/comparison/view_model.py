@@ -13,14 +13,14 @@ from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Shown, Standing, Verdict
 from llmwidgets.analysis.verdict_text import expected_sentence
-from llmwidgets.comparison.aggregate import VariantStats, aggregate, as_given, read_differences
-from llmwidgets.comparison.core import ResultData, Rules
-from llmwidgets.comparison.reference_free import (
-    FLAG_WORDS,
-    TextGrounding,
-    ground_text,
+from llmwidgets.comparison.aggregate import (
+    VariantStats,
+    aggregate,
+    as_given,
+    read_differences,
     sampled_agreement,
 )
+from llmwidgets.comparison.core import ResultData, Rules
 from llmwidgets.comparison.scoreboard import (
     caveat_sentences,
     find_sparse,
@@ -29,7 +29,10 @@ from llmwidgets.comparison.scoreboard import (
     verdict_of,
 )
 from llmwidgets.comparison.text_result import (
+    FLAG_WORDS,
     Difference,
+    TextGrounding,
+    ground_text,
     name_in_code,
     rule_text,
 )
@@ -51,7 +54,7 @@ def summarize(
 
     `matters` is the smallest difference in accuracy that counts, 0–1.
     """
-    sums = results.cached(aggregate)
+    sums = aggregate(results)
     lines = _PAGE_LINES if page else _NOTEBOOK_LINES
     verdict = verdict_of(results, matters)
     rows = worded_rows(results, verdict)
@@ -62,7 +65,7 @@ def summarize(
         headline=verdict.headline,
         details=verdict.details,
         worse=worse_head(verdict),
-        sparse=results.cached(find_sparse) is not None,
+        sparse=find_sparse(results) is not None,
         rows=rows,
         lines=tuple(_lines(results, islice(read_differences(results), lines), values)),
         differing=sums.differing,
@@ -74,7 +77,7 @@ def summarize(
 
 def worded_rows(results: ResultData, verdict: Verdict) -> tuple[ScoreRow, ...]:
     """One row per variant worded as the verdict has it, in the order of the letters."""
-    pairs = zip(results.labels, results.cached(aggregate).stats, strict=True)
+    pairs = zip(results.labels, aggregate(results).stats, strict=True)
     wordings = [word_standing(verdict, label, stats) for label, stats in pairs]
     return score_rows(results, wordings, agreement=True)
 
@@ -133,7 +136,7 @@ def _asked(results: ResultData) -> str:
 
 
 def _agreed(results: ResultData) -> str:
-    total, some = len(results.texts), results.cached(sampled_agreement).texts
+    total, some = len(results.texts), sampled_agreement(results).texts
     where = f", in {some:,} of {total:,} texts" if some < total else ""
     return (
         f"“% the same” is the share of values that a variant and the others have in common{where}; "
@@ -170,7 +173,7 @@ def value_text(value: Any) -> str | None:
 
 
 def _by_field(results: ResultData) -> list[tuple[str, list[float | None]]]:
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     names = dict.fromkeys(name for stats in columns for name in stats.counts)
     counts = {name: [stats.counts.get(name) for stats in columns] for name in names}
     shares = [
@@ -216,7 +219,7 @@ def _labels_apart(results: ResultData) -> tuple[str, ...]:
     if not seen:
         return ()
     verb = "label was" if seen == 1 else "labels were"
-    shares = [stats.accuracy for stats in results.cached(as_given).cached(aggregate).stats]
+    shares = [stats.accuracy for stats in aggregate(as_given(results)).stats]
     known = [
         f"{formatting.variant_letter(at)} {formatting.percent(share)}"
         for at, share in enumerate(shares)
@@ -227,13 +230,13 @@ def _labels_apart(results: ResultData) -> tuple[str, ...]:
 
 
 def _paid_before(results: ResultData) -> tuple[str, ...]:
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     reused = sum(stats.reused for stats in columns)
     dates = [stats.paid_before for stats in columns if stats.paid_before]
     if not reused or not dates:
         return ()
     rows = results.rows
-    texts = sum(rows.all_reused(text) for text in range(rows.texts))
+    texts = rows.texts - len({cell.text for cell in rows.cells() if not rows.reused(cell)})
     whole = texts * len(results) == reused * rows.texts
     replies = f"{reused:,} of {len(results):,} replies"
     counted = formatting.count(texts, "text") if whole else replies

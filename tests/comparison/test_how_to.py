@@ -10,7 +10,7 @@ from llmwidgets.comparison import Comparison
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "comparison.md").read_text("utf-8")
 
-BELOW = {"cached", "extraction", "is_measured", "row", "rows_of"}
+BELOW = {"extraction", "row"}
 """What the core has for this package's own views and for writers of exports."""
 
 
