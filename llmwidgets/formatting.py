@@ -70,10 +70,20 @@ def count(number: int, noun: str, several: str = "") -> str:
     return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
 
 
+def with_article(noun: str) -> str:
+    """The noun with its article: `an int`, `a str`, `a UUID`."""
+    return f"{'an' if noun[:1] in 'aeioAEIO' else 'a'} {noun}"
+
+
 def rough_count(number: int) -> str:
     """A count that is a rough guess: two digits, rounded up."""
     step = int(10 ** max(0, len(str(number)) - 2))
     return f"{-(-number // step) * step:,}"
+
+
+def file_size(size: float) -> str:
+    """A number of bytes in kB or MB."""
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
 def average(number: float) -> str:
@@ -139,6 +149,12 @@ def shorten(text: str, most: int) -> str:
 def format_day(moment: date) -> str:
     """A day as 11 Dec 2026."""
     return f"{moment.day} {moment:%b %Y}"
+
+
+def format_days_since(moment: datetime, now: datetime) -> str:
+    """How many whole days ago it was, in words."""
+    days = (now - moment).days
+    return "today" if days < 1 else f"{days} days ago" if days > 1 else "yesterday"
 
 
 def format_since(moment: datetime | None, now: datetime) -> str:

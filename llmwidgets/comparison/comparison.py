@@ -25,6 +25,7 @@ from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.errors import FieldError
+from llmwidgets.formatting import with_article
 from llmwidgets.report import html, text
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ class Comparison(ResultData):
 
         `.attrs["changed"]` has the sentences of `changes_since`.
         """
+        _refuse_other("earlier", earlier)
         frame = dataframes.flipped_frame(self, earlier, run_settings.match_variants(self, earlier))
         frame.attrs["changed"] = list(self.changes_since(earlier))
         return frame
@@ -156,6 +158,7 @@ class Comparison(ResultData):
 
         Models, schemas, texts, truth, scoring, instructions, examples, thinking, limits, versions.
         """
+        _refuse_other("earlier", earlier)
         return run_settings.describe_changes(self, earlier)
 
     @classmethod
@@ -349,6 +352,8 @@ def estimate(
 
     `after` is a comparison of a few of the texts on the same variants, which narrows the range.
     """
+    if after is not None:
+        _refuse_other("after", after)
     documents = read_documents(schema, texts, truth, group=group, blank=blank)
     read_rules(scoring, documents)
     planned = build_plan(
@@ -358,6 +363,14 @@ def estimate(
     return estimate_plan(
         planned.plan, None if after is None else measure_trial(after, planned.plan)
     )
+
+
+def _refuse_other(name: str, value: object) -> None:
+    if not isinstance(value, Comparison):
+        raise FieldError(
+            {name: f"is {with_article(type(value).__name__)}, not a comparison."},
+            "Give what compare, load or Comparison.from_outputs returned.",
+        )
 
 
 def load(path: str | os.PathLike[str]) -> Comparison:

@@ -19,7 +19,7 @@ from llmwidgets.comparison.aggregate import (
     read_differences,
 )
 from llmwidgets.comparison.core import CellKey, ResultData
-from llmwidgets.comparison.scoreboard import scoreboard_frame, verdict_of
+from llmwidgets.comparison.scoreboard import lost_functions, scoreboard_frame, verdict_of
 from llmwidgets.comparison.text_result import (
     KINDS,
     TextGrounding,
@@ -62,7 +62,7 @@ def long_frame(results: ResultData) -> pd.DataFrame:
     `grounded` is how the value is in the text: exact, normalised, fuzzy, absent or
     not applicable; `copied` whether it is in an example and not in the text. An extraction
     without a record and without a label keeps one row. `.attrs["notes"]` has a sentence for each
-    place of a text that was too large to compare in full.
+    rule that a file could not keep, and each place of a text too large to compare in full.
     """
     by_variant: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
     notes: dict[str, None] = {}
@@ -74,7 +74,7 @@ def long_frame(results: ResultData) -> pd.DataFrame:
                 start = f"{results.labels[variant]}, {text.id}"
                 notes |= {f"{start}: {each}": None for each in answers.scores[variant].notes}
     frame = _frame((row for rows in by_variant for row in rows), COLUMNS).astype({"repeat": int})
-    frame.attrs["notes"] = list(notes)
+    frame.attrs["notes"] = [*lost_functions(results), *notes]
     return frame
 
 
@@ -244,6 +244,7 @@ def field_frame(results: ResultData) -> pd.DataFrame:
         if name in stats.counts or name in stats.lists
     ]
     frame = pd.DataFrame(rows, columns=pd.Index(("field", "variant", *FIGURES, *ROWS)))
+    frame.attrs["notes"] = list(lost_functions(results))
     return frame.astype(dict.fromkeys(_SHARES, float))
 
 
@@ -267,6 +268,7 @@ def text_frame(results: ResultData) -> pd.DataFrame:
         [row for rows in by_variant for row in rows],
         columns=pd.Index(("variant", "text_id", "repeat", *FIGURES, *ROWS)),
     )
+    frame.attrs["notes"] = list(lost_functions(results))
     return frame.astype(dict.fromkeys(_SHARES, float))
 
 

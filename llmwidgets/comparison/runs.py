@@ -14,7 +14,7 @@ from llmwidgets import formatting
 from llmwidgets.analysis.comparators import RECORD, Comparator, ListRule, places_of, read_scoring
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
-from llmwidgets.comparison.text_result import rule_of
+from llmwidgets.comparison.text_result import DOCUBENCH, rule_of
 from llmwidgets.comparison.texts import join_truncated, read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
 from llmwidgets.comparison.variants import ConnectionResolver, Variant, is_count, resolve_variants
@@ -143,12 +143,15 @@ def read_rules(scoring: Any, texts: Sequence[Document]) -> dict[str, Any] | None
     if callable(scoring):
         scoring = {RECORD: scoring}
     if not isinstance(scoring, Mapping):
-        kind = repr(scoring) if isinstance(scoring, str) else type(scoring).__name__
-        raise FieldError(
-            {"scoring": f"must be rules by field or a function, not {kind}."},
+        text = isinstance(scoring, str)
+        kind = repr(scoring) if text else type(scoring).__name__
+        hint = (
             'Give {"total": "number:0.01", "address": "similar:0.9"}, or a function of '
-            "(value, truth) that scores a whole record.",
+            "(value, truth) that scores a whole record."
         )
+        if text and scoring.casefold() == "docubench":
+            hint = f"Its rules are a function now: {DOCUBENCH}"
+        raise FieldError({"scoring": f"must be rules by field or a function, not {kind}."}, hint)
     schemas = list(dict.fromkeys(text.schema for text in texts))
     rules: dict[str, Any] = {}
     for name, rule in scoring.items():

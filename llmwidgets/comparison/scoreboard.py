@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from llmwidgets import formatting
 from llmwidgets.analysis import significance
-from llmwidgets.analysis.comparators import RECORD
+from llmwidgets.analysis.comparators import RECORD, LostFunction
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
@@ -17,7 +17,7 @@ from llmwidgets.analysis.significance import Scores, Tested
 from llmwidgets.analysis.verdict import MATTERS, Standing, Verdict, read_matters
 from llmwidgets.comparison.aggregate import VariantStats, aggregate, sampled_agreement
 from llmwidgets.comparison.core import CellKey, ResultData, measure_once
-from llmwidgets.comparison.text_result import is_labelled
+from llmwidgets.comparison.text_result import DOCUBENCH, is_labelled, name_in_code
 from llmwidgets.comparison.texts import join_truncated, spread_evenly
 from llmwidgets.errors import FAILURES
 from llmwidgets.report.view_model import ScoreRow, Wording
@@ -29,15 +29,17 @@ if TYPE_CHECKING:
 def scoreboard_frame(results: ResultData) -> pd.DataFrame:
     """The rows of the scoreboard; what the columns mean: see `Comparison.scoreboard`.
 
-    `.attrs["notes"]` has a sentence for each variant that was not compared in full, and where
-    most fields have no value or texts and fields differ in their figures.
+    `.attrs["notes"]` has a sentence for each rule that a file could not keep, for each variant
+    that was not compared in full, and where most fields have no value or texts and fields differ
+    in their figures.
     """
     import pandas as pd
 
     frame = pd.DataFrame([each.figures() for each in score_rows(results)])
     for name in filter(ScoreRow.is_number, frame.columns):
         frame[name] = frame[name].astype(float)
-    frame.attrs["notes"] = [*not_in_full(results), *caveat_sentences(results)]
+    notes = lost_functions(results), not_in_full(results), caveat_sentences(results)
+    frame.attrs["notes"] = list(chain(*notes))
     return frame
 
 
@@ -125,6 +127,22 @@ def not_in_full(results: ResultData) -> tuple[str, ...]:
             sentences.append(
                 f"{label}: {join_truncated(stats.notes)} {was} not compared in full. "
                 f"In {first}: {reason}{more}"
+            )
+    return tuple(sentences)
+
+
+def lost_functions(results: ResultData) -> tuple[str, ...]:
+    """A sentence for each function that scored these results, and that a file could not keep."""
+    sentences = []
+    for path, rule in (results.scoring or {}).items():
+        if isinstance(rule, LostFunction):
+            name = name_in_code(path, rule)
+            define = f"define {name}" if rule.name != "docubench" else DOCUBENCH.split(",")[0]
+            sentences.append(
+                f"{path or 'The whole record'} was scored by the function {rule.name}, which a "
+                "file cannot hold: here it is scored by the default rules. To score as before, "
+                f"{define} and call "
+                f'comparison.rescore({{**comparison.scoring, "{path}": {name}}}).'
             )
     return tuple(sentences)
 

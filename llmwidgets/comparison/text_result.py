@@ -113,6 +113,12 @@ def rule_text(rule: Any) -> str:
     return str(ScoringFunction(rule)) if callable(rule) else str(rule)
 
 
+DOCUBENCH = (
+    "take docubench from benchmarks/docubench.py of the repository, and give scoring=docubench."
+)
+"""How to score by DocuBench's rules, which once were in this package."""
+
+
 def name_in_code(path: str, rule: Any) -> str:
     """The name of a function in Python; if it has none, one that shows what it is for."""
     name = rule.name if isinstance(rule, LostFunction) else rule_text(rule)

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from llmwidgets.errors import FieldError
+from llmwidgets.formatting import with_article
 from llmwidgets.schemas.canonical import item_path, property_path
 from llmwidgets.secret import Secret
 
@@ -118,7 +119,7 @@ def _rows(texts: Any, group: str | None) -> list[Any]:
     if isinstance(texts, Iterable):
         return list(texts)
     raise FieldError(
-        {"texts": f"is a {type(texts).__name__}, not texts."},
+        {"texts": f"is {with_article(type(texts).__name__)}, not texts."},
         "Give a list of strings, a pandas Series, or a DataFrame with a column text.",
     )
 
@@ -145,7 +146,7 @@ def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]
         return source, ""
     if isinstance(text, PathLike):
         return source, "is a path, not a text; read it with .read_text()."
-    return source, f"is a {type(text).__name__}, not a text."
+    return source, f"is {with_article(type(text).__name__)}, not a text."
 
 
 def _is_pdf(text: Any) -> bool:

@@ -25,7 +25,7 @@ from llmwidgets.comparison.texts import (
     to_jsonable,
 )
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import count
+from llmwidgets.formatting import count, with_article
 from llmwidgets.schemas.canonical import display_path, item_path, prefixes, property_path
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _align(truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema])
         return [each.truth for each in sources]
     if isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
         raise FieldError(
-            {"truth": f"is a {type(truth).__name__}."},
+            {"truth": f"is {with_article(type(truth).__name__)}."},
             "Give a list as long as the texts, a dict by id, or a DataFrame with a column for each "
             "field.",
         )

@@ -15,6 +15,7 @@ from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.engine.request_builder import ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
+from llmwidgets.formatting import with_article
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
 from llmwidgets.secret import refuse_key
@@ -55,7 +56,7 @@ class Variant:
     def __post_init__(self) -> None:
         if not isinstance(self.model, str | Connection) and not _is_pair(self.model):
             raise FieldError(
-                {"models": f"contains a {type(self.model).__name__}."},
+                {"models": f"contains {with_article(type(self.model).__name__)}."},
                 'Give references such as "openai/gpt-6-luna", Connections, pairs (Connection, '
                 '"model id"), Variants, or "demo".',
             )
@@ -247,7 +248,7 @@ def _listed(models: Any) -> list[Any]:
         return [models]
     if not isinstance(models, Iterable) or isinstance(models, Mapping | bytes):
         raise FieldError(
-            {"models": f"is a {type(models).__name__}."},
+            {"models": f"is {with_article(type(models).__name__)}."},
             'Give references such as "openai/gpt-6-luna", Connections, Variants, or "demo".',
         )
     listed = list(models)

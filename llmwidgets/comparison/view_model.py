@@ -8,7 +8,6 @@ from itertools import groupby, islice
 from typing import Any
 
 from llmwidgets import __version__, formatting
-from llmwidgets.analysis.comparators import LostFunction
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Shown, Standing, Verdict
@@ -24,6 +23,7 @@ from llmwidgets.comparison.core import ResultData, Rules
 from llmwidgets.comparison.scoreboard import (
     caveat_sentences,
     find_sparse,
+    lost_functions,
     not_in_full,
     score_rows,
     verdict_of,
@@ -33,7 +33,6 @@ from llmwidgets.comparison.text_result import (
     Difference,
     TextGrounding,
     ground_text,
-    name_in_code,
     rule_text,
 )
 from llmwidgets.comparison.texts import join_truncated
@@ -186,6 +185,7 @@ def side_notes(results: ResultData) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
     return (
         _by_functions(results.scoring)
+        + lost_functions(results)
         + caveat_sentences(results)
         + _labels_apart(results)
         + not_in_full(results)
@@ -195,22 +195,13 @@ def side_notes(results: ResultData) -> tuple[str, ...]:
 
 
 def _by_functions(rules: Rules) -> tuple[str, ...]:
-    """What the user's functions decide, and what those would have that a file could not keep."""
-    by_path = (rules or {}).items()
+    """What the user's functions decide."""
     named = [
         f"{path or 'the whole record'} by {rule_text(rule)}"
-        for path, rule in by_path
+        for path, rule in (rules or {}).items()
         if callable(rule)
     ]
-    lost = (
-        f"{path or 'The whole record'} was scored by the function {rule.name}, which a file "
-        "cannot hold: here it is scored by the default rules. To score as before, define "
-        f"{(name := name_in_code(path, rule))} and call "
-        f'comparison.rescore({{**comparison.scoring, "{path}": {name}}}).'
-        for path, rule in by_path
-        if isinstance(rule, LostFunction)
-    )
-    return (*([f"Scored by custom functions: {join_truncated(named)}."] if named else []), *lost)
+    return (f"Scored by custom functions: {join_truncated(named)}.",) if named else ()
 
 
 def _labels_apart(results: ResultData) -> tuple[str, ...]:
