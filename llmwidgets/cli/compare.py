@@ -24,6 +24,7 @@ from llmwidgets.cli import CompareOptions, DemoOptions, Exit, print_text, report
 from llmwidgets.cli.keys import open_store
 from llmwidgets.comparison import Comparison, compare
 from llmwidgets.comparison.text_result import VariantValue, read_text_result
+from llmwidgets.comparison.texts import PDF_HINT
 from llmwidgets.comparison.view_model import summarize, value_text
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
@@ -105,10 +106,6 @@ def _find_missed(options: CompareOptions, comparison: Comparison) -> Iterator[st
 
 # -- Schema, texts and truth from the user's files; an error names the file and the line.
 
-_PDF = (
-    "Turn it into text first: from pypdf import PdfReader; "
-    'text = "\\n".join(page.extract_text() for page in PdfReader(path).pages)'
-)
 _TABLES = (".json", ".jsonl", ".csv")
 
 
@@ -138,7 +135,7 @@ def read_texts(path: Path) -> list[dict[str, Any]]:
         return list(_read_folder(path))
     kind = path.suffix.lower()
     if kind == ".pdf":
-        raise FieldError(f"{path} is a PDF, not a text.", _PDF)
+        raise FieldError(f"{path} is a PDF, not a text.", PDF_HINT)
     if kind in _TABLES:
         return [_read_text_row(row, path, where) for row, where in read_rows(path)]
     return [{"id": path.stem, "text": read_file(path)}]
@@ -167,13 +164,13 @@ def read_file(path: Path) -> str:
     except UnicodeDecodeError:
         raise FieldError(
             f"{path} is not UTF-8 text.",
-            _PDF if path.suffix.lower() == ".pdf" else "Save it as UTF-8, or name a text file.",
+            PDF_HINT if path.suffix.lower() == ".pdf" else "Save it as UTF-8, or name a text file.",
         ) from None
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise FieldError(f"{path} cannot be read: {why}.", "Check its permissions.") from None
     if text.startswith("%PDF"):
-        raise FieldError(f"{path} is a PDF, not a text.", _PDF)
+        raise FieldError(f"{path} is a PDF, not a text.", PDF_HINT)
     return text
 
 
@@ -222,7 +219,9 @@ def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
         pdf = any(each.suffix.lower() == ".pdf" for each in path.iterdir())
         raise FieldError(
             f"The folder {path} contains no .txt file.",
-            f"It contains PDFs. {_PDF}" if pdf else "Name a folder with one .txt file per text.",
+            f"It contains PDFs. {PDF_HINT}"
+            if pdf
+            else "Name a folder with one .txt file per text.",
         )
     return ({"id": each.stem, "text": read_file(each)} for each in files)
 

@@ -7,6 +7,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any
@@ -106,16 +107,14 @@ def count_cells(cells: Iterable[Cell]) -> FieldCount:
     return count
 
 
-def sum_counts(counts: Collection[FieldCount]) -> FieldCount:
-    """The counts of several fields together."""
-    names = [each.name for each in fields(FieldCount)]
-    return FieldCount(**{name: sum(getattr(each, name) for each in counts) for name in names})
+_BY_TEXT = ("scores", "perfect")
 
 
 @dataclass(slots=True)
 class VariantStats(WithRows):
     """The sums of one variant. `scores` has the shares right of each text, one for each repeat.
 
+    `cost` is of all replies, `paid_now` what this run paid: replies of earlier runs cost nothing.
     `lists` has the rows of each list, by pattern; `notes`, for each text that was not compared in
     full, why. `lost` are the labelled texts of which a reply left no usable record; `silent` those
     to which a call brought no answer.
@@ -214,42 +213,23 @@ class VariantStats(WithRows):
 
     def copy(self, order: Iterable[str]) -> VariantStats:
         """The same sums, to go on from; scores in this order of texts."""
+        copies = {each.name: copy(getattr(self, each.name)) for each in fields(self)}
         names = [name for name in order if name in self.scores]
-        return replace(
-            self,
-            statuses=Counter(self.statuses),
-            modes=Counter(self.modes),
-            scores={name: self.scores[name] for name in names},
-            perfect={name: self.perfect[name] for name in names},
-            lists=dict(self.lists),
-            counts={name: replace(count) for name, count in self.counts.items()},
-            seconds=list(self.seconds),
-            waiting=list(self.waiting),
-            notes=dict(self.notes),
-            lost=set(self.lost),
-            silent=set(self.silent),
-        )
+        copies |= {name: {text: copies[name][text] for text in names} for name in _BY_TEXT}
+        copies["counts"] = {name: replace(count) for name, count in self.counts.items()}
+        return VariantStats(**copies)
 
     @property
     def total(self) -> FieldCount:
         """The cells of all fields together."""
-        return sum_counts(self.counts.values())
-
-    @property
-    def total_cost(self) -> float | None:
-        """US dollars for every reply; None where one reply's cost is unknown or none came."""
-        return self.cost if self.answered else None
-
-    @property
-    def total_paid_now(self) -> float | None:
-        """US dollars that this run paid: replies of earlier runs cost nothing now."""
-        return self.paid_now if self.answered else None
+        names = [each.name for each in fields(FieldCount)]
+        counts = self.counts.values()
+        return FieldCount(**{name: sum(getattr(each, name) for each in counts) for name in names})
 
     @property
     def cost_per_1000(self) -> float | None:
         """US dollars for 1,000 replies, None where unknown."""
-        cost = self.total_cost
-        return None if cost is None else cost / self.answered * 1000
+        return None if not self.answered or self.cost is None else self.cost / self.answered * 1000
 
     @property
     def mean_scores(self) -> dict[str, float]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import aggregate, dataframes, run_settings, serialization, view_model
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.runs import (
@@ -31,7 +30,6 @@ from llmwidgets.report import html, text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.verdict import Verdict
     from llmwidgets.comparison.variants import Examples
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.store.store import Store
@@ -48,34 +46,18 @@ class Comparison(ResultData):
     >>> result.scoreboard()[["variant", "accuracy", "cost"]]           # doctest: +SKIP
     """
 
-    def scoreboard(self) -> pd.DataFrame:
-        """One row per variant: accuracy with its interval, losses, failures, times, tokens, cost.
-
-        Shares are 0–1, times seconds, money US dollars; NaN is unknown or not scored, never 0.
-        `accuracy` is the mean over texts, `accuracy_low` to `accuracy_high` its 95 % interval,
-        `pooled` the share of the labelled fields of all texts together. `lost` counts the scored
-        texts whose reply left no usable record (refused, filtered, truncated, not JSON; wrong in
-        `accuracy`), with the exact 95 % interval `loss_low` to `loss_high` of their share and the
-        `answered_accuracy` of the replies that came. The intervals are those of the verdict: they
-        allow for groups and for how often the truth was looked at.
-        `unanswered` counts the labelled texts that were asked and got no answer (in no
-        `accuracy`), `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long;
-        their time is not in `p50_seconds` and `p95_seconds`. `cost` is that of all replies,
-        `paid_now` what this run paid: a reply that was there already costs nothing now.
-        """
-        return scoreboard_frame(self)
-
-    def verdict(self, matters: float = MATTERS) -> Verdict:
-        """Which variant to take: .sentence .outcome .leader .recommended .not_told_apart .table.
-
-        Recommended is the cheapest variant that is shown to be at most `matters` worse than the
-        best (0.05: 5 fields in 100); None where the texts are not enough to tell.
-        """
-        return verdict_of(self, matters)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Long: variant, text_id, repeat, field, value, truth, right, status, grounded."""
-        return dataframes.long_frame(self)
+    # What is measured, each documented where it is made.
+    scoreboard = scoreboard_frame
+    verdict = verdict_of
+    to_frame = dataframes.long_frame
+    differences = dataframes.difference_frame
+    by_field = dataframes.field_frame
+    by_text = dataframes.text_frame
+    agreement = dataframes.agreement_frame
+    grounding = dataframes.grounding_frame
+    doubtful_labels = dataframes.doubtful_frame
+    corrections = dataframes.corrections_frame
+    save = serialization.save
 
     def records(self, variant: str) -> pd.DataFrame:
         """One variant's records, one row per text. FieldError for an unknown label."""
@@ -84,30 +66,6 @@ class Comparison(ResultData):
                 f"There is no variant {variant}.", f"The variants are {', '.join(self.labels)}."
             )
         return dataframes.record_frame(self, self.labels.index(variant))
-
-    def differences(self) -> pd.DataFrame:
-        """One row per field where variants disagree or differ from the truth, a column for each."""
-        return dataframes.difference_frame(self)
-
-    def by_field(self) -> pd.DataFrame:
-        """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
-        return dataframes.field_frame(self)
-
-    def by_text(self) -> pd.DataFrame:
-        """One row per scored text and variant, with the figures of `by_field`."""
-        return dataframes.text_frame(self)
-
-    def agreement(self, field: str | None = None) -> pd.DataFrame:
-        """The share of cells (0–1) in which each two variants say the same; needs no truth."""
-        return dataframes.agreement_frame(self, field)
-
-    def grounding(self) -> pd.DataFrame:
-        """One row per variant: how many values are found in their text, and how many nowhere."""
-        return dataframes.grounding_frame(self)
-
-    def doubtful_labels(self) -> pd.DataFrame:
-        """Where the models agree against the truth: probably wrong labels, most variants first."""
-        return dataframes.doubtful_frame(self)
 
     def correct(
         self, text_id: str, field: str, value: Any, *, by: str = "", seen: bool = True
@@ -122,10 +80,6 @@ class Comparison(ResultData):
         """
         texts, made = correct(self.texts, text_id, field, value, by=by, seen=seen)
         return aggregate.relabel(self, texts, (*self.made, made))
-
-    def corrections(self) -> pd.DataFrame:
-        """One row per label made since the run: text_id, field, old, new, by, seen, made_at."""
-        return dataframes.corrections_frame(self)
 
     def as_given(self) -> Comparison:
         """The same replies by the truth as it was given, without labels made after the run."""
@@ -184,10 +138,6 @@ class Comparison(ResultData):
         documents = read_documents(schema, texts, truth, group=group, blank=blank, allow_empty=True)
         rules = read_rules(scoring, documents)
         return results_of_outputs(cls, documents, outputs, rules, missing)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the comparison with its texts, truth and replies to one JSON file."""
-        return serialization.save(self, path)
 
     def export(
         self,

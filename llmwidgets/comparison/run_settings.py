@@ -86,7 +86,10 @@ def _of_texts(now: ResultData, before: ResultData) -> list[str]:
         ("Texts added", [name for name in new if name not in old]),
         ("Texts left out", [name for name in old if name not in new]),
         ("Texts with other words", [n for n in both if new[n].text != old[n].text]),
-        ("Texts with another schema", [n for n in both if _digest(new[n]) != _digest(old[n])]),
+        (
+            "Texts with another schema",
+            [n for n in both if new[n].schema.digest != old[n].schema.digest],
+        ),
         ("Texts in another group", [n for n in both if new[n].group != old[n].group]),
         ("Texts with other truth", [n for n in both if _truth(new[n]) != _truth(old[n])]),
     ):
@@ -120,10 +123,6 @@ def _served(results: ResultData, variant: int) -> list[str]:
     """The versions that answered, as the servers name them."""
     rows = (results.row(cell) for cell in results.rows.cells() if cell.variant == variant)
     return sorted({row.served_model for row in rows if row.served_model})
-
-
-def _digest(text: Any) -> str:
-    return str(text.schema.digest)
 
 
 def _truth(text: Any) -> Any:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
@@ -15,20 +14,31 @@ from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.significance import Scores, Tested
 from llmwidgets.analysis.verdict import MATTERS, Standing, Verdict, read_matters
-from llmwidgets.comparison.aggregate import VariantStats, aggregate, sampled_agreement
+from llmwidgets.comparison.aggregate import VariantStats, aggregate
 from llmwidgets.comparison.core import CellKey, ResultData, measure_once
 from llmwidgets.comparison.text_result import DOCUBENCH, is_labelled, name_in_code
 from llmwidgets.comparison.texts import join_truncated, spread_evenly
 from llmwidgets.errors import FAILURES
-from llmwidgets.report.view_model import ScoreRow, Wording
+from llmwidgets.report.view_model import ScoreRow
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def scoreboard_frame(results: ResultData) -> pd.DataFrame:
-    """The rows of the scoreboard; what the columns mean: see `Comparison.scoreboard`.
+    """One row per variant: accuracy with its interval, losses, failures, times, tokens, cost.
 
+    Shares are 0–1, times seconds, money US dollars; NaN is unknown or not scored, never 0.
+    `accuracy` is the mean over texts, `accuracy_low` to `accuracy_high` its 95 % interval,
+    `pooled` the share of the labelled fields of all texts together. `lost` counts the scored
+    texts whose reply left no usable record (refused, filtered, truncated, not JSON; wrong in
+    `accuracy`), with the exact 95 % interval `loss_low` to `loss_high` of their share and the
+    `answered_accuracy` of the replies that came. The intervals are those of the verdict: they
+    allow for groups and for how often the truth was looked at.
+    `unanswered` counts the labelled texts that were asked and got no answer (in no
+    `accuracy`), `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long;
+    their time is not in `p50_seconds` and `p95_seconds`. `cost` is that of all replies,
+    `paid_now` what this run paid: a reply that was there already costs nothing now.
     `.attrs["notes"]` has a sentence for each rule that a file could not keep, for each variant
     that was not compared in full, and where most fields have no value or texts and fields differ
     in their figures.
@@ -43,27 +53,12 @@ def scoreboard_frame(results: ResultData) -> pd.DataFrame:
     return frame
 
 
-def score_rows(
-    results: ResultData, wordings: Sequence[Wording] = (), *, agreement: bool = False
-) -> tuple[ScoreRow, ...]:
-    """One row per variant, in the order of the letters, each with its wording if there is one.
-
-    `agreement` asks for what variants have in common where nothing is scored.
-    """
-    columns = aggregate(results).stats
-    shown = list(wordings) or [Wording()] * len(columns)
-    rows = (_row(results, at, stats, shown[at]) for at, stats in enumerate(columns))
-    if not agreement or len(columns) < 2 or aggregate(results).scored:
-        return tuple(rows)
-    agreed = sampled_agreement(results)
-    shares = (agreed.with_others(at).share() for at in range(len(columns)))
-    return tuple(
-        replace(row, agreement=share[0] if share else None)
-        for row, share in zip(rows, shares, strict=True)
-    )
+def score_rows(results: ResultData) -> tuple[ScoreRow, ...]:
+    """One row per variant, in the order of the letters."""
+    return tuple(_row(results, at, stats) for at, stats in enumerate(aggregate(results).stats))
 
 
-def _row(results: ResultData, at: int, stats: VariantStats, wording: Wording) -> ScoreRow:
+def _row(results: ResultData, at: int, stats: VariantStats) -> ScoreRow:
     """Every figure of a variant: a new one is a field of ScoreRow and its value here."""
     standing, total = standings(results)[at], stats.total
     bounded = standing is not None and (standing.low, standing.high) != (0.0, 1.0)
@@ -94,8 +89,8 @@ def _row(results: ResultData, at: int, stats: VariantStats, wording: Wording) ->
         input_tokens=stats.input_tokens,
         output_tokens=stats.output_tokens,
         reasoning_tokens=stats.reasoning_tokens,
-        cost=stats.total_cost,
-        paid_now=stats.total_paid_now,
+        cost=stats.cost if stats.answered else None,
+        paid_now=stats.paid_now if stats.answered else None,
         cost_per_1000=stats.cost_per_1000,
         p50_waiting_seconds=quantiles(stats.waiting)[0],
         precision=total.precision,
@@ -111,7 +106,6 @@ def _row(results: ResultData, at: int, stats: VariantStats, wording: Wording) ->
         letter=formatting.variant_letter(at),
         asked=sum(stats.statuses.values()),
         valid_replies=stats.statuses["ok"],
-        wording=wording,
     )
 
 
@@ -161,7 +155,11 @@ def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
 
 
 def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
-    """Which variant to take, if a smaller difference in accuracy than `matters` does not count."""
+    """Which variant to take: .sentence .outcome .leader .recommended .not_told_apart .table.
+
+    Recommended is the cheapest variant that is shown to be at most `matters` worse than the
+    best (0.05: 5 fields in 100); None where the texts are not enough to tell.
+    """
     share, known = read_matters(matters), tested(results)
     return known.conclude(share) if known else Verdict(_unscored(results))
 

@@ -70,7 +70,7 @@ class _SavedComparison(BaseModel):
 
 
 def save(results: ResultData, path: StrPath) -> Path:
-    """Write the comparison, with its texts and replies, to a file of the user's."""
+    """Write the comparison with its texts, truth and replies to one JSON file."""
     schemas = {text.schema.digest: text.schema for text in results.texts}
     saved = {
         "format": FORMAT,

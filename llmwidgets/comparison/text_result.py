@@ -134,11 +134,6 @@ DISAGREEING = frozenset({"differ", "missing", "invented", "null in words"})
 _INDEX = re.compile(r"\[\d+\]")
 
 
-def pattern_of(path: str) -> str:
-    """The schema's path of a value's path: `lines[].total` for `lines[2].total`."""
-    return _INDEX.sub("[]", path)
-
-
 @dataclass(frozen=True, slots=True)
 class VariantValue:
     """What one variant gives for a field; NOTHING if it gives nothing, with its failure if any."""
@@ -161,8 +156,8 @@ class FieldResult:
 
     @property
     def pattern(self) -> str:
-        """The schema's path."""
-        return pattern_of(self.path)
+        """The schema's path: `lines[].total` for `lines[2].total`."""
+        return _INDEX.sub("[]", self.path)
 
     @property
     def disagreeing(self) -> int:

@@ -25,7 +25,7 @@ from llmwidgets.secret import Secret
 
 _KEYS = ("text", "id", "truth", "schema")
 _PDF_NAME = re.compile(r"[^\n]{1,1000}\.pdf\s*", re.IGNORECASE)
-_PDF_LINES = (
+PDF_HINT = (
     "Turn it into text first: from pypdf import PdfReader; "
     'text = "\\n".join(page.extract_text() for page in PdfReader(path).pages)'
 )
@@ -164,7 +164,7 @@ def _misfits(problems: Mapping[str, str]) -> FieldError:
     more = len(problems) - len(shown)
     hint = f"{more} more texts have a problem. " if more else ""
     if any("PDF" in problem for problem in problems.values()):
-        hint += _PDF_LINES
+        hint += PDF_HINT
     elif "is empty." in problems.values():
         hint += "Leave empty texts out, or give their text."
     else:
@@ -304,11 +304,10 @@ def find_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Where a record contains a secret, and of which class; the secret itself is not looked at."""
     if isinstance(value, Secret) or hasattr(type(value), "get_secret_value"):
         yield path, type(value).__name__
-    elif isinstance(value, BaseModel):
-        for name in value.model_fields_set:
-            yield from find_secrets(getattr(value, name, None), property_path(path, name))
-    elif _is_dataclass(value):
-        for name in (each.name for each in dataclasses.fields(value)):
+    elif isinstance(value, BaseModel) or _is_dataclass(value):
+        own = isinstance(value, BaseModel)
+        names = value.model_fields_set if own else [each.name for each in dataclasses.fields(value)]
+        for name in names:
             yield from find_secrets(getattr(value, name, None), property_path(path, name))
     elif isinstance(value, Mapping):
         for name, each in value.items():

@@ -96,15 +96,10 @@ class Variant:
 
     def settings(self) -> str:
         """What is set here besides the model, in a few words for a default label."""
-        words = [
-            f"{name} {value}"
-            for name, value in (
-                ("effort", self.effort),
-                ("temperature", self.temperature),
-                ("at most", f"{self.max_output_tokens} tokens" if self.max_output_tokens else None),
-            )
-            if value is not None
-        ]
+        numbers = ("effort", self.effort), ("temperature", self.temperature)
+        words = [f"{name} {value}" for name, value in numbers if value is not None]
+        if self.max_output_tokens:
+            words.append(f"at most {self.max_output_tokens} tokens")
         if self.examples:
             words.append(f"{count_examples(self.examples)} examples")
         return ", ".join(words)
@@ -330,7 +325,8 @@ class ConnectionResolver:
         try:
             return resolve(reference, _first_of_label(self.given))
         except UnknownConnection:
-            known = _first_of_label([*self.given, *self._elsewhere(), *self._demo(reference)])
+            demo = _demo_connections() if reference.startswith(DEMO) else []
+            known = _first_of_label([*self.given, *self._elsewhere(), *demo])
         try:
             return resolve(reference, known)
         except UnknownConnection as error:
@@ -362,22 +358,15 @@ class ConnectionResolver:
         except StoreError:
             return Policy()
 
-    @staticmethod
-    def _demo(reference: str) -> list[Connection]:
-        return _demo_connections() if reference.startswith(DEMO) else []
-
     def _elsewhere(self) -> list[Connection]:
         if self._found is None:
-            self._found = [*self._stored(), *environment_connections()]
+            store = self.store or Store()
+            try:
+                stored = list(store)
+            except StoreLocked as error:
+                self._locked, stored = error, store.for_session
+            self._found = [*stored, *environment_connections()]
         return self._found
-
-    def _stored(self) -> list[Connection]:
-        store = self.store or Store()
-        try:
-            return list(store)
-        except StoreLocked as error:
-            self._locked = error
-            return store.for_session
 
 
 def _unset(reference: str, error: UnknownConnection) -> UnknownConnection:

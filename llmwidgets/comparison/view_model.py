@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any
 
@@ -59,7 +60,12 @@ def summarize(
     rows = worded_rows(results, verdict)
     notes = (*foot(results, verdict), *side_notes(results))
     if any(row.agreement is not None for row in rows):
-        notes = (*notes, _agreed(results))
+        total, some = len(results.texts), sampled_agreement(results).texts
+        where = f", in {some:,} of {total:,} texts" if some < total else ""
+        notes += (
+            "“% the same” is the share of values that a variant and the others have in "
+            f"common{where}; variants can agree and be wrong.",
+        )
     return Summary(
         headline=verdict.headline,
         details=verdict.details,
@@ -75,16 +81,32 @@ def summarize(
 
 
 def worded_rows(results: ResultData, verdict: Verdict) -> tuple[ScoreRow, ...]:
-    """One row per variant worded as the verdict has it, in the order of the letters."""
-    pairs = zip(results.labels, aggregate(results).stats, strict=True)
-    wordings = [word_standing(verdict, label, stats) for label, stats in pairs]
-    return score_rows(results, wordings, agreement=True)
+    """One row per variant worded as the verdict has it, in the order of the letters.
+
+    Where nothing is scored, it has what the variant has in common with the others.
+    """
+    sums = aggregate(results)
+    rows = [
+        replace(row, wording=word_standing(verdict, row.variant, stats))
+        for row, stats in zip(score_rows(results), sums.stats, strict=True)
+    ]
+    if len(rows) > 1 and not sums.scored:
+        agreed = sampled_agreement(results)
+        shares = (agreed.with_others(at).share() for at in range(len(rows)))
+        rows = [
+            replace(row, agreement=share[0] if share else None)
+            for row, share in zip(rows, shares, strict=True)
+        ]
+    return tuple(rows)
 
 
 def foot(results: ResultData, verdict: Verdict) -> tuple[str, ...]:
     """The notes under the scoreboard: how to read it, and what the verdict allows for."""
-    how_to_read = (legend(verdict),) if verdict.standings else ()
-    return (*how_to_read, *verdict.notes, *_paid_before(results))
+    how_to_read = "% right counts a lost reply as wrong"
+    if any(each.unanswered for each in verdict.standings):
+        how_to_read += " and leaves out what got no answer"
+    legend = (f"{how_to_read}; its interval is 95 %.",) if verdict.standings else ()
+    return (*legend, *verdict.notes, *_paid_before(results))
 
 
 def render_page(results: ResultData, *, values: bool = False, matters: float = MATTERS) -> str:
@@ -132,15 +154,6 @@ def _asked(results: ResultData) -> str:
     if not any(variant.instructions == DEFAULT_INSTRUCTIONS for variant in results.variants):
         return table
     return f"{table}{html.folded('The default instructions', DEFAULT_INSTRUCTIONS)}"
-
-
-def _agreed(results: ResultData) -> str:
-    total, some = len(results.texts), sampled_agreement(results).texts
-    where = f", in {some:,} of {total:,} texts" if some < total else ""
-    return (
-        f"“% the same” is the share of values that a variant and the others have in common{where}; "
-        "variants can agree and be wrong."
-    )
 
 
 def _lines(results: ResultData, differences: Iterable[Difference], values: bool) -> Iterator[Line]:
@@ -240,20 +253,17 @@ def _paid_before(results: ResultData) -> tuple[str, ...]:
 
 def _footer(results: ResultData) -> str:
     fields = {leaf.path for text in results.texts for leaf in text.schema.leaves}
+    groups = {text.group for text in results.texts}
+    in_groups = "" if groups == {""} else f" in {formatting.count(len(groups), 'group')}"
     day = formatting.format_day(results.made_at.astimezone())
     counted = [
         formatting.count(len(fields), "field"),
-        formatting.count(len(results.texts), "text") + _in_groups(results),
+        formatting.count(len(results.texts), "text") + in_groups,
         formatting.count(len(results.variants), "variant"),
     ]
     if results.repeats > 1:
         counted.append(f"{results.repeats} repeats")
     return f"{', '.join(counted)}, {day}, llmwidgets {__version__}."
-
-
-def _in_groups(results: ResultData) -> str:
-    groups = {text.group for text in results.texts}
-    return "" if groups == {""} else f" in {formatting.count(len(groups), 'group')}"
 
 
 # -- The words of the verdict: the group of each variant, what it loses, how much worse it can be.
@@ -303,7 +313,11 @@ def word_standing(verdict: Verdict, label: str, stats: VariantStats) -> Wording:
         worse=worse,
         bound=bound,
         rows=f"{stats.rows_right:,} of {stats.rows:,}" if stats.rows or stats.rows_invented else "",
-        other_rows=_other_rows(stats),
+        other_rows=", ".join(
+            f"{count:,} {word}"
+            for count, word in ((stats.rows_invented, "invented"), (stats.rows_missed, "missed"))
+            if count
+        ),
     )
 
 
@@ -357,14 +371,6 @@ def deviation(verdict: Verdict) -> float | None:
     return max((each for each in known if each), default=None)
 
 
-def legend(verdict: Verdict) -> str:
-    """How the columns of the scoreboard are to be read."""
-    counted = "% right counts a lost reply as wrong"
-    if any(each.unanswered for each in verdict.standings):
-        counted += " and leaves out what got no answer"
-    return f"{counted}; its interval is 95 %."
-
-
 def _worse(verdict: Verdict, each: Standing) -> tuple[str, str]:
     """How much worse than the best, and what that means; a dash for the best itself."""
     best = verdict.standings[0]
@@ -403,8 +409,3 @@ def _unanswered(each: Standing) -> str:
         f"no answer to {each.unanswered:,} of {each.scored + each.unanswered:,}; "
         f"{formatting.percent(each.accuracy_if_wrong)} % right with these wrong"
     )
-
-
-def _other_rows(stats: VariantStats) -> str:
-    counts = (stats.rows_invented, "invented"), (stats.rows_missed, "missed")
-    return ", ".join(f"{count:,} {word}" for count, word in counts if count)
