@@ -192,15 +192,15 @@ def escape_controls(text: str) -> str:
 
     Tabs and line ends stay.
 
-    >>> visible("red\x1b[31m, \u202edesrever")
+    >>> escape_controls("red\x1b[31m, \u202edesrever")
     'red␛[31m, ⟨U+202E⟩desrever'
     """
-    return _ACTING.sub(_spelled, text)
+    return _ACTING.sub(_spell_out, text)
 
 
 def escape_in_place(text: str) -> str:
     """The same, one character for each, for a text in which places are counted."""
-    return _ACTING.sub(lambda found: _PICTURES.get(found[0], "\ufffd"), text)
+    return _ACTING.sub(lambda match: _PICTURES.get(match[0], "\ufffd"), text)
 
 
 def escape_html(text: str) -> str:
@@ -211,5 +211,5 @@ def escape_html(text: str) -> str:
 _PICTURES = {**{chr(code): chr(0x2400 + code) for code in range(0x20)}, "\x7f": "␡"}
 
 
-def _spelled(found: re.Match[str]) -> str:
-    return _PICTURES.get(found[0]) or f"⟨U+{ord(found[0]):04X}⟩"
+def _spell_out(match: re.Match[str]) -> str:
+    return _PICTURES.get(match[0]) or f"⟨U+{ord(match[0]):04X}⟩"

@@ -392,9 +392,11 @@ def adopt_aggregates(results: ResultData, sums: Callable[[], Aggregates]) -> Non
             results._measured[aggregate] = sums()
 
 
-def relabel(results: Results, texts: tuple[Document, ...], made: tuple[Correction, ...]) -> Results:
+def relabel(
+    results: Results, texts: tuple[Document, ...], label_log: tuple[Correction, ...]
+) -> Results:
     """The same replies by other truth; what was scored already is scored again where it moved."""
-    changed = replace(results, texts=texts, made=made)
+    changed = replace(results, texts=texts, label_log=label_log)
     if aggregate in results._measured:
         adopt_aggregates(changed, lambda: aggregate(results).after(results, changed))
     return changed
@@ -403,7 +405,7 @@ def relabel(results: Results, texts: tuple[Document, ...], made: tuple[Correctio
 @measure_once
 def as_given(results: Results) -> Results:
     """The same replies by the truth as it was given, without labels made after the run."""
-    return relabel(results, truth_before(results.texts, results.made), ())
+    return relabel(results, truth_before(results.texts, results.label_log), ())
 
 
 # -- Metrics that need no truth: how far variants agree, and how many values are in their text.
@@ -465,8 +467,8 @@ def measure_agreement(results: ResultData, texts: Sequence[int] | None = None) -
     texts = range(len(results.texts)) if texts is None else texts
     for at in texts:
         for repeat in range(results.repeats):
-            places = [CellKey(variant, at, repeat) for variant in range(count)]
-            extractions = [results.extraction(place) for place in places]
+            cells = [CellKey(variant, at, repeat) for variant in range(count)]
+            extractions = [results.extraction(cell) for cell in cells]
             data = {n: each.data for n, each in enumerate(extractions) if has_data(each)}
             for pair, shared in _in_text(results.texts[at], data, results.scoring):
                 pairs[pair].add(shared)

@@ -78,8 +78,8 @@ class Comparison(ResultData):
 
         >>> result = result.correct("letter-7", "total", 12.5, by="Ada")   # doctest: +SKIP
         """
-        texts, made = correct(self.texts, text_id, field, value, by=by, seen=seen)
-        return aggregate.relabel(self, texts, (*self.made, made))
+        texts, correction = correct(self.texts, text_id, field, value, by=by, seen=seen)
+        return aggregate.relabel(self, texts, (*self.label_log, correction))
 
     def as_given(self) -> Comparison:
         """The same replies by the truth as it was given, without labels made after the run."""

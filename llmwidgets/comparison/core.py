@@ -111,8 +111,8 @@ class ResultData:
     """Variants, texts with their truth, and an index of the replies in a journal.
 
     Nothing is kept in memory but row ids: extractions are read when they are looked at. What is
-    measured of them is computed once. `made` are the labels made since the run, `looks` the numbers
-    of scored texts at which a verdict was shown.
+    measured of them is computed once. `label_log` has the labels made since the run, `looks` the
+    numbers of scored texts at which a verdict was shown.
     """
 
     variants: tuple[Variant, ...]
@@ -123,7 +123,7 @@ class ResultData:
     read: Callable[[Row, CellKey], Extraction]
     scoring: Rules = None
     notes: tuple[str, ...] = ()
-    made: tuple[Correction, ...] = ()
+    label_log: tuple[Correction, ...] = ()
     looks: set[int] = field(default_factory=set)
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _measured: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False)

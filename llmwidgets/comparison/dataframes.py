@@ -311,7 +311,7 @@ def corrections_frame(results: ResultData) -> pd.DataFrame:
             each.text_id, each.field, _shown(each.old), _shown(each.new), each.old is not NOTHING,
             each.by, each.seen, each.made_at.isoformat(timespec="seconds"),
         )
-        for each in results.made
+        for each in results.label_log
     )  # fmt: skip
     names = ("text_id", "field", "old", "new", "labelled_before", "by", "seen", "made_at")
     return _frame(rows, names)

@@ -132,9 +132,7 @@ def _truth(text: Any) -> Any:
 def _rules(scoring: Any) -> str:
     if scoring is None:
         return "the default rules"
-    named = (
-        f"{place or 'the whole record'} ({rule_text(rule)})" for place, rule in scoring.items()
-    )
+    named = (f"{path or 'the whole record'} ({rule_text(rule)})" for path, rule in scoring.items())
     return f"own rules for {join_truncated(named)}"
 
 

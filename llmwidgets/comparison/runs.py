@@ -241,8 +241,10 @@ def run_again(
         options["journal"] = before.journal
     results = run_plan(type(before), planned, before.scoring, RunOptions(**options))
     asked_again = {text.id for text in results.texts}
-    made = tuple(each for each in before.made if each.text_id in asked_again)
-    return replace(results, made=made, looks=before.looks if models is None else results.looks)
+    label_log = tuple(each for each in before.label_log if each.text_id in asked_again)
+    return replace(
+        results, label_log=label_log, looks=before.looks if models is None else results.looks
+    )
 
 
 def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasure]]:

@@ -263,9 +263,9 @@ def record_look(results: ResultData) -> tuple[int, ...]:
 def _keys(results: ResultData) -> list[list[str]]:
     """For each variant the journal's keys of some scored replies, evenly spread."""
     keys_by_variant = []
-    places = {text.id: at for at, text in enumerate(results.texts)}
+    numbers = {text.id: at for at, text in enumerate(results.texts)}
     for variant, stats in enumerate(aggregate(results).stats):
-        texts = [places[name] for name in stats.scores]
+        texts = [numbers[name] for name in stats.scores]
         some = (texts[at] for at in spread_evenly(len(texts), _KEYS))
         rows = [results.row(CellKey(variant, text, 0)) for text in some]
         if keys := [row.key for row in rows if row.answered and row.key]:

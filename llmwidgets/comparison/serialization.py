@@ -83,7 +83,7 @@ def save(results: ResultData, path: StrPath) -> Path:
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
         "texts": [_text(text) for text in results.texts],
         "looks": sorted(results.looks),
-        "corrections": [_correction(each) for each in results.made],
+        "corrections": [_correction(each) for each in results.label_log],
         "variants": [
             _variant(variant, model)
             for variant, model in zip(results.variants, results.models, strict=True)
@@ -130,7 +130,7 @@ def _read_results(kind: type[Results], saved: dict[str, Any]) -> Results:
         reused=reused,
         scoring=_read_scoring(read.scoring),
         notes=read.notes,
-        made=read.corrections,
+        label_log=read.corrections,
         looks=read.looks,
         made_at=read.made_at,
     )  # fmt: skip

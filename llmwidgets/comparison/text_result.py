@@ -343,7 +343,7 @@ class TextGrounding:
         self._source = SourceText(text.text)
         self._leaves = {leaf.path: leaf for leaf in text.schema.leaves}
         self._copying = copying
-        self._found: dict[tuple[type, Any, str], Grounding] = {}
+        self._groundings: dict[tuple[type, Any, str], Grounding] = {}
 
     def locate(self, value: Any, pattern: str) -> Grounding | None:
         """Where a field's value is; None if there is nothing to look for, or in."""
@@ -352,9 +352,9 @@ class TextGrounding:
         if unreadable or says_no_value(value) or not self._source.text:
             return None
         key = (type(value), value, pattern)
-        if key not in self._found:
-            self._found[key] = ground(value, self._source, self._leaves.get(pattern))
-        return self._found[key]
+        if key not in self._groundings:
+            self._groundings[key] = ground(value, self._source, self._leaves.get(pattern))
+        return self._groundings[key]
 
     def flag(self, value: Any, pattern: str, variant: int) -> Flag:
         """Whether the value is nowhere in the text, or in this variant's examples alone."""

@@ -424,14 +424,14 @@ def get_at_path(truth: Any, path: str) -> Any:
 def list_without_truth(truth: Any, path: str) -> str:
     """The outermost list around the path that has no truth yet, if there is one."""
     value, around = truth, ""
-    for step, place in zip(parse_path(path), prefixes(path), strict=False):
+    for step, prefix in zip(parse_path(path), prefixes(path), strict=False):
         if isinstance(step, int):
             if not isinstance(value, list):
                 return around
             value = value[step] if step < len(value) else {}
         else:
             value = value.get(step, NOTHING) if isinstance(value, dict) else NOTHING
-        around = place
+        around = prefix
     return ""
 
 

@@ -60,9 +60,9 @@ class Variant:
                 'Give references such as "openai/gpt-6-luna", Connections, pairs (Connection, '
                 '"model id"), Variants, or "demo".',
             )
-        for place, name in (("model", self.model), ("label", self.label)):
+        for setting, name in (("model", self.model), ("label", self.label)):
             if isinstance(name, str):
-                refuse_key(place, name)
+                refuse_key(setting, name)
         blank, efforts = "is empty or not a text", (None, *get_args(Effort))
         limit = self.max_output_tokens
         checks = (
@@ -317,7 +317,7 @@ class ConnectionResolver:
 
     store: Store | None = None
     given: list[Connection] = field(default_factory=list)
-    _found: list[Connection] | None = None
+    _known: list[Connection] | None = None
     _locked: StoreLocked | None = None
 
     def resolve(self, reference: str) -> tuple[Connection, str]:
@@ -351,7 +351,7 @@ class ConnectionResolver:
         A default store that cannot be opened is not in the way of connections that were handed
         over and need no store.
         """
-        if self.store is not None or (self._found is not None and self._locked is None):
+        if self.store is not None or (self._known is not None and self._locked is None):
             return (self.store or Store()).policy
         try:
             return Store().policy
@@ -359,14 +359,14 @@ class ConnectionResolver:
             return Policy()
 
     def _elsewhere(self) -> list[Connection]:
-        if self._found is None:
+        if self._known is None:
             store = self.store or Store()
             try:
                 stored = list(store)
             except StoreLocked as error:
                 self._locked, stored = error, store.for_session
-            self._found = [*stored, *environment_connections()]
-        return self._found
+            self._known = [*stored, *environment_connections()]
+        return self._known
 
 
 def _unset(reference: str, error: UnknownConnection) -> UnknownConnection:

@@ -219,7 +219,7 @@ def _by_functions(rules: Rules) -> tuple[str, ...]:
 
 def _labels_apart(results: ResultData) -> tuple[str, ...]:
     """Labels made after the models' values were seen, reported apart from the truth as given."""
-    seen = sum(each.seen for each in results.made)
+    seen = sum(each.seen for each in results.label_log)
     if not seen:
         return ()
     verb = "label was" if seen == 1 else "labels were"

@@ -202,7 +202,7 @@ class ShownResult:
             "live": index.live,
             "counts": index.counts(),
             "fields": index.patterns(),
-            "labels": len(comparison.made),
+            "labels": len(comparison.label_log),
             "undo": undo,
             **remainder,
         }
