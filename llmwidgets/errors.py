@@ -11,7 +11,7 @@
     ├── NotAsked        Stopped · OverBudget
     └── InternalError   this package itself failed: its memory, its journal, its code
 
-No message ever holds a secret, a header, a body, a document's text or an extracted value.
+No message ever contains a secret, a header, a body, a document's text or an extracted value.
 """
 
 from __future__ import annotations

@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison import aggregate, dataframes, run_settings, serialization, view_model
-from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
-from llmwidgets.comparison.runs import (
-    RunOptions,
-    build_plan,
-    measure_trial,
-    read_documents,
-    read_rules,
-    run_again,
-    run_plan,
+from llmwidgets.comparison import (
+    aggregate,
+    dataframes,
+    run_settings,
+    runs,
+    serialization,
+    view_model,
 )
+from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.scoreboard import scoreboard_frame, verdict_of
 from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate
@@ -87,7 +85,7 @@ class Comparison(ResultData):
 
     def rescore(self, scoring: Scoring) -> Comparison:
         """The same replies under other rules of what counts as right (see `compare`); no calls."""
-        return replace(self, scoring=read_rules(scoring, self.texts))
+        return replace(self, scoring=runs.read_rules(scoring, self.texts))
 
     def rerun(self, models: Any = None, **more: Any) -> Comparison:
         """Ask the same texts again; pays only for what was not answered.
@@ -95,7 +93,7 @@ class Comparison(ResultData):
         `models` takes the place of the variants; `more` are keywords of `compare` such as
         `store`, `budget` or `progress`.
         """
-        return run_again(self, models, **more)
+        return runs.run_again(self, models, **more)
 
     def against(self, earlier: Comparison) -> pd.DataFrame:
         """What flipped since an earlier comparison: value, right and status, before and now.
@@ -135,8 +133,10 @@ class Comparison(ResultData):
         `missing="wrong"`, the model failed and its fields are wrong. `group` and `blank` are those
         of `compare`. FieldError names what does not fit.
         """
-        documents = read_documents(schema, texts, truth, group=group, blank=blank, allow_empty=True)
-        rules = read_rules(scoring, documents)
+        documents = runs.read_documents(
+            schema, texts, truth, group=group, blank=blank, allow_empty=True
+        )
+        rules = runs.read_rules(scoring, documents)
         return results_of_outputs(cls, documents, outputs, rules, missing)
 
     def export(
@@ -236,16 +236,16 @@ def compare(
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> compare(invoices.Schema, invoices.texts, "demo", truth=invoices.truth)  # doctest: +SKIP
     """
-    options = RunOptions(
+    options = runs.RunOptions(
         journal=journal, concurrency=concurrency, budget=budget, reuse=reuse, progress=progress
     )
-    documents = read_documents(schema, texts, truth, group=group, blank=blank)
-    rules = read_rules(scoring, documents)
-    planned = build_plan(
+    documents = runs.read_documents(schema, texts, truth, group=group, blank=blank)
+    rules = runs.read_rules(scoring, documents)
+    planned = runs.build_plan(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
-    return run_plan(Comparison, planned, rules, options)
+    return runs.run_plan(Comparison, planned, rules, options)
 
 
 def extract(
@@ -304,14 +304,14 @@ def estimate(
     """
     if after is not None:
         _refuse_other("after", after)
-    documents = read_documents(schema, texts, truth, group=group, blank=blank)
-    read_rules(scoring, documents)
-    planned = build_plan(
+    documents = runs.read_documents(schema, texts, truth, group=group, blank=blank)
+    runs.read_rules(scoring, documents)
+    planned = runs.build_plan(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
     return estimate_plan(
-        planned.plan, None if after is None else measure_trial(after, planned.plan)
+        planned.plan, None if after is None else runs.measure_trial(after, planned.plan)
     )
 
 

@@ -13,7 +13,7 @@ from itertools import product, starmap
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.texts import align, join_truncated, to_jsonable
+from llmwidgets.comparison.texts import align, find_repeated, join_truncated, to_jsonable
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction
@@ -290,11 +290,6 @@ def results_of_rows(
     )  # fmt: skip
 
 
-def is_missing(row: Row) -> bool:
-    """Whether this is an output of None that counts as wrong."""
-    return row.status == "InvalidJSON" and row.message == WRONG
-
-
 def _outputs_by_label(outputs: Any, texts: Sequence[Document]) -> dict[str, list[Any]]:
     """For each label, outputs in the order of the texts."""
     if not isinstance(outputs, Mapping) or not outputs:
@@ -302,9 +297,7 @@ def _outputs_by_label(outputs: Any, texts: Sequence[Document]) -> dict[str, list
             {"outputs": "is not a dict of outputs by label."},
             'Give {"A": […], "B": […]}, each as long as the texts, or by id.',
         )
-    labels = [str(label) for label in outputs]
-    twice = sorted({label for label in labels if labels.count(label) > 1})
-    if twice:
+    if twice := find_repeated(map(str, outputs)):
         raise FieldError(
             {
                 "outputs": f"has the label {join_truncated(twice)} more than once, "

@@ -275,20 +275,15 @@ def _compare_fields(
                 unlabelled = True
                 continue
             patterns.add(cell.pattern)
+            state: State = "differ"
+            if cell.right or cell.state in ("missing", "invented", "null in words"):
+                state = "agree" if cell.right else cell.state
             field = labelled.setdefault(cell.path, (cell.truth, {}))
-            field[1][at] = VariantValue(_state(cell), cell.value)
+            field[1][at] = VariantValue(state, cell.value)
     for path, (truth, values) in labelled.items():
         yield path, truth, values
     if unlabelled and len(answered) > 1:
         yield from _among_themselves(text, answered, patterns, scoring)
-
-
-def _state(cell: Cell) -> State:
-    if cell.right:
-        return "agree"
-    if cell.state in ("missing", "invented", "null in words"):
-        return cell.state
-    return "differ"
 
 
 def _among_themselves(

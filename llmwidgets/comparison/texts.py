@@ -68,14 +68,17 @@ def read_sources(
         sources.append(source)
     if problems:
         raise _misfits(problems)
-    ids = [source.id for source in sources]
-    if len(set(ids)) < len(ids):
-        twice = [name for name, times in Counter(ids).items() if times > 1]
+    if twice := find_repeated(source.id for source in sources):
         raise FieldError(
             {"texts": f"these ids appear more than once: {join_truncated(twice)}."},
             "Give every text an id of its own, or leave the ids out.",
         )
     return tuple(sources)
+
+
+def find_repeated(names: Iterable[str]) -> list[str]:
+    """The names that appear more than once."""
+    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def join_truncated(names: Iterable[str], most: int = 5) -> str:
@@ -332,8 +335,9 @@ def is_blank(value: Any) -> bool:
 
 
 def _scalar(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.date().isoformat() if _is_day(value) else value.isoformat()
+    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
+        # pandas turns a column of dates into midnight timestamps.
+        return (value.date() if type(value).__name__ == "Timestamp" else value).isoformat()
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -345,8 +349,3 @@ def _scalar(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return to_jsonable(value.tolist())
     return str(value)
-
-
-def _is_day(value: datetime) -> bool:
-    # pandas turns a column of dates into midnight timestamps.
-    return type(value).__name__ == "Timestamp" and value.time() == time() and value.tzinfo is None

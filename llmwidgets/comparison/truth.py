@@ -17,6 +17,7 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.texts import (
     TextSource,
     align,
+    find_repeated,
     find_secrets,
     is_blank,
     is_empty_cell,
@@ -172,8 +173,7 @@ def _read_frame(
     labels: Any = [_read_row(row, table, nulls) for row in rows]
     if "id" in frame.columns:
         ids = [str(row["id"]) for row in rows]
-        twice = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
-        if twice:
+        if twice := find_repeated(ids):
             raise FieldError(
                 {"truth": f"these ids appear more than once: {join_truncated(twice)}."},
                 "Keep one row of truth for each id.",

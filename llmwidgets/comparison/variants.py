@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
-from llmwidgets.comparison.texts import join_truncated, to_jsonable
+from llmwidgets.comparison.texts import find_repeated, join_truncated, to_jsonable
 from llmwidgets.connections import Policy, environment_connections, resolve
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.discovery import empty_variable
@@ -133,7 +132,16 @@ def read_examples(examples: Examples | None) -> int | tuple[Example, ...] | None
         if examples < 0:
             raise FieldError({"examples": "is a negative number."}, "Give 0 or more.")
         return examples or None
-    return tuple(_example(each, at) for at, each in enumerate(examples, 1)) or None
+    read = []
+    for at, each in enumerate(examples, 1):
+        pair = isinstance(each, Sequence) and len(each) == 2 and isinstance(each[0], str)
+        if not pair and not isinstance(each, Example):
+            raise FieldError(
+                {"examples": f"example {at} is not a pair of a text and its record."},
+                "Give (text, record) pairs, or a number n to take n labelled texts.",
+            )
+        read.append(each if isinstance(each, Example) else Example(each[0], to_jsonable(each[1])))
+    return tuple(read) or None
 
 
 def count_examples(examples: Examples) -> int:
@@ -156,17 +164,6 @@ def read_price(price: Price) -> dict[str, float]:
             "where input from a cache costs less, or 0.",
         )
     return {name: float(prices[name]) for name in PRICES if name in prices}
-
-
-def _example(each: object, at: int) -> Example:
-    if isinstance(each, Example):
-        return each
-    if isinstance(each, Sequence) and len(each) == 2 and isinstance(each[0], str):
-        return Example(each[0], to_jsonable(each[1]))
-    raise FieldError(
-        {"examples": f"example {at} is not a pair of a text and its record."},
-        "Give (text, record) pairs, or a number n to take n labelled texts.",
-    )
 
 
 def is_text(value: object) -> bool:
@@ -229,8 +226,7 @@ def resolve_variants(
                 effort=variant.effort or EFFORT,
             )
             chosen.append((filled, filled.resolved(connection, model)))
-    labels = Counter(column.label for _, column in chosen)
-    if twice := [label for label, times in labels.items() if times > 1]:
+    if twice := find_repeated(column.label for _, column in chosen):
         raise FieldError(
             {"models": f"these variants have the same label: {join_truncated(twice)}."},
             "Leave out what is asked twice, or give each Variant a label of its own.",
