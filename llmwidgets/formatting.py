@@ -172,15 +172,15 @@ def format_days_until(end: date, today: date) -> str:
     return {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")
 
 
-# -- Visible: a text whose unseen controls are spelled out, so that none of them acts when shown.
+# -- Words from elsewhere: unseen controls spelled out, so that none of them acts when shown.
 #
-# What a server said or a document contains can move a terminal's cursor, ring its bell, set its title,
-# or turn the order of a line around. Writing in any script, from right to left as well, stays as it
-# is: only characters that command are replaced.
+# What a server sends or a document contains can move a terminal's cursor, ring its bell, set its
+# title, or turn the order of a line around. Writing in any script, from right to left as well,
+# stays as it is: only characters that command are replaced.
 
-# C0 but tab and line feed, DEL, C1; marks, embeddings and isolates of direction, also the old
-# ones; separators of lines and paragraphs; anchors of annotations; half characters,
-# which no terminal can be sent.
+# C0 but tab and line feed, DEL, C1; marks, embeddings and isolates of direction, also the old ones;
+# separators of lines and paragraphs; anchors of annotations; half characters, which no terminal
+# can be sent.
 _ACTING = re.compile(
     "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb"
     "\ud800-\udfff]"

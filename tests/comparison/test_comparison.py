@@ -280,6 +280,18 @@ def test_a_file_that_was_changed_by_hand_is_refused_or_can_be_used(result, tmp_p
     loaded.save(tmp_path / "again.json")
 
 
+@pytest.mark.parametrize(
+    ("reply", "status"), [("x", "InvalidJSON"), ('{"sender": 5}', "InvalidRecord")]
+)
+def test_a_saved_reply_is_judged_again(result, tmp_path, reply: str, status: str) -> None:
+    content = json.loads(result.save(tmp_path / "whole.json").read_text("utf-8"))
+    content["rows"][0]["reply"] = reply
+    (tmp_path / "changed.json").write_text(json.dumps(content))
+    loaded = load(tmp_path / "changed.json")
+    assert next(iter(loaded)).status == status
+    assert loaded.scoreboard()[status].tolist()[0] == 1
+
+
 def _any(value, truth) -> bool:
     return True
 
