@@ -18,6 +18,11 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f}"
 
 
+def plain_share(share: float) -> str:
+    """A share 0–1 as commands write it, with three decimals; NaN is unknown."""
+    return UNKNOWN if math.isnan(share) else f"{share:.3f}"
+
+
 def margin(share: float) -> str:
     """A share that somebody chose, as a percentage with the digits that were typed."""
     return f"{100 * share:g}"

@@ -92,7 +92,7 @@ def _find_missed(options: CompareOptions, comparison: Comparison) -> Iterator[st
         if bar is None:
             continue
         low = [
-            f"{row['variant']} {'unknown' if row[name] != row[name] else format(row[name], '.3f')}"
+            f"{row['variant']} {formatting.plain_share(row[name])}"
             for _, row in board.iterrows()
             if not row[name] >= bar
         ]

@@ -306,38 +306,33 @@ class SparseTruth:
 class PooledShares:
     """Each variant's share right on the average text, and of the fields of all texts together."""
 
-    labels: tuple[str, ...]
-    by_text: tuple[float, ...]
-    by_field: tuple[float, ...]
+    variants: tuple[tuple[str, float, float], ...]
 
     @property
     def reversed(self) -> bool:
         """Whether two variants are in another order by fields than by texts."""
-        pairs = combinations(zip(self.by_text, self.by_field, strict=True), 2)
-        return any((one[0] - two[0]) * (one[1] - two[1]) < 0 for one, two in pairs)
+        pairs = combinations(self.variants, 2)
+        return any((a[1] - b[1]) * (a[2] - b[2]) < 0 for a, b in pairs)
 
     @property
     def apart(self) -> float:
         """The largest distance between the two figures of a variant."""
-        both = zip(self.by_text, self.by_field, strict=True)
-        return max((abs(text - field) for text, field in both), default=0.0)
+        return max((abs(text - field) for _, text, field in self.variants), default=0.0)
 
     @property
     def sentence(self) -> str:
         """Both figures of each variant."""
         shares = [
             f"{label} {formatting.percent(text)} and {formatting.percent(field)}"
-            for label, text, field in zip(self.labels, self.by_text, self.by_field, strict=True)
+            for label, text, field in self.variants
         ]
-        more = f" and {len(shares) - _MOST_NAMED} more" if len(shares) > _MOST_NAMED else ""
         order = " The two figures rank the variants differently." if self.reversed else ""
         return (
             "% of fields right on the average text, and of the fields of all texts together, where "
-            f"long texts count for more: {', '.join(shares[:_MOST_NAMED])}{more}.{order}"
+            f"long texts count for more: {join_truncated(shares, _MOST_NAMED)}.{order}"
         )
 
 
-@measure_once
 def find_sparse(results: ResultData) -> SparseTruth | None:
     """How few labelled fields have a value; None if half of them do, or nothing is scored."""
     labelled = [text for text in results.texts if text.truth is not NOTHING]
@@ -364,8 +359,8 @@ def find_pooled(results: ResultData) -> PooledShares | None:
         for label, stats in zip(results.labels, aggregate(results).stats, strict=True)
         if (accuracy := stats.accuracy) is not None and (share := stats.total.accuracy) is not None
     ]
-    pooled = PooledShares(*(tuple(each) for each in zip(*known, strict=True))) if known else None
-    return pooled if pooled and (pooled.reversed or pooled.apart > MATTERS) else None
+    pooled = PooledShares(tuple(known))
+    return pooled if pooled.reversed or pooled.apart > MATTERS else None
 
 
 def caveat_sentences(results: ResultData) -> tuple[str, ...]:
