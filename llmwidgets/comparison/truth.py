@@ -379,6 +379,11 @@ def correct(
         raise FieldError(
             f"There is no text {text_id}.", "Give the id of a text of this comparison."
         )
+    if not isinstance(path, str):
+        raise FieldError(
+            {"field": f"is {with_article(type(path).__name__)}, not a path."},
+            'Give the path of a field, such as "total" or "lines[0].total".',
+        )
     text = texts[at]
     if unlabelled := list_without_truth(text.truth, path):
         raise FieldError(

@@ -124,6 +124,9 @@ def reference_of(connection: Connection, model: str) -> str:
     return connection.label if single or not model else f"{connection.label}/{model}"
 
 
+_EXAMPLES = "Give (text, record) pairs, or a number n to take n labelled texts."
+
+
 def read_examples(examples: Examples | None) -> int | tuple[Example, ...] | None:
     """n, or (text, record) pairs as Examples; FieldError for anything else."""
     if examples is None or isinstance(examples, bool):
@@ -132,13 +135,18 @@ def read_examples(examples: Examples | None) -> int | tuple[Example, ...] | None
         if examples < 0:
             raise FieldError({"examples": "is a negative number."}, "Give 0 or more.")
         return examples or None
+    if not isinstance(examples, Iterable):
+        raise FieldError(
+            {"examples": f"is {with_article(type(examples).__name__)}."},
+            _EXAMPLES,
+        )
     read = []
     for at, each in enumerate(examples, 1):
         pair = isinstance(each, Sequence) and len(each) == 2 and isinstance(each[0], str)
         if not pair and not isinstance(each, Example):
             raise FieldError(
                 {"examples": f"example {at} is not a pair of a text and its record."},
-                "Give (text, record) pairs, or a number n to take n labelled texts.",
+                _EXAMPLES,
             )
         read.append(each if isinstance(each, Example) else Example(each[0], to_jsonable(each[1])))
     return tuple(read) or None

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from llmwidgets.comparison import Comparison, estimate, load
+from llmwidgets.comparison import Comparison, Variant, estimate, load
 from llmwidgets.errors import FAILURES, FieldError
 from llmwidgets.widgets.comparison.score_view import score_view
 
@@ -305,6 +305,20 @@ def test_only_a_comparison_is_compared_with_another(result: Comparison, other) -
     ):
         with pytest.raises(FieldError, match=r"is an? \w+, not a comparison"):
             ask(other)
+
+
+@pytest.mark.parametrize("other", [5, None, ["x"], 2.5])
+def test_what_names_nothing_is_refused_in_words(result: Comparison, other, tmp_path) -> None:
+    path = tmp_path / "result.zz"
+    for ask in (
+        lambda: result.correct("text-01", other, 1),
+        lambda: result.to_csv(path, other),
+        lambda: result.export(path, format=other),
+        lambda: result.records(other),
+        lambda: Variant("a", examples=other if other not in (5, None) else 2.5),
+    ):
+        with pytest.raises(FieldError):
+            ask()
 
 
 def test_rules_that_left_the_package_are_named_with_their_home(result: Comparison) -> None:
